@@ -1,0 +1,48 @@
+# make demo   on a machine with Python 3.11 to 3.13 and make: set up, then show what Ectopy does
+# make test   the whole test suite        make lint   ruff, mypy, order of the rooms
+# make long   the full-length versions of tests that have a short one
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Data beside the checkout, where there are any; a user's own setting comes first.
+export ECTOPY_DATA := $(if $(ECTOPY_DATA),$(ECTOPY_DATA):)$(wildcard ../shared/datasets)
+
+.PHONY: demo test lint long format clean
+
+demo: $(VENV)/.run
+	$(BIN)/ectopy demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+long: $(VENV)/.dev
+	$(BIN)/pytest -m long
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Ectopy needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# The pinned versions of everything that runs; then the project itself.
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,58 @@
+"""Ectopy learns what a normal heartbeat looks like and says when one is not.
+
+Not a cleared medical device: for research and integration, secondary to a certified monitor.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ectopy.beats import BeatLayout, Beats
+    from ectopy.detector import Detection, Detector, Explanation, ThresholdRule, Verdict
+    from ectopy.estimator import AutoencoderDetector
+    from ectopy.pipeline import train
+    from ectopy.recording import Annotations, Recording
+
+# What is imported when it is first used: scikit-learn and TensorFlow are optional, and slow to start.
+_HOME = {
+    "Annotations": "recording",
+    "AutoencoderDetector": "estimator",
+    "BeatLayout": "beats",
+    "Beats": "beats",
+    "Detection": "detector",
+    "Detector": "detector",
+    "Explanation": "detector",
+    "Recording": "recording",
+    "ThresholdRule": "detector",
+    "Verdict": "detector",
+    "train": "pipeline",
+}
+
+__all__ = [
+    "Annotations",
+    "AutoencoderDetector",
+    "BeatLayout",
+    "Beats",
+    "Detection",
+    "Detector",
+    "Explanation",
+    "Recording",
+    "ThresholdRule",
+    "Verdict",
+    "__version__",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"ectopy.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'ectopy' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

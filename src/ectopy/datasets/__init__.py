@@ -1,0 +1,75 @@
+"""Named data sets and files of heartbeats, as Beats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ectopy.beats import Beats
+from ectopy.datasets.ecg5000 import fetch_ecg5000, load_ecg5000
+from ectopy.datasets.simulated import (
+    Episode,
+    load_simulated,
+    simulate_beats,
+    simulate_recording,
+)
+from ectopy.datasets.tables import known_suffixes, read_beats
+from ectopy.errors import DataError, SettingError
+
+__all__ = [
+    "Episode",
+    "fetch_ecg5000",
+    "load",
+    "load_ecg5000",
+    "load_simulated",
+    "read_beats",
+    "simulate_beats",
+    "simulate_recording",
+]
+
+_NAMED: dict[str, Callable[..., Beats]] = {
+    "ecg5000": load_ecg5000,
+    "simulated": load_simulated,
+}
+
+
+def load(name_or_path: str | Path, split: str | None = None) -> Beats:
+    """Load a named data set or read a file of beats.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        ``"ecg5000"``, ``"simulated"``, or a file that `read_beats` reads. To read a file that is
+        called like a data set, name its folder too: ``./ecg5000``.
+    split : str, optional
+        ``"train"``, ``"test"`` or ``"all"`` of a named data set; all of it where none is given.
+
+    Returns
+    -------
+    Beats
+
+    Raises
+    ------
+    DataError
+        If there is no such data set or file, or the file cannot be used.
+    DatasetUnavailableError
+        If the data set is neither on this machine nor to be downloaded now.
+    SettingError
+        If the data set has no such split, or one is asked of a file.
+
+    Examples
+    --------
+    >>> load("simulated", split="test").samples.shape[1]
+    140
+    """
+    if isinstance(name_or_path, str) and name_or_path in _NAMED:
+        return _NAMED[name_or_path]("all" if split is None else split)
+    path = Path(name_or_path)
+    if not path.suffix and not path.exists():
+        raise DataError(
+            f"{name_or_path} is neither a data set ({', '.join(_NAMED)}) nor a file of beats "
+            f"({known_suffixes()})."
+        )
+    if split is not None:
+        raise SettingError(f"{path} is a file and has no split {split!r}; leave the split out.")
+    return read_beats(path)

@@ -1,0 +1,222 @@
+"""Download a data set's archive and put its files into a folder, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+from ectopy.errors import DataError, DatasetUnavailableError
+
+CONNECT_TIMEOUT_S = 4.0
+READ_TIMEOUT_S = 8.0
+_CHUNK_BYTES = 2**16
+
+
+@contextmanager
+def fresh_folder(target: Path, is_complete: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give an empty folder that takes the place of `target` when the block ends well.
+
+    On any exception, an interrupt included, it is removed and `target` is left as it was.
+
+    Parameters
+    ----------
+    target : Path
+        What is there is replaced. Folders above it are made.
+    is_complete : callable
+        Says whether a folder has everything. Where another process has put a complete folder
+        there in the meantime, that one stays.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that moving it there is one step.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
+        fresh = Path(name) / "fresh"
+        fresh.mkdir()
+        yield fresh
+        try:
+            if target.exists():
+                target.replace(Path(name) / "replaced")
+            fresh.replace(target)
+        except OSError:
+            if not is_complete(target):
+                raise
+
+
+def download(url: str, file: Path, *, title: str, max_bytes: int, progress: bool) -> None:
+    """Download a file over HTTP.
+
+    A server that cannot be reached is given up after a few seconds.
+
+    Parameters
+    ----------
+    url : str
+    file : Path
+        Where to put it. After an error it may hold a part.
+    title : str
+        What it is, for the progress bar.
+    max_bytes : int
+        A larger file is refused as soon as that shows.
+    progress : bool
+        Whether to show a progress bar, on standard error, where that is a terminal.
+
+    Raises
+    ------
+    DatasetUnavailableError
+        If the server cannot be reached, refuses, or breaks off.
+    DataError
+        If the file is too large.
+    OSError
+        If `file` cannot be written.
+    """
+    import pooch
+
+    with _Transfer(title, max_bytes, progress) as transfer:
+        get = pooch.HTTPDownloader(
+            progressbar=transfer,
+            chunk_size=_CHUNK_BYTES,
+            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+            hooks={"response": transfer.keep},
+        )
+        try:
+            get(url, str(file), None)
+        except DataError:
+            raise
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) is not None:  # of the disk, not of the network
+                raise
+            raise DatasetUnavailableError(f"{url}: {transfer.failure()}.") from error
+
+
+class _Transfer:
+    """Progress of a download, in the form that pooch asks for; ends one that is too large."""
+
+    def __init__(self, title: str, max_bytes: int, show: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            console=console,
+            disable=not (show and console.is_terminal),
+        )
+        self._task = self._bar.add_task(title, total=None)
+        self._max_bytes = max_bytes
+        self._received = 0
+        self._total = 0
+        self._answer: Any = None
+
+    def __enter__(self) -> _Transfer:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        if self._answer is not None:
+            self._answer.close()  # pooch leaves it open after an error
+
+    def keep(self, answer: Any, **_: object) -> None:
+        """Keep the server's answer, a response of requests."""
+        self._answer = answer
+
+    def failure(self) -> str:
+        """What went wrong, after the network failed."""
+        if self._answer is None:
+            return "the server cannot be reached"
+        if not self._answer.ok:
+            return f"the server answered with status {self._answer.status_code}"
+        return "the transfer broke off"
+
+    @property
+    def total(self) -> int:
+        """Bytes to come; 0 where the server does not say."""
+        return self._total
+
+    @total.setter
+    def total(self, size: int) -> None:
+        self._total = size
+        self._bar.update(self._task, total=size or None)
+
+    def update(self, size: int) -> None:
+        """Count `size` more bytes."""
+        self._received += size
+        # pooch counts in whole chunks, and the last one may be shorter.
+        if self._received >= self._max_bytes + _CHUNK_BYTES:
+            raise DataError(f"it is larger than {self._max_bytes / 2**20:.0f} MiB.")
+        self._bar.update(self._task, completed=self._received)
+
+    def reset(self) -> None:
+        """Begin to count again."""
+        self._received = 0
+
+    def close(self) -> None:
+        """Nothing is left to do: the bar ends with the block."""
+
+
+def unpack(
+    archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_member_bytes: int
+) -> None:
+    """Take the wanted files out of a zip archive, from whatever folder in it, and nothing else.
+
+    Parameters
+    ----------
+    archive : Path
+    folder : Path
+        Where to put them, under the wanted names.
+    wanted : sequence of sequences of str
+        Alternative names of each file; the first that the archive has is taken.
+    max_member_bytes : int
+        A file that unpacks to more is refused.
+
+    Raises
+    ------
+    DataError
+        If it is no whole zip archive, or a file is missing or too large.
+    """
+    try:
+        with zipfile.ZipFile(archive) as content:
+            members = {PurePosixPath(info.filename).name: info for info in content.infolist()}
+            for names in wanted:
+                _unpack_first(content, members, names, folder, max_member_bytes)
+    # zipfile calls an encrypted file a RuntimeError.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DataError("it is not a whole zip archive.") from error
+
+
+def _unpack_first(
+    content: zipfile.ZipFile,
+    members: dict[str, zipfile.ZipInfo],
+    names: Sequence[str],
+    folder: Path,
+    max_bytes: int,
+) -> None:
+    name = next((name for name in names if name in members), None)
+    if name is None:
+        raise DataError(f"it has no {' or '.join(names)}.")
+    member = members[name]
+    # The other methods can ask for much memory before they give a byte.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"its {name} is compressed in an unusual way.")
+    # zipfile never gives more bytes than the archive declares.
+    if member.file_size > max_bytes:
+        raise DataError(f"its {name} unpacks to more than {max_bytes / 2**20:.0f} MiB.")
+    with content.open(member) as source, (folder / name).open("wb") as sink:
+        shutil.copyfileobj(source, sink)

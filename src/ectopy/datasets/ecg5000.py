@@ -1,0 +1,296 @@
+"""ECG5000: 5,000 heartbeats of one patient, the field's common yardstick.
+
+Given by Y. Chen and E. Keogh to the UCR archive, from record chf07 of PhysioNet's BIDMC
+Congestive Heart Failure Database. A row is one beat stretched to 140 samples and z-scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.beats import (
+    NORMAL_LABEL,
+    UNSPECIFIED_ABNORMAL_LABEL,
+    Beats,
+)
+from ectopy.datasets.folders import DATA_VARIABLE, cache_folder, find_dataset
+from ectopy.datasets.tables import ECG5000_LAYOUT, read_beats
+from ectopy.errors import DataError, DatasetUnavailableError, SettingError
+
+ECG5000_URL = "https://www.timeseriesclassification.com/aeon-toolkit/ECG5000.zip"
+MAX_ARCHIVE_BYTES = 64 * 2**20
+MAX_MEMBER_BYTES = 64 * 2**20
+
+Split = Literal["train", "test", "all"]
+
+_FOLDER = "ecg5000"
+_SUFFIXES = (".txt", ".ts", ".arff")
+"""The formats in the owner's archive, the preferred one first."""
+
+
+class _Part(NamedTuple):
+    """What one of the two official files holds.
+
+    `class_counts` are those of classes 1 to 5; `digest` is that of `beats_digest`.
+    """
+
+    stem: str
+    description: str
+    class_counts: tuple[int, ...]
+    digest: str
+
+    @property
+    def beats(self) -> int:
+        return sum(self.class_counts)
+
+
+_TRAIN = _Part(
+    "ECG5000_TRAIN",
+    "ECG5000, official training part",
+    (292, 177, 10, 19, 2),
+    "00d1fdfe4ee71c13ba9410d5bb3e74898d3b22a8d9685a86dd69d312d7fd503c",
+)
+_TEST = _Part(
+    "ECG5000_TEST",
+    "ECG5000, official test part",
+    (2627, 1590, 86, 175, 22),
+    "9fc27ff558bbc9e5430aaafdd68ca8cff5e39175320eaf532e3b257870977b25",
+)
+_PARTS = (_TRAIN, _TEST)
+
+
+def load_ecg5000(split: Split = "train", *, download: bool = True, progress: bool = True) -> Beats:
+    """Load ECG5000 and check that it is what its owners published.
+
+    It is looked for as ``ecg5000/`` in the folders of ``ECTOPY_DATA``, then in the user's cache;
+    where it is in neither, it is downloaded into the cache.
+
+    Parameters
+    ----------
+    split : {"train", "test", "all"}
+        The official 500 training beats, the official 4,500 test beats, or both in that order.
+    download : bool
+        Whether it may be downloaded.
+    progress : bool
+        Whether a download shows a progress bar, on standard error, where that is a terminal.
+
+    Returns
+    -------
+    Beats
+        Shape (500, 140), (4500, 140) or (5000, 140), z-scored, with labels from 1 (normal) to 5;
+        0 in copies that do not know the class of some abnormal beats.
+
+    Raises
+    ------
+    SettingError
+        If `split` is none of the three.
+    DatasetUnavailableError
+        If it is not on this machine and cannot, or may not, be downloaded.
+    DataError
+        If the copy on this machine is truncated or changed.
+    """
+    if split not in ("train", "test", "all"):
+        raise SettingError(f"the split {split!r} is unknown; ECG5000 has train, test and all.")
+    folder = find_ecg5000()
+    if folder is None:
+        if not download:
+            raise _unavailable("it is not on this machine and may not be downloaded")
+        folder = fetch_ecg5000(progress=progress)
+    if split == "train":
+        return _load_part(folder, _TRAIN)
+    if split == "test":
+        return _load_part(folder, _TEST)
+    return _join(_load_part(folder, _TRAIN), _load_part(folder, _TEST))
+
+
+def find_ecg5000() -> Path | None:
+    """Folder on this machine that has both official files, in any of their formats; or None."""
+    return find_dataset(_FOLDER, _holds_both)
+
+
+def fetch_ecg5000(*, url: str = ECG5000_URL, progress: bool = True) -> Path:
+    """Make sure that a verified copy of ECG5000 is on this machine, downloading it if need be.
+
+    The download appears in the cache whole and verified, or not at all. A damaged copy in the
+    cache is replaced; one in a folder of ``ECTOPY_DATA`` is the user's and is left alone.
+
+    Parameters
+    ----------
+    url : str
+        Where the owner's archive is: a zip of ``ECG5000_TRAIN`` and ``ECG5000_TEST`` as
+        ``.txt``, ``.ts`` or ``.arff``.
+    progress : bool
+        Whether to show a progress bar, on standard error, where that is a terminal.
+
+    Returns
+    -------
+    Path
+        The folder that holds it.
+
+    Raises
+    ------
+    DatasetUnavailableError
+        If it cannot be downloaded, what was downloaded is not ECG5000, or the cache cannot be
+        written.
+    DataError
+        If a copy in a folder of ``ECTOPY_DATA`` is truncated or changed.
+    """
+    target = cache_folder() / _FOLDER
+    found = find_ecg5000()
+    if found is not None:
+        try:
+            for part in _PARTS:
+                _load_part(found, part)
+        except DataError:
+            if found != target:
+                raise
+        else:
+            return found
+    try:
+        _download_to(target, url, progress)
+    except DatasetUnavailableError as error:
+        raise _unavailable(_clause(error)) from error
+    except DataError as error:
+        raise _unavailable(f"what {url} sent is not ECG5000, {_clause(error)}") from error
+    except OSError as error:
+        raise _unavailable(f"{target} cannot be written, {error.strerror or error}") from error
+    return target
+
+
+def verify_ecg5000(train: Beats, test: Beats) -> None:
+    """Check that beats are those of ECG5000: how many, their classes and every value.
+
+    A copy may have the label 0 (abnormal, class not known) in place of classes 2 to 5 of the test
+    part.
+
+    Raises
+    ------
+    DataError
+        If they are not; the message names the part by its source.
+    """
+    _verify_part(train, _TRAIN)
+    _verify_part(test, _TEST)
+
+
+def beats_digest(samples: NDArray[np.floating]) -> str:
+    """Digest of a set of beats, whatever their order.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n, samples)
+
+    Returns
+    -------
+    str
+        SHA-256 over the concatenated, sorted SHA-256 hex digests of each row as little-endian
+        float32.
+    """
+    rows = np.ascontiguousarray(samples, dtype="<f4")
+    digests = sorted(hashlib.sha256(row.tobytes()).hexdigest() for row in rows)
+    return hashlib.sha256("".join(digests).encode("ascii")).hexdigest()
+
+
+# The copy on this machine
+
+
+def _holds_both(folder: Path) -> bool:
+    return all(_file_of(folder, part) is not None for part in _PARTS)
+
+
+def _file_of(folder: Path, part: _Part) -> Path | None:
+    files = (folder / f"{part.stem}{suffix}" for suffix in _SUFFIXES)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _load_part(folder: Path, part: _Part) -> Beats:
+    file = _file_of(folder, part)
+    if file is None:
+        raise DataError(f"{folder} has no {part.stem} file any more; load ECG5000 again.")
+    beats = read_beats(file)
+    _verify_part(beats, part)
+    return replace(beats, source=part.description)
+
+
+def _verify_part(beats: Beats, part: _Part) -> None:
+    difference = _difference(beats, part)
+    if difference:
+        raise DataError(
+            f"{beats.source} has {difference} the {part.description}; put the official file in "
+            "its place, or delete it and run `ectopy fetch ecg5000`."
+        )
+
+
+def _difference(beats: Beats, part: _Part) -> str:
+    """How beats differ from the official ones, as in "other values than"; empty if they do not."""
+    if len(beats) != part.beats:
+        return f"{len(beats)} beats, not the {part.beats} of"
+    if not _classes_agree(beats, part):
+        return "other classes than"
+    if beats_digest(beats.samples) != part.digest:
+        return "other values than"
+    return ""
+
+
+def _classes_agree(beats: Beats, part: _Part) -> bool:
+    classes = len(part.class_counts)
+    if beats.labels is None or not np.isin(beats.labels, np.arange(classes + 1)).all():
+        return False
+    counts = np.bincount(beats.labels, minlength=classes + 1)
+    known = counts[NORMAL_LABEL:]
+    if counts[UNSPECIFIED_ABNORMAL_LABEL] and part is _TEST:
+        return bool(known[0] == part.class_counts[0] and np.all(known <= part.class_counts))
+    return bool(np.array_equal(known, part.class_counts))
+
+
+def _join(train: Beats, test: Beats) -> Beats:
+    assert train.labels is not None  # verified
+    assert test.labels is not None
+    return Beats(
+        np.concatenate([train.samples, test.samples]),
+        ECG5000_LAYOUT,
+        np.concatenate([train.labels, test.labels]),
+        "ECG5000, official training part, then test part",
+    )
+
+
+def _download_to(target: Path, url: str, progress: bool) -> None:
+    from ectopy.datasets import download
+
+    wanted = [[f"{part.stem}{suffix}" for suffix in _SUFFIXES] for part in _PARTS]
+    with download.fresh_folder(target, _holds_both) as folder:
+        archive = folder / "archive.zip"
+        download.download(
+            url,
+            archive,
+            title="Downloading ECG5000",
+            max_bytes=MAX_ARCHIVE_BYTES,
+            progress=progress,
+        )
+        download.unpack(archive, folder, wanted, max_member_bytes=MAX_MEMBER_BYTES)
+        archive.unlink()
+        for part in _PARTS:
+            _verify_unpacked(folder, part)
+
+
+def _verify_unpacked(folder: Path, part: _Part) -> None:
+    file = _file_of(folder, part)
+    difference = _difference(read_beats(file), part) if file else "no beats of"
+    if difference:
+        raise DataError(f"it has {difference} the {part.description}.")
+
+
+def _unavailable(reason: str) -> DatasetUnavailableError:
+    return DatasetUnavailableError(
+        f"ECG5000 is not available: {reason}; run `ectopy fetch ecg5000` with a network, or put "
+        f"the official files into a folder {_FOLDER} inside one that {DATA_VARIABLE} names."
+    )
+
+
+def _clause(error: Exception) -> str:
+    return str(error).removesuffix(".")

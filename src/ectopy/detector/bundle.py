@@ -1,0 +1,176 @@
+"""One file that holds a detector: a zip without pickle, checked when it is read.
+
+==================  ==================================================================================
+``manifest.json``   layout, scoring, threshold rule, card, and the SHA-256 of every other member
+``manifest.sha256`` SHA-256 of the manifest; names the bundle
+``graph.tflite``    the network that runs: beats to ``reconstruction`` and ``latent``
+``network.keras``   the same network for Keras
+``references.npy``  latent codes of known normals, (members, m, latent size)
+``calibration.npy`` scores of held-out normals, (n,)
+``golden.npy``      beats whose scores must be reproduced, (g, samples)
+``expected.npy``    those scores, (g,)
+==================  ==================================================================================
+
+The digests find damage; they are no signature, and do not prove who made the bundle.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.beats import BeatLayout
+from ectopy.detector.card import Card, LearningCurve
+from ectopy.detector.detector import Detector
+from ectopy.detector.runtime import Graph
+from ectopy.detector.score import LogScale, Scoring
+from ectopy.detector.threshold import ThresholdRule
+from ectopy.errors import BundleError, DataError, EctopyError
+from ectopy.files import atomic_path
+
+FORMAT_VERSION = 1
+GOLDEN_TOLERANCE = 1e-4
+MAX_MEMBER_BYTES = 64 * 2**20
+
+_MANIFEST, _MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
+_MEMBERS = ("graph.tflite", "network.keras", "references.npy", "calibration.npy", "golden.npy", "expected.npy")
+
+
+def save(detector: Detector, path: Path) -> None:
+    """Write a detector; see `Detector.save`."""
+    members = {
+        "graph.tflite": detector.graph.content,
+        "network.keras": detector.network,
+        "references.npy": _from_array(detector.scoring.references),
+        "calibration.npy": _from_array(detector.calibration),
+        "golden.npy": _from_array(detector.golden),
+        "expected.npy": _from_array(detector.score(detector.golden)),
+    }
+    manifest = json.dumps(
+        {
+            "format": "ectopy-bundle",
+            "format_version": FORMAT_VERSION,
+            "layout": asdict(detector.layout),
+            "preprocessing": "none; the graph takes beats in the layout's unit",
+            "scoring": {
+                "neighbours": detector.scoring.neighbours,
+                "error_scale": asdict(detector.scoring.error_scale),
+                "distance_scale": asdict(detector.scoring.distance_scale),
+            },
+            "rule": asdict(detector.rule),
+            "threshold": detector.threshold,
+            "card": asdict(detector.card),
+            "members": {name: sha256(content).hexdigest() for name, content in members.items()},
+        },
+        indent=1,
+    ).encode()
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_MANIFEST, manifest)
+        archive.writestr(_MANIFEST_DIGEST, sha256(manifest).hexdigest())
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def load(path: Path) -> Detector:
+    """Read and prove a detector; see `Detector.load`."""
+    members = _read(path)
+    try:
+        manifest = _manifest(members, path)
+        detector = _detector(manifest, members)
+        expected = _to_array(members["expected.npy"])
+    except BundleError:
+        raise
+    except (EctopyError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise BundleError(f"{path} is damaged: {error}; train or copy it again.") from error
+    if not np.isclose(detector.threshold, manifest["threshold"]):
+        raise BundleError(f"{path} was tampered with: its threshold does not follow from its calibration scores.")
+    scores = detector.score(detector.golden)
+    if scores.shape != expected.shape or not np.allclose(scores, expected, GOLDEN_TOLERANCE, GOLDEN_TOLERANCE):
+        raise BundleError(
+            f"{path} does not reproduce the scores of its golden beats on this machine; do not use it, train it again."
+        )
+    return detector
+
+
+def bundle_digest(path: Path) -> str:
+    """The SHA-256 that names a bundle: of its manifest, which holds the digests of all else."""
+    return sha256(_read(path)[_MANIFEST]).hexdigest()
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a bundle file (.ectopy).")
+    if not path.exists():
+        raise DataError(f"{path} does not exist; make a bundle with: ectopy train DATA -o {path.name}.")
+    names = (_MANIFEST, _MANIFEST_DIGEST, *_MEMBERS)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sorted(archive.namelist()) != sorted(names):
+                raise BundleError(f"{path} is not an Ectopy bundle: it holds other files than a bundle does.")
+            for entry in archive.infolist():
+                if entry.file_size > MAX_MEMBER_BYTES:
+                    raise BundleError(
+                        f"{path} is not an Ectopy bundle: {entry.filename} is larger than {MAX_MEMBER_BYTES >> 20} MiB."
+                    )
+            return {name: archive.read(name) for name in names}
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        raise BundleError(
+            f"{path} is not an Ectopy bundle, or is truncated ({error}); train or copy it again."
+        ) from error
+
+
+def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
+    content = members[_MANIFEST]
+    if sha256(content).hexdigest() != members[_MANIFEST_DIGEST].decode("ascii", "replace"):
+        raise BundleError(f"{path} was changed after it was made: its manifest does not match its digest.")
+    manifest = json.loads(content)
+    if not isinstance(manifest, dict) or manifest.get("format") != "ectopy-bundle":
+        raise BundleError(f"{path} is not an Ectopy bundle: its manifest is of another format.")
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise BundleError(
+            f"{path} has bundle format {manifest['format_version']}, this version of Ectopy reads {FORMAT_VERSION}; "
+            "use the version that made it, or train it again."
+        )
+    for name in _MEMBERS:
+        if sha256(members[name]).hexdigest() != manifest["members"][name]:
+            raise BundleError(f"{path} was changed after it was made: {name} does not match its digest.")
+    return manifest
+
+
+def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
+    scoring, card = manifest["scoring"], manifest["card"]
+    curve = LearningCurve(**{name: tuple(values) for name, values in card.pop("curve").items()})
+    return Detector(
+        graph=Graph(members["graph.tflite"]),
+        scoring=Scoring(
+            references=_to_array(members["references.npy"]),
+            neighbours=scoring["neighbours"],
+            error_scale=LogScale(**scoring["error_scale"]),
+            distance_scale=LogScale(**scoring["distance_scale"]),
+        ),
+        calibration=_to_array(members["calibration.npy"]),
+        rule=ThresholdRule(**manifest["rule"]),
+        layout=BeatLayout(**manifest["layout"]),
+        card=Card(**card, curve=curve),
+        network=members["network.keras"],
+        golden=_to_array(members["golden.npy"]),
+    )
+
+
+def _from_array(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _to_array(content: bytes) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    return array

@@ -1,0 +1,82 @@
+"""Turns a trained graph into a detector, from normal beats alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.beats import BeatLayout
+from ectopy.detector.card import Card
+from ectopy.detector.detector import Detector
+from ectopy.detector.runtime import Graph
+from ectopy.detector.score import LogScale, Scoring, latent_distance, reconstruction_error
+from ectopy.detector.threshold import ThresholdRule
+
+NEIGHBOURS = 5
+MAX_REFERENCES = 512
+_GOLDEN_BEATS = 16
+
+
+def calibrate(
+    graph: Graph,
+    normals: NDArray[np.float32],
+    held_out_by: NDArray[np.int_],
+    *,
+    rule: ThresholdRule,
+    layout: BeatLayout,
+    card: Card,
+    network: bytes,
+) -> Detector:
+    """Learn scale and threshold from normals that were held out.
+
+    Each normal is scored by the one member that was trained without it and against that member's own training normals
+    (cross-fitting; Barber et al. 2021, doi:10.1214/20-AOS1965), so all of them calibrate.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of `members` autoencoders.
+    normals : ndarray of float32, shape (n, samples)
+        The beats the graph was trained on.
+    held_out_by : ndarray of int, shape (n,)
+        The member that never saw each beat.
+
+    Raises
+    ------
+    NotEnoughNormalsError
+        If `normals` are too few for `rule`.
+    """
+    output = graph.run(normals)
+    beats = np.arange(len(normals))
+    error = reconstruction_error(normals, output.reconstruction)[beats, held_out_by]
+    references = _references(output.latent, held_out_by)
+    distance = latent_distance(output.latent, references, NEIGHBOURS)[beats, held_out_by]
+    scoring = Scoring(references, NEIGHBOURS, LogScale.of(error), LogScale.of(distance))
+    calibration = (scoring.error_scale.standardise(error) + scoring.distance_scale.standardise(distance)) / 2
+    rule.threshold(calibration)
+    return Detector(
+        graph=graph,
+        scoring=scoring,
+        calibration=calibration,
+        rule=rule,
+        layout=layout,
+        card=card,
+        network=network,
+        golden=_golden(normals, calibration),
+    )
+
+
+def _references(latent: NDArray[np.float32], held_out_by: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Latent codes of each member's training normals, as many for each, evenly spread over the given order."""
+    members = latent.shape[1]
+    known = [np.flatnonzero(held_out_by != member) for member in range(members)]
+    size = min(MAX_REFERENCES, *map(len, known))
+    chosen = [rows[np.linspace(0, len(rows) - 1, size).astype(int)] for rows in known]
+    return np.stack([latent[rows, member] for member, rows in enumerate(chosen)]).astype(np.float64)
+
+
+def _golden(normals: NDArray[np.float32], calibration: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Beats from the whole range of scores, and the same beats upside down, which no model finds normal."""
+    ordered = np.argsort(calibration)
+    spread = ordered[np.linspace(0, len(ordered) - 1, min(_GOLDEN_BEATS // 2, len(ordered))).astype(int)]
+    return np.concatenate([normals[spread], -normals[spread]])

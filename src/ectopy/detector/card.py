@@ -1,0 +1,61 @@
+"""What a detector knows of its own making: the model card's facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Loss during training, mean over the members.
+
+    Attributes
+    ----------
+    steps : tuple of int
+        Optimiser steps done at each point.
+    training, held_out : tuple of float
+        Loss on the normals a member trains on, and on those it never sees; same length as `steps`.
+    """
+
+    steps: tuple[int, ...] = ()
+    training: tuple[float, ...] = ()
+    held_out: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Facts about the training, kept in the bundle.
+
+    Attributes
+    ----------
+    architecture : str
+        Name in `ectopy.model.ARCHITECTURES`.
+    members : int
+        How many autoencoders share the graph, each trained without one part of the normals.
+    random_state : int
+        The seed.
+    normals : int
+        How many normal beats were learned from.
+    source : str
+        Where they come from.
+    digest : str
+        `ectopy.beats.beats_digest` of them.
+    seconds : float
+        How long the training took.
+    versions : dict of str to str
+        Software that made the bundle.
+    curve : LearningCurve
+    metrics : dict of str to float
+        What was measured when the bundle was made; names say on what.
+    """
+
+    architecture: str
+    members: int
+    random_state: int
+    normals: int
+    source: str
+    digest: str
+    seconds: float
+    versions: dict[str, str]
+    curve: LearningCurve = field(default_factory=LearningCurve)
+    metrics: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,119 @@
+"""Thresholds learned on normal beats only, and p-values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import NotEnoughNormalsError, SettingError
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRule:
+    """How the threshold is taken from the scores of held-out normals.
+
+    Attributes
+    ----------
+    name : str
+        ``conformal``: the smallest score that keeps the expected share of normal beats above it at or below
+        `target_fpr`, whatever the scores' distribution, as long as new normals are exchangeable with the
+        calibration normals (Vovk, Gammerman & Shafer 2005, doi:10.1007/b106715).
+        ``quantile``: the plain ``1 - target_fpr`` quantile, interpolated.
+        ``mean+kstd``: mean plus `k_std` standard deviations, the TensorFlow tutorial's rule for ``k_std=1``.
+        ``max``: the largest score of a normal.
+    target_fpr : float
+        Share of normal beats that may be flagged, between 0 and 1; used by ``conformal`` and ``quantile``.
+    k_std : float
+        Used by ``mean+kstd``.
+
+    Raises
+    ------
+    SettingError
+        If the name is unknown or the rate is not between 0 and 1.
+    """
+
+    name: str = "conformal"
+    target_fpr: float = 0.01
+    k_std: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in THRESHOLDS:
+            raise SettingError(f"unknown threshold '{self.name}'; use one of {', '.join(THRESHOLDS)}.")
+        if not 0.0 < self.target_fpr < 1.0:
+            raise SettingError(f"target_fpr must lie between 0 and 1, not {self.target_fpr:g}.")
+        if not math.isfinite(self.k_std):
+            raise SettingError(f"k_std must be a finite number, not {self.k_std}.")
+
+    def threshold(self, normal_scores: NDArray[np.float64]) -> float:
+        """Threshold for the scores of held-out normals, shape (n,); a beat is abnormal above it.
+
+        Raises
+        ------
+        NotEnoughNormalsError
+            If `normal_scores` are too few for the asked rate.
+        """
+        return THRESHOLDS[self.name](normal_scores, self)
+
+
+def normals_needed(target_fpr: float) -> int:
+    """Smallest number of held-out normals that can support a false-positive rate: ``1 / (n + 1) <= target_fpr``."""
+    return math.ceil(1.0 / target_fpr - 1.0 - 1e-9)
+
+
+def _conformal(scores: NDArray[np.float64], rule: ThresholdRule) -> float:
+    n = len(scores)
+    needed = normals_needed(rule.target_fpr)
+    if n < needed:
+        raise NotEnoughNormalsError(
+            f"a false-positive rate of {rule.target_fpr:g} needs at least {needed} normal beats to calibrate with, "
+            f"and there are {n}; give more normals, or ask for a rate of {1 / (n + 1):.4f} or more."
+        )
+    rank = min(math.ceil((n + 1) * (1.0 - rule.target_fpr) - 1e-9), n)
+    return float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def _quantile(scores: NDArray[np.float64], rule: ThresholdRule) -> float:
+    return float(np.quantile(scores, 1.0 - rule.target_fpr))
+
+
+def _mean_kstd(scores: NDArray[np.float64], rule: ThresholdRule) -> float:
+    return float(scores.mean() + rule.k_std * scores.std())
+
+
+def _max(scores: NDArray[np.float64], rule: ThresholdRule) -> float:
+    return float(scores.max())
+
+
+THRESHOLDS: dict[str, Callable[[NDArray[np.float64], ThresholdRule], float]] = {
+    "conformal": _conformal,
+    "mean+kstd": _mean_kstd,
+    "quantile": _quantile,
+    "max": _max,
+}
+
+
+def p_values(scores: NDArray[np.float64], normal_scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Conformal p-values: how unusual each score is among held-out normals.
+
+    ``p = (1 + #{normals scoring at least as high}) / (n + 1)``: if a beat is normal and exchangeable with the
+    calibration normals, p is at most a with probability at most a.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,)
+        NaN gives NaN.
+    normal_scores : ndarray, shape (m,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In (0, 1]; small = abnormal.
+    """
+    ordered = np.sort(normal_scores)
+    at_least = len(ordered) - np.searchsorted(ordered, scores, side="left")
+    p: NDArray[np.float64] = np.where(np.isnan(scores), np.nan, (1.0 + at_least) / (len(ordered) + 1.0))
+    return p

@@ -1,0 +1,141 @@
+"""The scikit-learn face of the detector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ectopy.beats import BeatLayout, Beats
+from ectopy.detector import Detector, ThresholdRule
+from ectopy.errors import MissingExtraError
+from ectopy.model import TrainingSettings
+from ectopy.pipeline import train
+
+try:
+    from sklearn.base import BaseEstimator, OutlierMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ModuleNotFoundError as error:
+    raise MissingExtraError.of("train", "AutoencoderDetector") from error
+
+
+class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Learns normal heartbeats and finds the others, with scikit-learn's conventions for outlier detectors.
+
+    Parameters
+    ----------
+    architecture : str, default="default"
+        A name in `ectopy.model.ARCHITECTURES`, or ``"default"``.
+    target_fpr : float, default=0.01
+        Share of normal beats that may be flagged; for the thresholds ``conformal`` and ``quantile``.
+    threshold : {"conformal", "mean+kstd", "quantile", "max"}, default="conformal"
+        How the threshold is taken from the normals; see `ectopy.ThresholdRule`.
+    k_std : float, default=1.0
+        For the threshold ``mean+kstd``.
+    members : int, default=5
+        Autoencoders trained together, each without one part of the normals.
+    max_steps : int, default=1500
+        Optimiser steps at most.
+    batch_size : int, default=32
+        Beats a step.
+    learning_rate : float, default=2e-3
+        At the start.
+    random_state : int, RandomState instance or None, default=None
+        Seed. The same seed on the same machine gives the same scores.
+
+    Attributes
+    ----------
+    detector_ : Detector
+        The trained detector, which needs neither scikit-learn nor TensorFlow.
+    offset_ : float
+        ``decision_function`` is ``score_samples`` minus this.
+    n_features_in_ : int
+        Samples per beat.
+
+    Examples
+    --------
+    >>> from ectopy import AutoencoderDetector
+    >>> from ectopy.datasets import simulate_beats
+    >>> normal = simulate_beats(120, (0, 0, 0, 0)).samples
+    >>> detector = AutoencoderDetector("dense", members=2, max_steps=10, random_state=0)
+    >>> detector.fit(normal).predict(-normal[:2])
+    array([-1, -1])
+    """
+
+    def __init__(
+        self,
+        architecture: str = "default",
+        target_fpr: float = 0.01,
+        threshold: str = "conformal",
+        *,
+        k_std: float = 1.0,
+        members: int = 5,
+        max_steps: int = 1500,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        random_state: Any = None,
+    ) -> None:
+        self.architecture = architecture
+        self.target_fpr = target_fpr
+        self.threshold = threshold
+        self.k_std = k_std
+        self.members = members
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: object = None) -> AutoencoderDetector:
+        """Learn from normal beats.
+
+        Parameters
+        ----------
+        X : array_like of float, shape (n, samples)
+            Normal beats only.
+        y : ignored
+
+        Raises
+        ------
+        NotEnoughNormalsError
+            If there are too few beats to calibrate at `target_fpr`.
+        DataError
+            If a beat is constant.
+        ValueError
+            If `X` holds NaN or infinite values, or is not two-dimensional.
+        """
+        samples = validate_data(self, X, dtype=np.float32, ensure_min_samples=2, ensure_min_features=2)
+        settings = TrainingSettings(
+            architecture=self.architecture,
+            members=self.members,
+            max_steps=self.max_steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+        )
+        self.detector_: Detector = train(
+            Beats(samples, BeatLayout.undeclared(samples.shape[1])),
+            settings,
+            ThresholdRule(self.threshold, self.target_fpr, self.k_std),
+            random_state=self._seed(),
+        )
+        self.offset_ = -self.detector_.threshold
+        return self
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Score beats of shape (n, samples); larger = more normal (the opposite of `Detector.score`)."""
+        check_is_fitted(self)
+        return -self.detector_.score(validate_data(self, X, dtype=np.float32, reset=False))
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Score beats of shape (n, samples) against the threshold; negative = abnormal."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int_]:
+        """Judge beats of shape (n, samples): +1 = normal, -1 = abnormal."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _seed(self) -> int | None:
+        if self.random_state is None or isinstance(self.random_state, int):
+            return self.random_state
+        return int(check_random_state(self.random_state).randint(2**31))

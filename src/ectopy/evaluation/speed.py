@@ -1,0 +1,72 @@
+"""How fast and how light detection is, each figure from a fresh process with one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_BATCH_BEATS = 51_200
+_REPEATS = 5
+_SINGLES = 2_000
+
+_IMPORT = "import time; start = time.perf_counter(); import ectopy; print(time.perf_counter() - start)"
+
+
+def measure_speed(bundle: Path) -> dict[str, float]:
+    """Time a bundle.
+
+    Returns
+    -------
+    dict
+        ``batch_beats_per_s``: beats scored a second in one large array, best of five; ``single_us``: median time for
+        one beat; ``import_s``: ``import ectopy``, median of five; ``peak_rss_mb``: memory of a process that loads the
+        bundle and detects.
+    """
+    imports = [float(_child("-c", _IMPORT)) for _ in range(_REPEATS)]
+    scoring: dict[str, float] = json.loads(_child("-m", __name__, str(bundle)))
+    return {**scoring, "import_s": float(np.median(imports))}
+
+
+def _child(*arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, *arguments], env=os.environ | _ONE_THREAD, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def _score(bundle: Path) -> dict[str, Any]:
+    from ectopy.detector import Detector
+
+    detector = Detector.load(bundle)
+    beats = np.resize(detector.golden, (_BATCH_BEATS, detector.layout.samples))
+    batch = [_seconds(lambda: detector.detect(beats)) for _ in range(_REPEATS)]
+    single = [_seconds(lambda: detector.score(beats[:1])) for _ in range(_SINGLES)]
+    return {
+        "batch_beats_per_s": _BATCH_BEATS / min(batch),
+        "single_us": float(np.median(single)) * 1e6,
+        "peak_rss_mb": _peak_rss_mb(),
+    }
+
+
+def _seconds(work: Any) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _peak_rss_mb() -> float:
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+if __name__ == "__main__":
+    print(json.dumps(_score(Path(sys.argv[1]))))

@@ -1,0 +1,72 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ectopy.errors import EctopyError
+
+
+class OutputError(EctopyError, OSError):
+    """A result cannot be written where it was asked for."""
+
+
+def check_writable(path: Path) -> None:
+    """Raise before long work starts when `path` could not be written at its end.
+
+    Raises
+    ------
+    OutputError
+        If the folder does not exist or cannot be written, or `path` is a folder.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; name a file.")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place when the block ends well.
+
+    On any exception, an interrupt included, the temporary file is removed and `path` is left as it was.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    check_writable(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}.") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

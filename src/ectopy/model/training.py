@@ -1,0 +1,220 @@
+"""Learns normal beats: several autoencoders at once, each kept from one part of the normals.
+
+Cross-fitting lets every normal beat be scored by a member that never saw it, so that the threshold rests on all of them
+and none is lost to a validation set. The members share one graph and one optimiser, and are trained together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import NotEnoughNormalsError, SettingError
+from ectopy.model.architectures import Architecture, Branch, architecture
+from ectopy.model.tensorflow import load_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+_CHECK_EVERY = 50
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How to train.
+
+    Attributes
+    ----------
+    architecture : str
+        A name in `ARCHITECTURES`, or ``"default"``.
+    members : int
+        How many autoencoders, and into how many parts the normals are split; at least 2.
+    max_steps : int
+        Optimiser steps at most.
+    batch_size : int
+        Beats a step.
+    learning_rate : float
+        At the start; falls to a hundredth along a cosine.
+    patience : int
+        Steps without a better loss on the held-out normals before training stops.
+    """
+
+    architecture: str = "default"
+    members: int = 5
+    max_steps: int = 1500
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    patience: int = 500
+
+    def __post_init__(self) -> None:
+        architecture(self.architecture)
+        if self.members < 2:
+            raise SettingError(f"members must be at least 2, so that normals can be held out, not {self.members}.")
+        for name in ("max_steps", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise SettingError(f"learning_rate must be positive, not {self.learning_rate}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network.
+
+    Attributes
+    ----------
+    network : keras.Model
+        Beats of shape (batch, samples) to ``{"reconstruction": (batch, members, samples), "latent": (batch, members,
+        size)}``, in the unit of the beats.
+    held_out_by : ndarray of int, shape (n,)
+        The member that never saw each normal beat.
+    steps, training_loss, held_out_loss : tuple
+        The learning curve, mean over the members.
+    seconds : float
+    """
+
+    network: keras.Model
+    held_out_by: NDArray[np.int_]
+    steps: tuple[int, ...]
+    training_loss: tuple[float, ...]
+    held_out_loss: tuple[float, ...]
+    seconds: float
+
+
+def train_network(
+    normals: NDArray[np.float32], settings: TrainingSettings, seed: int, progress: Progress | None = None
+) -> Trained:
+    """Train autoencoders on normal beats.
+
+    Parameters
+    ----------
+    normals : ndarray of float32, shape (n, samples)
+        Finite values, n at least ``settings.members``.
+    settings : TrainingSettings
+    seed : int
+        The same seed on the same machine gives the same network. Sets the seeds of `random`, NumPy and TensorFlow.
+    progress : callable, optional
+        Called with the steps done and the steps at most.
+
+    Raises
+    ------
+    NotEnoughNormalsError
+        If there are fewer beats than members.
+    MissingExtraError
+        If TensorFlow is not installed.
+    """
+    if len(normals) < settings.members:
+        raise NotEnoughNormalsError(
+            f"training needs at least {settings.members} normal beats (one per member), and there are {len(normals)}."
+        )
+    tensorflow = load_tensorflow()
+    import keras
+
+    started = time.perf_counter()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    held_out_by = np.random.default_rng(seed).permutation(len(normals)) % settings.members
+    held_out = (held_out_by[:, None] == np.arange(settings.members)).astype(np.float32)
+
+    chosen = architecture(settings.architecture)
+    network, objective = _build(chosen, normals, settings.members)
+    trainer = keras.Model(network.input, objective)
+    epochs = -(-settings.max_steps // _CHECK_EVERY)
+    steps = min(_CHECK_EVERY, settings.max_steps)
+    trainer.compile(
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(settings.learning_rate, epochs * steps, alpha=0.01)
+        ),
+        loss=_already_a_loss,
+        jit_compile=True,
+        steps_per_execution=steps,
+    )
+    trainer.optimizer.build(trainer.trainable_variables)
+
+    def rows(weights: NDArray[np.float32]) -> Any:
+        unused_targets = np.zeros((len(normals), settings.members), np.float32)
+        return tensorflow.data.Dataset.from_tensor_slices((normals, unused_targets, weights)).cache()
+
+    history = trainer.fit(
+        rows(1 - held_out)
+        .shuffle(len(normals), seed=seed)
+        .repeat()
+        .batch(settings.batch_size, drop_remainder=True),
+        validation_data=rows(held_out).batch(len(normals)),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.EarlyStopping(patience=-(-settings.patience // steps), restore_best_weights=True),
+            *([_reporter(progress, steps, epochs)] if progress else []),
+        ],
+    ).history
+    return Trained(
+        network=network,
+        held_out_by=held_out_by,
+        steps=tuple(steps * (i + 1) for i in range(len(history["loss"]))),
+        training_loss=tuple(map(float, history["loss"])),
+        held_out_loss=tuple(map(float, history["val_loss"])),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _build(
+    chosen: Architecture, normals: NDArray[np.float32], members: int
+) -> tuple[keras.Model, keras.KerasTensor]:
+    """The network, and its per-member loss of shape (batch, members) on the architecture's scale."""
+    import keras
+    from keras import layers, ops
+
+    offset, spread = _scale(chosen, normals)
+    beats = keras.Input((normals.shape[1],), name="beats")
+    scaled = layers.Rescaling(1 / spread, -offset / spread)(beats)
+    branches = [chosen.build(scaled) for _ in range(members)]
+    network = keras.Model(
+        beats,
+        {
+            "reconstruction": layers.Rescaling(spread, offset)(
+                ops.stack([branch.reconstruction for branch in branches], axis=1)
+            ),
+            "latent": ops.stack([branch.latent for branch in branches], axis=1),
+        },
+    )
+    return network, ops.stack([_loss(chosen, scaled, branch) for branch in branches], axis=1)
+
+
+def _scale(chosen: Architecture, normals: NDArray[np.float32]) -> tuple[float, float]:
+    values = normals.astype(np.float64)
+    if chosen.scale == "minmax":
+        offset, spread = values.min(), values.max() - values.min()
+    else:
+        offset, spread = values.mean(), values.std()
+    return float(offset), float(spread) or 1.0
+
+
+def _loss(chosen: Architecture, scaled: keras.KerasTensor, branch: Branch) -> keras.KerasTensor:
+    from keras import ops
+
+    residual = scaled - branch.reconstruction
+    size = ops.abs(residual) if chosen.loss == "mae" else ops.square(residual)
+    error = ops.mean(size, axis=1)
+    return error if branch.penalty is None else error + branch.penalty
+
+
+def _already_a_loss(unused: Any, loss: Any) -> Any:
+    return loss
+
+
+def _reporter(progress: Progress, steps: int, epochs: int) -> keras.callbacks.Callback:
+    import keras
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: progress((epoch + 1) * steps, epochs * steps)
+    )

@@ -1,0 +1,103 @@
+"""From normal beats to a detector: check, train, convert, calibrate."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+from importlib.metadata import version
+
+import numpy as np
+
+from ectopy import __version__
+from ectopy.beats import Beats, beats_digest, readable
+from ectopy.detector import Detector, ThresholdRule
+from ectopy.detector.calibration import calibrate
+from ectopy.detector.card import Card, LearningCurve
+from ectopy.detector.runtime import Graph
+from ectopy.detector.threshold import normals_needed
+from ectopy.errors import DataError, NotEnoughNormalsError
+from ectopy.model import Progress, TrainingSettings, to_keras, to_litert, train_network
+
+
+def train(
+    beats: Beats,
+    settings: TrainingSettings | None = None,
+    rule: ThresholdRule | None = None,
+    *,
+    random_state: int | None = None,
+    progress: Progress | None = None,
+) -> Detector:
+    """Train a detector on the normal beats among `beats`.
+
+    Parameters
+    ----------
+    beats : Beats
+        Beats labelled abnormal are left out; unlabelled beats are all taken for normal.
+    settings : TrainingSettings, optional
+    rule : ThresholdRule, optional
+        The conformal threshold for a false-positive rate of 1 % by default.
+    random_state : int, optional
+        Seed; drawn, and kept in the detector's card, when none is given.
+    progress : callable, optional
+        Called with the optimiser steps done and the steps at most.
+
+    Raises
+    ------
+    NotEnoughNormalsError
+        If there are too few normals to learn from, or to calibrate with at the asked rate.
+    DataError
+        If a normal beat holds NaN, infinite values, or the same value throughout.
+    MissingExtraError
+        If TensorFlow is not installed.
+    """
+    settings = settings or TrainingSettings()
+    rule = rule or ThresholdRule()
+    normals = beats.normals()
+    _check(normals, settings, rule)
+    seed = secrets.randbelow(2**31) if random_state is None else random_state
+    trained = train_network(normals.samples, settings, seed, progress)
+    card = Card(
+        architecture=settings.architecture,
+        members=settings.members,
+        random_state=seed,
+        normals=len(normals),
+        source=normals.source,
+        digest=beats_digest(normals.samples),
+        seconds=round(trained.seconds, 2),
+        versions={
+            "ectopy": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "ai-edge-litert")},
+        },
+        curve=LearningCurve(trained.steps, trained.training_loss, trained.held_out_loss),
+    )
+    return calibrate(
+        Graph(to_litert(trained.network)),
+        normals.samples,
+        trained.held_out_by,
+        rule=rule,
+        layout=normals.layout,
+        card=card,
+        network=to_keras(trained.network),
+    )
+
+
+def _check(normals: Beats, settings: TrainingSettings, rule: ThresholdRule) -> None:
+    source = normals.source or "the data"
+    needed = max(settings.members, normals_needed(rule.target_fpr) if rule.name == "conformal" else 0)
+    if len(normals) == 0:
+        raise NotEnoughNormalsError(f"{source} holds no normal beats (label 1); training needs at least {needed}.")
+    bad = np.flatnonzero(~readable(normals.samples))
+    if len(bad):
+        raise DataError(
+            f"{source}: {len(bad)} of {len(normals)} normal beats hold NaN, infinite or only equal values, the first is "
+            f"normal beat {bad[0]}; leave them out for training."
+        )
+    if len(normals) < needed:
+        raise NotEnoughNormalsError(
+            f"{source} holds {len(normals)} normal beats, and a false-positive rate of {rule.target_fpr:g} needs at "
+            f"least {needed} to calibrate with; give more, or ask for a rate of {1 / (len(normals) + 1):.3f} or more."
+            if needed > settings.members
+            else f"{source} holds {len(normals)} normal beats, and training {settings.members} members needs at least "
+            f"{needed}."
+        )

@@ -1,0 +1,78 @@
+"""A continuous ECG: the type that every reader returns and everything downstream takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """Marks on a recording, in order of position.
+
+    Attributes
+    ----------
+    positions : ndarray of int64, shape (n,)
+        Sample index of each mark, from the start of the recording.
+    symbols : ndarray of str, shape (n,)
+        PhysioNet annotation codes: ``N`` normal, ``V`` premature ventricular, ``A`` atrial premature, ``F`` fusion,
+        ``Q`` unclassifiable, ``E`` ventricular escape, ``~`` change of signal quality, and so on.
+    """
+
+    positions: NDArray[np.int64]
+    symbols: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        if self.positions.shape != self.symbols.shape or self.positions.ndim != 1:
+            raise DataError("annotations need one symbol per position.")
+        if np.any(np.diff(self.positions) < 0):
+            raise DataError("annotations must be in order of position.")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A continuous ECG.
+
+    Attributes
+    ----------
+    signal : ndarray of float32, shape (samples, leads)
+        Millivolt; NaN where there is no valid sample.
+    sampling_rate_hz : float
+    leads : tuple of str
+        Lead names, one per column.
+    start : datetime or None
+        Time of the first sample, where known.
+    annotations : Annotations or None
+        Reference or imported marks, where there are any.
+    source : str
+        Where the recording comes from, for people.
+    """
+
+    signal: NDArray[np.float32]
+    sampling_rate_hz: float
+    leads: tuple[str, ...]
+    start: datetime | None = None
+    annotations: Annotations | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.signal.ndim != 2 or self.signal.shape[1] != len(self.leads):
+            raise DataError(
+                f"a recording with {len(self.leads)} leads needs a signal of shape (samples, {len(self.leads)}), "
+                f"not {self.signal.shape}."
+            )
+        if not self.sampling_rate_hz > 0:
+            raise DataError(f"the sampling rate must be positive, not {self.sampling_rate_hz} Hz.")
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.signal) / self.sampling_rate_hz

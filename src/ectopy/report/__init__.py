@@ -1,0 +1,5 @@
+"""What people look at: pages that stand alone, for a browser or a printer."""
+
+from ectopy.report.pages import detection_report, evaluation_report, require_extra
+
+__all__ = ["detection_report", "evaluation_report", "require_extra"]

@@ -1,0 +1,366 @@
+"""Figures as SVG: data in, text out, nothing shown and nothing written.
+
+Text stays text, colours follow the page (`ectopy.report.theme`), and the same data give the same
+characters.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.detector.card import LearningCurve
+from ectopy.evaluation import RankingCurves
+from ectopy.report import words
+from ectopy.report.theme import LIGHT, themed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_POINTS_PER_INCH = 72
+_CHART = (440, 300)
+_BEAT = (300, 150)
+_BEAT_AXES = (0.10, 0.13, 0.88, 0.84)
+_MOST_BINS = 48
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ectopy",
+    "font.size": 11,
+    "axes.edgecolor": LIGHT["muted"],
+    "axes.labelcolor": LIGHT["ink"],
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LIGHT["line"],
+    "grid.linewidth": 0.6,
+    "text.color": LIGHT["ink"],
+    "xtick.color": LIGHT["muted"],
+    "ytick.color": LIGHT["muted"],
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+}
+_DRAWING = threading.Lock()  # matplotlib's settings are the process's
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreGroup:
+    """Scores that belong together in a distribution.
+
+    Attributes
+    ----------
+    name : str
+    score : ndarray of float64, shape (n,)
+        No NaN.
+    abnormal : bool
+        Whether it is drawn as abnormal beats are.
+    """
+
+    name: str
+    score: NDArray[np.float64]
+    abnormal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Where on the curves the threshold in use lies; each between 0 and 1, precision may be NaN."""
+
+    fpr: float
+    recall: float
+    precision: float
+
+
+def score_distribution(groups: Sequence[ScoreGroup], threshold: float) -> str:
+    """Histograms of scores, each as shares of its group, and the threshold."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        edges = _bin_edges([group.score for group in groups], threshold)
+        for group in groups:
+            _histogram(axes, group, edges)
+        axes.axvline(threshold, color=LIGHT["ink"], linewidth=1.4, linestyle=(0, (1, 1)))
+        axes.annotate(
+            f"threshold {words.score(threshold)}",
+            (threshold, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, -3),
+            textcoords="offset points",
+            va="top",
+        )
+        axes.margins(x=0)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
+        axes.set_xlabel("score (standard deviations above held-out normals)")
+        axes.set_ylabel("share of each group's beats (%)")
+        figure.legend(loc="outside upper left", ncols=len(groups), handlelength=2.6)
+
+    names = " and ".join(f"{group.name} ({len(group.score)} beats)" for group in groups)
+    label = f"Distribution of scores: {names}; the threshold is {words.score(threshold)}."
+    return _svg("scores", _CHART, label, paint)
+
+
+def roc(curves: RankingCurves, point: OperatingPoint) -> str:
+    """Receiver operating characteristic with the operating point, and its corner enlarged."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linestyle=":", linewidth=1, label="chance")
+        curve_label = f"detector, area {words.area(curves.auc)}"
+        _curve(axes, curves.fpr, curves.tpr, curve_label)
+        _mark(axes, point.fpr, point.recall)
+        axes.set_xlabel("false-positive rate (normal beats flagged)")
+        axes.set_ylabel("recall (abnormal beats flagged)")
+        _unit_square(axes)
+        corner = axes.inset_axes((0.42, 0.4, 0.52, 0.48))
+        _curve(corner, curves.fpr, curves.tpr, None)
+        _mark(corner, point.fpr, point.recall)
+        corner.set_xlim(-0.002, 0.1)
+        corner.set_ylim(_floor(point.recall), 1.005)
+        corner.set_title("enlarged: rates up to 0.1", fontsize=9, color=LIGHT["muted"])
+        corner.tick_params(labelsize=9)
+        figure.legend(loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1)
+
+    label = (
+        f"Receiver operating characteristic, area {words.area(curves.auc)}; the threshold in use "
+        f"flags {point.fpr:.2%} of normal and {point.recall:.2%} of abnormal beats."
+    )
+    return _svg("roc", _CHART, label, paint)
+
+
+def precision_recall(curves: RankingCurves, point: OperatingPoint, prevalence: float) -> str:
+    """Precision over recall with the operating point; chance is the share of abnormal beats."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.axhline(prevalence, color=LIGHT["muted"], linestyle=":", linewidth=1, label="chance")
+        curve_label = f"detector, average {words.area(curves.average_precision)}"
+        _curve(axes, curves.recall, curves.precision, curve_label, step=True)
+        _mark(axes, point.recall, point.precision)
+        axes.set_xlabel("recall (abnormal beats flagged)")
+        axes.set_ylabel("precision (flagged beats abnormal)")
+        _unit_square(axes)
+        figure.legend(loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1)
+
+    label = (
+        f"Precision over recall, average precision {words.area(curves.average_precision)}; the "
+        f"threshold in use has recall {point.recall:.2%} and precision {point.precision:.2%}."
+    )
+    return _svg("precision-recall", _CHART, label, paint)
+
+
+def learning_curve(curve: LearningCurve) -> str:
+    """Loss over the optimiser's steps, on the training part and on held-out normals."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        marker = "o" if len(curve.steps) == 1 else None
+        axes.plot(
+            curve.steps,
+            curve.training,
+            color=LIGHT["muted"],
+            linestyle="--",
+            marker=marker,
+            label="training",
+        )
+        axes.plot(
+            curve.steps, curve.held_out, color=LIGHT["normal"], marker=marker, label="held out"
+        )
+        if min(*curve.training, *curve.held_out) > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter(lambda value, _: "")
+        axes.set_xlabel("optimiser steps")
+        axes.set_ylabel("loss (mean over the members)")
+        figure.legend(loc="outside upper left", ncols=2, handlelength=2.6)
+
+    label = (
+        f"Learning curve over {curve.steps[-1]} steps: the training loss ends at "
+        f"{curve.training[-1]:.3g}, the held-out loss at {curve.held_out[-1]:.3g}."
+    )
+    return _svg("learning-curve", _CHART, label, paint)
+
+
+def beat(
+    samples: NDArray[np.float32],
+    reconstruction: NDArray[np.float32],
+    limits: tuple[float, float],
+    label: str,
+) -> str:
+    """One beat, what the autoencoder takes it for, and the difference shaded.
+
+    Parameters
+    ----------
+    samples, reconstruction : ndarray, shape (samples,)
+        What is not finite is drawn as a gap.
+    limits : (float, float)
+        Least vertical range; a beat that goes beyond it gets the range it needs.
+    label : str
+        What the figure shows, for those who cannot see it.
+    """
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_axes(_BEAT_AXES)
+        heard, known = _finite(samples), _finite(reconstruction)
+        x = np.arange(len(heard))
+        axes.fill_between(
+            x, heard, known, color=LIGHT["abnormal"], alpha=0.28, linewidth=0, clip_on=False
+        )
+        axes.plot(x, known, color=LIGHT["normal"], linestyle=(0, (4, 2)), linewidth=1.3, clip_on=False)
+        axes.plot(x, heard, color=LIGHT["ink"], linewidth=1.3, clip_on=False)
+        axes.set_xlim(0, len(heard) - 1)
+        axes.set_ylim(*_range((heard, known), limits))
+        axes.locator_params(nbins=4)
+        axes.tick_params(left=False, bottom=False, labelsize=9.5, pad=2)
+        axes.spines[:].set_visible(False)
+        if not np.isfinite(heard).any():
+            axes.text(
+                0.5, 0.5, "no readable sample", transform=axes.transAxes, ha="center", va="center"
+            )
+
+    return _svg("beat", _BEAT, label, paint)
+
+
+def common_limits(samples: NDArray[np.float32]) -> tuple[float, float]:
+    """Vertical range that suits most of some beats, shape (n, samples), and no outlier spoils."""
+    finite = samples[np.isfinite(samples)]
+    if finite.size == 0:
+        return (-1.0, 1.0)
+    low, high = np.quantile(finite.astype(np.float64), [0.002, 0.998])
+    return float(low), float(high)
+
+
+# Parts of figures
+
+
+def _histogram(axes: Axes, group: ScoreGroup, edges: NDArray[np.float64]) -> None:
+    counts, _ = np.histogram(group.score, edges)
+    colour = LIGHT["abnormal" if group.abnormal else "normal"]
+    axes.stairs(
+        100 * counts / max(len(group.score), 1),
+        edges,
+        fill=True,
+        facecolor=(*_rgb(colour), 0.16),
+        edgecolor=colour,
+        linewidth=1.4,
+        linestyle="--" if group.abnormal else "-",
+        label=f"{group.name} ({words.count(len(group.score))})",
+    )
+
+
+def _bin_edges(scores: Sequence[NDArray[np.float64]], threshold: float) -> NDArray[np.float64]:
+    """Equal bins over all scores and the threshold, which is an edge: no bin has two verdicts."""
+    values = np.append(np.concatenate(scores), threshold)
+    low, high = float(values.min()), float(values.max())
+    bins = int(np.clip(4 * np.sqrt(len(values)), 4, _MOST_BINS))
+    width = max(high - low, 1.0) / bins
+    below, above = (int(np.ceil(span / width)) + 1 for span in (threshold - low, high - threshold))
+    return threshold + width * np.arange(-below, above + 1)
+
+
+def _curve(
+    axes: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    label: str | None,
+    *,
+    step: bool = False,
+) -> None:
+    style = "steps-pre" if step else "default"
+    axes.plot(x, y, color=LIGHT["normal"], label=label, drawstyle=style)
+
+
+def _mark(axes: Axes, x: float, y: float) -> None:
+    axes.plot(
+        [x],
+        [y],
+        linestyle="",
+        marker="D",
+        markersize=7,
+        markerfacecolor=LIGHT["surface"],
+        markeredgecolor=LIGHT["abnormal"],
+        markeredgewidth=2,
+        clip_on=False,
+        zorder=5,
+        label="threshold in use",
+    )
+
+
+def _unit_square(axes: Axes) -> None:
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+
+
+def _floor(recall: float) -> float:
+    """Where the enlarged corner begins, so that it holds the operating point."""
+    return max(0.0, np.floor(10 * min(recall - 0.05, 0.8)) / 10)
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+
+
+def _range(
+    curves: tuple[NDArray[np.float64], ...], limits: tuple[float, float]
+) -> tuple[float, float]:
+    values = np.concatenate([*curves, limits])
+    values = values[np.isfinite(values)]
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high > low else (low - 1, high + 1)
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+
+
+# From matplotlib to SVG that stands inside a page
+
+
+def _svg(
+    name: str, size: tuple[int, int], label: str, paint: Callable[[Figure], None]
+) -> str:
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    width, height = (length / _POINTS_PER_INCH for length in size)
+    with _DRAWING, matplotlib.style.context(["default", _STYLE]):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        paint(figure)
+        buffer = StringIO()
+        no_metadata: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
+    return themed(_inline(buffer.getvalue(), name, size, label))
+
+
+def _inline(document: str, name: str, size: tuple[int, int], label: str) -> str:
+    """Turn an SVG document into an element of a page: small, named, its ids its own."""
+    body = document[document.index(">", document.index("<svg")) + 1 :]
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
+    body = body.replace("xlink:href", "href")
+    body = _own_ids(body, name)
+    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    body = re.sub(r"\s*\n\s*", "\n", body)
+    box = f"0 0 {size[0]} {size[1]}"
+    return f'<svg viewBox="{box}" role="img" aria-label="{escape(label)}">{body.strip()}'
+
+
+def _own_ids(body: str, name: str) -> str:
+    """Drop ids that nothing refers to, and give the others the figure's name."""
+    used = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', body))
+    referred = {either for pair in used for either in pair if either}
+
+    def rename(match: re.Match[str]) -> str:
+        return f' id="{name}-{match[1]}"' if match[1] in referred else ""
+
+    body = re.sub(r' id="([^"]+)"', rename, body)
+    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    return re.sub(r'href="#', f'href="#{name}-', body)

@@ -1,0 +1,156 @@
+"""Numbers and rules as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.beats import NORMAL_LABEL
+from ectopy.detector import ThresholdRule
+from ectopy.evaluation import class_name
+
+NOTHING = "–"
+"""Stands where there is no number."""
+_MINUS = "−"
+_MOST_DECIMALS = 4
+
+
+def count(number: int) -> str:
+    """Write a whole number.
+
+    Examples
+    --------
+    >>> count(4500)
+    '4,500'
+    """
+    return f"{number:,}"
+
+
+def beat_count(number: int, kind: str = "") -> str:
+    """Write a number of beats.
+
+    Examples
+    --------
+    >>> beat_count(1), beat_count(4500, "normal")
+    ('1 beat', '4,500 normal beats')
+    """
+    noun = "beat" if number == 1 else "beats"
+    return " ".join(filter(None, (count(number), kind, noun)))
+
+
+def percent(part: int, whole: int) -> str:
+    """Write a share with the digits that its counts support, never rounded to none or all.
+
+    Examples
+    --------
+    >>> percent(1, 3), percent(1243, 4500), percent(0, 9), percent(99_999, 100_000), percent(0, 0)
+    ('33 %', '27.6 %', '0 %', '99.999 %', '–')
+    """
+    if whole == 0:
+        return NOTHING
+    share = 100 * part / whole
+    if part in (0, whole):
+        return f"{share:.0f} %"
+    decimals = 0 if whole < 100 else 1
+    while decimals < _MOST_DECIMALS and round(share, decimals) in (0, 100):
+        decimals += 1
+    return f"{share:.{decimals}f} %"
+
+
+def area(value: float) -> str:
+    """Write an area under a curve, between 0 and 1.
+
+    Examples
+    --------
+    >>> area(0.99484)
+    '0.9948'
+    """
+    return f"{value:.4f}"
+
+
+def score(value: float) -> str:
+    """Write a score, with a minus sign that is one.
+
+    Examples
+    --------
+    >>> score(3.432), score(-0.5), score(float("nan"))
+    ('3.43', '−0.50', '–')
+    """
+    return NOTHING if math.isnan(value) else f"{value:.2f}".replace("-", _MINUS)
+
+
+def p_value(value: float) -> str:
+    """Write a p-value to two digits.
+
+    Examples
+    --------
+    >>> p_value(1 / 293), p_value(0.5), p_value(float("nan"))
+    ('0.0034', '0.5', '–')
+    """
+    return NOTHING if math.isnan(value) else f"{value:.2g}"
+
+
+def seconds(value: float) -> str:
+    """Write a duration.
+
+    Examples
+    --------
+    >>> seconds(0.42), seconds(47.25), seconds(125)
+    ('0.4 s', '47 s', '2 min 5 s')
+    """
+    if value < 10:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def sample_ranges(missing: NDArray[np.bool_]) -> str:
+    """Say how much of a beat is missing, for its figure.
+
+    Examples
+    --------
+    >>> sample_ranges(np.array([False, True, True, False]))
+    '2 of 4 samples missing'
+    """
+    return f"{int(missing.sum())} of {len(missing)} samples missing"
+
+
+def label(number: int) -> str:
+    """Say what a beat is labelled as.
+
+    Examples
+    --------
+    >>> label(1), label(3), label(0)
+    ('labelled normal', 'labelled class 3', 'labelled abnormal, class unknown')
+    """
+    return "labelled normal" if number == NORMAL_LABEL else f"labelled {class_name(number)}"
+
+
+def threshold(rule: ThresholdRule, held_out: int) -> str:
+    """Say where a threshold comes from, to follow "a beat is judged abnormal above it:".
+
+    Parameters
+    ----------
+    rule : ThresholdRule
+    held_out : int
+        How many held-out normals it rests on.
+
+    Examples
+    --------
+    >>> threshold(ThresholdRule(), 292)
+    'at most 1 % of normal beats flagged, conformal, from 292 held-out normals'
+    >>> threshold(ThresholdRule("mean+kstd"), 292)
+    'mean plus 1 standard deviation of the scores of 292 held-out normals'
+    """
+    rate = f"{100 * rule.target_fpr:g} %"
+    normals = f"{count(held_out)} held-out normals"
+    deviations = f"{rule.k_std:g} standard deviation{'' if rule.k_std == 1 else 's'}"
+    rules = {
+        "conformal": f"at most {rate} of normal beats flagged, conformal, from {normals}",
+        "quantile": f"exceeded by {rate} of the scores of {normals}",
+        "mean+kstd": f"mean plus {deviations} of the scores of {normals}",
+        "max": f"the largest score of {normals}",
+    }
+    return rules[rule.name]

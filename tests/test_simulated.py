@@ -1,0 +1,379 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ectopy.beats import BeatLayout
+from ectopy.datasets.simulated import (
+    Episode,
+    cut_cycles,
+    load_simulated,
+    simulate_beats,
+    simulate_recording,
+)
+from ectopy.errors import DataError, SettingError
+
+ECTOPIC = {"V": 0.1, "r": 0.05, "A": 0.1, "F": 0.05}
+
+
+def beats_of(recording, codes="NVrAF"):
+    marks = recording.annotations
+    return marks.positions[np.isin(marks.symbols, list(codes))] / recording.sampling_rate_hz
+
+
+def clean(duration_s=120.0, **settings):
+    return simulate_recording(duration_s, noise_mv=0, **settings)
+
+
+def intervals_after_and_before(recording, code):
+    seconds, symbols = beats_of(recording), recording.annotations.symbols
+    here = np.flatnonzero(symbols[1:-1] == code) + 1
+    interval = np.diff(seconds)
+    return interval[here], interval[here - 1]
+
+
+def mean_beat(recording, code, reach_s=0.15):
+    reach = round(reach_s * recording.sampling_rate_hz)
+    marks = recording.annotations
+    here = marks.positions[1:-1][marks.symbols[1:-1] == code]
+    return recording.signal[here[:, None] + np.arange(-reach, reach + 1), 0].mean(axis=0)
+
+
+def half_width_s(recording, code):
+    shape = mean_beat(recording, code)
+    return np.sum(shape > shape.max() / 2) / recording.sampling_rate_hz
+
+
+def test_same_random_state_same_recording_another_another():
+    first, again, other = (
+        simulate_recording(30, ectopic=ECTOPIC, random_state=seed) for seed in (7, 7, 8)
+    )
+    np.testing.assert_array_equal(first.signal, again.signal)
+    np.testing.assert_array_equal(first.annotations.positions, again.annotations.positions)
+    np.testing.assert_array_equal(first.annotations.symbols, again.annotations.symbols)
+    assert not np.array_equal(first.signal, other.signal)
+
+
+def test_signal_is_float32_millivolt_of_the_asked_shape():
+    recording = simulate_recording(10, sampling_rate_hz=360)
+    assert recording.signal.dtype == np.float32
+    assert recording.signal.shape == (3600, 2)
+    assert recording.leads == ("MLII", "V1")
+    assert recording.duration_s == 10
+    assert np.isfinite(recording.signal).all()
+
+
+def test_one_lead_is_the_first_of_two():
+    one, two = clean(30, leads=1), clean(30, leads=2)
+    np.testing.assert_array_equal(one.signal[:, 0], two.signal[:, 0])
+    assert not np.allclose(two.signal[:, 0], two.signal[:, 1], atol=0.1)
+
+
+def test_normal_beat_has_the_amplitudes_of_an_ecg():
+    recording = clean(300)
+    shape = mean_beat(recording, "N", reach_s=0.45)
+    seconds = np.linspace(-0.45, 0.45, len(shape))
+    assert 0.9 < shape[np.abs(seconds) < 0.02].max() < 1.3
+    assert 0.1 < shape[(seconds > -0.25) & (seconds < -0.1)].max() < 0.2
+    assert 0.2 < shape[(seconds > 0.2) & (seconds < 0.4)].max() < 0.4
+    assert abs(shape[np.abs(seconds + 0.09) < 0.01]).max() < 0.05  # PR segment
+
+
+@given(seed=st.integers(0, 10_000), rate=st.sampled_from([128.0, 250.0, 500.0]))
+@settings(max_examples=15, deadline=None)
+def test_annotations_mark_the_peaks(seed, rate):
+    recording = clean(30, sampling_rate_hz=rate, ectopic=ECTOPIC, random_state=seed)
+    lead, positions = recording.signal[:, 0], recording.annotations.positions
+    reach = round(0.03 * rate)
+    inside = positions[(positions >= reach) & (positions < len(lead) - reach)]
+    windows = lead[inside[:, None] + np.arange(-reach, reach + 1)]
+    assert np.all(np.abs(windows.argmax(axis=1) - reach) <= np.ceil(0.008 * rate))
+    assert windows.max(axis=1).min() > 0.4
+
+
+@pytest.mark.parametrize("rate_bpm", [45, 70, 120])
+def test_mean_rate_is_the_asked_rate(rate_bpm):
+    intervals = np.diff(beats_of(clean(600, rate_bpm=rate_bpm)))
+    assert 60 / intervals.mean() == pytest.approx(rate_bpm, rel=0.01)
+
+
+def test_variability_has_the_asked_deviation():
+    for asked_ms in (20, 60):
+        intervals = np.diff(beats_of(clean(1200, hrv_sd_ms=asked_ms, sampling_rate_hz=500)))
+        assert 1000 * intervals.std() == pytest.approx(asked_ms, rel=0.15)
+    assert np.diff(beats_of(clean(60, hrv_sd_ms=0))).std() < 0.003
+
+
+def test_rr_spectrum_has_two_peaks():
+    seconds = beats_of(clean(1200, sampling_rate_hz=500))
+    grid = np.arange(seconds[1], seconds[-1], 0.25)
+    series = np.interp(grid, seconds[1:], np.diff(seconds))
+    power = np.abs(np.fft.rfft(series - series.mean())) ** 2
+    frequency = np.fft.rfftfreq(len(series), 0.25)
+
+    def share(low_hz, high_hz):
+        return power[(frequency > low_hz) & (frequency < high_hz)].sum() / power.sum()
+
+    low, high = share(0.07, 0.13), share(0.22, 0.28)
+    assert low + high > 0.85
+    assert 0.3 < low / high < 1.0
+
+
+def test_ectopic_fractions_are_realised():
+    symbols = clean(3600, ectopic=ECTOPIC).annotations.symbols
+    for code, fraction in ECTOPIC.items():
+        assert np.mean(symbols == code) == pytest.approx(fraction, abs=0.02)
+
+
+@pytest.mark.parametrize("ectopic", [{"V": 0.5}, {"V": 0.2, "A": 0.15, "F": 0.05, "r": 0.1}])
+def test_at_most_every_other_beat_is_ectopic(ectopic):
+    symbols = clean(600, ectopic=ectopic).annotations.symbols
+    places = np.flatnonzero(symbols != "N")
+    assert np.mean(symbols != "N") == pytest.approx(0.5, abs=0.01)
+    assert np.all(symbols[places - 1] == "N")
+
+
+def test_ventricular_beat_is_early_and_fully_compensated():
+    after, before = intervals_after_and_before(clean(600, hrv_sd_ms=0, ectopic={"V": 0.1}), "V")
+    assert np.all(before < 0.8 * 60 / 70)
+    np.testing.assert_allclose(before + after, 2 * 60 / 70, atol=0.01)
+
+
+def test_supraventricular_beat_is_early_and_resets_the_sinus_node():
+    after, before = intervals_after_and_before(clean(600, hrv_sd_ms=0, ectopic={"A": 0.1}), "A")
+    assert np.all(before < 0.8 * 60 / 70)
+    assert np.all(before + after < 1.9 * 60 / 70)
+    assert np.all(after > 0.99 * 60 / 70)
+
+
+def test_r_on_t_beat_starts_on_the_t_wave():
+    _, before = intervals_after_and_before(clean(600, ectopic={"r": 0.1}), "r")
+    assert np.all((before > 0.28) & (before < 0.45))
+
+
+def test_ventricular_beats_are_wide_and_the_others_are_not():
+    recording = clean(600, ectopic=ECTOPIC)
+    normal, fusion, ventricular = (half_width_s(recording, code) for code in "NFV")
+    assert normal < fusion < ventricular
+    assert ventricular > 2 * normal
+    assert half_width_s(recording, "A") == pytest.approx(normal, abs=0.008)
+
+
+def test_t_wave_opposes_a_ventricular_beat_and_no_p_wave_precedes_it():
+    recording = clean(600, ectopic={"V": 0.1})
+    normal, ventricular = (mean_beat(recording, code, reach_s=0.4) for code in "NV")
+    seconds = np.linspace(-0.4, 0.4, len(normal))
+    t_wave, p_wave = (seconds > 0.22), (seconds > -0.17) & (seconds < -0.14)
+    assert normal[t_wave].max() > 0.2
+    assert ventricular[t_wave].min() < -0.2
+    assert ventricular[t_wave].max() < 0.05
+    assert normal[p_wave].max() > 0.1
+    assert ventricular[p_wave].max() < 0.06
+
+
+def test_pauses_lengthen_some_intervals():
+    seldom, often = (np.diff(beats_of(clean(3600, pauses_per_hour=n))) for n in (30, 360))
+    assert 15 <= np.sum(seldom > 1.6) <= 45
+    assert np.sum(often > 1.6) == pytest.approx(360, abs=2)
+    assert often.max() < 4
+
+
+@given(seed=st.integers(0, 10_000), start=st.floats(0, 50), duration=st.floats(2, 10))
+@settings(max_examples=20, deadline=None)
+def test_no_beat_in_an_asystole(seed, start, duration):
+    episode = Episode("asystole", start, duration)
+    recording = clean(70, ectopic=ECTOPIC, episodes=[episode], random_state=seed)
+    seconds = beats_of(recording)
+    assert not np.any((seconds > start + 0.005) & (seconds < start + duration - 0.005))
+    assert np.all(np.diff(seconds) > 0.25)
+    assert np.any(seconds > episode.end_s)
+
+
+@pytest.mark.parametrize("rate_bpm", [None, 120.0, 200.0])
+def test_ventricular_tachycardia_is_a_run_of_ventricular_beats_at_the_asked_rate(rate_bpm):
+    episode = Episode("ventricular_tachycardia", 20, 10, rate_bpm)
+    recording = clean(60, episodes=[episode])
+    run, sinus = beats_of(recording, "V"), beats_of(recording, "N")
+    assert len(run) == int((rate_bpm or 160) / 6)
+    assert run[0] == 20
+    np.testing.assert_allclose(np.diff(run), 60 / (rate_bpm or 160), atol=0.005)
+    assert not np.any((sinus > 19.6) & (sinus < 30))
+
+
+@pytest.mark.parametrize(("kind", "rate_bpm"), [("bradycardia", 35), ("tachycardia", 150)])
+def test_sinus_episodes_keep_their_rate(kind, rate_bpm):
+    seconds = beats_of(clean(120, episodes=[Episode(kind, 30, 40)]))
+    inside = np.diff(seconds[(seconds > 30) & (seconds < 70)])
+    outside = np.diff(seconds[seconds > 70])
+    assert 60 / inside.mean() == pytest.approx(rate_bpm, rel=0.03)
+    assert 60 / outside.mean() == pytest.approx(70, rel=0.03)
+
+
+def test_lead_off_is_flat_marked_and_hides_beats_that_go_on():
+    plain, loose = clean(60), clean(60, episodes=[Episode("lead_off", 20, 10)])
+    assert not loose.signal[5000:7500].any()
+    np.testing.assert_array_equal(loose.signal[:5000], plain.signal[:5000])
+    np.testing.assert_array_equal(loose.signal[7500:], plain.signal[7500:])
+    np.testing.assert_array_equal(beats_of(loose), beats_of(plain))
+    np.testing.assert_array_equal(beats_of(loose, "~"), [20, 30])
+
+
+def test_lead_off_hums_where_the_recording_is_noisy():
+    recording = simulate_recording(60, noise_mv=0.02, episodes=[Episode("lead_off", 20, 10)])
+    stretch = recording.signal[5000:7500, 0]
+    power = np.abs(np.fft.rfft(stretch)) ** 2
+    assert np.argmax(power) == 50 * 10
+    assert np.abs(stretch).max() < 0.021
+
+
+def test_noise_episode_is_noisy_marked_and_nothing_else():
+    plain, noisy = clean(60), clean(60, episodes=[Episode("noise", 20, 10)])
+    difference = noisy.signal - plain.signal
+    assert difference[5000:7500].std() == pytest.approx(0.5, rel=0.05)
+    assert not difference[:5000].any()
+    assert not difference[7500:].any()
+    np.testing.assert_array_equal(beats_of(noisy, "~"), [20, 30])
+
+
+def test_episode_may_outlast_the_recording():
+    recording = clean(30, episodes=[Episode("lead_off", 25, 60)])
+    assert not recording.signal[25 * 250 :].any()
+    np.testing.assert_array_equal(recording.annotations.positions[-1:], [30 * 250 - 1])
+
+
+def test_noise_is_added_to_the_same_heart():
+    quiet, noisy = clean(60, ectopic=ECTOPIC), simulate_recording(60, ectopic=ECTOPIC, noise_mv=0.1)
+    np.testing.assert_array_equal(quiet.annotations.positions, noisy.annotations.positions)
+    difference = noisy.signal - quiet.signal
+    assert difference.std() == pytest.approx(0.1 * np.sqrt(1 + 8 + 1 / 8), rel=0.05)
+
+
+def test_without_beats_and_noise_there_is_nothing():
+    recording = clean(20, episodes=[Episode("asystole", 0, 20)])
+    assert len(recording.annotations) == 0
+    assert not recording.signal.any()
+
+
+def test_the_heart_does_not_depend_on_the_sampling_rate():
+    slow = clean(60, sampling_rate_hz=250, ectopic=ECTOPIC)
+    fast = clean(60, sampling_rate_hz=500, ectopic=ECTOPIC)
+    np.testing.assert_array_equal(slow.annotations.symbols, fast.annotations.symbols)
+    np.testing.assert_allclose(beats_of(slow), beats_of(fast), atol=0.0031)
+    np.testing.assert_allclose(slow.signal, fast.signal[::2], atol=1e-3)
+
+
+def test_cycle_is_stretched_between_two_beats():
+    ramp = np.arange(1000.0)
+    cycles = cut_cycles(ramp, np.array([10, 110, 999]))
+    expected = np.linspace(-1, 1, 140)
+    assert cycles.shape == (2, 140)
+    np.testing.assert_allclose(cycles[0], expected / expected.std(ddof=1), atol=1e-5)
+    np.testing.assert_allclose(cycles[1], cycles[0], atol=1e-5)
+
+
+def test_cycle_does_not_depend_on_gain_and_offset():
+    recording = simulate_recording(20)
+    lead, positions = recording.signal[:, 0].astype(float), recording.annotations.positions
+    expected = cut_cycles(lead, positions)
+    np.testing.assert_allclose(cut_cycles(200 * lead + 1024, positions), expected, atol=1e-4)
+
+
+def test_flat_cycle_is_zero_and_one_beat_is_no_cycle():
+    flat = np.full(300, 0.1, np.float32)
+    assert not cut_cycles(flat, np.array([0, 299])).any()
+    assert cut_cycles(flat, np.array([5])).shape == (0, 140)
+    assert cut_cycles(flat, np.array([], np.int64)).shape == (0, 140)
+
+
+@pytest.mark.parametrize("positions", [[5, 5], [9, 3], [-1, 5], [5, 300]])
+def test_cut_refuses_impossible_positions(positions):
+    with pytest.raises(DataError, match="increase"):
+        cut_cycles(np.zeros(300), np.array(positions))
+
+
+def test_simulated_beats_have_the_asked_classes_and_layout():
+    beats = simulate_beats(60, (12, 9, 7, 5), random_state=3)
+    assert beats.layout == BeatLayout("simulated", 140, None, "z-score")
+    assert np.bincount(beats.labels).tolist() == [0, 60, 12, 9, 7, 5]
+    assert np.any(np.diff(beats.labels) < 0)
+    again = simulate_beats(60, (12, 9, 7, 5), random_state=3)
+    np.testing.assert_array_equal(beats.samples, again.samples)
+    assert len(simulate_beats(5, (0, 0, 0, 0))) == 5
+    assert len(simulate_beats(0, (0, 0, 0, 0))) == 0
+
+
+def test_splits_are_z_scored_and_disjoint_with_the_counts_of_ecg5000():
+    train, test, both = (load_simulated(split) for split in ("train", "test", "all"))
+    assert np.bincount(train.labels).tolist() == [0, 292, 177, 10, 19, 2]
+    assert np.bincount(test.labels).tolist() == [0, 2627, 1590, 86, 175, 22]
+    np.testing.assert_array_equal(both.samples, np.concatenate([train.samples, test.samples]))
+    np.testing.assert_array_equal(both.labels, np.concatenate([train.labels, test.labels]))
+    assert len(np.unique(both.samples, axis=0)) == 5000
+    np.testing.assert_allclose(both.samples.mean(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(both.samples.std(axis=1, ddof=1), 1, atol=1e-4)
+
+
+def test_detection_is_possible_but_not_trivial():
+    normals = load_simulated("train").normals().samples
+    test = load_simulated("test")
+    squares = (test.samples**2).sum(axis=1)[:, None] + (normals**2).sum(axis=1)
+    score = (squares - 2 * test.samples @ normals.T).min(axis=1)
+    rank = score.argsort().argsort()[test.abnormal] + 1.0
+    n_abnormal, n_normal = len(rank), len(test) - len(rank)
+    auc = (rank.sum() - n_abnormal * (n_abnormal + 1) / 2) / (n_abnormal * n_normal)
+    assert 0.97 < auc < 0.999
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"duration_s": 0}, "above 0"),
+        ({"duration_s": float("nan")}, "above 0"),
+        ({"duration_s": 0.001}, "one sample"),
+        ({"sampling_rate_hz": -250}, "above 0"),
+        ({"rate_bpm": 0}, "above 0"),
+        ({"rate_bpm": 301}, "at most 300"),
+        ({"hrv_sd_ms": -1}, "0 or more"),
+        ({"pauses_per_hour": -1}, "0 or more"),
+        ({"pauses_per_hour": 361}, "at most 360"),
+        ({"noise_mv": -0.1}, "0 or more"),
+        ({"leads": 3}, "1 or 2"),
+        ({"ectopic": {"X": 0.1}}, "must be r, V, A, F"),
+        ({"ectopic": {"V": -0.1}}, "0 or more"),
+        ({"ectopic": {"V": 0.3, "A": 0.3}}, "at most 0.5"),
+        ({"episodes": [Episode("noise", 300, 5)]}, "before"),
+        (
+            {"episodes": [Episode("tachycardia", 12, 9), Episode("asystole", 10, 5)]},
+            "tachycardia must start after asystole ends",
+        ),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(SettingError, match=message):
+        simulate_recording(**settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fibrillation", 0, 5), "one of asystole"),
+        (("asystole", -1, 5), "0 or more"),
+        (("asystole", 1, 0), "above 0"),
+        (("asystole", 1, 5, 60), "no rate"),
+        (("tachycardia", 1, 5, 0), "above 0"),
+    ],
+)
+def test_impossible_episodes_are_refused(arguments, message):
+    with pytest.raises(SettingError, match=message):
+        Episode(*arguments)
+
+
+def test_impossible_beats_and_splits_are_refused():
+    with pytest.raises(SettingError, match="0 or more"):
+        simulate_beats(-1)
+    with pytest.raises(SettingError, match="five counts"):
+        simulate_beats(1, (1, 1, 1))
+    with pytest.raises(SettingError, match="train, test or all"):
+        load_simulated("validation")

@@ -9,8 +9,12 @@ from typing import NamedTuple
 import pytest
 
 from ectopy.beats import Beats
+from ectopy.datasets import load_simulated
 from ectopy.datasets.ecg5000 import find_ecg5000, load_ecg5000
 from ectopy.datasets.folders import DATA_VARIABLE, cache_folder
+from ectopy.detector import Detector
+from ectopy.model import TrainingSettings
+from ectopy.pipeline import train
 
 _SHARED_DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"
 if _SHARED_DATASETS.is_dir():
@@ -50,3 +54,24 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache = cache_folder()
     assert cache.is_relative_to(tmp_path)
     return cache
+
+
+@pytest.fixture(scope="session")
+def detector() -> Detector:
+    """A small detector, trained once on simulated normal beats; for tests of everything but its quality."""
+    settings = TrainingSettings(architecture="dense", members=2, max_steps=150)
+    return train(load_simulated("train"), settings, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def bundle(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small detector as a file."""
+    path = tmp_path_factory.mktemp("bundle") / "small.ectopy"
+    detector.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Beats:
+    """The simulated test part."""
+    return load_simulated("test")

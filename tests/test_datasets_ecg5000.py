@@ -140,17 +140,13 @@ def test_named_folders_come_before_the_cache_and_in_their_order(
     assert find_ecg5000() == own_copy
 
 
-def test_a_folder_with_one_part_is_passed_over(
-    own_copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_with_one_part_is_passed_over(own_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(own_copy.parent))
     (own_copy / TEST).unlink()
     assert find_ecg5000() is None
 
 
-def test_a_truncated_copy_is_refused_by_name(
-    own_copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_truncated_copy_is_refused_by_name(own_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(own_copy.parent))
     lines = (own_copy / TEST).read_text(encoding="utf-8").splitlines(keepends=True)
     (own_copy / TEST).write_text("".join(lines[:-1]), encoding="utf-8")
@@ -257,9 +253,7 @@ def refused_fetch(url: str, cache: Path) -> str:
     return message
 
 
-def test_fetched_once_then_found(
-    server: Server, good_archive: bytes, empty_machine: Path, ecg5000: Parts
-) -> None:
+def test_fetched_once_then_found(server: Server, good_archive: bytes, empty_machine: Path, ecg5000: Parts) -> None:
     url = server.serve(good_archive)
     folder = fetch_ecg5000(url=url)
     assert folder == empty_machine / "ecg5000" == find_ecg5000()
@@ -336,26 +330,20 @@ def test_damaged_archive(server: Server, good_archive: bytes, empty_machine: Pat
     assert "not a whole zip archive" in refused_fetch(server.serve(content), empty_machine)
 
 
-def test_archive_without_a_part(
-    server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path
-) -> None:
+def test_archive_without_a_part(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
     content = archive(tmp_path / "a.zip", {TRAIN: members[TRAIN]})
     message = refused_fetch(server.serve(content), empty_machine)
     assert "it has no ECG5000_TEST.txt or ECG5000_TEST.ts or ECG5000_TEST.arff" in message
 
 
-def test_one_value_changed(
-    server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path
-) -> None:
+def test_one_value_changed(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
     changed = members[TEST].replace(b"e-01", b"e-02", 1)
     content = archive(tmp_path / "a.zip", members | {TEST: changed})
     message = refused_fetch(server.serve(content), empty_machine)
     assert "it has other values than the ECG5000, official test part" in message
 
 
-def test_zip_bomb(
-    server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path
-) -> None:
+def test_zip_bomb(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
     content = archive(tmp_path / "a.zip", members | {TEST: bytes(MAX_MEMBER_BYTES + 1)})
     message = refused_fetch(server.serve(content), empty_machine)
     assert "ECG5000_TEST.txt unpacks to more than 64 MiB" in message
@@ -371,9 +359,7 @@ def test_zip_bomb_that_lies_about_its_size(
     assert "not a whole zip archive" in refused_fetch(server.serve(lie), empty_machine)
 
 
-def test_unusual_compression(
-    server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path
-) -> None:
+def test_unusual_compression(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as file:
         file.writestr(TRAIN, members[TRAIN][:1000])
     url = server.serve((tmp_path / "a.zip").read_bytes())
@@ -394,9 +380,7 @@ def test_endless_download(server: Server, empty_machine: Path) -> None:
     assert "larger than 64 MiB" in refused_fetch(url, empty_machine)
 
 
-def test_cache_that_cannot_be_written(
-    server: Server, good_archive: bytes, empty_machine: Path
-) -> None:
+def test_cache_that_cannot_be_written(server: Server, good_archive: bytes, empty_machine: Path) -> None:
     empty_machine.parent.mkdir(parents=True, exist_ok=True)
     empty_machine.write_text("a file where the cache folder belongs")
     with pytest.raises(DatasetUnavailableError, match="cannot be written"):

@@ -75,9 +75,7 @@ def write_npy(path: Path, samples: Samples, labels: Labels) -> None:
 
 
 def write_parquet(path: Path, samples: Samples, labels: Labels) -> None:
-    write_parquet_columns(
-        path, {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)} | {"label": labels}
-    )
+    write_parquet_columns(path, {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)} | {"label": labels})
 
 
 def write_parquet_columns(path: Path, columns: dict[str, object]) -> None:
@@ -126,9 +124,7 @@ def test_every_format_gives_the_same_beats(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_only_formats_of_the_ucr_archive_have_the_layout_of_ecg5000(
-    suffix: str, tmp_path: Path
-) -> None:
+def test_only_formats_of_the_ucr_archive_have_the_layout_of_ecg5000(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"beats{suffix}"
     WRITERS[suffix](path, beats(1), [1])
     expected = tables.ECG5000_LAYOUT if suffix in UCR else BeatLayout.undeclared(BEAT_SAMPLES)
@@ -171,9 +167,7 @@ def test_what_is_written_is_read(
 
 @given(st.lists(st.floats(allow_nan=False).map(repr), min_size=BEAT_SAMPLES, max_size=BEAT_SAMPLES))
 @settings(max_examples=25, deadline=None)
-def test_text_is_parsed_as_float64_then_rounded(
-    tmp_path_factory: pytest.TempPathFactory, values: list[str]
-) -> None:
+def test_text_is_parsed_as_float64_then_rounded(tmp_path_factory: pytest.TempPathFactory, values: list[str]) -> None:
     path = tmp_path_factory.mktemp("rounding") / "beats.csv"
     write_lines(path, [",".join(values)])
     with np.errstate(over="ignore"):
@@ -314,9 +308,7 @@ def test_a_missing_first_beat_is_no_header(cell: str, label: list[str], tmp_path
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("suffix", TEXT)
-def test_line_ends_byte_order_mark_and_blank_lines_do_not_matter(
-    suffix: str, newline: str, tmp_path: Path
-) -> None:
+def test_line_ends_byte_order_mark_and_blank_lines_do_not_matter(suffix: str, newline: str, tmp_path: Path) -> None:
     path = tmp_path / f"beats{suffix}"
     WRITERS[suffix](path, beats(2), [1, 2])
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -333,9 +325,7 @@ def test_line_ends_byte_order_mark_and_blank_lines_do_not_matter(
      ("inf", np.inf), ("-Infinity", -np.inf), ("1e300", np.inf)],
 )  # fmt: skip
 @pytest.mark.parametrize("suffix", [".tsv", ".ts", ".arff", ".csv"])
-def test_what_is_no_finite_number_is_kept(
-    suffix: str, cell: str, value: float, tmp_path: Path
-) -> None:
+def test_what_is_no_finite_number_is_kept(suffix: str, cell: str, value: float, tmp_path: Path) -> None:
     path = tmp_path / f"beats{suffix}"
     samples = beats(2)
     samples[1, 70] = 777
@@ -596,9 +586,7 @@ def test_parquet_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_named_data_set_is_loaded_whole_or_by_split() -> None:
-    assert len(load("simulated")) == len(load("simulated", "train")) + len(
-        load("simulated", "test")
-    )
+    assert len(load("simulated")) == len(load("simulated", "train")) + len(load("simulated", "test"))
 
 
 def test_a_path_is_read(tmp_path: Path) -> None:
@@ -625,7 +613,5 @@ def test_importing_the_room_brings_no_optional_or_slow_package() -> None:
         "import sys, ectopy.datasets; "
         "print({'pooch', 'requests', 'rich', 'scipy', 'pyarrow', 'tensorflow'} & set(sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"

@@ -47,9 +47,7 @@ def half_width_s(recording, code):
 
 
 def test_same_random_state_same_recording_another_another():
-    first, again, other = (
-        simulate_recording(30, ectopic=ECTOPIC, random_state=seed) for seed in (7, 7, 8)
-    )
+    first, again, other = (simulate_recording(30, ectopic=ECTOPIC, random_state=seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(first.signal, again.signal)
     np.testing.assert_array_equal(first.annotations.positions, again.annotations.positions)
     np.testing.assert_array_equal(first.annotations.symbols, again.annotations.symbols)

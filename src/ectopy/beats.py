@@ -81,9 +81,7 @@ class Beats:
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or self.samples.shape[1] != self.layout.samples:
-            raise DataError(
-                f"beats must be an array of shape (n, {self.layout.samples}), not {self.samples.shape}."
-            )
+            raise DataError(f"beats must be an array of shape (n, {self.layout.samples}), not {self.samples.shape}.")
         if self.labels is not None and self.labels.shape != (len(self.samples),):
             raise DataError(f"{len(self.samples)} beats need as many labels, not {self.labels.shape}.")
 
@@ -125,7 +123,7 @@ def readable(samples: NDArray[np.floating]) -> NDArray[np.bool_]:
     ndarray of bool, shape (n,)
     """
     finite: NDArray[np.bool_] = np.isfinite(samples).all(axis=1)
-    constant = samples.max(axis=1, initial=-np.inf) == samples.min(axis=1, initial=np.inf)
+    constant: NDArray[np.bool_] = samples.max(axis=1, initial=-np.inf) == samples.min(axis=1, initial=np.inf)
     return finite & ~constant
 
 

@@ -8,7 +8,6 @@ from importlib.metadata import version
 
 import numpy as np
 
-from ectopy import __version__
 from ectopy.beats import Beats, beats_digest, readable
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.calibration import calibrate
@@ -65,9 +64,8 @@ def train(
         digest=beats_digest(normals.samples),
         seconds=round(trained.seconds, 2),
         versions={
-            "ectopy": __version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "ai-edge-litert")},
+            **{name: version(name) for name in ("ectopy", "tensorflow", "keras", "numpy", "ai-edge-litert")},
         },
         curve=LearningCurve(trained.steps, trained.training_loss, trained.held_out_loss),
     )
@@ -84,20 +82,19 @@ def train(
 
 def _check(normals: Beats, settings: TrainingSettings, rule: ThresholdRule) -> None:
     source = normals.source or "the data"
-    needed = max(settings.members, normals_needed(rule.target_fpr) if rule.name == "conformal" else 0)
+    for_rate = normals_needed(rule.target_fpr) if rule.name == "conformal" else 1
+    needed = max(settings.members, for_rate)
     if len(normals) == 0:
         raise NotEnoughNormalsError(f"{source} holds no normal beats (label 1); training needs at least {needed}.")
     bad = np.flatnonzero(~readable(normals.samples))
     if len(bad):
         raise DataError(
-            f"{source}: {len(bad)} of {len(normals)} normal beats hold NaN, infinite or only equal values, the first is "
-            f"normal beat {bad[0]}; leave them out for training."
+            f"{source}: {len(bad)} of {len(normals)} normal beats hold NaN, infinite or only equal values, the first "
+            f"is normal beat {bad[0]}; leave them out for training."
         )
     if len(normals) < needed:
         raise NotEnoughNormalsError(
-            f"{source} holds {len(normals)} normal beats, and a false-positive rate of {rule.target_fpr:g} needs at "
-            f"least {needed} to calibrate with; give more, or ask for a rate of {1 / (len(normals) + 1):.3f} or more."
-            if needed > settings.members
-            else f"{source} holds {len(normals)} normal beats, and training {settings.members} members needs at least "
-            f"{needed}."
+            f"{source} holds {len(normals)} normal beats, and at least {needed} are needed: {settings.members} to "
+            f"train, {for_rate} to calibrate for a false-positive rate of {rule.target_fpr:g}. Give more, or ask for "
+            f"a rate of {1 / (len(normals) + 1):.4f} or more."
         )

@@ -19,10 +19,7 @@ DATA_STATEMENTS: Mapping[str, str] = MappingProxyType(
             "heart failure, labelled by a program and never corrected. No figure on it says "
             "anything about a new patient."
         ),
-        "simulated": (
-            "Simulated beats are a drawing of an ECG. No figure on them says anything about a "
-            "patient."
-        ),
+        "simulated": ("Simulated beats are a drawing of an ECG. No figure on them says anything about a patient."),
     }
 )
 """What figures on beats of a layout, by the layout's name, cannot show."""

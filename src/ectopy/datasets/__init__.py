@@ -17,6 +17,7 @@ from ectopy.datasets.tables import known_suffixes, read_beats
 from ectopy.errors import DataError, SettingError
 
 __all__ = [
+    "NAMES",
     "Episode",
     "fetch_ecg5000",
     "load",
@@ -27,7 +28,7 @@ __all__ = [
     "simulate_recording",
 ]
 
-_NAMED: dict[str, Callable[..., Beats]] = {
+NAMES: dict[str, Callable[..., Beats]] = {
     "ecg5000": load_ecg5000,
     "simulated": load_simulated,
 }
@@ -62,13 +63,12 @@ def load(name_or_path: str | Path, split: str | None = None) -> Beats:
     >>> load("simulated", split="test").samples.shape[1]
     140
     """
-    if isinstance(name_or_path, str) and name_or_path in _NAMED:
-        return _NAMED[name_or_path]("all" if split is None else split)
+    if isinstance(name_or_path, str) and name_or_path in NAMES:
+        return NAMES[name_or_path]("all" if split is None else split)
     path = Path(name_or_path)
     if not path.suffix and not path.exists():
         raise DataError(
-            f"{name_or_path} is neither a data set ({', '.join(_NAMED)}) nor a file of beats "
-            f"({known_suffixes()})."
+            f"{name_or_path} is neither a data set ({', '.join(NAMES)}) nor a file of beats ({known_suffixes()})."
         )
     if split is not None:
         raise SettingError(f"{path} is a file and has no split {split!r}; leave the split out.")

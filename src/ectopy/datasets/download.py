@@ -171,9 +171,7 @@ class _Transfer:
         """Nothing is left to do: the bar ends with the block."""
 
 
-def unpack(
-    archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_member_bytes: int
-) -> None:
+def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_member_bytes: int) -> None:
     """Take the wanted files out of a zip archive, from whatever folder in it, and nothing else.
 
     Parameters

@@ -69,9 +69,7 @@ _FUSION_WAVES = [
     [0.055, 0.020, -0.32, -0.15],
     [0.315, 0.058, -0.08, 0.24],
 ]
-_WAVES = np.array(
-    [_NORMAL_WAVES, _VENTRICULAR_WAVES, _VENTRICULAR_WAVES, _ATRIAL_WAVES, _FUSION_WAVES]
-)
+_WAVES = np.array([_NORMAL_WAVES, _VENTRICULAR_WAVES, _VENTRICULAR_WAVES, _ATRIAL_WAVES, _FUSION_WAVES])
 _FOLLOWS_RATE = np.array([True, False, False, False, True])
 _JITTER = (0.03, 0.08, 0.12)  # between beats, relative: centre, standard deviation, mV
 _WINDOW_S = (0.36, 0.80)  # before and after R; beyond it every wave has died away
@@ -100,9 +98,7 @@ _EPISODE_RATES_BPM: Mapping[str, float | None] = MappingProxyType(
 _UNREADABLE = ("lead_off", "noise")
 _NO_ECTOPIC: Mapping[str, float] = MappingProxyType({})
 # Class counts of the official files of ECG5000, and a seed for each.
-_SPLITS = MappingProxyType(
-    {"train": (292, (177, 10, 19, 2), 5000), "test": (2627, (1590, 86, 175, 22), 4500)}
-)
+_SPLITS = MappingProxyType({"train": (292, (177, 10, 19, 2), 5000), "test": (2627, (1590, 86, 175, 22), 4500)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +130,7 @@ class Episode:
 
     def __post_init__(self) -> None:
         kinds = ", ".join(_EPISODE_RATES_BPM)
-        _require(
-            self.kind in _EPISODE_RATES_BPM, f"kind must be one of {kinds}, not {self.kind!r}."
-        )
+        _require(self.kind in _EPISODE_RATES_BPM, f"kind must be one of {kinds}, not {self.kind!r}.")
         _require_not_negative(start_s=self.start_s)
         _require_positive(duration_s=self.duration_s)
         if self.rate_bpm is not None:
@@ -221,9 +215,7 @@ def simulate_recording(
     _require_rate(rate_bpm)
     _require_not_negative(hrv_sd_ms=hrv_sd_ms, pauses_per_hour=pauses_per_hour, noise_mv=noise_mv)
     most = 3600 / _PAUSE_SLOT_S
-    _require(
-        pauses_per_hour <= most, f"pauses_per_hour must be at most {most:g}, not {pauses_per_hour}."
-    )
+    _require(pauses_per_hour <= most, f"pauses_per_hour must be at most {most:g}, not {pauses_per_hour}.")
     unknown = sorted(set(ectopic) - set(SYMBOLS[1:]))
     _require(not unknown, f"ectopic beats must be {', '.join(SYMBOLS[1:])}, not {unknown}.")
     _require_not_negative(**ectopic)
@@ -236,9 +228,7 @@ def simulate_recording(
 
     rhythm_rng, shape_rng, noise_rng = np.random.default_rng(random_state).spawn(3)
     interval_s = 60 / rate_bpm
-    clock = _wind_clock(
-        rhythm_rng, duration_s, interval_s, hrv_sd_ms / 1000, pauses_per_hour, episodes
-    )
+    clock = _wind_clock(rhythm_rng, duration_s, interval_s, hrv_sd_ms / 1000, pauses_per_hour, episodes)
     times_s, kinds = _place_beats(rhythm_rng, clock, ectopic, episodes)
     kept = times_s * sampling_rate_hz < size - 0.5
     times_s, kinds = times_s[kept], kinds[kept]
@@ -252,9 +242,7 @@ def simulate_recording(
     order = np.argsort(positions, kind="stable")
     annotations = Annotations(positions[order], symbols[order])
     source = f"simulated (random_state={random_state})"
-    return Recording(
-        signal.T, sampling_rate_hz, LEADS[:leads], annotations=annotations, source=source
-    )
+    return Recording(signal.T, sampling_rate_hz, LEADS[:leads], annotations=annotations, source=source)
 
 
 def cut_cycles(signal: NDArray[np.floating], positions: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -506,9 +494,7 @@ def _place_beats(
     return times[order], kinds[order]
 
 
-def _draw_kinds(
-    rng: np.random.Generator, count: int, ectopic: Mapping[str, float]
-) -> NDArray[np.int_]:
+def _draw_kinds(rng: np.random.Generator, count: int, ectopic: Mapping[str, float]) -> NDArray[np.int_]:
     """Kind of each beat; at least one normal beat before each ectopic one, and one at the end."""
     kinds = np.full(count, _NORMAL)
     fractions = np.array([ectopic.get(symbol, 0.0) for symbol in SYMBOLS[1:]])

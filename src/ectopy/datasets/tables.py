@@ -112,9 +112,7 @@ def read_beats(path: str | Path, *, labels: Literal["auto", "ignore"] = "auto") 
     try:
         table = file_format.read(path)
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not a text file in UTF-8, as {path.suffix} files are: save it as such."
-        ) from error
+        raise DataError(f"{path} is not a text file in UTF-8, as {path.suffix} files are: save it as such.") from error
     except csv.Error as error:
         raise DataError(f"{path} is not a readable .csv file: {error}.") from error
     except OSError as error:
@@ -386,8 +384,7 @@ def _check_numeric(path: Path, column: int, field: Any) -> None:
 
     if not (types.is_floating(field.type) or types.is_integer(field.type)):
         raise DataError(
-            f"{path}, column {column + 1} ({field.name}) holds values of type {field.type}; "
-            f"expected numbers."
+            f"{path}, column {column + 1} ({field.name}) holds values of type {field.type}; expected numbers."
         )
 
 

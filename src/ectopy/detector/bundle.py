@@ -41,7 +41,14 @@ GOLDEN_TOLERANCE = 1e-4
 MAX_MEMBER_BYTES = 64 * 2**20
 
 _MANIFEST, _MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
-_MEMBERS = ("graph.tflite", "network.keras", "references.npy", "calibration.npy", "golden.npy", "expected.npy")
+_MEMBERS = (
+    "graph.tflite",
+    "network.keras",
+    "references.npy",
+    "calibration.npy",
+    "golden.npy",
+    "expected.npy",
+)
 
 
 def save(detector: Detector, path: Path) -> None:
@@ -61,7 +68,6 @@ def save(detector: Detector, path: Path) -> None:
             "layout": asdict(detector.layout),
             "preprocessing": "none; the graph takes beats in the layout's unit",
             "scoring": {
-                "neighbours": detector.scoring.neighbours,
                 "error_scale": asdict(detector.scoring.error_scale),
                 "distance_scale": asdict(detector.scoring.distance_scale),
             },
@@ -72,7 +78,10 @@ def save(detector: Detector, path: Path) -> None:
         },
         indent=1,
     ).encode()
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        atomic_path(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         archive.writestr(_MANIFEST, manifest)
         archive.writestr(_MANIFEST_DIGEST, sha256(manifest).hexdigest())
         for name, content in members.items():
@@ -121,7 +130,14 @@ def _read(path: Path) -> dict[str, bytes]:
                         f"{path} is not an Ectopy bundle: {entry.filename} is larger than {MAX_MEMBER_BYTES >> 20} MiB."
                     )
             return {name: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+    ) as error:
         raise BundleError(
             f"{path} is not an Ectopy bundle, or is truncated ({error}); train or copy it again."
         ) from error
@@ -152,7 +168,6 @@ def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
         graph=Graph(members["graph.tflite"]),
         scoring=Scoring(
             references=_to_array(members["references.npy"]),
-            neighbours=scoring["neighbours"],
             error_scale=LogScale(**scoring["error_scale"]),
             distance_scale=LogScale(**scoring["distance_scale"]),
         ),

@@ -9,10 +9,9 @@ from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card
 from ectopy.detector.detector import Detector
 from ectopy.detector.runtime import Graph
-from ectopy.detector.score import LogScale, Scoring, latent_distance, reconstruction_error
+from ectopy.detector.score import LogScale, Scoring, latent_distance, mean_square, tolerant_error
 from ectopy.detector.threshold import ThresholdRule
 
-NEIGHBOURS = 5
 MAX_REFERENCES = 512
 _GOLDEN_BEATS = 16
 
@@ -48,10 +47,10 @@ def calibrate(
     """
     output = graph.run(normals)
     beats = np.arange(len(normals))
-    error = reconstruction_error(normals, output.reconstruction)[beats, held_out_by]
+    error = mean_square(tolerant_error(normals, output.reconstruction))[beats, held_out_by]
     references = _references(output.latent, held_out_by)
-    distance = latent_distance(output.latent, references, NEIGHBOURS)[beats, held_out_by]
-    scoring = Scoring(references, NEIGHBOURS, LogScale.of(error), LogScale.of(distance))
+    distance = latent_distance(output.latent, references)[beats, held_out_by]
+    scoring = Scoring(references, LogScale.of(error), LogScale.of(distance))
     calibration = (scoring.error_scale.standardise(error) + scoring.distance_scale.standardise(distance)) / 2
     rule.threshold(calibration)
     return Detector(

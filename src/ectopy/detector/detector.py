@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ectopy.beats import BeatLayout, Beats, readable
 from ectopy.detector.card import Card
 from ectopy.detector.runtime import Graph, Output
-from ectopy.detector.score import Scoring
+from ectopy.detector.score import Scoring, tolerant_error
 from ectopy.detector.threshold import ThresholdRule, p_values
 from ectopy.errors import DataError, LayoutError
 
@@ -75,7 +75,8 @@ class Explanation:
     reconstruction : ndarray of float32, shape (n, samples)
         The normal beat that the autoencoder takes each beat for, in the beats' unit; NaN = unreadable.
     error : ndarray of float32, shape (n, samples)
-        Absolute difference between beat and reconstruction, in the beats' unit; NaN = unreadable.
+        How far each sample lies outside the reconstruction, timing tolerance allowed, in the beats' unit and without
+        sign, mean over the members (see `ectopy.detector.score.tolerant_error`); NaN = unreadable.
     reason : tuple of str
         One sentence per beat.
     """
@@ -163,7 +164,8 @@ class Detector:
         samples = self._samples(beats)
         error, distance = np.full((2, len(samples)), np.nan)
         for rows, output in self._outputs(samples):
-            error[rows], distance[rows] = self.scoring.parts(samples[rows], output)
+            outside = tolerant_error(samples[rows], output.reconstruction)
+            error[rows], distance[rows] = self.scoring.parts(outside, output.latent)
         return self._judge(error, distance)
 
     def explain(self, beats: Beats | ArrayLike) -> Explanation:
@@ -171,14 +173,15 @@ class Detector:
         samples = self._samples(beats)
         error, distance = np.full((2, len(samples)), np.nan)
         reconstruction = np.full_like(samples, np.nan)
+        outside = np.full_like(samples, np.nan)
         for rows, output in self._outputs(samples):
-            error[rows], distance[rows] = self.scoring.parts(samples[rows], output)
+            member_outside = tolerant_error(samples[rows], output.reconstruction)
+            error[rows], distance[rows] = self.scoring.parts(member_outside, output.latent)
             reconstruction[rows] = output.reconstruction.mean(axis=1)
+            outside[rows] = np.abs(member_outside).mean(axis=1)
         detection = self._judge(error, distance)
-        with np.errstate(invalid="ignore"):
-            difference = np.abs(samples - reconstruction)
-        reasons = tuple(_reason(detection, difference[row], row) for row in range(len(samples)))
-        return Explanation(detection, reconstruction, difference, reasons)
+        reasons = tuple(_reason(detection, outside[row], row) for row in range(len(samples)))
+        return Explanation(detection, reconstruction, outside, reasons)
 
     def save(self, path: str | Path) -> None:
         """Write the detector as one bundle file, atomically.
@@ -216,7 +219,9 @@ class Detector:
             with np.errstate(over="ignore"):
                 samples = np.asarray(beats, dtype=np.float32)
         except (TypeError, ValueError) as error:
-            raise DataError(f"beats must be numbers in an array of shape (n, {self.layout.samples}): {error}.") from error
+            raise DataError(
+                f"beats must be numbers in an array of shape (n, {self.layout.samples}): {error}."
+            ) from error
         if samples.ndim != 2 or samples.shape[1] != self.layout.samples:
             raise LayoutError(
                 f"the detector takes beats of {self.layout.samples} samples, an array of shape "

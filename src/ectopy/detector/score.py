@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.detector.runtime import Output
-
-_TINY = 1e-9
+_TINY = 1e-12
+_SMOOTHING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,58 +22,81 @@ class LogScale:
 
     Attributes
     ----------
+    floor : float
+        Added before the logarithm, a hundredth of the normals' median, so that a perfect fit is not infinitely good.
     mean, std : float
-        Mean and standard deviation of the natural logarithm of the normals' values.
+        Mean and standard deviation of the normals' logarithms.
     """
 
+    floor: float
     mean: float
     std: float
 
     @classmethod
     def of(cls, normals: NDArray[np.floating]) -> LogScale:
-        """Learn the scale from the values of held-out normals, shape (n,)."""
-        logs = np.log(np.asarray(normals, np.float64) + _TINY)
-        return cls(float(logs.mean()), max(float(logs.std()), _TINY))
+        """Learn the scale from the values of held-out normals, shape (n,), none negative."""
+        values = np.asarray(normals, np.float64)
+        floor = max(0.01 * float(np.median(values)), _TINY)
+        logs = np.log(values + floor)
+        return cls(floor, float(logs.mean()), max(float(logs.std()), _TINY))
 
     def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Standard deviations above the normals' mean log; any shape."""
-        standardised: NDArray[np.float64] = (np.log(np.asarray(values, np.float64) + _TINY) - self.mean) / self.std
+        """Standard deviations above the normals' mean logarithm; any shape."""
+        standardised: NDArray[np.float64] = (np.log(np.asarray(values, np.float64) + self.floor) - self.mean) / self.std
         return standardised
 
 
-def reconstruction_error(
-    samples: NDArray[np.float32], reconstruction: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Mean squared error of each member's reconstruction.
+def tolerant_error(samples: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far each sample lies outside what the reconstruction allows within a small timing error.
+
+    A QRS complex that comes one sample late is no anomaly, yet it makes the largest plain difference of all. So a
+    sample is compared with the range of the reconstruction over its neighbours, one to each side (the envelope of
+    LB_Keogh, doi:10.1007/s10115-004-0154-9), and what is left is averaged, with its sign, over five samples, in which
+    noise cancels and a misshapen wave does not.
 
     Parameters
     ----------
-    samples : ndarray, shape (n, samples)
-    reconstruction : ndarray, shape (n, members, samples)
+    samples : ndarray of float32, shape (n, samples)
+    reconstruction : ndarray of float32, shape (n, members, samples)
 
     Returns
     -------
-    ndarray, shape (n, members)
-        In the square of the beats' unit.
+    ndarray of float32, shape (n, members, samples)
+        In the beats' unit; positive = above the reconstruction, 0 = within it.
     """
-    residual = reconstruction - samples[:, None, :]
-    np.square(residual, out=residual)
-    error: NDArray[np.float32] = residual.mean(axis=2)
-    return error
+    upper, lower = reconstruction.copy(), reconstruction.copy()
+    for extreme, envelope in ((np.maximum, upper), (np.minimum, lower)):
+        extreme(envelope[..., 1:], reconstruction[..., :-1], out=envelope[..., 1:])
+        extreme(envelope[..., :-1], reconstruction[..., 1:], out=envelope[..., :-1])
+    beats = samples[:, None, :]
+    outside = np.maximum(beats - upper, 0) + np.minimum(beats - lower, 0)
+    return _moving_mean(outside, _SMOOTHING)
 
 
-def latent_distance(
-    latent: NDArray[np.float32], references: NDArray[np.float64], neighbours: int
-) -> NDArray[np.float64]:
-    """Mean Euclidean distance to the nearest known normals in each member's latent space.
+def _moving_mean(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """Mean over a centred window along the last axis; beyond the ends there are zeros."""
+    total = values.copy()
+    for shift in range(1, width // 2 + 1):
+        total[..., shift:] += values[..., :-shift]
+        total[..., :-shift] += values[..., shift:]
+    total /= width
+    return total
+
+
+def mean_square(error: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of the squares along the last axis."""
+    mean: NDArray[np.float32] = np.square(error).mean(axis=-1)
+    return mean
+
+
+def latent_distance(latent: NDArray[np.float32], references: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Euclidean distance to the nearest known normal in each member's latent space.
 
     Parameters
     ----------
     latent : ndarray, shape (n, members, size)
     references : ndarray, shape (members, m, size)
         Latent codes of normals that the member was trained on.
-    neighbours : int
-        How many of the nearest to average.
 
     Returns
     -------
@@ -86,12 +108,7 @@ def latent_distance(
         + np.square(references).sum(axis=2)[:, None, :]
         - 2.0 * codes @ np.swapaxes(references, 1, 2)
     )
-    k = min(neighbours, references.shape[1])
-    if k == 1:
-        nearest = squared.min(axis=2, keepdims=True)
-    else:
-        nearest = np.partition(squared, k - 1, axis=2)[:, :, :k]
-    distance: NDArray[np.float64] = np.sqrt(np.maximum(nearest, 0.0)).mean(axis=2)
+    distance: NDArray[np.float64] = np.sqrt(np.maximum(squared.min(axis=2), 0.0))
     return distance.T
 
 
@@ -103,23 +120,30 @@ class Scoring:
     ----------
     references : ndarray of float64, shape (members, m, latent size)
         Latent codes of known normals.
-    neighbours : int
-        How many of the nearest references the distance averages.
     error_scale, distance_scale : LogScale
     """
 
     references: NDArray[np.float64]
-    neighbours: int
     error_scale: LogScale
     distance_scale: LogScale
 
     def parts(
-        self, samples: NDArray[np.float32], output: Output
+        self, error: NDArray[np.float32], latent: NDArray[np.float32]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Standardised reconstruction error and latent distance, mean over the members, each of shape (n,)."""
-        error = reconstruction_error(samples, output.reconstruction)
-        distance = latent_distance(output.latent, self.references, self.neighbours)
+        """Standardised reconstruction error and latent distance, mean over the members.
+
+        Parameters
+        ----------
+        error : ndarray, shape (n, members, samples)
+            From `tolerant_error`.
+        latent : ndarray, shape (n, members, size)
+
+        Returns
+        -------
+        tuple of two ndarray, each of shape (n,)
+        """
+        distance = latent_distance(latent, self.references)
         return (
-            self.error_scale.standardise(error).mean(axis=1),
+            self.error_scale.standardise(mean_square(error)).mean(axis=1),
             self.distance_scale.standardise(distance).mean(axis=1),
         )

@@ -58,9 +58,7 @@ def ranking_curves(abnormal: NDArray[np.bool_], score: NDArray[np.floating]) -> 
     """
     positives, negatives = int(abnormal.sum()), int((~abnormal).sum())
     if positives == 0 or negatives == 0:
-        raise DataError(
-            f"an evaluation needs normal and abnormal beats, and there are {negatives} and {positives}."
-        )
+        raise DataError(f"an evaluation needs normal and abnormal beats, and there are {negatives} and {positives}.")
     order = np.argsort(-score, kind="stable")
     last_of_tie = np.append(np.diff(score[order]) != 0, True)
     true = np.cumsum(abnormal[order])[last_of_tie]

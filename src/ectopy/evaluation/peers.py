@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ectopy.beats import Beats
 from ectopy.detector import ThresholdRule
 from ectopy.errors import MissingExtraError
-from ectopy.model import ARCHITECTURES, TrainingSettings, load_tensorflow
+from ectopy.model import TrainingSettings, train_tutorial
 from ectopy.pipeline import train
 
 try:
@@ -67,26 +67,7 @@ def ectopy(normals: Beats, seed: int) -> Fitted:
 
 def tutorial(normals: Beats, seed: int) -> Fitted:
     """TensorFlow's "Intro to Autoencoders": its network, 20 epochs, and mean + 1 std of the training error."""
-    load_tensorflow()
-    import keras
-
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-    low, high = float(normals.samples.min()), float(normals.samples.max())
-    beats = keras.Input((normals.layout.samples,))
-    network = keras.Model(beats, ARCHITECTURES["tutorial"].build(beats).reconstruction)
-    network.compile(optimizer="adam", loss="mae")
-
-    def scaled(samples: Samples) -> Samples:
-        return (samples - low) / (high - low)
-
-    network.fit(scaled(normals.samples), scaled(normals.samples), epochs=20, batch_size=512, shuffle=True, verbose=0)
-
-    def score(samples: Samples) -> Scores:
-        inputs = scaled(samples)
-        reconstruction = np.asarray(network(inputs, training=False))
-        return np.abs(reconstruction - inputs).mean(axis=1, dtype=np.float64)
-
+    score = train_tutorial(normals.samples, seed)
     return Fitted(score, ThresholdRule("mean+kstd", k_std=1.0).threshold(score(normals.samples)), {})
 
 
@@ -98,7 +79,8 @@ def pca(normals: Beats, seed: int) -> Fitted:
 
         def score(beats: Samples) -> Scores:
             back = components.inverse_transform(components.transform(beats))
-            return np.square(beats - back).mean(axis=1, dtype=np.float64)
+            errors: Scores = np.square(beats - back).mean(axis=1, dtype=np.float64)
+            return errors
 
         return score
 

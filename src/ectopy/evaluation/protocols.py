@@ -35,7 +35,10 @@ class Trial:
 def official(beats: Beats, seeds: int) -> Iterator[Trial]:
     """The official 500 training beats' 292 normals; the official 4,500 test beats."""
     rows = np.arange(len(beats))
-    training, test = beats.select(rows[:OFFICIAL_TRAINING_BEATS]), beats.select(rows[OFFICIAL_TRAINING_BEATS:])
+    training, test = (
+        beats.select(rows[:OFFICIAL_TRAINING_BEATS]),
+        beats.select(rows[OFFICIAL_TRAINING_BEATS:]),
+    )
     for seed in range(seeds):
         yield Trial(seed, training.normals(), test)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _BATCH_BEATS = 51_200
 _REPEATS = 5
 _SINGLES = 2_000
@@ -37,7 +37,11 @@ def measure_speed(bundle: Path) -> dict[str, float]:
 
 def _child(*arguments: str) -> str:
     return subprocess.run(
-        [sys.executable, *arguments], env=os.environ | _ONE_THREAD, capture_output=True, text=True, check=True
+        [sys.executable, *arguments],
+        env=os.environ | _ONE_THREAD,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 

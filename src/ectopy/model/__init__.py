@@ -2,8 +2,8 @@
 
 from ectopy.model.architectures import ARCHITECTURES, architecture
 from ectopy.model.conversion import from_keras, to_keras, to_litert
-from ectopy.model.tensorflow import load_tensorflow
 from ectopy.model.training import Progress, Trained, TrainingSettings, train_network
+from ectopy.model.tutorial import train_tutorial
 
 __all__ = [
     "ARCHITECTURES",
@@ -12,8 +12,8 @@ __all__ = [
     "TrainingSettings",
     "architecture",
     "from_keras",
-    "load_tensorflow",
     "to_keras",
     "to_litert",
     "train_network",
+    "train_tutorial",
 ]

@@ -1,8 +1,8 @@
 """The autoencoders, by name.
 
 An architecture is a function that takes one member's input, beats of shape (batch, samples) on the scale named in its
-entry, and returns a `Branch`. Stock Keras layers only: a saved network then loads without Ectopy, and converts to LiteRT
-as it is.
+entry, and returns a `Branch`. Stock Keras layers only: a saved network then loads without Ectopy, and converts to
+LiteRT as it is.
 """
 
 from __future__ import annotations
@@ -59,15 +59,18 @@ def dense(beat: KerasTensor) -> Branch:
 
 
 def conv(beat: KerasTensor) -> Branch:
-    """Denoising, with a convolutional encoder and a small dense decoder, which costs a tenth of a transposed one."""
+    """Masked and denoising, with a convolutional encoder and a small dense decoder, a tenth of a transposed one's cost.
+
+    Whole stretches of ten samples are hidden while training, so that a stretch must follow from the rest of the beat.
+    """
     from keras import layers, ops
 
-    x = layers.GaussianNoise(0.3)(beat)
+    x = _hide_stretches(layers.GaussianNoise(0.2)(beat), length=10, share=0.3)
     x = ops.expand_dims(x, axis=-1)
-    x = layers.Conv1D(8, 9, strides=4, padding="same", activation="relu")(x)
-    x = layers.Conv1D(16, 5, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv1D(16, 9, strides=4, padding="same", activation="relu")(x)
+    x = layers.Conv1D(32, 5, strides=2, padding="same", activation="relu")(x)
     latent = layers.Dense(8)(layers.Flatten()(x))
-    x = layers.Dense(32, activation="relu")(latent)
+    x = layers.Dense(64, activation="relu")(latent)
     return Branch(layers.Dense(beat.shape[1])(x), latent)
 
 
@@ -103,6 +106,18 @@ def vae(beat: KerasTensor) -> Branch:
     x = layers.Dense(64, activation="relu")(x)
     divergence = ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0, axis=1) / 2
     return Branch(layers.Dense(beat.shape[1])(x), mean, 0.01 * divergence)
+
+
+def _hide_stretches(beat: KerasTensor, length: int, share: float) -> KerasTensor:
+    """Dropout of whole stretches, while training only."""
+    from keras import layers, ops
+
+    samples = beat.shape[1]
+    stretches = -(-samples // length)
+    x = ops.pad(beat, ((0, 0), (0, stretches * length - samples)))
+    x = ops.reshape(x, (-1, stretches, length))
+    x = layers.Dropout(share, noise_shape=(None, stretches, 1))(x)
+    return ops.reshape(x, (-1, stretches * length))[:, :samples]
 
 
 @dataclass(frozen=True, slots=True)

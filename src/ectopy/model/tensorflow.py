@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from types import ModuleType
+from typing import Any
 
 from ectopy.errors import MissingExtraError
 from ectopy.quiet import native_stderr_silenced
 
 
-def load_tensorflow() -> ModuleType:
+def load_tensorflow() -> Any:
     """Import TensorFlow without the banners its C++ core prints.
 
     Raises

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import keras
 
 _CHECK_EVERY = 50
+_VALIDATION_BATCH = 4096
 
 Progress = Callable[[int, int], None]
 
@@ -89,7 +90,10 @@ class Trained:
 
 
 def train_network(
-    normals: NDArray[np.float32], settings: TrainingSettings, seed: int, progress: Progress | None = None
+    normals: NDArray[np.float32],
+    settings: TrainingSettings,
+    seed: int,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train autoencoders on normal beats.
 
@@ -114,14 +118,14 @@ def train_network(
         raise NotEnoughNormalsError(
             f"training needs at least {settings.members} normal beats (one per member), and there are {len(normals)}."
         )
-    tensorflow = load_tensorflow()
+    dataset = load_tensorflow().data.Dataset
     import keras
 
     started = time.perf_counter()
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     held_out_by = np.random.default_rng(seed).permutation(len(normals)) % settings.members
-    held_out = (held_out_by[:, None] == np.arange(settings.members)).astype(np.float32)
+    held_out = held_out_by[:, None] == np.arange(settings.members)
 
     chosen = architecture(settings.architecture)
     network, objective = _build(chosen, normals, settings.members)
@@ -138,16 +142,16 @@ def train_network(
     )
     trainer.optimizer.build(trainer.trainable_variables)
 
-    def rows(weights: NDArray[np.float32]) -> Any:
-        unused_targets = np.zeros((len(normals), settings.members), np.float32)
-        return tensorflow.data.Dataset.from_tensor_slices((normals, unused_targets, weights)).cache()
+    order = _order(len(normals), epochs * steps * settings.batch_size, seed)
+
+    def rows(which: NDArray[np.int_] | slice, counted: NDArray[np.bool_]) -> Any:
+        weights = (counted / counted.mean()).astype(np.float32)[which]
+        unused_targets = np.zeros_like(weights)
+        return dataset.from_tensor_slices((normals[which], unused_targets, weights))
 
     history = trainer.fit(
-        rows(1 - held_out)
-        .shuffle(len(normals), seed=seed)
-        .repeat()
-        .batch(settings.batch_size, drop_remainder=True),
-        validation_data=rows(held_out).batch(len(normals)),
+        rows(order, ~held_out).batch(settings.batch_size),
+        validation_data=rows(slice(None), held_out).batch(_VALIDATION_BATCH).cache(),
         steps_per_epoch=steps,
         epochs=epochs,
         shuffle=False,
@@ -167,9 +171,7 @@ def train_network(
     )
 
 
-def _build(
-    chosen: Architecture, normals: NDArray[np.float32], members: int
-) -> tuple[keras.Model, keras.KerasTensor]:
+def _build(chosen: Architecture, normals: NDArray[np.float32], members: int) -> tuple[keras.Model, keras.KerasTensor]:
     """The network, and its per-member loss of shape (batch, members) on the architecture's scale."""
     import keras
     from keras import layers, ops
@@ -188,6 +190,13 @@ def _build(
         },
     )
     return network, ops.stack([_loss(chosen, scaled, branch) for branch in branches], axis=1)
+
+
+def _order(beats: int, count: int, seed: int) -> NDArray[np.int_]:
+    """Which beat is shown when: all of them, shuffled, again and again."""
+    rng = np.random.default_rng(seed)
+    rounds = [rng.permutation(beats) for _ in range(-(-count // beats))]
+    return np.concatenate(rounds)[:count]
 
 
 def _scale(chosen: Architecture, normals: NDArray[np.float32]) -> tuple[float, float]:

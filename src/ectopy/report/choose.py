@@ -1,6 +1,7 @@
 """Chooses the few beats that are worth a look among many.
 
-Every function returns row numbers, in the order in which to show them; ties go to the earlier row.
+The functions that return rows give their numbers in the order in which to show them; ties go to the
+earlier row.
 """
 
 from __future__ import annotations
@@ -42,12 +43,17 @@ def false_alarms(detection: Detection, abnormal: NDArray[np.bool_], most: int) -
 
 def typical_normal(detection: Detection, abnormal: NDArray[np.bool_] | None, most: int) -> Rows:
     """The scores nearest to the median among beats judged normal, and labelled so if labelled."""
-    normal = _judged_normal(detection)
-    rows = np.flatnonzero(normal if abnormal is None else normal & ~abnormal)
+    rows = np.flatnonzero(normal(detection, abnormal))
     if len(rows) == 0:
         return rows
     from_median = np.abs(detection.score - np.median(detection.score[rows]))
     return _highest(rows, -from_median, most)
+
+
+def normal(detection: Detection, abnormal: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Which beats are judged normal, and labelled so if labelled."""
+    judged = _judged_normal(detection)
+    return judged if abnormal is None else judged & ~abnormal
 
 
 def unreadable(detection: Detection, most: int) -> Rows:

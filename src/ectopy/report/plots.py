@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS_PER_INCH = 72
-_CHART = (440, 300)
-_BEAT = (300, 150)
-_BEAT_AXES = (0.10, 0.13, 0.88, 0.84)
+_CHART = (400, 280)
+_BEAT = (260, 136)
+_BEAT_AXES = (0.11, 0.14, 0.87, 0.83)
 _MOST_BINS = 48
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ectopy",
     "font.size": 11,
+    "axes.facecolor": "none",
     "axes.edgecolor": LIGHT["muted"],
     "axes.labelcolor": LIGHT["ink"],
     "axes.linewidth": 0.8,
@@ -62,13 +63,16 @@ class ScoreGroup:
     name : str
     score : ndarray of float64, shape (n,)
         No NaN.
-    abnormal : bool
-        Whether it is drawn as abnormal beats are.
+    colour : str
+        A name in `ectopy.report.theme.LIGHT`.
+    dashed : bool
+        Whether its outline is dashed, for those who do not see the colour.
     """
 
     name: str
     score: NDArray[np.float64]
-    abnormal: bool
+    colour: str
+    dashed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +124,19 @@ def roc(curves: RankingCurves, point: OperatingPoint) -> str:
         axes.set_xlabel("false-positive rate (normal beats flagged)")
         axes.set_ylabel("recall (abnormal beats flagged)")
         _unit_square(axes)
-        corner = axes.inset_axes((0.42, 0.4, 0.52, 0.48))
+        corner = axes.inset_axes((0.42, 0.4, 0.52, 0.48), facecolor=LIGHT["surface"])
         _curve(corner, curves.fpr, curves.tpr, None)
         _mark(corner, point.fpr, point.recall)
-        corner.set_xlim(-0.002, 0.1)
-        corner.set_ylim(_floor(point.recall), 1.005)
-        corner.set_title("enlarged: rates up to 0.1", fontsize=9, color=LIGHT["muted"])
+        fpr, recall = _corner(point)
+        corner.set_xlim(-0.02 * fpr, fpr)
+        corner.set_ylim(recall, 1.005)
+        corner.set_title(f"enlarged: rates up to {fpr:g}", fontsize=9, color=LIGHT["muted"])
         corner.tick_params(labelsize=9)
         figure.legend(loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1)
 
     label = (
         f"Receiver operating characteristic, area {words.area(curves.auc)}; the threshold in use "
-        f"flags {point.fpr:.2%} of normal and {point.recall:.2%} of abnormal beats."
+        f"flags {words.rate(point.fpr)} of normal and {words.rate(point.recall)} of abnormal beats."
     )
     return _svg("roc", _CHART, label, paint)
 
@@ -152,7 +157,7 @@ def precision_recall(curves: RankingCurves, point: OperatingPoint, prevalence: f
 
     label = (
         f"Precision over recall, average precision {words.area(curves.average_precision)}; the "
-        f"threshold in use has recall {point.recall:.2%} and precision {point.precision:.2%}."
+        f"threshold in use has recall {words.rate(point.recall)} and precision {words.rate(point.precision)}."
     )
     return _svg("precision-recall", _CHART, label, paint)
 
@@ -171,9 +176,7 @@ def learning_curve(curve: LearningCurve) -> str:
             marker=marker,
             label="training",
         )
-        axes.plot(
-            curve.steps, curve.held_out, color=LIGHT["normal"], marker=marker, label="held out"
-        )
+        axes.plot(curve.steps, curve.held_out, color=LIGHT["normal"], marker=marker, label="held out")
         if min(*curve.training, *curve.held_out) > 0:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -208,23 +211,20 @@ def beat(
     """
 
     def paint(figure: Figure) -> None:
+        figure.set_layout_engine("none")  # the same place in every beat, so that they compare
         axes = figure.add_axes(_BEAT_AXES)
         heard, known = _finite(samples), _finite(reconstruction)
         x = np.arange(len(heard))
-        axes.fill_between(
-            x, heard, known, color=LIGHT["abnormal"], alpha=0.28, linewidth=0, clip_on=False
-        )
+        axes.fill_between(x, heard, known, color=LIGHT["abnormal"], alpha=0.28, linewidth=0, clip_on=False)
         axes.plot(x, known, color=LIGHT["normal"], linestyle=(0, (4, 2)), linewidth=1.3, clip_on=False)
         axes.plot(x, heard, color=LIGHT["ink"], linewidth=1.3, clip_on=False)
         axes.set_xlim(0, len(heard) - 1)
         axes.set_ylim(*_range((heard, known), limits))
         axes.locator_params(nbins=4)
-        axes.tick_params(left=False, bottom=False, labelsize=9.5, pad=2)
+        axes.tick_params(left=False, bottom=False, labelsize=9.5, pad=2, grid_clip_on=False)
         axes.spines[:].set_visible(False)
         if not np.isfinite(heard).any():
-            axes.text(
-                0.5, 0.5, "no readable sample", transform=axes.transAxes, ha="center", va="center"
-            )
+            axes.text(0.5, 0.5, "no readable sample", transform=axes.transAxes, ha="center", va="center")
 
     return _svg("beat", _BEAT, label, paint)
 
@@ -242,16 +242,17 @@ def common_limits(samples: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _histogram(axes: Axes, group: ScoreGroup, edges: NDArray[np.float64]) -> None:
-    counts, _ = np.histogram(group.score, edges)
-    colour = LIGHT["abnormal" if group.abnormal else "normal"]
+    bins = np.searchsorted(edges, group.score, side="left") - 1  # as verdicts: above, not at
+    counts = np.bincount(bins, minlength=len(edges) - 1)
+    colour = LIGHT[group.colour]
     axes.stairs(
         100 * counts / max(len(group.score), 1),
         edges,
         fill=True,
-        facecolor=(*_rgb(colour), 0.16),
+        facecolor=(colour, 0.16),
         edgecolor=colour,
         linewidth=1.4,
-        linestyle="--" if group.abnormal else "-",
+        linestyle="--" if group.dashed else "-",
         label=f"{group.name} ({words.count(len(group.score))})",
     )
 
@@ -263,7 +264,7 @@ def _bin_edges(scores: Sequence[NDArray[np.float64]], threshold: float) -> NDArr
     bins = int(np.clip(4 * np.sqrt(len(values)), 4, _MOST_BINS))
     width = max(high - low, 1.0) / bins
     below, above = (int(np.ceil(span / width)) + 1 for span in (threshold - low, high - threshold))
-    return threshold + width * np.arange(-below, above + 1)
+    return np.asarray(threshold + width * np.arange(-below, above + 1), np.float64)
 
 
 def _curve(
@@ -299,34 +300,28 @@ def _unit_square(axes: Axes) -> None:
     axes.set_ylim(-0.01, 1.01)
 
 
-def _floor(recall: float) -> float:
-    """Where the enlarged corner begins, so that it holds the operating point."""
-    return max(0.0, np.floor(10 * min(recall - 0.05, 0.8)) / 10)
+def _corner(point: OperatingPoint) -> tuple[float, float]:
+    """Largest false-positive rate and smallest recall in the enlarged corner, which holds the point."""
+    fpr = np.clip(np.ceil(12 * point.fpr) / 10, 0.1, 1.0)
+    recall = np.clip(np.floor(10 * point.recall - 0.5) / 10, 0.0, 0.8)
+    return float(fpr), float(recall)
 
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
 
 
-def _range(
-    curves: tuple[NDArray[np.float64], ...], limits: tuple[float, float]
-) -> tuple[float, float]:
+def _range(curves: tuple[NDArray[np.float64], ...], limits: tuple[float, float]) -> tuple[float, float]:
     values = np.concatenate([*curves, limits])
     values = values[np.isfinite(values)]
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low - 1, high + 1)
 
 
-def _rgb(colour: str) -> tuple[float, ...]:
-    return tuple(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
-
-
 # From matplotlib to SVG that stands inside a page
 
 
-def _svg(
-    name: str, size: tuple[int, int], label: str, paint: Callable[[Figure], None]
-) -> str:
+def _svg(name: str, size: tuple[int, int], label: str, paint: Callable[[Figure], None]) -> str:
     import matplotlib.style
     from matplotlib.figure import Figure
 
@@ -334,9 +329,10 @@ def _svg(
     with _DRAWING, matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure)
+        figure.patch.set_visible(False)
         buffer = StringIO()
         no_metadata: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
+        figure.savefig(buffer, format="svg", metadata=no_metadata)
     return themed(_inline(buffer.getvalue(), name, size, label))
 
 
@@ -345,12 +341,14 @@ def _inline(document: str, name: str, size: tuple[int, int], label: str) -> str:
     body = document[document.index(">", document.index("<svg")) + 1 :]
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
+    body = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-0 [^\"]*\"", "", body)
     body = body.replace("xlink:href", "href")
     body = _own_ids(body, name)
-    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    body = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), body)
     body = re.sub(r"\s*\n\s*", "\n", body)
     box = f"0 0 {size[0]} {size[1]}"
-    return f'<svg viewBox="{box}" role="img" aria-label="{escape(label)}">{body.strip()}'
+    opening = f'<svg viewBox="{box}" font-family="sans-serif" role="img" aria-label="{escape(label)}">'
+    return opening + body.strip()
 
 
 def _own_ids(body: str, name: str) -> str:

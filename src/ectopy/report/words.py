@@ -59,6 +59,17 @@ def percent(part: int, whole: int) -> str:
     return f"{share:.{decimals}f} %"
 
 
+def rate(value: float) -> str:
+    """Write a share between 0 and 1 whose counts are not at hand.
+
+    Examples
+    --------
+    >>> rate(0.65777), rate(float("nan"))
+    ('65.8 %', '–')
+    """
+    return NOTHING if math.isnan(value) else f"{100 * value:.1f} %"
+
+
 def area(value: float) -> str:
     """Write an area under a curve, between 0 and 1.
 
@@ -106,15 +117,15 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def sample_ranges(missing: NDArray[np.bool_]) -> str:
+def missing(where: NDArray[np.bool_]) -> str:
     """Say how much of a beat is missing, for its figure.
 
     Examples
     --------
-    >>> sample_ranges(np.array([False, True, True, False]))
+    >>> missing(np.array([False, True, True, False]))
     '2 of 4 samples missing'
     """
-    return f"{int(missing.sum())} of {len(missing)} samples missing"
+    return f"{int(where.sum())} of {len(where)} samples missing"
 
 
 def label(number: int) -> str:

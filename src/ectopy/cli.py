@@ -1,0 +1,310 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ectopy import __version__
+from ectopy.errors import EctopyError
+
+if TYPE_CHECKING:
+    from ectopy.beats import Beats
+    from ectopy.detector import Detector
+
+app = typer.Typer(
+    name="ectopy",
+    help="Learns what a normal heartbeat looks like and says when one is not.\n\n"
+    "Not a cleared medical device: for research and integration, secondary to a certified monitor.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+fetch_app = typer.Typer(no_args_is_help=True, help="Download a data set from its owner, verify it, keep it.")
+benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what people use instead.")
+app.add_typer(fetch_app, name="fetch")
+app.add_typer(benchmark_app, name="benchmark")
+
+Data = Annotated[
+    str,
+    typer.Argument(help="'ecg5000', 'simulated', or a file of beats: .txt .ts .arff .tsv .csv .npy .parquet"),
+]
+Bundle = Annotated[Path, typer.Argument(help="A detector: a file made by 'ectopy train'.")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Part of a named data set: train, test or all.", show_default=False),
+]
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the figures as JSON; '-' = standard output.",
+        show_default=False,
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write an HTML page to look at.", show_default=False),
+]
+TargetFpr = Annotated[
+    float | None,
+    typer.Option(help="Take the threshold anew, for this share of normal beats flagged.", show_default=False),
+]
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the detector and the report go.")] = Path("ectopy-demo"),
+    json: Json = None,
+) -> None:
+    """Train on normal beats, find the abnormal ones, show them: the whole way in a minute."""
+    from ectopy import console, datasets
+    from ectopy.errors import DatasetUnavailableError
+
+    screen = console.screen(json)
+    try:
+        training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
+    except DatasetUnavailableError as error:
+        screen.print(f"ECG5000 cannot be had now, so this runs on simulated beats. ({error})")
+        training, test = datasets.load_simulated("train"), datasets.load_simulated("test")
+    folder.mkdir(parents=True, exist_ok=True)
+    detector = _train(training, folder / "demo.ectopy", screen)
+    _evaluate(detector, test, json, folder / "report.html", screen)
+    _explain_some(detector, test, screen)
+    screen.print(f"Look at [bold]{folder / 'report.html'}[/]; the detector is {folder / 'demo.ectopy'}.")
+
+
+@fetch_app.command("ecg5000")
+def fetch_ecg5000_command() -> None:
+    """ECG5000: 5,000 labelled heartbeats of one patient (Chen and Keogh; from PhysioNet's BIDMC CHF database)."""
+    from ectopy import console, datasets
+
+    folder = datasets.fetch_ecg5000()
+    console.screen(None).print(f"ECG5000 is verified and ready in {folder}.")
+
+
+@app.command()
+def train(
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy).")],
+    split: Split = "train",
+    architecture: Annotated[str, typer.Option(help="default, tutorial, dense, conv, lstm or vae.")] = "default",
+    threshold: Annotated[str, typer.Option(help="conformal, mean+kstd, quantile or max.")] = "conformal",
+    target_fpr: Annotated[float, typer.Option(help="Share of normal beats that may be flagged.")] = 0.01,
+    k_std: Annotated[float, typer.Option(help="For mean+kstd.")] = 1.0,
+    members: Annotated[int, typer.Option(help="Autoencoders, each kept from one part of the normals.")] = 5,
+    max_steps: Annotated[int, typer.Option(help="Optimiser steps at most.")] = 1500,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same detector.")] = 0,
+    json: Json = None,
+) -> None:
+    """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned."""
+    from ectopy import console
+    from ectopy.detector import ThresholdRule
+    from ectopy.files import check_writable
+    from ectopy.model import TrainingSettings
+
+    check_writable(output)
+    screen = console.screen(json)
+    rule = ThresholdRule(threshold, target_fpr, k_std)
+    settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
+    detector = _train(_load(data, split), output, screen, settings, rule, seed)
+    console.emit(json, console.facts(detector))
+    screen.print(console.facts_table(detector))
+    screen.print(f"Wrote {output}.")
+
+
+@app.command()
+def evaluate(
+    bundle: Bundle,
+    data: Data,
+    split: Split = "test",
+    target_fpr: TargetFpr = None,
+    report: Report = None,
+    json: Json = None,
+) -> None:
+    """Judge labelled beats and compare with their labels."""
+    from ectopy import console
+
+    _evaluate(_detector(bundle, target_fpr), _load(data, split), json, report, console.screen(json))
+
+
+@app.command()
+def detect(
+    bundle: Bundle,
+    data: Data,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="RESULTS",
+            help="One line a beat: .csv or .json.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Split = "test",
+    target_fpr: TargetFpr = None,
+    report: Report = None,
+    json: Json = None,
+) -> None:
+    """Judge beats: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    from ectopy import console
+    from ectopy.detector.results import check_suffix, write_results
+    from ectopy.files import check_writable
+
+    if output:
+        check_suffix(output)
+        check_writable(output)
+    screen = console.screen(json)
+    detector, beats = _detector(bundle, target_fpr), _load(data, split)
+    explanation = detector.explain(beats)
+    if output:
+        write_results(output, beats, explanation)
+        screen.print(f"Wrote {output}.")
+    if report:
+        from ectopy.report import detection_report
+
+        detection_report(report, detector, beats, explanation.detection)
+        screen.print(f"Wrote {report}.")
+    console.emit(json, console.verdict_counts(explanation.detection))
+    screen.print(console.verdict_table(explanation))
+
+
+@app.command()
+def info(bundle: Bundle, json: Json = None) -> None:
+    """Check a bundle and say what it was trained on, how, and what it takes."""
+    from ectopy import console
+    from ectopy.detector import Detector
+    from ectopy.detector.bundle import bundle_digest
+
+    detector = Detector.load(bundle)
+    console.emit(json, {**console.facts(detector), "bundle_digest": bundle_digest(bundle)})
+    console.screen(json).print(console.facts_table(detector))
+
+
+@benchmark_app.command("ecg5000")
+def benchmark_ecg5000(
+    protocol: Annotated[str, typer.Option(help="official, tutorial or resplit.")] = "official",
+    seeds: Annotated[int, typer.Option(help="How many trials.")] = 3,
+    methods: Annotated[
+        str,
+        typer.Option(help="Some of ectopy, tutorial, pca, knn, ocsvm, iforest; separated by commas."),
+    ] = "ectopy,tutorial,pca,knn,ocsvm,iforest",
+    json: Json = None,
+) -> None:
+    """Ours and the peers on the same beats in the same run; no method sees a label."""
+    from ectopy import console, datasets
+    from ectopy.evaluation.benchmark import benchmark
+
+    console.check_json(json)
+    screen = console.screen(json)
+    beats = datasets.load_ecg5000("all")
+    with console.progress("benchmark") as progress:
+        result = benchmark(beats, protocol, seeds, methods.split(","), progress)
+    console.emit(json, result)
+    screen.print(console.benchmark_table(result))
+
+
+@benchmark_app.command("speed")
+def benchmark_speed(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="The detector to time; a default one is trained otherwise.", show_default=False),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Time and memory of detection, on one thread."""
+    from tempfile import TemporaryDirectory
+
+    from ectopy import console, datasets
+    from ectopy.evaluation.speed import measure_speed
+
+    console.check_json(json)
+    screen = console.screen(json)
+    with TemporaryDirectory() as folder:
+        if bundle is None:
+            bundle = Path(folder) / "default.ectopy"
+            _train(datasets.load_simulated("train"), bundle, screen)
+        figures = measure_speed(bundle)
+    console.emit(json, figures)
+    screen.print(console.speed_table(figures))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _load(data: str, split: str | None) -> Beats:
+    from ectopy import datasets
+
+    return datasets.load(data, split if data in datasets.NAMES else None)
+
+
+def _detector(bundle: Path, target_fpr: float | None) -> Detector:
+    from ectopy.detector import Detector, ThresholdRule
+
+    detector = Detector.load(bundle)
+    return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
+
+
+def _train(training: Beats, output: Path, screen: Any, *how: Any) -> Detector:
+    from ectopy import console
+    from ectopy.pipeline import train
+
+    settings, rule, seed = how or (None, None, 0)
+    screen.print(console.about_training(training))
+    with console.progress("training") as progress:
+        detector = train(
+            training,
+            settings,
+            rule,
+            random_state=seed,
+            progress=lambda done, steps: progress(done, steps, "training"),
+        )
+    detector.save(output)
+    return detector
+
+
+def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Any) -> None:
+    from ectopy import console
+    from ectopy.evaluation import evaluate
+
+    console.check_json(json)
+    evaluation = evaluate(detector, beats)
+    if report:
+        from ectopy.report import evaluation_report
+
+        evaluation_report(report, detector, evaluation)
+        screen.print(f"Wrote {report}.")
+    console.emit(json, evaluation.summary())
+    screen.print(console.evaluation_table(evaluation))
+
+
+def _explain_some(detector: Detector, beats: Beats, screen: Any) -> None:
+    from ectopy import console
+
+    screen.print(console.verdict_table(detector.explain(beats), rows=3))
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence on stderr and exit status 2."""
+    try:
+        app()
+    except EctopyError as error:
+        sys.stderr.write(f"ectopy: {error}\n")
+        sys.exit(2)

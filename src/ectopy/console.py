@@ -1,0 +1,195 @@
+"""What a person sees in the terminal: tables, progress; and JSON for machines."""
+
+from __future__ import annotations
+
+import json as _json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ectopy.beats import Beats
+from ectopy.detector import Detection, Detector, Explanation, Verdict
+from ectopy.files import check_writable, write_text
+
+_STANDARD_OUTPUT = "-"
+
+
+def screen(json: str | None) -> Console:
+    """Where tables go: standard output, or standard error when JSON takes standard output."""
+    return Console(stderr=json == _STANDARD_OUTPUT, highlight=False, soft_wrap=True)
+
+
+def check_json(json: str | None) -> None:
+    """Raise before long work when the JSON file could not be written."""
+    if json not in (None, _STANDARD_OUTPUT):
+        check_writable(Path(json))
+
+
+def emit(json: str | None, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON where they were asked for; NaN becomes null."""
+    if json is None:
+        return
+    text = _json.dumps(_finite(figures), indent=2) + "\n"
+    if json == _STANDARD_OUTPUT:
+        sys.stdout.write(text)
+    else:
+        write_text(Path(json), text)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on standard error; gives a function to call with done, total and what runs now."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def report(done: int, total: int, now: str) -> None:
+            bar.update(task, completed=done, total=total, description=now)
+
+        yield report
+
+
+def about_training(beats: Beats) -> str:
+    """One line: what will be learned."""
+    if beats.labels is None:
+        return f"Learning from {beats.source}: {len(beats)} beats without labels, all taken for normal."
+    normals = int((~beats.abnormal).sum())
+    return f"Learning from {beats.source}: {normals} normal beats ({len(beats) - normals} abnormal ones left out)."
+
+
+def facts(detector: Detector) -> dict[str, Any]:
+    """What there is to say of a detector, for JSON."""
+    return {
+        "layout": asdict(detector.layout),
+        "rule": asdict(detector.rule),
+        "threshold": detector.threshold,
+        "calibration_normals": len(detector.calibration),
+        "lowest_target_fpr": 1 / (len(detector.calibration) + 1),
+        "card": asdict(detector.card),
+    }
+
+
+def facts_table(detector: Detector) -> Table:
+    """What there is to say of a detector, for people."""
+    card, rule = detector.card, detector.rule
+    normals = len(detector.calibration)
+    aim = f", for {rule.target_fpr:.3g} of normal beats flagged" if rule.name in ("conformal", "quantile") else ""
+    return _pairs(
+        "Detector",
+        {
+            "takes beats": str(detector.layout),
+            "trained on": f"{card.normals} normal beats: {card.source or 'source not stated'}",
+            "architecture": f"{card.architecture}, {card.members} members, seed {card.random_state}",
+            "trained in": f"{card.seconds:.0f} s, {card.curve.steps[-1]} steps",
+            "threshold": f"{detector.threshold:.3f} ({rule.name}{aim}, from {normals} held-out normals)",
+            "lowest rate supported": f"{1 / (normals + 1):.4f}",
+            **{name.replace("_", " "): f"{value:.4g}" for name, value in card.metrics.items()},
+            "made with": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
+            "data digest": card.digest,
+        },
+    )
+
+
+def verdict_counts(detection: Detection) -> dict[str, Any]:
+    """How many beats got which verdict, for JSON."""
+    counts = {verdict.value: int(np.sum(detection.verdict == verdict)) for verdict in Verdict}
+    return {"beats": len(detection), **counts, "threshold": detection.threshold}
+
+
+def verdict_table(explanation: Explanation, rows: int = 5) -> Table:
+    """Verdict counts, and the most abnormal beats with their reasons."""
+    detection = explanation.detection
+    counts = ", ".join(f"{count} {name}" for name, count in list(verdict_counts(detection).items())[1:-1])
+    table = Table(
+        "beat",
+        "score",
+        "p",
+        "reason",
+        title=f"{len(detection)} beats: {counts}",
+        title_justify="left",
+    )
+    flagged = np.flatnonzero(detection.abnormal)
+    for row in flagged[np.argsort(-detection.score[flagged], kind="stable")][:rows]:
+        table.add_row(
+            str(row),
+            f"{detection.score[row]:.2f}",
+            f"{detection.p_value[row]:.4f}",
+            explanation.reason[row],
+        )
+    return table
+
+
+def evaluation_table(evaluation: Any) -> Table:
+    """The figures of an `Evaluation`, for people."""
+    figures = evaluation.summary()
+    confusion = figures["confusion"]
+    normals = confusion["true_negative"] + confusion["false_positive"]
+    rows = {
+        "area under ROC": f"{figures['auc']:.4f}",
+        "average precision": f"{figures['average_precision']:.4f}",
+        "accuracy": f"{figures['accuracy']:.4f}",
+        "F1": f"{figures['f1']:.4f}",
+        "normal beats flagged": f"{confusion['false_positive']} of {normals} ({figures['fpr']:.2%})",
+        **{
+            f"{name} flagged": f"{count['flagged']} of {count['beats']} ({count['flagged'] / count['beats']:.2%})"
+            for name, count in figures["recall_by_class"].items()
+        },
+        "not readable": f"{figures['unreadable']} of {figures['beats']}",
+        "threshold": f"{figures['threshold']:.3f}",
+    }
+    return _pairs(evaluation.beats.source or "Evaluation", rows)
+
+
+def benchmark_table(result: Mapping[str, Any]) -> Table:
+    """Mean and standard deviation per method."""
+    shown = ("auc", "average_precision", "accuracy", "f1", "tpr_at_fpr_0.01", "fpr", "fit_s")
+    title = f"ECG5000, protocol {result['protocol']}, {result['seeds']} seeds: mean ± standard deviation"
+    table = Table("method", *shown, title=title, title_justify="left")
+    for name, figures in result["methods"].items():
+        cells = [f"{figures[figure]['mean']:.4f} ± {figures[figure]['std']:.4f}" for figure in shown[:-1]]
+        table.add_row(name, *cells, f"{figures['fit_s']['mean']:.1f}")
+    return table
+
+
+def speed_table(figures: Mapping[str, float]) -> Table:
+    """Speed figures, for people."""
+    return _pairs(
+        "Detection on one thread",
+        {
+            "large array": f"{figures['batch_beats_per_s']:,.0f} beats/s",
+            "one beat": f"{figures['single_us']:.0f} us",
+            "import ectopy": f"{figures['import_s']:.3f} s",
+            "peak memory": f"{figures['peak_rss_mb']:.0f} MB",
+        },
+    )
+
+
+def _pairs(title: str, rows: Mapping[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,499 @@
+"""Pages about beats: what was judged, how well, and the beats that are worth a look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy import __version__
+from ectopy.beats import NORMAL_LABEL, Beats
+from ectopy.detector import Detection, Detector, Verdict
+from ectopy.errors import DataError, MissingExtraError
+from ectopy.evaluation import Evaluation, class_name
+from ectopy.files import check_writable, write_text
+from ectopy.report import choose, plots, words
+from ectopy.report.choose import Rows
+from ectopy.report.theme import DARK, LIGHT
+from ectopy.statements import DATA_STATEMENTS, STATEMENTS
+
+_GALLERY = 8
+_SIDE = 4
+_DIGEST_SHOWN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing and what it says.
+
+    Attributes
+    ----------
+    svg : str
+        Markup, made by `ectopy.report.plots`.
+    caption : str
+    """
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A big number: what it counts, the number, and what it rests on.
+
+    Attributes
+    ----------
+    name, value, note : str
+    verdict : str
+        The verdict whose colour and sign it bears, or nothing.
+    """
+
+    name: str
+    value: str
+    note: str
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BeatCard:
+    """One beat in a gallery."""
+
+    row: int
+    verdict: str
+    label: str
+    score: str
+    p_value: str
+    reason: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Beats chosen for one reason.
+
+    Attributes
+    ----------
+    name, title : str
+    intro : str
+        Which beats these are, and of how many.
+    cards : tuple of BeatCard
+    """
+
+    name: str
+    title: str
+    intro: str
+    cards: tuple[BeatCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Rows for a gallery, before they are drawn; `nothing` is what is said when there are none."""
+
+    name: str
+    title: str
+    intro: str
+    nothing: str
+    rows: Rows
+
+
+def require_extra() -> None:
+    """Raise before long work starts when a report could not be made at its end.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib or Jinja is not installed.
+    """
+    if find_spec("matplotlib") is None or find_spec("jinja2") is None:
+        raise MissingExtraError.of("report", "a report")
+
+
+def evaluation_report(path: Path, detector: Detector, evaluation: Evaluation) -> None:
+    """Write a page on labelled beats: the verdicts, how right they are, and which are wrong.
+
+    Parameters
+    ----------
+    path : Path
+        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+    detector : Detector
+        The one that was evaluated.
+    evaluation : Evaluation
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    MissingExtraError
+        If the ``report`` extra is not installed.
+    DataError
+        If the verdicts are not this detector's.
+    """
+    _write(path, detector, evaluation.beats, evaluation.detection, evaluation)
+
+
+def detection_report(path: Path, detector: Detector, beats: Beats, detection: Detection) -> None:
+    """Write a page on beats whose truth is not known: the verdicts and the beats to look at.
+
+    Parameters
+    ----------
+    path : Path
+        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+    detector : Detector
+        The one that judged.
+    beats : Beats
+        Labels, where there are any, are shown beside the beats and used for nothing else.
+    detection : Detection
+        The verdicts on these beats.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    MissingExtraError
+        If the ``report`` extra is not installed.
+    DataError
+        If the verdicts are not this detector's, or not on these beats.
+    """
+    _write(path, detector, beats, detection, None)
+
+
+def _write(
+    path: Path,
+    detector: Detector,
+    beats: Beats,
+    detection: Detection,
+    evaluation: Evaluation | None,
+) -> None:
+    require_extra()
+    check_writable(path)
+    _check(detector, beats, detection)
+    write_text(
+        path,
+        render(
+            "beats.html.jinja",
+            subject=beats.source or "Heartbeats",
+            counts=_counts(detection),
+            detector=detector,
+            beats=beats,
+            threshold=words.threshold(detector.rule, len(detector.calibration)),
+            smallest_p=words.p_value(1 / (len(detector.calibration) + 1)),
+            tiles=_verdict_tiles(detection),
+            merits=_merit_tiles(evaluation) if evaluation else (),
+            scores=_scores(detector, detection, evaluation),
+            curves=_curves(evaluation) if evaluation else (),
+            confusion=_confusion_rows(evaluation) if evaluation else (),
+            classes=_class_rows(evaluation) if evaluation else (),
+            galleries=_galleries(detector, beats, detection, evaluation),
+            facts=_facts(detector),
+            learning=_learning(detector),
+            limits=_limits(detector, beats),
+            statements=STATEMENTS,
+        ),
+    )
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill one of this package's templates; every text is escaped, figures are not."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ectopy", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = words.count
+    return environment.get_template(template).render(light=LIGHT, dark=DARK, version=__version__, **context)
+
+
+def _check(detector: Detector, beats: Beats, detection: Detection) -> None:
+    if len(beats) != len(detection):
+        raise DataError(f"a report on {words.beat_count(len(beats))} needs as many verdicts, not {len(detection)}.")
+    if detection.threshold != detector.threshold:
+        raise DataError(
+            f"the verdicts were made with a threshold of {detection.threshold:g} and the "
+            f"detector's is {detector.threshold:g}; give the detector that made them."
+        )
+
+
+# Numbers
+
+
+def _counts(detection: Detection) -> dict[str, int]:
+    return {verdict.value: int((detection.verdict == verdict.value).sum()) for verdict in Verdict}
+
+
+def _verdict_tiles(detection: Detection) -> tuple[Tile, ...]:
+    total = len(detection)
+    judged = Tile("Beats", words.count(total), "given to the detector")
+    counts = _counts(detection)
+    order = (Verdict.ABNORMAL, Verdict.NORMAL, Verdict.UNREADABLE)
+    return judged, *(
+        Tile(
+            verdict.value.capitalize(),
+            words.count(counts[verdict]),
+            f"{words.percent(counts[verdict], total)} of {words.count(total)}",
+            verdict.value,
+        )
+        for verdict in order
+    )
+
+
+def _merit_tiles(evaluation: Evaluation) -> tuple[Tile, ...]:
+    c = evaluation.confusion
+    shares = (
+        ("Recall", "abnormal beats flagged", c.true_positive, c.true_positive + c.false_negative),
+        ("False alarms", "normal beats flagged", c.false_positive, c.false_positive + c.true_negative),
+        ("Precision", "flagged beats abnormal", c.true_positive, c.true_positive + c.false_positive),
+    )
+    return (
+        *(
+            Tile(
+                name,
+                words.percent(part, whole),
+                f"{words.count(part)} of {words.count(whole)} {what}",
+            )
+            for name, what, part, whole in shares
+        ),
+        Tile("ROC area", words.area(evaluation.curves.auc), "1 separates perfectly, 0.5 is chance"),
+    )
+
+
+def _confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    abnormal = evaluation.beats.abnormal
+    verdict = evaluation.detection.verdict
+    return [
+        {
+            "label": label,
+            "cells": [
+                {
+                    "count": int((verdict[rows] == column.value).sum()),
+                    "share": words.percent(int((verdict[rows] == column.value).sum()), int(rows.sum())),
+                    "right": column == right,
+                    "verdict": column.value,
+                }
+                for column in (Verdict.ABNORMAL, Verdict.NORMAL, Verdict.UNREADABLE)
+            ],
+            "total": int(rows.sum()),
+        }
+        for label, rows, right in (
+            ("abnormal", abnormal, Verdict.ABNORMAL),
+            ("normal", ~abnormal, Verdict.NORMAL),
+        )
+    ]
+
+
+def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    confusion = evaluation.confusion
+    normals = (confusion.false_positive, confusion.false_positive + confusion.true_negative)
+    rows = [(class_name(number), *counts) for number, counts in evaluation.recall_by_class.items()]
+    rows.append((f"class {NORMAL_LABEL}, normal", *normals))
+    return [
+        {
+            "name": name,
+            "flagged": flagged,
+            "beats": beats,
+            "share": words.percent(flagged, beats),
+            "width": f"{100 * flagged / beats:.1f}",
+            "normal": name == rows[-1][0],
+        }
+        for name, flagged, beats in rows
+    ]
+
+
+def _facts(detector: Detector) -> list[tuple[str, str]]:
+    card = detector.card
+    return [
+        ("Learned from", f"{words.beat_count(card.normals, 'normal')} of {card.source or 'unnamed data'}"),
+        ("Beat layout", str(detector.layout)),
+        ("Architecture", f"{card.architecture}, {words.count(card.members)} members"),
+        ("Seed", str(card.random_state)),
+        ("Training time", words.seconds(card.seconds)),
+        (
+            "Threshold",
+            f"{words.score(detector.threshold)}: {words.threshold(detector.rule, len(detector.calibration))}",
+        ),
+        *((name, f"{value:.4g}") for name, value in card.metrics.items()),
+        ("Made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
+        ("Digest of the beats", card.digest[:_DIGEST_SHOWN]),
+    ]
+
+
+def _limits(detector: Detector, beats: Beats) -> tuple[str, ...]:
+    """What figures on these data cannot show."""
+    layouts = dict.fromkeys((beats.layout.name, detector.layout.name))
+    return tuple(DATA_STATEMENTS[name] for name in layouts if name in DATA_STATEMENTS)
+
+
+# Figures
+
+
+def _scores(detector: Detector, detection: Detection, evaluation: Evaluation | None) -> Figure | None:
+    judged = ~detection.unreadable
+    if not judged.any():
+        return None
+    score = detection.score
+    if evaluation:
+        abnormal = evaluation.beats.abnormal
+        groups = [
+            plots.ScoreGroup("labelled normal", score[judged & ~abnormal], "normal", False),
+            plots.ScoreGroup("labelled abnormal", score[judged & abnormal], "abnormal", True),
+        ]
+    else:
+        groups = [
+            plots.ScoreGroup("held-out normals", detector.calibration, "normal", False),
+            plots.ScoreGroup("beats judged", score[judged], "ink", True),
+        ]
+    return Figure(
+        plots.score_distribution(groups, detection.threshold),
+        "Scores of each group, as shares of the group. Beats right of the threshold are judged abnormal.",
+    )
+
+
+def _curves(evaluation: Evaluation) -> tuple[Figure, ...]:
+    confusion, curves = evaluation.confusion, evaluation.curves
+    point = plots.OperatingPoint(confusion.fpr, confusion.recall, confusion.precision)
+    positives = confusion.true_positive + confusion.false_negative
+    readable = len(evaluation.beats) - evaluation.unreadable
+    return (
+        Figure(
+            plots.roc(curves, point),
+            f"ROC: what every other threshold would do. Area {words.area(curves.auc)}.",
+        ),
+        Figure(
+            plots.precision_recall(curves, point, positives / readable),
+            "Precision and recall, for "
+            f"{words.percent(positives, readable)} abnormal beats; where they are rarer, precision "
+            f"is lower. Average precision {words.area(curves.average_precision)}.",
+        ),
+    )
+
+
+def _learning(detector: Detector) -> Figure | None:
+    curve = detector.card.curve
+    if not curve.steps:
+        return None
+    return Figure(
+        plots.learning_curve(curve),
+        "Loss while learning. Training on disturbed beats, as a denoising autoencoder does, puts "
+        "the training loss above the held-out loss.",
+    )
+
+
+# Galleries
+
+
+def _galleries(
+    detector: Detector, beats: Beats, detection: Detection, evaluation: Evaluation | None
+) -> tuple[Gallery, ...]:
+    choices = _choices(detection, evaluation.beats.abnormal if evaluation else None)
+    rows = np.unique(np.concatenate([choice.rows for choice in choices]))
+    cards = dict(zip(rows.tolist(), _cards(detector, beats, detection, rows), strict=True))
+    return tuple(
+        Gallery(
+            choice.name,
+            choice.title,
+            choice.intro if len(choice.rows) else choice.nothing,
+            tuple(cards[row] for row in choice.rows.tolist()),
+        )
+        for choice in choices
+        if len(choice.rows) or choice.nothing
+    )
+
+
+def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[_Choice, ...]:
+    counts = _counts(detection)
+    normals = int(choose.normal(detection, abnormal).sum())
+    return (
+        _Choice(
+            "abnormal",
+            "Clearest abnormal beats",
+            f"The highest scores of {words.beat_count(counts[Verdict.ABNORMAL])} judged abnormal.",
+            "No beat was judged abnormal.",
+            choose.clearest_abnormal(detection, _GALLERY),
+        ),
+        _Choice(
+            "borderline",
+            "Borderline beats",
+            "The scores nearest to the threshold, on either side of it, highest first.",
+            "",
+            choose.borderline(detection, _SIDE),
+        ),
+        *(() if abnormal is None else _wrong(detection, abnormal)),
+        _Choice(
+            "normal",
+            "Typical normal beats",
+            f"For comparison: the most ordinary of {words.beat_count(normals)} judged"
+            f"{'' if abnormal is None else ' and labelled'} normal.",
+            "" if counts[Verdict.NORMAL] else "No beat was judged normal.",
+            choose.typical_normal(detection, abnormal, _SIDE),
+        ),
+        _Choice(
+            "unreadable",
+            "Unreadable beats",
+            f"The first of {words.beat_count(counts[Verdict.UNREADABLE])} that could not be judged: "
+            "neither normal nor abnormal.",
+            "",
+            choose.unreadable(detection, _SIDE),
+        ),
+    )
+
+
+def _wrong(detection: Detection, abnormal: NDArray[np.bool_]) -> Sequence[_Choice]:
+    missed = int((abnormal & ~detection.abnormal & ~detection.unreadable).sum())
+    alarms = int((~abnormal & detection.abnormal).sum())
+    return (
+        _Choice(
+            "missed",
+            "Missed abnormal beats",
+            f"The lowest scores of {words.beat_count(missed)} labelled abnormal and judged normal.",
+            "No beat labelled abnormal was judged normal.",
+            choose.missed(detection, abnormal, _GALLERY),
+        ),
+        _Choice(
+            "false-alarms",
+            "False alarms",
+            f"The highest scores of {words.beat_count(alarms)} labelled normal and judged abnormal.",
+            "No beat labelled normal was judged abnormal.",
+            choose.false_alarms(detection, abnormal, _GALLERY),
+        ),
+    )
+
+
+def _cards(detector: Detector, beats: Beats, detection: Detection, rows: Rows) -> list[BeatCard]:
+    shown = beats.select(rows)
+    explanation = detector.explain(shown)
+    draw = partial(plots.beat, limits=plots.common_limits(shown.samples))
+    return [
+        BeatCard(
+            row=row,
+            verdict=str(detection.verdict[row]),
+            label="" if beats.labels is None else words.label(int(beats.labels[row])),
+            score=words.score(float(detection.score[row])),
+            p_value=words.p_value(float(detection.p_value[row])),
+            reason=explanation.reason[place],
+            svg=draw(
+                shown.samples[place],
+                explanation.reconstruction[place],
+                label=_description(row, str(detection.verdict[row]), shown.samples[place]),
+            ),
+        )
+        for place, row in enumerate(rows.tolist())
+    ]
+
+
+def _description(row: int, verdict: str, samples: NDArray[np.float32]) -> str:
+    """What a beat's figure shows, for those who cannot see it."""
+    missing = ~np.isfinite(samples)
+    if missing.any():
+        return f"Beat {row}, {verdict.lower()}: {words.missing(missing)}."
+    if verdict == Verdict.UNREADABLE:
+        return f"Beat {row}, unreadable: a flat line."
+    return f"Beat {row}, judged {verdict.lower()}, with its reconstruction."

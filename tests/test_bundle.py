@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ectopy.beats import Beats
+from ectopy.detector import Detector
+from ectopy.detector.bundle import bundle_digest
+from ectopy.errors import BundleError, DataError
+from ectopy.files import OutputError
+
+
+def rewrite(bundle: Path, target: Path, members: dict[str, bytes]) -> Path:
+    """A bundle with some members replaced and every digest made to fit."""
+    with zipfile.ZipFile(bundle) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    content |= members
+    manifest = json.loads(content["manifest.json"])
+    manifest["members"] = {name: sha256(content[name]).hexdigest() for name in manifest["members"]}
+    content["manifest.json"] = json.dumps(manifest).encode()
+    content["manifest.sha256"] = sha256(content["manifest.json"]).hexdigest().encode()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return target
+
+
+def test_a_loaded_detector_is_the_saved_one(detector: Detector, bundle: Path, simulated: Beats):
+    loaded = Detector.load(bundle)
+    np.testing.assert_array_equal(loaded.score(simulated), detector.score(simulated))
+    assert (loaded.threshold, loaded.rule, loaded.layout, loaded.card) == (
+        detector.threshold,
+        detector.rule,
+        detector.layout,
+        detector.card,
+    )
+
+
+def test_saving_a_loaded_detector_gives_the_same_bundle(bundle: Path, tmp_path: Path):
+    again = tmp_path / "again.ectopy"
+    Detector.load(bundle).save(again)
+    assert bundle_digest(again) == bundle_digest(bundle)
+
+
+def test_detection_needs_neither_tensorflow_nor_scikit_learn(bundle: Path):
+    code = (
+        "import sys; sys.modules.update(tensorflow=None, keras=None, sklearn=None);"
+        "import ectopy; d = ectopy.Detector.load(sys.argv[1]); print(len(d.detect(d.golden)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 0
+    assert done.stderr == ""
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0, 1))
+def test_a_truncated_bundle_is_refused(bundle: Path, tmp_path_factory: pytest.TempPathFactory, share: float):
+    content = bundle.read_bytes()
+    cut = tmp_path_factory.mktemp("cut") / "cut.ectopy"
+    cut.write_bytes(content[: int(share * (len(content) - 1))])
+    with pytest.raises(BundleError):
+        Detector.load(cut)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_a_changed_byte_is_found_or_changes_nothing(bundle: Path, tmp_path_factory: pytest.TempPathFactory, data):
+    content = bytearray(bundle.read_bytes())
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
+    changed = tmp_path_factory.mktemp("changed") / "changed.ectopy"
+    changed.write_bytes(content)
+    try:
+        loaded = Detector.load(changed)
+    except BundleError:
+        return
+    assert loaded.threshold == Detector.load(bundle).threshold
+
+
+def test_a_foreign_zip_is_refused(tmp_path: Path):
+    foreign = tmp_path / "foreign.ectopy"
+    with zipfile.ZipFile(foreign, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(BundleError, match="not an Ectopy bundle"):
+        Detector.load(foreign)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path):
+    other = tmp_path / "other.ectopy"
+    other.write_text("hello")
+    with pytest.raises(BundleError, match="not an Ectopy bundle"):
+        Detector.load(other)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(DataError, match="does not exist"):
+        Detector.load(tmp_path / "none.ectopy")
+    with pytest.raises(DataError, match="is a folder"):
+        Detector.load(tmp_path)
+
+
+def test_a_threshold_that_does_not_follow_from_the_calibration_is_refused(bundle: Path, tmp_path: Path):
+    with zipfile.ZipFile(bundle) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    manifest["threshold"] += 1
+    changed = rewrite(bundle, tmp_path / "changed.ectopy", {"manifest.json": json.dumps(manifest).encode()})
+    with pytest.raises(BundleError, match="threshold"):
+        Detector.load(changed)
+
+
+def test_a_graph_that_scores_otherwise_is_refused(bundle: Path, tmp_path: Path, detector: Detector):
+    with zipfile.ZipFile(bundle) as archive:
+        graph = bytearray(archive.read("graph.tflite"))
+    weights = np.frombuffer(graph, np.uint8)
+    middle = len(weights) // 2
+    graph[middle : middle + 64] = bytes(64)
+    changed = rewrite(bundle, tmp_path / "changed.ectopy", {"graph.tflite": bytes(graph)})
+    with pytest.raises(BundleError):
+        Detector.load(changed)
+
+
+def test_a_newer_format_says_so(bundle: Path, tmp_path: Path):
+    with zipfile.ZipFile(bundle) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    manifest["format_version"] = 99
+    newer = rewrite(bundle, tmp_path / "newer.ectopy", {"manifest.json": json.dumps(manifest).encode()})
+    with pytest.raises(BundleError, match="format 99"):
+        Detector.load(newer)
+
+
+def test_pickles_are_never_loaded(bundle: Path, tmp_path: Path):
+    class Exploit:
+        def __reduce__(self):
+            return (shutil.rmtree, (str(tmp_path / "victim"),))
+
+    (tmp_path / "victim").mkdir()
+    header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
+    header += b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117) + b"\n"
+    changed = rewrite(bundle, tmp_path / "evil.ectopy", {"golden.npy": header + pickle.dumps([Exploit()])})
+    with pytest.raises(BundleError):
+        Detector.load(changed)
+    assert (tmp_path / "victim").exists()
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked(bundle: Path, tmp_path: Path):
+    bomb = tmp_path / "bomb.ectopy"
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, bytes(65 * 2**20) if name == "golden.npy" else old.read(name))
+    with pytest.raises(BundleError, match="larger than 64 MiB"):
+        Detector.load(bomb)
+
+
+def test_saving_where_nothing_can_be_written_leaves_nothing(detector: Detector, tmp_path: Path):
+    with pytest.raises(OutputError, match="does not exist"):
+        detector.save(tmp_path / "none" / "x.ectopy")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        detector.save(tmp_path / "file" / "x.ectopy")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

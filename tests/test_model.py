@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ectopy.beats import BeatLayout, Beats
+from ectopy.datasets import load_simulated
+from ectopy.detector import Detector
+from ectopy.detector.score import tolerant_error
+from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
+from ectopy.model import ARCHITECTURES, TrainingSettings, from_keras, train_network
+from ectopy.pipeline import train
+
+QUICK = {"members": 2, "max_steps": 4}
+
+
+@pytest.fixture(scope="module")
+def normals() -> Beats:
+    return load_simulated("train").normals()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process(
+    name: str, normals: Beats, simulated: Beats, tmp_path: Path
+):
+    detector = train(normals, TrainingSettings(architecture=name, **QUICK), random_state=3)
+    detector.save(tmp_path / "bundle.ectopy")
+    judged = simulated.samples[:300]
+    np.save(tmp_path / "beats.npy", judged)
+    code = (
+        "import sys, numpy as np; from ectopy import Detector;"
+        "np.save(sys.argv[3], Detector.load(sys.argv[1]).score(np.load(sys.argv[2])))"
+    )
+    files = [str(tmp_path / name) for name in ("bundle.ectopy", "beats.npy", "scores.npy")]
+    subprocess.run([sys.executable, "-c", code, *files], check=True)
+
+    network = from_keras(detector.network)
+    output = {name: np.asarray(value) for name, value in network(judged, training=False).items()}
+    error, distance = detector.scoring.parts(tolerant_error(judged, output["reconstruction"]), output["latent"])
+    np.testing.assert_allclose(np.load(files[2]), (error + distance) / 2, rtol=1e-4, atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_scores_and_another_seed_others(normals: Beats, simulated: Beats):
+    settings = TrainingSettings(architecture="dense", members=2, max_steps=20)
+    first, again, other = (train(normals, settings, random_state=seed) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.score(simulated), again.score(simulated))
+    np.testing.assert_array_equal(first.calibration, again.calibration)
+    assert not np.allclose(first.score(simulated), other.score(simulated))
+
+
+def test_training_lowers_the_loss_and_keeps_its_curve(detector: Detector):
+    curve = detector.card.curve
+    assert len(curve.steps) == len(curve.training) == len(curve.held_out) > 1
+    assert curve.held_out[-1] < curve.held_out[0]
+    assert curve.training[-1] < curve.training[0]
+
+
+def test_each_normal_is_kept_from_exactly_one_member_and_parts_are_even(normals: Beats):
+    trained = train_network(normals.samples, TrainingSettings(architecture="dense", members=3, max_steps=2), 0)
+    counts = np.bincount(trained.held_out_by, minlength=3)
+    assert counts.sum() == len(normals)
+    assert np.ptp(counts) <= 1
+
+
+def test_a_member_learns_nothing_from_the_beats_it_is_kept_from(normals: Beats):
+    settings = TrainingSettings(architecture="dense", members=2, max_steps=5, batch_size=16)
+    first = train_network(normals.samples, settings, 0)
+    changed = normals.samples.copy()
+    kept_from_0 = first.held_out_by == 0
+    # The scale is learned on all normals, so the change must leave it alone: each row turned round in time.
+    changed[kept_from_0] = changed[kept_from_0, ::-1]
+    second = train_network(changed, settings, 0)
+    probe = normals.samples[:20]
+    before, after = (np.asarray(t.network(probe, training=False)["reconstruction"]) for t in (first, second))
+    np.testing.assert_allclose(before[:, 0], after[:, 0], atol=1e-6)
+    assert not np.allclose(before[:, 1], after[:, 1], atol=1e-4)
+
+
+def test_progress_is_told(normals: Beats):
+    told: list[tuple[int, int]] = []
+    settings = TrainingSettings(architecture="dense", members=2, max_steps=100)
+    train(normals, settings, random_state=0, progress=lambda done, steps: told.append((done, steps)))
+    assert told == [(50, 100), (100, 100)]
+
+
+def test_abnormal_beats_are_never_learned():
+    beats = load_simulated("train")
+    spoiled = beats.samples.copy()
+    spoiled[beats.abnormal] = np.nan
+    settings = TrainingSettings(architecture="dense", **QUICK)
+    detectors = [
+        train(Beats(samples, beats.layout, beats.labels), settings, random_state=0)
+        for samples in (beats.samples, spoiled)
+    ]
+    np.testing.assert_array_equal(detectors[0].calibration, detectors[1].calibration)
+
+
+def test_bad_normals_are_refused_with_their_place(normals: Beats):
+    samples = normals.samples.copy()
+    samples[17, 3] = np.inf
+    with pytest.raises(DataError, match=r"1 of 292 normal beats .* normal beat 17"):
+        train(Beats(samples, normals.layout))
+    samples = normals.samples.copy()
+    samples[4] = 1.0
+    with pytest.raises(DataError, match="normal beat 4"):
+        train(Beats(samples, normals.layout))
+
+
+def test_too_few_normals_say_how_many_are_needed(normals: Beats):
+    few = normals.select(np.arange(98))
+    with pytest.raises(NotEnoughNormalsError, match=r"98 normal beats.*at least 99.*0\.0101"):
+        train(few)
+    none = Beats(few.samples, BeatLayout.undeclared(140), np.full(98, 2))
+    with pytest.raises(NotEnoughNormalsError, match="no normal beats"):
+        train(none)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"architecture": "resnet"},
+        {"members": 1},
+        {"max_steps": 0},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"patience": 0},
+    ],
+)
+def test_impossible_settings_are_refused(setting):
+    with pytest.raises(SettingError):
+        TrainingSettings(**setting)

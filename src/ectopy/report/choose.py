@@ -1,7 +1,6 @@
 """Chooses the few beats that are worth a look among many.
 
-The functions that return rows give their numbers in the order in which to show them; ties go to the
-earlier row.
+Rows are given in the order in which to show them; ties go to the earlier row.
 """
 
 from __future__ import annotations

@@ -178,7 +178,6 @@ def _write(
         render(
             "beats.html.jinja",
             subject=beats.source or "Heartbeats",
-            counts=_counts(detection),
             detector=detector,
             beats=beats,
             threshold=words.threshold(detector.rule, len(detector.calibration)),
@@ -209,7 +208,7 @@ def render(template: str, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["count"] = words.count
+    environment.filters.update(count=words.count, score=words.score)
     return environment.get_template(template).render(light=LIGHT, dark=DARK, version=__version__, **context)
 
 
@@ -293,19 +292,21 @@ def _confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
 def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     confusion = evaluation.confusion
     normals = (confusion.false_positive, confusion.false_positive + confusion.true_negative)
-    rows = [(class_name(number), *counts) for number, counts in evaluation.recall_by_class.items()]
-    rows.append((f"class {NORMAL_LABEL}, normal", *normals))
     return [
-        {
-            "name": name,
-            "flagged": flagged,
-            "beats": beats,
-            "share": words.percent(flagged, beats),
-            "width": f"{100 * flagged / beats:.1f}",
-            "normal": name == rows[-1][0],
-        }
-        for name, flagged, beats in rows
+        *(_class_row(class_name(number), *counts) for number, counts in evaluation.recall_by_class.items()),
+        _class_row(f"class {NORMAL_LABEL}, normal", *normals) | {"normal": True},
     ]
+
+
+def _class_row(name: str, flagged: int, beats: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "flagged": flagged,
+        "beats": beats,
+        "share": words.percent(flagged, beats),
+        "width": f"{100 * flagged / beats:.1f}",
+        "normal": False,
+    }
 
 
 def _facts(detector: Detector) -> list[tuple[str, str]]:

@@ -166,6 +166,8 @@ def learning_curve(curve: LearningCurve) -> str:
     """Loss over the optimiser's steps, on the training part and on held-out normals."""
 
     def paint(figure: Figure) -> None:
+        from matplotlib.ticker import LogLocator, NullLocator
+
         axes = figure.subplots()
         marker = "o" if len(curve.steps) == 1 else None
         axes.plot(
@@ -179,8 +181,9 @@ def learning_curve(curve: LearningCurve) -> str:
         axes.plot(curve.steps, curve.held_out, color=LIGHT["normal"], marker=marker, label="held out")
         if min(*curve.training, *curve.held_out) > 0:
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.yaxis.set_minor_formatter(lambda value, _: "")
+            axes.yaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("optimiser steps")
         axes.set_ylabel("loss (mean over the members)")
         figure.legend(loc="outside upper left", ncols=2, handlelength=2.6)

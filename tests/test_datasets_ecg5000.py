@@ -17,12 +17,11 @@ import numpy as np
 import pytest
 
 from conftest import Parts
-from ectopy.beats import BEAT_SAMPLES
+from ectopy.beats import BEAT_SAMPLES, beats_digest
 from ectopy.datasets import fetch_ecg5000, load, load_ecg5000
 from ectopy.datasets.ecg5000 import (
     MAX_ARCHIVE_BYTES,
     MAX_MEMBER_BYTES,
-    beats_digest,
     find_ecg5000,
     verify_ecg5000,
 )

@@ -10,6 +10,7 @@ import typer
 
 from ectopy import __version__
 from ectopy.errors import EctopyError
+from ectopy.statements import STATEMENTS
 
 if TYPE_CHECKING:
     from ectopy.beats import Beats
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="ectopy",
-    help="Learns what a normal heartbeat looks like and says when one is not.\n\n"
-    "Not a cleared medical device: for research and integration, secondary to a certified monitor.",
+    help="Learns what a normal heartbeat looks like and says when one is not.\n\n" + " ".join(STATEMENTS),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -108,6 +108,7 @@ def train(
     from ectopy.model import TrainingSettings
 
     check_writable(output)
+    _check_rim(json)
     screen = console.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
@@ -159,6 +160,7 @@ def detect(
     if output:
         check_suffix(output)
         check_writable(output)
+    _check_rim(json, report)
     screen = console.screen(json)
     detector, beats = _detector(bundle, target_fpr), _load(data, split)
     explanation = detector.explain(beats)
@@ -200,7 +202,7 @@ def benchmark_ecg5000(
     from ectopy import console, datasets
     from ectopy.evaluation.benchmark import benchmark
 
-    console.check_json(json)
+    _check_rim(json)
     screen = console.screen(json)
     beats = datasets.load_ecg5000("all")
     with console.progress("benchmark") as progress:
@@ -223,7 +225,7 @@ def benchmark_speed(
     from ectopy import console, datasets
     from ectopy.evaluation.speed import measure_speed
 
-    console.check_json(json)
+    _check_rim(json)
     screen = console.screen(json)
     with TemporaryDirectory() as folder:
         if bundle is None:
@@ -247,6 +249,19 @@ def _root(
     ] = False,
 ) -> None:
     pass
+
+
+def _check_rim(json: str | None, report: Path | None = None) -> None:
+    """Raise before long work when what was asked for could not be written."""
+    from ectopy import console
+    from ectopy.files import check_writable
+
+    console.check_json(json)
+    if report:
+        from ectopy.report import require_extra
+
+        require_extra()
+        check_writable(report)
 
 
 def _load(data: str, split: str | None) -> Beats:
@@ -284,7 +299,7 @@ def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path |
     from ectopy import console
     from ectopy.evaluation import evaluate
 
-    console.check_json(json)
+    _check_rim(json, report)
     evaluation = evaluate(detector, beats)
     if report:
         from ectopy.report import evaluation_report

@@ -6,18 +6,17 @@ Congestive Heart Failure Database. A row is one beat stretched to 140 samples an
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ectopy.beats import (
     NORMAL_LABEL,
     UNSPECIFIED_ABNORMAL_LABEL,
     Beats,
+    beats_digest,
 )
 from ectopy.datasets.folders import DATA_VARIABLE, cache_folder, find_dataset
 from ectopy.datasets.tables import ECG5000_LAYOUT, read_beats
@@ -176,24 +175,6 @@ def verify_ecg5000(train: Beats, test: Beats) -> None:
     """
     _verify_part(train, _TRAIN)
     _verify_part(test, _TEST)
-
-
-def beats_digest(samples: NDArray[np.floating]) -> str:
-    """Digest of a set of beats, whatever their order.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n, samples)
-
-    Returns
-    -------
-    str
-        SHA-256 over the concatenated, sorted SHA-256 hex digests of each row as little-endian
-        float32.
-    """
-    rows = np.ascontiguousarray(samples, dtype="<f4")
-    digests = sorted(hashlib.sha256(row.tobytes()).hexdigest() for row in rows)
-    return hashlib.sha256("".join(digests).encode("ascii")).hexdigest()
 
 
 # The copy on this machine

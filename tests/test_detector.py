@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ectopy.beats import BeatLayout, Beats
 from ectopy.detector import Detector, ThresholdRule, Verdict
-from ectopy.detector.score import tolerant_error
+from ectopy.detector.score import combine, tolerant_error
 from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError
 from ectopy.evaluation import ranking_curves
 
@@ -21,7 +21,7 @@ def test_larger_scores_are_more_abnormal(detector: Detector, simulated: Beats):
 def test_verdict_follows_score_and_threshold(detector: Detector, simulated: Beats):
     detection = detector.detect(simulated)
     np.testing.assert_array_equal(detection.abnormal, detection.score > detection.threshold)
-    np.testing.assert_array_equal(detection.score, (detection.reconstruction_error + detection.latent_distance) / 2)
+    np.testing.assert_array_equal(detection.score, combine(detection.reconstruction_error, detection.latent_distance))
     assert set(detection.verdict) == {Verdict.NORMAL, Verdict.ABNORMAL}
     np.testing.assert_array_equal(detection.score, detector.score(simulated))
     np.testing.assert_array_equal(detection.abnormal, detection.p_value <= detector.rule.target_fpr)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from ectopy.detector.score import LogScale, latent_distance, mean_square, tolerant_error
+from ectopy.detector.score import LogScale, combine, latent_distance, mean_square, tolerant_error
 
 
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 30), st.integers(0, 10**6))
@@ -68,3 +68,11 @@ def test_log_scale_does_not_depend_on_the_unit(factor):
 
 def test_log_scale_of_equal_values_is_finite():
     assert np.isfinite(LogScale.of(np.zeros(5)).standardise(np.zeros(5))).all()
+
+
+@given(st.floats(-50, 50), st.floats(-50, 50))
+def test_the_combined_score_lies_near_the_smaller_part(error, distance):
+    score = combine(np.array([error]), np.array([distance]))[0]
+    assert min(error, distance) <= score + 1e-12 <= min(error, distance) + np.log(2) + 1e-9
+    assert combine(np.array([distance]), np.array([error]))[0] == pytest.approx(score)
+    assert combine(np.array([error]), np.array([error]))[0] == pytest.approx(error)

@@ -9,7 +9,7 @@ from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card
 from ectopy.detector.detector import Detector
 from ectopy.detector.runtime import Graph
-from ectopy.detector.score import LogScale, Scoring, latent_distance, mean_square, tolerant_error
+from ectopy.detector.score import LogScale, Scoring, combine, latent_distance, mean_square, tolerant_error
 from ectopy.detector.threshold import ThresholdRule
 
 MAX_REFERENCES = 512
@@ -51,7 +51,7 @@ def calibrate(
     references = _references(output.latent, held_out_by)
     distance = latent_distance(output.latent, references)[beats, held_out_by]
     scoring = Scoring(references, LogScale.of(error), LogScale.of(distance))
-    calibration = (scoring.error_scale.standardise(error) + scoring.distance_scale.standardise(distance)) / 2
+    calibration = combine(scoring.error_scale.standardise(error), scoring.distance_scale.standardise(distance))
     rule.threshold(calibration)
     return Detector(
         graph=graph,

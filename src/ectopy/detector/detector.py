@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ectopy.beats import BeatLayout, Beats, readable
 from ectopy.detector.card import Card
 from ectopy.detector.runtime import Graph, Output
-from ectopy.detector.score import Scoring, tolerant_error
+from ectopy.detector.score import Scoring, combine, tolerant_error
 from ectopy.detector.threshold import ThresholdRule, p_values
 from ectopy.errors import DataError, LayoutError
 
@@ -39,7 +39,7 @@ class Detection:
     p_value : ndarray of float64
         In (0, 1]; small = abnormal; NaN = unreadable.
     reconstruction_error, latent_distance : ndarray of float64
-        The two parts whose mean is the score, on the same scale.
+        The two parts whose soft minimum is the score, on the same scale.
     threshold : float
         A beat is abnormal when its score is above it.
     """
@@ -163,9 +163,10 @@ class Detector:
         """Judge beats: NORMAL, ABNORMAL or UNREADABLE. Parameters and errors as for `score`."""
         samples = self._samples(beats)
         error, distance = np.full((2, len(samples)), np.nan)
-        for rows, output in self._outputs(samples):
-            outside = tolerant_error(samples[rows], output.reconstruction)
-            error[rows], distance[rows] = self.scoring.parts(outside, output.latent)
+        with _absurd_amplitudes_allowed():
+            for rows, output in self._outputs(samples):
+                outside = tolerant_error(samples[rows], output.reconstruction)
+                error[rows], distance[rows] = self.scoring.parts(outside, output.latent)
         return self._judge(error, distance)
 
     def explain(self, beats: Beats | ArrayLike) -> Explanation:
@@ -174,11 +175,12 @@ class Detector:
         error, distance = np.full((2, len(samples)), np.nan)
         reconstruction = np.full_like(samples, np.nan)
         outside = np.full_like(samples, np.nan)
-        for rows, output in self._outputs(samples):
-            member_outside = tolerant_error(samples[rows], output.reconstruction)
-            error[rows], distance[rows] = self.scoring.parts(member_outside, output.latent)
-            reconstruction[rows] = output.reconstruction.mean(axis=1)
-            outside[rows] = np.abs(member_outside).mean(axis=1)
+        with _absurd_amplitudes_allowed():
+            for rows, output in self._outputs(samples):
+                member_outside = tolerant_error(samples[rows], output.reconstruction)
+                error[rows], distance[rows] = self.scoring.parts(member_outside, output.latent)
+                reconstruction[rows] = output.reconstruction.mean(axis=1)
+                outside[rows] = np.abs(member_outside).mean(axis=1)
         detection = self._judge(error, distance)
         reasons = tuple(_reason(detection, outside[row], row) for row in range(len(samples)))
         return Explanation(detection, reconstruction, outside, reasons)
@@ -236,11 +238,18 @@ class Detector:
             yield rows[block], output
 
     def _judge(self, error: NDArray[np.float64], distance: NDArray[np.float64]) -> Detection:
-        score = (error + distance) / 2
+        score = np.full_like(error, np.nan)
+        judged = ~np.isnan(error + distance)
+        score[judged] = combine(error[judged], distance[judged])
         threshold = self.threshold
         verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
         verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
         return Detection(verdict, score, p_values(score, self.calibration), error, distance, threshold)
+
+
+def _absurd_amplitudes_allowed() -> np.errstate:
+    # They overflow to an infinite score, which is abnormal, or to NaN, which is unreadable.
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def _reason(detection: Detection, error: NDArray[np.float32], row: int) -> str:

@@ -2,7 +2,7 @@
 
 A beat is compared with what the autoencoder makes of it (reconstruction error) and with the normal beats it has seen
 (distance in the latent space). Both are put on one scale, standard deviations above the mean log of held-out normals,
-and averaged. Every function is pure; larger means more abnormal throughout.
+and combined by a soft minimum. Every function is pure; larger means more abnormal throughout.
 """
 
 from __future__ import annotations
@@ -110,6 +110,16 @@ def latent_distance(latent: NDArray[np.float32], references: NDArray[np.float64]
     )
     distance: NDArray[np.float64] = np.sqrt(np.maximum(squared.min(axis=2), 0.0))
     return distance.T
+
+
+def combine(error: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Soft minimum of the two standardised parts, each of shape (n,).
+
+    A beat is abnormal when it is neither rebuilt well nor close to a known normal: an odd but normal beat often fails
+    one of the two, an abnormal one fails both.
+    """
+    score: NDArray[np.float64] = np.log(2.0) - np.logaddexp(-error, -distance)
+    return score
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,12 +65,12 @@ def conv(beat: KerasTensor) -> Branch:
     """
     from keras import layers, ops
 
-    x = _hide_stretches(layers.GaussianNoise(0.2)(beat), length=10, share=0.3)
+    x = _hide_stretches(layers.GaussianNoise(0.2)(beat), length=10, share=0.2)
     x = ops.expand_dims(x, axis=-1)
-    x = layers.Conv1D(16, 9, strides=4, padding="same", activation="relu")(x)
-    x = layers.Conv1D(32, 5, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv1D(8, 9, strides=4, padding="same", activation="relu")(x)
+    x = layers.Conv1D(16, 5, strides=2, padding="same", activation="relu")(x)
     latent = layers.Dense(8)(layers.Flatten()(x))
-    x = layers.Dense(64, activation="relu")(latent)
+    x = layers.Dense(32, activation="relu")(latent)
     return Branch(layers.Dense(beat.shape[1])(x), latent)
 
 

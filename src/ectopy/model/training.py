@@ -7,7 +7,7 @@ and none is lost to a validation set. The members share one graph and one optimi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import NotEnoughNormalsError, SettingError
 from ectopy.model.architectures import Architecture, Branch, architecture
+from ectopy.model.augmentation import vary
 from ectopy.model.tensorflow import load_tensorflow
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def train_network(
         raise NotEnoughNormalsError(
             f"training needs at least {settings.members} normal beats (one per member), and there are {len(normals)}."
         )
-    dataset = load_tensorflow().data.Dataset
+    tensorflow = load_tensorflow()
     import keras
 
     started = time.perf_counter()
@@ -142,16 +143,25 @@ def train_network(
     )
     trainer.optimizer.build(trainer.trainable_variables)
 
-    order = _order(len(normals), epochs * steps * settings.batch_size, seed)
+    learned_weight, held_out_weight = (counted / counted.mean() for counted in (~held_out, held_out))
 
-    def rows(which: NDArray[np.int_] | slice, counted: NDArray[np.bool_]) -> Any:
-        weights = (counted / counted.mean()).astype(np.float32)[which]
-        unused_targets = np.zeros_like(weights)
-        return dataset.from_tensor_slices((normals[which], unused_targets, weights))
+    def lessons() -> Iterator[tuple[NDArray[Any], ...]]:
+        rng = np.random.default_rng(seed)
+        for rows in _shuffled(len(normals), settings.batch_size, rng):
+            yield vary(normals[rows], rng), unused_target, learned_weight[rows]
 
+    unused_target = np.zeros((settings.batch_size, settings.members))
     history = trainer.fit(
-        rows(order, ~held_out).batch(settings.batch_size),
-        validation_data=rows(slice(None), held_out).batch(_VALIDATION_BATCH).cache(),
+        tensorflow.data.Dataset.from_generator(
+            lessons,
+            output_signature=tuple(
+                tensorflow.TensorSpec((settings.batch_size, width), tensorflow.float32)
+                for width in (normals.shape[1], settings.members, settings.members)
+            ),
+        ).prefetch(steps),
+        validation_data=tensorflow.data.Dataset.from_tensor_slices(
+            (normals, np.zeros_like(held_out_weight), held_out_weight.astype(np.float32))
+        ).batch(_VALIDATION_BATCH),
         steps_per_epoch=steps,
         epochs=epochs,
         shuffle=False,
@@ -192,11 +202,14 @@ def _build(chosen: Architecture, normals: NDArray[np.float32], members: int) -> 
     return network, ops.stack([_loss(chosen, scaled, branch) for branch in branches], axis=1)
 
 
-def _order(beats: int, count: int, seed: int) -> NDArray[np.int_]:
-    """Which beat is shown when: all of them, shuffled, again and again."""
-    rng = np.random.default_rng(seed)
-    rounds = [rng.permutation(beats) for _ in range(-(-count // beats))]
-    return np.concatenate(rounds)[:count]
+def _shuffled(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int_]]:
+    """Rows in endless rounds, each round in a new order, `size` at a time."""
+    ahead = np.empty(0, dtype=np.int_)
+    while True:
+        while len(ahead) < size:
+            ahead = np.concatenate([ahead, rng.permutation(count)])
+        yield ahead[:size]
+        ahead = ahead[size:]
 
 
 def _scale(chosen: Architecture, normals: NDArray[np.float32]) -> tuple[float, float]:

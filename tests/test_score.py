@@ -73,6 +73,6 @@ def test_log_scale_of_equal_values_is_finite():
 @given(st.floats(-50, 50), st.floats(-50, 50))
 def test_the_combined_score_lies_near_the_smaller_part(error, distance):
     score = combine(np.array([error]), np.array([distance]))[0]
-    assert min(error, distance) <= score + 1e-12 <= min(error, distance) + np.log(2) + 1e-9
+    assert min(error, distance) <= score + 1e-12 <= min(error, distance) + np.log(2) / 2 + 1e-9
     assert combine(np.array([distance]), np.array([error]))[0] == pytest.approx(score)
     assert combine(np.array([error]), np.array([error]))[0] == pytest.approx(error)

@@ -133,10 +133,11 @@ def _read(path: Path) -> dict[str, bytes]:
             return {name: archive.read(name) for name in names}
     except (
         zipfile.BadZipFile,
-        zipfile.LargeZipFile,
+        zlib.error,
         EOFError,
         NotImplementedError,
         RuntimeError,
+        ValueError,
         OSError,
     ) as error:
         raise BundleError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 _TINY = 1e-12
 _SMOOTHING = 5
+_SHARPNESS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,10 @@ def combine(error: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArra
     """Soft minimum of the two standardised parts, each of shape (n,).
 
     A beat is abnormal when it is neither rebuilt well nor close to a known normal: an odd but normal beat often fails
-    one of the two, an abnormal one fails both.
+    one of the two, an abnormal one fails both. Where the parts agree, the score is what they say.
     """
-    score: NDArray[np.float64] = np.log(2.0) - np.logaddexp(-error, -distance)
+    soft = np.logaddexp(-_SHARPNESS * error, -_SHARPNESS * distance) - np.log(2.0)
+    score: NDArray[np.float64] = -soft / _SHARPNESS
     return score
 
 

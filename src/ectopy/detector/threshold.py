@@ -19,9 +19,10 @@ class ThresholdRule:
     Attributes
     ----------
     name : str
-        ``conformal``: the smallest score that keeps the expected share of normal beats above it at or below
-        `target_fpr`, whatever the scores' distribution, as long as new normals are exchangeable with the
-        calibration normals (Vovk, Gammerman & Shafer 2005, doi:10.1007/b106715).
+        ``conformal``: the score of rank ``(n + 1) (1 - target_fpr)`` among n normals. Whatever the scores'
+        distribution, the expected share of normal beats above it is `target_fpr`, as long as new normals are
+        exchangeable with these (Vovk, Gammerman & Shafer 2005, doi:10.1007/b106715). Between whole ranks it is
+        interpolated; rounding up instead would guarantee "at most", and flag up to ``1 / (n + 1)`` less.
         ``quantile``: the plain ``1 - target_fpr`` quantile, interpolated.
         ``mean+kstd``: mean plus `k_std` standard deviations, the TensorFlow tutorial's rule for ``k_std=1``.
         ``max``: the largest score of a normal.
@@ -72,8 +73,8 @@ def _conformal(scores: NDArray[np.float64], rule: ThresholdRule) -> float:
             f"a false-positive rate of {rule.target_fpr:g} needs at least {needed} normal beats to calibrate with, "
             f"and there are {n}; give more normals, or ask for a rate of {1 / (n + 1):.4f} or more."
         )
-    rank = min(math.ceil((n + 1) * (1.0 - rule.target_fpr) - 1e-9), n)
-    return float(np.partition(scores, rank - 1)[rank - 1])
+    # NumPy's "weibull" is this rank: (n + 1) q, interpolated.
+    return float(np.quantile(scores, 1.0 - rule.target_fpr, method="weibull"))
 
 
 def _quantile(scores: NDArray[np.float64], rule: ThresholdRule) -> float:

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from ectopy.beats import Beats
 from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
-from ectopy.errors import BundleError, DataError
-from ectopy.files import OutputError
+from ectopy.errors import BundleError, DataError, OutputError
 
 
 def rewrite(bundle: Path, target: Path, members: dict[str, bytes]) -> Path:

@@ -15,7 +15,7 @@ from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
 from ectopy.model import ARCHITECTURES, TrainingSettings, from_keras, train_network
 from ectopy.pipeline import train
 
-QUICK = {"members": 2, "max_steps": 4}
+QUICK = {"members": 2, "max_steps": 50}
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,8 @@ from ectopy import Beats, Detection, Detector, ThresholdRule
 from ectopy.beats import BeatLayout
 from ectopy.datasets import load_simulated
 from ectopy.detector.card import LearningCurve
-from ectopy.errors import DataError, MissingExtraError
+from ectopy.errors import DataError, MissingExtraError, OutputError
 from ectopy.evaluation import Evaluation, RankingCurves, evaluate
-from ectopy.files import OutputError
 from ectopy.report import choose, detection_report, evaluation_report, plots, require_extra, words
 from ectopy.report.theme import DARK, LIGHT
 from ectopy.statements import DATA_STATEMENTS, STATEMENTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,13 +13,17 @@ from ectopy.errors import EctopyError
 from ectopy.statements import STATEMENTS
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ectopy.beats import Beats
-    from ectopy.detector import Detector
+    from ectopy.detector import Detector, ThresholdRule
+    from ectopy.model import TrainingSettings
 
 app = typer.Typer(
     name="ectopy",
     help="Learns what a normal heartbeat looks like and says when one is not.\n\n" + " ".join(STATEMENTS),
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -58,24 +62,28 @@ TargetFpr = Annotated[
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the detector and the report go.")] = Path("ectopy-demo"),
+    folder: Annotated[Path, typer.Option(help="Where the detector goes, and the report.")] = Path("ectopy-demo"),
+    report: Report = None,
     json: Json = None,
 ) -> None:
     """Train on normal beats, find the abnormal ones, show them: the whole way in a minute."""
     from ectopy import console, datasets
     from ectopy.errors import DatasetUnavailableError
+    from ectopy.files import make_folder
 
+    page = report or folder / "report.html"
+    make_folder(folder)
+    _check_rim(json, page)
     screen = console.screen(json)
     try:
         training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
     except DatasetUnavailableError as error:
-        screen.print(f"ECG5000 cannot be had now, so this runs on simulated beats. ({error})")
+        screen.print(f"This runs on simulated beats: {error}")
         training, test = datasets.load_simulated("train"), datasets.load_simulated("test")
-    folder.mkdir(parents=True, exist_ok=True)
     detector = _train(training, folder / "demo.ectopy", screen)
-    _evaluate(detector, test, json, folder / "report.html", screen)
-    _explain_some(detector, test, screen)
-    screen.print(f"Look at [bold]{folder / 'report.html'}[/]; the detector is {folder / 'demo.ectopy'}.")
+    _evaluate(detector, test, json, page, screen)
+    screen.print(console.verdict_table(detector.explain(test), rows=3))
+    screen.print(f"The detector is {folder / 'demo.ectopy'}. Look at [bold]{page}[/].")
 
 
 @fetch_app.command("ecg5000")
@@ -277,25 +285,27 @@ def _detector(bundle: Path, target_fpr: float | None) -> Detector:
     return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
 
 
-def _train(training: Beats, output: Path, screen: Any, *how: Any) -> Detector:
+def _train(
+    training: Beats,
+    output: Path,
+    screen: Console,
+    settings: TrainingSettings | None = None,
+    rule: ThresholdRule | None = None,
+    seed: int = 0,
+) -> Detector:
     from ectopy import console
     from ectopy.pipeline import train
 
-    settings, rule, seed = how or (None, None, 0)
     screen.print(console.about_training(training))
-    with console.progress("training") as progress:
+    with console.progress("starting TensorFlow") as progress:
         detector = train(
-            training,
-            settings,
-            rule,
-            random_state=seed,
-            progress=lambda done, steps: progress(done, steps, "training"),
+            training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
         )
     detector.save(output)
     return detector
 
 
-def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Any) -> None:
+def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Console) -> None:
     from ectopy import console
     from ectopy.evaluation import evaluate
 
@@ -308,12 +318,6 @@ def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path |
         screen.print(f"Wrote {report}.")
     console.emit(json, evaluation.summary())
     screen.print(console.evaluation_table(evaluation))
-
-
-def _explain_some(detector: Detector, beats: Beats, screen: Any) -> None:
-    from ectopy import console
-
-    screen.print(console.verdict_table(detector.explain(beats), rows=3))
 
 
 def main() -> None:

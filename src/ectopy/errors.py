@@ -35,6 +35,10 @@ class DatasetUnavailableError(EctopyError):
     """A named data set is neither on this machine nor to be downloaded now."""
 
 
+class OutputError(EctopyError, OSError):
+    """A result cannot be written where it was asked for."""
+
+
 class MissingExtraError(EctopyError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ectopy.errors import EctopyError
-
-
-class OutputError(EctopyError, OSError):
-    """A result cannot be written where it was asked for."""
+from ectopy.errors import OutputError
 
 
 def check_writable(path: Path) -> None:
@@ -30,6 +26,20 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"cannot write {path}: it is a folder; name a file.")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}.") from error
 
 
 @contextmanager

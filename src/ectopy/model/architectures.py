@@ -75,10 +75,10 @@ def conv(beat: KerasTensor) -> Branch:
 
 
 def lstm(beat: KerasTensor) -> Branch:
-    """Encoder-decoder LSTM after Malhotra et al. 2016 (arXiv:1607.00148), reading seven samples a step."""
+    """Encoder-decoder LSTM after Malhotra et al. 2016 (arXiv:1607.00148), reading fourteen samples a step."""
     from keras import layers, ops
 
-    samples, stride = beat.shape[1], 7
+    samples, stride = beat.shape[1], 14
     steps = -(-samples // stride)
     x = layers.GaussianNoise(0.3)(beat)
     x = ops.pad(x, ((0, 0), (0, steps * stride - samples)))

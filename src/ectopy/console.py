@@ -156,11 +156,18 @@ def evaluation_table(evaluation: Any) -> Table:
 
 def benchmark_table(result: Mapping[str, Any]) -> Table:
     """Mean and standard deviation per method."""
-    shown = ("auc", "average_precision", "accuracy", "f1", "tpr_at_fpr_0.01", "fpr", "fit_s")
-    title = f"ECG5000, protocol {result['protocol']}, {result['seeds']} seeds: mean ± standard deviation"
-    table = Table("method", *shown, title=title, title_justify="left")
+    shown = {
+        "AUC": "auc",
+        "av. prec.": "average_precision",
+        "accuracy": "accuracy",
+        "F1": "f1",
+        "TPR at 1 %": "tpr_at_fpr_0.01",
+        "FPR": "fpr",
+    }
+    title = f"ECG5000, protocol {result['protocol']}, {result['seeds']} seeds: mean and standard deviation"
+    table = Table("method", *shown, "fit, s", title=title, title_justify="left")
     for name, figures in result["methods"].items():
-        cells = [f"{figures[figure]['mean']:.4f} ± {figures[figure]['std']:.4f}" for figure in shown[:-1]]
+        cells = [f"{figures[key]['mean']:.4f}\n±{figures[key]['std']:.4f}" for key in shown.values()]
         table.add_row(name, *cells, f"{figures['fit_s']['mean']:.1f}")
     return table
 

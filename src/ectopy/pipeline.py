@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import secrets
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -69,7 +70,7 @@ def train(
         },
         curve=LearningCurve(trained.steps, trained.training_loss, trained.held_out_loss),
     )
-    return calibrate(
+    detector = calibrate(
         Graph(to_litert(trained.network)),
         normals.samples,
         trained.held_out_by,
@@ -78,6 +79,19 @@ def train(
         card=card,
         network=to_keras(trained.network),
     )
+    return replace(detector, card=replace(card, metrics=_metrics(detector, beats)))
+
+
+def _metrics(detector: Detector, beats: Beats) -> dict[str, float]:
+    """What the training data themselves say: held-out normals, and abnormal beats, which trained nothing."""
+    metrics = {"held_out_normals_flagged": float(np.mean(detector.calibration > detector.threshold))}
+    if beats.labels is not None:
+        detection = detector.detect(beats.select(beats.abnormal))
+        judged = ~detection.unreadable
+        if judged.any():
+            metrics["abnormal_training_beats"] = float(judged.sum())
+            metrics["abnormal_training_beats_flagged"] = float(detection.abnormal[judged].mean())
+    return metrics
 
 
 def _check(normals: Beats, settings: TrainingSettings, rule: ThresholdRule) -> None:

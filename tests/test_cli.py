@@ -87,14 +87,6 @@ def test_train_writes_a_bundle_that_info_and_detect_take(ectopy, tmp_path: Path,
     assert ectopy("detect", bundle, beats_file).status == 0
 
 
-def test_training_twice_with_one_seed_gives_the_same_scores(ectopy, tmp_path: Path, simulated: Beats):
-    quick = ("--architecture", "dense", "--members", 2, "--max-steps", 5)
-    for name in ("a", "b"):
-        ectopy("train", "simulated", "-o", tmp_path / name, *quick)
-    first, second = (Detector.load(tmp_path / name) for name in ("a", "b"))
-    np.testing.assert_array_equal(first.score(simulated), second.score(simulated))
-
-
 def test_evaluate_gives_figures_and_a_report(ectopy, bundle: Path, tmp_path: Path):
     report = tmp_path / "report.html"
     done = ectopy("evaluate", bundle, "simulated", "--json", tmp_path / "figures.json", "--report", report)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Container
+from unittest import SkipTest
+
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ectopy import AutoencoderDetector
 from ectopy.beats import Beats
@@ -11,18 +14,62 @@ from ectopy.datasets import load_simulated
 from ectopy.errors import NotEnoughNormalsError
 
 # scikit-learn's checks fit on as few as ten samples, so the rate asked for is one that ten can support.
-CHECKED = AutoencoderDetector("dense", target_fpr=0.3, members=2, max_steps=2, random_state=0)
+CHECKED = AutoencoderDetector("dense", target_fpr=0.5, members=2, max_steps=20, random_state=0)
 
-# Name of a check to the reason why it may fail.
-EXCEPTIONS: dict[str, str] = {}
+CONSTANT = "some of its rows are constant, and a flat line is no heartbeat: training refuses it, by name and row"
+ROUNDING = "LiteRT computes in 32-bit floats, and one beat and a block of beats differ in the last digits of rounding"
+
+# Name of a check to the reason why it fails.
+EXCEPTIONS = {
+    "check_classifier_data_not_an_array": CONSTANT,
+    "check_estimators_dtypes": CONSTANT,
+    "check_methods_subset_invariance": ROUNDING,
+}
+
+# The checks of the short run: one for each kind of promise. The long run has them all.
+SHORT = {
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_mixin_order",
+    "check_valid_tag_types",
+    "check_estimators_unfitted",
+    "check_estimators_empty_data_messages",
+    "check_fit2d_1sample",
+    "check_fit2d_1feature",
+    "check_fit1d",
+    "check_complex_data",
+    "check_estimators_nan_inf",
+    "check_outliers_train",
+}
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learns_own_checks_pass():
-    results = check_estimator(CHECKED, expected_failed_checks=EXCEPTIONS, on_fail=None, on_skip=None)
-    failed = {result["check_name"]: result["exception"] for result in results if result["status"] == "failed"}
-    assert failed == {}
-    assert {result["status"] for result in results} >= {"passed"}
+def failures(estimator: AutoencoderDetector, names: Container[str] | None) -> dict[str, str]:
+    """Run scikit-learn's checks, and give those that failed."""
+    failed = {}
+    for checked, check in estimator_checks_generator(estimator, legacy=True):
+        name = check.func.__name__
+        if names is None or name in names:
+            try:
+                check(checked)
+            except SkipTest:
+                continue
+            except Exception as error:
+                failed[name] = str(error)
+    return failed
+
+
+def test_scikit_learns_own_checks_pass_in_short():
+    assert failures(CHECKED, SHORT) == {}
+
+
+@pytest.mark.long
+def test_scikit_learns_own_checks_pass_but_for_the_named_exceptions():
+    assert set(failures(CHECKED, None)) == set(EXCEPTIONS)
 
 
 def test_conventions_for_outlier_detectors(simulated: Beats):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from ectopy.detector.score import LogScale, combine, latent_distance, mean_square, tolerant_error
+from ectopy.detector.score import KnownNormals, LogScale, combine, mean_square, tolerant_error
 
 
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 30), st.integers(0, 10**6))
@@ -14,7 +14,7 @@ def test_latent_distance_is_scikit_learns_nearest_neighbour(n, members, referenc
     rng = np.random.default_rng(seed)
     latent = rng.normal(size=(n, members, 3)).astype(np.float32)
     known = rng.normal(size=(members, references, 3))
-    distance = latent_distance(latent, known)
+    distance = KnownNormals(known).distance(latent)
     assert distance.shape == (n, members)
     for member in range(members):
         expected = NearestNeighbors(n_neighbors=1).fit(known[member]).kneighbors(latent[:, member])[0][:, 0]
@@ -24,7 +24,7 @@ def test_latent_distance_is_scikit_learns_nearest_neighbour(n, members, referenc
 def test_distance_of_a_known_normal_is_zero():
     known = np.random.default_rng(0).normal(size=(2, 20, 4)).astype(np.float32)
     latent = np.swapaxes(known, 0, 1)
-    np.testing.assert_allclose(latent_distance(latent, known.astype(float)), 0, atol=1e-6)
+    np.testing.assert_allclose(KnownNormals(known.astype(float)).distance(latent), 0, atol=1e-6)
 
 
 beat_pairs = st.integers(0, 10**6).map(

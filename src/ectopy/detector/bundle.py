@@ -1,15 +1,15 @@
 """One file that holds a detector: a zip without pickle, checked when it is read.
 
-==================  ==================================================================================
-``manifest.json``   layout, scoring, threshold rule, card, and the SHA-256 of every other member
-``manifest.sha256`` SHA-256 of the manifest; names the bundle
-``graph.tflite``    the network that runs: beats to ``reconstruction`` and ``latent``
-``network.keras``   the same network for Keras
-``references.npy``  latent codes of known normals, (members, m, latent size)
-``calibration.npy`` scores of held-out normals, (n,)
-``golden.npy``      beats whose scores must be reproduced, (g, samples)
-``expected.npy``    those scores, (g,)
-==================  ==================================================================================
+=====================  ==================================================================================
+``manifest.json``      layout, scoring, threshold rule, card, and the SHA-256 of every other member
+``manifest.sha256``    SHA-256 of the manifest; names the bundle
+``graph.tflite``       the network that runs: beats to ``reconstruction`` and ``latent``
+``network.keras``      the same network for Keras
+``known_normals.npy``  latent codes of known normals, (members, m, latent size)
+``calibration.npy``    scores of held-out normals, (n,)
+``golden.npy``         beats whose scores must be reproduced, (g, samples)
+``expected.npy``       those scores, (g,)
+=====================  ==================================================================================
 
 The digests find damage; they are no signature, and do not prove who made the bundle.
 """
@@ -32,7 +32,7 @@ from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card, LearningCurve
 from ectopy.detector.detector import Detector
 from ectopy.detector.runtime import Graph
-from ectopy.detector.score import LogScale, Scoring
+from ectopy.detector.score import KnownNormals, LogScale, Scoring
 from ectopy.detector.threshold import ThresholdRule
 from ectopy.errors import BundleError, DataError, EctopyError
 from ectopy.files import atomic_path
@@ -45,7 +45,7 @@ _MANIFEST, _MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
 _MEMBERS = (
     "graph.tflite",
     "network.keras",
-    "references.npy",
+    "known_normals.npy",
     "calibration.npy",
     "golden.npy",
     "expected.npy",
@@ -57,7 +57,7 @@ def save(detector: Detector, path: Path) -> None:
     members = {
         "graph.tflite": detector.graph.content,
         "network.keras": detector.network,
-        "references.npy": _from_array(detector.scoring.references),
+        "known_normals.npy": _from_array(detector.scoring.known.codes),
         "calibration.npy": _from_array(detector.calibration),
         "golden.npy": _from_array(detector.golden),
         "expected.npy": _from_array(detector.score(detector.golden)),
@@ -169,7 +169,7 @@ def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
     return Detector(
         graph=Graph(members["graph.tflite"]),
         scoring=Scoring(
-            references=_to_array(members["references.npy"]),
+            known=KnownNormals(_to_array(members["known_normals.npy"])),
             error_scale=LogScale(**scoring["error_scale"]),
             distance_scale=LogScale(**scoring["distance_scale"]),
         ),

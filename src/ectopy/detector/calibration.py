@@ -9,10 +9,10 @@ from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card
 from ectopy.detector.detector import Detector
 from ectopy.detector.runtime import Graph
-from ectopy.detector.score import LogScale, Scoring, combine, latent_distance, mean_square, tolerant_error
+from ectopy.detector.score import KnownNormals, LogScale, Scoring, combine, mean_square, tolerant_error
 from ectopy.detector.threshold import ThresholdRule
 
-MAX_REFERENCES = 512
+MAX_KNOWN_NORMALS = 512
 _GOLDEN_BEATS = 16
 
 
@@ -48,11 +48,10 @@ def calibrate(
     output = graph.run(normals)
     beats = np.arange(len(normals))
     error = mean_square(tolerant_error(normals, output.reconstruction))[beats, held_out_by]
-    references = _references(output.latent, held_out_by)
-    distance = latent_distance(output.latent, references)[beats, held_out_by]
-    scoring = Scoring(references, LogScale.of(error), LogScale.of(distance))
+    known = _known_normals(output.latent, held_out_by)
+    distance = known.distance(output.latent)[beats, held_out_by]
+    scoring = Scoring(known, LogScale.of(error), LogScale.of(distance))
     calibration = combine(scoring.error_scale.standardise(error), scoring.distance_scale.standardise(distance))
-    rule.threshold(calibration)
     return Detector(
         graph=graph,
         scoring=scoring,
@@ -65,13 +64,13 @@ def calibrate(
     )
 
 
-def _references(latent: NDArray[np.float32], held_out_by: NDArray[np.int_]) -> NDArray[np.float64]:
-    """Latent codes of each member's training normals, as many for each, evenly spread over the given order."""
+def _known_normals(latent: NDArray[np.float32], held_out_by: NDArray[np.int_]) -> KnownNormals:
+    """Codes of each member's training normals, as many for each, evenly spread over the given order."""
     members = latent.shape[1]
     known = [np.flatnonzero(held_out_by != member) for member in range(members)]
-    size = min(MAX_REFERENCES, *map(len, known))
+    size = min(MAX_KNOWN_NORMALS, *map(len, known))
     chosen = [rows[np.linspace(0, len(rows) - 1, size).astype(int)] for rows in known]
-    return np.stack([latent[rows, member] for member, rows in enumerate(chosen)]).astype(np.float64)
+    return KnownNormals(np.stack([latent[rows, member] for member, rows in enumerate(chosen)]).astype(np.float64))
 
 
 def _golden(normals: NDArray[np.float32], calibration: NDArray[np.float64]) -> NDArray[np.float32]:

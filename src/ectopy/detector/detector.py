@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -110,6 +110,13 @@ class Detector:
         The Keras model in ``.keras`` format, for research; not used for detection.
     golden : ndarray of float32, shape (g, samples)
         Beats whose scores a loaded bundle must reproduce.
+    threshold : float
+        The score above which a beat is abnormal; follows from `rule` and `calibration`.
+
+    Raises
+    ------
+    NotEnoughNormalsError
+        If the calibration normals cannot support the rule.
     """
 
     graph: Graph
@@ -120,11 +127,10 @@ class Detector:
     card: Card
     network: bytes
     golden: NDArray[np.float32]
+    threshold: float = field(init=False)
 
-    @property
-    def threshold(self) -> float:
-        """The score above which a beat is abnormal."""
-        return self.rule.threshold(self.calibration)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "threshold", self.rule.threshold(self.calibration))
 
     def with_rule(self, rule: ThresholdRule) -> Detector:
         """The same detector with another threshold, taken from the same held-out normals.
@@ -134,7 +140,6 @@ class Detector:
         NotEnoughNormalsError
             If the calibration normals cannot support it.
         """
-        rule.threshold(self.calibration)
         return replace(self, rule=rule)
 
     def score(self, beats: Beats | ArrayLike) -> NDArray[np.float64]:
@@ -157,17 +162,11 @@ class Detector:
         DataError
             If they are not a two-dimensional array of numbers.
         """
-        return self.detect(beats).score
+        return _score(*self._parts(self._samples(beats)))
 
     def detect(self, beats: Beats | ArrayLike) -> Detection:
         """Judge beats: NORMAL, ABNORMAL or UNREADABLE. Parameters and errors as for `score`."""
-        samples = self._samples(beats)
-        error, distance = np.full((2, len(samples)), np.nan)
-        with _absurd_amplitudes_allowed():
-            for rows, output in self._outputs(samples):
-                outside = tolerant_error(samples[rows], output.reconstruction)
-                error[rows], distance[rows] = self.scoring.parts(outside, output.latent)
-        return self._judge(error, distance)
+        return self._judge(*self._parts(self._samples(beats)))
 
     def explain(self, beats: Beats | ArrayLike) -> Explanation:
         """Judge beats and say why. Parameters and errors as for `score`."""
@@ -231,6 +230,14 @@ class Detector:
             )
         return samples
 
+    def _parts(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        error, distance = np.full((2, len(samples)), np.nan)
+        with _absurd_amplitudes_allowed():
+            for rows, output in self._outputs(samples):
+                outside = tolerant_error(samples[rows], output.reconstruction)
+                error[rows], distance[rows] = self.scoring.parts(outside, output.latent)
+        return error, distance
+
     def _outputs(self, samples: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.intp], Output]]:
         """The graph's output for the readable beats, a block at a time, and which beats they are."""
         rows = np.flatnonzero(readable(samples))
@@ -238,13 +245,17 @@ class Detector:
             yield rows[block], output
 
     def _judge(self, error: NDArray[np.float64], distance: NDArray[np.float64]) -> Detection:
-        score = np.full_like(error, np.nan)
-        judged = ~np.isnan(error + distance)
-        score[judged] = combine(error[judged], distance[judged])
-        threshold = self.threshold
-        verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
+        score = _score(error, distance)
+        verdict = np.where(score > self.threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
         verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
-        return Detection(verdict, score, p_values(score, self.calibration), error, distance, threshold)
+        return Detection(verdict, score, p_values(score, self.calibration), error, distance, self.threshold)
+
+
+def _score(error: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    score = np.full_like(error, np.nan)
+    judged = ~np.isnan(error + distance)
+    score[judged] = combine(error[judged], distance[judged])
+    return score
 
 
 def _absurd_amplitudes_allowed() -> np.errstate:

@@ -14,7 +14,7 @@ from ectopy.quiet import native_stderr_silenced
 
 # One size for streams and one for arrays: LiteRT plans memory once per batch size.
 _SINGLE = 1
-_BLOCK = 256
+_BLOCK = 64
 _BLOCK_FROM = 16
 
 
@@ -55,6 +55,9 @@ class Graph:
         plan = self._plan(_SINGLE)
         self.samples = plan.samples
         self.members = plan.members
+
+    def __reduce__(self) -> tuple[type[Graph], tuple[bytes]]:
+        return Graph, (self.content,)
 
     def run(self, samples: NDArray[np.float32]) -> Output:
         """Reconstruct beats.

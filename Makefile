@@ -32,7 +32,7 @@ format: $(VENV)/.dev
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Ectopy needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # The pinned versions of everything that runs; then the project itself.
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python

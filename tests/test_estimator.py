@@ -86,6 +86,11 @@ def test_conventions_for_outlier_detectors(simulated: Beats):
     assert scores[normal].mean() > scores[~normal].mean()
 
 
+def test_the_layout_is_kept(simulated: Beats):
+    estimator = AutoencoderDetector("dense", members=2, max_steps=2, layout=simulated.layout, random_state=0)
+    assert estimator.fit(simulated.normals().samples[:200]).detector_.layout == simulated.layout
+
+
 def test_settings_survive_cloning():
     estimator = AutoencoderDetector("vae", 0.02, "quantile", members=3, random_state=7)
     assert clone(estimator).get_params() == estimator.get_params()

@@ -69,7 +69,7 @@ class Beats:
     layout : BeatLayout
         What a row means.
     labels : ndarray of int, shape (n,), or None
-        1 = normal; 2 and above = a class of abnormal beats; 0 = abnormal, class not known. None = unlabelled.
+        1 = normal; 2 to 5 = a class of abnormal beats; 0 = abnormal, class not known. None = unlabelled.
     source : str
         Where the beats come from, for people.
     """
@@ -80,6 +80,7 @@ class Beats:
     source: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", np.asarray(self.samples, dtype=np.float32))
         if self.samples.ndim != 2 or self.samples.shape[1] != self.layout.samples:
             raise DataError(f"beats must be an array of shape (n, {self.layout.samples}), not {self.samples.shape}.")
         if self.labels is not None and self.labels.shape != (len(self.samples),):

@@ -39,7 +39,7 @@ Data = Annotated[
 Bundle = Annotated[Path, typer.Argument(help="A detector: a file made by 'ectopy train'.")]
 Split = Annotated[
     str | None,
-    typer.Option(help="Part of a named data set: train, test or all.", show_default=False),
+    typer.Option(help="Part of a named data set: train, test or all; by default what suits.", show_default=False),
 ]
 Json = Annotated[
     str | None,
@@ -83,23 +83,26 @@ def demo(
     detector = _train(training, folder / "demo.ectopy", screen)
     _evaluate(detector, test, json, page, screen)
     screen.print(console.verdict_table(detector.explain(test), rows=3))
-    screen.print(f"The detector is {folder / 'demo.ectopy'}. Look at [bold]{page}[/].")
+    screen.print(f"The detector is {folder / 'demo.ectopy'}. Look at {page}.")
 
 
 @fetch_app.command("ecg5000")
-def fetch_ecg5000_command() -> None:
+def fetch_ecg5000_command(json: Json = None) -> None:
     """ECG5000: 5,000 labelled heartbeats of one patient (Chen and Keogh; from PhysioNet's BIDMC CHF database)."""
     from ectopy import console, datasets
 
+    _check_rim(json)
     folder = datasets.fetch_ecg5000()
-    console.screen(None).print(f"ECG5000 is verified and ready in {folder}.")
+    training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
+    console.emit(json, {"folder": str(folder), "training_beats": len(training), "test_beats": len(test)})
+    console.screen(json).print(f"ECG5000 is verified and ready in {folder}: {len(training)} and {len(test)} beats.")
 
 
 @app.command()
 def train(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy).")],
-    split: Split = "train",
+    split: Split = None,
     architecture: Annotated[str, typer.Option(help="default, tutorial, dense, conv, lstm or vae.")] = "default",
     threshold: Annotated[str, typer.Option(help="conformal, mean+kstd, quantile or max.")] = "conformal",
     target_fpr: Annotated[float, typer.Option(help="Share of normal beats that may be flagged.")] = 0.01,
@@ -120,7 +123,7 @@ def train(
     screen = console.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
-    detector = _train(_load(data, split), output, screen, settings, rule, seed)
+    detector = _train(_load(data, split, "train"), output, screen, settings, rule, seed)
     console.emit(json, console.facts(detector))
     screen.print(console.facts_table(detector))
     screen.print(f"Wrote {output}.")
@@ -130,7 +133,7 @@ def train(
 def evaluate(
     bundle: Bundle,
     data: Data,
-    split: Split = "test",
+    split: Split = None,
     target_fpr: TargetFpr = None,
     report: Report = None,
     json: Json = None,
@@ -138,7 +141,7 @@ def evaluate(
     """Judge labelled beats and compare with their labels."""
     from ectopy import console
 
-    _evaluate(_detector(bundle, target_fpr), _load(data, split), json, report, console.screen(json))
+    _evaluate(_detector(bundle, target_fpr), _load(data, split, "test"), json, report, console.screen(json))
 
 
 @app.command()
@@ -155,7 +158,7 @@ def detect(
             show_default=False,
         ),
     ] = None,
-    split: Split = "test",
+    split: Split = None,
     target_fpr: TargetFpr = None,
     report: Report = None,
     json: Json = None,
@@ -170,7 +173,7 @@ def detect(
         check_writable(output)
     _check_rim(json, report)
     screen = console.screen(json)
-    detector, beats = _detector(bundle, target_fpr), _load(data, split)
+    detector, beats = _detector(bundle, target_fpr), _load(data, split, "test")
     explanation = detector.explain(beats)
     if output:
         write_results(output, beats, explanation)
@@ -272,10 +275,10 @@ def _check_rim(json: str | None, report: Path | None = None) -> None:
         check_writable(report)
 
 
-def _load(data: str, split: str | None) -> Beats:
+def _load(data: str, split: str | None, usual: str) -> Beats:
     from ectopy import datasets
 
-    return datasets.load(data, split if data in datasets.NAMES else None)
+    return datasets.load(data, split or (usual if data in datasets.NAMES else None))
 
 
 def _detector(bundle: Path, target_fpr: float | None) -> Detector:

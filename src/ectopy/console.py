@@ -18,6 +18,7 @@ from rich.table import Table
 
 from ectopy.beats import Beats
 from ectopy.detector import Detection, Detector, Explanation, Verdict
+from ectopy.detector.threshold import lowest_rate
 from ectopy.files import check_writable, write_text
 
 _STANDARD_OUTPUT = "-"
@@ -25,7 +26,7 @@ _STANDARD_OUTPUT = "-"
 
 def screen(json: str | None) -> Console:
     """Where tables go: standard output, or standard error when JSON takes standard output."""
-    return Console(stderr=json == _STANDARD_OUTPUT, highlight=False, soft_wrap=True)
+    return Console(stderr=json == _STANDARD_OUTPUT, highlight=False, markup=False, soft_wrap=True)
 
 
 def check_json(json: str | None) -> None:
@@ -78,7 +79,7 @@ def facts(detector: Detector) -> dict[str, Any]:
         "rule": asdict(detector.rule),
         "threshold": detector.threshold,
         "calibration_normals": len(detector.calibration),
-        "lowest_target_fpr": 1 / (len(detector.calibration) + 1),
+        "lowest_target_fpr": lowest_rate(len(detector.calibration)),
         "card": asdict(detector.card),
     }
 
@@ -94,9 +95,9 @@ def facts_table(detector: Detector) -> Table:
             "takes beats": str(detector.layout),
             "trained on": f"{card.normals} normal beats: {card.source or 'source not stated'}",
             "architecture": f"{card.architecture}, {card.members} members, seed {card.random_state}",
-            "trained in": f"{card.seconds:.0f} s, {card.curve.steps[-1]} steps",
+            "trained in": f"{card.seconds:.0f} s, {max(card.curve.steps, default=0)} steps",
             "threshold": f"{detector.threshold:.3f} ({rule.name}{aim}, from {normals} held-out normals)",
-            "lowest rate supported": f"{1 / (normals + 1):.4f}",
+            "lowest rate supported": f"{lowest_rate(normals):.4f}",
             **{name.replace("_", " "): f"{value:.4g}" for name, value in card.metrics.items()},
             "made with": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
             "data digest": card.digest,

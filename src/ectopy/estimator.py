@@ -42,6 +42,8 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Beats a step.
     learning_rate : float, default=2e-3
         At the start.
+    layout : BeatLayout or None, default=None
+        What a row of `X` means, kept in the bundle so that it refuses other beats; None = not stated.
     random_state : int, RandomState instance or None, default=None
         Seed. The same seed on the same machine gives the same scores.
 
@@ -75,6 +77,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         max_steps: int = 1500,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
+        layout: BeatLayout | None = None,
         random_state: Any = None,
     ) -> None:
         self.architecture = architecture
@@ -85,6 +88,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.layout = layout
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: object = None) -> AutoencoderDetector:
@@ -114,7 +118,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             learning_rate=self.learning_rate,
         )
         self.detector_: Detector = train(
-            Beats(samples, BeatLayout.undeclared(samples.shape[1])),
+            Beats(samples, self.layout or BeatLayout.undeclared(samples.shape[1])),
             settings,
             ThresholdRule(self.threshold, self.target_fpr, self.k_std),
             random_state=self._seed(),

@@ -20,9 +20,13 @@ def check_writable(path: Path) -> None:
         If the folder does not exist or cannot be written, or `path` is a folder.
     """
     folder = path.parent
-    if not folder.is_dir():
+    try:
+        folder_is_there, path_is_folder = folder.is_dir(), path.is_dir()
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; name another file.") from error
+    if not folder_is_there:
         raise OutputError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
-    if path.is_dir():
+    if path_is_folder:
         raise OutputError(f"cannot write {path}: it is a folder; name a file.")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")

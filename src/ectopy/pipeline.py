@@ -14,9 +14,11 @@ from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.calibration import calibrate
 from ectopy.detector.card import Card, LearningCurve
 from ectopy.detector.runtime import Graph
-from ectopy.detector.threshold import normals_needed
-from ectopy.errors import DataError, NotEnoughNormalsError
+from ectopy.detector.threshold import lowest_rate, normals_needed
+from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
 from ectopy.model import Progress, TrainingSettings, to_keras, to_litert, train_network
+
+MAX_SEED = 2**32 - 1
 
 
 def train(
@@ -54,7 +56,9 @@ def train(
     rule = rule or ThresholdRule()
     normals = beats.normals()
     _check(normals, settings, rule)
-    seed = secrets.randbelow(2**31) if random_state is None else random_state
+    seed = secrets.randbelow(MAX_SEED + 1) if random_state is None else random_state
+    if not 0 <= seed <= MAX_SEED:
+        raise SettingError(f"the seed must lie between 0 and {MAX_SEED}, not {seed}.")
     trained = train_network(normals.samples, settings, seed, progress)
     card = Card(
         architecture=settings.architecture,
@@ -96,8 +100,7 @@ def _metrics(detector: Detector, beats: Beats) -> dict[str, float]:
 
 def _check(normals: Beats, settings: TrainingSettings, rule: ThresholdRule) -> None:
     source = normals.source or "the data"
-    for_rate = normals_needed(rule.target_fpr) if rule.name == "conformal" else 1
-    needed = max(settings.members, for_rate)
+    needed = max(settings.members, normals_needed(rule.target_fpr) if rule.name == "conformal" else 0)
     if len(normals) == 0:
         raise NotEnoughNormalsError(f"{source} holds no normal beats (label 1); training needs at least {needed}.")
     bad = np.flatnonzero(~readable(normals.samples))
@@ -106,9 +109,13 @@ def _check(normals: Beats, settings: TrainingSettings, rule: ThresholdRule) -> N
             f"{source}: {len(bad)} of {len(normals)} normal beats hold NaN, infinite or only equal values, the first "
             f"is normal beat {bad[0]}; leave them out for training."
         )
+    if len(normals) < settings.members:
+        raise NotEnoughNormalsError(
+            f"{source} holds {len(normals)} normal beats, and training {settings.members} members needs at least "
+            f"{settings.members}."
+        )
     if len(normals) < needed:
         raise NotEnoughNormalsError(
-            f"{source} holds {len(normals)} normal beats, and at least {needed} are needed: {settings.members} to "
-            f"train, {for_rate} to calibrate for a false-positive rate of {rule.target_fpr:g}. Give more, or ask for "
-            f"a rate of {1 / (len(normals) + 1):.4f} or more."
+            f"{source} holds {len(normals)} normal beats, and a false-positive rate of {rule.target_fpr:g} needs at "
+            f"least {needed} to calibrate with; give more, or ask for {lowest_rate(len(normals)):.4f} or more."
         )

@@ -66,7 +66,11 @@ def load(name_or_path: str | Path, split: str | None = None) -> Beats:
     if isinstance(name_or_path, str) and name_or_path in NAMES:
         return NAMES[name_or_path]("all" if split is None else split)
     path = Path(name_or_path)
-    if not path.suffix and not path.exists():
+    try:
+        nothing_there = not path.suffix and not path.exists()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; name another file.") from error
+    if nothing_there:
         raise DataError(
             f"{name_or_path} is neither a data set ({', '.join(NAMES)}) nor a file of beats ({known_suffixes()})."
         )

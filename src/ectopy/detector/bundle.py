@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from dataclasses import asdict
@@ -96,14 +97,17 @@ def load(path: Path) -> Detector:
         manifest = _manifest(members, path)
         detector = _detector(manifest, members)
         expected = _to_array(members["expected.npy"])
+        same_threshold = math.isclose(detector.threshold, manifest["threshold"], rel_tol=1e-9)
+        scores = detector.score(detector.golden)
+        same_scores = len(scores) > 0 and scores.shape == expected.shape
+        same_scores = same_scores and np.allclose(scores, expected, GOLDEN_TOLERANCE, GOLDEN_TOLERANCE)
     except BundleError:
         raise
-    except (EctopyError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise BundleError(f"{path} is damaged: {error}; train or copy it again.") from error
-    if not np.isclose(detector.threshold, manifest["threshold"]):
+    except (EctopyError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError) as error:
+        raise BundleError(f"{path} is damaged ({_first_line(error)}); train or copy it again.") from error
+    if not same_threshold:
         raise BundleError(f"{path} was tampered with: its threshold does not follow from its calibration scores.")
-    scores = detector.score(detector.golden)
-    if scores.shape != expected.shape or not np.allclose(scores, expected, GOLDEN_TOLERANCE, GOLDEN_TOLERANCE):
+    if not same_scores:
         raise BundleError(
             f"{path} does not reproduce the scores of its golden beats on this machine; do not use it, train it again."
         )
@@ -116,16 +120,21 @@ def bundle_digest(path: Path) -> str:
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name a bundle file (.ectopy).")
-    if not path.exists():
-        raise DataError(f"{path} does not exist; make a bundle with: ectopy train DATA -o {path.name}.")
+    try:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; name a bundle file (.ectopy).")
+        if not path.exists():
+            raise DataError(f"{path} does not exist; make a bundle with: ectopy train DATA -o {path.name}.")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; name a bundle file (.ectopy).") from error
     names = (_MANIFEST, _MANIFEST_DIGEST, *_MEMBERS)
     try:
         with zipfile.ZipFile(path) as archive:
             if sorted(archive.namelist()) != sorted(names):
                 raise BundleError(f"{path} is not an Ectopy bundle: it holds other files than a bundle does.")
             for entry in archive.infolist():
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise BundleError(f"{path} is not an Ectopy bundle: {entry.filename} is packed in another way.")
                 if entry.file_size > MAX_MEMBER_BYTES:
                     raise BundleError(
                         f"{path} is not an Ectopy bundle: {entry.filename} is larger than {MAX_MEMBER_BYTES >> 20} MiB."
@@ -141,7 +150,7 @@ def _read(path: Path) -> dict[str, bytes]:
         OSError,
     ) as error:
         raise BundleError(
-            f"{path} is not an Ectopy bundle, or is truncated ({error}); train or copy it again."
+            f"{path} is not an Ectopy bundle, or is truncated ({_first_line(error)}); train or copy it again."
         ) from error
 
 
@@ -165,17 +174,21 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
 
 def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
     scoring, card = manifest["scoring"], manifest["card"]
+    graph, layout = Graph(members["graph.tflite"]), BeatLayout(**manifest["layout"])
+    known = KnownNormals(_to_array(members["known_normals.npy"]))
+    if graph.samples != layout.samples or len(known.codes) != graph.members:
+        raise DataError("the graph does not fit the layout or the known normals")
     curve = LearningCurve(**{name: tuple(values) for name, values in card.pop("curve").items()})
     return Detector(
-        graph=Graph(members["graph.tflite"]),
+        graph=graph,
         scoring=Scoring(
-            known=KnownNormals(_to_array(members["known_normals.npy"])),
+            known=known,
             error_scale=LogScale(**scoring["error_scale"]),
             distance_scale=LogScale(**scoring["distance_scale"]),
         ),
         calibration=_to_array(members["calibration.npy"]),
         rule=ThresholdRule(**manifest["rule"]),
-        layout=BeatLayout(**manifest["layout"]),
+        layout=layout,
         card=Card(**card, curve=curve),
         network=members["network.keras"],
         golden=_to_array(members["golden.npy"]),
@@ -191,3 +204,7 @@ def _from_array(array: NDArray[Any]) -> bytes:
 def _to_array(content: bytes) -> NDArray[Any]:
     array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
     return array
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

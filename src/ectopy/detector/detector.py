@@ -282,4 +282,4 @@ def _concentration(error: NDArray[np.float32]) -> tuple[int, int]:
     inside = stops < len(energy)
     lengths = np.where(inside, stops - np.arange(len(stops)), len(energy))
     start = int(np.argmin(lengths))
-    return start, min(int(stops[start]), len(error)) - 1
+    return start, max(start, int(stops[start]) - 1)

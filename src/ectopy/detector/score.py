@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-_TINY = 1e-12
+_TINY = float(np.finfo(np.float64).tiny)
+_LEAST_STD = 1e-9
 _SHARPNESS = 2.0
 
 
@@ -38,7 +39,7 @@ class LogScale:
         values = np.asarray(normals, np.float64)
         floor = max(0.01 * float(np.median(values)), _TINY)
         logs = np.log(values + floor)
-        return cls(floor, float(logs.mean()), max(float(logs.std()), _TINY))
+        return cls(floor, float(logs.mean()), max(float(logs.std()), _LEAST_STD))
 
     def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Standard deviations above the normals' mean logarithm; any shape."""
@@ -75,6 +76,7 @@ def tolerant_error(samples: NDArray[np.float32], reconstruction: NDArray[np.floa
 def _envelope(values: NDArray[np.float32], extreme: np.ufunc) -> NDArray[np.float32]:
     """Extreme of each value and its neighbours along the last axis."""
     # All rows as one: long runs are several times faster than many rows of 140.
+    values = np.ascontiguousarray(values)
     flat = values.reshape(-1)
     pairs = extreme(flat[:-1], flat[1:])
     envelope = np.empty_like(values)

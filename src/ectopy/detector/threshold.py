@@ -19,10 +19,11 @@ class ThresholdRule:
     Attributes
     ----------
     name : str
-        ``conformal``: the score of rank ``(n + 1) (1 - target_fpr)`` among n normals. Whatever the scores'
-        distribution, the expected share of normal beats above it is `target_fpr`, as long as new normals are
-        exchangeable with these (Vovk, Gammerman & Shafer 2005, doi:10.1007/b106715). Between whole ranks it is
-        interpolated; rounding up instead would guarantee "at most", and flag up to ``1 / (n + 1)`` less.
+        ``conformal``: the score of rank ``(n + 1) (1 - target_fpr)`` among n normals. At a whole rank, and whatever
+        the scores' distribution, the expected share of new normals above it is at most `target_fpr`, as long as their
+        scores are exchangeable with these (Vovk, Gammerman & Shafer 2005, doi:10.1007/b106715). Between whole ranks it
+        is interpolated, which moves that share by less than ``1 / (n + 1)``; so a flagged beat's p-value can exceed
+        `target_fpr` by as much.
         ``quantile``: the plain ``1 - target_fpr`` quantile, interpolated.
         ``mean+kstd``: mean plus `k_std` standard deviations, the TensorFlow tutorial's rule for ``k_std=1``.
         ``max``: the largest score of a normal.
@@ -65,13 +66,18 @@ def normals_needed(target_fpr: float) -> int:
     return math.ceil(1.0 / target_fpr - 1.0 - 1e-9)
 
 
+def lowest_rate(normals: int) -> float:
+    """Lowest false-positive rate that so many held-out normals support, rounded up to four decimals."""
+    return math.ceil(1e4 / (normals + 1)) / 1e4
+
+
 def _conformal(scores: NDArray[np.float64], rule: ThresholdRule) -> float:
     n = len(scores)
     needed = normals_needed(rule.target_fpr)
     if n < needed:
         raise NotEnoughNormalsError(
             f"a false-positive rate of {rule.target_fpr:g} needs at least {needed} normal beats to calibrate with, "
-            f"and there are {n}; give more normals, or ask for a rate of {1 / (n + 1):.4f} or more."
+            f"and there are {n}; give more normals, or ask for a rate of {lowest_rate(n):.4f} or more."
         )
     # NumPy's "weibull" is this rank: (n + 1) q, interpolated.
     return float(np.quantile(scores, 1.0 - rule.target_fpr, method="weibull"))

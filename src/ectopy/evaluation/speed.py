@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.detector import Detector
+
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _BATCH_BEATS = 51_200
 _REPEATS = 5
@@ -29,7 +31,13 @@ def measure_speed(bundle: Path) -> dict[str, float]:
         ``batch_beats_per_s``: beats scored a second in one large array, best of five; ``single_us``: median time for
         one beat; ``import_s``: ``import ectopy``, median of five; ``peak_rss_mb``: memory of a process that loads the
         bundle and detects.
+
+    Raises
+    ------
+    DataError, BundleError
+        If the bundle cannot be used.
     """
+    Detector.load(bundle)
     imports = [float(_child("-c", _IMPORT)) for _ in range(_REPEATS)]
     scoring: dict[str, float] = json.loads(_child("-m", __name__, str(bundle)))
     return {**scoring, "import_s": float(np.median(imports))}
@@ -46,8 +54,6 @@ def _child(*arguments: str) -> str:
 
 
 def _score(bundle: Path) -> dict[str, Any]:
-    from ectopy.detector import Detector
-
     detector = Detector.load(bundle)
     beats = np.resize(detector.golden, (_BATCH_BEATS, detector.layout.samples))
     batch = [_seconds(lambda: detector.detect(beats)) for _ in range(_REPEATS)]

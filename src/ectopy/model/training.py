@@ -62,7 +62,7 @@ class TrainingSettings:
         for name in ("max_steps", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < float("inf"):
             raise SettingError(f"learning_rate must be positive, not {self.learning_rate}.")
 
 

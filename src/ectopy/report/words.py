@@ -151,7 +151,7 @@ def threshold(rule: ThresholdRule, held_out: int) -> str:
     Examples
     --------
     >>> threshold(ThresholdRule(), 292)
-    'at most 1 % of normal beats flagged, conformal, from 292 held-out normals'
+    'about 1 % of normal beats flagged, conformal, from 292 held-out normals'
     >>> threshold(ThresholdRule("mean+kstd"), 292)
     'mean plus 1 standard deviation of the scores of 292 held-out normals'
     """
@@ -159,7 +159,7 @@ def threshold(rule: ThresholdRule, held_out: int) -> str:
     normals = f"{count(held_out)} held-out normals"
     deviations = f"{rule.k_std:g} standard deviation{'' if rule.k_std == 1 else 's'}"
     rules = {
-        "conformal": f"at most {rate} of normal beats flagged, conformal, from {normals}",
+        "conformal": f"about {rate} of normal beats flagged, conformal, from {normals}",
         "quantile": f"exceeded by {rate} of the scores of {normals}",
         "mean+kstd": f"mean plus {deviations} of the scores of {normals}",
         "max": f"the largest score of {normals}",

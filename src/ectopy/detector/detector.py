@@ -175,8 +175,8 @@ class Detector:
         reconstruction = np.full_like(samples, np.nan)
         outside = np.full_like(samples, np.nan)
         with _absurd_amplitudes_allowed():
-            for rows, output in self._outputs(samples):
-                member_outside = tolerant_error(samples[rows], output.reconstruction)
+            for rows, judged, output in self._outputs(samples):
+                member_outside = tolerant_error(judged, output.reconstruction)
                 error[rows], distance[rows] = self.scoring.parts(member_outside, output.latent)
                 reconstruction[rows] = output.reconstruction.mean(axis=1)
                 outside[rows] = np.abs(member_outside).mean(axis=1)
@@ -233,16 +233,17 @@ class Detector:
     def _parts(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         error, distance = np.full((2, len(samples)), np.nan)
         with _absurd_amplitudes_allowed():
-            for rows, output in self._outputs(samples):
-                outside = tolerant_error(samples[rows], output.reconstruction)
+            for rows, judged, output in self._outputs(samples):
+                outside = tolerant_error(judged, output.reconstruction)
                 error[rows], distance[rows] = self.scoring.parts(outside, output.latent)
         return error, distance
 
-    def _outputs(self, samples: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.intp], Output]]:
-        """The graph's output for the readable beats, a block at a time, and which beats they are."""
+    def _outputs(self, samples: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32], Output]]:
+        """Readable beats a block at a time: which they are, their samples, and the graph's output."""
         rows = np.flatnonzero(readable(samples))
-        for block, output in self.graph.blocks(samples[rows]):
-            yield rows[block], output
+        judged = samples if len(rows) == len(samples) else samples[rows]
+        for block, output in self.graph.blocks(judged):
+            yield rows[block], judged[block], output
 
     def _judge(self, error: NDArray[np.float64], distance: NDArray[np.float64]) -> Detection:
         score = _score(error, distance)

@@ -114,15 +114,19 @@ class KnownNormals:
     ----------
     codes : ndarray of float64, shape (members, m, size)
         Codes of normals that the member was trained on.
-    half_squares : ndarray of float64, shape (members, m)
+    columns : ndarray of float64, shape (members, size, m)
+        The codes as columns; follows from `codes`.
+    half_squares : ndarray of float64, shape (members, 1, m)
         Half the squared length of each code; follows from `codes`.
     """
 
     codes: NDArray[np.float64]
+    columns: NDArray[np.float64] = field(init=False, repr=False)
     half_squares: NDArray[np.float64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "half_squares", np.square(self.codes).sum(axis=2) / 2)
+        object.__setattr__(self, "columns", np.ascontiguousarray(np.swapaxes(self.codes, 1, 2)))
+        object.__setattr__(self, "half_squares", np.square(self.codes).sum(axis=2)[:, None, :] / 2)
 
     def distance(self, latent: NDArray[np.float32]) -> NDArray[np.float64]:
         """Euclidean distance to the nearest known normal, for each member.
@@ -135,14 +139,13 @@ class KnownNormals:
         -------
         ndarray, shape (n, members)
         """
-        # One contiguous matrix per member: anything else keeps NumPy from using BLAS.
+        # Contiguous matrices on both sides: anything else keeps NumPy from using BLAS.
         latents = np.ascontiguousarray(np.swapaxes(latent, 0, 1), dtype=np.float64)
-        nearest = np.square(latents).sum(axis=2)
-        for member, known in enumerate(self.codes):
-            # Half of |latent - known|^2, less half of |latent|^2, which is the same for every known normal.
-            relative = self.half_squares[member] - latents[member] @ known.T
-            nearest[member] += 2.0 * relative.min(axis=1)
-        distance: NDArray[np.float64] = np.sqrt(np.maximum(nearest, 0.0))
+        # Half of |latent - known|^2, less half of |latent|^2, which is the same for every known normal.
+        relative = latents @ self.columns
+        np.subtract(self.half_squares, relative, out=relative)
+        squared = np.square(latents).sum(axis=2) + 2.0 * relative.min(axis=2)
+        distance: NDArray[np.float64] = np.sqrt(np.maximum(squared, 0.0))
         return distance.T
 
 

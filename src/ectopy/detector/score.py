@@ -75,7 +75,7 @@ def tolerant_error(samples: NDArray[np.float32], reconstruction: NDArray[np.floa
 
 def _envelope(values: NDArray[np.float32], extreme: np.ufunc) -> NDArray[np.float32]:
     """Extreme of each value and its neighbours along the last axis."""
-    # All rows as one: long runs are several times faster than many rows of 140.
+    # All rows as one: one long run is faster than many rows of 140.
     values = np.ascontiguousarray(values)
     flat = values.reshape(-1)
     pairs = extreme(flat[:-1], flat[1:])

@@ -59,7 +59,7 @@ def dense(beat: KerasTensor) -> Branch:
 
 
 def conv(beat: KerasTensor) -> Branch:
-    """Masked and denoising, with a convolutional encoder and a small dense decoder, a tenth of a transposed one's cost.
+    """Masked and denoising, with a convolutional encoder and a small dense decoder, which is cheap to run.
 
     Whole stretches of ten samples are hidden while training, so that a stretch must follow from the rest of the beat.
     """

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ectopy.beats import BeatLayout, Beats, beats_digest
 from ectopy.datasets import load_simulated
 from ectopy.detector import Detector
-from ectopy.detector.score import combine, tolerant_error
+from ectopy.detector.runtime import Output
+from ectopy.detector.score import combine
 from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
 from ectopy.model import ARCHITECTURES, TrainingSettings, from_keras, train_network
+from ectopy.model.error import tolerant_error
 from ectopy.pipeline import train
 
 
@@ -41,7 +45,7 @@ def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process
 
     network = from_keras(detector.network)
     output = {name: np.asarray(value) for name, value in network(judged, training=False).items()}
-    error, distance = detector.scoring.parts(tolerant_error(judged, output["reconstruction"]), output["latent"])
+    error, distance = detector.scoring.parts(Output(output["mean_square_error"], output["latent"]))
     scores, expected = np.load(files[2]), combine(error, distance)
     # Relative to the largest score: a score of nearly zero, an average normal, has no digits to agree on.
     np.testing.assert_allclose(scores, expected, rtol=0, atol=tolerance * np.abs(expected).max())
@@ -53,6 +57,31 @@ def test_the_same_seed_gives_the_same_scores_and_another_seed_others(normals: Be
     np.testing.assert_array_equal(first.score(simulated), again.score(simulated))
     np.testing.assert_array_equal(first.calibration, again.calibration)
     assert not np.allclose(first.score(simulated), other.score(simulated))
+
+
+beat_pairs = st.integers(0, 10**6).map(
+    lambda seed: np.random.default_rng(seed).normal(size=(2, 3, 140)).astype(np.float32)
+)
+
+
+@given(beat_pairs)
+def test_error_is_the_distance_from_the_envelope_smoothed_with_its_sign(pair):
+    beats, reconstruction = pair[0], pair[1][:, None, :]
+    outside = np.zeros_like(beats)
+    for beat in range(3):
+        for sample in range(140):
+            near = reconstruction[beat, 0, max(sample - 1, 0) : sample + 2]
+            outside[beat, sample] = beats[beat, sample] - np.clip(beats[beat, sample], near.min(), near.max())
+    expected = [np.convolve(row, np.ones(5) / 5, "same") for row in outside]
+    np.testing.assert_allclose(np.asarray(tolerant_error(beats, reconstruction))[:, 0], expected, atol=1e-5)
+
+
+@given(beat_pairs, st.sampled_from([-1, 1]))
+def test_a_beat_one_sample_early_or_late_has_no_error(pair, shift):
+    beats = pair[0]
+    late = np.roll(beats, shift, axis=1)
+    error = np.asarray(tolerant_error(late, beats[:, None, :]))
+    np.testing.assert_array_equal(error[..., 5:-5], 0)
 
 
 def test_training_lowers_the_loss_and_keeps_its_curve(detector: Detector):

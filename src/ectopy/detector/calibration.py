@@ -9,7 +9,7 @@ from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card
 from ectopy.detector.detector import Detector
 from ectopy.detector.runtime import Graph
-from ectopy.detector.score import KnownNormals, LogScale, Scoring, combine, mean_square, tolerant_error
+from ectopy.detector.score import KnownNormals, LogScale, Scoring, combine
 from ectopy.detector.threshold import ThresholdRule
 
 MAX_KNOWN_NORMALS = 512
@@ -49,7 +49,7 @@ def calibrate(
     """
     output = graph.run(normals)
     beats = np.arange(len(normals))
-    error = mean_square(tolerant_error(normals, output.reconstruction))[beats, held_out_by]
+    error = output.mean_square_error[beats, held_out_by]
     known = _known_normals(output.latent, held_out_by)
     distance = known.distance(output.latent)[beats, held_out_by]
     scoring = Scoring(known, LogScale.of(error), LogScale.of(distance))
@@ -72,7 +72,7 @@ def _known_normals(latent: NDArray[np.float32], held_out_by: NDArray[np.int_]) -
     known = [np.flatnonzero(held_out_by != member) for member in range(members)]
     size = min(MAX_KNOWN_NORMALS, *map(len, known))
     chosen = [rows[np.linspace(0, len(rows) - 1, size).astype(int)] for rows in known]
-    return KnownNormals(np.stack([latent[rows, member] for member, rows in enumerate(chosen)]).astype(np.float64))
+    return KnownNormals(np.stack([latent[rows, member] for member, rows in enumerate(chosen)]))
 
 
 def _golden(normals: NDArray[np.float32], calibration: NDArray[np.float64]) -> NDArray[np.float32]:

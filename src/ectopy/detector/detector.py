@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ectopy.beats import BeatLayout, Beats, readable
 from ectopy.detector.card import Card
-from ectopy.detector.runtime import Graph, Output
-from ectopy.detector.score import Scoring, combine, tolerant_error
+from ectopy.detector.runtime import Graph
+from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import ThresholdRule, p_values
 from ectopy.errors import DataError, LayoutError
 
@@ -39,7 +38,7 @@ class Detection:
     p_value : ndarray of float64
         In (0, 1]; small = abnormal; NaN = unreadable.
     reconstruction_error, latent_distance : ndarray of float64
-        The two parts whose soft minimum is the score, on the same scale.
+        The two parts that make the score (see `ectopy.detector.score.combine`), on the same scale.
     threshold : float
         A beat is abnormal when its score is above it.
     """
@@ -76,7 +75,7 @@ class Explanation:
         The normal beat that the autoencoder takes each beat for, in the beats' unit; NaN = unreadable.
     error : ndarray of float32, shape (n, samples)
         How far each sample lies outside the reconstruction, timing tolerance allowed, in the beats' unit and without
-        sign, mean over the members (see `ectopy.detector.score.tolerant_error`); NaN = unreadable.
+        sign, mean over the members (see `ectopy.model.error.tolerant_error`); NaN = unreadable.
     reason : tuple of str
         One sentence per beat.
     """
@@ -174,12 +173,13 @@ class Detector:
         error, distance = np.full((2, len(samples)), np.nan)
         reconstruction = np.full_like(samples, np.nan)
         outside = np.full_like(samples, np.nan)
+        judged, judgeable = _readable(samples)
         with _absurd_amplitudes_allowed():
-            for rows, judged, output in self._outputs(samples):
-                member_outside = tolerant_error(judged, output.reconstruction)
-                error[rows], distance[rows] = self.scoring.parts(member_outside, output.latent)
-                reconstruction[rows] = output.reconstruction.mean(axis=1)
-                outside[rows] = np.abs(member_outside).mean(axis=1)
+            for block, output, picture in self.graph.pictures(judgeable):
+                rows = judged[block]
+                error[rows], distance[rows] = self.scoring.parts(output)
+                reconstruction[rows] = picture.reconstruction.mean(axis=1)
+                outside[rows] = np.abs(picture.error).mean(axis=1)
         detection = self._judge(error, distance)
         reasons = tuple(_reason(detection, outside[row], row) for row in range(len(samples)))
         return Explanation(detection, reconstruction, outside, reasons)
@@ -232,24 +232,24 @@ class Detector:
 
     def _parts(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         error, distance = np.full((2, len(samples)), np.nan)
+        judged, judgeable = _readable(samples)
         with _absurd_amplitudes_allowed():
-            for rows, judged, output in self._outputs(samples):
-                outside = tolerant_error(judged, output.reconstruction)
-                error[rows], distance[rows] = self.scoring.parts(outside, output.latent)
+            for block, output in self.graph.blocks(judgeable):
+                rows = judged[block]
+                error[rows], distance[rows] = self.scoring.parts(output)
         return error, distance
-
-    def _outputs(self, samples: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32], Output]]:
-        """Readable beats a block at a time: which they are, their samples, and the graph's output."""
-        rows = np.flatnonzero(readable(samples))
-        judged = samples if len(rows) == len(samples) else samples[rows]
-        for block, output in self.graph.blocks(judged):
-            yield rows[block], judged[block], output
 
     def _judge(self, error: NDArray[np.float64], distance: NDArray[np.float64]) -> Detection:
         score = _score(error, distance)
         verdict = np.where(score > self.threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
         verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
         return Detection(verdict, score, p_values(score, self.calibration), error, distance, self.threshold)
+
+
+def _readable(samples: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Which beats can be judged, and their samples."""
+    rows = np.flatnonzero(readable(samples))
+    return rows, samples if len(rows) == len(samples) else samples[rows]
 
 
 def _score(error: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Runs the deployed graph: beats in, reconstruction and latent code out, with LiteRT."""
+"""Runs the deployed graph with LiteRT: beats in, reconstruction, error and latent code out."""
 
 from __future__ import annotations
 
@@ -19,17 +19,31 @@ _BLOCK_FROM = 16
 
 
 class Output(NamedTuple):
-    """What the graph gives for n beats.
+    """What a score needs of n beats.
+
+    Attributes
+    ----------
+    mean_square_error : ndarray of float32, shape (n, members)
+        Of each member's reconstruction, in the beats' unit squared.
+    latent : ndarray of float32, shape (n, members, latent size)
+    """
+
+    mean_square_error: NDArray[np.float32]
+    latent: NDArray[np.float32]
+
+
+class Picture(NamedTuple):
+    """What an explanation shows of n beats, in the beats' unit.
 
     Attributes
     ----------
     reconstruction : ndarray of float32, shape (n, members, samples)
-        Each member's reconstruction, in the unit of the beats.
-    latent : ndarray of float32, shape (n, members, latent size)
+    error : ndarray of float32, shape (n, members, samples)
+        How far each sample lies outside the reconstruction; positive = above it.
     """
 
     reconstruction: NDArray[np.float32]
-    latent: NDArray[np.float32]
+    error: NDArray[np.float32]
 
 
 class Graph:
@@ -40,8 +54,8 @@ class Graph:
     Parameters
     ----------
     content : bytes
-        A LiteRT flatbuffer with one input of shape (batch, samples) and the outputs ``reconstruction`` of shape
-        (batch, members, samples) and ``latent`` of shape (batch, members, size).
+        A LiteRT flatbuffer with one input of shape (batch, samples) and an output for each field of `Output` and
+        `Picture`.
 
     Raises
     ------
@@ -60,27 +74,18 @@ class Graph:
         return Graph, (self.content,)
 
     def run(self, samples: NDArray[np.float32]) -> Output:
-        """Reconstruct beats.
+        """Run the graph on beats.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (n, samples)
-            Finite values.
+            Finite values; n at least 1.
         """
-        blocks = list(self.blocks(samples))
-        if not blocks:
-            plan = self._plan(_SINGLE)
-            return Output(
-                np.empty((0, plan.members, plan.samples), np.float32),
-                np.empty((0, plan.members, plan.latent_size), np.float32),
-            )
-        return Output(
-            np.concatenate([output.reconstruction for _, output in blocks]),
-            np.concatenate([output.latent for _, output in blocks]),
-        )
+        outputs = [output for _, output in self.blocks(samples)]
+        return Output(*map(np.concatenate, zip(*outputs, strict=True)))
 
     def blocks(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, Output]]:
-        """Reconstruct beats a block at a time, so that memory stays bounded.
+        """Run the graph a block of beats at a time, so that memory stays bounded.
 
         Yields
         ------
@@ -88,11 +93,20 @@ class Graph:
             Which rows of `samples` the output belongs to.
         output : Output
         """
+        for rows, plan in self._steps(samples):
+            yield rows, Output(*plan.run(samples[rows], Output._fields))
+
+    def pictures(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, Output, Picture]]:
+        """As `blocks`, with what an explanation shows, which is slower."""
+        for rows, plan in self._steps(samples):
+            score, latent, *picture = plan.run(samples[rows], Output._fields + Picture._fields)
+            yield rows, Output(score, latent), Picture(*picture)
+
+    def _steps(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, _Plan]]:
         size = _BLOCK if len(samples) >= _BLOCK_FROM else _SINGLE
         plan = self._plan(size)
         for start in range(0, len(samples), size):
-            rows = slice(start, min(start + size, len(samples)))
-            yield rows, plan.run(samples[rows])
+            yield slice(start, min(start + size, len(samples))), plan
 
     def _plan(self, batch: int) -> _Plan:
         plans: dict[int, _Plan] = self._local.__dict__.setdefault("plans", {})
@@ -110,26 +124,21 @@ class _Plan:
         try:
             with native_stderr_silenced():
                 self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
-                self._input, self.samples, outputs = _signature(self._interpreter)
+                self._input, self.samples, self._outputs = _signature(self._interpreter)
                 self._interpreter.resize_tensor_input(self._input, [batch, self.samples])
                 self._interpreter.allocate_tensors()
                 self._interpreter.invoke()  # lays out the outputs, whose shapes follow the batch
-            self._reconstruction, self._latent = outputs["reconstruction"], outputs["latent"]
-            self.members = self._interpreter.get_tensor(self._reconstruction).shape[1]
-            self.latent_size = self._interpreter.get_tensor(self._latent).shape[2]
+            self.members = self._interpreter.get_tensor(self._outputs["latent"]).shape[1]
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             raise BundleError(f"the LiteRT graph cannot be run: {error}") from error
         self._padded = np.zeros((batch, self.samples), np.float32)
 
-    def run(self, samples: NDArray[np.float32]) -> Output:
+    def run(self, samples: NDArray[np.float32], outputs: tuple[str, ...]) -> list[NDArray[np.float32]]:
         n = len(samples)
         self._padded[:n] = samples
         self._interpreter.set_tensor(self._input, self._padded)
         self._interpreter.invoke()
-        return Output(
-            self._interpreter.get_tensor(self._reconstruction)[:n],
-            self._interpreter.get_tensor(self._latent)[:n],
-        )
+        return [self._interpreter.get_tensor(self._outputs[name])[:n] for name in outputs]
 
 
 def _signature(interpreter: Any) -> tuple[int, int, dict[str, int]]:
@@ -137,4 +146,7 @@ def _signature(interpreter: Any) -> tuple[int, int, dict[str, int]]:
     signature = interpreter.get_signature_runner()
     (beats,) = signature.get_input_details().values()
     outputs = {name: details["index"] for name, details in signature.get_output_details().items()}
+    missing = {*Output._fields, *Picture._fields} - outputs.keys()
+    if missing:
+        raise ValueError(f"it has no output {', '.join(sorted(missing))}")
     return beats["index"], int(beats["shape"][1]), outputs

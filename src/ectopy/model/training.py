@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ectopy.errors import NotEnoughNormalsError, SettingError
 from ectopy.model.architectures import Architecture, Branch, architecture
 from ectopy.model.augmentation import vary
+from ectopy.model.error import tolerant_error
 from ectopy.model.tensorflow import load_tensorflow
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ class Trained:
     Attributes
     ----------
     network : keras.Model
-        Beats of shape (batch, samples) to ``{"reconstruction": (batch, members, samples), "latent": (batch, members,
-        size)}``, in the unit of the beats.
+        Beats of shape (batch, samples) to ``{"reconstruction": (batch, members, samples), "error": (batch, members,
+        samples), "mean_square_error": (batch, members), "latent": (batch, members, size)}``, in the unit of the beats;
+        the error is that of `ectopy.model.error.tolerant_error`.
     held_out_by : ndarray of int, shape (n,)
         The member that never saw each normal beat.
     steps, training_loss, held_out_loss : tuple
@@ -190,12 +192,14 @@ def _build(chosen: Architecture, normals: NDArray[np.float32], members: int) -> 
     beats = keras.Input((normals.shape[1],), name="beats")
     scaled = layers.Rescaling(1 / spread, -offset / spread)(beats)
     branches = [chosen.build(scaled) for _ in range(members)]
+    reconstruction = layers.Rescaling(spread, offset)(ops.stack([branch.reconstruction for branch in branches], axis=1))
+    error = tolerant_error(beats, reconstruction)
     network = keras.Model(
         beats,
         {
-            "reconstruction": layers.Rescaling(spread, offset)(
-                ops.stack([branch.reconstruction for branch in branches], axis=1)
-            ),
+            "reconstruction": reconstruction,
+            "error": error,
+            "mean_square_error": ops.mean(ops.square(error), axis=-1),
             "latent": ops.stack([branch.latent for branch in branches], axis=1),
         },
     )

@@ -1,0 +1,39 @@
+"""How far a beat is from its reconstruction, as part of the network, so that the deployed graph is what was trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras import KerasTensor
+
+
+def tolerant_error(beats: KerasTensor, reconstruction: KerasTensor) -> KerasTensor:
+    """How far each sample lies outside what the reconstruction allows within a small timing error.
+
+    A QRS complex that comes one sample late is no anomaly, yet it makes the largest plain difference of all. So a
+    sample is compared with the range of the reconstruction over its neighbours, one to each side (the envelope of
+    LB_Keogh, doi:10.1007/s10115-004-0154-9), and what is left is averaged, with its sign, over five samples, in which
+    noise cancels and a misshapen wave does not; beyond the ends of the beat there is no error.
+
+    Parameters
+    ----------
+    beats : KerasTensor, shape (batch, samples)
+    reconstruction : KerasTensor, shape (batch, members, samples)
+
+    Returns
+    -------
+    KerasTensor, shape (batch, members, samples)
+        In the beats' unit; positive = above the reconstruction, 0 = within it.
+    """
+    from keras import ops
+
+    before = ops.concatenate([reconstruction[..., :1], reconstruction[..., :-1]], axis=-1)
+    after = ops.concatenate([reconstruction[..., 1:], reconstruction[..., -1:]], axis=-1)
+    lower = ops.minimum(ops.minimum(reconstruction, before), after)
+    upper = ops.maximum(ops.maximum(reconstruction, before), after)
+    samples = beats[:, None, :]
+    outside = samples - ops.minimum(ops.maximum(samples, lower), upper)
+    padded = ops.pad(outside, ((0, 0), (0, 0), (2, 2)))
+    pairs = padded[..., :-1] + padded[..., 1:]
+    return (pairs[..., :-3] + pairs[..., 2:-1] + padded[..., 4:]) / 5

@@ -199,6 +199,33 @@ def info(bundle: Bundle, json: Json = None) -> None:
     console.screen(json).print(console.facts_table(detector))
 
 
+@app.command()
+def ec57(
+    reference: Annotated[Path, typer.Argument(help="WFDB annotation file, record, or folder of them.")],
+    test: Annotated[Path, typer.Argument(help="The same, with the annotations to judge.")],
+    reference_ext: Annotated[str, typer.Option(metavar="NAME", help="Reference annotator.")] = "atr",
+    test_ext: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Test annotator; TEST may be an annotation file instead.", show_default=False
+        ),
+    ] = None,
+    label_map: Annotated[str, typer.Option(help="aami or de_chazal: which beats count as N, S, V, F, Q.")] = "aami",
+    json: Json = None,
+) -> None:
+    """Compare annotations beat by beat as ANSI/AAMI EC57 says and WFDB's bxb and sumstats do."""
+    from ectopy import console, console_ec57
+    from ectopy.evaluation.ec57_files import compare_files
+
+    _check_rim(json)
+    result = compare_files(reference, test, reference_ext, test_ext, label_map)
+    console.emit(json, result.summary())
+    screen = console.screen(json)
+    screen.print(console_ec57.comparison_table(result))
+    if result.left_out:
+        screen.print(f"On one side only, and left out: {', '.join(result.left_out)}.")
+
+
 @benchmark_app.command("ecg5000")
 def benchmark_ecg5000(
     protocol: Annotated[str, typer.Option(help="official, tutorial or resplit.")] = "official",

@@ -107,7 +107,7 @@ def train(
     threshold: Annotated[str, typer.Option(help="conformal, mean+kstd, quantile or max.")] = "conformal",
     target_fpr: Annotated[float, typer.Option(help="Share of normal beats that may be flagged.")] = 0.01,
     k_std: Annotated[float, typer.Option(help="For mean+kstd.")] = 1.0,
-    members: Annotated[int, typer.Option(help="Autoencoders, each kept from one part of the normals.")] = 5,
+    members: Annotated[int, typer.Option(help="Autoencoders, each kept from one part of the normals.")] = 4,
     max_steps: Annotated[int, typer.Option(help="Optimiser steps at most.")] = 1500,
     seed: Annotated[int, typer.Option(help="The same seed gives the same detector.")] = 0,
     json: Json = None,

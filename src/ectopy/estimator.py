@@ -34,7 +34,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         How the threshold is taken from the normals; see `ectopy.ThresholdRule`.
     k_std : float, default=1.0
         For the threshold ``mean+kstd``.
-    members : int, default=5
+    members : int, default=4
         Autoencoders trained together, each without one part of the normals.
     max_steps : int, default=1500
         Optimiser steps at most.
@@ -73,7 +73,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         threshold: str = "conformal",
         *,
         k_std: float = 1.0,
-        members: int = 5,
+        members: int = 4,
         max_steps: int = 1500,
         batch_size: int = 32,
         learning_rate: float = 2e-3,

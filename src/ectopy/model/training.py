@@ -50,7 +50,7 @@ class TrainingSettings:
     """
 
     architecture: str = "default"
-    members: int = 5
+    members: int = 4
     max_steps: int = 1500
     batch_size: int = 32
     learning_rate: float = 2e-3

@@ -576,6 +576,20 @@ def test_edf_gaps_are_nan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert recording.annotations.positions.tolist() == [1875]
 
 
+def test_edf_too_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ectopy.formats.edf.MAX_VALUES", 1000)
+    discontinuous(tmp_path / "rec.edf", [0, 1, 9])
+    assert "too far apart" in refusal(tmp_path / "rec.edf")
+
+
+def test_edf_annotations_of_digits_only(tmp_path: Path) -> None:
+    path = tmp_path / "rec.edf"
+    mark = edfio.EdfAnnotation(0.5, None, "1" * 100_000)
+    edfio.Edf([edf_signal(wave(250, 1)[:, 0])], annotations=[mark]).write(path)
+    path.write_bytes(path.read_bytes().replace(b"+0.5\x14", b"+0.51"))
+    assert ectopy.read(path).annotations is None
+
+
 def test_edf_bad_gaps(tmp_path: Path) -> None:
     discontinuous(tmp_path / "rec.edf", [0, 5, 2])
     assert "data records that overlap" in refusal(tmp_path / "rec.edf")
@@ -673,7 +687,10 @@ def test_csv_in_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("rate", [100, 250, 256, 360, 128.5])
 @pytest.mark.parametrize("decimals", [3, 9])
-def test_times_give_the_rate_and_the_gaps(tmp_path: Path, rate: float, decimals: int) -> None:
+def test_times_give_the_rate_and_the_gaps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, decimals: int
+) -> None:
+    monkeypatch.setattr("ectopy.formats.columns._BLOCK_ROWS", 999)
     path = tmp_path / "rec.csv"
     kept = np.r_[0:1000, 1400:3000, 3001:5000]
     times = np.round(17 + kept / rate, decimals)
@@ -698,6 +715,7 @@ def test_times_give_the_rate_and_the_gaps(tmp_path: Path, rate: float, decimals:
         ("II,V5\n1,2\n1,two\n", "line 3, column 2 (V5): 'two' is text where a number belongs"),
         ("1,2\n1;3\n", "line 2 has 1 columns, and the lines before it have 2"),
         ("II,V5\n1,2,3\n", "line 2 has 3 columns"),
+        ("II" + " " * 90_000 + "(mV\n0\n", "at most 200 characters"),
         ("time (ms),II\n0,1\n", "expected one column 'time', in seconds"),
         ("time,II\n0,1\n0,2\n", "do not increase"),
         ("time,II\n0,1\n,2\n", "missing or do not increase"),
@@ -705,6 +723,8 @@ def test_times_give_the_rate_and_the_gaps(tmp_path: Path, rate: float, decimals:
         ("time,II\n0,1\n1,2\n1.5,3\n2,4\n4,5\n", "not evenly spaced"),
         ("time,II\n0,1\n1e-6,2\n2e-6,3\n", "sampling rate of 1e+06 Hz"),
         ("time,II\n0,1\n0.1,2\n0.2,3\n1e15,4\n", "claims"),
+        ("time,II\n0,1\n5e-324,2\n1e-323,3\n", "sampling rate of"),
+        ("time,II\n-1e308,1\n0,2\n1e308,3\n", "sampling rate of"),
         ("time,II\n2020-01-01,1\n2020-01-02,2\n", "(time): '2020-01-01' is text where a number belongs"),
         ("time\n0\n1\n", "holds no lead"),
     ],
@@ -740,7 +760,10 @@ def test_parquet(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"II": [0.5, 1.5]}), path)
     np.testing.assert_array_equal(ectopy.read(path, sampling_rate_hz=250, unit="mV").signal, [[0.5], [1.5]])
     assert "unit=" in refusal(path, sampling_rate_hz=250)
-    path.write_bytes(path.read_bytes()[:-9])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"II", b"\xa5I"))
+    assert "not a whole .parquet file" in refusal(path, sampling_rate_hz=250, unit="mV")
+    path.write_bytes(content[:-9])
     assert "not a whole .parquet file" in refusal(path, sampling_rate_hz=250, unit="mV")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.leads import Signal, Stated, check_size, choose_leads, factors, millivolt, sampling_rate
+from ectopy.formats.leads import (
+    MAX_RATE_HZ,
+    Signal,
+    Stated,
+    check_size,
+    choose_leads,
+    factors,
+    millivolt,
+    sampling_rate,
+)
 
+_LONGEST_NAME = 200
 _TIMES = ("time", "time_s", "time (s)", "time [s]")
 _WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]\s*(\S+)\s*[)\]]")
 _RATE_TOLERANCE = 0.01
 """How far, as a part, a rate is at most from the whole number that is taken for it."""
+_BLOCK_ROWS = 2**16
+_FARTHEST = 2.0**62
+_SHORTEST_STEP_S = 0.1 / MAX_RATE_HZ  # keeps the rate of any times finite
 _GAP_STEPS = 1.5
 """Rows that are more steps apart have a gap between them."""
 _LARGEST_MISFIT = 0.5
@@ -55,6 +68,8 @@ def choose_columns(path: Path, names: Sequence[str], stated: Stated) -> Columns:
     columns: list[int] = []
     signals: list[Signal] = []
     for column, name in enumerate(map(str.strip, names)):
+        if len(name) > _LONGEST_NAME:
+            raise DataError(f"{path} names a column {name[:30]!r}...; expected at most {_LONGEST_NAME} characters.")
         if re.match(r"time\b|time_", name, re.IGNORECASE):
             if name.lower() not in _TIMES or time is not None:
                 raise DataError(f"{path} has the column {name!r}; expected one column 'time', in seconds.")
@@ -111,50 +126,78 @@ def on_grid(
     """
     if times is None:
         return samples, sampling_rate(path, None, stated.sampling_rate_hz)
-    if not np.isfinite(times).all() or np.any(np.diff(times) <= 0):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _spread(path, samples, times, stated)
+
+
+def _spread(
+    path: Path, samples: NDArray[np.float32], times: NDArray[np.float64], stated: Stated
+) -> tuple[NDArray[np.float32], float]:
+    if not all(np.all(steps > 0) for _, steps in _steps(times)) or not np.isfinite(times[[0, -1]]).all():
         raise DataError(f"{path} has times that are missing or do not increase; expected seconds in order.")
     rate = sampling_rate(path, None, stated.sampling_rate_hz or _rate_of(path, times))
-    rows = _Rows.of(times, rate)
-    if rows.misfit >= _LARGEST_MISFIT or (len(times) > 1 and np.median(np.diff(rows.places)) != 1):
+    runs = _Runs.of(times, rate)
+    if runs.misfit(times, rate) >= _LARGEST_MISFIT or 2 * len(runs.rows) > len(times) + 1:
         raise DataError(
             f"{path} has times that are not evenly spaced at {rate:g} Hz; give the right rate with "
             "sampling_rate_hz= (--rate on the command line), or leave the column of times out."
         )
-    length = int(rows.places[-1]) + 1
-    if length == len(samples):
+    if len(runs.rows) == 1:
         return samples, rate
+    length = int(runs.places[-1]) + len(times) - int(runs.rows[-1])
     check_size(path, length, samples.shape[1])
     spread = np.full((length, samples.shape[1]), np.nan, np.float32)
-    spread[rows.places] = samples
+    for rows, run in runs.blocks(len(times)):
+        spread[runs.places[run] + rows - runs.rows[run]] = samples[rows]
     return spread, rate
 
 
-class _Rows(NamedTuple):
-    """Where rows lie, in samples, and how far at most their times are from there but for a shift at each gap."""
+def _steps(times: NDArray[np.float64]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """The differences of times, in blocks, each with the row of its first difference."""
+    for begin in range(0, len(times) - 1, _BLOCK_ROWS):
+        yield begin, np.diff(times[begin : begin + _BLOCK_ROWS + 1])
 
+
+class _Runs(NamedTuple):
+    """Runs of rows without a gap, which follow each other whatever their times were rounded to.
+
+    `rows` are the first row of each, and `places` where it lies, in samples.
+    """
+
+    rows: NDArray[np.int64]
     places: NDArray[np.int64]
-    misfit: float
 
     @classmethod
-    def of(cls, times: NDArray[np.float64], rate: float) -> _Rows:
-        exact = (times - times[0]) * rate
-        begins = np.append(True, np.diff(exact) > _GAP_STEPS)
-        first = np.flatnonzero(begins)
-        # Rows without a gap between them follow each other, whatever their times were rounded to.
-        run = np.cumsum(begins) - 1
-        in_run = np.arange(len(times)) - first[run]
-        misfit = float(np.abs(exact - exact[first][run] - in_run).max())
-        before = np.append(0, np.cumsum(np.diff(first)))
-        starts = np.maximum.accumulate(np.rint(exact[first]).astype(np.int64) - before) + before
-        return cls(starts[run] + in_run, misfit)
+    def of(cls, times: NDArray[np.float64], rate: float) -> _Runs:
+        gaps = [begin + 1 + np.flatnonzero(steps * rate > _GAP_STEPS) for begin, steps in _steps(times)]
+        rows = np.concatenate([np.zeros(1, np.int64), *gaps])
+        nearest = np.rint((times[rows] - times[0]) * rate).clip(max=_FARTHEST).astype(np.int64)
+        # A run begins after the one before it ends.
+        return cls(rows, np.maximum.accumulate(nearest - rows) + rows)
+
+    def blocks(self, count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """So many rows in blocks, and the run of each row."""
+        for begin in range(0, count, _BLOCK_ROWS):
+            rows = np.arange(begin, min(begin + _BLOCK_ROWS, count))
+            yield rows, np.searchsorted(self.rows, rows, side="right") - 1
+
+    def misfit(self, times: NDArray[np.float64], rate: float) -> float:
+        """How far a time is at most, in samples, from where it belongs in its run."""
+        return max(
+            float(np.abs((times[rows] - times[self.rows[run]]) * rate - (rows - self.rows[run])).max())
+            for rows, run in self.blocks(len(times))
+        )
 
 
 def _rate_of(path: Path, times: NDArray[np.float64]) -> float:
     """The rate of times that may be rounded and may have gaps; a whole number where one fits."""
     if len(times) < 2:
         raise DataError(f"{path} has a single time; give the rate with sampling_rate_hz= (--rate on the command line).")
-    steps = np.diff(times)
-    rate = float(1 / steps[steps <= _GAP_STEPS * np.median(steps)].mean())
+    usual = 1 / max(_SHORTEST_STEP_S, float(np.median(np.diff(times[:_BLOCK_ROWS]))))
+    starts = _Runs.of(times, usual).rows[1:]
+    steps = len(times) - 1 - len(starts)
+    in_runs = float(times[-1] - times[0] - np.sum(times[starts] - times[starts - 1]))
+    rate = steps / max(_SHORTEST_STEP_S * steps, in_runs)
     whole = float(round(rate))
-    fits = abs(whole - rate) <= _RATE_TOLERANCE * rate and _Rows.of(times, whole).misfit < _LARGEST_MISFIT
+    fits = abs(whole - rate) <= _RATE_TOLERANCE * rate and _Runs.of(times, whole).misfit(times, whole) < _LARGEST_MISFIT
     return whole if fits else rate

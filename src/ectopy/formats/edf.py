@@ -1,5 +1,7 @@
 """EDF and EDF+, the European Data Format.
 
+Signals are read with the package edfio, annotations here: its expressions take for ever on some.
+
 Sources: https://www.edfplus.info/specs/edf.html and https://www.edfplus.info/specs/edfplus.html.
 """
 
@@ -7,24 +9,25 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, EctopyError, MissingExtraError
+from ectopy.errors import DataError, MissingExtraError
 from ectopy.files import atomic_path
 from ectopy.formats.codes import CODES, NOTE
-from ectopy.formats.leads import BLOCK_S, Signal, Stated, check_size, choose_leads, factors, sampling_rate
+from ectopy.formats.leads import BLOCK_S, MAX_VALUES, Signal, Stated, check_size, choose_leads, factors, sampling_rate
 from ectopy.formats.marks import Mark, each_mark, within
+from ectopy.formats.rim import refusing
 from ectopy.recording import Annotations, Recording
 
 _ANNOTATIONS_LABEL = "EDF Annotations"
+_AFTER_TEXT, _BEFORE_DURATION, _AFTER_ANNOTATION = b"\x14", b"\x15", b"\0"
+_FIRST_YEAR = 85  # of two digits, as EDF counts them
 
 
 def read(path: Path, stated: Stated) -> Recording:
@@ -42,7 +45,7 @@ def read(path: Path, stated: Stated) -> Recording:
     """
     edfio = _package()
     layout = _read_layout(path)
-    with _refusing(f"{path} is not a whole EDF file; copy it again from its source."):
+    with refusing(f"{path} is not a whole EDF file; copy it again from its source."):
         file = edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
         signals = [Signal(each.label, each.physical_dimension, each.sampling_frequency) for each in file.signals]
         leads = choose_leads(path, signals, stated.unit)
@@ -50,17 +53,18 @@ def read(path: Path, stated: Stated) -> Recording:
         chosen = [file.signals[lead] for lead in leads]
         for signal in chosen:
             _check_calibration(path, signal)
-        starts = _starts(path, layout, chosen[0].samples_per_data_record, rate)
+        content = np.memmap(path, np.uint8, "r", layout.header_bytes, (layout.records, layout.record_bytes))
+        first_onset, starts = _starts(path, layout, content, chosen[0].samples_per_data_record, rate)
         samples = int(starts[-1]) + chosen[0].samples_per_data_record
         check_size(path, samples, len(leads))
         result = _read_samples(chosen, factors(signals, leads, stated.unit), starts, samples, layout.duration_s)
-        marks = (_mark(round(each.onset * rate), each.text) for each in file.annotations if each.text)
-        annotations = within(marks, samples)
+        texts = _texts(layout, content)
+        annotations = within((_mark(round((onset - first_onset) * rate), text) for onset, text in texts), samples)
     return Recording(
         result,
         rate,
         tuple(signals[lead].name for lead in leads),
-        _start(file),
+        _start(layout, first_onset),
         annotations if len(annotations) else None,
         str(path),
     )
@@ -99,29 +103,35 @@ _SAMPLE_BYTES = 2
 
 
 class _Layout(NamedTuple):
-    """How the data records lie in a file. `marks_at` is where in a record the bytes of its annotations are."""
+    """What the header says, and how the data records lie in the file.
+
+    `marks_at` are the bytes of a record that hold annotations; `began` is date and time as the header has them, and
+    empty in a file made anonymous.
+    """
 
     header_bytes: int
     records: int
     record_bytes: int
     duration_s: float
-    marks_at: slice | None
+    marks_at: tuple[slice, ...]
     discontinuous: bool
+    began: str
 
 
 def _read_layout(path: Path) -> _Layout:
     damaged = f"{path} is not a whole EDF file; copy it again from its source."
-    with _refusing(damaged), path.open("rb") as stream:
+    with refusing(damaged), path.open("rb") as stream:
         fixed = stream.read(_FIXED_BYTES).decode("latin-1")
         signals = int(fixed[252:256])
         lines = stream.read(_SIGNAL_BYTES * signals).decode("latin-1")
         labels = [lines[_LABEL_BYTES * i : _LABEL_BYTES * (i + 1)].strip() for i in range(signals)]
         counts = [int(lines[begin : begin + _SAMPLES_BYTES]) for begin in _sample_fields(signals)]
         ends = np.cumsum(counts) * _SAMPLE_BYTES
-        marks_at = None
-        if _ANNOTATIONS_LABEL in labels:
-            index = labels.index(_ANNOTATIONS_LABEL)
-            marks_at = slice(int(ends[index]) - counts[index] * _SAMPLE_BYTES, int(ends[index]))
+        marks_at = tuple(
+            slice(int(end) - count * _SAMPLE_BYTES, int(end))
+            for label, count, end in zip(labels, counts, ends, strict=True)
+            if label == _ANNOTATIONS_LABEL
+        )
         layout = _Layout(
             int(fixed[184:192]),
             int(fixed[236:244]),
@@ -129,6 +139,7 @@ def _read_layout(path: Path) -> _Layout:
             float(fixed[244:252]),
             marks_at,
             fixed[192:236].startswith("EDF+D"),
+            "" if fixed[88:168].startswith("Startdate X") else fixed[168:184],
         )
         if layout.header_bytes != _FIXED_BYTES + _SIGNAL_BYTES * signals or min(counts) < 0 or layout.record_bytes < 1:
             raise DataError(damaged)
@@ -155,53 +166,59 @@ def _package() -> Any:
     return edfio
 
 
-@contextmanager
-def _refusing(message: str) -> Iterator[None]:
-    """Say `message` in place of whatever a damaged file makes go wrong."""
-    try:
-        yield
-    except (EctopyError, MemoryError):
-        raise
-    except Exception as error:  # edfio lets through what its parsing runs into
-        raise DataError(message) from error
-
-
 def _check_calibration(path: Path, signal: Any) -> None:
     low, high = signal.physical_range
     if signal.digital_min == signal.digital_max or low == high or not (math.isfinite(low) and math.isfinite(high)):
         raise DataError(f"{path} says no range for the lead {signal.label!r}; expected a calibrated signal.")
 
 
-def _start(file: Any) -> datetime | None:
-    """Time of the first sample; None in a file made anonymous, or whose dates cannot be read."""
-    with warnings.catch_warnings():
-        # EDF+ holds the date twice; edfio prefers the one with four digits of the year, and warns where they differ.
-        warnings.filterwarnings("ignore", "Different values in startdate fields", UserWarning)
-        try:
-            start: datetime = file.startdatetime
-        except (ValueError, OverflowError):
-            return None
-    return start
+def _start(layout: _Layout, first_onset: float) -> datetime | None:
+    """Time of the first sample; None in a file made anonymous, or whose date cannot be read."""
+    fields = re.fullmatch(r"(\d\d).(\d\d).(\d\d)(\d\d).(\d\d).(\d\d)", layout.began)
+    if not fields:
+        return None
+    day, month, year, hour, minute, second = map(int, fields.groups())
+    century = 1900 if year >= _FIRST_YEAR else 2000
+    try:
+        begin = datetime(century + year, month, day, hour, minute, second)
+        return begin + timedelta(seconds=first_onset)
+    except (ValueError, OverflowError):
+        return None
 
 
 # The samples
 
 
-def _starts(path: Path, layout: _Layout, record_samples: int, rate: float) -> NDArray[np.int64]:
-    """Where in the recording each data record begins, in samples."""
-    if not layout.discontinuous or layout.marks_at is None:
-        return np.arange(layout.records, dtype=np.int64) * record_samples
-    content = np.memmap(path, np.uint8, "r", layout.header_bytes, (layout.records, layout.record_bytes))
-    onsets = np.array([float(_first_field(record[layout.marks_at])) for record in content])
+def _starts(
+    path: Path, layout: _Layout, content: NDArray[np.uint8], record_samples: int, rate: float
+) -> tuple[float, NDArray[np.int64]]:
+    """When the recording begins, in seconds after the start in the header, and its data records, in samples after."""
+    continuous = np.arange(layout.records, dtype=np.int64) * record_samples
+    if not layout.marks_at:
+        return 0.0, continuous
+    if not layout.discontinuous:
+        return _onset(content[0, layout.marks_at[0]].tobytes()), continuous
+    onsets = np.array([_onset(record[layout.marks_at[0]].tobytes()) for record in content])
+    if not np.isfinite(onsets).all() or np.ptp(onsets) * rate > MAX_VALUES:
+        raise DataError(f"{path} has data records that are too far apart: split it.")
     starts: NDArray[np.int64] = np.rint((onsets - onsets[0]) * rate).astype(np.int64)
-    if np.any(np.diff(starts) < record_samples) or not np.isfinite(onsets).all():
+    if np.any(np.diff(starts) < record_samples):
         raise DataError(f"{path} has data records that overlap; expected them in order of time.")
-    return starts
+    return float(onsets[0]), starts
 
 
-def _first_field(annotations: NDArray[np.uint8]) -> bytes:
-    """The time at which a data record says it begins."""
-    return bytes(annotations).partition(b"\x14")[0]
+def _onset(annotation: bytes) -> float:
+    """When an annotation begins, in seconds."""
+    return float(annotation.partition(_AFTER_TEXT)[0].partition(_BEFORE_DURATION)[0])
+
+
+def _texts(layout: _Layout, content: NDArray[np.uint8]) -> Iterator[tuple[float, str]]:
+    """Onset and text of each annotation, but for the empty ones that say when a data record begins."""
+    for record in content if layout.marks_at else ():
+        for place in layout.marks_at:
+            for annotation in filter(None, record[place].tobytes().split(_AFTER_ANNOTATION)):
+                for text in filter(None, annotation.split(_AFTER_TEXT)[1:]):
+                    yield _onset(annotation), text.decode("utf-8", errors="replace")
 
 
 def _read_samples(

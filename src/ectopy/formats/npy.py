@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.columns import choose_columns, numbered, on_grid, to_samples
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size
+from ectopy.formats.rim import refusing
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16
@@ -24,16 +25,12 @@ def read(path: Path, stated: Stated) -> Recording:
     DataError
         If the file is no such array, is cut short or too large, or rate or unit are not stated.
     """
-    try:
+    with refusing(
+        f"{path} is not a whole .npy file of numbers; save the signal with numpy.save as an array of shape "
+        "(samples, leads) and a numeric type."
+    ):
         # A memory map checks the size that the header claims against the file, and never unpickles.
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except OSError:
-        raise
-    except Exception as error:  # a damaged header gives errors of Python's own parser, too
-        raise DataError(
-            f"{path} is not a whole .npy file of numbers; save the signal with numpy.save as an array of shape "
-            "(samples, leads) and a numeric type."
-        ) from error
     if array.dtype.kind not in "fiu":
         raise DataError(f"{path} holds an array of type {array.dtype}; expected real numbers.")
     if array.ndim == 1:

@@ -10,6 +10,7 @@ import numpy as np
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.columns import choose_columns, on_grid, to_samples
 from ectopy.formats.leads import Stated, check_size
+from ectopy.formats.rim import refusing
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16
@@ -27,15 +28,11 @@ def read(path: Path, stated: Stated) -> Recording:
         If pyarrow is not installed.
     """
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError.of("formats", "reading .parquet files") from error
-    with path.open("rb") as stream:
-        try:
-            return _read(path, parquet.ParquetFile(stream), stated)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{path} is not a whole .parquet file; write it again.") from error
+    with path.open("rb") as stream, refusing(f"{path} is not a whole .parquet file; write it again."):
+        return _read(path, parquet.ParquetFile(stream), stated)
 
 
 def _read(path: Path, file: Any, stated: Stated) -> Recording:

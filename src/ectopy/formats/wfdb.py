@@ -11,18 +11,18 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, EctopyError, MissingExtraError
+from ectopy.errors import DataError, MissingExtraError
 from ectopy.files import atomic_path
 from ectopy.formats.codes import CODES, NOTE
 from ectopy.formats.leads import BLOCK_S, Signal, Stated, check_size, choose_leads, factors, sampling_rate
 from ectopy.formats.marks import Mark, collect, each_mark, within
+from ectopy.formats.rim import refusing
 from ectopy.recording import Annotations, Recording
 
 MAX_HEADER_BYTES = 4 * 2**20
@@ -144,17 +144,6 @@ def _package() -> Any:
     return wfdb
 
 
-@contextmanager
-def _refusing(message: str) -> Iterator[None]:
-    """Say `message` in place of whatever goes wrong in the package."""
-    try:
-        yield
-    except (EctopyError, MemoryError):
-        raise
-    except Exception as error:  # on damaged files, wfdb raises nearly everything
-        raise DataError(message) from error
-
-
 def _read_header(record: Path) -> _Header:
     wfdb = _package()
     from wfdb.io.header import parse_header_content, rx_record, rx_signal
@@ -167,7 +156,7 @@ def _read_header(record: Path) -> _Header:
     content = path.read_bytes()
     if any(len(line) > MAX_HEADER_LINE_BYTES for line in content.splitlines()):
         raise DataError(f"{path} has a line of more than {MAX_HEADER_LINE_BYTES} bytes; expected a WFDB header.")
-    with _refusing(f"{path} is not a whole WFDB header; copy the record again from its source."):
+    with refusing(f"{path} is not a whole WFDB header; copy the record again from its source."):
         parsed = wfdb.rdheader(str(record))
         # wfdb drops what is not ASCII, which makes V of µV, and fills in a rate, a gain and a unit where there is none.
         (first, *others), _ = parse_header_content(content.decode("utf-8", errors="replace"))
@@ -248,7 +237,7 @@ def _frames(header: _Header) -> int:
     _check_files(header, header.lines[:1])
     size = header.path.with_name(header.lines[0].file).stat().st_size
     check_size(header.path, size, 1)
-    with _refusing(f"{header.path} does not say how many samples the record has; add the number after the rate."):
+    with refusing(f"{header.path} does not say how many samples the record has; add the number after the rate."):
         return int(_package().rdrecord(header.record, channels=[0], physical=False, smooth_frames=False).sig_len)
 
 
@@ -290,7 +279,7 @@ def _fill(
     damaged = (
         f"{header.path} promises {frames:,} samples that its data file does not hold whole; copy the record again."
     )
-    with _refusing(damaged), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with refusing(damaged), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for begin in range(0, frames, block):
             end = min(begin + block, frames)
             limit = end if header.frames is not None else None

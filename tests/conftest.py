@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,3 +80,64 @@ def bundle(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path
 def simulated() -> Beats:
     """The simulated test part."""
     return load_simulated("test")
+
+
+# A server on this machine, to download from
+
+
+@dataclass
+class Server:
+    """Answers `/good.zip` and the like with what the test put into `answers`."""
+
+    url: str
+    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    requests: int = 0
+
+    def serve(self, content: bytes) -> str:
+        """Address of a file with this content."""
+        return self.answer(lambda handler: send(handler, content, len(content)))
+
+    def answer(self, answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
+        path = f"/{len(self.answers)}.zip"
+        self.answers[path] = answer
+        return self.url + path
+
+
+def send(handler: BaseHTTPRequestHandler, content: bytes, declared: int) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(declared))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+@pytest.fixture
+def server(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            running.requests += 1
+            if self.path in running.answers:
+                running.answers[self.path](self)
+            else:
+                self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep quiet."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    running = Server(f"http://127.0.0.1:{http.server_port}")
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,))
+    thread.start()
+    yield running
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+def archive(path: Path, members: dict[str, bytes]) -> bytes:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return path.read_bytes()

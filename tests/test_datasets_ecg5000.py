@@ -7,16 +7,15 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import Parts
+from conftest import Parts, Server, archive, send
 from ectopy.beats import BEAT_SAMPLES, beats_digest
 from ectopy.datasets import fetch_ecg5000, load, load_ecg5000
 from ectopy.datasets.ecg5000 import (
@@ -165,64 +164,6 @@ def test_nothing_here_and_no_download_allowed(empty_machine: Path) -> None:
 
 
 # The download, from a server on this machine
-
-
-@dataclass
-class Server:
-    """Answers `/good.zip` and the like with what the test put into `answers`."""
-
-    url: str
-    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
-    requests: int = 0
-
-    def serve(self, content: bytes) -> str:
-        """Address of a file with this content."""
-        return self.answer(lambda handler: send(handler, content, len(content)))
-
-    def answer(self, answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
-        path = f"/{len(self.answers)}.zip"
-        self.answers[path] = answer
-        return self.url + path
-
-
-def send(handler: BaseHTTPRequestHandler, content: bytes, declared: int) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(declared))
-    handler.end_headers()
-    handler.wfile.write(content)
-
-
-@pytest.fixture
-def server(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            running.requests += 1
-            if self.path in running.answers:
-                running.answers[self.path](self)
-            else:
-                self.send_error(404)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    running = Server(f"http://127.0.0.1:{http.server_port}")
-    thread = threading.Thread(target=http.serve_forever, args=(0.02,))
-    thread.start()
-    yield running
-    http.shutdown()
-    thread.join()
-    http.server_close()
-
-
-def archive(path: Path, members: dict[str, bytes]) -> bytes:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return path.read_bytes()
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,18 @@ def loaded_after(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import ectopy", "from ectopy import Detector", "import ectopy.cli", "import ectopy.datasets"]
+    "statement",
+    [
+        "import ectopy",
+        "from ectopy import Detector",
+        "import ectopy.cli",
+        "import ectopy.datasets",
+        "import ectopy.formats",
+    ],
 )
 def test_tensorflow_and_other_heavy_packages_wait_until_they_are_needed(statement: str):
     heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "pyarrow", "scipy", "pooch", "ai_edge_litert"}
+    heavy |= {"wfdb", "edfio", "pandas"}
     assert heavy.isdisjoint(loaded_after(statement))
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ectopy.beats import BeatLayout, Beats
     from ectopy.detector import Detection, Detector, Explanation, ThresholdRule, Verdict
     from ectopy.estimator import AutoencoderDetector
+    from ectopy.formats import read
     from ectopy.pipeline import train
     from ectopy.recording import Annotations, Recording
 
@@ -29,6 +30,7 @@ _HOME = {
     "Recording": "recording",
     "ThresholdRule": "detector",
     "Verdict": "detector",
+    "read": "formats",
     "train": "pipeline",
 }
 
@@ -44,6 +46,7 @@ __all__ = [
     "ThresholdRule",
     "Verdict",
     "__version__",
+    "read",
     "train",
 ]
 

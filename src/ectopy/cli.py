@@ -98,6 +98,20 @@ def fetch_ecg5000_command(json: Json = None) -> None:
     console.screen(json).print(f"ECG5000 is verified and ready in {folder}: {len(training)} and {len(test)} beats.")
 
 
+@fetch_app.command("mitdb")
+def fetch_mitdb_command(json: Json = None) -> None:
+    """MIT-BIH Arrhythmia Database: 48 half hours with every beat annotated (Moody and Mark; from PhysioNet, ODC-BY)."""
+    from ectopy import console, datasets
+    from ectopy.datasets.mitdb import RECORDS
+
+    _check_rim(json)
+    folder = datasets.fetch_mitdb()
+    console.emit(json, {"folder": str(folder), "records": len(RECORDS)})
+    console.screen(json).print(
+        f"The MIT-BIH Arrhythmia Database is verified and ready in {folder}: {len(RECORDS)} records."
+    )
+
+
 @app.command()
 def train(
     data: Data,

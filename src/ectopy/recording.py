@@ -23,19 +23,23 @@ class Annotations:
         PhysioNet annotation codes: ``N`` normal, ``V`` premature ventricular, ``A`` atrial premature, ``F`` fusion,
         ``Q`` unclassifiable, ``E`` ventricular escape, ``~`` change of signal quality, and so on.
     subtypes : ndarray of int8, shape (n,), or None
-        PhysioNet subtype of each mark, where known; of ``~``, bits 0 to 3 say which signals are noisy, 4 to 7 which are
-        unreadable.
+        What a symbol leaves open; 0 where nothing does. Of ``~``: 0 where all leads are clean again, -1 where the
+        signal is unreadable, else one bit for each noisy lead.
+    notes : tuple of str, of n, or None
+        Text of each mark, as ``(AFIB`` of ``+``, a change of rhythm; empty where there is none.
     """
 
     positions: NDArray[np.int64]
     symbols: NDArray[np.str_]
     subtypes: NDArray[np.int8] | None = None
+    notes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.positions.shape != self.symbols.shape or self.positions.ndim != 1:
             raise DataError("annotations need one symbol per position.")
-        if self.subtypes is not None and self.subtypes.shape != self.positions.shape:
-            raise DataError("annotations need one subtype per position, or none at all.")
+        for what, values in (("subtype", self.subtypes), ("note", self.notes)):
+            if values is not None and len(values) != len(self.positions):
+                raise DataError(f"annotations need one {what} per position, or none at all.")
         if np.any(np.diff(self.positions) < 0):
             raise DataError("annotations must be in order of position.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ectopy.beats import Beats
 from ectopy.datasets.ecg5000 import fetch_ecg5000, load_ecg5000
+from ectopy.datasets.mitdb import fetch_mitdb, load_mitdb
 from ectopy.datasets.simulated import (
     Episode,
     load_simulated,
@@ -20,8 +21,10 @@ __all__ = [
     "NAMES",
     "Episode",
     "fetch_ecg5000",
+    "fetch_mitdb",
     "load",
     "load_ecg5000",
+    "load_mitdb",
     "load_simulated",
     "read_beats",
     "simulate_beats",

@@ -1,1 +1,150 @@
-"""Files of recordings and annotations."""
+"""Files of continuous ECG, one module for each format, read to a Recording; and annotations, written back.
+
+================================  =========================================================================
+``.hea``, ``.dat``, or no suffix  WFDB, the format of PhysioNet, by header, samples or name of the record
+``.edf``                          EDF, EDF+ and discontinuous EDF+
+``.csv``                          one row a sample, one column a lead
+``.parquet``                      the same, as Parquet
+``.npy``                          NumPy array of shape (samples,) or (samples, leads)
+================================  =========================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ectopy.errors import DataError, SettingError
+from ectopy.formats import delimited, edf, marks, npy, parquet, wfdb
+from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
+from ectopy.recording import Annotations, Recording
+
+__all__ = ["check_annotation_suffix", "read", "write_annotations"]
+
+_READERS: dict[str, Callable[[Path, Stated], Recording]] = {
+    ".hea": wfdb.read,
+    ".dat": wfdb.read,
+    ".edf": edf.read,
+    ".csv": delimited.read,
+    ".parquet": parquet.read,
+    ".npy": npy.read,
+}
+_WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
+    ".csv": marks.write_csv,
+    ".json": marks.write_json,
+    ".edf": edf.write_annotations,
+}
+_ANNOTATOR = re.compile(r"\.[A-Za-z]\w*", re.ASCII)
+
+
+def read(path: str | Path, *, sampling_rate_hz: float | None = None, unit: str | None = None) -> Recording:
+    """Read a continuous ECG.
+
+    Invalid samples and gaps become NaN. Of a file with other signals, those in a unit of voltage are read; where some
+    are called ECG, only these and those called like a lead; and where they have several rates, those with the highest.
+
+    Parameters
+    ----------
+    path : str or Path
+        The suffix says the format: see the module.
+    sampling_rate_hz : float, optional
+        For a file that states none; from 1 to 100,000.
+    unit : {"V", "mV", "uV", "nV"}, optional
+        For leads whose unit the file does not state; where it does, the file is right.
+
+    Returns
+    -------
+    Recording
+        In mV, with the annotations that the file holds, or that lie beside a WFDB record as ``.atr``; annotations
+        outside of the recording are left out. At most 64 leads and 2**30 values.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, of an unknown format, damaged, not whole, too large, or does not state a rate or unit
+        that the caller does not state either.
+    SettingError
+        If `sampling_rate_hz` or `unit` is none.
+    MissingExtraError
+        If the format needs the extra ``formats``, which is not installed.
+    """
+    stated = _check_stated(sampling_rate_hz, unit)
+    path = Path(path)
+    try:
+        return _reader(path)(path, stated)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into the memory of this machine; split it.") from error
+
+
+def write_annotations(path: str | Path, annotations: Annotations, sampling_rate_hz: float) -> None:
+    """Write marks on a recording, atomically.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.csv``, ``.json``, ``.edf`` (EDF+, annotations only), or the name of a WFDB record with an annotator as its
+        suffix, ``100.atr`` or ``100.ecto``.
+    annotations : Annotations
+    sampling_rate_hz : float
+        What the positions count.
+
+    Raises
+    ------
+    SettingError
+        If the suffix is no annotator, or the rate is none.
+    DataError
+        If a position is negative, or a WFDB file cannot hold a symbol or note.
+    OutputError
+        If the file cannot be written.
+    MissingExtraError
+        If the format needs the extra ``formats``, which is not installed.
+    """
+    path = Path(path)
+    check_annotation_suffix(path)
+    _check_stated(sampling_rate_hz, None)
+    if np.any(annotations.positions < 0):
+        raise DataError(f"{path} cannot hold the position {annotations.positions.min()}; expected positions from 0.")
+    _WRITERS.get(path.suffix.lower(), wfdb.write_annotations)(path, annotations, sampling_rate_hz)
+
+
+def check_annotation_suffix(path: Path) -> None:
+    """Raise SettingError unless annotations can be written to a file of that name."""
+    suffix = path.suffix.lower()
+    if suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _READERS):
+        return
+    raise SettingError(
+        f"annotations are written as .csv, .json, .edf or a WFDB annotator such as .atr, not as '{path.name}'."
+    )
+
+
+def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
+    if sampling_rate_hz is not None and not MIN_RATE_HZ <= sampling_rate_hz <= MAX_RATE_HZ:
+        raise SettingError(
+            f"the sampling rate must be from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz, not {sampling_rate_hz} Hz."
+        )
+    if unit is not None and millivolt(unit) is None:
+        raise SettingError(f"the unit {unit!r} is unknown; known are V, mV, uV and nV.")
+    return Stated(None if sampling_rate_hz is None else float(sampling_rate_hz), unit)
+
+
+def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
+    """The reader of a file that can be read at all."""
+    expected = "name a recording: a WFDB record (.hea), .edf, .csv, .parquet or .npy"
+    if not path.suffix and path.with_name(f"{path.name}.hea").is_file():
+        return wfdb.read
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; {expected}.")
+    if not path.exists():
+        raise DataError(f"{path} does not exist; {expected}.")
+    if path.suffix.lower() not in _READERS:
+        raise DataError(f"{path} is of an unknown format; {expected}.")
+    if not path.is_file():
+        raise DataError(f"{path} is not a regular file; {expected}.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty; {expected}.")
+    return _READERS[path.suffix.lower()]

@@ -1,0 +1,188 @@
+"""MIT-BIH Arrhythmia Database 1.0.0: 48 half hours of two leads, in which every beat is annotated.
+
+Moody GB, Mark RG. The impact of the MIT-BIH Arrhythmia Database. IEEE Eng in Med and Biol 20(3):45-50 (2001). From
+PhysioNet, https://doi.org/10.13026/C2F305, under the Open Data Commons Attribution License 1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ectopy.datasets.folders import DATA_VARIABLE, cache_folder, find_dataset
+from ectopy.errors import DataError, DatasetUnavailableError, SettingError
+from ectopy.formats import read
+from ectopy.formats.wfdb import require_extra
+from ectopy.recording import Recording
+
+MITDB_URL = "https://physionet.org/static/published-projects/mitdb/mit-bih-arrhythmia-database-1.0.0.zip"
+MAX_ARCHIVE_BYTES = 256 * 2**20
+MAX_MEMBER_BYTES = 4 * 2**20
+
+
+def _records(*numbers: int) -> tuple[str, ...]:
+    return tuple(map(str, numbers))
+
+
+DS1 = _records(
+    101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122, 124, 201, 203, 205, 207, 208, 209, 215, 220, 223, 230
+)
+"""Records for development, by de Chazal et al., IEEE Trans Biomed Eng 51(7):1196-1206 (2004)."""
+DS2 = _records(
+    100, 103, 105, 111, 113, 117, 121, 123, 200, 202, 210, 212, 213, 214, 219, 221, 222, 228, 231, 232, 233, 234
+)
+"""Records that are only ever scored, by the same; no patient is in both but the one of 201 and 202."""
+PACED = _records(102, 104, 107, 217)
+"""Records with paced beats, which are in neither."""
+RECORDS = tuple(sorted(DS1 + DS2 + PACED))
+"""All 48 records."""
+
+SAMPLING_RATE_HZ = 360
+LEADS = 2
+SAMPLES = 650_000
+
+_FOLDER = "mitdb"
+_SUFFIXES = (".hea", ".dat", ".atr")
+
+
+def load_mitdb(record: str, folder: Path | None = None) -> Recording:
+    """Load a record with its reference annotations.
+
+    Parameters
+    ----------
+    record : str
+        For example ``"101"``.
+    folder : Path, optional
+        Where it is; by default ``mitdb/`` in the folders of ``ECTOPY_DATA`` or in the user's cache.
+
+    Returns
+    -------
+    Recording
+        Shape (650000, 2), in mV at 360 Hz.
+
+    Raises
+    ------
+    SettingError
+        If the database has no such record.
+    DatasetUnavailableError
+        If the record is not on this machine.
+    DataError
+        If the copy on this machine is damaged or is not that record.
+    MissingExtraError
+        If the extra ``formats`` is not installed.
+    """
+    if record not in RECORDS:
+        raise SettingError(f"the record {record!r} is unknown; the MIT-BIH Arrhythmia Database has {_names(RECORDS)}.")
+    folder = folder or find_mitdb((record,))
+    if folder is None:
+        raise _unavailable(f"record {record} is not on this machine")
+    recording = read(folder / record)
+    _verify(recording, folder / record)
+    return recording
+
+
+def find_mitdb(records: Sequence[str] = RECORDS) -> Path | None:
+    """Folder on this machine that has the files of all these records; or None."""
+    return find_dataset(_FOLDER, lambda folder: _holds(folder, records))
+
+
+def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
+    """Make sure that a verified copy of all 48 records is on this machine, downloading it if need be.
+
+    The download, of 74 MB, appears in the cache whole and verified, or not at all. A damaged copy in the cache is
+    replaced; one in a folder of ``ECTOPY_DATA`` is the user's and is left alone.
+
+    Parameters
+    ----------
+    url : str
+        Where PhysioNet's zip archive is.
+    progress : bool
+        Whether to show a progress bar, on standard error, where that is a terminal.
+
+    Returns
+    -------
+    Path
+        The folder that holds it.
+
+    Raises
+    ------
+    DatasetUnavailableError
+        If it cannot be downloaded, what was downloaded is not the database, or the cache cannot be written.
+    DataError
+        If a copy in a folder of ``ECTOPY_DATA`` is damaged.
+    MissingExtraError
+        If the extra ``formats`` is not installed.
+    """
+    require_extra()
+    target = cache_folder() / _FOLDER
+    found = find_mitdb(RECORDS)
+    if found is not None:
+        try:
+            _verify_all(found)
+        except DataError:
+            if found != target:
+                raise
+        else:
+            return found
+    try:
+        _download_to(target, url, progress)
+    except DatasetUnavailableError as error:
+        raise _unavailable(_clause(error)) from error
+    except DataError as error:
+        raise _unavailable(f"what {url} sent is not the database, {_clause(error)}") from error
+    except OSError as error:
+        raise _unavailable(f"{target} cannot be written, {error.strerror or error}") from error
+    return target
+
+
+def _holds(folder: Path, records: Sequence[str]) -> bool:
+    return all((folder / f"{record}{suffix}").is_file() for record in records for suffix in _SUFFIXES)
+
+
+def _verify_all(folder: Path) -> None:
+    for record in RECORDS:
+        load_mitdb(record, folder)
+
+
+def _verify(recording: Recording, path: Path) -> None:
+    """Raise DataError unless a recording can be a record of the database."""
+    shape, rate = recording.signal.shape, recording.sampling_rate_hz
+    if shape != (SAMPLES, LEADS) or rate != SAMPLING_RATE_HZ or not recording.annotations:
+        raise DataError(
+            f"{path} has {shape[0]} samples of {shape[1]} leads at {rate:g} Hz and {len(recording.annotations or ())} "
+            f"annotations, not {SAMPLES} of {LEADS} at {SAMPLING_RATE_HZ} Hz with annotations; put the official files "
+            "in its place, or delete it and run `ectopy fetch mitdb`."
+        )
+
+
+def _download_to(target: Path, url: str, progress: bool) -> None:
+    from ectopy.datasets import download
+
+    wanted = [[f"{record}{suffix}"] for record in RECORDS for suffix in _SUFFIXES]
+    with download.fresh_folder(target, lambda folder: _holds(folder, RECORDS)) as folder:
+        archive = folder / "archive.zip"
+        download.download(
+            url,
+            archive,
+            title="Downloading the MIT-BIH Arrhythmia Database",
+            max_bytes=MAX_ARCHIVE_BYTES,
+            progress=progress,
+        )
+        download.unpack(archive, folder, wanted, max_member_bytes=MAX_MEMBER_BYTES)
+        archive.unlink()
+        _verify_all(folder)
+
+
+def _unavailable(reason: str) -> DatasetUnavailableError:
+    return DatasetUnavailableError(
+        f"the MIT-BIH Arrhythmia Database is not available: {reason}; run `ectopy fetch mitdb` with a network, or put "
+        f"the official files into a folder {_FOLDER} inside one that {DATA_VARIABLE} names."
+    )
+
+
+def _names(records: Sequence[str]) -> str:
+    return ", ".join(records)
+
+
+def _clause(error: Exception) -> str:
+    return str(error).removesuffix(".")

@@ -1,0 +1,120 @@
+"""What every format has in common: which signals are leads, in which unit, at which rate, and how much is too much."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ectopy.errors import DataError
+
+MAX_LEADS = 64
+"""Most leads that are read from one recording."""
+MAX_VALUES = 2**30
+"""Most values, samples times leads, that are read from one recording: 4 GiB, or two weeks of three leads at 250 Hz."""
+MIN_RATE_HZ = 1.0
+MAX_RATE_HZ = 100_000.0
+BLOCK_S = 600.0
+"""Long recordings are read in blocks of this many seconds."""
+
+_MILLIVOLT = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "ÂµV": 1e-3, "nV": 1e-6}
+# The last-but-one is a micro sign in UTF-8 that was read as Latin-1.
+_FACTORS = _MILLIVOLT | {unit.lower(): factor for unit, factor in _MILLIVOLT.items()}
+_SAYS_ECG = re.compile(r"\b(ecg|ekg)", re.IGNORECASE)
+_LEAD_NAME = re.compile(r"(i{1,3}|av[rlf]|m?v[1-9]?r?|ml(i{1,3}|[1-3])|m?cl?m?[1-9]|lead.*)", re.IGNORECASE)
+
+
+class Stated(NamedTuple):
+    """What the caller says of a file, for what the file itself leaves open; None where nothing is said."""
+
+    sampling_rate_hz: float | None
+    unit: str | None
+
+
+class Signal(NamedTuple):
+    """One signal of a file; `unit` is empty where the file states none."""
+
+    name: str
+    unit: str
+    sampling_rate_hz: float
+
+
+def millivolt(unit: str) -> float | None:
+    """What one of `unit` is in mV; None where it is no unit of voltage."""
+    return _FACTORS.get(unit.strip())
+
+
+def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> list[int]:
+    """Which signals are read, by their index.
+
+    Those in a unit of voltage; where some of them are called ECG or EKG, only these and those called like a lead (II,
+    aVR, V5, ...), so that the EEG of a sleep study stays out. Where they have several sampling rates, those with the
+    highest: a slower one is left out rather than resampled.
+
+    Raises
+    ------
+    DataError
+        If there is no such signal, one that looks like a lead states no unit and `unit` is None, or there are too many.
+    """
+    units = [signal.unit or unit or "" for signal in signals]
+    leads = [index for index, stated in enumerate(units) if millivolt(stated) is not None]
+    for index, signal in enumerate(signals):
+        if not units[index] and (not leads or _is_ecg(signal)):
+            raise DataError(
+                f"{path} states no unit for the lead {signal.name!r}: "
+                "give V, mV or uV with unit= (--unit on the command line)."
+            )
+    if not leads:
+        found = ", ".join(sorted({repr(stated) for stated in units})) or "none at all"
+        raise DataError(f"{path} holds no lead: expected a signal in V, mV or uV and found {found[:200]}.")
+    if any(_SAYS_ECG.search(signals[index].name) for index in leads):
+        leads = [index for index in leads if _is_ecg(signals[index])]
+    fastest = max(signals[index].sampling_rate_hz for index in leads)
+    leads = [index for index in leads if signals[index].sampling_rate_hz == fastest]
+    if len(leads) > MAX_LEADS:
+        raise DataError(f"{path} holds {len(leads)} leads, and a recording may have {MAX_LEADS}: split it.")
+    return leads
+
+
+def _is_ecg(signal: Signal) -> bool:
+    return bool(_SAYS_ECG.search(signal.name) or _LEAD_NAME.fullmatch(signal.name.strip()))
+
+
+def factors(signals: Sequence[Signal], leads: Sequence[int], unit: str | None) -> list[float]:
+    """What the values of each chosen lead are to be multiplied with to become mV."""
+    return [millivolt(signals[index].unit or unit or "") or math.nan for index in leads]
+
+
+def sampling_rate(path: Path, in_file_hz: float | None, stated_hz: float | None) -> float:
+    """The rate that the file states or, where it states none, the caller.
+
+    Raises
+    ------
+    DataError
+        If neither does, they contradict each other, or the rate is out of range.
+    """
+    rate = stated_hz if in_file_hz is None else in_file_hz
+    if rate is None:
+        raise DataError(
+            f"{path} states no sampling rate: give it in Hz with sampling_rate_hz= (--rate on the command line)."
+        )
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise DataError(
+            f"{path} has a sampling rate of {rate:g} Hz; expected one from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz."
+        )
+    if stated_hz is not None and not math.isclose(rate, stated_hz, rel_tol=1e-6):
+        raise DataError(f"{path} states a sampling rate of {rate:g} Hz, not {stated_hz:g} Hz: leave yours out.")
+    return rate
+
+
+def check_size(path: Path, samples: int, leads: int) -> None:
+    """Raise DataError where a recording has no samples, or more than fit into memory."""
+    if samples < 1:
+        raise DataError(f"{path} holds no samples; expected a recording.")
+    if samples * leads > MAX_VALUES:
+        raise DataError(
+            f"{path} claims {samples:,} samples of {leads} lead{'s' * (leads != 1)}, and a recording may have "
+            f"{MAX_VALUES:,} values: split it."
+        )

@@ -1,0 +1,50 @@
+"""NPY: an array of NumPy, of shape (samples,) or (samples, leads)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError
+from ectopy.formats.columns import choose_columns, numbered, on_grid, to_samples
+from ectopy.formats.leads import MAX_LEADS, Stated, check_size
+from ectopy.formats.rim import refusing
+from ectopy.recording import Recording
+
+_BLOCK_ROWS = 2**16
+
+
+def read(path: Path, stated: Stated) -> Recording:
+    """Read an array of numbers, never of objects; rate and unit are the caller's to state.
+
+    Raises
+    ------
+    DataError
+        If the file is no such array, is cut short or too large, or rate or unit are not stated.
+    """
+    with refusing(
+        f"{path} is not a whole .npy file of numbers; save the signal with numpy.save as an array of shape "
+        "(samples, leads) and a numeric type."
+    ):
+        # A memory map checks the size that the header claims against the file, and never unpickles.
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    if array.dtype.kind not in "fiu":
+        raise DataError(f"{path} holds an array of type {array.dtype}; expected real numbers.")
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2 or not array.shape[1]:
+        raise DataError(f"{path} holds an array of shape {array.shape}; expected (samples, leads).")
+    rows, leads = array.shape
+    if leads > MAX_LEADS >= rows:
+        raise DataError(f"{path} holds an array of shape {array.shape}; expected (samples, leads): transpose it.")
+    columns = choose_columns(path, numbered(leads), stated)
+    check_size(path, rows, leads)
+    samples = np.empty((rows, leads), np.float32)
+    for begin in range(0, rows, _BLOCK_ROWS):
+        block = array[begin : begin + _BLOCK_ROWS]
+        samples[begin : begin + _BLOCK_ROWS] = to_samples(block.astype(np.float64), columns)
+    signal, rate = on_grid(path, samples, None, stated)
+    return Recording(signal, rate, columns.names, source=str(path))

@@ -1,0 +1,119 @@
+"""Linear-phase filters that give the same samples for a stream as for the whole signal.
+
+Every output sample is a sum over the same inputs in the same order however the signal is cut into chunks, so results
+are equal to the last bit. FFT convolution and running sums are not, and are not used here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import upfirdn
+
+
+@dataclass(frozen=True, slots=True)
+class Fir:
+    """A symmetric FIR filter that changes the rate by ``up / down``; zero phase.
+
+    Output sample m lies at the time of input sample ``m * down / up``.
+
+    Attributes
+    ----------
+    taps : ndarray of float64, shape (odd length,)
+        Symmetric, at the rate of the input times `up`.
+    up, down : int
+        Without a common divisor.
+    """
+
+    taps: NDArray[np.float64]
+    up: int = 1
+    down: int = 1
+
+    @property
+    def reach(self) -> int:
+        """Input samples needed after the time of an output sample."""
+        return -(-(len(self.taps) // 2) // self.up)
+
+
+@dataclass(frozen=True, slots=True)
+class FirState:
+    """What a filter remembers between chunks.
+
+    Attributes
+    ----------
+    recent : ndarray of float64, shape (leads, k)
+        Input still needed.
+    start : int
+        Position of the first of them in the whole input.
+    done : int
+        Output samples given so far.
+    """
+
+    recent: NDArray[np.float64]
+    start: int = 0
+    done: int = 0
+
+    @classmethod
+    def fresh(cls, leads: int) -> FirState:
+        """Before the first sample; the signal counts as 0 before that."""
+        return cls(np.empty((leads, 0)))
+
+
+def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[FirState, NDArray[np.float64]]:
+    """Filter the next samples.
+
+    Parameters
+    ----------
+    fir : Fir
+    state : FirState
+    chunk : ndarray of float64, shape (leads, k)
+        Finite values.
+
+    Returns
+    -------
+    state : FirState
+    output : ndarray of float64, shape (leads, m)
+        All output samples for which the input is now known.
+    """
+    samples = np.concatenate([state.recent, chunk], axis=1)
+    end = state.start + samples.shape[1]
+    # Zeros in front make the delay a whole number of output samples.
+    lead_in = -(len(fir.taps) // 2) % fir.down
+    delay = (len(fir.taps) // 2 + lead_in) // fir.down
+    known = max(state.done, (end * fir.up - 1) // fir.down - delay + 1)
+    first = state.start * fir.up // fir.down - delay
+    if known > state.done:
+        taps = np.concatenate([np.zeros(lead_in), fir.taps])
+        output = upfirdn(taps, samples, fir.up, fir.down, axis=1)[:, state.done - first : known - first]
+    else:
+        output = np.empty((len(samples), 0))
+    oldest = (known * fir.down - len(fir.taps) // 2) // fir.up
+    # The kept input begins where input and output samples coincide, so that the phase of `up` and `down` is kept too.
+    start = max(state.start, oldest // fir.down * fir.down)
+    return FirState(samples[:, start - state.start :], start, known), output
+
+
+def fir_apply(fir: Fir, signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filter a whole signal, which counts as 0 before its start and keeps its last value after its end.
+
+    Parameters
+    ----------
+    fir : Fir
+    signal : ndarray of float64, shape (leads, n)
+
+    Returns
+    -------
+    ndarray of float64, shape (leads, ceil(n * up / down))
+    """
+    state, output = fir_step(fir, FirState.fresh(len(signal)), signal)
+    _, rest = fir_end(fir, state, signal.shape[1], signal[:, -1:])
+    return np.concatenate([output, rest], axis=1)
+
+
+def fir_end(fir: Fir, state: FirState, length: int, last: NDArray[np.float64]) -> tuple[FirState, NDArray[np.float64]]:
+    """The output samples that are left when an input of `length` samples ends, its last value held."""
+    state, output = fir_step(fir, state, np.repeat(last, fir.reach + fir.down, axis=1))
+    wanted = -(-length * fir.up // fir.down) - (state.done - output.shape[1])
+    return state, output[:, : max(wanted, 0)]

@@ -1,0 +1,304 @@
+"""Finds the heartbeats: where each QRS complex is, from all readable leads together.
+
+Energy between 5 and 25 Hz says where something steep happens in each lead. Each lead is measured by its own recent QRS
+complexes and counts by how far they stand out, so that a beat which is low in one lead is seen in another and a noisy
+lead does not drown a clean one. A rule with a small memory then decides about the peaks of this evidence, in the manner
+of Pan and Tompkins (doi:10.1109/TBME.1985.325532): a threshold that follows the recent beats, a refractory period, a
+guard against T waves, and a search back where a beat is overdue. Constants were chosen on the records DS1 of the MIT-BIH
+Arrhythmia Database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+from scipy.signal import firwin
+
+from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
+from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
+
+EVIDENCE_RATE_HZ = ANALYSIS_RATE_HZ // 2
+
+_QRS_BAND = Fir(firwin(91, [5.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
+_ENERGY = Fir(np.full(7, 1 / 7))
+_MISSING = Fir(np.ones(3), 1, 2)
+
+_BLOCK = EVIDENCE_RATE_HZ  # one second
+_REMEMBERED_BLOCKS = 9
+_FIRST_BLOCKS = 3
+_BACKGROUND_PERCENTILE = 40
+_LEAST_HEIGHT_MV = 0.02
+_APART = 13  # a peak is the highest within so many samples to each side
+_LEAST_EVIDENCE = 0.08
+
+_THRESHOLD = 0.36
+_REFRACTORY = round(0.25 * EVIDENCE_RATE_HZ)
+_T_WAVE_SHARE = 0.6
+_T_WAVE_UNTIL, _T_WAVE_OVER = 0.30 * EVIDENCE_RATE_HZ, 0.45 * EVIDENCE_RATE_HZ
+_OVERDUE = 1.6
+_OVERDUE_SHARE = 0.7
+_REMEMBERED_BEATS = 8
+_LEVEL_RANGE = (0.3, 2.0)
+_RR_RANGE = (0.3 * EVIDENCE_RATE_HZ, 1.5 * EVIDENCE_RATE_HZ)
+_USUAL_RR = 0.8 * EVIDENCE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The rule's memory; positions are samples at `EVIDENCE_RATE_HZ`.
+
+    Attributes
+    ----------
+    heights, intervals : tuple of float
+        Evidence of the last beats, and the RR intervals between them.
+    beat : tuple of (float, float), or None
+        Position and evidence of the last beat.
+    told : bool
+        Whether it was given as a result; until then a higher peak close by may replace it.
+    passed_over : tuple of (float, float)
+        Peaks since then that were too low, in case a beat is overdue.
+    """
+
+    heights: tuple[float, ...] = (1.0,) * _REMEMBERED_BEATS
+    intervals: tuple[float, ...] = (_USUAL_RR,) * _REMEMBERED_BEATS
+    beat: tuple[float, float] | None = None
+    told: bool = True
+    passed_over: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatState:
+    """What the detector remembers between chunks of filtered signal.
+
+    Attributes
+    ----------
+    band, energy, missing : FirState
+        Of the filters.
+    waiting, absent : ndarray, shape (leads, k)
+        Energy, and where there is none, for which the height of a QRS complex is not known yet.
+    heights, backgrounds : ndarray of float64, shape (leads, at most 9)
+        Of the last blocks of one second.
+    evidence : ndarray of float64, shape (k,)
+        The latest, in which peaks may still be found.
+    start : int
+        Position of its first sample.
+    rhythm : Rhythm
+    """
+
+    band: FirState
+    energy: FirState
+    missing: FirState
+    waiting: NDArray[np.float64]
+    absent: NDArray[np.bool_]
+    heights: NDArray[np.float64]
+    backgrounds: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    start: int
+    rhythm: Rhythm
+    length: int = 0
+
+    @classmethod
+    def fresh(cls, leads: int) -> HeartbeatState:
+        """Before the first sample of so many leads."""
+        fresh, none = FirState.fresh(leads), np.empty((leads, 0))
+        # The first peak may lie on the first sample.
+        before = np.zeros(_APART)
+        return cls(fresh, fresh, fresh, none, none.astype(bool), none, none, before, -_APART, Rhythm())
+
+
+def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[HeartbeatState, NDArray[np.float64]]:
+    """Find heartbeats in the next stretch of filtered signal; the same for any cutting into stretches.
+
+    Returns
+    -------
+    state : HeartbeatState
+    positions : ndarray of float64, shape (n,)
+        In samples at `EVIDENCE_RATE_HZ`, in order. A beat is told when nothing can change it any more: usually half a
+        second after it, later where it was at first passed over.
+    """
+    band, qrs = fir_step(_QRS_BAND, state.band, filtered.signal)
+    energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
+    missing, gone = fir_step(_MISSING, state.missing, filtered.missing.astype(np.float64))
+    length = state.length + filtered.signal.shape[1]
+    state = replace(state, band=band, energy=energy, missing=missing, length=length)
+    return _weigh(state, power, gone, last=False)
+
+
+def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
+    """The heartbeats that are left when the signal ends."""
+    edge = np.zeros((len(state.waiting), 1))
+    band, qrs = fir_end(_QRS_BAND, state.band, state.length, edge)
+    energy, begun = fir_step(_ENERGY, state.energy, qrs * qrs)
+    _, rest = fir_end(_ENERGY, energy, band.done, edge)
+    _, gone = fir_end(_MISSING, state.missing, state.length, edge)
+    power = np.concatenate([begun, rest], axis=1)
+    power = power[:, : -(-state.length // 2) - state.energy.done]
+    _, positions = _weigh(state, power, gone, last=True)
+    return positions
+
+
+def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
+    """Find the heartbeats of a whole filtered signal.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Seconds from the start of the signal, in order, at least 0.25 s apart.
+    """
+    state, positions = heartbeats_step(HeartbeatState.fresh(len(filtered.signal)), filtered)
+    return np.concatenate([positions, heartbeats_end(state)]) / EVIDENCE_RATE_HZ
+
+
+def _weigh(
+    state: HeartbeatState, power: NDArray[np.float64], gone: NDArray[np.float64], *, last: bool
+) -> tuple[HeartbeatState, NDArray[np.float64]]:
+    """From the energy of each lead to evidence, and on to beats."""
+    energy = np.concatenate([state.waiting, np.sqrt(np.maximum(power, 0.0))], axis=1)
+    absent = np.concatenate([state.absent, gone > 0], axis=1)
+    ready = min(energy.shape[1], absent.shape[1])
+    blocks = ready // _BLOCK
+    known = state.heights.shape[1] + blocks >= _FIRST_BLOCKS
+    if not known and not last:
+        return replace(state, waiting=energy, absent=absent), np.empty(0)
+    if last:
+        blocks = -(-ready // _BLOCK)
+    taken = min(blocks * _BLOCK, ready)
+    leads = len(energy)
+    padded = blocks * _BLOCK - taken
+    energies = np.pad(energy[:, :taken], ((0, 0), (0, padded))).reshape(leads, blocks, _BLOCK)
+    absences = np.pad(absent[:, :taken], ((0, 0), (0, padded)), constant_values=True).reshape(leads, blocks, _BLOCK)
+    unusable = absences.mean(axis=2) > 0.5
+    place = _BLOCK * _BACKGROUND_PERCENTILE // 100
+    heights = np.where(unusable, np.nan, energies.max(axis=2, initial=0.0))
+    backgrounds = np.where(unusable, np.nan, np.partition(energies, place, axis=2)[..., place])
+    heights, height = _remember(state.heights, heights)
+    backgrounds, background = _remember(state.backgrounds, backgrounds)
+    evidence = _evidence(energies, absences, height, background).reshape(-1)[:taken]
+    state = replace(
+        state, waiting=energy[:, taken:], absent=absent[:, taken:], heights=heights, backgrounds=backgrounds
+    )
+    return _decide(state, evidence, last=last)
+
+
+def _remember(
+    memory: NDArray[np.float64], blocks: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The memory after the blocks, and for each block the median of those before it, or of the first ones."""
+    history = np.concatenate([memory, blocks], axis=1)
+    before = np.full((len(history), _REMEMBERED_BLOCKS), np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([before, history], axis=1), _REMEMBERED_BLOCKS, 1)
+    medians = _median(windows[:, memory.shape[1] : history.shape[1]])
+    if memory.shape[1] < _FIRST_BLOCKS:
+        medians[:, : _FIRST_BLOCKS - memory.shape[1]] = _median(history[:, None, :_FIRST_BLOCKS])
+    return history[:, -_REMEMBERED_BLOCKS:], medians
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lower median along the last axis, of those that are known; NaN where none is."""
+    ordered = np.sort(values, axis=-1)
+    middle = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0) // 2
+    median: NDArray[np.float64] = np.take_along_axis(ordered, middle[..., None], axis=-1)[..., 0]
+    return median
+
+
+def _evidence(
+    energies: NDArray[np.float64],
+    absences: NDArray[np.bool_],
+    heights: NDArray[np.float64],
+    backgrounds: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Mean over the leads of the energy, 1 = a usual QRS complex, each lead weighted by how far they stand out."""
+    heights = np.maximum(heights, _LEAST_HEIGHT_MV)
+    clearness = np.maximum(heights / np.maximum(backgrounds, 1e-3) - 1.0, 0.01) ** 2
+    weights = np.where(absences, 0.0, np.nan_to_num(clearness)[..., None])
+    total = weights.sum(axis=0)
+    weighted = (energies / np.nan_to_num(heights, nan=1.0)[..., None] * weights).sum(axis=0)
+    evidence: NDArray[np.float64] = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
+    return evidence
+
+
+def _decide(
+    state: HeartbeatState, evidence: NDArray[np.float64], *, last: bool
+) -> tuple[HeartbeatState, NDArray[np.float64]]:
+    """From evidence to beats: its peaks, each judged by the rule."""
+    whole = np.concatenate([state.evidence, evidence, np.zeros(_APART if last else 0)])
+    inner = whole[_APART : len(whole) - _APART]
+    if len(inner) == 0:
+        return replace(state, evidence=whole), np.empty(0)
+    highest = maximum_filter1d(whole, 2 * _APART + 1)[_APART : len(whole) - _APART]
+    peaks = np.flatnonzero((inner == highest) & (inner > _LEAST_EVIDENCE)) + _APART
+    left, top, right = whole[peaks - 1], whole[peaks], whole[peaks + 1]
+    bend = 2 * top - left - right
+    between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
+    positions = state.start + peaks + np.clip(between, -0.5, 0.5)
+    seen = np.inf if last else float(state.start + len(whole) - _APART)
+    rhythm, beats = _judge(state.rhythm, zip(positions.tolist(), top.tolist(), strict=True), seen)
+    kept = len(whole) - 2 * _APART
+    return replace(state, evidence=whole[kept:], start=state.start + kept, rhythm=rhythm), np.array(beats)
+
+
+def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) -> tuple[Rhythm, list[float]]:
+    """Which peaks of the evidence are heartbeats.
+
+    `seen` is where the next peak can lie at the earliest.
+    """
+    heights, intervals, passed_over = list(rhythm.heights), list(rhythm.intervals), list(rhythm.passed_over)
+    beat, told, beats = rhythm.beat, rhythm.told, []
+    usual_height, usual_interval = _usual_height(heights), _middle(intervals)
+
+    def accept(position: float, height: float) -> None:
+        nonlocal beat, told, usual_height, usual_interval
+        if beat is not None:
+            if not told:
+                beats.append(beat[0])
+            intervals.append(min(max(position - beat[0], _RR_RANGE[0]), _RR_RANGE[1]))
+            usual_interval = _middle(intervals[-_REMEMBERED_BEATS:])
+        heights.append(height)
+        usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
+        passed_over[:] = [peak for peak in passed_over if peak[0] > position]
+        beat, told = (position, height), False
+
+    for position, height in peaks:
+        if beat is not None and passed_over and position - beat[0] > _OVERDUE * usual_interval:
+            least = _OVERDUE_SHARE * _THRESHOLD * usual_height
+            overdue = [peak for peak in passed_over if beat[0] + _REFRACTORY < peak[0] < position - _REFRACTORY]
+            best = max(overdue, key=lambda peak: peak[1], default=(0.0, 0.0))
+            if best[1] > least:
+                accept(*best)
+        threshold = _THRESHOLD * usual_height
+        if beat is not None:
+            since = position - beat[0]
+            if since < _REFRACTORY:
+                if height > max(beat[1], threshold) and not told:
+                    beat = position, height
+                    heights[-1] = height
+                    usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
+                continue
+            if since < _T_WAVE_OVER:
+                fading = min(1.0, (_T_WAVE_OVER - since) / (_T_WAVE_OVER - _T_WAVE_UNTIL))
+                threshold = max(threshold, _T_WAVE_SHARE * beat[1] * fading)
+        if height > threshold:
+            accept(position, height)
+        else:
+            passed_over.append((position, height))
+    if beat is not None and not told and seen - beat[0] > _REFRACTORY:
+        beats.append(beat[0])
+        told = True
+    return (
+        Rhythm(
+            tuple(heights[-_REMEMBERED_BEATS:]), tuple(intervals[-_REMEMBERED_BEATS:]), beat, told, tuple(passed_over)
+        ),
+        beats,
+    )
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _usual_height(heights: list[float]) -> float:
+    return min(max(_middle(heights), _LEVEL_RANGE[0]), _LEVEL_RANGE[1])

@@ -4,8 +4,8 @@ Energy between 5 and 25 Hz says where something steep happens in each lead. Each
 complexes and counts by how far they stand out, so that a beat which is low in one lead is seen in another and a noisy
 lead does not drown a clean one. A rule with a small memory then decides about the peaks of this evidence, in the manner
 of Pan and Tompkins (doi:10.1109/TBME.1985.325532): a threshold that follows the recent beats, a refractory period, a
-guard against T waves, and a search back where a beat is overdue. Constants were chosen on the records DS1 of the MIT-BIH
-Arrhythmia Database.
+guard against T waves, and a search back where a beat is overdue. Constants were chosen on the records DS1 of the
+MIT-BIH Arrhythmia Database.
 """
 
 from __future__ import annotations

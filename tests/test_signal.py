@@ -318,7 +318,8 @@ def test_beats_between_leading_and_trailing_gaps_are_found(before_s, after_s, ra
     signal[: round(before_s * rate_hz)] = np.nan
     signal[round((40 - after_s) * rate_hz) :] = np.nan
     found, true = beats(signal, rate_hz), true_beats(recording)
-    assert far_from(true[(true > before_s + 0.3) & (true < 39.7 - after_s)], found).size == 0
+    # In a second of which less than a half is there, a P wave may be taken for the beat.
+    assert far_from(true[(true > before_s + 0.8) & (true < 39.7 - after_s)], found).size == 0
     assert np.all((found > before_s - 0.1) & (found < 40.1 - after_s))
 
 

@@ -25,6 +25,7 @@ from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 
 EVIDENCE_RATE_HZ = ANALYSIS_RATE_HZ // 2
+_STEP = 600 * ANALYSIS_RATE_HZ
 
 _QRS_BAND = Fir(firwin(91, [5.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
 _ENERGY = Fir(np.full(7, 1 / 7))
@@ -147,15 +148,19 @@ def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
 
 
 def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
-    """Find the heartbeats of a whole filtered signal.
+    """Find the heartbeats of a whole filtered signal, ten minutes at a time.
 
     Returns
     -------
     ndarray of float64, shape (n,)
         Seconds from the start of the signal, in order, at least 0.24 s apart.
     """
-    state, positions = heartbeats_step(HeartbeatState.fresh(len(filtered.signal)), filtered)
-    return np.concatenate([positions, heartbeats_end(state)]) / (filtered.rate_hz / 2)
+    state, parts = HeartbeatState.fresh(len(filtered.signal)), []
+    for start in range(0, filtered.signal.shape[1], _STEP):
+        piece = slice(start, start + _STEP)
+        state, positions = heartbeats_step(state, Filtered(filtered.signal[:, piece], filtered.missing[:, piece]))
+        parts.append(positions)
+    return np.concatenate([*parts, heartbeats_end(state)]) / (filtered.rate_hz / 2)
 
 
 def _weigh(
@@ -208,13 +213,13 @@ def _remember(
     history = np.concatenate([memory, np.where(unusable, np.nan, blocks)], axis=1)
     before = np.full((len(history), _REMEMBERED_BLOCKS), np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([before, history], axis=1), _REMEMBERED_BLOCKS, 1)
-    medians = _median(windows[:, memory.shape[1] : history.shape[1]])
+    medians = lower_median(windows[:, memory.shape[1] : history.shape[1]])
     if memory.shape[1] < _FIRST_BLOCKS:
-        medians[:, : _FIRST_BLOCKS - memory.shape[1]] = _median(history[:, None, :_FIRST_BLOCKS])
+        medians[:, : _FIRST_BLOCKS - memory.shape[1]] = lower_median(history[:, None, :_FIRST_BLOCKS])
     return history[:, -_REMEMBERED_BLOCKS:], np.where(np.isnan(medians), blocks, medians)
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lower median along the last axis, of those that are known; NaN where none is."""
     ordered = np.sort(values, axis=-1)
     middle = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0) // 2

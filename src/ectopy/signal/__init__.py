@@ -1,6 +1,16 @@
-"""Samples to beats: filters, where the heartbeats are."""
+"""Samples to beats: filters, where the heartbeats are, how far each lead can be trusted."""
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered, FilterSettings, filter_signal
 from ectopy.signal.heartbeats import find_heartbeats
+from ectopy.signal.quality import Quality, Stretch, assess
 
-__all__ = ["ANALYSIS_RATE_HZ", "FilterSettings", "Filtered", "filter_signal", "find_heartbeats"]
+__all__ = [
+    "ANALYSIS_RATE_HZ",
+    "FilterSettings",
+    "Filtered",
+    "Quality",
+    "Stretch",
+    "assess",
+    "filter_signal",
+    "find_heartbeats",
+]

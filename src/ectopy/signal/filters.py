@@ -56,13 +56,17 @@ class Filtered:
     Attributes
     ----------
     signal : ndarray of float64, shape (leads, n)
-        Millivolt at `ANALYSIS_RATE_HZ`; held where there was no valid sample.
+        Millivolt at `rate_hz`; held where there was no valid sample.
     missing : ndarray of bool, shape (leads, n)
         Where there was none.
+    rate_hz : float
+        `ANALYSIS_RATE_HZ`, or within 0.13 % of it where no small fraction leads there from the rate of the recording;
+        exact for 100, 125, 128, 200, 250, 256, 257, 300, 360, 500, 512 and 1000 Hz. Times are counted with this.
     """
 
     signal: NDArray[np.float64]
     missing: NDArray[np.bool_]
+    rate_hz: float = float(ANALYSIS_RATE_HZ)
 
     def with_gaps(self) -> NDArray[np.float64]:
         """The signal with NaN where it is missing."""
@@ -111,6 +115,11 @@ class Filter:
             smooth=Fir(hann / hann.sum()),
             widen=Fir(triangle, _THIN, 1),
         )
+
+    @property
+    def analysis_rate_hz(self) -> float:
+        """The rate of the result, as in `Filtered`."""
+        return self.rate_hz * self.lowpass.up / self.lowpass.down
 
     def fresh(self, leads: int) -> FilterState:
         """Before the first sample of so many leads."""
@@ -197,7 +206,7 @@ def filter_step(plan: Filter, state: FilterState, chunk: NDArray[np.floating]) -
         state, last=last, offset=offset, gap=gap, lowpass=lowpass, spread=spread, thin=thin, smooth=smooth, widen=widen
     )
     state = replace(state, length=state.length + samples.shape[1])
-    return _give(state, low, baseline, gone > 0)
+    return _give(plan, state, low, baseline, gone > 0)
 
 
 def filter_end(plan: Filter, state: FilterState) -> Filtered:
@@ -216,7 +225,7 @@ def filter_end(plan: Filter, state: FilterState) -> Filtered:
     slow = np.concatenate([begun, rest], axis=1)
     widen, begun = fir_step(plan.widen, state.widen, slow)
     _, rest = fir_end(plan.widen, widen, points, slow[:, -1:] if slow.shape[1] else np.zeros((leads, 1)))
-    _, filtered = _give(state, low, np.concatenate([begun, rest], axis=1), gone > 0)
+    _, filtered = _give(plan, state, low, np.concatenate([begun, rest], axis=1), gone > 0)
     return filtered
 
 
@@ -233,7 +242,7 @@ def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: Filter
     Returns
     -------
     Filtered
-        ``ceil(samples * 180 / rate_hz)`` samples of each lead; sample m lies ``m / 180`` s after the first one.
+        Sample m of each lead lies ``m / filtered.rate_hz`` s after the first sample; as many as lie before the end.
 
     Raises
     ------
@@ -250,6 +259,7 @@ def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: Filter
     return Filtered(
         np.concatenate([part.signal for part in parts], axis=1),
         np.concatenate([part.missing for part in parts], axis=1),
+        plan.analysis_rate_hz,
     )
 
 
@@ -268,11 +278,15 @@ def _hold(
 
 
 def _give(
-    state: FilterState, low: NDArray[np.float64], baseline: NDArray[np.float64], missing: NDArray[np.bool_]
+    plan: Filter,
+    state: FilterState,
+    low: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    missing: NDArray[np.bool_],
 ) -> tuple[FilterState, Filtered]:
     low = np.concatenate([state.waiting, low], axis=1)
     baseline = np.concatenate([state.baseline, baseline], axis=1)
     missing = np.concatenate([state.missing, missing], axis=1)
     ready = min(low.shape[1], baseline.shape[1], missing.shape[1])
-    filtered = Filtered(low[:, :ready] - baseline[:, :ready], missing[:, :ready])
+    filtered = Filtered(low[:, :ready] - baseline[:, :ready], missing[:, :ready], plan.analysis_rate_hz)
     return replace(state, waiting=low[:, ready:], baseline=baseline[:, ready:], missing=missing[:, ready:]), filtered

@@ -22,7 +22,8 @@ class Fir:
     Attributes
     ----------
     taps : ndarray of float64, shape (odd length,)
-        Symmetric, at the rate of the input times `up`.
+        Symmetric, at the rate of the input times `up`; at least ``2 * up - 1`` of them, so that no output sample falls
+        between the input.
     up, down : int
         Without a common divisor.
     """
@@ -89,7 +90,7 @@ def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[Fir
         output = upfirdn(taps, samples, fir.up, fir.down, axis=1)[:, state.done - first : known - first]
     else:
         output = np.empty((len(samples), 0))
-    oldest = (known * fir.down - len(fir.taps) // 2) // fir.up
+    oldest = min((known * fir.down - len(fir.taps) // 2) // fir.up, end)
     # The kept input begins where input and output samples coincide, so that the phase of `up` and `down` is kept too.
     start = max(state.start, oldest // fir.down * fir.down)
     return FirState(samples[:, start - state.start :], start, known), output

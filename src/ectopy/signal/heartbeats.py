@@ -6,6 +6,9 @@ lead does not drown a clean one. A rule with a small memory then decides about t
 of Pan and Tompkins (doi:10.1109/TBME.1985.325532): a threshold that follows the recent beats, a refractory period, a
 guard against T waves, and a search back where a beat is overdue. Constants were chosen on the records DS1 of the
 MIT-BIH Arrhythmia Database.
+
+Polarity does not matter, nor does amplitude down to QRS complexes of about 0.5 mV from peak to peak. Lower ones are
+still found, down to about 0.05 mV; in a second in which nothing is higher, a lead counts as silent.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 
 EVIDENCE_RATE_HZ = ANALYSIS_RATE_HZ // 2
+_STEP = 600 * ANALYSIS_RATE_HZ
 
 _QRS_BAND = Fir(firwin(91, [5.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
 _ENERGY = Fir(np.full(7, 1 / 7))
@@ -32,6 +36,8 @@ _REMEMBERED_BLOCKS = 9
 _FIRST_BLOCKS = 3
 _BACKGROUND_PERCENTILE = 40
 _LEAST_HEIGHT_MV = 0.02
+_LEAST_BACKGROUND_MV = 0.001
+_LEAST_CLEARNESS = 0.01
 _APART = 13  # a peak is the highest within so many samples to each side
 _LEAST_EVIDENCE = 0.08
 
@@ -142,15 +148,19 @@ def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
 
 
 def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
-    """Find the heartbeats of a whole filtered signal.
+    """Find the heartbeats of a whole filtered signal, ten minutes at a time.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        Seconds from the start of the signal, in order, at least 0.25 s apart.
+        Seconds from the start of the signal, in order, at least 0.24 s apart.
     """
-    state, positions = heartbeats_step(HeartbeatState.fresh(len(filtered.signal)), filtered)
-    return np.concatenate([positions, heartbeats_end(state)]) / EVIDENCE_RATE_HZ
+    state, parts = HeartbeatState.fresh(len(filtered.signal)), []
+    for start in range(0, filtered.signal.shape[1], _STEP):
+        piece = slice(start, start + _STEP)
+        state, positions = heartbeats_step(state, Filtered(filtered.signal[:, piece], filtered.missing[:, piece]))
+        parts.append(positions)
+    return np.concatenate([*parts, heartbeats_end(state)]) / (filtered.rate_hz / 2)
 
 
 def _weigh(
@@ -166,38 +176,50 @@ def _weigh(
         return replace(state, waiting=energy, absent=absent), np.empty(0)
     if last:
         blocks = -(-ready // _BLOCK)
+    if blocks == 0:
+        return _decide(replace(state, waiting=energy, absent=absent), np.empty(0), last=last)
     taken = min(blocks * _BLOCK, ready)
     leads = len(energy)
     padded = blocks * _BLOCK - taken
     energies = np.pad(energy[:, :taken], ((0, 0), (0, padded))).reshape(leads, blocks, _BLOCK)
     absences = np.pad(absent[:, :taken], ((0, 0), (0, padded)), constant_values=True).reshape(leads, blocks, _BLOCK)
-    unusable = absences.mean(axis=2) > 0.5
+    heights = energies.max(axis=2)
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
-    heights = np.where(unusable, np.nan, energies.max(axis=2, initial=0.0))
-    backgrounds = np.where(unusable, np.nan, np.partition(energies, place, axis=2)[..., place])
-    heights, height = _remember(state.heights, heights)
-    backgrounds, background = _remember(state.backgrounds, backgrounds)
-    evidence = _evidence(energies, absences, height, background).reshape(-1)[:taken]
+    backgrounds = np.partition(energies, place, axis=2)[..., place]
+    # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
+    quiet = heights < _LEAST_HEIGHT_MV
+    unusable = quiet | (absences.mean(axis=2) > 0.5)
+    remembered, usual_height = _remember(state.heights, heights, unusable)
+    remembered_backgrounds, usual_background = _remember(state.backgrounds, backgrounds, unusable)
+    clearness = np.where(quiet, 0.0, usual_height / np.maximum(usual_background, _LEAST_BACKGROUND_MV) - 1.0)
+    evidence = _evidence(energies, absences, usual_height, clearness).reshape(-1)[:taken]
     state = replace(
-        state, waiting=energy[:, taken:], absent=absent[:, taken:], heights=heights, backgrounds=backgrounds
+        state,
+        waiting=energy[:, taken:],
+        absent=absent[:, taken:],
+        heights=remembered,
+        backgrounds=remembered_backgrounds,
     )
     return _decide(state, evidence, last=last)
 
 
 def _remember(
-    memory: NDArray[np.float64], blocks: NDArray[np.float64]
+    memory: NDArray[np.float64], blocks: NDArray[np.float64], unusable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The memory after the blocks, and for each block the median of those before it, or of the first ones."""
-    history = np.concatenate([memory, blocks], axis=1)
+    """The memory after the blocks, and for each block the median of those before it, or of the first ones.
+
+    An unusable block is not remembered; where no other is, a block is measured by itself.
+    """
+    history = np.concatenate([memory, np.where(unusable, np.nan, blocks)], axis=1)
     before = np.full((len(history), _REMEMBERED_BLOCKS), np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([before, history], axis=1), _REMEMBERED_BLOCKS, 1)
-    medians = _median(windows[:, memory.shape[1] : history.shape[1]])
+    medians = lower_median(windows[:, memory.shape[1] : history.shape[1]])
     if memory.shape[1] < _FIRST_BLOCKS:
-        medians[:, : _FIRST_BLOCKS - memory.shape[1]] = _median(history[:, None, :_FIRST_BLOCKS])
-    return history[:, -_REMEMBERED_BLOCKS:], medians
+        medians[:, : _FIRST_BLOCKS - memory.shape[1]] = lower_median(history[:, None, :_FIRST_BLOCKS])
+    return history[:, -_REMEMBERED_BLOCKS:], np.where(np.isnan(medians), blocks, medians)
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lower median along the last axis, of those that are known; NaN where none is."""
     ordered = np.sort(values, axis=-1)
     middle = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0) // 2
@@ -209,14 +231,13 @@ def _evidence(
     energies: NDArray[np.float64],
     absences: NDArray[np.bool_],
     heights: NDArray[np.float64],
-    backgrounds: NDArray[np.float64],
+    clearness: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Mean over the leads of the energy, 1 = a usual QRS complex, each lead weighted by how far they stand out."""
     heights = np.maximum(heights, _LEAST_HEIGHT_MV)
-    clearness = np.maximum(heights / np.maximum(backgrounds, 1e-3) - 1.0, 0.01) ** 2
-    weights = np.where(absences, 0.0, np.nan_to_num(clearness)[..., None])
+    weights = np.where(absences, 0.0, np.maximum(clearness, _LEAST_CLEARNESS)[..., None] ** 2)
     total = weights.sum(axis=0)
-    weighted = (energies / np.nan_to_num(heights, nan=1.0)[..., None] * weights).sum(axis=0)
+    weighted = (energies / heights[..., None] * weights).sum(axis=0)
     evidence: NDArray[np.float64] = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
     return evidence
 
@@ -235,7 +256,8 @@ def _decide(
     bend = 2 * top - left - right
     between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
     positions = state.start + peaks + np.clip(between, -0.5, 0.5)
-    seen = np.inf if last else float(state.start + len(whole) - _APART)
+    # Between samples, a peak may lie half of one before its highest.
+    seen = np.inf if last else state.start + len(whole) - _APART - 0.5
     rhythm, beats = _judge(state.rhythm, zip(positions.tolist(), top.tolist(), strict=True), seen)
     kept = len(whole) - 2 * _APART
     return replace(state, evidence=whole[kept:], start=state.start + kept, rhythm=rhythm), np.array(beats)
@@ -251,7 +273,7 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) ->
     usual_height, usual_interval = _usual_height(heights), _middle(intervals)
 
     def accept(position: float, height: float) -> None:
-        nonlocal beat, told, usual_height, usual_interval
+        nonlocal beat, told, usual_height, usual_interval, passed_over
         if beat is not None:
             if not told:
                 beats.append(beat[0])
@@ -259,7 +281,7 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) ->
             usual_interval = _middle(intervals[-_REMEMBERED_BEATS:])
         heights.append(height)
         usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
-        passed_over[:] = [peak for peak in passed_over if peak[0] > position]
+        passed_over = [peak for peak in passed_over if peak[0] > position]
         beat, told = (position, height), False
 
     for position, height in peaks:
@@ -269,6 +291,8 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) ->
             best = max(overdue, key=lambda peak: peak[1], default=(0.0, 0.0))
             if best[1] > least:
                 accept(*best)
+            else:  # too low once is too low until the next beat
+                passed_over = [peak for peak in passed_over if peak[0] >= position - _REFRACTORY]
         threshold = _THRESHOLD * usual_height
         if beat is not None:
             since = position - beat[0]
@@ -283,7 +307,7 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) ->
                 threshold = max(threshold, _T_WAVE_SHARE * beat[1] * fading)
         if height > threshold:
             accept(position, height)
-        else:
+        elif beat is not None:
             passed_over.append((position, height))
     if beat is not None and not told and seen - beat[0] > _REFRACTORY:
         beats.append(beat[0])

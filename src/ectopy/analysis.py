@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -15,6 +15,7 @@ from ectopy.detector.threshold import p_values
 from ectopy.errors import LayoutError
 from ectopy.recording import Annotations, Recording
 from ectopy.signal import FilterSettings, filter_signal, find_heartbeats
+from ectopy.signal.quality import Quality, assess
 from ectopy.signal.cut import CutBeats, cut_beats
 
 _VENTRICULAR = 0.57
@@ -39,6 +40,7 @@ class Analysis:
     Attributes
     ----------
     beats : CutBeats
+    quality : Quality
     positions : ndarray of int64, shape (n,)
         Fiducial points, in samples of the recording.
     verdict : ndarray of str, shape (n,)
@@ -57,6 +59,7 @@ class Analysis:
     """
 
     beats: CutBeats
+    quality: Quality
     positions: NDArray[np.int64]
     verdict: NDArray[np.str_]
     hint: NDArray[np.str_]
@@ -78,7 +81,7 @@ class Analysis:
     def reason(self, beat: int) -> str:
         """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
         if self.verdict[beat] == Verdict.UNREADABLE:
-            return "Not readable: samples are missing or all the same in every lead."
+            return "Not readable: no lead is clear enough around this beat."
         parts = []
         if self.evidence is not None and self.evidence.shape[beat] > _CHANGED_SHAPE:
             parts.append(
@@ -134,7 +137,9 @@ def analyse(
             "the shipped 'ambulatory', or train one with: ectopy train mitdb -o FILE."
         )
     filtered = filter_signal(recording.signal, recording.sampling_rate_hz, filters)
+    quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
     beats = cut_beats(filtered, find_heartbeats(filtered))
+    beats = replace(beats, readable=beats.readable & quality.readable_at(beats.times_s))
     given = normal is not None
     normal = normal or learn_normal(beats, recording.leads, learning_s)
     if normal is None:
@@ -153,6 +158,7 @@ def analyse(
     verdict = np.where(np.equal(hint, Hint.NONE), verdict, Verdict.ABNORMAL.value)
     return Analysis(
         beats=beats,
+        quality=quality,
         positions=np.round(beats.times_s * recording.sampling_rate_hz).astype(np.int64),
         verdict=verdict,
         hint=hint,

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.beats import BEAT_SAMPLES
-from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
+from ectopy.signal.filters import Filtered
+from ectopy.signal.heartbeats import lower_median
 
 BEFORE = 52
 AFTER = BEAT_SAMPLES - BEFORE
@@ -63,7 +64,7 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
     readable = np.empty((len(times_s), len(filtered.signal)), np.bool_)
     for start in range(0, len(times_s), 4096):
         rows = slice(start, start + 4096)
-        exact = times_s[rows, None] * ANALYSIS_RATE_HZ + offsets
+        exact = times_s[rows, None] * filtered.rate_hz + offsets
         left = np.clip(np.floor(exact).astype(int), 0, max(length - 2, 0))
         share = np.clip(exact - left, 0.0, 1.0)
         inside = (exact[:, 0] >= -MARGIN) & (exact[:, -1] < length + MARGIN)
@@ -81,17 +82,10 @@ def _timing(
     rr_s = np.diff(times_s, prepend=np.nan)
     # Between two beats with a gap in all leads there may have been others.
     gone = np.concatenate([[0], np.cumsum(filtered.missing.all(axis=0))])
-    places = np.clip(np.round(times_s * ANALYSIS_RATE_HZ).astype(int), 0, len(gone) - 1)
+    places = np.clip(np.round(times_s * filtered.rate_hz).astype(int), 0, len(gone) - 1)
     rr_s[1:][np.diff(gone[places]) > 0] = np.nan
     before = np.concatenate([np.full(_USUAL_OF, np.nan), rr_s])[:-1]
     windows = np.lib.stride_tricks.sliding_window_view(before, _USUAL_OF) if len(rr_s) else np.empty((0, _USUAL_OF))
-    usual = _median_of_known(windows)
+    usual = lower_median(windows)
     after = np.append(rr_s[1:], np.nan)
     return rr_s, np.nan_to_num(np.log(usual / rr_s)), np.nan_to_num(np.log(after / usual))
-
-
-def _median_of_known(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    ordered = np.sort(windows, axis=1)
-    middle = np.maximum(np.isfinite(windows).sum(axis=1) - 1, 0) // 2
-    median: NDArray[np.float64] = np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
-    return median

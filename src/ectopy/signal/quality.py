@@ -105,6 +105,13 @@ class Quality:
         """Where the index is at least one half, shape (leads, windows)."""
         return np.asarray(self.index >= READABLE)
 
+    def readable_at(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether each lead is readable in the windows of given moments, shape (n, leads)."""
+        if self.index.shape[1] == 0:
+            return np.zeros((len(times_s), len(self.index)), np.bool_)
+        windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
+        return self.readable[:, windows].T
+
     def stretches(self) -> list[Stretch]:
         """Neighbouring windows with the same word put together, lead by lead and in order of time."""
         found = []

@@ -15,8 +15,8 @@ from ectopy.detector.threshold import p_values
 from ectopy.errors import LayoutError
 from ectopy.recording import Annotations, Recording
 from ectopy.signal import FilterSettings, filter_signal, find_heartbeats
-from ectopy.signal.quality import Quality, assess
 from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.signal.quality import Quality, assess
 
 _VENTRICULAR = 0.57
 _EARLY = 2.0

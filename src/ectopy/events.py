@@ -1,0 +1,166 @@
+"""What the beats of a recording add up to: runs, pauses, fast, slow and irregular rhythm.
+
+====================================  ==================================================================================
+ventricular / supraventricular run    three or more such beats in a row
+ventricular couplet                   two in a row
+bigeminy                              every other beat ventricular-like, three times or more
+pause                                 two seconds or more between two beats
+fast rate                             mean rate of eight beats above 120 per minute
+slow rate                             mean rate of eight beats below 50 per minute
+irregular rhythm                      among 64 beats without ectopic ones, successive RR intervals differ by more than a
+                                      tenth of the mean, root mean square (after Dash et al. 2009,
+                                      doi:10.1007/s10439-009-9740-z)
+====================================  ==================================================================================
+
+Runs and couplets are counted from hints, which rest on rules and not on labels. Nothing here is a diagnosis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.analysis import Analysis, Hint
+
+PAUSE_S = 2.0
+FAST_BPM, SLOW_BPM = 120.0, 50.0
+
+_RATE_OVER = 8
+_RHYTHM_OVER = 64
+_IRREGULAR = 0.1
+_RUN = 3
+_PAIRS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that lasts longer than a beat.
+
+    Attributes
+    ----------
+    kind : str
+        One of those listed above.
+    start_s, end_s : float
+        First and last beat, seconds from the start of the recording.
+    beats : int
+        Beats from the first to the last.
+    text : str
+        One sentence with the figures.
+    """
+
+    kind: str
+    start_s: float
+    end_s: float
+    beats: int
+    text: str
+
+
+def find_events(analysis: Analysis) -> list[Event]:
+    """Find the events of an analysed recording, in order of their start."""
+    ventricular = np.equal(analysis.hint, Hint.VENTRICULAR)
+    supraventricular = np.equal(analysis.hint, Hint.SUPRAVENTRICULAR)
+    events = [
+        *_rows(analysis, ventricular, "ventricular"),
+        *_rows(analysis, supraventricular, "supraventricular"),
+        *_bigeminy(analysis, ventricular),
+        *_pauses(analysis),
+        *_rates(analysis),
+        *_irregular(analysis, ventricular | supraventricular),
+    ]
+    return sorted(events, key=lambda event: (event.start_s, event.kind))
+
+
+def _rows(analysis: Analysis, kind: NDArray[np.bool_], name: str) -> list[Event]:
+    found = []
+    for first, last in _stretches(kind):
+        beats = last - first + 1
+        if beats >= _RUN:
+            rate = _rate(analysis, first + 1, last)
+            found.append(
+                _event(analysis, f"{name} run", first, last, f"{beats} beats in a row at {rate:.0f} per minute")
+            )
+        elif beats == _RUN - 1 and name == "ventricular":
+            found.append(_event(analysis, f"{name} couplet", first, last, "two beats in a row"))
+    return found
+
+
+def _bigeminy(analysis: Analysis, ventricular: NDArray[np.bool_]) -> list[Event]:
+    alternates = ventricular[:-1] != ventricular[1:]
+    found = []
+    for first, last in _stretches(alternates):
+        beats = last - first + 2
+        if beats >= 2 * _PAIRS:
+            text = f"every other beat ventricular-like, {int(ventricular[first : last + 2].sum())} times"
+            found.append(_event(analysis, "bigeminy", first, last + 1, text))
+    return found
+
+
+def _pauses(analysis: Analysis) -> list[Event]:
+    rr = analysis.beats.rr_s
+    return [
+        _event(analysis, "pause", beat - 1, beat, f"{rr[beat]:.1f} s without a beat")
+        for beat in np.flatnonzero(rr >= PAUSE_S).tolist()
+    ]
+
+
+def _rates(analysis: Analysis) -> list[Event]:
+    mean = _moving_mean(analysis.beats.rr_s[1:], _RATE_OVER)
+    found = []
+    with np.errstate(invalid="ignore"):
+        extremes = (("fast rate", mean < 60 / FAST_BPM), ("slow rate", mean > 60 / SLOW_BPM))
+    for kind, beyond in extremes:
+        for first, last in _stretches(beyond):
+            stop = last + _RATE_OVER
+            rate = _rate(analysis, first + 1, stop)
+            found.append(_event(analysis, kind, first, stop, f"{rate:.0f} per minute over {stop - first} intervals"))
+    return found
+
+
+def _irregular(analysis: Analysis, ectopic: NDArray[np.bool_]) -> list[Event]:
+    usual = np.flatnonzero(~ectopic)
+    neighbours = np.diff(usual, prepend=-1) == 1
+    rr = np.where(neighbours, analysis.beats.rr_s[usual], np.nan)
+    steps = np.square(np.diff(rr))
+    windows, intervals = _moving_mean(steps, _RHYTHM_OVER, known=0.5), _moving_mean(rr[1:], _RHYTHM_OVER, known=0.5)
+    with np.errstate(invalid="ignore"):
+        irregular = np.sqrt(windows) > _IRREGULAR * intervals
+    found = []
+    for first, last in _stretches(irregular):
+        start, stop = usual[first], usual[min(last + _RHYTHM_OVER, len(usual) - 1)]
+        share = float(np.nanmax((np.sqrt(windows) / intervals)[first : last + 1]))
+        text = f"successive intervals differ by {share:.0%} of the mean"
+        found.append(_event(analysis, "irregular rhythm", int(start), int(stop), text))
+    return found
+
+
+def _event(analysis: Analysis, kind: str, first: int, last: int, text: str) -> Event:
+    times = analysis.beats.times_s
+    return Event(kind, float(times[first]), float(times[last]), int(last - first + 1), text)
+
+
+def _rate(analysis: Analysis, first: int, last: int) -> float:
+    known = analysis.beats.rr_s[first : last + 1]
+    known = known[np.isfinite(known)]
+    return float(60 / known.mean()) if len(known) else float("nan")
+
+
+def _moving_mean(values: NDArray[np.float64], length: int, known: float = 1.0) -> NDArray[np.float64]:
+    """Mean of each stretch of so many values; NaN where a smaller share of them is known."""
+    if len(values) < length:
+        return np.empty(0)
+    windows = np.lib.stride_tricks.sliding_window_view(values, length)
+    finite = np.isfinite(windows)
+    count = finite.sum(axis=1)
+    total = np.where(finite, windows, 0.0).sum(axis=1)
+    enough = count >= known * length
+    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(total), np.nan), where=enough)
+    return mean
+
+
+def _stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last index of each stretch of true values."""
+    edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
+    firsts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return list(zip(firsts.tolist(), (ends - 1).tolist(), strict=True))

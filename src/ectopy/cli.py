@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy import __version__
-from ectopy.errors import EctopyError
+from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ectopy.batch import Job
     from ectopy.beats import Beats
     from ectopy.detector import Detector, ThresholdRule
     from ectopy.model import TrainingSettings
@@ -137,7 +138,10 @@ def train(
     screen = console.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
-    detector = _train(_load(data, split, "train"), output, screen, settings, rule, seed)
+    if data == "mitdb":
+        detector = _train_ambulatory(split or "ds1", output, screen, settings, rule, seed)
+    else:
+        detector = _train(_load(data, split, "train"), output, screen, settings, rule, seed)
     console.emit(json, console.facts(detector))
     screen.print(console.facts_table(detector))
     screen.print(f"Wrote {output}.")
@@ -160,24 +164,58 @@ def evaluate(
 
 @app.command()
 def detect(
-    bundle: Bundle,
-    data: Data,
+    bundle: Annotated[str, typer.Argument(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, .csv .parquet .npy."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="RESULTS",
-            help="One line a beat: .csv or .json.",
+            help="One line a beat: .csv or .json; of a recording also .edf or a WFDB annotator such as .ecto. "
+            "Of several recordings a folder.",
             show_default=False,
         ),
     ] = None,
     split: Split = None,
     target_fpr: TargetFpr = None,
     report: Report = None,
+    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where a file does not say.")] = None,
+    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not say.")] = None,
+    notch: Annotated[float | None, typer.Option(help="Mains frequency to remove, 50 or 60.")] = None,
+    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
+    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
+    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
     json: Json = None,
 ) -> None:
-    """Judge beats: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    from ectopy.batch import Job, load_detector
+    from ectopy.signal import FilterSettings
+
+    detector = load_detector(bundle, target_fpr)
+    if detector.recordings is None:
+        _detect_beats(detector, data, output, split, report, json)
+        return
+    job = Job(
+        Path(data[0]),
+        bundle,
+        sampling_rate_hz=rate,
+        unit=unit,
+        target_fpr=target_fpr,
+        filters=FilterSettings(notch_hz=notch),
+        learning_s=learning,
+        baseline=baseline,
+        save_baseline=save_baseline,
+    )
+    _detect_recordings(job, [Path(item) for item in data], output, report, json)
+
+
+def _detect_beats(
+    detector: Detector, data: list[str], output: Path | None, split: str | None, report: Path | None, json: str | None
+) -> None:
     from ectopy import console
     from ectopy.detector.results import check_suffix, write_results
     from ectopy.files import check_writable
@@ -187,7 +225,9 @@ def detect(
         check_writable(output)
     _check_rim(json, report)
     screen = console.screen(json)
-    detector, beats = _detector(bundle, target_fpr), _load(data, split, "test")
+    if len(data) != 1:
+        raise SettingError("a detector of beats takes one data set or file at a time; 'ambulatory' takes recordings.")
+    beats = _load(data[0], split, "test")
     explanation = detector.explain(beats)
     if output:
         write_results(output, beats, explanation)
@@ -199,6 +239,29 @@ def detect(
         screen.print(f"Wrote {report}.")
     console.emit(json, console.verdict_counts(explanation.detection))
     screen.print(console.verdict_table(explanation))
+
+
+def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None) -> None:
+    from ectopy import console
+    from ectopy.batch import find_recordings, plan, run_all
+    from ectopy.console_analysis import analysis_table
+
+    _check_rim(json)
+    screen = console.screen(json)
+    jobs = plan(job, find_recordings(paths), output, report)
+    with console.progress("reading") as progress:
+        outcomes = run_all(jobs, progress)
+    done = [outcome.summary for outcome in outcomes if outcome.summary is not None]
+    failed = {str(outcome.job.recording): outcome.error for outcome in outcomes if outcome.error is not None}
+    console.emit(json, {"recordings": done, "failed": failed})
+    if done:
+        screen.print(analysis_table(done))
+    for each in jobs:
+        for path in (each.results, each.report, each.save_baseline):
+            if path is not None and str(each.recording) not in failed:
+                screen.print(f"Wrote {path}.")
+    if failed:
+        raise DataError("; ".join(f"{error}" for error in failed.values()))
 
 
 @app.command()
@@ -372,6 +435,35 @@ def _train(
     with console.progress("starting TensorFlow") as progress:
         detector = train(
             training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
+        )
+    detector.save(output)
+    return detector
+
+
+def _train_ambulatory(
+    split: str, output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
+) -> Detector:
+    from ectopy import console
+    from ectopy.ambulatory import learn_from, train_ambulatory
+    from ectopy.datasets import mitdb
+
+    if split not in mitdb.SPLITS:
+        raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
+    records = mitdb.SPLITS[split]
+    source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
+    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
+    with console.progress("reading") as progress:
+        lessons = []
+        for done, record in enumerate(records):
+            progress(done, len(records), f"record {record}")
+            lessons.append(learn_from(mitdb.load_mitdb(record)))
+        detector = train_ambulatory(
+            [lesson for lesson in lessons if lesson is not None],
+            source,
+            settings,
+            rule,
+            random_state=seed,
+            progress=lambda done, steps: progress(done, steps, "training"),
         )
     detector.save(output)
     return detector

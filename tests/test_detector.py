@@ -132,3 +132,19 @@ def test_another_rule_takes_its_threshold_from_the_same_normals(detector: Detect
     assert np.sum(looser.calibration > looser.threshold) == int(0.05 * 293)
     with pytest.raises(NotEnoughNormalsError, match="at least 999 normal beats"):
         detector.with_rule(ThresholdRule(target_fpr=0.001))
+
+
+def test_what_is_no_heartbeat_is_hardly_ever_normal(detector: Detector, simulated: Beats):
+    rng = np.random.default_rng(0)
+    time = np.arange(140)
+    normals = simulated.normals().samples
+    shapes = {
+        "white noise": rng.normal(size=(300, 140)),
+        "random walk": rng.normal(size=(300, 140)).cumsum(axis=1),
+        "sine": np.sin(2 * np.pi * (time * rng.uniform(0.5, 10, (300, 1)) / 140 + rng.random((300, 1)))),
+        "upside down": -normals,
+        "reversed": normals[:, ::-1],
+    }
+    for name, rows in shapes.items():
+        standardised = (rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)
+        assert detector.detect(standardised).abnormal.mean() > 0.9, name

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -12,6 +14,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.evaluation import Confusion, evaluate, ranking_curves
 from ectopy.evaluation.benchmark import benchmark
 from ectopy.evaluation.protocols import trials
+from ectopy.evaluation.speed import measure_speed
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(-5, 5)), min_size=2, max_size=80))
@@ -106,3 +109,9 @@ def test_a_benchmark_reports_every_figure_of_every_method(simulated: Beats):
 def test_an_unknown_method_is_refused(simulated: Beats):
     with pytest.raises(SettingError, match="knn"):
         benchmark(simulated, "resplit", 1, ["magic"])
+
+
+def test_memory_is_that_of_detection_however_large_the_process_that_asks(bundle: Path):
+    ballast = np.ones(60_000_000)
+    assert measure_speed(bundle)["peak_rss_mb"] < 250
+    assert ballast.nbytes > 250 * 2**20

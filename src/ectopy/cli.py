@@ -296,6 +296,34 @@ def benchmark_ecg5000(
     screen.print(console.benchmark_table(result))
 
 
+@benchmark_app.command("heartbeats")
+def benchmark_heartbeats_command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="ds1, ds2, or all in the folder that are not paced.")] = "all",
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Some of ectopy, ectopy_first_lead, sleepecg, neurokit2, wfdb_xqrs; separated by commas.",
+        ),
+    ] = "ectopy,ectopy_first_lead,sleepecg,neurokit2,wfdb_xqrs",
+    json: Json = None,
+) -> None:
+    """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
+    from ectopy import console, console_heartbeats
+    from ectopy.evaluation.heartbeats import benchmark_heartbeats
+
+    _check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        result = benchmark_heartbeats(data, split, methods.split(","), progress)
+    console.emit(json, result.summary())
+    screen.print(console_heartbeats.heartbeats_table(result))
+    if result.left_out:
+        screen.print(console_heartbeats.missing_line(result.left_out))
+
+
 @benchmark_app.command("speed")
 def benchmark_speed(
     bundle: Annotated[

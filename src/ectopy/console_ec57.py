@@ -39,9 +39,10 @@ def _cells(row: Mapping[str, float]) -> list[str]:
     cells = []
     for kind in _KINDS:
         beats = str(row[f"{kind}_tp"] + row[f"{kind}_fn"]) if f"{kind}_tp" in row else ""
-        cells += [beats, *(_rate(row[f"{kind}_{rate}"]) for rate in ("se", "ppv"))]
+        cells += [beats, *(decimals(row[f"{kind}_{rate}"]) for rate in ("se", "ppv"))]
     return cells
 
 
-def _rate(value: float) -> str:
+def decimals(value: float) -> str:
+    """Two decimals; a rate of nothing is a dash."""
     return "-" if math.isnan(value) else f"{value:.2f}"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectopy.beats import Beats, beats_digest, readable
 from ectopy.detector import Detector, ThresholdRule
@@ -28,6 +29,7 @@ def train(
     *,
     random_state: int | None = None,
     progress: Progress | None = None,
+    groups: NDArray[np.int_] | None = None,
 ) -> Detector:
     """Train a detector on the normal beats among `beats`.
 
@@ -42,6 +44,8 @@ def train(
         Seed; drawn, and kept in the detector's card, when none is given.
     progress : callable, optional
         Called with the optimiser steps done and the steps at most.
+    groups : ndarray of int, one per normal beat, optional
+        What each belongs to, a patient for example; a group is held out as a whole.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def train(
     seed = secrets.randbelow(MAX_SEED + 1) if random_state is None else random_state
     if not 0 <= seed <= MAX_SEED:
         raise SettingError(f"the seed must lie between 0 and {MAX_SEED}, not {seed}.")
-    trained = train_network(normals.samples, settings, seed, progress)
+    trained = train_network(normals.samples, settings, seed, progress, groups)
     card = Card(
         architecture=settings.architecture,
         members=settings.members,

@@ -9,6 +9,7 @@
 ``calibration.npy``    scores of held-out normals, (n,)
 ``golden.npy``         beats whose scores must be reproduced, (g, samples)
 ``expected.npy``       those scores, (g,)
+``recordings.npz``     only of a detector for recordings: scores of normal beats with and without a patient's baseline
 =====================  ==================================================================================
 
 The digests find damage; they are no signature, and do not prove who made the bundle.
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card, LearningCurve
 from ectopy.detector.detector import Detector
+from ectopy.detector.recordings import RecordingCalibration
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring
 from ectopy.detector.threshold import ThresholdRule
@@ -51,6 +53,7 @@ _MEMBERS = (
     "golden.npy",
     "expected.npy",
 )
+_RECORDINGS = "recordings.npz"
 
 
 def save(detector: Detector, path: Path) -> None:
@@ -63,6 +66,8 @@ def save(detector: Detector, path: Path) -> None:
         "golden.npy": _from_array(detector.golden),
         "expected.npy": _from_array(detector.score(detector.golden)),
     }
+    if detector.recordings is not None:
+        members[_RECORDINGS] = _from_recordings(detector.recordings)
     manifest = json.dumps(
         {
             "format": "ectopy-bundle",
@@ -130,7 +135,8 @@ def _read(path: Path) -> dict[str, bytes]:
     names = (_MANIFEST, _MANIFEST_DIGEST, *_MEMBERS)
     try:
         with zipfile.ZipFile(path) as archive:
-            if sorted(archive.namelist()) != sorted(names):
+            held = archive.namelist()
+            if sorted(held) not in (sorted(names), sorted((*names, _RECORDINGS))):
                 raise BundleError(f"{path} is not an Ectopy bundle: it holds other files than a bundle does.")
             for entry in archive.infolist():
                 if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -139,7 +145,7 @@ def _read(path: Path) -> dict[str, bytes]:
                     raise BundleError(
                         f"{path} is not an Ectopy bundle: {entry.filename} is larger than {MAX_MEMBER_BYTES >> 20} MiB."
                     )
-            return {name: archive.read(name) for name in names}
+            return {name: archive.read(name) for name in held}
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -166,7 +172,9 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
             f"{path} has bundle format {manifest['format_version']}, this version of Ectopy reads {FORMAT_VERSION}; "
             "use the version that made it, or train it again."
         )
-    for name in _MEMBERS:
+    if manifest["members"].keys() != members.keys() - {_MANIFEST, _MANIFEST_DIGEST}:
+        raise BundleError(f"{path} was changed after it was made: its manifest lists other members than it holds.")
+    for name in manifest["members"]:
         if sha256(members[name]).hexdigest() != manifest["members"][name]:
             raise BundleError(f"{path} was changed after it was made: {name} does not match its digest.")
     return manifest
@@ -192,7 +200,19 @@ def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
         card=Card(**card, curve=curve),
         network=members["network.keras"],
         golden=_to_array(members["golden.npy"]),
+        recordings=_to_recordings(members[_RECORDINGS]) if _RECORDINGS in members else None,
     )
+
+
+def _from_recordings(calibration: RecordingCalibration) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, with_baseline=calibration.with_baseline, without_baseline=calibration.without_baseline)
+    return buffer.getvalue()
+
+
+def _to_recordings(content: bytes) -> RecordingCalibration:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        return RecordingCalibration(stored["with_baseline"], stored["without_baseline"])
 
 
 def _from_array(array: NDArray[Any]) -> bytes:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ectopy.beats import BeatLayout, Beats, readable
 from ectopy.detector.card import Card
+from ectopy.detector.recordings import RecordingCalibration
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import ThresholdRule, p_values
@@ -109,6 +110,8 @@ class Detector:
         The Keras model in ``.keras`` format, for research; not used for detection.
     golden : ndarray of float32, shape (g, samples)
         Beats whose scores a loaded bundle must reproduce.
+    recordings : RecordingCalibration or None
+        What a detector for recordings needs beside; None of one for beats alone.
     threshold : float
         The score above which a beat is abnormal; follows from `rule` and `calibration`.
 
@@ -126,6 +129,7 @@ class Detector:
     card: Card
     network: bytes
     golden: NDArray[np.float32]
+    recordings: RecordingCalibration | None = None
     threshold: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -97,6 +97,7 @@ def train_network(
     settings: TrainingSettings,
     seed: int,
     progress: Progress | None = None,
+    groups: NDArray[np.int_] | None = None,
 ) -> Trained:
     """Train autoencoders on normal beats.
 
@@ -109,15 +110,18 @@ def train_network(
         The same seed on the same machine gives the same network. Sets the seeds of `random`, NumPy and TensorFlow.
     progress : callable, optional
         Called with the steps done and the steps at most.
+    groups : ndarray of int, shape (n,), optional
+        What each beat belongs to, a patient for example; a group is held out as a whole.
 
     Raises
     ------
     NotEnoughNormalsError
-        If there are fewer beats than members.
+        If there are fewer beats, or groups, than members.
     MissingExtraError
         If TensorFlow is not installed.
     """
-    if len(normals) < settings.members:
+    _, parts = np.unique(np.arange(len(normals)) if groups is None else groups, return_inverse=True)
+    if parts.max(initial=-1) + 1 < settings.members:
         raise NotEnoughNormalsError(
             f"training needs at least {settings.members} normal beats (one per member), and there are {len(normals)}."
         )
@@ -127,7 +131,7 @@ def train_network(
     started = time.perf_counter()
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
-    held_out_by = np.random.default_rng(seed).permutation(len(normals)) % settings.members
+    held_out_by = (np.random.default_rng(seed).permutation(parts.max() + 1) % settings.members)[parts]
     held_out = held_out_by[:, None] == np.arange(settings.members)
 
     chosen = architecture(settings.architecture)

@@ -105,6 +105,13 @@ class Quality:
         """Where the index is at least one half, shape (leads, windows)."""
         return np.asarray(self.index >= READABLE)
 
+    def readable_at(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether each lead is readable in the windows of given moments, shape (n, leads)."""
+        if self.index.shape[1] == 0:
+            return np.zeros((len(times_s), len(self.index)), np.bool_)
+        windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
+        return self.readable[:, windows].T
+
     def stretches(self) -> list[Stretch]:
         """Neighbouring windows with the same word put together, lead by lead and in order of time."""
         found = []
@@ -113,7 +120,7 @@ class Quality:
             ends = np.append(starts[1:], len(words))
             if len(starts):
                 means = np.add.reduceat(indices, starts) / (ends - starts)
-                times = np.stack([starts * self.window_s, np.minimum(ends * self.window_s, self.duration_s)])
+                times = np.stack([starts * self.window_s, np.append(starts[1:] * self.window_s, self.duration_s)])
                 found += [
                     Stretch(lead, start_s, end_s, str(word), mean)
                     for start_s, end_s, word, mean in zip(*times.tolist(), words[starts], means.tolist(), strict=True)
@@ -135,7 +142,7 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
     Returns
     -------
     Quality
-        ``ceil(samples / sampling_rate_hz / 2)`` windows.
+        As many windows as begin before the last sample.
 
     Raises
     ------

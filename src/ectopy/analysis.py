@@ -1,0 +1,186 @@
+"""From a recording to verdicts: filter, find the beats, learn the patient's normal, compare, name what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.detector import Detector, Verdict
+from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal, compare, learn_normal
+from ectopy.detector.population import AMBULATORY_LAYOUT, agrees, population_score
+from ectopy.detector.threshold import p_values
+from ectopy.errors import LayoutError
+from ectopy.recording import Annotations, Recording
+from ectopy.signal import FilterSettings, filter_signal, find_heartbeats
+from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.signal.quality import Quality, assess
+
+_VENTRICULAR = 0.57
+_EARLY = 2.0
+_LEAST_PREMATURITY = 0.08
+_CHANGED_SHAPE = 0.6
+
+
+class Hint(StrEnum):
+    """What a beat that is not this patient's normal looks like; from rules, not from labels, and no diagnosis."""
+
+    NONE = ""
+    VENTRICULAR = "ventricular-like"
+    SUPRAVENTRICULAR = "supraventricular-like"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What was found in one recording; arrays have one entry per beat.
+
+    Attributes
+    ----------
+    beats : CutBeats
+    quality : Quality
+    positions : ndarray of int64, shape (n,)
+        Fiducial points, in samples of the recording.
+    verdict : ndarray of str, shape (n,)
+        A `Verdict` per beat: ABNORMAL where the score is above the threshold or a rule gives a hint.
+    hint : ndarray of str, shape (n,)
+        A `Hint` per beat.
+    score, p_value : ndarray of float64, shape (n,)
+        Larger and smaller = more abnormal; NaN = unreadable.
+    threshold : float
+        The score above which a beat is abnormal.
+    evidence : Evidence or None
+        How each beat differs from the patient's normal; None where that could not be learned.
+    normal : PatientNormal or None
+    baseline : str
+        One sentence on the patient's normal: learned, given, or why there is none.
+    """
+
+    beats: CutBeats
+    quality: Quality
+    positions: NDArray[np.int64]
+    verdict: NDArray[np.str_]
+    hint: NDArray[np.str_]
+    score: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    threshold: float
+    evidence: Evidence | None
+    normal: PatientNormal | None
+    baseline: str
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def abnormal(self) -> NDArray[np.bool_]:
+        """Which beats are judged abnormal."""
+        return np.equal(self.verdict, Verdict.ABNORMAL)
+
+    def reason(self, beat: int) -> str:
+        """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
+        if self.verdict[beat] == Verdict.UNREADABLE:
+            return "Not readable: no lead is clear enough around this beat."
+        parts = []
+        if self.evidence is not None and self.evidence.shape[beat] > _CHANGED_SHAPE:
+            parts.append(
+                f"its shape differs from the patient's usual beat by {self.evidence.shape[beat]:.0%} of that beat"
+            )
+        if self.beats.prematurity[beat] > 0.1:
+            parts.append(f"it comes early, after {np.exp(-self.beats.prematurity[beat]):.0%} of the usual interval")
+        if self.beats.delay[beat] > 0.2:
+            parts.append(f"a pause of {np.exp(self.beats.delay[beat]):.1f} times the usual interval follows")
+        found = "; ".join(parts) or "nothing stands out"
+        return f"Score {self.score[beat]:.2f} against a threshold of {self.threshold:.2f}: {found}."
+
+    def annotations(self) -> Annotations:
+        """As PhysioNet codes: N, V = ventricular-like, S = supraventricular-like, Q = other, ? = unreadable."""
+        symbols = np.full(len(self), "N")
+        for hint, symbol in ((Hint.VENTRICULAR, "V"), (Hint.SUPRAVENTRICULAR, "S"), (Hint.OTHER, "Q")):
+            symbols[np.equal(self.hint, hint)] = symbol
+        symbols[np.equal(self.verdict, Verdict.UNREADABLE)] = "?"
+        return Annotations(self.positions, symbols)
+
+
+def analyse(
+    recording: Recording,
+    detector: Detector,
+    normal: PatientNormal | None = None,
+    filters: FilterSettings | None = None,
+    learning_s: float = LEARNING_S,
+) -> Analysis:
+    """Find the beats of a recording that are not this patient's normal.
+
+    Parameters
+    ----------
+    recording : Recording
+        100 to 1000 Hz.
+    detector : Detector
+        A population model for recordings, such as the shipped ``ambulatory``.
+    normal : PatientNormal, optional
+        A baseline saved earlier; learned from the start of the recording where none is given.
+    filters : FilterSettings, optional
+    learning_s : float
+        How much of the start teaches the patient's normal; 300 s by default.
+
+    Raises
+    ------
+    LayoutError
+        If the detector is not one for recordings, or the baseline has other leads.
+    SettingError
+        If the sampling rate is out of range.
+    """
+    if detector.recordings is None or detector.layout != AMBULATORY_LAYOUT:
+        raise LayoutError(
+            f"the detector takes beats laid out as {detector.layout}, and a recording needs one for recordings; use "
+            "the shipped 'ambulatory', or train one with: ectopy train mitdb -o FILE."
+        )
+    filtered = filter_signal(recording.signal, recording.sampling_rate_hz, filters)
+    quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
+    beats = cut_beats(filtered, find_heartbeats(filtered))
+    beats = replace(beats, readable=beats.readable & quality.readable_at(beats.times_s))
+    given = normal is not None
+    normal = normal or learn_normal(beats, recording.leads, learning_s)
+    if normal is None:
+        score, calibration = population_score(detector, beats), detector.recordings.without_baseline
+        evidence, baseline = None, "The patient's normal could not be learned: too few readable beats at the start."
+    else:
+        evidence = compare(beats, normal)
+        score, calibration = evidence.score, detector.recordings.with_baseline
+        baseline = "The patient's normal was given." if given else f"Learned from {normal.beats} beats."
+        if not agrees(detector, normal):
+            baseline += " It is unlike normal beats of other people: look at the template before you rely on it."
+    threshold = detector.rule.threshold(calibration)
+    verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
+    verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
+    hint = _name(beats, verdict, evidence)
+    verdict = np.where(np.equal(hint, Hint.NONE), verdict, Verdict.ABNORMAL.value)
+    return Analysis(
+        beats=beats,
+        quality=quality,
+        positions=np.round(beats.times_s * recording.sampling_rate_hz).astype(np.int64),
+        verdict=verdict,
+        hint=hint,
+        score=score,
+        p_value=p_values(score, calibration),
+        threshold=threshold,
+        evidence=evidence,
+        normal=normal,
+        baseline=baseline,
+    )
+
+
+def _name(beats: CutBeats, verdict: NDArray[np.str_], evidence: Evidence | None) -> NDArray[np.str_]:
+    """Hints from width, shape and timing; a beat that meets a rule is abnormal whatever its score."""
+    readable = np.not_equal(verdict, Verdict.UNREADABLE)
+    early = beats.prematurity > _LEAST_PREMATURITY
+    ventricular = np.zeros(len(beats), np.bool_)
+    if evidence is not None:
+        early &= evidence.prematurity > _EARLY
+        ventricular = evidence.ventricular > _VENTRICULAR
+    hint = np.full(len(beats), Hint.NONE.value, dtype="U21")
+    hint[np.equal(verdict, Verdict.ABNORMAL)] = Hint.OTHER.value
+    hint[readable & early] = Hint.SUPRAVENTRICULAR.value
+    hint[readable & ventricular] = Hint.VENTRICULAR.value
+    return hint

@@ -1,0 +1,238 @@
+"""A patient's own normal: what their beats look like and how regularly they come, learned from the first minutes.
+
+The template is the median of the half of the beats that lie closest to many others, so that a minority of ectopic
+beats does not shape it. A beat's distance from it is measured in shares of the template's own energy, and its timing in
+shares of the patient's own irregularity: both mean the same for every patient, and one threshold serves them all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError
+from ectopy.files import atomic_path
+from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats
+
+LEARNING_S = 300.0
+LEAST_BEATS = 30
+LEAST_CLEARNESS = 1.0
+
+_NEIGHBOURS = 0.3
+_MOST_LEARNED = 2000
+_QRS = slice(BEFORE - 22, BEFORE + 28)
+_WIDTH = slice(BEFORE - 30, BEFORE + 40)
+_LEAST_AMPLITUDE_MV = 0.1
+_LEAST_IRREGULARITY = 0.05
+_MOST_IRREGULARITIES = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class PatientNormal:
+    """What is normal for one patient.
+
+    Attributes
+    ----------
+    template : ndarray of float64, shape (leads, 140)
+        The usual beat, millivolt at 180 Hz, median 0.
+    clearness : ndarray of float64, shape (leads,)
+        Energy of the template's QRS complex over that of what the usual beats differ from it; a lead's weight. 0 = not
+        readable.
+    irregularity : float
+        Spread of the prematurity of the learned beats.
+    beats : int
+        How many were learned from.
+    leads : tuple of str
+    """
+
+    template: NDArray[np.float64]
+    clearness: NDArray[np.float64]
+    irregularity: float
+    beats: int
+    leads: tuple[str, ...]
+
+    def save(self, path: Path) -> None:
+        """Write as an ``.npz`` file, atomically.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        facts = json.dumps({"irregularity": self.irregularity, "beats": self.beats, "leads": self.leads})
+        content = io.BytesIO()
+        np.savez(content, template=self.template, clearness=self.clearness, facts=np.array(facts))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> PatientNormal:
+        """Read what `save` wrote; no code in it is run.
+
+        Raises
+        ------
+        DataError
+            If there is no such file, or it is something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                facts = json.loads(str(stored["facts"]))
+                normal = cls(
+                    stored["template"].astype(np.float64),
+                    stored["clearness"].astype(np.float64),
+                    float(facts["irregularity"]),
+                    int(facts["beats"]),
+                    tuple(facts["leads"]),
+                )
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror or error}; name a saved baseline.") from error
+        except (ValueError, KeyError, TypeError, EOFError) as error:
+            raise DataError(f"{path} is not a baseline that Ectopy saved.") from error
+        if normal.template.shape != (len(normal.leads), BEFORE + AFTER) or normal.clearness.shape != (
+            len(normal.leads),
+        ):
+            raise DataError(f"{path} is not a baseline that Ectopy saved.")
+        return normal
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How beats differ from a patient's normal; every array has shape (n,), NaN = not readable.
+
+    Attributes
+    ----------
+    shape : ndarray of float64
+        Energy of what differs from the template, as a share of the template's, square root: 0 = the same, 1 = as much
+        as the beat itself.
+    qrs : ndarray of float64
+        The same within the QRS complex, 0.12 s before to 0.16 s after the fiducial point.
+    width : ndarray of float64
+        Log of the area of the QRS complex over its height, against the template's: positive = wider.
+    prematurity, delay : ndarray of float64
+        As in `CutBeats`, in units of the patient's irregularity.
+    """
+
+    shape: NDArray[np.float64]
+    qrs: NDArray[np.float64]
+    width: NDArray[np.float64]
+    prematurity: NDArray[np.float64]
+    delay: NDArray[np.float64]
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """One number, larger = more abnormal; comparable between patients.
+
+        Weights were chosen on the records DS1 of the MIT-BIH Arrhythmia Database.
+        """
+        timing = 0.3 * np.maximum(self.prematurity, 0.0) + 0.1 * np.clip(self.delay, 0.0, _MOST_IRREGULARITIES)
+        score: NDArray[np.float64] = np.log(0.1 + self.shape) + timing
+        return score
+
+    @property
+    def ventricular(self) -> NDArray[np.float64]:
+        """How much a beat is like a ventricular one: a changed, wide QRS complex, early, with a pause after it."""
+        timing = np.maximum(self.prematurity, 0.0) + np.clip(self.delay, 0.0, _MOST_IRREGULARITIES)
+        likeness: NDArray[np.float64] = np.log(0.1 + self.qrs) + 0.1 * timing + 0.5 * np.clip(self.width, -0.3, 0.8)
+        return likeness
+
+
+def learn_normal(beats: CutBeats, leads: tuple[str, ...], until_s: float = LEARNING_S) -> PatientNormal | None:
+    """Learn a patient's normal from the beats up to a time; None where they are too few or too different.
+
+    Parameters
+    ----------
+    beats : CutBeats
+    leads : tuple of str
+    until_s : float
+        300 by default.
+    """
+    first = np.flatnonzero((beats.times_s < until_s) & beats.readable.any(axis=1))[:_MOST_LEARNED]
+    if len(first) < LEAST_BEATS:
+        return None
+    readable = beats.readable[first]
+    usable = readable.mean(axis=0) > 0.5
+    first = first[readable[:, usable].all(axis=1)]
+    if not usable.any() or len(first) < LEAST_BEATS:
+        return None
+    samples = beats.samples[first][:, :, MARGIN:-MARGIN].astype(np.float64)
+    amplitude = np.maximum(np.median(np.ptp(samples, axis=2), axis=0), _LEAST_AMPLITUDE_MV)
+    central = _central_half((samples[:, usable] / amplitude[usable, None]).reshape(len(first), -1))
+    template = _centred(np.median(samples[central], axis=0))
+    around = _centred(samples[central]) - template
+    energy = np.square(template[:, _QRS]).sum(axis=1)
+    noise = np.median(np.square(around[..., _QRS]).sum(axis=2), axis=0)
+    clearness = np.where(usable, energy / np.maximum(noise, 1e-9), 0.0)
+    if clearness.max() < LEAST_CLEARNESS:
+        return None
+    early = beats.prematurity[first]
+    spread = 1.4826 * float(np.median(np.abs(early - np.median(early))))
+    return PatientNormal(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
+
+
+def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
+    """Compare beats with a patient's normal, each shifted by up to four samples to where its QRS complex fits best.
+
+    Raises
+    ------
+    DataError
+        If the beats have other leads.
+    """
+    if beats.samples.shape[1] != len(normal.leads):
+        raise DataError(f"the baseline has {len(normal.leads)} leads and the recording {beats.samples.shape[1]}.")
+    parts = [_compare(beats, normal, slice(start, start + 4096)) for start in range(0, len(beats), 4096)]
+    shape, qrs, width = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else np.empty((3, 0))
+    return Evidence(shape, qrs, width, beats.prematurity / normal.irregularity, beats.delay / normal.irregularity)
+
+
+def _compare(
+    beats: CutBeats, normal: PatientNormal, rows: slice
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    samples = beats.samples[rows].astype(np.float64)
+    weights = np.where(beats.readable[rows], normal.clearness, 0.0)
+    total = weights.sum(axis=1)
+    weights = np.divide(weights, total[:, None], out=np.full_like(weights, np.nan), where=total[:, None] > 0)
+    amplitude = np.maximum(np.ptp(normal.template, axis=1), _LEAST_AMPLITUDE_MV)
+
+    qrs_template = normal.template[:, _QRS]
+
+    def misfit(shift: int) -> NDArray[np.float64]:
+        each = np.square(samples[:, :, shift:][:, :, _QRS] - qrs_template).sum(axis=2) / amplitude**2
+        total: NDArray[np.float64] = each.sum(axis=1)
+        return total
+
+    best = np.stack([misfit(shift) for shift in range(2 * MARGIN + 1)]).argmin(axis=0)
+    aligned = np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2)
+    aligned = _centred(aligned)
+    different = aligned - normal.template
+    energy = np.maximum(np.square(normal.template).sum(axis=1), _LEAST_AMPLITUDE_MV**2)
+    qrs_energy = np.maximum(np.square(normal.template[:, _QRS]).sum(axis=1), _LEAST_AMPLITUDE_MV**2)
+    shape = np.sqrt(np.square(different).sum(axis=2) / energy)
+    qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
+    width = np.log(_width(aligned) / _width(normal.template))
+    return (shape * weights).sum(axis=1), (qrs * weights).sum(axis=1), (width * weights).sum(axis=1)
+
+
+def _centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred: NDArray[np.float64] = samples - np.median(samples, axis=-1, keepdims=True)
+    return centred
+
+
+def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    size = np.abs(samples[..., _WIDTH])
+    width: NDArray[np.float64] = (size.sum(axis=-1) + 1e-6) / (size.max(axis=-1) + 1e-6)
+    return width
+
+
+def _central_half(rows: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Those with the smallest mean distance to the nearest 30 % of the others."""
+    squares = np.square(rows).sum(axis=1)
+    distance = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0))
+    distance.sort(axis=1)
+    nearest = distance[:, 1 : max(3, round(_NEIGHBOURS * len(rows))) + 1].mean(axis=1)
+    central: NDArray[np.intp] = np.argsort(nearest, kind="stable")[: max(3, len(rows) // 2)]
+    return central

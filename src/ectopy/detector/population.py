@@ -1,0 +1,83 @@
+"""What is normal for people in general: the autoencoder's view of beats cut from recordings."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
+from ectopy.detector.detector import Detector
+from ectopy.detector.patient import PatientNormal
+from ectopy.signal.cut import MARGIN, CutBeats
+from ectopy.signal.filters import ANALYSIS_RATE_HZ
+
+AMBULATORY_LAYOUT = BeatLayout("ambulatory", BEAT_SAMPLES, float(ANALYSIS_RATE_HZ), "share of the usual height")
+
+_LEAST_HEIGHT_MV = 0.1
+_USUAL_IRREGULARITY = 0.08
+
+
+def usual_height_mv(beats: CutBeats) -> NDArray[np.float64]:
+    """Median height of the beats from peak to peak, for each lead; what population beats are measured in."""
+    heights = np.where(beats.readable, np.ptp(beats.samples[:, :, MARGIN:-MARGIN], axis=2), np.nan)
+    known = np.isfinite(heights).any(axis=0)
+    median = np.full(heights.shape[1], np.nan)
+    median[known] = np.nanmedian(heights[:, known], axis=0)
+    height: NDArray[np.float64] = np.fmax(median, _LEAST_HEIGHT_MV)
+    return height
+
+
+def population_beats(beats: CutBeats, source: str = "", labels: NDArray[np.int_] | None = None) -> Beats:
+    """All leads of all beats, one row for each, in the layout of the population model.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,), optional
+        One per beat.
+    """
+    samples = beats.samples[:, :, MARGIN:-MARGIN] / usual_height_mv(beats)[:, None]
+    samples = samples - np.median(samples, axis=2, keepdims=True)
+    samples = np.where(beats.readable[:, :, None], samples, np.nan)
+    leads = samples.shape[1]
+    return Beats(
+        samples.reshape(-1, BEAT_SAMPLES).astype(np.float32),
+        AMBULATORY_LAYOUT,
+        None if labels is None else np.repeat(labels, leads),
+        source,
+    )
+
+
+def population_score(detector: Detector, beats: CutBeats) -> NDArray[np.float64]:
+    """How unlike the normal beats of other people a beat is, mean over the readable leads; with its timing.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Larger = more abnormal; NaN = not readable.
+    """
+    scores = detector.score(population_beats(beats)).reshape(beats.readable.shape)
+    known = np.isfinite(scores)
+    count = known.sum(axis=1)
+    mean = np.divide(np.where(known, scores, 0.0).sum(axis=1), count, out=np.full(len(scores), np.nan), where=count > 0)
+    score: NDArray[np.float64] = mean + timing(beats)
+    return score
+
+
+def timing(beats: CutBeats) -> NDArray[np.float64]:
+    """What the timing of beats adds to their population score, shape (n,)."""
+    early = np.maximum(beats.prematurity, 0.0) / _USUAL_IRREGULARITY
+    pause = np.clip(beats.delay / _USUAL_IRREGULARITY, 0.0, 6.0)
+    added: NDArray[np.float64] = 0.6 * early + 0.2 * pause
+    return added
+
+
+def agrees(detector: Detector, normal: PatientNormal) -> bool:
+    """Whether a patient's usual beat resembles a normal beat of other people in at least one lead.
+
+    False does not mean that the baseline is wrong: a patient may have a bundle branch block or a pacemaker. It means
+    that nobody but the patient vouches for it.
+    """
+    heights = np.maximum(np.ptp(normal.template, axis=1, keepdims=True), _LEAST_HEIGHT_MV)
+    rows = (normal.template / heights)[normal.clearness > 0]
+    scores = detector.score(Beats(rows.astype(np.float32), AMBULATORY_LAYOUT))
+    return bool(np.any(scores <= detector.threshold))

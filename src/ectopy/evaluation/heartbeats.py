@@ -1,0 +1,233 @@
+"""How well and how fast heartbeats are found: Ectopy and the peers on the same records in the same run.
+
+Every method gets the same samples, and what it finds is compared with the reference as EC57 says: a beat is found when
+a detection lies at most 150 ms away, and scoring starts after five minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ectopy.datasets.mitdb import DS1, DS2, PACED
+from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
+from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
+from ectopy.evaluation.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
+from ectopy.formats import read
+from ectopy.formats.wfdb import require_extra
+from ectopy.recording import Annotations, Recording
+
+Progress = Callable[[int, int, str], None]
+
+SPLITS: dict[str, tuple[str, ...] | None] = {"ds1": DS1, "ds2": DS2, "all": None}
+"""Records of each split; None = whatever the folder has, without the paced records, which EC57 leaves out."""
+
+_SUFFIXES = (".hea", ".dat", ".atr")
+_SAME_WORK = "ectopy_first_lead"
+_DAY_S = 24 * 3600
+_VENTRICULAR = CLASSES.index("V")
+_NOT_FOUND = [CLASSES.index("O"), CLASSES.index("X")]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a method found, by record.
+
+    Attributes
+    ----------
+    comparisons : dict of str to Comparison
+        With the reference.
+    seconds : dict of str to float
+        Processor time, from samples in memory to beats; other programs on the machine do not count.
+    """
+
+    comparisons: dict[str, Comparison]
+    seconds: dict[str, float]
+
+    def summary(self) -> dict[str, Any]:
+        """Every figure, for JSON: gross, and per record."""
+        whole = gross(list(self.comparisons.values()))
+        missed, beats = _ventricular(whole)
+        return {
+            "gross": _figures(whole),
+            "missed_veb": missed,
+            "veb": beats,
+            "seconds": sum(self.seconds.values()),
+            "records": {name: self._record(name) for name in self.comparisons},
+        }
+
+    def _record(self, name: str) -> dict[str, Any]:
+        missed, beats = _ventricular(self.comparisons[name])
+        figures = _figures(self.comparisons[name])
+        return {**figures, "missed_veb": missed, "veb": beats, "seconds": self.seconds[name]}
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatBenchmark:
+    """What all methods found.
+
+    Attributes
+    ----------
+    split : str
+    findings : dict of str to Finding
+        By the name of the method.
+    seconds_24h : float
+        Processor time in which Ectopy finds the beats of 24 hours of one lead.
+    left_out : dict of str to str
+        Methods that could not run, and the package that each lacks.
+    """
+
+    split: str
+    findings: dict[str, Finding]
+    seconds_24h: float
+    left_out: dict[str, str]
+
+    def summary(self) -> dict[str, Any]:
+        """Every figure, for JSON; ``relative_seconds`` is 1 for Ectopy on the one lead that the peers get too."""
+        methods = {name: finding.summary() for name, finding in self.findings.items()}
+        unit = methods[_SAME_WORK]["seconds"] if _SAME_WORK in methods else float("nan")
+        for figures in methods.values():
+            figures["relative_seconds"] = figures["seconds"] / unit
+        return {
+            "split": self.split,
+            "methods": methods,
+            "seconds_24h": self.seconds_24h,
+            "left_out": self.left_out,
+        }
+
+
+def benchmark_heartbeats(
+    folder: Path, split: str = "all", methods: Iterable[str] = tuple(METHODS), progress: Progress | None = None
+) -> HeartbeatBenchmark:
+    """Find the heartbeats of the records in a folder with several methods, and compare with the reference.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
+    split : {"ds1", "ds2", "all"}
+        Records of the MIT-BIH Arrhythmia Database to take, or all in the folder that are not paced.
+    methods : iterable of str
+        Names in `METHODS`; one whose package is not installed is left out.
+    progress : callable, optional
+        Called with runs done, runs in all, and what runs now.
+
+    Raises
+    ------
+    SettingError
+        If the split or a method is unknown.
+    DataError
+        If the folder or a record is missing, or a record cannot be used.
+    MissingExtraError
+        Without the package ``wfdb``, or if none of the methods is installed.
+    """
+    require_extra()
+    records = _records(folder, split)
+    finders, left_out = _load(methods)
+    findings = {name: Finding({}, {}) for name in finders}
+    done, total = 0, len(records) * len(finders) + 1
+
+    def report(now: str) -> None:
+        if progress:
+            progress(done, total, now)
+
+    for record in records:
+        recording = read(folder / record)
+        samples = Samples.of(recording)
+        for name, find in finders.items():
+            report(f"{record}: {name}")
+            seconds, positions = _run(find, samples, name, record)
+            findings[name].comparisons[record] = _compare(recording, positions, record)
+            findings[name].seconds[record] = seconds
+            done += 1
+    report("24 h of one lead")
+    seconds_24h = _day(read(folder / records[0]))
+    done += 1
+    report("done")
+    return HeartbeatBenchmark(split, findings, seconds_24h, left_out)
+
+
+def _records(folder: Path, split: str) -> tuple[str, ...]:
+    if split not in SPLITS:
+        raise SettingError(f"unknown split '{split}'; use one of {', '.join(SPLITS)}.")
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
+    here = {path.stem for path in folder.glob("*.hea") if all(path.with_suffix(end).is_file() for end in _SUFFIXES)}
+    wanted = SPLITS[split]
+    if wanted is None:
+        wanted = tuple(sorted(here - set(PACED)))
+        if not wanted:
+            raise DataError(f"the folder {folder} holds no record with its .hea, .dat and .atr; name another folder.")
+    missing = [record for record in wanted if record not in here]
+    if missing:
+        raise DataError(
+            f"the folder {folder} lacks {len(missing)} of the {len(wanted)} records of {split}: {', '.join(missing)}; "
+            "put the .hea, .dat and .atr of each there, or run `ectopy fetch mitdb`."
+        )
+    return wanted
+
+
+def _load(methods: Iterable[str]) -> tuple[dict[str, Find], dict[str, str]]:
+    finders: dict[str, Find] = {}
+    left_out: dict[str, str] = {}
+    for name in dict.fromkeys(methods):
+        if name not in METHODS:
+            raise SettingError(f"unknown method '{name}'; use some of {', '.join(METHODS)}.")
+        method = METHODS[name]
+        try:
+            finders[name] = method.load()
+        except ModuleNotFoundError:
+            left_out[name] = method.package or name
+    if not finders:
+        raise MissingExtraError.of("peers", f"finding heartbeats with {', '.join(left_out)}")
+    return finders, left_out
+
+
+def _run(find: Find, samples: Samples, method: str, record: str) -> tuple[float, Positions]:
+    started = time.process_time()
+    try:
+        positions = find(samples)
+    except EctopyError as error:
+        raise DataError(f"record {record}: {error}") from error
+    except Exception as error:  # on signals without beats, peers raise nearly everything
+        raise DataError(f"{method} fails on record {record} ({error}); leave it out with --methods.") from error
+    return time.process_time() - started, positions
+
+
+def _compare(recording: Recording, positions: Positions, record: str) -> Comparison:
+    if not recording.annotations:
+        raise DataError(f"record {record} has no reference annotations; take it out of the folder.")
+    found = Annotations(np.sort(positions), np.full(len(positions), "N"))
+    try:
+        return compare(
+            recording.annotations,
+            found,
+            sampling_rate_hz=recording.sampling_rate_hz,
+            samples=len(recording.signal),
+        )
+    except DataError as error:
+        raise DataError(f"record {record}: {error}") from error
+
+
+def _day(recording: Recording) -> float:
+    """Seconds for the first lead, repeated until a day is full."""
+    lead = np.resize(recording.signal[:, :1], (round(_DAY_S * recording.sampling_rate_hz), 1))
+    samples = Samples(lead, np.empty(0), recording.sampling_rate_hz)
+    started = time.process_time()
+    ectopy_first_lead(samples)
+    return time.process_time() - started
+
+
+def _figures(comparison: Comparison) -> dict[str, float]:
+    return {name: value for name, value in comparison.summary().items() if name.startswith("qrs_")}
+
+
+def _ventricular(comparison: Comparison) -> tuple[int, int]:
+    """Ventricular beats of the reference that were not found, and how many there are."""
+    row = comparison.counts[_VENTRICULAR]
+    return int(row[_NOT_FOUND].sum()), int(row.sum())

@@ -1,0 +1,192 @@
+"""From a recording to verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ectopy.ambulatory import load_ambulatory, normal_beats
+from ectopy.analysis import Analysis, Hint, analyse
+from ectopy.datasets import load_simulated, simulate_recording
+from ectopy.detector import Detector, Verdict
+from ectopy.detector.patient import PatientNormal, compare, learn_normal
+from ectopy.errors import DataError, LayoutError, SettingError
+from ectopy.recording import Recording
+from ectopy.signal import filter_signal, find_heartbeats
+from ectopy.signal.cut import MARGIN, CutBeats, cut_beats
+
+
+@pytest.fixture(scope="module")
+def ambulatory() -> Detector:
+    return load_ambulatory()
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return simulate_recording(900, ectopic={"V": 0.04}, random_state=3)
+
+
+@pytest.fixture(scope="module")
+def analysis(recording: Recording, ambulatory: Detector) -> Analysis:
+    return analyse(recording, ambulatory)
+
+
+def cut(recording: Recording) -> CutBeats:
+    filtered = filter_signal(recording.signal, recording.sampling_rate_hz)
+    return cut_beats(filtered, find_heartbeats(filtered))
+
+
+def reference(recording: Recording, analysis: Analysis, symbol: str) -> np.ndarray:
+    """Which found beats are reference beats of one kind."""
+    marks = recording.annotations.positions[recording.annotations.symbols == symbol]
+    away = np.abs(analysis.positions[:, None] - marks).min(axis=1)
+    return away < 0.1 * recording.sampling_rate_hz
+
+
+def test_ventricular_beats_are_found_and_named(recording: Recording, analysis: Analysis):
+    ventricular, normal = reference(recording, analysis, "V"), reference(recording, analysis, "N")
+    assert ventricular.sum() > 20
+    assert analysis.abnormal[ventricular].mean() > 0.95
+    assert np.mean(analysis.hint[ventricular] == Hint.VENTRICULAR) > 0.9
+    assert analysis.abnormal[normal].mean() < 0.05
+
+
+def test_reasons_give_the_figures(recording: Recording, analysis: Analysis):
+    beat = int(np.flatnonzero(reference(recording, analysis, "V") & analysis.abnormal)[0])
+    reason = analysis.reason(beat)
+    assert f"{analysis.score[beat]:.2f}" in reason
+    assert "shape" in reason
+    assert "early" in reason
+
+
+def test_positions_are_samples_of_the_recording(recording: Recording, analysis: Analysis):
+    near = reference(recording, analysis, "N") | reference(recording, analysis, "V")
+    assert near.mean() > 0.98
+    assert (np.diff(analysis.positions) > 0).all()
+
+
+def test_a_minority_of_ectopic_beats_does_not_spoil_the_baseline(ambulatory: Detector):
+    clean, ectopic = (
+        learn_normal(cut(simulate_recording(300, ectopic={"V": share}, random_state=8)), ("a", "b"))
+        for share in (0.0, 0.25)
+    )
+    assert np.corrcoef(clean.template.ravel(), ectopic.template.ravel())[0, 1] > 0.98
+
+
+def test_scores_do_not_depend_on_gain_or_polarity(recording: Recording, analysis: Analysis, ambulatory: Detector):
+    for gain in (3.0, -1.0):
+        other = analyse(replace(recording, signal=np.float32(gain) * recording.signal), ambulatory)
+        assert len(other) == len(analysis)
+        np.testing.assert_allclose(other.score, analysis.score, atol=0.05)
+
+
+def test_a_baseline_that_was_saved_gives_the_same_scores(
+    recording: Recording, analysis: Analysis, ambulatory: Detector, tmp_path: Path
+):
+    analysis.normal.save(tmp_path / "patient.npz")
+    again = analyse(recording, ambulatory, PatientNormal.load(tmp_path / "patient.npz"))
+    np.testing.assert_array_equal(again.score, analysis.score)
+    assert "given" in again.baseline
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"something else"])
+def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, content: bytes):
+    path = tmp_path / "patient.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="patient"):
+        PatientNormal.load(path)
+    with pytest.raises(DataError, match="gone"):
+        PatientNormal.load(tmp_path / "gone.npz")
+
+
+def test_a_baseline_of_other_leads_is_refused(recording: Recording, analysis: Analysis, ambulatory: Detector):
+    one_lead = replace(recording, signal=recording.signal[:, :1], leads=recording.leads[:1])
+    with pytest.raises(DataError, match="leads"):
+        analyse(one_lead, ambulatory, analysis.normal)
+
+
+def test_a_detector_of_beats_is_refused(recording: Recording, detector: Detector):
+    with pytest.raises(LayoutError, match="ambulatory"):
+        analyse(recording, detector)
+
+
+@pytest.mark.parametrize("rate", [50.0, 2000.0])
+def test_a_rate_out_of_range_is_refused(ambulatory: Detector, rate: float):
+    with pytest.raises(SettingError, match="100 and 1000"):
+        analyse(Recording(np.zeros((100, 1), np.float32), rate, ("I",)), ambulatory)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 3, 20])
+@pytest.mark.parametrize("kind", ["flat", "missing", "noise", "saturated"])
+def test_nothing_is_normal_by_default(ambulatory: Detector, kind: str, seconds: int):
+    rng = np.random.default_rng(0)
+    samples = {
+        "flat": np.full(seconds * 250, 0.3),
+        "missing": np.full(seconds * 250, np.nan),
+        "noise": rng.normal(size=seconds * 250),
+        "saturated": np.where(rng.random(seconds * 250) < 0.5, 5.0, -5.0),
+    }[kind]
+    found = analyse(Recording(samples[:, None].astype(np.float32), 250.0, ("I",)), ambulatory)
+    assert found.normal is None
+    assert "could not be learned" in found.baseline
+    if kind in ("flat", "missing"):
+        assert len(found) == 0
+    assert np.isnan(found.score[found.verdict == Verdict.UNREADABLE]).all()
+
+
+def test_a_lead_that_dies_leaves_the_other_in_charge(recording: Recording, analysis: Analysis, ambulatory: Detector):
+    signal = recording.signal.copy()
+    signal[len(signal) // 2 :, 1] = np.nan
+    found = analyse(replace(recording, signal=signal), ambulatory)
+    assert abs(len(found) - len(analysis)) < 5
+    ventricular = reference(recording, found, "V")
+    assert found.abnormal[ventricular].mean() > 0.9
+    assert (found.verdict != Verdict.UNREADABLE).mean() > 0.99
+
+
+def test_beats_of_a_gap_are_not_invented(recording: Recording, ambulatory: Detector):
+    signal = recording.signal.copy()
+    rate = recording.sampling_rate_hz
+    signal[int(400 * rate) : int(430 * rate)] = np.nan
+    found = analyse(replace(recording, signal=signal), ambulatory)
+    seconds = found.positions / rate
+    assert not ((seconds > 400.3) & (seconds < 429.7)).any()
+    after = np.flatnonzero(seconds >= 429.7)[0]
+    assert np.isnan(found.beats.rr_s[after])
+    assert found.beats.prematurity[after] == 0
+
+
+def test_cut_beats_are_centred_on_the_fiducial_point(recording: Recording):
+    beats = cut(recording)
+    inner = beats.samples[:, 0, MARGIN:-MARGIN]
+    highest = np.abs(inner - np.median(inner, axis=1, keepdims=True)).argmax(axis=1)
+    assert np.median(np.abs(highest - 52)) <= 3
+
+
+def test_evidence_of_the_template_itself_is_nothing(recording: Recording):
+    beats = cut(recording)
+    normal = learn_normal(beats, recording.leads)
+    same = np.broadcast_to(np.pad(normal.template, ((0, 0), (MARGIN, MARGIN)), mode="edge"), beats.samples.shape)
+    evidence = compare(replace(beats, samples=same.astype(np.float32)), normal)
+    np.testing.assert_allclose(evidence.shape, 0, atol=1e-4)
+    np.testing.assert_allclose(evidence.width, 0, atol=1e-4)
+
+
+def test_normal_beats_are_those_near_a_normal_mark(recording: Recording):
+    beats = cut(recording)
+    normal = normal_beats(beats, recording.annotations, recording.sampling_rate_hz)
+    symbols = recording.annotations.symbols
+    assert normal.sum() == pytest.approx(np.sum(symbols == "N"), rel=0.02)
+
+
+def test_the_shipped_detector_is_for_recordings(ambulatory: Detector, tmp_path: Path):
+    assert ambulatory.recordings is not None
+    assert "MIT-BIH" in ambulatory.card.source
+    ambulatory.save(tmp_path / "again.ectopy")
+    again = Detector.load(tmp_path / "again.ectopy")
+    np.testing.assert_array_equal(again.recordings.with_baseline, ambulatory.recordings.with_baseline)
+    with pytest.raises(LayoutError):
+        ambulatory.score(load_simulated("test"))

@@ -277,6 +277,39 @@ def info(bundle: Bundle, json: Json = None) -> None:
 
 
 @app.command()
+def inspect(
+    recording: Annotated[
+        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .csv, .parquet or .npy.")
+    ],
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="Sampling rate, for a file that states none.", show_default=False),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="mV, uV or V, for a file that states none.", show_default=False),
+    ] = None,
+    notch: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Mains frequency to remove, 50 or 60.", show_default=False)
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
+    from ectopy import console, console_recording
+    from ectopy.formats import read
+    from ectopy.signal import FilterSettings
+    from ectopy.signal.inspection import inspect as inspect_recording
+
+    _check_rim(json)
+    settings = FilterSettings(notch_hz=notch)
+    inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit), settings)
+    console.emit(json, inspection.summary())
+    screen = console.screen(json)
+    for table in console_recording.inspection_tables(inspection):
+        screen.print(table)
+
+
+@app.command()
 def ec57(
     reference: Annotated[Path, typer.Argument(help="WFDB annotation file, record, or folder of them.")],
     test: Annotated[Path, typer.Argument(help="The same, with the annotations to judge.")],

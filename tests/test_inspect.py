@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from ectopy import cli
+from conftest import Done
 from ectopy.console_recording import _clock
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
@@ -19,25 +17,10 @@ from ectopy.signal.inspection import inspect
 HZ = 250.0
 
 
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["ectopy", "inspect", *map(str, arguments)])
-        capsys.readouterr()
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Done(status, *capsys.readouterr())
-
-    return run
+def inspected(ectopy):
+    """The command, with its name."""
+    return lambda *arguments: ectopy("inspect", *arguments)
 
 
 def refused(done: Done, *words: str) -> None:
@@ -109,8 +92,8 @@ def test_a_rate_that_cannot_be_filtered_is_refused():
         inspect(Recording(np.zeros((500, 1), np.float32), 50.0, ("I",)))
 
 
-def test_the_command_prints_tables_and_json(ectopy, csv: Path, recording: Recording, tmp_path: Path):
-    done = ectopy(csv, "--rate", HZ, "--unit", "uV", "--json", "-")
+def test_the_command_prints_tables_and_json(inspected, csv: Path, recording: Recording, tmp_path: Path):
+    done = inspected(csv, "--rate", HZ, "--unit", "uV", "--json", "-")
     assert done.status == 0, done.err
     figures = json.loads(done.out)
     expected = inspect(recording).summary()
@@ -120,32 +103,32 @@ def test_the_command_prints_tables_and_json(ectopy, csv: Path, recording: Record
     for word in ("MLII, V1", "0:02:00", "not stated", "250 Hz", "per minute", "noisy", "missing", "Not readable: "):
         assert word in done.err
     file = tmp_path / "figures.json"
-    done = ectopy(csv, "--rate", HZ, "--unit", "uV", "--notch", 50, "--json", file)
+    done = inspected(csv, "--rate", HZ, "--unit", "uV", "--notch", 50, "--json", file)
     assert "MLII, V1" in done.out
     assert json.loads(file.read_text())["beats"] == pytest.approx(expected["beats"], abs=1)
 
 
-def test_all_good_and_all_bad_are_shown(ectopy, tmp_path: Path):
+def test_all_good_and_all_bad_are_shown(inspected, tmp_path: Path):
     good, bad = tmp_path / "good.npy", tmp_path / "bad.npy"
     np.save(good, simulate_recording(20, sampling_rate_hz=HZ, leads=1).signal)
     np.save(bad, np.full((5000, 1), np.nan, np.float32))
     stated = ("--rate", HZ, "--unit", "mV")
-    done = ectopy(good, *stated)
+    done = inspected(good, *stated)
     assert done.status == 0
     assert "100.0" in done.out
     assert "Not readable" not in done.out
-    done = ectopy(bad, *stated)
+    done = inspected(bad, *stated)
     assert done.status == 0
     assert "not known" in done.out
     assert "missing" in done.out
 
 
-def test_at_most_twenty_stretches_are_shown_the_longest(ectopy, tmp_path: Path):
+def test_at_most_twenty_stretches_are_shown_the_longest(inspected, tmp_path: Path):
     signal = simulate_recording(300, sampling_rate_hz=HZ, leads=1).signal.copy()
     for start in range(5, 300, 10):
         signal[round(start * HZ) : round((start + 3 + start / 100) * HZ)] = np.nan
     np.save(tmp_path / "torn.npy", signal)
-    done = ectopy(tmp_path / "torn.npy", "--rate", HZ, "--unit", "mV", "--json", tmp_path / "torn.json")
+    done = inspected(tmp_path / "torn.npy", "--rate", HZ, "--unit", "mV", "--json", tmp_path / "torn.json")
     assert len(json.loads((tmp_path / "torn.json").read_text())["unreadable"]) == 30
     assert "the 20 longest of 30" in done.out
     assert done.out.count("missing") == 1 + 20
@@ -162,14 +145,14 @@ def test_times_are_told_as_a_clock_does(seconds: float, text: str):
     assert _clock(seconds) == text
 
 
-def test_bad_input_gives_one_sentence(ectopy, csv: Path, tmp_path: Path):
+def test_bad_input_gives_one_sentence(inspected, csv: Path, tmp_path: Path):
     slow = tmp_path / "slow.npy"
     np.save(slow, np.zeros((500, 1), np.float32))
     stated = ("--rate", HZ, "--unit", "mV")
-    refused(ectopy(tmp_path / "nothing.edf"), "does not exist")
-    refused(ectopy(csv, "--unit", "mV"), "--rate")
-    refused(ectopy(csv, "--rate", HZ), "--unit")
-    refused(ectopy(csv, "--rate", HZ, "--unit", "kg"), "'kg'")
-    refused(ectopy(csv, *stated, "--notch", 500), "notch_hz")
-    refused(ectopy(slow, "--rate", 50, "--unit", "mV"), "100 and 1000 Hz")
-    refused(ectopy(csv, *stated, "--json", tmp_path / "no" / "x.json"), "does not exist")
+    refused(inspected(tmp_path / "nothing.edf"), "does not exist")
+    refused(inspected(csv, "--unit", "mV"), "--rate")
+    refused(inspected(csv, "--rate", HZ), "--unit")
+    refused(inspected(csv, "--rate", HZ, "--unit", "kg"), "'kg'")
+    refused(inspected(csv, *stated, "--notch", 500), "notch_hz")
+    refused(inspected(slow, "--rate", 50, "--unit", "mV"), "100 and 1000 Hz")
+    refused(inspected(csv, *stated, "--json", tmp_path / "no" / "x.json"), "does not exist")

@@ -175,7 +175,7 @@ def detect(
             "-o",
             "--output",
             metavar="RESULTS",
-            help="One line a beat: .csv or .json; of a recording also .edf or a WFDB annotator such as .ecto. "
+            help="One line a beat: .csv or .json; of a recording also .edf, .atr or .ecto (WFDB). "
             "Of several recordings a folder.",
             show_default=False,
         ),

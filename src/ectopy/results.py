@@ -14,14 +14,15 @@ import numpy as np
 from ectopy.analysis import Analysis, Hint
 from ectopy.detector import Verdict
 from ectopy.detector.results import as_csv, known
+from ectopy.errors import SettingError
 from ectopy.events import Event
 from ectopy.files import write_text
-from ectopy.formats import check_annotation_suffix, write_annotations
+from ectopy.formats import write_annotations
 from ectopy.recording import Annotations, Recording
 from ectopy.statements import STATEMENTS
 
 NOISE = "~"
-_TABLES = (".csv", ".json")
+_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
 
 
 def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> dict[str, Any]:
@@ -80,12 +81,12 @@ def marks(recording: Recording, analysis: Analysis) -> Annotations:
 
 def check_results(path: Path) -> None:
     """Raise SettingError unless `path` names a kind of results file."""
-    if path.suffix.lower() not in _TABLES:
-        check_annotation_suffix(path)
+    if path.suffix.lower() not in _KINDS:
+        raise SettingError(f"results are written as {', '.join(_KINDS)}, not as '{path.name}'.")
 
 
 def write_results(path: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
-    """Write what was found, by the suffix: ``.csv``, ``.json``, ``.edf``, or a WFDB annotator as ``.ecto``.
+    """Write what was found, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
 
     Raises
     ------

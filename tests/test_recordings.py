@@ -10,7 +10,7 @@ import pytest
 
 from ectopy.ambulatory import load_ambulatory, normal_beats
 from ectopy.analysis import Analysis, Hint, analyse
-from ectopy.datasets import load_simulated, simulate_recording
+from ectopy.datasets import Episode, load_simulated, simulate_recording
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import PatientNormal, compare, learn_normal
 from ectopy.errors import DataError, LayoutError, SettingError
@@ -74,6 +74,20 @@ def test_a_minority_of_ectopic_beats_does_not_spoil_the_baseline(ambulatory: Det
         for share in (0.0, 0.25)
     )
     assert np.corrcoef(clean.template.ravel(), ectopic.template.ravel())[0, 1] > 0.98
+
+
+def test_a_start_in_ventricular_tachycardia_does_not_turn_the_detector_upside_down(ambulatory: Detector):
+    tachycardia = Episode("ventricular_tachycardia", 20, 200, 150)
+    recording = simulate_recording(700, episodes=(tachycardia,), random_state=2)
+    found = analyse(recording, ambulatory)
+    assert "abnormal rhythm" in found.baseline
+    assert found.abnormal[reference(recording, found, "V")].mean() > 0.95
+    assert found.abnormal[reference(recording, found, "N")].mean() < 0.1
+
+
+def test_a_patient_whose_usual_beat_is_strange_is_told_of(ambulatory: Detector):
+    recording = simulate_recording(400, episodes=(Episode("ventricular_tachycardia", 1, 398, 90),), random_state=2)
+    assert "unlike normal beats of other people" in analyse(recording, ambulatory).baseline
 
 
 def test_scores_do_not_depend_on_gain_or_polarity(recording: Recording, analysis: Analysis, ambulatory: Detector):

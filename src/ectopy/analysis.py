@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.detector import Detector, Verdict
-from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal, compare, learn_normal
-from ectopy.detector.population import AMBULATORY_LAYOUT, agrees, population_score
+from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal, compare, learn_normal, learn_other_form
+from ectopy.detector.population import AMBULATORY_LAYOUT, population_score, unlikeness
 from ectopy.detector.threshold import p_values
 from ectopy.errors import LayoutError
 from ectopy.recording import Annotations, Recording
@@ -22,6 +22,8 @@ _VENTRICULAR = 0.57
 _EARLY = 2.0
 _LEAST_PREMATURITY = 0.08
 _CHANGED_SHAPE = 0.6
+_STRANGE = 1.0
+_CLEARLY_LESS = 1.0
 
 
 class Hint(StrEnum):
@@ -140,17 +142,15 @@ def analyse(
     quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
     beats = cut_beats(filtered, find_heartbeats(filtered))
     beats = replace(beats, readable=beats.readable & quality.readable_at(beats.times_s))
-    given = normal is not None
-    normal = normal or learn_normal(beats, recording.leads, learning_s)
     if normal is None:
-        score, calibration = population_score(detector, beats), detector.recordings.without_baseline
-        evidence, baseline = None, "The patient's normal could not be learned: too few readable beats at the start."
+        normal, baseline = _learn_baseline(beats, recording.leads, detector, learning_s)
+    else:
+        baseline = "The patient's normal was given."
+    if normal is None:
+        evidence, score, calibration = None, population_score(detector, beats), detector.recordings.without_baseline
     else:
         evidence = compare(beats, normal)
         score, calibration = evidence.score, detector.recordings.with_baseline
-        baseline = "The patient's normal was given." if given else f"Learned from {normal.beats} beats."
-        if not agrees(detector, normal):
-            baseline += " It is unlike normal beats of other people: look at the template before you rely on it."
     threshold = detector.rule.threshold(calibration)
     verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
     verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
@@ -169,6 +169,28 @@ def analyse(
         normal=normal,
         baseline=baseline,
     )
+
+
+def _learn_baseline(
+    beats: CutBeats, leads: tuple[str, ...], detector: Detector, learning_s: float
+) -> tuple[PatientNormal | None, str]:
+    """The patient's normal from the start of the recording, checked against the population; and one sentence on it."""
+    usual = learn_normal(beats, leads, learning_s)
+    if usual is None:
+        return None, "The patient's normal could not be learned: too few clear beats at the start."
+    other = learn_other_form(beats, usual, learning_s)
+    strangeness = unlikeness(detector, usual)
+    if other is not None and unlikeness(detector, other) < strangeness - _CLEARLY_LESS:
+        return other, (
+            f"Learned from {other.beats} beats that are more like normal beats of other people than the "
+            f"{usual.beats} usual ones: the recording seems to start in an abnormal rhythm."
+        )
+    if strangeness > _STRANGE:
+        return usual, (
+            f"Learned from {usual.beats} beats, which are unlike normal beats of other people: look at them before you "
+            "rely on what is called normal."
+        )
+    return usual, f"Learned from {usual.beats} beats."
 
 
 def _name(beats: CutBeats, verdict: NDArray[np.str_], evidence: Evidence | None) -> NDArray[np.str_]:

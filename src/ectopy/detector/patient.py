@@ -25,6 +25,7 @@ LEAST_CLEARNESS = 1.0
 
 _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
+_OTHER_FORM = 0.8
 _QRS = slice(BEFORE - 22, BEFORE + 28)
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
@@ -151,7 +152,24 @@ def learn_normal(beats: CutBeats, leads: tuple[str, ...], until_s: float = LEARN
     until_s : float
         300 by default.
     """
-    first = np.flatnonzero((beats.times_s < until_s) & beats.readable.any(axis=1))[:_MOST_LEARNED]
+    return _learn(beats, _first(beats, until_s), leads)
+
+
+def learn_other_form(beats: CutBeats, normal: PatientNormal, until_s: float = LEARNING_S) -> PatientNormal | None:
+    """Learn from the beats up to a time that are unlike the normal learned there; None where they are too few.
+
+    Where a recording starts in an abnormal rhythm, these are the normal beats.
+    """
+    first = _first(beats, until_s)
+    unlike = compare(beats, normal).shape[first] > _OTHER_FORM
+    return _learn(beats, first[unlike], normal.leads)
+
+
+def _first(beats: CutBeats, until_s: float) -> NDArray[np.intp]:
+    return np.flatnonzero((beats.times_s < until_s) & beats.readable.any(axis=1))[:_MOST_LEARNED]
+
+
+def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> PatientNormal | None:
     if len(first) < LEAST_BEATS:
         return None
     readable = beats.readable[first]

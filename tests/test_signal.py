@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -84,12 +84,17 @@ def test_a_filter_gives_the_same_for_any_chunks_and_what_convolution_gives(up, d
     signal = rng.standard_normal((2, length))
     whole = fir_apply(fir, signal)
 
-    state, parts = FirState.fresh(2), []
-    for piece in pieces(length, cuts):
-        state, part = fir_step(fir, state, signal[:, piece])
-        parts.append(part)
-    parts.append(fir_end(fir, state, length, signal[:, -1:])[1])
-    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    def stream(chunks: Iterable[slice]) -> NDArray[np.float64]:
+        state, parts = FirState.fresh(2), []
+        for piece in chunks:
+            state, part = fir_step(fir, state, signal[:, piece])
+            parts.append(part)
+        parts.append(fir_end(fir, state, length, signal[:, -1:])[1])
+        return np.concatenate(parts, axis=1)
+
+    in_chunks = stream(pieces(length, cuts))
+    np.testing.assert_array_equal(in_chunks, stream([slice(None)]))
+    np.testing.assert_allclose(in_chunks, whole, rtol=0, atol=1e-12)
 
     assert whole.shape[1] == -(-length * fir.up // fir.down)
     if length:

@@ -387,6 +387,49 @@ def benchmark_heartbeats_command(
         screen.print(console_heartbeats.missing_line(result.left_out))
 
 
+@benchmark_app.command("mitdb")
+def benchmark_mitdb_command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="ds1 = record by record cross-validation, ds2 = the shipped one.")] = "ds1",
+    peers: Annotated[
+        str, typer.Option(help="Some of population, knn, pca; separated by commas; '' = none.")
+    ] = "population,knn,pca",
+    json: Json = None,
+) -> None:
+    """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
+    from ectopy import console, console_mitdb
+    from ectopy.evaluation.mitdb import benchmark_mitdb
+
+    _check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        result = benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress)
+    console.emit(json, result.summary())
+    screen.print(console_mitdb.records_table(result))
+    screen.print(console_mitdb.methods_table(result))
+    for line in console_mitdb.gaps_lines(result):
+        screen.print(line)
+
+
+@benchmark_app.command("holter")
+def benchmark_holter_command(
+    hours: Annotated[float, typer.Option(help="Length of the recording, at most 168.")] = 24.0,
+    json: Json = None,
+) -> None:
+    """Time and memory for a long recording of one lead, on one thread."""
+    from ectopy import console, console_mitdb
+    from ectopy.evaluation.holter import benchmark_holter
+
+    _check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        figures = benchmark_holter(hours, progress)
+    console.emit(json, figures)
+    screen.print(console_mitdb.holter_table(figures))
+
+
 @benchmark_app.command("speed")
 def benchmark_speed(
     bundle: Annotated[

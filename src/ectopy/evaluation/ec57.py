@@ -197,6 +197,38 @@ def compare(
     return Comparison(counts, label_map, rr_error_ms, _seconds(theirs.shutdown, samples, sampling_rate_hz))
 
 
+def matched_classes(
+    reference: Annotations,
+    test: Annotations,
+    *,
+    sampling_rate_hz: float,
+    samples: int | None = None,
+    start_s: float = LEARNING_S,
+    label_map: str = "aami",
+) -> NDArray[np.str_]:
+    """Class of the reference beat that each mark of a test annotator is matched with, as in `compare`.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        N, S, V, F or Q for each of `test`; empty where there is no match, and before scoring starts.
+
+    Raises
+    ------
+    SettingError
+        If there is no such label map.
+    """
+    classes = _classes(label_map)
+    start, window = _samples(start_s, sampling_rate_hz), _samples(MATCH_WINDOW_S, sampling_rate_hz)
+    ours, theirs = _track(reference, classes, window), _track(test, classes, window)
+    i, j, takes_ours, takes_theirs = _pairs(ours.times, theirs.times, start, samples, window)
+    matched = takes_ours & takes_theirs & np.isin(ours.labels[i], range(_N, _O))
+    found = np.full(len(test), "", dtype="U1")
+    places = np.searchsorted(test.positions, theirs.times[j[matched]])
+    found[places] = np.array(list(CLASSES))[ours.labels[i[matched]]]
+    return found
+
+
 def gross(comparisons: Sequence[Comparison]) -> Comparison:
     """All recordings together, each beat of equal weight.
 

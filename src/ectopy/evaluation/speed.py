@@ -38,12 +38,13 @@ def measure_speed(bundle: Path) -> dict[str, float]:
         If the bundle cannot be used.
     """
     Detector.load(bundle)
-    imports = [float(_child("-c", _IMPORT)) for _ in range(_REPEATS)]
-    scoring: dict[str, float] = json.loads(_child("-m", __name__, str(bundle)))
+    imports = [float(child("-c", _IMPORT)) for _ in range(_REPEATS)]
+    scoring: dict[str, float] = json.loads(child("-m", __name__, str(bundle)))
     return {**scoring, "import_s": float(np.median(imports))}
 
 
-def _child(*arguments: str) -> str:
+def child(*arguments: str) -> str:
+    """What a fresh Python on one thread prints."""
     return subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | _ONE_THREAD,
@@ -61,7 +62,7 @@ def _score(bundle: Path) -> dict[str, Any]:
     return {
         "batch_beats_per_s": _BATCH_BEATS / min(batch),
         "single_us": float(np.median(single)) * 1e6,
-        "peak_rss_mb": _peak_rss_mb(),
+        "peak_rss_mb": peak_rss_mb(),
     }
 
 
@@ -71,7 +72,8 @@ def _seconds(work: Any) -> float:
     return time.perf_counter() - started
 
 
-def _peak_rss_mb() -> float:
+def peak_rss_mb() -> float:
+    """The most memory that this process has had."""
     # Linux lets a child process inherit the figure that `resource` gives, the parent's peak with TensorFlow in it.
     status = Path("/proc/self/status")
     if status.exists():

@@ -81,9 +81,9 @@ def _timing(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     rr_s = np.diff(times_s, prepend=np.nan)
     # Between two beats with a gap in all leads there may have been others.
-    gone = np.concatenate([[0], np.cumsum(filtered.missing.all(axis=0))])
-    places = np.clip(np.round(times_s * filtered.rate_hz).astype(int), 0, len(gone) - 1)
-    rr_s[1:][np.diff(gone[places]) > 0] = np.nan
+    gone = np.flatnonzero(filtered.missing.all(axis=0))
+    places = np.round(times_s * filtered.rate_hz).astype(int)
+    rr_s[1:][np.diff(np.searchsorted(gone, places)) > 0] = np.nan
     before = np.concatenate([np.full(_USUAL_OF, np.nan), rr_s])[:-1]
     windows = np.lib.stride_tricks.sliding_window_view(before, _USUAL_OF) if len(rr_s) else np.empty((0, _USUAL_OF))
     usual = lower_median(windows)

@@ -1,0 +1,116 @@
+"""How long and how much memory a long recording takes, each figure from a fresh process with one thread.
+
+The recording is half an hour of one simulated lead at 360 Hz, with ectopic beats and noise, repeated in memory. Seconds
+are processor time from samples in memory to verdicts, so that other programs on the machine do not count; loading
+Ectopy and the detector do not count either. Memory is the most that the process has had, the samples included.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import analyse
+from ectopy.datasets import simulate_recording
+from ectopy.errors import SettingError
+from ectopy.evaluation.speed import child, peak_rss_mb
+from ectopy.recording import Recording
+
+Progress = Callable[[int, int, str], None]
+
+MOST_HOURS = 168.0
+NEUROKIT_MINUTES = 10
+
+_SCALING_HOURS = (1.0, 6.0, 24.0)
+_RATE_HZ = 360.0
+_REPEATED_S = 1800.0
+_PEER = "neurokit2"
+
+
+def benchmark_holter(hours: float = 24.0, progress: Progress | None = None) -> dict[str, Any]:
+    """Analyse a long recording, shorter ones for comparison, and ten minutes with NeuroKit2's ``ecg_process``.
+
+    Parameters
+    ----------
+    hours : float
+        Above 0, at most 168.
+    progress : callable, optional
+        Called with runs done, runs in all, and what runs now.
+
+    Returns
+    -------
+    dict
+        ``hours``, ``seconds``, ``beats``, ``peak_rss_mb``; ``times_neurokit``: how many times as long NeuroKit2 would
+        take, scaled linearly from ``neurokit_minutes``, None where it is not installed; ``scaling``: seconds by hours.
+
+    Raises
+    ------
+    SettingError
+        If the hours are out of range.
+    """
+    if not 0 < hours <= MOST_HOURS:
+        raise SettingError(f"hours must lie above 0 and be at most {MOST_HOURS:g}, not {hours:g}.")
+    lengths = [shorter for shorter in _SCALING_HOURS if shorter < hours] + [hours]
+    runs = len(lengths) + 1
+    measured: dict[float, dict[str, float]] = {}
+    for done, length in enumerate(lengths):
+        if progress:
+            progress(done, runs, f"{length:g} h")
+        measured[length] = json.loads(child("-m", __name__, str(length)))
+    if progress:
+        progress(len(lengths), runs, f"NeuroKit2, {NEUROKIT_MINUTES} minutes")
+    times = None
+    if find_spec(_PEER):
+        peer_s = float(child("-m", __name__, str(NEUROKIT_MINUTES / 60), _PEER))
+        times = peer_s * hours * 60 / NEUROKIT_MINUTES / measured[hours]["seconds"]
+    if progress:
+        progress(runs, runs, "done")
+    return {
+        "hours": hours,
+        **measured[hours],
+        "times_neurokit": times,
+        "neurokit_minutes": NEUROKIT_MINUTES,
+        "scaling": {f"{length:g}": figures["seconds"] for length, figures in measured.items()},
+    }
+
+
+def long_recording(hours: float) -> Recording:
+    """One lead of so many hours."""
+    part = simulate_recording(
+        _REPEATED_S, sampling_rate_hz=_RATE_HZ, ectopic={"V": 0.02, "A": 0.01}, noise_mv=0.03, leads=1
+    )
+    signal = np.resize(part.signal, (round(hours * 3600 * _RATE_HZ), 1))
+    return Recording(signal, _RATE_HZ, part.leads, source=part.source)
+
+
+def _analyse(hours: float) -> dict[str, float]:
+    recording, detector = long_recording(hours), load_ambulatory()
+    started = time.process_time()
+    found = analyse(recording, detector)
+    seconds = time.process_time() - started
+    return {"seconds": seconds, "beats": len(found), "peak_rss_mb": peak_rss_mb()}
+
+
+def _process_with_neurokit(hours: float) -> float:
+    import neurokit2
+
+    lead = long_recording(hours).signal[:, 0].astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        neurokit2.ecg_process(lead[: 60 * round(_RATE_HZ)], sampling_rate=round(_RATE_HZ))  # imports on first use
+        started = time.process_time()
+        neurokit2.ecg_process(lead, sampling_rate=round(_RATE_HZ))
+        return time.process_time() - started
+
+
+if __name__ == "__main__":
+    asked = float(sys.argv[1])
+    print(json.dumps(_process_with_neurokit(asked) if _PEER in sys.argv else _analyse(asked)))

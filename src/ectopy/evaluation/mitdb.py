@@ -1,0 +1,308 @@
+"""From recordings to verdicts on the MIT-BIH Arrhythmia Database: Ectopy and its peers on the same beats.
+
+Everything is done as for a user's recording: beats are searched for, the patient's normal is learned from the first
+five minutes, nothing is told of the reference. Then the beats found after these five minutes are matched with the
+reference as EC57 does it, one to one and at most 150 ms apart, and take its class by the label map of de Chazal.
+Areas under the curve take N as normal and S, V and F as abnormal. Beats of the class Q and those without a match have
+no part in them, and unreadable ones are counted instead.
+
+On `ds1` nothing that judges a record has learned from it: a threshold comes from the normal beats of all other
+records, and the population model, which speaks where no normal of the patient could be learned and is a peer
+otherwise, from the half of the records that does not hold it. On `ds2` the detector is the shipped one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.ambulatory import Lessons, learn_from, load_ambulatory, train_ambulatory
+from ectopy.analysis import Analysis, analyse
+from ectopy.datasets.mitdb import DS1, DS2
+from ectopy.detector import Detector, Verdict
+from ectopy.detector.patient import LEARNING_S
+from ectopy.detector.population import population_score
+from ectopy.detector.recordings import RecordingCalibration
+from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
+from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
+from ectopy.evaluation.metrics import ranking_curves
+from ectopy.evaluation.mitdb_peers import knn_score, pca_score
+from ectopy.formats import read
+from ectopy.formats.wfdb import require_extra
+from ectopy.recording import Annotations, Recording
+
+Progress = Callable[[int, int, str], None]
+Scores = NDArray[np.float64]
+
+SPLITS: Mapping[str, tuple[str, ...]] = {"ds1": DS1, "ds2": DS2}
+PEERS = ("population", "knn", "pca")
+LABEL_MAP = "de_chazal"
+EC57_RATES = ("qrs_se", "qrs_ppv", "veb_se", "veb_ppv", "sveb_se", "sveb_ppv")
+
+_OURS = "ectopy"
+_SUFFIXES = (".hea", ".dat", ".atr")
+_SCORED = tuple("NSVF")
+_SEED = 0
+_FEWEST_TO_TRAIN = 4  # patients of one half, one for each member
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """What became of one record; arrays have one entry per readable beat of the classes N, S, V and F.
+
+    Attributes
+    ----------
+    classes : ndarray of str, shape (n,)
+        Of the reference.
+    scores : dict of str to ndarray of float64, shape (n,)
+        Of Ectopy and each peer.
+    unreadable : int
+        Beats of these classes that were found but are not readable.
+    flagged_normals : int
+        Beats of the class N with the verdict ABNORMAL.
+    hours : float
+        From the end of the first five minutes to the end of the record.
+    comparison : Comparison
+        The hints against the reference.
+    """
+
+    classes: NDArray[np.str_]
+    scores: dict[str, Scores]
+    unreadable: int
+    flagged_normals: int
+    hours: float
+    comparison: Comparison
+
+    def summary(self) -> dict[str, Any]:
+        """Every figure of the record, for JSON."""
+        return {
+            "beats": len(self.classes),
+            "abnormal": int(np.sum(self.classes != "N")),
+            "unreadable": self.unreadable,
+            "auc": auc(self.classes, self.scores[_OURS]),
+            "flagged_normals": self.flagged_normals,
+            "false_alarms_per_hour": self.flagged_normals / self.hours,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MitdbBenchmark:
+    """What became of all records.
+
+    Attributes
+    ----------
+    split : str
+    records : dict of str to RecordResult
+    missing : tuple of str
+        Records of the split that are not in the folder.
+    left_out : dict of str to str
+        Peers that could not run, and why.
+    """
+
+    split: str
+    records: dict[str, RecordResult]
+    missing: tuple[str, ...]
+    left_out: dict[str, str]
+
+    def summary(self) -> dict[str, Any]:
+        """Every figure, for JSON; an area without both classes is NaN."""
+        results = list(self.records.values())
+        rates = gross([result.comparison for result in results]).summary()
+        records = {name: result.summary() for name, result in self.records.items()}
+        return {
+            "split": self.split,
+            "label_map": LABEL_MAP,
+            **{key: sum(row[key] for row in records.values()) for key in ("beats", "abnormal", "unreadable")},
+            **self._areas(_OURS),
+            "ec57": {name: rates[name] for name in EC57_RATES},
+            "false_alarms_per_hour": sum(r.flagged_normals for r in results) / sum(r.hours for r in results),
+            "peers": {name: self._areas(name) for name in results[0].scores if name != _OURS},
+            "records": records,
+            "missing": list(self.missing),
+            "left_out": self.left_out,
+        }
+
+    def _areas(self, method: str) -> dict[str, float]:
+        """The areas under the curve of one method; one score for all patients but in the first."""
+        results = self.records.values()
+        each = np.array([auc(result.classes, result.scores[method]) for result in results])
+        known = each[np.isfinite(each)]
+        classes = np.concatenate([result.classes for result in results])
+        score = np.concatenate([result.scores[method] for result in results])
+        return {
+            "mean_record_auc": float(known.mean()) if len(known) else float("nan"),
+            "pooled_auc": auc(classes, score),
+            "veb_auc": auc(classes, score, "V"),
+            "sveb_auc": auc(classes, score, "S"),
+        }
+
+
+def auc(classes: NDArray[np.str_], score: Scores, abnormal: str = "SVF") -> float:
+    """Area under the curve of the abnormal classes against N; NaN unless there are beats of both."""
+    taken = np.isin(classes, ["N", *abnormal])
+    positive = classes[taken] != "N"
+    if positive.all() or not positive.any():
+        return float("nan")
+    return ranking_curves(positive, score[taken]).auc
+
+
+def benchmark_mitdb(
+    folder: Path, split: str = "ds1", peers: Collection[str] = PEERS, progress: Progress | None = None
+) -> MitdbBenchmark:
+    """Judge the beats of the records of a split that are in a folder, and compare with the reference.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
+    split : {"ds1", "ds2"}
+    peers : collection of str
+        Names in `PEERS`; one that cannot run is left out and named.
+    progress : callable, optional
+        Called with steps done, steps in all, and what runs now.
+
+    Raises
+    ------
+    SettingError
+        If the split or a peer is unknown.
+    DataError
+        If the folder holds no record of the split, or only one of `ds1`, or one that cannot be used.
+    MissingExtraError
+        Without the package ``wfdb``.
+    """
+    require_extra()
+    for name in peers:
+        if name not in PEERS:
+            raise SettingError(f"unknown peer '{name}'; use some of {', '.join(PEERS)}.")
+    records = _records(folder, split)
+    shipped = load_ambulatory()
+    total = len(records) * (2 if split == "ds1" else 1) + 1
+    done = 0
+
+    def report(now: str) -> None:
+        if progress:
+            progress(done, total, now)
+
+    left_out: dict[str, str] = {}
+    others: Mapping[str, Detector] = dict.fromkeys(records, shipped)
+    detectors = others
+    if split == "ds1":
+        lessons = {}
+        for record in records:
+            report(f"{record}: learning")
+            lessons[record] = _lessons(folder, record)
+            done += 1
+        if "population" in peers:
+            try:
+                others = _of_the_other_half(lessons, report)
+            except (MissingExtraError, DataError) as error:
+                left_out["population"] = str(error)
+        detectors = {record: _without(record, others[record], lessons) for record in records}
+    wanted = [name for name in peers if name not in left_out]
+    results = {}
+    for record in records:
+        report(f"{record}: judging")
+        results[record] = _result(_read(folder, record), record, detectors[record], wanted)
+        done += 1
+    done = total
+    report("done")
+    missing = tuple(record for record in SPLITS[split] if record not in records)
+    return MitdbBenchmark(split, results, missing, left_out)
+
+
+def _records(folder: Path, split: str) -> tuple[str, ...]:
+    if split not in SPLITS:
+        raise SettingError(f"unknown split '{split}'; use one of {', '.join(SPLITS)}.")
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
+    wanted = SPLITS[split]
+    here = tuple(name for name in wanted if all((folder / f"{name}{end}").is_file() for end in _SUFFIXES))
+    least = 2 if split == "ds1" else 1
+    if len(here) < least:
+        raise DataError(
+            f"the folder {folder} holds {len(here)} of the {len(wanted)} records of {split} with .hea, .dat and .atr, "
+            f"and {least} are needed; put them there, or run `ectopy fetch mitdb`."
+        )
+    return here
+
+
+def _read(folder: Path, record: str) -> Recording:
+    recording = read(folder / record)
+    if not recording.annotations:
+        raise DataError(f"record {record} has no reference annotations; take it out of the folder.")
+    if recording.duration_s <= LEARNING_S:
+        raise DataError(
+            f"record {record} ends within the first five minutes, before scoring starts; give a longer one."
+        )
+    return recording
+
+
+def _lessons(folder: Path, record: str) -> Lessons:
+    lessons = learn_from(_read(folder, record))
+    if lessons is None:
+        raise DataError(f"record {record} has no normal beats to learn from; take it out of the folder.")
+    return lessons
+
+
+def _of_the_other_half(lessons: Mapping[str, Lessons], report: Callable[[str], None]) -> dict[str, Detector]:
+    """For each record a detector that has learned from the half of the records without it."""
+    names = list(lessons)
+    halves = names[0::2], names[1::2]
+    if len(halves[1]) < _FEWEST_TO_TRAIN:
+        raise DataError(f"a population needs {2 * _FEWEST_TO_TRAIN} records, and there are {len(names)}.")
+    found: dict[str, Detector] = {}
+    for half, rest in (halves, halves[::-1]):
+        taught = [lessons[name] for name in half]
+        report("learning a population")
+        detector = train_ambulatory(taught, f"MIT-BIH records {', '.join(half)}", random_state=_SEED)
+        found |= dict.fromkeys(rest, detector)
+    return found
+
+
+def _without(record: str, detector: Detector, lessons: Mapping[str, Lessons]) -> Detector:
+    """The detector with a threshold from all records but one."""
+    assert detector.recordings is not None
+    scores = np.concatenate([lesson.scores for name, lesson in lessons.items() if name != record])
+    return replace(detector, recordings=RecordingCalibration(scores, detector.recordings.without_baseline))
+
+
+def _result(recording: Recording, record: str, detector: Detector, peers: Iterable[str]) -> RecordResult:
+    assert recording.annotations is not None
+    try:
+        analysis = analyse(recording, detector)
+    except EctopyError as error:
+        raise DataError(f"record {record}: {error}") from error
+    rate, samples = recording.sampling_rate_hz, len(recording.signal)
+    hints = _hints(analysis)
+    classes = matched_classes(recording.annotations, hints, sampling_rate_hz=rate, samples=samples, label_map=LABEL_MAP)
+    matched = np.isin(classes, _SCORED)
+    readable = np.not_equal(analysis.verdict, Verdict.UNREADABLE)
+    scored = matched & readable
+    scores = {_OURS: analysis.score, **{name: _peer_score(name, analysis, detector) for name in peers}}
+    return RecordResult(
+        classes=classes[scored],
+        scores={name: score[scored] for name, score in scores.items()},
+        unreadable=int(np.sum(matched & ~readable)),
+        flagged_normals=int(np.sum((classes == "N") & analysis.abnormal)),
+        hours=(recording.duration_s - LEARNING_S) / 3600,
+        comparison=compare(recording.annotations, hints, sampling_rate_hz=rate, samples=samples, label_map=LABEL_MAP),
+    )
+
+
+def _hints(analysis: Analysis) -> Annotations:
+    """The hints as labels; a beat that looks like something else, or cannot be read, is not claimed to be ectopic."""
+    found = analysis.annotations()
+    return replace(found, symbols=np.where(np.isin(found.symbols, ["V", "S"]), found.symbols, "N"))
+
+
+def _peer_score(name: str, analysis: Analysis, detector: Detector) -> Scores:
+    if name == "knn":
+        return knn_score(analysis.beats)
+    if name == "pca":
+        return pca_score(analysis.beats)
+    return population_score(detector, analysis.beats)

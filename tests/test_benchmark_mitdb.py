@@ -1,0 +1,321 @@
+"""From recordings to verdicts, measured; and time and memory of a long one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import Analysis, Hint, analyse
+from ectopy.cli import main
+from ectopy.datasets import simulate_recording
+from ectopy.datasets.folders import DATA_VARIABLE
+from ectopy.datasets.mitdb import DS1, find_mitdb
+from ectopy.errors import DataError, MissingExtraError, SettingError
+from ectopy.evaluation import holter, mitdb
+from ectopy.evaluation.ec57 import compare, matched_classes
+from ectopy.evaluation.holter import benchmark_holter, long_recording
+from ectopy.evaluation.mitdb import EC57_RATES, auc, benchmark_mitdb
+from ectopy.evaluation.mitdb_peers import knn_score, pca_score
+from ectopy.formats import write_annotations
+from ectopy.recording import Annotations, Recording
+
+wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+
+AREAS = {"mean_record_auc", "pooled_auc", "veb_auc", "sveb_auc"}
+PER_RECORD = {"beats", "abnormal", "unreadable", "auc", "flagged_normals", "false_alarms_per_hour"}
+FIGURES = AREAS | {
+    "split",
+    "label_map",
+    "beats",
+    "abnormal",
+    "unreadable",
+    "ec57",
+    "false_alarms_per_hour",
+    "peers",
+    "records",
+    "missing",
+    "left_out",
+}
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run `ectopy benchmark` as a shell would, in this process."""
+
+    def run(*arguments: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["ectopy", "benchmark", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Outcome(ended.value.code or 0, said.out, said.err)
+
+    return run
+
+
+def write_record(folder: Path, name: str, recording: Recording) -> None:
+    wfdb.wrsamp(
+        name,
+        fs=recording.sampling_rate_hz,
+        units=["mV"] * len(recording.leads),
+        sig_name=list(recording.leads),
+        p_signal=recording.signal.astype(np.float64),
+        fmt=["16"] * len(recording.leads),
+        write_dir=str(folder),
+    )
+    assert recording.annotations is not None
+    write_annotations(folder / f"{name}.atr", recording.annotations, recording.sampling_rate_hz)
+
+
+def drawn(seed: int, ventricular: float = 0.08) -> Recording:
+    return simulate_recording(480, sampling_rate_hz=360, ectopic={"V": ventricular, "A": 0.02}, random_state=seed)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Simulated recordings under the names of records, of which three minutes are scored; no ectopic beat in 112."""
+    folder = tmp_path_factory.mktemp("records")
+    for seed, name in enumerate(("101", "106", "100")):
+        write_record(folder, name, drawn(seed))
+    write_record(folder, "112", simulate_recording(480, sampling_rate_hz=360, random_state=9))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def analysis() -> Analysis:
+    return analyse(drawn(5), load_ambulatory())
+
+
+def test_simulated_records_from_the_command_line(run, folder: Path, tmp_path: Path):
+    outcome = run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
+    assert outcome.status == 0, outcome.err
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result.keys() == FIGURES
+    assert result["split"] == "ds1"
+    assert result["records"].keys() == {"101", "106", "112"}
+    assert all(row.keys() == PER_RECORD for row in result["records"].values())
+    assert result["records"]["112"]["auc"] is None
+    assert result["records"]["112"]["abnormal"] == 0
+    assert result["records"]["101"]["abnormal"] > 5
+    assert result["mean_record_auc"] > 0.95
+    assert result["ec57"].keys() == set(EC57_RATES)
+    assert result["ec57"]["veb_se"] > 90
+    assert result["missing"] == [name for name in DS1 if name not in ("101", "106", "112")]
+    assert result["peers"].keys() == {"knn", "pca"}
+    assert all(areas.keys() == AREAS for areas in result["peers"].values())
+    assert "8 records" in result["left_out"]["population"]
+    for word in ("101", "knn", "Not in the folder", "population"):
+        assert word in outcome.out
+
+
+def test_the_shipped_detector_judges_the_other_split(folder: Path):
+    told: list[tuple[int, int]] = []
+    result = benchmark_mitdb(folder, "ds2", ("population",), lambda done, total, now: told.append((done, total)))
+    figures = result.summary()
+    assert figures["records"].keys() == {"100"}
+    assert figures["peers"].keys() == {"population"}
+    assert figures["left_out"] == {}
+    assert told[0] == (0, 2)
+    assert told[-1] == (2, 2)
+
+
+def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    used = {}
+
+    def spy(recording, detector):
+        used[recording.source] = detector.recordings.with_baseline
+        return analyse(recording, detector)
+
+    monkeypatch.setattr(mitdb, "analyse", spy)
+    lessons = {name: mitdb._lessons(folder, name).scores for name in ("101", "106", "112")}
+    benchmark_mitdb(folder, "ds1", ())
+    for (source, scores), name in zip(used.items(), lessons, strict=True):
+        assert name in source
+        others = np.concatenate([of for other, of in lessons.items() if other != name])
+        np.testing.assert_array_equal(scores, others)
+
+
+def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mitdb, "train_ambulatory", lambda taught, source, random_state: taught)
+    lessons = {name: name for name in DS1}
+    detectors = mitdb._of_the_other_half(lessons, lambda now: None)
+    assert detectors.keys() == set(DS1)
+    assert all(name not in taught for name, taught in detectors.items())
+    assert {len(taught) for taught in detectors.values()} == {11}
+
+
+def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def untrainable(*_: object, **__: object) -> None:
+        raise MissingExtraError.of("train", "training")
+
+    monkeypatch.setattr(mitdb, "train_ambulatory", untrainable)
+    monkeypatch.setattr(mitdb, "_FEWEST_TO_TRAIN", 1)
+    result = benchmark_mitdb(folder, "ds1", ("population", "knn"))
+    assert "ectopy[train]" in result.left_out["population"]
+    assert result.summary()["peers"].keys() == {"knn"}
+
+
+def test_two_real_records(tmp_path: Path):
+    source = find_mitdb(("119", "208"))
+    if source is None:
+        pytest.skip(f"the records DS1 are in no folder of {DATA_VARIABLE} and not in the cache")
+    for name in ("119", "208"):
+        for end in (".hea", ".dat", ".atr"):
+            shutil.copy(source / f"{name}{end}", tmp_path)
+    figures = benchmark_mitdb(tmp_path, "ds1", ("knn", "pca")).summary()
+    assert figures["records"]["119"]["auc"] > 0.999
+    assert figures["records"]["208"]["auc"] > 0.99
+    assert figures["records"]["208"]["abnormal"] > 1100
+    assert figures["veb_auc"] > 0.98
+    assert figures["ec57"]["veb_se"] > 90
+    assert all(areas["mean_record_auc"] > 0.9 for areas in figures["peers"].values())
+
+
+def test_beats_take_the_class_of_the_reference_once():
+    rate = 100.0
+    reference = Annotations(np.array([100, 200, 300, 400, 500]), np.array(["N", "V", "+", "A", "Q"]))
+    test = Annotations(np.array([98, 196, 208, 300, 414, 520]), np.array(["N", "N", "N", "N", "V", "N"]))
+    classes = matched_classes(reference, test, sampling_rate_hz=rate, start_s=0, label_map="de_chazal")
+    assert classes.tolist() == ["N", "V", "", "", "S", ""]
+    counts = compare(reference, test, sampling_rate_hz=rate, start_s=0, label_map="de_chazal").qrs
+    assert counts.tp == np.sum(classes != "")
+
+
+def test_matches_are_those_of_the_comparison(analysis: Analysis):
+    recording = drawn(5)
+    found = analysis.annotations()
+    given = {"sampling_rate_hz": 360.0, "samples": len(recording.signal)}
+    classes = matched_classes(recording.annotations, found, **given)
+    comparison = compare(recording.annotations, found, **given)
+    assert np.sum(classes == "V") == comparison.veb.tp + np.sum((classes == "V") & (found.symbols != "V"))
+    assert np.sum(classes != "") == comparison.qrs.tp
+    assert not np.any(classes[found.positions < 299 * 360])
+
+
+def test_only_ventricular_and_supraventricular_hints_are_claims(analysis: Analysis):
+    hint = analysis.hint.copy()
+    hint[:3] = Hint.OTHER, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR
+    verdict = analysis.verdict.copy()
+    verdict[3] = "UNREADABLE"
+    hints = mitdb._hints(replace(analysis, hint=hint, verdict=verdict))
+    assert hints.symbols[:4].tolist() == ["N", "V", "S", "N"]
+
+
+def test_area_of_one_class_against_normals():
+    classes, score = np.array(["N", "N", "V", "S"]), np.array([0.0, 1.0, 2.0, 0.5])
+    assert auc(classes, score, "V") == 1
+    assert auc(classes, score, "S") == 0.5
+    assert auc(classes, score) == 0.75
+    assert np.isnan(auc(classes, score, "F"))
+    assert np.isnan(auc(classes[2:], score[2:]))
+
+
+@pytest.mark.parametrize("score", [knn_score, pca_score])
+def test_peers_score_every_beat(analysis: Analysis, score):
+    beats = analysis.beats
+    scores = score(beats)
+    ventricular = analysis.hint == Hint.VENTRICULAR
+    assert scores[ventricular].mean() > scores[~ventricular].mean() + 1
+    half = beats.readable.copy()
+    half[::2, 1] = False
+    assert np.isfinite(score(replace(beats, readable=half))).all()
+    few = replace(beats, readable=np.zeros_like(half))
+    np.testing.assert_allclose(score(few), 8 * np.maximum(beats.prematurity, 0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--data", "nowhere"), "no folder nowhere"),
+        (("--data", "."), "0 of the 22 records"),
+        (("--data", ".", "--split", "all"), "unknown split 'all'"),
+        (("--data", ".", "--peers", "oracle"), "unknown peer 'oracle'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+):
+    monkeypatch.chdir(tmp_path)
+    outcome = run("mitdb", *arguments)
+    assert outcome.status == 2
+    assert says in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_one_record_has_nobody_to_take_a_threshold_from(folder: Path, tmp_path: Path):
+    for end in (".hea", ".dat", ".atr"):
+        shutil.copy(folder / f"101{end}", tmp_path)
+    with pytest.raises(DataError, match="1 of the 22 records of ds1"):
+        benchmark_mitdb(tmp_path, "ds1", ())
+
+
+def test_a_record_that_is_too_short_is_named(tmp_path: Path):
+    write_record(tmp_path, "100", simulate_recording(60, sampling_rate_hz=360))
+    with pytest.raises(DataError, match="record 100 ends"):
+        benchmark_mitdb(tmp_path, "ds2", ())
+
+
+def test_holter_from_the_command_line(run, tmp_path: Path):
+    outcome = run("holter", "--hours", "0.2", "--json", tmp_path / "out.json")
+    assert outcome.status == 0, outcome.err
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert figures.keys() == {
+        "hours",
+        "seconds",
+        "beats",
+        "peak_rss_mb",
+        "times_neurokit",
+        "neurokit_minutes",
+        "scaling",
+    }
+    assert figures["hours"] == 0.2
+    assert 700 < figures["beats"] < 1000
+    assert figures["scaling"] == {"0.2": figures["seconds"]}
+    assert figures["peak_rss_mb"] > 50
+    if find_spec("neurokit2"):
+        assert figures["times_neurokit"] > 1
+    else:
+        assert "pip install neurokit2" in outcome.out
+
+
+def test_shorter_recordings_show_how_time_grows(run, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def child(*arguments: str) -> str:
+        asked.append(float(arguments[2]))
+        return json.dumps({"seconds": asked[-1] / 4, "beats": 1, "peak_rss_mb": 100.0})
+
+    monkeypatch.setattr(holter, "child", child)
+    monkeypatch.setattr(holter, "find_spec", lambda name: None)
+    figures = benchmark_holter(24)
+    assert figures["scaling"] == {"1": 0.25, "6": 1.5, "24": 6.0}
+    assert figures["times_neurokit"] is None
+    outcome = run("holter", "--hours", "8")
+    assert asked == [1, 6, 24, 1, 6, 8]
+    assert "pip install neurokit2" in outcome.out
+
+
+@pytest.mark.parametrize("hours", [0, -1, 169, float("nan")])
+def test_hours_out_of_range_are_refused(hours: float):
+    with pytest.raises(SettingError, match="168"):
+        benchmark_holter(hours)
+
+
+def test_a_long_recording_is_as_long_as_asked():
+    recording = long_recording(0.75)
+    assert recording.signal.shape == (972_000, 1)
+    assert recording.signal.dtype == np.float32

@@ -27,8 +27,9 @@ TOP_MM, LEFT_MM = 10, 10
 _BOTTOM_MM = 4
 _HEAVY_MM = 5
 _PULSE_S = 0.2
-_LEAST_UP_MM, _LEAST_DOWN_MM, _MOST_MM = 10, 5, 30
+_LEAST_UP_MM, _LEAST_DOWN_MM, _MOST_MM = 10, 5, 40
 _MOST_NAME = 20
+_LEAST_RR_S = 0.34  # in which its figure has room
 _ENLARGED = 2  # a single beat against the standard paper
 
 
@@ -42,14 +43,14 @@ class Mark:
         From the start of the recording.
     symbol : str
         Annotation code that stands above the beat.
-    abnormal : bool
+    verdict : str
     rr_s : float
         Interval from the beat before; NaN = unknown.
     """
 
     time_s: float
     symbol: str
-    abnormal: bool
+    verdict: str
     rr_s: float
 
 
@@ -120,9 +121,7 @@ def strip(shown: Strip, name: str, label: str) -> str:
     return _svg(width, bottom + _BOTTOM_MM, label, parts)
 
 
-def template(
-    normal: PatientNormal, lead: int, name: str, label: str, beat: NDArray[np.float64] | None = None
-) -> str:
+def template(normal: PatientNormal, lead: int, name: str, label: str, beat: NDArray[np.float64] | None = None) -> str:
     """Draw one lead of a patient's usual beat at 50 mm/s and 20 mm/mV; beside a beat, with the difference shaded.
 
     Parameters
@@ -154,7 +153,7 @@ def template(
 
 STYLE = f"""
 .ecg {{ display: block; max-width: none; }}
-.ecg text {{ font-size: 2.6px; fill: var(--ink); }}
+.ecg text {{ font-size: 2.8px; fill: var(--ink); }}
 .ecg .ground {{ fill: var(--paper,{LIGHT["paper"]}); }}
 .ecg .fine {{ stroke: var(--fine,{LIGHT["fine"]}); stroke-width: .1; }}
 .ecg .heavy {{ stroke: var(--heavy,{LIGHT["heavy"]}); stroke-width: .2; fill: none; }}
@@ -169,10 +168,11 @@ STYLE = f"""
 .ecg .doubt {{ fill: var(--unreadable); fill-opacity: .5; }}
 .ecg .second {{ stroke: var(--muted); stroke-width: .25; }}
 .ecg text.muted, .ecg text.rr {{ fill: var(--muted); }}
-.ecg text.rr, .ecg text.tick {{ font-size: 2.2px; }}
+.ecg text.rr, .ecg text.tick {{ font-size: 2.4px; }}
 .ecg text.tick {{ fill: var(--muted); }}
 .ecg text.symbol, .ecg text.rr, .ecg text.tick {{ text-anchor: middle; }}
 .ecg text.symbol {{ font-size: 3.2px; fill: var(--normal); }}
+.ecg text.symbol.unreadable {{ fill: var(--unreadable); }}
 .ecg text.symbol.abnormal {{ fill: var(--abnormal); font-weight: 700; }}
 .ecg text.end {{ text-anchor: end; }}
 .ecg text.lead {{ font-weight: 650; }}
@@ -226,8 +226,8 @@ def _symbols(shown: Strip) -> list[str]:
     found = []
     for mark in shown.marks:
         x = LEFT_MM + SPEED_MM_S * (mark.time_s - shown.start_s)
-        found.append(_text(x, 8.4, mark.symbol, "symbol abnormal" if mark.abnormal else "symbol"))
-        if mark.rr_s <= mark.time_s - shown.start_s:
+        found.append(_text(x, 8.4, mark.symbol, f"symbol {mark.verdict.lower()}"))
+        if _LEAST_RR_S <= mark.rr_s <= mark.time_s - shown.start_s:
             found.append(_text(x - SPEED_MM_S * mark.rr_s / 2, 8.2, f"{1000 * mark.rr_s:.0f}", "rr"))
     return found
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,12 @@ from ectopy.recording import Recording
 from ectopy.report import paper, plots, words
 from ectopy.report.pages import Figure, Tile, render, require_extra
 from ectopy.report.rhythm import HeartRate, heart_rate, trend
-from ectopy.report.strips import MOST_LEADS, choices, cut_strip, most_abnormal
+from ectopy.report.strips import MOST_LEADS, abnormal_beats, choices, cut_strip
 from ectopy.signal import FilterSettings
 from ectopy.signal.quality import WORDS
 from ectopy.statements import STATEMENTS
 
-_MOST_EVENTS = 60
+_MOST_EVENTS = 24
 _LIMITS = (
     "Hints name what a beat looks like; they come from rules, not from labels, and are no diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
@@ -90,7 +91,7 @@ def recording_report(
         path,
         render(
             "recording.html.jinja",
-            subject=recording.source or "Recording",
+            subject=recording.source.rstrip("/").rpartition("/")[2] or "Recording",
             facts=_facts(recording, filters),
             beats=len(analysis),
             tiles=_tiles(analysis, rate),
@@ -160,8 +161,12 @@ def _quality_rows(recording: Recording, analysis: Analysis) -> list[tuple[str, l
 
 
 def _event_rows(recording: Recording, events: Sequence[Event]) -> list[dict[str, str]]:
-    """The longest events, in order of their start."""
-    longest = sorted(events, key=lambda event: event.start_s - event.end_s)[:_MOST_EVENTS]
+    """The longest events of every kind, in order of their start."""
+    by_kind: dict[str, list[Event]] = {}
+    for event in sorted(events, key=lambda event: event.start_s - event.end_s):
+        by_kind.setdefault(event.kind, []).append(event)
+    in_turn = chain.from_iterable(zip_longest(*by_kind.values()))
+    shown = [event for event in in_turn if event is not None][:_MOST_EVENTS]
     return [
         {
             "start": words.elapsed(event.start_s),
@@ -171,7 +176,7 @@ def _event_rows(recording: Recording, events: Sequence[Event]) -> list[dict[str,
             "beats": words.count(event.beats),
             "text": event.text,
         }
-        for event in sorted(longest, key=lambda event: event.start_s)
+        for event in sorted(shown, key=lambda event: event.start_s)
     ]
 
 
@@ -188,10 +193,11 @@ def _clock(recording: Recording, time_s: float) -> str:
 
 def _trend(analysis: Analysis, rate: HeartRate, events: Sequence[Event], duration_s: float) -> Figure:
     shown = trend(analysis, rate, events, duration_s)
+    band = "; the band shows the lowest and highest over ten seconds" if len(shown.bpm) < len(rate.bpm) else ""
     return Figure(
         plots.heart_rate(shown),
-        "Mean heart rate; the band shows the lowest and highest over ten seconds. Only intervals between readable "
-        "beats count. Shaded: no lead is readable. Below: when abnormal beats and events were.",
+        f"Mean heart rate{band}. Only intervals between readable beats count. Shaded: no lead is readable. Below: when "
+        "abnormal beats and events were.",
     )
 
 
@@ -200,6 +206,7 @@ def _strips(
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []
+    leads = min(len(recording.leads), MOST_LEADS)
     return [
         _StripCard(
             title=choice.title,
@@ -209,7 +216,7 @@ def _strips(
             svg=paper.strip(
                 cut_strip(recording, analysis, choice, filters),
                 f"strip-{number}",
-                f"{choice.title}: {choice.end_s - choice.start_s:.0f} s of ECG, {words.lead_count(len(recording.leads))}.",
+                f"{choice.title}: {words.seconds(choice.end_s - choice.start_s)} of ECG, {words.lead_count(leads)}.",
             ),
         )
         for number, choice in enumerate(choices(analysis, events, recording.duration_s))
@@ -232,13 +239,13 @@ def _usual(analysis: Analysis) -> list[Figure]:
 
 def _comparisons(analysis: Analysis) -> list[_Comparison]:
     normal = analysis.normal
-    beats = most_abnormal(analysis)
+    beats = abnormal_beats(analysis)
     if normal is None or not beats:
         return []
-    aligned = align(analysis.beats, normal, np.array(beats))
+    aligned = align(analysis.beats, normal, np.array(list(beats)))
     return [
         _Comparison(
-            f"{words.elapsed(analysis.beats.times_s[beat])}, beat {words.count(beat)}: {analysis.hint[beat]}",
+            title,
             tuple(
                 paper.template(
                     normal,
@@ -250,5 +257,5 @@ def _comparisons(analysis: Analysis) -> list[_Comparison]:
                 for lead in np.flatnonzero(analysis.beats.readable[beat])[:MOST_LEADS].tolist()
             ),
         )
-        for place, beat in enumerate(beats)
+        for place, (beat, title) in enumerate(beats.items())
     ]

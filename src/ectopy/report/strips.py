@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,6 @@ from ectopy.signal import FilterSettings, filter_signal
 STRIP_S = 7.0
 MOST_LEADS = 12
 
-_MOST_BEATS = 4
 _MOST_KINDS = 8
 _BEFORE_EVENT_S = 1.5
 _AROUND_BEAT_S = (0.2, 0.4)
@@ -52,28 +50,27 @@ class Choice:
 
 
 def choices(analysis: Analysis, events: Sequence[Event], duration_s: float) -> list[Choice]:
-    """The patient's usual rhythm, the most abnormal beats, and the first event of each kind."""
+    """The patient's usual rhythm, abnormal beats of each hint, and the first event of each kind."""
     chosen = [_usual(analysis, duration_s)]
-    chosen += [_beat(analysis, beat, duration_s) for beat in most_abnormal(analysis)]
+    chosen += [_beat(analysis, beat, title, duration_s) for beat, title in abnormal_beats(analysis).items()]
     first = {event.kind: event for event in reversed(events)}
     in_order = sorted(first.values(), key=lambda event: event.start_s)
     return chosen + [_event(event, duration_s) for event in in_order[:_MOST_KINDS]]
 
 
-def most_abnormal(analysis: Analysis) -> list[int]:
-    """The highest scores of each hint in turn, at most four; no two that one strip could show, where there are others."""
-    by_hint = []
+def abnormal_beats(analysis: Analysis) -> dict[int, str]:
+    """Of each hint a typical beat, and the one with the highest score that is in another strip; with their titles."""
+    times_s, titles = analysis.beats.times_s, dict[int, str]()
     for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER):
         beats = np.flatnonzero(np.equal(analysis.hint, hint) & np.isfinite(analysis.score))
-        by_hint.append(beats[np.argsort(-analysis.score[beats], kind="stable")].tolist())
-    ranked = [beat for beat in chain.from_iterable(zip_longest(*by_hint)) if beat is not None]
-    times_s = analysis.beats.times_s
-    apart: list[int] = []
-    for beat in ranked:
-        if len(apart) < _MOST_BEATS and all(abs(times_s[beat] - times_s[other]) > STRIP_S for other in apart):
-            apart.append(beat)
-    others = [beat for beat in ranked if beat not in apart]
-    return (apart + others)[:_MOST_BEATS]
+        if len(beats) == 0:
+            continue
+        highest = beats[np.argsort(-analysis.score[beats], kind="stable")]
+        typical = int(highest[len(highest) // 2])
+        apart = highest[np.abs(times_s[highest] - times_s[typical]) > STRIP_S]
+        for beat, which in zip([typical, *apart[:1].tolist()], ("typical", "highest score"), strict=False):
+            titles[beat] = f"{words.elapsed(times_s[beat])}, beat {words.count(beat)}: {hint}, {which}"
+    return titles
 
 
 def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters: FilterSettings) -> Strip:
@@ -98,7 +95,7 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
             Mark(
                 float(analysis.beats.times_s[beat]),
                 str(symbols[beat]),
-                bool(analysis.abnormal[beat]),
+                str(analysis.verdict[beat]),
                 float(analysis.beats.rr_s[beat]),
             )
             for beat in beats.tolist()
@@ -113,7 +110,7 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
 
 
 def _usual(analysis: Analysis, duration_s: float) -> Choice:
-    """Around the most ordinary of the normal beats with the fewest others near it."""
+    """Around a normal beat with as few others as can be near it, in the clearest signal, of the most ordinary score."""
     normal = np.flatnonzero(np.equal(analysis.verdict, Verdict.NORMAL))
     if len(normal) == 0:
         found = "No heartbeat was found." if len(analysis) == 0 else "No beat was judged normal."
@@ -122,26 +119,26 @@ def _usual(analysis: Analysis, duration_s: float) -> Choice:
     others = np.append(0, np.cumsum(~np.equal(analysis.verdict, Verdict.NORMAL)))
     around = np.searchsorted(times_s, times_s[normal, None] + np.array([-STRIP_S, STRIP_S]) / 2)
     near = others[around[:, 1]] - others[around[:, 0]]
-    unclear = _unclear(analysis, times_s[normal])
+    unclear = -np.round(_clearness(analysis, times_s[normal]), 1)
     from_median = np.abs(analysis.score[normal] - np.median(analysis.score[normal]))
-    beat = int(normal[np.lexsort((from_median, near + unclear))[0]])
+    beat = int(normal[np.lexsort((from_median, unclear, near))[0]])
     start_s, end_s = _around(float(times_s[beat]), duration_s)
     return Choice("What is usual for this patient", Verdict.NORMAL, analysis.reason(beat), start_s, end_s)
 
 
-def _unclear(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many windows of leads are not readable in the strips around some moments."""
-    bad = np.append(0, np.cumsum((~analysis.quality.readable).sum(axis=0)))
+def _clearness(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean index of quality of all leads in the strips around some moments."""
+    total = np.append(0.0, np.cumsum(analysis.quality.index.mean(axis=0)))
     windows = (times_s[:, None] + np.array([-STRIP_S, STRIP_S]) / 2) // analysis.quality.window_s
-    first, last = np.clip(windows.T + np.array([[0], [1]]), 0, len(bad) - 1).astype(np.int64)
-    return np.asarray(bad[last] - bad[first])
+    first, last = np.clip(windows.T + np.array([[0], [1]]), 0, len(total) - 1).astype(np.int64)
+    return np.asarray((total[last] - total[first]) / np.maximum(last - first, 1))
 
 
-def _beat(analysis: Analysis, beat: int, duration_s: float) -> Choice:
+def _beat(analysis: Analysis, beat: int, title: str, duration_s: float) -> Choice:
     time_s = float(analysis.beats.times_s[beat])
     before, after = _AROUND_BEAT_S
     return Choice(
-        f"{words.elapsed(time_s)}, beat {words.count(beat)}: {analysis.hint[beat]}",
+        title,
         Verdict.ABNORMAL,
         analysis.reason(beat),
         *_around(time_s, duration_s),

@@ -207,15 +207,16 @@ def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
     return Evidence(shape, qrs, width, beats.prematurity / normal.irregularity, beats.delay / normal.irregularity)
 
 
-def _compare(
-    beats: CutBeats, normal: PatientNormal, rows: slice
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    samples = beats.samples[rows].astype(np.float64)
-    weights = np.where(beats.readable[rows], normal.clearness, 0.0)
-    total = weights.sum(axis=1)
-    weights = np.divide(weights, total[:, None], out=np.full_like(weights, np.nan), where=total[:, None] > 0)
-    amplitude = np.maximum(np.ptp(normal.template, axis=1), _LEAST_AMPLITUDE_MV)
+def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
+    """Shift beats to where their QRS complexes fit the template best, by up to four samples.
 
+    Returns
+    -------
+    ndarray of float64, shape (k, leads, 140)
+        Millivolt, median 0, as the template.
+    """
+    samples = beats.samples[rows].astype(np.float64)
+    amplitude = np.maximum(np.ptp(normal.template, axis=1), _LEAST_AMPLITUDE_MV)
     qrs_template = normal.template[:, _QRS]
 
     def misfit(shift: int) -> NDArray[np.float64]:
@@ -224,8 +225,16 @@ def _compare(
         return total
 
     best = np.stack([misfit(shift) for shift in range(2 * MARGIN + 1)]).argmin(axis=0)
-    aligned = np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2)
-    aligned = _centred(aligned)
+    return _centred(np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2))
+
+
+def _compare(
+    beats: CutBeats, normal: PatientNormal, rows: slice
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    weights = np.where(beats.readable[rows], normal.clearness, 0.0)
+    total = weights.sum(axis=1)
+    weights = np.divide(weights, total[:, None], out=np.full_like(weights, np.nan), where=total[:, None] > 0)
+    aligned = align(beats, normal, rows)
     different = aligned - normal.template
     energy = np.maximum(np.square(normal.template).sum(axis=1), _LEAST_AMPLITUDE_MV**2)
     qrs_energy = np.maximum(np.square(normal.template[:, _QRS]).sum(axis=1), _LEAST_AMPLITUDE_MV**2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import Done
-from ectopy.console_recording import _clock
+from ectopy.console.inspection import _clock
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.recording import Recording

@@ -244,7 +244,7 @@ def _detect_beats(
 def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None) -> None:
     from ectopy import console
     from ectopy.batch import find_recordings, plan, run_all
-    from ectopy.console_analysis import analysis_table
+    from ectopy.console.analysis import analysis_table
 
     _check_rim(json)
     screen = console.screen(json)
@@ -295,7 +295,8 @@ def inspect(
     json: Json = None,
 ) -> None:
     """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
-    from ectopy import console, console_recording
+    from ectopy import console
+    from ectopy.console.inspection import inspection_tables
     from ectopy.formats import read
     from ectopy.signal import FilterSettings
     from ectopy.signal.inspection import inspect as inspect_recording
@@ -305,7 +306,7 @@ def inspect(
     inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit), settings)
     console.emit(json, inspection.summary())
     screen = console.screen(json)
-    for table in console_recording.inspection_tables(inspection):
+    for table in inspection_tables(inspection):
         screen.print(table)
 
 
@@ -324,14 +325,15 @@ def ec57(
     json: Json = None,
 ) -> None:
     """Compare annotations beat by beat as ANSI/AAMI EC57 says and WFDB's bxb and sumstats do."""
-    from ectopy import console, console_ec57
+    from ectopy import console
+    from ectopy.console.ec57 import comparison_table
     from ectopy.evaluation.ec57_files import compare_files
 
     _check_rim(json)
     result = compare_files(reference, test, reference_ext, test_ext, label_map)
     console.emit(json, result.summary())
     screen = console.screen(json)
-    screen.print(console_ec57.comparison_table(result))
+    screen.print(comparison_table(result))
     if result.left_out:
         screen.print(f"On one side only, and left out: {', '.join(result.left_out)}.")
 
@@ -374,7 +376,8 @@ def benchmark_heartbeats_command(
     json: Json = None,
 ) -> None:
     """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
-    from ectopy import console, console_heartbeats
+    from ectopy import console
+    from ectopy.console.heartbeats import heartbeats_table, missing_line
     from ectopy.evaluation.heartbeats import benchmark_heartbeats
 
     _check_rim(json)
@@ -382,9 +385,9 @@ def benchmark_heartbeats_command(
     with console.progress("benchmark") as progress:
         result = benchmark_heartbeats(data, split, methods.split(","), progress)
     console.emit(json, result.summary())
-    screen.print(console_heartbeats.heartbeats_table(result))
+    screen.print(heartbeats_table(result))
     if result.left_out:
-        screen.print(console_heartbeats.missing_line(result.left_out))
+        screen.print(missing_line(result.left_out))
 
 
 @benchmark_app.command("mitdb")
@@ -399,7 +402,8 @@ def benchmark_mitdb_command(
     json: Json = None,
 ) -> None:
     """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
-    from ectopy import console, console_mitdb
+    from ectopy import console
+    from ectopy.console.mitdb import gaps_lines, methods_table, records_table
     from ectopy.evaluation.mitdb import benchmark_mitdb
 
     _check_rim(json)
@@ -407,9 +411,9 @@ def benchmark_mitdb_command(
     with console.progress("benchmark") as progress:
         result = benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress)
     console.emit(json, result.summary())
-    screen.print(console_mitdb.records_table(result))
-    screen.print(console_mitdb.methods_table(result))
-    for line in console_mitdb.gaps_lines(result):
+    screen.print(records_table(result))
+    screen.print(methods_table(result))
+    for line in gaps_lines(result):
         screen.print(line)
 
 
@@ -419,7 +423,8 @@ def benchmark_holter_command(
     json: Json = None,
 ) -> None:
     """Time and memory for a long recording of one lead, on one thread."""
-    from ectopy import console, console_mitdb
+    from ectopy import console
+    from ectopy.console.mitdb import holter_table
     from ectopy.evaluation.holter import benchmark_holter
 
     _check_rim(json)
@@ -427,7 +432,7 @@ def benchmark_holter_command(
     with console.progress("benchmark") as progress:
         figures = benchmark_holter(hours, progress)
     console.emit(json, figures)
-    screen.print(console_mitdb.holter_table(figures))
+    screen.print(holter_table(figures))
 
 
 @benchmark_app.command("speed")

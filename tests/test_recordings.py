@@ -133,6 +133,12 @@ def test_a_rate_out_of_range_is_refused(ambulatory: Detector, rate: float):
         analyse(Recording(np.zeros((100, 1), np.float32), rate, ("I",)), ambulatory)
 
 
+@pytest.mark.parametrize("seconds", [0.0, -5.0, 1e6, float("nan")])
+def test_an_impossible_time_to_learn_from_is_refused(recording: Recording, ambulatory: Detector, seconds: float):
+    with pytest.raises(SettingError, match="30 to 3600"):
+        analyse(recording, ambulatory, learning_s=seconds)
+
+
 @pytest.mark.parametrize("seconds", [0, 1, 3, 20])
 @pytest.mark.parametrize("kind", ["flat", "missing", "noise", "saturated"])
 def test_nothing_is_normal_by_default(ambulatory: Detector, kind: str, seconds: int):

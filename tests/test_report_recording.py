@@ -329,6 +329,17 @@ def test_the_trend_of_a_day_stays_small(case: Case) -> None:
     assert np.nanmax(shown.highest) == np.nanmax(rate.bpm)
 
 
+def test_the_trend_has_a_row_for_each_hint_and_kind_of_event(case: Case) -> None:
+    rate = heart_rate(case.analysis, case.recording.duration_s)
+    rows = {row.name: row for row in trend(case.analysis, rate, case.events, case.recording.duration_s).rows}
+    pauses = [(event.start_s, event.end_s) for event in case.events if event.kind == "pause"]
+
+    assert list(rows)[:3] == ["ventricular-like", "supraventricular-like", "other"]
+    assert set(list(rows)[3:]) == {event.kind for event in case.events}
+    assert list(zip(rows["pause"].start_s, rows["pause"].end_s, strict=True)) == pauses
+    assert len(rows["other"].start_s) == (case.analysis.hint == Hint.OTHER).any()
+
+
 def test_unreadable_stretches_are_marked(case: Case) -> None:
     rate = heart_rate(case.analysis, case.recording.duration_s)
     shaded = trend(case.analysis, rate, case.events, case.recording.duration_s).unreadable

@@ -117,7 +117,7 @@ def strip(shown: Strip, name: str, label: str) -> str:
         else:
             parts.append(drawn)
         parts += [_pulse(middle), _text(0.8, middle + 3.8, _short(lead), "lead halo")]
-    parts += [*_symbols(shown), *_seconds(shown, bottom)]
+    parts += [*_symbols(shown), *_seconds(shown, width, bottom)]
     return _svg(width, bottom + _BOTTOM_MM, label, parts)
 
 
@@ -232,12 +232,13 @@ def _symbols(shown: Strip) -> list[str]:
     return found
 
 
-def _seconds(shown: Strip, bottom: int) -> list[str]:
+def _seconds(shown: Strip, width: int, bottom: int) -> list[str]:
     found = []
     for second in range(int(np.ceil(shown.start_s)), int(shown.end_s) + 1):
         x = LEFT_MM + SPEED_MM_S * (second - shown.start_s)
         found.append(f'<path class="second" d="M{_mm(x)} {bottom - 1.5:g}V{bottom + 0.8:g}"/>')
-        found.append(_text(x, bottom + 3.1, words.elapsed(second), "tick"))
+        if x < width - _HEAVY_MM:
+            found.append(_text(x, bottom + 3.1, words.elapsed(second), "tick"))
     return found
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _POINTS_PER_INCH = 72
 _CHART = (400, 280)
 _BEAT = (260, 136)
-_TREND = (720, 270)
+_TREND_WIDTH, _RATE_HEIGHT, _ROW_HEIGHT, _TIMES_HEIGHT = 720, 150, 15, 55
 _TREND_TICKS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 86_400)
 _MOST_TICKS = 10
 _BEAT_AXES = (0.11, 0.14, 0.87, 0.83)
@@ -245,15 +245,17 @@ def learning_curve(curve: LearningCurve) -> str:
 
 def heart_rate(trend: Trend) -> str:
     """Heart rate over the time, unreadable stretches shaded, and rows of marks on the same time below."""
+    rows_height = _ROW_HEIGHT * len(trend.rows)
 
     def paint(figure: Figure) -> None:
         from matplotlib.ticker import MultipleLocator
 
-        upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1.2))
+        upper, lower = figure.subplots(2, sharex=True, height_ratios=(_RATE_HEIGHT, rows_height))
         shaded = trend.unreadable
         for axes in (upper, lower):
             bars = np.stack([shaded.start_s, shaded.end_s - shaded.start_s], axis=1)
-            axes.broken_barh(bars, (0, 1), transform=axes.get_xaxis_transform(), color=LIGHT[shaded.colour], alpha=0.3)
+            across = axes.get_xaxis_transform()
+            axes.broken_barh(bars, (0, 1), transform=across, color=LIGHT[shaded.colour], alpha=0.22, linewidth=0)
         upper.fill_between(
             trend.times_s, trend.lowest, trend.highest, color=LIGHT["normal"], alpha=0.25, linewidth=0, step="mid"
         )
@@ -266,7 +268,7 @@ def heart_rate(trend: Trend) -> str:
         upper.set_ylabel("beats per minute")
         for row, spans in enumerate(trend.rows):
             _spans(lower, spans, row, trend.duration_s)
-        lower.set_yticks(range(len(trend.rows)), [spans.name for spans in trend.rows])
+        lower.set_yticks(range(len(trend.rows)), [spans.name for spans in trend.rows], parse_math=False)
         lower.set_ylim(len(trend.rows) - 0.4, -0.6)
         lower.grid(axis="y", visible=False)
         step = next((s for s in _TREND_TICKS_S if trend.duration_s <= _MOST_TICKS * s), trend.duration_s / _MOST_TICKS)
@@ -276,7 +278,8 @@ def heart_rate(trend: Trend) -> str:
         lower.set_xlabel("time since the start (hours:minutes:seconds)")
 
     marks = ", ".join(f"{len(spans.start_s)} marks of {spans.name}" for spans in trend.rows)
-    return _svg("heart-rate", _TREND, f"Heart rate over {words.elapsed(trend.duration_s)}; below it {marks}.", paint)
+    label = f"Heart rate over {words.elapsed(trend.duration_s)}; below it {marks}."
+    return _svg("heart-rate", (_TREND_WIDTH, _RATE_HEIGHT + rows_height + _TIMES_HEIGHT), label, paint)
 
 
 def beat(

@@ -14,6 +14,7 @@ from ectopy.events import Event
 from ectopy.report.plots import Spans, Trend
 
 WINDOW_S = 10.0
+MOST_KINDS = 8
 
 _MOST_POINTS = 1000
 _LEAST_KNOWN = 0.5
@@ -65,12 +66,15 @@ def trend(analysis: Analysis, rate: HeartRate, events: Sequence[Event], duration
     starts = np.arange(0, len(rate.bpm), step)
     known = np.where(np.isfinite(rate.bpm), 1, 0)
     bpm = _rates(np.add.reduceat(known * rate.intervals, starts), np.add.reduceat(known * rate.total_s, starts))
-    rows = [
-        _moments(hint.value, analysis.beats.times_s[np.equal(analysis.hint, hint)], duration_s)
+    beats = [
+        _joined(hint.value, "abnormal", times_s, times_s, duration_s)
         for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER)
+        for times_s in [analysis.beats.times_s[np.equal(analysis.hint, hint)]]
     ]
-    happened = sorted((event.start_s, event.end_s) for event in events)
-    event_s = np.array(happened, np.float64).reshape(-1, 2).T
+    happened = []
+    for kind in list(dict.fromkeys(event.kind for event in events))[:MOST_KINDS]:
+        edges = np.array([(event.start_s, event.end_s) for event in events if event.kind == kind], np.float64).T
+        happened.append(_joined(kind, "ink", edges[0], edges[1], duration_s))
     return Trend(
         times_s=np.minimum(WINDOW_S * (starts + step / 2), duration_s),
         bpm=bpm,
@@ -78,7 +82,7 @@ def trend(analysis: Analysis, rate: HeartRate, events: Sequence[Event], duration
         highest=np.fmax.reduceat(rate.bpm, starts),
         duration_s=duration_s,
         unreadable=_unreadable(analysis, duration_s),
-        rows=(*rows, _joined("events", "ink", event_s[0], event_s[1], duration_s)),
+        rows=(*beats, *happened),
     )
 
 
@@ -88,10 +92,6 @@ def _unreadable(analysis: Analysis, duration_s: float) -> Spans:
     gone = np.flatnonzero(~quality.readable.any(axis=0))
     edges = np.minimum(np.stack([gone, gone + 1]) * quality.window_s, quality.duration_s).astype(np.float64)
     return _joined("unreadable", "unreadable", edges[0], edges[1], duration_s)
-
-
-def _moments(name: str, times_s: NDArray[np.float64], duration_s: float) -> Spans:
-    return _joined(name, "abnormal", times_s, times_s, duration_s)
 
 
 def _joined(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,12 @@ from ectopy.events import Event
 from ectopy.recording import Recording
 from ectopy.report import words
 from ectopy.report.paper import Mark, Strip
+from ectopy.report.rhythm import MOST_KINDS
 from ectopy.signal import FilterSettings, filter_signal
 
 STRIP_S = 7.0
 MOST_LEADS = 12
 
-_MOST_KINDS = 8
 _BEFORE_EVENT_S = 1.5
 _AROUND_BEAT_S = (0.2, 0.4)
 
@@ -53,9 +54,10 @@ def choices(analysis: Analysis, events: Sequence[Event], duration_s: float) -> l
     """The patient's usual rhythm, abnormal beats of each hint, and the first event of each kind."""
     chosen = [_usual(analysis, duration_s)]
     chosen += [_beat(analysis, beat, title, duration_s) for beat, title in abnormal_beats(analysis).items()]
+    of_kind = Counter(event.kind for event in events)
     first = {event.kind: event for event in reversed(events)}
-    in_order = sorted(first.values(), key=lambda event: event.start_s)
-    return chosen + [_event(event, duration_s) for event in in_order[:_MOST_KINDS]]
+    in_order = sorted(first.values(), key=lambda event: event.start_s)[:MOST_KINDS]
+    return chosen + [_event(event, of_kind[event.kind], duration_s) for event in in_order]
 
 
 def abnormal_beats(analysis: Analysis) -> dict[int, str]:
@@ -146,13 +148,15 @@ def _beat(analysis: Analysis, beat: int, title: str, duration_s: float) -> Choic
     )
 
 
-def _event(event: Event, duration_s: float) -> Choice:
+def _event(event: Event, of_kind: int, duration_s: float) -> Choice:
     if event.end_s - event.start_s <= STRIP_S - 2 * _BEFORE_EVENT_S:
         start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
-    title = f"{words.elapsed(event.start_s)}, first {event.kind}"
-    return Choice(title, "", event.text, start_s, end_s, (event.start_s, event.end_s))
+    which = "the only one" if of_kind == 1 else f"first of {words.count(of_kind)}"
+    title = f"{words.elapsed(event.start_s)}: {event.kind}, {which}"
+    text = f"{event.text[:1].upper()}{event.text[1:]}".rstrip(".") + "."
+    return Choice(title, "", text, start_s, end_s, (event.start_s, event.end_s))
 
 
 def _around(time_s: float, duration_s: float) -> tuple[float, float]:

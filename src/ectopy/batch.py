@@ -148,7 +148,7 @@ def run(job: Job) -> Outcome:
         if job.report is not None:
             from ectopy.report.recording import recording_report
 
-            recording_report(job.report, recording, analysis, events)
+            recording_report(job.report, recording, analysis, events, job.filters)
         if job.save_baseline is not None:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")

@@ -445,6 +445,12 @@ def test_gross_and_average_lines_of_sumstats_come_out_the_same(golden: dict[str,
 # Files and the command
 
 
+@pytest.fixture
+def compared(ectopy):
+    """The command, with its name."""
+    return lambda *arguments: ectopy("ec57", *arguments)
+
+
 def refused(done: Done, *words: str) -> None:
     assert done.status == 2, done
     assert done.err.startswith("ectopy: ")
@@ -479,9 +485,9 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "ours", tmp_path / "theirs"
 
 
-def test_folders_are_compared_record_by_record(ectopy, folders: tuple[Path, Path], tmp_path: Path):
+def test_folders_are_compared_record_by_record(compared, folders: tuple[Path, Path], tmp_path: Path):
     figures = tmp_path / "figures.json"
-    done = ectopy(*folders, "--test-ext", "qrs", "--json", figures)
+    done = compared(*folders, "--test-ext", "qrs", "--json", figures)
     assert done.status == 0, done.err
     for word in ("aami", "100", "101", "gross", "average", "66.67"):
         assert word in done.out
@@ -495,49 +501,49 @@ def test_folders_are_compared_record_by_record(ectopy, folders: tuple[Path, Path
     assert (found["gross"]["qrs_tp"], found["gross"]["veb_se"], found["average"]["veb_ppv"]) == (5, 50, 100)
 
 
-def test_records_and_annotation_files_are_taken_too(ectopy, folders: tuple[Path, Path]):
+def test_records_and_annotation_files_are_taken_too(compared, folders: tuple[Path, Path]):
     ours, theirs = folders
     ways = [
         (ours / "101", theirs / "101", "--test-ext", "qrs"),
         (ours / "101.atr", theirs / "101.qrs"),
         (ours, theirs / "101.qrs"),
     ]
-    told = [json.loads(ectopy(*way, "--json", "-").out)["records"] for way in ways]
+    told = [json.loads(compared(*way, "--json", "-").out)["records"] for way in ways]
     assert told[0] == told[1] == told[2]
     assert list(told[0]) == ["101"]
 
 
-def test_the_label_map_changes_the_classes_and_is_named(ectopy, tmp_path: Path):
+def test_the_label_map_changes_the_classes_and_is_named(compared, tmp_path: Path):
     beats = scored((100, "N"), (200, "e"))
     files = write(tmp_path / "a" / "100.atr", beats), write(tmp_path / "b" / "100.tst", beats)
     for label_map, supraventricular in (("aami", 1), ("de_chazal", 0)):
-        done = ectopy(*files, "--label-map", label_map, "--json", "-")
+        done = compared(*files, "--label-map", label_map, "--json", "-")
         assert json.loads(done.out)["gross"]["sveb_tp"] == supraventricular
         assert label_map in done.err
 
 
-def test_records_on_one_side_only_are_named(ectopy, folders: tuple[Path, Path]):
+def test_records_on_one_side_only_are_named(compared, folders: tuple[Path, Path]):
     ours, theirs = folders
     write(ours / "203.atr", scored((100, "N")))
-    done = ectopy(ours, theirs, "--test-ext", "qrs")
+    done = compared(ours, theirs, "--test-ext", "qrs")
     assert done.status == 0
     assert "left out: 203." in done.out
 
 
-def test_the_header_tells_rate_and_length_where_the_file_does_not(ectopy, folders: tuple[Path, Path]):
+def test_the_header_tells_rate_and_length_where_the_file_does_not(compared, folders: tuple[Path, Path]):
     ours, theirs = folders
     late = scored((100, "N"), (200, "V"), (300, "N"), (5000, "N"))
     write(ours / "100.atr", scored((100, "N"), (200, "V"), (300, "N")), sampling_rate_hz=None)
     write(theirs / "100.qrs", late, sampling_rate_hz=None)
-    refused(ectopy(ours / "100.atr", theirs / "100.qrs"), "sampling rate", ".hea")
+    refused(compared(ours / "100.atr", theirs / "100.qrs"), "sampling rate", ".hea")
     header = ours / "100.hea"
     for length, extra in ((LENGTH, 1), (START + 1000, 0)):
         header.write_text(f"100 1 {HZ} {length}\n100.dat 16 200 11 0 0 0 0 I\n")
-        done = ectopy(ours / "100.atr", theirs / "100.qrs", "--json", "-")
+        done = compared(ours / "100.atr", theirs / "100.qrs", "--json", "-")
         assert json.loads(done.out)["gross"]["qrs_fp"] == extra
 
 
-def test_what_cannot_be_compared_is_refused_in_one_sentence(ectopy, folders: tuple[Path, Path], tmp_path: Path):
+def test_what_cannot_be_compared_is_refused_in_one_sentence(compared, folders: tuple[Path, Path], tmp_path: Path):
     ours, theirs = folders
     other_rate = write(tmp_path / "other" / "100.qrs", scored((100, "N")), sampling_rate_hz=360)
     other_name = write(tmp_path / "other" / "999.qrs", scored((100, "N")))
@@ -546,15 +552,15 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(ectopy, folders: tup
     empty.touch()
     torn = tmp_path / "empty" / "101.qrs"
     torn.write_bytes(b"\x01")
-    refused(ectopy(ours / "100", tmp_path / "nowhere", "--test-ext", "qrs"), "nowhere")
-    refused(ectopy(ours, theirs, "--test-ext", "nil"), "*.nil")
-    refused(ectopy(ours, theirs), "--test-ext")
-    refused(ectopy(ours, other_name), "no record is in both", "100, 101", "999")
-    refused(ectopy(ours, empty), "100.qrs is empty")
-    refused(ectopy(ours, torn), "101.qrs")
-    refused(ectopy(ours, other_rate), "360 Hz", "100 Hz")
-    refused(ectopy(ours, theirs, "--test-ext", "qrs", "--label-map", "mine"), "aami, de_chazal")
-    refused(ectopy(ours, theirs, "--test-ext", "qrs", "--json", tmp_path / "no" / "x.json"), "does not exist")
+    refused(compared(ours / "100", tmp_path / "nowhere", "--test-ext", "qrs"), "nowhere")
+    refused(compared(ours, theirs, "--test-ext", "nil"), "*.nil")
+    refused(compared(ours, theirs), "--test-ext")
+    refused(compared(ours, other_name), "no record is in both", "100, 101", "999")
+    refused(compared(ours, empty), "100.qrs is empty")
+    refused(compared(ours, torn), "101.qrs")
+    refused(compared(ours, other_rate), "360 Hz", "100 Hz")
+    refused(compared(ours, theirs, "--test-ext", "qrs", "--label-map", "mine"), "aami, de_chazal")
+    refused(compared(ours, theirs, "--test-ext", "qrs", "--json", tmp_path / "no" / "x.json"), "does not exist")
     header = ours / "100.hea"
     header.write_text(f"100 1 {HZ} 20000\n100.dat 16 200 11 0 0 0 0 I\n")
-    refused(ectopy(ours / "100", theirs / "100.qrs"), "100", "200 s")
+    refused(compared(ours / "100", theirs / "100.qrs"), "100", "200 s")

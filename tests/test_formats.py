@@ -460,7 +460,7 @@ def test_annotations_cut_short_are_refused(tmp_path: Path) -> None:
     content = (tmp_path / "rec.atr").read_bytes()
     for end in range(len(content) - 1):
         (tmp_path / "rec.atr").write_bytes(content[:end])
-        with pytest.raises(DataError, match="not a whole WFDB annotation file"):
+        with pytest.raises(DataError, match="not a whole WFDB annotation file" if end else "is empty"):
             read_annotations(tmp_path / "rec.atr")
     with pytest.raises(DataError, match="name an annotation file"):
         read_annotations(tmp_path / "gone.atr")

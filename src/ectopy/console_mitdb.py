@@ -21,8 +21,8 @@ def records_table(result: MitdbBenchmark) -> Table:
     figures = result.summary()
     table = _table(
         f"Beats of {len(figures['records'])} records ({result.split}), label map {figures['label_map']}",
-        f"After five minutes: {figures['beats']} beats, {figures['abnormal']} abnormal, {figures['unreadable']} unreadable; "
-        f"{figures['false_alarms_per_hour']:.0f} normal beats flagged an hour.",
+        f"After five minutes: {figures['beats']} beats, {figures['abnormal']} abnormal, {figures['unreadable']} "
+        f"unreadable; {figures['false_alarms_per_hour']:.0f} normal beats flagged an hour.",
     )
     table.add_column("record", no_wrap=True)
     for heading in ("beats", "abnormal", "unreadable", "AUC", "normals flagged", "an hour"):

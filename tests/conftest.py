@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ectopy import cli
 from ectopy.beats import Beats
 from ectopy.datasets import load_simulated
 from ectopy.datasets.ecg5000 import find_ecg5000, load_ecg5000
@@ -141,3 +143,26 @@ def archive(path: Path, members: dict[str, bytes]) -> bytes:
         for name, content in members.items():
             file.writestr(name, content)
     return path.read_bytes()
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command line as a shell would, in this process."""
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["ectopy", *map(str, arguments)])
+        capsys.readouterr()
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Done(status, *capsys.readouterr())
+
+    return run

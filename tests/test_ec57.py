@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy import cli
+from conftest import Done
 from ectopy.datasets.folders import DATA_VARIABLE, find_dataset
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, RATES, Comparison, average, compare, gross
@@ -444,29 +443,6 @@ def test_gross_and_average_lines_of_sumstats_come_out_the_same(golden: dict[str,
 
 
 # Files and the command
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run `ectopy ec57` as a shell would, in this process."""
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["ectopy", "ec57", *map(str, arguments)])
-        capsys.readouterr()
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Done(status, *capsys.readouterr())
-
-    return run
 
 
 def refused(done: Done, *words: str) -> None:

@@ -101,6 +101,13 @@ def test_a_gap_is_no_pause():
     assert find_events(analysis_of("NNNN", [np.nan, 0.8, np.nan, 0.8])) == []
 
 
+def test_intervals_between_unreadable_beats_are_no_rhythm():
+    rng = np.random.default_rng(0)
+    analysis = analysis_of("N" * 200, [np.nan, *rng.uniform(0.2, 2.5, 199)])
+    assert find_events(analysis)
+    assert find_events(replace(analysis, verdict=np.full(200, "UNREADABLE"))) == []
+
+
 def test_events_are_in_order_of_time():
     analysis = analysis_of("NVVNNVVVNNNSSSN")
     starts = [event.start_s for event in find_events(analysis)]

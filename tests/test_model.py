@@ -30,8 +30,6 @@ def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process
     name: str, normals: Beats, simulated: Beats, tmp_path: Path
 ):
     steps = 50 if name == "lstm" else 300
-    # LiteRT approximates the sigmoid at the tutorial's output; nothing else needs the larger tolerance.
-    tolerance = 5e-4 if name == "tutorial" else 1e-4
     detector = train(normals, TrainingSettings(architecture=name, members=2, max_steps=steps), random_state=3)
     detector.save(tmp_path / "bundle.ectopy")
     judged = simulated.samples[:300]
@@ -48,7 +46,7 @@ def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process
     error, distance = detector.scoring.parts(Output(output["mean_square_error"], output["latent"]))
     scores, expected = np.load(files[2]), combine(error, distance)
     # Relative to the largest score: a score of nearly zero, an average normal, has no digits to agree on.
-    np.testing.assert_allclose(scores, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_others(normals: Beats, simulated: Beats):

@@ -10,7 +10,7 @@ import pytest
 
 from ectopy.ambulatory import load_ambulatory, normal_beats
 from ectopy.analysis import Analysis, Hint, analyse
-from ectopy.datasets import load_simulated, simulate_recording
+from ectopy.datasets import Episode, load_simulated, simulate_recording
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import PatientNormal, compare, learn_normal
 from ectopy.errors import DataError, LayoutError, SettingError
@@ -76,6 +76,20 @@ def test_a_minority_of_ectopic_beats_does_not_spoil_the_baseline(ambulatory: Det
     assert np.corrcoef(clean.template.ravel(), ectopic.template.ravel())[0, 1] > 0.98
 
 
+def test_a_start_in_ventricular_tachycardia_does_not_turn_the_detector_upside_down(ambulatory: Detector):
+    tachycardia = Episode("ventricular_tachycardia", 20, 200, 150)
+    recording = simulate_recording(700, episodes=(tachycardia,), random_state=2)
+    found = analyse(recording, ambulatory)
+    assert "abnormal rhythm" in found.baseline
+    assert found.abnormal[reference(recording, found, "V")].mean() > 0.95
+    assert found.abnormal[reference(recording, found, "N")].mean() < 0.1
+
+
+def test_a_patient_whose_usual_beat_is_strange_is_told_of(ambulatory: Detector):
+    recording = simulate_recording(400, episodes=(Episode("ventricular_tachycardia", 1, 398, 90),), random_state=2)
+    assert "unlike normal beats of other people" in analyse(recording, ambulatory).baseline
+
+
 def test_scores_do_not_depend_on_gain_or_polarity(recording: Recording, analysis: Analysis, ambulatory: Detector):
     for gain in (3.0, -1.0):
         other = analyse(replace(recording, signal=np.float32(gain) * recording.signal), ambulatory)
@@ -117,6 +131,12 @@ def test_a_detector_of_beats_is_refused(recording: Recording, detector: Detector
 def test_a_rate_out_of_range_is_refused(ambulatory: Detector, rate: float):
     with pytest.raises(SettingError, match="100 and 1000"):
         analyse(Recording(np.zeros((100, 1), np.float32), rate, ("I",)), ambulatory)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0, 1e6, float("nan")])
+def test_an_impossible_time_to_learn_from_is_refused(recording: Recording, ambulatory: Detector, seconds: float):
+    with pytest.raises(SettingError, match="30 to 3600"):
+        analyse(recording, ambulatory, learning_s=seconds)
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 3, 20])

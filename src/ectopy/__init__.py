@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ectopy.ambulatory import load_ambulatory
+    from ectopy.analysis import Analysis, analyse
     from ectopy.beats import BeatLayout, Beats
     from ectopy.detector import Detection, Detector, Explanation, ThresholdRule, Verdict
     from ectopy.estimator import AutoencoderDetector
+    from ectopy.events import find_events
     from ectopy.formats import read
     from ectopy.pipeline import train
     from ectopy.recording import Annotations, Recording
 
 # What is imported when it is first used: scikit-learn and TensorFlow are optional, and slow to start.
 _HOME = {
+    "Analysis": "analysis",
     "Annotations": "recording",
     "AutoencoderDetector": "estimator",
     "BeatLayout": "beats",
@@ -30,11 +34,15 @@ _HOME = {
     "Recording": "recording",
     "ThresholdRule": "detector",
     "Verdict": "detector",
+    "analyse": "analysis",
+    "find_events": "events",
+    "load_ambulatory": "ambulatory",
     "read": "formats",
     "train": "pipeline",
 }
 
 __all__ = [
+    "Analysis",
     "Annotations",
     "AutoencoderDetector",
     "BeatLayout",
@@ -46,6 +54,9 @@ __all__ = [
     "ThresholdRule",
     "Verdict",
     "__version__",
+    "analyse",
+    "find_events",
+    "load_ambulatory",
     "read",
     "train",
 ]

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy import __version__
-from ectopy.errors import EctopyError
+from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ectopy.batch import Job
     from ectopy.beats import Beats
     from ectopy.detector import Detector, ThresholdRule
     from ectopy.model import TrainingSettings
@@ -137,7 +138,10 @@ def train(
     screen = console.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
-    detector = _train(_load(data, split, "train"), output, screen, settings, rule, seed)
+    if data == "mitdb":
+        detector = _train_ambulatory(split or "ds1", output, screen, settings, rule, seed)
+    else:
+        detector = _train(_load(data, split, "train"), output, screen, settings, rule, seed)
     console.emit(json, console.facts(detector))
     screen.print(console.facts_table(detector))
     screen.print(f"Wrote {output}.")
@@ -160,24 +164,58 @@ def evaluate(
 
 @app.command()
 def detect(
-    bundle: Bundle,
-    data: Data,
+    bundle: Annotated[str, typer.Argument(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, .csv .parquet .npy."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="RESULTS",
-            help="One line a beat: .csv or .json.",
+            help="One line a beat: .csv or .json; of a recording also .edf, .atr or .ecto (WFDB). "
+            "Of several recordings a folder.",
             show_default=False,
         ),
     ] = None,
     split: Split = None,
     target_fpr: TargetFpr = None,
     report: Report = None,
+    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where a file does not say.")] = None,
+    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not say.")] = None,
+    notch: Annotated[float | None, typer.Option(help="Mains frequency to remove, 50 or 60.")] = None,
+    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
+    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
+    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
     json: Json = None,
 ) -> None:
-    """Judge beats: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    from ectopy.batch import Job, load_detector
+    from ectopy.signal import FilterSettings
+
+    detector = load_detector(bundle, target_fpr)
+    if detector.recordings is None:
+        _detect_beats(detector, data, output, split, report, json)
+        return
+    job = Job(
+        Path(data[0]),
+        bundle,
+        sampling_rate_hz=rate,
+        unit=unit,
+        target_fpr=target_fpr,
+        filters=FilterSettings(notch_hz=notch),
+        learning_s=learning,
+        baseline=baseline,
+        save_baseline=save_baseline,
+    )
+    _detect_recordings(job, [Path(item) for item in data], output, report, json)
+
+
+def _detect_beats(
+    detector: Detector, data: list[str], output: Path | None, split: str | None, report: Path | None, json: str | None
+) -> None:
     from ectopy import console
     from ectopy.detector.results import check_suffix, write_results
     from ectopy.files import check_writable
@@ -187,7 +225,9 @@ def detect(
         check_writable(output)
     _check_rim(json, report)
     screen = console.screen(json)
-    detector, beats = _detector(bundle, target_fpr), _load(data, split, "test")
+    if len(data) != 1:
+        raise SettingError("a detector of beats takes one data set or file at a time; 'ambulatory' takes recordings.")
+    beats = _load(data[0], split, "test")
     explanation = detector.explain(beats)
     if output:
         write_results(output, beats, explanation)
@@ -201,6 +241,29 @@ def detect(
     screen.print(console.verdict_table(explanation))
 
 
+def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None) -> None:
+    from ectopy import console
+    from ectopy.batch import find_recordings, plan, run_all
+    from ectopy.console.analysis import analysis_table
+
+    _check_rim(json)
+    screen = console.screen(json)
+    jobs = plan(job, find_recordings(paths), output, report)
+    with console.progress("reading") as progress:
+        outcomes = run_all(jobs, progress)
+    done = [outcome.summary for outcome in outcomes if outcome.summary is not None]
+    failed = {str(outcome.job.recording): outcome.error for outcome in outcomes if outcome.error is not None}
+    console.emit(json, {"recordings": done, "failed": failed})
+    if done:
+        screen.print(analysis_table(done))
+    for each in jobs:
+        for path in (each.results, each.report, each.save_baseline):
+            if path is not None and str(each.recording) not in failed:
+                screen.print(f"Wrote {path}.")
+    if failed:
+        raise DataError("; ".join(f"{error}" for error in failed.values()))
+
+
 @app.command()
 def info(bundle: Bundle, json: Json = None) -> None:
     """Check a bundle and say what it was trained on, how, and what it takes."""
@@ -211,6 +274,40 @@ def info(bundle: Bundle, json: Json = None) -> None:
     detector = Detector.load(bundle)
     console.emit(json, {**console.facts(detector), "bundle_digest": bundle_digest(bundle)})
     console.screen(json).print(console.facts_table(detector))
+
+
+@app.command()
+def inspect(
+    recording: Annotated[
+        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .csv, .parquet or .npy.")
+    ],
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="Sampling rate, for a file that states none.", show_default=False),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="mV, uV or V, for a file that states none.", show_default=False),
+    ] = None,
+    notch: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Mains frequency to remove, 50 or 60.", show_default=False)
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
+    from ectopy import console
+    from ectopy.console.inspection import inspection_tables
+    from ectopy.formats import read
+    from ectopy.signal import FilterSettings
+    from ectopy.signal.inspection import inspect as inspect_recording
+
+    _check_rim(json)
+    settings = FilterSettings(notch_hz=notch)
+    inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit), settings)
+    console.emit(json, inspection.summary())
+    screen = console.screen(json)
+    for table in inspection_tables(inspection):
+        screen.print(table)
 
 
 @app.command()
@@ -228,14 +325,15 @@ def ec57(
     json: Json = None,
 ) -> None:
     """Compare annotations beat by beat as ANSI/AAMI EC57 says and WFDB's bxb and sumstats do."""
-    from ectopy import console, console_ec57
+    from ectopy import console
+    from ectopy.console.ec57 import comparison_table
     from ectopy.evaluation.ec57_files import compare_files
 
     _check_rim(json)
     result = compare_files(reference, test, reference_ext, test_ext, label_map)
     console.emit(json, result.summary())
     screen = console.screen(json)
-    screen.print(console_ec57.comparison_table(result))
+    screen.print(comparison_table(result))
     if result.left_out:
         screen.print(f"On one side only, and left out: {', '.join(result.left_out)}.")
 
@@ -278,7 +376,8 @@ def benchmark_heartbeats_command(
     json: Json = None,
 ) -> None:
     """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
-    from ectopy import console, console_heartbeats
+    from ectopy import console
+    from ectopy.console.heartbeats import heartbeats_table, missing_line
     from ectopy.evaluation.heartbeats import benchmark_heartbeats
 
     _check_rim(json)
@@ -286,9 +385,9 @@ def benchmark_heartbeats_command(
     with console.progress("benchmark") as progress:
         result = benchmark_heartbeats(data, split, methods.split(","), progress)
     console.emit(json, result.summary())
-    screen.print(console_heartbeats.heartbeats_table(result))
+    screen.print(heartbeats_table(result))
     if result.left_out:
-        screen.print(console_heartbeats.missing_line(result.left_out))
+        screen.print(missing_line(result.left_out))
 
 
 @benchmark_app.command("mitdb")
@@ -303,7 +402,8 @@ def benchmark_mitdb_command(
     json: Json = None,
 ) -> None:
     """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
-    from ectopy import console, console_mitdb
+    from ectopy import console
+    from ectopy.console.mitdb import gaps_lines, methods_table, records_table
     from ectopy.evaluation.mitdb import benchmark_mitdb
 
     _check_rim(json)
@@ -311,9 +411,9 @@ def benchmark_mitdb_command(
     with console.progress("benchmark") as progress:
         result = benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress)
     console.emit(json, result.summary())
-    screen.print(console_mitdb.records_table(result))
-    screen.print(console_mitdb.methods_table(result))
-    for line in console_mitdb.gaps_lines(result):
+    screen.print(records_table(result))
+    screen.print(methods_table(result))
+    for line in gaps_lines(result):
         screen.print(line)
 
 
@@ -323,7 +423,8 @@ def benchmark_holter_command(
     json: Json = None,
 ) -> None:
     """Time and memory for a long recording of one lead, on one thread."""
-    from ectopy import console, console_mitdb
+    from ectopy import console
+    from ectopy.console.mitdb import holter_table
     from ectopy.evaluation.holter import benchmark_holter
 
     _check_rim(json)
@@ -331,7 +432,7 @@ def benchmark_holter_command(
     with console.progress("benchmark") as progress:
         figures = benchmark_holter(hours, progress)
     console.emit(json, figures)
-    screen.print(console_mitdb.holter_table(figures))
+    screen.print(holter_table(figures))
 
 
 @benchmark_app.command("speed")
@@ -415,6 +516,35 @@ def _train(
     with console.progress("starting TensorFlow") as progress:
         detector = train(
             training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
+        )
+    detector.save(output)
+    return detector
+
+
+def _train_ambulatory(
+    split: str, output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
+) -> Detector:
+    from ectopy import console
+    from ectopy.ambulatory import learn_from, train_ambulatory
+    from ectopy.datasets import mitdb
+
+    if split not in mitdb.SPLITS:
+        raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
+    records = mitdb.SPLITS[split]
+    source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
+    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
+    with console.progress("reading") as progress:
+        lessons = []
+        for done, record in enumerate(records):
+            progress(done, len(records), f"record {record}")
+            lessons.append(learn_from(mitdb.load_mitdb(record)))
+        detector = train_ambulatory(
+            [lesson for lesson in lessons if lesson is not None],
+            source,
+            settings,
+            rule,
+            random_state=seed,
+            progress=lambda done, steps: progress(done, steps, "training"),
         )
     detector.save(output)
     return detector

@@ -36,6 +36,7 @@ PACED = _records(102, 104, 107, 217)
 """Records with paced beats, which are in neither."""
 RECORDS = tuple(sorted(DS1 + DS2 + PACED))
 """All 48 records."""
+SPLITS = {"ds1": DS1, "ds2": DS2}
 
 SAMPLING_RATE_HZ = 360
 LEADS = 2

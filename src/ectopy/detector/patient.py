@@ -25,6 +25,7 @@ LEAST_CLEARNESS = 1.0
 
 _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
+_OTHER_FORM = 0.8
 _QRS = slice(BEFORE - 22, BEFORE + 28)
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
@@ -151,7 +152,24 @@ def learn_normal(beats: CutBeats, leads: tuple[str, ...], until_s: float = LEARN
     until_s : float
         300 by default.
     """
-    first = np.flatnonzero((beats.times_s < until_s) & beats.readable.any(axis=1))[:_MOST_LEARNED]
+    return _learn(beats, _first(beats, until_s), leads)
+
+
+def learn_other_form(beats: CutBeats, normal: PatientNormal, until_s: float = LEARNING_S) -> PatientNormal | None:
+    """Learn from the beats up to a time that are unlike the normal learned there; None where they are too few.
+
+    Where a recording starts in an abnormal rhythm, these are the normal beats.
+    """
+    first = _first(beats, until_s)
+    unlike = compare(beats, normal).shape[first] > _OTHER_FORM
+    return _learn(beats, first[unlike], normal.leads)
+
+
+def _first(beats: CutBeats, until_s: float) -> NDArray[np.intp]:
+    return np.flatnonzero((beats.times_s < until_s) & beats.readable.any(axis=1))[:_MOST_LEARNED]
+
+
+def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> PatientNormal | None:
     if len(first) < LEAST_BEATS:
         return None
     readable = beats.readable[first]
@@ -189,15 +207,16 @@ def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
     return Evidence(shape, qrs, width, beats.prematurity / normal.irregularity, beats.delay / normal.irregularity)
 
 
-def _compare(
-    beats: CutBeats, normal: PatientNormal, rows: slice
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    samples = beats.samples[rows].astype(np.float64)
-    weights = np.where(beats.readable[rows], normal.clearness, 0.0)
-    total = weights.sum(axis=1)
-    weights = np.divide(weights, total[:, None], out=np.full_like(weights, np.nan), where=total[:, None] > 0)
-    amplitude = np.maximum(np.ptp(normal.template, axis=1), _LEAST_AMPLITUDE_MV)
+def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
+    """Shift beats to where their QRS complexes fit the template best, by up to four samples.
 
+    Returns
+    -------
+    ndarray of float64, shape (k, leads, 140)
+        Millivolt, median 0, as the template.
+    """
+    samples = beats.samples[rows].astype(np.float64)
+    amplitude = np.maximum(np.ptp(normal.template, axis=1), _LEAST_AMPLITUDE_MV)
     qrs_template = normal.template[:, _QRS]
 
     def misfit(shift: int) -> NDArray[np.float64]:
@@ -206,8 +225,16 @@ def _compare(
         return total
 
     best = np.stack([misfit(shift) for shift in range(2 * MARGIN + 1)]).argmin(axis=0)
-    aligned = np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2)
-    aligned = _centred(aligned)
+    return _centred(np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2))
+
+
+def _compare(
+    beats: CutBeats, normal: PatientNormal, rows: slice
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    weights = np.where(beats.readable[rows], normal.clearness, 0.0)
+    total = weights.sum(axis=1)
+    weights = np.divide(weights, total[:, None], out=np.full_like(weights, np.nan), where=total[:, None] > 0)
+    aligned = align(beats, normal, rows)
     different = aligned - normal.template
     energy = np.maximum(np.square(normal.template).sum(axis=1), _LEAST_AMPLITUDE_MV**2)
     qrs_energy = np.maximum(np.square(normal.template[:, _QRS]).sum(axis=1), _LEAST_AMPLITUDE_MV**2)

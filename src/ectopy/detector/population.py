@@ -71,13 +71,8 @@ def timing(beats: CutBeats) -> NDArray[np.float64]:
     return added
 
 
-def agrees(detector: Detector, normal: PatientNormal) -> bool:
-    """Whether a patient's usual beat resembles a normal beat of other people in at least one lead.
-
-    False does not mean that the baseline is wrong: a patient may have a bundle branch block or a pacemaker. It means
-    that nobody but the patient vouches for it.
-    """
+def unlikeness(detector: Detector, normal: PatientNormal) -> float:
+    """How unlike normal beats of other people a patient's usual beat is: standard deviations, mean over the leads."""
     heights = np.maximum(np.ptp(normal.template, axis=1, keepdims=True), _LEAST_HEIGHT_MV)
     rows = (normal.template / heights)[normal.clearness > 0]
-    scores = detector.score(Beats(rows.astype(np.float32), AMBULATORY_LAYOUT))
-    return bool(np.any(scores <= detector.threshold))
+    return float(detector.score(Beats(rows.astype(np.float32), AMBULATORY_LAYOUT)).mean())

@@ -31,10 +31,10 @@ def result_rows(beats: Beats, explanation: Explanation) -> list[dict[str, Any]]:
         {
             "beat": index,
             "verdict": str(verdict),
-            "score": _known(score),
-            "p_value": _known(p_value),
-            "reconstruction_error": _known(error),
-            "latent_distance": _known(distance),
+            "score": known(score),
+            "p_value": known(p_value),
+            "reconstruction_error": known(error),
+            "latent_distance": known(distance),
             "label": label,
             "reason": reason,
         }
@@ -65,10 +65,11 @@ def write_results(path: Path, beats: Beats, explanation: Explanation) -> None:
     """
     check_suffix(path)
     rows = result_rows(beats, explanation)
-    write_text(path, json.dumps(rows, indent=1) if path.suffix.lower() == ".json" else _csv(rows))
+    write_text(path, json.dumps(rows, indent=1) if path.suffix.lower() == ".json" else as_csv(rows))
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV text, with a heading."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, rows[0] if rows else ["beat", "verdict"], lineterminator="\n")
     writer.writeheader()
@@ -76,5 +77,6 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """A figure to six decimals; None where it is not finite."""
     return round(float(value), 6) if math.isfinite(value) else None

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _POINTS_PER_INCH = 72
 _CHART = (400, 280)
 _BEAT = (260, 136)
+_TREND_WIDTH, _RATE_HEIGHT, _ROW_HEIGHT, _TIMES_HEIGHT = 720, 150, 15, 55
+_TREND_TICKS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 86_400)
+_MOST_TICKS = 10
 _BEAT_AXES = (0.11, 0.14, 0.87, 0.83)
 _MOST_BINS = 48
 _STYLE = {
@@ -82,6 +85,51 @@ class OperatingPoint:
     fpr: float
     recall: float
     precision: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """When something was, seconds from the start of a recording.
+
+    Attributes
+    ----------
+    name : str
+    colour : str
+        A name in `ectopy.report.theme.LIGHT`.
+    start_s, end_s : ndarray of float64, shape (n,)
+        In order; a moment ends where it starts.
+    """
+
+    name: str
+    colour: str
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Heart rate over a whole recording.
+
+    Attributes
+    ----------
+    times_s : ndarray of float64, shape (n,)
+        Middle of each point.
+    bpm, lowest, highest : ndarray of float64, shape (n,)
+        Beats per minute; NaN = unknown, drawn as a gap.
+    duration_s : float
+    unreadable : Spans
+        Shaded.
+    rows : tuple of Spans
+        Each a row of marks under the heart rate.
+    """
+
+    times_s: NDArray[np.float64]
+    bpm: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    duration_s: float
+    unreadable: Spans
+    rows: tuple[Spans, ...]
 
 
 def score_distribution(groups: Sequence[ScoreGroup], threshold: float) -> str:
@@ -195,6 +243,45 @@ def learning_curve(curve: LearningCurve) -> str:
     return _svg("learning-curve", _CHART, label, paint)
 
 
+def heart_rate(trend: Trend) -> str:
+    """Heart rate over the time, unreadable stretches shaded, and rows of marks on the same time below."""
+    rows_height = _ROW_HEIGHT * len(trend.rows)
+
+    def paint(figure: Figure) -> None:
+        from matplotlib.ticker import MultipleLocator
+
+        upper, lower = figure.subplots(2, sharex=True, height_ratios=(_RATE_HEIGHT, rows_height))
+        shaded = trend.unreadable
+        for axes in (upper, lower):
+            bars = np.stack([shaded.start_s, shaded.end_s - shaded.start_s], axis=1)
+            across = axes.get_xaxis_transform()
+            axes.broken_barh(bars, (0, 1), transform=across, color=LIGHT[shaded.colour], alpha=0.22, linewidth=0)
+        upper.fill_between(
+            trend.times_s, trend.lowest, trend.highest, color=LIGHT["normal"], alpha=0.25, linewidth=0, step="mid"
+        )
+        marker = "." if len(trend.times_s) < 60 else None
+        upper.plot(trend.times_s, trend.bpm, color=LIGHT["normal"], marker=marker, linewidth=1.3)
+        known = np.concatenate([trend.lowest, trend.highest])
+        known = known[np.isfinite(known)]
+        low, high = (known.min(), known.max()) if known.size else (60, 80)
+        upper.set_ylim(max(0, 10 * np.floor(low / 10 - 0.5)), 10 * np.ceil(high / 10 + 0.5))
+        upper.set_ylabel("beats per minute")
+        for row, spans in enumerate(trend.rows):
+            _spans(lower, spans, row, trend.duration_s)
+        lower.set_yticks(range(len(trend.rows)), [spans.name for spans in trend.rows], parse_math=False)
+        lower.set_ylim(len(trend.rows) - 0.4, -0.6)
+        lower.grid(axis="y", visible=False)
+        step = next((s for s in _TREND_TICKS_S if trend.duration_s <= _MOST_TICKS * s), trend.duration_s / _MOST_TICKS)
+        lower.xaxis.set_major_locator(MultipleLocator(step))
+        lower.xaxis.set_major_formatter(lambda value, _: words.elapsed(max(value, 0.0)))
+        lower.set_xlim(0, trend.duration_s)
+        lower.set_xlabel("time since the start (hours:minutes:seconds)")
+
+    marks = ", ".join(f"{len(spans.start_s)} marks of {spans.name}" for spans in trend.rows)
+    label = f"Heart rate over {words.elapsed(trend.duration_s)}; below it {marks}."
+    return _svg("heart-rate", (_TREND_WIDTH, _RATE_HEIGHT + rows_height + _TIMES_HEIGHT), label, paint)
+
+
 def beat(
     samples: NDArray[np.float32],
     reconstruction: NDArray[np.float32],
@@ -280,6 +367,13 @@ def _curve(
 ) -> None:
     style = "steps-pre" if step else "default"
     axes.plot(x, y, color=LIGHT["normal"], label=label, drawstyle=style)
+
+
+def _spans(axes: Axes, spans: Spans, row: int, duration_s: float) -> None:
+    """All spans of a row as one line with gaps; a moment is as wide as can just be seen."""
+    end_s = np.maximum(spans.end_s, spans.start_s + duration_s / 500)
+    x = np.stack([spans.start_s, end_s, np.full(len(end_s), np.nan)], axis=1).ravel()
+    axes.plot(x, np.full(len(x), row), color=LIGHT[spans.colour], linewidth=9, solid_capstyle="butt")
 
 
 def _mark(axes: Axes, x: float, y: float) -> None:

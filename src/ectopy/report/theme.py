@@ -19,6 +19,9 @@ LIGHT: Mapping[str, str] = MappingProxyType(
         "normal": "#12687f",
         "abnormal": "#b5371f",
         "unreadable": "#7a5c0e",
+        "paper": "#fff9f6",
+        "fine": "#f6dcd4",
+        "heavy": "#e5ac9f",
     }
 )
 DARK: Mapping[str, str] = MappingProxyType(
@@ -31,6 +34,9 @@ DARK: Mapping[str, str] = MappingProxyType(
         "normal": "#5fc3dd",
         "abnormal": "#ff8f73",
         "unreadable": "#dcb54d",
+        "paper": "#1b181a",
+        "fine": "#33272a",
+        "heavy": "#5c3f3f",
     }
 )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ectopy.beats import NORMAL_LABEL
 from ectopy.detector import ThresholdRule
 from ectopy.evaluation import class_name
+from ectopy.signal import FilterSettings
 
 NOTHING = "–"
 """Stands where there is no number."""
@@ -115,6 +116,53 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def elapsed(seconds: float) -> str:
+    """Write a moment as the time since the start of a recording.
+
+    Examples
+    --------
+    >>> elapsed(7.9), elapsed(754), elapsed(97_200)
+    ('0:00:07', '0:12:34', '27:00:00')
+    """
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}"
+
+
+def whole(value: float) -> str:
+    """Write a rate or the like without decimals.
+
+    Examples
+    --------
+    >>> whole(72.4), whole(float("nan"))
+    ('72', '–')
+    """
+    return NOTHING if math.isnan(value) else f"{value:.0f}"
+
+
+def lead_count(number: int) -> str:
+    """Write a number of leads.
+
+    Examples
+    --------
+    >>> lead_count(1), lead_count(12)
+    ('1 lead', '12 leads')
+    """
+    return f"{number} lead{'' if number == 1 else 's'}"
+
+
+def band(filters: FilterSettings) -> str:
+    """Say what a filter lets through.
+
+    Examples
+    --------
+    >>> band(FilterSettings()), band(FilterSettings(notch_hz=50))
+    ('0.5–40 Hz', '0.5–40 Hz, without 50 Hz')
+    """
+    without = f", without {filters.notch_hz:g} Hz" if filters.notch_hz else ""
+    return f"{filters.low_hz:g}–{filters.high_hz:g} Hz{without}"
 
 
 def missing(where: NDArray[np.bool_]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ectopy.console_ec57 import decimals
+from ectopy.console.ec57 import decimals
 from ectopy.evaluation.mitdb import MitdbBenchmark
 
 _KINDS = ("qrs", "veb", "sveb")
@@ -21,8 +21,8 @@ def records_table(result: MitdbBenchmark) -> Table:
     figures = result.summary()
     table = _table(
         f"Beats of {len(figures['records'])} records ({result.split}), label map {figures['label_map']}",
-        f"After five minutes: {figures['beats']} beats, {figures['abnormal']} abnormal, {figures['unreadable']} "
-        f"unreadable; {figures['false_alarms_per_hour']:.0f} normal beats flagged an hour.",
+        f"After five minutes: {figures['beats']} beats, {figures['abnormal']} abnormal, "
+        f"{figures['unreadable']} unreadable; {figures['false_alarms_per_hour']:.0f} normal beats flagged an hour.",
     )
     table.add_column("record", no_wrap=True)
     for heading in ("beats", "abnormal", "unreadable", "AUC", "normals flagged", "an hour"):

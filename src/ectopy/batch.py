@@ -1,0 +1,178 @@
+"""Analyses recordings, several at a time; a bad one does not stop the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import analyse
+from ectopy.detector import Detector, ThresholdRule
+from ectopy.detector.patient import LEARNING_S, PatientNormal
+from ectopy.errors import DataError, EctopyError, SettingError
+from ectopy.events import find_events
+from ectopy.files import check_writable, make_folder
+from ectopy.formats import read
+from ectopy.results import check_results, summary, write_results
+from ectopy.signal import FilterSettings
+
+SHIPPED = "ambulatory"
+_RECORDING_SUFFIXES = (".hea", ".edf")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A recording, and what is wanted of it.
+
+    Attributes
+    ----------
+    recording : Path
+    bundle : str
+        A bundle's path, or ``"ambulatory"``.
+    results, report : Path or None
+        Files to write.
+    sampling_rate_hz, unit : optional
+        For files that do not say.
+    target_fpr : float or None
+    filters : FilterSettings or None
+    learning_s : float
+    baseline, save_baseline : Path or None
+        A saved baseline to use, and where to save this one's.
+    """
+
+    recording: Path
+    bundle: str
+    results: Path | None = None
+    report: Path | None = None
+    sampling_rate_hz: float | None = None
+    unit: str | None = None
+    target_fpr: float | None = None
+    filters: FilterSettings | None = None
+    learning_s: float = LEARNING_S
+    baseline: Path | None = None
+    save_baseline: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job: a summary, or one sentence on what is wrong."""
+
+    job: Job
+    summary: dict[str, Any] | None
+    error: str | None
+
+
+def load_detector(bundle: str, target_fpr: float | None = None) -> Detector:
+    """A bundle from a file, or the shipped one by its name.
+
+    Raises
+    ------
+    DataError, BundleError
+        If it cannot be used.
+    """
+    detector = load_ambulatory() if bundle == SHIPPED else Detector.load(bundle)
+    return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
+
+
+def find_recordings(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are, and the WFDB and EDF recordings of folders.
+
+    Raises
+    ------
+    DataError
+        If a folder holds none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in _RECORDING_SUFFIXES)
+            if not inside:
+                raise DataError(f"{path} holds no recordings; expected files with {' or '.join(_RECORDING_SUFFIXES)}.")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
+    """The same job for each recording; of several, results and reports go into folders, named after the recordings.
+
+    Raises
+    ------
+    SettingError
+        If results are asked for as a file of a kind that cannot be written, or one baseline for several patients.
+    OutputError
+        If a file or folder cannot be written.
+    """
+    if len(recordings) == 1:
+        if results is not None:
+            check_results(results)
+        for path in (results, report, job.save_baseline):
+            if path is not None:
+                check_writable(path)
+        return [replace(job, recording=recordings[0], results=results, report=report)]
+    if job.baseline is not None or job.save_baseline is not None:
+        raise SettingError("a baseline belongs to one patient; name one recording at a time.")
+    for folder in (results, report):
+        if folder is not None:
+            make_folder(folder)
+    names = [recording.stem for recording in recordings]
+    if len(set(names)) < len(names) and (results or report):
+        raise SettingError("two recordings have the same name, and so would their results; name them one at a time.")
+    return [
+        replace(
+            job,
+            recording=recording,
+            results=results / f"{recording.stem}.csv" if results else None,
+            report=report / f"{recording.stem}.html" if report else None,
+        )
+        for recording in recordings
+    ]
+
+
+def run(job: Job) -> Outcome:
+    """Analyse one recording and write what is wanted; an expected error becomes part of the outcome."""
+    try:
+        recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit)
+        normal = None if job.baseline is None else PatientNormal.load(job.baseline)
+        detector = load_detector(job.bundle, job.target_fpr)
+        analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
+        events = find_events(analysis)
+        if job.results is not None:
+            write_results(job.results, recording, analysis, events)
+        if job.report is not None:
+            from ectopy.report.recording import recording_report
+
+            recording_report(job.report, recording, analysis, events, job.filters)
+        if job.save_baseline is not None:
+            if analysis.normal is None:
+                raise DataError(f"{job.recording}: {analysis.baseline}")
+            analysis.normal.save(job.save_baseline)
+        return Outcome(job, summary(recording, analysis, events), None)
+    except EctopyError as error:
+        return Outcome(job, None, str(error))
+
+
+def run_all(jobs: Sequence[Job], progress: Callable[[int, int, str], None]) -> list[Outcome]:
+    """Run jobs, one worker per core where there are several; outcomes in the order of the jobs."""
+    outcomes: dict[int, Outcome] = {}
+    for place, outcome in _outcomes(jobs):
+        outcomes[place] = outcome
+        progress(len(outcomes), len(jobs), outcome.job.recording.name)
+    return [outcomes[place] for place in range(len(jobs))]
+
+
+def _outcomes(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
+    if len(jobs) == 1:
+        yield 0, run(jobs[0])
+        return
+    workers = min(len(jobs), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        places = {pool.submit(run, job): place for place, job in enumerate(jobs)}
+        for future in as_completed(places):
+            yield places[future], future.result()

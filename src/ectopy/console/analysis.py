@@ -1,0 +1,50 @@
+"""How analysed recordings look in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+
+def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per recording; of a single one, one row per figure."""
+    if len(summaries) == 1:
+        return _one(summaries[0])
+    hints = ("ventricular-\nlike", "supraven-\ntricular-like", "other")
+    table = Table("recording", "beats", "abnormal", *hints, "rate", "runs", "pauses")
+    for figures in summaries:
+        counts, events = figures["hints"], figures["events"]
+        runs = sum(count for kind, count in events.items() if kind.endswith("run"))
+        table.add_row(
+            Path(figures["source"]).name,
+            f"{figures['beats']:,}",
+            f"{figures['abnormal']:,}",
+            *(f"{counts[hint]:,}" for hint in ("ventricular-like", "supraventricular-like", "other")),
+            "-" if figures["median_rate_bpm"] is None else f"{figures['median_rate_bpm']:.0f}",
+            str(runs),
+            str(events.get("pause", 0)),
+        )
+    return table
+
+
+def _one(figures: Mapping[str, Any]) -> Table:
+    table = Table(title=figures["source"] or "Recording", title_justify="left", show_header=False)
+    minutes, seconds = divmod(round(figures["duration_s"]), 60)
+    shares = ", ".join(f"{lead} {share or 0:.1%}" for lead, share in figures["readable_share"].items())
+    rate = figures["median_rate_bpm"]
+    rows = {
+        "length": f"{minutes // 60} h {minutes % 60} min {seconds} s",
+        "readable": shares,
+        "beats": f"{figures['beats']:,}, of which {figures['unreadable']:,} not readable",
+        "median rate": "not known" if rate is None else f"{rate:.0f} per minute",
+        "abnormal": f"{figures['abnormal']:,}",
+        **{f"  {hint}": f"{count:,}" for hint, count in figures["hints"].items()},
+        **{kind: f"{count:,}" for kind, count in figures["events"].items()},
+        "patient's normal": figures["baseline"],
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

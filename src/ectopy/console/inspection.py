@@ -1,0 +1,68 @@
+"""How a recording looks in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ectopy.signal.inspection import Inspection
+from ectopy.signal.quality import WORDS
+
+_SHOWN = 20
+
+
+def inspection_tables(inspection: Inspection) -> Iterator[Table]:
+    """What it is and its heart rate; quality by lead; the longest stretches that cannot be read, in order of time."""
+    recording, figures = inspection.recording, inspection.summary()
+    about = Table(title=recording.source or "Recording", title_justify="left", show_header=False)
+    rate = figures["heart_rate_bpm"]
+    rows = {
+        "leads": ", ".join(recording.leads),
+        "length": _clock(recording.duration_s),
+        "start": recording.start.isoformat(" ", "seconds") if recording.start else "not stated",
+        "sampling rate": f"{recording.sampling_rate_hz:g} Hz",
+        "heartbeats": f"{figures['beats']:,}",
+        "heart rate": (
+            "not known"
+            if rate["median"] is None
+            else f"median {rate['median']:.0f}, from {rate['min']:.0f} to {rate['max']:.0f} per minute, over 10 s"
+        ),
+    }
+    for name, value in rows.items():
+        about.add_row(name, value)
+    yield about
+
+    quality = _table("Quality, % of the time", "lead", *WORDS)
+    for name, shares in zip(recording.leads, inspection.shares(), strict=True):
+        quality.add_row(name, *(f"{100 * share:.1f}" if share else "-" for share in shares.values()))
+    yield quality
+
+    unreadable = inspection.unreadable
+    if not unreadable:
+        return
+    longest = sorted(unreadable, key=lambda stretch: stretch.start_s - stretch.end_s)[:_SHOWN]
+    count = f"the {_SHOWN} longest of {len(unreadable)}" if len(unreadable) > _SHOWN else str(len(unreadable))
+    stretches = _table(f"Not readable: {count}", "lead", "from", "to", "why", "index")
+    for stretch in sorted(longest, key=lambda stretch: (stretch.start_s, stretch.lead)):
+        times = (_clock(seconds) for seconds in (stretch.start_s, stretch.end_s))
+        stretches.add_row(recording.leads[stretch.lead], *times, stretch.word, f"{stretch.index:.2f}")
+    yield stretches
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for heading in others:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds; short times to the tenth."""
+    tenths = round(10 * seconds)
+    hours, rest = divmod(tenths, 36_000)
+    minutes, rest = divmod(rest, 600)
+    fraction = f".{rest % 10}" if rest % 10 else ""
+    return f"{hours}:{minutes:02}:{rest // 10:02}{fraction}"

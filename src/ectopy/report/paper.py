@@ -1,0 +1,293 @@
+"""ECG on its paper, as SVG in millimetres: printed at 100 %, the scale is true.
+
+One millimetre of the standard paper is 40 ms and 0.1 mV, and every fifth line is heavy. Coordinates are millimetres
+from the upper left; the paper of a strip begins at `TOP_MM`, and its ECG at `LEFT_MM`, right of the calibration pulses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.detector.patient import PatientNormal
+from ectopy.report import words
+from ectopy.report.theme import LIGHT
+from ectopy.signal.cut import BEFORE
+from ectopy.signal.filters import ANALYSIS_RATE_HZ
+from ectopy.signal.quality import Stretch
+
+SPEED_MM_S = 25.0
+GAIN_MM_MV = 10.0
+TOP_MM, LEFT_MM = 10, 10
+
+_BOTTOM_MM = 4
+_HEAVY_MM = 5
+_PULSE_S = 0.2
+_LEAST_UP_MM, _LEAST_DOWN_MM, _MOST_MM = 10, 5, 40
+_MOST_NAME = 20
+_LEAST_RR_S = 0.34  # in which its figure has room
+_ENLARGED = 2  # a single beat against the standard paper
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A beat on a strip.
+
+    Attributes
+    ----------
+    time_s : float
+        From the start of the recording.
+    symbol : str
+        Annotation code that stands above the beat.
+    verdict : str
+    rr_s : float
+        Interval from the beat before; NaN = unknown.
+    """
+
+    time_s: float
+    symbol: str
+    verdict: str
+    rr_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A stretch of ECG, all its leads under each other.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        From the start of the recording.
+    signal : ndarray of float64, shape (leads, n)
+        Millivolt; NaN is drawn as a gap.
+    times_s : ndarray of float64, shape (n,)
+    leads : tuple of str
+    band : str
+        What the filter lets through, for people.
+    marks : tuple of Mark
+    doubts : tuple of Stretch
+        Where a lead is not readable, and why.
+    highlight : (float, float) or None
+        From when to when something is that the strip is shown for.
+    """
+
+    start_s: float
+    end_s: float
+    signal: NDArray[np.float64]
+    times_s: NDArray[np.float64]
+    leads: tuple[str, ...]
+    band: str
+    marks: tuple[Mark, ...] = ()
+    doubts: tuple[Stretch, ...] = ()
+    highlight: tuple[float, float] | None = None
+
+
+def strip(shown: Strip, name: str, label: str) -> str:
+    """Draw a strip at 25 mm/s and 10 mm/mV.
+
+    Parameters
+    ----------
+    shown : Strip
+    name : str
+        Begins the ids in the drawing; no two drawings of a page may share it.
+    label : str
+        What it shows, for those who cannot see it.
+    """
+    width = LEFT_MM + max(_up_to_heavy(SPEED_MM_S * (shown.end_s - shown.start_s)), _HEAVY_MM)
+    rows = [_extent(GAIN_MM_MV * lead) for lead in shown.signal]
+    tops = np.cumsum([TOP_MM, *(up + down for up, down in rows)]).tolist()
+    bottom = tops[-1]
+    parts = [_paper(width, TOP_MM, bottom), _heading(shown), *_highlight(shown, bottom)]
+    for index, (lead, (up, down)) in enumerate(zip(shown.leads, rows, strict=True)):
+        middle = tops[index] + up
+        parts += [_doubt(shown, doubt, middle + down) for doubt in shown.doubts if doubt.lead == index]
+        x = LEFT_MM + SPEED_MM_S * (shown.times_s - shown.start_s)
+        drawn = _trace(x, middle - GAIN_MM_MV * shown.signal[index])
+        if (np.abs(GAIN_MM_MV * shown.signal[index]) > _MOST_MM).any():
+            clip = f"{name}-lead-{index}"
+            parts.append(
+                f'<clipPath id="{clip}"><rect x="0" y="{tops[index]}" width="{width}" height="{up + down}"/></clipPath>'
+                f'<g clip-path="url(#{clip})">{drawn}</g>'
+                + _text(width - 1, tops[index] + 2.6, f"goes beyond ±{_MOST_MM / GAIN_MM_MV:g} mV", "end muted")
+            )
+        else:
+            parts.append(drawn)
+        parts += [_pulse(middle), _text(0.8, middle + 3.8, _short(lead), "lead halo")]
+    parts += [*_symbols(shown), *_seconds(shown, width, bottom)]
+    return _svg(width, bottom + _BOTTOM_MM, label, parts)
+
+
+def template(normal: PatientNormal, lead: int, name: str, label: str, beat: NDArray[np.float64] | None = None) -> str:
+    """Draw one lead of a patient's usual beat at 50 mm/s and 20 mm/mV; beside a beat, with the difference shaded.
+
+    Parameters
+    ----------
+    normal : PatientNormal
+    lead : int
+    name, label : str
+        As in `strip`.
+    beat : ndarray of float64, shape (140,), optional
+        Aligned with the template.
+    """
+    speed, gain = _ENLARGED * SPEED_MM_S, _ENLARGED * GAIN_MM_MV
+    usual = gain * normal.template[lead]
+    curves = [usual] if beat is None else [usual, gain * beat]
+    up, down = _extent(np.concatenate(curves))
+    x = speed * np.arange(len(usual)) / ANALYSIS_RATE_HZ
+    width, bottom = _up_to_heavy(float(x[-1])), up + down
+    parts = [_paper(width, 0, bottom), f'<path class="zero" d="M{_mm(speed * BEFORE / ANALYSIS_RATE_HZ)} 0V{bottom}"/>']
+    if beat is None:
+        parts.append(_trace(x, up - usual, "usual"))
+    else:
+        outline = np.concatenate([np.stack([x, up - usual]).T, np.stack([x, up - gain * beat]).T[::-1]])
+        parts += [f'<polygon class="different" points="{_points(outline)}"/>']
+        parts += [_trace(x, up - usual, "usual"), _trace(x, up - gain * beat)]
+    clip = f'<clipPath id="{name}"><rect width="{width}" height="{bottom}"/></clipPath>'
+    body = f'{clip}<g clip-path="url(#{name})">{"".join(parts)}</g>'
+    return _svg(width, bottom + 4, label, [body, _text(0.5, bottom + 3, _short(normal.leads[lead]), "lead")])
+
+
+STYLE = f"""
+.ecg {{ display: block; max-width: none; }}
+.ecg text {{ font-size: 2.8px; fill: var(--ink); }}
+.ecg .ground {{ fill: var(--paper,{LIGHT["paper"]}); }}
+.ecg .fine {{ stroke: var(--fine,{LIGHT["fine"]}); stroke-width: .1; }}
+.ecg .heavy {{ stroke: var(--heavy,{LIGHT["heavy"]}); stroke-width: .2; fill: none; }}
+.ecg .trace, .ecg .pulse, .ecg .usual {{ fill: none; stroke: var(--ink); stroke-width: .3; }}
+.ecg .pulse {{ stroke-linejoin: miter; }}
+.ecg .usual {{ stroke: var(--normal); stroke-width: .35; }}
+.ecg .different + .usual {{ stroke-dasharray: 1.4 .7; }}
+.ecg .different {{ fill: var(--abnormal); fill-opacity: .28; }}
+.ecg .zero {{ stroke: var(--muted); stroke-width: .15; stroke-dasharray: .6 .6; }}
+.ecg .highlight {{ fill: var(--abnormal); fill-opacity: .12; }}
+.ecg .bar {{ fill: var(--abnormal); }}
+.ecg .doubt {{ fill: var(--unreadable); fill-opacity: .5; }}
+.ecg .second {{ stroke: var(--muted); stroke-width: .25; }}
+.ecg text.muted, .ecg text.rr {{ fill: var(--muted); }}
+.ecg text.rr, .ecg text.tick {{ font-size: 2.4px; }}
+.ecg text.tick {{ fill: var(--muted); }}
+.ecg text.symbol, .ecg text.rr, .ecg text.tick {{ text-anchor: middle; }}
+.ecg text.symbol {{ font-size: 3.2px; fill: var(--normal); }}
+.ecg text.symbol.unreadable {{ fill: var(--unreadable); }}
+.ecg text.symbol.abnormal {{ fill: var(--abnormal); font-weight: 700; }}
+.ecg text.end {{ text-anchor: end; }}
+.ecg text.lead {{ font-weight: 650; }}
+.ecg text.halo, .ecg text.doubted {{ paint-order: stroke; stroke: var(--paper); stroke-width: .8; }}
+.ecg text.doubted {{ fill: var(--unreadable); }}
+"""
+"""How a page shows these drawings; widths and sizes are millimetres here too."""
+
+
+def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
+    size = f'width="{width:g}mm" height="{height:g}mm" style="width:{width:g}mm;height:{height:g}mm"'
+    opening = f'<svg class="ecg" {size} viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
+    return "\n".join([opening, *parts, "</svg>"])
+
+
+def _paper(width: int, top: int, bottom: int) -> str:
+    def lines(columns: range, rows: range) -> str:
+        down = "".join(f"M{x} {top}V{bottom}" for x in columns)
+        return down + "".join(f"M0 {y}H{width}" for y in rows)
+
+    fine = lines(range(1, width), range(top + 1, bottom))
+    heavy = lines(range(0, width + 1, _HEAVY_MM), range(top, bottom + 1, _HEAVY_MM))
+    return (
+        f'<rect class="ground" y="{top}" width="{width}" height="{bottom - top}"/>'
+        f'<path class="fine" d="{fine}"/><path class="heavy" d="{heavy}"/>'
+    )
+
+
+def _heading(shown: Strip) -> str:
+    when = f"{words.elapsed(shown.start_s)} to {words.elapsed(shown.end_s)}"
+    return _text(0, 3, f"{when} · {SPEED_MM_S:g} mm/s · {GAIN_MM_MV:g} mm/mV · {shown.band}", "muted")
+
+
+def _highlight(shown: Strip, bottom: int) -> list[str]:
+    if shown.highlight is None:
+        return []
+    left, width = _span(shown, *shown.highlight)
+    return [
+        f'<rect class="highlight" x="{left}" y="{TOP_MM}" width="{width}" height="{bottom - TOP_MM}"/>'
+        f'<rect class="bar" x="{left}" y="{TOP_MM - 0.7:g}" width="{width}" height=".7"/>'
+    ]
+
+
+def _doubt(shown: Strip, doubt: Stretch, bottom: float) -> str:
+    left, width = _span(shown, doubt.start_s, doubt.end_s)
+    word = _text(float(left) + 0.8, bottom - 1.4, doubt.word, "doubted")
+    return f'<rect class="doubt" x="{left}" y="{bottom - 0.9:g}" width="{width}" height=".9"/>{word}'
+
+
+def _symbols(shown: Strip) -> list[str]:
+    found = []
+    for mark in shown.marks:
+        x = LEFT_MM + SPEED_MM_S * (mark.time_s - shown.start_s)
+        found.append(_text(x, 8.4, mark.symbol, f"symbol {mark.verdict.lower()}"))
+        if _LEAST_RR_S <= mark.rr_s <= mark.time_s - shown.start_s:
+            found.append(_text(x - SPEED_MM_S * mark.rr_s / 2, 8.2, f"{1000 * mark.rr_s:.0f}", "rr"))
+    return found
+
+
+def _seconds(shown: Strip, width: int, bottom: int) -> list[str]:
+    found = []
+    for second in range(int(np.ceil(shown.start_s)), int(shown.end_s) + 1):
+        x = LEFT_MM + SPEED_MM_S * (second - shown.start_s)
+        found.append(f'<path class="second" d="M{_mm(x)} {bottom - 1.5:g}V{bottom + 0.8:g}"/>')
+        if x < width - _HEAVY_MM:
+            found.append(_text(x, bottom + 3.1, words.elapsed(second), "tick"))
+    return found
+
+
+def _pulse(middle: float) -> str:
+    """1 mV for 200 ms."""
+    wide, high = SPEED_MM_S * _PULSE_S, GAIN_MM_MV
+    return f'<path class="pulse" d="M2 {middle:g}h1v{-high:g}h{wide:g}v{high:g}h1"/>'
+
+
+def _trace(x: NDArray[np.float64], y: NDArray[np.float64], kind: str = "trace") -> str:
+    """Lines through the points, and none across NaN; a lone point is a dot."""
+    known = np.isfinite(y)
+    starts = np.flatnonzero(known & ~np.append(False, known[:-1]))
+    ends = np.flatnonzero(known & ~np.append(known[1:], False)) + 1
+    lines = "".join(
+        "M" + "L".join(f"{_mm(left)} {_mm(height)}" for left, height in zip(x[part], y[part], strict=True))
+        for part in (slice(start, end) for start, end in zip(starts, ends, strict=True))
+    )
+    return f'<path class="{kind}" d="{lines}"/>' if lines else ""
+
+
+def _points(places: NDArray[np.float64]) -> str:
+    return " ".join(f"{_mm(x)},{_mm(y)}" for x, y in places[np.isfinite(places).all(axis=1)])
+
+
+def _text(x: float, y: float, text: str, kind: str) -> str:
+    return f'<text class="{kind}" x="{_mm(x)}" y="{_mm(y)}">{escape(text)}</text>'
+
+
+def _span(shown: Strip, start_s: float, end_s: float) -> tuple[str, str]:
+    """Where a time lies on the paper: its left end and its width."""
+    start_s, end_s = max(start_s, shown.start_s), min(end_s, shown.end_s)
+    return _mm(LEFT_MM + SPEED_MM_S * (start_s - shown.start_s)), _mm(SPEED_MM_S * max(end_s - start_s, 0.0))
+
+
+def _extent(height_mm: NDArray[np.float64]) -> tuple[int, int]:
+    """Millimetres above and below the zero line that a curve needs, in whole heavy squares."""
+    known = np.append(height_mm[np.isfinite(height_mm)], 0.0)
+    up, down = (min(max(_up_to_heavy(float(reach)), _HEAVY_MM), _MOST_MM) for reach in (known.max(), -known.min()))
+    return max(up, _LEAST_UP_MM), max(down, _LEAST_DOWN_MM)
+
+
+def _up_to_heavy(length_mm: float) -> int:
+    return _HEAVY_MM * int(np.ceil(round(length_mm, 6) / _HEAVY_MM))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 1]}…"
+
+
+def _mm(length: float) -> str:
+    return f"{length:.2f}".rstrip("0").rstrip(".")

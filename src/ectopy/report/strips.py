@@ -1,0 +1,168 @@
+"""Which few seconds of a recording are worth a look, and the strips that show them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.analysis import Analysis, Hint
+from ectopy.detector import Verdict
+from ectopy.events import Event
+from ectopy.recording import Recording
+from ectopy.report import words
+from ectopy.report.paper import Mark, Strip
+from ectopy.report.rhythm import MOST_KINDS
+from ectopy.signal import FilterSettings, filter_signal
+
+STRIP_S = 7.0
+MOST_LEADS = 12
+
+_BEFORE_EVENT_S = 1.5
+_AROUND_BEAT_S = (0.2, 0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A few seconds to show.
+
+    Attributes
+    ----------
+    title : str
+    verdict : str
+        The verdict whose colour and sign the title bears, or nothing.
+    text : str
+        What there is to see.
+    start_s, end_s : float
+    highlight : (float, float) or None
+        From when to when the thing itself is.
+    """
+
+    title: str
+    verdict: str
+    text: str
+    start_s: float
+    end_s: float
+    highlight: tuple[float, float] | None = None
+
+
+def choices(analysis: Analysis, events: Sequence[Event], duration_s: float) -> list[Choice]:
+    """The patient's usual rhythm, abnormal beats of each hint, and the first event of each kind."""
+    chosen = [_usual(analysis, duration_s)]
+    chosen += [_beat(analysis, beat, title, duration_s) for beat, title in abnormal_beats(analysis).items()]
+    of_kind = Counter(event.kind for event in events)
+    first = {event.kind: event for event in reversed(events)}
+    in_order = sorted(first.values(), key=lambda event: event.start_s)[:MOST_KINDS]
+    return chosen + [_event(event, of_kind[event.kind], duration_s) for event in in_order]
+
+
+def abnormal_beats(analysis: Analysis) -> dict[int, str]:
+    """Of each hint a typical beat, and the one with the highest score that is in another strip; with their titles."""
+    times_s, titles = analysis.beats.times_s, dict[int, str]()
+    for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER):
+        beats = np.flatnonzero(np.equal(analysis.hint, hint) & np.isfinite(analysis.score))
+        if len(beats) == 0:
+            continue
+        highest = beats[np.argsort(-analysis.score[beats], kind="stable")]
+        typical = int(highest[len(highest) // 2])
+        apart = highest[np.abs(times_s[highest] - times_s[typical]) > STRIP_S]
+        for beat, which in zip([typical, *apart[:1].tolist()], ("typical", "highest score"), strict=False):
+            titles[beat] = f"{words.elapsed(times_s[beat])}, beat {words.count(beat)}: {hint}, {which}"
+    return titles
+
+
+def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters: FilterSettings) -> Strip:
+    """Filter what a strip shows, as it was filtered for the analysis."""
+    rate_hz = recording.sampling_rate_hz
+    margin_s = 1.0 + 1.5 / filters.low_hz
+    first = max(math.floor((choice.start_s - margin_s) * rate_hz), 0)
+    stop = math.ceil((choice.end_s + margin_s) * rate_hz)
+    filtered = filter_signal(recording.signal[first:stop, :MOST_LEADS], rate_hz, filters)
+    times_s = first / rate_hz + np.arange(filtered.signal.shape[1]) / filtered.rate_hz
+    shown = _within(times_s, choice)
+    beats = np.flatnonzero(_within(analysis.beats.times_s, choice))
+    symbols = analysis.annotations().symbols
+    return Strip(
+        start_s=choice.start_s,
+        end_s=choice.end_s,
+        signal=filtered.with_gaps()[:, shown],
+        times_s=times_s[shown],
+        leads=recording.leads[:MOST_LEADS],
+        band=words.band(filters),
+        marks=tuple(
+            Mark(
+                float(analysis.beats.times_s[beat]),
+                str(symbols[beat]),
+                str(analysis.verdict[beat]),
+                float(analysis.beats.rr_s[beat]),
+            )
+            for beat in beats.tolist()
+        ),
+        doubts=tuple(
+            stretch
+            for stretch in analysis.quality.stretches()
+            if stretch.word != "good" and stretch.start_s < choice.end_s and stretch.end_s > choice.start_s
+        ),
+        highlight=choice.highlight,
+    )
+
+
+def _usual(analysis: Analysis, duration_s: float) -> Choice:
+    """Around a normal beat with as few others as can be near it, in the clearest signal, of the most ordinary score."""
+    normal = np.flatnonzero(np.equal(analysis.verdict, Verdict.NORMAL))
+    if len(normal) == 0:
+        found = "No heartbeat was found." if len(analysis) == 0 else "No beat was judged normal."
+        return Choice("The start of the recording", "", found, 0.0, min(STRIP_S, duration_s))
+    times_s = analysis.beats.times_s
+    others = np.append(0, np.cumsum(~np.equal(analysis.verdict, Verdict.NORMAL)))
+    around = np.searchsorted(times_s, times_s[normal, None] + np.array([-STRIP_S, STRIP_S]) / 2)
+    near = others[around[:, 1]] - others[around[:, 0]]
+    unclear = -np.round(_clearness(analysis, times_s[normal]), 1)
+    from_median = np.abs(analysis.score[normal] - np.median(analysis.score[normal]))
+    beat = int(normal[np.lexsort((from_median, unclear, near))[0]])
+    start_s, end_s = _around(float(times_s[beat]), duration_s)
+    return Choice("What is usual for this patient", Verdict.NORMAL, analysis.reason(beat), start_s, end_s)
+
+
+def _clearness(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean index of quality of all leads in the strips around some moments."""
+    total = np.append(0.0, np.cumsum(analysis.quality.index.mean(axis=0)))
+    windows = (times_s[:, None] + np.array([-STRIP_S, STRIP_S]) / 2) // analysis.quality.window_s
+    first, last = np.clip(windows.T + np.array([[0], [1]]), 0, len(total) - 1).astype(np.int64)
+    return np.asarray((total[last] - total[first]) / np.maximum(last - first, 1))
+
+
+def _beat(analysis: Analysis, beat: int, title: str, duration_s: float) -> Choice:
+    time_s = float(analysis.beats.times_s[beat])
+    before, after = _AROUND_BEAT_S
+    return Choice(
+        title,
+        Verdict.ABNORMAL,
+        analysis.reason(beat),
+        *_around(time_s, duration_s),
+        (time_s - before, time_s + after),
+    )
+
+
+def _event(event: Event, of_kind: int, duration_s: float) -> Choice:
+    if event.end_s - event.start_s <= STRIP_S - 2 * _BEFORE_EVENT_S:
+        start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
+    else:
+        start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
+    which = "the only one" if of_kind == 1 else f"first of {words.count(of_kind)}"
+    title = f"{words.elapsed(event.start_s)}: {event.kind}, {which}"
+    text = f"{event.text[:1].upper()}{event.text[1:]}".rstrip(".") + "."
+    return Choice(title, "", text, start_s, end_s, (event.start_s, event.end_s))
+
+
+def _around(time_s: float, duration_s: float) -> tuple[float, float]:
+    start_s = max(min(time_s - STRIP_S / 2, duration_s - STRIP_S), 0.0)
+    return start_s, min(start_s + STRIP_S, duration_s)
+
+
+def _within(times_s: NDArray[np.float64], choice: Choice) -> NDArray[np.bool_]:
+    return (times_s >= choice.start_s) & (times_s <= choice.end_s)

@@ -1,0 +1,114 @@
+"""What is kept of an analysed recording: a summary, a row for each beat, annotations."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ectopy.analysis import Analysis, Hint
+from ectopy.detector import Verdict
+from ectopy.detector.results import as_csv, known
+from ectopy.errors import SettingError
+from ectopy.events import Event
+from ectopy.files import write_text
+from ectopy.formats import write_annotations
+from ectopy.recording import Annotations, Recording
+from ectopy.statements import STATEMENTS
+
+NOISE = "~"
+_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
+
+
+def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> dict[str, Any]:
+    """The figures of a recording, for JSON and for tables; None for what is not known."""
+    rate = 60.0 / analysis.beats.rr_s[np.isfinite(analysis.beats.rr_s)]
+    readable = analysis.quality.readable
+    kinds = sorted({event.kind for event in events})
+    return {
+        "source": recording.source,
+        "duration_s": round(recording.duration_s, 3),
+        "leads": list(recording.leads),
+        "readable_share": {lead: known(share) for lead, share in zip(recording.leads, _shares(readable), strict=True)},
+        "beats": len(analysis),
+        **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},
+        "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.NONE},
+        "median_rate_bpm": known(float(np.median(rate))) if len(rate) else None,
+        "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
+        "threshold": known(analysis.threshold),
+        "baseline": analysis.baseline,
+        "statements": list(STATEMENTS),
+    }
+
+
+def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
+    """One record per beat, with None for what is not known."""
+    beats = analysis.beats
+    return [
+        {
+            "beat": beat,
+            "position": int(analysis.positions[beat]),
+            "time_s": round(float(beats.times_s[beat]), 3),
+            "rr_s": known(float(beats.rr_s[beat])),
+            "verdict": str(analysis.verdict[beat]),
+            "hint": str(analysis.hint[beat]),
+            "score": known(float(analysis.score[beat])),
+            "p_value": known(float(analysis.p_value[beat])),
+            "reason": analysis.reason(beat),
+        }
+        for beat in range(len(analysis))
+    ]
+
+
+def marks(recording: Recording, analysis: Analysis) -> Annotations:
+    """Beats as PhysioNet codes, and a mark of noise where no lead can be read and where one can again."""
+    beats = analysis.annotations()
+    readable = np.asarray(analysis.quality.readable.any(axis=0), np.bool_)
+    changes = np.flatnonzero(np.diff(np.concatenate([[True], readable]).astype(np.int8)))
+    places = np.round(changes * analysis.quality.window_s * recording.sampling_rate_hz).astype(np.int64)
+    positions = np.concatenate([beats.positions, places])
+    order = np.argsort(positions, kind="stable")
+    symbols = np.concatenate([beats.symbols, np.full(len(places), NOISE)])
+    unreadable = np.where(readable[changes], 0, -1) if len(changes) else np.empty(0, int)
+    subtypes = np.concatenate([np.zeros(len(beats)), unreadable]).astype(np.int8)
+    return Annotations(positions[order], symbols[order], subtypes[order])
+
+
+def check_results(path: Path) -> None:
+    """Raise SettingError unless `path` names a kind of results file."""
+    if path.suffix.lower() not in _KINDS:
+        raise SettingError(f"results are written as {', '.join(_KINDS)}, not as '{path.name}'.")
+
+
+def write_results(path: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
+    """Write what was found, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
+
+    Raises
+    ------
+    SettingError
+        If the suffix is none of these.
+    OutputError
+        If the file cannot be written.
+    """
+    check_results(path)
+    match path.suffix.lower():
+        case ".csv":
+            write_text(path, as_csv(beat_rows(analysis)))
+        case ".json":
+            whole = {
+                **summary(recording, analysis, events),
+                "event_list": [asdict(event) for event in events],
+                "beat_list": beat_rows(analysis),
+            }
+            write_text(path, json.dumps(whole, indent=1) + "\n")
+        case _:
+            write_annotations(path, marks(recording, analysis), recording.sampling_rate_hz)
+
+
+def _shares(readable: Any) -> list[float]:
+    return [float(row.mean()) if len(row) else math.nan for row in readable]

@@ -1,0 +1,134 @@
+"""The command `detect` on recordings, and what it writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ectopy import read
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import Hint, analyse
+from ectopy.batch import load_detector
+from ectopy.datasets import simulate_recording
+from ectopy.formats.wfdb import read_annotations
+from ectopy.recording import Recording
+
+
+def write_csv(path: Path, recording: Recording) -> Path:
+    """The recording as CSV with its unit in the headings and its times."""
+    times = np.arange(len(recording.signal)) / recording.sampling_rate_hz
+    heading = ",".join(["time", *(f"{lead} (mV)" for lead in recording.leads)])
+    np.savetxt(path, np.column_stack([times, recording.signal]), "%.6f", ",", header=heading, comments="")
+    return path
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return simulate_recording(420, ectopic={"V": 0.05}, random_state=5, sampling_rate_hz=200.0)
+
+
+@pytest.fixture(scope="module")
+def file(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_csv(tmp_path_factory.mktemp("recordings") / "patient.csv", recording)
+
+
+def test_a_recording_gets_its_figures_and_its_results(ectopy, file: Path, recording: Recording, tmp_path: Path):
+    done = ectopy("detect", "ambulatory", file, "-o", tmp_path / "beats.csv", "--json", tmp_path / "figures.json")
+    assert done.status == 0, done
+    assert "ventricular-like" in done.out
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["recordings"]
+    true = int(np.sum(recording.annotations.symbols == "V"))
+    assert figures["hints"]["ventricular-like"] == pytest.approx(true, abs=2)
+    assert figures["normal"] + figures["abnormal"] + figures["unreadable"] == figures["beats"]
+    lines = (tmp_path / "beats.csv").read_text().splitlines()
+    assert len(lines) == figures["beats"] + 1
+    assert lines[0].startswith("beat,position,time_s,rr_s,verdict,hint,score,p_value,reason")
+
+
+def test_annotations_open_again_and_say_where_nothing_can_be_read(ectopy, recording: Recording, tmp_path: Path):
+    signal = recording.signal.copy()
+    signal[60 * 200 : 90 * 200] = np.nan
+    file = write_csv(tmp_path / "gap.csv", replace(recording, signal=signal))
+    done = ectopy("detect", "ambulatory", file, "-o", tmp_path / "gap.ecto")
+    assert done.status == 0, done
+    marks = read_annotations(tmp_path / "gap.ecto")
+    noise = marks.positions[marks.symbols == "~"] / 200
+    assert noise.tolist() == pytest.approx([60, 90], abs=2)
+    assert marks.subtypes[marks.symbols == "~"].tolist() == [-1, 0]
+    assert set(marks.symbols) <= set("NVSQ?~")
+    inside = (marks.positions > 61 * 200) & (marks.positions < 89 * 200)
+    assert not np.isin(marks.symbols[inside], list("NVSQ")).any()
+
+
+def test_json_results_hold_beats_events_and_statements(ectopy, file: Path, tmp_path: Path):
+    assert ectopy("detect", "ambulatory", file, "-o", tmp_path / "all.json").status == 0
+    whole = json.loads((tmp_path / "all.json").read_text())
+    assert len(whole["beat_list"]) == whole["beats"]
+    assert len(whole["event_list"]) == sum(whole["events"].values())
+    assert any("not a cleared medical device" in sentence.lower() for sentence in whole["statements"])
+    flagged = [row for row in whole["beat_list"] if row["hint"] == Hint.VENTRICULAR]
+    assert all("Score" in row["reason"] for row in flagged)
+
+
+def test_a_bad_file_does_not_stop_the_others_and_is_named(ectopy, recording: Recording, tmp_path: Path):
+    short = replace(recording, signal=recording.signal[: 60 * 200], annotations=None)
+    files = [write_csv(tmp_path / f"{name}.csv", short) for name in ("first", "second")]
+    bad = tmp_path / "bad.csv"
+    bad.write_text("II (mV)\nnot a number\n")
+    done = ectopy(
+        "detect", "ambulatory", files[0], bad, files[1], "-o", tmp_path / "out", "--json", tmp_path / "figures.json"
+    )
+    assert done.status == 2
+    assert "bad.csv" in done.err
+    assert done.err.count("\n") == 1
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert len(figures["recordings"]) == 2
+    assert list(figures["failed"]) == [str(bad)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.csv", "second.csv"]
+
+
+def test_a_saved_baseline_is_used_for_the_next_recording(ectopy, file: Path, tmp_path: Path):
+    saved = tmp_path / "patient.npz"
+    assert ectopy("detect", "ambulatory", file, "--save-baseline", saved).status == 0
+    done = ectopy("detect", "ambulatory", file, "--baseline", saved)
+    assert "was given" in done.out
+
+
+def test_what_cannot_be_done_is_said_in_one_sentence(ectopy, file: Path, bundle: Path, tmp_path: Path):
+    text = tmp_path / "notes.txt"
+    text.write_text("no recording")
+    numbers = tmp_path / "numbers.npy"
+    np.save(numbers, np.zeros((1000, 1)))
+    for arguments, words in (
+        (("ambulatory", tmp_path / "gone.hea"), "gone.hea"),
+        (("ambulatory", text), "notes.txt"),
+        (("ambulatory", numbers), "--unit"),
+        (("ambulatory", numbers, "--unit", "mV"), "--rate"),
+        (("ambulatory", tmp_path), "holds no recordings"),
+        (("ambulatory", file, "-o", tmp_path / "results.xlsx"), "results.xlsx"),
+        (("ambulatory", file, "-o", tmp_path / "nowhere" / "beats.csv"), "nowhere"),
+        (("ambulatory", file, "--notch", "400"), "notch"),
+        (("ambulatory", file, file, "--save-baseline", tmp_path / "b.npz"), "one patient"),
+        ((bundle, file, file), "one data set"),
+        ((tmp_path / "gone.ectopy", file), "gone.ectopy"),
+        (("ambulatory", file, "--target-fpr", "0.00001"), "0.00001"),
+    ):
+        done = ectopy("detect", *arguments)
+        assert done.status == 2, done
+        assert words in done.err.replace("1e-05", "0.00001"), done
+        assert done.err.startswith("ectopy: ")
+        assert done.err.count("\n") == 1
+
+
+def test_the_shipped_detector_is_found_by_its_name():
+    assert load_detector("ambulatory").recordings is not None
+
+
+def test_reading_and_analysing_take_three_lines_of_python(file: Path):
+    recording = read(file)
+    analysis = analyse(recording, load_ambulatory())
+    assert analysis.abnormal.sum() > 5

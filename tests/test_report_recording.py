@@ -1,0 +1,467 @@
+"""The page on a recording: true to scale, honest about gaps, and never broken by what is not there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import Analysis, Hint, analyse
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.detector import Detector
+from ectopy.detector.patient import align, compare
+from ectopy.errors import OutputError
+from ectopy.events import Event, find_events
+from ectopy.recording import Recording
+from ectopy.report import paper, recording_report, words
+from ectopy.report.paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
+from ectopy.report.rhythm import heart_rate, trend
+from ectopy.report.strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
+from ectopy.signal import FilterSettings, filter_signal
+from ectopy.statements import STATEMENTS
+
+CUT = (200.0, 204.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    recording: Recording
+    analysis: Analysis
+    events: list[Event]
+
+
+@pytest.fixture(scope="module")
+def ambulatory() -> Detector:
+    return load_ambulatory()
+
+
+@pytest.fixture(scope="module")
+def case(ambulatory: Detector) -> Case:
+    """Five minutes with ventricular beats, a run, and 4 s without a sample."""
+    episodes = [Episode("ventricular_tachycardia", 120, 6), Episode("asystole", 250, 5)]
+    recording = simulate_recording(300, ectopic={"V": 0.05, "A": 0.03}, episodes=episodes, random_state=3)
+    signal = recording.signal.copy()
+    signal[slice(*(round(edge * recording.sampling_rate_hz) for edge in CUT))] = np.nan
+    recording = replace(recording, signal=signal, start=datetime(2024, 3, 1, 23, 58))
+    analysis = analyse(recording, ambulatory)
+    return Case(recording, analysis, find_events(analysis))
+
+
+@pytest.fixture(scope="module")
+def page(case: Case, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return written(tmp_path_factory.mktemp("report"), case.recording, case.analysis, case.events)
+
+
+def written(folder: Path, recording: Recording, analysis: Analysis, events: list[Event]) -> str:
+    path = folder / "recording.html"
+    recording_report(path, recording, analysis, events)
+    return path.read_text(encoding="utf-8")
+
+
+def a_strip(signal: np.ndarray, rate_hz: float = 100.0, **more: object) -> Strip:
+    signal = np.atleast_2d(signal)
+    times_s = 10 + np.arange(signal.shape[1]) / rate_hz
+    leads = tuple(f"L{lead}" for lead in range(len(signal)))
+    return replace(Strip(10.0, 10 + signal.shape[1] / rate_hz, signal, times_s, leads, "0.5–40 Hz"), **more)
+
+
+def traces(svg: str) -> list[list[np.ndarray]]:
+    """Of each drawn lead its unbroken lines, each of shape (points, 2), in millimetres."""
+    return [
+        [np.array([point.split() for point in line.split("L")], float) for line in drawn.split("M")[1:]]
+        for drawn in re.findall(r'<path class="trace" d="([^"]*)"', svg)
+    ]
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def assert_sound(page: str) -> Page:
+    """Well-formed, no id twice, nothing outside the page, no figure gone wrong, and what Ectopy is not."""
+    parsed = Page(page)
+    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert parsed.open == []
+    assert len(ids) == len(set(ids))
+    assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", page)
+    assert {tag for tag, _ in parsed.tags}.isdisjoint({"link", "script", "img", "iframe", "object"})
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+    assert not re.search(r'[" >]-?(nan|inf)\b', page)
+    assert all(statement in parsed.text for statement in STATEMENTS)
+    return parsed
+
+
+# The scale
+
+
+def test_a_second_is_25_mm_and_a_millivolt_10_mm() -> None:
+    signal = np.zeros(301)
+    signal[100], signal[200] = 1.0, -0.5
+    svg = paper.strip(a_strip(signal), "strip", "")
+    (line,) = traces(svg)[0]
+
+    assert line[0, 0] == LEFT_MM
+    assert line[100, 0] - line[0, 0] == pytest.approx(25.0)
+    assert line[0, 1] - line[100, 1] == pytest.approx(10.0)  # upwards
+    assert line[200, 1] - line[0, 1] == pytest.approx(5.0)
+    assert (SPEED_MM_S, GAIN_MM_MV) == (25, 10)
+
+
+def test_coordinates_are_millimetres_on_the_page() -> None:
+    svg = paper.strip(a_strip(np.zeros((2, 700))), "strip", "")
+    width, height = re.search(r'width="([\d.]+)mm" height="([\d.]+)mm" style="([^"]*)"', svg).groups()[:2]
+
+    assert f'viewBox="0 0 {width} {height}"' in svg
+    assert f'style="width:{width}mm;height:{height}mm"' in svg  # the page sets the size of other drawings
+    assert float(width) == LEFT_MM + 7 * SPEED_MM_S <= 190  # fits A4 and Letter with margins of 10 mm
+
+
+def test_grid_has_a_line_each_millimetre_and_a_heavy_one_each_five() -> None:
+    svg = paper.strip(a_strip(np.zeros(200)), "strip", "")
+    fine, heavy = (re.search(f'class="{kind}" d="([^"]*)"', svg)[1] for kind in ("fine", "heavy"))
+
+    assert [int(x) for x in re.findall(r"M(\d+) \d+V", fine)] == list(range(1, 60))
+    assert [int(x) for x in re.findall(r"M(\d+) \d+V", heavy)] == list(range(0, 61, 5))
+    rows = [int(y) for y in re.findall(r"M0 (\d+)H60", heavy)]
+    assert np.all(np.diff(rows) == 5)
+
+
+def test_the_calibration_pulse_of_each_lead_is_1_mv_for_200_ms_and_starts_on_its_zero_line() -> None:
+    svg = paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
+    pulses = re.findall(r'class="pulse" d="M[\d.]+ ([\d.]+)h1v-10h5v10h1"', svg)
+
+    assert [float(zero) for zero in pulses] == [lines[0][0, 1] for lines in traces(svg)]
+    assert all(float(zero) % 5 == 0 for zero in pulses)  # on a heavy line
+
+
+def test_a_strip_says_speed_gain_filter_lead_and_time() -> None:
+    svg = paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
+
+    assert "0:00:10 to 0:00:13 · 25 mm/s · 10 mm/mV · 0.5–40 Hz" in svg
+    assert ">L0</text>" in svg
+    assert ">L1</text>" in svg
+    assert ">0:00:11</text>" in svg
+
+
+def test_single_beats_are_drawn_at_twice_the_scale(case: Case) -> None:
+    normal = case.analysis.normal
+    svg = paper.template(normal, 0, "usual", "")
+    points = re.search(r'class="usual" d="M([^"]*)"', svg)[1].split("L")
+    line = np.array([point.split() for point in points], float)
+
+    assert np.allclose(np.diff(line[:, 0]), 50 / 180, atol=0.011)
+    assert np.ptp(line[:, 1]) == pytest.approx(20 * np.ptp(normal.template[0]), abs=0.02)
+
+
+# What is drawn
+
+
+def test_a_gap_stays_a_gap() -> None:
+    signal = np.zeros((2, 300))
+    signal[0, 100:150] = np.nan
+    first, second = traces(paper.strip(a_strip(signal), "strip", ""))
+
+    assert [len(line) for line in first] == [100, 150]
+    assert [len(line) for line in second] == [300]
+
+
+def test_a_gap_of_the_recording_is_a_gap_on_its_strip(case: Case) -> None:
+    shown = cut_strip(case.recording, case.analysis, Choice("", "", "", 198, 206), FilterSettings())
+    gone = (shown.times_s > CUT[0]) & (shown.times_s < CUT[1])
+
+    assert np.isnan(shown.signal[:, gone]).all()
+    assert np.isfinite(shown.signal[:, (shown.times_s < 199.8) | (shown.times_s > 204.2)]).all()
+    assert {doubt.word for doubt in shown.doubts} == {"missing"}
+    assert ">missing</text>" in paper.strip(shown, "strip", "")
+
+
+def test_a_lead_without_any_sample_has_no_trace() -> None:
+    svg = paper.strip(a_strip(np.stack([np.full(300, np.nan), np.zeros(300)])), "strip", "")
+
+    assert len(traces(svg)) == 1
+    assert svg.count('class="pulse"') == 2
+
+
+def test_a_strip_shows_the_signal_that_was_analysed(case: Case) -> None:
+    whole = filter_signal(case.recording.signal, case.recording.sampling_rate_hz)
+    shown = cut_strip(case.recording, case.analysis, Choice("", "", "", 100.3, 107.3), FilterSettings())
+    there = np.stack([np.interp(shown.times_s, np.arange(len(lead)) / whole.rate_hz, lead) for lead in whole.signal])
+
+    assert np.abs(shown.signal - there).max() < 0.03
+
+
+def test_what_leaves_the_paper_is_cut_off_and_said_to_be() -> None:
+    svg = paper.strip(a_strip(np.linspace(0, 9, 300)), "strip-7", "")
+
+    assert "goes beyond ±4 mV" in svg
+    assert '<g clip-path="url(#strip-7-lead-0)">' in svg
+    assert float(re.search(r'height="([\d.]+)mm"', svg)[1]) < 80
+
+
+def test_every_beat_is_labelled_above_it_with_its_interval() -> None:
+    marks = (
+        Mark(10.5, "N", "NORMAL", np.nan),
+        Mark(11.5, "V", "ABNORMAL", 1.0),
+        Mark(12.5, "?", "UNREADABLE", 1.0),
+    )
+    svg = paper.strip(a_strip(np.zeros(300), marks=marks, highlight=(11.3, 11.9)), "strip", "")
+
+    assert '<text class="symbol normal" x="22.5" y="8.4">N</text>' in svg
+    assert '<text class="symbol abnormal" x="47.5" y="8.4">V</text>' in svg
+    assert '<text class="symbol unreadable" x="72.5" y="8.4">?</text>' in svg
+    assert re.findall(r'class="rr" x="([\d.]+)" y="[\d.]+">(\d+)<', svg) == [("35", "1000"), ("60", "1000")]
+    assert '<rect class="highlight" x="42.5"' in svg
+
+
+def test_the_labels_are_those_of_the_analysis(case: Case) -> None:
+    symbols = case.analysis.annotations().symbols
+    beat, _ = next(iter(abnormal_beats(case.analysis).items()))
+    time_s = case.analysis.beats.times_s[beat]
+    shown = cut_strip(case.recording, case.analysis, Choice("", "", "", time_s - 3, time_s + 3), FilterSettings())
+
+    assert len(shown.marks) > 4
+    for mark in shown.marks:
+        assert mark.symbol == symbols[np.argmin(np.abs(case.analysis.beats.times_s - mark.time_s))]
+
+
+def test_a_beat_over_the_template_is_aligned_as_it_was_compared(case: Case) -> None:
+    beats, normal = case.analysis.beats, case.analysis.normal
+    rows = np.array([20, 40])
+    different = align(beats, normal, rows) - normal.template
+    shape = np.sqrt(np.square(different).sum(axis=2) / np.square(normal.template).sum(axis=1))
+    weights = normal.clearness / normal.clearness.sum()
+
+    assert np.allclose(shape @ weights, compare(beats, normal).shape[rows])
+    svg = paper.template(normal, 0, "compared", "", align(beats, normal, rows)[0, 0])
+    assert svg.count('class="different"') == svg.count('class="usual"') == svg.count('class="trace"') == 1
+
+
+# What is chosen
+
+
+def test_shows_the_usual_each_hint_and_the_first_event_of_each_kind(case: Case) -> None:
+    shown = choices(case.analysis, case.events, case.recording.duration_s)
+    titles = [choice.title for choice in shown]
+    hints = {case.analysis.hint[beat] for beat in abnormal_beats(case.analysis)}
+
+    assert titles[0] == "What is usual for this patient"
+    assert hints == {hint for hint in set(case.analysis.hint.tolist()) if hint}
+    assert {kind for kind in {event.kind for event in case.events} if not any(kind in t for t in titles)} == set()
+    assert {event.kind for event in case.events} >= {"pause", "ventricular run"}
+    assert all(0 <= c.start_s < c.end_s <= case.recording.duration_s for c in shown)
+    assert all(c.end_s - c.start_s == pytest.approx(STRIP_S) for c in shown)
+
+
+def test_the_usual_strip_has_only_normal_beats(case: Case) -> None:
+    usual = choices(case.analysis, [], case.recording.duration_s)[0]
+    inside = (case.analysis.beats.times_s > usual.start_s) & (case.analysis.beats.times_s < usual.end_s)
+
+    assert inside.sum() >= 6
+    assert set(case.analysis.verdict[inside]) == {"NORMAL"}
+
+
+def test_the_highest_score_of_each_hint_is_shown_or_lies_beside_the_typical_one(case: Case) -> None:
+    ventricular = np.flatnonzero(case.analysis.hint == Hint.VENTRICULAR)
+    highest = ventricular[np.argmax(case.analysis.score[ventricular])]
+    times_s = case.analysis.beats.times_s
+
+    assert min(abs(times_s[beat] - times_s[highest]) for beat in abnormal_beats(case.analysis)) <= STRIP_S
+
+
+# Figures
+
+
+def test_heart_rate_is_that_of_the_intervals(case: Case, ambulatory: Detector) -> None:
+    steady = simulate_recording(60, rate_bpm=75, hrv_sd_ms=0, random_state=1)
+    rate = heart_rate(analyse(steady, ambulatory), steady.duration_s)
+
+    assert rate.mean_bpm == pytest.approx(75, abs=0.3)
+    assert np.allclose(rate.bpm, 75, atol=1)
+    assert len(heart_rate(case.analysis, case.recording.duration_s).bpm) == 30
+
+
+def test_the_trend_of_a_day_stays_small(case: Case) -> None:
+    copies, length = 288, case.recording.duration_s
+    beats, quality = case.analysis.beats, case.analysis.quality
+    times_s = (np.arange(copies)[:, None] * length + beats.times_s).ravel()
+    day = replace(
+        case.analysis,
+        beats=replace(beats, times_s=times_s, rr_s=np.tile(beats.rr_s, copies)),
+        quality=replace(quality, index=np.tile(quality.index, copies), duration_s=copies * length),
+        verdict=np.tile(case.analysis.verdict, copies),
+        hint=np.tile(case.analysis.hint, copies),
+    )
+    rate = heart_rate(day, copies * length)
+    shown = trend(day, rate, case.events, copies * length)
+
+    assert len(rate.bpm) == 8640
+    assert len(shown.bpm) <= 1000
+    assert all(len(spans.start_s) <= 1000 for spans in (shown.unreadable, *shown.rows))
+    assert np.nanmin(shown.lowest) == np.nanmin(rate.bpm)
+    assert np.nanmax(shown.highest) == np.nanmax(rate.bpm)
+
+
+def test_the_trend_has_a_row_for_each_hint_and_kind_of_event(case: Case) -> None:
+    rate = heart_rate(case.analysis, case.recording.duration_s)
+    rows = {row.name: row for row in trend(case.analysis, rate, case.events, case.recording.duration_s).rows}
+    pauses = [(event.start_s, event.end_s) for event in case.events if event.kind == "pause"]
+
+    assert list(rows)[:3] == ["ventricular-like", "supraventricular-like", "other"]
+    assert set(list(rows)[3:]) == {event.kind for event in case.events}
+    assert list(zip(rows["pause"].start_s, rows["pause"].end_s, strict=True)) == pauses
+    assert len(rows["other"].start_s) == (case.analysis.hint == Hint.OTHER).any()
+
+
+def test_unreadable_stretches_are_marked(case: Case) -> None:
+    rate = heart_rate(case.analysis, case.recording.duration_s)
+    shaded = trend(case.analysis, rate, case.events, case.recording.duration_s).unreadable
+
+    assert any(start <= CUT[0] and end >= CUT[1] for start, end in zip(shaded.start_s, shaded.end_s, strict=True))
+
+
+# The page
+
+
+def test_the_page_says_what_was_found(page: str, case: Case) -> None:
+    text = assert_sound(page).text
+
+    assert len(page) < 1_000_000
+    assert "2024-03-01 23:58:00" in text
+    assert "2024-03-02 00:02:" in text  # an event after midnight
+    assert case.analysis.baseline in text
+    assert f"{words.score(case.analysis.threshold)}" in text
+    assert f"{len(case.analysis):,}" in text
+    for beat in abnormal_beats(case.analysis):
+        assert case.analysis.reason(beat) in text
+    for event in case.events:
+        assert event.kind in text
+
+
+def test_the_same_input_gives_the_same_page(page: str, case: Case, tmp_path: Path) -> None:
+    assert written(tmp_path, case.recording, case.analysis, case.events) == page
+
+
+def test_names_are_escaped(case: Case, tmp_path: Path) -> None:
+    evil = '<script>alert("1")</script>&$x$'
+    recording = replace(case.recording, source=f"{evil} here", leads=(evil, "V1"))
+    analysis = replace(case.analysis, normal=replace(case.analysis.normal, leads=recording.leads))
+    page = written(tmp_path, recording, analysis, [Event(evil, 3.0, 5.0, 2, evil)])
+
+    assert_sound(page)
+    assert "<script" not in page
+
+
+def test_many_events_are_counted_and_the_longest_of_every_kind_listed(case: Case, tmp_path: Path) -> None:
+    many = [Event("couplet", float(s), s + 0.5, 2, f"number {s}") for s in range(200)]
+    page = written(tmp_path, case.recording, case.analysis, [*many, Event("pause", 210.0, 210.2, 2, "the short one")])
+
+    assert "couplet: <b>200</b>" in page
+    assert "the short one" in page
+    assert page.count("<tr><td>0:0") == 24
+
+
+@pytest.mark.parametrize(
+    ("what", "signal", "leads"),
+    [
+        ("flat", np.zeros((5000, 2)), ("MLII", "V1")),
+        ("missing", np.full((5000, 2), np.nan), ("MLII", "V1")),
+        ("noise", np.random.default_rng(0).normal(0, 3, (5000, 1)), ("I",)),
+        ("one sample", np.zeros((1, 1)), ("I",)),
+        ("three samples", np.zeros((3, 1)), ("I",)),
+    ],
+)
+def test_a_page_without_a_beat(
+    tmp_path: Path, ambulatory: Detector, what: str, signal: np.ndarray, leads: tuple[str, ...]
+) -> None:
+    recording = Recording(signal.astype(np.float32), 250.0, leads)
+    analysis = analyse(recording, ambulatory)
+    page = written(tmp_path, recording, analysis, find_events(analysis))
+
+    text = assert_sound(page).text
+    assert "No event was found." in text or what == "noise"
+    assert analysis.baseline in text
+    assert 'class="ecg"' in page
+
+
+@pytest.mark.parametrize("seconds", [3, 20])
+@pytest.mark.parametrize("leads", [1, 2])
+def test_a_page_on_a_short_recording(tmp_path: Path, ambulatory: Detector, seconds: float, leads: int) -> None:
+    recording = simulate_recording(seconds, leads=leads, random_state=2)
+    analysis = analyse(recording, ambulatory)
+    page = written(tmp_path, recording, analysis, find_events(analysis))
+
+    assert_sound(page)
+    assert analysis.normal is None
+    assert page.count('class="pulse"') >= leads
+    widths = [float(width) for width in re.findall(r'class="ecg" width="([\d.]+)mm"', page)]
+    assert max(widths) == LEFT_MM + 25 * min(seconds, STRIP_S)
+
+
+def test_a_page_on_nothing_abnormal(tmp_path: Path, case: Case) -> None:
+    quiet = replace(
+        case.analysis,
+        verdict=np.full(len(case.analysis), "NORMAL"),
+        hint=np.full(len(case.analysis), "", dtype="U21"),
+    )
+    page = written(tmp_path, case.recording, quiet, [])
+
+    assert_sound(page)
+    assert "What is usual for this patient" in page
+    assert "<details>" not in page
+
+
+def test_many_leads_are_shown_up_to_a_dozen(tmp_path: Path, ambulatory: Detector) -> None:
+    one = simulate_recording(60, ectopic={"V": 0.1}, leads=1, random_state=2)
+    recording = replace(one, signal=np.repeat(one.signal, 15, axis=1), leads=tuple(f"L{n}" for n in range(15)))
+    analysis = analyse(recording, ambulatory)
+    page = written(tmp_path, recording, analysis, find_events(analysis))
+
+    assert_sound(page)
+    assert "3 more leads are not shown." in page
+    assert len(page) < 3_000_000
+
+
+def test_an_unwritable_path_is_said_first_and_leaves_nothing(tmp_path: Path, case: Case) -> None:
+    with pytest.raises(OutputError, match="does not exist"):
+        recording_report(tmp_path / "no" / "page.html", case.recording, case.analysis, case.events)
+    with pytest.raises(OutputError, match="is a folder"):
+        recording_report(tmp_path, case.recording, case.analysis, case.events)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_the_page_that_was_there(tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("before")
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OutputError, match="No space left"):
+        recording_report(path, case.recording, case.analysis, case.events)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]

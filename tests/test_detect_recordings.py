@@ -98,6 +98,17 @@ def test_a_saved_baseline_is_used_for_the_next_recording(ectopy, file: Path, tmp
     assert "was given" in done.out
 
 
+def test_noise_has_no_rate_and_no_verdict(ectopy, tmp_path: Path):
+    noise = np.random.default_rng(0).normal(size=(200 * 100, 1)).astype(np.float32)
+    file = write_csv(tmp_path / "noise.csv", Recording(noise, 200.0, ("II",)))
+    done = ectopy("detect", "ambulatory", file, "--json", tmp_path / "figures.json")
+    assert done.status == 0, done
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["recordings"]
+    assert figures["median_rate_bpm"] is None
+    assert figures["normal"] == figures["abnormal"] == 0
+    assert figures["events"] == {}
+
+
 def test_what_cannot_be_done_is_said_in_one_sentence(ectopy, file: Path, bundle: Path, tmp_path: Path):
     text = tmp_path / "notes.txt"
     text.write_text("no recording")

@@ -83,6 +83,14 @@ class Analysis:
         """Which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
 
+    @property
+    def intervals_s(self) -> NDArray[np.float64]:
+        """RR interval before each beat, shape (n,); NaN unless both beats are readable: of noise there is no rate."""
+        readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
+        both = readable & np.concatenate([[False], readable])[: len(readable)]
+        intervals: NDArray[np.float64] = np.where(both, self.beats.rr_s, np.nan)
+        return intervals
+
     def reason(self, beat: int) -> str:
         """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
         if self.verdict[beat] == Verdict.UNREADABLE:

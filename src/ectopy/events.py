@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis, Hint
-from ectopy.detector import Verdict
 
 PAUSE_S = 2.0
 FAST_BPM, SLOW_BPM = 120.0, 50.0
@@ -99,7 +98,7 @@ def _bigeminy(analysis: Analysis, ventricular: NDArray[np.bool_]) -> list[Event]
 
 
 def _pauses(analysis: Analysis) -> list[Event]:
-    rr = _intervals(analysis)
+    rr = analysis.intervals_s
     return [
         _event(analysis, "pause", beat - 1, beat, f"{rr[beat]:.1f} s without a beat")
         for beat in np.flatnonzero(rr >= PAUSE_S).tolist()
@@ -107,7 +106,7 @@ def _pauses(analysis: Analysis) -> list[Event]:
 
 
 def _rates(analysis: Analysis) -> list[Event]:
-    mean = _moving_mean(_intervals(analysis)[1:], _RATE_OVER)
+    mean = _moving_mean(analysis.intervals_s[1:], _RATE_OVER)
     found = []
     with np.errstate(invalid="ignore"):
         extremes = (("fast rate", mean < 60 / FAST_BPM), ("slow rate", mean > 60 / SLOW_BPM))
@@ -122,7 +121,7 @@ def _rates(analysis: Analysis) -> list[Event]:
 def _irregular(analysis: Analysis, ectopic: NDArray[np.bool_]) -> list[Event]:
     usual = np.flatnonzero(~ectopic)
     neighbours = np.diff(usual, prepend=-1) == 1
-    rr = np.where(neighbours, _intervals(analysis)[usual], np.nan)
+    rr = np.where(neighbours, analysis.intervals_s[usual], np.nan)
     steps = np.square(np.diff(rr))
     windows, intervals = _moving_mean(steps, _RHYTHM_OVER, known=0.5), _moving_mean(rr[1:], _RHYTHM_OVER, known=0.5)
     with np.errstate(invalid="ignore"):
@@ -141,16 +140,8 @@ def _event(analysis: Analysis, kind: str, first: int, last: int, text: str) -> E
     return Event(kind, float(times[first]), float(times[last]), int(last - first + 1), text)
 
 
-def _intervals(analysis: Analysis) -> NDArray[np.float64]:
-    """RR intervals between readable beats, NaN for the others: of noise there is no rate."""
-    readable = np.not_equal(analysis.verdict, Verdict.UNREADABLE)
-    both = readable & np.concatenate([[False], readable[:-1]])[: len(readable)]
-    intervals: NDArray[np.float64] = np.where(both, analysis.beats.rr_s, np.nan)
-    return intervals
-
-
 def _rate(analysis: Analysis, first: int, last: int) -> float:
-    known = analysis.beats.rr_s[first : last + 1]
+    known = analysis.intervals_s[first : last + 1]
     known = known[np.isfinite(known)]
     return float(60 / known.mean()) if len(known) else float("nan")
 

@@ -27,7 +27,8 @@ _KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
 
 def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> dict[str, Any]:
     """The figures of a recording, for JSON and for tables; None for what is not known."""
-    rate = 60.0 / analysis.beats.rr_s[np.isfinite(analysis.beats.rr_s)]
+    intervals = analysis.intervals_s
+    rate = 60.0 / intervals[np.isfinite(intervals)]
     readable = analysis.quality.readable
     kinds = sorted({event.kind for event in events})
     return {

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis, Hint
-from ectopy.detector import Verdict
 from ectopy.events import Event
 from ectopy.report.plots import Spans, Trend
 
@@ -48,8 +47,7 @@ class HeartRate:
 
 def heart_rate(analysis: Analysis, duration_s: float) -> HeartRate:
     """Measure the heart rate of a recording."""
-    readable = np.not_equal(analysis.verdict, Verdict.UNREADABLE)
-    counted = readable & np.append(False, readable[:-1])[: len(readable)] & np.isfinite(analysis.beats.rr_s)
+    counted = np.isfinite(analysis.intervals_s)
     windows = int(np.ceil(duration_s / WINDOW_S))
     window = np.clip(analysis.beats.times_s[counted] // WINDOW_S, 0, max(windows - 1, 0)).astype(np.int64)
     intervals = np.bincount(window, minlength=windows)

@@ -89,13 +89,15 @@ def test_training_lowers_the_loss_and_keeps_its_curve(detector: Detector):
     assert curve.training[-1] < curve.training[0]
 
 
-def test_parts_are_even_and_progress_is_told(normals: Beats):
+def test_groups_are_held_out_as_a_whole_parts_are_even_and_progress_is_told(normals: Beats):
     told: list[tuple[int, int]] = []
     settings = TrainingSettings(architecture="dense", members=3, max_steps=100)
-    trained = train_network(normals.samples, settings, 0, lambda done, steps: told.append((done, steps)))
+    groups = np.arange(len(normals)) // 2
+    trained = train_network(normals.samples, settings, 0, lambda done, steps: told.append((done, steps)), groups)
+    np.testing.assert_array_equal(trained.held_out_by[0::2], trained.held_out_by[1::2])
     counts = np.bincount(trained.held_out_by, minlength=3)
     assert counts.sum() == len(normals)
-    assert np.ptp(counts) <= 1
+    assert np.ptp(counts) <= 2
     assert told == [(50, 100), (100, 100)]
 
 
@@ -129,6 +131,11 @@ def test_bad_normals_are_refused_with_their_place(normals: Beats):
     samples[4] = 1.0
     with pytest.raises(DataError, match="normal beat 4"):
         train(Beats(samples, normals.layout))
+
+
+def test_fewer_groups_than_members_are_refused(normals: Beats):
+    with pytest.raises(NotEnoughNormalsError, match="at least 3"):
+        train_network(normals.samples, TrainingSettings(members=3), 0, groups=np.arange(len(normals)) % 2)
 
 
 def test_too_few_normals_say_how_many_are_needed(normals: Beats):

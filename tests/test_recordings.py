@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory, normal_beats
+from ectopy.ambulatory import learn_from, load_ambulatory, normal_beats, train_ambulatory
 from ectopy.analysis import Analysis, Hint, analyse
 from ectopy.datasets import Episode, load_simulated, simulate_recording
-from ectopy.detector import Detector, Verdict
+from ectopy.detector import Detector, ThresholdRule, Verdict
 from ectopy.detector.patient import PatientNormal, compare, learn_normal
-from ectopy.errors import DataError, LayoutError, SettingError
+from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError, SettingError
+from ectopy.model import TrainingSettings
 from ectopy.recording import Recording
 from ectopy.signal import filter_signal, find_heartbeats
 from ectopy.signal.cut import MARGIN, CutBeats, cut_beats
@@ -200,6 +201,19 @@ def test_normal_beats_are_those_near_a_normal_mark(recording: Recording):
     normal = normal_beats(beats, recording.annotations, recording.sampling_rate_hz)
     symbols = recording.annotations.symbols
     assert normal.sum() == pytest.approx(np.sum(symbols == "N"), rel=0.02)
+
+
+def test_a_detector_for_recordings_is_trained_on_recordings_with_annotations(recording: Recording):
+    lessons = [learn_from(simulate_recording(400, random_state=seed)) for seed in range(3)]
+    settings = TrainingSettings("dense", members=2, max_steps=2)
+    detector = train_ambulatory(lessons, "simulated", settings, ThresholdRule(target_fpr=0.05), random_state=0)
+    assert len(detector.recordings.without_baseline) == sum(len(lesson.timing) for lesson in lessons)
+    assert len(detector.recordings.with_baseline) == sum(len(lesson.scores) for lesson in lessons)
+    found = analyse(recording, detector)
+    assert found.abnormal[reference(recording, found, "V")].mean() > 0.9
+    with pytest.raises(NotEnoughNormalsError, match="no normal beats"):
+        train_ambulatory([], "an empty folder")
+    assert learn_from(replace(recording, annotations=None)) is None
 
 
 def test_the_shipped_detector_is_for_recordings(ambulatory: Detector, tmp_path: Path):

@@ -121,9 +121,11 @@ def train_network(
         If TensorFlow is not installed.
     """
     _, parts = np.unique(np.arange(len(normals)) if groups is None else groups, return_inverse=True)
-    if parts.max(initial=-1) + 1 < settings.members:
+    count = int(parts.max(initial=-1)) + 1
+    if count < settings.members:
+        what = "normal beats" if groups is None else "groups of normal beats"
         raise NotEnoughNormalsError(
-            f"training needs at least {settings.members} normal beats (one per member), and there are {len(normals)}."
+            f"training needs at least {settings.members} {what} (one per member), and there are {count}."
         )
     tensorflow = load_tensorflow()
     import keras
@@ -131,7 +133,7 @@ def train_network(
     started = time.perf_counter()
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
-    held_out_by = (np.random.default_rng(seed).permutation(parts.max() + 1) % settings.members)[parts]
+    held_out_by = (np.random.default_rng(seed).permutation(count) % settings.members)[parts]
     held_out = held_out_by[:, None] == np.arange(settings.members)
 
     chosen = architecture(settings.architecture)

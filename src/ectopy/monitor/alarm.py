@@ -1,0 +1,122 @@
+"""An alarm, and the log of everything that ever happened to it.
+
+Words are those of the IHE profile Alert Communication Management (PCD-04); no conformity is claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ectopy.monitor.conditions import AlarmType, Priority
+from ectopy.monitor.findings import Reading
+
+
+class Phase(StrEnum):
+    """Where an alarm is in its life."""
+
+    START = "start"
+    CONTINUE = "continue"
+    END = "end"
+
+
+class State(StrEnum):
+    """Whether the condition is there; latched = gone, but to be seen by somebody."""
+
+    OFF = "off"
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+    LATCHED = "latched"
+
+
+class Inactivation(StrEnum):
+    """What keeps an alarm from being heard."""
+
+    ENABLED = "enabled"
+    AUDIO_PAUSED = "audio-paused"
+    AUDIO_OFF = "audio-off"
+    ALARM_PAUSED = "alarm-paused"
+    ALARM_OFF = "alarm-off"
+    ACKNOWLEDGED = "alert-acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm as it stands; all times are stream seconds.
+
+    Attributes
+    ----------
+    number : int
+        Counts the alarms of a patient from 1.
+    condition : str
+        Code of a `Condition`.
+    kind : AlarmType
+    priority : Priority
+    phase : Phase
+    state : State
+    inactivation : Inactivation
+    present_s : float
+        Since when the condition is there.
+    raised_s : float
+        When the alarm started.
+    ended_s : float or None
+        When it ended.
+    reading : Reading
+        The evidence at the start.
+    latest : Reading
+        The newest evidence.
+    level : int
+        How often it was escalated.
+    acknowledged_by : str
+        Empty where nobody has, or no longer.
+    acknowledged_until_s : float or None
+        When the acknowledgement runs out.
+    """
+
+    number: int
+    condition: str
+    kind: AlarmType
+    priority: Priority
+    phase: Phase
+    state: State
+    inactivation: Inactivation
+    present_s: float
+    raised_s: float
+    reading: Reading
+    latest: Reading
+    ended_s: float | None = None
+    level: int = 0
+    acknowledged_by: str = ""
+    acknowledged_until_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One entry of the append-only log of a patient's alarms.
+
+    Attributes
+    ----------
+    number : int
+        Counts the entries from 1.
+    at_s : float
+    change : str
+        What happened: ``raised``, ``latched``, ``returned``, ``ended``, ``acknowledged``, ``unacknowledged``,
+        ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``, ``escalated``.
+    alarm : Alarm
+        As it stands after the change.
+    who, why : str
+        Of the person; empty where no person did it.
+    previous : str
+        `digest` of the entry before; 64 zeros for the first one.
+    digest : str
+        SHA-256 of all of the above, hexadecimal.
+    """
+
+    number: int
+    at_s: float
+    change: str
+    alarm: Alarm
+    who: str
+    why: str
+    previous: str
+    digest: str

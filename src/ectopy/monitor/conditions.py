@@ -1,0 +1,285 @@
+"""The conditions an alarm can be raised for, each with its definition and where that comes from.
+
+Words and codes are those of the IHE profile Alert Communication Management (PCD-04); no conformity to it or to any alarm
+standard is claimed. Conditions are judged by `rhythm` and, where they are technical, by `technical`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Priority(IntEnum):
+    """How soon somebody has to look."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
+class AlarmType(StrEnum):
+    """What an alarm is about: the patient, the equipment, or advice."""
+
+    PHYSIOLOGICAL = "SP"
+    TECHNICAL = "ST"
+    ADVISORY = "SA"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that may be wrong.
+
+    Attributes
+    ----------
+    code : str
+    title : str
+        What a person is told.
+    kind : AlarmType
+    priority : Priority
+    definition : str
+        When it is there.
+    source : str
+        Where the definition comes from.
+    unit : str
+        Of the value and limit in its readings; empty where there is none.
+    onset_s, clear_s : float
+        How long it must be there before an alarm starts, beyond what the definition says; and away before it ends.
+    refractory_s : float
+        How long after its end no new alarm of this condition starts; 0 for high priority.
+    covers : tuple of str
+        Conditions for which no alarm of their own is raised while this one is active.
+    """
+
+    code: str
+    title: str
+    kind: AlarmType
+    priority: Priority
+    definition: str
+    source: str
+    unit: str = ""
+    onset_s: float = 0.0
+    clear_s: float = 5.0
+    refractory_s: float = 0.0
+    covers: tuple[str, ...] = ()
+
+
+_CINC = "PhysioNet/CinC Challenge 2015, doi:10.1109/CIC.2015.7408639"
+_OURS = "Ectopy"
+_SP, _ST, _SA = AlarmType.PHYSIOLOGICAL, AlarmType.TECHNICAL, AlarmType.ADVISORY
+_HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
+
+_ALL = (
+    Condition(
+        "asystole",
+        "Asystole",
+        _SP,
+        _HIGH,
+        "no QRS complex for 4 s",
+        _CINC,
+        "s",
+        covers=("pause", "low rate", "extreme bradycardia"),
+    ),
+    Condition(
+        "extreme bradycardia",
+        "Extreme bradycardia",
+        _SP,
+        _HIGH,
+        "rate below 40 per minute for 5 beats in a row",
+        _CINC,
+        "/min",
+        covers=("low rate", "pause"),
+    ),
+    Condition(
+        "extreme tachycardia",
+        "Extreme tachycardia",
+        _SP,
+        _HIGH,
+        "rate above 140 per minute for 17 beats in a row",
+        _CINC,
+        "/min",
+        covers=("high rate",),
+    ),
+    Condition(
+        "ventricular tachycardia",
+        "Ventricular tachycardia",
+        _SP,
+        _HIGH,
+        "5 or more ventricular-like beats in a row above 100 per minute",
+        _CINC,
+        "/min",
+        covers=("ventricular run", "couplet", "bigeminy", "high rate", "not this patient's normal"),
+    ),
+    Condition(
+        "high rate",
+        "High heart rate",
+        _SP,
+        _MEDIUM,
+        "mean rate of eight beats above the patient's limit",
+        _OURS,
+        "/min",
+        onset_s=3.0,
+        refractory_s=60.0,
+    ),
+    Condition(
+        "low rate",
+        "Low heart rate",
+        _SP,
+        _MEDIUM,
+        "mean rate of eight beats below the patient's limit",
+        _OURS,
+        "/min",
+        onset_s=3.0,
+        refractory_s=60.0,
+    ),
+    Condition(
+        "ventricular run",
+        "Ventricular run",
+        _SP,
+        _MEDIUM,
+        "3 or more ventricular-like beats in a row",
+        "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
+        "beats",
+        refractory_s=60.0,
+        covers=("couplet", "not this patient's normal"),
+    ),
+    Condition(
+        "pause",
+        "Pause",
+        _SP,
+        _MEDIUM,
+        "RR interval of at least the patient's limit, 3 s by default",
+        "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
+        "s",
+        refractory_s=60.0,
+    ),
+    Condition(
+        "couplet",
+        "Ventricular couplets",
+        _SP,
+        _LOW,
+        "2 ventricular-like beats in a row, more often in the last five minutes than the limit",
+        _OURS,
+        "couplets",
+        refractory_s=300.0,
+    ),
+    Condition(
+        "bigeminy",
+        "Ventricular bigeminy",
+        _SP,
+        _LOW,
+        "every other beat ventricular-like, three times in a row",
+        "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
+        "beats",
+        refractory_s=300.0,
+    ),
+    Condition(
+        "irregular rhythm",
+        "Irregular rhythm",
+        _SP,
+        _LOW,
+        "among 64 beats without ectopic ones, successive RR intervals differ by more than a tenth of the mean, RMS",
+        "after Dash et al. 2009, doi:10.1007/s10439-009-9740-z",
+        "share",
+        clear_s=30.0,
+        refractory_s=600.0,
+    ),
+    Condition(
+        "not this patient's normal",
+        "Not this patient's normal",
+        _SP,
+        _LOW,
+        "k of the last n readable beats judged abnormal, until fewer than half as many are",
+        _OURS,
+        "beats",
+        refractory_s=600.0,
+    ),
+    Condition(
+        "slow recovery",
+        "Heart rate does not recover",
+        _SP,
+        _MEDIUM,
+        "one minute after effort the rate has fallen by less than 12 per minute",
+        "Cole et al. 1999, doi:10.1056/NEJM199910283411804",
+        "/min",
+        refractory_s=600.0,
+    ),
+    Condition(
+        "sudden drop",
+        "Sudden drop of the heart rate",
+        _SP,
+        _MEDIUM,
+        "during effort the mean rate of eight beats falls by more than the limit within 20 s",
+        _OURS,
+        "/min",
+        refractory_s=300.0,
+    ),
+    Condition(
+        "ectopy with effort",
+        "Ectopic beats grow with effort",
+        _SP,
+        _MEDIUM,
+        "during effort, more ventricular-like beats a minute than the limit, and twice as many as at rest",
+        _OURS,
+        "/min",
+        refractory_s=600.0,
+    ),
+    Condition(
+        "no data",
+        "No data",
+        _ST,
+        _MEDIUM,
+        "no samples for 10 s",
+        _OURS,
+        "s",
+        clear_s=2.0,
+        covers=("lead off", "noise"),
+    ),
+    Condition(
+        "lead off", "Lead off", _ST, _MEDIUM, "no lead readable for 10 s, one of them off", _OURS, "s", 10.0, 3.0
+    ),
+    Condition("noise", "Noisy signal", _ST, _LOW, "no lead readable for 20 s, for noise", _OURS, "s", 20.0, 5.0, 60.0),
+    Condition(
+        "clock",
+        "Clock",
+        _ST,
+        _LOW,
+        "the sender's clock has jumped, or is more than 60 s from the monitor's",
+        _OURS,
+        "s",
+        clear_s=60.0,
+    ),
+    Condition(
+        "detector failed",
+        "Detector failed",
+        _ST,
+        _HIGH,
+        "the signal could not be analysed for a fault of the software",
+        _OURS,
+        clear_s=10.0,
+    ),
+    Condition(
+        "storage failed", "Storage failed", _ST, _MEDIUM, "what is watched cannot be stored", _OURS, clear_s=10.0
+    ),
+    Condition(
+        "nobody reached",
+        "Nobody could be reached",
+        _ST,
+        _HIGH,
+        "no receiver has taken an alarm within the limit",
+        _OURS,
+        "s",
+        clear_s=0.0,
+    ),
+    Condition(
+        "baseline",
+        "The patient's normal is not known",
+        _SA,
+        _LOW,
+        "it could not be learned, or is unlike normal beats of other people",
+        _OURS,
+        refractory_s=600.0,
+    ),
+)
+
+CONDITIONS = {condition.code: condition for condition in _ALL}

@@ -1,0 +1,93 @@
+"""What passes between detection, rules and alarms; all times are stream seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBeats:
+    """Beats with their verdicts; arrays with one entry per beat, in order of time.
+
+    Attributes
+    ----------
+    time_s : ndarray of float64
+        Fiducial points.
+    interval_s : ndarray of float64
+        RR interval before each beat; NaN for the first one, across gaps, and where either beat is unreadable.
+    verdict : ndarray of str
+        A `Verdict`: NORMAL, ABNORMAL or UNREADABLE.
+    hint : ndarray of str
+        A `Hint`: empty, ventricular-like, supraventricular-like or other.
+    score : ndarray of float64
+        Larger = more abnormal; NaN = unreadable.
+    """
+
+    time_s: NDArray[np.float64]
+    interval_s: NDArray[np.float64]
+    verdict: NDArray[np.str_]
+    hint: NDArray[np.str_]
+    score: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What detection has found in one more piece of half a second of signal.
+
+    Attributes
+    ----------
+    at_s : float
+        Where the piece ends.
+    known_to_s : float
+        All beats up to here are in `heard_s`, now or earlier, but for one that is found late because it was overdue;
+        about two seconds before `at_s`.
+    heard_s : ndarray of float64, shape (n,)
+        Beats found since the last piece; a beat is heard before it is judged.
+    beats : JudgedBeats
+        Beats judged since the last piece: each one when the next beat, or a gap, has come.
+    words : tuple of str
+        Quality of each lead in the newest judged second, as in `ectopy.signal.quality.WORDS`; empty until there is one.
+    """
+
+    at_s: float
+    known_to_s: float
+    heard_s: NDArray[np.float64]
+    beats: JudgedBeats
+    words: tuple[str, ...]
+
+    @property
+    def readable(self) -> bool:
+        """Whether at least one lead can be read."""
+        return "good" in self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whether a condition is there, and by which figures.
+
+    Attributes
+    ----------
+    condition : str
+        Code of a `Condition`.
+    present : bool or None
+        None = cannot be told now, for lack of readable signal.
+    text : str
+        One sentence with the figures.
+    value, limit : float or None
+        What was measured, and where the condition begins, in the unit of the condition.
+    beats_s : tuple of float
+        Fiducial points of the beats that count as evidence, at most twenty.
+    """
+
+    condition: str
+    present: bool | None
+    text: str = ""
+    value: float | None = None
+    limit: float | None = None
+    beats_s: tuple[float, ...] = ()

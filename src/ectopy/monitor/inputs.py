@@ -1,0 +1,101 @@
+"""What the monitor is told: samples, the time, and what people order.
+
+Two clocks are kept apart. *Stream seconds* count samples: sample 0 of a stream is its second 0, and everything that
+depends on the signal happens in them. `received` and `now` are the clock of the process around the monitor, in seconds
+since 1970 (UTC); the monitor never looks at a clock of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.detector.patient import PatientNormal
+from ectopy.monitor.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Samples of one stream, as a device sends them.
+
+    Attributes
+    ----------
+    position : int
+        Index of the first sample since the stream began.
+    signal : ndarray of float32, shape (samples, leads)
+        In `unit`; NaN where there is no valid sample.
+    sampling_rate_hz : float
+        100 to 1000 Hz.
+    leads : tuple of str
+        One name per column.
+    received : float
+        When the monitor got it.
+    sent : float or None
+        Time of the first sample by the sender's clock, seconds since 1970, where it has one.
+    stream : str
+        Changes whenever the sender counts from 0 anew.
+    unit : str
+        ``mV``, ``uV`` or ``V``.
+    """
+
+    position: int
+    signal: NDArray[np.float32]
+    sampling_rate_hz: float
+    leads: tuple[str, ...]
+    received: float
+    sent: float | None = None
+    stream: str = ""
+    unit: str = "mV"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The time has come to this; sent about once a second, so that silence is noticed."""
+
+    now: float
+
+
+class Order(StrEnum):
+    """What an operator can tell the monitor to do."""
+
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
+    PAUSE_AUDIO = "pause audio"
+    RESUME_AUDIO = "resume audio"
+    SET_LIMITS = "set limits"
+    SET_NORMAL = "set normal"
+    RELEARN = "relearn"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An operator's order.
+
+    Attributes
+    ----------
+    order : Order
+    now : float
+    who : str
+        Never empty.
+    why : str
+    alarm : int or None
+        Number of the alarm, for the orders about one alarm.
+    limits : Limits or None
+        For ``set limits``.
+    normal : PatientNormal or None
+        For ``set normal``.
+    """
+
+    order: Order
+    now: float
+    who: str
+    why: str = ""
+    alarm: int | None = None
+    limits: Limits | None = None
+    normal: PatientNormal | None = None
+
+
+Input = Chunk | Tick | Action

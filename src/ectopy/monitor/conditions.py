@@ -1,7 +1,7 @@
 """The conditions an alarm can be raised for, each with its definition and where that comes from.
 
-Words and codes are those of the IHE profile Alert Communication Management (PCD-04); no conformity to it or to any alarm
-standard is claimed. Conditions are judged by `rhythm` and, where they are technical, by `technical`.
+Words and codes are those of the IHE profile Alert Communication Management (PCD-04); no conformity to it or to any
+alarm standard is claimed. Conditions are judged by `rhythm` and, where they are technical, by `technical`.
 """
 
 from __future__ import annotations

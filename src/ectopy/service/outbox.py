@@ -1,0 +1,73 @@
+"""Messages that must reach somebody: written in the transaction that raised the alarm, sent later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class DeliveryState(StrEnum):
+    """What became of a message."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message for one target.
+
+    Attributes
+    ----------
+    key : str
+        The same for every attempt, and for the same message after a restart: a receiver that remembers it takes the
+        message once.
+    target : str
+        Name of a target in the settings.
+    patient : str
+    payload : str
+        JSON.
+    created : float
+        Seconds since 1970.
+    attempts : int
+        Made so far.
+    due : float
+        When the next attempt may be made.
+    state : DeliveryState
+    error : str
+        Of the last attempt; empty where there was none.
+    receipt : str
+        What the receiver answered.
+    high : bool
+        Whether it is of high priority.
+    """
+
+    key: str
+    target: str
+    patient: str
+    payload: str
+    created: float
+    attempts: int
+    due: float
+    high: bool
+    state: DeliveryState = DeliveryState.WAITING
+    error: str = ""
+    receipt: str = ""
+
+
+class Outbox(Protocol):
+    """Where messages wait."""
+
+    def claim(self, now: float, most: int) -> list[Delivery]:
+        """Messages that are due, oldest and of high priority first; they are due again after a minute."""
+
+    def succeeded(self, key: str, now: float, receipt: str) -> None:
+        """A message has been taken."""
+
+    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
+        """An attempt has failed; the next one at `due`, or none any more."""
+
+    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
+        """Messages of high priority that no target has taken for so long: no delivery of the same alarm succeeded."""

@@ -24,6 +24,8 @@ class Delivery:
     key : str
         The same for every attempt, and for the same message after a restart: a receiver that remembers it takes the
         message once.
+    message : str
+        The same for all targets of one message.
     target : str
         Name of a target in the settings.
     patient : str
@@ -45,6 +47,7 @@ class Delivery:
     """
 
     key: str
+    message: str
     target: str
     patient: str
     payload: str
@@ -70,4 +73,4 @@ class Outbox(Protocol):
         """An attempt has failed; the next one at `due`, or none any more."""
 
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Messages of high priority that no target has taken for so long: no delivery of the same alarm succeeded."""
+        """Messages of high priority that are so old and that no target has taken."""

@@ -68,6 +68,10 @@ class Filtered:
     missing: NDArray[np.bool_]
     rate_hz: float = float(ANALYSIS_RATE_HZ)
 
+    def __getitem__(self, stretch: slice) -> Filtered:
+        """Some of the samples."""
+        return Filtered(self.signal[:, stretch], self.missing[:, stretch], self.rate_hz)
+
     def with_gaps(self) -> NDArray[np.float64]:
         """The signal with NaN where it is missing."""
         return np.where(self.missing, np.nan, self.signal)

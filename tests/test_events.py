@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ectopy.analysis import Analysis, Hint
+from ectopy.analysis import Analysis
 from ectopy.events import Event, find_events
+from ectopy.judgement import Hint
 from ectopy.signal import Quality
 from ectopy.signal.cut import CutBeats
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.patient import LEARNING_S, compare, learn_normal
-from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing
+from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
 from ectopy.detector.recordings import RecordingCalibration
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.model import Progress, TrainingSettings
@@ -83,7 +83,7 @@ def learn_from(recording: Recording) -> Lessons | None:
     taught = spread(np.flatnonzero(normal), _TAUGHT_PER_RECORD)
     if not len(taught):
         return None
-    rows = population_beats(beats).samples.reshape(len(beats), len(recording.leads), -1)[taught]
+    rows = population_beats(beats, usual_height_mv(beats)).samples.reshape(len(beats), len(recording.leads), -1)[taught]
     later = spread(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
     baseline = learn_normal(beats, recording.leads)
     scores = np.empty(0) if baseline is None else compare(beats, baseline).score[later]

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis import Analysis, Hint
+from ectopy.analysis import Analysis
+from ectopy.judgement import Hint
 
 PAUSE_S = 2.0
 FAST_BPM, SLOW_BPM = 120.0, 50.0

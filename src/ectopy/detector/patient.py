@@ -142,31 +142,35 @@ class Evidence:
         return likeness
 
 
-def learn_normal(beats: CutBeats, leads: tuple[str, ...], until_s: float = LEARNING_S) -> PatientNormal | None:
-    """Learn a patient's normal from the beats up to a time; None where they are too few or too different.
+def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientNormal | None:
+    """Learn a patient's normal from the first beats; None where they are too few or too different.
 
     Parameters
     ----------
     beats : CutBeats
     leads : tuple of str
-    until_s : float
-        300 by default.
+    learning_s : float
+        How long is learned from, seconds from the first readable beat; 300 by default.
     """
-    return _learn(beats, _first(beats, until_s), leads)
+    return _learn(beats, learning_beats(beats, learning_s), leads)
 
 
-def learn_other_form(beats: CutBeats, normal: PatientNormal, until_s: float = LEARNING_S) -> PatientNormal | None:
-    """Learn from the beats up to a time that are unlike the normal learned there; None where they are too few.
+def learn_other_form(beats: CutBeats, normal: PatientNormal, learning_s: float = LEARNING_S) -> PatientNormal | None:
+    """Learn from those of the first beats that are unlike the normal learned from them; None where they are too few.
 
     Where a recording starts in an abnormal rhythm, these are the normal beats.
     """
-    first = _first(beats, until_s)
-    unlike = compare(beats, normal).shape[first] > _OTHER_FORM
+    first = learning_beats(beats, learning_s)
+    unlike = compare(beats[first], normal).shape > _OTHER_FORM
     return _learn(beats, first[unlike], normal.leads)
 
 
-def _first(beats: CutBeats, until_s: float) -> NDArray[np.intp]:
-    return np.flatnonzero((beats.times_s < until_s) & beats.readable.any(axis=1))[:_MOST_LEARNED]
+def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[np.intp]:
+    """Which beats are learned from: the readable ones of so many seconds from the first of them, at most 2000."""
+    readable = np.flatnonzero(beats.readable.any(axis=1))
+    until_s = beats.times_s[readable[:1]].sum() + learning_s
+    first: NDArray[np.intp] = readable[beats.times_s[readable] < until_s][:_MOST_LEARNED]
+    return first
 
 
 def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> PatientNormal | None:

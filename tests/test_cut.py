@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.signal import filter_signal, find_heartbeats
+from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, CutState, cut_beats, cut_end, cut_step
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.heartbeats import HeartbeatState, heartbeats_end, heartbeats_step
@@ -29,18 +29,18 @@ def test_beats_of_a_stream_are_those_of_the_whole_whatever_the_chunking(seed: in
     parts, start = [], 0
     while start < len(signal):
         chunk = signal[start : start + rng.choice([1, 40, 3000])]
-        filters, filtered = filter_step(plan, filters, chunk.T)
-        heartbeats, told = heartbeats_step(heartbeats, filtered)
-        state, beats = cut_step(state, filtered, told / (filtered.rate_hz / 2))
+        filters, early, filtered = filter_step(plan, filters, chunk.T)
+        heartbeats, told = heartbeats_step(heartbeats, early)
+        state, beats = cut_step(state, early, filtered, told / (filtered.rate_hz / 2))
         parts.append(beats)
         start += len(chunk)
-    filtered = filter_end(plan, filters)
-    heartbeats, told = heartbeats_step(heartbeats, filtered)
+    early, filtered = filter_end(plan, filters)
+    heartbeats, told = heartbeats_step(heartbeats, early)
     told = np.concatenate([told, heartbeats_end(heartbeats)])
-    streamed = CutBeats.joined([*parts, cut_end(state, filtered, told / (filtered.rate_hz / 2))])
+    streamed = CutBeats.joined([*parts, cut_end(state, early, filtered, told / (filtered.rate_hz / 2))])
 
-    filtered = filter_signal(signal, rate_hz)
-    whole = cut_beats(filtered, find_heartbeats(filtered))
+    early, filtered = filter_twice(signal, rate_hz)
+    whole = cut_beats(filtered, find_heartbeats(early))
     assert len(whole) > 30
     for field in fields(CutBeats):
         np.testing.assert_array_equal(getattr(streamed, field.name), getattr(whole, field.name))
@@ -53,8 +53,8 @@ def test_what_cutting_remembers_does_not_grow():
     sizes = []
     signal = np.concatenate([simulate_recording(60, leads=1).signal, 0.01 * rng.standard_normal((250 * 600, 1))])
     for start in range(0, len(signal), 2500):
-        filters, filtered = filter_step(plan, filters, signal[start : start + 2500].T)
-        heartbeats, told = heartbeats_step(heartbeats, filtered)
-        state, _ = cut_step(state, filtered, told / (filtered.rate_hz / 2))
+        filters, early, filtered = filter_step(plan, filters, signal[start : start + 2500].T)
+        heartbeats, told = heartbeats_step(heartbeats, early)
+        state, _ = cut_step(state, early, filtered, told / (filtered.rate_hz / 2))
         sizes.append(state.signal.size + state.samples.size + state.times_s.size)
     assert max(sizes) < 2 * sizes[5]

@@ -163,11 +163,11 @@ def test_a_stream_in_any_chunking_is_judged_as_the_whole(seed: int, rate_hz: flo
     filters, state, parts, start = plan.fresh(2), QualityState.fresh(2), [], 0
     while start < len(signal):
         chunk = signal[start : start + rng.choice([1, 40, 3000])].T
-        filters, filtered = filter_step(plan, filters, chunk)
+        filters, _, filtered = filter_step(plan, filters, chunk)
         state, part = quality_step(state, rate_hz, chunk, filtered)
         parts.append(part)
         start += chunk.shape[1]
-    parts.append(quality_end(state, rate_hz, filter_end(plan, filters)))
+    parts.append(quality_end(state, rate_hz, filter_end(plan, filters)[1]))
     index, word = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     whole = judged(signal, rate_hz)
     np.testing.assert_array_equal(index, whole.index)

@@ -18,7 +18,7 @@ from ectopy.errors import NotEnoughNormalsError
 from ectopy.model import Progress, TrainingSettings
 from ectopy.pipeline import train
 from ectopy.recording import Annotations, Recording
-from ectopy.signal import filter_signal, find_heartbeats
+from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
 
 NORMAL_SYMBOLS = tuple("NLRej")
@@ -77,8 +77,8 @@ def learn_from(recording: Recording) -> Lessons | None:
     """What a recording with reference annotations teaches; None where it has no normal beats."""
     if recording.annotations is None:
         return None
-    filtered = filter_signal(recording.signal, recording.sampling_rate_hz)
-    beats = cut_beats(filtered, find_heartbeats(filtered))
+    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz)
+    beats = cut_beats(filtered, find_heartbeats(early))
     normal = normal_beats(beats, recording.annotations, recording.sampling_rate_hz) & beats.readable.all(axis=1)
     taught = spread(np.flatnonzero(normal), _TAUGHT_PER_RECORD)
     if not len(taught):

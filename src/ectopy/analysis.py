@@ -11,9 +11,9 @@ from ectopy.baseline import given_baseline, learn_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
-from ectopy.judgement import Before, Hint, Judgement, for_recordings, judge, reason
+from ectopy.judgement import Before, Criterion, Hint, Judgement, judge, reason
 from ectopy.recording import Annotations, Recording
-from ectopy.signal import FilterSettings, filter_signal, find_heartbeats
+from ectopy.signal import FilterSettings, filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
 from ectopy.signal.quality import Quality, assess
 
@@ -118,16 +118,16 @@ def analyse(
         If the sampling rate is out of range, or the time to learn from is.
     """
     require_learning_time(learning_s)
-    for_recordings(detector)
-    filtered = filter_signal(recording.signal, recording.sampling_rate_hz, filters)
+    criterion = Criterion.of(detector)
+    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, filters)
     quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
-    beats = cut_beats(filtered, find_heartbeats(filtered))
+    beats = cut_beats(filtered, find_heartbeats(early))
     beats = replace(beats, readable=beats.readable & quality.readable_at(beats.times_s))
     if normal is None:
         baseline = learn_baseline(beats, recording.leads, detector, learning_s)
     else:
         baseline = given_baseline(normal)
-    _, judgement = judge(beats, baseline, detector, Before())
+    _, judgement = judge(beats, baseline, criterion, Before())
     return Analysis(
         beats=beats,
         quality=quality,

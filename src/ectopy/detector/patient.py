@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +123,10 @@ class Evidence:
     width: NDArray[np.float64]
     prematurity: NDArray[np.float64]
     delay: NDArray[np.float64]
+
+    def __getitem__(self, rows: slice) -> Evidence:
+        """Of some of the beats."""
+        return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @property
     def score(self) -> NDArray[np.float64]:

@@ -38,6 +38,9 @@ class CutBeats:
         Log of the median of the fifty RR intervals before, over the beat's own; positive = early; 0 where unknown.
     delay : ndarray of float64, shape (n,)
         Log of the RR interval after the beat, over the same median; positive = a pause follows; 0 where unknown.
+    irregularity : ndarray of float64, shape (n,)
+        Spread of the log of the fifty RR intervals before, 1.4826 times their median distance from that median; 0 where
+        unknown. One ectopic beat in four hardly changes it; in atrial fibrillation it is large.
     rr_s : ndarray of float64, shape (n,)
         RR interval before the beat; NaN for the first one and across gaps.
     """
@@ -47,6 +50,7 @@ class CutBeats:
     readable: NDArray[np.bool_]
     prematurity: NDArray[np.float64]
     delay: NDArray[np.float64]
+    irregularity: NDArray[np.float64]
     rr_s: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -62,20 +66,29 @@ class CutBeats:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
+def no_beats(leads: int) -> CutBeats:
+    """No beats, of so many leads."""
+    none = np.empty(0)
+    samples = np.empty((0, leads, len(_OFFSETS)), np.float32)
+    return CutBeats(none, samples, np.empty((0, leads), np.bool_), none, none, none, none)
+
+
 @dataclass(frozen=True, slots=True)
 class CutState:
     """What cutting remembers of a stream.
 
     Attributes
     ----------
-    signal, missing : ndarray, shape (leads, k)
+    signal : ndarray of float64, shape (leads, k)
         The latest filtered signal, in which beats may still be told.
+    missing : ndarray of bool, shape (leads, m)
+        Where it is missing, which is known about a second further.
     start : int
         Position of its first sample.
     gone : int
         How many samples before it are missing in all leads.
-    times_s, rr_s, usual_s : ndarray of float64, shape (w,)
-        Beats that are not given yet, with the RR interval before each and the usual one.
+    times_s, rr_s, usual_s, spread : ndarray of float64, shape (w,)
+        Beats that are not given yet, with the RR interval before each, the usual one and its irregularity.
     samples : ndarray of float32, shape (c, leads, 148)
         Of the first of them, as far as they are cut.
     readable : ndarray of bool, shape (c, leads)
@@ -94,6 +107,7 @@ class CutState:
     times_s: NDArray[np.float64]
     rr_s: NDArray[np.float64]
     usual_s: NDArray[np.float64]
+    spread: NDArray[np.float64]
     samples: NDArray[np.float32]
     readable: NDArray[np.bool_]
     recent_rr_s: NDArray[np.float64]
@@ -103,7 +117,7 @@ class CutState:
     @classmethod
     def fresh(cls, leads: int) -> CutState:
         """Before the first sample of so many leads."""
-        nothing, none = np.empty((leads, 0)), np.empty(0)
+        nothing, none, beats = np.empty((leads, 0)), np.empty(0), no_beats(leads)
         return cls(
             signal=nothing,
             missing=nothing.astype(np.bool_),
@@ -112,21 +126,25 @@ class CutState:
             times_s=none,
             rr_s=none,
             usual_s=none,
-            samples=np.empty((0, leads, len(_OFFSETS)), np.float32),
-            readable=np.empty((0, leads), np.bool_),
+            spread=none,
+            samples=beats.samples,
+            readable=beats.readable,
             recent_rr_s=np.full(_USUAL_OF, np.nan),
             last_s=np.nan,
             last_gone=0,
         )
 
 
-def cut_step(state: CutState, filtered: Filtered, times_s: NDArray[np.float64]) -> tuple[CutState, CutBeats]:
+def cut_step(
+    state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]
+) -> tuple[CutState, CutBeats]:
     """Cut the beats of the next stretch of filtered signal; the same for any cutting into stretches.
 
     Parameters
     ----------
     state : CutState
-    filtered : Filtered
+    early, filtered : Filtered
+        From `filter_step`.
     times_s : ndarray of float64, shape (n,)
         Heartbeats told since the last step, seconds from the start of the signal, none of them more than five seconds
         before its end.
@@ -137,7 +155,7 @@ def cut_step(state: CutState, filtered: Filtered, times_s: NDArray[np.float64]) 
     beats : CutBeats
         Those that are complete, half a second after their fiducial point, and whose next beat is told.
     """
-    state = _taken(state, filtered, times_s)
+    state = _taken(state, early, filtered, times_s)
     end = state.start + state.signal.shape[1]
     last_needed = np.floor(state.times_s * filtered.rate_hz + _OFFSETS[-1]) + 1
     state = _cut(state, filtered.rate_hz, int(np.searchsorted(last_needed, end)), None)
@@ -150,9 +168,9 @@ def cut_step(state: CutState, filtered: Filtered, times_s: NDArray[np.float64]) 
     return state, beats
 
 
-def cut_end(state: CutState, filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
+def cut_end(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
     """The beats that are left when the signal ends, with its last stretch and the heartbeats told at its end."""
-    state = _taken(state, filtered, times_s)
+    state = _taken(state, early, filtered, times_s)
     state = _cut(state, filtered.rate_hz, len(state.times_s), state.start + state.signal.shape[1])
     _, beats = _given(state, len(state.times_s))
     return beats
@@ -173,15 +191,17 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
     starts = np.arange(0, max(length, 1), block)
     of_block = np.split(times_s, np.searchsorted(times_s, starts[1:] / filtered.rate_hz))
     for start, told_s in zip(starts[:-1].tolist(), of_block[:-1], strict=True):
-        state, beats = cut_step(state, filtered[start : start + block], told_s)
+        piece = filtered[start : start + block]
+        state, beats = cut_step(state, piece, piece, told_s)
         parts.append(beats)
-    return CutBeats.joined([*parts, cut_end(state, filtered[int(starts[-1]) :], of_block[-1])])
+    piece = filtered[int(starts[-1]) :]
+    return CutBeats.joined([*parts, cut_end(state, piece, piece, of_block[-1])])
 
 
-def _taken(state: CutState, filtered: Filtered, times_s: NDArray[np.float64]) -> CutState:
+def _taken(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]) -> CutState:
     """More signal, and more heartbeats with the time between them."""
     signal = np.concatenate([state.signal, filtered.signal], axis=1)
-    missing = np.concatenate([state.missing, filtered.missing], axis=1)
+    missing = np.concatenate([state.missing, early.missing], axis=1)
     if len(times_s) == 0:
         return replace(state, signal=signal, missing=missing)
     # Between two beats with a gap in all leads there may have been others.
@@ -190,7 +210,9 @@ def _taken(state: CutState, filtered: Filtered, times_s: NDArray[np.float64]) ->
     rr_s = np.diff(times_s, prepend=state.last_s)
     rr_s[np.diff(gone_before, prepend=state.last_gone) > 0] = np.nan
     known = np.concatenate([state.recent_rr_s, rr_s])
-    usual_s = lower_median(np.lib.stride_tricks.sliding_window_view(known, _USUAL_OF)[:-1])
+    windows = np.lib.stride_tricks.sliding_window_view(known, _USUAL_OF)[:-1]
+    usual_s = lower_median(windows)
+    spread = 1.4826 * lower_median(np.abs(np.log(windows / usual_s[:, None])))
     return replace(
         state,
         signal=signal,
@@ -198,6 +220,7 @@ def _taken(state: CutState, filtered: Filtered, times_s: NDArray[np.float64]) ->
         times_s=np.concatenate([state.times_s, times_s]),
         rr_s=np.concatenate([state.rr_s, rr_s]),
         usual_s=np.concatenate([state.usual_s, usual_s]),
+        spread=np.concatenate([state.spread, spread]),
         recent_rr_s=known[-_USUAL_OF:],
         last_s=float(times_s[-1]),
         last_gone=int(gone_before[-1]),
@@ -233,6 +256,7 @@ def _given(state: CutState, count: int) -> tuple[CutState, CutBeats]:
         state.readable[:count],
         np.nan_to_num(np.log(usual_s / rr_s)),
         np.nan_to_num(np.log(after_s / usual_s)),
+        np.nan_to_num(state.spread[:count]),
         rr_s,
     )
     state = replace(
@@ -240,6 +264,7 @@ def _given(state: CutState, count: int) -> tuple[CutState, CutBeats]:
         times_s=state.times_s[count:],
         rr_s=state.rr_s[count:],
         usual_s=state.usual_s[count:],
+        spread=state.spread[count:],
         samples=state.samples[count:],
         readable=state.readable[count:],
     )

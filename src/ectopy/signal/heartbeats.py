@@ -140,6 +140,11 @@ class HeartbeatState:
         )
 
 
+def known_to(state: HeartbeatState) -> float:
+    """Up to where all heartbeats are told, in samples at `EVIDENCE_RATE_HZ`, but for one that is found late."""
+    return state.start + _APART - 0.5 - _REFRACTORY
+
+
 def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[HeartbeatState, NDArray[np.float64]]:
     """Find heartbeats in the next stretch of filtered signal; the same for any cutting into stretches.
 
@@ -161,7 +166,8 @@ def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[Heartbea
 def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
     """The heartbeats that are left when the signal ends."""
     edge = np.zeros((len(state.waiting), 1))
-    band, qrs = fir_end(_QRS_BAND, state.band, state.length, edge)
+    held = state.band.recent[:, -1:] if state.length else edge
+    band, qrs = fir_end(_QRS_BAND, state.band, state.length, held)
     energy, begun = fir_step(_ENERGY, state.energy, qrs * qrs)
     _, rest = fir_end(_ENERGY, energy, band.done, edge)
     _, gone = fir_end(_MISSING, state.missing, state.length, edge)

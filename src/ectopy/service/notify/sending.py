@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from http.client import HTTPException, HTTPResponse
+from ssl import SSLError
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
 import msgspec
-import requests
 from apprise import Apprise, AppriseResultStatus, NotifyFormat, NotifyType
-from urllib3.exceptions import HTTPError
 
 from ectopy import __version__
 from ectopy.service.notify.messages import Message, body, subject
@@ -78,40 +79,46 @@ def _post(target: WebhookTarget, key: str, messages: Sequence[Message], now: flo
     content = msgspec.json.encode({"type": "ectopy.alarms", "messages": messages})
     headers = {
         "content-type": "application/json",
-        "accept-encoding": "identity",
         "user-agent": f"Ectopy/{__version__}",
         **sign(target.secret, key, now, content),
     }
+    request = Request(target.url, content, headers, method="POST")
+    # No handler of redirects, passwords or cookies: what is meant for one address goes to no other.
+    opener = OpenerDirector()
+    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
+        opener.add_handler(handler)
     try:
-        with requests.post(
-            target.url,
-            data=content,
-            headers=headers,
-            timeout=target.timeout_s,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            status = response.status_code
-            text = f"{status} {_beginning(response)}".strip()
-            return Answer(_outcome(status), text, _retry_after_s(response.headers.get("retry-after", ""), now))
-    # The words of these errors hold the URL.
-    except requests.Timeout:
-        return Answer(Outcome.DOWN, f"no answer within {target.timeout_s:g} s")
-    except requests.exceptions.SSLError:
-        return Answer(Outcome.DOWN, "the certificate is not accepted")
-    except requests.ConnectionError:
-        return Answer(Outcome.DOWN, "no connection")
-    except (requests.RequestException, HTTPError) as error:
-        return Answer(Outcome.FAILED, f"not an answer of HTTP: {type(error).__name__}")
+        with opener.open(request, timeout=target.timeout_s) as response:
+            return _answer(response, now)
+    except (OSError, HTTPException) as error:
+        return Answer(Outcome.DOWN, _trouble(getattr(error, "reason", error), target.timeout_s))
 
 
-def _beginning(response: requests.Response) -> str:
+def _answer(response: HTTPResponse, now: float) -> Answer:
+    text = f"{response.status} {_beginning(response)}".strip()
+    return Answer(_outcome(response.status), text, _retry_after_s(response.headers.get("retry-after", ""), now))
+
+
+def _beginning(response: HTTPResponse) -> str:
     """First characters of what was answered; the status counts even when they do not come."""
     try:
-        piece = response.raw.read1(4 * _RECEIPT_CHARACTERS, decode_content=False)
-    except (HTTPError, OSError):
+        piece = response.read1(4 * _RECEIPT_CHARACTERS)
+    except (OSError, HTTPException):
         return ""
     return _receipt(piece.decode("utf-8", "replace"))
+
+
+def _trouble(reason: object, timeout_s: float) -> str:
+    """What is wrong, without the words of the error: they may hold the URL."""
+    match reason:
+        case TimeoutError():
+            return f"no answer within {timeout_s:g} s"
+        case SSLError():
+            return "no encrypted connection; see the certificate"
+        case HTTPException():
+            return "an answer that is not HTTP"
+        case _:
+            return "no connection"
 
 
 def _outcome(status: int) -> Outcome:

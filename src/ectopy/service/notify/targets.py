@@ -84,7 +84,8 @@ class WebhookTarget:
             host, _ = parts.hostname, parts.port
         except ValueError:
             host = None
-        if not host or not self.url.isprintable() or parts.scheme not in ("http", "https"):
+        plain = self.url.isascii() and self.url.isprintable() and " " not in self.url
+        if not host or not plain or parts.scheme not in ("http", "https"):
             raise SettingError(f"the url of '{self.name}' must look like https://host/path.")
         if parts.username is not None:
             raise SettingError(f"the url of '{self.name}' must hold no user or password; messages are signed.")
@@ -155,17 +156,7 @@ def load_targets(path: Path) -> tuple[Target, ...]:
         If the file cannot be read, or a setting is unknown, missing or outside what it may be. The message shows no
         URL and no secret.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise SettingError(f"{path} must be smaller than {_MOST_BYTES} bytes.")
-        tables = tomllib.loads(content.decode())
-    except OSError as error:
-        raise SettingError(f"cannot read {path}: {error.strerror or error}.") from error
-    except ValueError:
-        # The parser's own words may quote a secret.
-        raise SettingError(f"{path} is not TOML in UTF-8.") from None
+    tables = _read(path)
     targets = [target for kind in _KINDS for target in _targets(path, kind, tables.pop(kind, []))]
     if tables:
         raise SettingError(f"{path}: '{min(tables)}' is unknown; tables are [[webhook]] and [[apprise]].")
@@ -184,6 +175,21 @@ def check_names(targets: Sequence[Target]) -> None:
 
 
 _KINDS: Mapping[str, type[WebhookTarget] | type[AppriseTarget]] = {"webhook": WebhookTarget, "apprise": AppriseTarget}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise SettingError(f"cannot read {path}: {error.strerror or error}.") from error
+    if len(content) > _MOST_BYTES:
+        raise SettingError(f"{path} must be smaller than {_MOST_BYTES} bytes.")
+    try:
+        return tomllib.loads(content.decode())
+    except ValueError:
+        # The parser's own words may quote a secret.
+        raise SettingError(f"{path} is not TOML in UTF-8.") from None
 
 
 def _targets(path: Path, kind: str, tables: Any) -> list[Target]:

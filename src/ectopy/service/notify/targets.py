@@ -148,7 +148,17 @@ def load_targets(path: Path) -> tuple[Target, ...]:
     ----------
     path : Path
         Tables ``[[webhook]]`` and ``[[apprise]]`` with the attributes of `WebhookTarget` and `AppriseTarget`; ``wants``
-        is a table with those of `Wants`.
+        is a table with those of `Wants`::
+
+            [[webhook]]
+            name = "ward 3"
+            url = "https://alarms.example.org/ectopy"
+            secret = "whsec_..."
+
+            [[apprise]]
+            name = "on call"
+            url = "mailtos://user:password@example.org"
+            wants = { priorities = ["high"], level = 1 }
 
     Raises
     ------

@@ -85,7 +85,7 @@ _ALL = (
         "Extreme bradycardia",
         _SP,
         _HIGH,
-        "median rate of 5 beats in a row below 40 per minute",
+        "rate of 5 beats in a row below 40 per minute, by mean and by median",
         _CINC,
         "/min",
         covers=("low rate", "pause"),

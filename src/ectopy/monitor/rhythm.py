@@ -12,8 +12,9 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Rates* are of beats in a row: all readable, the intervals between them known. The rate of extreme tachycardia is the
-mean over its beats; that of extreme bradycardia the median, so that neither one pause nor one early beat decides.
+*Rates* are of beats in a row: all readable, the intervals between them known. Extreme
+bradycardia is one by the mean of its intervals and by their median, so that neither one pause nor one early beat
+decides; all other rates are means.
 
 *A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
 comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
@@ -25,7 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf, isfinite, nan
-from statistics import median
+from statistics import fmean, median
 
 import numpy as np
 
@@ -342,7 +343,8 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
     heard_s, beats = state.heard_s, limits.extreme_low_beats
     if len(heard_s) < beats:
         return _UNKNOWN["extreme bradycardia"]
-    bpm = 60.0 / median(after - before for before, after in pairwise(heard_s))
+    intervals_s = [after - before for before, after in pairwise(heard_s)]
+    bpm = 60.0 / min(fmean(intervals_s), median(intervals_s))
     if bpm >= limits.extreme_low_bpm:
         return _ABSENT["extreme bradycardia"]
     text = f"{bpm:.1f} per minute over {beats} beats; below {limits.extreme_low_bpm:g} is extreme."

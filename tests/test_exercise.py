@@ -69,7 +69,7 @@ def test_slow_recovery_shows_its_figures():
     [
         [(0, 70), (120, 160), (300, 160), (600, 158)],  # goes on
         [(0, 70), (120, 125), (300, 125), (360, 118), (500, 115)],  # was never vigorous
-        [(0, 70), (60, 110), (70, 140), (80, 140), (90, 131), (140, 130), (200, 90)],  # was short
+        [(0, 70), (60, 110), (70, 140), (80, 140), (90, 131), (170, 131), (230, 90)],  # was short
         [(0, 70), (120, 160), (300, 160), (360, 140), (500, 131), (560, 131)],  # slower after the first minute
     ],
 )
@@ -87,6 +87,12 @@ def test_nothing_is_concluded_from_a_peak_before_a_long_unreadable_stretch():
     corners = [(0, 70), (120, 160), (300, 160), (420, 151), (440, 151)]
     assert "slow recovery" in present(effort(*corners))
     assert "slow recovery" not in present(effort(*corners, kinds=kinds, words=words))
+
+
+def test_a_short_gap_does_not_hide_a_slow_recovery():
+    times_s = beats_at((0, 70), (120, 160), (300, 160), (360, 151), (400, 151))
+    findings = [each for each in findings_of(times_s) if not 320 < each.at_s <= 325]
+    assert "slow recovery" in present(readings_of(findings, LIMITS))
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,8 @@ class RhythmState:
     row_s : tuple of float
         The last beats judged in a row, all readable, the intervals between them known.
     run : Run
+    longest : Run
+        The longest one of the last half second: a run that has already ended again is told as well.
     couplets_s : tuple of float
         Couplets of the last five minutes.
     alternating : int
@@ -137,6 +139,7 @@ class RhythmState:
     judged_s: float = -inf
     row_s: tuple[float, ...] = ()
     run: Run = field(default_factory=Run)
+    longest: Run = field(default_factory=Run)
     couplets_s: tuple[float, ...] = ()
     alternating: int = 0
     alternation_s: tuple[float, ...] = ()
@@ -191,10 +194,14 @@ def _tellable(findings: Findings) -> bool:
 
 
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
-    if not _tellable(findings):
-        return replace(state, at_s=findings.at_s, since_s=max(state.since_s, findings.known_to_s), heard_s=())
-    new = tuple(beat for beat in findings.heard_s.tolist() if beat > state.since_s)
-    return replace(state, at_s=findings.at_s, heard_s=(state.heard_s + new)[-limits.extreme_low_beats :])
+    since_s, heard_s = state.since_s, state.heard_s
+    if _tellable(findings):
+        new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > since_s)
+        heard_s = (heard_s + new)[-limits.extreme_low_beats :]
+    else:
+        since_s, heard_s = max(since_s, findings.known_to_s), ()
+    longest = state.run if findings.at_s > state.at_s else state.longest
+    return replace(state, at_s=findings.at_s, since_s=since_s, heard_s=heard_s, longest=longest)
 
 
 def _judge(
@@ -229,6 +236,7 @@ def _judge(
         judged_s=beat_s,
         row_s=row_s,
         run=run,
+        longest=max(state.longest, run, key=lambda either: either.beats),
         couplets_s=couplets_s,
         alternating=state.alternating + 1 if alternates else 1,
         alternation_s=(*state.alternation_s[1 - _MOST_EVIDENCE :], beat_s) if alternates else (beat_s,),
@@ -379,7 +387,7 @@ def _low_rate(state: RhythmState, limits: Limits) -> Reading:
 
 
 def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
-    run = state.run
+    run = state.longest
     if run.beats < limits.vt_beats:
         return _ABSENT["ventricular tachycardia"]
     known = run.intervals_s[1 - limits.vt_beats :]
@@ -396,11 +404,11 @@ def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
 
 
 def _ventricular_run(state: RhythmState, limits: Limits) -> Reading:
-    beats = state.run.beats
+    beats = state.longest.beats
     if beats < limits.run_beats:
         return _ABSENT["ventricular run"]
     text = f"{beats} ventricular-like beats in a row; {limits.run_beats} are a run."
-    return Reading("ventricular run", True, text, float(beats), float(limits.run_beats), state.run.times_s)
+    return Reading("ventricular run", True, text, float(beats), float(limits.run_beats), state.longest.times_s)
 
 
 def _couplets(state: RhythmState, limits: Limits) -> Reading:

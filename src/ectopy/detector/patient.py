@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,15 @@ class PatientNormal:
     irregularity: float
     beats: int
     leads: tuple[str, ...]
+
+    def for_leads(self, leads: tuple[str, ...]) -> PatientNormal | None:
+        """The same for other leads of which some are known; the others do not count. None where none is known."""
+        if leads == self.leads:
+            return self
+        rows = [self.leads.index(lead) if lead in self.leads else None for lead in leads]
+        template = np.stack([np.zeros(BEFORE + AFTER) if row is None else self.template[row] for row in rows])
+        clearness = np.array([0.0 if row is None else self.clearness[row] for row in rows])
+        return replace(self, template=template, clearness=clearness, leads=leads) if clearness.any() else None
 
     def save(self, path: Path) -> None:
         """Write as an ``.npz`` file, atomically.

@@ -108,7 +108,15 @@ _ALL = (
         "5 or more ventricular-like beats in a row above 100 per minute",
         _CINC,
         "/min",
-        covers=("ventricular run", "couplet", "bigeminy", "high rate", "not this patient's normal"),
+        covers=(
+            "extreme tachycardia",
+            "ventricular run",
+            "couplet",
+            "bigeminy",
+            "high rate",
+            "not this patient's normal",
+            "ectopy with effort",
+        ),
     ),
     Condition(
         "high rate",

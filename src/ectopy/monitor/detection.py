@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.baseline import Baseline, given_baseline, learn_baseline
+from ectopy.detector import Verdict
 from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge
@@ -46,6 +47,8 @@ class DetectionState:
         The beat before them.
     learning : bool
         Whether the patient's normal is being learned.
+    readable_before : bool
+        Whether the last judged beat was readable.
     """
 
     filters: FilterState
@@ -59,6 +62,7 @@ class DetectionState:
     lessons: CutBeats
     lessons_after: Before
     learning: bool
+    readable_before: bool = False
 
     @classmethod
     def fresh(cls, rate_hz: float, leads: int, normal: PatientNormal | None = None) -> DetectionState:
@@ -91,6 +95,8 @@ class Detected:
         Heartbeats told.
     beats : CutBeats
         Beats judged.
+    intervals_s : ndarray of float64, shape (n,)
+        RR interval before each of them; NaN unless it and the beat before are readable: of noise there is no rate.
     judgement : Judgement
         Of these.
     index, word : ndarray, shape (leads, seconds)
@@ -102,6 +108,7 @@ class Detected:
     known_to_s: float
     heard_s: NDArray[np.float64]
     beats: CutBeats
+    intervals_s: NDArray[np.float64]
     judgement: Judgement
     index: NDArray[np.float64]
     word: NDArray[np.str_]
@@ -144,8 +151,13 @@ def detect_step(
     state = replace(state, filters=filters, heartbeats=heartbeats, quality=quality, cut=cut)
     state, beats = _with_quality(state, beats, index)
     state, judgement, learned = _judged(state, beats, leads, criterion, learning_s)
+    readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
+    both = readable & np.concatenate([[state.readable_before], readable])[:-1]
+    intervals_s = np.where(both, beats.rr_s, np.nan)
+    if len(beats):
+        state = replace(state, readable_before=bool(readable[-1]))
     known_to_s = known_to(heartbeats) / (filtered.rate_hz / 2)
-    return state, Detected(known_to_s, heard_s, beats, judgement, index, word, learned)
+    return state, Detected(known_to_s, heard_s, beats, intervals_s, judgement, index, word, learned)
 
 
 def relearn(state: DetectionState) -> DetectionState:

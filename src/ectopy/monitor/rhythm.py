@@ -30,7 +30,7 @@ from statistics import fmean, median
 
 import numpy as np
 
-from ectopy.analysis import Hint
+from ectopy.judgement import Hint
 from ectopy.detector import Verdict
 from ectopy.events import RATE_OVER, RHYTHM_OVER, irregularity
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings

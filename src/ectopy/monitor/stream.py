@@ -80,6 +80,10 @@ class Segment:
         """The stream second of a sample."""
         return self.origin_s + (position - self.origin) / self.rate_hz
 
+    def piece_begins(self, piece: int) -> int:
+        """Position of the first sample of a piece."""
+        return self.origin + math.ceil(piece * PIECE_S * self.rate_hz)
+
     def continued_by(self, chunk: Chunk) -> bool:
         """Whether a chunk belongs to this segment."""
         return (chunk.stream, chunk.sampling_rate_hz, chunk.leads) == (self.stream, self.rate_hz, self.leads)
@@ -201,14 +205,10 @@ def _joined(segment: Segment) -> Arrived:
     samples = np.concatenate(parts) if len(parts) > 1 else segment.samples
     pieces, count = [], segment.pieces
     used = 0
-    while (size := _edge(segment, count + 1) - _edge(segment, count)) <= len(samples) - used:
+    while (size := segment.piece_begins(count + 1) - segment.piece_begins(count)) <= len(samples) - used:
         pieces.append(samples[used : used + size])
         used += size
         count += 1
     segment = replace(segment, wanted=wanted, samples=samples[used:], pieces=count, held=tuple(held))
     return Arrived(segment, tuple(pieces))
 
-
-def _edge(segment: Segment, piece: int) -> int:
-    """Where a piece begins, in samples from the origin of the segment."""
-    return math.ceil(piece * PIECE_S * segment.rate_hz)

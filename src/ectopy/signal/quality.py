@@ -13,7 +13,7 @@ reason in this order with an index below one half, or ``good``:
 ``lead off``
     The recorded signal spans more than 8 mV, or its mean has moved that far since the two seconds before: no ECG does
     that, an electrode that comes off or is touched does. Or it hardly moves at all: the filtered signal spans less than
-    10 uV, which is less than the noise of electrodes on skin.
+    4 uV, which is less than the noise of electrodes on skin.
 ``flat``
     The signal, as recorded or filtered, spans less than 50 uV. A loose electrode may look so, and so does a heart that
     stands still: the two cannot be told apart here.
@@ -48,7 +48,7 @@ READABLE = 0.5
 
 _MOST_SATURATED = 0.05
 _LEAST_RAIL_MV = 0.5
-_LEAST_MOVEMENT_MV = 0.01
+_LEAST_MOVEMENT_MV = 0.004
 _LEAST_SPAN_MV = 0.05
 _MOST_SPAN_MV = 8.0
 _MOST_FAST = 0.04

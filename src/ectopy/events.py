@@ -79,15 +79,16 @@ def irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
     ----------
     intervals_s : ndarray of float64, shape (n,)
         RR interval before each beat that is not ectopic; NaN where the beat before it is, or the interval is not known.
+        A pause says nothing of the rhythm and counts as not known.
 
     Returns
     -------
     ndarray of float64, shape (n - 64,)
         Of each stretch of 64 differences; NaN where fewer than half are known. Above `IRREGULAR` the rhythm is so.
     """
-    steps = np.square(np.diff(intervals_s))
-    rms = np.sqrt(_moving_mean(steps, RHYTHM_OVER, known=0.5))
-    share: NDArray[np.float64] = rms / _moving_mean(intervals_s[1:], RHYTHM_OVER, known=0.5)
+    known_s = np.where(intervals_s < PAUSE_S, intervals_s, np.nan)
+    rms = np.sqrt(_moving_mean(np.square(np.diff(known_s)), RHYTHM_OVER, known=0.5))
+    share: NDArray[np.float64] = rms / _moving_mean(known_s[1:], RHYTHM_OVER, known=0.5)
     return share
 
 

@@ -34,8 +34,10 @@ class DetectionState:
     ----------
     filters, heartbeats, quality, cut
         Of the steps from samples to beats.
-    readable : ndarray of bool, shape (leads, at most 8)
-        Of the last judged seconds.
+    seconds : ndarray of int64, shape (k,)
+        The last judged seconds, and those of beats whose next beat has not come.
+    readable : ndarray of bool, shape (leads, k)
+        Whether each lead is readable in them.
     waiting : CutBeats
         Beats whose second is not judged yet.
     before : Before
@@ -55,6 +57,7 @@ class DetectionState:
     heartbeats: HeartbeatState
     quality: QualityState
     cut: CutState
+    seconds: NDArray[np.int64]
     readable: NDArray[np.bool_]
     waiting: CutBeats
     before: Before
@@ -73,6 +76,7 @@ class DetectionState:
             heartbeats=HeartbeatState.fresh(leads),
             quality=QualityState.fresh(leads),
             cut=CutState.fresh(leads),
+            seconds=np.empty(0, np.int64),
             readable=np.empty((leads, 0), np.bool_),
             waiting=none,
             before=Before(),
@@ -174,14 +178,16 @@ def _with_quality(
     state: DetectionState, beats: CutBeats, index: NDArray[np.float64]
 ) -> tuple[DetectionState, CutBeats]:
     """The beats whose second is judged, readable only where it is."""
+    judged = state.quality.cleaned_seconds
+    seconds = np.concatenate([state.seconds, np.arange(judged - index.shape[1], judged)])
     readable = np.concatenate([state.readable, index >= READABLE], axis=1)
-    first = state.quality.cleaned_seconds - readable.shape[1]
     waiting = CutBeats.joined([state.waiting, beats]) if len(beats) else state.waiting
-    second = waiting.times_s.astype(int) - first
-    ready = int(np.searchsorted(second, readable.shape[1]))
+    of_beats = waiting.times_s.astype(int)
+    ready = int(np.searchsorted(of_beats, judged))
     known = waiting[:ready]
-    known = replace(known, readable=known.readable & readable[:, second[:ready]].T)
-    return replace(state, readable=readable[:, -_SECONDS_KEPT:], waiting=waiting[ready:]), known
+    known = replace(known, readable=known.readable & readable[:, np.searchsorted(seconds, of_beats[:ready])].T)
+    needed = (seconds >= judged - _SECONDS_KEPT) | np.isin(seconds, state.cut.times_s.astype(int))
+    return replace(state, seconds=seconds[needed], readable=readable[:, needed], waiting=waiting[ready:]), known
 
 
 def _judged(

@@ -1,7 +1,7 @@
 """The monitor of one patient: a pure function from a state and an input to the next state and events.
 
-No file, no network, no clock and no thread is touched here: the time comes with the inputs, and the same inputs give the
-same events, however the samples are cut into chunks and wherever the state was stored and restored in between.
+No file, no network, no clock and no thread is touched here: the time comes with the inputs, and the same inputs give
+the same events, however the samples are cut into chunks and wherever the state was stored and restored in between.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class MonitorState:
         When the newest samples came, or watching began.
     sent_offset_s : float or None
         The sender's clock at stream second 0; None where it has none.
-    raised : tuple of str
-        Technical conditions that are there and that samples alone do not end.
+    silent : bool
+        Whether no samples come, which has been told.
     """
 
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
@@ -101,7 +101,7 @@ class MonitorState:
     clock_s: float = 0.0
     received: float = 0.0
     sent_offset_s: float | None = None
-    raised: tuple[str, ...] = ()
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,9 @@ class _Step:
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - self._second(chunk.received)
             if ahead_s > _MOST_AHEAD_S:
-                text = f"position {chunk.position} lies {ahead_s:.0f} s ahead of the time; count from the stream's start."
+                text = (
+                    f"position {chunk.position} lies {ahead_s:.0f} s ahead of the time; count from the stream's start."
+                )
                 self._refuse(chunk.received, text)
                 return
             if ahead_s > _LEAST_DRIFT_S:
@@ -217,8 +219,8 @@ class _Step:
         if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
             self._process(give_up_waiting(signal.segment))
         reading = no_data(now, self.state.received)
-        if reading.present and "no data" not in self.state.raised:
-            self.state = replace(self.state, raised=(*self.state.raised, "no data"))
+        if reading.present and not self.state.silent:
+            self.state = replace(self.state, silent=True)
             self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,))
         alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
         self._alarms(alarms, transitions)
@@ -320,10 +322,7 @@ class _Step:
         length_s = len(chunk.signal) / chunk.sampling_rate_hz
         newest = (chunk.sent + length_s, None if expected is None else expected + length_s)
         reading = clock(*newest, chunk.received)
-        if reading.present or "clock" in self.state.raised:
-            raised = tuple(code for code in self.state.raised if code != "clock")
-            self.state = replace(self.state, raised=(*raised, "clock") if reading.present else raised)
-            self._weigh(max(at_s, self.state.clock_s), (reading,))
+        self._weigh(max(at_s, self.state.clock_s), (reading,))
         self.state = replace(self.state, sent_offset_s=chunk.sent - at_s)
 
     # Signal
@@ -353,7 +352,7 @@ class _Step:
         except Exception as error:  # a fault of the software must be told, and must not end the watching
             self._fail(end, error)
             return
-        readings = [] if not state.raised else self._recovered()
+        readings = [Reading("no data", False), Reading("detector failed", False)]
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
         self._quality(at_s, signal, detected)
@@ -364,6 +363,7 @@ class _Step:
         self.state = replace(
             self.state,
             signal=replace(signal, detection=detection, recent=recent, words=words),
+            silent=False,
             clock_s=max(at_s, self.state.clock_s),
         )
         if detected.learned:
@@ -381,17 +381,9 @@ class _Step:
             self.state,
             signal=Signal(segment, end, detection, no_beats(leads)),
             clock_s=max(at_s, self.state.clock_s),
-            raised=(*(code for code in self.state.raised if code != "detector failed"), "detector failed"),
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
         self._weigh(at_s, (Reading("detector failed", True, text),))
-
-    def _recovered(self) -> list[Reading]:
-        """What is over now that samples have come and were analysed."""
-        over = [code for code in ("no data", "detector failed") if code in self.state.raised]
-        raised = tuple(code for code in self.state.raised if code not in over)
-        self.state = replace(self.state, raised=raised)
-        return [Reading(code, False) for code in over]
 
     def _learned(self, at_s: float, detection: DetectionState) -> Reading:
         baseline = detection.baseline
@@ -449,9 +441,7 @@ class _Step:
         if signal is None or transition.change not in ("raised", "returned"):
             return AlarmChanged(self._number(), transition.at_s, transition, strip)
         baseline, detector = signal.detection.baseline, self.monitor.criterion.detector
-        evidence = evidence_of(
-            alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector
-        )
+        evidence = evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
         return AlarmChanged(self._number(), transition.at_s, transition, strip, evidence)
 
     def _notice(self, at_s: float, subject: str, text: str) -> None:

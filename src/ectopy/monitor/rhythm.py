@@ -30,9 +30,9 @@ from statistics import fmean, median
 
 import numpy as np
 
-from ectopy.judgement import Hint
 from ectopy.detector import Verdict
 from ectopy.events import RATE_OVER, RHYTHM_OVER, irregularity
+from ectopy.judgement import Hint
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits

@@ -211,4 +211,3 @@ def _joined(segment: Segment) -> Arrived:
         count += 1
     segment = replace(segment, wanted=wanted, samples=samples[used:], pieces=count, held=tuple(held))
     return Arrived(segment, tuple(pieces))
-

@@ -525,6 +525,27 @@ WATCHED = ("asystole", "extreme bradycardia", "low rate", "pause", "ventricular 
 LONGEST_S = DEFAULT.low.acknowledged_s + DEFAULT.most_escalations * 300.0
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([True, False, None]), st.sampled_from([True, False, None]), st.sampled_from([0.5, 6.0])
+        ),
+        min_size=4,
+        max_size=12,
+    )
+)
+def test_a_high_priority_condition_under_another_one_is_never_without_an_active_alarm(sequence):
+    bed, now_s, there = Bed(), 0.0, {}
+    for asystole, bradycardia, step_s in sequence:
+        readings = {"asystole": asystole, "extreme bradycardia": bradycardia}
+        there |= {code: known for code, known in readings.items() if known is not None}
+        now_s += step_s
+        bed.read(now_s, readings)
+        alarmed = {alarm.condition for alarm in active(bed.state) if alarm.state is State.ACTIVE}
+        assert "asystole" in alarmed or not there.get("asystole")
+        assert alarmed or not there.get("extreme bradycardia")
+
+
 class Alarms(RuleBasedStateMachine):
     """One patient, twice: with the time looked at often and the state stored now and then, and without."""
 

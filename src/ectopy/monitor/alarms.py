@@ -10,10 +10,10 @@ such between them, and goes on from what had been counted before.
 *Latching.* An alarm of a latching priority that nobody has acknowledged outlasts its condition until somebody does. If
 the condition returns before that, the same alarm becomes active again.
 
-*Covering.* While the alarm of a condition is active, the conditions it covers raise none. One that is there when that
-alarm ends, or is latched, raises its own then; of high priority even if it cannot be told at that moment, so that it is
-never without an alarm. An alarm that is older than the one that covers its condition goes on as before: an alarm ends
-only when its condition has gone.
+*Covering.* While the alarm of a condition is active, acknowledged or not, the conditions it covers raise none. One that
+is there when that alarm ends, or is latched, raises its own then; of high priority even if it cannot be told at that
+moment, so that it is never without an alarm. An alarm that is older than the one that covers its condition goes on as
+before: an alarm ends only when its condition has gone.
 
 *Acknowledging* silences one alarm for a time, at most until it ends; when the condition returns, that is a new alarm.
 

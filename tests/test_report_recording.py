@@ -316,7 +316,12 @@ def test_the_trend_of_a_day_stays_small(case: Case) -> None:
     day = replace(
         case.analysis,
         beats=replace(beats, times_s=times_s, rr_s=np.tile(beats.rr_s, copies)),
-        quality=replace(quality, index=np.tile(quality.index, copies), duration_s=copies * length),
+        quality=replace(
+            quality,
+            index=np.tile(quality.index, copies),
+            word=np.tile(quality.word, copies),
+            duration_s=copies * length,
+        ),
         verdict=np.tile(case.analysis.verdict, copies),
         hint=np.tile(case.analysis.hint, copies),
     )

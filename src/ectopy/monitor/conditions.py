@@ -91,16 +91,6 @@ _ALL = (
         covers=("low rate", "pause"),
     ),
     Condition(
-        "extreme tachycardia",
-        "Extreme tachycardia",
-        _SP,
-        _HIGH,
-        "mean rate of 17 beats in a row above 140 per minute; in exercise above a limit by age",
-        _CINC,
-        "/min",
-        covers=("high rate",),
-    ),
-    Condition(
         "ventricular tachycardia",
         "Ventricular tachycardia",
         _SP,
@@ -117,6 +107,16 @@ _ALL = (
             "not this patient's normal",
             "ectopy with effort",
         ),
+    ),
+    Condition(
+        "extreme tachycardia",
+        "Extreme tachycardia",
+        _SP,
+        _HIGH,
+        "mean rate of 17 beats in a row above 140 per minute; in exercise above a limit by age",
+        _CINC,
+        "/min",
+        covers=("high rate",),
     ),
     Condition(
         "high rate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, TypeVar, get_origin
 
 import msgspec
@@ -26,6 +27,7 @@ EVENTS: dict[str, type] = {
 
 _KINDS = {kind: name for name, kind in (INPUTS | EVENTS).items()}
 _PLAIN = "biufU"
+_NUMBER_OR_TEXT = re.compile(rf"[<>|][{_PLAIN}][1-9]\d{{0,5}}")
 _MOST_AXES = 8
 
 
@@ -58,7 +60,7 @@ def decode(kind: type[T], content: bytes) -> T:
     """
     try:
         return msgspec.msgpack.decode(content, type=kind, dec_hook=_from_parts)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"these bytes are no {kind.__name__}: {error}.") from error
 
 
@@ -95,10 +97,9 @@ def _from_parts(kind: type, parts: object) -> NDArray[Any]:
 
 
 def _dtype(name: str) -> np.dtype[Any]:
+    if not _NUMBER_OR_TEXT.fullmatch(name):
+        raise ValueError(f"{name!r} is neither a type of number nor of text")
     try:
-        dtype = np.dtype(name)
-    except (TypeError, ValueError, SyntaxError) as error:
+        return np.dtype(name)
+    except TypeError as error:
         raise ValueError(f"{name!r} is no type of number") from error
-    if dtype.kind not in _PLAIN or dtype.shape or not dtype.itemsize:
-        raise ValueError(f"{name!r} is neither a number nor text")
-    return dtype

@@ -130,6 +130,7 @@ def read_events(
     event, log = tables.events.c, tables.alarm_log.c
     query = (
         sa.select(tables.events, tables.patients.c.patient, log.body.label("transition"))
+        .select_from(tables.events)
         .join(tables.patients)
         .outerjoin(tables.alarm_log, sa.and_(log.patient_id == event.patient_id, log.event == event.number))
         .where(event.id > after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import Any
@@ -48,15 +48,17 @@ def _forget_old(database: Database, past: _Past, older_than: float) -> list[Forg
     while more:
         with database.writing() as connection:
             chunks = list(takewhile(lambda row: row.received < older_than, _oldest_chunks(connection, past)))
-            done.append(_delete(connection, past, chunks, older_than))
+            size = _delete_chunks(connection, past, chunks)
+            done.append(Forgotten(len(chunks), _delete_beats(connection, past, older_than), size))
         more = _AT_A_TIME in (done[-1].chunks, done[-1].beats)
     return done
 
 
-def _forget_much(database: Database, pasts: Sequence[_Past], larger_than_bytes: int) -> list[Forgotten]:
+def _forget_much(database: Database, pasts: Iterable[_Past], larger_than_bytes: int) -> list[Forgotten]:
+    queue: list[tuple[float, int, _Past]] = []
     with database.reading() as connection:
-        queue = [(row.received, past.patient_id, past) for past in pasts for row in _oldest_chunks(connection, past, 1)]
-    heapq.heapify(queue)
+        for past in pasts:
+            _enqueue(queue, connection, past)
     done: list[Forgotten] = []
     while queue:
         _, _, past = heapq.heappop(queue)
@@ -65,12 +67,19 @@ def _forget_much(database: Database, pasts: Sequence[_Past], larger_than_bytes: 
             if excess <= 0:
                 break
             oldest = _oldest_chunks(connection, past)
-            before = accumulate((row.bytes for row in oldest), initial=0)
-            chunks = [row for row, freed in zip(oldest, before, strict=False) if freed < excess]
-            done.append(_delete(connection, past, chunks, chunks[-1].received))
-            for row in _oldest_chunks(connection, past, 1):
-                heapq.heappush(queue, (row.received, past.patient_id, past))
+            freed_before = accumulate((row.bytes for row in oldest), initial=0)
+            chunks = [row for row, freed in zip(oldest, freed_before, strict=False) if freed < excess]
+            done.append(Forgotten(len(chunks), 0, _delete_chunks(connection, past, chunks)))
+            _enqueue(queue, connection, past)
+        for row in chunks[-1:]:
+            done += _forget_old(database, past, row.received)
     return done
+
+
+def _enqueue(queue: list[tuple[float, int, _Past]], connection: sa.Connection, past: _Past) -> None:
+    """Put a patient who has chunks to forget where its oldest one belongs."""
+    for row in _oldest_chunks(connection, past, 1):
+        heapq.heappush(queue, (row.received, past.patient_id, past))
 
 
 def _oldest_chunks(
@@ -85,17 +94,20 @@ def _oldest_chunks(
     ).all()
 
 
-def _delete(
-    connection: sa.Connection, past: _Past, chunks: Sequence[sa.Row[*tuple[Any, ...]]], before: float
-) -> Forgotten:
-    """Delete the first chunks of a patient, and the beats before a time."""
-    size = sum(row.bytes for row in chunks)
-    if chunks:
-        chunk = tables.waveforms.c
-        connection.execute(
-            sa.delete(tables.waveforms).where(chunk.patient_id == past.patient_id, chunk.number <= chunks[-1].number)
-        )
-        add_bytes(connection, -size)
+def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[sa.Row[*tuple[Any, ...]]]) -> int:
+    """Delete the first chunks of a patient; how many bytes of samples that were."""
+    if not chunks:
+        return 0
+    chunk = tables.waveforms.c
+    connection.execute(
+        sa.delete(tables.waveforms).where(chunk.patient_id == past.patient_id, chunk.number <= chunks[-1].number)
+    )
+    size: int = sum(row.bytes for row in chunks)
+    add_bytes(connection, -size)
+    return size
+
+
+def _delete_beats(connection: sa.Connection, past: _Past, before: float) -> int:
     beat = tables.beats.c
     oldest = (
         sa.select(beat.number)
@@ -103,7 +115,6 @@ def _delete(
         .order_by(beat.time)
         .limit(_AT_A_TIME)
     )
-    beats = connection.execute(
+    return connection.execute(
         sa.delete(tables.beats).where(beat.patient_id == past.patient_id, beat.number.in_(oldest))
-    )
-    return Forgotten(len(chunks), beats.rowcount, size)
+    ).rowcount

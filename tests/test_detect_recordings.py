@@ -11,10 +11,11 @@ import pytest
 
 from ectopy import read
 from ectopy.ambulatory import load_ambulatory
-from ectopy.analysis import Hint, analyse
+from ectopy.analysis import analyse
 from ectopy.batch import load_detector
 from ectopy.datasets import simulate_recording
 from ectopy.formats.wfdb import read_annotations
+from ectopy.judgement import Hint
 from ectopy.recording import Recording
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ectopy.analysis import Analysis, Hint
+from ectopy.analysis import Analysis
 from ectopy.events import Event, find_events
+from ectopy.judgement import Hint
 from ectopy.signal import Quality
 from ectopy.signal.cut import CutBeats
 
@@ -21,7 +22,13 @@ def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
     rr = np.array(rr_s if rr_s is not None else [np.nan, *[0.8] * (n - 1)][:n])
     nothing = np.zeros(n)
     beats = CutBeats(
-        np.cumsum(np.nan_to_num(rr)), np.zeros((n, 1, 148), np.float32), np.ones((n, 1), bool), nothing, nothing, rr
+        np.cumsum(np.nan_to_num(rr)),
+        np.zeros((n, 1, 148), np.float32),
+        np.ones((n, 1), bool),
+        nothing,
+        nothing,
+        nothing,
+        rr,
     )
     hint = np.array([LETTERS[letter].value for letter in letters], dtype="U21")
     verdict = np.where(hint == "", "NORMAL", "ABNORMAL")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from ectopy.ambulatory import learn_from, load_ambulatory, normal_beats, train_ambulatory
-from ectopy.analysis import Analysis, Hint, analyse
+from ectopy.analysis import Analysis, analyse
 from ectopy.datasets import Episode, load_simulated, simulate_recording
 from ectopy.detector import Detector, ThresholdRule, Verdict
 from ectopy.detector.patient import PatientNormal, compare, learn_normal
 from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError, SettingError
+from ectopy.judgement import Hint
 from ectopy.model import TrainingSettings
 from ectopy.recording import Recording
 from ectopy.signal import filter_signal, find_heartbeats

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from ectopy.ambulatory import load_ambulatory
-from ectopy.analysis import Analysis, Hint, analyse
+from ectopy.analysis import Analysis, analyse
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
 from ectopy.detector.patient import align, compare
 from ectopy.errors import OutputError
 from ectopy.events import Event, find_events
+from ectopy.judgement import Hint
 from ectopy.recording import Recording
 from ectopy.report import paper, recording_report, words
 from ectopy.report.paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip

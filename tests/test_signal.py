@@ -14,7 +14,7 @@ from scipy.signal import firwin
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.recording import Recording
-from ectopy.signal import Filtered, FilterSettings, filter_signal, find_heartbeats
+from ectopy.signal import Filtered, FilterSettings, filter_signal, filter_twice, find_heartbeats
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.fir import Fir, FirState, fir_apply, fir_end, fir_step
 from ectopy.signal.heartbeats import (
@@ -53,7 +53,7 @@ def with_random_gaps(rng: np.random.Generator, signal: NDArray) -> NDArray[np.fl
 
 
 def beats(signal: NDArray, rate_hz: float = 250.0, settings: FilterSettings | None = None) -> NDArray[np.float64]:
-    return find_heartbeats(filter_signal(signal, rate_hz, settings))
+    return find_heartbeats(filter_twice(signal, rate_hz, settings)[0])
 
 
 def true_beats(recording: Recording) -> NDArray[np.float64]:
@@ -121,27 +121,29 @@ def test_a_stream_is_filtered_and_searched_as_the_whole_signal_is(rate_hz, cuts,
     rng = np.random.default_rng(seed)
     signal = with_random_gaps(rng, ecg(rng.uniform(0.1, 25), rate_hz, seed, ectopic={"V": 0.2}).signal)
     plan = Filter.of(rate_hz)
-    whole = filter_signal(signal, rate_hz)
+    both = filter_twice(signal, rate_hz)
+    whole = both[0]
     found = find_heartbeats(whole)
 
     state, parts = plan.fresh(2), []
     hearts, told = HeartbeatState.fresh(2), []
     for piece in pieces(len(signal), cuts):
-        state, part = filter_step(plan, state, signal[piece].T)
-        hearts, some = heartbeats_step(hearts, part)
+        state, *part = filter_step(plan, state, signal[piece].T)
+        hearts, some = heartbeats_step(hearts, part[0])
         parts.append(part)
         told.append(some)
-    parts.append(filter_end(plan, state))
-    hearts, some = heartbeats_step(hearts, parts[-1])
+    parts.append([*filter_end(plan, state)])
+    hearts, some = heartbeats_step(hearts, parts[-1][0])
     told += [some, heartbeats_end(hearts)]
-    for name in ("signal", "missing"):
-        together = np.concatenate([getattr(part, name) for part in parts], axis=1)
-        np.testing.assert_array_equal(together, getattr(whole, name))
+    for streamed, expected in zip(zip(*parts, strict=True), both, strict=True):
+        for name in ("signal", "missing"):
+            together = np.concatenate([getattr(part, name) for part in streamed], axis=1)
+            np.testing.assert_array_equal(together, getattr(expected, name))
     np.testing.assert_array_equal(np.concatenate(told) / (whole.rate_hz / 2), found)
 
     hearts, told = HeartbeatState.fresh(2), []
     for piece in pieces(whole.signal.shape[1], other_cuts):
-        hearts, some = heartbeats_step(hearts, Filtered(whole.signal[:, piece], whole.missing[:, piece]))
+        hearts, some = heartbeats_step(hearts, whole[piece])
         told.append(some)
     np.testing.assert_array_equal(np.concatenate([*told, heartbeats_end(hearts)]) / (whole.rate_hz / 2), found)
 
@@ -149,8 +151,8 @@ def test_a_stream_is_filtered_and_searched_as_the_whole_signal_is(rate_hz, cuts,
 def test_a_long_recording_is_filtered_over_its_blocks_without_a_seam():
     signal = ecg(1300, 100.0).signal
     plan = Filter.of(100.0)
-    state, begun = filter_step(plan, plan.fresh(2), signal.T)
-    rest = filter_end(plan, state)
+    state, _, begun = filter_step(plan, plan.fresh(2), signal.T)
+    _, rest = filter_end(plan, state)
     whole = filter_signal(signal, 100.0)
     np.testing.assert_array_equal(whole.signal, np.concatenate([begun.signal, rest.signal], axis=1))
     assert begun.signal.shape[1] == pytest.approx(1299 * 180, abs=90)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.patient import LEARNING_S, compare, learn_normal
-from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing
+from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
 from ectopy.detector.recordings import RecordingCalibration
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.model import Progress, TrainingSettings
 from ectopy.pipeline import train
 from ectopy.recording import Annotations, Recording
-from ectopy.signal import filter_signal, find_heartbeats
+from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
 
 NORMAL_SYMBOLS = tuple("NLRej")
@@ -77,13 +77,13 @@ def learn_from(recording: Recording) -> Lessons | None:
     """What a recording with reference annotations teaches; None where it has no normal beats."""
     if recording.annotations is None:
         return None
-    filtered = filter_signal(recording.signal, recording.sampling_rate_hz)
-    beats = cut_beats(filtered, find_heartbeats(filtered))
+    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz)
+    beats = cut_beats(filtered, find_heartbeats(early))
     normal = normal_beats(beats, recording.annotations, recording.sampling_rate_hz) & beats.readable.all(axis=1)
     taught = spread(np.flatnonzero(normal), _TAUGHT_PER_RECORD)
     if not len(taught):
         return None
-    rows = population_beats(beats).samples.reshape(len(beats), len(recording.leads), -1)[taught]
+    rows = population_beats(beats, usual_height_mv(beats)).samples.reshape(len(beats), len(recording.leads), -1)[taught]
     later = spread(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
     baseline = learn_normal(beats, recording.leads)
     scores = np.empty(0) if baseline is None else compare(beats, baseline).score[later]

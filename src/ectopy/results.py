@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ectopy.analysis import Analysis, Hint
+from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
 from ectopy.detector.results import as_csv, known
 from ectopy.errors import SettingError
 from ectopy.events import Event
 from ectopy.files import write_text
 from ectopy.formats import write_annotations
+from ectopy.judgement import Hint
 from ectopy.recording import Annotations, Recording
 from ectopy.statements import STATEMENTS
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,15 @@ class PatientNormal:
     irregularity: float
     beats: int
     leads: tuple[str, ...]
+
+    def for_leads(self, leads: tuple[str, ...]) -> PatientNormal | None:
+        """The same for other leads of which some are known; the others do not count. None where none is known."""
+        if leads == self.leads:
+            return self
+        rows = [self.leads.index(lead) if lead in self.leads else None for lead in leads]
+        template = np.stack([np.zeros(BEFORE + AFTER) if row is None else self.template[row] for row in rows])
+        clearness = np.array([0.0 if row is None else self.clearness[row] for row in rows])
+        return replace(self, template=template, clearness=clearness, leads=leads) if clearness.any() else None
 
     def save(self, path: Path) -> None:
         """Write as an ``.npz`` file, atomically.
@@ -124,6 +133,10 @@ class Evidence:
     prematurity: NDArray[np.float64]
     delay: NDArray[np.float64]
 
+    def __getitem__(self, rows: slice) -> Evidence:
+        """Of some of the beats."""
+        return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
+
     @property
     def score(self) -> NDArray[np.float64]:
         """One number, larger = more abnormal; comparable between patients.
@@ -142,31 +155,35 @@ class Evidence:
         return likeness
 
 
-def learn_normal(beats: CutBeats, leads: tuple[str, ...], until_s: float = LEARNING_S) -> PatientNormal | None:
-    """Learn a patient's normal from the beats up to a time; None where they are too few or too different.
+def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientNormal | None:
+    """Learn a patient's normal from the first beats; None where they are too few or too different.
 
     Parameters
     ----------
     beats : CutBeats
     leads : tuple of str
-    until_s : float
-        300 by default.
+    learning_s : float
+        How long is learned from, seconds from the first readable beat; 300 by default.
     """
-    return _learn(beats, _first(beats, until_s), leads)
+    return _learn(beats, learning_beats(beats, learning_s), leads)
 
 
-def learn_other_form(beats: CutBeats, normal: PatientNormal, until_s: float = LEARNING_S) -> PatientNormal | None:
-    """Learn from the beats up to a time that are unlike the normal learned there; None where they are too few.
+def learn_other_form(beats: CutBeats, normal: PatientNormal, learning_s: float = LEARNING_S) -> PatientNormal | None:
+    """Learn from those of the first beats that are unlike the normal learned from them; None where they are too few.
 
     Where a recording starts in an abnormal rhythm, these are the normal beats.
     """
-    first = _first(beats, until_s)
-    unlike = compare(beats, normal).shape[first] > _OTHER_FORM
+    first = learning_beats(beats, learning_s)
+    unlike = compare(beats[first], normal).shape > _OTHER_FORM
     return _learn(beats, first[unlike], normal.leads)
 
 
-def _first(beats: CutBeats, until_s: float) -> NDArray[np.intp]:
-    return np.flatnonzero((beats.times_s < until_s) & beats.readable.any(axis=1))[:_MOST_LEARNED]
+def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[np.intp]:
+    """Which beats are learned from: the readable ones of so many seconds from the first of them, at most 2000."""
+    readable = np.flatnonzero(beats.readable.any(axis=1))
+    until_s = beats.times_s[readable[:1]].sum() + learning_s
+    first: NDArray[np.intp] = readable[beats.times_s[readable] < until_s][:_MOST_LEARNED]
+    return first
 
 
 def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> PatientNormal | None:

@@ -27,15 +27,20 @@ def usual_height_mv(beats: CutBeats) -> NDArray[np.float64]:
     return height
 
 
-def population_beats(beats: CutBeats, source: str = "", labels: NDArray[np.int_] | None = None) -> Beats:
+def population_beats(
+    beats: CutBeats, height_mv: NDArray[np.float64], source: str = "", labels: NDArray[np.int_] | None = None
+) -> Beats:
     """All leads of all beats, one row for each, in the layout of the population model.
 
     Parameters
     ----------
+    beats : CutBeats
+    height_mv : ndarray of float64, shape (leads,)
+        Usual height of the patient's beats, from `usual_height_mv`.
     labels : ndarray of int, shape (n,), optional
         One per beat.
     """
-    samples = beats.samples[:, :, MARGIN:-MARGIN] / usual_height_mv(beats)[:, None]
+    samples = beats.samples[:, :, MARGIN:-MARGIN] / height_mv[:, None]
     samples = samples - np.median(samples, axis=2, keepdims=True)
     samples = np.where(beats.readable[:, :, None], samples, np.nan)
     leads = samples.shape[1]
@@ -47,15 +52,22 @@ def population_beats(beats: CutBeats, source: str = "", labels: NDArray[np.int_]
     )
 
 
-def population_score(detector: Detector, beats: CutBeats) -> NDArray[np.float64]:
+def population_score(detector: Detector, beats: CutBeats, height_mv: NDArray[np.float64]) -> NDArray[np.float64]:
     """How unlike the normal beats of other people a beat is, mean over the readable leads; with its timing.
+
+    Parameters
+    ----------
+    detector : Detector
+    beats : CutBeats
+    height_mv : ndarray of float64, shape (leads,)
+        Usual height of the patient's beats.
 
     Returns
     -------
     ndarray of float64, shape (n,)
         Larger = more abnormal; NaN = not readable.
     """
-    scores = detector.score(population_beats(beats)).reshape(beats.readable.shape)
+    scores = detector.score(population_beats(beats, height_mv)).reshape(beats.readable.shape)
     known = np.isfinite(scores)
     count = known.sum(axis=1)
     mean = np.divide(np.where(known, scores, 0.0).sum(axis=1), count, out=np.full(len(scores), np.nan), where=count > 0)

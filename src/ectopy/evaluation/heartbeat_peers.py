@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.recording import Recording
-from ectopy.signal import filter_signal, find_heartbeats
+from ectopy.signal import filter_twice, find_heartbeats
 
 Positions = NDArray[np.int64]
 
@@ -75,7 +75,7 @@ def ectopy_first_lead(samples: Samples) -> Positions:
 
 
 def _ectopy(signal: NDArray[np.float32], rate_hz: float) -> Positions:
-    seconds = find_heartbeats(filter_signal(signal, rate_hz))
+    seconds = find_heartbeats(filter_twice(signal, rate_hz)[0])
     return np.minimum(np.rint(seconds * rate_hz).astype(np.int64), len(signal) - 1)
 
 

@@ -26,7 +26,7 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.datasets.mitdb import DS1, DS2
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S
-from ectopy.detector.population import population_score
+from ectopy.detector.population import population_score, usual_height_mv
 from ectopy.detector.recordings import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
@@ -305,4 +305,4 @@ def _peer_score(name: str, analysis: Analysis, detector: Detector) -> Scores:
         return knn_score(analysis.beats)
     if name == "pca":
         return pca_score(analysis.beats)
-    return population_score(detector, analysis.beats)
+    return population_score(detector, analysis.beats, usual_height_mv(analysis.beats))

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.detector.patient import LEARNING_S, LEAST_BEATS
-from ectopy.detector.population import population_beats
+from ectopy.detector.patient import LEAST_BEATS, learning_beats
+from ectopy.detector.population import population_beats, usual_height_mv
 from ectopy.signal.cut import CutBeats
 
 Scores = NDArray[np.float64]
@@ -68,11 +68,13 @@ def pca_score(beats: CutBeats) -> Scores:
 
 def _prepared(beats: CutBeats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Beats of shape (n, leads, samples), without the leads that are mostly unreadable at first; which are learned."""
-    first = np.flatnonzero((beats.times_s < LEARNING_S) & beats.readable.any(axis=1))
+    first = learning_beats(beats)
     if not len(first):
         return np.empty((len(beats), 0, 0)), first
     leads = np.flatnonzero(beats.readable[first].mean(axis=0) > 0.5)
-    rows = population_beats(beats).samples.reshape(len(beats), beats.samples.shape[1], -1)[:, leads]
+    rows = population_beats(beats, usual_height_mv(beats)).samples.reshape(len(beats), beats.samples.shape[1], -1)[
+        :, leads
+    ]
     learned = first[beats.readable[first][:, leads].all(axis=1)] if len(leads) else first[:0]
     return rows.astype(np.float64), learned
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ectopy.analysis import Analysis, Hint
+from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
 from ectopy.detector.patient import align
 from ectopy.events import Event
 from ectopy.files import check_writable, write_text
+from ectopy.judgement import Hint
 from ectopy.recording import Recording
 from ectopy.report import paper, plots, words
 from ectopy.report.pages import Figure, Tile, render, require_extra

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis import Analysis, Hint
+from ectopy.analysis import Analysis
 from ectopy.events import Event
+from ectopy.judgement import Hint
 from ectopy.report.plots import Spans, Trend
 
 WINDOW_S = 10.0

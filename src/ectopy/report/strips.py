@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis import Analysis, Hint
+from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
 from ectopy.events import Event
+from ectopy.judgement import Hint
 from ectopy.recording import Recording
 from ectopy.report import words
 from ectopy.report.paper import Mark, Strip

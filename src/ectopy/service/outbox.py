@@ -61,10 +61,13 @@ class Delivery:
 
 
 class Outbox(Protocol):
-    """Where messages wait."""
+    """Where messages wait. Called from several threads at once."""
 
-    def claim(self, now: float, most: int) -> list[Delivery]:
-        """Messages that are due, oldest and of high priority first; they are due again after a minute."""
+    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
+        """Messages for a target, all of high priority or all others, that are due, oldest first.
+
+        They are due again after a minute. An attempt counts when it has succeeded or failed.
+        """
 
     def succeeded(self, key: str, now: float, receipt: str) -> None:
         """A message has been taken."""
@@ -73,4 +76,7 @@ class Outbox(Protocol):
         """An attempt has failed; the next one at `due`, or none any more."""
 
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Messages of high priority that are so old and that no target has taken."""
+        """Messages of high priority that are so old and not taken, nor any later one about the same patient.
+
+        That is: since `created`, no target has taken a message of high priority about the patient.
+        """

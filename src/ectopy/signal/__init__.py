@@ -1,6 +1,6 @@
 """Samples to beats: filters, where the heartbeats are, how far each lead can be trusted."""
 
-from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered, FilterSettings, filter_signal
+from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered, FilterSettings, filter_signal, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.quality import Quality, Stretch, assess
 
@@ -12,5 +12,6 @@ __all__ = [
     "Stretch",
     "assess",
     "filter_signal",
+    "filter_twice",
     "find_heartbeats",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -67,6 +68,10 @@ class Filtered:
     signal: NDArray[np.float64]
     missing: NDArray[np.bool_]
     rate_hz: float = float(ANALYSIS_RATE_HZ)
+
+    def __getitem__(self, stretch: slice) -> Filtered:
+        """Some of the samples."""
+        return Filtered(self.signal[:, stretch], self.missing[:, stretch], self.rate_hz)
 
     def with_gaps(self) -> NDArray[np.float64]:
         """The signal with NaN where it is missing."""
@@ -161,7 +166,7 @@ class FilterState:
 
     `last` and `offset` are the last valid sample and what is taken from each sample so that the signal goes on after a
     gap where it stopped before; `gap` says whether the signal is in one, as it is before its start. `waiting`,
-    `baseline` and `missing` are results not yet given.
+    `baseline` and `missing` are results not yet given; of the first of them, `given` have been given early.
     """
 
     last: NDArray[np.float64]
@@ -176,9 +181,12 @@ class FilterState:
     baseline: NDArray[np.float64]
     missing: NDArray[np.bool_]
     length: int = 0
+    given: int = 0
 
 
-def filter_step(plan: Filter, state: FilterState, chunk: NDArray[np.floating]) -> tuple[FilterState, Filtered]:
+def filter_step(
+    plan: Filter, state: FilterState, chunk: NDArray[np.floating]
+) -> tuple[FilterState, Filtered, Filtered]:
     """Filter the next samples; the same for any cutting into chunks, to the last bit.
 
     Parameters
@@ -191,6 +199,8 @@ def filter_step(plan: Filter, state: FilterState, chunk: NDArray[np.floating]) -
     Returns
     -------
     state : FilterState
+    early : Filtered
+        What is now certain before the wandering of the baseline is taken away: about a tenth of a second behind.
     filtered : Filtered
         What is now certain: about a second behind, half the length of the baseline's window.
     """
@@ -209,8 +219,8 @@ def filter_step(plan: Filter, state: FilterState, chunk: NDArray[np.floating]) -
     return _give(plan, state, low, baseline, gone > 0)
 
 
-def filter_end(plan: Filter, state: FilterState) -> Filtered:
-    """What is left when the signal ends; its last value is held for the filters."""
+def filter_end(plan: Filter, state: FilterState) -> tuple[Filtered, Filtered]:
+    """What is left when the signal ends, as of `filter_step`; its last value is held for the filters."""
     leads = len(state.last)
     _, low = fir_end(plan.lowpass, state.lowpass, state.length, state.last - state.offset)
     _, gone = fir_end(plan.spread, state.spread, state.length, np.zeros((leads, 1)))
@@ -225,11 +235,18 @@ def filter_end(plan: Filter, state: FilterState) -> Filtered:
     slow = np.concatenate([begun, rest], axis=1)
     widen, begun = fir_step(plan.widen, state.widen, slow)
     _, rest = fir_end(plan.widen, widen, points, slow[:, -1:] if slow.shape[1] else np.zeros((leads, 1)))
-    _, filtered = _give(plan, state, low, np.concatenate([begun, rest], axis=1), gone > 0)
-    return filtered
+    _, early, filtered = _give(plan, state, low, np.concatenate([begun, rest], axis=1), gone > 0)
+    return early, filtered
 
 
 def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None = None) -> Filtered:
+    """Filter a whole signal: what is left of it without the wandering of its baseline; see `filter_twice`."""
+    return filter_twice(signal, rate_hz, settings)[1]
+
+
+def filter_twice(
+    signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None = None
+) -> tuple[Filtered, Filtered]:
     """Filter a whole signal, ten minutes at a time.
 
     Parameters
@@ -241,8 +258,11 @@ def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: Filter
 
     Returns
     -------
-    Filtered
-        Sample m of each lead lies ``m / filtered.rate_hz`` s after the first sample; as many as lie before the end.
+    early : Filtered
+        With the wandering of the baseline, as a stream has it earlier; heartbeats are found in it.
+    filtered : Filtered
+        Without. Sample m of each lead lies ``m / filtered.rate_hz`` s after the first sample; as many as lie before the
+        end.
 
     Raises
     ------
@@ -253,14 +273,17 @@ def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: Filter
     state, parts = plan.fresh(signal.shape[1]), []
     block = math.ceil(600 * rate_hz)
     for start in range(0, len(signal), block):
-        state, part = filter_step(plan, state, signal[start : start + block].T)
+        state, *part = filter_step(plan, state, signal[start : start + block].T)
         parts.append(part)
-    parts.append(filter_end(plan, state))
-    return Filtered(
-        np.concatenate([part.signal for part in parts], axis=1),
-        np.concatenate([part.missing for part in parts], axis=1),
-        plan.analysis_rate_hz,
-    )
+    parts.append([*filter_end(plan, state)])
+    early, filtered = zip(*parts, strict=True)
+    return _joined(early), _joined(filtered)
+
+
+def _joined(parts: Sequence[Filtered]) -> Filtered:
+    signal = np.concatenate([part.signal for part in parts], axis=1)
+    missing = np.concatenate([part.missing for part in parts], axis=1)
+    return Filtered(signal, missing, parts[0].rate_hz)
 
 
 def _hold(
@@ -285,10 +308,14 @@ def _give(
     low: NDArray[np.float64],
     baseline: NDArray[np.float64],
     missing: NDArray[np.bool_],
-) -> tuple[FilterState, Filtered]:
+) -> tuple[FilterState, Filtered, Filtered]:
     low = np.concatenate([state.waiting, low], axis=1)
     baseline = np.concatenate([state.baseline, baseline], axis=1)
     missing = np.concatenate([state.missing, missing], axis=1)
-    ready = min(low.shape[1], baseline.shape[1], missing.shape[1])
+    soon, ready = min(low.shape[1], missing.shape[1]), min(low.shape[1], missing.shape[1], baseline.shape[1])
+    early = Filtered(low[:, state.given : soon], missing[:, state.given : soon], plan.analysis_rate_hz)
     filtered = Filtered(low[:, :ready] - baseline[:, :ready], missing[:, :ready], plan.analysis_rate_hz)
-    return replace(state, waiting=low[:, ready:], baseline=baseline[:, ready:], missing=missing[:, ready:]), filtered
+    state = replace(
+        state, waiting=low[:, ready:], baseline=baseline[:, ready:], missing=missing[:, ready:], given=soon - ready
+    )
+    return state, early, filtered

@@ -47,6 +47,7 @@ _T_WAVE_SHARE = 0.6
 _T_WAVE_UNTIL, _T_WAVE_OVER = 0.30 * EVIDENCE_RATE_HZ, 0.45 * EVIDENCE_RATE_HZ
 _OVERDUE = 1.6
 _OVERDUE_SHARE = 0.7
+_LOOK_BACK = 3.0 * EVIDENCE_RATE_HZ
 _REMEMBERED_BEATS = 8
 _LEVEL_RANGE = (0.3, 2.0)
 _RR_RANGE = (0.3 * EVIDENCE_RATE_HZ, 1.5 * EVIDENCE_RATE_HZ)
@@ -85,14 +86,22 @@ class HeartbeatState:
     band, energy, missing : FirState
         Of the filters.
     waiting, absent : ndarray, shape (leads, k)
-        Energy, and where there is none, for which the height of a QRS complex is not known yet.
-    heights, backgrounds : ndarray of float64, shape (leads, at most 9)
-        Of the last blocks of one second.
+        Energy of the second that is not complete, and where there is none; at first of three seconds.
+    heights, backgrounds : ndarray of float64, shape (leads, 9)
+        Of the last usable blocks of one second; NaN as long as there were fewer.
+    recent : ndarray of float64, shape (leads, 90)
+        Energy of the second before.
     evidence : ndarray of float64, shape (k,)
         The latest, in which peaks may still be found.
     start : int
         Position of its first sample.
     rhythm : Rhythm
+    length : int
+        Filtered samples taken.
+    given : int
+        Samples of `waiting` that are evidence already.
+    blocks : int
+        Seconds completed.
     """
 
     band: FirState
@@ -102,18 +111,38 @@ class HeartbeatState:
     absent: NDArray[np.bool_]
     heights: NDArray[np.float64]
     backgrounds: NDArray[np.float64]
+    recent: NDArray[np.float64]
     evidence: NDArray[np.float64]
     start: int
     rhythm: Rhythm
     length: int = 0
+    given: int = 0
+    blocks: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> HeartbeatState:
         """Before the first sample of so many leads."""
         fresh, none = FirState.fresh(leads), np.empty((leads, 0))
-        # The first peak may lie on the first sample.
-        before = np.zeros(_APART)
-        return cls(fresh, fresh, fresh, none, none.astype(bool), none, none, before, -_APART, Rhythm())
+        unknown = np.full((leads, _REMEMBERED_BLOCKS), np.nan)
+        return cls(
+            band=fresh,
+            energy=fresh,
+            missing=fresh,
+            waiting=none,
+            absent=none.astype(bool),
+            heights=unknown,
+            backgrounds=unknown,
+            recent=np.zeros((leads, _BLOCK)),
+            # The first peak may lie on the first sample.
+            evidence=np.zeros(_APART),
+            start=-_APART,
+            rhythm=Rhythm(),
+        )
+
+
+def known_to(state: HeartbeatState) -> float:
+    """Up to where all heartbeats are told, in samples at `EVIDENCE_RATE_HZ`, but for one that is found late."""
+    return state.start + _APART - 0.5 - _REFRACTORY
 
 
 def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[HeartbeatState, NDArray[np.float64]]:
@@ -137,7 +166,8 @@ def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[Heartbea
 def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
     """The heartbeats that are left when the signal ends."""
     edge = np.zeros((len(state.waiting), 1))
-    band, qrs = fir_end(_QRS_BAND, state.band, state.length, edge)
+    held = state.band.recent[:, -1:] if state.length else edge
+    band, qrs = fir_end(_QRS_BAND, state.band, state.length, held)
     energy, begun = fir_step(_ENERGY, state.energy, qrs * qrs)
     _, rest = fir_end(_ENERGY, energy, band.done, edge)
     _, gone = fir_end(_MISSING, state.missing, state.length, edge)
@@ -157,8 +187,7 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
     """
     state, parts = HeartbeatState.fresh(len(filtered.signal)), []
     for start in range(0, filtered.signal.shape[1], _STEP):
-        piece = slice(start, start + _STEP)
-        state, positions = heartbeats_step(state, Filtered(filtered.signal[:, piece], filtered.missing[:, piece]))
+        state, positions = heartbeats_step(state, filtered[start : start + _STEP])
         parts.append(positions)
     return np.concatenate([*parts, heartbeats_end(state)]) / (filtered.rate_hz / 2)
 
@@ -170,53 +199,70 @@ def _weigh(
     energy = np.concatenate([state.waiting, np.sqrt(np.maximum(power, 0.0))], axis=1)
     absent = np.concatenate([state.absent, gone > 0], axis=1)
     ready = min(energy.shape[1], absent.shape[1])
-    blocks = ready // _BLOCK
-    known = state.heights.shape[1] + blocks >= _FIRST_BLOCKS
-    if not known and not last:
-        return replace(state, waiting=energy, absent=absent), np.empty(0)
-    if last:
-        blocks = -(-ready // _BLOCK)
-    if blocks == 0:
+    begun = -(-ready // _BLOCK)
+    complete = begun if last else ready // _BLOCK
+    if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
         return _decide(replace(state, waiting=energy, absent=absent), np.empty(0), last=last)
-    taken = min(blocks * _BLOCK, ready)
-    leads = len(energy)
-    padded = blocks * _BLOCK - taken
-    energies = np.pad(energy[:, :taken], ((0, 0), (0, padded))).reshape(leads, blocks, _BLOCK)
-    absences = np.pad(absent[:, :taken], ((0, 0), (0, padded)), constant_values=True).reshape(leads, blocks, _BLOCK)
+    leads, filling = len(energy), ((0, 0), (0, begun * _BLOCK - ready))
+    energies = np.pad(energy[:, :ready], filling).reshape(leads, begun, _BLOCK)
+    absences = np.pad(absent[:, :ready], filling, constant_values=True).reshape(leads, begun, _BLOCK)
     heights = energies.max(axis=2)
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
     backgrounds = np.partition(energies, place, axis=2)[..., place]
     # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
-    quiet = heights < _LEAST_HEIGHT_MV
-    unusable = quiet | (absences.mean(axis=2) > 0.5)
-    remembered, usual_height = _remember(state.heights, heights, unusable)
-    remembered_backgrounds, usual_background = _remember(state.backgrounds, backgrounds, unusable)
-    clearness = np.where(quiet, 0.0, usual_height / np.maximum(usual_background, _LEAST_BACKGROUND_MV) - 1.0)
-    evidence = _evidence(energies, absences, usual_height, clearness).reshape(-1)[:taken]
+    usable = (heights >= _LEAST_HEIGHT_MV) & (absences.mean(axis=2) <= 0.5)
+    usable[:, complete:] = False
+    first = max(_FIRST_BLOCKS - state.blocks, 0)
+    remembered, usual_height = _remember(state.heights, heights, usable, first)
+    remembered_backgrounds, usual_background = _remember(state.backgrounds, backgrounds, usable, first)
+    unknown = np.isnan(usual_height)
+    by_itself = np.asarray(unknown.all(axis=0))
+    if bool(np.any(by_itself[complete:])):
+        ready = complete * _BLOCK
+    usual_height = np.where(by_itself, heights, np.where(unknown, 0.0, usual_height))
+    usual_background = np.where(by_itself, backgrounds, np.where(unknown, 0.0, usual_background))
+    absences |= (unknown & ~by_itself)[..., None]
+    recent = np.concatenate([state.recent, energies.reshape(leads, -1)], axis=1)
+    silent = _second_before(recent).reshape(energies.shape) < _LEAST_HEIGHT_MV
+    standing_out = usual_height / np.maximum(usual_background, _LEAST_BACKGROUND_MV) - 1.0
+    clearness = np.where(silent, 0.0, standing_out[..., None])
+    evidence = _evidence(energies, absences, usual_height, clearness).reshape(-1)[state.given : ready]
+    done = complete * _BLOCK
     state = replace(
         state,
-        waiting=energy[:, taken:],
-        absent=absent[:, taken:],
+        waiting=energy[:, done:],
+        absent=absent[:, done:],
+        given=max(ready - done, 0),
+        blocks=state.blocks + complete,
         heights=remembered,
         backgrounds=remembered_backgrounds,
+        recent=recent[:, done : done + _BLOCK],
     )
     return _decide(state, evidence, last=last)
 
 
-def _remember(
-    memory: NDArray[np.float64], blocks: NDArray[np.float64], unusable: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The memory after the blocks, and for each block the median of those before it, or of the first ones.
+def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The highest energy of the second before each sample and of itself, but for the samples of the first second."""
+    highest: NDArray[np.float64] = maximum_filter1d(energy, _BLOCK + 1, axis=1)[:, _BLOCK // 2 : -_BLOCK // 2]
+    return highest
 
-    An unusable block is not remembered; where no other is, a block is measured by itself.
+
+def _remember(
+    memory: NDArray[np.float64], blocks: NDArray[np.float64], usable: NDArray[np.bool_], first: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The last nine usable blocks of each lead; and for each block the median of the nine before it, NaN if none was.
+
+    The first blocks of a signal have the median of all of them.
     """
-    history = np.concatenate([memory, np.where(unusable, np.nan, blocks)], axis=1)
-    before = np.full((len(history), _REMEMBERED_BLOCKS), np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([before, history], axis=1), _REMEMBERED_BLOCKS, 1)
-    medians = lower_median(windows[:, memory.shape[1] : history.shape[1]])
-    if memory.shape[1] < _FIRST_BLOCKS:
-        medians[:, : _FIRST_BLOCKS - memory.shape[1]] = lower_median(history[:, None, :_FIRST_BLOCKS])
-    return history[:, -_REMEMBERED_BLOCKS:], np.where(np.isnan(medians), blocks, medians)
+    remembered, medians = np.empty_like(memory), np.empty_like(blocks)
+    for lead, (before, values, use) in enumerate(zip(memory, blocks, usable, strict=True)):
+        known = np.concatenate([before, values[use]])
+        windows = np.lib.stride_tricks.sliding_window_view(known, _REMEMBERED_BLOCKS)
+        medians[lead] = lower_median(windows)[np.cumsum(use) - use]
+        remembered[lead] = known[-_REMEMBERED_BLOCKS:]
+    if first:
+        medians[:, :first] = lower_median(np.where(usable, blocks, np.nan)[:, None, :first])
+    return remembered, medians
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -235,7 +281,7 @@ def _evidence(
 ) -> NDArray[np.float64]:
     """Mean over the leads of the energy, 1 = a usual QRS complex, each lead weighted by how far they stand out."""
     heights = np.maximum(heights, _LEAST_HEIGHT_MV)
-    weights = np.where(absences, 0.0, np.maximum(clearness, _LEAST_CLEARNESS)[..., None] ** 2)
+    weights = np.where(absences, 0.0, np.maximum(clearness, _LEAST_CLEARNESS) ** 2)
     total = weights.sum(axis=0)
     weighted = (energies / heights[..., None] * weights).sum(axis=0)
     evidence: NDArray[np.float64] = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
@@ -285,6 +331,7 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) ->
         beat, told = (position, height), False
 
     for position, height in peaks:
+        passed_over = [peak for peak in passed_over if peak[0] > position - _LOOK_BACK]
         if beat is not None and passed_over and position - beat[0] > _OVERDUE * usual_interval:
             least = _OVERDUE_SHARE * _THRESHOLD * usual_height
             overdue = [peak for peak in passed_over if beat[0] + _REFRACTORY < peak[0] < position - _REFRACTORY]

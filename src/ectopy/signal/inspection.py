@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.recording import Recording
-from ectopy.signal.filters import Filtered, FilterSettings, filter_signal
+from ectopy.signal.filters import Filtered, FilterSettings, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.quality import WORDS, Quality, Stretch, assess
 
@@ -81,11 +81,11 @@ def inspect(recording: Recording, settings: FilterSettings | None = None) -> Ins
     SettingError
         If its sampling rate lies outside 100 to 1000 Hz.
     """
-    filtered = filter_signal(recording.signal, recording.sampling_rate_hz, settings)
+    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, settings)
     quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
     window = (np.arange(filtered.signal.shape[1]) / (quality.window_s * filtered.rate_hz)).astype(np.int64)
     unreadable = ~quality.readable[:, np.minimum(window, quality.readable.shape[1] - 1)]
-    heartbeats_s = find_heartbeats(Filtered(filtered.signal, filtered.missing | unreadable, filtered.rate_hz))
+    heartbeats_s = find_heartbeats(Filtered(early.signal, early.missing | unreadable, filtered.rate_hz))
     return Inspection(recording, quality, heartbeats_s, _rate(heartbeats_s, quality))
 
 

@@ -1,26 +1,28 @@
-"""Can a person read this stretch of this lead? And if not, why not.
+"""Can a person read this second of this lead? And if not, why not.
 
-Every lead is judged in windows of two seconds, counted from the start of the recording. Each reason not to trust a
-window has an index from 0 to 1, which is one half at the limit given here; the index of the window is the lowest of
-them, and its word is the first reason in this order with an index below one half, or ``good``:
+Every second of a lead, counted from the start of the recording, is judged by the two seconds that end with it, so that
+a stream is judged as it comes and exactly as the whole recording. Each reason not to trust it has an index from 0 to 1,
+which is one half at the limit given here; the index of the second is the lowest of them, and its word is the first
+reason in this order with an index below one half, or ``good``:
 
 ``missing``
-    Less than half of the samples are valid. Index: share of the samples that are valid.
+    Less than half of the samples of the second itself are valid. Index: share of them that are valid.
 ``saturated``
     The amplifier or converter is at its end: more than 5 % of the samples equal the largest or smallest value of the
-    whole lead, which lies at least 0.5 mV from its middle.
+    lead so far, which lies at least 0.5 mV from its middle in the last minute.
+``lead off``
+    The recorded signal spans more than 8 mV, or its mean has moved that far since the two seconds before: no ECG does
+    that, an electrode that comes off or is touched does. Or it hardly moves at all: the filtered signal spans less than
+    4 uV, which is less than the noise of electrodes on skin.
 ``flat``
     The signal, as recorded or filtered, spans less than 50 uV. A loose electrode may look so, and so does a heart that
     stands still: the two cannot be told apart here.
-``lead off``
-    The recorded signal spans more than 8 mV, or its mean has moved that far since the window before: no ECG does that,
-    an electrode that comes off or is touched does.
 ``noisy``
     Between the beats, where little should happen, the signal has more than 4 % of the height of the QRS complexes, RMS,
     between 20 and 40 Hz. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
-    window, but not less than the median of the windows within 30 s to each side, nor more than twice that, so that a
-    pause is not taken for noise nor noise for QRS complexes. Gaussian noise alone has 10 %. Slower frequencies do not
-    count: they would call ventricular tachycardia and flutter noisy, which are steep all the time.
+    signal, but not less than the median of it over the last minute, nor more than twice that, so that a pause is not
+    taken for noise nor noise for QRS complexes. Gaussian noise alone has 10 %. Slower frequencies do not count: they
+    would call ventricular tachycardia and flutter noisy, which are steep all the time.
 
 Nothing is learned from labels; the limits were set by looking at the records DS1 of the MIT-BIH Arrhythmia Database,
 in the manner of the indices in Clifford, Behar, Li, Rezek (2012), doi:10.1088/0967-3334/33/9/1419. Slow movement that
@@ -29,7 +31,7 @@ spans less than 8 mV is not seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,24 +39,25 @@ from scipy.signal import firwin
 
 from ectopy.errors import DataError
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.fir import Fir, fir_apply
+from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import lower_median
 
-WINDOW_S = 2.0
-WORDS = ("good", "missing", "saturated", "flat", "lead off", "noisy")
+WINDOW_S = 1.0
+WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")
 READABLE = 0.5
 
 _MOST_SATURATED = 0.05
 _LEAST_RAIL_MV = 0.5
+_LEAST_MOVEMENT_MV = 0.004
 _LEAST_SPAN_MV = 0.05
 _MOST_SPAN_MV = 8.0
 _MOST_FAST = 0.04
 
 _FAST = Fir(firwin(31, [20.0, 40.0], fs=ANALYSIS_RATE_HZ, pass_zero=False))
 _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
-_PIECES = 20  # of a window
-_NEIGHBOURS = 15  # windows to each side
-_BLOCK = 300  # windows at a time
+_PIECES = 10  # of a second
+_REMEMBERED = 60  # seconds
+_BLOCK_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Quality:
     duration_s : float
         Where the last window ends.
     window_s : float
-        Window k begins ``k * window_s`` seconds after the first sample.
+        Window k begins ``k * window_s`` seconds after the first sample; it is judged with the one before it.
     """
 
     index: NDArray[np.float64]
@@ -128,8 +131,126 @@ class Quality:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class QualityState:
+    """What the judgement of quality remembers; arrays have one row per lead, and seconds on the last axis.
+
+    Attributes
+    ----------
+    samples : ndarray of float64, shape (leads, k)
+        As recorded, of seconds that are not complete.
+    recorded : ndarray of float64, shape (7, leads, k)
+        What was found in recorded seconds whose filtered signal is still to come.
+    cleaned, missing : ndarray, shape (leads, k)
+        Filtered signal of seconds that are not complete.
+    fast : FirState
+        Of the filter for what is fast.
+    power : ndarray of float64, shape (leads, k)
+        Of what is fast.
+    before : ndarray of float64, shape (7 + 2 + 10, leads, 1)
+        What was found in the last judged second.
+    means, spans : ndarray of float64, shape (leads, at most 60)
+        Of the last seconds; the span NaN where it was not usable.
+    highest, lowest : ndarray of float64, shape (leads, 1)
+        So far.
+    taken, cleaned_seconds : int
+        Recorded samples taken; filtered seconds completed.
+    recorded_seconds : int
+        Recorded seconds completed.
+    """
+
+    samples: NDArray[np.float64]
+    recorded: NDArray[np.float64]
+    cleaned: NDArray[np.float64]
+    missing: NDArray[np.bool_]
+    fast: FirState
+    power: NDArray[np.float64]
+    before: NDArray[np.float64]
+    means: NDArray[np.float64]
+    spans: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    taken: int = 0
+    recorded_seconds: int = 0
+    cleaned_seconds: int = 0
+
+    @classmethod
+    def fresh(cls, leads: int) -> QualityState:
+        """Before the first sample of so many leads."""
+        none = np.empty((leads, 0))
+        nothing = np.concatenate([_NO_RECORDED, np.full(2 + _PIECES, np.nan)])
+        return cls(
+            samples=none,
+            recorded=np.empty((len(_NO_RECORDED), leads, 0)),
+            cleaned=none,
+            missing=none.astype(bool),
+            fast=FirState.fresh(leads),
+            power=none,
+            before=np.tile(nothing[:, None, None], (1, leads, 1)),
+            means=none,
+            spans=none,
+            highest=np.full((leads, 1), -np.inf),
+            lowest=np.full((leads, 1), np.inf),
+        )
+
+
+# Samples, valid ones, highest, lowest, sum, and how many are at the highest and at the lowest.
+_NO_RECORDED = np.array([0.0, 0.0, -np.inf, np.inf, 0.0, 0.0, 0.0])
+
+Judged = tuple[NDArray[np.float64], NDArray[np.str_]]
+
+
+def quality_step(
+    state: QualityState, sampling_rate_hz: float, chunk: NDArray[np.floating], filtered: Filtered
+) -> tuple[QualityState, Judged]:
+    """Judge the next seconds; the same for any cutting into chunks.
+
+    Parameters
+    ----------
+    state : QualityState
+    sampling_rate_hz : float
+    chunk : ndarray, shape (leads, k)
+        Millivolt as recorded; NaN = no valid sample.
+    filtered : Filtered
+        What the filters have given for it.
+
+    Returns
+    -------
+    state : QualityState
+    judged : tuple of (ndarray of float64, ndarray of str), each of shape (leads, seconds)
+        Index and word of each second for which all is known: about 1.3 s after its end.
+    """
+    fast, quick = fir_step(_FAST, state.fast, filtered.signal)
+    state = replace(
+        state,
+        samples=np.concatenate([state.samples, chunk], axis=1),
+        taken=state.taken + chunk.shape[1],
+        cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1),
+        missing=np.concatenate([state.missing, filtered.missing], axis=1),
+        fast=fast,
+        power=np.concatenate([state.power, quick * quick], axis=1),
+    )
+    return _judge(state, sampling_rate_hz, filtered.rate_hz, last=False)
+
+
+def quality_end(state: QualityState, sampling_rate_hz: float, filtered: Filtered) -> Judged:
+    """Judge the seconds that are left when the signal ends; `filtered` is what the filters gave at its end."""
+    fast, quick = fir_step(_FAST, state.fast, filtered.signal)
+    length = fast.start + fast.recent.shape[1]
+    edge = fast.recent[:, -1:] if length else np.zeros((len(state.samples), 1))
+    _, rest = fir_end(_FAST, fast, length, edge)
+    state = replace(
+        state,
+        cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1),
+        missing=np.concatenate([state.missing, filtered.missing], axis=1),
+        power=np.concatenate([state.power, quick * quick, rest * rest], axis=1),
+    )
+    _, judged = _judge(state, sampling_rate_hz, filtered.rate_hz, last=True)
+    return judged
+
+
 def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filtered) -> Quality:
-    """Judge every lead in windows of two seconds; the last window may be shorter.
+    """Judge every second of every lead; the last one may be shorter.
 
     Parameters
     ----------
@@ -142,7 +263,7 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
     Returns
     -------
     Quality
-        As many windows as begin before the last sample.
+        As many seconds as begin before the last sample.
 
     Raises
     ------
@@ -156,102 +277,161 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
             f"a filtered signal of shape {filtered.signal.shape} at {filtered.rate_hz:g} Hz does not belong to one of "
             f"shape {signal.shape} at {sampling_rate_hz:g} Hz; filter the signal that is to be assessed."
         )
-    edges = _edges(len(signal), sampling_rate_hz)
-    windows = len(edges) - 1
-    if windows == 0:
-        return Quality(np.empty((leads, 0)), np.empty((leads, 0), np.array(WORDS).dtype), duration_s)
-    recorded, cleaned = np.empty((6, leads, windows)), np.empty((2, leads, windows))
-    for start in range(0, windows, _BLOCK):
-        block = slice(start, min(start + _BLOCK, windows))
-        recorded[:, :, block] = _recorded(signal, edges[start : block.stop + 1])
-        cleaned[:, :, block] = _cleaned(filtered, np.arange(block.start, block.stop))
-    valid, top, bottom, mean, at_top, at_bottom = recorded
-    span, fast = cleaned
-    reasons = {
-        "missing": valid,
-        "saturated": _index(_saturated(top, bottom, mean, at_top, at_bottom), _MOST_SATURATED),
-        "flat": 1.0 - _index(np.fmin(span, np.maximum(top - bottom, 0.0)), _LEAST_SPAN_MV),
-        "lead off": _index(_swing(top, bottom, mean), _MOST_SPAN_MV, 4),
-    }
-    usable = np.min(list(reasons.values()), axis=0) >= READABLE
-    height = _usual(np.where(usable, span, np.nan))
-    reasons["noisy"] = _index(fast / np.clip(span, height, 2.0 * height), _MOST_FAST)
-    indices = np.stack([reasons[word] for word in WORDS[1:]])
-    low = indices < READABLE
-    word = np.array(WORDS)[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
-    return Quality(indices.min(axis=0), word, duration_s)
+    state, parts = QualityState.fresh(leads), []
+    block, filtered_block = round(_BLOCK_S * sampling_rate_hz), round(_BLOCK_S * filtered.rate_hz)
+    for k in range(-(-len(signal) // block)):
+        recorded = signal[k * block : (k + 1) * block].T
+        cleaned = filtered[k * filtered_block : (k + 1) * filtered_block]
+        state, judged = quality_step(state, sampling_rate_hz, recorded, cleaned)
+        parts.append(judged)
+    given = state.fast.start + state.fast.recent.shape[1]
+    parts.append(quality_end(state, sampling_rate_hz, filtered[given:]))
+    index, word = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    return Quality(index, word, duration_s)
 
 
-def _edges(samples: int, sampling_rate_hz: float) -> NDArray[np.int64]:
-    """The first sample of each window, and where the last one ends."""
-    per_window = WINDOW_S * sampling_rate_hz
-    starts = np.ceil(np.arange(np.ceil(samples / per_window)) * per_window).astype(np.int64)
-    return np.append(starts[starts < samples], samples)
+def _judge(
+    state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float, *, last: bool
+) -> tuple[QualityState, Judged]:
+    state, recorded = _recorded(state, sampling_rate_hz, last=last)
+    waiting = np.concatenate([state.recorded, recorded], axis=2)
+    state, cleaned = _cleaned(state, filtered_rate_hz, waiting.shape[2] if last else None)
+    ready = cleaned.shape[2]
+    seconds = np.concatenate([waiting[:, :, :ready], cleaned])
+    state = replace(state, recorded=waiting[:, :, ready:])
+    return _weigh(state, seconds) if ready else (state, (seconds[0], np.empty(seconds.shape[1:], _WORDS.dtype)))
 
 
-def _recorded(signal: NDArray[np.floating], edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each window as recorded: share valid, highest, lowest and mean, share at the highest and at the lowest."""
-    samples = signal[edges[0] : edges[-1]].T.astype(np.float64)
+def _edges(first: int, rate_hz: float, end: int) -> NDArray[np.int64]:
+    """The first sample of second `first` and of those after it, as far as they begin at `end` or before."""
+    edges: NDArray[np.int64] = np.ceil(np.arange(first, int(end / rate_hz) + 2) * rate_hz).astype(np.int64)
+    return edges[edges <= end]
+
+
+def _recorded(state: QualityState, sampling_rate_hz: float, *, last: bool) -> tuple[QualityState, NDArray[np.float64]]:
+    """Of each complete second as recorded: see `_NO_RECORDED`; shape (7, leads, seconds)."""
+    edges = _edges(state.recorded_seconds, sampling_rate_hz, state.taken)
+    if last and edges[-1] < state.taken:
+        edges = np.append(edges, state.taken)
+    seconds = len(edges) - 1
+    if seconds == 0:
+        return state, np.empty((len(_NO_RECORDED), len(state.samples), 0))
+    begin = state.taken - state.samples.shape[1]
+    samples = state.samples[:, : edges[-1] - begin]
     valid = np.isfinite(samples)
-    starts, sizes = edges[:-1] - edges[0], np.diff(edges)
+    starts, sizes = edges[:-1] - begin, np.diff(edges)
 
-    def share(where: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.asarray(np.add.reduceat(where, starts, axis=1, dtype=np.float64) / sizes)
+    def count(where: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.asarray(np.add.reduceat(where, starts, axis=1, dtype=np.float64))
 
     top = np.maximum.reduceat(np.where(valid, samples, -np.inf), starts, axis=1)
     bottom = np.minimum.reduceat(np.where(valid, samples, np.inf), starts, axis=1)
     total = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
-    known = share(valid)
-    mean = np.divide(total, known * sizes, out=np.full_like(total, np.nan), where=known > 0)
-    at_top, at_bottom = (share(samples == np.repeat(extreme, sizes, axis=1)) for extreme in (top, bottom))
-    return np.stack([known, top, bottom, mean, at_top, at_bottom])
+    at_top, at_bottom = (count(samples == np.repeat(extreme, sizes, axis=1)) for extreme in (top, bottom))
+    found = np.stack([np.broadcast_to(sizes, top.shape), count(valid), top, bottom, total, at_top, at_bottom])
+    rest = state.samples[:, samples.shape[1] :]
+    return replace(state, samples=rest, recorded_seconds=state.recorded_seconds + seconds), found
 
 
-def _cleaned(filtered: Filtered, windows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each filtered window: its span, and the RMS of what is fast between the beats; NaN where nothing is known."""
-    length = filtered.signal.shape[1]
-    starts = np.ceil(windows * (WINDOW_S * filtered.rate_hz)).astype(np.int64)
+def _cleaned(state: QualityState, rate_hz: float, wanted: int | None) -> tuple[QualityState, NDArray[np.float64]]:
+    """Of each complete filtered second, or of as many as wanted: highest, lowest, and how much of it is fast.
+
+    Shape (2 + 10, leads, seconds), the power of what is fast in its pieces last; NaN where nothing is known.
+    """
+    leads, length = state.power.shape
+    first = state.cleaned_seconds
+    begin = int(np.ceil(first * rate_hz))
+    if wanted is None:
+        edges = _edges(first, rate_hz, begin + length)
+        starts = edges[:-1][edges[:-1] + _SAMPLES <= begin + length] - begin
+    else:
+        starts = np.ceil(np.arange(first, first + wanted) * rate_hz).astype(np.int64) - begin
+    if len(starts) == 0:
+        return state, np.empty((2 + _PIECES, leads, 0))
     places = starts[:, None] + np.arange(_SAMPLES)
-    first = max(int(starts[0]) - len(_FAST.taps), 0)
-    signal = filtered.signal[:, first : int(places[-1, -1]) + len(_FAST.taps)]
-    inside = np.minimum(places, length - 1)
-    missing = filtered.missing[:, inside] | (places >= length)
+    # At the end of a signal, the last second is filled up with nothing.
+    nothing = ((0, 0), (0, max(int(places[-1, -1]) + 1 - length, 0)))
+    missing = np.pad(state.missing[:, :length], nothing, constant_values=True)[:, places]
 
-    def windowed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(missing, np.nan, values[:, inside - first])
+    def known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(missing, np.nan, np.pad(values[:, :length], nothing)[:, places])
 
-    known = windowed(signal)
-    span = np.fmax.reduce(known, axis=2) - np.fmin.reduce(known, axis=2)
-    power = windowed(fir_apply(_FAST, signal) ** 2)
-    fast = np.sqrt(lower_median(power.reshape(*power.shape[:2], _PIECES, -1).mean(axis=3)))
-    return np.stack([span, fast])
+    cleaned = known(state.cleaned)
+    power = known(state.power).reshape(leads, len(starts), _PIECES, -1).mean(axis=3)
+    extremes = np.stack([np.fmax.reduce(cleaned, axis=2), np.fmin.reduce(cleaned, axis=2)])
+    seconds = first + len(starts)
+    gone = int(np.ceil(seconds * rate_hz)) - begin
+    state = replace(
+        state,
+        cleaned=state.cleaned[:, gone:],
+        missing=state.missing[:, gone:],
+        power=state.power[:, gone:],
+        cleaned_seconds=seconds,
+    )
+    return state, np.concatenate([extremes, np.moveaxis(power, 2, 0)])
 
 
-def _saturated(
-    top: NDArray[np.float64],
-    bottom: NDArray[np.float64],
-    mean: NDArray[np.float64],
-    at_top: NDArray[np.float64],
-    at_bottom: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Share of each window at the ends of the range of its lead."""
-    middle = lower_median(mean)[:, None]
-    highest, lowest = (reach[:, None] for reach in (top.max(axis=1), bottom.min(axis=1)))
+def _weigh(state: QualityState, seconds: NDArray[np.float64]) -> tuple[QualityState, Judged]:
+    """Judge seconds, each together with the one before it."""
+    now, before = seconds, np.concatenate([state.before, seconds], axis=2)[:, :, :-1]
+    size, valid, total = now[0] + before[0], now[1] + before[1], now[4] + before[4]
+    top, bottom = np.maximum(now[2], before[2]), np.minimum(now[3], before[3])
+    at_top = np.where(now[2] == top, now[5], 0.0) + np.where(before[2] == top, before[5], 0.0)
+    at_bottom = np.where(now[3] == bottom, now[6], 0.0) + np.where(before[3] == bottom, before[6], 0.0)
+    mean = np.divide(total, valid, out=np.full_like(total, np.nan), where=valid > 0)
+    span = np.fmax(now[7], before[7]) - np.fmin(now[8], before[8])
+    fast = np.sqrt(lower_median(np.moveaxis(np.concatenate([before[9:], now[9:]]), 0, 2)))
+
+    means = np.concatenate([state.means, mean], axis=1)
+    highest, lowest = (
+        np.maximum(state.highest, _so_far(np.maximum, top)),
+        np.minimum(state.lowest, _so_far(np.minimum, bottom)),
+    )
+    middle = _recent(means, mean.shape[1])
     above = (top == highest) & (highest - middle >= _LEAST_RAIL_MV)
     below = (bottom == lowest) & (middle - lowest >= _LEAST_RAIL_MV)
-    return np.where(above, at_top, 0.0) + np.where(below, at_bottom, 0.0)
+    saturated = (np.where(above, at_top, 0.0) + np.where(below, at_bottom, 0.0)) / size
+    earlier = np.concatenate([np.full((len(mean), 2), np.nan), means], axis=1)[:, -mean.shape[1] - 2 : -2]
+    recorded_span = np.where(top >= bottom, top - bottom, 0.0)
+    swing = np.fmax(recorded_span, np.abs(mean - earlier))
+    reasons = {
+        "missing": now[1] / now[0],
+        "saturated": _index(saturated, _MOST_SATURATED),
+        "lead off": np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - _index(span, _LEAST_MOVEMENT_MV)),
+        "flat": 1.0 - _index(np.fmin(span, recorded_span), _LEAST_SPAN_MV),
+    }
+    usable = np.min(list(reasons.values()), axis=0) >= READABLE
+    spans = np.concatenate([state.spans, np.where(usable, span, np.nan)], axis=1)
+    height = _recent(spans, span.shape[1])
+    reasons["noisy"] = _index(fast / np.clip(span, height, 2.0 * height), _MOST_FAST)
+    indices = np.stack([reasons[word] for word in WORDS[1:]])
+    low = indices < READABLE
+    word = _WORDS[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
+    state = replace(
+        state,
+        before=now[:, :, -1:],
+        means=means[:, -_REMEMBERED:],
+        spans=spans[:, -_REMEMBERED:],
+        highest=highest[:, -1:],
+        lowest=lowest[:, -1:],
+    )
+    return state, (indices.min(axis=0), word)
 
 
-def _swing(top: NDArray[np.float64], bottom: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each window spans, or has moved from the one before where that is more; mV."""
-    moved = np.abs(np.diff(mean, axis=1, prepend=mean[:, :1]))
-    return np.asarray(np.fmax(np.where(top >= bottom, top - bottom, 0.0), moved))
+_WORDS = np.array(WORDS)
 
 
-def _usual(span: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The median span of the windows around each window; NaN where no usable one is near."""
-    padded = np.pad(span, ((0, 0), (_NEIGHBOURS, _NEIGHBOURS)), constant_values=np.nan)
-    return lower_median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1, axis=1))
+def _so_far(extreme: np.ufunc, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(extreme.accumulate(values, axis=1))
+
+
+def _recent(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """For each of the last `count` seconds the median of the minute that ends with it; NaN where nothing is known."""
+    before = np.full((len(values), _REMEMBERED), np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.concatenate([before, values], axis=1), _REMEMBERED + 1, axis=1
+    )
+    return lower_median(windows[:, -count:])
 
 
 def _index(value: NDArray[np.float64], limit: float, power: int = 2) -> NDArray[np.float64]:

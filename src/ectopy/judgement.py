@@ -1,0 +1,231 @@
+"""From beats to verdicts: score each one, judge it by the threshold, and name what it looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.baseline import Baseline
+from ectopy.detector import Detector, Verdict
+from ectopy.detector.patient import Evidence, compare
+from ectopy.detector.population import AMBULATORY_LAYOUT, population_score
+from ectopy.detector.recordings import RecordingCalibration
+from ectopy.detector.threshold import p_values
+from ectopy.errors import LayoutError
+from ectopy.signal.cut import CutBeats
+
+_VENTRICULAR = 0.57
+_USUAL_QRS = 0.5
+_LEAST_IRREGULARITY = 0.05
+_EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
+_SUDDEN = 0.08
+_SHORT = 0.75
+_CHANGED_SHAPE = 0.6
+
+
+class Hint(StrEnum):
+    """What a beat that is not this patient's normal looks like; from rules, not from labels, and no diagnosis."""
+
+    NONE = ""
+    VENTRICULAR = "ventricular-like"
+    SUPRAVENTRICULAR = "supraventricular-like"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is thought of beats; arrays have one entry per beat.
+
+    Attributes
+    ----------
+    verdict : ndarray of str, shape (n,)
+        A `Verdict` per beat: ABNORMAL where the score is above the threshold or a rule gives a hint.
+    hint : ndarray of str, shape (n,)
+        A `Hint` per beat.
+    score, p_value : ndarray of float64, shape (n,)
+        Larger and smaller = more abnormal; NaN = unreadable.
+    threshold : float
+        The score above which a beat is abnormal.
+    evidence : Evidence or None
+        How each beat differs from the patient's normal; None where that is not known.
+    """
+
+    verdict: NDArray[np.str_]
+    hint: NDArray[np.str_]
+    score: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    threshold: float
+    evidence: Evidence | None
+
+    def __getitem__(self, rows: slice) -> Judgement:
+        """Of some of the beats."""
+        evidence = None if self.evidence is None else self.evidence[rows]
+        return Judgement(
+            self.verdict[rows], self.hint[rows], self.score[rows], self.p_value[rows], self.threshold, evidence
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """By what beats of recordings are judged.
+
+    Attributes
+    ----------
+    detector : Detector
+    with_baseline, without_baseline : float
+        Scores above which a beat is abnormal, compared with the patient's own normal and with other people's.
+    calibration : RecordingCalibration
+        Scores of normal beats of other people.
+    """
+
+    detector: Detector
+    with_baseline: float
+    without_baseline: float
+    calibration: RecordingCalibration
+
+    @classmethod
+    def of(cls, detector: Detector) -> Criterion:
+        """The criterion of a detector.
+
+        Raises
+        ------
+        LayoutError
+            If the detector is not one for recordings.
+        """
+        known = detector.recordings
+        if known is None or detector.layout != AMBULATORY_LAYOUT:
+            raise LayoutError(
+                f"the detector takes beats laid out as {detector.layout}, and a recording needs one for recordings; "
+                "use the shipped 'ambulatory', or train one with: ectopy train mitdb -o FILE."
+            )
+        threshold = detector.rule.threshold
+        return cls(detector, threshold(known.with_baseline), threshold(known.without_baseline), known)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The beat before the first one of a stretch.
+
+    Attributes
+    ----------
+    rr_s : float
+        RR interval before it; NaN where unknown.
+    limit_s : float
+        In a run of early beats, the RR interval below which it goes on; 0 outside of one.
+    """
+
+    rr_s: float = float("nan")
+    limit_s: float = 0.0
+
+
+def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Before) -> tuple[Before, Judgement]:
+    """Judge the next beats of a recording or a stream; the same for any cutting into stretches.
+
+    Parameters
+    ----------
+    beats : CutBeats
+    baseline : Baseline
+    criterion : Criterion
+    before : Before
+        The last beat of the stretch before; `Before()` at the start.
+
+    Returns
+    -------
+    before : Before
+        For the next stretch.
+    judgement : Judgement
+
+    Raises
+    ------
+    DataError
+        If the baseline has other leads.
+    """
+    known = criterion.calibration
+    if baseline.normal is None:
+        evidence, score = None, population_score(criterion.detector, beats, baseline.height_mv)
+        threshold, scores = criterion.without_baseline, known.without_baseline
+    else:
+        evidence = compare(beats, baseline.normal)
+        score, threshold, scores = evidence.score, criterion.with_baseline, known.with_baseline
+    verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
+    verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
+    before, hint = _name(beats, verdict, evidence, before)
+    verdict = np.where(np.equal(hint, Hint.NONE), verdict, Verdict.ABNORMAL.value)
+    return before, Judgement(verdict, hint, score, p_values(score, scores), threshold, evidence)
+
+
+def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
+    """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
+    if judgement.verdict[beat] == Verdict.UNREADABLE:
+        return "Not readable: no lead is clear enough around this beat."
+    parts = []
+    evidence = judgement.evidence
+    if evidence is not None and evidence.shape[beat] > _CHANGED_SHAPE:
+        parts.append(f"its shape differs from the patient's usual beat by {evidence.shape[beat]:.0%} of that beat")
+    if beats.prematurity[beat] > 0.1:
+        parts.append(f"it comes early, after {np.exp(-beats.prematurity[beat]):.0%} of the usual interval")
+    if beats.delay[beat] > 0.2:
+        parts.append(f"a pause of {np.exp(beats.delay[beat]):.1f} times the usual interval follows")
+    found = "; ".join(parts) or "nothing stands out"
+    return f"Score {judgement.score[beat]:.2f} against a threshold of {judgement.threshold:.2f}: {found}."
+
+
+def _name(
+    beats: CutBeats, verdict: NDArray[np.str_], evidence: Evidence | None, before: Before
+) -> tuple[Before, NDArray[np.str_]]:
+    """Hints from width, shape and timing; a beat that meets a rule is abnormal whatever its score.
+
+    Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
+    (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early.
+    Supraventricular-like: a beat that comes suddenly, and earlier than the irregularity of the fifty intervals before
+    explains; an abnormal beat with nearly the usual QRS complex that is somewhat early; and the rest of a run that such
+    a beat begins (`_with_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
+
+    Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
+    Arrhythmia Database.
+    """
+    abnormal = np.equal(verdict, Verdict.ABNORMAL)
+    irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
+    early = beats.prematurity > _EARLY * irregularity
+    rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
+    early &= np.nan_to_num(np.log(rr_before_s / beats.rr_s)) > _SUDDEN
+    ventricular = usual_shape = np.zeros(len(beats), np.bool_)
+    if evidence is not None:
+        usual_qrs = evidence.qrs < _USUAL_QRS
+        ventricular = (evidence.ventricular > _VENTRICULAR) & ~usual_qrs
+        early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
+        usual_shape = evidence.shape < _CHANGED_SHAPE
+    limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
+    hint = np.full(len(beats), Hint.NONE.value, dtype="U21")
+    hint[abnormal] = Hint.OTHER.value
+    hint[supraventricular] = Hint.SUPRAVENTRICULAR.value
+    hint[ventricular] = Hint.VENTRICULAR.value
+    hint[np.equal(verdict, Verdict.UNREADABLE)] = Hint.NONE.value
+    return (Before(float(beats.rr_s[-1]), limit_s) if len(beats) else before), hint
+
+
+def _with_runs(
+    beats: CutBeats, early: NDArray[np.bool_], usual_shape: NDArray[np.bool_], limit_s: float
+) -> tuple[float, NDArray[np.bool_]]:
+    """Early beats, and those that go on with a run which one of them began.
+
+    An early beat after less than three quarters of the usual interval begins a run. The run lasts until an interval is
+    no longer below three quarters of what was usual before it began, or a beat has its usual shape: so fast, the P wave
+    of an atrial or junctional rhythm lies in the T wave before it, while sinus rhythm keeps the shape. What is usual
+    must be remembered from before the run; in a long one the median of the last fifty intervals is the run's own.
+    """
+    short_s = _SHORT * beats.rr_s * np.exp(beats.prematurity)
+    found = early.tolist()
+    for beat, (rr_s, begins_s, usual) in enumerate(
+        zip(beats.rr_s.tolist(), short_s.tolist(), usual_shape.tolist(), strict=True)
+    ):
+        if found[beat]:
+            limit_s = limit_s or (begins_s if rr_s < begins_s else 0.0)
+        elif rr_s < limit_s and not usual:
+            found[beat] = True
+        else:
+            limit_s = 0.0
+    return limit_s, np.array(found, np.bool_)

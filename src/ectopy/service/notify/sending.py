@@ -1,0 +1,160 @@
+"""One attempt to send: over HTTP or through Apprise; what goes wrong is an answer, not an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from http.client import HTTPException, HTTPResponse
+from ssl import SSLError
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+
+import msgspec
+from apprise import Apprise, AppriseResultStatus, NotifyFormat, NotifyType
+
+from ectopy import __version__
+from ectopy.service.notify.messages import Message, body, subject
+from ectopy.service.notify.signature import sign
+from ectopy.service.notify.targets import AppriseTarget, Target, WebhookTarget
+
+_RECEIPT_CHARACTERS = 200
+_TRY_AGAIN = frozenset({408, 409, 425})
+_BUSY = frozenset({429, 502, 503, 504})
+
+
+class Outcome(StrEnum):
+    """How an attempt ended.
+
+    TAKEN: the target has it. REFUSED: it never will. FAILED: this message may be tried again. DOWN: the target takes
+    nothing now.
+    """
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    FAILED = "failed"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    text : str
+        HTTP status and the first 200 characters, or what Apprise says.
+    retry_after_s : float
+        How long the target wants to be left alone.
+    """
+
+    outcome: Outcome
+    text: str
+    retry_after_s: float = 0.0
+
+
+def send(target: Target, key: str, messages: Sequence[Message], now: float) -> Answer:
+    """Send messages to a target, once.
+
+    Parameters
+    ----------
+    target : Target
+    key : str
+        The same for every attempt with these messages.
+    messages : sequence of Message
+        At least one.
+    now : float
+        Seconds since 1970.
+    """
+    match target:
+        case WebhookTarget():
+            return _post(target, key, messages, now)
+        case AppriseTarget():
+            return _notify(target, messages)
+
+
+def _post(target: WebhookTarget, key: str, messages: Sequence[Message], now: float) -> Answer:
+    content = msgspec.json.encode({"type": "ectopy.alarms", "messages": messages})
+    headers = {
+        "content-type": "application/json",
+        "user-agent": f"Ectopy/{__version__}",
+        **sign(target.secret, key, now, content),
+    }
+    request = Request(target.url, content, headers, method="POST")
+    # No handler of redirects, passwords or cookies: what is meant for one address goes to no other.
+    opener = OpenerDirector()
+    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
+        opener.add_handler(handler)
+    try:
+        with opener.open(request, timeout=target.timeout_s) as response:
+            return _answer(response, now)
+    except (OSError, HTTPException) as error:
+        return Answer(Outcome.DOWN, _trouble(getattr(error, "reason", error), target.timeout_s))
+
+
+def _answer(response: HTTPResponse, now: float) -> Answer:
+    text = f"{response.status} {_beginning(response)}".strip()
+    return Answer(_outcome(response.status), text, _retry_after_s(response.headers.get("retry-after", ""), now))
+
+
+def _beginning(response: HTTPResponse) -> str:
+    """First characters of what was answered; the status counts even when they do not come."""
+    try:
+        piece = response.read1(4 * _RECEIPT_CHARACTERS)
+    except (OSError, HTTPException):
+        return ""
+    return _receipt(piece.decode("utf-8", "replace"))
+
+
+def _trouble(reason: object, timeout_s: float) -> str:
+    """What is wrong, without the words of the error: they may hold the URL."""
+    match reason:
+        case TimeoutError():
+            return f"no answer within {timeout_s:g} s"
+        case SSLError():
+            return "no encrypted connection; see the certificate"
+        case HTTPException():
+            return "an answer that is not HTTP"
+        case _:
+            return "no connection"
+
+
+def _outcome(status: int) -> Outcome:
+    if 200 <= status < 300:
+        return Outcome.TAKEN
+    if status in _BUSY:
+        return Outcome.DOWN
+    if 400 <= status < 500 and status not in _TRY_AGAIN:
+        return Outcome.REFUSED
+    return Outcome.FAILED
+
+
+def _retry_after_s(value: str, now: float) -> float:
+    """Seconds a target asks for, given as a number or as a date; 0 where it asks for none."""
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).replace(tzinfo=UTC).timestamp() - now)
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _notify(target: AppriseTarget, messages: Sequence[Message]) -> Answer:
+    people = Apprise([target.service()])
+    result = people.notify(
+        body=body(messages),
+        title=subject(messages),
+        notify_type=NotifyType.WARNING,
+        body_format=NotifyFormat.TEXT,
+        timeout=target.timeout_s,
+    )
+    said = " ".join([result.status.name.lower(), *(entry.message for entry in result.logs())])
+    outcomes = {AppriseResultStatus.SUCCESS: Outcome.TAKEN, AppriseResultStatus.TIMEOUT: Outcome.DOWN}
+    return Answer(outcomes.get(result.status, Outcome.FAILED), _receipt(said))
+
+
+def _receipt(text: str) -> str:
+    shown = text[:_RECEIPT_CHARACTERS]
+    return "".join(character if character.isprintable() else " " for character in shown).strip()

@@ -1,0 +1,156 @@
+"""The rules that name beats, on timing and shape alone."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ectopy.detector import Verdict
+from ectopy.detector.patient import Evidence
+from ectopy.judgement import Before, Hint, _name
+from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.signal.filters import Filtered
+
+N, V, S, OTHER = Hint.NONE, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER
+LIKE_NORMAL, CHANGED = 0.2, 1.0
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def beats_at(intervals_s: list[float]) -> CutBeats:
+    """Beats after these RR intervals, the first one at 1 s, in a signal without any."""
+    times_s = 1 + np.cumsum([0.0, *intervals_s])
+    shape = (1, int(180 * (times_s[-1] + 1)))
+    return cut_beats(Filtered(np.zeros(shape), np.zeros(shape, bool)), times_s)
+
+
+def evidence_of(beats: CutBeats, shape: dict[int, float], qrs: dict[int, float]) -> Evidence:
+    """Like the normal beat but for some, which are as different as is said."""
+
+    def values(different: dict[int, float]) -> np.ndarray:
+        found = np.full(len(beats), LIKE_NORMAL)
+        found[list(different)] = list(different.values())
+        return found
+
+    width = np.where(values(qrs) > LIKE_NORMAL, 0.5, 0.0)
+    return Evidence(values(shape), values(qrs), width, beats.prematurity / 0.05, beats.delay / 0.05)
+
+
+def hints(
+    intervals_s: list[float], shape: dict[int, float] | None = None, qrs: dict[int, float] | None = None
+) -> list[str]:
+    """One hint per beat; beats of a changed shape or QRS complex are abnormal, those without a shape unreadable."""
+    beats = beats_at(intervals_s)
+    evidence = evidence_of(beats, shape or {}, qrs or {})
+    verdict = np.full(len(beats), Verdict.NORMAL.value, dtype="U10")
+    verdict[[*(shape or {}), *(qrs or {})]] = Verdict.ABNORMAL
+    verdict[np.isnan(evidence.shape)] = Verdict.UNREADABLE
+    return _name(beats, verdict, evidence, Before())[1].tolist()
+
+
+def regular(n: int, interval_s: float = 0.8) -> list[float]:
+    return [interval_s * (1.01 if beat % 2 else 0.99) for beat in range(n)]
+
+
+@pytest.mark.parametrize("follows_s", [0.8, 1.0])
+def test_a_beat_that_comes_suddenly_early_is_supraventricular(follows_s: float):
+    found = hints([*regular(60), 0.6, follows_s, *regular(10)])
+    assert found[61] == S
+    assert set(found[:61] + found[62:]) == {N}
+
+
+@given(st.floats(0.15, 0.3), SEEDS)
+def test_in_an_irregular_rhythm_early_beats_are_usual(spread: float, seed: int):
+    fibrillation = 0.7 * np.exp(np.random.default_rng(seed).normal(0, spread, 600))
+    found = hints(fibrillation.tolist())
+    quarter_early = beats_at(fibrillation.tolist()).prematurity > 0.25
+    assert found.count(S) < 0.08 * len(found)
+    assert found.count(S) < quarter_early.sum()
+
+
+@given(st.floats(0.02, 0.12), st.integers(6, 20))
+def test_sinus_arrhythmia_is_not_supraventricular(depth: float, period: int):
+    swing = 1 + depth * np.sin(2 * np.pi * np.arange(200) / period)
+    assert set(hints((0.8 * swing).tolist())[20:]) == {N}
+
+
+@pytest.mark.parametrize("cycle_s", [[0.8, 0.8, 0.55, 1.0], [0.8, 0.55, 1.0], [0.8, 0.8, 0.55, 0.55, 0.95]])
+def test_frequent_ectopic_beats_are_found_if_their_shape_or_timing_is_abnormal(cycle_s: list[float]):
+    intervals_s = [*regular(60), *cycle_s * 40]
+    early = {beat + 1 for beat, interval_s in enumerate(intervals_s) if interval_s == 0.55}
+    found = hints(intervals_s, shape=dict.fromkeys(early, 0.5))
+    assert {beat for beat, hint in enumerate(found) if hint == S} == early
+
+
+def test_exercise_is_not_supraventricular():
+    rising = np.concatenate([np.full(60, 1.0), np.geomspace(1.0, 0.4, 200), np.full(100, 0.4)])
+    assert set(hints(rising.tolist())) == {N}
+
+
+@given(st.integers(1, 150), st.floats(0.3, 0.55), SEEDS)
+def test_a_run_is_named_from_its_first_beat_to_its_last_however_long(length: int, interval_s: float, seed: int):
+    unsteady = np.random.default_rng(seed).uniform(0.95, 1.05, length)
+    run = range(61, 61 + length)
+    found = hints([*regular(60), *(interval_s * unsteady), *regular(20)], shape=dict.fromkeys(run, CHANGED))
+    assert [beat for beat, hint in enumerate(found) if hint == S] == list(run)
+
+
+def test_a_fast_rhythm_of_the_usual_shape_is_no_run():
+    found = hints([*regular(60), *[0.5] * 40, *regular(20)])
+    assert found[61] == S
+    assert S not in found[62:]
+
+
+def test_unreadable_beats_have_no_hint_and_do_not_end_a_run():
+    shape = dict.fromkeys(range(61, 101), CHANGED) | dict.fromkeys((90, 91), np.nan)
+    found = hints([*regular(60), *[0.4] * 40, *regular(10)], shape=shape)
+    assert found[90:92] == [N, N]
+    assert set(found[61:90] + found[92:101]) == {S}
+
+
+def test_an_abnormal_beat_with_the_usual_qrs_complex_need_be_only_somewhat_early():
+    early = [*regular(60), 0.77, *regular(5)]
+    assert hints(early)[61] == N
+    assert hints(early, shape={61: CHANGED})[61] == S
+    assert hints([*regular(66)], shape={61: CHANGED})[61] == OTHER
+
+
+def test_a_changed_wide_qrs_complex_is_ventricular():
+    early = [*regular(60), 0.5, 1.1, *regular(5)]
+    assert hints(early, qrs={61: 1.5})[61] == V
+    assert hints(regular(66), qrs={61: 1.8})[61] == V
+
+
+@given(st.floats(0.2, 0.8), st.floats(0.0, 0.49))
+def test_nearly_the_usual_qrs_complex_is_never_ventricular(interval_s: float, different: float):
+    assert V not in hints([*regular(60), interval_s, 1.1, *regular(5)], qrs={61: different})
+
+
+@given(SEEDS, st.integers(2, 180))
+def test_no_hint_waits_for_more_than_the_next_beat(seed: int, until: int):
+    random = np.random.default_rng(seed)
+    intervals_s = random.choice([0.4, 0.6, 0.8, 0.82, 1.0], 180, p=[0.2, 0.1, 0.3, 0.3, 0.1])
+    beats = beats_at(intervals_s.tolist())
+    shape, qrs = (dict(enumerate(random.choice([LIKE_NORMAL, CHANGED, 1.6], len(beats)))) for _ in range(2))
+    verdict = random.choice([Verdict.NORMAL.value, Verdict.ABNORMAL.value, Verdict.UNREADABLE.value], len(beats))
+    evidence = evidence_of(beats, shape, qrs)
+    known = CutBeats(**{field.name: getattr(beats, field.name)[:until] for field in fields(CutBeats)})
+    so_far = Evidence(**{field.name: getattr(evidence, field.name)[:until] for field in fields(Evidence)})
+    _, hints = _name(known, verdict[:until], so_far, Before())
+    np.testing.assert_array_equal(hints, _name(beats, verdict, evidence, Before())[1][:until])
+
+
+@given(st.floats(0.3, 2.0), SEEDS)
+def test_irregularity_is_the_spread_of_the_intervals_before_whatever_the_rate(interval_s: float, seed: int):
+    spread = np.random.default_rng(seed).normal(0, 0.1, 300)
+    found = beats_at((interval_s * np.exp(spread)).tolist()).irregularity
+    assert 0.07 < np.median(found[51:]) < 0.13
+    np.testing.assert_allclose(beats_at([interval_s] * 60).irregularity, 0, atol=1e-9)
+
+
+def test_a_minority_of_ectopic_beats_does_not_make_a_rhythm_irregular():
+    beats = beats_at([*regular(60), *[0.8, 0.8, 0.8, 0.5, 1.1] * 20])
+    assert beats.irregularity.max() < 0.05

@@ -65,9 +65,14 @@ class Analysis:
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:
-        """RR interval before each beat, shape (n,); NaN unless both beats are readable: of noise there is no rate."""
+        """RR interval before each beat, shape (n,); NaN where either beat or a second between them cannot be read.
+
+        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still.
+        """
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
         both = readable & np.concatenate([[False], readable])[: len(readable)]
+        dark = self.quality.dark_before(self.beats.times_s)
+        both &= np.diff(dark, prepend=0) == 0
         intervals: NDArray[np.float64] = np.where(both, self.beats.rr_s, np.nan)
         return intervals
 

@@ -20,7 +20,7 @@ from ectopy.judgement import Before, Criterion, Judgement, judge
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
 from ectopy.signal.filters import Filter, FilterState, filter_step
 from ectopy.signal.heartbeats import HeartbeatState, heartbeats_step, known_to
-from ectopy.signal.quality import READABLE, QualityState, quality_step
+from ectopy.signal.quality import READABLE, QualityState, dark, quality_step
 
 _SECONDS_KEPT = 8
 _LEARNING = "The patient's normal is being learned; until then beats are compared with other people's."
@@ -49,8 +49,12 @@ class DetectionState:
         The beat before them.
     learning : bool
         Whether the patient's normal is being learned.
+    dark : ndarray of int64, shape (k,)
+        How many seconds up to each of `seconds` tell nothing of the heart.
     readable_before : bool
         Whether the last judged beat was readable.
+    dark_before : int
+        The `dark` of its second.
     """
 
     filters: FilterState
@@ -65,7 +69,9 @@ class DetectionState:
     lessons: CutBeats
     lessons_after: Before
     learning: bool
+    dark: NDArray[np.int64]
     readable_before: bool = False
+    dark_before: int = 0
 
     @classmethod
     def fresh(cls, rate_hz: float, leads: int, normal: PatientNormal | None = None) -> DetectionState:
@@ -83,6 +89,7 @@ class DetectionState:
             baseline=Baseline(None, usual_height_mv(none), _LEARNING) if normal is None else given_baseline(normal),
             lessons=none,
             lessons_after=Before(),
+            dark=np.empty(0, np.int64),
             learning=normal is None,
         )
 
@@ -94,7 +101,7 @@ class Detected:
     Attributes
     ----------
     known_to_s : float
-        Up to where all heartbeats are told, but for one that is found late.
+        Up to where all heartbeats are told, but for one that is found late, and quality is judged.
     heard_s : ndarray of float64, shape (n,)
         Heartbeats told.
     beats : CutBeats
@@ -153,14 +160,15 @@ def detect_step(
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, early, filtered, heard_s)
     state = replace(state, filters=filters, heartbeats=heartbeats, quality=quality, cut=cut)
-    state, beats = _with_quality(state, beats, index)
+    state, beats, darkness = _with_quality(state, beats, index, word)
     state, judgement, learned = _judged(state, beats, leads, criterion, learning_s)
     readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
     both = readable & np.concatenate([[state.readable_before], readable])[:-1]
+    both &= np.diff(darkness, prepend=state.dark_before) == 0
     intervals_s = np.where(both, beats.rr_s, np.nan)
     if len(beats):
-        state = replace(state, readable_before=bool(readable[-1]))
-    known_to_s = known_to(heartbeats) / (filtered.rate_hz / 2)
+        state = replace(state, readable_before=bool(readable[-1]), dark_before=int(darkness[-1]))
+    known_to_s = min(known_to(heartbeats) / (filtered.rate_hz / 2), float(quality.cleaned_seconds))
     return state, Detected(known_to_s, heard_s, beats, intervals_s, judgement, index, word, learned)
 
 
@@ -175,19 +183,29 @@ def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:
 
 
 def _with_quality(
-    state: DetectionState, beats: CutBeats, index: NDArray[np.float64]
-) -> tuple[DetectionState, CutBeats]:
-    """The beats whose second is judged, readable only where it is."""
+    state: DetectionState, beats: CutBeats, index: NDArray[np.float64], word: NDArray[np.str_]
+) -> tuple[DetectionState, CutBeats, NDArray[np.int64]]:
+    """The beats whose second is judged, readable only where it is; and the dark seconds before each."""
     judged = state.quality.cleaned_seconds
+    before = state.dark[-1] if len(state.dark) else 0
+    darkness = np.concatenate([state.dark, before + np.cumsum(dark(word))])
     seconds = np.concatenate([state.seconds, np.arange(judged - index.shape[1], judged)])
     readable = np.concatenate([state.readable, index >= READABLE], axis=1)
     waiting = CutBeats.joined([state.waiting, beats]) if len(beats) else state.waiting
     of_beats = waiting.times_s.astype(int)
     ready = int(np.searchsorted(of_beats, judged))
     known = waiting[:ready]
-    known = replace(known, readable=known.readable & readable[:, np.searchsorted(seconds, of_beats[:ready])].T)
+    places = np.searchsorted(seconds, of_beats[:ready])
+    known = replace(known, readable=known.readable & readable[:, places].T)
     needed = (seconds >= judged - _SECONDS_KEPT) | np.isin(seconds, state.cut.times_s.astype(int))
-    return replace(state, seconds=seconds[needed], readable=readable[:, needed], waiting=waiting[ready:]), known
+    state = replace(
+        state,
+        seconds=seconds[needed],
+        readable=readable[:, needed],
+        dark=darkness[needed],
+        waiting=waiting[ready:],
+    )
+    return state, known, darkness[places]
 
 
 def _judged(

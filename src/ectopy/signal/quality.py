@@ -46,6 +46,8 @@ WINDOW_S = 1.0
 WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")
 READABLE = 0.5
 
+_TELLING = ("good", "flat")
+
 _MOST_SATURATED = 0.05
 _LEAST_RAIL_MV = 0.5
 _LEAST_MOVEMENT_MV = 0.004
@@ -115,6 +117,14 @@ class Quality:
         windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
         return self.readable[:, windows].T
 
+    def dark_before(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
+        """How many windows up to those of given moments tell nothing of the heart in any lead, shape (n,)."""
+        if self.index.shape[1] == 0:
+            return np.zeros(len(times_s), np.int64)
+        windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
+        counts: NDArray[np.int64] = np.cumsum(dark(self.word))[windows]
+        return counts
+
     def stretches(self) -> list[Stretch]:
         """Neighbouring windows with the same word put together, lead by lead and in order of time."""
         found = []
@@ -129,6 +139,16 @@ class Quality:
                     for start_s, end_s, word, mean in zip(*times.tolist(), words[starts], means.tolist(), strict=True)
                 ]
         return found
+
+
+def dark(word: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which windows tell nothing of the heart: no lead is good, and none is flat as when the heart stands still.
+
+    Parameters
+    ----------
+    word : ndarray of str, shape (leads, windows)
+    """
+    return np.asarray(~np.isin(word, _TELLING).any(axis=0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -14,9 +15,9 @@ from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, Refused
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
 from ectopy.monitor.findings import JudgedBeats, Reading
-from ectopy.monitor.inputs import Action, Chunk, Order, Tick
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, Report, Tick
 from ectopy.monitor.limits import Limits
 
 READING = Reading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
@@ -44,10 +45,16 @@ NORMAL = PatientNormal(np.linspace(-1, 1, 280).reshape(2, 140), np.array([3.0, n
 INPUTS = [
     Chunk(-3, np.array([[0.1, np.nan], [np.inf, -0.0]], np.float32), 250.0, ("I", "II"), 1e9, None, "é\0", "furlong"),
     Tick(1.7e9 + 0.1),
+    Report(1e9, READING),
     Action(Order.ACKNOWLEDGE, 1e9, "Dr. Ø", "seen", alarm=1),
     Action(Order.SET_LIMITS, 1e9, "nurse", limits=Limits("exercise")),
     Action(Order.SET_NORMAL, 1e9, "nurse", normal=NORMAL),
 ]
+
+
+def test_every_input_and_event_has_a_kind():
+    assert set(codec.INPUTS.values()) == set(get_args(Input)) == {type(value) for value in INPUTS}
+    assert set(codec.EVENTS.values()) == set(get_args(Event)) == {type(value) for value in EVENTS}
 
 
 @pytest.mark.parametrize("value", EVENTS, ids=codec.kind_of)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, Refused
-from ectopy.monitor.inputs import Action, Chunk, Tick
+from ectopy.monitor.inputs import Action, Chunk, Report, Tick
 
 T = TypeVar("T")
 
-INPUTS: dict[str, type] = {"chunk": Chunk, "tick": Tick, "action": Action}
+INPUTS: dict[str, type] = {"chunk": Chunk, "tick": Tick, "action": Action, "report": Report}
 EVENTS: dict[str, type] = {
     "beat": BeatJudged,
     "quality": QualityChanged,

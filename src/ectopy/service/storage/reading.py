@@ -16,7 +16,7 @@ from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.formats.leads import millivolt
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Phase, Transition
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event
+from ectopy.monitor.events import AlarmChanged, BeatJudged
 from ectopy.monitor.inputs import Chunk, Input
 from ectopy.service.storage import tables
 from ectopy.service.storage.records import Restored, StoredAlarm, StoredBeat, StoredEvent, Waveform
@@ -127,12 +127,10 @@ def read_events(
     connection: sa.Connection, after: int, patient: str | None, kinds: Sequence[str], limit: int
 ) -> list[StoredEvent]:
     """Events in the order of storage; see `Store.events`."""
-    event, log = tables.events.c, tables.alarm_log.c
+    event = tables.events.c
     query = (
-        sa.select(tables.events, tables.patients.c.patient, log.body.label("transition"))
-        .select_from(tables.events)
-        .join(tables.patients)
-        .outerjoin(tables.alarm_log, sa.and_(log.patient_id == event.patient_id, log.event == event.number))
+        sa.select(event.id, tables.patients.c.patient, event.time, event.kind, event.body)
+        .join_from(tables.events, tables.patients)
         .where(event.id > after)
         .order_by(event.id)
         .limit(limit)
@@ -141,19 +139,21 @@ def read_events(
         query = query.where(event.patient_id == patient_id(connection, patient))
     if kinds:
         query = query.where(event.kind.in_(kinds))
-    return [StoredEvent(row.id, row.patient, row.time, _event(row)) for row in connection.execute(query)]
+    return [
+        StoredEvent(row.id, row.patient, row.time, codec.decode(codec.EVENTS[row.kind], row.body))
+        for row in connection.execute(query)
+    ]
 
 
 def read_alarms(
     connection: sa.Connection, patient: str | None, number: int | None = None, active_only: bool = False
 ) -> list[StoredAlarm]:
     """Alarms as they stand, by patient and number; see `Store.alarms`."""
-    alarm, log = tables.alarms.c, tables.alarm_log.c
+    alarm, event = tables.alarms.c, tables.events.c
     query = (
-        sa.select(tables.patients.c.patient, alarm.origin, log.body)
-        .select_from(tables.alarms)
-        .join(tables.patients)
-        .join(tables.alarm_log, sa.and_(log.patient_id == alarm.patient_id, log.number == alarm.entry))
+        sa.select(tables.patients.c.patient, alarm.origin, event.body)
+        .join_from(tables.alarms, tables.patients)
+        .join(tables.events, sa.and_(event.patient_id == alarm.patient_id, event.number == alarm.event))
         .order_by(alarm.patient_id, alarm.number)
     )
     if patient is not None:
@@ -163,16 +163,23 @@ def read_alarms(
     if active_only:
         query = query.where(alarm.phase != Phase.END.value)
     return [
-        StoredAlarm(row.patient, row.origin, codec.decode(Transition, row.body).alarm)
+        StoredAlarm(row.patient, row.origin, codec.decode(AlarmChanged, row.body).transition.alarm)
         for row in connection.execute(query)
     ]
 
 
 def read_alarm_log(connection: sa.Connection, patient: str) -> list[Transition]:
     """All that ever happened to the alarms of a patient, in order."""
-    log = tables.alarm_log.c
-    query = sa.select(log.body).where(log.patient_id == patient_id(connection, patient)).order_by(log.number)
-    return [codec.decode(Transition, body) for body in connection.scalars(query)]
+    log, event = tables.alarm_log.c, tables.events.c
+    query = (
+        sa.select(event.body)
+        .join_from(
+            tables.alarm_log, tables.events, sa.and_(event.patient_id == log.patient_id, event.number == log.event)
+        )
+        .where(log.patient_id == patient_id(connection, patient))
+        .order_by(log.number)
+    )
+    return [codec.decode(AlarmChanged, body).transition for body in connection.scalars(query)]
 
 
 def _leads(row: sa.Row[*tuple[Any, ...]]) -> tuple[str, ...]:
@@ -217,11 +224,3 @@ def _beat(row: sa.Row[*tuple[Any, ...]]) -> BeatJudged:
         threshold=math.nan if row.threshold is None else row.threshold,
         reason=row.reason,
     )
-
-
-def _event(row: sa.Row[*tuple[Any, ...]]) -> Event:
-    kind = codec.EVENTS[row.kind]
-    if kind is AlarmChanged:
-        return AlarmChanged(row.number, row.at_s, codec.decode(Transition, row.transition))
-    event: Event = codec.decode(kind, row.body)
-    return event

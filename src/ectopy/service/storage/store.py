@@ -143,7 +143,7 @@ class Store:
         Raises
         ------
         DataError
-            If a patient is not enrolled, inputs are left out, or something cannot be encoded.
+            If a patient is not enrolled, inputs are left out, or something cannot be encoded; it names the patient.
         StorageError
             If the database fails, or another process has written for one of the patients meanwhile.
         """
@@ -241,7 +241,7 @@ class Store:
         return found[0]
 
     def alarm_log(self, patient: str) -> list[Transition]:
-        """Everything that ever happened to the alarms of a patient, in order; `digest` chains it.
+        """Everything that ever happened to the alarms of a patient, in order; see `ectopy.monitor.log.verify`.
 
         Raises
         ------

@@ -138,11 +138,11 @@ events = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("time", sa.Double, nullable=False),
-    sa.Column("at_s", sa.Double, nullable=False),
-    sa.Column("body", sa.LargeBinary, comment="msgpack; of an alarm it is in alarm_log"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="msgpack"),
     sa.UniqueConstraint("patient_id", "number"),
 )
 
+# Who did what to which alarm; the entries themselves, chained by their digests, are the events of these numbers.
 alarm_log = sa.Table(
     "alarm_log",
     metadata,
@@ -155,11 +155,10 @@ alarm_log = sa.Table(
     sa.Column("who", Prose, nullable=False),
     sa.Column("why", Prose, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False, comment="msgpack of the whole transition"),
     sa.UniqueConstraint("patient_id", "event"),
 )
 
-# Alarms as they stand now; what they are is in the named entry of the log.
+# Alarms as they stand since the event of that number.
 alarms = sa.Table(
     "alarms",
     metadata,
@@ -170,7 +169,7 @@ alarms = sa.Table(
     sa.Column("phase", sa.Text, nullable=False, index=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("origin", sa.Double, nullable=False, comment="time of stream second 0"),
-    sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Column("event", sa.BigInteger, nullable=False),
 )
 
 audit = sa.Table(
@@ -188,7 +187,7 @@ deliveries = sa.Table(
     "deliveries",
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("message", sa.Text, nullable=False, index=True),
+    sa.Column("message", sa.Text, nullable=False),
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("patient", sa.Text, nullable=False),
     sa.Column("payload", Prose, nullable=False, comment="JSON"),
@@ -199,7 +198,9 @@ deliveries = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("error", Prose, nullable=False),
     sa.Column("receipt", Prose, nullable=False),
-    sa.Index(None, "state", "due"),
+    sa.Column("ended", sa.Double, comment="when it was taken or given up"),
+    sa.Index(None, "state", "target", "high", "due"),
+    sa.Index(None, "patient", "ended"),
 )
 
 # Kept up to date with every write, because to sum up millions of chunks takes minutes.

@@ -8,7 +8,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,6 @@ _TAIL = sa.select(
 )
 
 
-@cache
 def _insert(table: sa.Table, dialect: Dialect) -> str:
     return str(sa.insert(table).compile(dialect=dialect))
 
@@ -119,7 +117,7 @@ class _Batch:
         """Add what is not stored yet."""
         tail = self._tails.get(step.patient) or self._find_tail(step.patient)
         last = step.first + len(step.inputs) - 1
-        if step.first > tail.number + 1:
+        if not 1 <= step.first <= tail.number + 1:
             raise DataError(
                 f"input {step.first} of patient {step.patient!r} cannot be stored, for the last one was {tail.number}; "
                 "restore the patient and go on from there."
@@ -238,13 +236,10 @@ class _Batch:
             self._rows[tables.beats].append(row | _beat_columns(origin, event))
             return
         time = float(origin + event.at_s)
-        body = None
         if isinstance(event, AlarmChanged):
             self._add_transition(patient, origin, time, event)
-        else:
-            body = codec.encode(event)
         self._rows[tables.events].append(
-            row | {"kind": codec.kind_of(event), "time": time, "at_s": float(event.at_s), "body": body}
+            row | {"kind": codec.kind_of(event), "time": time, "body": codec.encode(event)}
         )
 
     def _add_transition(self, patient: int, origin: float, time: float, event: AlarmChanged) -> None:
@@ -261,7 +256,6 @@ class _Batch:
                 "who": transition.who,
                 "why": transition.why,
                 "digest": transition.digest,
-                "body": codec.encode(transition),
             }
         )
         self._alarms[patient, alarm.number] = {
@@ -272,7 +266,7 @@ class _Batch:
             "phase": str(alarm.phase),
             "state": str(alarm.state),
             "origin": float(origin),
-            "entry": transition.number,
+            "event": int(event.number),
         }
 
 
@@ -306,6 +300,7 @@ def _has_columns(chunk: Chunk) -> bool:
     return (
         signal.dtype == np.float32
         and signal.ndim == 2
+        and signal.shape[1] == len(chunk.leads)
         and signal.size > 0
         and abs(chunk.position) < _LARGEST
         and math.isfinite(chunk.received)
@@ -317,8 +312,7 @@ def _has_row(chunk: Chunk) -> bool:
     """Whether the columns of `streams` hold the layout of the chunk exactly."""
     text = chunk.stream + "".join(chunk.leads)
     return (
-        chunk.signal.shape[1] == len(chunk.leads)
-        and math.isfinite(chunk.sampling_rate_hz)
+        math.isfinite(chunk.sampling_rate_hz)
         and millivolt(chunk.unit) is not None
         and len(text) <= _LONGEST_TEXT
         and text.isprintable()

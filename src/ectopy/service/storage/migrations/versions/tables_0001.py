@@ -38,10 +38,13 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("receipt", sa.Text(), nullable=False),
+        sa.Column("ended", sa.Double(), nullable=True, comment="when it was taken or given up"),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_deliveries")),
     )
-    op.create_index(op.f("ix_deliveries_message"), "deliveries", ["message"], unique=False)
-    op.create_index(op.f("ix_deliveries_state_due"), "deliveries", ["state", "due"], unique=False)
+    op.create_index(op.f("ix_deliveries_patient_ended"), "deliveries", ["patient", "ended"], unique=False)
+    op.create_index(
+        op.f("ix_deliveries_state_target_high_due"), "deliveries", ["state", "target", "high", "due"], unique=False
+    )
     op.create_table(
         "patients",
         sa.Column("id", _COUNTER, nullable=False),
@@ -68,7 +71,6 @@ def upgrade() -> None:
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False, comment="msgpack of the whole transition"),
         sa.ForeignKeyConstraint(["patient_id"], ["patients.id"], name=op.f("fk_alarm_log_patient_id")),
         sa.PrimaryKeyConstraint("patient_id", "number", name=op.f("pk_alarm_log")),
         sa.UniqueConstraint("patient_id", "event", name=op.f("uq_alarm_log_patient_id_event")),
@@ -82,7 +84,7 @@ def upgrade() -> None:
         sa.Column("phase", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("origin", sa.Double(), nullable=False, comment="time of stream second 0"),
-        sa.Column("entry", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["patient_id"], ["patients.id"], name=op.f("fk_alarms_patient_id")),
         sa.PrimaryKeyConstraint("patient_id", "number", name=op.f("pk_alarms")),
     )
@@ -122,8 +124,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("time", sa.Double(), nullable=False),
-        sa.Column("at_s", sa.Double(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=True, comment="msgpack; of an alarm it is in alarm_log"),
+        sa.Column("body", sa.LargeBinary(), nullable=False, comment="msgpack"),
         sa.ForeignKeyConstraint(["patient_id"], ["patients.id"], name=op.f("fk_events_patient_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("patient_id", "number", name=op.f("uq_events_patient_id_number")),

@@ -1,7 +1,7 @@
 """Watches many patients: steps their monitors, stores what came of it in one transaction, then answers the senders.
 
-Nothing is acknowledged before it is stored. Where the store fails, the monitors go on, alarms are delivered from memory,
-a technical alarm says so, and everything is written once the store is back.
+Nothing is acknowledged before it is stored. Where the store fails, the monitors go on, alarms are delivered from
+memory, a technical alarm says so, and everything is written once the store is back.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Hub:
         readings = self._unreached(now)
         for bed in list(self._beds.values()):
             reading = readings.get(bed.patient)
-            inputs: list[Input] = [Tick(now)]
+            inputs: list[Input] = [Tick(now, expected=bed.patient != STATION)]
             if reading is not None or bed.reported:
                 inputs.append(Report(now, reading or REACHED))
                 bed.reported = reading is not None

@@ -171,12 +171,12 @@ def test_patients_are_enrolled_once_and_may_be_renamed(store: Store):
     assert store.patients() == [Patient("anna", "Anna\ufffd", NOW), Patient("bob", "Bob", NOW + 1)]
 
 
-@pytest.mark.parametrize("name", ["", "a\0", "a\n", "\ud800", "x" * 201])
-def test_names_that_are_none_are_refused(store: Store, name: str):
-    with pytest.raises(SettingError, match="printable"):
-        store.enrol(name, NOW)
-    with pytest.raises(SettingError, match="printable"):
-        store.attach(name, None, NOW)
+def test_names_that_are_none_are_refused(store: Store):
+    for name in ("", "a\0", "a\n", "\ud800", "x" * 201):
+        with pytest.raises(SettingError, match="printable"):
+            store.enrol(name, NOW)
+        with pytest.raises(SettingError, match="printable"):
+            store.attach(name, None, NOW)
 
 
 def test_devices_go_from_one_patient_to_another(store: Store):

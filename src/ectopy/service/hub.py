@@ -177,12 +177,15 @@ class Hub:
         ------
         SettingError
             If nobody of that name is watched.
+        DataError
+            If the input holds what cannot be stored.
         StorageError
             If too many inputs wait already; send again later.
         """
         bed = self._bed(patient)
         if len(self._queue) >= _MOST_WAITING:
             raise StorageError("more inputs wait than can be kept; send again later.")
+        encode(given)  # what cannot be stored must not be watched
         receipt: Future[Receipt] = Future()
         self._queue.append(_Waiting(bed, given, receipt))
         self._more.set()

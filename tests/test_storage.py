@@ -319,7 +319,7 @@ def test_two_processes_that_watch_one_patient_are_found_out(store: Store, databa
         other.write([stepped(1, Tick(NOW - 1))])
         store.write([stepped(2, there, events=(beat(1),))])
         for _ in range(3):
-            with pytest.raises(StorageError, match="two processes"):
+            with pytest.raises(DataError, match="two processes"):
                 other.write([stepped(2, chunk(99), events=(beat(1),))])
         assert encoded(store.restore("anna").inputs) == encoded([Tick(NOW - 1), there])
 
@@ -340,7 +340,7 @@ def test_a_hole_in_what_is_stored_is_no_state_to_go_on_from(store: Store, databa
     store.write([stepped(1, chunk(0), chunk(10), chunk(20))])
     with database(database_url) as connection:
         connection.exec_driver_sql("DELETE FROM waveforms WHERE number = 2")
-    with pytest.raises(StorageError, match="input 2 of patient 'anna' is missing"):
+    with pytest.raises(DataError, match="input 2 of patient 'anna' is missing"):
         store.restore("anna")
 
 

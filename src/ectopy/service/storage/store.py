@@ -143,9 +143,8 @@ class Store:
         Raises
         ------
         DataError
-            If a patient is not enrolled, inputs are left out, or something cannot be encoded; it names the patient.
-        StorageError
-            If the database fails, or another process has written for one of the patients meanwhile.
+            If a patient is not enrolled, inputs are left out, something cannot be encoded, or another process has
+            written for one of the patients meanwhile.
         """
         self._writer.write(steps)
 
@@ -155,9 +154,7 @@ class Store:
         Raises
         ------
         DataError
-            If the patient is not enrolled.
-        StorageError
-            If an input is missing.
+            If the patient is not enrolled, or an input is missing.
         """
         with self._database.reading() as connection:
             return reading.restore(connection, patient)

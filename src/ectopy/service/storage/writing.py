@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError
 
-from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.errors import DataError, EctopyError
 from ectopy.formats.leads import millivolt
 from ectopy.monitor import codec
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event
@@ -283,8 +283,8 @@ def add_bytes(connection: sa.Connection, change: int) -> None:
     connection.execute(added.on_conflict_do_update(index_elements=["name"], set_={"bytes": total}))
 
 
-def _two_processes() -> StorageError:
-    return StorageError(
+def _two_processes() -> DataError:
+    return DataError(
         "other inputs or events with the same numbers are stored already: two processes watch the same patient; "
         "stop one of them and restore the patient in the other."
     )
@@ -354,4 +354,5 @@ def _delivery_row(delivery: Delivery) -> _Row:
         "state": str(delivery.state),
         "error": delivery.error,
         "receipt": delivery.receipt,
+        "ended": delivery.ended,
     }

@@ -21,7 +21,7 @@ from ectopy.monitor.findings import Reading
 from ectopy.service.memory import MemoryOutbox
 from ectopy.service.notify import REACHED, Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import HandedOrder, Stepped, Store
 
 STATION = "station"
 """The patient that is none: alarms about the process itself are raised for it."""
@@ -114,6 +114,7 @@ class Hub:
         self._failed_since: float | None = None
         self._retry_at = 0.0
         self._ticked = 0.0
+        self._taken: dict[int, HandedOrder] = {}
         self._memory = MemoryOutbox()
         self._couriers = [Courier(outbox, targets, clock) for outbox in (store.outbox, self._memory)] if targets else []
         self.admit(STATION)
@@ -223,6 +224,8 @@ class Hub:
 
     def _tick(self, now: float) -> None:
         self._ticked = now
+        if self._failed_since is None:
+            self._orders(now)
         readings = self._unreached(now)
         for bed in list(self._beds.values()):
             reading = readings.get(bed.patient)
@@ -231,6 +234,18 @@ class Hub:
                 inputs.append(Report(now, reading or REACHED))
                 bed.reported = reading is not None
             self._step(bed, [_Waiting(bed, given) for given in inputs], now)
+
+    def _orders(self, now: float) -> None:
+        """Carry out what operators have left in the store; an order is struck out once what it did is stored."""
+        try:
+            for order in self._store.handed_over():
+                if order.id in self._taken or order.patient not in self._beds:
+                    continue
+                self._taken[order.id] = order
+                bed = self._beds[order.patient]
+                self._step(bed, [_Waiting(bed, replace(order.action, now=now))], now)
+        except StorageError as error:
+            self._storage_failed(now, error)
 
     def _unreached(self, now: float) -> dict[str, Reading]:
         if not self._targets or self._failed_since is not None:
@@ -290,6 +305,9 @@ class Hub:
         steps = self._unsaved.steps
         try:
             self._store.write([self._delivered(step) for step in steps])
+            if self._taken:
+                self._store.taken(tuple(self._taken.values()))
+                self._taken.clear()
         except StorageError as error:
             self._storage_failed(now, error)
             return

@@ -21,8 +21,8 @@ STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "c
 def alarm_table(alarms: Sequence[StoredAlarm]) -> Table:
     """One row for each alarm, the newest first."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("patient", "alarm", "raised (UTC)", "priority", "condition", "state", "acknowledged by", "why"):
-        table.add_column(heading, no_wrap=heading != "why")
+    for heading in ("patient", "alarm", "raised (UTC)", "priority", "condition", "state"):
+        table.add_column(heading)
     for stored in sorted(alarms, key=lambda one: one.origin + one.alarm.raised_s, reverse=True):
         alarm = stored.alarm
         table.add_row(
@@ -32,8 +32,6 @@ def alarm_table(alarms: Sequence[StoredAlarm]) -> Table:
             Text(alarm.priority.name.lower(), STYLES[alarm.priority]),
             CONDITIONS[alarm.condition].title,
             f"{alarm.state}, {alarm.inactivation}" if alarm.ended_s is None else "ended",
-            alarm.acknowledged_by,
-            alarm.latest.text,
         )
     return table
 

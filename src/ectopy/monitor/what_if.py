@@ -32,14 +32,13 @@ class WhatIf:
 
 def raised(monitor: Monitor, state: MonitorState, inputs: Iterable[Input]) -> tuple[Alarm, ...]:
     """The alarms that these inputs raise, as they stand when they are; orders to set limits are passed over."""
-    found = []
+    found: list[Alarm] = []
     for given in inputs:
         if isinstance(given, Action) and given.order is Order.SET_LIMITS:
             continue
         state, events = monitor.step(state, given)
-        for event in events:
-            if isinstance(event, AlarmChanged) and event.transition.change == "raised":
-                found.append(event.transition.alarm)
+        changes = [event.transition for event in events if isinstance(event, AlarmChanged)]
+        found += [transition.alarm for transition in changes if transition.change == "raised"]
     return tuple(found)
 
 

@@ -21,7 +21,7 @@ from ectopy.signal.filters import Filter, FilterState, filter_step
 from ectopy.signal.heartbeats import HeartbeatState, heartbeats_step, known_to
 from ectopy.signal.quality import READABLE, QualityState, quality_step
 
-_SECONDS_KEPT = 8
+_SECONDS_KEPT = 10**6
 _LEARNING = "The patient's normal is being learned; until then beats are compared with other people's."
 
 
@@ -163,7 +163,7 @@ def _with_quality(
 ) -> tuple[DetectionState, CutBeats]:
     """The beats whose second is judged, readable only where it is."""
     readable = np.concatenate([state.readable, index >= READABLE], axis=1)
-    first = state.quality.cleaned_seconds - readable.shape[1]
+    first = state.quality.seconds - readable.shape[1]
     waiting = CutBeats.joined([state.waiting, beats]) if len(beats) else state.waiting
     second = waiting.times_s.astype(int) - first
     ready = int(np.searchsorted(second, readable.shape[1]))

@@ -6,7 +6,7 @@ are equal to the last bit. FFT convolution and running sums are not, and are not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,27 @@ class Fir:
         between the input.
     up, down : int
         Without a common divisor.
+    reach : int
+        Input samples needed after the time of an output sample.
+    delayed : ndarray of float64, shape (k,)
+        The taps after as many zeros as make their delay a whole number of output samples.
+    delay : int
+        This number.
     """
 
     taps: NDArray[np.float64]
     up: int = 1
     down: int = 1
+    reach: int = field(init=False)
+    delayed: NDArray[np.float64] = field(init=False, repr=False)
+    delay: int = field(init=False)
 
-    @property
-    def reach(self) -> int:
-        """Input samples needed after the time of an output sample."""
-        return -(-(len(self.taps) // 2) // self.up)
+    def __post_init__(self) -> None:
+        half = len(self.taps) // 2
+        lead_in = -half % self.down
+        object.__setattr__(self, "reach", -(-half // self.up))
+        object.__setattr__(self, "delayed", np.concatenate([np.zeros(lead_in), self.taps]))
+        object.__setattr__(self, "delay", (half + lead_in) // self.down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +91,12 @@ def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[Fir
     """
     samples = np.concatenate([state.recent, chunk], axis=1)
     end = state.start + samples.shape[1]
-    # Zeros in front make the delay a whole number of output samples.
-    lead_in = -(len(fir.taps) // 2) % fir.down
-    delay = (len(fir.taps) // 2 + lead_in) // fir.down
-    known = max(state.done, (end * fir.up - 1) // fir.down - delay + 1)
-    first = state.start * fir.up // fir.down - delay
-    if known > state.done:
-        taps = np.concatenate([np.zeros(lead_in), fir.taps])
-        output = upfirdn(taps, samples, fir.up, fir.down, axis=1)[:, state.done - first : known - first]
+    known = max(state.done, (end * fir.up - 1) // fir.down - fir.delay + 1)
+    first = state.start * fir.up // fir.down - fir.delay
+    if known == state.done or not samples.any():  # of nothing comes nothing: most signals have no gaps to be filtered
+        output = np.zeros((len(samples), known - state.done))
     else:
-        output = np.empty((len(samples), 0))
+        output = upfirdn(fir.delayed, samples, fir.up, fir.down, axis=1)[:, state.done - first : known - first]
     oldest = min((known * fir.down - len(fir.taps) // 2) // fir.up, end)
     # The kept input begins where input and output samples coincide, so that the phase of `up` and `down` is kept too.
     start = max(state.start, oldest // fir.down * fir.down)

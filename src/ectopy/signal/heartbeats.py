@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,8 +88,8 @@ class HeartbeatState:
         Of the filters.
     waiting, absent : ndarray, shape (leads, k)
         Energy of the second that is not complete, and where there is none; at first of three seconds.
-    heights, backgrounds : ndarray of float64, shape (leads, 9)
-        Of the last usable blocks of one second; NaN as long as there were fewer.
+    levels : ndarray of float64, shape (2, leads, 9)
+        Height and background of the last usable blocks of one second; NaN as long as there were fewer.
     recent : ndarray of float64, shape (leads, 90)
         Energy of the second before.
     evidence : ndarray of float64, shape (k,)
@@ -109,8 +110,7 @@ class HeartbeatState:
     missing: FirState
     waiting: NDArray[np.float64]
     absent: NDArray[np.bool_]
-    heights: NDArray[np.float64]
-    backgrounds: NDArray[np.float64]
+    levels: NDArray[np.float64]
     recent: NDArray[np.float64]
     evidence: NDArray[np.float64]
     start: int
@@ -123,15 +123,13 @@ class HeartbeatState:
     def fresh(cls, leads: int) -> HeartbeatState:
         """Before the first sample of so many leads."""
         fresh, none = FirState.fresh(leads), np.empty((leads, 0))
-        unknown = np.full((leads, _REMEMBERED_BLOCKS), np.nan)
         return cls(
             band=fresh,
             energy=fresh,
             missing=fresh,
             waiting=none,
             absent=none.astype(bool),
-            heights=unknown,
-            backgrounds=unknown,
+            levels=np.full((2, leads, _REMEMBERED_BLOCKS), np.nan),
             recent=np.zeros((leads, _BLOCK)),
             # The first peak may lie on the first sample.
             evidence=np.zeros(_APART),
@@ -203,26 +201,23 @@ def _weigh(
     complete = begun if last else ready // _BLOCK
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
         return _decide(replace(state, waiting=energy, absent=absent), np.empty(0), last=last)
-    leads, filling = len(energy), ((0, 0), (0, begun * _BLOCK - ready))
-    energies = np.pad(energy[:, :ready], filling).reshape(leads, begun, _BLOCK)
-    absences = np.pad(absent[:, :ready], filling, constant_values=True).reshape(leads, begun, _BLOCK)
+    energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
     heights = energies.max(axis=2)
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
-    backgrounds = np.partition(energies, place, axis=2)[..., place]
+    levels = np.stack([heights, np.partition(energies, place, axis=2)[..., place]])
     # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
-    usable = (heights >= _LEAST_HEIGHT_MV) & (absences.mean(axis=2) <= 0.5)
+    usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
     usable[:, complete:] = False
-    first = max(_FIRST_BLOCKS - state.blocks, 0)
-    remembered, usual_height = _remember(state.heights, heights, usable, first)
-    remembered_backgrounds, usual_background = _remember(state.backgrounds, backgrounds, usable, first)
-    unknown = np.isnan(usual_height)
-    by_itself = np.asarray(unknown.all(axis=0))
-    if bool(np.any(by_itself[complete:])):
-        ready = complete * _BLOCK
-    usual_height = np.where(by_itself, heights, np.where(unknown, 0.0, usual_height))
-    usual_background = np.where(by_itself, backgrounds, np.where(unknown, 0.0, usual_background))
-    absences |= (unknown & ~by_itself)[..., None]
-    recent = np.concatenate([state.recent, energies.reshape(leads, -1)], axis=1)
+    remembered, usual = _remember(state.levels, levels, usable, max(_FIRST_BLOCKS - state.blocks, 0))
+    unknown = np.isnan(usual[0])
+    if unknown.any():
+        by_itself = unknown.all(axis=0)
+        if by_itself[complete:].any():
+            ready = complete * _BLOCK
+        usual = np.where(by_itself, levels, np.where(unknown, 0.0, usual))
+        absences |= (unknown & ~by_itself)[..., None]
+    usual_height, usual_background = usual
+    recent = np.concatenate([state.recent, energies.reshape(len(energies), -1)], axis=1)
     silent = _second_before(recent).reshape(energies.shape) < _LEAST_HEIGHT_MV
     standing_out = usual_height / np.maximum(usual_background, _LEAST_BACKGROUND_MV) - 1.0
     clearness = np.where(silent, 0.0, standing_out[..., None])
@@ -234,11 +229,18 @@ def _weigh(
         absent=absent[:, done:],
         given=max(ready - done, 0),
         blocks=state.blocks + complete,
-        heights=remembered,
-        backgrounds=remembered_backgrounds,
+        levels=remembered,
         recent=recent[:, done : done + _BLOCK],
     )
     return _decide(state, evidence, last=last)
+
+
+def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
+    """Cut into seconds, the last one filled up; shape (leads, seconds, 90)."""
+    leads, length = values.shape
+    blocks = np.full((leads, -(-length // _BLOCK) * _BLOCK), filling, values.dtype)
+    blocks[:, :length] = values
+    return blocks.reshape(leads, -1, _BLOCK)
 
 
 def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -248,29 +250,29 @@ def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _remember(
-    memory: NDArray[np.float64], blocks: NDArray[np.float64], usable: NDArray[np.bool_], first: int
+    memory: NDArray[np.float64], levels: NDArray[np.float64], usable: NDArray[np.bool_], first: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The last nine usable blocks of each lead; and for each block the median of the nine before it, NaN if none was.
 
-    The first blocks of a signal have the median of all of them.
+    The first blocks of a signal have the median of all of them. Shapes (2, leads, 9) and (2, leads, blocks).
     """
-    remembered, medians = np.empty_like(memory), np.empty_like(blocks)
-    for lead, (before, values, use) in enumerate(zip(memory, blocks, usable, strict=True)):
-        known = np.concatenate([before, values[use]])
-        windows = np.lib.stride_tricks.sliding_window_view(known, _REMEMBERED_BLOCKS)
-        medians[lead] = lower_median(windows)[np.cumsum(use) - use]
-        remembered[lead] = known[-_REMEMBERED_BLOCKS:]
+    used = np.cumsum(usable, axis=1)
+    known = np.concatenate([memory, np.empty_like(levels)], axis=2)
+    lead, block = np.nonzero(usable)
+    known[:, lead, _REMEMBERED_BLOCKS - 1 + used[lead, block]] = levels[:, lead, block]
+    nine, each_lead = np.arange(_REMEMBERED_BLOCKS), np.arange(len(usable))[:, None]
+    medians = lower_median(known[:, each_lead[..., None], (used - usable)[..., None] + nine])
     if first:
-        medians[:, :first] = lower_median(np.where(usable, blocks, np.nan)[:, None, :first])
-    return remembered, medians
+        medians[..., :first] = lower_median(np.where(usable, levels, np.nan)[..., None, :first])
+    return known[:, each_lead, used[:, -1:] + nine], medians
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lower median along the last axis, of those that are known; NaN where none is."""
-    ordered = np.sort(values, axis=-1)
-    middle = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0) // 2
-    median: NDArray[np.float64] = np.take_along_axis(ordered, middle[..., None], axis=-1)[..., 0]
-    return median
+    ordered = np.sort(values, axis=-1).reshape(-1, values.shape[-1])
+    known = np.isfinite(ordered).sum(axis=1)
+    median: NDArray[np.float64] = ordered[np.arange(len(ordered)), np.maximum(known - 1, 0) // 2]
+    return median.reshape(values.shape[:-1])
 
 
 def _evidence(
@@ -301,7 +303,7 @@ def _decide(
     left, top, right = whole[peaks - 1], whole[peaks], whole[peaks + 1]
     bend = 2 * top - left - right
     between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
-    positions = state.start + peaks + np.clip(between, -0.5, 0.5)
+    positions = state.start + peaks + np.minimum(np.maximum(between, -0.5), 0.5)
     # Between samples, a peak may lie half of one before its highest.
     seen = np.inf if last else state.start + len(whole) - _APART - 0.5
     rhythm, beats = _judge(state.rhythm, zip(positions.tolist(), top.tolist(), strict=True), seen)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin
 
 from ectopy.errors import SettingError
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
+from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 
 ANALYSIS_RATE_HZ = 180
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 1000.0
@@ -134,7 +134,7 @@ class Filter:
             offset=np.zeros((leads, 1)),
             gap=np.ones((leads, 1), np.bool_),
             lowpass=fresh,
-            spread=fresh,
+            spread=FirState.fresh_missing(leads),
             thin=fresh,
             smooth=fresh,
             widen=fresh,
@@ -208,11 +208,11 @@ def filter_step(
     valid = np.isfinite(samples)
     held, last, offset, gap = _hold(samples, valid, state)
     lowpass, low = fir_step(plan.lowpass, state.lowpass, held)
-    spread, gone = fir_step(plan.spread, state.spread, (~valid).astype(np.float64))
+    spread, gone = missing_step(plan.spread, state.spread, ~valid)
     thin, slow = fir_step(plan.thin, state.thin, low)
     smooth, slow = fir_step(plan.smooth, state.smooth, slow)
     widen, baseline = fir_step(plan.widen, state.widen, slow)
-    kept, early, filtered = _give(plan, state, low, baseline, gone > 0)
+    kept, early, filtered = _give(plan, state, low, baseline, gone)
     length = state.length + samples.shape[1]
     state = FilterState(last, offset, gap, lowpass, spread, thin, smooth, widen, *kept, length)
     return state, early, filtered

@@ -258,9 +258,9 @@ def _given(state: CutState, count: int) -> tuple[CutState, CutBeats]:
         state.times_s[:count],
         state.samples[:count],
         state.readable[:count],
-        np.nan_to_num(np.log(usual_s / rr_s)),
-        np.nan_to_num(np.log(after_s / usual_s)),
-        np.nan_to_num(state.spread[:count]),
+        _or_zero(np.log(usual_s / rr_s)),
+        _or_zero(np.log(after_s / usual_s)),
+        _or_zero(state.spread[:count]),
         rr_s,
     )
     state = replace(
@@ -273,3 +273,7 @@ def _given(state: CutState, count: int) -> tuple[CutState, CutBeats]:
         readable=state.readable[count:],
     )
     return state, beats
+
+
+def _or_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(values), 0.0, values)

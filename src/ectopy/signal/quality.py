@@ -53,6 +53,7 @@ _LEAST_MOVEMENT_MV = 0.01
 _LEAST_SPAN_MV = 0.05
 _MOST_SPAN_MV = 8.0
 _MOST_FAST = 0.04
+_LIMITS = np.array([_MOST_SATURATED, _LEAST_MOVEMENT_MV, _LEAST_SPAN_MV])[:, None, None]
 
 _FAST = Fir(firwin(31, [20.0, 40.0], fs=ANALYSIS_RATE_HZ, pass_zero=False))
 _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
@@ -133,6 +134,33 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is remembered of the seconds that are judged.
+
+    Attributes
+    ----------
+    second : ndarray of float64, shape (7 + 2 + 10, leads, 1)
+        What was found in the last one: see `_recorded` and `_cleaned`.
+    means, spans : ndarray of float64, shape (leads, 60)
+        Of the last minute; NaN where unknown, and the span where it was not usable.
+    ends : ndarray of float64, shape (2, leads, 1)
+        Highest of the samples so far, and of the same upside down.
+    """
+
+    second: NDArray[np.float64]
+    means: NDArray[np.float64]
+    spans: NDArray[np.float64]
+    ends: NDArray[np.float64]
+
+    @classmethod
+    def fresh(cls, leads: int) -> Earlier:
+        """Before the first second."""
+        nothing = np.array([0.0, 0.0, 0.0, -np.inf, -np.inf, 0.0, 0.0] + [np.nan] * (2 + _PIECES))
+        unknown = np.full((leads, _REMEMBERED), np.nan)
+        return cls(np.tile(nothing[:, None, None], (1, leads, 1)), unknown, unknown, np.full((2, leads, 1), -np.inf))
+
+
+@dataclass(frozen=True, slots=True)
 class QualityState:
     """What the judgement of quality remembers; arrays have one row per lead, and seconds on the last axis.
 
@@ -146,12 +174,7 @@ class QualityState:
         Of what is fast in it, as far as it is known.
     fast : FirState
         Of the filter for what is fast.
-    before : ndarray of float64, shape (7 + 2 + 10, leads, 1)
-        What was found in the last judged second.
-    means, spans : ndarray of float64, shape (leads, at most 60)
-        Of the last seconds; the span NaN where it was not usable.
-    highest, lowest : ndarray of float64, shape (leads, 1)
-        So far.
+    earlier : Earlier
     seconds : int
         Judged.
     """
@@ -161,34 +184,15 @@ class QualityState:
     missing: NDArray[np.bool_]
     power: NDArray[np.float64]
     fast: FirState
-    before: NDArray[np.float64]
-    means: NDArray[np.float64]
-    spans: NDArray[np.float64]
-    highest: NDArray[np.float64]
-    lowest: NDArray[np.float64]
+    earlier: Earlier
     seconds: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> QualityState:
         """Before the first sample of so many leads."""
         none = np.empty((leads, 0))
-        nothing = np.concatenate([_NO_RECORDED, np.full(2 + _PIECES, np.nan)])
-        return cls(
-            samples=none,
-            cleaned=none,
-            missing=none.astype(bool),
-            power=none,
-            fast=FirState.fresh(leads),
-            before=np.tile(nothing[:, None, None], (1, leads, 1)),
-            means=none,
-            spans=none,
-            highest=np.full((leads, 1), -np.inf),
-            lowest=np.full((leads, 1), np.inf),
-        )
+        return cls(none, none, none.astype(np.bool_), none, FirState.fresh(leads), Earlier.fresh(leads))
 
-
-# Samples, valid ones, highest, lowest, sum, and how many are at the highest and at the lowest.
-_NO_RECORDED = np.array([0.0, 0.0, -np.inf, np.inf, 0.0, 0.0, 0.0])
 
 Judged = tuple[NDArray[np.float64], NDArray[np.str_]]
 
@@ -213,11 +217,14 @@ def quality_step(
     judged : tuple of (ndarray of float64, ndarray of str), each of shape (leads, seconds)
         Index and word of each second for which all is known: about 1.3 s after its end.
     """
-    state = replace(
-        state,
-        samples=np.concatenate([state.samples, chunk], axis=1),
-        cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1),
-        missing=np.concatenate([state.missing, filtered.missing], axis=1),
+    state = QualityState(
+        np.concatenate([state.samples, chunk], axis=1),
+        np.concatenate([state.cleaned, filtered.signal], axis=1),
+        np.concatenate([state.missing, filtered.missing], axis=1),
+        state.power,
+        state.fast,
+        state.earlier,
+        state.seconds,
     )
     count = _complete(state, sampling_rate_hz, filtered.rate_hz)
     if count:
@@ -324,103 +331,99 @@ def _judge(
     seconds = np.arange(state.seconds, state.seconds + count + 1)
     edges, starts = (np.ceil(seconds * rate).astype(np.int64) for rate in (sampling_rate_hz, filtered_rate_hz))
     edges, starts = edges - edges[0], starts - starts[0]
-    state, judged = _weigh(state, np.concatenate([_recorded(state, edges), _cleaned(state, starts[:-1])]))
-    state = replace(
-        state,
-        samples=state.samples[:, edges[-1] :],
-        cleaned=state.cleaned[:, starts[-1] :],
-        missing=state.missing[:, starts[-1] :],
-        power=state.power[:, starts[-1] :],
-        seconds=state.seconds + count,
+    found = np.concatenate([_recorded(state, edges), _cleaned(state, starts[:-1])])
+    earlier, judged = _weigh(state.earlier, found)
+    state = QualityState(
+        state.samples[:, edges[-1] :],
+        state.cleaned[:, starts[-1] :],
+        state.missing[:, starts[-1] :],
+        state.power[:, starts[-1] :],
+        state.fast,
+        earlier,
+        state.seconds + count,
     )
     return state, judged
 
 
 def _recorded(state: QualityState, edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each second as recorded, the last one as far as it is known: see `_NO_RECORDED`; shape (7, leads, seconds)."""
+    """Of each second as recorded, the last one as far as it is known.
+
+    Shape (7, leads, seconds): samples, valid ones, their sum, the highest and the highest upside down, and how many are
+    as high as each of these.
+    """
     samples = state.samples[:, : edges[-1]]
-    valid = np.isfinite(samples)
     starts = edges[:-1]
     sizes = np.append(edges[1:-1], samples.shape[1]) - starts
-
-    def count(where: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.asarray(np.add.reduceat(where, starts, axis=1, dtype=np.float64))
-
-    top = np.maximum.reduceat(np.where(valid, samples, -np.inf), starts, axis=1)
-    bottom = np.minimum.reduceat(np.where(valid, samples, np.inf), starts, axis=1)
-    total = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
-    at_top, at_bottom = (count(samples == np.repeat(extreme, sizes, axis=1)) for extreme in (top, bottom))
-    return np.stack([np.broadcast_to(sizes, top.shape), count(valid), top, bottom, total, at_top, at_bottom])
+    valid = np.isfinite(samples)
+    found = np.empty((7, len(samples), len(starts)))
+    found[0] = sizes
+    found[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
+    found[2] = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
+    both = np.where(valid, [samples, -samples], -np.inf)
+    found[3:5] = np.maximum.reduceat(both, starts, axis=2)
+    found[5:] = np.add.reduceat(both == found[3:5].repeat(sizes, axis=2), starts, axis=2, dtype=np.float64)
+    return found
 
 
 def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each filtered second: highest, lowest, and how much of it is fast.
+    """Of each filtered second, NaN where nothing is known.
 
-    Shape (2 + 10, leads, seconds), the power of what is fast in its pieces last; NaN where nothing is known.
+    Shape (2 + 10, leads, seconds): the highest sample, the highest upside down, and the power of what is fast in each
+    piece.
     """
     places = starts[:, None] + np.arange(_SAMPLES)
     missing = state.missing[:, places]
     cleaned = np.where(missing, np.nan, state.cleaned[:, places])
     power = np.where(missing, np.nan, state.power[:, places]).reshape(len(missing), len(starts), _PIECES, -1)
     pieces = power.sum(axis=3).transpose(2, 0, 1) / (_SAMPLES // _PIECES)
-    return np.concatenate([[np.fmax.reduce(cleaned, axis=2), np.fmin.reduce(cleaned, axis=2)], pieces])
+    return np.concatenate([[np.fmax.reduce(cleaned, axis=2), -np.fmin.reduce(cleaned, axis=2)], pieces])
 
 
-def _weigh(state: QualityState, seconds: NDArray[np.float64]) -> tuple[QualityState, Judged]:
+def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]:
     """Judge seconds, each together with the one before it."""
-    now, before = seconds, np.concatenate([state.before, seconds], axis=2)[:, :, :-1]
-    size, valid, total = now[0] + before[0], now[1] + before[1], now[4] + before[4]
-    top, bottom = np.maximum(now[2], before[2]), np.minimum(now[3], before[3])
-    at_top = np.where(now[2] == top, now[5], 0.0) + np.where(before[2] == top, before[5], 0.0)
-    at_bottom = np.where(now[3] == bottom, now[6], 0.0) + np.where(before[3] == bottom, before[6], 0.0)
+    before = np.concatenate([earlier.second, now], axis=2)[:, :, :-1]
+    size, valid, total = now[:3] + before[:3]
     mean = np.divide(total, valid, out=np.full_like(total, np.nan), where=valid > 0)
-    span = np.fmax(now[7], before[7]) - np.fmin(now[8], before[8])
+    span = np.fmax(now[7:9], before[7:9]).sum(axis=0)
     fast = np.sqrt(lower_median(np.concatenate([before[9:], now[9:]]).transpose(1, 2, 0)))
 
-    means = np.concatenate([state.means, mean], axis=1)
-    highest = np.maximum(state.highest, np.maximum.accumulate(top, axis=1))
-    lowest = np.minimum(state.lowest, np.minimum.accumulate(bottom, axis=1))
-    middle = _recent(means, mean.shape[1])
-    above = (top == highest) & (highest - middle >= _LEAST_RAIL_MV)
-    below = (bottom == lowest) & (middle - lowest >= _LEAST_RAIL_MV)
-    saturated = (np.where(above, at_top, 0.0) + np.where(below, at_bottom, 0.0)) / size
-    earlier = np.concatenate([np.full((len(mean), 2), np.nan), means], axis=1)[:, -mean.shape[1] - 2 : -2]
-    recorded_span = np.where(top >= bottom, top - bottom, 0.0)
-    swing = np.fmax(recorded_span, np.abs(mean - earlier))
+    means = np.concatenate([earlier.means, mean], axis=1)
+    middle = _of_minute(means)
+    top, top_before = now[3:5], before[3:5]
+    tops = np.maximum(top, top_before)
+    ends = np.maximum(earlier.ends, np.maximum.accumulate(tops, axis=2))
+    at_top = np.where(top == tops, now[5:7], 0.0) + np.where(top_before == tops, before[5:7], 0.0)
+    at_end = (tops == ends) & (ends - [middle, -middle] >= _LEAST_RAIL_MV)
+    saturated = np.where(at_end, at_top, 0.0).sum(axis=0) / size
+    recorded_span = np.maximum(tops.sum(axis=0), 0.0)
+    swing = np.fmax(recorded_span, np.abs(mean - means[:, _REMEMBERED - 2 : -2]))
+    saturated, still, flat = _index(np.array([saturated, span, np.fmin(span, recorded_span)]), _LIMITS)
     reasons = {
         "missing": now[1] / now[0],
-        "saturated": _index(saturated, _MOST_SATURATED),
-        "lead off": np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - _index(span, _LEAST_MOVEMENT_MV)),
-        "flat": 1.0 - _index(np.fmin(span, recorded_span), _LEAST_SPAN_MV),
+        "saturated": saturated,
+        "lead off": np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - still),
+        "flat": 1.0 - flat,
     }
     usable = np.min(list(reasons.values()), axis=0) >= READABLE
-    spans = np.concatenate([state.spans, np.where(usable, span, np.nan)], axis=1)
-    height = _recent(spans, span.shape[1])
+    spans = np.concatenate([earlier.spans, np.where(usable, span, np.nan)], axis=1)
+    height = _of_minute(spans)
     reasons["noisy"] = _index(fast / np.minimum(np.maximum(span, height), 2.0 * height), _MOST_FAST)
-    indices = np.stack([reasons[word] for word in WORDS[1:]])
+    indices = np.array([reasons[word] for word in WORDS[1:]])
     low = indices < READABLE
     word = _WORDS[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
-    state = replace(
-        state,
-        before=now[:, :, -1:],
-        means=means[:, -_REMEMBERED:],
-        spans=spans[:, -_REMEMBERED:],
-        highest=highest[:, -1:],
-        lowest=lowest[:, -1:],
-    )
-    return state, (indices.min(axis=0), word)
+    earlier = Earlier(now[:, :, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])
+    return earlier, (indices.min(axis=0), word)
 
 
 _WORDS = np.array(WORDS)
 
 
-def _recent(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """For each of the last `count` seconds the median of the minute that ends with it; NaN where nothing is known."""
-    before = np.full((len(values), _REMEMBERED), np.nan)
-    windows = values.shape[1] - count + np.arange(count)[:, None] + np.arange(_REMEMBERED + 1)
-    return lower_median(np.concatenate([before, values], axis=1)[:, windows])
+def _of_minute(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each second after the first sixty the median of the minute that ends with it; NaN where nothing is known."""
+    windows = np.arange(values.shape[1] - _REMEMBERED)[:, None] + np.arange(_REMEMBERED + 1)
+    return lower_median(values[:, windows])
 
 
-def _index(value: NDArray[np.float64], limit: float, power: int = 2) -> NDArray[np.float64]:
+def _index(value: NDArray[np.float64], limit: float | NDArray[np.float64], power: int = 2) -> NDArray[np.float64]:
     """From 1 at 0 over one half at the limit towards 0; 1 where nothing is known."""
     return np.asarray(1.0 / (1.0 + np.minimum(np.fmax(value / limit, 0.0), 1e6) ** power))

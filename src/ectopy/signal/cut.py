@@ -66,6 +66,13 @@ class CutBeats:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
+def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Beats moved so that their median is 0, which is the level between the waves; shape (..., even number)."""
+    half = samples.shape[-1] // 2
+    ordered = np.partition(samples, (half - 1, half), axis=-1)
+    return samples - (ordered[..., half - 1 : half] + ordered[..., half : half + 1]) / 2
+
+
 def no_beats(leads: int) -> CutBeats:
     """No beats, of so many leads."""
     none = np.empty(0)

@@ -342,6 +342,14 @@ def test_beats_are_found_in_the_other_lead_where_one_dies(dead: float, lead: int
     assert far_from(found[np.abs(found - 40) > 1.0], true).size == 0
 
 
+@pytest.mark.parametrize("noise_mv", [0.005, 0.02, 0.05])
+def test_noise_is_not_taken_for_beats_while_the_heart_stands_still(noise_mv: float):
+    recording = simulate_recording(180, noise_mv=noise_mv, episodes=[Episode("asystole", 60, 90)])
+    found, true = beats(recording.signal), true_beats(recording)
+    assert not np.any((found > 60.5) & (found < 149.5))
+    assert far_from(true, found).size == 0
+
+
 def test_the_first_beats_after_a_long_gap_are_found():
     for seed in range(5):
         recording = ecg(100, 250.0, seed)

@@ -35,6 +35,9 @@ _MISSING = Fir(np.ones(3), 1, 2)
 _BLOCK = EVIDENCE_RATE_HZ  # one second
 _REMEMBERED_BLOCKS = 9
 _FIRST_BLOCKS = 3
+_LATELY_BLOCKS = 120
+_STILL_SHARE = 0.25
+_STANDS_OUT = 3.5
 _BACKGROUND_PERCENTILE = 40
 _LEAST_HEIGHT_MV = 0.02
 _LEAST_BACKGROUND_MV = 0.001
@@ -88,6 +91,8 @@ class LeadsState:
         Energy of the second that is not complete, and where there is none; at first of three seconds.
     levels : ndarray of float64, shape (2, leads, 9)
         Height and background of the last usable blocks of one second; NaN as long as there were fewer.
+    heights : ndarray of float64, shape (leads, 120)
+        Of all blocks of the last two minutes.
     recent : ndarray of float64, shape (leads, 90)
         Energy of the second before.
     given : int
@@ -99,6 +104,7 @@ class LeadsState:
     waiting: NDArray[np.float64]
     absent: NDArray[np.bool_]
     levels: NDArray[np.float64]
+    heights: NDArray[np.float64]
     recent: NDArray[np.float64]
     given: int = 0
     blocks: int = 0
@@ -110,6 +116,7 @@ class LeadsState:
             waiting=np.empty((leads, 0)),
             absent=np.empty((leads, 0), np.bool_),
             levels=np.full((2, leads, _REMEMBERED_BLOCKS), np.nan),
+            heights=np.zeros((leads, _LATELY_BLOCKS)),
             recent=np.zeros((leads, _BLOCK)),
         )
 
@@ -234,7 +241,9 @@ def _weigh(
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
     levels = np.array([heights, np.partition(energies, place, axis=2)[..., place]])
     # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
+    lately = np.concatenate([state.heights, heights[:, :complete]], axis=1)
     usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
+    usable[:, :complete] &= ~_still(lately, levels[..., :complete])
     usable[:, complete:] = False
     remembered, usual = _remember(state.levels, levels, usable, max(_FIRST_BLOCKS - state.blocks, 0))
     unknown = np.isnan(usual[0])
@@ -255,6 +264,7 @@ def _weigh(
         waiting=energy[:, done:],
         absent=absent[:, done:],
         levels=remembered,
+        heights=lately[:, -_LATELY_BLOCKS:],
         recent=recent[:, done : done + _BLOCK],
         given=max(ready - done, 0),
         blocks=state.blocks + complete,
@@ -268,6 +278,16 @@ def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
     blocks = np.full((leads, -(-length // _BLOCK) * _BLOCK), filling, values.dtype)
     blocks[:, :length] = values
     return blocks.reshape(leads, -1, _BLOCK)
+
+
+def _still(lately: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which blocks show noise and no heart: far lower than any of the last two minutes, and nothing stands out."""
+    heights, backgrounds = levels
+    if heights.shape[1] == 0:
+        return np.empty(heights.shape, np.bool_)
+    windows = np.lib.stride_tricks.sliding_window_view(lately, _LATELY_BLOCKS, axis=1)[:, -heights.shape[1] :]
+    low = heights < _STILL_SHARE * windows.max(axis=2)
+    return np.asarray(low & (heights < _STANDS_OUT * backgrounds))
 
 
 def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:

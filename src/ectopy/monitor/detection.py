@@ -79,7 +79,9 @@ class DetectionState:
             readable=np.empty((leads, 0), np.bool_),
             waiting=none,
             before=Before(),
-            baseline=Baseline(None, median_height_mv(heights_mv(none)), _LEARNING) if normal is None else given_baseline(normal),
+            baseline=Baseline(None, median_height_mv(heights_mv(none)), _LEARNING)
+            if normal is None
+            else given_baseline(normal),
             lessons=none,
             heights_mv=heights_mv(none),
             lessons_after=Before(),
@@ -149,9 +151,22 @@ def detect_step(
     quality, (index, word) = quality_step(state.quality, rate_hz, chunk, filtered)
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, early, filtered, heard_s)
-    state = replace(state, filters=filters, heartbeats=heartbeats, quality=quality, cut=cut)
-    if len(beats) or index.shape[1]:
-        state, beats = _with_quality(state, beats, index)
+    seconds, readable = state.seconds, state.readable
+    if index.shape[1]:
+        seconds, readable = _more_seconds(state, quality, index)
+    waiting, beats = state.waiting, CutBeats.joined([state.waiting, beats])
+    if len(beats):
+        waiting, beats = _with_quality(beats, quality.seconds, seconds, readable)
+    state = replace(
+        state,
+        filters=filters,
+        heartbeats=heartbeats,
+        quality=quality,
+        cut=cut,
+        seconds=seconds,
+        readable=readable,
+        waiting=waiting,
+    )
     state, judgement, learned = _judged(state, beats, leads, criterion, learning_s)
     known_to_s = known_to(heartbeats) / (filtered.rate_hz / 2)
     return state, Detected(known_to_s, heard_s, beats, judgement, index, word, learned)
@@ -173,22 +188,27 @@ def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:
     )
 
 
-def _with_quality(
-    state: DetectionState, beats: CutBeats, index: NDArray[np.float64]
-) -> tuple[DetectionState, CutBeats]:
-    """The beats whose second is judged, readable only where it is."""
-    end = state.quality.seconds
-    seconds = np.concatenate([state.seconds, np.arange(end - index.shape[1], end)])
-    readable = np.concatenate([state.readable, index >= READABLE], axis=1)
-    waiting = CutBeats.joined([state.waiting, beats])
-    of_beats = waiting.times_s.astype(np.int64)
-    ready = int(np.searchsorted(of_beats, end))
-    beats = waiting[:ready]
-    beats = replace(beats, readable=beats.readable & readable[:, np.searchsorted(seconds, of_beats[:ready])].T)
+def _more_seconds(
+    state: DetectionState, quality: QualityState, index: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The judged seconds in which beats may still be given, and where they are readable."""
+    first = quality.seconds - index.shape[1]
     # The last beat is given when the next one is told, which in a pause or a gap may be much later.
-    kept = (seconds >= end - _SECONDS_KEPT) | (seconds == state.cut.times_s[:1].astype(np.int64).sum())
-    state = replace(state, seconds=seconds[kept], readable=readable[:, kept], waiting=waiting[ready:])
-    return state, beats
+    last_beat = state.cut.times_s[:1].astype(np.int64).sum()
+    kept = (state.seconds >= first - _SECONDS_KEPT) | (state.seconds == last_beat)
+    seconds = np.concatenate([state.seconds[kept], np.arange(first, quality.seconds)])
+    return seconds, np.concatenate([state.readable[:, kept], index >= READABLE], axis=1)
+
+
+def _with_quality(
+    beats: CutBeats, judged: int, seconds: NDArray[np.int64], readable: NDArray[np.bool_]
+) -> tuple[CutBeats, CutBeats]:
+    """The beats whose second is not judged yet; and those whose second is, readable only where it is."""
+    of_beats = beats.times_s.astype(np.int64)
+    ready = int(np.searchsorted(of_beats, judged))
+    given = beats[:ready]
+    of_second = readable[:, np.searchsorted(seconds, of_beats[:ready])].T
+    return beats[ready:], replace(given, readable=given.readable & of_second)
 
 
 def _judged(

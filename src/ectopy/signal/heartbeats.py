@@ -230,13 +230,8 @@ def _weigh(
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
         return replace(state, waiting=energy, absent=absent), np.empty(0)
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
-    heights = energies.max(axis=2)
-    place = _BLOCK * _BACKGROUND_PERCENTILE // 100
-    levels = np.array([heights, np.partition(energies, place, axis=2)[..., place]])
-    # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
-    usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
-    usable[:, complete:] = False
-    remembered, usual = _remember(state.levels, levels, usable, max(_FIRST_BLOCKS - state.blocks, 0))
+    first = max(_FIRST_BLOCKS - state.blocks, 0)
+    levels, remembered, usual = _remember(state.levels, energies, absences, complete, first)
     unknown = np.isnan(usual[0])
     if unknown.any():
         by_itself = unknown.all(axis=0)
@@ -277,21 +272,42 @@ def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _remember(
-    memory: NDArray[np.float64], levels: NDArray[np.float64], usable: NDArray[np.bool_], first: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The last nine usable blocks of each lead; and for each block the median of the nine before it, NaN if none was.
+    memory: NDArray[np.float64],
+    energies: NDArray[np.float64],
+    absences: NDArray[np.bool_],
+    complete: int,
+    first: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """What is usual for each block: the median of the last nine usable ones before it, NaN if none was.
 
-    The first blocks of a signal have the median of all of them. Shapes (2, leads, 9) and (2, leads, blocks).
+    The first blocks of a signal have the median of all of them.
+
+    Returns
+    -------
+    levels : ndarray of float64, shape (2, leads, blocks)
+        Height and background of each block, where one is complete.
+    remembered : ndarray of float64, shape (2, leads, 9)
+        The same of the last usable ones, of those that are complete.
+    usual : ndarray of float64, shape (2, leads, blocks)
     """
+    if complete == 0:
+        usual = lower_median(memory)[..., None]
+        return usual, memory, usual
+    heights = energies.max(axis=2)
+    place = _BLOCK * _BACKGROUND_PERCENTILE // 100
+    levels = np.array([heights, np.partition(energies, place, axis=2)[..., place]])
+    # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
+    usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
+    usable[:, complete:] = False
     used = np.cumsum(usable, axis=1)
     known = np.concatenate([memory, np.empty_like(levels)], axis=2)
     lead, block = np.nonzero(usable)
     known[:, lead, _REMEMBERED_BLOCKS - 1 + used[lead, block]] = levels[:, lead, block]
     nine, each_lead = np.arange(_REMEMBERED_BLOCKS), np.arange(len(usable))[:, None]
-    medians = lower_median(known[:, each_lead[..., None], (used - usable)[..., None] + nine])
+    usual = lower_median(known[:, each_lead[..., None], (used - usable)[..., None] + nine])
     if first:
-        medians[..., :first] = lower_median(np.where(usable, levels, np.nan)[..., None, :first])
-    return known[:, each_lead, used[:, -1:] + nine], medians
+        usual[..., :first] = lower_median(np.where(usable, levels, np.nan)[..., None, :first])
+    return levels, known[:, each_lead, used[:, -1:] + nine], usual
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -317,9 +333,7 @@ def _evidence(
     return evidence
 
 
-def _decide(
-    state: PeaksState, evidence: NDArray[np.float64], *, last: bool
-) -> tuple[PeaksState, NDArray[np.float64]]:
+def _decide(state: PeaksState, evidence: NDArray[np.float64], *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
     """From evidence to beats: its peaks, each judged by the rule."""
     whole = np.concatenate([state.evidence, evidence, np.zeros(_APART if last else 0)])
     inner = whole[_APART : len(whole) - _APART]

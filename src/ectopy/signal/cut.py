@@ -63,7 +63,10 @@ class CutBeats:
     @classmethod
     def joined(cls, parts: Sequence[CutBeats]) -> CutBeats:
         """Beats put together, in the order of the parts, of which there is at least one."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        filled = [part for part in parts if len(part)] or parts[:1]
+        if len(filled) == 1:
+            return filled[0]
+        return cls(*(np.concatenate([getattr(part, field.name) for part in filled]) for field in fields(cls)))
 
 
 def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:

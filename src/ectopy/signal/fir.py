@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
 from scipy.signal import upfirdn
 
 
@@ -99,7 +100,7 @@ def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[Fir
     state, new = _advanced(fir, state, samples)
     if new.start == new.stop:
         return state, np.empty((len(samples), 0))
-    return state, upfirdn(fir.delayed, samples, fir.up, fir.down, axis=1)[:, new]
+    return state, _filtered(fir, samples)[:, new]
 
 
 def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple[FirState, NDArray[np.bool_]]:
@@ -122,14 +123,23 @@ def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple
     state, new = _advanced(fir, state, samples)
     if new.start == new.stop or not samples.any():
         return state, np.zeros((len(samples), new.stop - new.start), np.bool_)
-    return state, upfirdn(fir.delayed, samples.astype(np.float64), fir.up, fir.down, axis=1)[:, new] > 0
+    return state, _filtered(fir, samples.astype(np.float64))[:, new] > 0
+
+
+def _filtered(fir: Fir, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filter samples between zeros; at a changed rate with the delay of the filter."""
+    if fir.up == fir.down == 1:
+        same_rate: NDArray[np.float64] = correlate1d(samples, fir.taps, axis=1, mode="constant")
+        return same_rate
+    resampled: NDArray[np.float64] = upfirdn(fir.delayed, samples, fir.up, fir.down, axis=1)
+    return resampled
 
 
 def _advanced(fir: Fir, state: FirState, samples: NDArray[Any]) -> tuple[FirState, slice]:
-    """The state after these samples, and which of those that `upfirdn` makes of them are the next output."""
+    """The state after these samples, and which of those that `_filtered` makes of them are the next output."""
     end = state.start + samples.shape[1]
     known = max(state.done, (end * fir.up - 1) // fir.down - fir.delay + 1)
-    first = state.start * fir.up // fir.down - fir.delay
+    first = state.start * fir.up // fir.down - (0 if fir.up == fir.down == 1 else fir.delay)
     oldest = min((known * fir.down - len(fir.taps) // 2) // fir.up, end)
     # The kept input begins where input and output samples coincide, so that the phase of `up` and `down` is kept too.
     start = max(state.start, oldest // fir.down * fir.down)
@@ -149,11 +159,6 @@ def fir_apply(fir: Fir, signal: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray of float64, shape (leads, ceil(n * up / down))
         What `fir_step` and `fir_end` give, but for rounding.
     """
-    if fir.up == fir.down == 1 and signal.shape[1]:
-        half = len(fir.taps) // 2
-        # Much faster than `upfirdn`, but how it rounds may depend on where a chunk begins.
-        held = np.concatenate([signal, np.repeat(signal[:, -1:], half, axis=1)], axis=1)
-        return np.stack([np.convolve(lead, fir.taps)[half : half + signal.shape[1]] for lead in held])
     state, output = fir_step(fir, FirState.fresh(len(signal)), signal)
     _, rest = fir_end(fir, state, signal.shape[1], signal[:, -1:])
     return np.concatenate([output, rest], axis=1)

@@ -237,15 +237,7 @@ def _weigh(
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
         return replace(state, waiting=energy, absent=absent), np.empty(0)
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
-    heights = energies.max(axis=2)
-    place = _BLOCK * _BACKGROUND_PERCENTILE // 100
-    levels = np.array([heights, np.partition(energies, place, axis=2)[..., place]])
-    # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
-    lately = np.concatenate([state.heights, heights[:, :complete]], axis=1)
-    usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
-    usable[:, :complete] &= ~_still(lately, levels[..., :complete])
-    usable[:, complete:] = False
-    remembered, usual = _remember(state.levels, levels, usable, max(_FIRST_BLOCKS - state.blocks, 0))
+    levels, remembered, lately, usual = _remember(state, energies, absences, complete)
     unknown = np.isnan(usual[0])
     if unknown.any():
         by_itself = unknown.all(axis=0)
@@ -264,7 +256,7 @@ def _weigh(
         waiting=energy[:, done:],
         absent=absent[:, done:],
         levels=remembered,
-        heights=lately[:, -_LATELY_BLOCKS:],
+        heights=lately,
         recent=recent[:, done : done + _BLOCK],
         given=max(ready - done, 0),
         blocks=state.blocks + complete,
@@ -283,8 +275,6 @@ def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
 def _still(lately: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which blocks show noise and no heart: far lower than any of the last two minutes, and nothing stands out."""
     heights, backgrounds = levels
-    if heights.shape[1] == 0:
-        return np.empty(heights.shape, np.bool_)
     windows = np.lib.stride_tricks.sliding_window_view(lately, _LATELY_BLOCKS, axis=1)[:, -heights.shape[1] :]
     low = heights < _STILL_SHARE * windows.max(axis=2)
     return np.asarray(low & (heights < _STANDS_OUT * backgrounds))
@@ -297,21 +287,44 @@ def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _remember(
-    memory: NDArray[np.float64], levels: NDArray[np.float64], usable: NDArray[np.bool_], first: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The last nine usable blocks of each lead; and for each block the median of the nine before it, NaN if none was.
+    state: LeadsState, energies: NDArray[np.float64], absences: NDArray[np.bool_], complete: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """What is usual for each block: the median of the last nine usable ones before it, NaN if none was.
 
-    The first blocks of a signal have the median of all of them. Shapes (2, leads, 9) and (2, leads, blocks).
+    The first blocks of a signal have the median of all of them.
+
+    Returns
+    -------
+    levels : ndarray of float64, shape (2, leads, blocks)
+        Height and background of each block, where one is complete.
+    remembered : ndarray of float64, shape (2, leads, 9)
+        The same of the last usable ones, of those that are complete.
+    lately : ndarray of float64, shape (leads, 120)
+        Heights of all blocks of the last two minutes.
+    usual : ndarray of float64, shape (2, leads, blocks)
     """
+    memory = state.levels
+    if complete == 0:
+        usual = lower_median(memory)[..., None]
+        return usual, memory, state.heights, usual
+    heights = energies.max(axis=2)
+    place = _BLOCK * _BACKGROUND_PERCENTILE // 100
+    levels = np.array([heights, np.partition(energies, place, axis=2)[..., place]])
+    # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
+    lately = np.concatenate([state.heights, heights[:, :complete]], axis=1)
+    usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
+    usable[:, :complete] &= ~_still(lately, levels[..., :complete])
+    usable[:, complete:] = False
     used = np.cumsum(usable, axis=1)
     known = np.concatenate([memory, np.empty_like(levels)], axis=2)
     lead, block = np.nonzero(usable)
     known[:, lead, _REMEMBERED_BLOCKS - 1 + used[lead, block]] = levels[:, lead, block]
     nine, each_lead = np.arange(_REMEMBERED_BLOCKS), np.arange(len(usable))[:, None]
-    medians = lower_median(known[:, each_lead[..., None], (used - usable)[..., None] + nine])
+    usual = lower_median(known[:, each_lead[..., None], (used - usable)[..., None] + nine])
+    first = max(_FIRST_BLOCKS - state.blocks, 0)
     if first:
-        medians[..., :first] = lower_median(np.where(usable, levels, np.nan)[..., None, :first])
-    return known[:, each_lead, used[:, -1:] + nine], medians
+        usual[..., :first] = lower_median(np.where(usable, levels, np.nan)[..., None, :first])
+    return levels, known[:, each_lead, used[:, -1:] + nine], lately[:, -_LATELY_BLOCKS:], usual
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,7 +21,8 @@ LONGEST_S = 21.0
 """Longest strip; of a longer one the end is shown."""
 
 _KEPT_S = 180.0
-_MARGIN_S = 5.0  # what the filters need on both sides, and the monitor to judge the last beat
+_MARGIN_S = 5.0  # what the filters need on both sides
+_JUDGED_S = 15.0  # after which a beat is judged even when no other has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Album:
         if step.state.signal is not None:
             self._segment = step.state.signal.segment
             self._forget(step.state.clock_s - _KEPT_S)
-        ready = [event for event in self._waiting if event.strip_s[1] + _MARGIN_S <= step.state.clock_s]
+        ready = [event for event in self._waiting if event.strip_s[1] + _JUDGED_S <= step.state.clock_s]
         self._picture(ready)
 
     def close(self) -> None:
@@ -147,7 +148,7 @@ class Album:
             Recording(signal, segment.rate_hz, segment.leads),
             begins_s,
             tuple(beat for beat in self._beats if begins_s <= beat.beat_s <= end_s),
-            tuple(_changes_from(self._quality, begins_s)),
+            tuple(change for change in _changes_from(self._quality, begins_s) if change.since_s < end_s),
         )
 
 

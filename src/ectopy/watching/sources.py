@@ -81,6 +81,7 @@ def from_lines(
         If sampling rate or leads cannot be watched, no unit is stated, or no samples come until the end.
     """
     length = chunk_length(chunk_s, sampling_rate_hz)
+    _require_watchable(sampling_rate_hz, lines.leads or ("not known yet",))
     position, waiting = 0, np.empty((0, 0), np.float32)
     ticked = heard = clock()
     for content in chain(arrivals, (None,)):

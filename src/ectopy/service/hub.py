@@ -1,7 +1,7 @@
 """Watches many patients: steps their monitors, stores what came of it in one transaction, then answers the senders.
 
-Nothing is acknowledged before it is stored. Where the store fails, the monitors go on, alarms are delivered from memory,
-a technical alarm says so, and everything is written once the store is back.
+Nothing is acknowledged before it is stored. Where the store fails, the monitors go on, alarms are delivered from
+memory, a technical alarm says so, and everything is written once the store is back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ectopy.monitor.findings import Reading
 from ectopy.service.memory import MemoryOutbox
 from ectopy.service.notify import REACHED, Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import HandedOrder, Stepped, Store
 
 STATION = "station"
 """The patient that is none: alarms about the process itself are raised for it."""
@@ -114,6 +114,7 @@ class Hub:
         self._failed_since: float | None = None
         self._retry_at = 0.0
         self._ticked = 0.0
+        self._taken: dict[int, HandedOrder] = {}
         self._memory = MemoryOutbox()
         self._couriers = [Courier(outbox, targets, clock) for outbox in (store.outbox, self._memory)] if targets else []
         self.admit(STATION)
@@ -177,12 +178,15 @@ class Hub:
         ------
         SettingError
             If nobody of that name is watched.
+        DataError
+            If the input holds what cannot be stored.
         StorageError
             If too many inputs wait already; send again later.
         """
         bed = self._bed(patient)
         if len(self._queue) >= _MOST_WAITING:
             raise StorageError("more inputs wait than can be kept; send again later.")
+        encode(given)  # what cannot be stored must not be watched
         receipt: Future[Receipt] = Future()
         self._queue.append(_Waiting(bed, given, receipt))
         self._more.set()
@@ -220,14 +224,28 @@ class Hub:
 
     def _tick(self, now: float) -> None:
         self._ticked = now
+        if self._failed_since is None:
+            self._orders(now)
         readings = self._unreached(now)
         for bed in list(self._beds.values()):
             reading = readings.get(bed.patient)
-            inputs: list[Input] = [Tick(now)]
+            inputs: list[Input] = [Tick(now, expected=bed.patient != STATION)]
             if reading is not None or bed.reported:
                 inputs.append(Report(now, reading or REACHED))
                 bed.reported = reading is not None
             self._step(bed, [_Waiting(bed, given) for given in inputs], now)
+
+    def _orders(self, now: float) -> None:
+        """Carry out what operators have left in the store; an order is struck out once what it did is stored."""
+        try:
+            for order in self._store.handed_over():
+                if order.id in self._taken or order.patient not in self._beds:
+                    continue
+                self._taken[order.id] = order
+                bed = self._beds[order.patient]
+                self._step(bed, [_Waiting(bed, replace(order.action, now=now))], now)
+        except StorageError as error:
+            self._storage_failed(now, error)
 
     def _unreached(self, now: float) -> dict[str, Reading]:
         if not self._targets or self._failed_since is not None:
@@ -287,6 +305,9 @@ class Hub:
         steps = self._unsaved.steps
         try:
             self._store.write([self._delivered(step) for step in steps])
+            if self._taken:
+                self._store.taken(tuple(self._taken.values()))
+                self._taken.clear()
         except StorageError as error:
             self._storage_failed(now, error)
             return

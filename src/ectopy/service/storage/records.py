@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import BeatJudged, Event
-from ectopy.monitor.inputs import Input
+from ectopy.monitor.inputs import Action, Input
 from ectopy.service.outbox import Delivery
 
 
@@ -162,6 +162,22 @@ class StoredAlarm:
     patient: str
     origin: float
     alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOrder:
+    """An order that waits in the store for the monitor.
+
+    Attributes
+    ----------
+    id : int
+    patient : str
+    action : Action
+    """
+
+    id: int
+    patient: str
+    action: Action
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,10 @@ class Hint(StrEnum):
     VENTRICULAR = "ventricular-like"
     SUPRAVENTRICULAR = "supraventricular-like"
     OTHER = "other"
+
+
+SYMBOLS: Mapping[str, str] = MappingProxyType({Hint.VENTRICULAR: "V", Hint.SUPRAVENTRICULAR: "S", Hint.OTHER: "Q"})
+"""Annotation codes by hint; a beat without one is N, and an unreadable one ?."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def median_height_mv(heights: NDArray[np.floating]) -> NDArray[np.float64]:
         return np.full(leads, _LEAST_HEIGHT_MV)
     ordered, known, lead = np.sort(heights, axis=0), np.isfinite(heights).sum(axis=0), np.arange(leads)
     median = (ordered[(known - 1) // 2, lead] + ordered[np.minimum(known // 2, count - 1), lead]) / 2
-    return np.fmax(median.astype(np.float64), _LEAST_HEIGHT_MV)
+    height: NDArray[np.float64] = np.fmax(median.astype(np.float64), _LEAST_HEIGHT_MV)
+    return height
 
 
 def population_beats(

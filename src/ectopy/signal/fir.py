@@ -65,7 +65,7 @@ class FirState:
         Output samples given so far.
     """
 
-    recent: NDArray[np.float64] | NDArray[np.bool_]
+    recent: NDArray[Any]
     start: int = 0
     done: int = 0
 

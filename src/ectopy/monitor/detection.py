@@ -70,10 +70,7 @@ class DetectionState:
     def fresh(cls, rate_hz: float, leads: int, normal: PatientNormal | None = None) -> DetectionState:
         """Before the first sample of a stream; with the patient's normal where it is known already."""
         none = no_beats(leads)
-        if normal is None:
-            baseline = Baseline(None, usual_height_mv(none), _LEARNING)
-        else:
-            baseline = given_baseline(normal)
+        unknown = Baseline(None, usual_height_mv(none), _LEARNING)
         return cls(
             filters=filters_for(rate_hz).fresh(leads),
             heartbeats=HeartbeatState.fresh(leads),
@@ -83,7 +80,7 @@ class DetectionState:
             readable=np.empty((leads, 0), np.bool_),
             waiting=none,
             before=Before(),
-            baseline=baseline,
+            baseline=unknown if normal is None else given_baseline(normal),
             lessons=none,
             heights_mv=heights_mv(none),
             lessons_after=Before(),

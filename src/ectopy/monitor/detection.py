@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ectopy.baseline import Baseline, given_baseline, learn_baseline
 from ectopy.detector import Verdict
 from ectopy.detector.patient import PatientNormal
-from ectopy.detector.population import heights_mv, median_height_mv
+from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
 from ectopy.signal.filters import Filter, FilterState, filter_step
@@ -80,8 +80,7 @@ class DetectionState:
     def fresh(cls, rate_hz: float, leads: int, normal: PatientNormal | None = None) -> DetectionState:
         """Before the first sample of a stream; with the patient's normal where it is known already."""
         none = no_beats(leads)
-        learning = Baseline(None, median_height_mv(heights_mv(none)), _LEARNING)
-        baseline = learning if normal is None else given_baseline(normal)
+        unknown = Baseline(None, usual_height_mv(none), _LEARNING)
         return cls(
             filters=filters_for(rate_hz).fresh(leads),
             heartbeats=HeartbeatState.fresh(leads),
@@ -91,7 +90,7 @@ class DetectionState:
             readable=np.empty((leads, 0), np.bool_),
             waiting=none,
             before=Before(),
-            baseline=baseline,
+            baseline=unknown if normal is None else given_baseline(normal),
             lessons=none,
             heights_mv=heights_mv(none),
             lessons_after=Before(),

@@ -356,7 +356,7 @@ class _Step:
         readings = [Reading("no data", False), Reading("detector failed", False)]
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
-        self._quality(at_s, signal, detected, detection.quality.cleaned_seconds)
+        self._quality(at_s, signal, detected, detection.quality.seconds)
         self._beats(at_s, detected)
         recent = signal.recent
         if len(detected.beats):

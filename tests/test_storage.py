@@ -797,3 +797,28 @@ def in_parallel(jobs: Sequence) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+# Orders
+
+
+def test_orders_wait_until_what_they_did_is_stored(store: Store):
+    store.enrol("p1", NOW)
+    actions = [Action(Order.ACKNOWLEDGE, NOW + k, "Ada", "seen", k) for k in (1, 2)]
+    for action in actions:
+        store.hand_over("p1", action)
+    waiting = store.handed_over()
+    assert [(order.patient, order.action) for order in waiting] == [("p1", action) for action in actions]
+    store.write([Stepped("p1", 1, (waiting[0].action,), (), NOW, orders=(waiting[0].id,))])
+    assert store.handed_over() == waiting[1:]
+    with pytest.raises(DataError, match="enrol"):
+        store.hand_over("nobody", actions[0])
+
+
+def test_all_inputs_are_read_from_the_first(store: Store):
+    store.enrol("p1", NOW)
+    signal = np.arange(20, dtype=np.float32).reshape(10, 2)
+    told: list[Input] = [Chunk(10 * k, signal + k, 250.0, ("I", "II"), NOW + k) for k in range(3)]
+    told.insert(2, Action(Order.RELEARN, NOW, "Ada"))
+    store.write([Stepped("p1", 1, tuple(told), (), NOW)])
+    assert [codec.encode(given) for given in store.inputs("p1")] == [codec.encode(given) for given in told]

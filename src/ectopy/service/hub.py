@@ -74,11 +74,12 @@ class _Bed:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """An input, its size in bytes, and who waits for the receipt."""
+    """An input, its size in bytes, who waits for the receipt, and the id of an order from another process."""
 
     given: Input
     size: int = 0
     receipt: Future[Receipt] | None = None
+    order: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -98,11 +99,13 @@ class _Rest:
     error: EctopyError
     events: list[Event] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
 
     def add(self, step: Stepped) -> None:
         """Keep the alarms of a step, for their log has to be whole; but not the beats that were seen."""
         self.events += [replace(event, evidence=None) for event in step.events if isinstance(event, AlarmChanged)]
         self.deliveries += step.deliveries
+        self.orders += step.orders
 
 
 class Hub:
@@ -156,6 +159,7 @@ class Hub:
         self._come = threading.Event()
         self._queue: list[tuple[_Bed, _Waiting]] = []
         self._queued = 0
+        self._orders: set[int] = set()
         # Everything else that two threads touch.
         self._lock = threading.Lock()
         self._beds: dict[str, _Bed] = {}
@@ -403,7 +407,8 @@ class Hub:
             folded = [fold(self._monitor, bed.patient, bed.state, waiting[0].given, turn.at)]
             for one in waiting[1:]:
                 folded.append(fold(self._monitor, bed.patient, folded[-1].state, one.given, turn.at))
-            step = self._stepped(bed, folded, turn.at)
+            orders = tuple(one.order for one in waiting if one.order is not None)
+            step = self._stepped(bed, folded, orders, turn.at)
         except Exception as error:
             _log.exception("patient '%s' cannot be watched", bed.patient)
             self._faults[bed.patient] = f"{type(error).__name__}: {error}"
@@ -426,14 +431,14 @@ class Hub:
             self._answers += [(receipt, rest.error) for receipt, _ in answers]
             return
         turn.answers += answers
-        if step.inputs:
+        if step.inputs or step.orders:
             turn.steps.append(step)
             turn.size += sum(one.size for one in waiting)
             bed.following += len(step.inputs)
             if step.snapshot is not None:
                 bed.snapshot_at = turn.at
 
-    def _stepped(self, bed: _Bed, folded: Sequence[Folded], now: float) -> Stepped:
+    def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> Stepped:
         state = folded[-1].state
         inputs = tuple(given for each in folded for given in each.inputs)
         events = tuple(event for each in folded for event in each.events)
@@ -446,7 +451,7 @@ class Hub:
             for delivery in self._deliveries(bed, event, epoch + event.at_s)
         ]
         snapshot = encode(state) if due else None
-        return Stepped(bed.patient, bed.following, inputs, events, epoch, snapshot, tuple(deliveries))
+        return Stepped(bed.patient, bed.following, inputs, events, epoch, snapshot, tuple(deliveries), orders)
 
     def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float) -> list[Delivery]:
         begin, end = event.strip_s
@@ -494,9 +499,8 @@ class Hub:
             self._resume()
             while self._unsaved:
                 stored += self._write(self._unsaved[0])
-            if self._targets and (stored or abs(now - self._looked) >= _TICK_S):
-                self._looked = now
-                self._unreached = unreached(self._store.outbox, now, UNREACHED_S)
+            if stored or abs(now - self._looked) >= _TICK_S:
+                self._look_around(now)
             self._error = ""
         except StorageError as error:
             self._error = str(error)
@@ -539,6 +543,19 @@ class Hub:
                     self._give_up({patient}, StorageError(f"what was sent cannot be stored: {error}"))
         return done
 
+    def _look_around(self, now: float) -> None:
+        """Whom no message has reached, and what operators have ordered in other processes."""
+        self._looked = now
+        if self._targets:
+            self._unreached = unreached(self._store.outbox, now, UNREACHED_S)
+        orders = [order for order in self._store.handed_over() if order.patient in self._beds]
+        with self._door:
+            for order in orders:
+                if order.id not in self._orders:
+                    waiting = _Waiting(replace(order.action, now=now), order=order.id)
+                    self._queue.append((self._beds[order.patient], waiting))
+            self._orders = {order.id for order in orders}
+
     def _resume(self) -> None:
         """Go on from the present states of patients whose samples were given up, where the store says they stand."""
         for patient in tuple(self._rests):
@@ -549,8 +566,8 @@ class Hub:
             with self._lock:
                 bed, rest, turn = self._beds[patient], self._rests.pop(patient), _Turn(self._clock())
                 snapshot, origin = encode(bed.state), bed.state.epoch or 0.0
-                events, deliveries = tuple(rest.events), tuple(rest.deliveries)
-                turn.steps.append(Stepped(patient, following, (), events, origin, snapshot, deliveries))
+                kept = tuple(rest.events), origin, snapshot, tuple(rest.deliveries), tuple(rest.orders)
+                turn.steps.append(Stepped(patient, following, (), *kept))
                 bed.following, bed.snapshot_at = following, turn.at
                 self._unsaved.append(turn)
 

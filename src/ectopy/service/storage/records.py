@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import BeatJudged, Event
-from ectopy.monitor.inputs import Input
+from ectopy.monitor.inputs import Action, Input
 from ectopy.service.outbox import Delivery
 
 
@@ -69,6 +69,8 @@ class Stepped:
         The state after these inputs and events.
     deliveries : tuple of Delivery
         Messages to be sent because of these events.
+    orders : tuple of int
+        Ids of orders from other processes that are among these inputs; they wait no longer.
     """
 
     patient: str
@@ -78,6 +80,7 @@ class Stepped:
     origin: float
     snapshot: bytes | None = None
     deliveries: tuple[Delivery, ...] = ()
+    orders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,22 @@ class StoredAlarm:
     patient: str
     origin: float
     alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOrder:
+    """An order that waits in the store for the monitor.
+
+    Attributes
+    ----------
+    id : int
+    patient : str
+    action : Action
+    """
+
+    id: int
+    patient: str
+    action: Action
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 import sqlalchemy as sa
 
 from ectopy.errors import DataError, SettingError
 from ectopy.monitor.alarm import Transition
+from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.inputs import Action, Input
 from ectopy.service.storage import reading, retention, tables
 from ectopy.service.storage.database import Database
 from ectopy.service.storage.outbox import StoredOutbox
@@ -16,6 +18,7 @@ from ectopy.service.storage.records import (
     AuditEntry,
     Device,
     Forgotten,
+    HandedOrder,
     Patient,
     Restored,
     Stepped,
@@ -159,6 +162,18 @@ class Store:
         with self._database.reading() as connection:
             return reading.restore(connection, patient)
 
+    def inputs(self, patient: str) -> Iterator[Input]:
+        """Everything the monitor of a patient was told and that is still stored, in order; read as it is wanted.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            for _, given in reading.read_inputs(connection, reading.patient_id(connection, patient), after=0):
+                yield given
+
     def waveform(self, patient: str, stream: str, start: int, stop: int) -> Waveform:
         """Samples of a stream from position `start` to before `stop`.
 
@@ -247,6 +262,31 @@ class Store:
         """
         with self._database.reading() as connection:
             return reading.read_alarm_log(connection, patient)
+
+    # Orders from other processes
+
+    def hand_over(self, patient: str, action: Action) -> None:
+        """Leave an order for the process that watches the patient.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled, or the order cannot be encoded.
+        """
+        with self._database.writing() as connection:
+            found = reading.patient_id(connection, patient)
+            connection.execute(sa.insert(tables.orders).values(patient_id=found, body=encode(action)))
+
+    def handed_over(self) -> list[HandedOrder]:
+        """Orders that nobody has carried out yet, in order; `Stepped.orders` strikes them out."""
+        columns = tables.orders.c
+        query = (
+            sa.select(columns.id, tables.patients.c.patient, columns.body)
+            .join_from(tables.orders, tables.patients)
+            .order_by(columns.id)
+        )
+        with self._database.reading() as connection:
+            return [HandedOrder(id, name, decode(Action, body)) for id, name, body in connection.execute(query)]
 
     # Who did or saw what
 

@@ -172,6 +172,15 @@ alarms = sa.Table(
     sa.Column("event", sa.BigInteger, nullable=False),
 )
 
+# Orders of operators, given to the store by another process, that the monitor has not taken yet.
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", Counter, primary_key=True),
+    _patient(),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="msgpack"),
+)
+
 audit = sa.Table(
     "audit",
     metadata,

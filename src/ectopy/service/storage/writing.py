@@ -112,6 +112,7 @@ class _Batch:
         self._rows: defaultdict[sa.Table, list[_Row]] = defaultdict(list)
         self._snapshots: dict[int, _Row] = {}
         self._alarms: dict[tuple[int, int], _Row] = {}
+        self._orders: list[int] = []
 
     def add(self, step: Stepped) -> None:
         """Add what is not stored yet."""
@@ -134,6 +135,7 @@ class _Batch:
         except EctopyError as error:
             raise DataError(f"of patient {step.patient!r}: {error}") from error
         self._rows[tables.deliveries] += map(_delivery_row, step.deliveries)
+        self._orders += step.orders
         event_number = max(tail.event, step.events[-1].number if step.events else 0)
         if step.snapshot is not None and last >= tail.number:
             self._snapshots[tail.patient_id] = {
@@ -157,6 +159,8 @@ class _Batch:
                 self._connection.execute(sa.insert(table), rows)
         if rows := self._rows[tables.deliveries]:
             self._connection.execute(upsert(self._connection, tables.deliveries).on_conflict_do_nothing(), rows)
+        if self._orders:
+            self._connection.execute(sa.delete(tables.orders).where(tables.orders.c.id.in_(self._orders)))
         if rows := self._rows[tables.waveforms]:
             add_bytes(self._connection, sum(len(row["signal"]) for row in rows))
 

@@ -118,6 +118,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device", name=op.f("pk_devices")),
     )
     op.create_table(
+        "orders",
+        sa.Column("id", _COUNTER, nullable=False),
+        sa.Column("patient_id", _COUNTER, autoincrement=False, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False, comment="msgpack"),
+        sa.ForeignKeyConstraint(["patient_id"], ["patients.id"], name=op.f("fk_orders_patient_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
+    )
+    op.create_table(
         "events",
         sa.Column("id", _COUNTER, nullable=False),
         sa.Column("patient_id", _COUNTER, autoincrement=False, nullable=False),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 import pytest
@@ -44,14 +45,21 @@ EPISODES = {
 
 @dataclass(frozen=True)
 class Sent:
-    """What goes down the pipe: samples of somebody, and the time."""
+    """What goes to the hub: samples of somebody, and the time."""
 
     now: float
     patient: str
     chunk: Chunk
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.patient, self.chunk.position
+
 
 # The process that is killed
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["ectopy.ambulatory", "ectopy.service.hub"])
 
 
 @dataclass
@@ -62,33 +70,28 @@ class Clock:
         return self.now
 
 
-def say(*words: object) -> None:
-    os.write(1, " ".join(map(str, words)).encode() + b"\n")
-
-
-def serve(url: str, hook: str, now: str) -> None:
-    """A hub that is fed from standard input, and says on standard output what it has acknowledged."""
-    clock, stop = Clock(float(now)), threading.Event()
+def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
+    """A hub that is fed through a pipe, and says there what it has acknowledged."""
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    clock, stop, mouth = Clock(now), threading.Event(), threading.Lock()
     with Store.open(url) as store:
         monitor = Monitor.of(load_ambulatory(), LEARNING_S)
         hub = Hub(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=clock)
         worker = threading.Thread(target=hub.run, args=(stop, 0.02))
         worker.start()
-        while size := int.from_bytes(sys.stdin.buffer.read(4)):
-            sent = decode(Sent, sys.stdin.buffer.read(size))
+        while content := pipe.recv_bytes():
+            sent = decode(Sent, content)
             clock.now = max(clock.now, sent.now)
             receipt = hub.submit(sent.patient, sent.chunk)
-            receipt.add_done_callback(lambda done, sent=sent: acknowledge(sent, done))
+            receipt.add_done_callback(partial(acknowledge, pipe, mouth, sent))
         stop.set()
         worker.join()
 
 
-def acknowledge(sent: Sent, done: Future[Receipt]) -> None:
+def acknowledge(pipe: Connection, mouth: threading.Lock, sent: Sent, done: Future[Receipt]) -> None:
     if not done.exception() and not done.result().refused:
-        say(sent.chunk.position, sent.patient)
-
-
-SERVER = "import sys; sys.path.insert(0, sys.argv[1]); import test_kill; test_kill.serve(*sys.argv[2:])"
+        with mouth:
+            pipe.send(sent.key)
 
 
 # The process that streams
@@ -103,49 +106,57 @@ class Driver:
     plan: Sequence[Sent]
     now: float = NOW
     safe: set[tuple[str, int]] = field(default_factory=set)
-    kills: int = 0
 
-    @contextmanager
-    def process(self) -> Iterator[subprocess.Popen]:
-        command = [sys.executable, "-c", SERVER, str(Path(__file__).parent), self.url, self.hook, str(self.now)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            reader = threading.Thread(target=self.listen, args=(process,))
-            reader.start()
-            yield process
-            process.stdin.close()
-            reader.join()
+    def live(self, enough: int, end: Callable[[BaseProcess, Connection], None]) -> int:
+        """One life of the process, until so many chunks are safe; how it ended."""
+        pipe, theirs = CONTEXT.Pipe()
+        process = CONTEXT.Process(target=serve, args=(self.url, self.hook, self.now, theirs))
+        process.start()
+        theirs.close()
+        reader = threading.Thread(target=self.listen, args=(pipe,))
+        reader.start()
+        self.stream(process, pipe, enough)
+        end(process, pipe)
+        process.join()
+        reader.join()
+        pipe.close()
+        return process.exitcode
 
-    def listen(self, process: subprocess.Popen) -> None:
-        for line in process.stdout:
-            if line.endswith(b"\n"):
-                position, patient = line.decode().split(maxsplit=1)
-                self.safe.add((patient.strip(), int(position)))
+    def listen(self, pipe: Connection) -> None:
+        with suppress(EOFError, OSError):  # killed, perhaps in the middle of a word
+            while True:
+                self.safe.add(pipe.recv())
 
-    def stream(self, process: subprocess.Popen, enough: int) -> None:
+    def stream(self, process: BaseProcess, pipe: Connection, enough: int) -> None:
         """Send what is not safe, never far ahead of the receipts, until so much is."""
-        left = [sent for sent in self.plan if self.key(sent) not in self.safe]
+        left = [sent for sent in self.plan if sent.key not in self.safe]
         oldest = 0
         for sent in left:
-            self.send(process, sent)
-            while sent.now - left[oldest].now > WINDOW_S:
-                if self.key(left[oldest]) in self.safe:
+            while sent.now - left[oldest].now > WINDOW_S and len(self.safe) < enough:
+                if left[oldest].key in self.safe:
                     oldest += 1
-                elif len(self.safe) >= enough or process.poll() is not None:
-                    return
                 else:
-                    time.sleep(0.002)
-        while len(self.safe) < min(enough, len(self.plan)) and process.poll() is None:
-            time.sleep(0.002)
-
-    def send(self, process: subprocess.Popen, sent: Sent) -> None:
-        self.now = max(self.now, sent.now)
-        content = encode(sent)
-        process.stdin.write(len(content).to_bytes(4) + content)
-        process.stdin.flush()
+                    self.wait(process)
+            if len(self.safe) >= enough:
+                return
+            self.now = max(self.now, sent.now)
+            pipe.send_bytes(encode(sent))
+        while len(self.safe) < enough:
+            self.wait(process)
 
     @staticmethod
-    def key(sent: Sent) -> tuple[str, int]:
-        return sent.patient, sent.chunk.position
+    def wait(process: BaseProcess) -> None:
+        assert process.is_alive()
+        time.sleep(0.002)
+
+
+def kill(process: BaseProcess, pipe: Connection) -> None:
+    time.sleep(random.uniform(0, 0.05))
+    process.kill()
+
+
+def finish(process: BaseProcess, pipe: Connection) -> None:
+    pipe.send_bytes(b"")
 
 
 def patients(count: int, duration_s: float) -> dict[str, tuple[Recording, str]]:
@@ -178,23 +189,14 @@ def stream_and_kill(url: str, count: int, duration_s: float, kills: int, receive
     with Store.open(url) as store:
         for name in chosen:
             store.enrol(name, NOW)
-    rng = random.Random(kills)
     driver = Driver(url, receiver.url, planned({name: recording for name, (recording, _) in chosen.items()}))
     whole = len(driver.plan)
-    for kill in range(kills):
-        with driver.process() as process:
-            share = (whole - len(driver.safe)) / (kills + 1 - kill)
-            driver.stream(process, len(driver.safe) + int(share * rng.uniform(0.5, 1.0)) + 1)
-            time.sleep(rng.uniform(0, 0.05))
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-        receiver.now = driver.now
-        assert process.returncode == -signal.SIGKILL
+    for left in range(kills, 0, -1):
+        share = (whole - len(driver.safe)) / (left + 1)
+        assert driver.live(len(driver.safe) + int(share * random.uniform(0.5, 1.0)), kill) == -signal.SIGKILL
         assert len(driver.safe) < whole
-    with driver.process() as process:
-        driver.stream(process, whole)
-    assert process.returncode == 0
-    assert len(driver.safe) == whole
+        receiver.now = driver.now
+    assert driver.live(whole, finish) == 0
     with Store.open(url) as store:
         for _ in range(20):  # what is due later, or was being sent when the process ended
             receiver.now += 130

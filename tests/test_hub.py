@@ -38,7 +38,8 @@ from ectopy.monitor.alarm import State
 from ectopy.monitor.codec import encode
 from ectopy.monitor.log import verify
 from ectopy.recording import Recording
-from ectopy.service.hub import STATION, Hub, Receipt
+from ectopy.service.hub import STATION, Hub
+from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
 from ectopy.service.storage import Stepped, Store
 from webhooks import NOW, SECRET, Receiver, answer, running

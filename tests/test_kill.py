@@ -26,7 +26,8 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
 from ectopy.monitor.log import verify
 from ectopy.recording import Recording
-from ectopy.service.hub import STATION, Hub, Receipt
+from ectopy.service.hub import STATION, Hub
+from ectopy.service.keeping import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store
 from webhooks import NOW, SECRET, Receiver, answer, running

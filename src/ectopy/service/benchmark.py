@@ -34,7 +34,8 @@ from ectopy.errors import SettingError, StorageError
 from ectopy.evaluation.speed import ONE_THREAD, peak_rss_mb
 from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
 from ectopy.recording import Recording
-from ectopy.service.hub import Hub, Receipt
+from ectopy.service.hub import Hub
+from ectopy.service.keeping import Receipt
 from ectopy.service.storage import Stepped, Store
 
 Progress = Callable[[int, int, str], None]

@@ -10,18 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import AlarmChanged, Chunk, Event, Input, Limits, Monitor, MonitorState, Report, Tick
+from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.monitor import AlarmChanged, Chunk, Input, Limits, Monitor, MonitorState, Report, Tick
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.folding import Folded, fold
-from ectopy.service.memory import MemoryOutbox
+from ectopy.service.keeping import Keeper, Receipt, Turn
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
 from ectopy.service.storage import Restored, Stepped, Store
@@ -33,32 +32,12 @@ SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
 
 _TICK_S = 1.0
-_RETRY_S = 1.0
-_PATIENCE_S = 5.0
 _PHASES = 16
 _DAY_S = 86_400.0
 _LARGEST_INPUT = 8 * 2**20
 _STORAGE, _DETECTOR, _NOBODY = "storage failed", "detector failed", "nobody reached"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a sender is told once its input is safe.
-
-    Attributes
-    ----------
-    patient : str
-    refused : tuple of str
-        Why it was not taken; empty where it was.
-    wanted : int or None
-        Position of the sample that comes next; None before the first one.
-    """
-
-    patient: str
-    refused: tuple[str, ...]
-    wanted: int | None
 
 
 @dataclass(slots=True)
@@ -80,32 +59,6 @@ class _Waiting:
     size: int = 0
     receipt: Future[Receipt] | None = None
     order: int | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Turn:
-    """What came of one turn: steps to be stored together, and the answers that wait for that."""
-
-    at: float
-    steps: list[Stepped] = field(default_factory=list)
-    answers: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
-    size: int = 0
-
-
-@dataclass(slots=True)
-class _Rest:
-    """What is left of a patient's steps when their samples have been given up, and why they were."""
-
-    error: EctopyError
-    events: list[Event] = field(default_factory=list)
-    deliveries: list[Delivery] = field(default_factory=list)
-    orders: list[int] = field(default_factory=list)
-
-    def add(self, step: Stepped) -> None:
-        """Keep the alarms of a step, for their log has to be whole; but not the beats that were seen."""
-        self.events += [replace(event, evidence=None) for event in step.events if isinstance(event, AlarmChanged)]
-        self.deliveries += step.deliveries
-        self.orders += step.orders
 
 
 class Hub:
@@ -152,26 +105,19 @@ class Hub:
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
         self._station, self._room = station, room_bytes
-        self._memory = MemoryOutbox()
-        self._couriers = [Courier(outbox, targets, clock) for outbox in (store.outbox, self._memory)] if targets else []
+        self._keeper = Keeper(store, room_bytes, self._wake)
+        outboxes = (store.outbox, self._keeper.memory)
+        self._couriers = [Courier(outbox, targets, clock) for outbox in outboxes] if targets else []
+        self._lock = threading.Lock()
+        self._beds: dict[str, _Bed] = {}
         # What waits to be taken.
         self._door = threading.Lock()
         self._come = threading.Event()
         self._queue: list[tuple[_Bed, _Waiting]] = []
         self._queued = 0
         self._orders: set[int] = set()
-        # Everything else that two threads touch.
-        self._lock = threading.Lock()
-        self._beds: dict[str, _Bed] = {}
-        self._unsaved: deque[_Turn] = deque()
-        self._unsaved_size = 0
+        # What is known of receivers, and of patients who cannot be watched.
         self._taken = threading.Event()
-        self._rests: dict[str, _Rest] = {}
-        self._answers: list[tuple[Future[Receipt], Receipt | EctopyError]] = []
-        # What is known of the store, of the receivers, and of patients who cannot be watched.
-        self._error = ""
-        self._away = ""
-        self._tried = 0.0
         self._looked = 0.0
         self._unreached: dict[str, Reading] = {}
         self._faults: dict[str, str] = {}
@@ -248,8 +194,8 @@ class Hub:
             folded = fold(self._monitor, patient, state, given, self._clock())
             state = folded.state
             if folded.failed:
-                rest = self._rests.setdefault(patient, _Rest(DataError("a stored input could not be taken again.")))
-                rest.add(Stepped(patient, 0, (), folded.events, 0.0))
+                error = DataError("a stored input could not be taken again; send later ones again.")
+                self._keeper.give_up({patient}, error, folded.events)
         self._faults.pop(patient, None)
         # Not all snapshots at once.
         snapshot_at = self._clock() - SNAPSHOT_S * (len(self._beds) % _PHASES) / _PHASES
@@ -330,24 +276,24 @@ class Hub:
             saver.join()
             for courier in self._couriers:
                 courier.stop()
-            self._give_up({*self._beds}, StorageError("the hub was stopped before this was stored; send it again."))
-            self._answer()
+            self._keeper.give_up(self._beds, StorageError("the hub was stopped before this was stored; send it again."))
+            self._keeper.answer()
 
     def _save_until(self, last: threading.Event) -> None:
         while not last.is_set():
-            self._taken.wait(_RETRY_S)
+            self._taken.wait(_TICK_S)
             self._taken.clear()
             _guarded(self.save)
+        _guarded(self.save)
 
     def _keep_states(self) -> None:
         """Let a later start fold nothing again, which another version might do in another way."""
         with self._lock:
-            turn = _Turn(self._clock())
+            turn = Turn(self._clock())
             for bed in self._beds.values():
-                if bed.patient not in self._rests:
-                    state, origin = encode(bed.state), bed.state.epoch or 0.0
-                    turn.steps.append(Stepped(bed.patient, bed.following, (), (), origin, state))
-            self._unsaved.append(turn)
+                state, origin = encode(bed.state), bed.state.epoch or 0.0
+                turn.steps.append(Stepped(bed.patient, bed.following, (), (), origin, state))
+            self._keeper.take(turn)
 
     # Watching
 
@@ -361,24 +307,35 @@ class Hub:
         for bed, waiting in queue:
             by_bed.setdefault(bed.patient, []).append(waiting)
         with self._lock:
-            self._look_after_store(now)
-            turn = _Turn(now)
-            for patient, waiting_here in by_bed.items():
-                self._step(turn, self._beds[patient], waiting_here)
+            self._keeper.look(now)
+            turn = Turn(now)
+            for patient, inputs in by_bed.items():
+                self._step(turn, self._beds[patient], inputs)
             if abs(now - self._ticked) >= _TICK_S:
                 self._tick(turn)
             if turn.steps or turn.answers:
-                self._unsaved.append(turn)
-                self._unsaved_size += turn.size
+                self._keeper.take(turn)
+            self._resume(now)
         self._taken.set()
-        self._answer()
+        self._keeper.answer()
         return len(queue)
 
-    def _tick(self, turn: _Turn) -> None:
+    def _resume(self, now: float) -> None:
+        """Go on from the present states of patients whose samples were given up, once they have an alarm for it."""
+        for patient, following in self._keeper.resumable():
+            bed = self._beds[patient]
+            if _STORAGE in bed.state.alarms.courses:
+                rest = self._keeper.resume(patient)
+                bed.following, bed.snapshot_at = following, now
+                kept = tuple(rest.events), bed.state.epoch or 0.0, encode(bed.state)
+                step = Stepped(patient, following, (), *kept, tuple(rest.deliveries), tuple(rest.orders))
+                self._keeper.take(Turn(now, [step]))
+
+    def _tick(self, turn: Turn) -> None:
         now = self._ticked = turn.at
         # Who had to send again after a start gets the time for it.
         awake = abs(now - self._began) >= NO_DATA_S
-        nobody = self._unreached | unreached(self._memory, now, UNREACHED_S)
+        nobody = self._unreached | unreached(self._keeper.memory, now, UNREACHED_S)
         for bed in tuple(self._beds.values()):
             inputs: list[Input] = [Tick(now, expected=awake and bed.patient != self._station)]
             inputs += [Report(now, reading) for reading in self._troubles(bed, nobody.get(bed.patient))]
@@ -387,11 +344,12 @@ class Hub:
     def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
         """What the hub has to say of a patient, or of itself: what begins, and what is over."""
         readings = {_NOBODY: nobody, _STORAGE: None}
-        if bed.patient in self._rests:
-            readings[_STORAGE] = _present(_STORAGE, f"Samples cannot be stored: {self._rests[bed.patient].error}")
+        rest = self._keeper.given_up(bed.patient)
+        if rest:
+            readings[_STORAGE] = _present(_STORAGE, f"Samples cannot be stored: {rest.error}")
         if bed.patient == self._station:
-            if self._away:
-                readings[_STORAGE] = _present(_STORAGE, f"What is watched cannot be stored: {self._away}")
+            if self._keeper.away:
+                readings[_STORAGE] = _present(_STORAGE, f"What is watched cannot be stored: {self._keeper.away}")
             faults = (f"'{patient}': {why}" for patient, why in self._faults.items())
             readings[_DETECTOR] = _present(_DETECTOR, "; ".join(faults)) if self._faults else None
         for code, reading in readings.items():
@@ -401,7 +359,7 @@ class Hub:
             elif reading is None and course is not None:
                 yield Reading(code, False)
 
-    def _step(self, turn: _Turn, bed: _Bed, waiting: Sequence[_Waiting]) -> None:
+    def _step(self, turn: Turn, bed: _Bed, waiting: Sequence[_Waiting]) -> None:
         """Take inputs of one patient; whatever happens there concerns no other."""
         try:
             folded = [fold(self._monitor, bed.patient, bed.state, waiting[0].given, turn.at)]
@@ -413,24 +371,15 @@ class Hub:
             _log.exception("patient '%s' cannot be watched", bed.patient)
             self._faults[bed.patient] = f"{type(error).__name__}: {error}"
             failed = StorageError(f"the monitor of {bed.patient!r} has failed; send again later.")
-            self._answers += [(one.receipt, failed) for one in waiting if one.receipt is not None]
+            self._keeper.refuse([one.receipt for one in waiting if one.receipt is not None], failed)
             return
         self._faults.pop(bed.patient, None)
         bed.state = folded[-1].state
-        answers = [
+        turn.answers += [
             (one.receipt, Receipt(bed.patient, each.refused, each.wanted))
             for one, each in zip(waiting, folded, strict=True)
             if one.receipt is not None
         ]
-        if self._away or bed.patient in self._rests:
-            self._memory.put(step.deliveries)
-            self._wake()
-        if bed.patient in self._rests:
-            rest = self._rests[bed.patient]
-            rest.add(step)
-            self._answers += [(receipt, rest.error) for receipt, _ in answers]
-            return
-        turn.answers += answers
         if step.inputs or step.orders:
             turn.steps.append(step)
             turn.size += sum(one.size for one in waiting)
@@ -460,94 +409,21 @@ class Hub:
             event, bed.patient, self._targets, at=at, bundle=self._bundle, replay=replay, patient_name=bed.name
         )
 
-    def _look_after_store(self, now: float) -> None:
-        """Deliver from memory what the store does not take, and keep no more than there is room for."""
-        waited_s = now - self._unsaved[0].at if self._unsaved else 0.0
-        away = self._error or (f"it has not answered for {waited_s:.0f} s." if waited_s > _PATIENCE_S else "")
-        if away and not self._away:
-            _log.error("The store has failed: %s", away)
-            for turn in self._unsaved:
-                for step in turn.steps:
-                    self._memory.put(step.deliveries)
-            self._wake()
-        self._away = away
-        if self._unsaved_size > self._room:
-            patients = {step.patient for turn in self._unsaved for step in turn.steps}
-            self._give_up(patients, StorageError(f"too much waits for the store; send it again later: {away}"))
-
-    def _give_up(self, patients: set[str], error: EctopyError) -> None:
-        """Keep the alarms of these patients, but not the samples; their senders are told."""
-        for turn in self._unsaved:
-            for step in turn.steps:
-                if step.patient in patients:
-                    self._rests.setdefault(step.patient, _Rest(error)).add(step)
-                    self._memory.put(step.deliveries)
-            turn.steps = [step for step in turn.steps if step.patient not in patients]
-            self._answers += [(receipt, error) for receipt, content in turn.answers if content.patient in patients]
-            turn.answers = [answer for answer in turn.answers if answer[1].patient not in patients]
-
     # Storing
 
     def save(self) -> None:
         """Store what is not stored yet, and answer; where that fails, try again from the next second on."""
         now = self._clock()
-        if self._error and abs(now - self._tried) < _RETRY_S:
+        if self._keeper.pauses(now):
             return
-        self._tried = now
-        stored: list[Delivery] = []
         try:
-            self._write_all(stored)
-            for patient in tuple(self._rests):
-                if _STORAGE in self._beds[patient].state.alarms.courses:  # that is, once it has been told
-                    self._resume(patient)
-                    self._write_all(stored)
-            if stored or abs(now - self._looked) >= _TICK_S:
+            if self._keeper.save(now) or abs(now - self._looked) >= _TICK_S:
                 self._look_around(now)
-            self._error = ""
+            self._keeper.ended(None)
         except StorageError as error:
-            self._error = str(error)
-        self._memory.forget(stored)
-        if stored:
-            self._wake()
-        self._answer()
-
-    def _write_all(self, stored: list[Delivery]) -> None:
-        while self._unsaved:
-            stored += self._write(self._unsaved[0])
-
-    def _write(self, turn: _Turn) -> list[Delivery]:
-        """Store a turn; the messages that are in the store now."""
-        steps = [replace(step, deliveries=tuple(map(self._memory.outcome, step.deliveries))) for step in turn.steps]
-        try:
-            if steps:
-                self._store.write(steps)
-        except StorageError:
-            raise
-        except Exception:
-            steps = self._write_apart(steps)
-        with self._lock:
-            self._unsaved.popleft()
-            self._unsaved_size -= turn.size
-            self._answers += turn.answers
-        return [delivery for step in steps for delivery in step.deliveries]
-
-    def _write_apart(self, steps: Sequence[Stepped]) -> list[Stepped]:
-        """Store the steps of each patient by themselves, for those of one cannot be stored; the others."""
-        by_patient: dict[str, list[Stepped]] = {}
-        for step in steps:
-            by_patient.setdefault(step.patient, []).append(step)
-        done: list[Stepped] = []
-        for patient, own in by_patient.items():
-            try:
-                self._store.write(own)
-                done += own
-            except StorageError:
-                raise
-            except Exception as error:
-                _log.exception("what patient '%s' sends cannot be stored", patient)
-                with self._lock:
-                    self._give_up({patient}, StorageError(f"what was sent cannot be stored: {error}"))
-        return done
+            self._keeper.ended(error)
+        self._keeper.forget()
+        self._keeper.answer()
 
     def _look_around(self, now: float) -> None:
         """Whom no message has reached, and what operators have ordered in other processes."""
@@ -562,32 +438,9 @@ class Hub:
                     self._queue.append((self._beds[order.patient], waiting))
             self._orders = {order.id for order in orders}
 
-    def _resume(self, patient: str) -> None:
-        """Go on from the present state of a patient whose samples were given up, where the store says they stand."""
-        try:
-            following = self._store.restore(patient).following
-        except DataError:
-            return
-        with self._lock:
-            bed, rest, turn = self._beds[patient], self._rests.pop(patient), _Turn(self._clock())
-            snapshot, origin = encode(bed.state), bed.state.epoch or 0.0
-            kept = tuple(rest.events), origin, snapshot, tuple(rest.deliveries), tuple(rest.orders)
-            turn.steps.append(Stepped(patient, following, (), *kept))
-            bed.following, bed.snapshot_at = following, turn.at
-            self._unsaved.append(turn)
-
     def _wake(self) -> None:
         for courier in self._couriers:
             courier.wake()
-
-    def _answer(self) -> None:
-        with self._lock:
-            answers, self._answers = self._answers, []
-        for receipt, content in answers:
-            if isinstance(content, Receipt):
-                receipt.set_result(content)
-            else:
-                receipt.set_exception(content)
 
 
 def _present(code: str, text: str) -> Reading:

@@ -103,6 +103,8 @@ class RhythmState:
         Where silence counts from: nothing could be told until then.
     heard_s : tuple of float
         The last beats heard since then.
+    apart_s : tuple of float
+        Of the beats heard last, the two neighbours that are farthest apart, the first one maybe heard before.
     judged_s : float
         The newest readable beat judged.
     row_s : tuple of float
@@ -136,6 +138,7 @@ class RhythmState:
     at_s: float = -inf
     since_s: float = -inf
     heard_s: tuple[float, ...] = ()
+    apart_s: tuple[float, ...] = ()
     judged_s: float = -inf
     row_s: tuple[float, ...] = ()
     run: Run = field(default_factory=Run)
@@ -194,14 +197,17 @@ def _tellable(findings: Findings) -> bool:
 
 
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
-    since_s, heard_s = state.since_s, state.heard_s
+    since_s, heard_s, apart_s = state.since_s, state.heard_s, state.apart_s
     if _tellable(findings):
         new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > since_s)
+        if new:
+            neighbours = pairwise((*heard_s[-1:], *new))
+            apart_s = max(neighbours, key=lambda two: two[1] - two[0], default=())
         heard_s = (heard_s + new)[-limits.extreme_low_beats :]
     else:
-        since_s, heard_s = max(since_s, findings.known_to_s), ()
+        since_s, heard_s, apart_s = max(since_s, findings.known_to_s), (), ()
     longest = state.run if findings.at_s > state.at_s else state.longest
-    return replace(state, at_s=findings.at_s, since_s=since_s, heard_s=heard_s, longest=longest)
+    return replace(state, at_s=findings.at_s, since_s=since_s, heard_s=heard_s, apart_s=apart_s, longest=longest)
 
 
 def _judge(
@@ -328,23 +334,26 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
 
 
 def _asystole(state: RhythmState, limits: Limits, silence_s: float) -> Reading:
-    if silence_s < limits.asystole_s:
-        return _ABSENT["asystole"] if state.heard_s else _UNKNOWN["asystole"]
-    text = f"No beat for {silence_s:.1f} s; asystole begins at {limits.asystole_s:g} s."
-    return Reading("asystole", True, text, silence_s, limits.asystole_s, state.heard_s[-1:])
+    begins = f"asystole begins at {limits.asystole_s:g} s."
+    return _silence("asystole", state, limits.asystole_s, silence_s, begins)
 
 
 def _pause(state: RhythmState, limits: Limits, silence_s: float) -> Reading:
     if not state.heard_s:
         return _UNKNOWN["pause"]
-    before_s = state.heard_s[-1] - state.heard_s[-2] if len(state.heard_s) > 1 else 0.0
-    if silence_s >= limits.pause_s:
-        text = f"No beat for {silence_s:.1f} s so far; a pause begins at {limits.pause_s:g} s."
-        return Reading("pause", True, text, silence_s, limits.pause_s, state.heard_s[-1:])
-    if before_s >= limits.pause_s:
-        text = f"{before_s:.1f} s between two beats; a pause begins at {limits.pause_s:g} s."
-        return Reading("pause", True, text, before_s, limits.pause_s, state.heard_s[-2:])
-    return _ABSENT["pause"]
+    return _silence("pause", state, limits.pause_s, silence_s, f"a pause begins at {limits.pause_s:g} s.")
+
+
+def _silence(code: str, state: RhythmState, limit_s: float, silence_s: float, begins: str) -> Reading:
+    """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told."""
+    if silence_s >= limit_s:
+        return Reading(code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.heard_s[-1:])
+    if not state.heard_s:
+        return _UNKNOWN[code]
+    ended_s = state.apart_s[1] - state.apart_s[0] if state.apart_s else 0.0
+    if ended_s < limit_s:
+        return _ABSENT[code]
+    return Reading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
 
 
 def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:

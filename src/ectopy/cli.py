@@ -428,7 +428,7 @@ def benchmark_alarms_command(
 ) -> None:
     """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
     from ectopy import console
-    from ectopy.console.alarms import alarms_table, conditions_table, summary_lines
+    from ectopy.console.alarm_benchmark import alarms_table, conditions_table, summary_lines
     from ectopy.evaluation.alarms import benchmark_alarms
 
     _check_rim(json)

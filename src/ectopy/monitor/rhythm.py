@@ -12,9 +12,10 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Rates* are of beats in a row: all readable, the intervals between them known. Extreme
-bradycardia is one by the mean of its intervals and by their median, so that neither one pause nor one early beat
-decides; all other rates are means.
+*Rates* are of beats in a row: all readable, the intervals between them known. A low one is so by the mean of its
+intervals and by their median, so that neither one pause nor one early beat decides; a high one by the mean. A rate
+is no longer beyond its limit when it is back by `clear_bpm`; between the two, where it would come and go, nothing is
+told.
 
 *A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
 comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
@@ -357,42 +358,48 @@ def _silence(code: str, state: RhythmState, limit_s: float, silence_s: float, be
 
 
 def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
-    heard_s, beats = state.heard_s, limits.extreme_low_beats
-    if len(heard_s) < beats:
-        return _UNKNOWN["extreme bradycardia"]
-    intervals_s = [after - before for before, after in pairwise(heard_s)]
-    bpm = 60.0 / min(fmean(intervals_s), median(intervals_s))
-    if bpm >= limits.extreme_low_bpm:
-        return _ABSENT["extreme bradycardia"]
-    text = f"{bpm:.1f} per minute over {beats} beats; below {limits.extreme_low_bpm:g} is extreme."
-    return Reading("extreme bradycardia", True, text, bpm, limits.extreme_low_bpm, heard_s)
-
-
-def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
-    return _above("extreme tachycardia", state, limits.extreme_high_beats, limits.extreme_high_bpm, "is extreme")
-
-
-def _high_rate(state: RhythmState, limits: Limits) -> Reading:
-    return _above("high rate", state, RATE_OVER + 1, limits.high_bpm, "is high")
-
-
-def _above(code: str, state: RhythmState, beats: int, limit_bpm: float, judgement: str) -> Reading:
-    bpm = _rate(state.row_s, beats)
-    if bpm is not None and bpm > limit_bpm and len(state.row_s) >= beats:
-        text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} {judgement}."
-        return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
-    absent = bpm is not None and bpm <= limit_bpm and len(state.row_s) >= _LEAST_BEATS
-    return _ABSENT[code] if absent else _UNKNOWN[code]
+    code, beats = "extreme bradycardia", limits.extreme_low_beats
+    if len(state.heard_s) < beats:
+        return _UNKNOWN[code]
+    return _below(code, limits, state.heard_s, limits.extreme_low_bpm, "is extreme")
 
 
 def _low_rate(state: RhythmState, limits: Limits) -> Reading:
-    beats = RATE_OVER + 1
+    code, beats_s = "low rate", state.row_s[-1 - RATE_OVER :]
+    if len(beats_s) < _LEAST_BEATS:
+        return _UNKNOWN[code]
+    reading = _below(code, limits, beats_s, limits.low_bpm, "is low")
+    return reading if len(beats_s) > RATE_OVER or not reading.present else _UNKNOWN[code]
+
+
+def _below(code: str, limits: Limits, beats_s: tuple[float, ...], limit_bpm: float, judgement: str) -> Reading:
+    intervals_s = [after - before for before, after in pairwise(beats_s)]
+    bpm = 60.0 / min(fmean(intervals_s), median(intervals_s))
+    if bpm >= limit_bpm:
+        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
+    text = f"{bpm:.1f} per minute over {len(beats_s)} beats; below {limit_bpm:g} {judgement}."
+    return Reading(code, True, text, bpm, limit_bpm, beats_s)
+
+
+def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
+    code, beats = "extreme tachycardia", limits.extreme_high_beats
+    return _above(code, state, limits, beats, limits.extreme_high_bpm, "is extreme")
+
+
+def _high_rate(state: RhythmState, limits: Limits) -> Reading:
+    return _above("high rate", state, limits, RATE_OVER + 1, limits.high_bpm, "is high")
+
+
+def _above(code: str, state: RhythmState, limits: Limits, beats: int, limit_bpm: float, judgement: str) -> Reading:
     bpm = _rate(state.row_s, beats)
-    if bpm is not None and bpm < limits.low_bpm and len(state.row_s) >= beats:
-        text = f"{bpm:.1f} per minute over {beats} beats; below {limits.low_bpm:g} is low."
-        return Reading("low rate", True, text, bpm, limits.low_bpm, state.row_s[-beats:])
-    absent = bpm is not None and bpm >= limits.low_bpm and len(state.row_s) >= _LEAST_BEATS
-    return _ABSENT["low rate"] if absent else _UNKNOWN["low rate"]
+    if bpm is None or len(state.row_s) < _LEAST_BEATS:
+        return _UNKNOWN[code]
+    if bpm <= limit_bpm:
+        return _ABSENT[code] if bpm <= limit_bpm - limits.clear_bpm else _UNKNOWN[code]
+    if len(state.row_s) < beats:
+        return _UNKNOWN[code]
+    text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} {judgement}."
+    return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
 
 
 def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy import __version__
+from ectopy.cli_alarms import alarms_app
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
@@ -32,6 +33,7 @@ fetch_app = typer.Typer(no_args_is_help=True, help="Download a data set from its
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what people use instead.")
 app.add_typer(fetch_app, name="fetch")
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(alarms_app, name="alarms")
 
 Data = Annotated[
     str,

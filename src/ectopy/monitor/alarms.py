@@ -1,6 +1,7 @@
 """The alarms of one patient: readings, time and orders in; the next state and what has changed out.
 
-All times are stream seconds and never run backwards: one that is earlier than the newest change counts as that one.
+All times are stream seconds, and those of changes never run backwards: one that is earlier than the newest change
+counts as that one. How long a condition has been there or away is counted by the times of its readings alone.
 
 *Start and end.* A condition has an alarm from the reading at which it has been there for its `onset_s`, until the one
 at which it has been away for its `clear_s`. A reading holds until the next one of the same condition. One that cannot
@@ -160,7 +161,7 @@ def weigh(
     transitions : tuple of Transition
         Alarms that end come before those that start, and more urgent ones before others.
     """
-    at_s = max(float(at_s), state.at_s)
+    told_s, at_s = float(at_s), max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
     known = state.courses
     news: dict[str, Course | None] = {}
@@ -168,7 +169,7 @@ def weigh(
         code = reading.condition
         if reading.present or code in known:
             before = known.get(code)
-            after = told(before, reading, at_s)
+            after = told(before, reading, told_s)
             if after is not before:
                 news[code] = after
     if not news:

@@ -50,7 +50,8 @@ class Course:
 def told(course: Course | None, reading: Reading, at_s: float) -> Course | None:
     """What is known of a condition after one more reading.
 
-    Time counts between two readings that agree and have none between them that could not tell.
+    Time counts between two readings that agree and have none between them that could not tell. Samples that come late
+    belong to an earlier time than the reading before: what has been counted stays, and time goes on from there.
 
     Returns
     -------
@@ -59,6 +60,8 @@ def told(course: Course | None, reading: Reading, at_s: float) -> Course | None:
     """
     if course is None:
         return Course(True, at_s, at_s, reading) if reading.present else None
+    if at_s < course.told_s:
+        course = replace(course, since_s=course.since_s - (course.told_s - at_s), told_s=at_s)
     latched = course.alarm is not None and course.alarm.state is State.LATCHED
     if latched and not course.present and not reading.present:
         return course

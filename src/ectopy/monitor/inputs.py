@@ -54,9 +54,17 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The time has come to this; sent about once a second, so that silence is noticed."""
+    """The time has come to this; sent about once a second, so that silence is noticed.
+
+    Attributes
+    ----------
+    now : float
+    expected : bool
+        Whether samples should be coming.
+    """
 
     now: float
+    expected: bool = True
 
 
 class Order(StrEnum):

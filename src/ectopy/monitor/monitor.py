@@ -156,7 +156,7 @@ class Monitor:
             case Chunk():
                 step.take(given)
             case Tick():
-                step.tick(given.now)
+                step.tick(given)
             case Action():
                 step.obey(given)
             case Report():
@@ -211,15 +211,16 @@ class _Step:
             self._notice(signal.segment.second(chunk.position + arrived.late), "late", text)
         self._process(arrived)
 
-    def tick(self, now: float) -> None:
+    def tick(self, tick: Tick) -> None:
         """The time has come to this."""
+        now = tick.now
         self._begin_time(now)
         now_s = self._second(now)
         signal = self.state.signal
         if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
             self._process(give_up_waiting(signal.segment))
         reading = no_data(now, self.state.received)
-        if reading.present and not self.state.silent:
+        if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
             self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,))
         alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)

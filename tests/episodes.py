@@ -24,8 +24,8 @@ CONDITION = {
 _RATES_BPM = {"bradycardia": (20.0, 36.0), "tachycardia": (150.0, 220.0), "ventricular_tachycardia": (110.0, 220.0)}
 _BEATS = {"bradycardia": 5, "tachycardia": 17, "ventricular_tachycardia": 5}
 _ASYSTOLE_S = 4.0
-_LEARNING_S = 60.0
-_LEAD_IN_S, _APART_S = 75.0, 30.0
+_LEARNING_S = 45.0
+_LEAD_IN_S, _APART_S = 50.0, 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _plan(kind: str, rng: np.random.Generator, episodes: int) -> Iterator[Episod
     at_s = _LEAD_IN_S + rng.uniform(0, 1)
     for _ in range(episodes):
         if kind == "asystole":
-            rate_bpm, length_s = None, rng.uniform(_ASYSTOLE_S, 30)
+            rate_bpm, length_s = None, rng.uniform(2 * _ASYSTOLE_S, 30)
         else:
             rate_bpm = rng.uniform(*_RATES_BPM[kind])
             length_s = (_BEATS[kind] + 1) * 60 / rate_bpm + rng.uniform(0, 15)

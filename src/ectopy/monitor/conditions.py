@@ -87,7 +87,7 @@ _ALL = (
         "Extreme bradycardia",
         _SP,
         _HIGH,
-        "rate of 5 beats in a row below 40 per minute, by mean and by median",
+        "rate of 5 beats in a row below 40 per minute, by the mean of their intervals and by all of these but one",
         _CINC,
         "/min",
         covers=("low rate", "pause"),

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+
 from episodes import CONDITION, announcements, calm, disturbed
 
 WITHIN_S = 5.0

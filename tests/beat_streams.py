@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from ectopy.analysis import Hint
 from ectopy.detector import Verdict
+from ectopy.judgement import Hint
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ectopy.baseline import Baseline, given_baseline, learn_baseline
 from ectopy.detector import Verdict
 from ectopy.detector.patient import PatientNormal
-from ectopy.detector.population import usual_height_mv
-from ectopy.judgement import Before, Criterion, Judgement, judge
+from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
+from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
 from ectopy.signal.filters import Filter, FilterState, filter_step
 from ectopy.signal.heartbeats import HeartbeatState, heartbeats_step, known_to
@@ -35,7 +35,7 @@ class DetectionState:
     filters, heartbeats, quality, cut
         Of the steps from samples to beats.
     seconds : ndarray of int64, shape (k,)
-        The last judged seconds, and those of beats whose next beat has not come.
+        Judged seconds in which beats may still be given: the last 8 and those of beats whose next beat has not come.
     readable : ndarray of bool, shape (leads, k)
         Whether each lead is readable in them.
     waiting : CutBeats
@@ -45,6 +45,8 @@ class DetectionState:
     baseline : Baseline
     lessons : CutBeats
         Beats since the first readable one, while the patient's normal is being learned.
+    heights_mv : ndarray of float32, shape (n, leads)
+        Of the lessons; NaN where not readable.
     lessons_after : Before
         The beat before them.
     learning : bool
@@ -67,6 +69,7 @@ class DetectionState:
     before: Before
     baseline: Baseline
     lessons: CutBeats
+    heights_mv: NDArray[np.float32]
     lessons_after: Before
     learning: bool
     dark: NDArray[np.int64]
@@ -77,6 +80,7 @@ class DetectionState:
     def fresh(cls, rate_hz: float, leads: int, normal: PatientNormal | None = None) -> DetectionState:
         """Before the first sample of a stream; with the patient's normal where it is known already."""
         none = no_beats(leads)
+        unknown = Baseline(None, usual_height_mv(none), _LEARNING)
         return cls(
             filters=filters_for(rate_hz).fresh(leads),
             heartbeats=HeartbeatState.fresh(leads),
@@ -86,8 +90,9 @@ class DetectionState:
             readable=np.empty((leads, 0), np.bool_),
             waiting=none,
             before=Before(),
-            baseline=Baseline(None, usual_height_mv(none), _LEARNING) if normal is None else given_baseline(normal),
+            baseline=unknown if normal is None else given_baseline(normal),
             lessons=none,
+            heights_mv=heights_mv(none),
             lessons_after=Before(),
             dark=np.empty(0, np.int64),
             learning=normal is None,
@@ -160,7 +165,9 @@ def detect_step(
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, early, filtered, heard_s)
     state = replace(state, filters=filters, heartbeats=heartbeats, quality=quality, cut=cut)
-    state, beats, darkness = _with_quality(state, beats, index, word)
+    darkness = state.dark[:0]
+    if len(beats) or index.shape[1]:
+        state, beats, darkness = _with_quality(state, beats, index, word)
     state, judgement, learned = _judged(state, beats, leads, criterion, learning_s)
     readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
     both = readable & np.concatenate([[state.readable_before], readable])[:-1]
@@ -168,25 +175,31 @@ def detect_step(
     intervals_s = np.where(both, beats.rr_s, np.nan)
     if len(beats):
         state = replace(state, readable_before=bool(readable[-1]), dark_before=int(darkness[-1]))
-    known_to_s = min(known_to(heartbeats) / (filtered.rate_hz / 2), float(quality.cleaned_seconds))
+    known_to_s = min(known_to(heartbeats) / (filtered.rate_hz / 2), float(quality.seconds))
     return state, Detected(known_to_s, heard_s, beats, intervals_s, judgement, index, word, learned)
 
 
 def relearn(state: DetectionState) -> DetectionState:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    return replace(state, learning=True, lessons=state.lessons[:0])
+    return replace(state, learning=True, lessons=state.lessons[:0], heights_mv=state.heights_mv[:0])
 
 
 def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:
     """Compare with this normal from now on."""
-    return replace(state, learning=False, lessons=state.lessons[:0], baseline=given_baseline(normal))
+    return replace(
+        state,
+        learning=False,
+        lessons=state.lessons[:0],
+        heights_mv=state.heights_mv[:0],
+        baseline=given_baseline(normal),
+    )
 
 
 def _with_quality(
     state: DetectionState, beats: CutBeats, index: NDArray[np.float64], word: NDArray[np.str_]
 ) -> tuple[DetectionState, CutBeats, NDArray[np.int64]]:
     """The beats whose second is judged, readable only where it is; and the dark seconds before each."""
-    judged = state.quality.cleaned_seconds
+    judged = state.quality.seconds
     before = state.dark[-1] if len(state.dark) else 0
     darkness = np.concatenate([state.dark, before + np.cumsum(dark(word))])
     seconds = np.concatenate([state.seconds, np.arange(judged - index.shape[1], judged)])
@@ -211,25 +224,31 @@ def _with_quality(
 def _judged(
     state: DetectionState, beats: CutBeats, leads: tuple[str, ...], criterion: Criterion, learning_s: float
 ) -> tuple[DetectionState, Judgement, bool]:
-    if not state.learning or not len(beats):
+    if not len(beats):
+        return state, no_judgement(state.baseline, criterion), False
+    if not state.learning:
         before, judgement = judge(beats, state.baseline, criterion, state.before)
         return replace(state, before=before), judgement, False
     lessons = CutBeats.joined([state.lessons, beats])
+    heights = np.concatenate([state.heights_mv, heights_mv(beats)])
     if not len(state.lessons):
-        lessons = lessons[int(np.argmax(beats.readable.any(axis=1))) if beats.readable.any() else len(beats) :]
+        first = int(np.argmax(beats.readable.any(axis=1))) if beats.readable.any() else len(beats)
+        lessons, heights = lessons[first:], heights[first:]
         state = replace(state, lessons_after=state.before)
     if not len(lessons) or lessons.times_s[-1] < lessons.times_s[0] + learning_s:
-        before, judgement = judge(beats, _provisional(state.baseline, lessons), criterion, state.before)
-        return replace(state, before=before, lessons=lessons), judgement, False
+        before, judgement = judge(beats, _provisional(state.baseline, heights), criterion, state.before)
+        return replace(state, before=before, lessons=lessons, heights_mv=heights), judgement, False
     baseline = learn_baseline(lessons, leads, criterion.detector, learning_s)
     # Judged again from the start, so that what follows is as if the normal had been known all along.
     before, judgement = judge(lessons, baseline, criterion, state.lessons_after)
-    state = replace(state, before=before, baseline=baseline, learning=False, lessons=lessons[:0])
+    state = replace(
+        state, before=before, baseline=baseline, learning=False, lessons=lessons[:0], heights_mv=heights[:0]
+    )
     return state, judgement[-len(beats) :], True
 
 
-def _provisional(baseline: Baseline, lessons: CutBeats) -> Baseline:
+def _provisional(baseline: Baseline, heights: NDArray[np.float32]) -> Baseline:
     """Other people's normal, with the usual height of the beats so far; or the former baseline where there is one."""
     if baseline.normal is not None:
         return baseline
-    return replace(baseline, height_mv=usual_height_mv(lessons[np.flatnonzero(lessons.readable.any(axis=1))]))
+    return replace(baseline, height_mv=median_height_mv(heights))

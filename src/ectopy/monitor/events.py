@@ -58,6 +58,8 @@ class QualityChanged:
         One of `ectopy.signal.quality.WORDS`.
     index : float
         0 = useless, 1 = perfect.
+    since_s : float
+        Stream second from which it is so; a second of signal is judged a little after its end.
     """
 
     number: int
@@ -65,6 +67,7 @@ class QualityChanged:
     lead: str
     word: str
     index: float
+    since_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ For adults.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ectopy.errors import SettingError
@@ -203,6 +203,24 @@ class Limits:
                 resting_bpm=resting_bpm,
             )
         return limits
+
+    def changed(self, values: Mapping[str, float]) -> Limits:
+        """The same with other values of some limits, by their names.
+
+        Raises
+        ------
+        SettingError
+            If there is no limit of such a name, a value is out of its range, or two do not agree.
+
+        Examples
+        --------
+        >>> Limits.of("ward").changed({"high_bpm": 110, "couplets": 0}).high_bpm
+        110
+        """
+        for name in values:
+            _require(name in _RANGES, f"there is no limit {name!r}; there are {', '.join(_RANGES)}.")
+        whole = {name: int(value) for name, value in values.items() if name in _WHOLE and float(value).is_integer()}
+        return replace(self, **{**values, **whole})  # type: ignore[arg-type]
 
     @property
     def maximum_bpm(self) -> float:

@@ -356,7 +356,7 @@ class _Step:
         readings = [Reading("no data", False), Reading("detector failed", False)]
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
-        self._quality(at_s, signal, detected)
+        self._quality(at_s, signal, detected, detection.quality.seconds)
         self._beats(at_s, detected)
         recent = signal.recent
         if len(detected.beats):
@@ -394,14 +394,15 @@ class _Step:
 
     # Events
 
-    def _quality(self, at_s: float, signal: Signal, detected: Detected) -> None:
+    def _quality(self, at_s: float, signal: Signal, detected: Detected, judged: int) -> None:
         before = signal.words or ("",) * len(signal.segment.leads)
+        first_s = signal.origin_s + judged - detected.word.shape[1]
         for second in range(detected.word.shape[1]):
             now = tuple(detected.word[:, second].tolist())
             for lead, (name, word) in enumerate(zip(signal.segment.leads, now, strict=True)):
                 if word != before[lead]:
                     index = float(detected.index[lead, second])
-                    self._add(QualityChanged(self._number(), at_s, name, word, index))
+                    self._add(QualityChanged(self._number(), at_s, name, word, index, first_s + second))
             before = now
 
     def _beats(self, at_s: float, detected: Detected) -> None:

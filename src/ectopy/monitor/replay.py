@@ -27,13 +27,24 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
     SettingError
         If the length is out of range.
     """
-    if not 0 < chunk_s <= LONGEST_CHUNK_S:
-        raise SettingError(f"chunks are above 0 and at most {LONGEST_CHUNK_S:g} s long, not {chunk_s:g}.")
     rate_hz = recording.sampling_rate_hz
-    length = max(int(chunk_s * rate_hz), 1)
+    length = chunk_length(chunk_s, rate_hz)
     for position in range(0, len(recording.signal), length):
         signal = recording.signal[position : position + length]
         yield Chunk(position, signal, rate_hz, recording.leads, received=(position + len(signal)) / rate_hz)
+
+
+def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
+    """How many samples a chunk of so many seconds holds, at least one.
+
+    Raises
+    ------
+    SettingError
+        If the length is out of range.
+    """
+    if not 0 < chunk_s <= LONGEST_CHUNK_S:
+        raise SettingError(f"chunks are above 0 and at most {LONGEST_CHUNK_S:g} s long, not {chunk_s:g}.")
+    return max(int(chunk_s * sampling_rate_hz), 1)
 
 
 def replay(

@@ -162,6 +162,37 @@ def test_rates_beyond_the_limits_are_told(rate_bpm: float, code: str, expected: 
     assert (code in told(at_rates((12, 70), (12, rate_bpm)))) == expected
 
 
+@pytest.mark.parametrize(
+    ("rate_bpm", "code", "expected"),
+    [
+        (126, "high rate", None),
+        (124, "high rate", False),
+        (136, "extreme tachycardia", None),
+        (134, "extreme tachycardia", False),
+        (49, "low rate", None),
+        (51, "low rate", False),
+        (44, "extreme bradycardia", None),
+        (46, "extreme bradycardia", False),
+    ],
+)
+def test_between_a_limit_and_five_beyond_it_a_rate_is_left_open(rate_bpm: float, code: str, expected: bool | None):
+    _, last = readings_of(findings_of(at_rates((40, rate_bpm))))[-1]
+    assert last[code].present is expected
+
+
+@given(st.floats(3.0, 30.0), st.floats(60, 100))
+def test_a_standstill_makes_no_low_rate_afterwards(gap_s: float, rate_bpm: float):
+    times_s = at_rates((12, rate_bpm))
+    times_s += [times_s[-1] + gap_s + 60 / rate_bpm * k for k in range(15)]
+    assert "low rate" not in told(times_s)
+
+
+@given(st.lists(st.sampled_from([2.0, 3.5, 5.0]), min_size=2, max_size=2), st.integers(0, 3))
+def test_two_pauses_in_five_beats_are_no_extreme_bradycardia(pauses_s: list[float], between: int):
+    intervals_s = [0.9] * 10 + pauses_s[:1] + [0.9] * between + pauses_s[1:] + [0.9] * 10
+    assert "extreme bradycardia" not in told((0.3 + np.cumsum([0.0, *intervals_s])).tolist())
+
+
 @pytest.mark.parametrize(("intervals", "expected"), [(8, True), (7, False)])
 def test_rates_are_of_eight_intervals(intervals: int, expected: bool):
     assert ("high rate" in told(at_rates((12, 70), (intervals, 131), (12, 70)))) == expected

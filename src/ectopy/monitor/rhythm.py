@@ -12,8 +12,8 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Silence* in which a lead is flat or off must last two seconds longer to be told: where an electrode has come off, all
-leads are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is
+*Silence* in which a lead is flat or off must last two seconds longer to be an asystole: where an electrode has come off,
+all leads are known to be off by then. It is a pause nonetheless. Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is
 heard: noise is heard as beats before it hides them, and what is left of a heart that stands still may be noise.
 
 *Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
@@ -364,24 +364,27 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
 
 
 def _asystole(state: RhythmState, limits: Limits) -> Reading:
-    return _silence("asystole", state, limits.asystole_s, f"asystole begins at {limits.asystole_s:g} s.")
+    return _silence("asystole", state, limits.asystole_s, _FLAT_S, f"asystole begins at {limits.asystole_s:g} s.")
 
 
 def _pause(state: RhythmState, limits: Limits) -> Reading:
     if not state.heard_s:
         return _UNKNOWN["pause"]
-    return _silence("pause", state, limits.pause_s, f"a pause begins at {limits.pause_s:g} s.")
+    return _silence("pause", state, limits.pause_s, 0.0, f"a pause begins at {limits.pause_s:g} s.")
 
 
-def _silence(code: str, state: RhythmState, limit_s: float, begins: str) -> Reading:
-    """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told."""
+def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> Reading:
+    """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
+
+    In flat leads it has to be longer by `longer_s`.
+    """
     silence_s = _silence_s(state)
-    if silence_s >= limit_s + _FLAT_S * state.flat:
+    if silence_s >= limit_s + longer_s * state.flat:
         return Reading(code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.heard_s[-1:])
     if not state.heard_s or silence_s >= limit_s:
         return _UNKNOWN[code]
     ended_s = state.apart_s[1] - state.apart_s[0] if state.apart_s else 0.0
-    if ended_s < limit_s + _FLAT_S * state.apart_flat:
+    if ended_s < limit_s + longer_s * state.apart_flat:
         return _ABSENT[code]
     return Reading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy import __version__
-from ectopy.cli_alarms import alarms_app
+from ectopy.cli_alarms import alarms_app, what_if
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
@@ -38,6 +38,7 @@ benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what
 app.add_typer(fetch_app, name="fetch")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(alarms_app, name="alarms")
+app.command("what-if")(what_if)
 
 Data = Annotated[
     str,

@@ -7,6 +7,7 @@ memory, a technical alarm says so, and everything is written once the store is b
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 import time
 from collections import deque
@@ -291,7 +292,7 @@ class Hub:
 
     def _deliveries(self, patient: str, event: AlarmChanged, at: float) -> list[Delivery]:
         begin, end = event.strip_s
-        replay = f"ectopy what-if --patient {patient} --from {begin:.1f} --to {end:.1f}"
+        replay = f"ectopy what-if --stored {shlex.quote(patient)} --from {begin:.0f} --to {max(end, event.at_s):.0f}"
         return deliveries_of(event, patient, self._targets, at=at, bundle=self._bundle, replay=replay)
 
     # The store

@@ -123,6 +123,12 @@ def what_if(
     profile: Annotated[
         str | None, typer.Option(help="Limits of another profile: ward, ambulatory or exercise.", show_default=False)
     ] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say.", show_default=False)
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
+    ] = None,
     stored: Annotated[bool, typer.Option("--stored", help="Take what the store has of a patient.")] = False,
     start_s: Annotated[float, typer.Option("--from", help="Compare alarms from this second on.")] = 0.0,
     end_s: Annotated[float | None, typer.Option("--to", help="And up to this one.", show_default=False)] = None,
@@ -149,7 +155,7 @@ def what_if(
         with Store.open(store_url(store)) as opened:
             inputs, limits = list(opened.inputs(source)), opened.state(source).limits
     else:
-        inputs, limits = list(chunks(read(source))), Limits.of("ward")
+        inputs, limits = list(chunks(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
     other = (limits if profile is None else Limits.of(profile)).changed(limits_named(limit or []))
     monitor = Monitor.of(load_ambulatory())
     runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))
@@ -165,8 +171,7 @@ def what_if(
     )
     screen = console.screen(json)
     for alarm in result.kept:
-        screen.print(
-            f"{hours(alarm.raised_s)}  {alarm.priority.name.lower():6}  {alarm.condition}: {alarm.reading.text}"
-        )
+        urgency = alarm.priority.name.lower()
+        screen.print(f"{hours(alarm.raised_s)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
     screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")

@@ -71,7 +71,6 @@ def train(
         normals=len(normals),
         source=normals.source,
         digest=beats_digest(normals.samples),
-        seconds=round(trained.seconds, 2),
         versions={
             "python": platform.python_version(),
             **{name: version(name) for name in ("ectopy", "tensorflow", "keras", "numpy", "ai-edge-litert")},

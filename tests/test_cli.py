@@ -40,7 +40,7 @@ def beats_file(tmp_path: Path, simulated: Beats) -> Path:
 def test_help_lists_every_command(ectopy):
     done = ectopy("--help")
     assert done.status == 0
-    for command in ("demo", "fetch", "train", "evaluate", "detect", "info", "benchmark"):
+    for command in ("demo", "fetch", "train", "evaluate", "detect", "watch", "info", "benchmark"):
         assert command in done.out
     assert "Not a cleared medical device" in done.out
 

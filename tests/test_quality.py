@@ -83,7 +83,7 @@ def test_a_signal_at_the_end_of_its_range_is_saturated_and_one_that_does_not_mov
     assert np.all(words[1, 22:25] == "lead off")
 
 
-@pytest.mark.parametrize(("span_mv", "word"), [(0.005, "lead off"), (0.03, "flat"), (0.12, "good")])
+@pytest.mark.parametrize(("span_mv", "word"), [(0.003, "lead off"), (0.03, "flat"), (0.12, "good")])
 def test_a_line_that_moves_a_little_is_flat_and_one_that_does_not_is_off(span_mv: float, word: str):
     signal = ecg(60)
     signal[5000:10_000] = span_mv / 2 * np.sin(np.arange(5000) / 15)[:, None]

@@ -174,7 +174,7 @@ def test_a_strip_says_speed_gain_filter_lead_and_time() -> None:
 
 def test_single_beats_are_drawn_at_twice_the_scale(case: Case) -> None:
     normal = case.analysis.normal
-    svg = paper.template(normal, 0, "usual", "")
+    svg = paper.template(normal.template[0], normal.leads[0], "usual", "")
     points = re.search(r'class="usual" d="M([^"]*)"', svg)[1].split("L")
     line = np.array([point.split() for point in points], float)
 
@@ -261,7 +261,7 @@ def test_a_beat_over_the_template_is_aligned_as_it_was_compared(case: Case) -> N
     weights = normal.clearness / normal.clearness.sum()
 
     assert np.allclose(shape @ weights, compare(beats, normal).shape[rows])
-    svg = paper.template(normal, 0, "compared", "", align(beats, normal, rows)[0, 0])
+    svg = paper.template(normal.template[0], normal.leads[0], "compared", "", align(beats, normal, rows)[0, 0])
     assert svg.count('class="different"') == svg.count('class="usual"') == svg.count('class="trace"') == 1
 
 
@@ -316,7 +316,12 @@ def test_the_trend_of_a_day_stays_small(case: Case) -> None:
     day = replace(
         case.analysis,
         beats=replace(beats, times_s=times_s, rr_s=np.tile(beats.rr_s, copies)),
-        quality=replace(quality, index=np.tile(quality.index, copies), duration_s=copies * length),
+        quality=replace(
+            quality,
+            index=np.tile(quality.index, copies),
+            word=np.tile(quality.word, copies),
+            duration_s=copies * length,
+        ),
         verdict=np.tile(case.analysis.verdict, copies),
         hint=np.tile(case.analysis.hint, copies),
     )

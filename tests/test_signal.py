@@ -20,6 +20,7 @@ from ectopy.signal.fir import Fir, FirState, fir_apply, fir_end, fir_step
 from ectopy.signal.heartbeats import (
     EVIDENCE_RATE_HZ,
     HeartbeatState,
+    PeaksState,
     _decide,
     heartbeats_end,
     heartbeats_step,
@@ -164,8 +165,8 @@ def test_a_higher_peak_at_the_edge_of_the_refractory_period_counts_in_a_stream_t
     evidence = np.zeros(100)
     evidence[29:32] = 0.84, 1.0, 0.60
     evidence[51:54] = 1.4999, 1.5, 0.5
-    _, whole = _decide(HeartbeatState.fresh(1), evidence, last=True)
-    state, begun = _decide(HeartbeatState.fresh(1), evidence[:cut], last=False)
+    _, whole = _decide(PeaksState.fresh(), evidence, last=True)
+    state, begun = _decide(PeaksState.fresh(), evidence[:cut], last=False)
     _, rest = _decide(state, evidence[cut:], last=True)
     np.testing.assert_array_equal(np.concatenate([begun, rest]), whole)
     assert len(whole) == 1
@@ -341,6 +342,14 @@ def test_beats_are_found_in_the_other_lead_where_one_dies(dead: float, lead: int
     assert far_from(found[np.abs(found - 40) > 1.0], true).size == 0
 
 
+@pytest.mark.parametrize("noise_mv", [0.005, 0.02, 0.05])
+def test_noise_is_not_taken_for_beats_while_the_heart_stands_still(noise_mv: float):
+    recording = simulate_recording(180, noise_mv=noise_mv, episodes=[Episode("asystole", 60, 90)])
+    found, true = beats(recording.signal), true_beats(recording)
+    assert not np.any((found > 60.5) & (found < 149.5))
+    assert far_from(true, found).size == 0
+
+
 def test_the_first_beats_after_a_long_gap_are_found():
     for seed in range(5):
         recording = ecg(100, 250.0, seed)
@@ -358,5 +367,5 @@ def test_hours_of_peaks_that_are_too_low_are_not_kept():
     for start in range(0, result.signal.shape[1], 18_000):
         block = slice(start, start + 18_000)
         state, _ = heartbeats_step(state, Filtered(result.signal[:, block], result.missing[:, block]))
-    assert len(state.rhythm.passed_over) < 10
-    assert state.evidence.size < EVIDENCE_RATE_HZ
+    assert len(state.peaks.rhythm.passed_over) < 10
+    assert state.peaks.evidence.size < EVIDENCE_RATE_HZ

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
+from ectopy.detector.bundle import bundle_digest
 from ectopy.detector.patient import LEARNING_S, compare, learn_normal
 from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
 from ectopy.detector.recordings import RecordingCalibration
@@ -24,6 +25,10 @@ from ectopy.signal.cut import CutBeats, cut_beats
 NORMAL_SYMBOLS = tuple("NLRej")
 """What counts as normal when the population is learned: de Chazal's class N (doi:10.1109/TBME.2004.827359)."""
 
+SHIPPED = "ambulatory"
+"""Name of the detector that ships with Ectopy."""
+
+_BUNDLE = files("ectopy") / "ambulatory.ectopy"
 _TAUGHT_PER_RECORD = 150
 _CALIBRATING_PER_RECORD = 250
 _MATCH_S = 0.15
@@ -51,8 +56,14 @@ class Lessons:
 
 def load_ambulatory() -> Detector:
     """The detector for recordings that ships with Ectopy; see its model card in ``docs/ambulatory.md``."""
-    with as_file(files("ectopy") / "ambulatory.ectopy") as path:
+    with as_file(_BUNDLE) as path:
         return Detector.load(path)
+
+
+def ambulatory_digest() -> str:
+    """The SHA-256 that names the detector that ships with Ectopy."""
+    with as_file(_BUNDLE) as path:
+        return bundle_digest(path)
 
 
 def normal_beats(beats: CutBeats, reference: Annotations, sampling_rate_hz: float) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from ectopy.baseline import given_baseline, learn_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
-from ectopy.judgement import Before, Criterion, Hint, Judgement, judge, reason
+from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, judge, reason
 from ectopy.recording import Annotations, Recording
 from ectopy.signal import FilterSettings, filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
@@ -65,9 +65,14 @@ class Analysis:
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:
-        """RR interval before each beat, shape (n,); NaN unless both beats are readable: of noise there is no rate."""
+        """RR interval before each beat, shape (n,); NaN where either beat or a second between them cannot be read.
+
+        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still.
+        """
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
         both = readable & np.concatenate([[False], readable])[: len(readable)]
+        dark = self.quality.dark_before(self.beats.times_s)
+        both &= np.diff(dark, prepend=0) == 0
         intervals: NDArray[np.float64] = np.where(both, self.beats.rr_s, np.nan)
         return intervals
 
@@ -83,7 +88,7 @@ class Analysis:
     def annotations(self) -> Annotations:
         """As PhysioNet codes: N, V = ventricular-like, S = supraventricular-like, Q = other, ? = unreadable."""
         symbols = np.full(len(self), "N")
-        for hint, symbol in ((Hint.VENTRICULAR, "V"), (Hint.SUPRAVENTRICULAR, "S"), (Hint.OTHER, "Q")):
+        for hint, symbol in SYMBOLS.items():
             symbols[np.equal(self.hint, hint)] = symbol
         symbols[np.equal(self.verdict, Verdict.UNREADABLE)] = "?"
         return Annotations(self.positions, symbols)

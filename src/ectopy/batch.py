@@ -10,9 +10,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.ambulatory import SHIPPED, ambulatory_digest, load_ambulatory
 from ectopy.analysis import analyse
 from ectopy.detector import Detector, ThresholdRule
+from ectopy.detector.bundle import bundle_digest
 from ectopy.detector.patient import LEARNING_S, PatientNormal
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.events import find_events
@@ -21,7 +22,6 @@ from ectopy.formats import read
 from ectopy.results import check_results, summary, write_results
 from ectopy.signal import FilterSettings
 
-SHIPPED = "ambulatory"
 _RECORDING_SUFFIXES = (".hea", ".edf")
 
 
@@ -77,6 +77,17 @@ def load_detector(bundle: str, target_fpr: float | None = None) -> Detector:
     """
     detector = load_ambulatory() if bundle == SHIPPED else Detector.load(bundle)
     return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
+
+
+def digest(bundle: str) -> str:
+    """The SHA-256 that names a bundle from a file, or the shipped one by its name.
+
+    Raises
+    ------
+    DataError, BundleError
+        If it cannot be used.
+    """
+    return ambulatory_digest() if bundle == SHIPPED else bundle_digest(Path(bundle))
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:

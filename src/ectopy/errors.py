@@ -39,6 +39,10 @@ class OutputError(EctopyError, OSError):
     """A result cannot be written where it was asked for."""
 
 
+class StorageError(EctopyError):
+    """A database cannot be reached, is full or damaged, or belongs to another version; nothing was half written."""
+
+
 class MissingExtraError(EctopyError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

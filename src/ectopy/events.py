@@ -27,12 +27,11 @@ from ectopy.judgement import Hint
 
 PAUSE_S = 2.0
 FAST_BPM, SLOW_BPM = 120.0, 50.0
-
-_RATE_OVER = 8
-_RHYTHM_OVER = 64
-_IRREGULAR = 0.1
-_RUN = 3
-_PAIRS = 3
+RATE_OVER = 8
+RHYTHM_OVER = 64
+IRREGULAR = 0.1
+RUN_BEATS = 3
+BIGEMINY_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +72,36 @@ def find_events(analysis: Analysis) -> list[Event]:
     return sorted(events, key=lambda event: (event.start_s, event.kind))
 
 
+def irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far successive RR intervals differ, as a share of the mean, root mean square.
+
+    Parameters
+    ----------
+    intervals_s : ndarray of float64, shape (n,)
+        RR interval before each beat that is not ectopic; NaN where the beat before it is, or the interval is not known.
+        A pause says nothing of the rhythm and counts as not known.
+
+    Returns
+    -------
+    ndarray of float64, shape (n - 64,)
+        Of each stretch of 64 differences; NaN where fewer than half are known. Above `IRREGULAR` the rhythm is so.
+    """
+    known_s = np.where(intervals_s < PAUSE_S, intervals_s, np.nan)
+    rms = np.sqrt(_moving_mean(np.square(np.diff(known_s)), RHYTHM_OVER, known=0.5))
+    share: NDArray[np.float64] = rms / _moving_mean(known_s[1:], RHYTHM_OVER, known=0.5)
+    return share
+
+
 def _rows(analysis: Analysis, kind: NDArray[np.bool_], name: str) -> list[Event]:
     found = []
     for first, last in _stretches(kind):
         beats = last - first + 1
-        if beats >= _RUN:
+        if beats >= RUN_BEATS:
             rate = _rate(analysis, first + 1, last)
             found.append(
                 _event(analysis, f"{name} run", first, last, f"{beats} beats in a row at {rate:.0f} per minute")
             )
-        elif beats == _RUN - 1 and name == "ventricular":
+        elif beats == RUN_BEATS - 1 and name == "ventricular":
             found.append(_event(analysis, f"{name} couplet", first, last, "two beats in a row"))
     return found
 
@@ -92,7 +111,7 @@ def _bigeminy(analysis: Analysis, ventricular: NDArray[np.bool_]) -> list[Event]
     found = []
     for first, last in _stretches(alternates):
         beats = last - first + 2
-        if beats >= 2 * _PAIRS:
+        if beats >= 2 * BIGEMINY_PAIRS:
             text = f"every other beat ventricular-like, {int(ventricular[first : last + 2].sum())} times"
             found.append(_event(analysis, "bigeminy", first, last + 1, text))
     return found
@@ -107,13 +126,13 @@ def _pauses(analysis: Analysis) -> list[Event]:
 
 
 def _rates(analysis: Analysis) -> list[Event]:
-    mean = _moving_mean(analysis.intervals_s[1:], _RATE_OVER)
+    mean = _moving_mean(analysis.intervals_s[1:], RATE_OVER)
     found = []
     with np.errstate(invalid="ignore"):
         extremes = (("fast rate", mean < 60 / FAST_BPM), ("slow rate", mean > 60 / SLOW_BPM))
     for kind, beyond in extremes:
         for first, last in _stretches(beyond):
-            stop = last + _RATE_OVER
+            stop = last + RATE_OVER
             rate = _rate(analysis, first + 1, stop)
             found.append(_event(analysis, kind, first, stop, f"{rate:.0f} per minute over {stop - first} intervals"))
     return found
@@ -123,14 +142,11 @@ def _irregular(analysis: Analysis, ectopic: NDArray[np.bool_]) -> list[Event]:
     usual = np.flatnonzero(~ectopic)
     neighbours = np.diff(usual, prepend=-1) == 1
     rr = np.where(neighbours, analysis.intervals_s[usual], np.nan)
-    steps = np.square(np.diff(rr))
-    windows, intervals = _moving_mean(steps, _RHYTHM_OVER, known=0.5), _moving_mean(rr[1:], _RHYTHM_OVER, known=0.5)
-    with np.errstate(invalid="ignore"):
-        irregular = np.sqrt(windows) > _IRREGULAR * intervals
+    shares = irregularity(rr)
     found = []
-    for first, last in _stretches(irregular):
-        start, stop = usual[first], usual[min(last + _RHYTHM_OVER, len(usual) - 1)]
-        share = float(np.nanmax((np.sqrt(windows) / intervals)[first : last + 1]))
+    for first, last in _stretches(shares > IRREGULAR):
+        start, stop = usual[first], usual[min(last + RHYTHM_OVER, len(usual) - 1)]
+        share = float(np.nanmax(shares[first : last + 1]))
         text = f"successive intervals differ by {share:.0%} of the mean"
         found.append(_event(analysis, "irregular rhythm", int(start), int(stop), text))
     return found
@@ -151,10 +167,9 @@ def _moving_mean(values: NDArray[np.float64], length: int, known: float = 1.0) -
     """Mean of each stretch of so many values; NaN where a smaller share of them is known."""
     if len(values) < length:
         return np.empty(0)
-    windows = np.lib.stride_tricks.sliding_window_view(values, length)
-    finite = np.isfinite(windows)
-    count = finite.sum(axis=1)
-    total = np.where(finite, windows, 0.0).sum(axis=1)
+    finite, window = np.isfinite(values), np.ones(length)
+    count = np.convolve(finite, window, "valid")
+    total = np.convolve(np.where(finite, values, 0.0), window, "valid")
     enough = count >= known * length
     mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(total), np.nan), where=enough)
     return mean

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import Evidence, compare
 from ectopy.detector.population import AMBULATORY_LAYOUT, population_score
 from ectopy.detector.recordings import RecordingCalibration
-from ectopy.detector.threshold import p_values
+from ectopy.detector.threshold import p_values_among
 from ectopy.errors import LayoutError
 from ectopy.signal.cut import CutBeats
 
@@ -33,6 +35,10 @@ class Hint(StrEnum):
     VENTRICULAR = "ventricular-like"
     SUPRAVENTRICULAR = "supraventricular-like"
     OTHER = "other"
+
+
+SYMBOLS: Mapping[str, str] = MappingProxyType({Hint.VENTRICULAR: "V", Hint.SUPRAVENTRICULAR: "S", Hint.OTHER: "Q"})
+"""Annotation codes by hint; a beat without one is N, and an unreadable one ?."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,16 @@ class Judgement:
         )
 
 
+def no_judgement(baseline: Baseline, criterion: Criterion) -> Judgement:
+    """The judgement of no beats."""
+    none = np.empty(0)
+    if baseline.normal is None:
+        evidence, threshold = None, criterion.without_baseline
+    else:
+        evidence, threshold = Evidence(none, none, none, none, none), criterion.with_baseline
+    return Judgement(np.empty(0, "U10"), np.empty(0, "U21"), none, none, threshold, evidence)
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """By what beats of recordings are judged.
@@ -78,7 +94,7 @@ class Criterion:
     with_baseline, without_baseline : float
         Scores above which a beat is abnormal, compared with the patient's own normal and with other people's.
     calibration : RecordingCalibration
-        Scores of normal beats of other people.
+        Scores of normal beats of other people, in ascending order.
     """
 
     detector: Detector
@@ -102,7 +118,8 @@ class Criterion:
                 "use the shipped 'ambulatory', or train one with: ectopy train mitdb -o FILE."
             )
         threshold = detector.rule.threshold
-        return cls(detector, threshold(known.with_baseline), threshold(known.without_baseline), known)
+        ordered = RecordingCalibration(np.sort(known.with_baseline), np.sort(known.without_baseline))
+        return cls(detector, threshold(known.with_baseline), threshold(known.without_baseline), ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +167,10 @@ def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Bef
     else:
         evidence = compare(beats, baseline.normal)
         score, threshold, scores = evidence.score, criterion.with_baseline, known.with_baseline
-    verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
+    before, hint = _name(beats, score, threshold, evidence, before)
+    verdict = np.where(np.equal(hint, Hint.NONE), Verdict.NORMAL.value, Verdict.ABNORMAL.value)
     verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
-    before, hint = _name(beats, verdict, evidence, before)
-    verdict = np.where(np.equal(hint, Hint.NONE), verdict, Verdict.ABNORMAL.value)
-    return before, Judgement(verdict, hint, score, p_values(score, scores), threshold, evidence)
+    return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, evidence)
 
 
 def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
@@ -174,7 +190,7 @@ def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
 
 
 def _name(
-    beats: CutBeats, verdict: NDArray[np.str_], evidence: Evidence | None, before: Before
+    beats: CutBeats, score: NDArray[np.float64], threshold: float, evidence: Evidence | None, before: Before
 ) -> tuple[Before, NDArray[np.str_]]:
     """Hints from width, shape and timing; a beat that meets a rule is abnormal whatever its score.
 
@@ -187,23 +203,22 @@ def _name(
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
     """
-    abnormal = np.equal(verdict, Verdict.ABNORMAL)
+    above = score > threshold
     irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
     early = beats.prematurity > _EARLY * irregularity
     rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
-    early &= np.nan_to_num(np.log(rr_before_s / beats.rr_s)) > _SUDDEN
+    early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
     ventricular = usual_shape = np.zeros(len(beats), np.bool_)
     if evidence is not None:
         usual_qrs = evidence.qrs < _USUAL_QRS
         ventricular = (evidence.ventricular > _VENTRICULAR) & ~usual_qrs
-        early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
+        early |= above & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         usual_shape = evidence.shape < _CHANGED_SHAPE
     limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
-    hint = np.full(len(beats), Hint.NONE.value, dtype="U21")
-    hint[abnormal] = Hint.OTHER.value
-    hint[supraventricular] = Hint.SUPRAVENTRICULAR.value
-    hint[ventricular] = Hint.VENTRICULAR.value
-    hint[np.equal(verdict, Verdict.UNREADABLE)] = Hint.NONE.value
+    hint = np.where(above, Hint.OTHER.value, Hint.NONE.value)
+    hint = np.where(supraventricular, Hint.SUPRAVENTRICULAR.value, hint)
+    hint = np.where(ventricular, Hint.VENTRICULAR.value, hint)
+    hint = np.where(np.isnan(score), Hint.NONE.value, hint)
     return (Before(float(beats.rr_s[-1]), limit_s) if len(beats) else before), hint
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.files import atomic_path
-from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats
+from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats, centred
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
@@ -27,6 +27,7 @@ _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
 _OTHER_FORM = 0.8
 _QRS = slice(BEFORE - 22, BEFORE + 28)
+_SHIFTED_QRS = np.arange(2 * MARGIN + 1)[:, None] + np.arange(_QRS.start, _QRS.stop)
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
 _LEAST_IRREGULARITY = 0.05
@@ -56,6 +57,15 @@ class PatientNormal:
     irregularity: float
     beats: int
     leads: tuple[str, ...]
+
+    def for_leads(self, leads: tuple[str, ...]) -> PatientNormal | None:
+        """The same for other leads of which some are known; the others do not count. None where none is known."""
+        if leads == self.leads:
+            return self
+        rows = [self.leads.index(lead) if lead in self.leads else None for lead in leads]
+        template = np.stack([np.zeros(BEFORE + AFTER) if row is None else self.template[row] for row in rows])
+        clearness = np.array([0.0 if row is None else self.clearness[row] for row in rows])
+        return replace(self, template=template, clearness=clearness, leads=leads) if clearness.any() else None
 
     def save(self, path: Path) -> None:
         """Write as an ``.npz`` file, atomically.
@@ -188,8 +198,8 @@ def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> 
     samples = beats.samples[first][:, :, MARGIN:-MARGIN].astype(np.float64)
     amplitude = np.maximum(np.median(np.ptp(samples, axis=2), axis=0), _LEAST_AMPLITUDE_MV)
     central = _central_half((samples[:, usable] / amplitude[usable, None]).reshape(len(first), -1))
-    template = _centred(np.median(samples[central], axis=0))
-    around = _centred(samples[central]) - template
+    template = centred(np.median(samples[central], axis=0))
+    around = centred(samples[central]) - template
     energy = np.square(template[:, _QRS]).sum(axis=1)
     noise = np.median(np.square(around[..., _QRS]).sum(axis=2), axis=0)
     clearness = np.where(usable, energy / np.maximum(noise, 1e-9), 0.0)
@@ -210,7 +220,7 @@ def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
     """
     if beats.samples.shape[1] != len(normal.leads):
         raise DataError(f"the baseline has {len(normal.leads)} leads and the recording {beats.samples.shape[1]}.")
-    parts = [_compare(beats, normal, slice(start, start + 4096)) for start in range(0, len(beats), 4096)]
+    parts = [_compare(beats, normal, slice(start, start + 512)) for start in range(0, len(beats), 512)]
     shape, qrs, width = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else np.empty((3, 0))
     return Evidence(shape, qrs, width, beats.prematurity / normal.irregularity, beats.delay / normal.irregularity)
 
@@ -225,15 +235,10 @@ def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integ
     """
     samples = beats.samples[rows].astype(np.float64)
     amplitude = np.maximum(np.ptp(normal.template, axis=1), _LEAST_AMPLITUDE_MV)
-    qrs_template = normal.template[:, _QRS]
-
-    def misfit(shift: int) -> NDArray[np.float64]:
-        each = np.square(samples[:, :, shift:][:, :, _QRS] - qrs_template).sum(axis=2) / amplitude**2
-        total: NDArray[np.float64] = each.sum(axis=1)
-        return total
-
-    best = np.stack([misfit(shift) for shift in range(2 * MARGIN + 1)]).argmin(axis=0)
-    return _centred(np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2))
+    shifted = samples.take(_SHIFTED_QRS, axis=2) - normal.template[:, None, _QRS]
+    misfit = np.square(shifted).sum(axis=3) / amplitude[:, None] ** 2
+    best = misfit.sum(axis=1).argmin(axis=1)
+    return centred(np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2))
 
 
 def _compare(
@@ -250,11 +255,6 @@ def _compare(
     qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
     width = np.log(_width(aligned) / _width(normal.template))
     return (shape * weights).sum(axis=1), (qrs * weights).sum(axis=1), (width * weights).sum(axis=1)
-
-
-def _centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred: NDArray[np.float64] = samples - np.median(samples, axis=-1, keepdims=True)
-    return centred
 
 
 def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:

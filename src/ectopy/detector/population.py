@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
 from ectopy.detector.detector import Detector
 from ectopy.detector.patient import PatientNormal
-from ectopy.signal.cut import MARGIN, CutBeats
+from ectopy.signal.cut import MARGIN, CutBeats, centred
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 
 AMBULATORY_LAYOUT = BeatLayout("ambulatory", BEAT_SAMPLES, float(ANALYSIS_RATE_HZ), "share of the usual height")
@@ -19,11 +19,22 @@ _USUAL_IRREGULARITY = 0.08
 
 def usual_height_mv(beats: CutBeats) -> NDArray[np.float64]:
     """Median height of the beats from peak to peak, for each lead; what population beats are measured in."""
-    heights = np.where(beats.readable, np.ptp(beats.samples[:, :, MARGIN:-MARGIN], axis=2), np.nan)
-    known = np.isfinite(heights).any(axis=0)
-    median = np.full(heights.shape[1], np.nan)
-    median[known] = np.nanmedian(heights[:, known], axis=0)
-    height: NDArray[np.float64] = np.fmax(median, _LEAST_HEIGHT_MV)
+    return median_height_mv(heights_mv(beats))
+
+
+def heights_mv(beats: CutBeats) -> NDArray[np.float32]:
+    """Height of each beat from peak to peak, shape (n, leads); NaN where a lead is not readable."""
+    return np.where(beats.readable, np.ptp(beats.samples[:, :, MARGIN:-MARGIN], axis=2), np.float32(np.nan))
+
+
+def median_height_mv(heights: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Median of the known heights of each lead, at least 0.1; from shape (n, leads) to (leads,)."""
+    count, leads = heights.shape
+    if count == 0:
+        return np.full(leads, _LEAST_HEIGHT_MV)
+    ordered, known, lead = np.sort(heights, axis=0), np.isfinite(heights).sum(axis=0), np.arange(leads)
+    median = (ordered[(known - 1) // 2, lead] + ordered[np.minimum(known // 2, count - 1), lead]) / 2
+    height: NDArray[np.float64] = np.fmax(median.astype(np.float64), _LEAST_HEIGHT_MV)
     return height
 
 
@@ -40,8 +51,7 @@ def population_beats(
     labels : ndarray of int, shape (n,), optional
         One per beat.
     """
-    samples = beats.samples[:, :, MARGIN:-MARGIN] / height_mv[:, None]
-    samples = samples - np.median(samples, axis=2, keepdims=True)
+    samples = centred(beats.samples[:, :, MARGIN:-MARGIN] / height_mv[:, None])
     samples = np.where(beats.readable[:, :, None], samples, np.nan)
     leads = samples.shape[1]
     return Beats(

@@ -120,7 +120,11 @@ def p_values(scores: NDArray[np.float64], normal_scores: NDArray[np.float64]) ->
     ndarray, shape (n,)
         In (0, 1]; small = abnormal.
     """
-    ordered = np.sort(normal_scores)
+    return p_values_among(scores, np.sort(normal_scores))
+
+
+def p_values_among(scores: NDArray[np.float64], ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same among the scores of normals in ascending order."""
     at_least = len(ordered) - np.searchsorted(ordered, scores, side="left")
     p: NDArray[np.float64] = np.where(np.isnan(scores), np.nan, (1.0 + at_least) / (len(ordered) + 1.0))
     return p

@@ -23,6 +23,7 @@ from ectopy.formats.leads import (
 )
 
 _LONGEST_NAME = 200
+_MISSING = ("", "?", "na", "nan", "null", "none", "-")
 _TIMES = ("time", "time_s", "time (s)", "time [s]")
 _WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]\s*(\S+)\s*[)\]]")
 _RATE_TOLERANCE = 0.01
@@ -47,6 +48,22 @@ class Columns(NamedTuple):
     leads: tuple[int, ...]
     to_millivolt: tuple[float, ...]
     time: int | None
+
+
+def is_number(cell: str) -> bool:
+    """Whether Python reads a cell as a number; ``nan`` and ``inf`` are some."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def number(cell: str) -> float | None:
+    """What a cell says: NaN where it says that the value is missing, None where it is text."""
+    if is_number(cell):
+        return float(cell)
+    return np.nan if cell.lower() in _MISSING else None
 
 
 def numbered(count: int) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.columns import Columns, choose_columns, numbered, on_grid, to_samples
+from ectopy.formats.columns import Columns, choose_columns, is_number, number, numbered, on_grid, to_samples
 from ectopy.formats.leads import MAX_VALUES, Stated, check_size
 from ectopy.recording import Recording
 
@@ -21,7 +21,6 @@ MAX_LINE_CHARACTERS = 100_000
 
 _BLOCK_ROWS = 2**16
 _COUNT_BYTES = 2**20
-_MISSING = ("", "?", "na", "nan", "null", "none", "-")
 
 
 class _Line(NamedTuple):
@@ -48,7 +47,7 @@ def read(path: Path, stated: Stated) -> Recording:
         if first is None:
             raise DataError(f"{path} holds no rows; expected one sample a row.")
         cells = _cells(first)
-        has_header = not any(_is_number(cell) for cell in cells)
+        has_header = not any(is_number(cell) for cell in cells)
         columns = choose_columns(path, cells if has_header else numbered(len(cells)), stated)
         check_size(path, rows - has_header, len(columns.leads))
         samples = np.empty((rows, len(columns.leads)), np.float32)
@@ -106,14 +105,6 @@ def _cells(line: _Line) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line.text.rstrip("\n")]))]
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
 def _numbers(
     path: Path, block: Sequence[_Line], names: Sequence[str] | None, width: int, columns: Columns
 ) -> NDArray[np.float64]:
@@ -137,11 +128,12 @@ def _row(path: Path, line: _Line, names: Sequence[str] | None, width: int, wante
         )
     numbers = []
     for column in wanted:
-        cell = cells[column]
-        if not _is_number(cell) and cell.lower() not in _MISSING:
+        value = number(cells[column])
+        if value is None:
             name = f" ({names[column]})" if names else ""
             raise DataError(
-                f"{path}, line {line.number}, column {column + 1}{name}: {cell[:30]!r} is text where a number belongs."
+                f"{path}, line {line.number}, column {column + 1}{name}: {cells[column][:30]!r} is text where a number "
+                "belongs."
             )
-        numbers.append(float(cell) if _is_number(cell) else np.nan)
+        numbers.append(value)
     return numbers

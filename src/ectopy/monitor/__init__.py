@@ -1,1 +1,37 @@
-"""Watches live ECG: a pure function from a state and an input to the next state and events."""
+"""Watches live ECG: a pure function from a state and an input to the next state and events.
+
+>>> from ectopy.ambulatory import load_ambulatory
+>>> from ectopy.datasets import simulate_recording
+>>> from ectopy.monitor import Monitor, MonitorState, chunks
+>>> monitor, state = Monitor.of(load_ambulatory()), MonitorState()
+>>> for chunk in chunks(simulate_recording(10)):
+...     state, events = monitor.step(state, chunk)
+"""
+
+from ectopy.monitor.alarms import AlarmSettings
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, Report, Tick
+from ectopy.monitor.limits import Limits
+from ectopy.monitor.monitor import Monitor, MonitorState
+from ectopy.monitor.replay import chunks, replay
+
+__all__ = [
+    "Action",
+    "AlarmChanged",
+    "AlarmSettings",
+    "BeatJudged",
+    "Chunk",
+    "Event",
+    "Input",
+    "Limits",
+    "Monitor",
+    "MonitorState",
+    "Noticed",
+    "Order",
+    "QualityChanged",
+    "Refused",
+    "Report",
+    "Tick",
+    "chunks",
+    "replay",
+]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ectopy.monitor.alarm import Transition
 
 
@@ -55,6 +58,8 @@ class QualityChanged:
         One of `ectopy.signal.quality.WORDS`.
     index : float
         0 = useless, 1 = perfect.
+    since_s : float
+        Stream second from which it is so; a second of signal is judged a little after its end.
     """
 
     number: int
@@ -62,15 +67,53 @@ class QualityChanged:
     lead: str
     word: str
     index: float
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The beats an alarm rests on; arrays with one entry or row per beat, the newest five.
+
+    Attributes
+    ----------
+    beats_s : ndarray of float64, shape (n,)
+        Fiducial points, stream seconds.
+    leads : tuple of str
+    samples : ndarray of float64, shape (n, leads, 140)
+        Millivolt at 180 Hz, shifted to where they fit the reconstruction best.
+    reconstruction : ndarray of float64, shape (n, leads, 140)
+        What a normal beat would have been: the patient's own, or the autoencoder's where that is not known.
+    error : ndarray of float64, shape (n, leads, 140)
+        How far they are apart, millivolt.
+    """
+
+    beats_s: NDArray[np.float64]
+    leads: tuple[str, ...]
+    samples: NDArray[np.float64]
+    reconstruction: NDArray[np.float64]
+    error: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmChanged:
-    """An alarm was raised, or something has happened to it."""
+    """An alarm was raised, or something has happened to it.
+
+    Attributes
+    ----------
+    number : int
+    at_s : float
+    transition : Transition
+    strip_s : tuple of (float, float)
+        The stretch of signal to look at, stream seconds: ten before the condition was there, five after.
+    evidence : Evidence or None
+        Of an alarm that is raised or returns because of beats.
+    """
 
     number: int
     at_s: float
     transition: Transition
+    strip_s: tuple[float, float] = (0.0, 0.0)
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

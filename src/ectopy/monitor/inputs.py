@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.detector.patient import PatientNormal
+from ectopy.monitor.findings import Reading
 from ectopy.monitor.limits import Limits
 
 
@@ -53,9 +54,17 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The time has come to this; sent about once a second, so that silence is noticed."""
+    """The time has come to this; sent about once a second, so that silence is noticed.
+
+    Attributes
+    ----------
+    now : float
+    expected : bool
+        Whether samples should be coming.
+    """
 
     now: float
+    expected: bool = True
 
 
 class Order(StrEnum):
@@ -98,4 +107,19 @@ class Action:
     normal: PatientNormal | None = None
 
 
-Input = Chunk | Tick | Action
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the process around the monitor says of itself: nothing can be stored, nobody could be reached.
+
+    Attributes
+    ----------
+    now : float
+    reading : Reading
+        Of a technical condition.
+    """
+
+    now: float
+    reading: Reading
+
+
+Input = Chunk | Tick | Action | Report

@@ -13,7 +13,6 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.detector.patient import PatientNormal
 from ectopy.report import words
 from ectopy.report.theme import LIGHT
 from ectopy.signal.cut import BEFORE
@@ -121,20 +120,23 @@ def strip(shown: Strip, name: str, label: str) -> str:
     return _svg(width, bottom + _BOTTOM_MM, label, parts)
 
 
-def template(normal: PatientNormal, lead: int, name: str, label: str, beat: NDArray[np.float64] | None = None) -> str:
-    """Draw one lead of a patient's usual beat at 50 mm/s and 20 mm/mV; beside a beat, with the difference shaded.
+def template(
+    expected: NDArray[np.float64], lead: str, name: str, label: str, beat: NDArray[np.float64] | None = None
+) -> str:
+    """Draw one lead of a usual beat at 50 mm/s and 20 mm/mV; beside a beat, with the difference shaded.
 
     Parameters
     ----------
-    normal : PatientNormal
-    lead : int
+    expected : ndarray of float64, shape (140,)
+        The usual beat, millivolt at 180 Hz.
+    lead : str
     name, label : str
         As in `strip`.
     beat : ndarray of float64, shape (140,), optional
-        Aligned with the template.
+        Aligned with the usual one.
     """
     speed, gain = _ENLARGED * SPEED_MM_S, _ENLARGED * GAIN_MM_MV
-    usual = gain * normal.template[lead]
+    usual = gain * expected
     curves = [usual] if beat is None else [usual, gain * beat]
     up, down = _extent(np.concatenate(curves))
     x = speed * np.arange(len(usual)) / ANALYSIS_RATE_HZ
@@ -148,7 +150,7 @@ def template(normal: PatientNormal, lead: int, name: str, label: str, beat: NDAr
         parts += [_trace(x, up - usual, "usual"), _trace(x, up - gain * beat)]
     clip = f'<clipPath id="{name}"><rect width="{width}" height="{bottom}"/></clipPath>'
     body = f'{clip}<g clip-path="url(#{name})">{"".join(parts)}</g>'
-    return _svg(width, bottom + 4, label, [body, _text(0.5, bottom + 3, _short(normal.leads[lead]), "lead")])
+    return _svg(width, bottom + 4, label, [body, _text(0.5, bottom + 3, _short(lead), "lead")])
 
 
 STYLE = f"""

@@ -231,7 +231,12 @@ def _usual(analysis: Analysis) -> list[Figure]:
     weights = normal.clearness / normal.clearness.sum()
     return [
         Figure(
-            paper.template(normal, lead, f"usual-{lead}", f"The patient's usual beat in {normal.leads[lead]}."),
+            paper.template(
+                normal.template[lead],
+                normal.leads[lead],
+                f"usual-{lead}",
+                f"The patient's usual beat in {normal.leads[lead]}.",
+            ),
             f"counts for {words.rate(float(weights[lead]))}",
         )
         for lead in range(len(normal.leads))[:MOST_LEADS]
@@ -249,8 +254,8 @@ def _comparisons(analysis: Analysis) -> list[_Comparison]:
             title,
             tuple(
                 paper.template(
-                    normal,
-                    lead,
+                    normal.template[lead],
+                    normal.leads[lead],
                     f"compared-{beat}-{lead}",
                     f"Beat {beat} on the patient's usual beat in {normal.leads[lead]}.",
                     aligned[place, lead],

@@ -63,7 +63,17 @@ class CutBeats:
     @classmethod
     def joined(cls, parts: Sequence[CutBeats]) -> CutBeats:
         """Beats put together, in the order of the parts, of which there is at least one."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        filled = [part for part in parts if len(part)] or parts[:1]
+        if len(filled) == 1:
+            return filled[0]
+        return cls(*(np.concatenate([getattr(part, field.name) for part in filled]) for field in fields(cls)))
+
+
+def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Beats moved so that their median is 0, which is the level between the waves; shape (..., even number)."""
+    half = samples.shape[-1] // 2
+    ordered = np.partition(samples, (half - 1, half), axis=-1)
+    return samples - (ordered[..., half - 1 : half] + ordered[..., half : half + 1]) / 2
 
 
 def no_beats(leads: int) -> CutBeats:
@@ -160,7 +170,7 @@ def cut_step(
     last_needed = np.floor(state.times_s * filtered.rate_hz + _OFFSETS[-1]) + 1
     state = _cut(state, filtered.rate_hz, int(np.searchsorted(last_needed, end)), None)
     state, beats = _given(state, min(len(state.samples), max(len(state.times_s) - 1, 0)))
-    kept = max(end - int(_KEPT_S * filtered.rate_hz), state.start) - state.start
+    kept = max(end - int(_KEPT_S * filtered.rate_hz) - state.start, 0)
     gone = state.gone + int(state.missing[:, :kept].all(axis=0).sum())
     state = replace(
         state, signal=state.signal[:, kept:], missing=state.missing[:, kept:], start=state.start + kept, gone=gone
@@ -207,10 +217,10 @@ def _taken(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArra
     # Between two beats with a gap in all leads there may have been others.
     places = np.round(times_s * filtered.rate_hz).astype(int) - state.start
     gone_before = state.gone + np.concatenate([[0], np.cumsum(missing.all(axis=0))])[places]
-    rr_s = np.diff(times_s, prepend=state.last_s)
-    rr_s[np.diff(gone_before, prepend=state.last_gone) > 0] = np.nan
+    rr_s = times_s - np.concatenate([[state.last_s], times_s[:-1]])
+    rr_s[gone_before > np.concatenate([[state.last_gone], gone_before[:-1]])] = np.nan
     known = np.concatenate([state.recent_rr_s, rr_s])
-    windows = np.lib.stride_tricks.sliding_window_view(known, _USUAL_OF)[:-1]
+    windows = known[np.arange(len(rr_s))[:, None] + np.arange(_USUAL_OF)]
     usual_s = lower_median(windows)
     spread = 1.4826 * lower_median(np.abs(np.log(windows / usual_s[:, None])))
     return replace(
@@ -229,6 +239,8 @@ def _taken(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArra
 
 def _cut(state: CutState, rate_hz: float, complete: int, end: int | None) -> CutState:
     """Cut the beats up to the given one, at the end of the signal where there is one."""
+    if complete == len(state.samples):
+        return state
     samples, readable = [state.samples], [state.readable]
     for start in range(len(state.samples), complete, 4096):
         exact = state.times_s[start : min(start + 4096, complete), None] * rate_hz + _OFFSETS
@@ -248,15 +260,17 @@ def _cut(state: CutState, rate_hz: float, complete: int, end: int | None) -> Cut
 
 def _given(state: CutState, count: int) -> tuple[CutState, CutBeats]:
     """Give the first beats away; the RR interval after the last of them is the one before the next, if there is one."""
+    if count == 0:
+        return state, no_beats(len(state.signal))
     rr_s, usual_s = state.rr_s[:count], state.usual_s[:count]
     after_s = np.append(state.rr_s[1:], np.nan)[:count]
     beats = CutBeats(
         state.times_s[:count],
         state.samples[:count],
         state.readable[:count],
-        np.nan_to_num(np.log(usual_s / rr_s)),
-        np.nan_to_num(np.log(after_s / usual_s)),
-        np.nan_to_num(state.spread[:count]),
+        _or_zero(np.log(usual_s / rr_s)),
+        _or_zero(np.log(after_s / usual_s)),
+        _or_zero(state.spread[:count]),
         rr_s,
     )
     state = replace(
@@ -269,3 +283,7 @@ def _given(state: CutState, count: int) -> tuple[CutState, CutBeats]:
         readable=state.readable[count:],
     )
     return state, beats
+
+
+def _or_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(values), 0.0, values)

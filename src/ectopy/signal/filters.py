@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin
 
 from ectopy.errors import SettingError
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
+from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 
 ANALYSIS_RATE_HZ = 180
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 1000.0
@@ -134,7 +134,7 @@ class Filter:
             offset=np.zeros((leads, 1)),
             gap=np.ones((leads, 1), np.bool_),
             lowpass=fresh,
-            spread=fresh,
+            spread=FirState.fresh_missing(leads),
             thin=fresh,
             smooth=fresh,
             widen=fresh,
@@ -180,8 +180,8 @@ class FilterState:
     waiting: NDArray[np.float64]
     baseline: NDArray[np.float64]
     missing: NDArray[np.bool_]
-    length: int = 0
     given: int = 0
+    length: int = 0
 
 
 def filter_step(
@@ -208,15 +208,14 @@ def filter_step(
     valid = np.isfinite(samples)
     held, last, offset, gap = _hold(samples, valid, state)
     lowpass, low = fir_step(plan.lowpass, state.lowpass, held)
-    spread, gone = fir_step(plan.spread, state.spread, (~valid).astype(np.float64))
+    spread, gone = missing_step(plan.spread, state.spread, ~valid)
     thin, slow = fir_step(plan.thin, state.thin, low)
     smooth, slow = fir_step(plan.smooth, state.smooth, slow)
     widen, baseline = fir_step(plan.widen, state.widen, slow)
-    state = replace(
-        state, last=last, offset=offset, gap=gap, lowpass=lowpass, spread=spread, thin=thin, smooth=smooth, widen=widen
-    )
-    state = replace(state, length=state.length + samples.shape[1])
-    return _give(plan, state, low, baseline, gone > 0)
+    kept, early, filtered = _give(plan, state, low, baseline, gone)
+    length = state.length + samples.shape[1]
+    state = FilterState(last, offset, gap, lowpass, spread, thin, smooth, widen, *kept, length)
+    return state, early, filtered
 
 
 def filter_end(plan: Filter, state: FilterState) -> tuple[Filtered, Filtered]:
@@ -308,14 +307,13 @@ def _give(
     low: NDArray[np.float64],
     baseline: NDArray[np.float64],
     missing: NDArray[np.bool_],
-) -> tuple[FilterState, Filtered, Filtered]:
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], int], Filtered, Filtered]:
+    """What can be given, after what cannot: `waiting`, `baseline`, `missing` and `given` of the state."""
     low = np.concatenate([state.waiting, low], axis=1)
     baseline = np.concatenate([state.baseline, baseline], axis=1)
     missing = np.concatenate([state.missing, missing], axis=1)
-    soon, ready = min(low.shape[1], missing.shape[1]), min(low.shape[1], missing.shape[1], baseline.shape[1])
+    soon = min(low.shape[1], missing.shape[1])
+    ready = min(soon, baseline.shape[1])
     early = Filtered(low[:, state.given : soon], missing[:, state.given : soon], plan.analysis_rate_hz)
     filtered = Filtered(low[:, :ready] - baseline[:, :ready], missing[:, :ready], plan.analysis_rate_hz)
-    state = replace(
-        state, waiting=low[:, ready:], baseline=baseline[:, ready:], missing=missing[:, ready:], given=soon - ready
-    )
-    return state, early, filtered
+    return (low[:, ready:], baseline[:, ready:], missing[:, ready:], soon - ready), early, filtered

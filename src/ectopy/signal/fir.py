@@ -6,10 +6,12 @@ are equal to the last bit. FFT convolution and running sums are not, and are not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
 from scipy.signal import upfirdn
 
 
@@ -26,16 +28,27 @@ class Fir:
         between the input.
     up, down : int
         Without a common divisor.
+    reach : int
+        Input samples needed after the time of an output sample.
+    delayed : ndarray of float64, shape (k,)
+        The taps after as many zeros as make their delay a whole number of output samples.
+    delay : int
+        This number.
     """
 
     taps: NDArray[np.float64]
     up: int = 1
     down: int = 1
+    reach: int = field(init=False)
+    delayed: NDArray[np.float64] = field(init=False, repr=False)
+    delay: int = field(init=False)
 
-    @property
-    def reach(self) -> int:
-        """Input samples needed after the time of an output sample."""
-        return -(-(len(self.taps) // 2) // self.up)
+    def __post_init__(self) -> None:
+        half = len(self.taps) // 2
+        lead_in = -half % self.down
+        object.__setattr__(self, "reach", -(-half // self.up))
+        object.__setattr__(self, "delayed", np.concatenate([np.zeros(lead_in), self.taps]))
+        object.__setattr__(self, "delay", (half + lead_in) // self.down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +58,14 @@ class FirState:
     Attributes
     ----------
     recent : ndarray of float64, shape (leads, k)
-        Input still needed.
+        Input still needed; of bool for `missing_step`.
     start : int
         Position of the first of them in the whole input.
     done : int
         Output samples given so far.
     """
 
-    recent: NDArray[np.float64]
+    recent: NDArray[Any]
     start: int = 0
     done: int = 0
 
@@ -60,6 +73,11 @@ class FirState:
     def fresh(cls, leads: int) -> FirState:
         """Before the first sample; the signal counts as 0 before that."""
         return cls(np.empty((leads, 0)))
+
+    @classmethod
+    def fresh_missing(cls, leads: int) -> FirState:
+        """The same for `missing_step`."""
+        return cls(np.empty((leads, 0), np.bool_))
 
 
 def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[FirState, NDArray[np.float64]]:
@@ -79,21 +97,53 @@ def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[Fir
         All output samples for which the input is now known.
     """
     samples = np.concatenate([state.recent, chunk], axis=1)
+    state, new = _advanced(fir, state, samples)
+    if new.start == new.stop:
+        return state, np.empty((len(samples), 0))
+    return state, _filtered(fir, samples)[:, new]
+
+
+def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple[FirState, NDArray[np.bool_]]:
+    """Tell which of the next output samples of a filter with positive taps a missing input sample has a part in.
+
+    Most signals have no gaps, and then nothing is computed.
+
+    Parameters
+    ----------
+    fir : Fir
+    state : FirState
+    missing : ndarray of bool, shape (leads, k)
+
+    Returns
+    -------
+    state : FirState
+    gone : ndarray of bool, shape (leads, m)
+    """
+    samples = np.concatenate([state.recent, missing], axis=1)
+    state, new = _advanced(fir, state, samples)
+    if new.start == new.stop or not samples.any():
+        return state, np.zeros((len(samples), new.stop - new.start), np.bool_)
+    return state, _filtered(fir, samples.astype(np.float64))[:, new] > 0
+
+
+def _filtered(fir: Fir, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filter samples between zeros; at a changed rate with the delay of the filter."""
+    if fir.up == fir.down == 1:
+        same_rate: NDArray[np.float64] = correlate1d(samples, fir.taps, axis=1, mode="constant")
+        return same_rate
+    resampled: NDArray[np.float64] = upfirdn(fir.delayed, samples, fir.up, fir.down, axis=1)
+    return resampled
+
+
+def _advanced(fir: Fir, state: FirState, samples: NDArray[Any]) -> tuple[FirState, slice]:
+    """The state after these samples, and which of those that `_filtered` makes of them are the next output."""
     end = state.start + samples.shape[1]
-    # Zeros in front make the delay a whole number of output samples.
-    lead_in = -(len(fir.taps) // 2) % fir.down
-    delay = (len(fir.taps) // 2 + lead_in) // fir.down
-    known = max(state.done, (end * fir.up - 1) // fir.down - delay + 1)
-    first = state.start * fir.up // fir.down - delay
-    if known > state.done:
-        taps = np.concatenate([np.zeros(lead_in), fir.taps])
-        output = upfirdn(taps, samples, fir.up, fir.down, axis=1)[:, state.done - first : known - first]
-    else:
-        output = np.empty((len(samples), 0))
+    known = max(state.done, (end * fir.up - 1) // fir.down - fir.delay + 1)
+    first = state.start * fir.up // fir.down - (0 if fir.up == fir.down == 1 else fir.delay)
     oldest = min((known * fir.down - len(fir.taps) // 2) // fir.up, end)
     # The kept input begins where input and output samples coincide, so that the phase of `up` and `down` is kept too.
     start = max(state.start, oldest // fir.down * fir.down)
-    return FirState(samples[:, start - state.start :], start, known), output
+    return FirState(samples[:, start - state.start :], start, known), slice(state.done - first, known - first)
 
 
 def fir_apply(fir: Fir, signal: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -109,11 +159,6 @@ def fir_apply(fir: Fir, signal: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray of float64, shape (leads, ceil(n * up / down))
         What `fir_step` and `fir_end` give, but for rounding.
     """
-    if fir.up == fir.down == 1 and signal.shape[1]:
-        half = len(fir.taps) // 2
-        # Much faster than `upfirdn`, but how it rounds may depend on where a chunk begins.
-        held = np.concatenate([signal, np.repeat(signal[:, -1:], half, axis=1)], axis=1)
-        return np.stack([np.convolve(lead, fir.taps)[half : half + signal.shape[1]] for lead in held])
     state, output = fir_step(fir, FirState.fresh(len(signal)), signal)
     _, rest = fir_end(fir, state, signal.shape[1], signal[:, -1:])
     return np.concatenate([output, rest], axis=1)

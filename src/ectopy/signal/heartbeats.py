@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from scipy.ndimage import maximum_filter1d
 from scipy.signal import firwin
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
+from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 
 EVIDENCE_RATE_HZ = ANALYSIS_RATE_HZ // 2
 _STEP = 600 * ANALYSIS_RATE_HZ
@@ -34,6 +35,9 @@ _MISSING = Fir(np.ones(3), 1, 2)
 _BLOCK = EVIDENCE_RATE_HZ  # one second
 _REMEMBERED_BLOCKS = 9
 _FIRST_BLOCKS = 3
+_LATELY_BLOCKS = 120
+_STILL_SHARE = 0.25
+_STANDS_OUT = 3.5
 _BACKGROUND_PERCENTILE = 40
 _LEAST_HEIGHT_MV = 0.02
 _LEAST_BACKGROUND_MV = 0.001
@@ -78,6 +82,69 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadsState:
+    """What is remembered of the leads, to measure each by its own QRS complexes.
+
+    Attributes
+    ----------
+    waiting, absent : ndarray, shape (leads, k)
+        Energy of the second that is not complete, and where there is none; at first of three seconds.
+    levels : ndarray of float64, shape (2, leads, 9)
+        Height and background of the last usable blocks of one second; NaN as long as there were fewer.
+    heights : ndarray of float64, shape (leads, 120)
+        Of all blocks of the last two minutes.
+    recent : ndarray of float64, shape (leads, 90)
+        Energy of the second before.
+    given : int
+        Samples of `waiting` that are evidence already.
+    blocks : int
+        Seconds completed.
+    """
+
+    waiting: NDArray[np.float64]
+    absent: NDArray[np.bool_]
+    levels: NDArray[np.float64]
+    heights: NDArray[np.float64]
+    recent: NDArray[np.float64]
+    given: int = 0
+    blocks: int = 0
+
+    @classmethod
+    def fresh(cls, leads: int) -> LeadsState:
+        """Before the first sample of so many leads."""
+        return cls(
+            waiting=np.empty((leads, 0)),
+            absent=np.empty((leads, 0), np.bool_),
+            levels=np.full((2, leads, _REMEMBERED_BLOCKS), np.nan),
+            heights=np.zeros((leads, _LATELY_BLOCKS)),
+            recent=np.zeros((leads, _BLOCK)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PeaksState:
+    """What the search for peaks remembers.
+
+    Attributes
+    ----------
+    evidence : ndarray of float64, shape (k,)
+        The latest, in which peaks may still be found.
+    start : int
+        Position of its first sample.
+    rhythm : Rhythm
+    """
+
+    evidence: NDArray[np.float64]
+    start: int
+    rhythm: Rhythm
+
+    @classmethod
+    def fresh(cls) -> PeaksState:
+        """Before the first sample, on which the first peak may lie."""
+        return cls(np.zeros(_APART), -_APART, Rhythm())
+
+
+@dataclass(frozen=True, slots=True)
 class HeartbeatState:
     """What the detector remembers between chunks of filtered signal.
 
@@ -85,64 +152,29 @@ class HeartbeatState:
     ----------
     band, energy, missing : FirState
         Of the filters.
-    waiting, absent : ndarray, shape (leads, k)
-        Energy of the second that is not complete, and where there is none; at first of three seconds.
-    heights, backgrounds : ndarray of float64, shape (leads, 9)
-        Of the last usable blocks of one second; NaN as long as there were fewer.
-    recent : ndarray of float64, shape (leads, 90)
-        Energy of the second before.
-    evidence : ndarray of float64, shape (k,)
-        The latest, in which peaks may still be found.
-    start : int
-        Position of its first sample.
-    rhythm : Rhythm
+    leads : LeadsState
+    peaks : PeaksState
     length : int
         Filtered samples taken.
-    given : int
-        Samples of `waiting` that are evidence already.
-    blocks : int
-        Seconds completed.
     """
 
     band: FirState
     energy: FirState
     missing: FirState
-    waiting: NDArray[np.float64]
-    absent: NDArray[np.bool_]
-    heights: NDArray[np.float64]
-    backgrounds: NDArray[np.float64]
-    recent: NDArray[np.float64]
-    evidence: NDArray[np.float64]
-    start: int
-    rhythm: Rhythm
+    leads: LeadsState
+    peaks: PeaksState
     length: int = 0
-    given: int = 0
-    blocks: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> HeartbeatState:
         """Before the first sample of so many leads."""
-        fresh, none = FirState.fresh(leads), np.empty((leads, 0))
-        unknown = np.full((leads, _REMEMBERED_BLOCKS), np.nan)
-        return cls(
-            band=fresh,
-            energy=fresh,
-            missing=fresh,
-            waiting=none,
-            absent=none.astype(bool),
-            heights=unknown,
-            backgrounds=unknown,
-            recent=np.zeros((leads, _BLOCK)),
-            # The first peak may lie on the first sample.
-            evidence=np.zeros(_APART),
-            start=-_APART,
-            rhythm=Rhythm(),
-        )
+        fresh = FirState.fresh(leads)
+        return cls(fresh, fresh, FirState.fresh_missing(leads), LeadsState.fresh(leads), PeaksState.fresh())
 
 
 def known_to(state: HeartbeatState) -> float:
     """Up to where all heartbeats are told, in samples at `EVIDENCE_RATE_HZ`, but for one that is found late."""
-    return state.start + _APART - 0.5 - _REFRACTORY
+    return state.peaks.start + _APART - 0.5 - _REFRACTORY
 
 
 def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[HeartbeatState, NDArray[np.float64]]:
@@ -157,15 +189,15 @@ def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[Heartbea
     """
     band, qrs = fir_step(_QRS_BAND, state.band, filtered.signal)
     energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
-    missing, gone = fir_step(_MISSING, state.missing, filtered.missing.astype(np.float64))
-    length = state.length + filtered.signal.shape[1]
-    state = replace(state, band=band, energy=energy, missing=missing, length=length)
-    return _weigh(state, power, gone, last=False)
+    missing, gone = missing_step(_MISSING, state.missing, filtered.missing)
+    leads, evidence = _weigh(state.leads, power, gone, last=False)
+    peaks, positions = _decide(state.peaks, evidence, last=False)
+    return HeartbeatState(band, energy, missing, leads, peaks, state.length + filtered.signal.shape[1]), positions
 
 
 def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
     """The heartbeats that are left when the signal ends."""
-    edge = np.zeros((len(state.waiting), 1))
+    edge = np.zeros((len(state.band.recent), 1))
     held = state.band.recent[:, -1:] if state.length else edge
     band, qrs = fir_end(_QRS_BAND, state.band, state.length, held)
     energy, begun = fir_step(_ENERGY, state.energy, qrs * qrs)
@@ -173,7 +205,8 @@ def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
     _, gone = fir_end(_MISSING, state.missing, state.length, edge)
     power = np.concatenate([begun, rest], axis=1)
     power = power[:, : -(-state.length // 2) - state.energy.done]
-    _, positions = _weigh(state, power, gone, last=True)
+    _, evidence = _weigh(state.leads, power, gone > 0, last=True)
+    _, positions = _decide(state.peaks, evidence, last=True)
     return positions
 
 
@@ -193,52 +226,58 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
 
 
 def _weigh(
-    state: HeartbeatState, power: NDArray[np.float64], gone: NDArray[np.float64], *, last: bool
-) -> tuple[HeartbeatState, NDArray[np.float64]]:
-    """From the energy of each lead to evidence, and on to beats."""
+    state: LeadsState, power: NDArray[np.float64], gone: NDArray[np.bool_], *, last: bool
+) -> tuple[LeadsState, NDArray[np.float64]]:
+    """From the energy of each lead to evidence, as far as it is certain."""
     energy = np.concatenate([state.waiting, np.sqrt(np.maximum(power, 0.0))], axis=1)
-    absent = np.concatenate([state.absent, gone > 0], axis=1)
+    absent = np.concatenate([state.absent, gone], axis=1)
     ready = min(energy.shape[1], absent.shape[1])
     begun = -(-ready // _BLOCK)
     complete = begun if last else ready // _BLOCK
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
-        return _decide(replace(state, waiting=energy, absent=absent), np.empty(0), last=last)
-    leads, filling = len(energy), ((0, 0), (0, begun * _BLOCK - ready))
-    energies = np.pad(energy[:, :ready], filling).reshape(leads, begun, _BLOCK)
-    absences = np.pad(absent[:, :ready], filling, constant_values=True).reshape(leads, begun, _BLOCK)
-    heights = energies.max(axis=2)
-    place = _BLOCK * _BACKGROUND_PERCENTILE // 100
-    backgrounds = np.partition(energies, place, axis=2)[..., place]
-    # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
-    usable = (heights >= _LEAST_HEIGHT_MV) & (absences.mean(axis=2) <= 0.5)
-    usable[:, complete:] = False
-    first = max(_FIRST_BLOCKS - state.blocks, 0)
-    remembered, usual_height = _remember(state.heights, heights, usable, first)
-    remembered_backgrounds, usual_background = _remember(state.backgrounds, backgrounds, usable, first)
-    unknown = np.isnan(usual_height)
-    by_itself = np.asarray(unknown.all(axis=0))
-    if bool(np.any(by_itself[complete:])):
-        ready = complete * _BLOCK
-    usual_height = np.where(by_itself, heights, np.where(unknown, 0.0, usual_height))
-    usual_background = np.where(by_itself, backgrounds, np.where(unknown, 0.0, usual_background))
-    absences |= (unknown & ~by_itself)[..., None]
-    recent = np.concatenate([state.recent, energies.reshape(leads, -1)], axis=1)
+        return replace(state, waiting=energy, absent=absent), np.empty(0)
+    energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
+    levels, remembered, lately, usual = _remember(state, energies, absences, complete)
+    unknown = np.isnan(usual[0])
+    if unknown.any():
+        by_itself = unknown.all(axis=0)
+        if by_itself[complete:].any():
+            ready = complete * _BLOCK
+        usual = np.where(by_itself, levels, np.where(unknown, 0.0, usual))
+        absences |= (unknown & ~by_itself)[..., None]
+    usual_height, usual_background = usual
+    recent = np.concatenate([state.recent, energies.reshape(len(energies), -1)], axis=1)
     silent = _second_before(recent).reshape(energies.shape) < _LEAST_HEIGHT_MV
     standing_out = usual_height / np.maximum(usual_background, _LEAST_BACKGROUND_MV) - 1.0
     clearness = np.where(silent, 0.0, standing_out[..., None])
     evidence = _evidence(energies, absences, usual_height, clearness).reshape(-1)[state.given : ready]
     done = complete * _BLOCK
-    state = replace(
-        state,
+    state = LeadsState(
         waiting=energy[:, done:],
         absent=absent[:, done:],
+        levels=remembered,
+        heights=lately,
+        recent=recent[:, done : done + _BLOCK],
         given=max(ready - done, 0),
         blocks=state.blocks + complete,
-        heights=remembered,
-        backgrounds=remembered_backgrounds,
-        recent=recent[:, done : done + _BLOCK],
     )
-    return _decide(state, evidence, last=last)
+    return state, evidence
+
+
+def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
+    """Cut into seconds, the last one filled up; shape (leads, seconds, 90)."""
+    leads, length = values.shape
+    blocks = np.full((leads, -(-length // _BLOCK) * _BLOCK), filling, values.dtype)
+    blocks[:, :length] = values
+    return blocks.reshape(leads, -1, _BLOCK)
+
+
+def _still(lately: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which blocks show noise and no heart: far lower than any of the last two minutes, and nothing stands out."""
+    heights, backgrounds = levels
+    windows = np.lib.stride_tricks.sliding_window_view(lately, _LATELY_BLOCKS, axis=1)[:, -heights.shape[1] :]
+    low = heights < _STILL_SHARE * windows.max(axis=2)
+    return np.asarray(low & (heights < _STANDS_OUT * backgrounds))
 
 
 def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -248,29 +287,52 @@ def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _remember(
-    memory: NDArray[np.float64], blocks: NDArray[np.float64], usable: NDArray[np.bool_], first: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The last nine usable blocks of each lead; and for each block the median of the nine before it, NaN if none was.
+    state: LeadsState, energies: NDArray[np.float64], absences: NDArray[np.bool_], complete: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """What is usual for each block: the median of the last nine usable ones before it, NaN if none was.
 
     The first blocks of a signal have the median of all of them.
+
+    Returns
+    -------
+    levels : ndarray of float64, shape (2, leads, blocks)
+        Height and background of each block, where one is complete.
+    remembered : ndarray of float64, shape (2, leads, 9)
+        The same of the last usable ones, of those that are complete.
+    lately : ndarray of float64, shape (leads, 120)
+        Heights of all blocks of the last two minutes.
+    usual : ndarray of float64, shape (2, leads, blocks)
     """
-    remembered, medians = np.empty_like(memory), np.empty_like(blocks)
-    for lead, (before, values, use) in enumerate(zip(memory, blocks, usable, strict=True)):
-        known = np.concatenate([before, values[use]])
-        windows = np.lib.stride_tricks.sliding_window_view(known, _REMEMBERED_BLOCKS)
-        medians[lead] = lower_median(windows)[np.cumsum(use) - use]
-        remembered[lead] = known[-_REMEMBERED_BLOCKS:]
+    memory = state.levels
+    if complete == 0:
+        usual = lower_median(memory)[..., None]
+        return usual, memory, state.heights, usual
+    heights = energies.max(axis=2)
+    place = _BLOCK * _BACKGROUND_PERCENTILE // 100
+    levels = np.array([heights, np.partition(energies, place, axis=2)[..., place]])
+    # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
+    lately = np.concatenate([state.heights, heights[:, :complete]], axis=1)
+    usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
+    usable[:, :complete] &= ~_still(lately, levels[..., :complete])
+    usable[:, complete:] = False
+    used = np.cumsum(usable, axis=1)
+    known = np.concatenate([memory, np.empty_like(levels)], axis=2)
+    lead, block = np.nonzero(usable)
+    known[:, lead, _REMEMBERED_BLOCKS - 1 + used[lead, block]] = levels[:, lead, block]
+    nine, each_lead = np.arange(_REMEMBERED_BLOCKS), np.arange(len(usable))[:, None]
+    usual = lower_median(known[:, each_lead[..., None], (used - usable)[..., None] + nine])
+    first = max(_FIRST_BLOCKS - state.blocks, 0)
     if first:
-        medians[:, :first] = lower_median(np.where(usable, blocks, np.nan)[:, None, :first])
-    return remembered, medians
+        usual[..., :first] = lower_median(np.where(usable, levels, np.nan)[..., None, :first])
+    return levels, known[:, each_lead, used[:, -1:] + nine], lately[:, -_LATELY_BLOCKS:], usual
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lower median along the last axis, of those that are known; NaN where none is."""
-    ordered = np.sort(values, axis=-1)
-    middle = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0) // 2
-    median: NDArray[np.float64] = np.take_along_axis(ordered, middle[..., None], axis=-1)[..., 0]
-    return median
+    ordered = np.sort(values, axis=-1).reshape(-1, values.shape[-1])
+    known = np.isfinite(ordered).sum(axis=1)
+    median: NDArray[np.float64] = ordered[np.arange(len(ordered)), np.maximum(known - 1, 0) // 2]
+    return median.reshape(values.shape[:-1])
 
 
 def _evidence(
@@ -288,25 +350,23 @@ def _evidence(
     return evidence
 
 
-def _decide(
-    state: HeartbeatState, evidence: NDArray[np.float64], *, last: bool
-) -> tuple[HeartbeatState, NDArray[np.float64]]:
+def _decide(state: PeaksState, evidence: NDArray[np.float64], *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
     """From evidence to beats: its peaks, each judged by the rule."""
     whole = np.concatenate([state.evidence, evidence, np.zeros(_APART if last else 0)])
     inner = whole[_APART : len(whole) - _APART]
     if len(inner) == 0:
-        return replace(state, evidence=whole), np.empty(0)
+        return PeaksState(whole, state.start, state.rhythm), np.empty(0)
     highest = maximum_filter1d(whole, 2 * _APART + 1)[_APART : len(whole) - _APART]
     peaks = np.flatnonzero((inner == highest) & (inner > _LEAST_EVIDENCE)) + _APART
     left, top, right = whole[peaks - 1], whole[peaks], whole[peaks + 1]
     bend = 2 * top - left - right
     between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
-    positions = state.start + peaks + np.clip(between, -0.5, 0.5)
+    positions = state.start + peaks + np.minimum(np.maximum(between, -0.5), 0.5)
     # Between samples, a peak may lie half of one before its highest.
     seen = np.inf if last else state.start + len(whole) - _APART - 0.5
     rhythm, beats = _judge(state.rhythm, zip(positions.tolist(), top.tolist(), strict=True), seen)
     kept = len(whole) - 2 * _APART
-    return replace(state, evidence=whole[kept:], start=state.start + kept, rhythm=rhythm), np.array(beats)
+    return PeaksState(whole[kept:], state.start + kept, rhythm), np.array(beats)
 
 
 def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) -> tuple[Rhythm, list[float]]:

@@ -13,7 +13,7 @@ reason in this order with an index below one half, or ``good``:
 ``lead off``
     The recorded signal spans more than 8 mV, or its mean has moved that far since the two seconds before: no ECG does
     that, an electrode that comes off or is touched does. Or it hardly moves at all: the filtered signal spans less than
-    10 uV, which is less than the noise of electrodes on skin.
+    4 uV, which is less than the noise of electrodes on skin.
 ``flat``
     The signal, as recorded or filtered, spans less than 50 uV. A loose electrode may look so, and so does a heart that
     stands still: the two cannot be told apart here.
@@ -31,6 +31,7 @@ spans less than 8 mV is not seen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,12 +47,15 @@ WINDOW_S = 1.0
 WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")
 READABLE = 0.5
 
+_TELLING = ("good", "flat")
+
 _MOST_SATURATED = 0.05
 _LEAST_RAIL_MV = 0.5
-_LEAST_MOVEMENT_MV = 0.01
+_LEAST_MOVEMENT_MV = 0.004
 _LEAST_SPAN_MV = 0.05
 _MOST_SPAN_MV = 8.0
 _MOST_FAST = 0.04
+_LIMITS = np.array([_MOST_SATURATED, _LEAST_MOVEMENT_MV, _LEAST_SPAN_MV])[:, None, None]
 
 _FAST = Fir(firwin(31, [20.0, 40.0], fs=ANALYSIS_RATE_HZ, pass_zero=False))
 _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
@@ -115,6 +119,14 @@ class Quality:
         windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
         return self.readable[:, windows].T
 
+    def dark_before(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
+        """How many windows up to those of given moments tell nothing of the heart in any lead, shape (n,)."""
+        if self.index.shape[1] == 0:
+            return np.zeros(len(times_s), np.int64)
+        windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
+        counts: NDArray[np.int64] = np.cumsum(dark(self.word))[windows]
+        return counts
+
     def stretches(self) -> list[Stretch]:
         """Neighbouring windows with the same word put together, lead by lead and in order of time."""
         found = []
@@ -131,6 +143,43 @@ class Quality:
         return found
 
 
+def dark(word: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which windows tell nothing of the heart: no lead is good, and none is flat as when the heart stands still.
+
+    Parameters
+    ----------
+    word : ndarray of str, shape (leads, windows)
+    """
+    return np.asarray(~np.isin(word, _TELLING).any(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is remembered of the seconds that are judged.
+
+    Attributes
+    ----------
+    second : ndarray of float64, shape (7 + 2 + 10, leads, 1)
+        What was found in the last one: see `_recorded` and `_cleaned`.
+    means, spans : ndarray of float64, shape (leads, 60)
+        Of the last minute; NaN where unknown, and the span where it was not usable.
+    ends : ndarray of float64, shape (2, leads, 1)
+        Highest of the samples so far, and of the same upside down.
+    """
+
+    second: NDArray[np.float64]
+    means: NDArray[np.float64]
+    spans: NDArray[np.float64]
+    ends: NDArray[np.float64]
+
+    @classmethod
+    def fresh(cls, leads: int) -> Earlier:
+        """Before the first second."""
+        nothing = np.array([0.0, 0.0, 0.0, -np.inf, -np.inf, 0.0, 0.0] + [np.nan] * (2 + _PIECES))
+        unknown = np.full((leads, _REMEMBERED), np.nan)
+        return cls(np.tile(nothing[:, None, None], (1, leads, 1)), unknown, unknown, np.full((2, leads, 1), -np.inf))
+
+
 @dataclass(frozen=True, slots=True)
 class QualityState:
     """What the judgement of quality remembers; arrays have one row per lead, and seconds on the last axis.
@@ -138,64 +187,32 @@ class QualityState:
     Attributes
     ----------
     samples : ndarray of float64, shape (leads, k)
-        As recorded, of seconds that are not complete.
-    recorded : ndarray of float64, shape (7, leads, k)
-        What was found in recorded seconds whose filtered signal is still to come.
+        As recorded, of seconds that are not judged.
     cleaned, missing : ndarray, shape (leads, k)
-        Filtered signal of seconds that are not complete.
+        Filtered signal of these.
+    power : ndarray of float64, shape (leads, at most k)
+        Of what is fast in it, as far as it is known.
     fast : FirState
         Of the filter for what is fast.
-    power : ndarray of float64, shape (leads, k)
-        Of what is fast.
-    before : ndarray of float64, shape (7 + 2 + 10, leads, 1)
-        What was found in the last judged second.
-    means, spans : ndarray of float64, shape (leads, at most 60)
-        Of the last seconds; the span NaN where it was not usable.
-    highest, lowest : ndarray of float64, shape (leads, 1)
-        So far.
-    taken, cleaned_seconds : int
-        Recorded samples taken; filtered seconds completed.
-    recorded_seconds : int
-        Recorded seconds completed.
+    earlier : Earlier
+    seconds : int
+        Judged.
     """
 
     samples: NDArray[np.float64]
-    recorded: NDArray[np.float64]
     cleaned: NDArray[np.float64]
     missing: NDArray[np.bool_]
-    fast: FirState
     power: NDArray[np.float64]
-    before: NDArray[np.float64]
-    means: NDArray[np.float64]
-    spans: NDArray[np.float64]
-    highest: NDArray[np.float64]
-    lowest: NDArray[np.float64]
-    taken: int = 0
-    recorded_seconds: int = 0
-    cleaned_seconds: int = 0
+    fast: FirState
+    earlier: Earlier
+    seconds: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> QualityState:
         """Before the first sample of so many leads."""
         none = np.empty((leads, 0))
-        nothing = np.concatenate([_NO_RECORDED, np.full(2 + _PIECES, np.nan)])
-        return cls(
-            samples=none,
-            recorded=np.empty((len(_NO_RECORDED), leads, 0)),
-            cleaned=none,
-            missing=none.astype(bool),
-            fast=FirState.fresh(leads),
-            power=none,
-            before=np.tile(nothing[:, None, None], (1, leads, 1)),
-            means=none,
-            spans=none,
-            highest=np.full((leads, 1), -np.inf),
-            lowest=np.full((leads, 1), np.inf),
-        )
+        return cls(none, none, none.astype(np.bool_), none, FirState.fresh(leads), Earlier.fresh(leads))
 
-
-# Samples, valid ones, highest, lowest, sum, and how many are at the highest and at the lowest.
-_NO_RECORDED = np.array([0.0, 0.0, -np.inf, np.inf, 0.0, 0.0, 0.0])
 
 Judged = tuple[NDArray[np.float64], NDArray[np.str_]]
 
@@ -220,32 +237,43 @@ def quality_step(
     judged : tuple of (ndarray of float64, ndarray of str), each of shape (leads, seconds)
         Index and word of each second for which all is known: about 1.3 s after its end.
     """
-    fast, quick = fir_step(_FAST, state.fast, filtered.signal)
-    state = replace(
-        state,
-        samples=np.concatenate([state.samples, chunk], axis=1),
-        taken=state.taken + chunk.shape[1],
-        cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1),
-        missing=np.concatenate([state.missing, filtered.missing], axis=1),
-        fast=fast,
-        power=np.concatenate([state.power, quick * quick], axis=1),
+    state = QualityState(
+        np.concatenate([state.samples, chunk], axis=1),
+        np.concatenate([state.cleaned, filtered.signal], axis=1),
+        np.concatenate([state.missing, filtered.missing], axis=1),
+        state.power,
+        state.fast,
+        state.earlier,
+        state.seconds,
     )
-    return _judge(state, sampling_rate_hz, filtered.rate_hz, last=False)
+    count = _complete(state, sampling_rate_hz, filtered.rate_hz)
+    if count:
+        fast, quick = _fast(state, filtered.rate_hz)
+        state = replace(state, fast=fast, power=np.concatenate([state.power, quick * quick], axis=1))
+    return _judge(state, sampling_rate_hz, filtered.rate_hz, count)
 
 
 def quality_end(state: QualityState, sampling_rate_hz: float, filtered: Filtered) -> Judged:
     """Judge the seconds that are left when the signal ends; `filtered` is what the filters gave at its end."""
-    fast, quick = fir_step(_FAST, state.fast, filtered.signal)
+    leads = len(state.samples)
+    taken = _start(state.seconds, sampling_rate_hz) + state.samples.shape[1]
+    count = 0
+    while _start(state.seconds + count, sampling_rate_hz) < taken:
+        count += 1
+    state = replace(state, cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1))
+    fast, quick = _fast(state, filtered.rate_hz)
     length = fast.start + fast.recent.shape[1]
-    edge = fast.recent[:, -1:] if length else np.zeros((len(state.samples), 1))
+    edge = np.asarray(fast.recent[:, -1:], np.float64) if length else np.zeros((leads, 1))
     _, rest = fir_end(_FAST, fast, length, edge)
+    # The last second is filled up with nothing.
+    nothing = np.zeros((leads, 2 * _SAMPLES))
     state = replace(
         state,
-        cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1),
-        missing=np.concatenate([state.missing, filtered.missing], axis=1),
-        power=np.concatenate([state.power, quick * quick, rest * rest], axis=1),
+        cleaned=np.concatenate([state.cleaned, nothing], axis=1),
+        missing=np.concatenate([state.missing, filtered.missing, nothing == 0], axis=1),
+        power=np.concatenate([state.power, quick * quick, rest * rest, nothing], axis=1),
     )
-    _, judged = _judge(state, sampling_rate_hz, filtered.rate_hz, last=True)
+    _, judged = _judge(state, sampling_rate_hz, filtered.rate_hz, count)
     return judged
 
 
@@ -279,161 +307,144 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
         )
     state, parts = QualityState.fresh(leads), []
     block, filtered_block = round(_BLOCK_S * sampling_rate_hz), round(_BLOCK_S * filtered.rate_hz)
-    for k in range(-(-len(signal) // block)):
+    blocks = -(-len(signal) // block)
+    for k in range(blocks):
         recorded = signal[k * block : (k + 1) * block].T
         cleaned = filtered[k * filtered_block : (k + 1) * filtered_block]
         state, judged = quality_step(state, sampling_rate_hz, recorded, cleaned)
         parts.append(judged)
-    given = state.fast.start + state.fast.recent.shape[1]
-    parts.append(quality_end(state, sampling_rate_hz, filtered[given:]))
+    parts.append(quality_end(state, sampling_rate_hz, filtered[blocks * filtered_block :]))
     index, word = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     return Quality(index, word, duration_s)
 
 
+def _start(second: int, rate_hz: float) -> int:
+    """The first sample of a second."""
+    return math.ceil(second * rate_hz)
+
+
+def _complete(state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float) -> int:
+    """How many more seconds are complete, as recorded and filtered."""
+    recorded_to = _start(state.seconds, sampling_rate_hz) + state.samples.shape[1]
+    known_to = _start(state.seconds, filtered_rate_hz) + state.cleaned.shape[1] - _FAST.reach
+    second = state.seconds
+    while (
+        _start(second + 1, sampling_rate_hz) <= recorded_to
+        and _start(second + 1, filtered_rate_hz) <= known_to
+        and _start(second, filtered_rate_hz) + _SAMPLES <= known_to
+    ):
+        second += 1
+    return second - state.seconds
+
+
+def _fast(state: QualityState, rate_hz: float) -> tuple[FirState, NDArray[np.float64]]:
+    """What is fast in the filtered signal that has come since the last time."""
+    taken = state.fast.start + state.fast.recent.shape[1]
+    return fir_step(_FAST, state.fast, state.cleaned[:, taken - _start(state.seconds, rate_hz) :])
+
+
 def _judge(
-    state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float, *, last: bool
+    state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float, count: int
 ) -> tuple[QualityState, Judged]:
-    state, recorded = _recorded(state, sampling_rate_hz, last=last)
-    waiting = np.concatenate([state.recorded, recorded], axis=2)
-    state, cleaned = _cleaned(state, filtered_rate_hz, waiting.shape[2] if last else None)
-    ready = cleaned.shape[2]
-    seconds = np.concatenate([waiting[:, :, :ready], cleaned])
-    state = replace(state, recorded=waiting[:, :, ready:])
-    return _weigh(state, seconds) if ready else (state, (seconds[0], np.empty(seconds.shape[1:], _WORDS.dtype)))
+    """Judge the next seconds, so many of them."""
+    if count == 0:
+        return state, (np.empty((len(state.samples), 0)), np.empty((len(state.samples), 0), _WORDS.dtype))
+    seconds = np.arange(state.seconds, state.seconds + count + 1)
+    edges, starts = (np.ceil(seconds * rate).astype(np.int64) for rate in (sampling_rate_hz, filtered_rate_hz))
+    edges, starts = edges - edges[0], starts - starts[0]
+    found = np.concatenate([_recorded(state, edges), _cleaned(state, starts[:-1])])
+    earlier, judged = _weigh(state.earlier, found)
+    state = QualityState(
+        state.samples[:, edges[-1] :],
+        state.cleaned[:, starts[-1] :],
+        state.missing[:, starts[-1] :],
+        state.power[:, starts[-1] :],
+        state.fast,
+        earlier,
+        state.seconds + count,
+    )
+    return state, judged
 
 
-def _edges(first: int, rate_hz: float, end: int) -> NDArray[np.int64]:
-    """The first sample of second `first` and of those after it, as far as they begin at `end` or before."""
-    edges: NDArray[np.int64] = np.ceil(np.arange(first, int(end / rate_hz) + 2) * rate_hz).astype(np.int64)
-    return edges[edges <= end]
+def _recorded(state: QualityState, edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of each second as recorded, the last one as far as it is known.
 
-
-def _recorded(state: QualityState, sampling_rate_hz: float, *, last: bool) -> tuple[QualityState, NDArray[np.float64]]:
-    """Of each complete second as recorded: see `_NO_RECORDED`; shape (7, leads, seconds)."""
-    edges = _edges(state.recorded_seconds, sampling_rate_hz, state.taken)
-    if last and edges[-1] < state.taken:
-        edges = np.append(edges, state.taken)
-    seconds = len(edges) - 1
-    if seconds == 0:
-        return state, np.empty((len(_NO_RECORDED), len(state.samples), 0))
-    begin = state.taken - state.samples.shape[1]
-    samples = state.samples[:, : edges[-1] - begin]
-    valid = np.isfinite(samples)
-    starts, sizes = edges[:-1] - begin, np.diff(edges)
-
-    def count(where: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.asarray(np.add.reduceat(where, starts, axis=1, dtype=np.float64))
-
-    top = np.maximum.reduceat(np.where(valid, samples, -np.inf), starts, axis=1)
-    bottom = np.minimum.reduceat(np.where(valid, samples, np.inf), starts, axis=1)
-    total = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
-    at_top, at_bottom = (count(samples == np.repeat(extreme, sizes, axis=1)) for extreme in (top, bottom))
-    found = np.stack([np.broadcast_to(sizes, top.shape), count(valid), top, bottom, total, at_top, at_bottom])
-    rest = state.samples[:, samples.shape[1] :]
-    return replace(state, samples=rest, recorded_seconds=state.recorded_seconds + seconds), found
-
-
-def _cleaned(state: QualityState, rate_hz: float, wanted: int | None) -> tuple[QualityState, NDArray[np.float64]]:
-    """Of each complete filtered second, or of as many as wanted: highest, lowest, and how much of it is fast.
-
-    Shape (2 + 10, leads, seconds), the power of what is fast in its pieces last; NaN where nothing is known.
+    Shape (7, leads, seconds): samples, valid ones, their sum, the highest and the highest upside down, and how many are
+    as high as each of these.
     """
-    leads, length = state.power.shape
-    first = state.cleaned_seconds
-    begin = int(np.ceil(first * rate_hz))
-    if wanted is None:
-        edges = _edges(first, rate_hz, begin + length)
-        starts = edges[:-1][edges[:-1] + _SAMPLES <= begin + length] - begin
-    else:
-        starts = np.ceil(np.arange(first, first + wanted) * rate_hz).astype(np.int64) - begin
-    if len(starts) == 0:
-        return state, np.empty((2 + _PIECES, leads, 0))
+    samples = state.samples[:, : edges[-1]]
+    starts = edges[:-1]
+    sizes = np.append(edges[1:-1], samples.shape[1]) - starts
+    valid = np.isfinite(samples)
+    found = np.empty((7, len(samples), len(starts)))
+    found[0] = sizes
+    found[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
+    found[2] = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
+    both = np.where(valid, [samples, -samples], -np.inf)
+    found[3:5] = np.maximum.reduceat(both, starts, axis=2)
+    found[5:] = np.add.reduceat(both == found[3:5].repeat(sizes, axis=2), starts, axis=2, dtype=np.float64)
+    return found
+
+
+def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of each filtered second, NaN where nothing is known.
+
+    Shape (2 + 10, leads, seconds): the highest sample, the highest upside down, and the power of what is fast in each
+    piece.
+    """
     places = starts[:, None] + np.arange(_SAMPLES)
-    # At the end of a signal, the last second is filled up with nothing.
-    nothing = ((0, 0), (0, max(int(places[-1, -1]) + 1 - length, 0)))
-    missing = np.pad(state.missing[:, :length], nothing, constant_values=True)[:, places]
-
-    def known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(missing, np.nan, np.pad(values[:, :length], nothing)[:, places])
-
-    cleaned = known(state.cleaned)
-    power = known(state.power).reshape(leads, len(starts), _PIECES, -1).mean(axis=3)
-    extremes = np.stack([np.fmax.reduce(cleaned, axis=2), np.fmin.reduce(cleaned, axis=2)])
-    seconds = first + len(starts)
-    gone = int(np.ceil(seconds * rate_hz)) - begin
-    state = replace(
-        state,
-        cleaned=state.cleaned[:, gone:],
-        missing=state.missing[:, gone:],
-        power=state.power[:, gone:],
-        cleaned_seconds=seconds,
-    )
-    return state, np.concatenate([extremes, np.moveaxis(power, 2, 0)])
+    missing = state.missing[:, places]
+    cleaned = np.where(missing, np.nan, state.cleaned[:, places])
+    power = np.where(missing, np.nan, state.power[:, places]).reshape(len(missing), len(starts), _PIECES, -1)
+    pieces = power.sum(axis=3).transpose(2, 0, 1) / (_SAMPLES // _PIECES)
+    return np.concatenate([[np.fmax.reduce(cleaned, axis=2), -np.fmin.reduce(cleaned, axis=2)], pieces])
 
 
-def _weigh(state: QualityState, seconds: NDArray[np.float64]) -> tuple[QualityState, Judged]:
+def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]:
     """Judge seconds, each together with the one before it."""
-    now, before = seconds, np.concatenate([state.before, seconds], axis=2)[:, :, :-1]
-    size, valid, total = now[0] + before[0], now[1] + before[1], now[4] + before[4]
-    top, bottom = np.maximum(now[2], before[2]), np.minimum(now[3], before[3])
-    at_top = np.where(now[2] == top, now[5], 0.0) + np.where(before[2] == top, before[5], 0.0)
-    at_bottom = np.where(now[3] == bottom, now[6], 0.0) + np.where(before[3] == bottom, before[6], 0.0)
+    before = np.concatenate([earlier.second, now], axis=2)[:, :, :-1]
+    size, valid, total = now[:3] + before[:3]
     mean = np.divide(total, valid, out=np.full_like(total, np.nan), where=valid > 0)
-    span = np.fmax(now[7], before[7]) - np.fmin(now[8], before[8])
-    fast = np.sqrt(lower_median(np.moveaxis(np.concatenate([before[9:], now[9:]]), 0, 2)))
+    span = np.fmax(now[7:9], before[7:9]).sum(axis=0)
+    fast = np.sqrt(lower_median(np.concatenate([before[9:], now[9:]]).transpose(1, 2, 0)))
 
-    means = np.concatenate([state.means, mean], axis=1)
-    highest, lowest = (
-        np.maximum(state.highest, _so_far(np.maximum, top)),
-        np.minimum(state.lowest, _so_far(np.minimum, bottom)),
-    )
-    middle = _recent(means, mean.shape[1])
-    above = (top == highest) & (highest - middle >= _LEAST_RAIL_MV)
-    below = (bottom == lowest) & (middle - lowest >= _LEAST_RAIL_MV)
-    saturated = (np.where(above, at_top, 0.0) + np.where(below, at_bottom, 0.0)) / size
-    earlier = np.concatenate([np.full((len(mean), 2), np.nan), means], axis=1)[:, -mean.shape[1] - 2 : -2]
-    recorded_span = np.where(top >= bottom, top - bottom, 0.0)
-    swing = np.fmax(recorded_span, np.abs(mean - earlier))
+    means = np.concatenate([earlier.means, mean], axis=1)
+    middle = _of_minute(means)
+    top, top_before = now[3:5], before[3:5]
+    tops = np.maximum(top, top_before)
+    ends = np.maximum(earlier.ends, np.maximum.accumulate(tops, axis=2))
+    at_top = np.where(top == tops, now[5:7], 0.0) + np.where(top_before == tops, before[5:7], 0.0)
+    at_end = (tops == ends) & (ends - [middle, -middle] >= _LEAST_RAIL_MV)
+    saturated = np.where(at_end, at_top, 0.0).sum(axis=0) / size
+    recorded_span = np.maximum(tops.sum(axis=0), 0.0)
+    swing = np.fmax(recorded_span, np.abs(mean - means[:, _REMEMBERED - 2 : -2]))
+    saturated, still, flat = _index(np.array([saturated, span, np.fmin(span, recorded_span)]), _LIMITS)
     reasons = {
         "missing": now[1] / now[0],
-        "saturated": _index(saturated, _MOST_SATURATED),
-        "lead off": np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - _index(span, _LEAST_MOVEMENT_MV)),
-        "flat": 1.0 - _index(np.fmin(span, recorded_span), _LEAST_SPAN_MV),
+        "saturated": saturated,
+        "lead off": np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - still),
+        "flat": 1.0 - flat,
     }
     usable = np.min(list(reasons.values()), axis=0) >= READABLE
-    spans = np.concatenate([state.spans, np.where(usable, span, np.nan)], axis=1)
-    height = _recent(spans, span.shape[1])
-    reasons["noisy"] = _index(fast / np.clip(span, height, 2.0 * height), _MOST_FAST)
-    indices = np.stack([reasons[word] for word in WORDS[1:]])
+    spans = np.concatenate([earlier.spans, np.where(usable, span, np.nan)], axis=1)
+    height = _of_minute(spans)
+    reasons["noisy"] = _index(fast / np.minimum(np.maximum(span, height), 2.0 * height), _MOST_FAST)
+    indices = np.array([reasons[word] for word in WORDS[1:]])
     low = indices < READABLE
     word = _WORDS[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
-    state = replace(
-        state,
-        before=now[:, :, -1:],
-        means=means[:, -_REMEMBERED:],
-        spans=spans[:, -_REMEMBERED:],
-        highest=highest[:, -1:],
-        lowest=lowest[:, -1:],
-    )
-    return state, (indices.min(axis=0), word)
+    earlier = Earlier(now[:, :, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])
+    return earlier, (indices.min(axis=0), word)
 
 
 _WORDS = np.array(WORDS)
 
 
-def _so_far(extreme: np.ufunc, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(extreme.accumulate(values, axis=1))
+def _of_minute(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each second after the first sixty the median of the minute that ends with it; NaN where nothing is known."""
+    windows = np.arange(values.shape[1] - _REMEMBERED)[:, None] + np.arange(_REMEMBERED + 1)
+    return lower_median(values[:, windows])
 
 
-def _recent(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """For each of the last `count` seconds the median of the minute that ends with it; NaN where nothing is known."""
-    before = np.full((len(values), _REMEMBERED), np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(
-        np.concatenate([before, values], axis=1), _REMEMBERED + 1, axis=1
-    )
-    return lower_median(windows[:, -count:])
-
-
-def _index(value: NDArray[np.float64], limit: float, power: int = 2) -> NDArray[np.float64]:
-    """From 1 at 0 over one half at the limit towards 0."""
-    return np.asarray(1.0 / (1.0 + np.minimum(np.nan_to_num(value / limit), 1e6) ** power))
+def _index(value: NDArray[np.float64], limit: float | NDArray[np.float64], power: int = 2) -> NDArray[np.float64]:
+    """From 1 at 0 over one half at the limit towards 0; 1 where nothing is known."""
+    return np.asarray(1.0 / (1.0 + np.minimum(np.fmax(value / limit, 0.0), 1e6) ** power))

@@ -1,0 +1,112 @@
+"""The commands about alarms that are stored: list, show, acknowledge."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import Annotated
+
+import typer
+
+alarms_app = typer.Typer(no_args_is_help=True, help="Alarms of the patients that are watched.")
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Database: an SQLite file, or a URL of PostgreSQL; by default the one of the service.",
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write as JSON; '-' = standard output.", show_default=False),
+]
+Patient = Annotated[str, typer.Argument(help="Who.")]
+Number = Annotated[int, typer.Argument(help="Number of the alarm, as in the list.")]
+
+
+@alarms_app.command("list")
+def list_alarms(
+    patient: Annotated[str | None, typer.Option(help="Of one patient only.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
+    store: StoreOption = None,
+    json: Json = None,
+) -> None:
+    """Alarms that are active or latched, the newest first."""
+    from ectopy import console
+    from ectopy.console.alarms import alarm_facts, alarm_table
+    from ectopy.service.place import store_url
+    from ectopy.service.storage import Store
+
+    with Store.open(store_url(store)) as opened:
+        found = opened.alarms(patient, active_only=not everything)
+    console.emit(
+        json,
+        {"alarms": [{"patient": one.patient, "origin": one.origin, **alarm_facts(one.alarm)} for one in found]},
+    )
+    screen = console.screen(json)
+    screen.print(alarm_table(found) if found else "No alarm is active.")
+
+
+@alarms_app.command("show")
+def show_alarm(patient: Patient, number: Number, store: StoreOption = None, json: Json = None) -> None:
+    """One alarm: why it was raised, what it rests on, and everything that has happened to it."""
+    from ectopy import console
+    from ectopy.console.alarms import alarm_facts, alarm_table, log_table
+    from ectopy.monitor.conditions import CONDITIONS
+    from ectopy.monitor.log import verify
+    from ectopy.service.place import store_url
+    from ectopy.service.storage import Store
+
+    with Store.open(store_url(store)) as opened:
+        stored = opened.alarm(patient, number)
+        log = opened.alarm_log(patient)
+    entries = [entry for entry in log if entry.alarm.number == number]
+    broken, condition = verify(log), CONDITIONS[stored.alarm.condition]
+    facts = alarm_facts(stored.alarm)
+    history = [
+        {"at_s": entry.at_s, "change": entry.change, "who": entry.who, "why": entry.why, "digest": entry.digest}
+        for entry in entries
+    ]
+    console.emit(
+        json,
+        {
+            "patient": patient,
+            "origin": stored.origin,
+            **facts,
+            "definition": condition.definition,
+            "source": condition.source,
+            "log": history,
+            "log_broken_at": broken,
+        },
+    )
+    screen = console.screen(json)
+    screen.print(alarm_table([stored]))
+    screen.print(f"{condition.title}: {condition.definition} ({condition.source}).")
+    screen.print(log_table(stored.origin, entries))
+    screen.print(
+        "The log is whole." if broken is None else f"The log has been changed: entry {broken} is not as written."
+    )
+
+
+@alarms_app.command("acknowledge")
+def acknowledge_alarm(
+    patient: Patient,
+    number: Number,
+    why: Annotated[str, typer.Option(help="A comment, for the log.")] = "",
+    who: Annotated[str | None, typer.Option(help="Your name; by default that of your account.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
+    from ectopy.console import screen
+    from ectopy.monitor import Action, Order
+    from ectopy.service.place import store_url
+    from ectopy.service.storage import Store
+
+    name = who or getpass.getuser()
+    with Store.open(store_url(store)) as opened:
+        opened.alarm(patient, number)
+        opened.hand_over(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
+    screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")

@@ -1,0 +1,142 @@
+"""What the monitor says, line by line: for people, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from rich.table import Table
+from rich.text import Text
+
+from ectopy import __version__
+from ectopy.detector import Verdict
+from ectopy.errors import MissingExtraError
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor.alarm import Alarm
+from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.watching.tally import Tally
+
+_STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
+_TELLING = ("raised", "returned")
+_DIGEST_SHOWN = 16
+
+
+def require_json() -> None:
+    """Raise before long work when events could not be written as JSON.
+
+    Raises
+    ------
+    MissingExtraError
+        If msgspec is not installed.
+    """
+    if find_spec("msgspec") is None:
+        raise MissingExtraError.of("service", "watching with --json")
+
+
+def event_json(event: Event, digest: str, replay: str | None) -> str:
+    """One JSON object in a line: the kind, the attributes of the event; of an alarm also what made it.
+
+    Parameters
+    ----------
+    event : Event
+    digest : str
+        SHA-256 of the detector's bundle: ``bundle`` of an alarm, beside ``software``.
+    replay : str or None
+        Command that shows it again: ``replay`` of an alarm.
+    """
+    from ectopy.monitor.codec import to_json
+
+    line = to_json(event)
+    if not isinstance(event, AlarmChanged):
+        return line
+    origin = {"software": f"ectopy {__version__}", "bundle": digest, "replay": replay}
+    return f"{line[:-1]},{json.dumps(origin, separators=(',', ':'))[1:]}"
+
+
+def event_text(event: Event, replay: str | None) -> Text:
+    """One line for people; below an alarm that starts or returns the command that shows it again."""
+    match event:
+        case BeatJudged():
+            return _line(event.beat_s, "beat", _beat(event), "dim" if event.verdict == Verdict.NORMAL else "")
+        case QualityChanged():
+            return _line(event.at_s, "quality", f"{event.lead} is {event.word}, index {event.index:.2f}", "dim")
+        case Noticed():
+            return _line(event.at_s, "notice", event.text)
+        case Refused():
+            return _line(event.at_s, "refused", event.reason, "magenta")
+        case AlarmChanged():
+            return _alarm(event, replay)
+
+
+def summary_table(
+    source: str, span_s: tuple[float, float], tally: Tally, active: Sequence[Alarm], baseline: str, detector: str
+) -> Table:
+    """What was watched, what was told, and what is active now.
+
+    Parameters
+    ----------
+    source : str
+    span_s : tuple of (float, float)
+        From when to when, stream seconds.
+    tally : Tally
+    active : sequence of Alarm
+        The most urgent one first.
+    baseline : str
+        One sentence on the patient's normal.
+    detector : str
+    """
+    table = Table(title=source, title_justify="left", show_header=False)
+    from_s, to_s = span_s
+    raised = ", ".join(f"{tally.raised[priority]} {priority.name.lower()}" for priority in _STYLES)
+    rows = {
+        "watched": f"{_clock(to_s - from_s)}, from {_clock(from_s)} to {_clock(to_s)}",
+        "beats": f"{tally.beats:,}, of which {tally.unreadable:,} not readable",
+        "abnormal": f"{tally.abnormal:,}",
+        "alarms": raised,
+        "active": "\n".join(f"{CONDITIONS[alarm.condition].title}, {alarm.state}" for alarm in active) or "none",
+        "patient's normal": baseline,
+        "detector": detector,
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def detector_text(bundle: str, digest: str) -> str:
+    """Which detector and software."""
+    return f"{bundle}, SHA-256 {digest[:_DIGEST_SHOWN]}; Ectopy {__version__}"
+
+
+def _beat(event: BeatJudged) -> str:
+    interval = "" if event.interval_s is None else f", RR {1000 * event.interval_s:.0f} ms"
+    verdict = " ".join(filter(None, (event.verdict, event.hint)))
+    return f"{verdict}{interval}{f': {event.reason}' if event.reason else ''}"
+
+
+def _alarm(event: AlarmChanged, replay: str | None) -> Text:
+    transition = event.transition
+    alarm = transition.alarm
+    text = f"{CONDITIONS[alarm.condition].title} {transition.change}"
+    if transition.change == "escalated":
+        text += f" to level {alarm.level}"
+    telling = transition.change in _TELLING
+    if telling and alarm.latest.text:
+        text += f": {alarm.latest.text}"
+    line = _line(event.at_s, alarm.priority.name, text, _STYLES[alarm.priority])
+    if telling and replay:
+        line.append(f"\n{'':>10}  {'':8} replay: {replay}", "dim")
+    return line
+
+
+def _line(at_s: float, kind: str, text: str, style: str = "") -> Text:
+    line = Text(f"{_clock(at_s):>10}  ")
+    line.append(f"{kind:8} {text}", style)
+    return line
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes, and seconds to the tenth."""
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest // 10:02}.{rest % 10}"

@@ -1,0 +1,486 @@
+"""The alarms of one patient: readings, time and orders in; the next state and what has changed out.
+
+All times are stream seconds, and those of changes never run backwards: one that is earlier than the newest change
+counts as that one. How long a condition has been there or away is counted by the times of its readings alone.
+
+*Start and end.* A condition has an alarm from the reading at which it has been there for its `onset_s`, until the one
+at which it has been away for its `clear_s`. A reading holds until the next one of the same condition. One that cannot
+tell (`present` is None) starts nothing and ends nothing: time counts only between two readings that agree and have none
+such between them, and goes on from what had been counted before.
+
+*Latching.* An alarm of a latching priority that nobody has acknowledged outlasts its condition until somebody does. If
+the condition returns before that, the same alarm becomes active again.
+
+*Covering.* While the alarm of a condition is active, acknowledged or not, the conditions it covers raise none. One that
+is there when that alarm ends, or is latched, raises its own then; of high priority even if it cannot be told at that
+moment, so that it is never without an alarm. An alarm that is older than the one that covers its condition goes on as
+before: an alarm ends only when its condition has gone.
+
+*Acknowledging* silences one alarm for a time, at most until it ends; when the condition returns, that is a new alarm.
+
+*Audio pause* silences all alarms of the patient for a time, at most until one of high priority starts or returns.
+
+*Escalation.* The level of an alarm that nobody acknowledges rises from time to time, up to the most; be it active or
+latched, heard or paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from math import isfinite
+from typing import NamedTuple
+
+from ectopy.errors import SettingError
+from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
+from ectopy.monitor.courses import Course, told
+from ectopy.monitor.findings import Reading
+from ectopy.monitor.inputs import Action, Order
+from ectopy.monitor.log import GENESIS, seal
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityRules:
+    """How alarms of one priority behave.
+
+    Attributes
+    ----------
+    latching : bool
+        Whether an alarm that nobody has acknowledged outlasts its condition.
+    acknowledged_s : float
+        How long an acknowledgement lasts, above 0.
+    escalate_after_s : float or None
+        How long nobody has to acknowledge before each escalation, above 0; None = never.
+    """
+
+    latching: bool
+    acknowledged_s: float
+    escalate_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """How the alarms of a patient behave.
+
+    Attributes
+    ----------
+    high, medium, low : PriorityRules
+    audio_pause_s : float
+        How long an audio pause lasts, above 0.
+    most_escalations : int
+        How often an alarm is escalated, unless somebody acknowledges it; at least 0.
+
+    Raises
+    ------
+    SettingError
+        If one of them is outside its range or not finite: nothing may be silenced for ever.
+    """
+
+    high: PriorityRules = PriorityRules(latching=True, acknowledged_s=300.0, escalate_after_s=60.0)
+    medium: PriorityRules = PriorityRules(latching=False, acknowledged_s=900.0, escalate_after_s=300.0)
+    low: PriorityRules = PriorityRules(latching=False, acknowledged_s=3600.0, escalate_after_s=None)
+    audio_pause_s: float = 120.0
+    most_escalations: int = 3
+
+    def __post_init__(self) -> None:
+        durations = [self.audio_pause_s]
+        for rules in (self.high, self.medium, self.low):
+            durations.append(rules.acknowledged_s)
+            if rules.escalate_after_s is not None:
+                durations.append(rules.escalate_after_s)
+        if not all(isfinite(duration) and duration > 0 for duration in durations):
+            raise SettingError("Every duration of the alarm settings must be a finite number of seconds above 0.")
+        if self.most_escalations < 0:
+            raise SettingError("An alarm cannot be escalated fewer than 0 times.")
+
+    def of(self, priority: Priority) -> PriorityRules:
+        """Rules of a priority."""
+        match priority:
+            case Priority.HIGH:
+                return self.high
+            case Priority.MEDIUM:
+                return self.medium
+            case Priority.LOW:
+                return self.low
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmState:
+    """Everything the alarms of a patient depend on. Its dictionaries are never changed.
+
+    Attributes
+    ----------
+    at_s : float
+        When it last changed.
+    courses : dict of str to Course
+        By condition; those that are away and have no alarm are left out.
+    refractory_until_s : dict of str to float
+        By condition: no new alarm before that.
+    audio_paused_until_s : float or None
+    alarms : int
+        How many alarms there have been.
+    entries : int
+        How many entries the log has.
+    digest : str
+        Of the last entry of the log.
+    """
+
+    at_s: float
+    courses: dict[str, Course]
+    refractory_until_s: dict[str, float]
+    audio_paused_until_s: float | None
+    alarms: int
+    entries: int
+    digest: str
+
+    @classmethod
+    def fresh(cls) -> AlarmState:
+        """State of a patient of whom nothing is known yet."""
+        return cls(0.0, {}, {}, None, 0, 0, GENESIS)
+
+
+def weigh(
+    state: AlarmState, settings: AlarmSettings, at_s: float, readings: Sequence[Reading]
+) -> tuple[AlarmState, tuple[Transition, ...]]:
+    """Take new readings, after everything that is due by then.
+
+    Parameters
+    ----------
+    state : AlarmState
+    settings : AlarmSettings
+    at_s : float
+    readings : sequence of Reading
+        At most one for each condition; for one that has none, its last reading holds.
+
+    Returns
+    -------
+    state : AlarmState
+        The same object where nothing has changed.
+    transitions : tuple of Transition
+        Alarms that end come before those that start, and more urgent ones before others.
+    """
+    told_s, at_s = float(at_s), max(float(at_s), state.at_s)
+    state, due = expire(state, settings, at_s)
+    known = state.courses
+    news: dict[str, Course | None] = {}
+    for reading in readings:
+        code = reading.condition
+        if reading.present or code in known:
+            before = known.get(code)
+            after = told(before, reading, told_s)
+            if after is not before:
+                news[code] = after
+    if not news:
+        return state, due
+    courses = {code: course for code, course in (known | news).items() if course is not None}
+    book = _Book(replace(state, at_s=at_s, courses=courses), settings)
+    for code in sorted(courses, key=_RANK.__getitem__):
+        _end(book, at_s, code)
+    for code in sorted(book.state.courses, key=_RANK.__getitem__):
+        _start(book, at_s, code)
+    return book.state, (*due, *book.entries)
+
+
+def expire(state: AlarmState, settings: AlarmSettings, now_s: float) -> tuple[AlarmState, tuple[Transition, ...]]:
+    """Do what is due by now: acknowledgements and audio pauses run out, alarms nobody acknowledges are escalated.
+
+    It does not matter how often it is called before the next readings or order: each transition carries the time at
+    which it was due, and those that are due at the time of readings or of an order come before them.
+
+    Returns
+    -------
+    state : AlarmState
+        The same object where nothing is due.
+    transitions : tuple of Transition
+        In order of their times.
+    """
+    book = _Book(state, settings)
+    while (timer := min(_timers(book.state), default=None)) is not None and timer.due_s <= now_s:
+        match timer.kind:
+            case _Kind.AUDIO_PAUSE:
+                _end_audio_pause(book, timer.due_s)
+                for alarm in _heard(book.state)[:1]:
+                    book.amend(timer.due_s, "reminded", alarm)
+            case _Kind.ACKNOWLEDGEMENT:
+                _sound_again(book, timer.due_s, "acknowledgement expired", _alarm(book.state, timer.alarm))
+            case _Kind.ESCALATION:
+                _escalate(book, timer.due_s, _alarm(book.state, timer.alarm))
+    return book.state, tuple(book.entries)
+
+
+def order(
+    state: AlarmState, settings: AlarmSettings, at_s: float, action: Action
+) -> tuple[AlarmState, tuple[Transition, ...]]:
+    """Do what a person orders, after everything that is due by then.
+
+    To acknowledge an alarm again makes its time begin anew. To acknowledge a latched alarm ends it.
+
+    Raises
+    ------
+    SettingError
+        If the order names nobody, is not about alarms, or there is nothing that it could change.
+    """
+    if not action.who.strip():
+        raise SettingError("An order needs the name of the person who gives it.")
+    at_s = max(float(at_s), state.at_s)
+    state, due = expire(state, settings, at_s)
+    book = _Book(state, settings, action)
+    match action.order:
+        case Order.ACKNOWLEDGE:
+            _acknowledge(book, at_s, _alarm(state, action.alarm), action.who)
+        case Order.UNACKNOWLEDGE:
+            _take_back(book, at_s, _alarm(state, action.alarm))
+        case Order.PAUSE_AUDIO:
+            _pause_audio(book, at_s)
+        case Order.RESUME_AUDIO:
+            _resume_audio(book, at_s)
+        case _:
+            raise SettingError(f"'{action.order}' is not an order about alarms.")
+    return book.state, (*due, *book.entries)
+
+
+def active(state: AlarmState) -> tuple[Alarm, ...]:
+    """Alarms that are active or latched, the most urgent one first.
+
+    That is by priority; then those that nobody has acknowledged, those whose condition is there, and the oldest.
+    """
+    alarms = [course.alarm for course in state.courses.values() if course.alarm is not None]
+    return tuple(
+        sorted(
+            alarms,
+            key=lambda alarm: (
+                -alarm.priority,
+                alarm.inactivation is Inactivation.ACKNOWLEDGED,
+                alarm.state is State.LATCHED,
+                alarm.number,
+            ),
+        )
+    )
+
+
+def sounding(state: AlarmState) -> Priority | None:
+    """Highest priority that is to be heard now; None = silence."""
+    heard = _heard(state)
+    return heard[0].priority if heard else None
+
+
+# A condition comes after those that cover it.
+_RANK = {
+    condition.code: rank
+    for rank, condition in enumerate(sorted(CONDITIONS.values(), key=lambda condition: -condition.priority))
+}
+_COVERED_BY = {code: tuple(other.code for other in CONDITIONS.values() if code in other.covers) for code in CONDITIONS}
+
+
+class _Kind(IntEnum):
+    """What a timer is for; in this order where several are due at once."""
+
+    AUDIO_PAUSE = 0
+    ACKNOWLEDGEMENT = 1
+    ESCALATION = 2
+
+
+class _Timer(NamedTuple):
+    due_s: float
+    kind: _Kind
+    alarm: int
+
+
+def _timers(state: AlarmState) -> Iterator[_Timer]:
+    if state.audio_paused_until_s is not None:
+        yield _Timer(state.audio_paused_until_s, _Kind.AUDIO_PAUSE, 0)
+    for course in state.courses.values():
+        if course.alarm is None:
+            continue
+        if course.alarm.acknowledged_until_s is not None:
+            yield _Timer(course.alarm.acknowledged_until_s, _Kind.ACKNOWLEDGEMENT, course.alarm.number)
+        if course.escalates_s is not None:
+            yield _Timer(course.escalates_s, _Kind.ESCALATION, course.alarm.number)
+
+
+def _heard(state: AlarmState) -> list[Alarm]:
+    return [alarm for alarm in active(state) if alarm.inactivation is Inactivation.ENABLED]
+
+
+def _alarm(state: AlarmState, number: int | None) -> Alarm:
+    if number is None:
+        raise SettingError("The order has to name the alarm that it is about.")
+    for alarm in active(state):
+        if alarm.number == number:
+            return alarm
+    if 1 <= number <= state.alarms:
+        raise SettingError(f"Alarm {number} has ended; only one that is active or latched takes an order.")
+    raise SettingError(f"There is no alarm {number}: this patient has had {state.alarms}.")
+
+
+class _Book:
+    """The state while it changes, and the new entries of the log."""
+
+    def __init__(self, state: AlarmState, settings: AlarmSettings, action: Action | None = None) -> None:
+        self.state = state
+        self.settings = settings
+        self.entries: list[Transition] = []
+        self._who = action.who if action else ""
+        self._why = action.why if action else ""
+
+    def enter(self, at_s: float, change: str, alarm: Alarm, escalates_s: float | None) -> None:
+        """Write down what has become of an alarm."""
+        state, code = self.state, alarm.condition
+        started, ended = alarm.number > state.alarms, alarm.ended_s is not None
+        alarm = replace(alarm, phase=Phase.START if started else Phase.END if ended else Phase.CONTINUE)
+        entry = seal(state.entries + 1, at_s, change, alarm, self._who, self._why, state.digest)
+        courses, refractory = dict(state.courses), state.refractory_until_s
+        if ended:
+            course = courses.pop(code)
+            if course.present:
+                courses[code] = replace(course, alarm=None, escalates_s=None)
+            if CONDITIONS[code].refractory_s > 0:
+                refractory = refractory | {code: at_s + CONDITIONS[code].refractory_s}
+        else:
+            courses[code] = replace(courses[code], alarm=alarm, escalates_s=escalates_s)
+        self.entries.append(entry)
+        self.state = replace(
+            state,
+            at_s=at_s,
+            courses=courses,
+            refractory_until_s=refractory,
+            alarms=max(state.alarms, alarm.number),
+            entries=entry.number,
+            digest=entry.digest,
+        )
+
+    def amend(self, at_s: float, change: str, alarm: Alarm) -> None:
+        """Write down a change that its escalation does not depend on."""
+        self.enter(at_s, change, alarm, self.state.courses[alarm.condition].escalates_s)
+
+    def escalation(self, at_s: float, priority: Priority) -> float | None:
+        """When an alarm is escalated that nobody acknowledges from now on."""
+        after_s = self.settings.of(priority).escalate_after_s
+        return None if after_s is None or self.settings.most_escalations == 0 else at_s + after_s
+
+    @property
+    def hearing(self) -> Inactivation:
+        """Of an alarm that nobody has acknowledged."""
+        paused = self.state.audio_paused_until_s is not None
+        return Inactivation.AUDIO_PAUSED if paused else Inactivation.ENABLED
+
+
+def _end(book: _Book, at_s: float, code: str) -> None:
+    """End or latch the alarm of a condition that has been away for long enough."""
+    course = book.state.courses[code]
+    alarm = course.alarm
+    if alarm is None or alarm.state is State.LATCHED or course.present or course.lasted_s < CONDITIONS[code].clear_s:
+        return
+    if book.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
+        book.amend(at_s, "latched", replace(alarm, state=State.LATCHED))
+    else:
+        book.enter(at_s, "ended", replace(alarm, state=State.INACTIVE, ended_s=at_s), None)
+
+
+def _start(book: _Book, at_s: float, code: str) -> None:
+    """Raise the alarm of a condition that has been there for long enough, or make its latched one active again."""
+    course, condition = book.state.courses[code], CONDITIONS[code]
+    if not course.present or course.lasted_s < condition.onset_s:
+        return
+    if course.alarm is None:
+        if _may_raise(book.state, at_s, condition, course):
+            _raise(book, at_s, condition, course)
+    elif course.alarm.state is State.LATCHED:
+        _return(book, at_s, course, course.alarm)
+
+
+def _may_raise(state: AlarmState, at_s: float, condition: Condition, course: Course) -> bool:
+    if course.unknown and condition.priority is not Priority.HIGH:
+        return False
+    if at_s < state.refractory_until_s.get(condition.code, 0.0):
+        return False
+    above = (state.courses.get(code) for code in _COVERED_BY[condition.code])
+    return not any(other and other.alarm and other.alarm.state is State.ACTIVE for other in above)
+
+
+def _raise(book: _Book, at_s: float, condition: Condition, course: Course) -> None:
+    high = condition.priority is Priority.HIGH
+    alarm = Alarm(
+        number=book.state.alarms + 1,
+        condition=condition.code,
+        kind=condition.kind,
+        priority=condition.priority,
+        phase=Phase.START,
+        state=State.ACTIVE,
+        inactivation=Inactivation.ENABLED if high else book.hearing,
+        present_s=course.since_s,
+        raised_s=at_s,
+        reading=course.evidence,
+        latest=course.evidence,
+    )
+    book.enter(at_s, "raised", alarm, book.escalation(at_s, condition.priority))
+    if high:
+        _end_audio_pause(book, at_s)
+
+
+def _return(book: _Book, at_s: float, course: Course, alarm: Alarm) -> None:
+    # A chain of escalations that is on its way goes on, or a condition that comes and goes would never be escalated.
+    level, escalates_s = alarm.level, course.escalates_s
+    if escalates_s is None:
+        level, escalates_s = 0, book.escalation(at_s, alarm.priority)
+    high = alarm.priority is Priority.HIGH
+    inactivation = Inactivation.ENABLED if high else alarm.inactivation
+    again = replace(alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level)
+    book.enter(at_s, "returned", again, escalates_s)
+    if high:
+        _end_audio_pause(book, at_s)
+
+
+def _escalate(book: _Book, at_s: float, alarm: Alarm) -> None:
+    risen = replace(alarm, level=alarm.level + 1)
+    last = risen.level >= book.settings.most_escalations
+    book.enter(at_s, "escalated", risen, None if last else book.escalation(at_s, alarm.priority))
+
+
+def _acknowledge(book: _Book, at_s: float, alarm: Alarm, who: str) -> None:
+    acknowledged = replace(
+        alarm,
+        inactivation=Inactivation.ACKNOWLEDGED,
+        level=0,
+        acknowledged_by=who,
+        acknowledged_until_s=at_s + book.settings.of(alarm.priority).acknowledged_s,
+    )
+    book.enter(at_s, "acknowledged", acknowledged, None)
+    if alarm.state is State.LATCHED:
+        book.enter(at_s, "ended", replace(acknowledged, state=State.INACTIVE, ended_s=at_s), None)
+
+
+def _take_back(book: _Book, at_s: float, alarm: Alarm) -> None:
+    if alarm.inactivation is not Inactivation.ACKNOWLEDGED:
+        raise SettingError(f"Alarm {alarm.number} is not acknowledged, so there is nothing to take back.")
+    _sound_again(book, at_s, "unacknowledged", alarm)
+
+
+def _sound_again(book: _Book, at_s: float, change: str, alarm: Alarm) -> None:
+    """Take an acknowledgement away."""
+    unseen = replace(alarm, inactivation=book.hearing, acknowledged_by="", acknowledged_until_s=None)
+    book.enter(at_s, change, unseen, book.escalation(at_s, alarm.priority))
+
+
+def _pause_audio(book: _Book, at_s: float) -> None:
+    heard = _heard(book.state)
+    if not heard:
+        raise SettingError("There is nothing to pause: no alarm of this patient sounds.")
+    book.state = replace(book.state, audio_paused_until_s=at_s + book.settings.audio_pause_s)
+    for alarm in heard:
+        book.amend(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
+
+
+def _resume_audio(book: _Book, at_s: float) -> None:
+    if book.state.audio_paused_until_s is None:
+        raise SettingError("The audio of this patient is not paused.")
+    _end_audio_pause(book, at_s)
+
+
+def _end_audio_pause(book: _Book, at_s: float) -> None:
+    book.state = replace(book.state, at_s=at_s, audio_paused_until_s=None)
+    for alarm in active(book.state):
+        if alarm.inactivation is Inactivation.AUDIO_PAUSED:
+            book.amend(at_s, "audio resumed", replace(alarm, inactivation=Inactivation.ENABLED))

@@ -1,0 +1,105 @@
+"""Inputs, events, alarms and states as bytes that decode to the very same values, and as JSON for people."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, TypeVar, get_origin
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, Refused
+from ectopy.monitor.inputs import Action, Chunk, Report, Tick
+
+T = TypeVar("T")
+
+INPUTS: dict[str, type] = {"chunk": Chunk, "tick": Tick, "action": Action, "report": Report}
+EVENTS: dict[str, type] = {
+    "beat": BeatJudged,
+    "quality": QualityChanged,
+    "alarm": AlarmChanged,
+    "refused": Refused,
+    "noticed": Noticed,
+}
+
+_KINDS = {kind: name for name, kind in (INPUTS | EVENTS).items()}
+_PLAIN = "biufU"
+_NUMBER_OR_TEXT = re.compile(rf"[<>|][{_PLAIN}][1-9]\d{{0,5}}")
+_MOST_AXES = 8
+
+
+def kind_of(value: object) -> str:
+    """Name of an input or event in `INPUTS` or `EVENTS`."""
+    return _KINDS[type(value)]
+
+
+def encode(value: object) -> bytes:
+    """Encode dataclasses of numbers, text, tuples and arrays as msgpack; floats and arrays keep every bit.
+
+    Raises
+    ------
+    DataError
+        If there is something else in `value`: an array of objects, an integer over 64 bits, text that is not Unicode.
+    """
+    try:
+        return msgspec.msgpack.encode(value, enc_hook=_to_parts)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"a {type(value).__name__} cannot be encoded: {error}.") from error
+
+
+def decode(kind: type[T], content: bytes) -> T:
+    """Decode what `encode` made of a `kind`; fields it did not have yet take their defaults. No code in it is run.
+
+    Raises
+    ------
+    DataError
+        If `content` is damaged or something else.
+    """
+    try:
+        return msgspec.msgpack.decode(content, type=kind, dec_hook=_from_parts)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"these bytes are no {kind.__name__}: {error}.") from error
+
+
+def to_json(value: object) -> str:
+    """JSON in one line; an input or event begins with its kind. Arrays are lists; NaN and infinity are null."""
+    content = msgspec.to_builtins(value, enc_hook=_to_list)
+    if type(value) in _KINDS:
+        content = {"kind": kind_of(value), **content}
+    return msgspec.json.encode(content).decode()
+
+
+def _to_parts(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in _PLAIN:
+        return value.dtype.str, value.shape, value.tobytes()
+    raise TypeError(f"{type(value).__name__} is neither a number, text nor an array of these")
+
+
+def _to_list(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return _to_parts(value)
+
+
+def _from_parts(kind: type, parts: object) -> NDArray[Any]:
+    if get_origin(kind) is not np.ndarray:
+        raise ValueError(f"{kind} is not expected")
+    name, shape, content = msgspec.convert(parts, tuple[str, tuple[int, ...], bytes], strict=True)
+    dtype = _dtype(name)
+    if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(f"{len(content)} bytes are no array of {dtype} and shape {shape}")
+    return np.frombuffer(content, dtype).reshape(shape).copy() if content else np.empty(shape, dtype)
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    if not _NUMBER_OR_TEXT.fullmatch(name):
+        raise ValueError(f"{name!r} is neither a type of number nor of text")
+    try:
+        return np.dtype(name)
+    except TypeError as error:
+        raise ValueError(f"{name!r} is no type of number") from error

@@ -1,0 +1,476 @@
+"""The monitor of one patient: a pure function from a state and an input to the next state and events.
+
+No file, no network, no clock and no thread is touched here: the time comes with the inputs, and the same inputs give
+the same events, however the samples are cut into chunks and wherever the state was stored and restored in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.analysis import require_learning_time
+from ectopy.detector import Detector, Verdict
+from ectopy.detector.patient import LEARNING_S, PatientNormal
+from ectopy.errors import EctopyError
+from ectopy.judgement import Criterion, reason
+from ectopy.monitor.alarm import Transition
+from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
+from ectopy.monitor.detection import Detected, DetectionState, detect_step, relearn, with_normal
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
+from ectopy.monitor.findings import Findings, JudgedBeats, Reading
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, Report, Tick
+from ectopy.monitor.limits import Limits
+from ectopy.monitor.rhythm import RhythmState, rhythm_step
+from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
+from ectopy.monitor.technical import NO_DATA_S, TechnicalState, clock, no_data, technical_step
+from ectopy.signal.cut import CutBeats, no_beats
+
+_MOST_AHEAD_S = 60.0
+_LEAST_DRIFT_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What is known of the signal of one segment.
+
+    Attributes
+    ----------
+    segment : Segment
+    origin : int
+        Position at which detection began.
+    detection : DetectionState
+    recent : CutBeats
+        The last judged beats, from which alarms take their evidence.
+    words : tuple of str
+        Quality of each lead in the newest judged second; empty until there is one.
+    """
+
+    segment: Segment
+    origin: int
+    detection: DetectionState
+    recent: CutBeats
+    words: tuple[str, ...] = ()
+
+    @property
+    def origin_s(self) -> float:
+        """The stream second at which detection began."""
+        return self.segment.second(self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorState:
+    """Everything the monitor of one patient remembers; of bounded size.
+
+    Attributes
+    ----------
+    limits : Limits
+    normal : PatientNormal or None
+        The patient's own normal, as learned or given.
+    signal : Signal or None
+        None before the first samples.
+    rhythm : RhythmState
+    technical : TechnicalState
+    alarms : AlarmState
+    events : int
+        How many events there have been.
+    epoch : float or None
+        Time of stream second 0 by the monitor's clock; None before the first input.
+    clock_s : float
+        The latest stream second that anything happened at.
+    received : float
+        When the newest samples came, or watching began.
+    sent_offset_s : float or None
+        The sender's clock at stream second 0; None where it has none.
+    silent : bool
+        Whether no samples come, which has been told.
+    """
+
+    limits: Limits = field(default_factory=lambda: Limits.of("ward"))
+    normal: PatientNormal | None = None
+    signal: Signal | None = None
+    rhythm: RhythmState = field(default_factory=RhythmState.fresh)
+    technical: TechnicalState = field(default_factory=TechnicalState)
+    alarms: AlarmState = field(default_factory=AlarmState.fresh)
+    events: int = 0
+    epoch: float | None = None
+    clock_s: float = 0.0
+    received: float = 0.0
+    sent_offset_s: float | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """How every patient is watched.
+
+    Attributes
+    ----------
+    criterion : Criterion
+        By which beats are judged; from a detector for recordings.
+    alarms : AlarmSettings
+    learning_s : float
+        How long a patient's normal is learned from, 30 to 3600 s of signal.
+    """
+
+    criterion: Criterion
+    alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    learning_s: float = LEARNING_S
+
+    def __post_init__(self) -> None:
+        require_learning_time(self.learning_s)
+
+    @classmethod
+    def of(cls, detector: Detector, learning_s: float = LEARNING_S) -> Monitor:
+        """Watch with a detector for recordings, such as the shipped ``ambulatory``.
+
+        Raises
+        ------
+        LayoutError
+            If the detector is for other beats.
+        SettingError
+            If the time to learn from is out of range.
+        """
+        return cls(Criterion.of(detector), learning_s=learning_s)
+
+    def step(self, state: MonitorState, given: Input) -> tuple[MonitorState, tuple[Event, ...]]:
+        """Take one input.
+
+        Parameters
+        ----------
+        state : MonitorState
+        given : Chunk, Tick, Action or Report
+
+        Returns
+        -------
+        state : MonitorState
+            The same object where the input changed nothing.
+        events : tuple of Event
+        """
+        step = _Step(self, state)
+        match given:
+            case Chunk():
+                step.take(given)
+            case Tick():
+                step.tick(given)
+            case Action():
+                step.obey(given)
+            case Report():
+                step.report(given)
+        return step.state, tuple(step.events)
+
+
+class _Step:
+    """One step while it is made: the state as it changes, and the events so far."""
+
+    def __init__(self, monitor: Monitor, state: MonitorState) -> None:
+        self.monitor = monitor
+        self.state = state
+        self.events: list[Event] = []
+
+    # Inputs
+
+    def take(self, chunk: Chunk) -> None:
+        """Samples have come."""
+        try:
+            samples = checked(chunk)
+        except EctopyError as error:
+            self._refuse(chunk.received, str(error))
+            return
+        length_s = len(samples) / chunk.sampling_rate_hz
+        signal = self.state.signal
+        if signal is not None and signal.segment.continued_by(chunk):
+            end_s = signal.segment.second(chunk.position + len(samples))
+            ahead_s = end_s - self._second(chunk.received)
+            if ahead_s > _MOST_AHEAD_S:
+                text = (
+                    f"position {chunk.position} lies {ahead_s:.0f} s ahead of the time; count from the stream's start."
+                )
+                self._refuse(chunk.received, text)
+                return
+            if ahead_s > _LEAST_DRIFT_S:
+                self.state = replace(self.state, epoch=chunk.received - end_s)
+            if hole_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
+                self._process(give_up_waiting(signal.segment))
+                missing_s = hole_s(signal.segment, chunk.position)
+                self._begin(chunk, signal.segment.second(chunk.position), "gap", f"{missing_s:.0f} s are missing.")
+        else:
+            self._begin_anew(chunk, length_s)
+        signal = self._signal
+        self._check_clock(chunk, signal.segment.second(chunk.position))
+        arrived = arrive(signal.segment, chunk.position, samples)
+        if arrived.late < len(samples):
+            self.state = replace(self.state, received=max(self.state.received, chunk.received))
+        if arrived.late:
+            late_s = arrived.late / chunk.sampling_rate_hz
+            text = f"{late_s:.2f} s came late or twice and were not taken."
+            self._notice(signal.segment.second(chunk.position + arrived.late), "late", text)
+        self._process(arrived)
+
+    def tick(self, tick: Tick) -> None:
+        """The time has come to this."""
+        now = tick.now
+        self._begin_time(now)
+        now_s = self._second(now)
+        signal = self.state.signal
+        if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
+            self._process(give_up_waiting(signal.segment))
+        reading = no_data(now, self.state.received)
+        if tick.expected and reading.present and not self.state.silent:
+            self.state = replace(self.state, silent=True)
+            self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,))
+        alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
+        self._alarms(alarms, transitions)
+
+    def obey(self, action: Action) -> None:
+        """An operator has given an order."""
+        self._begin_time(action.now)
+        at_s = self._second(action.now)
+        try:
+            self._obey(action, at_s)
+        except EctopyError as error:
+            self._refuse(action.now, str(error))
+
+    def report(self, report: Report) -> None:
+        """The process around the monitor says something of itself."""
+        self._begin_time(report.now)
+        self._weigh(self._second(report.now), (report.reading,))
+
+    def _obey(self, action: Action, at_s: float) -> None:
+        signal = self.state.signal
+        match action.order:
+            case Order.SET_LIMITS if action.limits is not None:
+                self.state = replace(self.state, limits=action.limits)
+                self._notice(at_s, "limits", f"{action.who} set the limits of profile {action.limits.profile}.")
+            case Order.SET_NORMAL if action.normal is not None:
+                self.state = replace(self.state, normal=action.normal)
+                if signal is not None:
+                    known = action.normal.for_leads(signal.segment.leads)
+                    if known is not None:
+                        detection = with_normal(signal.detection, known)
+                        self.state = replace(self.state, signal=replace(signal, detection=detection))
+                self._notice(at_s, "baseline", f"{action.who} gave the patient's normal.")
+            case Order.RELEARN:
+                if signal is not None:
+                    signal = replace(signal, detection=relearn(signal.detection))
+                self.state = replace(self.state, signal=signal)
+                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
+            case _:
+                alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
+                self._alarms(alarms, transitions)
+
+    # Time
+
+    @property
+    def _epoch(self) -> float:
+        return self.state.epoch or 0.0
+
+    def _second(self, now: float) -> float:
+        return max(now - self._epoch, self.state.clock_s)
+
+    def _begin_time(self, now: float) -> None:
+        if self.state.epoch is None:
+            self.state = replace(self.state, epoch=now, received=now)
+
+    # Segments
+
+    def _begin_anew(self, chunk: Chunk, length_s: float) -> None:
+        """A stream begins, or its rate, its leads or its count have changed."""
+        before = self.state.signal
+        if self.state.epoch is None:
+            origin_s = chunk.position / chunk.sampling_rate_hz
+            self.state = replace(self.state, epoch=chunk.received - origin_s - length_s, received=chunk.received)
+        else:
+            origin_s = max(chunk.received - self._epoch - length_s, self.state.clock_s)
+        if before is None:
+            self._begin(chunk, origin_s, "", "")
+            return
+        self._process(give_up_waiting(before.segment))
+        origin_s = max(origin_s, before.segment.second(before.segment.wanted))
+        old = before.segment
+        if chunk.leads != old.leads:
+            subject, text = "leads", f"The leads are now {', '.join(chunk.leads)}."
+        elif chunk.sampling_rate_hz != old.rate_hz:
+            subject, text = "rate", f"The sampling rate is now {chunk.sampling_rate_hz:g} Hz."
+        else:
+            subject, text = "restarted", "The sender counts from the start anew."
+        self._begin(chunk, origin_s, subject, text)
+
+    def _begin(self, chunk: Chunk, origin_s: float, subject: str, text: str) -> None:
+        leads = len(chunk.leads)
+        signal = Signal(
+            Segment.beginning(chunk, origin_s),
+            chunk.position,
+            DetectionState.fresh(chunk.sampling_rate_hz, leads, self._normal_for(chunk.leads)),
+            no_beats(leads),
+        )
+        self.state = replace(self.state, signal=signal, sent_offset_s=None)
+        if subject:
+            self._notice(origin_s, subject, text)
+
+    def _normal_for(self, leads: tuple[str, ...]) -> PatientNormal | None:
+        return None if self.state.normal is None else self.state.normal.for_leads(leads)
+
+    def _check_clock(self, chunk: Chunk, at_s: float) -> None:
+        if chunk.sent is None:
+            return
+        offset_s = self.state.sent_offset_s
+        expected = None if offset_s is None else offset_s + at_s
+        length_s = len(chunk.signal) / chunk.sampling_rate_hz
+        newest = (chunk.sent + length_s, None if expected is None else expected + length_s)
+        reading = clock(*newest, chunk.received)
+        self._weigh(max(at_s, self.state.clock_s), (reading,))
+        self.state = replace(self.state, sent_offset_s=chunk.sent - at_s)
+
+    # Signal
+
+    @property
+    def _signal(self) -> Signal:
+        assert self.state.signal is not None
+        return self.state.signal
+
+    def _process(self, arrived: Arrived) -> None:
+        segment = arrived.segment
+        first = segment.pieces - len(arrived.pieces)
+        self.state = replace(self.state, signal=replace(self._signal, segment=segment))
+        if arrived.gap_s:
+            self._notice(segment.second(segment.wanted), "gap", f"{arrived.gap_s:.2f} s are missing.")
+        for number, piece in enumerate(arrived.pieces, start=first + 1):
+            self._piece(piece, segment.piece_begins(number))
+
+    def _piece(self, piece: NDArray[np.float32], end: int) -> None:
+        state, signal = self.state, self._signal
+        segment, monitor = signal.segment, self.monitor
+        at_s = segment.second(end)
+        try:
+            detection, detected = detect_step(
+                signal.detection, piece, segment.rate_hz, segment.leads, monitor.criterion, monitor.learning_s
+            )
+        except Exception as error:  # a fault of the software must be told, and must not end the watching
+            self._fail(end, error)
+            return
+        readings = [Reading("no data", False), Reading("detector failed", False)]
+        words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
+        findings = _findings(detected, at_s, signal.origin_s, words)
+        self._quality(at_s, signal, detected, detection.quality.seconds)
+        self._beats(at_s, detected)
+        recent = signal.recent
+        if len(detected.beats):
+            recent = CutBeats.joined([recent, detected.beats])[-KEPT_BEATS:]
+        self.state = replace(
+            self.state,
+            signal=replace(signal, detection=detection, recent=recent, words=words),
+            silent=False,
+            clock_s=max(at_s, self.state.clock_s),
+        )
+        if detected.learned:
+            readings.append(self._learned(at_s, detection))
+        rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
+        technical, technically = technical_step(state.technical, findings)
+        self.state = replace(self.state, rhythm=rhythm, technical=technical)
+        self._weigh(at_s, (*readings, *rhythmic, *technically))
+
+    def _fail(self, end: int, error: Exception) -> None:
+        segment = self._signal.segment
+        at_s, leads = segment.second(end), len(segment.leads)
+        detection = DetectionState.fresh(segment.rate_hz, leads, self._normal_for(segment.leads))
+        self.state = replace(
+            self.state,
+            signal=Signal(segment, end, detection, no_beats(leads)),
+            clock_s=max(at_s, self.state.clock_s),
+        )
+        text = f"The signal could not be analysed: {type(error).__name__}."
+        self._weigh(at_s, (Reading("detector failed", True, text),))
+
+    def _learned(self, at_s: float, detection: DetectionState) -> Reading:
+        baseline = detection.baseline
+        self.state = replace(self.state, normal=baseline.normal or self.state.normal)
+        self._notice(at_s, "baseline", baseline.text)
+        return Reading("baseline", baseline.doubtful, baseline.text if baseline.doubtful else "")
+
+    # Events
+
+    def _quality(self, at_s: float, signal: Signal, detected: Detected, judged: int) -> None:
+        before = signal.words or ("",) * len(signal.segment.leads)
+        first_s = signal.origin_s + judged - detected.word.shape[1]
+        for second in range(detected.word.shape[1]):
+            now = tuple(detected.word[:, second].tolist())
+            for lead, (name, word) in enumerate(zip(signal.segment.leads, now, strict=True)):
+                if word != before[lead]:
+                    index = float(detected.index[lead, second])
+                    self._add(QualityChanged(self._number(), at_s, name, word, index, first_s + second))
+            before = now
+
+    def _beats(self, at_s: float, detected: Detected) -> None:
+        beats, judgement = detected.beats, detected.judgement
+        signal = self._signal
+        for beat, time_s in enumerate(beats.times_s.tolist()):
+            usual = judgement.verdict[beat] == Verdict.NORMAL
+            self._add(
+                BeatJudged(
+                    number=self._number(),
+                    at_s=at_s,
+                    beat_s=signal.origin_s + time_s,
+                    position=signal.origin + round(time_s * signal.segment.rate_hz),
+                    interval_s=_known(beats.rr_s[beat]),
+                    verdict=str(judgement.verdict[beat]),
+                    hint=str(judgement.hint[beat]),
+                    score=_known(judgement.score[beat]),
+                    p_value=_known(judgement.p_value[beat]),
+                    threshold=judgement.threshold,
+                    reason="" if usual else reason(beats, judgement, beat),
+                )
+            )
+
+    def _weigh(self, at_s: float, readings: Sequence[Reading]) -> None:
+        alarms, transitions = weigh(self.state.alarms, self.monitor.alarms, at_s, readings)
+        self._alarms(alarms, transitions)
+
+    def _alarms(self, alarms: AlarmState, transitions: tuple[Transition, ...]) -> None:
+        if alarms is self.state.alarms:
+            return
+        self.state = replace(self.state, alarms=alarms)
+        for transition in transitions:
+            self._add(self._alarm_changed(transition))
+
+    def _alarm_changed(self, transition: Transition) -> AlarmChanged:
+        alarm, signal = transition.alarm, self.state.signal
+        strip = strip_s(alarm.latest, alarm.present_s)
+        if signal is None or transition.change not in ("raised", "returned"):
+            return AlarmChanged(self._number(), transition.at_s, transition, strip)
+        baseline, detector = signal.detection.baseline, self.monitor.criterion.detector
+        evidence = evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
+        return AlarmChanged(self._number(), transition.at_s, transition, strip, evidence)
+
+    def _notice(self, at_s: float, subject: str, text: str) -> None:
+        self._add(Noticed(self._number(), at_s, subject, text))
+
+    def _refuse(self, now: float, text: str) -> None:
+        self._add(Refused(self._number(), self._second(now), text))
+
+    def _number(self) -> int:
+        return self.state.events + 1
+
+    def _add(self, event: Event) -> None:
+        self.events.append(event)
+        self.state = replace(self.state, events=event.number)
+
+
+def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...]) -> Findings:
+    beats, judgement = detected.beats, detected.judgement
+    judged = JudgedBeats(
+        time_s=beats.times_s + origin_s,
+        interval_s=detected.intervals_s,
+        verdict=judgement.verdict,
+        hint=judgement.hint,
+        score=judgement.score,
+    )
+    return Findings(at_s, detected.known_to_s + origin_s, detected.heard_s + origin_s, judged, words)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,57 @@
+"""A recording as a live stream, and what the monitor says of it; its time is that of the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ectopy.errors import SettingError
+from ectopy.monitor.events import Event
+from ectopy.monitor.inputs import Chunk
+from ectopy.monitor.monitor import Monitor, MonitorState
+from ectopy.monitor.stream import LONGEST_CHUNK_S
+from ectopy.recording import Recording
+
+
+def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
+    """Cut a recording into chunks as a device would send them; each is received when its last sample is there.
+
+    Parameters
+    ----------
+    recording : Recording
+        Second 0 is the time 0 of the monitor's clock.
+    chunk_s : float
+        Length, above 0 to 60 s; the last one may be shorter, and none has less than one sample.
+
+    Raises
+    ------
+    SettingError
+        If the length is out of range.
+    """
+    rate_hz = recording.sampling_rate_hz
+    length = chunk_length(chunk_s, rate_hz)
+    for position in range(0, len(recording.signal), length):
+        signal = recording.signal[position : position + length]
+        yield Chunk(position, signal, rate_hz, recording.leads, received=(position + len(signal)) / rate_hz)
+
+
+def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
+    """How many samples a chunk of so many seconds holds, at least one.
+
+    Raises
+    ------
+    SettingError
+        If the length is out of range.
+    """
+    if not 0 < chunk_s <= LONGEST_CHUNK_S:
+        raise SettingError(f"chunks are above 0 and at most {LONGEST_CHUNK_S:g} s long, not {chunk_s:g}.")
+    return max(int(chunk_s * sampling_rate_hz), 1)
+
+
+def replay(
+    monitor: Monitor, recording: Recording, state: MonitorState | None = None, chunk_s: float = 1.0
+) -> Iterator[Event]:
+    """What the monitor says of a recording, as fast as it can be computed."""
+    state = state or MonitorState()
+    for chunk in chunks(recording, chunk_s):
+        state, events = monitor.step(state, chunk)
+        yield from events

@@ -1,0 +1,452 @@
+"""Rhythm rules: from beats heard and judged to which conditions are there now.
+
+Definitions and sources are in `conditions`, limits in `limits`. What a rule rests on is chosen so that it speaks as
+soon as it safely can:
+
+*Beats heard*, about two seconds after the beat, for all that is too slow: asystole, extreme bradycardia, pause.
+*Beats judged*, one beat later, for all that is too fast or abnormal, because noise may be heard as beats, but is
+judged unreadable.
+
+Whether anything can be told depends on the leads. With a readable lead everything can. A flat lead may be a heart that
+stands still as well as a loose electrode: with one, and no readable one, the rules of beats heard still speak, and the
+others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
+only from then on. The same holds where findings are missing.
+
+*Rates* are of beats in a row: all readable, the intervals between them known. Extreme
+bradycardia is one by the mean of its intervals and by their median, so that neither one pause nor one early beat
+decides; all other rates are means.
+
+*A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
+comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
+of them at least.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import inf, isfinite, nan
+from statistics import fmean, median
+
+import numpy as np
+
+from ectopy.detector import Verdict
+from ectopy.events import RATE_OVER, RHYTHM_OVER, irregularity
+from ectopy.judgement import Hint
+from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
+from ectopy.monitor.findings import Findings, Reading
+from ectopy.monitor.limits import Limits
+
+CODES = (
+    "asystole",
+    "extreme bradycardia",
+    "extreme tachycardia",
+    "ventricular tachycardia",
+    "high rate",
+    "low rate",
+    "ventricular run",
+    "pause",
+    "couplet",
+    "bigeminy",
+    "irregular rhythm",
+    "not this patient's normal",
+    "slow recovery",
+    "sudden drop",
+    "ectopy with effort",
+)
+"""Conditions judged here, in the order of the readings."""
+
+_TELLABLE = ("good", "flat")
+_GAP_S = 0.75  # findings come every half second
+_LEAST_BEATS = 5
+_BROKEN_S = 3.0
+_COUPLETS_WITHIN_S = 300.0
+_ABNORMAL_WITHIN_S = 60.0
+_MOST_COUPLETS = 100
+_MOST_EVIDENCE = 20
+
+_EXERCISE = CODES[-3:]
+_ABSENT = {code: Reading(code, False) for code in CODES}
+_UNKNOWN = {code: Reading(code, None) for code in CODES}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Ventricular-like beats in a row, up to the newest beat.
+
+    Attributes
+    ----------
+    beats : int
+    times_s : tuple of float
+        The last of them.
+    intervals_s : tuple of float
+        The last RR intervals between them that are known.
+    unreadable : int
+        Unreadable beats since the last of them.
+    """
+
+    beats: int = 0
+    times_s: tuple[float, ...] = ()
+    intervals_s: tuple[float, ...] = ()
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RhythmState:
+    """What the rules remember; times are stream seconds.
+
+    Attributes
+    ----------
+    at_s : float
+        Where the last findings ended.
+    since_s : float
+        Where silence counts from: nothing could be told until then.
+    heard_s : tuple of float
+        The last beats heard since then.
+    judged_s : float
+        The newest readable beat judged.
+    row_s : tuple of float
+        The last beats judged in a row, all readable, the intervals between them known.
+    run : Run
+    longest : Run
+        The longest one of the last half second: a run that has already ended again is told as well.
+    couplets_s : tuple of float
+        Couplets of the last five minutes.
+    alternating : int
+        Length of the row in which every other beat is ventricular-like.
+    alternation_s : tuple of float
+        Its last beats.
+    ventricular : bool
+        Whether the newest readable beat is ventricular-like.
+    usual_rr_s : tuple of float
+        RR intervals before the last 65 beats that are not ectopic; NaN = not known.
+    ectopic : bool
+        Whether the newest beat is ectopic.
+    irregularity : float
+        Of those intervals; NaN = not known.
+    window_s : tuple of float
+        The last readable beats, none older than a minute.
+    window_abnormal : tuple of bool
+        Which of them are abnormal.
+    abnormal : bool
+        Whether that was too many, and is not yet few enough.
+    exercise : ExerciseState
+    """
+
+    at_s: float = -inf
+    since_s: float = -inf
+    heard_s: tuple[float, ...] = ()
+    judged_s: float = -inf
+    row_s: tuple[float, ...] = ()
+    run: Run = field(default_factory=Run)
+    longest: Run = field(default_factory=Run)
+    couplets_s: tuple[float, ...] = ()
+    alternating: int = 0
+    alternation_s: tuple[float, ...] = ()
+    ventricular: bool = False
+    usual_rr_s: tuple[float, ...] = ()
+    ectopic: bool = False
+    irregularity: float = nan
+    window_s: tuple[float, ...] = ()
+    window_abnormal: tuple[bool, ...] = ()
+    abnormal: bool = False
+    exercise: ExerciseState = field(default_factory=ExerciseState)
+
+    @classmethod
+    def fresh(cls) -> RhythmState:
+        """Before the first findings."""
+        return cls()
+
+
+def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple[RhythmState, tuple[Reading, ...]]:
+    """Take the next findings into account, and say what is there.
+
+    Parameters
+    ----------
+    state : RhythmState
+    limits : Limits
+        May differ from those of the step before.
+    findings : Findings
+        In order of time; several may end at the same moment.
+
+    Returns
+    -------
+    state : RhythmState
+        Of bounded size.
+    readings : tuple of Reading
+        One for each of `CODES`, in that order.
+    """
+    if not 0.0 <= findings.at_s - state.at_s <= _GAP_S:
+        went_on = findings.at_s > state.at_s
+        exercise = state.exercise if went_on else ExerciseState()
+        state = RhythmState(since_s=findings.at_s, exercise=exercise)
+    state = _listen(state, limits, findings)
+    beats = findings.beats
+    if len(beats):
+        columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint)
+        for beat in zip(*(column.tolist() for column in columns), strict=True):
+            state = _judge(state, limits, *beat)
+    return state, _readings(state, limits, findings)
+
+
+def _tellable(findings: Findings) -> bool:
+    return any(word in _TELLABLE for word in findings.words)
+
+
+def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
+    since_s, heard_s = state.since_s, state.heard_s
+    if _tellable(findings):
+        new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > since_s)
+        heard_s = (heard_s + new)[-limits.extreme_low_beats :]
+    else:
+        since_s, heard_s = max(since_s, findings.known_to_s), ()
+    longest = state.run if findings.at_s > state.at_s else state.longest
+    return replace(state, at_s=findings.at_s, since_s=since_s, heard_s=heard_s, longest=longest)
+
+
+def _judge(
+    state: RhythmState, limits: Limits, beat_s: float, interval_s: float, verdict: str, hint: str
+) -> RhythmState:
+    ventricular = hint == Hint.VENTRICULAR
+    ectopic = ventricular or hint == Hint.SUPRAVENTRICULAR
+    usual_rr_s, share = _regular(state, interval_s, ectopic)
+    if verdict == Verdict.UNREADABLE:
+        passed_over = state.run.beats > 0 and state.run.unreadable == 0
+        return replace(
+            state,
+            row_s=(),
+            run=replace(state.run, unreadable=1) if passed_over else Run(),
+            alternating=0,
+            alternation_s=(),
+            usual_rr_s=usual_rr_s,
+            ectopic=ectopic,
+            irregularity=share,
+        )
+    follows = isfinite(interval_s)
+    longest = max(limits.extreme_high_beats, RATE_OVER + 1)
+    row_s = (*state.row_s[1 - longest :], beat_s) if follows else (beat_s,)
+    run, couplets_s = _extend(state, beat_s, interval_s, ventricular)
+    alternates = follows and state.alternating > 0 and ventricular != state.ventricular
+    window_s, window_abnormal, abnormal = _weigh(state, limits, beat_s, verdict == Verdict.ABNORMAL)
+    exercise, bpm = state.exercise, _rate(row_s, RATE_OVER + 1)
+    if limits.profile == "exercise" and bpm is not None and len(row_s) > RATE_OVER:
+        exercise = exercise_beat(exercise, limits, beat_s, bpm, ventricular)
+    return replace(
+        state,
+        judged_s=beat_s,
+        row_s=row_s,
+        run=run,
+        longest=max(state.longest, run, key=lambda either: either.beats),
+        couplets_s=couplets_s,
+        alternating=state.alternating + 1 if alternates else 1,
+        alternation_s=(*state.alternation_s[1 - _MOST_EVIDENCE :], beat_s) if alternates else (beat_s,),
+        ventricular=ventricular,
+        usual_rr_s=usual_rr_s,
+        ectopic=ectopic,
+        irregularity=share,
+        window_s=window_s,
+        window_abnormal=window_abnormal,
+        abnormal=abnormal,
+        exercise=exercise,
+    )
+
+
+def _regular(state: RhythmState, interval_s: float, ectopic: bool) -> tuple[tuple[float, ...], float]:
+    """RR intervals before the last beats that are not ectopic, and how irregular they are."""
+    if ectopic:
+        return state.usual_rr_s, state.irregularity
+    usual_rr_s = (*state.usual_rr_s[-RHYTHM_OVER:], nan if state.ectopic else interval_s)
+    share = float(irregularity(np.array(usual_rr_s))[0]) if len(usual_rr_s) > RHYTHM_OVER else nan
+    return usual_rr_s, share
+
+
+def _extend(state: RhythmState, beat_s: float, interval_s: float, ventricular: bool) -> tuple[Run, tuple[float, ...]]:
+    """The ventricular run after a readable beat, and the couplets with one that has just ended."""
+    run = state.run
+    couplets_s = tuple(couplet for couplet in state.couplets_s if couplet > beat_s - _COUPLETS_WITHIN_S)
+    if ventricular and run.beats and beat_s - run.times_s[-1] <= _BROKEN_S:
+        known = (interval_s,) if isfinite(interval_s) else ()
+        times_s = (*run.times_s, beat_s)[-_MOST_EVIDENCE:]
+        return Run(run.beats + 1, times_s, (run.intervals_s + known)[-_MOST_EVIDENCE:]), couplets_s
+    if run.beats == 2 and run.unreadable == 0:
+        couplets_s = (*couplets_s, run.times_s[-1])[-_MOST_COUPLETS:]
+    return Run(1, (beat_s,)) if ventricular else Run(), couplets_s
+
+
+def _weigh(
+    state: RhythmState, limits: Limits, beat_s: float, abnormal: bool
+) -> tuple[tuple[float, ...], tuple[bool, ...], bool]:
+    """The last readable beats, which of them are abnormal, and whether these are too many."""
+    old = sum(at_s < beat_s - _ABNORMAL_WITHIN_S for at_s in state.window_s)
+    times_s = (*state.window_s[old:], beat_s)[-limits.abnormal_n :]
+    flags = (*state.window_abnormal[old:], abnormal)[-limits.abnormal_n :]
+    count = sum(flags)
+    if len(flags) < limits.abnormal_k:
+        return times_s, flags, state.abnormal
+    return times_s, flags, count >= limits.abnormal_k or (state.abnormal and 2 * count > limits.abnormal_k)
+
+
+def _rate(row_s: tuple[float, ...], beats: int) -> float | None:
+    """Mean rate per minute of the last beats in a row, of fewer where there are no more; None with fewer than two."""
+    last = row_s[-beats:]
+    return 60.0 * (len(last) - 1) / (last[-1] - last[0]) if len(last) > 1 else None
+
+
+def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[Reading, ...]:
+    if not _tellable(findings):
+        return tuple(_UNKNOWN.values())
+    silence_s = findings.known_to_s - (state.heard_s[-1] if state.heard_s else state.since_s)
+    slow = {
+        "asystole": _asystole(state, limits, silence_s),
+        "extreme bradycardia": _extreme_bradycardia(state, limits),
+        "pause": _pause(state, limits, silence_s),
+    }
+    if not findings.readable or state.judged_s <= state.since_s:
+        return tuple((_UNKNOWN | slow).values())
+    silent = silence_s >= limits.pause_s
+    fast = (
+        {}
+        if silent
+        else {
+            "extreme tachycardia": _extreme_tachycardia(state, limits),
+            "ventricular tachycardia": _ventricular_tachycardia(state, limits),
+            "high rate": _high_rate(state, limits),
+            "ventricular run": _ventricular_run(state, limits),
+            "bigeminy": _bigeminy(state, limits),
+        }
+    )
+    rest = {
+        "low rate": _low_rate(state, limits),
+        "couplet": _couplets(state, limits),
+        "irregular rhythm": _irregular(state, limits),
+        "not this patient's normal": _abnormal(state, limits),
+    }
+    effort = {}
+    if limits.profile == "exercise":
+        effort = dict(zip(_EXERCISE, exercise_readings(state.exercise, limits), strict=True))
+    return tuple((_ABSENT | slow | fast | rest | effort).values())
+
+
+def _asystole(state: RhythmState, limits: Limits, silence_s: float) -> Reading:
+    if silence_s < limits.asystole_s:
+        return _ABSENT["asystole"] if state.heard_s else _UNKNOWN["asystole"]
+    text = f"No beat for {silence_s:.1f} s; asystole begins at {limits.asystole_s:g} s."
+    return Reading("asystole", True, text, silence_s, limits.asystole_s, state.heard_s[-1:])
+
+
+def _pause(state: RhythmState, limits: Limits, silence_s: float) -> Reading:
+    if not state.heard_s:
+        return _UNKNOWN["pause"]
+    before_s = state.heard_s[-1] - state.heard_s[-2] if len(state.heard_s) > 1 else 0.0
+    if silence_s >= limits.pause_s:
+        text = f"No beat for {silence_s:.1f} s so far; a pause begins at {limits.pause_s:g} s."
+        return Reading("pause", True, text, silence_s, limits.pause_s, state.heard_s[-1:])
+    if before_s >= limits.pause_s:
+        text = f"{before_s:.1f} s between two beats; a pause begins at {limits.pause_s:g} s."
+        return Reading("pause", True, text, before_s, limits.pause_s, state.heard_s[-2:])
+    return _ABSENT["pause"]
+
+
+def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
+    heard_s, beats = state.heard_s, limits.extreme_low_beats
+    if len(heard_s) < beats:
+        return _UNKNOWN["extreme bradycardia"]
+    intervals_s = [after - before for before, after in pairwise(heard_s)]
+    bpm = 60.0 / min(fmean(intervals_s), median(intervals_s))
+    if bpm >= limits.extreme_low_bpm:
+        return _ABSENT["extreme bradycardia"]
+    text = f"{bpm:.1f} per minute over {beats} beats; below {limits.extreme_low_bpm:g} is extreme."
+    return Reading("extreme bradycardia", True, text, bpm, limits.extreme_low_bpm, heard_s)
+
+
+def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
+    return _above("extreme tachycardia", state, limits.extreme_high_beats, limits.extreme_high_bpm, "is extreme")
+
+
+def _high_rate(state: RhythmState, limits: Limits) -> Reading:
+    return _above("high rate", state, RATE_OVER + 1, limits.high_bpm, "is high")
+
+
+def _above(code: str, state: RhythmState, beats: int, limit_bpm: float, judgement: str) -> Reading:
+    bpm = _rate(state.row_s, beats)
+    if bpm is not None and bpm > limit_bpm and len(state.row_s) >= beats:
+        text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} {judgement}."
+        return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
+    absent = bpm is not None and bpm <= limit_bpm and len(state.row_s) >= _LEAST_BEATS
+    return _ABSENT[code] if absent else _UNKNOWN[code]
+
+
+def _low_rate(state: RhythmState, limits: Limits) -> Reading:
+    beats = RATE_OVER + 1
+    bpm = _rate(state.row_s, beats)
+    if bpm is not None and bpm < limits.low_bpm and len(state.row_s) >= beats:
+        text = f"{bpm:.1f} per minute over {beats} beats; below {limits.low_bpm:g} is low."
+        return Reading("low rate", True, text, bpm, limits.low_bpm, state.row_s[-beats:])
+    absent = bpm is not None and bpm >= limits.low_bpm and len(state.row_s) >= _LEAST_BEATS
+    return _ABSENT["low rate"] if absent else _UNKNOWN["low rate"]
+
+
+def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
+    run = state.longest
+    if run.beats < limits.vt_beats:
+        return _ABSENT["ventricular tachycardia"]
+    known = run.intervals_s[1 - limits.vt_beats :]
+    if 2 * len(known) < limits.vt_beats - 1:
+        return _UNKNOWN["ventricular tachycardia"]
+    bpm = 60.0 * len(known) / sum(known)
+    if bpm <= limits.vt_bpm:
+        return _ABSENT["ventricular tachycardia"]
+    text = (
+        f"{run.beats} ventricular-like beats in a row, the last ones at {bpm:.0f} per minute; {limits.vt_beats} above "
+        f"{limits.vt_bpm:g} are a tachycardia."
+    )
+    return Reading("ventricular tachycardia", True, text, bpm, limits.vt_bpm, run.times_s)
+
+
+def _ventricular_run(state: RhythmState, limits: Limits) -> Reading:
+    beats = state.longest.beats
+    if beats < limits.run_beats:
+        return _ABSENT["ventricular run"]
+    text = f"{beats} ventricular-like beats in a row; {limits.run_beats} are a run."
+    return Reading("ventricular run", True, text, float(beats), float(limits.run_beats), state.longest.times_s)
+
+
+def _couplets(state: RhythmState, limits: Limits) -> Reading:
+    count = len(state.couplets_s)
+    if count <= limits.couplets:
+        return _ABSENT["couplet"]
+    text = f"{count} ventricular couplets in the last five minutes; more than {limits.couplets} are told."
+    return Reading("couplet", True, text, float(count), float(limits.couplets), state.couplets_s[-_MOST_EVIDENCE:])
+
+
+def _bigeminy(state: RhythmState, limits: Limits) -> Reading:
+    beats = 2 * limits.bigeminy_pairs
+    if state.alternating < beats:
+        return _ABSENT["bigeminy"]
+    text = f"Every other one of {state.alternating} beats is ventricular-like; {beats} are bigeminy."
+    return Reading("bigeminy", True, text, float(state.alternating), float(beats), state.alternation_s)
+
+
+def _irregular(state: RhythmState, limits: Limits) -> Reading:
+    share = state.irregularity
+    if not isfinite(share):
+        return _UNKNOWN["irregular rhythm"]
+    if share <= limits.irregular_share:
+        return _ABSENT["irregular rhythm"]
+    text = f"Successive intervals differ by {share:.0%} of the mean; above {limits.irregular_share:.0%} is irregular."
+    return Reading("irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-_MOST_EVIDENCE:])
+
+
+def _abnormal(state: RhythmState, limits: Limits) -> Reading:
+    code, flags = "not this patient's normal", state.window_abnormal
+    if len(flags) < limits.abnormal_k:
+        return _UNKNOWN[code]
+    if not state.abnormal:
+        return _ABSENT[code]
+    count = sum(flags)
+    beats_s = tuple(at_s for at_s, flag in zip(state.window_s, flags, strict=True) if flag)
+    text = (
+        f"{count} of the last {len(flags)} readable beats are abnormal; {limits.abnormal_k} of {limits.abnormal_n} are "
+        f"told, until at most {limits.abnormal_k // 2} are."
+    )
+    return Reading(code, True, text, float(count), float(limits.abnormal_k), beats_s[-_MOST_EVIDENCE:])

@@ -1,0 +1,213 @@
+"""Chunks put in order: late, doubled and missing ones, gaps, and pieces of half a second out of them.
+
+Everything the monitor computes is anchored to sample positions: pieces begin at fixed positions of a *segment*, a part
+of a stream with one rate and one set of leads, so that it does not matter how the samples were cut when they came.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError
+from ectopy.monitor.inputs import Chunk
+from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
+
+PIECE_S = 0.5
+LONGEST_CHUNK_S = 60.0
+MOST_LEADS = 16
+LONGEST_FILLED_S = 60.0
+WAIT_S = 2.0
+"""How much signal after a hole is waited for before the hole is a gap."""
+
+_MOST_HELD = 64
+_MOST_MV = 1000.0
+_DAY_S = 86_400.0
+_UNITS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Samples that came before others that belong in front of them."""
+
+    position: int
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Where a stream stands.
+
+    Attributes
+    ----------
+    stream : str
+    rate_hz : float
+    leads : tuple of str
+    origin : int
+        Position of the first sample of the segment.
+    origin_s : float
+        Its stream second.
+    wanted : int
+        Position of the sample that comes next.
+    samples : ndarray of float32, shape (k, leads)
+        Millivolt, of the piece that is not complete.
+    pieces : int
+        Pieces given.
+    held : tuple of Held
+        What lies behind a hole, in order of position.
+    """
+
+    stream: str
+    rate_hz: float
+    leads: tuple[str, ...]
+    origin: int
+    origin_s: float
+    wanted: int
+    samples: NDArray[np.float32]
+    pieces: int = 0
+    held: tuple[Held, ...] = ()
+
+    @classmethod
+    def beginning(cls, chunk: Chunk, origin_s: float) -> Segment:
+        """A segment that begins with a chunk, at a stream second."""
+        none = np.empty((0, len(chunk.leads)), np.float32)
+        return cls(chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.position, origin_s, chunk.position, none)
+
+    def second(self, position: int) -> float:
+        """The stream second of a sample."""
+        return self.origin_s + (position - self.origin) / self.rate_hz
+
+    def piece_begins(self, piece: int) -> int:
+        """Position of the first sample of a piece."""
+        return self.origin + math.ceil(piece * PIECE_S * self.rate_hz)
+
+    def continued_by(self, chunk: Chunk) -> bool:
+        """Whether a chunk belongs to this segment."""
+        return (chunk.stream, chunk.sampling_rate_hz, chunk.leads) == (self.stream, self.rate_hz, self.leads)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came of a chunk.
+
+    Attributes
+    ----------
+    segment : Segment
+    pieces : tuple of ndarray of float32, shape (samples, leads)
+        Complete pieces, in order.
+    late : int
+        Samples that were known already, or whose gap has been given up.
+    gap_s : float
+        Length of the gaps that were filled with nothing.
+    """
+
+    segment: Segment
+    pieces: tuple[NDArray[np.float32], ...]
+    late: int = 0
+    gap_s: float = 0.0
+
+
+def checked(chunk: Chunk) -> NDArray[np.float32]:
+    """The samples of a chunk in millivolt.
+
+    Raises
+    ------
+    DataError
+        If anything about the chunk is impossible; one sentence for the sender.
+    """
+    signal = np.asarray(chunk.signal)
+    if not LOWEST_RATE_HZ <= chunk.sampling_rate_hz <= HIGHEST_RATE_HZ:
+        raise DataError(
+            f"the sampling rate must lie between {LOWEST_RATE_HZ:g} and {HIGHEST_RATE_HZ:g} Hz, not "
+            f"{chunk.sampling_rate_hz:g} Hz."
+        )
+    if not 1 <= len(chunk.leads) <= MOST_LEADS or len(set(chunk.leads)) != len(chunk.leads):
+        raise DataError(f"a chunk needs 1 to {MOST_LEADS} leads with different names, not {list(chunk.leads)}.")
+    if signal.ndim != 2 or signal.shape[1] != len(chunk.leads):
+        raise DataError(
+            f"a chunk of {len(chunk.leads)} leads needs samples of shape (n, {len(chunk.leads)}), not {signal.shape}."
+        )
+    if not 1 <= len(signal) <= LONGEST_CHUNK_S * chunk.sampling_rate_hz:
+        raise DataError(
+            f"a chunk holds 1 sample to {LONGEST_CHUNK_S:g} s, not {len(signal)} samples at "
+            f"{chunk.sampling_rate_hz:g} Hz; send it in parts."
+        )
+    if not 0 <= chunk.position < 2**53:
+        raise DataError(f"the position of a chunk counts samples from 0, and cannot be {chunk.position}.")
+    if chunk.unit not in _UNITS:
+        raise DataError(f"the unit must be one of mV, uV and V, not {chunk.unit!r}.")
+    if not math.isfinite(chunk.received) or (chunk.sent is not None and not math.isfinite(chunk.sent)):
+        raise DataError("the time of a chunk must be a number of seconds since 1970.")
+    if chunk.sent is not None and abs(chunk.sent - chunk.received) > _DAY_S:
+        days = (chunk.sent - chunk.received) / _DAY_S
+        raise DataError(f"the sender's clock is {days:+.1f} days from the monitor's; set it, or send no time.")
+    if signal.dtype.kind not in "fiu":
+        raise DataError(f"samples must be numbers, not {signal.dtype}.")
+    samples = (signal * _UNITS[chunk.unit]).astype(np.float32)
+    samples[~np.isfinite(samples)] = np.nan
+    if np.any(np.abs(samples) > _MOST_MV):
+        highest = float(np.nanmax(np.abs(samples)))
+        raise DataError(f"a sample of {highest:g} mV is no ECG; is the unit really {chunk.unit}?")
+    return samples
+
+
+def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arrived:
+    """Take the samples of a chunk that belongs to the segment.
+
+    Parameters
+    ----------
+    segment : Segment
+    position : int
+    samples : ndarray of float32, shape (n, leads)
+        Millivolt.
+    """
+    known = min(max(segment.wanted - position, 0), len(samples))
+    if known == len(samples):
+        return Arrived(segment, (), late=known)
+    held = (*segment.held, Held(position + known, samples[known:]))
+    segment = replace(segment, held=tuple(sorted(held, key=lambda part: part.position)))
+    arrived = _joined(segment)
+    newest = max((part.position + len(part.samples) for part in arrived.segment.held), default=0)
+    waiting = newest - arrived.segment.wanted > WAIT_S * segment.rate_hz or len(arrived.segment.held) > _MOST_HELD
+    if arrived.segment.held and waiting:
+        rest = give_up_waiting(arrived.segment)
+        arrived = Arrived(rest.segment, arrived.pieces + rest.pieces, 0, rest.gap_s)
+    return replace(arrived, late=known)
+
+
+def give_up_waiting(segment: Segment) -> Arrived:
+    """Take what is missing in front of the held samples for lost; the gap is filled with nothing."""
+    pieces: tuple[NDArray[np.float32], ...] = ()
+    gap_s = 0.0
+    while segment.held:
+        hole = segment.held[0].position - segment.wanted
+        nothing = Held(segment.wanted, np.full((hole, len(segment.leads)), np.nan, np.float32))
+        arrived = _joined(replace(segment, held=(nothing, *segment.held)))
+        segment, pieces, gap_s = arrived.segment, pieces + arrived.pieces, gap_s + hole / segment.rate_hz
+    return Arrived(segment, pieces, gap_s=gap_s)
+
+
+def hole_s(segment: Segment, position: int) -> float:
+    """How much is missing in front of a position, in seconds."""
+    return max(position - segment.wanted, 0) / segment.rate_hz
+
+
+def _joined(segment: Segment) -> Arrived:
+    """What is held and follows without a hole, as pieces."""
+    parts, wanted, held = [segment.samples], segment.wanted, list(segment.held)
+    while held and held[0].position <= wanted:
+        part = held.pop(0)
+        parts.append(part.samples[wanted - part.position :])
+        wanted = max(wanted, part.position + len(part.samples))
+    samples = np.concatenate(parts) if len(parts) > 1 else segment.samples
+    pieces, count = [], segment.pieces
+    used = 0
+    while (size := segment.piece_begins(count + 1) - segment.piece_begins(count)) <= len(samples) - used:
+        pieces.append(samples[used : used + size])
+        used += size
+        count += 1
+    segment = replace(segment, wanted=wanted, samples=samples[used:], pieces=count, held=tuple(held))
+    return Arrived(segment, tuple(pieces))

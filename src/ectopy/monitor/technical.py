@@ -1,0 +1,102 @@
+"""Conditions of the equipment: what keeps the patient from being watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ectopy.monitor.findings import Findings, Reading
+
+NO_DATA_S = 10.0
+CLOCK_OFF_S = 60.0
+CLOCK_JUMP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class TechnicalState:
+    """What is remembered of a stretch in which no lead can be read.
+
+    Attributes
+    ----------
+    unreadable_s : float or None
+        Stream second of its start; None while a lead is readable.
+    off, noisy : bool
+        Whether a lead was off, or noisy, since then.
+    """
+
+    unreadable_s: float | None = None
+    off: bool = False
+    noisy: bool = False
+
+
+def technical_step(state: TechnicalState, findings: Findings) -> tuple[TechnicalState, tuple[Reading, ...]]:
+    """Judge ``lead off`` and ``noise`` from the quality of the leads.
+
+    Both last until a lead is readable again, so that a signal that changes between them is never without one of them.
+    Neither can be told while no second of signal has been judged.
+
+    Parameters
+    ----------
+    state : TechnicalState
+    findings : Findings
+        A lead counts as off where its word is ``lead off``, ``flat``, ``saturated`` or ``missing``.
+
+    Returns
+    -------
+    state : TechnicalState
+    readings : tuple of Reading
+    """
+    words = findings.words
+    if not words:
+        return state, (Reading("lead off", None), Reading("noise", None))
+    if findings.readable:
+        return TechnicalState(), (Reading("lead off", False), Reading("noise", False))
+    noisy = words.count("noisy")
+    since_s = findings.at_s if state.unreadable_s is None else state.unreadable_s
+    state = TechnicalState(since_s, state.off or noisy < len(words), state.noisy or noisy > 0)
+    seconds = findings.at_s - since_s
+    text = f"No lead has been readable for {seconds:.0f} s: now {', '.join(words)}."
+    flags = (("lead off", state.off), ("noise", state.noisy))
+    return state, tuple(
+        Reading(code, True, text, seconds) if present else Reading(code, False) for code, present in flags
+    )
+
+
+def no_data(now: float, since: float) -> Reading:
+    """Judge ``no data``.
+
+    Parameters
+    ----------
+    now, since : float
+        The time, and when the newest samples came, or watching began; seconds since 1970.
+    """
+    seconds = now - since
+    if seconds < NO_DATA_S:
+        return Reading("no data", False)
+    return Reading("no data", True, f"No samples for {seconds:.0f} s.", seconds, NO_DATA_S)
+
+
+def clock(sent: float | None, expected: float | None, received: float) -> Reading:
+    """Judge ``clock`` when samples come.
+
+    Parameters
+    ----------
+    sent : float or None
+        Time of the newest sample by the sender's clock, seconds since 1970; None where the sender has none.
+    expected : float or None
+        What it should be after the samples before it: the time then, and the samples since by their rate. None for the
+        first ones.
+    received : float
+        When they came, by the monitor's clock.
+    """
+    if sent is None:
+        return Reading("clock", None)
+    off = sent - received
+    if abs(off) > CLOCK_OFF_S:
+        side = "ahead of" if off > 0 else "behind"
+        text = f"The sender's clock is {abs(off):.0f} s {side} the monitor's."
+        return Reading("clock", True, text, abs(off), CLOCK_OFF_S)
+    jump = 0.0 if expected is None else sent - expected
+    if abs(jump) > CLOCK_JUMP_S:
+        text = f"The sender's clock has jumped {'forwards' if jump > 0 else 'back'} by {abs(jump):.1f} s."
+        return Reading("clock", True, text, abs(jump), CLOCK_JUMP_S)
+    return Reading("clock", False)

@@ -1,0 +1,289 @@
+"""The page on alarms: each with its strip, its evidence, its rule, and the command that shows it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy import __version__
+from ectopy.detector import Verdict
+from ectopy.files import check_writable, write_text
+from ectopy.judgement import SYMBOLS
+from ectopy.monitor import AlarmChanged, BeatJudged, Limits
+from ectopy.monitor.alarm import Alarm
+from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.events import Evidence
+from ectopy.report import paper, words
+from ectopy.report.pages import Tile, render, require_extra
+from ectopy.report.paper import Mark, Strip
+from ectopy.report.strips import STRIP_S
+from ectopy.signal import FilterSettings, filter_signal
+from ectopy.signal.quality import Stretch
+from ectopy.statements import STATEMENTS
+from ectopy.watching.album import LONGEST_S, MOST_STRIPS, Album, Picture
+from ectopy.watching.tally import Tally
+
+MOST_LEADS = 3
+_FILTERS = FilterSettings()
+_LIMITS = (
+    "Alarms come from rules and from beats unlike this patient's normal ones. They are no diagnosis, and no conformity "
+    "to a standard is claimed.",
+    "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was watched, for the page.
+
+    Attributes
+    ----------
+    source : str
+    from_s, to_s : float
+        Stream seconds.
+    sampling_rate_hz : float
+    leads : tuple of str
+    limits : Limits
+    baseline : str
+        One sentence on the patient's normal.
+    bundle, digest : str
+        The detector, and the SHA-256 of its bundle.
+    replay : callable
+        Gives the command that shows a change of an alarm again; None where there is none.
+    """
+
+    source: str
+    from_s: float
+    to_s: float
+    sampling_rate_hz: float
+    leads: tuple[str, ...]
+    limits: Limits
+    baseline: str
+    bundle: str
+    digest: str
+    replay: Callable[[AlarmChanged], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """One alarm, when it was raised or returned."""
+
+    name: str
+    title: str
+    priority: str
+    when: str
+    text: str
+    facts: tuple[tuple[str, str], ...]
+    strips: tuple[str, ...]
+    beats: tuple[_Beat, ...]
+    command: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    """A beat that counts as evidence, lead by lead."""
+
+    caption: str
+    drawings: tuple[str, ...]
+
+
+def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> None:
+    """Write a page on alarms: what was raised when, and the strips at true scale.
+
+    Parameters
+    ----------
+    path : Path
+        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+    watched : Watched
+    tally : Tally
+    album : Album
+        Closed.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    MissingExtraError
+        If the ``report`` extra is not installed.
+    """
+    require_extra()
+    check_writable(path)
+    write_text(
+        path,
+        render(
+            "alarms.html.jinja",
+            subject=watched.source.rstrip("/").rpartition("/")[2],
+            facts=_facts(watched),
+            tiles=_tiles(watched, tally),
+            rows=[_row(alarm, album) for alarm in album.alarms.values()],
+            raised=tally.raised.total(),
+            cards=[_card(picture, watched) for picture in album.pictures],
+            most_strips=MOST_STRIPS,
+            longest_s=LONGEST_S,
+            hidden_leads=max(len(watched.leads) - MOST_LEADS, 0),
+            patient_limits=[(field.name, getattr(watched.limits, field.name)) for field in fields(watched.limits)],
+            paper_style=paper.STYLE,
+            limits=_LIMITS,
+            statements=STATEMENTS,
+        ),
+    )
+
+
+# Numbers
+
+
+def _facts(watched: Watched) -> list[tuple[str, str]]:
+    return [
+        ("Source", watched.source),
+        ("Watched", f"{words.elapsed(watched.from_s)} to {words.elapsed(watched.to_s)} (hours:minutes:seconds)"),
+        ("Leads", f"{', '.join(watched.leads)}, {watched.sampling_rate_hz:g} Hz"),
+        ("Patient's normal", watched.baseline),
+        ("Detector", f"{watched.bundle}, SHA-256 {watched.digest}"),
+        ("Software", f"Ectopy {__version__}"),
+    ]
+
+
+def _tiles(watched: Watched, tally: Tally) -> tuple[Tile, ...]:
+    abnormal = f"beats, {words.percent(tally.abnormal, tally.beats)}"
+    return (
+        *(
+            Tile(f"{priority.name.capitalize()} priority", words.count(tally.raised[priority]), "alarms raised")
+            for priority in sorted(Priority, reverse=True)
+        ),
+        Tile("Watched", words.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
+        Tile("Beats", words.count(tally.beats), f"of which {words.count(tally.unreadable)} are not readable"),
+        Tile("Abnormal", words.count(tally.abnormal), abnormal, Verdict.ABNORMAL),
+    )
+
+
+def _row(alarm: Alarm, album: Album) -> dict[str, str]:
+    pictured = [picture for picture in album.pictures if picture.event.transition.alarm.number == alarm.number]
+    return {
+        "number": str(alarm.number),
+        "raised": words.elapsed(alarm.raised_s),
+        "lasted": alarm.state if alarm.ended_s is None else words.seconds(alarm.ended_s - alarm.raised_s),
+        "priority": alarm.priority.name.lower(),
+        "title": CONDITIONS[alarm.condition].title,
+        "text": alarm.reading.text,
+        "card": _name(pictured[0].event) if pictured else "",
+    }
+
+
+def _card(picture: Picture, watched: Watched) -> _Card:
+    event = picture.event
+    alarm = event.transition.alarm
+    condition, reading = CONDITIONS[alarm.condition], alarm.latest
+    name = _name(event)
+    unit = f" {condition.unit}".rstrip()
+    facts = [("Rule", condition.definition), ("Source", condition.source)]
+    if reading.value is not None:
+        facts.append(("Measured", f"{reading.value:.4g}{unit}"))
+    if reading.limit is not None:
+        facts.append(("Limit", f"{reading.limit:.4g}{unit}"))
+    since_s = _since_s(alarm)
+    facts.append(("Evidence", f"from {words.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
+    return _Card(
+        name,
+        f"{condition.title} {event.transition.change}",
+        alarm.priority.name.lower(),
+        words.elapsed(event.at_s),
+        reading.text,
+        tuple(facts),
+        tuple(_strips(picture, name)),
+        tuple(_beats(event.evidence, name)) if event.evidence else (),
+        watched.replay(event),
+    )
+
+
+def _since_s(alarm: Alarm) -> float:
+    return min((*alarm.latest.beats_s, alarm.present_s))
+
+
+def _name(event: AlarmChanged) -> str:
+    return f"alarm-{event.transition.alarm.number}-{event.transition.number}"
+
+
+# Figures
+
+
+def _strips(picture: Picture, name: str) -> list[str]:
+    """The strip in lines as long as the strips of other pages."""
+    rate_hz = picture.recording.sampling_rate_hz
+    cleaned = filter_signal(picture.recording.signal[:, :MOST_LEADS], rate_hz, _FILTERS)
+    signal = cleaned.with_gaps()
+    times_s = picture.begins_s + np.arange(signal.shape[1]) / cleaned.rate_hz
+    alarm = picture.event.transition.alarm
+    title = CONDITIONS[alarm.condition].title
+    edges = [*np.arange(picture.start_s, picture.end_s, STRIP_S).tolist(), picture.end_s]
+    return [
+        paper.strip(
+            _strip(picture, start_s, end_s, times_s, signal, (_since_s(alarm), picture.event.at_s)),
+            f"{name}-{line}",
+            f"{title}: ECG from {words.elapsed(start_s)} to {words.elapsed(end_s)}.",
+        )
+        for line, (start_s, end_s) in enumerate(pairwise(edges))
+    ]
+
+
+def _strip(
+    picture: Picture,
+    start_s: float,
+    end_s: float,
+    times_s: NDArray[np.float64],
+    signal: NDArray[np.float64],
+    there_s: tuple[float, float],
+) -> Strip:
+    shown = (times_s >= start_s) & (times_s <= end_s)
+    return Strip(
+        start_s=start_s,
+        end_s=end_s,
+        signal=signal[:, shown],
+        times_s=times_s[shown],
+        leads=picture.recording.leads[:MOST_LEADS],
+        band=words.band(_FILTERS),
+        marks=tuple(_mark(beat) for beat in picture.beats if start_s <= beat.beat_s < end_s),
+        doubts=tuple(stretch for stretch in _doubts(picture) if stretch.start_s < end_s and stretch.end_s > start_s),
+        highlight=there_s if there_s[0] < end_s and there_s[1] > start_s else None,
+    )
+
+
+def _mark(beat: BeatJudged) -> Mark:
+    symbol = "?" if beat.verdict == Verdict.UNREADABLE else SYMBOLS.get(beat.hint, "N")
+    return Mark(beat.beat_s, symbol, beat.verdict, np.nan if beat.interval_s is None else beat.interval_s)
+
+
+def _doubts(picture: Picture) -> list[Stretch]:
+    doubts = []
+    for index, lead in enumerate(picture.recording.leads[:MOST_LEADS]):
+        changes = [change for change in picture.quality if change.lead == lead]
+        ends_s = [*(change.since_s for change in changes[1:]), picture.end_s]
+        doubts += [
+            Stretch(index, change.since_s, end_s, change.word, change.index)
+            for change, end_s in zip(changes, ends_s, strict=False)
+            if change.word != "good"
+        ]
+    return doubts
+
+
+def _beats(evidence: Evidence, name: str) -> list[_Beat]:
+    return [
+        _Beat(
+            f"at {second:.1f} s, differs by up to {np.nanmax(error[:MOST_LEADS]):.2f} mV",
+            tuple(
+                paper.template(
+                    evidence.reconstruction[beat, lead],
+                    evidence.leads[lead],
+                    f"{name}-beat-{beat}-{lead}",
+                    f"The beat at {words.elapsed(second)} on a normal one in {evidence.leads[lead]}.",
+                    evidence.samples[beat, lead],
+                )
+                for lead in range(len(evidence.leads))[:MOST_LEADS]
+            ),
+        )
+        for beat, (second, error) in enumerate(zip(evidence.beats_s.tolist(), evidence.error, strict=True))
+    ]

@@ -1,0 +1,77 @@
+"""An outbox in memory, for the time in which the store is away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ectopy.service.outbox import Delivery, DeliveryState
+
+_LEASE_S = 60.0
+
+
+class MemoryOutbox:
+    """Messages that wait in memory; `ectopy.service.outbox.Outbox` says what it does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._messages: dict[str, Delivery] = {}
+
+    def put(self, deliveries: Iterable[Delivery]) -> None:
+        """Add messages; one that is there already stays as it is."""
+        with self._lock:
+            for delivery in deliveries:
+                self._messages.setdefault(delivery.key, delivery)
+
+    def outcome(self, delivery: Delivery) -> Delivery:
+        """What has become of a message so far."""
+        with self._lock:
+            return self._messages.get(delivery.key, delivery)
+
+    def forget(self, deliveries: Iterable[Delivery]) -> None:
+        """Messages that are kept elsewhere now."""
+        with self._lock:
+            for delivery in deliveries:
+                self._messages.pop(delivery.key, None)
+
+    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
+        """Messages that are due; nobody else gets them for a minute."""
+        with self._lock:
+            due = [
+                message
+                for message in self._messages.values()
+                if message.state is DeliveryState.WAITING
+                and (message.target, message.high) == (target, high)
+                and message.due <= now
+            ]
+            claimed = sorted(due, key=lambda message: (message.created, message.key))[:most]
+            for message in claimed:
+                self._messages[message.key] = replace(message, due=now + _LEASE_S)
+            return claimed
+
+    def succeeded(self, key: str, now: float, receipt: str) -> None:
+        """A message has been taken."""
+        self._change(key, state=DeliveryState.DELIVERED, receipt=receipt, error="")
+
+    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
+        """An attempt has failed; the next one at `due`, or none any more."""
+        if due is None:
+            self._change(key, state=DeliveryState.DEAD, error=error)
+        else:
+            self._change(key, error=error, due=due)
+
+    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
+        """Messages of high priority that are so old and not taken."""
+        with self._lock:
+            return [
+                message
+                for message in self._messages.values()
+                if message.high and message.created <= now - longer_than_s and message.state is DeliveryState.WAITING
+            ]
+
+    def _change(self, key: str, **outcome: object) -> None:
+        with self._lock:
+            message = self._messages.get(key)
+            if message is not None:
+                self._messages[key] = replace(message, attempts=message.attempts + 1, **outcome)  # type: ignore[arg-type]

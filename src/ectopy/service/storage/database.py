@@ -1,0 +1,170 @@
+"""A database by URL: opened, brought to the present tables, and asked in transactions that fail with one error."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.engine import URL
+
+from ectopy.errors import MissingExtraError, SettingError, StorageError
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+_ADVICE = "give sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_BEGIN = "sqlite_begin"
+
+# Of PostgreSQL's advisory locks, the one whose holder writes; any number that is always the same.
+_WRITER = 0xEC70
+
+# A server that is gone shall be an error within seconds, not hang the monitor.
+_CONNECT = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+
+# FULL makes each commit wait for the disk, so that a power cut loses nothing acknowledged either; to outlive the
+# kill of the process NORMAL would do. The commit of half a second of 500 patients changes some 8 MB, most of them in
+# the same pages as the one before; they are moved into the main file once for several commits.
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA wal_autocheckpoint=4000",
+)
+
+
+class Database:
+    """Transactions of one database.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
+
+    Raises
+    ------
+    SettingError
+        If the URL is of neither kind.
+    MissingExtraError
+        If it is PostgreSQL's and its driver is not installed.
+    StorageError
+        If it cannot be opened, or a newer version of Ectopy has made it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _parsed(url)
+        if self._url.get_backend_name() == SQLITE:
+            self._engine = sa.create_engine(self._url, paramstyle="named")
+            sa.event.listen(self._engine, "connect", _prepare)
+            sa.event.listen(self._engine, "begin", _begin)
+            self._reader = self._engine.execution_options(**{_BEGIN: "BEGIN"})
+        else:
+            self._engine = _postgresql(self._url)
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        try:
+            self._upgrade()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that sees the database at one moment, and holds nobody up.
+
+        Raises
+        ------
+        StorageError
+            If the database fails.
+        """
+        with self._telling(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that is the only one to write; it is committed at the end of the block, or undone as a whole.
+
+        Raises
+        ------
+        StorageError
+            If the database fails. Where that was during the commit itself, it may yet have happened.
+        """
+        with self._telling(), self._engine.begin() as connection:
+            # One after the other: ids become visible in ascending order, so nobody who reads on from one misses any.
+            if connection.dialect.name == POSTGRESQL:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
+            yield connection
+
+    def _upgrade(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        with self.writing() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+            if present == ScriptDirectory.from_config(config).get_current_head():
+                return
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise StorageError(
+                    f"{self._name} was made by another version of Ectopy (tables of version {present}); "
+                    "install that version or a newer one, or name another database."
+                ) from error
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            cause = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
+            reason = cause.strip().partition("\n")[0].rstrip(".")
+            raise StorageError(
+                f"the database {self._name} fails: {reason}; nothing was half written, try again when it is back."
+            ) from error
+
+    @property
+    def _name(self) -> str:
+        return self._url.render_as_string(hide_password=True)
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise SettingError(f"{text!r} is no URL of a database; {_ADVICE}.") from error
+    kind = url.get_backend_name()
+    if kind == POSTGRESQL:
+        return url.set(drivername="postgresql+psycopg")
+    if kind != SQLITE:
+        raise SettingError(f"databases of the kind {kind!r} are not supported; {_ADVICE}.")
+    if url.database in (None, "", ":memory:"):
+        raise SettingError(f"{text!r} names no file, and in memory nothing would outlive the process; {_ADVICE}.")
+    return url
+
+
+def _postgresql(url: URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=_CONNECT)
+    except ImportError as error:
+        raise MissingExtraError.of("postgres", "a PostgreSQL database") from error
+
+
+def _prepare(connection: sqlite3.Connection, record: object) -> None:
+    # Python would begin transactions only at the first change, and then fail where it cannot become the writer.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE"))

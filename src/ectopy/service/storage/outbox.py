@@ -1,0 +1,94 @@
+"""The outbox as a table of the store; `ectopy.service.outbox.Outbox` says what it does."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from ectopy.service.outbox import Delivery, DeliveryState
+from ectopy.service.storage.database import Database
+from ectopy.service.storage.tables import deliveries
+
+LEASE_S = 60.0
+
+_COLUMN = deliveries.c
+_DELIVERY = [_COLUMN[field.name] for field in fields(Delivery)]
+_NOT_TAKEN = _COLUMN.state != DeliveryState.DELIVERED.value
+
+
+class StoredOutbox:
+    """Messages that wait in a database, where several workers may fetch them.
+
+    Every method raises `StorageError` if the database fails.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
+        """Messages for a target, all of high priority or all others, that are due, oldest first.
+
+        Nobody else gets them for a minute. One of which it is not said by then what became of it is due again.
+        """
+        query = (
+            sa.select(*_DELIVERY)
+            .where(
+                _COLUMN.state == DeliveryState.WAITING.value,
+                _COLUMN.target == target,
+                _COLUMN.high == high,
+                _COLUMN.due <= now,
+            )
+            .order_by(_COLUMN.created, _COLUMN.key)
+            .limit(most)
+        )
+        with self._database.writing() as connection:
+            claimed = [_delivery(row) for row in connection.execute(query)]
+            if claimed:
+                keys = [delivery.key for delivery in claimed]
+                connection.execute(sa.update(deliveries).where(_COLUMN.key.in_(keys)).values(due=now + LEASE_S))
+        return claimed
+
+    def succeeded(self, key: str, now: float, receipt: str) -> None:
+        """A message has been taken."""
+        self._attempted(key, {"state": DeliveryState.DELIVERED.value, "error": "", "receipt": receipt, "ended": now})
+
+    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
+        """An attempt has failed; the next one at `due`, or none any more. What was taken meanwhile stays so."""
+        if due is None:
+            self._attempted(key, {"state": DeliveryState.DEAD.value, "error": error, "ended": now})
+        else:
+            self._attempted(key, {"error": error, "due": due})
+
+    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
+        """Messages of high priority that are so old and not taken, nor any later one about the same patient.
+
+        That is: since `created`, no target has taken a message of high priority about the patient.
+        """
+        other = deliveries.alias()
+        reached = sa.exists().where(
+            other.c.patient == _COLUMN.patient,
+            other.c.ended >= _COLUMN.created,
+            other.c.state == DeliveryState.DELIVERED.value,
+            other.c.high,
+        )
+        return self._read(_NOT_TAKEN, _COLUMN.high, _COLUMN.created <= now - longer_than_s, ~reached)
+
+    def dead(self) -> list[Delivery]:
+        """Messages that are given up, oldest first."""
+        return self._read(_COLUMN.state == DeliveryState.DEAD.value)
+
+    def _attempted(self, key: str, outcome: dict[str, Any]) -> None:
+        attempt = sa.update(deliveries).where(_COLUMN.key == key, _NOT_TAKEN)
+        with self._database.writing() as connection:
+            connection.execute(attempt.values(outcome | {"attempts": _COLUMN.attempts + 1}))
+
+    def _read(self, *conditions: sa.ColumnElement[bool]) -> list[Delivery]:
+        query = sa.select(*_DELIVERY).where(*conditions).order_by(_COLUMN.created, _COLUMN.key)
+        with self._database.reading() as connection:
+            return [_delivery(row) for row in connection.execute(query)]
+
+
+def _delivery(row: sa.Row[*tuple[Any, ...]]) -> Delivery:
+    return Delivery(**{**row._mapping, "state": DeliveryState(row.state)})

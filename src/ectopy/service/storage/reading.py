@@ -1,0 +1,226 @@
+"""Reads what is stored, within a transaction of the caller."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.formats.leads import millivolt
+from ectopy.monitor import codec
+from ectopy.monitor.alarm import Phase, Transition
+from ectopy.monitor.events import AlarmChanged, BeatJudged
+from ectopy.monitor.inputs import Chunk, Input
+from ectopy.service.storage import tables
+from ectopy.service.storage.records import Restored, StoredAlarm, StoredBeat, StoredEvent, Waveform
+
+MOST_SAMPLES = 10_000_000
+
+
+def patient_id(connection: sa.Connection, patient: str) -> int:
+    """Number of a patient in the tables.
+
+    Raises
+    ------
+    DataError
+        If the patient is not enrolled.
+    """
+    query = sa.select(tables.patients.c.id).where(tables.patients.c.patient == patient)
+    found: int | None = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise DataError(f"patient {patient!r} is not enrolled; enrol the patient first.")
+    return found
+
+
+def read_inputs(connection: sa.Connection, patient: int, after: int) -> Iterator[tuple[int, Input]]:
+    """Inputs with their numbers, in order."""
+    chunk, stream, entry = tables.waveforms.c, tables.streams.c, tables.journal.c
+    chunks = connection.execute(
+        sa.select(tables.waveforms, stream.stream, stream.sampling_rate_hz, stream.leads, stream.unit)
+        .join(tables.streams)
+        .where(chunk.patient_id == patient, chunk.number > after)
+        .order_by(chunk.number)
+    )
+    entries = connection.execute(
+        sa.select(entry.number, entry.kind, entry.body)
+        .where(entry.patient_id == patient, entry.number > after)
+        .order_by(entry.number)
+    )
+    return heapq.merge(
+        ((row.number, _chunk(row)) for row in chunks),
+        ((row.number, codec.decode(codec.INPUTS[row.kind], row.body)) for row in entries),
+        key=lambda pair: pair[0],
+    )
+
+
+def restore(connection: sa.Connection, patient: str) -> Restored:
+    """Newest snapshot of a patient, and what came after it."""
+    number = patient_id(connection, patient)
+    columns = tables.snapshots.c
+    found = connection.execute(
+        sa.select(columns.number, columns.state).where(columns.patient_id == number)
+    ).one_or_none()
+    last, state = (0, None) if found is None else (found.number, bytes(found.state))
+    inputs = []
+    for expected, (place, given) in enumerate(read_inputs(connection, number, after=last), last + 1):
+        if place != expected:
+            raise StorageError(f"input {expected} of patient {patient!r} is missing; restore a copy of the database.")
+        inputs.append(given)
+    return Restored(state, tuple(inputs), last + len(inputs) + 1)
+
+
+def read_waveform(connection: sa.Connection, patient: str, stream: str, start: int, stop: int) -> Waveform:
+    """Samples from `start` to before `stop`; see `Store.waveform`."""
+    if not 0 < stop - start <= MOST_SAMPLES:
+        raise SettingError(f"from {start} to {stop} are not 1 to {MOST_SAMPLES} samples; ask for so many at a time.")
+    chunk, layout = tables.waveforms.c, tables.streams.c
+    layouts = connection.execute(
+        sa.select(tables.streams)
+        .where(layout.patient_id == patient_id(connection, patient), layout.stream == stream)
+        .order_by(layout.id)
+    ).all()
+    if not layouts:
+        raise DataError(f"patient {patient!r} has no stream {stream!r}; name one that was sent.")
+    chunks = [
+        row
+        for each in layouts
+        for row in connection.execute(
+            sa.select(tables.waveforms, layout.sampling_rate_hz, layout.leads, layout.unit)
+            .join(tables.streams)
+            .where(
+                chunk.stream_id == each.id,
+                chunk.position > start - each.longest,
+                chunk.position < stop,
+                chunk.position + chunk.samples > start,
+            )
+        )
+    ]
+    chunks.sort(key=lambda row: row.number)
+    rate = (chunks or layouts)[0].sampling_rate_hz
+    leads = tuple(dict.fromkeys(lead for row in layouts if row.sampling_rate_hz == rate for lead in _leads(row)))
+    signal = np.full((stop - start, len(leads)), np.nan, np.float32)
+    # The first chunk that tells of a sample counts, so it is the last one to be put in.
+    for row in reversed([row for row in chunks if row.sampling_rate_hz == rate]):
+        _put(signal, leads, row, start)
+    return Waveform(start, signal, rate, leads)
+
+
+def read_beats(connection: sa.Connection, patient: str, start: float, stop: float) -> list[StoredBeat]:
+    """Beats of a stretch of time; see `Store.beats`."""
+    beat = tables.beats.c
+    rows = connection.execute(
+        sa.select(tables.beats)
+        .where(beat.patient_id == patient_id(connection, patient), beat.time >= start, beat.time < stop)
+        .order_by(beat.time, beat.number)
+    )
+    return [StoredBeat(row.time, _beat(row)) for row in rows]
+
+
+def read_events(
+    connection: sa.Connection, after: int, patient: str | None, kinds: Sequence[str], limit: int
+) -> list[StoredEvent]:
+    """Events in the order of storage; see `Store.events`."""
+    event = tables.events.c
+    query = (
+        sa.select(event.id, tables.patients.c.patient, event.time, event.kind, event.body)
+        .join_from(tables.events, tables.patients)
+        .where(event.id > after)
+        .order_by(event.id)
+        .limit(limit)
+    )
+    if patient is not None:
+        query = query.where(event.patient_id == patient_id(connection, patient))
+    if kinds:
+        query = query.where(event.kind.in_(kinds))
+    return [
+        StoredEvent(row.id, row.patient, row.time, codec.decode(codec.EVENTS[row.kind], row.body))
+        for row in connection.execute(query)
+    ]
+
+
+def read_alarms(
+    connection: sa.Connection, patient: str | None, number: int | None = None, active_only: bool = False
+) -> list[StoredAlarm]:
+    """Alarms as they stand, by patient and number; see `Store.alarms`."""
+    alarm, event = tables.alarms.c, tables.events.c
+    query = (
+        sa.select(tables.patients.c.patient, alarm.origin, event.body)
+        .join_from(tables.alarms, tables.patients)
+        .join(tables.events, sa.and_(event.patient_id == alarm.patient_id, event.number == alarm.event))
+        .order_by(alarm.patient_id, alarm.number)
+    )
+    if patient is not None:
+        query = query.where(alarm.patient_id == patient_id(connection, patient))
+    if number is not None:
+        query = query.where(alarm.number == number)
+    if active_only:
+        query = query.where(alarm.phase != Phase.END.value)
+    return [
+        StoredAlarm(row.patient, row.origin, codec.decode(AlarmChanged, row.body).transition.alarm)
+        for row in connection.execute(query)
+    ]
+
+
+def read_alarm_log(connection: sa.Connection, patient: str) -> list[Transition]:
+    """All that ever happened to the alarms of a patient, in order."""
+    log, event = tables.alarm_log.c, tables.events.c
+    query = (
+        sa.select(event.body)
+        .join_from(
+            tables.alarm_log, tables.events, sa.and_(event.patient_id == log.patient_id, event.number == log.event)
+        )
+        .where(log.patient_id == patient_id(connection, patient))
+        .order_by(log.number)
+    )
+    return [codec.decode(AlarmChanged, body).transition for body in connection.scalars(query)]
+
+
+def _leads(row: sa.Row[*tuple[Any, ...]]) -> tuple[str, ...]:
+    return tuple(json.loads(row.leads))
+
+
+def _signal(row: sa.Row[*tuple[Any, ...]]) -> NDArray[np.float32]:
+    return np.frombuffer(row.signal, "<f4").reshape(row.samples, -1).astype(np.float32)
+
+
+def _chunk(row: sa.Row[*tuple[Any, ...]]) -> Chunk:
+    return Chunk(
+        row.position,
+        _signal(row),
+        row.sampling_rate_hz,
+        _leads(row),
+        row.received,
+        row.sent,
+        row.stream,
+        row.unit,
+    )
+
+
+def _put(signal: NDArray[np.float32], leads: Sequence[str], row: sa.Row[*tuple[Any, ...]], start: int) -> None:
+    first, last = max(row.position, start), min(row.position + row.samples, start + len(signal))
+    columns = [leads.index(lead) for lead in _leads(row)]
+    scale = np.float32(millivolt(row.unit) or np.nan)
+    signal[first - start : last - start, columns] = _signal(row)[first - row.position : last - row.position] * scale
+
+
+def _beat(row: sa.Row[*tuple[Any, ...]]) -> BeatJudged:
+    return BeatJudged(
+        number=row.number,
+        at_s=row.at_s,
+        beat_s=row.beat_s,
+        position=row.position,
+        interval_s=row.interval_s,
+        verdict=row.verdict,
+        hint=row.hint,
+        score=row.score,
+        p_value=row.p_value,
+        threshold=math.nan if row.threshold is None else row.threshold,
+        reason=row.reason,
+    )

@@ -1,0 +1,339 @@
+"""The store: everything that is to outlive the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+import sqlalchemy as sa
+
+from ectopy.errors import DataError, SettingError
+from ectopy.monitor.alarm import Transition
+from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.inputs import Action, Input
+from ectopy.service.storage import reading, retention, tables
+from ectopy.service.storage.database import Database
+from ectopy.service.storage.outbox import StoredOutbox
+from ectopy.service.storage.records import (
+    AuditEntry,
+    Device,
+    Forgotten,
+    HandedOrder,
+    Patient,
+    Restored,
+    Stepped,
+    StoredAlarm,
+    StoredBeat,
+    StoredEvent,
+    Waveform,
+)
+from ectopy.service.storage.writing import Writer, upsert
+
+MOST_ROWS = 1000
+
+_LONGEST_NAME = 200
+
+
+class Store:
+    """A database of patients, what they sent, and what the monitor made of it.
+
+    Every method is one transaction (but `forget`, which is many small ones), may be called from any thread, and
+    raises `StorageError` if the database fails. Then nothing of it was stored; where the commit itself failed, perhaps
+    all was. The store goes on with the next call once the database is back.
+
+    Attributes
+    ----------
+    outbox : StoredOutbox
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer = Writer(database)
+        self.outbox = StoredOutbox(database)
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open a database; a new one gets its tables, one of an older version is brought to this one.
+
+        Parameters
+        ----------
+        url : str
+            ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/DATABASE``.
+
+        Raises
+        ------
+        SettingError
+            If the URL is neither.
+        MissingExtraError
+            If it is of PostgreSQL and its driver is not installed.
+        StorageError
+            If it cannot be opened, or a newer version of Ectopy has made it.
+        """
+        return cls(Database(url))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Patients and their devices
+
+    def enrol(self, patient: str, now: float, name: str = "") -> None:
+        """Add a patient, or give one that is there another name.
+
+        Raises
+        ------
+        SettingError
+            If `patient` is not 1 to 200 printable characters.
+        """
+        _check_name(patient)
+        with self._database.writing() as connection:
+            statement = upsert(connection, tables.patients).values(patient=patient, name=name, enrolled=now)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["patient"], set_={"name": statement.excluded.name})
+            )
+
+    def patients(self) -> list[Patient]:
+        """All patients, in the order of enrolment."""
+        columns = tables.patients.c
+        query = sa.select(columns.patient, columns.name, columns.enrolled).order_by(columns.id)
+        with self._database.reading() as connection:
+            return [Patient(*row) for row in connection.execute(query)]
+
+    def attach(self, device: str, patient: str | None, now: float) -> None:
+        """Attach a device to a patient, or to none any more.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        SettingError
+            If `device` is not 1 to 200 printable characters.
+        """
+        _check_name(device)
+        with self._database.writing() as connection:
+            wearer = None if patient is None else reading.patient_id(connection, patient)
+            statement = upsert(connection, tables.devices).values(device=device, patient_id=wearer, since=now)
+            changed = {"patient_id": wearer, "since": now}
+            connection.execute(statement.on_conflict_do_update(index_elements=["device"], set_=changed))
+
+    def devices(self) -> list[Device]:
+        """All devices, by name."""
+        query = (
+            sa.select(tables.devices.c.device, tables.patients.c.patient, tables.devices.c.since)
+            .outerjoin_from(tables.devices, tables.patients)
+            .order_by(tables.devices.c.device)
+        )
+        with self._database.reading() as connection:
+            return [Device(*row) for row in connection.execute(query)]
+
+    # What the monitors are told, and what they say
+
+    def write(self, steps: Sequence[Stepped]) -> None:
+        """Store all of `steps`, or nothing of them.
+
+        When it returns they outlive the kill of the process, and a power cut if the disk keeps its promises. What is
+        stored already is left out - inputs and events of the same patient and number, deliveries of the same key - so
+        the same steps may be written again after an error, and by a monitor that folds its journal once more.
+
+        Raises
+        ------
+        DataError
+            If a patient is not enrolled, inputs are left out, or something cannot be encoded; it names the patient.
+        StorageError
+            If the database fails, or another process has written for one of the patients meanwhile.
+        """
+        self._writer.write(steps)
+
+    def restore(self, patient: str) -> Restored:
+        """From what the monitor of a patient goes on.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        StorageError
+            If an input is missing.
+        """
+        with self._database.reading() as connection:
+            return reading.restore(connection, patient)
+
+    def inputs(self, patient: str) -> Iterator[Input]:
+        """Everything the monitor of a patient was told and that is still stored, in order; read as it is wanted.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            for _, given in reading.read_inputs(connection, reading.patient_id(connection, patient), after=0):
+                yield given
+
+    def waveform(self, patient: str, stream: str, start: int, stop: int) -> Waveform:
+        """Samples of a stream from position `start` to before `stop`.
+
+        Of a sample that was sent twice the first counts. If the sampling rate has changed in the stretch, it is that of
+        its first chunk, and the others are left out.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled, or has no such stream.
+        SettingError
+            If these are not 1 to 10 million samples.
+        """
+        with self._database.reading() as connection:
+            return reading.read_waveform(connection, patient, stream, start, stop)
+
+    def beats(self, patient: str, start: float, stop: float) -> list[StoredBeat]:
+        """Judged beats from a time to before another, seconds since 1970, in order.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_beats(connection, patient, start, stop)
+
+    def events(
+        self, after: int = 0, patient: str | None = None, kinds: Sequence[str] = (), limit: int = MOST_ROWS
+    ) -> list[StoredEvent]:
+        """The first events but beats whose id is larger than `after`, in the order in which they were stored.
+
+        Parameters
+        ----------
+        after : int
+            Id of the last one that is known.
+        patient : str or None
+            None = of all.
+        kinds : sequence of str
+            Of `ectopy.monitor.codec.EVENTS`; empty = all.
+        limit : int
+            At most so many.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_events(connection, after, patient, kinds, limit)
+
+    # Alarms
+
+    def alarms(self, patient: str | None = None, active_only: bool = False) -> list[StoredAlarm]:
+        """Alarms as they stand, of one patient or of all; `active_only` leaves out those that have ended.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_alarms(connection, patient, active_only=active_only)
+
+    def alarm(self, patient: str, number: int) -> StoredAlarm:
+        """One alarm as it stands.
+
+        Raises
+        ------
+        DataError
+            If there is none of this number.
+        """
+        with self._database.reading() as connection:
+            found = reading.read_alarms(connection, patient, number)
+        if not found:
+            raise DataError(f"patient {patient!r} has no alarm {number}; list the alarms to see which there are.")
+        return found[0]
+
+    def alarm_log(self, patient: str) -> list[Transition]:
+        """Everything that ever happened to the alarms of a patient, in order; see `ectopy.monitor.log.verify`.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_alarm_log(connection, patient)
+
+    # Orders from other processes
+
+    def hand_over(self, patient: str, action: Action) -> None:
+        """Leave an order for the process that watches the patient.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled, or the order cannot be encoded.
+        """
+        with self._database.writing() as connection:
+            found = reading.patient_id(connection, patient)
+            connection.execute(sa.insert(tables.orders).values(patient_id=found, body=encode(action)))
+
+    def handed_over(self) -> list[HandedOrder]:
+        """Orders that nobody has taken yet, in order."""
+        columns = tables.orders.c
+        query = (
+            sa.select(columns.id, tables.patients.c.patient, columns.body)
+            .join_from(tables.orders, tables.patients)
+            .order_by(columns.id)
+        )
+        with self._database.reading() as connection:
+            return [HandedOrder(id, name, decode(Action, body)) for id, name, body in connection.execute(query)]
+
+    def taken(self, orders: Sequence[HandedOrder]) -> None:
+        """Strike out orders that have been carried out."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(tables.orders).where(tables.orders.c.id.in_([order.id for order in orders])))
+
+    # Who did or saw what
+
+    def record(self, entry: AuditEntry) -> None:
+        """Add to the audit."""
+        with self._database.writing() as connection:
+            connection.execute(
+                sa.insert(tables.audit).values(
+                    time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail
+                )
+            )
+
+    def audit(self, patient: str | None = None, limit: int = MOST_ROWS) -> list[AuditEntry]:
+        """The last `limit` entries of the audit, of one patient or of all, in order."""
+        columns = tables.audit.c
+        query = sa.select(columns.time, columns.who, columns.what, columns.patient, columns.detail)
+        if patient is not None:
+            query = query.where(columns.patient == patient)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(columns.id.desc()).limit(limit)).all()
+        return [AuditEntry(*row) for row in reversed(rows)]
+
+    # What is no longer needed
+
+    def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Forgotten:
+        """Delete the oldest waveform chunks and beats; never those since a patient's newest snapshot.
+
+        The space is used again by what is stored later. Alarms, their log, other events and the audit stay.
+
+        Parameters
+        ----------
+        older_than : float or None
+            Seconds since 1970.
+        larger_than_bytes : int or None
+            Of all stored samples together.
+        """
+        return retention.forget(self._database, older_than, larger_than_bytes)
+
+
+def _check_name(name: str) -> None:
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise SettingError(f"{name[:_LONGEST_NAME]!r} is no name; give 1 to {_LONGEST_NAME} printable characters.")

@@ -1,0 +1,166 @@
+"""Keeps what a page on alarms shows: the strip of each, before and after, and its course; in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged
+from ectopy.monitor.alarm import Alarm
+from ectopy.monitor.stream import Segment
+from ectopy.recording import Recording
+from ectopy.watching import Step
+
+MOST_STRIPS = 24
+MOST_LISTED = 500
+LONGEST_S = 21.0
+"""Longest strip; of a longer one the end is shown."""
+
+_KEPT_S = 180.0
+_MARGIN_S = 5.0  # what the filters need on both sides
+_JUDGED_S = 15.0  # after which a beat is judged even when no other has come
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An alarm that was raised, or returned, with the signal around it.
+
+    Attributes
+    ----------
+    event : AlarmChanged
+    start_s, end_s : float
+        What to show, stream seconds.
+    recording : Recording
+        The signal from some seconds before to some seconds after that.
+    begins_s : float
+        Stream second of its first sample.
+    beats : tuple of BeatJudged
+        Beats in it.
+    quality : tuple of QualityChanged
+        Changes of its leads, from the ones that hold at its start.
+    """
+
+    event: AlarmChanged
+    start_s: float
+    end_s: float
+    recording: Recording
+    begins_s: float
+    beats: tuple[BeatJudged, ...]
+    quality: tuple[QualityChanged, ...]
+
+
+class Album:
+    """Takes the steps of watching, and keeps pictures of the most urgent alarms, the first ones of each priority.
+
+    Attributes
+    ----------
+    pictures : list of Picture
+        In order of time; at most `MOST_STRIPS`.
+    alarms : dict of int to Alarm
+        By number, as they stand; the first `MOST_LISTED`.
+
+    Parameters
+    ----------
+    from_s : float
+        Alarms of before are left out.
+    """
+
+    def __init__(self, from_s: float = 0.0) -> None:
+        self.pictures: list[Picture] = []
+        self.alarms: dict[int, Alarm] = {}
+        self._from_s = from_s
+        self._chunks: deque[Chunk] = deque()
+        self._beats: deque[BeatJudged] = deque()
+        self._quality: list[QualityChanged] = []
+        self._waiting: list[AlarmChanged] = []
+        self._segment: Segment | None = None
+
+    def take(self, step: Step) -> None:
+        """Take a step, and picture the alarms whose strip is complete."""
+        if isinstance(step.given, Chunk):
+            self._chunks.append(step.given)
+        for event in step.events:
+            match event:
+                case BeatJudged():
+                    self._beats.append(event)
+                case QualityChanged():
+                    self._quality.append(event)
+                case AlarmChanged() if event.at_s >= self._from_s:
+                    self._note(event)
+        if step.state.signal is not None:
+            self._segment = step.state.signal.segment
+            self._forget(step.state.clock_s - _KEPT_S)
+        ready = [event for event in self._waiting if event.strip_s[1] + _JUDGED_S <= step.state.clock_s]
+        self._picture(ready)
+
+    def close(self) -> None:
+        """Picture the other alarms, with the signal there is."""
+        self._picture(list(self._waiting))
+
+    def _note(self, event: AlarmChanged) -> None:
+        alarm = event.transition.alarm
+        if alarm.number in self.alarms or len(self.alarms) < MOST_LISTED:
+            self.alarms[alarm.number] = alarm
+        if event.transition.change in ("raised", "returned"):
+            self._waiting.append(event)
+
+    def _forget(self, before_s: float) -> None:
+        assert self._segment is not None
+        while self._chunks and self._segment.second(self._chunks[0].position) < before_s:
+            self._chunks.popleft()
+        while self._beats and self._beats[0].beat_s < before_s:
+            self._beats.popleft()
+        if len(self._quality) > 1 and self._quality[0].since_s < before_s:
+            self._quality = _changes_from(self._quality, before_s)
+
+    def _picture(self, events: Iterable[AlarmChanged]) -> None:
+        for event in events:
+            self._waiting.remove(event)
+            picture = None if self._segment is None else self._picture_of(event, self._segment)
+            if picture is not None:
+                self.pictures.append(picture)
+        if len(self.pictures) > MOST_STRIPS:
+            urgent = sorted(self.pictures, key=_urgency)[:MOST_STRIPS]
+            self.pictures = sorted(urgent, key=lambda picture: picture.event.number)
+
+    def _picture_of(self, event: AlarmChanged, segment: Segment) -> Picture | None:
+        """None where nothing was recorded."""
+        end_s = event.strip_s[1]
+        start_s = max(event.strip_s[0], end_s - LONGEST_S)
+        first = max(math.floor(_position(segment, start_s - _MARGIN_S)), 0)
+        stop = max(min(math.ceil(_position(segment, end_s + _MARGIN_S)), segment.wanted), first)
+        signal = np.full((stop - first, len(segment.leads)), np.nan, np.float32)
+        for chunk in self._chunks:
+            begin, end = max(chunk.position, first), min(chunk.position + len(chunk.signal), stop)
+            if begin < end:
+                signal[begin - first : end - first] = chunk.signal[begin - chunk.position : end - chunk.position]
+        begins_s, end_s = segment.second(first), min(end_s, segment.second(stop))
+        if end_s <= start_s or np.isnan(signal).all():
+            return None
+        return Picture(
+            event,
+            start_s,
+            end_s,
+            Recording(signal, segment.rate_hz, segment.leads),
+            begins_s,
+            tuple(beat for beat in self._beats if begins_s <= beat.beat_s <= end_s),
+            tuple(change for change in _changes_from(self._quality, begins_s) if change.since_s < end_s),
+        )
+
+
+def _position(segment: Segment, second: float) -> float:
+    return segment.origin + (second - segment.origin_s) * segment.rate_hz
+
+
+def _changes_from(changes: list[QualityChanged], second: float) -> list[QualityChanged]:
+    """Changes after a second, and the last one of each lead before it."""
+    last = {change.lead: change for change in changes if change.since_s <= second}
+    return [*last.values(), *(change for change in changes if change.since_s > second)]
+
+
+def _urgency(picture: Picture) -> tuple[int, int]:
+    return -picture.event.transition.alarm.priority, picture.event.number

@@ -1,0 +1,167 @@
+"""Where the inputs of the monitor come from: a recording, or lines on standard input. Clocks are handed in."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+
+from ectopy.errors import DataError, SettingError
+from ectopy.formats.lines import NAME, SampleLines
+from ectopy.monitor import Chunk, Input, Tick, chunks
+from ectopy.monitor.replay import chunk_length
+from ectopy.monitor.stream import checked
+from ectopy.monitor.technical import NO_DATA_S
+from ectopy.recording import Recording
+
+TICK_S = 1.0
+"""How often the time is told, and samples that wait for their chunk are sent."""
+
+_MOST_BYTES = 65_536
+
+
+def from_recording(recording: Recording, chunk_s: float = 1.0, to_s: float | None = None) -> Iterator[Chunk]:
+    """Cut a recording into chunks; its second 0 is the time 0, and no other clock is needed.
+
+    Parameters
+    ----------
+    recording : Recording
+    chunk_s : float
+        Above 0 to 60 s.
+    to_s : float, optional
+        Where to end.
+
+    Raises
+    ------
+    SettingError
+        If the length of a chunk is out of range.
+    DataError
+        If its sampling rate or leads cannot be watched.
+    """
+    _require_watchable(recording.sampling_rate_hz, recording.leads)
+    if to_s is not None:
+        stop = math.ceil(to_s * recording.sampling_rate_hz)
+        recording = replace(recording, signal=recording.signal[:stop])
+    yield from chunks(recording, chunk_s)
+
+
+def from_lines(
+    arrivals: Iterable[bytes],
+    lines: SampleLines,
+    sampling_rate_hz: float,
+    chunk_s: float,
+    clock: Callable[[], float],
+) -> Iterator[Input]:
+    """Send samples on as they arrive, and the time once a second.
+
+    Lines are counted: a sender that loses samples sends ``nan`` for them. Only after ten seconds of silence, when there
+    is an alarm for it, the silence is a gap, and what comes then is placed by the clock.
+
+    Parameters
+    ----------
+    arrivals : iterable of bytes
+        Text as it comes; empty whenever a second has passed without any.
+    lines : SampleLines
+    sampling_rate_hz : float
+    chunk_s : float
+        Above 0 to 60 s; a chunk is shorter where a second has passed.
+    clock : callable
+        Gives seconds that never run backwards.
+
+    Raises
+    ------
+    SettingError
+        If the length of a chunk is out of range.
+    DataError
+        If sampling rate or leads cannot be watched, no unit is stated, or no samples come until the end.
+    """
+    length = chunk_length(chunk_s, sampling_rate_hz)
+    _require_watchable(sampling_rate_hz, lines.leads or ("not known yet",))
+    position, waiting = 0, np.empty((0, 0), np.float32)
+    ticked = heard = clock()
+    for content in chain(arrivals, (None,)):
+        over = content is None
+        samples = lines.end() if content is None else lines.take(content)
+        if len(samples):
+            if not position and not len(waiting):
+                _require_watchable(sampling_rate_hz, lines.leads)
+            silent_s = clock() - heard
+            if position and silent_s >= NO_DATA_S:
+                position += max(round(silent_s * sampling_rate_hz) - len(samples), 0)
+            waiting = np.concatenate([waiting, samples]) if len(waiting) else samples
+        due = over or clock() - ticked >= TICK_S
+        while len(waiting) >= length or (due and len(waiting)):
+            part, waiting = waiting[:length], waiting[length:]
+            yield Chunk(position, part, sampling_rate_hz, lines.leads, received=clock())
+            position += len(part)
+        if due and not over:
+            ticked = clock()
+            yield Tick(ticked)
+        if len(samples):
+            heard = clock()
+    if not position:
+        raise DataError(f"{NAME} holds no samples; expected lines of numbers separated by commas.")
+
+
+def arriving(descriptor: int) -> Iterator[bytes]:
+    """What comes from a file descriptor, until its end; nothing whenever a second has passed.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        while True:
+            ready, _, _ = select.select([descriptor], [], [], TICK_S)
+            content = os.read(descriptor, _MOST_BYTES) if ready else b""
+            if ready and not content:
+                return
+            yield content
+    except OSError as error:
+        raise DataError(f"{NAME} cannot be read: {error.strerror or error}.") from error
+
+
+def paced(
+    given: Iterable[Chunk],
+    speed: float,
+    from_s: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> Iterator[Chunk]:
+    """Hold chunks back until their time has come; what lies before `from_s` is not held back.
+
+    Parameters
+    ----------
+    given : iterable of Chunk
+    speed : float
+        1 = real time, 2 = twice as fast; above 0.
+    from_s : float
+    clock : callable
+        Gives seconds that never run backwards.
+    sleep : callable
+
+    Raises
+    ------
+    SettingError
+        If the speed is no such number.
+    """
+    if not 0 < speed < math.inf:
+        raise SettingError(f"the speed must be above 0 times real time, not {speed:g}; as fast as can be is --fast.")
+    began: float | None = None
+    for chunk in given:
+        if chunk.received > from_s:
+            began = clock() if began is None else began
+            early_s = began + (chunk.received - from_s) / speed - clock()
+            if early_s > 0:
+                sleep(early_s)
+        yield chunk
+
+
+def _require_watchable(sampling_rate_hz: float, leads: tuple[str, ...]) -> None:
+    checked(Chunk(0, np.zeros((1, len(leads)), np.float32), sampling_rate_hz, leads, received=0.0))

@@ -1,0 +1,39 @@
+"""How much was told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ectopy.detector import Verdict
+from ectopy.monitor import AlarmChanged, BeatJudged, Event
+from ectopy.monitor.conditions import Priority
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of events.
+
+    Attributes
+    ----------
+    beats, abnormal, unreadable : int
+    raised : counter of Priority
+        Alarms that started.
+    """
+
+    beats: int = 0
+    abnormal: int = 0
+    unreadable: int = 0
+    raised: Counter[Priority] = field(default_factory=Counter)
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Count more events."""
+        for event in events:
+            match event:
+                case BeatJudged():
+                    self.beats += 1
+                    self.abnormal += event.verdict == Verdict.ABNORMAL
+                    self.unreadable += event.verdict == Verdict.UNREADABLE
+                case AlarmChanged() if event.transition.change == "raised":
+                    self.raised[event.transition.alarm.priority] += 1

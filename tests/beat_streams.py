@@ -1,0 +1,87 @@
+"""Makes findings from beats, as detection would give them: every half second, with its delays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from ectopy.detector import Verdict
+from ectopy.judgement import Hint
+from ectopy.monitor.findings import Findings, JudgedBeats, Reading
+from ectopy.monitor.limits import Limits
+from ectopy.monitor.rhythm import RhythmState, rhythm_step
+
+PIECE_S, DELAY_S = 0.5, 1.9
+GOOD = ("good", "good")
+Words = tuple[str, ...] | Callable[[float], tuple[str, ...]]
+
+_KINDS = {
+    "N": (Verdict.NORMAL, Hint.NONE),
+    "V": (Verdict.ABNORMAL, Hint.VENTRICULAR),
+    "S": (Verdict.ABNORMAL, Hint.SUPRAVENTRICULAR),
+    "A": (Verdict.ABNORMAL, Hint.OTHER),
+    "?": (Verdict.UNREADABLE, Hint.NONE),
+}
+
+
+def judged(times_s: Sequence[float], letters: str, after_gap: int | None = None) -> JudgedBeats:
+    """All beats with their verdicts: N normal, V, S, A abnormal, ? unreadable; one may be the first after a gap."""
+    times = np.array(times_s, float)
+    verdicts = np.array([_KINDS[letter][0].value for letter in letters], "U10")
+    unreadable = verdicts == "UNREADABLE"
+    intervals = np.diff(times, prepend=np.nan)
+    intervals[unreadable | np.append(True, unreadable)[: len(times)]] = np.nan
+    if after_gap is not None:
+        intervals[after_gap] = np.nan
+    hints = np.array([_KINDS[letter][1].value for letter in letters], "U21")
+    return JudgedBeats(times, intervals, verdicts, hints, np.where(unreadable, np.nan, 0.0))
+
+
+def findings_of(
+    times_s: Sequence[float],
+    letters: str = "",
+    words: Words = GOOD,
+    from_s: float = 0.0,
+    to_s: float | None = None,
+    after_gap: int | None = None,
+) -> list[Findings]:
+    """A beat is heard 1.9 s after it, at the end of a piece, and judged when the next one is heard."""
+    beats = judged(times_s, letters or "N" * len(times_s), after_gap)
+    to_s = max(times_s, default=from_s) + 3 if to_s is None else to_s
+    ends = from_s + PIECE_S * np.arange(1, int((to_s - from_s) / PIECE_S) + 1)
+    heard = np.searchsorted(beats.time_s, np.append(-np.inf, ends - DELAY_S), side="right")
+    found = []
+    for end, first, last in zip(ends.tolist(), heard[:-1].tolist(), heard[1:].tolist(), strict=True):
+        piece = slice(max(first - 1, 0), max(last - 1, 0))
+        part = JudgedBeats(
+            *(getattr(beats, name)[piece] for name in ("time_s", "interval_s", "verdict", "hint", "score"))
+        )
+        now = words(end) if callable(words) else words
+        found.append(Findings(end, end - DELAY_S, beats.time_s[first:last], part, now))
+    return found
+
+
+def readings_of(findings: Iterable[Findings], limits: Limits | None = None) -> list[tuple[float, dict[str, Reading]]]:
+    """What the rules say after each of the findings, by condition."""
+    state, limits, told = RhythmState.fresh(), limits or Limits(), []
+    for each in findings:
+        state, readings = rhythm_step(state, limits, each)
+        told.append((each.at_s, {reading.condition: reading for reading in readings}))
+    return told
+
+
+def present(told: list[tuple[float, dict[str, Reading]]]) -> set[str]:
+    """Conditions that were there at some time."""
+    return {code for _, readings in told for code, reading in readings.items() if reading.present}
+
+
+def first_present(told: list[tuple[float, dict[str, Reading]]], code: str, after_s: float = 0.0) -> float:
+    """When a condition was first said to be there; infinite = never."""
+    return next((at_s for at_s, readings in told if at_s >= after_s and readings[code].present), float("inf"))
+
+
+def at_rates(*parts: tuple[int, float], start_s: float = 0.3) -> list[float]:
+    """Times of beats: so many intervals at such a rate, one part after the other."""
+    intervals = [60 / rate_bpm for count, rate_bpm in parts for _ in range(count)]
+    return (start_s + np.cumsum([0.0, *intervals])).tolist()

@@ -1,0 +1,113 @@
+"""The commands about stored alarms, and what other limits would have done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.monitor import Chunk, Limits, Monitor, MonitorState, chunks
+from ectopy.monitor.what_if import compare, raised
+from ectopy.service.hub import Hub
+from ectopy.service.storage import Store
+
+NOW = 1_700_000_000.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), learning_s=30)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monitor: Monitor, clock: Clock) -> Path:
+    """A store in which one patient's heart stood still for some seconds, and nobody has looked."""
+    path = tmp_path / "ward.db"
+    recording = simulate_recording(70, episodes=[Episode("asystole", 45, 7)])
+    with Store.open(f"sqlite:///{path}") as store:
+        hub = Hub(store, monitor, clock=clock)
+        hub.admit("bed-7")
+        for chunk in chunks(recording, 1):
+            clock.now = NOW + chunk.received
+            moved = Chunk(chunk.position, chunk.signal, 250.0, chunk.leads, clock.now)
+            hub.submit("bed-7", moved)
+            hub.turn()
+    return path
+
+
+def test_active_alarms_are_listed_and_ended_ones_on_request(stored: Path, ectopy):
+    done = ectopy("alarms", "list", "--store", stored, "--json", "-")
+    found = json.loads(done.out)["alarms"]
+    assert [(alarm["patient"], alarm["condition"], alarm["state"]) for alarm in found] == [
+        ("bed-7", "asystole", "latched")
+    ]
+    assert "Asystole" in done.err
+    everything = json.loads(ectopy("alarms", "list", "--all", "--store", stored, "--json", "-").out)["alarms"]
+    assert {alarm["condition"] for alarm in everything} >= {"asystole", "pause"}
+
+
+def test_an_alarm_is_shown_with_its_definition_and_its_log(stored: Path, ectopy):
+    number = json.loads(ectopy("alarms", "list", "--store", stored, "--json", "-").out)["alarms"][0]["number"]
+    done = ectopy("alarms", "show", "bed-7", number, "--store", stored, "--json", "-")
+    facts = json.loads(done.out)
+    assert facts["definition"] == "no QRS complex for 4 s"
+    assert [entry["change"] for entry in facts["log"]] == ["raised", "latched"]
+    assert facts["log_broken_at"] is None
+    assert "The log is whole." in done.err
+
+
+def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor: Monitor, clock: Clock):
+    number = json.loads(ectopy("alarms", "list", "--store", stored, "--json", "-").out)["alarms"][0]["number"]
+    done = ectopy("alarms", "acknowledge", "bed-7", number, "--who", "Ada", "--why", "seen", "--store", stored)
+    assert "Ada acknowledges" in done.out
+    with Store.open(f"sqlite:///{stored}") as store:
+        hub = Hub(store, monitor, clock=clock)
+        clock.now += 2
+        hub.turn()
+        assert store.handed_over() == []
+        assert store.alarms("bed-7", active_only=True) == []
+        last = store.alarm_log("bed-7")[-1]
+    assert (last.change, last.alarm.condition) == ("ended", "asystole")
+    assert [(e.who, e.why) for e in (last,)] == [("Ada", "seen")]
+
+
+@pytest.mark.parametrize(("words", "says"), [(("show", "bed-7", 99), "no alarm 99"), (("show", "nobody", 1), "enrol")])
+def test_what_is_not_there_is_said_in_one_sentence(stored: Path, ectopy, words: tuple, says: str):
+    done = ectopy("alarms", *words, "--store", stored)
+    assert done.status == 2
+    assert says in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_other_limits_gain_and_lose_alarms(monitor: Monitor):
+    recording = simulate_recording(120, rate_bpm=75, episodes=[Episode("tachycardia", 60, 30, rate_bpm=125)])
+    low, high = Limits.of("ward"), Limits.of("ambulatory")
+    inputs = list(chunks(recording, 1))
+    present = raised(monitor, MonitorState(limits=high), inputs)
+    strict = raised(monitor, MonitorState(limits=Limits(**{**as_dict(low), "high_bpm": 110.0})), inputs)
+    result = compare(present, strict)
+    assert [alarm.condition for alarm in result.gained] == ["high rate"]
+    assert result.lost == ()
+    back = compare(strict, present)
+    assert [alarm.condition for alarm in back.lost] == ["high rate"]
+    assert [alarm.condition for alarm in back.kept] == [alarm.condition for alarm in result.kept]
+
+
+def as_dict(limits: Limits) -> dict:
+    return {name: getattr(limits, name) for name in limits.__slots__}

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes, unicode_string_dtypes
+
+from ectopy.detector.patient import PatientNormal
+from ectopy.errors import DataError
+from ectopy.monitor import codec
+from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.conditions import AlarmType, Priority
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor.findings import JudgedBeats, Reading
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, Report, Tick
+from ectopy.monitor.limits import Limits
+
+READING = Reading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
+ALARM = Alarm(
+    1,
+    "asystole",
+    AlarmType.PHYSIOLOGICAL,
+    Priority.HIGH,
+    Phase.START,
+    State.ACTIVE,
+    Inactivation.ENABLED,
+    5.7,
+    5.7,
+    READING,
+    Reading("asystole", None, value=float("inf")),
+)
+EVENTS = [
+    BeatJudged(1, 2.5, 1.1, 275, None, "normal", "", 0.1 + 0.2, None, 3.0, ""),
+    QualityChanged(2, 3.0, "II", "flat", 0.0),
+    AlarmChanged(3, 5.7, Transition(1, 5.7, "raised", ALARM, "", "", "0" * 64, "a" * 64)),
+    Refused(4, 6.0, "the unit 'furlong' is not one of mV, uV and V; send one of these."),
+    Noticed(5, 7.0, "gap", "0.4 s are missing."),
+]
+NORMAL = PatientNormal(np.linspace(-1, 1, 280).reshape(2, 140), np.array([3.0, np.nan]), 0.05, 60, ("I", "II"))
+INPUTS = [
+    Chunk(-3, np.array([[0.1, np.nan], [np.inf, -0.0]], np.float32), 250.0, ("I", "II"), 1e9, None, "é\0", "furlong"),
+    Tick(1.7e9 + 0.1),
+    Report(1e9, READING),
+    Action(Order.ACKNOWLEDGE, 1e9, "Dr. Ø", "seen", alarm=1),
+    Action(Order.SET_LIMITS, 1e9, "nurse", limits=Limits("exercise")),
+    Action(Order.SET_NORMAL, 1e9, "nurse", normal=NORMAL),
+]
+
+
+def test_every_input_and_event_has_a_kind():
+    assert set(codec.INPUTS.values()) == set(get_args(Input)) == {type(value) for value in INPUTS}
+    assert set(codec.EVENTS.values()) == set(get_args(Event)) == {type(value) for value in EVENTS}
+
+
+@pytest.mark.parametrize("value", EVENTS, ids=codec.kind_of)
+def test_events_come_back_equal(value):
+    assert codec.decode(codec.EVENTS[codec.kind_of(value)], codec.encode(value)) == value
+
+
+@pytest.mark.parametrize("value", INPUTS, ids=lambda value: codec.kind_of(value))
+def test_inputs_come_back_to_the_bit(value):
+    content = codec.encode(value)
+    again = codec.decode(codec.INPUTS[codec.kind_of(value)], content)
+    assert type(again) is type(value)
+    assert codec.encode(again) == content
+
+
+def test_a_restored_normal_is_the_same():
+    again = codec.decode(Action, codec.encode(INPUTS[-1])).normal
+    np.testing.assert_array_equal(again.template, NORMAL.template)
+    assert again.template.dtype == np.float64
+    assert again.leads == NORMAL.leads
+
+
+@given(
+    arrays(
+        st.one_of(scalar_dtypes(), unicode_string_dtypes()).filter(lambda dtype: dtype.kind in "biufU"),
+        array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5),
+    )
+)
+def test_arrays_keep_type_shape_and_bits(array):
+    judged = JudgedBeats(array, array.T, array, array, array)
+    again = codec.decode(JudgedBeats, codec.encode(judged))
+    for before, after in ((array, again.time_s), (array.T, again.interval_s)):
+        assert (after.dtype, after.shape, after.tobytes()) == (before.dtype, before.shape, before.tobytes())
+    assert again.time_s.flags.writeable
+
+
+def test_numbers_of_numpy_become_plain_ones():
+    event = QualityChanged(np.int64(2), np.float64(3.5), np.str_("II"), "flat", np.float32(0.5))
+    assert codec.decode(QualityChanged, codec.encode(event)) == QualityChanged(2, 3.5, "II", "flat", 0.5)
+    assert json.loads(codec.to_json(event))["index"] == 0.5
+
+
+def test_fields_that_came_later_take_their_defaults():
+    old = msgspec.msgpack.encode({"order": "relearn", "now": 1.0, "who": "nurse", "forgotten": 7})
+    assert codec.decode(Action, old) == Action(Order.RELEARN, 1.0, "nurse")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Tick(object()),
+        JudgedBeats(*[np.array([object()])] * 5),
+        JudgedBeats(*[np.array([1 + 1j])] * 5),
+        Refused(1, 0.0, "\ud800"),
+        Refused(2**70, 0.0, ""),
+    ],
+    ids=["object", "objects", "complex", "text", "integer"],
+)
+def test_what_cannot_be_encoded_is_refused(value):
+    with pytest.raises(DataError, match="cannot be encoded"):
+        codec.encode(value)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("|O", (1,), b"12345678"),
+        ("|V8", (1,), b"12345678"),
+        ("<M8[s]", (1,), b"12345678"),
+        ("f4,f4", (1,), b"12345678"),
+        ("(2,)f4", (1,), b"12345678"),
+        ("<U0", (10**12,), b""),
+        ("{", (1,), b"12345678"),
+        ("<f4", (3,), b"12345678"),
+        ("<f4", (-2,), b"12345678"),
+        ("<f4", (-2, -1), b"12345678"),
+        ("<f4", (2, *[1] * 40), b"12345678"),
+        ("<f4", 2, b"12345678"),
+        ("<f4",),
+        [0.5, 0.25],
+        None,
+    ],
+)
+def test_arrays_that_are_none_are_refused(parts):
+    fields = {"position": 0, "signal": parts, "sampling_rate_hz": 250.0, "leads": ["I"], "received": 0.0}
+    with pytest.raises(DataError, match="no Chunk"):
+        codec.decode(Chunk, msgspec.msgpack.encode(fields))
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_decoded_or_refused(content):
+    try:
+        codec.decode(Tick, content)
+    except DataError:
+        return
+    assert isinstance(msgspec.msgpack.decode(content), dict)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_damage_is_refused_or_decoded_never_anything_else(place, value):
+    content = bytearray(codec.encode(INPUTS[0]))
+    content[place % len(content)] = value
+    try:
+        again = codec.decode(Chunk, bytes(content))
+    except DataError:
+        return
+    assert isinstance(again.signal, np.ndarray)
+
+
+def test_json_names_the_kind_and_has_only_what_json_has():
+    lines = [json.loads(codec.to_json(value), parse_constant=pytest.fail) for value in (*EVENTS, *INPUTS)]
+    assert [line["kind"] for line in lines[:5]] == ["beat", "quality", "alarm", "refused", "noticed"]
+    assert lines[0] == {
+        "kind": "beat",
+        "number": 1,
+        "at_s": 2.5,
+        "beat_s": 1.1,
+        "position": 275,
+        "interval_s": None,
+        "verdict": "normal",
+        "hint": "",
+        "score": 0.1 + 0.2,
+        "p_value": None,
+        "threshold": 3.0,
+        "reason": "",
+    }
+    alarm = lines[2]["transition"]["alarm"]
+    assert (alarm["kind"], alarm["priority"], alarm["latest"]["value"]) == ("SP", 3, None)
+    chunk = lines[5]
+    assert [row[1] for row in chunk["signal"]] == [None, 0.0]
+    assert "\n" not in codec.to_json(INPUTS[0])
+
+
+def test_json_of_anything_else_has_no_kind_of_its_own():
+    assert json.loads(codec.to_json(READING))["beats_s"] == [1.0, 1.5]
+    assert json.loads(codec.to_json(ALARM))["kind"] == "SP"

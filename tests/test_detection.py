@@ -1,0 +1,44 @@
+"""Detection in a stream gives what the analysis of the whole recording gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import analyse
+from ectopy.datasets.simulated import simulate_recording
+from ectopy.judgement import Criterion
+from ectopy.monitor.detection import DetectionState, detect_step
+from ectopy.recording import Recording
+from ectopy.signal.cut import CutBeats
+
+RATE_HZ, LEARNING_S = 250.0, 30.0
+
+
+@pytest.mark.parametrize("chunk_s", [0.5, 7.3, 40.0])
+def test_a_stream_is_judged_as_the_whole_recording_is_even_after_half_a_minute_of_nothing(chunk_s):
+    made = simulate_recording(150, sampling_rate_hz=RATE_HZ, ectopic={"V": 0.1, "A": 0.05})
+    signal = made.signal.copy()
+    signal[round(80 * RATE_HZ) : round(110 * RATE_HZ)] = np.nan
+    detector = load_ambulatory()
+    whole = analyse(Recording(signal, RATE_HZ, made.leads), detector, learning_s=LEARNING_S)
+
+    criterion = Criterion.of(detector)
+    state, found, size = DetectionState.fresh(RATE_HZ, 2), [], round(chunk_s * RATE_HZ)
+    for start in range(0, len(signal), size):
+        piece = signal[start : start + size]
+        state, new = detect_step(state, piece, RATE_HZ, made.leads, criterion, LEARNING_S)
+        found.append(new)
+
+    beats = CutBeats.joined([new.beats for new in found])
+    score, verdict, hint = (
+        np.concatenate([getattr(new.judgement, name) for new in found]) for name in ("score", "verdict", "hint")
+    )
+    given, known = slice(len(beats)), beats.times_s > LEARNING_S + 2
+    assert len(beats) > len(whole) - 6
+    np.testing.assert_array_equal(beats.times_s, whole.beats.times_s[given])
+    np.testing.assert_array_equal(beats.readable, whole.beats.readable[given])
+    np.testing.assert_array_equal(score[known], whole.score[given][known])
+    np.testing.assert_array_equal(verdict[known], whole.verdict[given][known])
+    np.testing.assert_array_equal(hint[known], whole.hint[given][known])

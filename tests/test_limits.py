@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ectopy import events
+from ectopy.errors import SettingError
+from ectopy.monitor.limits import PROFILES, Limits
+
+ages = st.one_of(st.none(), st.floats(18, 110))
+resting_rates = st.one_of(st.none(), st.floats(30, 110))
+
+
+def test_the_published_definitions_are_the_default():
+    limits = Limits()
+    assert (limits.asystole_s, limits.pause_s) == (4, 3)
+    assert (limits.extreme_low_bpm, limits.extreme_low_beats) == (40, 5)
+    assert (limits.extreme_high_bpm, limits.extreme_high_beats) == (140, 17)
+    assert (limits.vt_bpm, limits.vt_beats) == (100, 5)
+    assert limits.recovery_bpm == 12
+    assert limits == Limits.of("ward")
+
+
+def test_what_a_recording_and_the_monitor_both_judge_is_defined_once():
+    limits = Limits()
+    assert limits.run_beats == events.RUN_BEATS
+    assert limits.bigeminy_pairs == events.BIGEMINY_PAIRS
+    assert limits.irregular_share == events.IRREGULAR
+
+
+@given(st.sampled_from(PROFILES), ages, resting_rates)
+def test_every_patient_gets_limits_in_their_order(profile: str, age: float | None, resting_bpm: float | None):
+    limits = Limits.of(profile, age, resting_bpm)
+    assert (limits.profile, limits.age, limits.resting_bpm) == (profile, age, resting_bpm)
+    assert limits.extreme_low_bpm <= limits.low_bpm < 60 < 100 < limits.high_bpm <= limits.extreme_high_bpm
+
+
+@pytest.mark.parametrize(("age", "maximum_bpm"), [(20, 194), (40, 180), (60, 166)])
+def test_maximum_rate_follows_age(age: float, maximum_bpm: float):
+    limits = Limits.of("exercise", age, 60)
+    assert limits.maximum_bpm == pytest.approx(maximum_bpm)
+    assert limits.extreme_high_bpm == maximum_bpm + 20
+    assert limits.high_bpm == round(60 + 0.95 * (maximum_bpm - 60))
+
+
+@given(ages, resting_rates, st.floats(0, 1))
+def test_heart_rate_reserve_lies_between_rest_and_maximum(age: float | None, resting_bpm: float | None, share: float):
+    limits = Limits.of("exercise", age, resting_bpm)
+    assert limits.at_reserve(0) == pytest.approx(70 if resting_bpm is None else resting_bpm)
+    assert limits.at_reserve(1) == pytest.approx(limits.maximum_bpm)
+    assert limits.at_reserve(0) - 1e-9 <= limits.at_reserve(share) <= limits.maximum_bpm + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"profile": "night"}, "profile must be one of ward, ambulatory, exercise, not 'night'."),
+        ({"asystole_s": 2.9}, "asystole_s must be 3 to 10, not 2.9."),
+        ({"asystole_s": 10.1}, "asystole_s must be 3 to 10, not 10.1."),
+        ({"high_bpm": float("nan")}, "high_bpm must be 60 to 300, not nan."),
+        ({"vt_beats": 4.5}, "vt_beats must be a whole number, not 4.5."),
+        ({"age": 17}, "age must be 18 to 110, not 17."),
+        ({"high_bpm": 141}, "high_bpm must be at most extreme_high_bpm, 140, not 141."),
+        ({"low_bpm": 39}, "extreme_low_bpm must be at most low_bpm, 39, not 40."),
+        ({"low_bpm": 90, "high_bpm": 90}, "low_bpm must be below high_bpm, 90."),
+        ({"pause_s": 4.1}, "pause_s must be at most asystole_s, 4, not 4.1."),
+        ({"abnormal_k": 21}, "abnormal_k must be at most abnormal_n, 20, not 21."),
+    ],
+)
+def test_impossible_limits_are_refused_in_one_sentence(changed: dict[str, float], message: str):
+    with pytest.raises(SettingError) as refusal:
+        replace(Limits(), **changed)
+    assert str(refusal.value) == message
+
+
+def test_every_number_has_a_range():
+    for name, value in asdict(Limits.of("exercise", 50, 60)).items():
+        if name != "profile":
+            with pytest.raises(SettingError):
+                replace(Limits(), **{name: -1})
+            with pytest.raises(SettingError):
+                replace(Limits(), **{name: 1000 * value})
+
+
+@given(st.sampled_from(PROFILES), ages, resting_rates)
+def test_limits_can_be_written_and_read(profile: str, age: float | None, resting_bpm: float | None):
+    limits = Limits.of(profile, age, resting_bpm)
+    assert msgspec.json.decode(msgspec.json.encode(limits), type=Limits) == limits
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(limits), type=Limits) == limits
+
+
+def test_impossible_limits_are_refused_when_read():
+    with pytest.raises(msgspec.ValidationError, match="asystole_s must be 3 to 10"):
+        msgspec.json.decode(b'{"asystole_s": 60}', type=Limits)

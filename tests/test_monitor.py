@@ -1,0 +1,383 @@
+"""The monitor of one patient: the same events whatever way the samples came."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import analyse
+from ectopy.datasets.mitdb import find_mitdb
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.formats import read
+from ectopy.monitor import (
+    Action,
+    AlarmChanged,
+    BeatJudged,
+    Chunk,
+    Event,
+    Limits,
+    Monitor,
+    MonitorState,
+    Noticed,
+    Order,
+    QualityChanged,
+    Refused,
+    Report,
+    Tick,
+    chunks,
+    replay,
+)
+from ectopy.monitor import monitor as monitor_module
+from ectopy.monitor.codec import decode, encode, to_json
+from ectopy.monitor.findings import Reading
+from ectopy.recording import Recording
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), learning_s=30)
+
+
+@pytest.fixture(scope="module")
+def trouble() -> Recording:
+    """Ninety seconds with ectopic beats, a standstill, a loose electrode and a run."""
+    episodes = [
+        Episode("asystole", 42, 7),
+        Episode("lead_off", 55, 6),
+        Episode("ventricular_tachycardia", 70, 8),
+    ]
+    return simulate_recording(90, ectopic={"V": 0.05}, episodes=episodes, random_state=4)
+
+
+def lines(events: list[Event]) -> list[str]:
+    return [to_json(event) for event in events]
+
+
+def alarms(events: list[Event], *changes: str) -> list[tuple[str, str]]:
+    found = [event.transition for event in events if isinstance(event, AlarmChanged)]
+    return [(t.change, t.alarm.condition) for t in found if not changes or t.change in changes]
+
+
+def feed(monitor: Monitor, state: MonitorState, *inputs) -> tuple[MonitorState, list[Event]]:
+    events: list[Event] = []
+    for one in inputs:
+        state, said = monitor.step(state, one)
+        events += said
+    return state, events
+
+
+def chunk(recording: Recording, start: int, stop: int, **other) -> Chunk:
+    rate_hz = recording.sampling_rate_hz
+    given = Chunk(start, recording.signal[start:stop], rate_hz, recording.leads, NOW + stop / rate_hz)
+    return replace(given, **other)
+
+
+# The same whatever way the samples came
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_chunking_and_any_restart_give_the_same_events(monitor: Monitor, trouble: Recording, seed: int):
+    expected = lines(whole := list(replay(monitor, trouble, chunk_s=0.5)))
+    assert ("raised", "asystole") in alarms(whole)
+    rng = np.random.default_rng(seed)
+    state, events, start = MonitorState(), [], 0
+    while start < len(trouble.signal):
+        stop = start + int(rng.choice([1, 3, 60, 900, 15_000]))
+        state, said = monitor.step(state, replace(chunk(trouble, start, stop), received=stop / 250))
+        events += said
+        start = stop
+        if rng.random() < 0.1:
+            state = decode(MonitorState, encode(state))
+    assert lines(events) == expected
+
+
+def test_chunks_out_of_order_doubled_and_overlapping_give_the_same_beats(monitor: Monitor, trouble: Recording):
+    expected = [e for e in replay(monitor, trouble) if isinstance(e, BeatJudged)]
+    rng = np.random.default_rng(0)
+    cuts = list(range(0, len(trouble.signal), 100))
+    order = np.argsort(np.array(cuts) + rng.uniform(0, 350, len(cuts)))
+    inputs = [chunk(trouble, 0, 50)]
+    for place in order.tolist():
+        first = max(cuts[place] - int(rng.integers(60)), 0)
+        inputs.append(chunk(trouble, first, cuts[place] + 100))
+        if rng.random() < 0.2:
+            inputs.append(inputs[-1])
+    _, events = feed(monitor, MonitorState(), *inputs)
+    beats = [e for e in events if isinstance(e, BeatJudged)]
+    assert [(b.position, b.verdict, b.score) for b in beats] == [(b.position, b.verdict, b.score) for b in expected]
+    assert any(isinstance(e, Noticed) and e.subject == "late" for e in events)
+    assert not any(isinstance(e, Noticed) and e.subject == "gap" for e in events)
+
+
+def test_a_numbered_event_is_never_left_out(monitor: Monitor, trouble: Recording):
+    numbers = [event.number for event in replay(monitor, trouble)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+# The same as the whole recording
+
+
+@pytest.mark.parametrize("source", ["simulated", "119", "208"])
+def test_beats_quality_and_scores_are_those_of_the_whole_recording(source: str):
+    if source == "simulated":
+        episodes = [Episode("noise", 130, 6), Episode("lead_off", 150, 5), Episode("asystole", 170, 6)]
+        recording = simulate_recording(200, ectopic={"V": 0.05, "A": 0.05}, episodes=episodes, random_state=1)
+    else:
+        folder = find_mitdb((source,))
+        if folder is None:
+            pytest.skip("the MIT-BIH Arrhythmia Database is in no folder of ECTOPY_DATA and not in the cache")
+        whole = read(folder / source)
+        recording = replace(whole, signal=whole.signal[: 200 * 360], annotations=None)
+    detector, learning_s = load_ambulatory(), 60.0
+    analysis = analyse(recording, detector, learning_s=learning_s)
+    events = list(replay(Monitor.of(detector, learning_s), recording))
+    beats = [event for event in events if isinstance(event, BeatJudged)]
+    assert len(analysis) - len(beats) <= 4  # the last ones wait for what comes
+    positions = np.array([beat.position for beat in beats])
+    np.testing.assert_array_equal(positions, analysis.positions[: len(beats)])
+    after = slice(int(np.searchsorted(positions, (learning_s + 2) * recording.sampling_rate_hz)), len(beats))
+    for name in ("verdict", "hint", "score", "p_value"):
+        streamed = np.array([getattr(beat, name) for beat in beats][after])
+        expected = getattr(analysis, name)[after]
+        np.testing.assert_array_equal(streamed.astype(expected.dtype), expected)
+    words = dict.fromkeys(recording.leads, "")
+    for event in events:
+        if isinstance(event, QualityChanged):
+            words[event.lead] = event.word
+    told = int(events[-1].at_s) - 3
+    assert [words[lead] for lead in recording.leads] == analysis.quality.word[:, told].tolist()
+
+
+def test_a_verdict_comes_within_three_seconds_of_the_beat(monitor: Monitor):
+    recording = simulate_recording(120, rate_bpm=70)
+    late = [e.at_s - e.beat_s for e in replay(monitor, recording, chunk_s=0.5) if isinstance(e, BeatJudged)]
+    assert np.percentile(late, 95) < 3.0
+
+
+def test_the_state_stays_small(monitor: Monitor):
+    recording = simulate_recording(240, ectopic={"V": 0.1}, episodes=[Episode("lead_off", 120, 60)])
+    state, sizes = MonitorState(), []
+    for one in chunks(recording, 5):
+        state, _ = monitor.step(state, one)
+        sizes.append(len(encode(state)))
+    assert max(sizes) < 250_000
+    assert max(sizes[20:]) < 90_000
+
+
+# What streams do
+
+
+def test_a_gap_is_a_gap(monitor: Monitor):
+    recording = simulate_recording(60)
+    _, events = feed(
+        monitor,
+        MonitorState(),
+        chunk(recording, 0, 7500),
+        chunk(recording, 8750, 12_500),
+        chunk(recording, 12_500, 15_000),
+    )
+    assert any(isinstance(e, Noticed) and e.subject == "gap" and "5.00 s" in e.text for e in events)
+    positions = [e.position for e in events if isinstance(e, BeatJudged)]
+    assert not any(7600 < p < 8700 for p in positions)
+    after = next(e for e in events if isinstance(e, BeatJudged) and e.position > 8700)
+    assert after.interval_s is None
+    assert alarms(events) == []
+
+
+def test_a_long_gap_begins_a_new_part_at_its_own_time(monitor: Monitor):
+    recording = simulate_recording(200)
+    _, events = feed(
+        monitor,
+        MonitorState(),
+        *(chunk(recording, k, k + 2500) for k in range(0, 20_000, 2500)),
+        *(chunk(recording, k, k + 2500) for k in range(40_000, 50_000, 2500)),
+    )
+    beats = [e for e in events if isinstance(e, BeatJudged)]
+    assert [e.text for e in events if isinstance(e, Noticed) and e.subject == "gap"] == ["80 s are missing."]
+    assert all(abs(e.beat_s - e.position / 250) < 0.01 for e in beats)
+    assert any(e.position > 40_500 for e in beats)
+
+
+@pytest.mark.parametrize("change", ["rate", "leads", "restarted"])
+def test_a_stream_may_change_its_rate_its_leads_and_its_count(monitor: Monitor, change: str):
+    first, second = simulate_recording(60), simulate_recording(40, sampling_rate_hz=250 if change != "rate" else 360)
+    state, _ = feed(monitor, MonitorState(), *chunks(first, 1))
+    assert state.normal is not None
+    other = {"leads": second.leads, "stream": "again"}
+    if change == "leads":
+        second = replace(second, signal=second.signal[:, :1], leads=("MLII",))
+        other = {"leads": ("MLII",), "position": 0}
+    inputs = []
+    for one in chunks(second, 1):
+        moved = {} if change == "restarted" else {"stream": ""}
+        inputs.append(replace(one, **(other | moved | {"position": one.position}), received=60 + one.received))
+    state, events = feed(monitor, state, *inputs)
+    assert [e.subject for e in events if isinstance(e, Noticed)] == [change]
+    beats = [e for e in events if isinstance(e, BeatJudged)]
+    assert len(beats) > 35
+    assert all(60 <= e.beat_s <= 100 for e in beats)
+    assert np.mean([e.verdict == "NORMAL" for e in beats]) > 0.9
+    assert state.signal.detection.baseline.normal is not None
+
+
+def test_silence_is_told_and_so_is_its_end(monitor: Monitor):
+    recording = simulate_recording(40)
+    state, _ = feed(monitor, MonitorState(), *(chunk(recording, k, k + 250) for k in range(0, 2500, 250)))
+    early, events = feed(monitor, state, Tick(NOW + 15))
+    assert early is state
+    assert events == []
+    state, events = feed(monitor, state, Tick(NOW + 21), Tick(NOW + 22), Tick(NOW + 23))
+    assert alarms(events) == [("raised", "no data")]
+    resumed = [chunk(recording, k, k + 250, received=NOW + 20 + k / 250) for k in range(2500, 5000, 250)]
+    _, events = feed(monitor, state, *resumed)
+    assert ("ended", "no data") in alarms(events)
+
+
+def test_a_patient_who_is_expected_but_never_comes_is_told_too(monitor: Monitor):
+    _, events = feed(monitor, MonitorState(), Tick(NOW), Tick(NOW + 9), Tick(NOW + 11))
+    assert alarms(events) == [("raised", "no data")]
+    _, events = feed(monitor, MonitorState(), Tick(NOW, expected=False), Tick(NOW + 60, expected=False))
+    assert events == []
+
+
+@pytest.mark.parametrize(
+    ("other", "word"),
+    [
+        ({"sampling_rate_hz": 50.0}, "100 and 1000 Hz"),
+        ({"sampling_rate_hz": float("nan")}, "100 and 1000 Hz"),
+        ({"unit": "furlong"}, "mV, uV and V"),
+        ({"leads": ("I",)}, "shape"),
+        ({"leads": ("I", "I")}, "different names"),
+        ({"position": -1}, "from 0"),
+        ({"position": 10**9}, "ahead of the time"),
+        ({"sent": NOW - 365 * 86_400}, "days"),
+        ({"signal": np.zeros((0, 2), np.float32)}, "1 sample to 60 s"),
+        ({"signal": np.zeros((1_300_000, 2), np.float32)}, "1 sample to 60 s"),
+        ({"signal": np.full((250, 2), 5e3, np.float32)}, "really mV"),
+        ({"signal": np.full((250, 2), "x")}, "must be numbers"),
+        ({"received": float("inf")}, "number of seconds"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_reason_and_watching_goes_on(monitor: Monitor, other: dict, word: str):
+    recording = simulate_recording(20)
+    state, _ = feed(monitor, MonitorState(), chunk(recording, 0, 2500))
+    state, events = feed(monitor, state, chunk(recording, 2500, 2750, **other))
+    assert [type(event) for event in events] == [Refused]
+    assert word in events[0].reason
+    _, events = feed(monitor, state, chunk(recording, 2500, 5000))
+    assert any(isinstance(event, BeatJudged) for event in events)
+
+
+def test_nan_is_a_missing_sample_and_units_are_converted(monitor: Monitor):
+    recording = simulate_recording(20)
+    state, _ = feed(monitor, MonitorState(), chunk(recording, 0, 2500))
+    broken = recording.signal[2500:5000].copy()
+    broken[:] = np.inf
+    _, events = feed(monitor, state, chunk(recording, 2500, 5000, signal=broken))
+    assert {e.word for e in events if isinstance(e, QualityChanged)} == {"missing"}
+    for unit, factor in (("uV", 1e3), ("V", 1e-3)):
+        in_unit = replace(recording, signal=recording.signal * np.float32(factor))
+        _, events = feed(monitor, MonitorState(), chunk(in_unit, 0, 5000, unit=unit))
+        assert len([e for e in events if isinstance(e, BeatJudged) and e.verdict == "NORMAL"]) > 10
+
+
+def test_a_clock_that_jumps_is_told(monitor: Monitor):
+    recording = simulate_recording(20)
+    _, events = feed(
+        monitor,
+        MonitorState(),
+        *(chunk(recording, k, k + 250, sent=NOW + k / 250) for k in range(0, 2500, 250)),
+        *(chunk(recording, k, k + 250, sent=NOW + k / 250 + 30) for k in range(2500, 5000, 250)),
+    )
+    assert alarms(events) == [("raised", "clock")]
+
+
+def test_a_fault_of_the_software_is_told_and_watching_goes_on(monitor: Monitor, monkeypatch: pytest.MonkeyPatch):
+    recording = simulate_recording(60)
+    whole, calls = monitor_module.detect_step, []
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == 20:
+            raise IndexError("out of bounds")
+        return whole(*arguments)
+
+    monkeypatch.setattr(monitor_module, "detect_step", failing)
+    events = list(replay(monitor, recording))
+    assert alarms(events, "raised") == [("raised", "detector failed")]
+    beats = [e for e in events if isinstance(e, BeatJudged)]
+    assert all(abs(e.beat_s - e.position / 250) < 0.01 for e in beats)
+    assert max(e.beat_s for e in beats) > 55
+
+
+# What alarms say, and what people order
+
+
+def test_an_alarm_shows_the_beats_it_rests_on(monitor: Monitor, trouble: Recording):
+    raised = next(
+        e
+        for e in replay(monitor, trouble)
+        if isinstance(e, AlarmChanged) and e.transition.alarm.condition == "ventricular tachycardia"
+    )
+    begin_s, end_s = raised.strip_s
+    assert begin_s < 70 < 78 < end_s + 10
+    evidence = raised.evidence
+    assert len(evidence.beats_s) == 5
+    assert evidence.samples.shape == evidence.reconstruction.shape == evidence.error.shape == (5, 2, 140)
+    assert np.all(evidence.error.max(axis=(1, 2)) > 0.5)
+    np.testing.assert_allclose(evidence.error, np.abs(evidence.samples - evidence.reconstruction))
+    assert "ventricular-like beats in a row" in raised.transition.alarm.reading.text
+
+
+def test_people_acknowledge_alarms_set_limits_and_have_the_normal_learned_anew(monitor: Monitor, trouble: Recording):
+    state, events = feed(monitor, MonitorState(), *chunks(trouble, 1))
+    number = next(
+        e.transition.alarm.number
+        for e in events
+        if isinstance(e, AlarmChanged) and e.transition.alarm.condition == "asystole"
+    )
+    state, events = feed(monitor, state, Action(Order.ACKNOWLEDGE, 91.0, "Ada", "seen", number))
+    assert {change for change, _ in alarms(events)} <= {"acknowledged", "ended"}
+    assert events[0].transition.who == "Ada"
+    state, events = feed(monitor, state, Action(Order.ACKNOWLEDGE, 92.0, "Ada", alarm=999))
+    assert "no alarm 999" in events[0].reason
+    narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
+    state, events = feed(monitor, state, Action(Order.SET_LIMITS, 93.0, "Ada", limits=narrow))
+    assert events[0].subject == "limits"
+    state, events = feed(monitor, state, Action(Order.RELEARN, 94.0, "Ada"))
+    normal = state.normal
+    more = [
+        replace(c, position=c.position + 22_500, received=c.received + 90) for c in chunks(simulate_recording(60), 1)
+    ]
+    state, events = feed(monitor, state, *more)
+    assert ("raised", "high rate") in alarms(events)
+    assert state.normal is not normal
+    state, events = feed(monitor, state, Action(Order.SET_NORMAL, 151.0, "Ada", normal=normal))
+    assert state.signal.detection.baseline.normal is not None
+    np.testing.assert_array_equal(state.signal.detection.baseline.normal.template, normal.template)
+
+
+def test_an_alarm_is_escalated_whether_the_time_comes_with_samples_or_without(monitor: Monitor):
+    recording = simulate_recording(150, episodes=[Episode("asystole", 40, 6)])
+    inputs = list(chunks(recording, 1))
+    _, by_samples = feed(monitor, MonitorState(), *inputs)
+    state, events = feed(monitor, MonitorState(), *inputs[:60])
+    state, ticked = feed(monitor, state, *(Tick(60.0 + k / 7) for k in range(65)), *inputs[60:])
+    assert alarms(by_samples, "escalated") == alarms(events + ticked, "escalated") == [("escalated", "asystole")]
+    times = [
+        e.at_s for e in (*by_samples, *ticked) if isinstance(e, AlarmChanged) and e.transition.change == "escalated"
+    ]
+    assert times[0] == times[1]
+
+
+def test_the_process_around_may_report(monitor: Monitor):
+    failed = Reading("storage failed", True, "The disk is full.")
+    state, events = feed(monitor, MonitorState(), Report(NOW, failed))
+    assert alarms(events) == [("raised", "storage failed")]
+    _, events = feed(monitor, state, *(Report(NOW + k, Reading("storage failed", False)) for k in range(1, 30)))
+    assert alarms(events) == [("ended", "storage failed")]

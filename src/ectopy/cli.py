@@ -235,7 +235,8 @@ def _detect_beats(
     if len(data) != 1:
         raise SettingError("a detector of beats takes one data set or file at a time; 'ambulatory' takes recordings.")
     beats = _load(data[0], split, "test")
-    explanation = detector.explain(beats)
+    with console.progress("judging") as progress:
+        explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
     if output:
         write_results(output, beats, explanation)
         screen.print(f"Wrote {output}.")
@@ -675,8 +676,9 @@ def _train(
     seed: int = 0,
 ) -> Detector:
     from ectopy import console
-    from ectopy.pipeline import train
+    from ectopy.pipeline import require_trainable, train
 
+    require_trainable(training, settings, rule)
     screen.print(console.about_training(training))
     with console.progress("starting TensorFlow") as progress:
         detector = train(
@@ -697,12 +699,13 @@ def _train_ambulatory(
         raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
     records = mitdb.SPLITS[split]
     source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
-    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
     with console.progress("reading") as progress:
         lessons = []
         for done, record in enumerate(records):
             progress(done, len(records), f"record {record}")
             lessons.append(learn_from(mitdb.load_mitdb(record)))
+    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
+    with console.progress("starting TensorFlow") as progress:
         detector = train_ambulatory(
             [lesson for lesson in lessons if lesson is not None],
             source,
@@ -720,7 +723,8 @@ def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path |
     from ectopy.evaluation import evaluate
 
     _check_rim(json, report)
-    evaluation = evaluate(detector, beats)
+    with console.progress("judging") as progress:
+        evaluation = evaluate(detector, beats, lambda done, total: progress(done, total, "judging"))
     if report:
         from ectopy.report import evaluation_report
 

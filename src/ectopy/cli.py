@@ -583,6 +583,32 @@ def benchmark_mitdb_command(
         screen.print(line)
 
 
+@benchmark_app.command("alarms")
+def benchmark_alarms_command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="ds1 or ds2.")] = "ds1",
+    profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory or exercise.")] = "ward",
+    json: Json = None,
+) -> None:
+    """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
+    from ectopy import console
+    from ectopy.console.alarm_benchmark import alarms_table, conditions_table, summary_lines
+    from ectopy.evaluation.alarms import benchmark_alarms
+
+    _check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        result = benchmark_alarms(data, split, profile, progress)
+    figures = result.summary()
+    console.emit(json, figures)
+    screen.print(alarms_table(figures))
+    screen.print(conditions_table(figures))
+    for line in summary_lines(figures):
+        screen.print(line)
+
+
 @benchmark_app.command("holter")
 def benchmark_holter_command(
     hours: Annotated[float, typer.Option(help="Length of the recording, at most 168.")] = 24.0,

@@ -80,6 +80,7 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
     with Store.open(f"sqlite:///{stored}") as store:
         hub = Hub(store, monitor, clock=clock)
         clock.now += 2
+        hub.turn()  # finds the order
         hub.turn()
         assert store.handed_over() == []
         assert store.alarms("bed-7", active_only=True) == []

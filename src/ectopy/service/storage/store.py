@@ -147,9 +147,8 @@ class Store:
         Raises
         ------
         DataError
-            If a patient is not enrolled, inputs are left out, or something cannot be encoded; it names the patient.
-        StorageError
-            If the database fails, or another process has written for one of the patients meanwhile.
+            If a patient is not enrolled, inputs are left out, something cannot be encoded, or another process has
+            written for one of the patients meanwhile.
         """
         self._writer.write(steps)
 
@@ -159,9 +158,7 @@ class Store:
         Raises
         ------
         DataError
-            If the patient is not enrolled.
-        StorageError
-            If an input is missing.
+            If the patient is not enrolled, or an input is missing.
         """
         with self._database.reading() as connection:
             return reading.restore(connection, patient)
@@ -293,7 +290,7 @@ class Store:
             connection.execute(sa.insert(tables.orders).values(patient_id=found, body=encode(action)))
 
     def handed_over(self) -> list[HandedOrder]:
-        """Orders that nobody has taken yet, in order."""
+        """Orders that nobody has carried out yet, in order; `Stepped.orders` strikes them out."""
         columns = tables.orders.c
         query = (
             sa.select(columns.id, tables.patients.c.patient, columns.body)
@@ -302,11 +299,6 @@ class Store:
         )
         with self._database.reading() as connection:
             return [HandedOrder(id, name, decode(Action, body)) for id, name, body in connection.execute(query)]
-
-    def taken(self, orders: Sequence[HandedOrder]) -> None:
-        """Strike out orders that have been carried out."""
-        with self._database.writing() as connection:
-            connection.execute(sa.delete(tables.orders).where(tables.orders.c.id.in_([order.id for order in orders])))
 
     # Who did or saw what
 

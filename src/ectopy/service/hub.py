@@ -498,9 +498,11 @@ class Hub:
         self._tried = now
         stored: list[Delivery] = []
         try:
-            self._resume()
-            while self._unsaved:
-                stored += self._write(self._unsaved[0])
+            self._write_all(stored)
+            for patient in tuple(self._rests):
+                if _STORAGE in self._beds[patient].state.alarms.courses:  # that is, once it has been told
+                    self._resume(patient)
+                    self._write_all(stored)
             if stored or abs(now - self._looked) >= _TICK_S:
                 self._look_around(now)
             self._error = ""
@@ -510,6 +512,10 @@ class Hub:
         if stored:
             self._wake()
         self._answer()
+
+    def _write_all(self, stored: list[Delivery]) -> None:
+        while self._unsaved:
+            stored += self._write(self._unsaved[0])
 
     def _write(self, turn: _Turn) -> list[Delivery]:
         """Store a turn; the messages that are in the store now."""
@@ -558,20 +564,19 @@ class Hub:
                     self._queue.append((self._beds[order.patient], waiting))
             self._orders = {order.id for order in orders}
 
-    def _resume(self) -> None:
-        """Go on from the present states of patients whose samples were given up, where the store says they stand."""
-        for patient in tuple(self._rests):
-            try:
-                following = self._store.restore(patient).following
-            except DataError:
-                continue
-            with self._lock:
-                bed, rest, turn = self._beds[patient], self._rests.pop(patient), _Turn(self._clock())
-                snapshot, origin = encode(bed.state), bed.state.epoch or 0.0
-                kept = tuple(rest.events), origin, snapshot, tuple(rest.deliveries), tuple(rest.orders)
-                turn.steps.append(Stepped(patient, following, (), *kept))
-                bed.following, bed.snapshot_at = following, turn.at
-                self._unsaved.append(turn)
+    def _resume(self, patient: str) -> None:
+        """Go on from the present state of a patient whose samples were given up, where the store says they stand."""
+        try:
+            following = self._store.restore(patient).following
+        except DataError:
+            return
+        with self._lock:
+            bed, rest, turn = self._beds[patient], self._rests.pop(patient), _Turn(self._clock())
+            snapshot, origin = encode(bed.state), bed.state.epoch or 0.0
+            kept = tuple(rest.events), origin, snapshot, tuple(rest.deliveries), tuple(rest.orders)
+            turn.steps.append(Stepped(patient, following, (), *kept))
+            bed.following, bed.snapshot_at = following, turn.at
+            self._unsaved.append(turn)
 
     def _wake(self) -> None:
         for courier in self._couriers:

@@ -47,7 +47,10 @@ def test_a_recording_gets_its_figures_and_its_results(ectopy, file: Path, record
     assert figures["normal"] + figures["abnormal"] + figures["unreadable"] == figures["beats"]
     lines = (tmp_path / "beats.csv").read_text().splitlines()
     assert len(lines) == figures["beats"] + 1
-    assert lines[0].startswith("beat,position,time_s,rr_s,verdict,hint,score,p_value,reason")
+    assert lines[0] == "beat,position,time_s,rr_s,rr_after_s,verdict,hint,score,p_value,reason"
+    rows = [line.split(",") for line in lines[1:]]
+    assert [row[4] for row in rows[:-1]] == [row[3] for row in rows[1:]]
+    assert rows[0][3] == rows[-1][4] == ""
 
 
 def test_annotations_open_again_and_say_where_nothing_can_be_read(ectopy, recording: Recording, tmp_path: Path):

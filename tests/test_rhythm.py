@@ -49,10 +49,10 @@ def test_asystole_from_the_first_second_on_is_told():
     assert first_present(readings_of(findings_of([], to_s=20)), "asystole") <= 4 + 5
 
 
-@pytest.mark.parametrize("words", [GOOD, ("good", "noisy"), ("flat", "flat"), ("flat", "lead off"), ("noisy", "noisy")])
+@pytest.mark.parametrize("words", [GOOD, ("good", "noisy"), ("flat", "flat"), ("good", "lead off"), ("noisy", "noisy")])
 def test_silence_in_a_lead_that_is_readable_or_flat_or_has_become_noisy_is_asystole(words: tuple[str, ...]):
     findings = findings_of(at_rates((10, 60)), words=lambda at_s: GOOD if at_s < 15 else words, to_s=25)
-    silence_from, limit_s = 10.3, 4 + 2 * (words[0] == "flat")
+    silence_from, limit_s = 10.3, 4 + 2 * (words[1] in ("flat", "lead off"))
     assert 0 <= first_present(readings_of(findings), "asystole") - (silence_from + limit_s + DELAY_S) <= 0.5
 
 
@@ -160,6 +160,37 @@ def test_a_run_that_becomes_faster_becomes_a_tachycardia():
 )
 def test_rates_beyond_the_limits_are_told(rate_bpm: float, code: str, expected: bool):
     assert (code in told(at_rates((12, 70), (12, rate_bpm)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate_bpm", "code", "expected"),
+    [
+        (126, "high rate", None),
+        (124, "high rate", False),
+        (136, "extreme tachycardia", None),
+        (134, "extreme tachycardia", False),
+        (49, "low rate", None),
+        (51, "low rate", False),
+        (44, "extreme bradycardia", None),
+        (46, "extreme bradycardia", False),
+    ],
+)
+def test_between_a_limit_and_five_beyond_it_a_rate_is_left_open(rate_bpm: float, code: str, expected: bool | None):
+    _, last = readings_of(findings_of(at_rates((40, rate_bpm))))[-1]
+    assert last[code].present is expected
+
+
+@given(st.floats(3.0, 30.0), st.floats(60, 100))
+def test_a_standstill_makes_no_low_rate_afterwards(gap_s: float, rate_bpm: float):
+    times_s = at_rates((12, rate_bpm))
+    times_s += [times_s[-1] + gap_s + 60 / rate_bpm * k for k in range(15)]
+    assert "low rate" not in told(times_s)
+
+
+@given(st.lists(st.sampled_from([2.0, 3.5, 5.0]), min_size=2, max_size=2), st.integers(0, 3))
+def test_two_pauses_in_five_beats_are_no_extreme_bradycardia(pauses_s: list[float], between: int):
+    intervals_s = [0.9] * 10 + pauses_s[:1] + [0.9] * between + pauses_s[1:] + [0.9] * 10
+    assert "extreme bradycardia" not in told((0.3 + np.cumsum([0.0, *intervals_s])).tolist())
 
 
 @pytest.mark.parametrize(("intervals", "expected"), [(8, True), (7, False)])

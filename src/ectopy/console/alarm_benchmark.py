@@ -23,7 +23,6 @@ def alarms_table(figures: Mapping[str, Any]) -> Table:
     table.add_column("record", no_wrap=True)
     for heading in ("alarms", "an hour", "high", "false", "medium", "low", "runs", "announced", "false"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("conditions")
     for name, row in figures["records"].items():
         priority = row["by_priority"]
         cells = (
@@ -37,23 +36,25 @@ def alarms_table(figures: Mapping[str, Any]) -> Table:
             row["vt_runs_announced"],
             row["false_runs"],
         )
-        conditions = ", ".join(f"{code} {count}" for code, count in row["by_condition"].items())
-        table.add_row(name, *map(str, cells), conditions)
+        table.add_row(name, *map(str, cells))
     return table
 
 
 def conditions_table(figures: Mapping[str, Any]) -> Table:
-    """How often each condition calls."""
-    table = _table("Alarms per bed and day", "")
+    """How often each condition calls, and in which records."""
+    table = _table("Alarms per bed and day, and how many in which records", "")
     table.add_column("condition", no_wrap=True)
     table.add_column("priority", no_wrap=True)
-    table.add_column("per bed and day", justify="right")
+    table.add_column("a day", justify="right", no_wrap=True)
+    table.add_column("records")
+    records = {name: row["by_condition"] for name, row in figures["records"].items()}
     for code, count in figures["per_bed_day_by_condition"].items():
-        table.add_row(code, CONDITIONS[code].priority.name.lower(), f"{count:.1f}")
+        where = ", ".join(f"{name}: {counts[code]}" for name, counts in records.items() if code in counts)
+        table.add_row(code, CONDITIONS[code].priority.name.lower(), f"{count:.1f}", where)
     table.add_section()
     for name, count in figures["per_bed_day_by_priority"].items():
-        table.add_row("all", name, f"{count:.1f}")
-    table.add_row("all", "", f"{figures['alarms_per_bed_day']:.1f}")
+        table.add_row("all", name, f"{count:.1f}", "")
+    table.add_row("all", "", f"{figures['alarms_per_bed_day']:.1f}", "")
     return table
 
 

@@ -103,11 +103,10 @@ def _fibrillation(marks: Annotations, seconds: NDArray[np.float64], end_s: float
 def _rhythms(marks: Annotations, seconds: NDArray[np.float64], end_s: float) -> Stretches:
     """Episodes of the ventricular rhythms: each lasts until the next mark of a rhythm."""
     notes = marks.notes or ("",) * len(marks)
-    changes = [(at_s, note.rstrip("\0")) for at_s, note in zip(seconds.tolist(), notes, strict=True) if note[:1] == "("]
-    ends = [at_s for at_s, _ in changes[1:]] + [end_s]
-    found = [
-        (at_s, until_s) for (at_s, note), until_s in zip(changes, ends, strict=True) if note in _VENTRICULAR_RHYTHMS
-    ]
+    marked = zip(seconds.tolist(), marks.symbols.tolist(), notes, strict=True)
+    changes = [(at_s, note.rstrip("\0")) for at_s, symbol, note in marked if symbol == "+"]
+    ends = [at_s for at_s, _ in changes] + [end_s]
+    found = [(at_s, ends[row + 1]) for row, (at_s, note) in enumerate(changes) if note in _VENTRICULAR_RHYTHMS]
     return np.array(found).reshape(-1, 2)
 
 

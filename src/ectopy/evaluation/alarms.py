@@ -32,7 +32,7 @@ import numpy as np
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.errors import DataError
-from ectopy.evaluation.alarm_truth import Truth
+from ectopy.evaluation.alarm_truth import Stretches, Truth
 from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
 from ectopy.formats.wfdb import require_extra
@@ -267,14 +267,22 @@ def benchmark_alarms(
     found: dict[str, RecordAlarms] = {}
     if progress:
         progress(0, len(names), "replaying")
+    for name, result in _each(folder, names, limits):
+        found[name] = result
+        if progress:
+            progress(len(found), len(names), f"record {name}")
+    missing = tuple(name for name in SPLITS[split] if name not in found)
+    return AlarmBenchmark(split, profile, {name: found[name] for name in names}, missing)
+
+
+def _each(folder: Path, names: Sequence[str], limits: Limits) -> Iterator[tuple[str, RecordAlarms]]:
+    if len(names) == 1:
+        yield names[0], _replayed(folder, names[0], limits)
+        return
     with ProcessPoolExecutor(min(len(names), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
         running = {pool.submit(_replayed, folder, name, limits): name for name in names}
         for future in as_completed(running):
-            found[running[future]] = future.result()
-            if progress:
-                progress(len(found), len(names), f"record {running[future]}")
-    missing = tuple(name for name in SPLITS[split] if name not in found)
-    return AlarmBenchmark(split, profile, {name: found[name] for name in names}, missing)
+            yield running[future], future.result()
 
 
 def _replayed(folder: Path, name: str, limits: Limits) -> RecordAlarms:
@@ -284,7 +292,7 @@ def _replayed(folder: Path, name: str, limits: Limits) -> RecordAlarms:
     return RecordAlarms.of(recording, Monitor.of(load_ambulatory()), limits)
 
 
-def _within(call: Call, stretches: np.ndarray, before_s: float = 0.0) -> bool:
+def _within(call: Call, stretches: Stretches, before_s: float = 0.0) -> bool:
     starts, ends = stretches[:, 0], stretches[:, 1]
     return bool(np.any((starts - before_s <= call.start_s) & (call.start_s <= ends + TOLERANCE_S)))
 

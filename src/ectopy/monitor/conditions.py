@@ -77,7 +77,7 @@ _ALL = (
         "Asystole",
         _SP,
         _HIGH,
-        "no QRS complex for 4 s",
+        "no QRS complex for 4 s, or for 6 s while a lead is flat or off",
         _CINC,
         "s",
         covers=("pause", "low rate", "extreme bradycardia"),
@@ -193,7 +193,7 @@ _ALL = (
         "among 64 beats without ectopic ones, successive RR intervals differ by more than a tenth of the mean, RMS",
         "after Dash et al. 2009, doi:10.1007/s10439-009-9740-z",
         "share",
-        # At 64 beats a minute or more one ectopic or missed beat is out of the 64 by then, or was never alone.
+        # One beat out of place, or one that was missed, stays among the 64 for a minute or so.
         onset_s=120.0,
         clear_s=120.0,
         refractory_s=_TOLD_AGAIN_S,

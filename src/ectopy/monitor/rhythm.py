@@ -12,8 +12,8 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Silence* in leads that are flat must last two seconds longer to be told: an electrode that has come off is known to be
-off by then. Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is
+*Silence* while a lead is flat or off must last two seconds longer to be told: where an electrode has come off, all leads
+are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is
 heard: noise is heard as beats before it hides them, and what is left of a heart that stands still may be noise.
 
 *Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
@@ -62,6 +62,7 @@ CODES = (
 """Conditions judged here, in the order of the readings."""
 
 _TELLABLE = ("good", "flat")
+_FLAT = ("flat", "lead off")
 _GAP_S = 0.75  # findings come every half second
 _LEAST_BEATS = 5
 _BROKEN_S = 3.0
@@ -113,11 +114,11 @@ class RhythmState:
     apart_s : tuple of float
         Of the beats heard last, the two neighbours that are farthest apart, the first one maybe heard before.
     apart_flat : bool
-        Whether all leads were flat at the end of that silence.
+        Whether a lead was flat or off at the end of that silence.
     known_s : float
         Up to where all beats are heard.
     flat : bool
-        Whether all leads that tell something are flat.
+        Whether a lead is flat or off.
     still : bool
         Whether a silence goes on in leads that have become noisy.
     judged_s : float
@@ -222,19 +223,20 @@ def _silence_s(state: RhythmState) -> float:
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
     longest = state.run if findings.at_s > state.at_s else state.longest
     new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > state.since_s)
+    flat = any(word in _FLAT for word in findings.words)
     still = not new and not _tellable(findings) and "noisy" in findings.words and _silence_s(state) >= _STILL_S
     state = replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=longest, still=still)
     if not _tellable(findings) and not still:
         since_s = max(state.since_s, findings.known_to_s)
         return replace(state, since_s=since_s, heard_s=(), apart_s=(), flat=False)
     if not new:
-        return replace(state, flat=not findings.readable and not still)
+        return replace(state, flat=flat)
     neighbours = pairwise((*state.heard_s[-1:], *new))
     return replace(
         state,
         heard_s=(state.heard_s + new)[-limits.extreme_low_beats :],
         apart_s=max(neighbours, key=lambda two: two[1] - two[0], default=()),
-        apart_flat=state.flat or not findings.readable,
+        apart_flat=state.flat or flat,
     )
 
 

@@ -12,18 +12,10 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Silence* while a lead is flat or off must last two seconds longer to be told: where an electrode has come off, all leads
-are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is
-heard: noise is heard as beats before it hides them, and what is left of a heart that stands still may be noise.
-
-*Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
-its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats
-decide; high rates are means. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it
-would come and go, nothing is told.
-
-*A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
-comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
-of them at least.
+*Silence* while a lead is flat or off must last two seconds longer to be told: where an electrode has come off, all
+leads are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become
+noisy, until a beat is heard: noise is heard as beats before it hides them, and what is left of a heart that stands
+still may be noise.
 """
 
 from __future__ import annotations

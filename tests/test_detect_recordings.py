@@ -95,6 +95,20 @@ def test_a_bad_file_does_not_stop_the_others_and_is_named(ectopy, recording: Rec
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.csv", "second.csv"]
 
 
+def test_a_folder_gives_results_of_each_of_its_recordings(ectopy, recording: Recording, tmp_path: Path):
+    wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    samples = recording.signal[: 60 * 200].astype(np.float64)
+    for name in ("one", "two"):
+        wfdb.wrsamp(name, 200, ["mV"] * 2, list(recording.leads), samples, fmt=["16"] * 2, write_dir=str(folder))
+    (folder / "notes.txt").write_text("no recording")
+    done = ectopy("detect", "ambulatory", folder, "-o", tmp_path / "out", "--report", tmp_path / "pages")
+    assert done.status == 0, done
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.csv", "two.csv"]
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["one.html", "two.html"]
+
+
 def test_a_saved_baseline_is_used_for_the_next_recording(ectopy, file: Path, tmp_path: Path):
     saved = tmp_path / "patient.npz"
     assert ectopy("detect", "ambulatory", file, "--save-baseline", saved).status == 0

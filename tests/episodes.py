@@ -86,9 +86,9 @@ def disturbed(seed: int, duration_s: float) -> list[Call]:
     rng = np.random.default_rng(seed)
     planned, at_s = [], rng.uniform(5, 60)
     while at_s < duration_s - 1:
-        length_s = float(np.exp(rng.uniform(np.log(0.5), np.log(90))))
+        length_s = float(np.exp(rng.uniform(np.log(2), np.log(90))))
         planned.append(Episode(str(rng.choice(["noise", "lead_off"])), at_s, length_s))
-        at_s += length_s + rng.choice([rng.uniform(0, 5), rng.uniform(5, 60)])
+        at_s += length_s + rng.choice([rng.uniform(2, 5), rng.uniform(5, 60)])
     return urgent(
         watch(
             simulate_recording(

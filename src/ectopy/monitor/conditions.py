@@ -77,7 +77,7 @@ _ALL = (
         "Asystole",
         _SP,
         _HIGH,
-        "no QRS complex for 4 s, or for 6 s while a lead is flat or off",
+        "no QRS complex for 4 s, or for 6 s if a lead is flat or off meanwhile",
         _CINC,
         "s",
         covers=("pause", "low rate", "extreme bradycardia"),

@@ -12,10 +12,18 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Silence* while a lead is flat or off must last two seconds longer to be told: where an electrode has come off, all
-leads are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become
-noisy, until a beat is heard: noise is heard as beats before it hides them, and what is left of a heart that stands
-still may be noise.
+*Silence* in which a lead is flat or off must last two seconds longer to be told: where an electrode has come off, all
+leads are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is
+heard: noise is heard as beats before it hides them, and what is left of a heart that stands still may be noise.
+
+*Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
+its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats
+decide; high rates are means. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it
+would come and go, nothing is told.
+
+*A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
+comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
+of them at least.
 """
 
 from __future__ import annotations
@@ -106,11 +114,11 @@ class RhythmState:
     apart_s : tuple of float
         Of the beats heard last, the two neighbours that are farthest apart, the first one maybe heard before.
     apart_flat : bool
-        Whether a lead was flat or off at the end of that silence.
+        Whether a lead was flat or off in that silence.
     known_s : float
         Up to where all beats are heard.
     flat : bool
-        Whether a lead is flat or off.
+        Whether a lead has been flat or off in the present silence.
     still : bool
         Whether a silence goes on in leads that have become noisy.
     judged_s : float
@@ -222,13 +230,14 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
         since_s = max(state.since_s, findings.known_to_s)
         return replace(state, since_s=since_s, heard_s=(), apart_s=(), flat=False)
     if not new:
-        return replace(state, flat=flat)
+        return replace(state, flat=state.flat or flat)
     neighbours = pairwise((*state.heard_s[-1:], *new))
     return replace(
         state,
         heard_s=(state.heard_s + new)[-limits.extreme_low_beats :],
         apart_s=max(neighbours, key=lambda two: two[1] - two[0], default=()),
         apart_flat=state.flat or flat,
+        flat=False,
     )
 
 

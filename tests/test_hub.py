@@ -310,7 +310,7 @@ class Fragile(Monitor):
     def step(self, state: MonitorState, given: Input) -> tuple[MonitorState, tuple[Event, ...]]:
         if isinstance(given, Action) and given.who == "Mr Break":
             raise ZeroDivisionError("broken")
-        if isinstance(given, Tick) and any(c == "clock" for c in state.alarms.courses):
+        if "clock" in state.alarms.courses:
             raise RuntimeError("never again")
         return super().step(state, given)
 
@@ -380,8 +380,12 @@ def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
         hub.admit(patient)
     hub.submit("anna", cut(steady, 0, 1, sent=NOW + 500))
     hub.turn()
-    play(hub, clock, {"bob": steady}, 0, 4, hub.turn)
-    assert ("raised", "detector failed") in alarms(store, "anna")
+    lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.turn)
+    with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
+        lost.result(0)
+    assert fine.result(0).wanted == 250
+    assert alarms(store, STATION) == [("raised", "detector failed")]
+    assert "'anna'" in store.alarms(STATION)[0].alarm.reading.text
     assert hub.state("bob").signal.segment.wanted == 1000
 
 

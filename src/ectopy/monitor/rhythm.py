@@ -13,8 +13,9 @@ others are silent. With neither nothing can be told: every reading is None, an a
 only from then on. The same holds where findings are missing.
 
 *Silence* in which a lead is flat or off must last two seconds longer to be told: where an electrode has come off, all
-leads are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is
-heard: noise is heard as beats before it hides them, and what is left of a heart that stands still may be noise.
+leads are known to be off by then. Silence of two seconds or more in leads that can be read goes on when they become
+noisy, until a beat is heard: noise is heard as beats before it hides them, and what is left of a heart that stands
+still may be noise.
 
 *Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
 its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats

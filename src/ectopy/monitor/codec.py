@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, Refused
-from ectopy.monitor.inputs import Action, Chunk, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, Refusal, Report, Tick
 
 T = TypeVar("T")
 
-INPUTS: dict[str, type] = {"chunk": Chunk, "tick": Tick, "action": Action, "report": Report}
+INPUTS: dict[str, type] = {"chunk": Chunk, "tick": Tick, "action": Action, "report": Report, "refusal": Refusal}
 EVENTS: dict[str, type] = {
     "beat": BeatJudged,
     "quality": QualityChanged,

@@ -122,4 +122,22 @@ class Report:
     reading: Reading
 
 
-Input = Chunk | Tick | Action | Report
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An input that was refused: all that is kept of it, so that nonsense fills no store.
+
+    To refuse an input, and to be told of its refusal, lead to the same state.
+
+    Attributes
+    ----------
+    now : float
+        When it came.
+    reason : str
+        One sentence for the sender.
+    """
+
+    now: float
+    reason: str
+
+
+Input = Chunk | Tick | Action | Report | Refusal

@@ -19,11 +19,12 @@ from ectopy.errors import EctopyError
 from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
+from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.detection import Detected, DetectionState, detect_step, relearn, with_normal
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
@@ -143,7 +144,7 @@ class Monitor:
         Parameters
         ----------
         state : MonitorState
-        given : Chunk, Tick, Action or Report
+        given : Chunk, Tick, Action, Report or Refusal
 
         Returns
         -------
@@ -161,6 +162,8 @@ class Monitor:
                 step.obey(given)
             case Report():
                 step.report(given)
+            case Refusal():
+                step.refuse(given.now, given.reason)
         return step.state, tuple(step.events)
 
 
@@ -179,7 +182,7 @@ class _Step:
         try:
             samples = checked(chunk)
         except EctopyError as error:
-            self._refuse(chunk.received, str(error))
+            self.refuse(chunk.received, str(error))
             return
         length_s = len(samples) / chunk.sampling_rate_hz
         signal = self.state.signal
@@ -190,7 +193,7 @@ class _Step:
                 text = (
                     f"position {chunk.position} lies {ahead_s:.0f} s ahead of the time; count from the stream's start."
                 )
-                self._refuse(chunk.received, text)
+                self.refuse(chunk.received, text)
                 return
             if ahead_s > _LEAST_DRIFT_S:
                 self.state = replace(self.state, epoch=chunk.received - end_s)
@@ -215,6 +218,8 @@ class _Step:
         """The time has come to this."""
         now = tick.now
         self._begin_time(now)
+        if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
+            self.state = replace(self.state, received=now)
         now_s = self._second(now)
         signal = self.state.signal
         if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
@@ -233,12 +238,19 @@ class _Step:
         try:
             self._obey(action, at_s)
         except EctopyError as error:
-            self._refuse(action.now, str(error))
+            self.refuse(action.now, str(error))
 
     def report(self, report: Report) -> None:
         """The process around the monitor says something of itself."""
+        if report.reading.condition not in CONDITIONS:
+            self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
+            return
         self._begin_time(report.now)
         self._weigh(self._second(report.now), (report.reading,))
+
+    def refuse(self, now: float, reason: str) -> None:
+        """An input is not taken."""
+        self._add(Refused(self._number(), self._second(now), reason))
 
     def _obey(self, action: Action, at_s: float) -> None:
         signal = self.state.signal
@@ -270,7 +282,8 @@ class _Step:
         return self.state.epoch or 0.0
 
     def _second(self, now: float) -> float:
-        return max(now - self._epoch, self.state.clock_s)
+        # In this order NaN, of an input that is refused for it, gives the latest second.
+        return max(self.state.clock_s, now - self._epoch)
 
     def _begin_time(self, now: float) -> None:
         if self.state.epoch is None:
@@ -343,16 +356,21 @@ class _Step:
             self._piece(piece, segment.piece_begins(number))
 
     def _piece(self, piece: NDArray[np.float32], end: int) -> None:
+        before, said = self.state, len(self.events)
+        try:
+            self._analyse(piece, end)
+        except Exception as error:  # a fault of the software must be told, and must not end the watching
+            self.state = before
+            del self.events[said:]
+            self._fail(end, error)
+
+    def _analyse(self, piece: NDArray[np.float32], end: int) -> None:
         state, signal = self.state, self._signal
         segment, monitor = signal.segment, self.monitor
         at_s = segment.second(end)
-        try:
-            detection, detected = detect_step(
-                signal.detection, piece, segment.rate_hz, segment.leads, monitor.criterion, monitor.learning_s
-            )
-        except Exception as error:  # a fault of the software must be told, and must not end the watching
-            self._fail(end, error)
-            return
+        detection, detected = detect_step(
+            signal.detection, piece, segment.rate_hz, segment.leads, monitor.criterion, monitor.learning_s
+        )
         readings = [Reading("no data", False), Reading("detector failed", False)]
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
@@ -381,6 +399,8 @@ class _Step:
         self.state = replace(
             self.state,
             signal=Signal(segment, end, detection, no_beats(leads)),
+            rhythm=RhythmState.fresh(),
+            technical=TechnicalState(),
             clock_s=max(at_s, self.state.clock_s),
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
@@ -448,9 +468,6 @@ class _Step:
 
     def _notice(self, at_s: float, subject: str, text: str) -> None:
         self._add(Noticed(self._number(), at_s, subject, text))
-
-    def _refuse(self, now: float, text: str) -> None:
-        self._add(Refused(self._number(), self._second(now), text))
 
     def _number(self) -> int:
         return self.state.events + 1

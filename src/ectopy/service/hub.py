@@ -1,12 +1,14 @@
 """Watches many patients: steps their monitors, stores what came of it in one transaction, then answers the senders.
 
-Nothing is acknowledged before it is stored. Where the store fails, the monitors go on, alarms are delivered from
-memory, a technical alarm says so, and everything is written once the store is back.
+Nothing is acknowledged before it is stored. Where the store fails, or does not answer, the monitors go on, alarms are
+delivered from memory, a technical alarm says so, and everything is written once the store is back. Samples that are too
+many to be kept until then are given up, and their senders are told; what was found in them is not.
 """
 
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 import time
 from collections import deque
@@ -14,14 +16,16 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from ectopy.errors import SettingError, StorageError
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, Input, Limits, Monitor, MonitorState, Refused, Report, Tick
+from ectopy.errors import DataError, EctopyError, SettingError, StorageError
+from ectopy.monitor import AlarmChanged, Chunk, Event, Input, Limits, Monitor, MonitorState, Report, Tick
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
+from ectopy.monitor.technical import NO_DATA_S
+from ectopy.service.folding import Folded, fold
 from ectopy.service.memory import MemoryOutbox
-from ectopy.service.notify import REACHED, Courier, Target, deliveries_of, unreached
+from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
-from ectopy.service.storage import HandedOrder, Stepped, Store
+from ectopy.service.storage import Restored, Stepped, Store
 
 STATION = "station"
 """The patient that is none: alarms about the process itself are raised for it."""
@@ -31,8 +35,11 @@ UNREACHED_S = 120.0
 
 _TICK_S = 1.0
 _RETRY_S = 1.0
-_MOST_WAITING = 10_000
-_MOST_UNSAVED = 100_000
+_PATIENCE_S = 5.0
+_PHASES = 16
+_DAY_S = 86_400.0
+_LARGEST_INPUT = 8 * 2**20
+_STORAGE, _DETECTOR, _NOBODY = "storage failed", "detector failed", "nobody reached"
 
 _log = logging.getLogger(__name__)
 
@@ -57,33 +64,55 @@ class Receipt:
 
 @dataclass(slots=True)
 class _Bed:
-    """One patient while they are watched."""
+    """One patient while they are watched; `following` is the number of the next input."""
 
     patient: str
+    name: str
     state: MonitorState
     following: int
-    stored: int
-    snapshot_due: float
-    reported: bool = False
+    snapshot_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    bed: _Bed
+    """An input, its size in bytes, who waits for the receipt, and the id of an order from another process."""
+
     given: Input
+    size: int = 0
     receipt: Future[Receipt] | None = None
+    order: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """What came of one turn: steps to be stored together, and the answers that wait for that."""
+
+    at: float
+    steps: list[Stepped] = field(default_factory=list)
+    answers: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
+    size: int = 0
 
 
 @dataclass(slots=True)
-class _Unsaved:
-    """Steps that are not stored yet, and the receipts that wait for it."""
+class _Rest:
+    """What is left of a patient's steps when their samples have been given up, and why they were."""
 
-    steps: list[Stepped] = field(default_factory=list)
-    receipts: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
+    error: EctopyError
+    events: list[Event] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
+
+    def add(self, step: Stepped) -> None:
+        """Keep the alarms of a step, for their log has to be whole; but not the beats that were seen."""
+        self.events += [replace(event, evidence=None) for event in step.events if isinstance(event, AlarmChanged)]
+        self.deliveries += step.deliveries
+        self.orders += step.orders
 
 
 class Hub:
     """Watches the patients of a store.
+
+    Several hubs may share a store if each has its own patients and its own station.
 
     Parameters
     ----------
@@ -95,6 +124,19 @@ class Hub:
         SHA-256 of the detector's bundle, told with every alarm.
     clock : callable
         Gives seconds since 1970.
+    station : str
+        What the hub itself is called among the patients.
+    patients : iterable of str or None
+        Whom to go on with; None = everybody in the store.
+    room_bytes : int
+        How much may wait to be taken; and how much, once taken, to be stored.
+
+    Raises
+    ------
+    SettingError
+        If two targets have one name, or a name is not 1 to 200 printable characters.
+    StorageError
+        If the store fails.
     """
 
     def __init__(
@@ -104,43 +146,78 @@ class Hub:
         targets: Sequence[Target] = (),
         bundle: str = "",
         clock: Callable[[], float] = time.time,
+        *,
+        station: str = STATION,
+        patients: Iterable[str] | None = None,
+        room_bytes: int = 2**28,
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
-        self._beds: dict[str, _Bed] = {}
-        self._queue: deque[_Waiting] = deque()
-        self._lock = threading.Lock()
-        self._more = threading.Event()
-        self._unsaved = _Unsaved()
-        self._failed_since: float | None = None
-        self._retry_at = 0.0
-        self._ticked = 0.0
-        self._taken: dict[int, HandedOrder] = {}
+        self._station, self._room = station, room_bytes
         self._memory = MemoryOutbox()
         self._couriers = [Courier(outbox, targets, clock) for outbox in (store.outbox, self._memory)] if targets else []
-        self.admit(STATION)
-        for patient in store.patients():
-            self._restore(patient.patient)
+        # What waits to be taken.
+        self._door = threading.Lock()
+        self._come = threading.Event()
+        self._queue: list[tuple[_Bed, _Waiting]] = []
+        self._queued = 0
+        self._orders: set[int] = set()
+        # Everything else that two threads touch.
+        self._lock = threading.Lock()
+        self._beds: dict[str, _Bed] = {}
+        self._unsaved: deque[_Turn] = deque()
+        self._unsaved_size = 0
+        self._taken = threading.Event()
+        self._rests: dict[str, _Rest] = {}
+        self._answers: list[tuple[Future[Receipt], Receipt | EctopyError]] = []
+        # What is known of the store, of the receivers, and of patients who cannot be watched.
+        self._error = ""
+        self._away = ""
+        self._tried = 0.0
+        self._looked = 0.0
+        self._unreached: dict[str, Reading] = {}
+        self._faults: dict[str, str] = {}
+        self._began = self._ticked = clock()
+        self._go_on(patients)
 
     # Patients
 
     def admit(self, patient: str, name: str = "", limits: Limits | None = None) -> None:
         """Begin to watch a patient, or go on with one who is known.
 
+        Parameters
+        ----------
+        patient : str
+        name : str
+            For people.
+        limits : Limits or None
+            Of somebody new; None = those of a ward.
+
         Raises
         ------
         SettingError
-            If `patient` is not 1 to 200 printable characters.
+            If `patient` is not 1 to 200 printable characters, or the name of the station.
+        DataError
+            If what is stored of the patient is damaged.
         StorageError
             If the store fails.
         """
+        if patient == self._station:
+            raise SettingError(f"{patient!r} is what the hub itself is called; call the patient something else.")
         self._store.enrol(patient, self._clock(), name)
+        if patient in self._beds:
+            self._beds[patient].name = name
+            return
+        restored = self._store.restore(patient)
+        if limits is not None and restored.following == 1:
+            state = encode(MonitorState(limits=limits))
+            self._store.write([Stepped(patient, 1, (), (), self._clock(), state)])
+            restored = replace(restored, snapshot=state)
         with self._lock:
-            if patient not in self._beds:
-                self._restore(patient, limits)
+            self._open(patient, name, restored)
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""
-        return tuple(patient for patient in self._beds if patient != STATION)
+        return tuple(patient for patient in tuple(self._beds) if patient != self._station)
 
     def state(self, patient: str) -> MonitorState:
         """What is known of a patient now.
@@ -152,21 +229,38 @@ class Hub:
         """
         return self._bed(patient).state
 
-    def _restore(self, patient: str, limits: Limits | None = None) -> None:
-        restored = self._store.restore(patient)
-        if restored.snapshot is None:
-            state = MonitorState() if limits is None else MonitorState(limits=limits)
-        else:
-            state = decode(MonitorState, restored.snapshot)
+    def _go_on(self, patients: Iterable[str] | None) -> None:
+        self._store.enrol(self._station, self._clock())
+        known = {patient.patient: patient.name for patient in self._store.patients()}
+        chosen = known if patients is None else {patient: known.get(patient, "") for patient in patients}
+        for patient, name in {self._station: "", **chosen}.items():
+            try:
+                self._open(patient, name, self._store.restore(patient))
+            except DataError as error:
+                _log.exception("patient '%s' cannot be watched", patient)
+                self._faults[patient] = str(error)
+
+    def _open(self, patient: str, name: str, restored: Restored) -> None:
+        """Begin where the store says that the patient stands."""
+        if patient in self._beds:
+            return
+        state = MonitorState() if restored.snapshot is None else decode(MonitorState, restored.snapshot)
         for given in restored.inputs:
-            state, _ = self._monitor.step(state, given)
-        following = restored.following
-        self._beds[patient] = _Bed(patient, state, following, following, self._clock() + SNAPSHOT_S)
+            folded = fold(self._monitor, patient, state, given, self._clock())
+            state = folded.state
+            if folded.failed:
+                rest = self._rests.setdefault(patient, _Rest(DataError("a stored input could not be taken again.")))
+                rest.add(Stepped(patient, 0, (), folded.events, 0.0))
+        self._faults.pop(patient, None)
+        # Not all snapshots at once.
+        snapshot_at = self._clock() - SNAPSHOT_S * (len(self._beds) % _PHASES) / _PHASES
+        self._beds[patient] = _Bed(patient, name, state, restored.following, snapshot_at)
 
     def _bed(self, patient: str) -> _Bed:
         bed = self._beds.get(patient)
         if bed is None:
-            raise SettingError(f"nobody called {patient!r} is watched; admit the patient first.")
+            why = self._faults.get(patient, "admit the patient first.")
+            raise SettingError(f"nobody called {patient!r} is watched; {why}")
         return bed
 
     # Inputs
@@ -174,190 +268,337 @@ class Hub:
     def submit(self, patient: str, given: Input) -> Future[Receipt]:
         """Hand in an input; the receipt comes when it is safe.
 
+        The receipt is a `StorageError` instead if the input could not be stored; it has been watched then, but should
+        be sent again.
+
         Raises
         ------
         SettingError
-            If nobody of that name is watched.
+            If nobody of that name is watched, or samples are for the station.
         DataError
-            If the input holds what cannot be stored.
+            If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today.
         StorageError
-            If too many inputs wait already; send again later.
+            If too much waits already; send again later.
         """
         bed = self._bed(patient)
-        if len(self._queue) >= _MOST_WAITING:
-            raise StorageError("more inputs wait than can be kept; send again later.")
-        encode(given)  # what cannot be stored must not be watched
+        content = encode(given)
+        if len(content) > _LARGEST_INPUT:
+            raise DataError(f"an input of {len(content)} bytes is too large; send at most {_LARGEST_INPUT} at a time.")
+        # What is watched is what would be read from the store, whatever the sender does with its own copy.
+        given = decode(type(given), content)
+        at = given.received if isinstance(given, Chunk) else given.now
+        if not abs(at - self._clock()) <= _DAY_S:
+            raise DataError(f"an input is of now by the hub's clock, in seconds since 1970, and not of {at:g}.")
+        if patient == self._station and isinstance(given, Chunk):
+            raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
         receipt: Future[Receipt] = Future()
-        self._queue.append(_Waiting(bed, given, receipt))
-        self._more.set()
+        receipt.set_running_or_notify_cancel()
+        with self._door:
+            if self._queued + len(content) > self._room:
+                raise StorageError("more inputs wait than can be kept; send again later.")
+            self._queue.append((bed, _Waiting(given, len(content), receipt)))
+            self._queued += len(content)
+        self._come.set()
         return receipt
 
     def turn(self) -> int:
         """Take everything that waits, store it, and answer; how many inputs that were."""
-        now = self._clock()
-        self._more.clear()
-        waiting = [self._queue.popleft() for _ in range(len(self._queue))]
-        with self._lock:
-            by_bed: dict[str, list[_Waiting]] = {}
-            for one in waiting:
-                by_bed.setdefault(one.bed.patient, []).append(one)
-            for ones in by_bed.values():
-                self._step(ones[0].bed, ones, now)
-            if now - self._ticked >= _TICK_S:
-                self._tick(now)
-            self._save(now)
-        return len(waiting)
+        taken = self.watch()
+        self.save()
+        return taken
 
     def run(self, stop: threading.Event, pause_s: float = 0.25) -> None:
-        """Take turns until told to stop; between two, wait so long that inputs come together."""
+        """Take turns until told to stop, once; between two, wait so long that inputs come together.
+
+        A thread of its own stores them, so that a store that hangs does not hold up the monitors. Who still waits for a
+        receipt at the end gets a `StorageError`.
+        """
+        last = threading.Event()
+        saver = threading.Thread(target=self._save_until, args=(last,), name="hub-saver")
+        saver.start()
         for courier in self._couriers:
             courier.start()
         try:
             while not stop.is_set():
-                self.turn()
-                self._more.wait(_TICK_S)
+                _guarded(self.watch)
+                self._come.wait(_TICK_S)
                 stop.wait(pause_s)
-            self.turn()
+            _guarded(self.watch)
+            _guarded(self._keep_states)
         finally:
+            last.set()
+            self._taken.set()
+            saver.join()
             for courier in self._couriers:
                 courier.stop()
+            self._give_up({*self._beds}, StorageError("the hub was stopped before this was stored; send it again."))
+            self._answer()
 
-    def _tick(self, now: float) -> None:
-        self._ticked = now
-        if self._failed_since is None:
-            self._orders(now)
-        readings = self._unreached(now)
-        for bed in list(self._beds.values()):
-            reading = readings.get(bed.patient)
-            inputs: list[Input] = [Tick(now, expected=bed.patient != STATION)]
-            if reading is not None or bed.reported:
-                inputs.append(Report(now, reading or REACHED))
-                bed.reported = reading is not None
-            self._step(bed, [_Waiting(bed, given) for given in inputs], now)
+    def _save_until(self, last: threading.Event) -> None:
+        while not last.is_set():
+            self._taken.wait(_RETRY_S)
+            self._taken.clear()
+            _guarded(self.save)
 
-    def _orders(self, now: float) -> None:
-        """Carry out what operators have left in the store; an order is struck out once what it did is stored."""
+    def _keep_states(self) -> None:
+        """Let a later start fold nothing again, which another version might do in another way."""
+        with self._lock:
+            turn = _Turn(self._clock())
+            for bed in self._beds.values():
+                if bed.patient not in self._rests:
+                    state, origin = encode(bed.state), bed.state.epoch or 0.0
+                    turn.steps.append(Stepped(bed.patient, bed.following, (), (), origin, state))
+            self._unsaved.append(turn)
+
+    # Watching
+
+    def watch(self) -> int:
+        """Take everything that waits, for `save` to store; how many inputs that were."""
+        now = self._clock()
+        self._come.clear()
+        with self._door:
+            queue, self._queue, self._queued = self._queue, [], 0
+        by_bed: dict[str, list[_Waiting]] = {}
+        for bed, waiting in queue:
+            by_bed.setdefault(bed.patient, []).append(waiting)
+        with self._lock:
+            self._look_after_store(now)
+            turn = _Turn(now)
+            for patient, waiting_here in by_bed.items():
+                self._step(turn, self._beds[patient], waiting_here)
+            if abs(now - self._ticked) >= _TICK_S:
+                self._tick(turn)
+            if turn.steps or turn.answers:
+                self._unsaved.append(turn)
+                self._unsaved_size += turn.size
+        self._taken.set()
+        self._answer()
+        return len(queue)
+
+    def _tick(self, turn: _Turn) -> None:
+        now = self._ticked = turn.at
+        # Who had to send again after a start gets the time for it.
+        awake = abs(now - self._began) >= NO_DATA_S
+        nobody = self._unreached | unreached(self._memory, now, UNREACHED_S)
+        for bed in tuple(self._beds.values()):
+            inputs: list[Input] = [Tick(now, expected=awake and bed.patient != self._station)]
+            inputs += [Report(now, reading) for reading in self._troubles(bed, nobody.get(bed.patient))]
+            self._step(turn, bed, [_Waiting(given) for given in inputs])
+
+    def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
+        """What the hub has to say of a patient, or of itself: what begins, and what is over."""
+        readings = {_NOBODY: nobody, _STORAGE: None}
+        if bed.patient in self._rests:
+            readings[_STORAGE] = _present(_STORAGE, f"Samples cannot be stored: {self._rests[bed.patient].error}")
+        if bed.patient == self._station:
+            if self._away:
+                readings[_STORAGE] = _present(_STORAGE, f"What is watched cannot be stored: {self._away}")
+            faults = (f"'{patient}': {why}" for patient, why in self._faults.items())
+            readings[_DETECTOR] = _present(_DETECTOR, "; ".join(faults)) if self._faults else None
+        for code, reading in readings.items():
+            course = bed.state.alarms.courses.get(code)
+            if reading is not None and (course is None or not course.present):
+                yield reading
+            elif reading is None and course is not None:
+                yield Reading(code, False)
+
+    def _step(self, turn: _Turn, bed: _Bed, waiting: Sequence[_Waiting]) -> None:
+        """Take inputs of one patient; whatever happens there concerns no other."""
         try:
-            for order in self._store.handed_over():
-                if order.id in self._taken or order.patient not in self._beds:
-                    continue
-                self._taken[order.id] = order
-                bed = self._beds[order.patient]
-                self._step(bed, [_Waiting(bed, replace(order.action, now=now))], now)
-        except StorageError as error:
-            self._storage_failed(now, error)
-
-    def _unreached(self, now: float) -> dict[str, Reading]:
-        if not self._targets or self._failed_since is not None:
-            return {}
-        try:
-            return unreached(self._store.outbox, now, UNREACHED_S)
-        except StorageError as error:
-            self._storage_failed(now, error)
-            return {}
-
-    # One patient
-
-    def _step(self, bed: _Bed, waiting: Iterable[_Waiting], now: float) -> None:
-        inputs: list[Input] = []
-        events: list[Event] = []
-        for one in waiting:
-            state, said = self._monitor.step(bed.state, one.given)
-            if state is not bed.state:
-                inputs.append(one.given)
-            bed.state = state
-            events += said
-            if one.receipt is not None:
-                refused = tuple(event.reason for event in said if isinstance(event, Refused))
-                wanted = None if state.signal is None else state.signal.segment.wanted
-                self._unsaved.receipts.append((one.receipt, Receipt(bed.patient, refused, wanted)))
-        if not inputs:
+            folded = [fold(self._monitor, bed.patient, bed.state, waiting[0].given, turn.at)]
+            for one in waiting[1:]:
+                folded.append(fold(self._monitor, bed.patient, folded[-1].state, one.given, turn.at))
+            orders = tuple(one.order for one in waiting if one.order is not None)
+            step = self._stepped(bed, folded, orders, turn.at)
+        except Exception as error:
+            _log.exception("patient '%s' cannot be watched", bed.patient)
+            self._faults[bed.patient] = f"{type(error).__name__}: {error}"
+            failed = StorageError(f"the monitor of {bed.patient!r} has failed; send again later.")
+            self._answers += [(one.receipt, failed) for one in waiting if one.receipt is not None]
             return
-        snapshot = None
-        if now >= bed.snapshot_due:
-            snapshot, bed.snapshot_due = encode(bed.state), now + SNAPSHOT_S
-        epoch = bed.state.epoch or 0.0
-        deliveries = tuple(
+        self._faults.pop(bed.patient, None)
+        bed.state = folded[-1].state
+        answers = [
+            (one.receipt, Receipt(bed.patient, each.refused, each.wanted))
+            for one, each in zip(waiting, folded, strict=True)
+            if one.receipt is not None
+        ]
+        if self._away or bed.patient in self._rests:
+            self._memory.put(step.deliveries)
+            self._wake()
+        if bed.patient in self._rests:
+            rest = self._rests[bed.patient]
+            rest.add(step)
+            self._answers += [(receipt, rest.error) for receipt, _ in answers]
+            return
+        turn.answers += answers
+        if step.inputs or step.orders:
+            turn.steps.append(step)
+            turn.size += sum(one.size for one in waiting)
+            bed.following += len(step.inputs)
+            if step.snapshot is not None:
+                bed.snapshot_at = turn.at
+
+    def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> Stepped:
+        state = folded[-1].state
+        inputs = tuple(given for each in folded for given in each.inputs)
+        events = tuple(event for each in folded for event in each.events)
+        due = inputs and abs(now - bed.snapshot_at) >= SNAPSHOT_S
+        epoch = state.epoch or 0.0
+        deliveries = [
             delivery
             for event in events
             if isinstance(event, AlarmChanged)
-            for delivery in self._deliveries(bed.patient, event, epoch + event.at_s)
-        )
-        step = Stepped(bed.patient, bed.following, tuple(inputs), tuple(events), epoch, snapshot, deliveries)
-        bed.following += len(inputs)
-        self._unsaved.steps.append(step)
-        if self._failed_since is not None:
-            self._memory.put(deliveries)
+            for delivery in self._deliveries(bed, event, epoch + event.at_s)
+        ]
+        snapshot = encode(state) if due else None
+        return Stepped(bed.patient, bed.following, inputs, events, epoch, snapshot, tuple(deliveries), orders)
 
-    def _deliveries(self, patient: str, event: AlarmChanged, at: float) -> list[Delivery]:
+    def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float) -> list[Delivery]:
         begin, end = event.strip_s
-        replay = f"ectopy what-if --patient {patient} --from {begin:.1f} --to {end:.1f}"
-        return deliveries_of(event, patient, self._targets, at=at, bundle=self._bundle, replay=replay)
+        until_s = max(end, event.at_s)
+        replay = f"ectopy what-if --stored {shlex.quote(bed.patient)} --from {begin:.0f} --to {until_s:.0f}"
+        return deliveries_of(
+            event, bed.patient, self._targets, at=at, bundle=self._bundle, replay=replay, patient_name=bed.name
+        )
 
-    # The store
+    def _look_after_store(self, now: float) -> None:
+        """Deliver from memory what the store does not take, and keep no more than there is room for."""
+        waited_s = now - self._unsaved[0].at if self._unsaved else 0.0
+        away = self._error or (f"it has not answered for {waited_s:.0f} s." if waited_s > _PATIENCE_S else "")
+        if away and not self._away:
+            _log.error("The store has failed: %s", away)
+            for turn in self._unsaved:
+                for step in turn.steps:
+                    self._memory.put(step.deliveries)
+            self._wake()
+        self._away = away
+        if self._unsaved_size > self._room:
+            patients = {step.patient for turn in self._unsaved for step in turn.steps}
+            self._give_up(patients, StorageError(f"too much waits for the store; send it again later: {away}"))
 
-    def _save(self, now: float) -> None:
-        if not self._unsaved.steps and self._failed_since is None:
-            self._answer()
+    def _give_up(self, patients: set[str], error: EctopyError) -> None:
+        """Keep the alarms of these patients, but not the samples; their senders are told."""
+        for turn in self._unsaved:
+            for step in turn.steps:
+                if step.patient in patients:
+                    self._rests.setdefault(step.patient, _Rest(error)).add(step)
+                    self._memory.put(step.deliveries)
+            turn.steps = [step for step in turn.steps if step.patient not in patients]
+            self._answers += [(receipt, error) for receipt, content in turn.answers if content.patient in patients]
+            turn.answers = [answer for answer in turn.answers if answer[1].patient not in patients]
+
+    # Storing
+
+    def save(self) -> None:
+        """Store what is not stored yet, and answer; where that fails, try again from the next second on."""
+        now = self._clock()
+        if self._error and abs(now - self._tried) < _RETRY_S:
             return
-        if now < self._retry_at:
-            return
-        steps = self._unsaved.steps
+        self._tried = now
+        stored: list[Delivery] = []
         try:
-            self._store.write([self._delivered(step) for step in steps])
-            if self._taken:
-                self._store.taken(tuple(self._taken.values()))
-                self._taken.clear()
+            self._write_all(stored)
+            for patient in tuple(self._rests):
+                if _STORAGE in self._beds[patient].state.alarms.courses:  # that is, once it has been told
+                    self._resume(patient)
+                    self._write_all(stored)
+            if stored or abs(now - self._looked) >= _TICK_S:
+                self._look_around(now)
+            self._error = ""
         except StorageError as error:
-            self._storage_failed(now, error)
-            return
-        for step in steps:
-            self._beds[step.patient].stored = step.first + len(step.inputs)
-            self._memory.forget(step.deliveries)
+            self._error = str(error)
+        self._memory.forget(stored)
+        if stored:
+            self._wake()
         self._answer()
-        if self._failed_since is not None:
-            self._failed_since = None
-            self._tell_station(now, Reading("storage failed", False))
+
+    def _write_all(self, stored: list[Delivery]) -> None:
+        while self._unsaved:
+            stored += self._write(self._unsaved[0])
+
+    def _write(self, turn: _Turn) -> list[Delivery]:
+        """Store a turn; the messages that are in the store now."""
+        steps = [replace(step, deliveries=tuple(map(self._memory.outcome, step.deliveries))) for step in turn.steps]
+        try:
+            if steps:
+                self._store.write(steps)
+        except StorageError:
+            raise
+        except Exception:
+            steps = self._write_apart(steps)
+        with self._lock:
+            self._unsaved.popleft()
+            self._unsaved_size -= turn.size
+            self._answers += turn.answers
+        return [delivery for step in steps for delivery in step.deliveries]
+
+    def _write_apart(self, steps: Sequence[Stepped]) -> list[Stepped]:
+        """Store the steps of each patient by themselves, for those of one cannot be stored; the others."""
+        by_patient: dict[str, list[Stepped]] = {}
+        for step in steps:
+            by_patient.setdefault(step.patient, []).append(step)
+        done: list[Stepped] = []
+        for patient, own in by_patient.items():
+            try:
+                self._store.write(own)
+                done += own
+            except StorageError:
+                raise
+            except Exception as error:
+                _log.exception("what patient '%s' sends cannot be stored", patient)
+                with self._lock:
+                    self._give_up({patient}, StorageError(f"what was sent cannot be stored: {error}"))
+        return done
+
+    def _look_around(self, now: float) -> None:
+        """Whom no message has reached, and what operators have ordered in other processes."""
+        self._looked = now
+        if self._targets:
+            self._unreached = unreached(self._store.outbox, now, UNREACHED_S)
+        orders = [order for order in self._store.handed_over() if order.patient in self._beds]
+        with self._door:
+            for order in orders:
+                if order.id not in self._orders:
+                    waiting = _Waiting(replace(order.action, now=now), order=order.id)
+                    self._queue.append((self._beds[order.patient], waiting))
+            self._orders = {order.id for order in orders}
+
+    def _resume(self, patient: str) -> None:
+        """Go on from the present state of a patient whose samples were given up, where the store says they stand."""
+        try:
+            following = self._store.restore(patient).following
+        except DataError:
+            return
+        with self._lock:
+            bed, rest, turn = self._beds[patient], self._rests.pop(patient), _Turn(self._clock())
+            snapshot, origin = encode(bed.state), bed.state.epoch or 0.0
+            kept = tuple(rest.events), origin, snapshot, tuple(rest.deliveries), tuple(rest.orders)
+            turn.steps.append(Stepped(patient, following, (), *kept))
+            bed.following, bed.snapshot_at = following, turn.at
+            self._unsaved.append(turn)
+
+    def _wake(self) -> None:
+        for courier in self._couriers:
+            courier.wake()
 
     def _answer(self) -> None:
-        unsaved, self._unsaved = self._unsaved, _Unsaved()
-        for receipt, content in unsaved.receipts:
-            receipt.set_result(content)
+        with self._lock:
+            answers, self._answers = self._answers, []
+        for receipt, content in answers:
+            if isinstance(content, Receipt):
+                receipt.set_result(content)
+            else:
+                receipt.set_exception(content)
 
-    def _delivered(self, step: Stepped) -> Stepped:
-        """The step with what became of its messages while the store was away."""
-        if not step.deliveries or self._failed_since is None:
-            return step
-        return replace(step, deliveries=tuple(self._memory.outcome(delivery) for delivery in step.deliveries))
 
-    def _storage_failed(self, now: float, error: StorageError) -> None:
-        self._retry_at = now + _RETRY_S
-        if len(self._unsaved.receipts) > _MOST_UNSAVED:
-            self._give_up_samples(error)
-        if self._failed_since is not None:
-            return
-        _log.error("The store has failed: %s", error)
-        self._failed_since = now
-        for step in self._unsaved.steps:
-            self._memory.put(step.deliveries)
-        self._tell_station(now, Reading("storage failed", True, f"What is watched cannot be stored: {error}"))
+def _present(code: str, text: str) -> Reading:
+    return Reading(code, True, text)
 
-    def _give_up_samples(self, error: StorageError) -> None:
-        """Keep what was found, and the states it was found in, but not the samples: their senders are told."""
-        unsaved, self._unsaved = self._unsaved, _Unsaved()
-        by_patient: dict[str, list[Stepped]] = {}
-        for step in unsaved.steps:
-            by_patient.setdefault(step.patient, []).append(step)
-        for patient, steps in by_patient.items():
-            bed = self._beds[patient]
-            bed.following = bed.stored
-            found = tuple(event for step in steps for event in step.events if not isinstance(event, BeatJudged))
-            deliveries = tuple(delivery for step in steps for delivery in step.deliveries)
-            origin, snapshot = steps[-1].origin, encode(bed.state)
-            self._unsaved.steps.append(Stepped(patient, bed.stored, (), found, origin, snapshot, deliveries))
-        for receipt, _ in unsaved.receipts:
-            receipt.set_exception(error)
 
-    def _tell_station(self, now: float, reading: Reading) -> None:
-        station = self._beds[STATION]
-        self._step(station, [_Waiting(station, Report(now, reading))], now)
+def _guarded(work: Callable[[], object]) -> None:
+    """Work on even after a fault of the software."""
+    try:
+        work()
+    except Exception:
+        _log.exception("The hub has failed, and goes on.")

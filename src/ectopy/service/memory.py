@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ectopy.service.outbox import Delivery, DeliveryState
@@ -52,26 +52,35 @@ class MemoryOutbox:
 
     def succeeded(self, key: str, now: float, receipt: str) -> None:
         """A message has been taken."""
-        self._change(key, state=DeliveryState.DELIVERED, receipt=receipt, error="")
+        taken = DeliveryState.DELIVERED
+        self._attempted(key, lambda message: replace(message, state=taken, receipt=receipt, error="", ended=now))
 
     def failed(self, key: str, now: float, error: str, due: float | None) -> None:
         """An attempt has failed; the next one at `due`, or none any more."""
         if due is None:
-            self._change(key, state=DeliveryState.DEAD, error=error)
+            dead = DeliveryState.DEAD
+            self._attempted(key, lambda message: replace(message, state=dead, error=error, ended=now))
         else:
-            self._change(key, error=error, due=due)
+            self._attempted(key, lambda message: replace(message, error=error, due=due))
 
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Messages of high priority that are so old and not taken."""
+        """Messages of high priority that are so old and not taken, nor any later one about the same patient."""
         with self._lock:
-            return [
-                message
-                for message in self._messages.values()
-                if message.high and message.created <= now - longer_than_s and message.state is DeliveryState.WAITING
-            ]
+            high = [message for message in self._messages.values() if message.high]
+        taken = [message for message in high if message.state is DeliveryState.DELIVERED]
+        return [
+            message
+            for message in high
+            if message.state is not DeliveryState.DELIVERED
+            and message.created <= now - longer_than_s
+            and not any(
+                other.patient == message.patient and other.ended is not None and other.ended >= message.created
+                for other in taken
+            )
+        ]
 
-    def _change(self, key: str, **outcome: object) -> None:
+    def _attempted(self, key: str, outcome: Callable[[Delivery], Delivery]) -> None:
         with self._lock:
             message = self._messages.get(key)
             if message is not None:
-                self._messages[key] = replace(message, attempts=message.attempts + 1, **outcome)  # type: ignore[arg-type]
+                self._messages[key] = outcome(replace(message, attempts=message.attempts + 1))

@@ -44,6 +44,8 @@ class Delivery:
         What the receiver answered.
     high : bool
         Whether it is of high priority.
+    ended : float or None
+        When it was taken or given up.
     """
 
     key: str
@@ -58,6 +60,7 @@ class Delivery:
     state: DeliveryState = DeliveryState.WAITING
     error: str = ""
     receipt: str = ""
+    ended: float | None = None
 
 
 class Outbox(Protocol):

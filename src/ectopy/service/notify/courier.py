@@ -112,14 +112,17 @@ class Courier:
             thread.join()
 
     def _run(self, lane: _Lane, bell: threading.Event) -> None:
+        failing = False
         while not self._stopping.is_set():
             bell.clear()
             try:
                 done = lane.deliver(self._stopping)
+                failing = False
             except Exception:
                 # The outbox may be out of reach for a while; messages are not lost by trying later.
-                _log.exception("messages for '%s' cannot be delivered now", lane.target.name)
-                done = Counter()
+                if not failing:
+                    _log.exception("messages for '%s' cannot be delivered now", lane.target.name)
+                done, failing = Counter(), True
             if not done and not self._stopping.is_set():
                 bell.wait(self._poll_s)
 

@@ -15,7 +15,8 @@ LEASE_S = 60.0
 
 _COLUMN = deliveries.c
 _DELIVERY = [_COLUMN[field.name] for field in fields(Delivery)]
-_NOT_TAKEN = _COLUMN.state != DeliveryState.DELIVERED.value
+_WAITING, _DEAD = DeliveryState.WAITING.value, DeliveryState.DEAD.value
+_NOT_TAKEN = _COLUMN.state.in_([_WAITING, _DEAD])
 
 
 class StoredOutbox:
@@ -32,17 +33,12 @@ class StoredOutbox:
 
         Nobody else gets them for a minute. One of which it is not said by then what became of it is due again.
         """
-        query = (
-            sa.select(*_DELIVERY)
-            .where(
-                _COLUMN.state == DeliveryState.WAITING.value,
-                _COLUMN.target == target,
-                _COLUMN.high == high,
-                _COLUMN.due <= now,
-            )
-            .order_by(_COLUMN.created, _COLUMN.key)
-            .limit(most)
-        )
+        due = (_COLUMN.state == _WAITING, _COLUMN.target == target, _COLUMN.high == high, _COLUMN.due <= now)
+        # Nearly always nothing is due, and to find that out nobody needs to wait for who writes.
+        with self._database.reading() as connection:
+            if connection.execute(sa.select(_COLUMN.key).where(*due).limit(1)).first() is None:
+                return []
+        query = sa.select(*_DELIVERY).where(*due).order_by(_COLUMN.created, _COLUMN.key).limit(most)
         with self._database.writing() as connection:
             claimed = [_delivery(row) for row in connection.execute(query)]
             if claimed:
@@ -57,7 +53,7 @@ class StoredOutbox:
     def failed(self, key: str, now: float, error: str, due: float | None) -> None:
         """An attempt has failed; the next one at `due`, or none any more. What was taken meanwhile stays so."""
         if due is None:
-            self._attempted(key, {"state": DeliveryState.DEAD.value, "error": error, "ended": now})
+            self._attempted(key, {"state": _DEAD, "error": error, "ended": now})
         else:
             self._attempted(key, {"error": error, "due": due})
 
@@ -77,7 +73,7 @@ class StoredOutbox:
 
     def dead(self) -> list[Delivery]:
         """Messages that are given up, oldest first."""
-        return self._read(_COLUMN.state == DeliveryState.DEAD.value)
+        return self._read(_COLUMN.state == _DEAD)
 
     def _attempted(self, key: str, outcome: dict[str, Any]) -> None:
         attempt = sa.update(deliveries).where(_COLUMN.key == key, _NOT_TAKEN)

@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import millivolt
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Phase, Transition
@@ -71,7 +71,7 @@ def restore(connection: sa.Connection, patient: str) -> Restored:
     inputs = []
     for expected, (place, given) in enumerate(read_inputs(connection, number, after=last), last + 1):
         if place != expected:
-            raise StorageError(f"input {expected} of patient {patient!r} is missing; restore a copy of the database.")
+            raise DataError(f"input {expected} of patient {patient!r} is missing; restore a copy of the database.")
         inputs.append(given)
     return Restored(state, tuple(inputs), last + len(inputs) + 1)
 

@@ -69,6 +69,8 @@ class Stepped:
         The state after these inputs and events.
     deliveries : tuple of Delivery
         Messages to be sent because of these events.
+    orders : tuple of int
+        Ids of orders from other processes that are among these inputs; they wait no longer.
     """
 
     patient: str
@@ -78,6 +80,7 @@ class Stepped:
     origin: float
     snapshot: bytes | None = None
     deliveries: tuple[Delivery, ...] = ()
+    orders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.inputs import Action, Input
+from ectopy.monitor.monitor import MonitorState
 from ectopy.service.storage import reading, retention, tables
 from ectopy.service.storage.database import Database
 from ectopy.service.storage.outbox import StoredOutbox
@@ -146,9 +147,8 @@ class Store:
         Raises
         ------
         DataError
-            If a patient is not enrolled, inputs are left out, or something cannot be encoded; it names the patient.
-        StorageError
-            If the database fails, or another process has written for one of the patients meanwhile.
+            If a patient is not enrolled, inputs are left out, something cannot be encoded, or another process has
+            written for one of the patients meanwhile.
         """
         self._writer.write(steps)
 
@@ -158,12 +158,21 @@ class Store:
         Raises
         ------
         DataError
-            If the patient is not enrolled.
-        StorageError
-            If an input is missing.
+            If the patient is not enrolled, or an input is missing.
         """
         with self._database.reading() as connection:
             return reading.restore(connection, patient)
+
+    def state(self, patient: str) -> MonitorState:
+        """The newest stored state of a patient; an empty one if there is none.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        snapshot = self.restore(patient).snapshot
+        return MonitorState() if snapshot is None else decode(MonitorState, snapshot)
 
     def inputs(self, patient: str) -> Iterator[Input]:
         """Everything the monitor of a patient was told and that is still stored, in order; read as it is wanted.
@@ -281,7 +290,7 @@ class Store:
             connection.execute(sa.insert(tables.orders).values(patient_id=found, body=encode(action)))
 
     def handed_over(self) -> list[HandedOrder]:
-        """Orders that nobody has taken yet, in order."""
+        """Orders that nobody has carried out yet, in order; `Stepped.orders` strikes them out."""
         columns = tables.orders.c
         query = (
             sa.select(columns.id, tables.patients.c.patient, columns.body)
@@ -290,11 +299,6 @@ class Store:
         )
         with self._database.reading() as connection:
             return [HandedOrder(id, name, decode(Action, body)) for id, name, body in connection.execute(query)]
-
-    def taken(self, orders: Sequence[HandedOrder]) -> None:
-        """Strike out orders that have been carried out."""
-        with self._database.writing() as connection:
-            connection.execute(sa.delete(tables.orders).where(tables.orders.c.id.in_([order.id for order in orders])))
 
     # Who did or saw what
 

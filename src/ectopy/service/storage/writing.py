@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError
 
-from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.errors import DataError, EctopyError
 from ectopy.formats.leads import millivolt
 from ectopy.monitor import codec
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event
@@ -112,6 +112,7 @@ class _Batch:
         self._rows: defaultdict[sa.Table, list[_Row]] = defaultdict(list)
         self._snapshots: dict[int, _Row] = {}
         self._alarms: dict[tuple[int, int], _Row] = {}
+        self._orders: list[int] = []
 
     def add(self, step: Stepped) -> None:
         """Add what is not stored yet."""
@@ -134,6 +135,7 @@ class _Batch:
         except EctopyError as error:
             raise DataError(f"of patient {step.patient!r}: {error}") from error
         self._rows[tables.deliveries] += map(_delivery_row, step.deliveries)
+        self._orders += step.orders
         event_number = max(tail.event, step.events[-1].number if step.events else 0)
         if step.snapshot is not None and last >= tail.number:
             self._snapshots[tail.patient_id] = {
@@ -157,6 +159,8 @@ class _Batch:
                 self._connection.execute(sa.insert(table), rows)
         if rows := self._rows[tables.deliveries]:
             self._connection.execute(upsert(self._connection, tables.deliveries).on_conflict_do_nothing(), rows)
+        if self._orders:
+            self._connection.execute(sa.delete(tables.orders).where(tables.orders.c.id.in_(self._orders)))
         if rows := self._rows[tables.waveforms]:
             add_bytes(self._connection, sum(len(row["signal"]) for row in rows))
 
@@ -283,8 +287,8 @@ def add_bytes(connection: sa.Connection, change: int) -> None:
     connection.execute(added.on_conflict_do_update(index_elements=["name"], set_={"bytes": total}))
 
 
-def _two_processes() -> StorageError:
-    return StorageError(
+def _two_processes() -> DataError:
+    return DataError(
         "other inputs or events with the same numbers are stored already: two processes watch the same patient; "
         "stop one of them and restore the patient in the other."
     )
@@ -354,4 +358,5 @@ def _delivery_row(delivery: Delivery) -> _Row:
         "state": str(delivery.state),
         "error": delivery.error,
         "receipt": delivery.receipt,
+        "ended": delivery.ended,
     }

@@ -1,0 +1,716 @@
+"""The hub: nothing acknowledged is lost, nobody is watched worse for the sake of another, and alarms get out."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from conftest import PostgresqlServer
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.monitor import (
+    Action,
+    AlarmChanged,
+    BeatJudged,
+    Chunk,
+    Event,
+    Input,
+    Limits,
+    Monitor,
+    MonitorState,
+    Order,
+    Refused,
+    Tick,
+)
+from ectopy.monitor.alarm import State
+from ectopy.monitor.codec import encode
+from ectopy.monitor.log import verify
+from ectopy.recording import Recording
+from ectopy.service.hub import STATION, Hub, Receipt
+from ectopy.service.notify import Wants, WebhookTarget, deliver_due
+from ectopy.service.storage import Stepped, Store
+from webhooks import NOW, SECRET, Receiver, answer, running
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what does not depend on the database."""
+
+
+@dataclass
+class Clock:
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), learning_s=30)
+
+
+@pytest.fixture(scope="module")
+def steady() -> Recording:
+    return simulate_recording(40)
+
+
+@pytest.fixture(scope="module")
+def still() -> Recording:
+    """A heart that stands still after ten seconds, for eight."""
+    return simulate_recording(40, episodes=[Episode("asystole", 10, 8)], random_state=1)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store.open(database_url) as store:
+        yield store
+
+
+@pytest.fixture
+def hub(store: Store, monitor: Monitor, clock: Clock) -> Hub:
+    hub = Hub(store, monitor, clock=clock)
+    hub.admit("anna")
+    return hub
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with running(Receiver()) as one:
+        one.answers = lambda number, content: one.accept(content)
+        yield one
+
+
+@pytest.fixture
+def ward(receiver: Receiver) -> WebhookTarget:
+    return WebhookTarget("ward", receiver.url, SECRET)
+
+
+def cut(recording: Recording, start_s: float, stop_s: float, **other: object) -> Chunk:
+    start, stop = round(start_s * 250), round(stop_s * 250)
+    given = Chunk(start, recording.signal[start:stop], 250.0, recording.leads, NOW + stop_s)
+    return replace(given, **other)
+
+
+def play(
+    hub: Hub, clock: Clock, recordings: dict[str, Recording], start_s: int, stop_s: int, turn: Callable[[], object]
+) -> list:
+    """Second after second of some patients; the receipts."""
+    receipts = []
+    for second in range(start_s, stop_s):
+        clock.now = NOW + second + 1
+        receipts += [hub.submit(name, cut(each, second, second + 1)) for name, each in recordings.items()]
+        turn()
+    return receipts
+
+
+def told(store: Store, patient: str) -> list[bytes]:
+    """Everything that is stored of what was said of a patient."""
+    events: list[Event] = [stored.event for stored in store.events(patient=patient, limit=10_000)]
+    events += [stored.beat for stored in store.beats(patient, 0, 2 * NOW)]
+    return [encode(event) for event in sorted(events, key=lambda event: event.number)]
+
+
+def alarms(store: Store, patient: str) -> list[tuple[str, str]]:
+    return [(entry.change, entry.alarm.condition) for entry in store.alarm_log(patient)]
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# Safe, then acknowledged
+
+
+def test_nothing_is_acknowledged_before_it_is_stored(hub: Hub, database_url: str, steady: Recording, clock: Clock):
+    clock.now = NOW + 4
+    with Store.open(database_url) as other:
+        first, second = (hub.submit("anna", cut(steady, start, start + 2)) for start in (0, 2))
+        assert hub.watch() == 2
+        assert not first.done()
+        assert not second.done()
+        assert [type(given) for given in other.inputs("anna")] == []
+        hub.save()
+        assert first.result(0) == Receipt("anna", (), 500)
+        assert second.result(0) == Receipt("anna", (), 1000)
+        np.testing.assert_array_equal(other.waveform("anna", "", 0, 1000).signal, steady.signal[:1000])
+
+
+@ON_SQLITE
+def test_what_a_sender_does_to_its_samples_later_changes_nothing(hub: Hub, store: Store, steady: Recording):
+    samples = steady.signal[:250].copy()
+    hub.submit("anna", cut(steady, 0, 1, signal=samples))
+    samples[:] = 0
+    hub.turn()
+    np.testing.assert_array_equal(store.waveform("anna", "", 0, 250).signal, steady.signal[:250])
+
+
+def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
+    hub: Hub, store: Store, steady: Recording, clock: Clock
+):
+    clock.now = NOW + 3
+    inputs = [
+        cut(steady, 0, 1),
+        cut(steady, 1, 2, unit="furlong"),
+        cut(steady, 1, 2, signal=np.full((250, 2), 5e3, np.float32)),
+        cut(steady, 1, 2, leads=("I", "I")),
+        cut(steady, 1, 2, sent=NOW - 365 * 86_400),
+        Action(Order.ACKNOWLEDGE, NOW + 2, "Ada", alarm=99),
+        cut(steady, 1, 2),
+    ]
+    receipts = [hub.submit("anna", given) for given in inputs]
+    hub.turn()
+    words = ["mV, uV and V", "really mV", "different names", "days", "no alarm 99"]
+    for receipt, word in zip(receipts[1:-1], words, strict=True):
+        ((reason,), wanted) = receipt.result(0).refused, receipt.result(0).wanted
+        assert word in reason
+        assert wanted == 250
+    assert receipts[-1].result(0) == Receipt("anna", (), 500)
+    np.testing.assert_array_equal(store.waveform("anna", "", 0, 500).signal, steady.signal[:500])
+    assert [word for word, event in zip(words, refusals(store), strict=True) if word not in event.reason] == []
+
+
+def refusals(store: Store) -> list[Refused]:
+    return [stored.event for stored in store.events(kinds=("refused",))]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("other", "error", "word"),
+    [
+        ({"received": NOW + 400_000.0}, DataError, "of now"),
+        ({"received": float("nan")}, DataError, "of now"),
+        ({"signal": np.zeros((1_100_000, 2), np.float32)}, DataError, "too large"),
+        ({"signal": np.array([[object()]])}, DataError, "cannot be encoded"),
+        ({"position": "first"}, DataError, "no Chunk"),
+        ({"stream": "\ud800"}, DataError, "cannot be encoded"),
+    ],
+)
+def test_what_cannot_be_kept_is_not_taken(hub: Hub, steady: Recording, other: dict, error: type, word: str):
+    with pytest.raises(error, match=word):
+        hub.submit("anna", cut(steady, 0, 1, **other))
+
+
+@ON_SQLITE
+def test_there_is_room_for_so_much_and_no_more(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
+    hub.admit("anna")
+    for second in range(4):
+        hub.submit("anna", cut(steady, second, second + 1))
+    with pytest.raises(StorageError, match="send again later"):
+        hub.submit("anna", cut(steady, 4, 5))
+    hub.turn()
+    hub.submit("anna", cut(steady, 4, 5))
+
+
+@ON_SQLITE
+def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording):
+    gone, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
+    assert not gone.cancel()
+    hub.turn()
+    assert waiting.result(0).wanted == 500
+
+
+# Patients
+
+
+@ON_SQLITE
+def test_only_who_is_admitted_is_watched(hub: Hub, store: Store, steady: Recording):
+    with pytest.raises(SettingError, match="'bob' is watched; admit"):
+        hub.submit("bob", cut(steady, 0, 1))
+    with pytest.raises(SettingError, match="hub itself"):
+        hub.admit(STATION)
+    with pytest.raises(SettingError, match="sends no samples"):
+        hub.submit(STATION, cut(steady, 0, 1))
+    with pytest.raises(SettingError, match="printable"):
+        hub.admit("b\nb")
+    hub.admit("bob", "Robert")
+    hub.admit("bob", "Bob")
+    assert hub.patients() == ("anna", "bob")
+    assert {patient.patient: patient.name for patient in store.patients()}["bob"] == "Bob"
+
+
+def test_limits_of_admission_outlive_a_restart(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, still: Recording
+):
+    narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
+    hub.admit("bob", limits=narrow)
+    play(hub, clock, {"bob": still}, 0, 3, hub.turn)
+    again = Hub(store, monitor, clock=clock)
+    assert again.state("bob").limits == narrow
+    again.admit("bob", limits=Limits.of("exercise"))
+    assert again.state("bob").limits == narrow
+    assert encode(again.state("bob")) == encode(hub.state("bob"))
+
+
+@ON_SQLITE
+def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    hubs = [Hub(store, monitor, clock=clock, station=f"station {n}", patients=()) for n in range(2)]
+    for n, one in enumerate(hubs):
+        one.admit(f"patient {n}")
+        play(one, clock, {f"patient {n}": steady}, 0, 2, one.turn)
+    assert [one.patients() for one in hubs] == [("patient 0",), ("patient 1",)]
+    again = Hub(store, monitor, clock=clock, station="station 1", patients=["patient 1"])
+    assert again.patients() == ("patient 1",)
+    assert again.state("patient 1").signal.segment.wanted == 500
+
+
+# One patient's trouble is no other's
+
+
+@ON_SQLITE
+def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: Clock, still: Recording):
+    def events(others: dict[str, Callable[[int], Input]], patient: str) -> list[bytes]:
+        hub = Hub(store, monitor, clock=clock, station=f"station of {patient}", patients=())
+        for name in (*others, patient):
+            hub.admit(name)
+        for second in range(16):
+            clock.now = NOW + second + 1
+            for name, made in others.items():
+                hub.submit(name, made(second))
+            hub.submit(patient, cut(still, second, second + 1))
+            for name, made in others.items():
+                hub.submit(name, made(second + 1))
+            hub.turn()
+        return told(store, patient)
+
+    rng = np.random.default_rng(0)
+    trouble = {
+        "noisy": lambda second: cut(still, second, second + 1, signal=rng.normal(0, 9, (250, 2)).astype(np.float32)),
+        "wrong": lambda second: cut(still, second, second + 1, signal=np.zeros((250, 3), np.float32)),
+        "moving": lambda second: cut(still, second, second + 1, leads=("II", f"V{second}")),
+        "lost": lambda second: cut(still, second, second + 1, position=int(rng.integers(10**6))),
+    }
+    assert events(trouble, "anna") == events({}, "bob")
+    assert ("raised", "asystole") in alarms(store, "anna")
+
+
+class Fragile(Monitor):
+    """A monitor that breaks at some orders, and altogether at one."""
+
+    def step(self, state: MonitorState, given: Input) -> tuple[MonitorState, tuple[Event, ...]]:
+        if isinstance(given, Action) and given.who == "Mr Break":
+            raise ZeroDivisionError("broken")
+        if "clock" in state.alarms.courses:
+            raise RuntimeError("never again")
+        return super().step(state, given)
+
+
+@ON_SQLITE
+def test_an_input_that_breaks_the_monitor_is_told_and_the_others_go_on(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
+    hub = Hub(store, fragile, clock=clock)
+    for patient in ("anna", "bob"):
+        hub.admit(patient)
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+    broken = hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
+    (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.turn)
+    assert "ZeroDivisionError" in broken.result(0).refused[0]
+    assert fine.result(0).wanted == 1500
+    assert alarms(store, "anna") == [("raised", "detector failed")]
+    play(hub, clock, {"anna": steady, "bob": steady}, 6, 20, hub.turn)
+    assert alarms(store, "bob") == []
+    assert ("latched", "detector failed") in alarms(store, "anna")
+    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(hub.state("anna"))
+
+
+def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub.admit("bob")
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+    hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
+    hub.turn()
+    fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
+    again = Hub(store, fragile, clock=clock)
+    play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.turn)
+    assert ("raised", "detector failed") in alarms(store, "anna")
+    assert verify(store.alarm_log("anna")) is None
+    assert again.state("bob").signal.segment.wanted == again.state("anna").signal.segment.wanted == 2000
+    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(again.state("anna"))
+
+
+def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
+    hub: Hub, store: Store, database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub.admit("bob")
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 20, hub.turn)
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE snapshots SET state = substr(state, 1, 100) "
+            "WHERE patient_id = (SELECT id FROM patients WHERE patient = 'anna')"
+        )
+    engine.dispose()
+    again = Hub(store, monitor, clock=clock)
+    play(again, clock, {"bob": steady}, 20, 22, again.turn)
+    assert alarms(store, STATION) == [("raised", "detector failed")]
+    assert "'anna'" in store.alarms(STATION)[0].alarm.reading.text
+    with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
+        again.submit("anna", cut(steady, 20, 21))
+
+
+@ON_SQLITE
+def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub = Hub(store, Fragile(monitor.criterion, monitor.alarms, monitor.learning_s), clock=clock)
+    for patient in ("anna", "bob"):
+        hub.admit(patient)
+    hub.submit("anna", cut(steady, 0, 1, sent=NOW + 500))
+    hub.turn()
+    lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.turn)
+    with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
+        lost.result(0)
+    assert fine.result(0).wanted == 250
+    assert alarms(store, STATION) == [("raised", "detector failed")]
+    assert "'anna'" in store.alarms(STATION)[0].alarm.reading.text
+    assert hub.state("bob").signal.segment.wanted == 1000
+
+
+def test_what_another_process_has_stored_concerns_that_patient_alone(
+    hub: Hub, store: Store, clock: Clock, steady: Recording
+):
+    hub.admit("bob")
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.turn)
+    store.write([Stepped("anna", store.restore("anna").following, (Tick(NOW),), (), NOW)])
+    lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.turn)
+    with pytest.raises(StorageError, match="two processes"):
+        lost.result(0)
+    assert fine.result(0).wanted == 1000
+    *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.turn)
+    assert resent.result(0).wanted == 17 * 250
+    assert {change for change, condition in alarms(store, "anna") if condition == "storage failed"} == {
+        "raised",
+        "ended",
+    }
+    assert alarms(store, "bob") == []
+
+
+# A restart
+
+
+def test_a_restart_goes_on_from_the_identical_state(
+    store: Store, database_url: str, monitor: Monitor, clock: Clock, still: Recording
+):
+    hub = Hub(store, monitor, clock=clock)
+    hub.admit("unbroken")
+    play(hub, clock, {"unbroken": still}, 0, 40, hub.turn)
+    clock.now = NOW
+    hub = Hub(store, monitor, clock=clock, station="another", patients=())
+    hub.admit("anna")
+    for start, stop in ((0, 3), (3, 17), (17, 19), (19, 36), (36, 40)):
+        play(hub, clock, {"anna": still}, start, stop, hub.turn)
+        with Store.open(database_url) as other:
+            again = Hub(other, monitor, clock=clock, station="another", patients=["anna"])
+            assert encode(again.state("anna")) == encode(hub.state("anna"))
+        hub = Hub(store, monitor, clock=clock, station="another", patients=["anna"])
+    assert store.restore("anna").snapshot is not None
+    assert told(store, "anna") == told(store, "unbroken")
+    assert ("raised", "asystole") in alarms(store, "anna")
+
+
+@ON_SQLITE
+def test_silence_is_told_but_not_before_senders_could_come_back(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    clock.now += 60
+    again = Hub(store, monitor, clock=clock)
+    for second in range(12):
+        assert bool(alarms(store, "anna")) == (second >= 10)
+        clock.now += 1
+        again.turn()
+    assert alarms(store, "anna") == [("raised", "no data")]
+    assert alarms(store, STATION) == []
+
+
+@ON_SQLITE
+def test_a_clock_that_is_set_back_does_not_stop_the_ticks(hub: Hub, store: Store, clock: Clock, steady: Recording):
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    clock.now -= 3600
+    for _ in range(12):
+        clock.now += 1
+        hub.turn()
+    assert alarms(store, "anna") == [("raised", "no data")]
+
+
+# Deliveries
+
+
+@ON_SQLITE
+def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    family = replace(ward, name="family", wants=Wants(patient_name=True))
+    hub = Hub(store, monitor, [ward, family], bundle="b" * 64, clock=clock)
+    hub.admit("anna", "Anna Karenina")
+    assert deliver_due(store.outbox, [ward], clock.now).total() == 0
+    play(hub, clock, {"anna": still}, 0, 20, hub.turn)
+    raised = [e.event for e in store.events(kinds=("alarm",)) if e.event.transition.change == "raised"]
+    assert "asystole" in [event.transition.alarm.condition for event in raised]
+    deliver_due(store.outbox, [ward, family], clock.now)
+    messages = [message for _, content in receiver.requests for message in content["messages"]]
+    names = {(message["condition"], message["patient_name"]) for message in messages}
+    assert {("asystole", None), ("asystole", "Anna Karenina")} <= names
+    told_of = {m["digest"] for m in messages if m["change"] == "raised"}
+    assert told_of == {event.transition.digest for event in raised}
+    (asystole,) = (m for m in messages if m["condition"] == "asystole" and m["patient_name"] is None)
+    assert asystole["bundle"] == "b" * 64
+    assert asystole["replay"].startswith("ectopy what-if --patient anna --from 0.0 --to ")
+
+
+@ON_SQLITE
+def test_nobody_reached_is_an_alarm_until_somebody_is(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    receiver.answers = lambda number, content: answer(503)
+    play(hub, clock, {"anna": still}, 0, 18, hub.turn)
+    for _ in range(30):
+        clock.now = receiver.now = clock.now + 5
+        deliver_due(store.outbox, [ward], clock.now)
+        hub.turn()
+    assert ("raised", "nobody reached") in alarms(store, "anna")
+    receiver.answers = lambda number, content: receiver.accept(content)
+    for _ in range(30):
+        clock.now = receiver.now = clock.now + 5
+        deliver_due(store.outbox, [ward], clock.now)
+        hub.turn()
+    (alarm,) = (s.alarm for s in store.alarms("anna") if s.alarm.condition == "nobody reached")
+    assert alarm.state is State.LATCHED
+    hub.submit("anna", Action(Order.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
+    hub.turn()
+    assert ("ended", "nobody reached") in alarms(store, "anna")
+
+
+# The store is lost
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Nothing can be added to any file of this process."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Somebody else writes, and does not end."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+@contextmanager
+def stopped(server: PostgresqlServer) -> Iterator[None]:
+    server.stop()
+    try:
+        yield
+    finally:
+        server.ensure_postgres_running()
+
+
+@dataclass
+class Losable:
+    """A database that can be lost for a while."""
+
+    url: str
+    lost: Callable[[], object]
+
+
+@pytest.fixture(params=["full disk", "locked", "server stopped"])
+def losable(request: pytest.FixtureRequest, tmp_path: Path) -> Losable:
+    path = tmp_path / "ectopy.db"
+    match request.param:
+        case "full disk":
+            return Losable(f"sqlite:///{path}", lambda: full_disk(path))
+        case "locked":
+            return Losable(f"sqlite:///{path}?timeout=0.2", lambda: locked(path))
+        case _:
+            server = request.getfixturevalue("postgresql_server")
+            with request.getfixturevalue("postgresql").connect() as connection:
+                connection.exec_driver_sql(f"CREATE DATABASE {tmp_path.name}")
+            url = sa.make_url(server.get_uri(driver="psycopg")).set(database=tmp_path.name)
+            return Losable(url.render_as_string(hide_password=False), lambda: stopped(server))
+
+
+@contextmanager
+def at_work(hub: Hub) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=hub.run, args=(stop, 0.005))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
+    losable: Losable, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    def rest() -> None:
+        time.sleep(0.03)
+
+    def later() -> bool:
+        clock.now = receiver.now = clock.now + 1
+        return True
+
+    def has(condition: str, change: str) -> Callable[[], bool]:
+        def found() -> bool:
+            messages = [m for _, content in receiver.requests for m in content["messages"]]
+            return (condition, change) in [(m["condition"], m["change"]) for m in messages]
+
+        return found
+
+    with Store.open(losable.url) as store:
+        hub = Hub(store, monitor, [ward], clock=clock)
+        hub.admit("anna")
+        with at_work(hub):
+            receipts = play(hub, clock, {"anna": still}, 0, 9, rest)
+            until(lambda: all(receipt.done() for receipt in receipts))
+            with losable.lost():
+                waiting = play(hub, clock, {"anna": still}, 9, 25, rest)
+                until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
+                until(has("asystole", "raised"))
+                until(has("storage failed", "raised"))
+                assert not any(receipt.done() for receipt in waiting)
+            clock.now += 2
+            waiting += play(hub, clock, {"anna": still}, 25, 26, rest)
+            assert [receipt.result(20).wanted for receipt in waiting] == [250 * second for second in range(10, 27)]
+            until(lambda: later() and has("storage failed", "ended")())
+            until(lambda: later() and deliveries(losable.url, "waiting") == [])
+        assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
+        np.testing.assert_array_equal(store.waveform("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
+        for patient in ("anna", STATION):
+            assert verify(store.alarm_log(patient)) is None
+        assert alarms(store, STATION) == [("raised", "storage failed"), ("ended", "storage failed")]
+        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+
+
+def deliveries(url: str, state: str) -> list[str]:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        keys = connection.execute(sa.text("SELECT key FROM deliveries WHERE state = :state"), {"state": state})
+        found = [key for (key,) in keys]
+    engine.dispose()
+    return found
+
+
+class Leaky(Store):
+    """A store that can be told to fail, before the commit or after it."""
+
+    failing = ""
+
+    def write(self, steps: object) -> None:
+        if self.failing != "before":
+            super().write(steps)
+        if self.failing:
+            raise StorageError(f"lost {self.failing} the commit")
+
+
+@pytest.mark.parametrize("failing", ["before", "after"])
+def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told(
+    database_url: str, monitor: Monitor, clock: Clock, still: Recording, failing: str
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
+        hub.admit("anna")
+        play(hub, clock, {"anna": still}, 0, 3, hub.turn)
+        store.failing = failing
+        lost = play(hub, clock, {"anna": still}, 3, 26, hub.turn)
+        for receipt in lost[:-6]:
+            with pytest.raises(StorageError, match="send it again"):
+                receipt.result(0)
+        raised = [c for c, course in hub.state("anna").alarms.courses.items() if course.alarm]
+        assert "asystole" in raised
+        store.failing = ""
+        fine = play(hub, clock, {"anna": still}, 26, 40, hub.turn)
+        assert fine[-1].result(0).wanted == 10_000
+        assert verify(store.alarm_log("anna")) is None
+        assert store.alarm_log("anna")[-1].digest == hub.state("anna").alarms.digest
+        assert ("raised", "asystole") in alarms(store, "anna")
+        assert ("ended", "storage failed") in alarms(store, "anna")
+        assert ("ended", "storage failed") in alarms(store, STATION)
+        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+        np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
+
+
+def test_a_store_that_hangs_does_not_hold_up_the_monitors(
+    tmp_path: Path, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    path = tmp_path / "ectopy.db"
+    with Store.open(f"sqlite:///{path}?timeout=60") as store:
+        hub = Hub(store, monitor, [ward], clock=clock)
+        hub.admit("anna")
+        with at_work(hub):
+            with locked(path):
+                receipts = play(hub, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
+                until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
+                receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
+                assert not any(receipt.done() for receipt in receipts)
+            assert receipts[-1].result(20).wanted == 25 * 250
+
+
+# At work
+
+
+def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
+    database_url: str, monitor: Monitor, clock: Clock, still: Recording
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock)
+        hub.admit("anna")
+        with at_work(hub):
+            receipts = play(hub, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
+        assert [receipt.result(0).wanted for receipt in receipts] == [250 * second for second in range(1, 6)]
+        assert store.restore("anna").inputs == ()
+        again = Hub(store, monitor, clock=clock)
+        assert encode(again.state("anna")) == encode(hub.state("anna"))
+        store.failing = "before"
+        with at_work(again):
+            (waiting,) = play(again, clock, {"anna": still}, 5, 6, lambda: time.sleep(0.01))
+        with pytest.raises(StorageError, match="stopped before"):
+            waiting.result(0)
+
+
+@ON_SQLITE
+def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady: Recording):
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    following = store.restore("anna").following
+    for _ in range(5):
+        clock.now += 1
+        hub.turn()
+    assert store.restore("anna").following == following
+    assert store.restore(STATION).following <= 2
+    assert [type(event.event) for event in store.events() if isinstance(event.event, AlarmChanged | BeatJudged)] == []

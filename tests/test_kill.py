@@ -1,0 +1,291 @@
+"""The process is killed again and again while patients stream and receivers fail: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, Event, Monitor, MonitorState, chunks, replay
+from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.conditions import AlarmType
+from ectopy.monitor.log import verify
+from ectopy.recording import Recording
+from ectopy.service.hub import STATION, Hub, Receipt
+from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
+from ectopy.service.storage import Store
+from webhooks import NOW, SECRET, Receiver, answer, running
+
+LEARNING_S = 30.0
+WINDOW_S = 3
+"""How far a sender goes on without a receipt."""
+
+EPISODES = {
+    "asystole": ("asystole", 8, None),
+    "bradycardia": ("extreme bradycardia", 15, 32.0),
+    "tachycardia": ("extreme tachycardia", 20, 170.0),
+    "ventricular_tachycardia": ("ventricular tachycardia", 8, None),
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What goes down the pipe: samples of somebody, and the time."""
+
+    now: float
+    patient: str
+    chunk: Chunk
+
+
+# The process that is killed
+
+
+@dataclass
+class Clock:
+    now: float
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def say(*words: object) -> None:
+    os.write(1, " ".join(map(str, words)).encode() + b"\n")
+
+
+def serve(url: str, hook: str, now: str) -> None:
+    """A hub that is fed from standard input, and says on standard output what it has acknowledged."""
+    clock, stop = Clock(float(now)), threading.Event()
+    with Store.open(url) as store:
+        monitor = Monitor.of(load_ambulatory(), LEARNING_S)
+        hub = Hub(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=clock)
+        worker = threading.Thread(target=hub.run, args=(stop, 0.02))
+        worker.start()
+        while size := int.from_bytes(sys.stdin.buffer.read(4)):
+            sent = decode(Sent, sys.stdin.buffer.read(size))
+            clock.now = max(clock.now, sent.now)
+            receipt = hub.submit(sent.patient, sent.chunk)
+            receipt.add_done_callback(lambda done, sent=sent: acknowledge(sent, done))
+        stop.set()
+        worker.join()
+
+
+def acknowledge(sent: Sent, done: Future[Receipt]) -> None:
+    if not done.exception() and not done.result().refused:
+        say(sent.chunk.position, sent.patient)
+
+
+SERVER = "import sys; sys.path.insert(0, sys.argv[1]); import test_kill; test_kill.serve(*sys.argv[2:])"
+
+
+# The process that streams
+
+
+@dataclass
+class Driver:
+    """Streams patients into a process that dies, and sends again what was not acknowledged."""
+
+    url: str
+    hook: str
+    plan: Sequence[Sent]
+    now: float = NOW
+    safe: set[tuple[str, int]] = field(default_factory=set)
+    kills: int = 0
+
+    @contextmanager
+    def process(self) -> Iterator[subprocess.Popen]:
+        command = [sys.executable, "-c", SERVER, str(Path(__file__).parent), self.url, self.hook, str(self.now)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            reader = threading.Thread(target=self.listen, args=(process,))
+            reader.start()
+            yield process
+            process.stdin.close()
+            reader.join()
+
+    def listen(self, process: subprocess.Popen) -> None:
+        for line in process.stdout:
+            if line.endswith(b"\n"):
+                position, patient = line.decode().split(maxsplit=1)
+                self.safe.add((patient.strip(), int(position)))
+
+    def stream(self, process: subprocess.Popen, enough: int) -> None:
+        """Send what is not safe, never far ahead of the receipts, until so much is."""
+        left = [sent for sent in self.plan if self.key(sent) not in self.safe]
+        oldest = 0
+        for sent in left:
+            self.send(process, sent)
+            while sent.now - left[oldest].now > WINDOW_S:
+                if self.key(left[oldest]) in self.safe:
+                    oldest += 1
+                elif len(self.safe) >= enough or process.poll() is not None:
+                    return
+                else:
+                    time.sleep(0.002)
+        while len(self.safe) < min(enough, len(self.plan)) and process.poll() is None:
+            time.sleep(0.002)
+
+    def send(self, process: subprocess.Popen, sent: Sent) -> None:
+        self.now = max(self.now, sent.now)
+        content = encode(sent)
+        process.stdin.write(len(content).to_bytes(4) + content)
+        process.stdin.flush()
+
+    @staticmethod
+    def key(sent: Sent) -> tuple[str, int]:
+        return sent.patient, sent.chunk.position
+
+
+def patients(count: int, duration_s: float) -> dict[str, tuple[Recording, str]]:
+    """Recordings, each with an episode, and the alarm that this must raise."""
+    rng = random.Random(count)
+    made = {}
+    for number in range(count):
+        kind = list(EPISODES)[number % len(EPISODES)]
+        condition, length_s, rate_bpm = EPISODES[kind]
+        episode = Episode(kind, rng.uniform(LEARNING_S + 5, duration_s - length_s - 5), length_s, rate_bpm)
+        recording = simulate_recording(duration_s, ectopic={"V": 0.03}, episodes=[episode], random_state=number)
+        made[f"patient {number}"] = (recording, condition)
+    return made
+
+
+def planned(recordings: dict[str, Recording]) -> list[Sent]:
+    """Everybody's chunks of one second, in order of time."""
+    plan = []
+    for name, recording in recordings.items():
+        for chunk in chunks(recording, 1.0):
+            at = NOW + chunk.received
+            plan.append(
+                Sent(at, name, Chunk(chunk.position, chunk.signal, chunk.sampling_rate_hz, chunk.leads, received=at))
+            )
+    return sorted(plan, key=lambda sent: sent.now)
+
+
+def stream_and_kill(url: str, count: int, duration_s: float, kills: int, receiver: Receiver) -> None:
+    chosen = patients(count, duration_s)
+    with Store.open(url) as store:
+        for name in chosen:
+            store.enrol(name, NOW)
+    rng = random.Random(kills)
+    driver = Driver(url, receiver.url, planned({name: recording for name, (recording, _) in chosen.items()}))
+    whole = len(driver.plan)
+    for kill in range(kills):
+        with driver.process() as process:
+            share = (whole - len(driver.safe)) / (kills + 1 - kill)
+            driver.stream(process, len(driver.safe) + int(share * rng.uniform(0.5, 1.0)) + 1)
+            time.sleep(rng.uniform(0, 0.05))
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        receiver.now = driver.now
+        assert process.returncode == -signal.SIGKILL
+        assert len(driver.safe) < whole
+    with driver.process() as process:
+        driver.stream(process, whole)
+    assert process.returncode == 0
+    assert len(driver.safe) == whole
+    with Store.open(url) as store:
+        for _ in range(20):  # what is due later, or was being sent when the process ended
+            receiver.now += 130
+            deliver_due(store.outbox, [WebhookTarget("ward", receiver.url, SECRET)], receiver.now)
+    check(url, chosen, receiver)
+
+
+# What must be true afterwards
+
+
+def check(url: str, chosen: dict[str, tuple[Recording, str]], receiver: Receiver) -> None:
+    monitor = Monitor.of(load_ambulatory(), LEARNING_S)
+    with Store.open(url) as store:
+        hub = Hub(store, monitor)
+        owed: dict[str, AlarmChanged] = {}
+        for name in (*chosen, STATION):
+            events = stored_events(store, name)
+            assert [event.number for event in events] == list(range(1, len(events) + 1))
+            assert [encode(event) for event in events] == unkilled(monitor, store, name)
+            log = store.alarm_log(name)
+            assert verify(log) is None
+            assert len(log) == hub.state(name).alarms.entries
+            owed |= messages_owed(name, events)
+        for name, (recording, condition) in chosen.items():
+            assert_samples_and_beats(monitor, store, name, recording)
+            raised = [(t.alarm.condition, t.at_s) for t in store.alarm_log(name) if is_new(t)]
+            assert condition in [found for found, _ in raised]
+            alone = [e.transition for e in replay(monitor, recording, chunk_s=1.0) if isinstance(e, AlarmChanged)]
+            assert raised == [(t.alarm.condition, t.at_s) for t in alone if is_new(t)]
+    assert sorted(receiver.taken) == sorted(owed)
+    messages = [message for _, content in receiver.requests for message in content["messages"]]
+    heard = {message["key"]: (message["patient"], message["transition"], message["digest"]) for message in messages}
+    assert set(heard) == set(owed)
+    assert len(set(heard.values())) == len(heard)
+
+
+def is_new(transition) -> bool:
+    return transition.change == "raised" and transition.alarm.kind is AlarmType.PHYSIOLOGICAL
+
+
+def stored_events(store: Store, patient: str) -> list[Event]:
+    events: list[Event] = [stored.event for stored in store.events(patient=patient, limit=100_000)]
+    events += [stored.beat for stored in store.beats(patient, 0, 2 * NOW)]
+    return sorted(events, key=lambda event: event.number)
+
+
+def unkilled(monitor: Monitor, store: Store, patient: str) -> list[bytes]:
+    """What a monitor that was never killed says to the same inputs."""
+    state, said = MonitorState(), []
+    for given in store.inputs(patient):
+        state, events = monitor.step(state, given)
+        said += [encode(event) for event in events]
+    return said
+
+
+def messages_owed(patient: str, events: Sequence[Event]) -> dict[str, AlarmChanged]:
+    ward = WebhookTarget("ward", "http://127.0.0.1", SECRET)
+    return {
+        delivery.key: event
+        for event in events
+        if isinstance(event, AlarmChanged)
+        for delivery in deliveries_of(event, patient, [ward], at=NOW, bundle="", replay="")
+    }
+
+
+def assert_samples_and_beats(monitor: Monitor, store: Store, patient: str, recording: Recording) -> None:
+    signal_stored = store.waveform(patient, "", 0, len(recording.signal)).signal
+    np.testing.assert_array_equal(signal_stored, recording.signal.astype(np.float32))
+    stored = [event for event in stored_events(store, patient) if isinstance(event, BeatJudged)]
+    alone = [event for event in replay(monitor, recording, chunk_s=1.0) if isinstance(event, BeatJudged)]
+    assert [facts(beat) for beat in stored] == [facts(beat) for beat in alone]
+
+
+def facts(beat: BeatJudged) -> tuple[object, ...]:
+    return beat.position, beat.beat_s, beat.verdict, beat.hint, beat.score, beat.p_value
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """Takes two of three messages."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with running(Receiver()) as one:
+        one.answers = lambda number, content: answer(500) if number % 3 == 0 else one.accept(content)
+        yield one
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_three_kills_lose_nothing(database_url: str, receiver: Receiver):
+    stream_and_kill(database_url, count=3, duration_s=61, kills=3, receiver=receiver)
+
+
+@pytest.mark.long
+def test_fifty_kills_lose_nothing(database_url: str, receiver: Receiver):
+    stream_and_kill(database_url, count=20, duration_s=120, kills=50, receiver=receiver)

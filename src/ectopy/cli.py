@@ -627,6 +627,53 @@ def benchmark_holter_command(
     screen.print(holter_table(figures))
 
 
+@benchmark_app.command("monitor")
+def benchmark_monitor_command(
+    patients: Annotated[str, typer.Option(help="How many at once; several numbers, separated by commas.")] = "500",
+    seconds: Annotated[float, typer.Option(help="Length of each run, 5 to 3600.")] = 60.0,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Database to write into; by default an SQLite file, deleted after.", show_default=False
+        ),
+    ] = None,
+    learning: Annotated[bool, typer.Option("--learning", help="Have the patients' normals learned, too.")] = False,
+    growth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Measure 10 to 1,000 patients, and plot: .svg .png .pdf", show_default=False),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Watch simulated patients in real time with the storage on: processor time, delay and memory."""
+    from dataclasses import asdict
+
+    from ectopy import console
+    from ectopy.console.monitor import cost_table
+    from ectopy.report.growth import check_growth_plot, growth_plot
+    from ectopy.service.benchmark import GROWTH, benchmark_monitor
+
+    _check_rim(json)
+    if growth:
+        check_growth_plot(growth)
+    counts = GROWTH if growth else _counts(patients)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        costs = benchmark_monitor(counts, seconds, store, learning, progress)
+    figures = [asdict(cost) for cost in costs]
+    console.emit(json, figures[0] if len(figures) == 1 else {"growth": figures})
+    screen.print(cost_table(costs))
+    if growth:
+        growth_plot(growth, figures)
+        screen.print(f"Wrote {growth}.")
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise SettingError(f"'{text}' is no number of patients, nor several separated by commas.") from error
+
+
 @benchmark_app.command("speed")
 def benchmark_speed(
     bundle: Annotated[

@@ -14,7 +14,7 @@ import numpy as np
 
 from ectopy.detector import Detector
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _BATCH_BEATS = 51_200
 _REPEATS = 5
 _SINGLES = 2_000
@@ -47,7 +47,7 @@ def child(*arguments: str) -> str:
     """What a fresh Python on one thread prints."""
     return subprocess.run(
         [sys.executable, *arguments],
-        env=os.environ | _ONE_THREAD,
+        env=os.environ | ONE_THREAD,
         capture_output=True,
         text=True,
         check=True,

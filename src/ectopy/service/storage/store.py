@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import Self
 
 import sqlalchemy as sa
 
@@ -53,7 +54,7 @@ class Store:
         self.outbox = StoredOutbox(database)
 
     @classmethod
-    def open(cls, url: str) -> Store:
+    def open(cls, url: str) -> Self:
         """Open a database; a new one gets its tables, one of an older version is brought to this one.
 
         Parameters
@@ -76,7 +77,7 @@ class Store:
         """Close all connections."""
         self._database.close()
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,0 +1,315 @@
+"""How many patients this machine watches in real time, and at what cost; storage is on.
+
+Simulated patients at 250 Hz with two leads send half a second of signal every half second by the real clock, their
+phases spread evenly. They are divided among as many worker processes as there are cores, each with a hub of its own on
+the same database. The signals are made beforehand, a handful of recordings shifted against each other, and neither that
+nor the start of the workers counts. Patients' normals are given at the start, so that a ward is measured as it is most
+of the time, unless learning them is to be measured too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets import simulate_recording
+from ectopy.detector.patient import PatientNormal
+from ectopy.errors import SettingError, StorageError
+from ectopy.evaluation.speed import ONE_THREAD, peak_rss_mb
+from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
+from ectopy.recording import Recording
+from ectopy.service.hub import Hub, Receipt
+from ectopy.service.storage import Stepped, Store
+
+Progress = Callable[[int, int, str], None]
+
+GROWTH = (10, 50, 100, 200, 350, 500, 750, 1000)
+MOST_PATIENTS = 5000
+SHORTEST_S, LONGEST_S = 5.0, 3600.0
+
+_RATE_HZ = 250
+_CHUNK_S = 0.5
+_RECORDINGS = 5
+_SHIFT_S, _MOST_SHIFTED_S = 1.7, 60.0
+_LESSON_S, _LEARNING_S = 90.0, 60.0
+_DRAIN_S = 30.0
+_GRAIN_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What it costs to watch so many patients.
+
+    Attributes
+    ----------
+    patients : int
+    realtime_factor : float
+        Share of the chunks that were stored and answered before the next but one was sent; 1 = all of them.
+    cpu_share : float
+        Processor time of all workers, of what all cores have; a database server of its own is not in it.
+    latency_p50_s, latency_p95_s : float
+        From a beat to the moment its verdict is stored.
+    rss_mb : float
+        The most memory that the workers have had, together.
+    """
+
+    patients: int
+    realtime_factor: float
+    cpu_share: float
+    latency_p50_s: float
+    latency_p95_s: float
+    rss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one worker has to do."""
+
+    worker: int
+    workers: int
+    patients: int
+    seconds: float
+    store: str
+    signals: str
+    learning: bool
+
+
+class _Done(NamedTuple):
+    """What one worker has measured."""
+
+    cpu_s: float
+    elapsed_s: float
+    chunks: int
+    in_time: int
+    latencies_s: list[float]
+    rss_mb: float
+
+
+def benchmark_monitor(
+    patients: Sequence[int],
+    seconds: float = 60.0,
+    store: str | None = None,
+    learning: bool = False,
+    progress: Progress | None = None,
+) -> list[Cost]:
+    """Watch simulated patients in real time, so many at once; then so many more.
+
+    Parameters
+    ----------
+    patients : sequence of int
+        Each 1 to 5000.
+    seconds : float
+        Length of each run, 5 to 3600.
+    store : str or None
+        URL of a database, to which the patients are added; None = an SQLite file that is deleted afterwards.
+    learning : bool
+        Whether the patients' normals are still to be learned.
+    progress : callable, optional
+        Called with runs done, runs in all, and what runs now.
+
+    Raises
+    ------
+    SettingError
+        If a setting is out of range.
+    StorageError
+        If the store fails.
+    """
+    if not patients or not all(1 <= count <= MOST_PATIENTS for count in patients):
+        raise SettingError(f"watch 1 to {MOST_PATIENTS} patients.")
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise SettingError(f"a run takes {SHORTEST_S:g} to {LONGEST_S:g} s, not {seconds:g}.")
+    costs = []
+    with TemporaryDirectory() as folder:
+        signals = Path(folder) / "signals.npy"
+        np.save(signals, np.stack(list(_signals(max(seconds, _LESSON_S) + _MOST_SHIFTED_S))))
+        for run, count in enumerate(patients):
+            if progress:
+                progress(run, len(patients), f"{count} patients")
+            url = store or f"sqlite:///{folder}/{count}.db"
+            costs.append(_measure(count, seconds, url, signals, learning))
+    return costs
+
+
+def _signals(length_s: float) -> Iterator[NDArray[np.float32]]:
+    for number in range(_RECORDINGS):
+        rate_bpm, ectopic = 60.0 + 8 * number, {"V": 0.02, "A": 0.01}
+        yield simulate_recording(length_s, rate_bpm=rate_bpm, ectopic=ectopic, random_state=number).signal
+
+
+def _measure(patients: int, seconds: float, url: str, signals: Path, learning: bool) -> Cost:
+    Store.open(url).close()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, patients)
+    with ExitStack() as stack:
+        processes = []
+        for worker in range(workers):
+            job = _Job(worker, workers, patients, seconds, url, str(signals), learning)
+            command = [sys.executable, "-m", __name__, json.dumps(asdict(job))]
+            processes.append(stack.enter_context(_started(command)))
+        for process in processes:
+            _line(process)
+        start = time.time() + 1.0
+        for process in processes:
+            print(start, file=process.stdin, flush=True)
+        done = [_Done(**json.loads(_line(process))) for process in processes]
+    latencies_s = np.concatenate([each.latencies_s for each in done])
+    p50, p95 = np.percentile(latencies_s, [50, 95]).tolist() if len(latencies_s) else (np.nan, np.nan)
+    return Cost(
+        patients=patients,
+        realtime_factor=sum(each.in_time for each in done) / sum(each.chunks for each in done),
+        cpu_share=sum(each.cpu_s for each in done) / (max(each.elapsed_s for each in done) * cores),
+        latency_p50_s=p50,
+        latency_p95_s=p95,
+        rss_mb=sum(each.rss_mb for each in done),
+    )
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    line = process.stdout.readline() if process.stdout else ""
+    if not line:
+        raise StorageError("a worker of the benchmark has ended early; see its words above.")
+    return line
+
+
+# A worker
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """A patient: where in which recording the stream begins, and when."""
+
+    name: str
+    signal: NDArray[np.float32]
+    begin_s: float
+
+    def chunk(self, number: int, now: float) -> Chunk:
+        length = round(_CHUNK_S * _RATE_HZ)
+        samples = self.signal[number * length : (number + 1) * length]
+        return Chunk(number * length, samples, _RATE_HZ, ("MLII", "V1"), received=now)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Stop-watch for chunks and beats."""
+
+    begin: dict[str, float] = field(default_factory=dict)
+    latencies_s: list[float] = field(default_factory=list)
+    answered: int = 0
+    in_time: int = 0
+
+    def stored(self, steps: Sequence[Stepped], now: float) -> None:
+        for step in steps:
+            begin = self.begin.get(step.patient, now)
+            for event in step.events:
+                if isinstance(event, BeatJudged):
+                    self.latencies_s.append(now - begin - event.position / _RATE_HZ)
+
+    def receipt(self, due: float, receipt: Future[Receipt]) -> None:
+        self.answered += 1
+        if not receipt.exception() and time.time() <= due + 2 * _CHUNK_S:
+            self.in_time += 1
+
+
+class _MeasuredStore(Store):
+    """A store that says when it has stored what."""
+
+    watch: _Watch
+
+    def write(self, steps: Sequence[Stepped]) -> None:
+        """Store, and look at the clock."""
+        super().write(steps)
+        self.watch.stored(steps, time.time())
+
+
+def _work(job: _Job) -> _Done:
+    senders = _senders(job)
+    monitor = Monitor.of(load_ambulatory(), _LEARNING_S)
+    with _MeasuredStore.open(job.store) as store:
+        store.watch = watch = _Watch()
+        hub = Hub(store, monitor, station=f"benchmark {job.worker}", patients=())
+        for sender in senders:
+            hub.admit(sender.name)
+        if not job.learning:
+            normals = [_normal(monitor, signal) for signal in np.load(job.signals, mmap_mode="r")]
+            for number, sender in enumerate(senders):
+                normal = normals[(job.worker + number * job.workers) % _RECORDINGS]
+                hub.submit(sender.name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
+            hub.turn()
+        print("ready", flush=True)
+        start = float(sys.stdin.readline())
+        watch.begin = {sender.name: start + sender.begin_s for sender in senders}
+        stop = threading.Event()
+        worker = threading.Thread(target=hub.run, args=(stop,))
+        time.sleep(max(start - time.time(), 0.0))
+        began, cpu_s = time.time(), time.process_time()
+        worker.start()
+        sent = _stream(hub, watch, senders, job.seconds)
+        end = time.time() + _DRAIN_S
+        while watch.answered < sent and time.time() < end:
+            time.sleep(_GRAIN_S)
+        elapsed_s, cpu_s = time.time() - began, time.process_time() - cpu_s
+        stop.set()
+        worker.join()
+    return _Done(cpu_s, elapsed_s, sent, watch.in_time, watch.latencies_s, peak_rss_mb())
+
+
+def _senders(job: _Job) -> list[_Sender]:
+    signals = np.load(job.signals)
+    senders = []
+    for number in range(job.worker, job.patients, job.workers):
+        shift_s = number // _RECORDINGS * _SHIFT_S % _MOST_SHIFTED_S
+        signal = signals[number % _RECORDINGS, round(shift_s * _RATE_HZ) :]
+        senders.append(_Sender(f"simulated {number + 1}", signal, _CHUNK_S * number / job.patients))
+    return senders
+
+
+def _normal(monitor: Monitor, signal: NDArray[np.float32]) -> PatientNormal | None:
+    state = MonitorState()
+    lesson = Recording(np.array(signal[: round(_LESSON_S * _RATE_HZ)]), _RATE_HZ, ("MLII", "V1"))
+    for chunk in chunks(lesson, _CHUNK_S):
+        state, _ = monitor.step(state, chunk)
+    return state.normal
+
+
+def _stream(hub: Hub, watch: _Watch, senders: Sequence[_Sender], seconds: float) -> int:
+    """Send every chunk when its last sample is there; how many that were."""
+    sent = 0
+    for number in range(int(seconds / _CHUNK_S)):
+        for sender in senders:
+            due = watch.begin[sender.name] + (number + 1) * _CHUNK_S
+            while (now := time.time()) < due:
+                time.sleep(_GRAIN_S)
+            sent += 1
+            try:
+                receipt = hub.submit(sender.name, sender.chunk(number, now))
+            except StorageError:
+                watch.answered += 1
+            else:
+                receipt.add_done_callback(partial(watch.receipt, due))
+    return sent
+
+
+if __name__ == "__main__":
+    print(json.dumps(_work(_Job(**json.loads(sys.argv[1])))._asdict()))

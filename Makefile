@@ -15,7 +15,7 @@ demo: $(VENV)/.run
 	$(BIN)/ectopy demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 long: $(VENV)/.dev
 	$(BIN)/pytest -m long

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -665,3 +666,11 @@ class Alarms(RuleBasedStateMachine):
 
 TestAlarms = Alarms.TestCase
 TestAlarms.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)
+def test_the_page_on_alarms_gives_each_definition_with_its_source(condition):
+    page = (Path(__file__).parents[1] / "docs" / "alarms.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| {condition.title} |"))
+    assert f"| {condition.priority.name.lower()} | {condition.kind} |" in row
+    assert f"| {condition.definition} | {condition.source} |" in row

@@ -17,8 +17,9 @@ from ectopy.detector import Detector
 
 
 def refused(done: Done, *words: str) -> None:
-    """One sentence on standard error, exit status 2."""
+    """One sentence on standard error and nothing else, exit status 2."""
     assert done.status == 2, done
+    assert done.out == ""
     assert done.err.startswith("ectopy: ")
     assert done.err.count("\n") == 1
     for word in words:

@@ -47,7 +47,10 @@ def test_a_recording_gets_its_figures_and_its_results(ectopy, file: Path, record
     assert figures["normal"] + figures["abnormal"] + figures["unreadable"] == figures["beats"]
     lines = (tmp_path / "beats.csv").read_text().splitlines()
     assert len(lines) == figures["beats"] + 1
-    assert lines[0].startswith("beat,position,time_s,rr_s,verdict,hint,score,p_value,reason")
+    assert lines[0] == "beat,position,time_s,rr_s,rr_after_s,verdict,hint,score,p_value,reason"
+    rows = [line.split(",") for line in lines[1:]]
+    assert [row[4] for row in rows[:-1]] == [row[3] for row in rows[1:]]
+    assert rows[0][3] == rows[-1][4] == ""
 
 
 def test_annotations_open_again_and_say_where_nothing_can_be_read(ectopy, recording: Recording, tmp_path: Path):
@@ -90,6 +93,20 @@ def test_a_bad_file_does_not_stop_the_others_and_is_named(ectopy, recording: Rec
     assert len(figures["recordings"]) == 2
     assert list(figures["failed"]) == [str(bad)]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.csv", "second.csv"]
+
+
+def test_a_folder_gives_results_of_each_of_its_recordings(ectopy, recording: Recording, tmp_path: Path):
+    wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    samples = recording.signal[: 60 * 200].astype(np.float64)
+    for name in ("one", "two"):
+        wfdb.wrsamp(name, 200, ["mV"] * 2, list(recording.leads), samples, fmt=["16"] * 2, write_dir=str(folder))
+    (folder / "notes.txt").write_text("no recording")
+    done = ectopy("detect", "ambulatory", folder, "-o", tmp_path / "out", "--report", tmp_path / "pages")
+    assert done.status == 0, done
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.csv", "two.csv"]
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["one.html", "two.html"]
 
 
 def test_a_saved_baseline_is_used_for_the_next_recording(ectopy, file: Path, tmp_path: Path):

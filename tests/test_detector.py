@@ -75,6 +75,18 @@ def test_any_amplitude_gets_a_verdict_and_never_a_warning(detector: Detector, of
     assert detection.unreadable[0] == np.isnan(detection.score[0])
 
 
+@pytest.mark.parametrize("n", [1, 700])
+def test_progress_is_told_to_the_last_readable_beat(detector: Detector, simulated: Beats, n: int):
+    samples = simulated.samples[: n + 1].copy()
+    samples[0] = np.nan
+    for judge in (detector.detect, detector.explain):
+        told: list[tuple[int, int]] = []
+        judge(samples, lambda done, total, told=told: told.append((done, total)))
+        assert told == sorted(set(told))
+        assert told[-1] == (n, n)
+        assert len(told) > (n > 1)
+
+
 def test_explanation_adds_up(detector: Detector, simulated: Beats):
     some = simulated.select(np.arange(40))
     explanation = detector.explain(some)

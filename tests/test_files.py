@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import stat
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from ectopy.errors import OutputError
-from ectopy.files import atomic_path, check_writable, make_folder, write_text
+from ectopy.files import atomic_path, check_writable, make_folder, packed, write_text
 
 
 def test_a_file_appears_whole(tmp_path: Path):
@@ -49,3 +51,10 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path):
             check_writable(place)
     with pytest.raises(OutputError, match="file"):
         make_folder(tmp_path / "file" / "x")
+
+
+def test_an_archive_holds_its_files_and_no_time():
+    members = {"b.txt": b"beats", "a.bin": bytes(1000)}
+    with zipfile.ZipFile(BytesIO(packed(members))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == members
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}

@@ -479,7 +479,7 @@ def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
     assert told_of == {event.transition.digest for event in raised}
     (asystole,) = (m for m in messages if m["condition"] == "asystole" and m["patient_name"] is None)
     assert asystole["bundle"] == "b" * 64
-    assert asystole["replay"].startswith("ectopy what-if --patient anna --from 0.0 --to ")
+    assert asystole["replay"].startswith("ectopy what-if --stored anna --from 0 --to ")
 
 
 @ON_SQLITE

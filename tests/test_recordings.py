@@ -11,7 +11,7 @@ import pytest
 from ectopy.ambulatory import learn_from, load_ambulatory, normal_beats, train_ambulatory
 from ectopy.analysis import Analysis, analyse
 from ectopy.datasets import Episode, load_simulated, simulate_recording
-from ectopy.detector import Detector, ThresholdRule, Verdict
+from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.patient import PatientNormal, compare, learn_normal
 from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError, SettingError
 from ectopy.judgement import Hint
@@ -139,34 +139,6 @@ def test_a_rate_out_of_range_is_refused(ambulatory: Detector, rate: float):
 def test_an_impossible_time_to_learn_from_is_refused(recording: Recording, ambulatory: Detector, seconds: float):
     with pytest.raises(SettingError, match="30 to 3600"):
         analyse(recording, ambulatory, learning_s=seconds)
-
-
-@pytest.mark.parametrize("seconds", [0, 1, 3, 20])
-@pytest.mark.parametrize("kind", ["flat", "missing", "noise", "saturated"])
-def test_nothing_is_normal_by_default(ambulatory: Detector, kind: str, seconds: int):
-    rng = np.random.default_rng(0)
-    samples = {
-        "flat": np.full(seconds * 250, 0.3),
-        "missing": np.full(seconds * 250, np.nan),
-        "noise": rng.normal(size=seconds * 250),
-        "saturated": np.where(rng.random(seconds * 250) < 0.5, 5.0, -5.0),
-    }[kind]
-    found = analyse(Recording(samples[:, None].astype(np.float32), 250.0, ("I",)), ambulatory)
-    assert found.normal is None
-    assert "could not be learned" in found.baseline
-    if kind in ("flat", "missing"):
-        assert len(found) == 0
-    assert np.isnan(found.score[found.verdict == Verdict.UNREADABLE]).all()
-
-
-def test_a_lead_that_dies_leaves_the_other_in_charge(recording: Recording, analysis: Analysis, ambulatory: Detector):
-    signal = recording.signal.copy()
-    signal[len(signal) // 2 :, 1] = np.nan
-    found = analyse(replace(recording, signal=signal), ambulatory)
-    assert abs(len(found) - len(analysis)) < 5
-    ventricular = reference(recording, found, "V")
-    assert found.abnormal[ventricular].mean() > 0.9
-    assert (found.verdict != Verdict.UNREADABLE).mean() > 0.99
 
 
 def test_beats_of_a_gap_are_not_invented(recording: Recording, ambulatory: Detector):

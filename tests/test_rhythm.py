@@ -38,22 +38,49 @@ def told_of(letters: str, rate_bpm: float = 75) -> set[str]:
 # Each rule at its edge.
 
 
-@given(st.one_of(st.floats(1.0, 4.0), st.floats(4.51, 9.0)))
-def test_asystole_is_four_seconds_without_a_beat(gap_s: float):
+@given(st.floats(1.0, 9.0), st.floats(0.3, 1.0))
+def test_asystole_is_four_seconds_without_a_beat(gap_s: float, after_s: float):
     times_s = at_rates((10, 60))
-    times_s += [times_s[-1] + gap_s + k for k in range(6)]
-    assert ("asystole" in told(times_s)) == (gap_s > 4.0)
+    times_s += [times_s[-1] + gap_s + after_s * k for k in range(6)]
+    assert ("asystole" in told(times_s)) == (times_s[11] - times_s[10] >= 4.0)
 
 
 def test_asystole_from_the_first_second_on_is_told():
     assert first_present(readings_of(findings_of([], to_s=20)), "asystole") <= 4 + 5
 
 
-@pytest.mark.parametrize("words", [GOOD, ("good", "noisy"), ("flat", "flat"), ("flat", "lead off")])
-def test_silence_in_a_lead_that_is_readable_or_flat_is_asystole(words: tuple[str, ...]):
-    findings = findings_of(at_rates((10, 60)), words=lambda at_s: GOOD if at_s < 12 else words, to_s=25)
-    silence_from = 10.3
-    assert first_present(readings_of(findings), "asystole") <= silence_from + 4 + DELAY_S + 0.5
+@pytest.mark.parametrize("words", [GOOD, ("good", "noisy"), ("flat", "flat"), ("good", "lead off"), ("noisy", "noisy")])
+def test_silence_in_a_lead_that_is_readable_or_flat_or_has_become_noisy_is_asystole(words: tuple[str, ...]):
+    findings = findings_of(at_rates((10, 60)), words=lambda at_s: GOOD if at_s < 15 else words, to_s=25)
+    silence_from, limit_s = 10.3, 4 + 2 * (words[1] in ("flat", "lead off"))
+    assert 0 <= first_present(readings_of(findings), "asystole") - (silence_from + limit_s + DELAY_S) <= 0.5
+
+
+@given(st.floats(1.0, 9.0))
+def test_a_silence_that_ends_in_flat_leads_is_a_pause_and_asystole_after_six_seconds(gap_s: float):
+    times_s = at_rates((10, 60))
+    times_s += [times_s[-1] + gap_s + k for k in range(6)]
+    gap_s = times_s[11] - times_s[10]
+
+    def words(at_s: float) -> tuple[str, ...]:
+        return ("flat", "flat") if times_s[10] + 1 < at_s - DELAY_S < times_s[11] + 0.5 else GOOD
+
+    found = present(readings_of(findings_of(times_s, words=words)))
+    assert ("asystole" in found) == (gap_s >= 4.0 + 2.0)
+    assert ("pause" in found) == (gap_s >= 3.0)
+
+
+@pytest.mark.parametrize(("noisy_from_s", "expected"), [(13.7, False), (14.6, True)])
+def test_silence_in_noise_counts_where_it_began_two_seconds_before(noisy_from_s: float, expected: bool):
+    findings = findings_of(
+        at_rates((10, 60)), words=lambda at_s: GOOD if at_s < noisy_from_s else ("noisy", "noisy"), to_s=40
+    )
+    assert ("asystole" in present(readings_of(findings))) == expected
+
+
+def test_a_beat_heard_in_noise_ends_a_silence():
+    findings = findings_of([*at_rates((10, 60)), 13.5], words=lambda at_s: GOOD if at_s < 15 else ("noisy",), to_s=40)
+    assert "asystole" not in present(readings_of(findings))
 
 
 @pytest.mark.parametrize("word", BLIND)
@@ -64,7 +91,7 @@ def test_silence_in_leads_that_cannot_be_read_is_not_asystole(word: str):
 
 def test_asystole_is_left_open_while_nothing_can_be_read_and_until_a_beat_or_four_seconds_of_silence():
     def words(at_s: float) -> tuple[str, ...]:
-        return ("noisy", "noisy") if 20 < at_s <= 30 else GOOD
+        return ("lead off", "noisy" if at_s > 21 else "missing") if 20 < at_s <= 30 else GOOD
 
     for later, expected in (([], True), ([33.0, 34.0], False)):
         findings = findings_of([*at_rates((10, 60)), *later], words=words, to_s=36)
@@ -134,6 +161,37 @@ def test_a_run_that_becomes_faster_becomes_a_tachycardia():
 )
 def test_rates_beyond_the_limits_are_told(rate_bpm: float, code: str, expected: bool):
     assert (code in told(at_rates((12, 70), (12, rate_bpm)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate_bpm", "code", "expected"),
+    [
+        (126, "high rate", None),
+        (124, "high rate", False),
+        (136, "extreme tachycardia", None),
+        (134, "extreme tachycardia", False),
+        (49, "low rate", None),
+        (51, "low rate", False),
+        (44, "extreme bradycardia", None),
+        (46, "extreme bradycardia", False),
+    ],
+)
+def test_between_a_limit_and_five_beyond_it_a_rate_is_left_open(rate_bpm: float, code: str, expected: bool | None):
+    _, last = readings_of(findings_of(at_rates((40, rate_bpm))))[-1]
+    assert last[code].present is expected
+
+
+@given(st.floats(3.0, 30.0), st.floats(60, 100))
+def test_a_standstill_makes_no_low_rate_afterwards(gap_s: float, rate_bpm: float):
+    times_s = at_rates((12, rate_bpm))
+    times_s += [times_s[-1] + gap_s + 60 / rate_bpm * k for k in range(15)]
+    assert "low rate" not in told(times_s)
+
+
+@given(st.lists(st.sampled_from([2.0, 3.5, 5.0]), min_size=2, max_size=2), st.integers(0, 3))
+def test_two_pauses_in_five_beats_are_no_extreme_bradycardia(pauses_s: list[float], between: int):
+    intervals_s = [0.9] * 10 + pauses_s[:1] + [0.9] * between + pauses_s[1:] + [0.9] * 10
+    assert "extreme bradycardia" not in told((0.3 + np.cumsum([0.0, *intervals_s])).tolist())
 
 
 @pytest.mark.parametrize(("intervals", "expected"), [(8, True), (7, False)])

@@ -15,7 +15,7 @@ from ectopy.detector.bundle import bundle_digest
 from ectopy.detector.patient import LEARNING_S, compare, learn_normal
 from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
 from ectopy.detector.recordings import RecordingCalibration
-from ectopy.errors import NotEnoughNormalsError
+from ectopy.errors import DataError, NotEnoughNormalsError
 from ectopy.model import Progress, TrainingSettings
 from ectopy.pipeline import train
 from ectopy.recording import Annotations, Recording
@@ -32,6 +32,7 @@ _BUNDLE = files("ectopy") / "ambulatory.ectopy"
 _TAUGHT_PER_RECORD = 150
 _CALIBRATING_PER_RECORD = 250
 _MATCH_S = 0.15
+_LEAST_SHARED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,34 @@ def normal_beats(beats: CutBeats, reference: Annotations, sampling_rate_hz: floa
     """Which beats lie within 150 ms of a reference beat that is normal, shape (n,)."""
     if len(reference) == 0:
         return np.zeros(len(beats), np.bool_)
-    times = reference.positions / sampling_rate_hz
-    right = np.clip(np.searchsorted(times, beats.times_s), 1, max(len(times) - 1, 1))
-    right = np.minimum(right, len(times) - 1)
-    left = np.maximum(right - 1, 0)
-    nearest = np.where(np.abs(times[left] - beats.times_s) <= np.abs(times[right] - beats.times_s), left, right)
-    close = np.abs(times[nearest] - beats.times_s) <= _MATCH_S
+    times_s = reference.positions / sampling_rate_hz
+    nearest = _nearest(beats.times_s, times_s)
+    close = np.abs(times_s[nearest] - beats.times_s) <= _MATCH_S
     normal: NDArray[np.bool_] = close & np.isin(reference.symbols[nearest], NORMAL_SYMBOLS)
     return normal
+
+
+def _nearest(times_s: NDArray[np.float64], others_s: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Which of some other times, of which there is one at least, lies nearest to each."""
+    right = np.minimum(np.searchsorted(others_s, times_s), len(others_s) - 1)
+    left = np.maximum(right - 1, 0)
+    nearest: NDArray[np.intp] = np.where(
+        np.abs(others_s[left] - times_s) <= np.abs(others_s[right] - times_s), left, right
+    )
+    return nearest
+
+
+def _require_own_annotations(recording: Recording, reference: Annotations, beats: CutBeats) -> None:
+    """Refuse annotations whose normal beats are not where the heartbeats are."""
+    marks = reference.positions[np.isin(reference.symbols, NORMAL_SYMBOLS)] / recording.sampling_rate_hz
+    if len(marks) == 0 or len(beats) == 0:
+        return
+    share = float(np.mean(np.abs(beats.times_s[_nearest(marks, beats.times_s)] - marks) <= _MATCH_S))
+    if share < _LEAST_SHARED:
+        raise DataError(
+            f"{recording.source or 'the recording'} has annotations of another recording: at {share:.0%} of the beats "
+            "that they call normal there is a heartbeat; put its own in their place."
+        )
 
 
 def spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
@@ -85,11 +106,18 @@ def spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
 
 
 def learn_from(recording: Recording) -> Lessons | None:
-    """What a recording with reference annotations teaches; None where it has no normal beats."""
+    """What a recording with reference annotations teaches; None where it has no normal beats.
+
+    Raises
+    ------
+    DataError
+        If its annotations are those of another recording.
+    """
     if recording.annotations is None:
         return None
     early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz)
     beats = cut_beats(filtered, find_heartbeats(early))
+    _require_own_annotations(recording, recording.annotations, beats)
     normal = normal_beats(beats, recording.annotations, recording.sampling_rate_hz) & beats.readable.all(axis=1)
     taught = spread(np.flatnonzero(normal), _TAUGHT_PER_RECORD)
     if not len(taught):

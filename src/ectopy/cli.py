@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy import __version__
-from ectopy.cli_alarms import alarms_app
+from ectopy.cli_alarms import alarms_app, what_if
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
@@ -38,6 +38,7 @@ benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what
 app.add_typer(fetch_app, name="fetch")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(alarms_app, name="alarms")
+app.command("what-if")(what_if)
 
 Data = Annotated[
     str,
@@ -234,7 +235,8 @@ def _detect_beats(
     if len(data) != 1:
         raise SettingError("a detector of beats takes one data set or file at a time; 'ambulatory' takes recordings.")
     beats = _load(data[0], split, "test")
-    explanation = detector.explain(beats)
+    with console.progress("judging") as progress:
+        explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
     if output:
         write_results(output, beats, explanation)
         screen.print(f"Wrote {output}.")
@@ -581,6 +583,32 @@ def benchmark_mitdb_command(
         screen.print(line)
 
 
+@benchmark_app.command("alarms")
+def benchmark_alarms_command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="ds1 or ds2.")] = "ds1",
+    profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory or exercise.")] = "ward",
+    json: Json = None,
+) -> None:
+    """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
+    from ectopy import console
+    from ectopy.console.alarm_benchmark import alarms_table, conditions_table, summary_lines
+    from ectopy.evaluation.alarms import benchmark_alarms
+
+    _check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        result = benchmark_alarms(data, split, profile, progress)
+    figures = result.summary()
+    console.emit(json, figures)
+    screen.print(alarms_table(figures))
+    screen.print(conditions_table(figures))
+    for line in summary_lines(figures):
+        screen.print(line)
+
+
 @benchmark_app.command("holter")
 def benchmark_holter_command(
     hours: Annotated[float, typer.Option(help="Length of the recording, at most 168.")] = 24.0,
@@ -721,8 +749,9 @@ def _train(
     seed: int = 0,
 ) -> Detector:
     from ectopy import console
-    from ectopy.pipeline import train
+    from ectopy.pipeline import require_trainable, train
 
+    require_trainable(training, settings, rule)
     screen.print(console.about_training(training))
     with console.progress("starting TensorFlow") as progress:
         detector = train(
@@ -743,12 +772,13 @@ def _train_ambulatory(
         raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
     records = mitdb.SPLITS[split]
     source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
-    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
     with console.progress("reading") as progress:
         lessons = []
         for done, record in enumerate(records):
             progress(done, len(records), f"record {record}")
             lessons.append(learn_from(mitdb.load_mitdb(record)))
+    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
+    with console.progress("starting TensorFlow") as progress:
         detector = train_ambulatory(
             [lesson for lesson in lessons if lesson is not None],
             source,
@@ -766,7 +796,8 @@ def _evaluate(detector: Detector, beats: Beats, json: str | None, report: Path |
     from ectopy.evaluation import evaluate
 
     _check_rim(json, report)
-    evaluation = evaluate(detector, beats)
+    with console.progress("judging") as progress:
+        evaluation = evaluate(detector, beats, lambda done, total: progress(done, total, "judging"))
     if report:
         from ectopy.report import evaluation_report
 

@@ -1,4 +1,4 @@
-"""The commands about alarms that are stored: list, show, acknowledge."""
+"""The commands about alarms: list, show and acknowledge what is stored; what other limits would have done."""
 
 from __future__ import annotations
 
@@ -110,3 +110,68 @@ def acknowledge_alarm(
         opened.alarm(patient, number)
         opened.hand_over(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
     screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")
+
+
+def what_if(
+    source: Annotated[
+        str, typer.Argument(metavar="RECORDING|PATIENT", help="A recording, or with --stored the name of a patient.")
+    ],
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Another limit, such as high_bpm=110; repeatable.", show_default=False),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Limits of another profile: ward, ambulatory or exercise.", show_default=False)
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say.", show_default=False)
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
+    ] = None,
+    stored: Annotated[bool, typer.Option("--stored", help="Take what the store has of a patient.")] = False,
+    start_s: Annotated[float, typer.Option("--from", help="Compare alarms from this second on.")] = 0.0,
+    end_s: Annotated[float | None, typer.Option("--to", help="And up to this one.", show_default=False)] = None,
+    store: StoreOption = None,
+    json: Json = None,
+) -> None:
+    """Watch a signal again with other limits: which alarms would be gained, and which lost."""
+    from ectopy import console
+    from ectopy.ambulatory import load_ambulatory
+    from ectopy.console.alarms import alarm_facts, hours, what_if_table
+    from ectopy.errors import SettingError
+    from ectopy.formats import read
+    from ectopy.monitor import Input, Limits, Monitor, MonitorState, chunks
+    from ectopy.monitor.what_if import compare, raised
+    from ectopy.service.place import store_url
+    from ectopy.service.storage import Store
+    from ectopy.watching.plan import limits_named
+
+    if limit is None and profile is None and not stored:
+        raise SettingError("say what is to be otherwise: --limit NAME=VALUE or --profile NAME.")
+    console.check_json(json)
+    inputs: list[Input]
+    if stored:
+        with Store.open(store_url(store)) as opened:
+            inputs, limits = list(opened.inputs(source)), opened.state(source).limits
+    else:
+        inputs, limits = list(chunks(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
+    other = (limits if profile is None else Limits.of(profile)).changed(limits_named(limit or []))
+    monitor = Monitor.of(load_ambulatory())
+    runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))
+    until_s = float("inf") if end_s is None else end_s
+    result = compare(*([alarm for alarm in run if start_s <= alarm.raised_s <= until_s] for run in runs))
+    console.emit(
+        json,
+        {
+            "kept": [alarm_facts(alarm) for alarm in result.kept],
+            "lost": [alarm_facts(alarm) for alarm in result.lost],
+            "gained": [alarm_facts(alarm) for alarm in result.gained],
+        },
+    )
+    screen = console.screen(json)
+    for alarm in result.kept:
+        urgency = alarm.priority.name.lower()
+        screen.print(f"{hours(alarm.raised_s)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
+    screen.print(what_if_table(result))
+    screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")

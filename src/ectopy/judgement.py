@@ -167,9 +167,10 @@ def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Bef
     else:
         evidence = compare(beats, baseline.normal)
         score, threshold, scores = evidence.score, criterion.with_baseline, known.with_baseline
-    before, hint = _name(beats, score, threshold, evidence, before)
-    verdict = np.where(np.equal(hint, Hint.NONE), Verdict.NORMAL.value, Verdict.ABNORMAL.value)
+    verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
     verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
+    before, hint = _name(beats, verdict, evidence, before)
+    verdict = np.where(np.equal(hint, Hint.NONE), verdict, Verdict.ABNORMAL.value)
     return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, evidence)
 
 
@@ -190,7 +191,7 @@ def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
 
 
 def _name(
-    beats: CutBeats, score: NDArray[np.float64], threshold: float, evidence: Evidence | None, before: Before
+    beats: CutBeats, verdict: NDArray[np.str_], evidence: Evidence | None, before: Before
 ) -> tuple[Before, NDArray[np.str_]]:
     """Hints from width, shape and timing; a beat that meets a rule is abnormal whatever its score.
 
@@ -203,7 +204,7 @@ def _name(
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
     """
-    above = score > threshold
+    abnormal = np.equal(verdict, Verdict.ABNORMAL)
     irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
     early = beats.prematurity > _EARLY * irregularity
     rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
@@ -212,13 +213,13 @@ def _name(
     if evidence is not None:
         usual_qrs = evidence.qrs < _USUAL_QRS
         ventricular = (evidence.ventricular > _VENTRICULAR) & ~usual_qrs
-        early |= above & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
+        early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         usual_shape = evidence.shape < _CHANGED_SHAPE
     limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
-    hint = np.where(above, Hint.OTHER.value, Hint.NONE.value)
+    hint = np.where(abnormal, Hint.OTHER.value, Hint.NONE.value)
     hint = np.where(supraventricular, Hint.SUPRAVENTRICULAR.value, hint)
     hint = np.where(ventricular, Hint.VENTRICULAR.value, hint)
-    hint = np.where(np.isnan(score), Hint.NONE.value, hint)
+    hint = np.where(np.equal(verdict, Verdict.UNREADABLE), Hint.NONE.value, hint)
     return (Before(float(beats.rr_s[-1]), limit_s) if len(beats) else before), hint
 
 

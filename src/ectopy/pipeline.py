@@ -58,8 +58,8 @@ def train(
     """
     settings = settings or TrainingSettings()
     rule = rule or ThresholdRule()
+    require_trainable(beats, settings, rule)
     normals = beats.normals()
-    _check(normals, settings, rule)
     seed = secrets.randbelow(MAX_SEED + 1) if random_state is None else random_state
     if not 0 <= seed <= MAX_SEED:
         raise SettingError(f"the seed must lie between 0 and {MAX_SEED}, not {seed}.")
@@ -71,7 +71,6 @@ def train(
         normals=len(normals),
         source=normals.source,
         digest=beats_digest(normals.samples),
-        seconds=round(trained.seconds, 2),
         versions={
             "python": platform.python_version(),
             **{name: version(name) for name in ("ectopy", "tensorflow", "keras", "numpy", "ai-edge-litert")},
@@ -102,7 +101,21 @@ def _metrics(detector: Detector, beats: Beats) -> dict[str, float]:
     return metrics
 
 
-def _check(normals: Beats, settings: TrainingSettings, rule: ThresholdRule) -> None:
+def require_trainable(
+    beats: Beats, settings: TrainingSettings | None = None, rule: ThresholdRule | None = None
+) -> None:
+    """Refuse beats that `train` cannot learn from; parameters as for it.
+
+    Raises
+    ------
+    NotEnoughNormalsError
+        If there are too few normals to learn from, or to calibrate with at the asked rate.
+    DataError
+        If a normal beat holds NaN, infinite values, or the same value throughout.
+    """
+    settings = settings or TrainingSettings()
+    rule = rule or ThresholdRule()
+    normals = beats.normals()
     source = normals.source or "the data"
     needed = max(settings.members, normals_needed(rule.target_fpr) if rule.name == "conformal" else 0)
     if len(normals) == 0:

@@ -51,12 +51,14 @@ def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -
 def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
     """One record per beat, with None for what is not known."""
     beats = analysis.beats
+    rr_after_s = np.append(beats.rr_s, np.nan)[1:]
     return [
         {
             "beat": beat,
             "position": int(analysis.positions[beat]),
             "time_s": round(float(beats.times_s[beat]), 3),
             "rr_s": known(float(beats.rr_s[beat])),
+            "rr_after_s": known(float(rr_after_s[beat])),
             "verdict": str(analysis.verdict[beat]),
             "hint": str(analysis.hint[beat]),
             "score": known(float(analysis.score[beat])),

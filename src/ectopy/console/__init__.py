@@ -96,7 +96,7 @@ def facts_table(detector: Detector) -> Table:
             "takes beats": str(detector.layout),
             "trained on": f"{card.normals} normal beats: {card.source or 'source not stated'}",
             "architecture": f"{card.architecture}, {card.members} members, seed {card.random_state}",
-            "trained in": f"{card.seconds:.0f} s, {max(card.curve.steps, default=0)} steps",
+            "training": f"{max(card.curve.steps, default=0)} steps",
             "threshold": f"{detector.threshold:.3f} ({rule.name}{aim}, from {normals} held-out normals)",
             "lowest rate supported": f"{lowest_rate(normals):.4f}",
             **{name.replace("_", " "): f"{value:.4g}" for name, value in card.metrics.items()},

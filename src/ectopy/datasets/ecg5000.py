@@ -18,9 +18,9 @@ from ectopy.beats import (
     Beats,
     beats_digest,
 )
-from ectopy.datasets.folders import DATA_VARIABLE, cache_folder, find_dataset
+from ectopy.datasets.published import Published
 from ectopy.datasets.tables import ECG5000_LAYOUT, read_beats
-from ectopy.errors import DataError, DatasetUnavailableError, SettingError
+from ectopy.errors import DataError, SettingError
 
 ECG5000_URL = "https://www.timeseriesclassification.com/aeon-toolkit/ECG5000.zip"
 MAX_ARCHIVE_BYTES = 64 * 2**20
@@ -28,7 +28,6 @@ MAX_MEMBER_BYTES = 64 * 2**20
 
 Split = Literal["train", "test", "all"]
 
-_FOLDER = "ecg5000"
 _SUFFIXES = (".txt", ".ts", ".arff")
 """The formats in the owner's archive, the preferred one first."""
 
@@ -99,7 +98,7 @@ def load_ecg5000(split: Split = "train", *, download: bool = True, progress: boo
     folder = find_ecg5000()
     if folder is None:
         if not download:
-            raise _unavailable("it is not on this machine and may not be downloaded")
+            raise _ECG5000.unavailable("it is not on this machine and may not be downloaded")
         folder = fetch_ecg5000(progress=progress)
     if split == "train":
         return _load_part(folder, _TRAIN)
@@ -110,7 +109,7 @@ def load_ecg5000(split: Split = "train", *, download: bool = True, progress: boo
 
 def find_ecg5000() -> Path | None:
     """Folder on this machine that has both official files, in any of their formats; or None."""
-    return find_dataset(_FOLDER, _holds_both)
+    return _ECG5000.find()
 
 
 def fetch_ecg5000(*, url: str = ECG5000_URL, progress: bool = True) -> Path:
@@ -140,26 +139,7 @@ def fetch_ecg5000(*, url: str = ECG5000_URL, progress: bool = True) -> Path:
     DataError
         If a copy in a folder of ``ECTOPY_DATA`` is truncated or changed.
     """
-    target = cache_folder() / _FOLDER
-    found = find_ecg5000()
-    if found is not None:
-        try:
-            for part in _PARTS:
-                _load_part(found, part)
-        except DataError:
-            if found != target:
-                raise
-        else:
-            return found
-    try:
-        _download_to(target, url, progress)
-    except DatasetUnavailableError as error:
-        raise _unavailable(_clause(error)) from error
-    except DataError as error:
-        raise _unavailable(f"what {url} sent is not ECG5000, {_clause(error)}") from error
-    except OSError as error:
-        raise _unavailable(f"{target} cannot be written, {error.strerror or error}") from error
-    return target
+    return _ECG5000.fetch(url, progress)
 
 
 def verify_ecg5000(train: Beats, test: Beats) -> None:
@@ -180,10 +160,6 @@ def verify_ecg5000(train: Beats, test: Beats) -> None:
 # The copy on this machine
 
 
-def _holds_both(folder: Path) -> bool:
-    return all(_file_of(folder, part) is not None for part in _PARTS)
-
-
 def _file_of(folder: Path, part: _Part) -> Path | None:
     files = (folder / f"{part.stem}{suffix}" for suffix in _SUFFIXES)
     return next((file for file in files if file.is_file()), None)
@@ -201,10 +177,7 @@ def _load_part(folder: Path, part: _Part) -> Beats:
 def _verify_part(beats: Beats, part: _Part) -> None:
     difference = _difference(beats, part)
     if difference:
-        raise DataError(
-            f"{beats.source} has {difference} the {part.description}; put the official file in "
-            "its place, or delete it and run `ectopy fetch ecg5000`."
-        )
+        raise _ECG5000.damaged(f"{beats.source} has {difference} the {part.description}")
 
 
 def _difference(beats: Beats, part: _Part) -> str:
@@ -240,38 +213,19 @@ def _join(train: Beats, test: Beats) -> Beats:
     )
 
 
-def _download_to(target: Path, url: str, progress: bool) -> None:
-    from ectopy.datasets import download
-
-    wanted = [[f"{part.stem}{suffix}" for suffix in _SUFFIXES] for part in _PARTS]
-    with download.fresh_folder(target, _holds_both) as folder:
-        archive = folder / "archive.zip"
-        download.download(
-            url,
-            archive,
-            title="Downloading ECG5000",
-            max_bytes=MAX_ARCHIVE_BYTES,
-            progress=progress,
-        )
-        download.unpack(archive, folder, wanted, max_member_bytes=MAX_MEMBER_BYTES)
-        archive.unlink()
-        for part in _PARTS:
-            _verify_unpacked(folder, part)
+def _verify(folder: Path) -> None:
+    for part in _PARTS:
+        file = _file_of(folder, part)
+        difference = _difference(read_beats(file), part) if file else "no beats of"
+        if difference:
+            raise DataError(f"it has {difference} the {part.description}.")
 
 
-def _verify_unpacked(folder: Path, part: _Part) -> None:
-    file = _file_of(folder, part)
-    difference = _difference(read_beats(file), part) if file else "no beats of"
-    if difference:
-        raise DataError(f"it has {difference} the {part.description}.")
-
-
-def _unavailable(reason: str) -> DatasetUnavailableError:
-    return DatasetUnavailableError(
-        f"ECG5000 is not available: {reason}; run `ectopy fetch ecg5000` with a network, or put "
-        f"the official files into a folder {_FOLDER} inside one that {DATA_VARIABLE} names."
-    )
-
-
-def _clause(error: Exception) -> str:
-    return str(error).removesuffix(".")
+_ECG5000 = Published(
+    name="ecg5000",
+    title="ECG5000",
+    files=tuple(tuple(f"{part.stem}{suffix}" for suffix in _SUFFIXES) for part in _PARTS),
+    verify=_verify,
+    max_archive_bytes=MAX_ARCHIVE_BYTES,
+    max_member_bytes=MAX_MEMBER_BYTES,
+)

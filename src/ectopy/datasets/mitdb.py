@@ -7,10 +7,11 @@ PhysioNet, https://doi.org/10.13026/C2F305, under the Open Data Commons Attribut
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from ectopy.datasets.folders import DATA_VARIABLE, cache_folder, find_dataset
-from ectopy.errors import DataError, DatasetUnavailableError, SettingError
+from ectopy.datasets.published import Published
+from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
 from ectopy.formats.wfdb import require_extra
 from ectopy.recording import Recording
@@ -42,7 +43,6 @@ SAMPLING_RATE_HZ = 360
 LEADS = 2
 SAMPLES = 650_000
 
-_FOLDER = "mitdb"
 _SUFFIXES = (".hea", ".dat", ".atr")
 
 
@@ -74,17 +74,20 @@ def load_mitdb(record: str, folder: Path | None = None) -> Recording:
     """
     if record not in RECORDS:
         raise SettingError(f"the record {record!r} is unknown; the MIT-BIH Arrhythmia Database has {_names(RECORDS)}.")
-    folder = folder or find_mitdb((record,))
+    database = _database((record,))
+    folder = folder or database.find()
     if folder is None:
-        raise _unavailable(f"record {record} is not on this machine")
+        raise database.unavailable(f"record {record} is not on this machine")
     recording = read(folder / record)
-    _verify(recording, folder / record)
+    difference = _difference(recording)
+    if difference:
+        raise database.damaged(f"{folder / record} has {difference}")
     return recording
 
 
 def find_mitdb(records: Sequence[str] = RECORDS) -> Path | None:
     """Folder on this machine that has the files of all these records; or None."""
-    return find_dataset(_FOLDER, lambda folder: _holds(folder, records))
+    return _database(records).find()
 
 
 def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
@@ -115,75 +118,38 @@ def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
         If the extra ``formats`` is not installed.
     """
     require_extra()
-    target = cache_folder() / _FOLDER
-    found = find_mitdb(RECORDS)
-    if found is not None:
-        try:
-            _verify_all(found)
-        except DataError:
-            if found != target:
-                raise
-        else:
-            return found
-    try:
-        _download_to(target, url, progress)
-    except DatasetUnavailableError as error:
-        raise _unavailable(_clause(error)) from error
-    except DataError as error:
-        raise _unavailable(f"what {url} sent is not the database, {_clause(error)}") from error
-    except OSError as error:
-        raise _unavailable(f"{target} cannot be written, {error.strerror or error}") from error
-    return target
+    return _database(RECORDS).fetch(url, progress)
 
 
-def _holds(folder: Path, records: Sequence[str]) -> bool:
-    return all((folder / f"{record}{suffix}").is_file() for record in records for suffix in _SUFFIXES)
+def _database(records: Sequence[str]) -> Published:
+    """The database, as far as these records go."""
+    return Published(
+        name="mitdb",
+        title="the MIT-BIH Arrhythmia Database",
+        files=tuple((f"{record}{suffix}",) for record in records for suffix in _SUFFIXES),
+        verify=partial(_verify, records),
+        max_archive_bytes=MAX_ARCHIVE_BYTES,
+        max_member_bytes=MAX_MEMBER_BYTES,
+    )
 
 
-def _verify_all(folder: Path) -> None:
-    for record in RECORDS:
-        load_mitdb(record, folder)
+def _verify(records: Sequence[str], folder: Path) -> None:
+    for record in records:
+        difference = _difference(read(folder / record))
+        if difference:
+            raise DataError(f"its record {record} has {difference}.")
 
 
-def _verify(recording: Recording, path: Path) -> None:
-    """Raise DataError unless a recording can be a record of the database."""
+def _difference(recording: Recording) -> str:
+    """What a recording has that no record of the database has; empty if nothing."""
     shape, rate = recording.signal.shape, recording.sampling_rate_hz
-    if shape != (SAMPLES, LEADS) or rate != SAMPLING_RATE_HZ or not recording.annotations:
-        raise DataError(
-            f"{path} has {shape[0]} samples of {shape[1]} leads at {rate:g} Hz and {len(recording.annotations or ())} "
-            f"annotations, not {SAMPLES} of {LEADS} at {SAMPLING_RATE_HZ} Hz with annotations; put the official files "
-            "in its place, or delete it and run `ectopy fetch mitdb`."
-        )
-
-
-def _download_to(target: Path, url: str, progress: bool) -> None:
-    from ectopy.datasets import download
-
-    wanted = [[f"{record}{suffix}"] for record in RECORDS for suffix in _SUFFIXES]
-    with download.fresh_folder(target, lambda folder: _holds(folder, RECORDS)) as folder:
-        archive = folder / "archive.zip"
-        download.download(
-            url,
-            archive,
-            title="Downloading the MIT-BIH Arrhythmia Database",
-            max_bytes=MAX_ARCHIVE_BYTES,
-            progress=progress,
-        )
-        download.unpack(archive, folder, wanted, max_member_bytes=MAX_MEMBER_BYTES)
-        archive.unlink()
-        _verify_all(folder)
-
-
-def _unavailable(reason: str) -> DatasetUnavailableError:
-    return DatasetUnavailableError(
-        f"the MIT-BIH Arrhythmia Database is not available: {reason}; run `ectopy fetch mitdb` with a network, or put "
-        f"the official files into a folder {_FOLDER} inside one that {DATA_VARIABLE} names."
+    if shape == (SAMPLES, LEADS) and rate == SAMPLING_RATE_HZ and recording.annotations:
+        return ""
+    return (
+        f"{shape[0]} samples of {shape[1]} leads at {rate:g} Hz and {len(recording.annotations or ())} annotations, "
+        f"not {SAMPLES} of {LEADS} at {SAMPLING_RATE_HZ} Hz with annotations"
     )
 
 
 def _names(records: Sequence[str]) -> str:
     return ", ".join(records)
-
-
-def _clause(error: Exception) -> str:
-    return str(error).removesuffix(".")

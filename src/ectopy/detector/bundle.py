@@ -38,7 +38,7 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring
 from ectopy.detector.threshold import ThresholdRule
 from ectopy.errors import BundleError, DataError, EctopyError
-from ectopy.files import atomic_path
+from ectopy.files import atomic_path, packed
 
 FORMAT_VERSION = 1
 GOLDEN_TOLERANCE = 1e-4
@@ -85,14 +85,9 @@ def save(detector: Detector, path: Path) -> None:
         },
         indent=1,
     ).encode()
-    with (
-        atomic_path(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        archive.writestr(_MANIFEST, manifest)
-        archive.writestr(_MANIFEST_DIGEST, sha256(manifest).hexdigest())
-        for name, content in members.items():
-            archive.writestr(name, content)
+    content = packed({_MANIFEST: manifest, _MANIFEST_DIGEST: sha256(manifest).hexdigest().encode(), **members})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def load(path: Path) -> Detector:

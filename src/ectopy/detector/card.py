@@ -40,8 +40,6 @@ class Card:
         Where they come from.
     digest : str
         `ectopy.beats.beats_digest` of them.
-    seconds : float
-        How long the training took.
     versions : dict of str to str
         Software that made the bundle.
     curve : LearningCurve
@@ -55,7 +53,6 @@ class Card:
     normals: int
     source: str
     digest: str
-    seconds: float
     versions: dict[str, str]
     curve: LearningCurve = field(default_factory=LearningCurve)
     metrics: dict[str, float] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,9 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import ThresholdRule, p_values
 from ectopy.errors import DataError, LayoutError
+
+Progress = Callable[[int, int], None]
+"""Called with beats done and beats in all."""
 
 
 class Verdict(StrEnum):
@@ -167,12 +171,12 @@ class Detector:
         """
         return _score(*self._parts(self._samples(beats)))
 
-    def detect(self, beats: Beats | ArrayLike) -> Detection:
-        """Judge beats: NORMAL, ABNORMAL or UNREADABLE. Parameters and errors as for `score`."""
-        return self._judge(*self._parts(self._samples(beats)))
+    def detect(self, beats: Beats | ArrayLike, progress: Progress | None = None) -> Detection:
+        """Judge beats: NORMAL, ABNORMAL or UNREADABLE; tell progress. Errors as for `score`."""
+        return self._judge(*self._parts(self._samples(beats), progress))
 
-    def explain(self, beats: Beats | ArrayLike) -> Explanation:
-        """Judge beats and say why. Parameters and errors as for `score`."""
+    def explain(self, beats: Beats | ArrayLike, progress: Progress | None = None) -> Explanation:
+        """Judge beats and say why; tell progress. Errors as for `score`."""
         samples = self._samples(beats)
         error, distance = np.full((2, len(samples)), np.nan)
         reconstruction = np.full_like(samples, np.nan)
@@ -184,6 +188,8 @@ class Detector:
                 error[rows], distance[rows] = self.scoring.parts(output)
                 reconstruction[rows] = picture.reconstruction.mean(axis=1)
                 outside[rows] = np.abs(picture.error).mean(axis=1)
+                if progress:
+                    progress(block.stop, len(judged))
         detection = self._judge(error, distance)
         reasons = tuple(_reason(detection, outside[row], row) for row in range(len(samples)))
         return Explanation(detection, reconstruction, outside, reasons)
@@ -234,13 +240,17 @@ class Detector:
             )
         return samples
 
-    def _parts(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _parts(
+        self, samples: NDArray[np.float32], progress: Progress | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         error, distance = np.full((2, len(samples)), np.nan)
         judged, judgeable = _readable(samples)
         with _absurd_amplitudes_allowed():
             for block, output in self.graph.blocks(judgeable):
                 rows = judged[block]
                 error[rows], distance[rows] = self.scoring.parts(output)
+                if progress:
+                    progress(block.stop, len(judged))
         return error, distance
 
     def _judge(self, error: NDArray[np.float64], distance: NDArray[np.float64]) -> Detection:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
-from ectopy.detector import Detection, Detector
+from ectopy.detector import Detection, Detector, Progress
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
 
@@ -72,8 +72,8 @@ def class_name(number: int) -> str:
     return "abnormal, class unknown" if number == UNSPECIFIED_ABNORMAL_LABEL else f"class {number}"
 
 
-def evaluate(detector: Detector, beats: Beats) -> Evaluation:
-    """Judge labelled beats and compare with the labels.
+def evaluate(detector: Detector, beats: Beats, progress: Progress | None = None) -> Evaluation:
+    """Judge labelled beats and compare with the labels; tell progress as `Detector.detect` does.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def evaluate(detector: Detector, beats: Beats) -> Evaluation:
             f"{beats.source or 'the data'} holds no labels, and an evaluation needs them: 1 = normal, any other class "
             "= abnormal."
         )
-    detection = detector.detect(beats)
+    detection = detector.detect(beats, progress)
     judged = ~detection.unreadable
     abnormal, flagged = beats.abnormal[judged], detection.abnormal[judged]
     labels = beats.labels[judged]

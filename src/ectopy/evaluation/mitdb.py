@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from ectopy.ambulatory import Lessons, learn_from, load_ambulatory, train_ambulatory
 from ectopy.analysis import Analysis, analyse
-from ectopy.datasets.mitdb import DS1, DS2
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S
 from ectopy.detector.population import population_score, usual_height_mv
@@ -32,6 +31,7 @@ from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingErro
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
 from ectopy.evaluation.metrics import ranking_curves
 from ectopy.evaluation.mitdb_peers import knn_score, pca_score
+from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
 from ectopy.formats.wfdb import require_extra
 from ectopy.recording import Annotations, Recording
@@ -39,13 +39,11 @@ from ectopy.recording import Annotations, Recording
 Progress = Callable[[int, int, str], None]
 Scores = NDArray[np.float64]
 
-SPLITS: Mapping[str, tuple[str, ...]] = {"ds1": DS1, "ds2": DS2}
 PEERS = ("population", "knn", "pca")
 LABEL_MAP = "de_chazal"
 EC57_RATES = ("qrs_se", "qrs_ppv", "veb_se", "veb_ppv", "sveb_se", "sveb_ppv")
 
 _OURS = "ectopy"
-_SUFFIXES = (".hea", ".dat", ".atr")
 _SCORED = tuple("NSVF")
 _SEED = 0
 _FEWEST_TO_TRAIN = 4  # patients of one half, one for each member
@@ -179,7 +177,7 @@ def benchmark_mitdb(
     for name in peers:
         if name not in PEERS:
             raise SettingError(f"unknown peer '{name}'; use some of {', '.join(PEERS)}.")
-    records = _records(folder, split)
+    records = records_in(folder, split, least=2 if split == "ds1" else 1)
     shipped = load_ambulatory()
     total = len(records) * (2 if split == "ds1" else 1) + 1
     done = 0
@@ -213,22 +211,6 @@ def benchmark_mitdb(
     report("done")
     missing = tuple(record for record in SPLITS[split] if record not in records)
     return MitdbBenchmark(split, results, missing, left_out)
-
-
-def _records(folder: Path, split: str) -> tuple[str, ...]:
-    if split not in SPLITS:
-        raise SettingError(f"unknown split '{split}'; use one of {', '.join(SPLITS)}.")
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
-    wanted = SPLITS[split]
-    here = tuple(name for name in wanted if all((folder / f"{name}{end}").is_file() for end in _SUFFIXES))
-    least = 2 if split == "ds1" else 1
-    if len(here) < least:
-        raise DataError(
-            f"the folder {folder} holds {len(here)} of the {len(wanted)} records of {split} with .hea, .dat and .atr, "
-            f"and {least} are needed; put them there, or run `ectopy fetch mitdb`."
-        )
-    return here
 
 
 def _read(folder: Path, record: str) -> Recording:

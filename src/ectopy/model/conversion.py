@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ectopy.files import packed
 from ectopy.model.tensorflow import load_tensorflow
 from ectopy.quiet import native_stderr_silenced
 
 if TYPE_CHECKING:
     import keras
+
+_METADATA, _CONFIG = "metadata.json", "config.json"
 
 
 def to_litert(network: keras.Model) -> bytes:
@@ -23,11 +29,24 @@ def to_litert(network: keras.Model) -> bytes:
 
 
 def to_keras(network: keras.Model) -> bytes:
-    """The network as the content of a ``.keras`` file."""
+    """The network as the content of a ``.keras`` file; the same network gives the same bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
         network.save(path)
-        return path.read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(members[_METADATA])
+    del metadata["date_saved"]
+    config = _numbered(members[_CONFIG].decode())
+    return packed(members | {_METADATA: json.dumps(metadata).encode(), _CONFIG: config.encode()})
+
+
+def _numbered(config: str) -> str:
+    """With numbers for the objects that Keras names by their addresses in memory."""
+    numbers: dict[str, str] = {}
+    return re.sub(
+        r'(?<="shared_object_id": )\d+', lambda found: numbers.setdefault(found[0], str(len(numbers) + 1)), config
+    )
 
 
 def from_keras(content: bytes) -> keras.Model:

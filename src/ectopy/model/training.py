@@ -6,7 +6,6 @@ and none is lost to a validation set. The members share one graph and one optimi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,7 +80,6 @@ class Trained:
         The member that never saw each normal beat.
     steps, training_loss, held_out_loss : tuple
         The learning curve, mean over the members.
-    seconds : float
     """
 
     network: keras.Model
@@ -89,7 +87,6 @@ class Trained:
     steps: tuple[int, ...]
     training_loss: tuple[float, ...]
     held_out_loss: tuple[float, ...]
-    seconds: float
 
 
 def train_network(
@@ -130,7 +127,6 @@ def train_network(
     tensorflow = load_tensorflow()
     import keras
 
-    started = time.perf_counter()
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     held_out_by = (np.random.default_rng(seed).permutation(count) % settings.members)[parts]
@@ -185,7 +181,6 @@ def train_network(
         steps=tuple(steps * (i + 1) for i in range(len(history["loss"]))),
         training_loss=tuple(map(float, history["loss"])),
         held_out_loss=tuple(map(float, history["val_loss"])),
-        seconds=time.perf_counter() - started,
     )
 
 

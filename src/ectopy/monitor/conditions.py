@@ -68,6 +68,8 @@ _CINC = "PhysioNet/CinC Challenge 2015, doi:10.1109/CIC.2015.7408639"
 _OURS = "Ectopy"
 _SP, _ST, _SA = AlarmType.PHYSIOLOGICAL, AlarmType.TECHNICAL, AlarmType.ADVISORY
 _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
+_TOLD_AGAIN_S = 3600.0
+"""What a patient may have for hours and nobody has to treat at once is told once an hour."""
 
 _ALL = (
     Condition(
@@ -75,7 +77,7 @@ _ALL = (
         "Asystole",
         _SP,
         _HIGH,
-        "no QRS complex for 4 s",
+        "no QRS complex for 4 s, or for 6 s if a lead is flat or off meanwhile",
         _CINC,
         "s",
         covers=("pause", "low rate", "extreme bradycardia"),
@@ -85,7 +87,7 @@ _ALL = (
         "Extreme bradycardia",
         _SP,
         _HIGH,
-        "rate of 5 beats in a row below 40 per minute, by mean and by median",
+        "rate of 5 beats in a row below 40 per minute, by the mean of their intervals and by all of these but one",
         _CINC,
         "/min",
         covers=("low rate", "pause"),
@@ -134,7 +136,7 @@ _ALL = (
         "Low heart rate",
         _SP,
         _MEDIUM,
-        "mean rate of eight beats below the patient's limit",
+        "rate of eight beats below the patient's limit, by mean and by median",
         _OURS,
         "/min",
         onset_s=3.0,
@@ -169,7 +171,8 @@ _ALL = (
         "2 ventricular-like beats in a row, more often in the last five minutes than the limit",
         _OURS,
         "couplets",
-        refractory_s=300.0,
+        refractory_s=_TOLD_AGAIN_S,
+        covers=("not this patient's normal",),
     ),
     Condition(
         "bigeminy",
@@ -179,7 +182,8 @@ _ALL = (
         "every other beat ventricular-like, three times in a row",
         "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
         "beats",
-        refractory_s=300.0,
+        refractory_s=_TOLD_AGAIN_S,
+        covers=("not this patient's normal",),
     ),
     Condition(
         "irregular rhythm",
@@ -189,8 +193,11 @@ _ALL = (
         "among 64 beats without ectopic ones, successive RR intervals differ by more than a tenth of the mean, RMS",
         "after Dash et al. 2009, doi:10.1007/s10439-009-9740-z",
         "share",
-        clear_s=30.0,
-        refractory_s=600.0,
+        # One beat out of place, or one that was missed, stays among the 64 for a minute or so.
+        onset_s=120.0,
+        clear_s=120.0,
+        refractory_s=_TOLD_AGAIN_S,
+        covers=("not this patient's normal",),
     ),
     Condition(
         "not this patient's normal",
@@ -200,7 +207,7 @@ _ALL = (
         "k of the last n readable beats judged abnormal, until at most k / 2 are",
         _OURS,
         "beats",
-        refractory_s=600.0,
+        refractory_s=1800.0,
     ),
     Condition(
         "slow recovery",

@@ -76,7 +76,8 @@ class Reading:
     condition : str
         Code of a `Condition`.
     present : bool or None
-        None = cannot be told now, for lack of readable signal.
+        None = cannot be told now, for lack of readable signal, or because the figure is no longer beyond the limit but
+        not yet clear of it.
     text : str
         One sentence with the figures.
     value, limit : float or None

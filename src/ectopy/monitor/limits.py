@@ -38,6 +38,7 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "extreme_low_beats": (3, 20),
         "extreme_high_bpm": (100, 300),
         "extreme_high_beats": (5, 60),
+        "clear_bpm": (0, 20),
         "pause_s": (1, 10),
         "vt_beats": (3, 20),
         "vt_bpm": (60, 200),
@@ -84,6 +85,8 @@ class Limits:
         Per minute: 10 to 60 and 100 to 300.
     extreme_low_beats, extreme_high_beats : int
         For so many beats in a row: 3 to 20 and 5 to 60.
+    clear_bpm : float
+        How far back behind its limit a rate must be before it is no longer beyond, 0 to 20 per minute.
     pause_s : float
         RR interval, 1 to 10 s; not more than `asystole_s`.
     vt_beats : int
@@ -130,6 +133,7 @@ class Limits:
     extreme_low_beats: int = 5
     extreme_high_bpm: float = 140.0
     extreme_high_beats: int = 17
+    clear_bpm: float = 5.0
     pause_s: float = 3.0
     vt_beats: int = 5
     vt_bpm: float = 100.0

@@ -12,9 +12,15 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Rates* are of beats in a row: all readable, the intervals between them known. Extreme
-bradycardia is one by the mean of its intervals and by their median, so that neither one pause nor one early beat
-decides; all other rates are means.
+*Silence* in which a lead is flat or off must last two seconds longer to be an asystole, and is a pause until then:
+where an electrode has come off, all leads are known to be off by that time. Silence of two seconds or more in leads
+that can be read goes on when they become noisy, until a beat is heard: noise is heard as beats before it hides them,
+and what is left of a heart that stands still may be noise.
+
+*Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
+its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats
+decide; high rates are means. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it
+would come and go, nothing is told.
 
 *A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
 comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
@@ -57,9 +63,12 @@ CODES = (
 """Conditions judged here, in the order of the readings."""
 
 _TELLABLE = ("good", "flat")
+_FLAT = ("flat", "lead off")
 _GAP_S = 0.75  # findings come every half second
 _LEAST_BEATS = 5
 _BROKEN_S = 3.0
+_FLAT_S = 2.0
+_STILL_S = 2.0
 _COUPLETS_WITHIN_S = 300.0
 _ABNORMAL_WITHIN_S = 60.0
 _MOST_COUPLETS = 100
@@ -103,6 +112,16 @@ class RhythmState:
         Where silence counts from: nothing could be told until then.
     heard_s : tuple of float
         The last beats heard since then.
+    apart_s : tuple of float
+        Of the beats heard last, the two neighbours that are farthest apart, the first one maybe heard before.
+    apart_flat : bool
+        Whether a lead was flat or off in that silence.
+    known_s : float
+        Up to where all beats are heard.
+    flat : bool
+        Whether a lead has been flat or off in the present silence.
+    still : bool
+        Whether a silence goes on in leads that have become noisy.
     judged_s : float
         The newest readable beat judged.
     row_s : tuple of float
@@ -136,6 +155,11 @@ class RhythmState:
     at_s: float = -inf
     since_s: float = -inf
     heard_s: tuple[float, ...] = ()
+    apart_s: tuple[float, ...] = ()
+    apart_flat: bool = False
+    known_s: float = -inf
+    flat: bool = False
+    still: bool = False
     judged_s: float = -inf
     row_s: tuple[float, ...] = ()
     run: Run = field(default_factory=Run)
@@ -193,15 +217,29 @@ def _tellable(findings: Findings) -> bool:
     return any(word in _TELLABLE for word in findings.words)
 
 
+def _silence_s(state: RhythmState) -> float:
+    return state.known_s - (state.heard_s[-1] if state.heard_s else state.since_s)
+
+
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
-    since_s, heard_s = state.since_s, state.heard_s
-    if _tellable(findings):
-        new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > since_s)
-        heard_s = (heard_s + new)[-limits.extreme_low_beats :]
-    else:
-        since_s, heard_s = max(since_s, findings.known_to_s), ()
     longest = state.run if findings.at_s > state.at_s else state.longest
-    return replace(state, at_s=findings.at_s, since_s=since_s, heard_s=heard_s, longest=longest)
+    new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > state.since_s)
+    flat = any(word in _FLAT for word in findings.words)
+    still = not new and not _tellable(findings) and "noisy" in findings.words and _silence_s(state) >= _STILL_S
+    state = replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=longest, still=still)
+    if not _tellable(findings) and not still:
+        since_s = max(state.since_s, findings.known_to_s)
+        return replace(state, since_s=since_s, heard_s=(), apart_s=(), flat=False)
+    if not new:
+        return replace(state, flat=state.flat or flat)
+    neighbours = pairwise((*state.heard_s[-1:], *new))
+    return replace(
+        state,
+        heard_s=(state.heard_s + new)[-limits.extreme_low_beats :],
+        apart_s=max(neighbours, key=lambda two: two[1] - two[0], default=()),
+        apart_flat=state.flat or flat,
+        flat=False,
+    )
 
 
 def _judge(
@@ -293,17 +331,16 @@ def _rate(row_s: tuple[float, ...], beats: int) -> float | None:
 
 
 def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[Reading, ...]:
-    if not _tellable(findings):
+    if not _tellable(findings) and not state.still:
         return tuple(_UNKNOWN.values())
-    silence_s = findings.known_to_s - (state.heard_s[-1] if state.heard_s else state.since_s)
     slow = {
-        "asystole": _asystole(state, limits, silence_s),
+        "asystole": _asystole(state, limits),
         "extreme bradycardia": _extreme_bradycardia(state, limits),
-        "pause": _pause(state, limits, silence_s),
+        "pause": _pause(state, limits),
     }
     if not findings.readable or state.judged_s <= state.since_s:
         return tuple((_UNKNOWN | slow).values())
-    silent = silence_s >= limits.pause_s
+    silent = _silence_s(state) >= limits.pause_s
     fast = (
         {}
         if silent
@@ -327,63 +364,84 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
     return tuple((_ABSENT | slow | fast | rest | effort).values())
 
 
-def _asystole(state: RhythmState, limits: Limits, silence_s: float) -> Reading:
-    if silence_s < limits.asystole_s:
-        return _ABSENT["asystole"] if state.heard_s else _UNKNOWN["asystole"]
-    text = f"No beat for {silence_s:.1f} s; asystole begins at {limits.asystole_s:g} s."
-    return Reading("asystole", True, text, silence_s, limits.asystole_s, state.heard_s[-1:])
+def _asystole(state: RhythmState, limits: Limits) -> Reading:
+    return _silence("asystole", state, limits.asystole_s, _FLAT_S, f"asystole begins at {limits.asystole_s:g} s.")
 
 
-def _pause(state: RhythmState, limits: Limits, silence_s: float) -> Reading:
+def _pause(state: RhythmState, limits: Limits) -> Reading:
     if not state.heard_s:
         return _UNKNOWN["pause"]
-    before_s = state.heard_s[-1] - state.heard_s[-2] if len(state.heard_s) > 1 else 0.0
-    if silence_s >= limits.pause_s:
-        text = f"No beat for {silence_s:.1f} s so far; a pause begins at {limits.pause_s:g} s."
-        return Reading("pause", True, text, silence_s, limits.pause_s, state.heard_s[-1:])
-    if before_s >= limits.pause_s:
-        text = f"{before_s:.1f} s between two beats; a pause begins at {limits.pause_s:g} s."
-        return Reading("pause", True, text, before_s, limits.pause_s, state.heard_s[-2:])
-    return _ABSENT["pause"]
+    return _silence("pause", state, limits.pause_s, 0.0, f"a pause begins at {limits.pause_s:g} s.")
+
+
+def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> Reading:
+    """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
+
+    In flat leads it has to be longer by `longer_s`.
+    """
+    silence_s = _silence_s(state)
+    if silence_s >= limit_s + longer_s * state.flat:
+        return Reading(code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.heard_s[-1:])
+    if not state.heard_s or silence_s >= limit_s:
+        return _UNKNOWN[code]
+    ended_s = state.apart_s[1] - state.apart_s[0] if state.apart_s else 0.0
+    if ended_s < limit_s + longer_s * state.apart_flat:
+        return _ABSENT[code]
+    return Reading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
 
 
 def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
-    heard_s, beats = state.heard_s, limits.extreme_low_beats
-    if len(heard_s) < beats:
-        return _UNKNOWN["extreme bradycardia"]
-    intervals_s = [after - before for before, after in pairwise(heard_s)]
-    bpm = 60.0 / min(fmean(intervals_s), median(intervals_s))
-    if bpm >= limits.extreme_low_bpm:
-        return _ABSENT["extreme bradycardia"]
-    text = f"{bpm:.1f} per minute over {beats} beats; below {limits.extreme_low_bpm:g} is extreme."
-    return Reading("extreme bradycardia", True, text, bpm, limits.extreme_low_bpm, heard_s)
-
-
-def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
-    return _above("extreme tachycardia", state, limits.extreme_high_beats, limits.extreme_high_bpm, "is extreme")
-
-
-def _high_rate(state: RhythmState, limits: Limits) -> Reading:
-    return _above("high rate", state, RATE_OVER + 1, limits.high_bpm, "is high")
-
-
-def _above(code: str, state: RhythmState, beats: int, limit_bpm: float, judgement: str) -> Reading:
-    bpm = _rate(state.row_s, beats)
-    if bpm is not None and bpm > limit_bpm and len(state.row_s) >= beats:
-        text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} {judgement}."
-        return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
-    absent = bpm is not None and bpm <= limit_bpm and len(state.row_s) >= _LEAST_BEATS
-    return _ABSENT[code] if absent else _UNKNOWN[code]
+    code, beats = "extreme bradycardia", limits.extreme_low_beats
+    if len(state.heard_s) < beats:
+        return _UNKNOWN[code]
+    intervals_s = _intervals_s(state.heard_s)
+    interval_s = min(fmean(intervals_s), sorted(intervals_s)[1])
+    return _below(code, limits, state.heard_s, interval_s, limits.extreme_low_bpm, "is extreme")
 
 
 def _low_rate(state: RhythmState, limits: Limits) -> Reading:
-    beats = RATE_OVER + 1
+    code, beats_s = "low rate", state.row_s[-1 - RATE_OVER :]
+    if len(beats_s) < _LEAST_BEATS:
+        return _UNKNOWN[code]
+    intervals_s = _intervals_s(beats_s)
+    interval_s = min(fmean(intervals_s), median(intervals_s))
+    reading = _below(code, limits, beats_s, interval_s, limits.low_bpm, "is low")
+    return reading if len(beats_s) > RATE_OVER or not reading.present else _UNKNOWN[code]
+
+
+def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
+    return [after - before for before, after in pairwise(beats_s)]
+
+
+def _below(
+    code: str, limits: Limits, beats_s: tuple[float, ...], interval_s: float, limit_bpm: float, judgement: str
+) -> Reading:
+    bpm = 60.0 / interval_s
+    if bpm >= limit_bpm:
+        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
+    text = f"{bpm:.1f} per minute over {len(beats_s)} beats; below {limit_bpm:g} {judgement}."
+    return Reading(code, True, text, bpm, limit_bpm, beats_s)
+
+
+def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
+    code, beats = "extreme tachycardia", limits.extreme_high_beats
+    return _above(code, state, limits, beats, limits.extreme_high_bpm, "is extreme")
+
+
+def _high_rate(state: RhythmState, limits: Limits) -> Reading:
+    return _above("high rate", state, limits, RATE_OVER + 1, limits.high_bpm, "is high")
+
+
+def _above(code: str, state: RhythmState, limits: Limits, beats: int, limit_bpm: float, judgement: str) -> Reading:
     bpm = _rate(state.row_s, beats)
-    if bpm is not None and bpm < limits.low_bpm and len(state.row_s) >= beats:
-        text = f"{bpm:.1f} per minute over {beats} beats; below {limits.low_bpm:g} is low."
-        return Reading("low rate", True, text, bpm, limits.low_bpm, state.row_s[-beats:])
-    absent = bpm is not None and bpm >= limits.low_bpm and len(state.row_s) >= _LEAST_BEATS
-    return _ABSENT["low rate"] if absent else _UNKNOWN["low rate"]
+    if bpm is None or len(state.row_s) < _LEAST_BEATS:
+        return _UNKNOWN[code]
+    if bpm <= limit_bpm:
+        return _ABSENT[code] if bpm <= limit_bpm - limits.clear_bpm else _UNKNOWN[code]
+    if len(state.row_s) < beats:
+        return _UNKNOWN[code]
+    text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} {judgement}."
+    return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
 
 
 def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.inputs import Action, Input, Order
-from ectopy.monitor.limits import Limits
 from ectopy.monitor.monitor import Monitor, MonitorState
 
 _SAME_S = 10.0
@@ -57,8 +56,3 @@ def compare(present: Iterable[Alarm], other: Iterable[Alarm]) -> WhatIf:
         else:
             lost.append(alarm)
     return WhatIf(tuple(kept), tuple(lost), tuple(left))
-
-
-def with_limits(state: MonitorState, limits: Limits) -> MonitorState:
-    """A patient of whom nothing is known but their normal, watched with these limits."""
-    return MonitorState(limits=limits, normal=state.normal)

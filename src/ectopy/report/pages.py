@@ -316,7 +316,7 @@ def _facts(detector: Detector) -> list[tuple[str, str]]:
         ("Beat layout", str(detector.layout)),
         ("Architecture", f"{card.architecture}, {words.count(card.members)} members"),
         ("Seed", str(card.random_state)),
-        ("Training time", words.seconds(card.seconds)),
+        ("Training", f"{words.count(max(card.curve.steps, default=0))} steps"),
         (
             "Threshold",
             f"{words.score(detector.threshold)}: {words.threshold(detector.rule, len(detector.calibration))}",

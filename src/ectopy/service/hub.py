@@ -8,6 +8,7 @@ many to be kept until then are given up, and their senders are told; what was fo
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -404,7 +405,8 @@ class Hub:
 
     def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float) -> list[Delivery]:
         begin, end = event.strip_s
-        replay = f"ectopy what-if --patient {bed.patient} --from {begin:.1f} --to {end:.1f}"
+        until_s = max(end, event.at_s)
+        replay = f"ectopy what-if --stored {shlex.quote(bed.patient)} --from {begin:.0f} --to {until_s:.0f}"
         return deliveries_of(
             event, bed.patient, self._targets, at=at, bundle=self._bundle, replay=replay, patient_name=bed.name
         )

@@ -12,6 +12,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.inputs import Action, Input
+from ectopy.monitor.monitor import MonitorState
 from ectopy.service.storage import reading, retention, tables
 from ectopy.service.storage.database import Database
 from ectopy.service.storage.outbox import StoredOutbox
@@ -162,6 +163,17 @@ class Store:
         """
         with self._database.reading() as connection:
             return reading.restore(connection, patient)
+
+    def state(self, patient: str) -> MonitorState:
+        """The newest stored state of a patient; an empty one if there is none.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        snapshot = self.restore(patient).snapshot
+        return MonitorState() if snapshot is None else decode(MonitorState, snapshot)
 
     def inputs(self, patient: str) -> Iterator[Input]:
         """Everything the monitor of a patient was told and that is still stored, in order; read as it is wanted.

@@ -1,0 +1,142 @@
+"""What a monitor should have said: rhythm conditions in reference annotations, by their published definitions.
+
+The definitions are those of the PhysioNet/CinC Challenge 2015 (doi:10.1109/CIC.2015.7408639), applied to reference
+beats; classes are those of de Chazal et al., doi:10.1109/TBME.2004.827359 (ventricular: `V` and `E`).
+
+=======================  ===============================================================================================
+asystole                 4 s or more without a beat, also before the first and after the last; from the fourth second
+extreme bradycardia      five beats in a row, mean rate below 40 per minute
+extreme tachycardia      17 beats in a row, mean rate above 140 per minute; or flutter, fibrillation or tachycardia of
+                         the ventricles by the mark of its episode
+ventricular tachycardia  five ventricular beats in a row, mean rate above 100 per minute; or such an episode
+ventricular run          three or more ventricular beats in a row
+=======================  ===============================================================================================
+
+Episodes lie between `[` and `]`, or are those of the rhythms ``(VFL``, ``(VF`` and ``(VT``. Between `[` and `]` there
+are no beats: no interval leads across them, and beats on both sides are not in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.evaluation.ec57 import LABEL_MAPS
+from ectopy.recording import Annotations, Recording
+
+Stretches = NDArray[np.float64]
+
+_ASYSTOLE_S = 4.0
+_BRADYCARDIA_BPM, _BRADYCARDIA_BEATS = 40.0, 5
+_TACHYCARDIA_BPM, _TACHYCARDIA_BEATS = 140.0, 17
+_VT_BPM, _VT_BEATS = 100.0, 5
+_RUN_BEATS = 3
+_CLASSES = {symbol: name for name, symbols in LABEL_MAPS["de_chazal"].items() for symbol in symbols}
+_VENTRICULAR_RHYTHMS = ("(VFL", "(VF", "(VT")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is there by the reference; times are seconds from the start of the recording.
+
+    Attributes
+    ----------
+    conditions : dict of str to ndarray of float64, shape (k, 2)
+        Start and end of each stretch in which a high-priority condition is there, by code; they may overlap.
+    runs : ndarray of float64, shape (k, 3)
+        First, third and last beat of each ventricular run.
+    fibrillation : ndarray of float64, shape (k, 2)
+        Start and end of each episode between `[` and `]`.
+    normal_share : float
+        Beats of the class N among all; NaN without beats.
+    """
+
+    conditions: Mapping[str, Stretches]
+    runs: Stretches
+    fibrillation: Stretches
+    normal_share: float
+
+    @classmethod
+    def of(cls, recording: Recording) -> Truth:
+        """The truth by the annotations of a recording; without them nothing is there."""
+        marks = recording.annotations or Annotations(np.empty(0, np.int64), np.empty(0, "U1"))
+        seconds = marks.positions / recording.sampling_rate_hz
+        known = np.array([symbol in _CLASSES for symbol in marks.symbols.tolist()], np.bool_)
+        times = seconds[known]
+        classes = np.array([_CLASSES[symbol] for symbol in marks.symbols[known].tolist()], "U1")
+        fibrillation = _fibrillation(marks, seconds, recording.duration_s)
+        row = np.searchsorted(fibrillation[:, 0], times)
+        ventricular = np.concatenate([fibrillation, _rhythms(marks, seconds, recording.duration_s)])
+        rows = _rows(classes == "V", row)
+        fast = [_at_rate(times[first : last + 1], _VT_BEATS, above_bpm=_VT_BPM) for first, last in rows]
+        parts = [times[row == each] for each in np.unique(row)]
+        tachycardia = [_at_rate(part, _TACHYCARDIA_BEATS, above_bpm=_TACHYCARDIA_BPM) for part in parts]
+        bradycardia = [_at_rate(part, _BRADYCARDIA_BEATS, below_bpm=_BRADYCARDIA_BPM) for part in parts]
+        return cls(
+            {
+                "asystole": _silences(times, fibrillation, recording.duration_s),
+                "extreme bradycardia": _joined(bradycardia),
+                "extreme tachycardia": _joined([*tachycardia, ventricular]),
+                "ventricular tachycardia": _joined([*fast, ventricular]),
+            },
+            np.array(
+                [(times[a], times[a + _RUN_BEATS - 1], times[b]) for a, b in rows if b - a + 1 >= _RUN_BEATS]
+            ).reshape(-1, 3),
+            fibrillation,
+            float(np.mean(classes == "N")) if len(classes) else float("nan"),
+        )
+
+
+def _joined(stretches: list[Stretches]) -> Stretches:
+    return np.concatenate([np.empty((0, 2)), *stretches])
+
+
+def _fibrillation(marks: Annotations, seconds: NDArray[np.float64], end_s: float) -> Stretches:
+    starts, ends = seconds[marks.symbols == "["], seconds[marks.symbols == "]"]
+    ends = np.append(ends, end_s)
+    return np.array([(start, ends[np.searchsorted(ends, start)]) for start in starts]).reshape(-1, 2)
+
+
+def _rhythms(marks: Annotations, seconds: NDArray[np.float64], end_s: float) -> Stretches:
+    """Episodes of the ventricular rhythms: each lasts until the next mark of a rhythm."""
+    notes = marks.notes or ("",) * len(marks)
+    marked = zip(seconds.tolist(), marks.symbols.tolist(), notes, strict=True)
+    changes = [(at_s, note.rstrip("\0")) for at_s, symbol, note in marked if symbol == "+"]
+    ends = [at_s for at_s, _ in changes] + [end_s]
+    found = [(at_s, ends[row + 1]) for row, (at_s, note) in enumerate(changes) if note in _VENTRICULAR_RHYTHMS]
+    return np.array(found).reshape(-1, 2)
+
+
+def _rows(ventricular: NDArray[np.bool_], row: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First and last index of each row of ventricular beats."""
+    found: list[tuple[int, int]] = []
+    for beat in np.flatnonzero(ventricular).tolist():
+        if found and found[-1][1] == beat - 1 and row[beat] == row[beat - 1]:
+            found[-1] = (found[-1][0], beat)
+        else:
+            found.append((beat, beat))
+    return found
+
+
+def _at_rate(
+    times_s: NDArray[np.float64], beats: int, above_bpm: float = 0.0, below_bpm: float = float("inf")
+) -> Stretches:
+    """From the first to the last of so many beats in a row, wherever their mean rate lies within these limits."""
+    if len(times_s) < beats:
+        return np.empty((0, 2))
+    first, last = times_s[: 1 - beats], times_s[beats - 1 :]
+    bpm = 60.0 * (beats - 1) / (last - first)
+    return np.column_stack([first, last])[(bpm > above_bpm) & (bpm < below_bpm)]
+
+
+def _silences(times_s: NDArray[np.float64], fibrillation: Stretches, end_s: float) -> Stretches:
+    """From the fourth second without a beat until the next one, outside of fibrillation."""
+    edges = np.concatenate([[0.0], times_s, fibrillation[:, 0], fibrillation[:, 1], [end_s]])
+    kinds = np.concatenate([np.zeros(len(times_s) + 1), np.ones(len(fibrillation)), np.zeros(len(fibrillation) + 1)])
+    order = np.argsort(edges, kind="stable")
+    starts, ends, inside = edges[order][:-1], edges[order][1:], kinds[order][:-1] == 1
+    silent = ~inside & (ends - starts >= _ASYSTOLE_S)
+    return np.column_stack([starts[silent] + _ASYSTOLE_S, ends[silent]])

@@ -1,0 +1,309 @@
+"""How many alarms, and which of them are right: records of the MIT-BIH Arrhythmia Database replayed to the monitor.
+
+Each record is replayed from its first sample as a stream of one-second chunks, judged by the shipped detector; nothing
+is told of the reference. Nobody acknowledges anything. What is counted is how often an alarm calls for somebody: each
+time that it is raised, or returns after its condition had gone. Reminders and escalations are not counted.
+
+*Ventricular runs* are three or more ventricular beats in a row. One is announced where an alarm of the conditions
+``ventricular run`` or ``ventricular tachycardia`` calls within 10 s of its third beat, or still is active at that beat,
+having called for a run shortly before; delays are from the third beat, and only of those that called. Such an alarm
+is false where it does not call from the first beat of a run, or the start of an episode of fibrillation, to 10 s after
+its end.
+
+*High-priority alarms* are the physiological ones. One is false where the same condition is not there by the reference
+within 10 s; see `alarm_truth` for the definitions.
+
+*Normal records* are those in which more than 98 % of the reference beats are of the class N. There, alarms of the
+condition ``not this patient's normal`` are counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.errors import DataError
+from ectopy.evaluation.alarm_truth import Stretches, Truth
+from ectopy.evaluation.records import SPLITS, records_in
+from ectopy.formats import read
+from ectopy.formats.wfdb import require_extra
+from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
+from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
+from ectopy.recording import Recording
+
+Progress = Callable[[int, int, str], None]
+
+TOLERANCE_S = 10.0
+NORMAL_SHARE = 0.98
+PRIORITIES = {priority: priority.name.lower() for priority in sorted(Priority, reverse=True)}
+
+_RUNS = ("ventricular run", "ventricular tachycardia")
+_NOT_NORMAL = "not this patient's normal"
+_HOUR_S, _DAY_H = 3600.0, 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An alarm from when it calls for somebody until its condition has gone; seconds from the start of the recording.
+
+    Attributes
+    ----------
+    condition : str
+    start_s, end_s : float
+        It is raised or returns; it ends or is latched. Infinite where the recording ends before.
+    """
+
+    condition: str
+    start_s: float
+    end_s: float = float("inf")
+
+    @property
+    def priority(self) -> Priority:
+        """Of its condition."""
+        return CONDITIONS[self.condition].priority
+
+    @property
+    def physiological(self) -> bool:
+        """Whether it is about the patient."""
+        return CONDITIONS[self.condition].kind is AlarmType.PHYSIOLOGICAL
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAlarms:
+    """The alarms of one record, and the truth.
+
+    Attributes
+    ----------
+    hours : float
+    calls : tuple of Call
+    truth : Truth
+    """
+
+    hours: float
+    calls: tuple[Call, ...]
+    truth: Truth
+
+    @classmethod
+    def of(cls, recording: Recording, monitor: Monitor, limits: Limits) -> RecordAlarms:
+        """Replay a recording with reference annotations."""
+        calls = tuple(calls_of(replay(monitor, recording, MonitorState(limits=limits))))
+        return cls(recording.duration_s / _HOUR_S, calls, Truth.of(recording))
+
+    @property
+    def delays_s(self) -> tuple[float | None, ...]:
+        """For each run from its third beat to the first call; None where none calls within 10 s."""
+        return tuple(
+            min(
+                (call.start_s - third for call in self._of_runs if third <= call.start_s <= third + TOLERANCE_S),
+                default=None,
+            )
+            for third in self.truth.runs[:, 1].tolist()
+        )
+
+    @property
+    def standing(self) -> tuple[bool, ...]:
+        """For each run whether an alarm is active at its third beat already."""
+        return tuple(
+            any(call.start_s < third <= call.end_s for call in self._of_runs)
+            for third in self.truth.runs[:, 1].tolist()
+        )
+
+    @property
+    def false_runs(self) -> tuple[Call, ...]:
+        """Calls for a run where there is none."""
+        there = np.concatenate([self.truth.runs[:, [0, 2]], self.truth.fibrillation])
+        return tuple(call for call in self._of_runs if not _within(call, there))
+
+    @property
+    def false_high(self) -> tuple[Call, ...]:
+        """Physiological calls of high priority whose condition is not there."""
+        high = (call for call in self.calls if call.priority is Priority.HIGH and call.physiological)
+        conditions = self.truth.conditions
+        return tuple(call for call in high if not _within(call, conditions[call.condition], TOLERANCE_S))
+
+    def count(self, condition: str) -> int:
+        """Calls of a condition."""
+        return sum(call.condition == condition for call in self.calls)
+
+    @property
+    def normal(self) -> bool:
+        """Whether nearly all beats of the reference are normal."""
+        return self.truth.normal_share > NORMAL_SHARE
+
+    @property
+    def _of_runs(self) -> tuple[Call, ...]:
+        return tuple(call for call in self.calls if call.condition in _RUNS)
+
+    def summary(self) -> dict[str, Any]:
+        """Every figure of the record, for JSON."""
+        return {
+            "hours": self.hours,
+            "alarms": len(self.calls),
+            "alarms_per_hour": len(self.calls) / self.hours,
+            "by_priority": by_priority(self.calls),
+            "by_condition": by_condition(self.calls),
+            "high_priority_false": len(self.false_high),
+            "vt_runs": len(self.truth.runs),
+            "vt_runs_announced": _announced(self),
+            "false_runs": len(self.false_runs),
+            "normal_share": self.truth.normal_share,
+            "not_normal": self.count(_NOT_NORMAL),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmBenchmark:
+    """The alarms of all records.
+
+    Attributes
+    ----------
+    split, profile : str
+    records : dict of str to RecordAlarms
+    missing : tuple of str
+        Records of the split that are not in the folder.
+    """
+
+    split: str
+    profile: str
+    records: dict[str, RecordAlarms]
+    missing: tuple[str, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Every figure, for JSON; a figure of nothing is NaN."""
+        results = list(self.records.values())
+        hours = sum(result.hours for result in results)
+        calls = [call for result in results for call in result.calls]
+        normal = [result for result in results if result.normal]
+        delays = [delay for result in results for delay in result.delays_s if delay is not None]
+        return {
+            "split": self.split,
+            "profile": self.profile,
+            "hours": hours,
+            "records": {name: result.summary() for name, result in self.records.items()},
+            "alarms_per_bed_day": _DAY_H * len(calls) / hours,
+            "per_bed_day_by_priority": _per_day(by_priority(calls), hours),
+            "per_bed_day_by_condition": _per_day(by_condition(calls), hours),
+            "high_priority": sum(call.priority is Priority.HIGH and call.physiological for call in calls),
+            "high_priority_false_per_hour": sum(len(result.false_high) for result in results) / hours,
+            "vt_runs": sum(len(result.truth.runs) for result in results),
+            "vt_runs_announced": sum(_announced(result) for result in results),
+            "vt_runs_in_standing_alarm": sum(_announced(result) for result in results) - len(delays),
+            "false_runs_per_hour": sum(len(result.false_runs) for result in results) / hours,
+            "delay_p50_s": _percentile(delays, 50),
+            "delay_p95_s": _percentile(delays, 95),
+            "normal_records": len(normal),
+            "not_normal_per_hour_on_normal_records": (
+                sum(result.count(_NOT_NORMAL) for result in normal) / sum(result.hours for result in normal)
+                if normal
+                else float("nan")
+            ),
+            "missing": list(self.missing),
+        }
+
+
+def calls_of(events: Iterator[Event]) -> list[Call]:
+    """The calls for somebody among the events of a patient, in order of their start."""
+    calls: list[Call] = []
+    open_calls: dict[int, int] = {}
+    for event in events:
+        if not isinstance(event, AlarmChanged):
+            continue
+        alarm, change = event.transition.alarm, event.transition.change
+        if change in ("raised", "returned"):
+            open_calls[alarm.number] = len(calls)
+            calls.append(Call(alarm.condition, event.transition.at_s))
+        elif change in ("latched", "ended") and alarm.number in open_calls:
+            place = open_calls.pop(alarm.number)
+            calls[place] = Call(alarm.condition, calls[place].start_s, event.transition.at_s)
+    return calls
+
+
+def by_priority(calls: Sequence[Call]) -> dict[str, int]:
+    """How many there are of each priority, technical and advisory ones included."""
+    return {name: sum(call.priority is priority for call in calls) for priority, name in PRIORITIES.items()}
+
+
+def by_condition(calls: Sequence[Call]) -> dict[str, int]:
+    """How many there are of each condition that called, in the order of the conditions."""
+    counts = Counter(call.condition for call in calls)
+    return {code: counts[code] for code in CONDITIONS if counts[code]}
+
+
+def benchmark_alarms(
+    folder: Path, split: str = "ds1", profile: str = "ward", progress: Progress | None = None
+) -> AlarmBenchmark:
+    """Replay the records of a split that are in a folder, one worker process per core.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
+    split : {"ds1", "ds2"}
+    profile : {"ward", "ambulatory", "exercise"}
+    progress : callable, optional
+        Called with records done, records in all, and which one was done last.
+
+    Raises
+    ------
+    SettingError
+        If the split or the profile is unknown.
+    DataError
+        If the folder holds no record of the split, or one that cannot be used.
+    MissingExtraError
+        Without the package ``wfdb``.
+    """
+    require_extra()
+    limits = Limits.of(profile)
+    names = records_in(folder, split)
+    found: dict[str, RecordAlarms] = {}
+    if progress:
+        progress(0, len(names), "replaying")
+    for name, result in _each(folder, names, limits):
+        found[name] = result
+        if progress:
+            progress(len(found), len(names), f"record {name}")
+    missing = tuple(name for name in SPLITS[split] if name not in found)
+    return AlarmBenchmark(split, profile, {name: found[name] for name in names}, missing)
+
+
+def _each(folder: Path, names: Sequence[str], limits: Limits) -> Iterator[tuple[str, RecordAlarms]]:
+    if len(names) == 1:
+        yield names[0], _replayed(folder, names[0], limits)
+        return
+    with ProcessPoolExecutor(min(len(names), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(_replayed, folder, name, limits): name for name in names}
+        for future in as_completed(running):
+            yield running[future], future.result()
+
+
+def _replayed(folder: Path, name: str, limits: Limits) -> RecordAlarms:
+    recording = read(folder / name)
+    if not recording.annotations:
+        raise DataError(f"record {name} has no reference annotations; take it out of the folder.")
+    return RecordAlarms.of(recording, Monitor.of(load_ambulatory()), limits)
+
+
+def _within(call: Call, stretches: Stretches, before_s: float = 0.0) -> bool:
+    starts, ends = stretches[:, 0], stretches[:, 1]
+    return bool(np.any((starts - before_s <= call.start_s) & (call.start_s <= ends + TOLERANCE_S)))
+
+
+def _announced(result: RecordAlarms) -> int:
+    return sum(delay is not None or active for delay, active in zip(result.delays_s, result.standing, strict=True))
+
+
+def _per_day(counts: Mapping[str, int], hours: float) -> dict[str, float]:
+    return {name: _DAY_H * count / hours for name, count in counts.items()}
+
+
+def _percentile(values: Sequence[float], percent: float) -> float:
+    return float(np.percentile(values, percent)) if values else float("nan")

@@ -1,0 +1,212 @@
+"""Whatever comes as a recording: nothing crashes, nothing is normal by default, nothing is invented."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ectopy.ambulatory import learn_from, load_ambulatory
+from ectopy.analysis import Analysis, analyse
+from ectopy.baseline import learn_baseline
+from ectopy.datasets import simulate_recording
+from ectopy.detector import Detector, Verdict
+from ectopy.errors import DataError
+from ectopy.formats import write_annotations
+from ectopy.judgement import Before, Criterion, judge
+from ectopy.recording import Recording
+
+RATES = st.one_of(st.sampled_from([100.0, 360.0, 1000.0]), st.floats(100, 1000))
+SEEDS = st.integers(0, 2**32 - 1)
+few = settings(max_examples=12, deadline=None)
+
+
+@pytest.fixture(scope="module")
+def ambulatory() -> Detector:
+    return load_ambulatory()
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return simulate_recording(400, ectopic={"V": 0.05}, random_state=3)
+
+
+@pytest.fixture(scope="module")
+def analysis(recording: Recording, ambulatory: Detector) -> Analysis:
+    return analyse(recording, ambulatory)
+
+
+def flat(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
+    return np.full(samples, rng.normal())
+
+
+def missing(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
+    return np.full(samples, np.nan)
+
+
+def noise(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
+    return rng.normal(size=samples)
+
+
+def saturated(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
+    return np.clip(rng.normal(scale=20, size=samples), -5, 5)
+
+
+def ventricular(recording: Recording, found: Analysis) -> NDArray[np.bool_]:
+    """Which of the found beats are ventricular ones of the simulation."""
+    marks = recording.annotations.positions[recording.annotations.symbols == "V"] / recording.sampling_rate_hz
+    return np.abs(found.beats.times_s[:, None] - marks).min(axis=1) < 0.1
+
+
+@given(
+    st.sampled_from([flat, missing, noise, saturated]),
+    RATES,
+    st.sampled_from([0.0, 0.5, 3.0, 20.0, 90.0]),
+    st.sampled_from([1e-4, 0.1, 1.0, 1e4]),
+    st.integers(1, 3),
+    SEEDS,
+)
+@settings(max_examples=60, deadline=None)
+def test_no_beat_of_what_is_no_ecg_is_normal(ambulatory: Detector, kind, rate_hz, duration_s, amplitude, leads, seed):
+    rng = np.random.default_rng(seed)
+    signal = amplitude * np.stack([kind(rng, round(duration_s * rate_hz)) for _ in range(leads)], axis=1)
+    found = analyse(Recording(signal.astype(np.float32), rate_hz, tuple("abc"[:leads])), ambulatory)
+    assert not (found.verdict == Verdict.NORMAL).any()
+    assert found.normal is None
+    assert "could not be learned" in found.baseline
+    if kind in (flat, missing):
+        assert len(found) == 0
+
+
+@given(RATES)
+@few
+def test_beats_are_told_apart_at_any_sampling_rate(ambulatory: Detector, rate_hz: float):
+    recording = simulate_recording(360, sampling_rate_hz=rate_hz, ectopic={"V": 0.08}, random_state=4)
+    found = analyse(recording, ambulatory)
+    ectopic = ventricular(recording, found)
+    assert found.abnormal[ectopic].mean() > 0.95
+    assert found.abnormal[~ectopic].mean() < 0.05
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 2.5), st.booleans()), min_size=2, max_size=2))
+@few
+def test_gain_and_polarity_of_each_lead_hardly_change_a_score(
+    recording: Recording, analysis: Analysis, ambulatory: Detector, wired: list[tuple[float, bool]]
+):
+    gains = np.array([-gain if inverted else gain for gain, inverted in wired], np.float32)
+    found = analyse(replace(recording, signal=gains * recording.signal), ambulatory)
+    assert len(found) == len(analysis)
+    assert np.mean(np.abs(found.score - analysis.score) < 0.1) > 0.98
+    assert np.mean(found.abnormal == analysis.abnormal) > 0.98
+
+
+@pytest.mark.parametrize("amplitude", [1e-4, 1e4])
+def test_amplitudes_that_no_ecg_has_are_not_normal(recording: Recording, ambulatory: Detector, amplitude: float):
+    found = analyse(replace(recording, signal=np.float32(amplitude) * recording.signal), ambulatory)
+    assert not (found.verdict == Verdict.NORMAL).any()
+
+
+@given(st.floats(0, 395), st.floats(0.1, 120), st.sets(st.integers(0, 1), min_size=1))
+@few
+def test_no_beat_lies_in_a_gap_and_a_lead_alone_carries_on(
+    recording: Recording, ambulatory: Detector, start_s: float, length_s: float, gone: set[int]
+):
+    signal = recording.signal.copy()
+    rate_hz = recording.sampling_rate_hz
+    signal[round(start_s * rate_hz) : round((start_s + length_s) * rate_hz), sorted(gone)] = np.nan
+    found = analyse(replace(recording, signal=signal), ambulatory)
+    inside = (found.beats.times_s > start_s + 0.3) & (found.beats.times_s < start_s + length_s - 0.3)
+    if len(gone) == 2:
+        assert not inside.any()
+        assert not (found.intervals_s > 2).any()
+    else:
+        assert not (found.verdict == Verdict.UNREADABLE)[inside].any()
+        assert not found.beats.readable[inside][:, sorted(gone)].any()
+
+
+@given(st.floats(0.3, 0.7), st.sampled_from([np.nan, 0.0, 5.0]), st.integers(0, 1))
+@few
+def test_beats_are_told_apart_when_a_lead_dies_half_way(
+    recording: Recording, ambulatory: Detector, share: float, dead: float, lead: int
+):
+    signal = recording.signal.copy()
+    signal[round(share * len(signal)) :, lead] = dead
+    found = analyse(replace(recording, signal=signal), ambulatory)
+    away = np.abs(found.beats.times_s - share * recording.duration_s) > 2
+    ectopic = ventricular(recording, found)
+    assert found.abnormal[ectopic & away].mean() > 0.9
+    assert found.abnormal[~ectopic & away].mean() < 0.1
+    assert not (found.verdict == Verdict.UNREADABLE)[away & (found.beats.times_s < 399)].any()
+
+
+@given(st.floats(0.1, 20), SEEDS)
+@few
+def test_seconds_of_an_ecg_are_judged_by_other_people(ambulatory: Detector, duration_s: float, seed: int):
+    found = analyse(simulate_recording(duration_s, random_state=seed % 100), ambulatory)
+    assert found.normal is None
+    assert "could not be learned" in found.baseline
+    assert np.isnan(found.score[found.verdict == Verdict.UNREADABLE]).all()
+
+
+@given(st.lists(st.floats(0, 1), max_size=6))
+@few
+def test_beats_are_judged_the_same_in_any_stretches(
+    recording: Recording, analysis: Analysis, ambulatory: Detector, cuts: list[float]
+):
+    baseline = learn_baseline(analysis.beats, recording.leads, ambulatory, 300.0)
+    edges = [0, *sorted(round(share * len(analysis)) for share in cuts), len(analysis)]
+    before, verdicts, hints, scores = Before(), [], [], []
+    for start, stop in pairwise(edges):
+        before, judgement = judge(analysis.beats[start:stop], baseline, Criterion.of(ambulatory), before)
+        verdicts.append(judgement.verdict)
+        hints.append(judgement.hint)
+        scores.append(judgement.score)
+    np.testing.assert_array_equal(np.concatenate(verdicts), analysis.verdict)
+    np.testing.assert_array_equal(np.concatenate(hints), analysis.hint)
+    np.testing.assert_allclose(np.concatenate(scores), analysis.score, rtol=1e-9)
+
+
+def test_annotations_of_another_recording_teach_nothing(recording: Recording):
+    assert learn_from(recording) is not None
+    for other in (simulate_recording(400, random_state=8), simulate_recording(800, rate_bpm=110, random_state=9)):
+        with pytest.raises(DataError, match="another recording"):
+            learn_from(replace(recording, annotations=other.annotations))
+
+
+@pytest.fixture
+def record(recording: Recording, tmp_path: Path) -> Path:
+    """A WFDB record whose annotations are those of another, longer one."""
+    wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+    samples = recording.signal.astype(np.float64)
+    wfdb.wrsamp("rec", 250, ["mV"] * 2, list(recording.leads), samples, fmt=["16"] * 2, write_dir=str(tmp_path))
+    other = simulate_recording(800, random_state=8)
+    write_annotations(tmp_path / "rec.atr", other.annotations, other.sampling_rate_hz)
+    return tmp_path / "rec.hea"
+
+
+def test_annotations_of_another_record_change_no_verdict(ectopy, record: Path, tmp_path: Path):
+    with_them, without = tmp_path / "with.csv", tmp_path / "without.csv"
+    assert ectopy("detect", "ambulatory", record, "-o", with_them).status == 0
+    record.with_suffix(".atr").unlink()
+    assert ectopy("detect", "ambulatory", record, "-o", without).status == 0
+    assert with_them.read_text() == without.read_text()
+
+
+def test_a_data_file_that_is_missing_or_cut_short_is_one_sentence(ectopy, record: Path):
+    data = record.with_suffix(".dat")
+    data.write_bytes(data.read_bytes()[:-3000])
+    for command in (("detect", "ambulatory", record), ("inspect", record)):
+        done = ectopy(*command)
+        assert (done.status, done.err.count("\n")) == (2, 1)
+        assert "promises" in done.err
+    data.unlink()
+    for command in (("detect", "ambulatory", record), ("inspect", record)):
+        done = ectopy(*command)
+        assert (done.status, done.err.count("\n")) == (2, 1)
+        assert "rec.dat" in done.err

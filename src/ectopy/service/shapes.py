@@ -27,7 +27,8 @@ from ectopy.statements import STATEMENTS
 STATEMENT = " ".join(STATEMENTS)
 
 
-def _like(**example: Any) -> ConfigDict:
+def like(**example: Any) -> ConfigDict:
+    """Give a shape an example."""
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
@@ -59,7 +60,7 @@ _ALARM = {
 class AlarmShape(TypedDict):
     """An alarm as it stands; words of the IHE profile Alert Communication Management."""
 
-    __pydantic_config__ = _like(**_ALARM)  # type: ignore[misc]
+    __pydantic_config__ = like(**_ALARM)  # type: ignore[misc]
 
     patient: str
     number: int
@@ -87,7 +88,7 @@ class AlarmShape(TypedDict):
 class SummaryShape(TypedDict):
     """How a patient is; `alarm` is the most urgent of the `alarms` that are active or latched."""
 
-    __pydantic_config__ = _like(  # type: ignore[misc]
+    __pydantic_config__ = like(  # type: ignore[misc]
         patient="bed 3",
         name="Anna",
         state="alarm",
@@ -137,7 +138,7 @@ class DetailShape(SummaryShape):
 class BeatShape(TypedDict):
     """A judged beat."""
 
-    __pydantic_config__ = _like(  # type: ignore[misc]
+    __pydantic_config__ = like(  # type: ignore[misc]
         time=1767225600.5,
         position=15000,
         interval_s=0.41,
@@ -163,7 +164,7 @@ class BeatShape(TypedDict):
 class WaveformShape(TypedDict):
     """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
 
-    __pydantic_config__ = _like(  # type: ignore[misc]
+    __pydantic_config__ = like(  # type: ignore[misc]
         patient="bed 3",
         stream="",
         rate_hz=250.0,
@@ -255,7 +256,7 @@ class EventShape(TypedDict):
 class KeyShape(TypedDict):
     """A key, without its secret."""
 
-    __pydantic_config__ = _like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0)  # type: ignore[misc]
+    __pydantic_config__ = like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0)  # type: ignore[misc]
 
     id: int
     name: str

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Noticed, QualityChanged, Refused, codec
@@ -56,10 +56,9 @@ _ALARM = {
 }
 
 
+@with_config(_like(**_ALARM))
 class AlarmShape(TypedDict):
     """An alarm as it stands; words of the IHE profile Alert Communication Management."""
-
-    __pydantic_config__ = _like(**_ALARM)  # type: ignore[misc]
 
     patient: str
     number: int
@@ -84,10 +83,8 @@ class AlarmShape(TypedDict):
     statement: str
 
 
-class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of the `alarms` that are active or latched."""
-
-    __pydantic_config__ = _like(  # type: ignore[misc]
+@with_config(
+    _like(
         patient="bed 3",
         name="Anna",
         state="alarm",
@@ -98,6 +95,9 @@ class SummaryShape(TypedDict):
         alarms=1,
         audio_paused_until_time=None,
     )
+)
+class SummaryShape(TypedDict):
+    """How a patient is; `alarm` is the most urgent of the `alarms` that are active or latched."""
 
     patient: str
     name: str
@@ -134,10 +134,8 @@ class DetailShape(SummaryShape):
     wanted: int | None
 
 
-class BeatShape(TypedDict):
-    """A judged beat."""
-
-    __pydantic_config__ = _like(  # type: ignore[misc]
+@with_config(
+    _like(
         time=1767225600.5,
         position=15000,
         interval_s=0.41,
@@ -148,6 +146,9 @@ class BeatShape(TypedDict):
         reason="Its shape is unlike the patient's usual beats.",
         p_value=0.001,
     )
+)
+class BeatShape(TypedDict):
+    """A judged beat."""
 
     time: float
     position: int
@@ -160,10 +161,8 @@ class BeatShape(TypedDict):
     reason: str
 
 
-class WaveformShape(TypedDict):
-    """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
-
-    __pydantic_config__ = _like(  # type: ignore[misc]
+@with_config(
+    _like(
         patient="bed 3",
         stream="",
         rate_hz=250.0,
@@ -172,6 +171,9 @@ class WaveformShape(TypedDict):
         position=15000,
         samples=[[0.01, 0.02, None]],
     )
+)
+class WaveformShape(TypedDict):
+    """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
 
     patient: str
     stream: str
@@ -252,10 +254,9 @@ class EventShape(TypedDict):
     time: float
 
 
+@with_config(_like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0))
 class KeyShape(TypedDict):
     """A key, without its secret."""
-
-    __pydantic_config__ = _like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0)  # type: ignore[misc]
 
     id: int
     name: str

@@ -49,6 +49,7 @@ class Door:
         self._failures = Buckets(settings.failures_per_minute, settings.failures_per_minute)
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Pass on what may go in."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

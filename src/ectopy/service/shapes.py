@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,8 +20,9 @@ from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
 from ectopy.service.advice import ADVICE
+from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
-from ectopy.service.storage import AuditEntry, StoredEvent, Waveform
+from ectopy.service.storage import AuditEntry, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
@@ -385,6 +387,30 @@ def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> W
         start_time=start_time,
         position=found.position,
         samples=lists(found.signal.T),
+    )
+
+
+def trend(steps: Sequence[TrendStep]) -> TrendShape:
+    """Beats counted in steps."""
+    return TrendShape(
+        time=[step.time for step in steps],
+        heart_rate_bpm=[None if step.interval_s is None else round(60.0 / step.interval_s, 1) for step in steps],
+        beats=[step.beats for step in steps],
+        abnormal=[step.abnormal for step in steps],
+        ectopic=[step.ectopic for step in steps],
+        unreadable=[step.unreadable for step in steps],
+    )
+
+
+def picture(one: Picture) -> PictureShape:
+    """A beat beside what was expected."""
+    return PictureShape(
+        beat=beat(one.beat.time, one.beat.beat),
+        leads=list(one.leads),
+        rate_hz=SHAPE_RATE_HZ,
+        samples=lists(one.samples),
+        reconstruction=lists(one.reconstruction),
+        error=lists(np.abs(one.samples - one.reconstruction)),
     )
 
 

@@ -26,8 +26,9 @@ from ectopy.service.web.errors import DeniedError, problem
 COOKIE = "ectopy_session"
 CSRF_HEADER = "x-csrf-token"
 SIGN_IN = "/api/session"
+CALLER = "ectopy.caller"
 
-_CALLER = "ectopy.caller"
+
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _BURST_S = 10.0
 
@@ -90,7 +91,7 @@ class Door:
         self._take(self._requests, f"{caller.key} {address}")
         if caller.csrf is not None:
             _check_same_site(connection, caller.csrf)
-        connection.scope[_CALLER] = caller
+        connection.scope[CALLER] = caller
 
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
@@ -138,7 +139,7 @@ async def visitor(
     DeniedError
         401 or 403.
     """
-    caller: Caller | None = connection.scope.get(_CALLER)
+    caller: Caller | None = connection.scope.get(CALLER)
     if caller is None:
         raise DeniedError(401, "sign in, or send a key: 'Authorization: Bearer KEY'.", {"WWW-Authenticate": "Bearer"})
     needed = [Scope(name) for name in wanted.scopes]

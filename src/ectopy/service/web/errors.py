@@ -32,13 +32,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         403: "The key does not allow it.",
         404: "There is no such thing.",
         409: "The monitor does not take the order.",
-        413: "The body is too large.",
         415: "The body is encoded, or of another kind.",
         422: "What was sent cannot be taken as it is.",
         429: "Too often; the header Retry-After says when again.",
         503: "The store does not answer; try again.",
     }.items()
-}
+} | {413: {"description": "The body is too large."}}
 
 
 class DeniedError(Exception):

@@ -60,8 +60,8 @@ class Service:
 @contextmanager
 def running(home: Path, **settings: Any) -> Iterator[Service]:
     """A service in this process, until the block ends."""
-    given = {"home": home, "port": 0, "learning_s": 30.0, "requests_per_minute": 1_000_000, **settings}
-    loaded = load_settings(**given)
+    often = {"requests_per_minute": 1_000_000, "failures_per_minute": 1_000_000}
+    loaded = load_settings(**{"home": home, "port": 0, "learning_s": 30.0, **often, **settings})
     app = create_app(loaded)
     answering = threading.Event()
     server = Server(app, loaded, lambda server: answering.set())

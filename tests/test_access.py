@@ -72,13 +72,12 @@ def test_nobody_gets_in_without_a_key(service: Service):
         for method, path in operations(service).keys() - OPEN:
             for headers in ({}, {"Authorization": "Bearer"}, {"Authorization": "Basic ectopy"}, {"Cookie": "a=b"}):
                 answer = stranger.request(method, filled(path), headers=headers)
-                # Wrong keys are limited, and then it is 429; that is its own test.
-                assert answer.status_code in (401, 429), (method, path)
+                assert answer.status_code == 401, (method, path)
                 assert set(answer.json()) == {"detail"}
     for path in sockets(service.app.routes):
         with pytest.raises(InvalidStatus) as refused:
             service.socket(filled(path), key="ectopy_wrong")
-        assert refused.value.response.status_code in (401, 429)
+        assert refused.value.response.status_code == 401
 
 
 def test_a_key_opens_what_its_scopes_say_and_nothing_else(service: Service, keys: dict[str, str]):
@@ -104,7 +103,7 @@ def _another(scope: str) -> str:
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/metrics", "/api/../metrics", "//api/patients"])
 def test_there_is_no_way_round_the_door(service: Service, path: str):
     with service.stranger() as stranger:
-        assert stranger.get(path).status_code in (401, 404, 405, 429)
+        assert stranger.get(path).status_code in (401, 404, 405)
 
 
 # Keys
@@ -143,7 +142,7 @@ def test_a_key_that_is_removed_opens_nothing_and_ends_its_sessions(service: Serv
         assert client.delete(f"/api/keys/{number}").status_code == 204
         assert client.delete(f"/api/keys/{number}").status_code == 404
         assert holder.get("/api/patients").status_code == 401
-        assert browser.get("/api/patients").status_code in (401, 429)
+        assert browser.get("/api/patients").status_code == 401
 
 
 def test_nobody_locks_themselves_out(service: Service):
@@ -177,8 +176,8 @@ def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str])
     cookie = {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
     assert client.get("/api/session").json() == {"name": "first key", "scopes": ["administer"], "csrf": csrf}
     assert client.delete("/api/session", headers={"X-CSRF-Token": csrf}).status_code == 204
-    assert client.get("/api/session").status_code in (401, 429)
-    assert client.get("/api/session", headers=cookie).status_code in (401, 429)
+    assert client.get("/api/session").status_code == 401
+    assert client.get("/api/session", headers=cookie).status_code == 401
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "0" * 64}])
@@ -326,12 +325,10 @@ def test_the_log_holds_neither_keys_nor_names(
 
 def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-        + ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=127.0.0.1"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1"],
-        capture_output=True,
-    )
+    of_curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    for_here = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    command = f"openssl req -x509 {of_curve} {for_here} -keyout {key} -out {certificate}"
+    made = subprocess.run(command.split(), capture_output=True)
     if made.returncode:
         pytest.skip("openssl cannot make a certificate here")
     with running(tmp_path, tls_certificate=certificate, tls_key=key) as service:

@@ -7,7 +7,8 @@ import json
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ectopy.errors import DataError

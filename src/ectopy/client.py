@@ -1,4 +1,4 @@
-"""Talks to a service of Ectopy: patients, alarms, recordings, and samples by HTTP or as a stream that survives a lost line.
+"""Talks to a service of Ectopy: patients, alarms, recordings, and samples as a stream that survives a lost line.
 
 >>> from ectopy.client import Client  # doctest: +SKIP
 >>> with Client("http://127.0.0.1:8765", key) as client:  # doctest: +SKIP
@@ -26,7 +26,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from ectopy.errors import ServiceError
 from ectopy.monitor.inputs import Chunk
@@ -316,7 +317,7 @@ class Stream:
             self._failure = self._failure or why
             self._changed.notify_all()
 
-    def _talk(self, socket: ClientConnection) -> None:
+    def _talk(self, socket: Connection) -> None:
         self._begin(json.loads(socket.recv(_TIMEOUT_S)))
         reader = threading.Thread(target=self._listen, args=(socket,), daemon=True)
         reader.start()
@@ -328,16 +329,12 @@ class Stream:
             reader.join()
 
     def _begin(self, hello: dict[str, Any]) -> None:
-        """Go on where the service is, and send everything else again."""
-        wanted = hello.get("wanted") if hello.get("stream", self.name) == self.name else None
+        """Send again what is not acknowledged; what the service merely has, and has not stored, it may yet lose."""
+        wanted = hello["wanted"] if hello["stream"] == self.name else None
         with self._changed:
             self._lost = False
             if self._position is None:
                 self._position = self._acknowledged = wanted or 0
-            if wanted is not None:
-                stored = [sequence for sequence, message in self._waiting.items() if message.end <= wanted]
-                for sequence in stored:
-                    self._acknowledge(sequence)
             self._unsent = list(self._waiting)
             self._changed.notify_all()
 
@@ -356,7 +353,7 @@ class Stream:
                 return None
             return self._waiting[self._unsent.pop(0)].content
 
-    def _listen(self, socket: ClientConnection) -> None:
+    def _listen(self, socket: Connection) -> None:
         try:
             for answer in socket:
                 self._take(json.loads(answer))
@@ -368,10 +365,12 @@ class Stream:
 
     def _take(self, answer: dict[str, Any]) -> None:
         with self._changed:
-            if "refused" in answer:
-                self._failure = self._failure or str(answer["refused"])
-            elif "sequence" in answer:
+            if "refused" not in answer:
                 self._acknowledge(answer["sequence"])
+            elif answer.get("again"):
+                self._lost = True
+            else:
+                self._failure = self._failure or str(answer["refused"])
             self._changed.notify_all()
 
     def _acknowledge(self, sequence: int) -> None:

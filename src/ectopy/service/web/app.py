@@ -19,6 +19,8 @@ from ectopy.service import shapes
 from ectopy.service.access import Visitors
 from ectopy.service.audit import Audit
 from ectopy.service.notify import load_targets
+from ectopy.service.recordings import Library
+from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
 from ectopy.service.storage import Store
 from ectopy.service.ward import Ward
@@ -28,11 +30,14 @@ from ectopy.service.web import (
     audit,
     errors,
     events,
+    fhir,
     health,
     ingest,
     keys,
     live,
     patients,
+    recordings,
+    replays,
     session,
     signals,
 )
@@ -41,7 +46,7 @@ from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
 
-_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events)
+_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events, fhir, replays)
 _FORGET_EVERY_S = 600.0
 _DAY_S = 86_400.0
 
@@ -63,18 +68,23 @@ def create_app(settings: Settings) -> FastAPI:
     targets = () if settings.targets is None else load_targets(settings.targets)
     store = Store.open(settings.store_url)
     visitors = Visitors(store.access)
+    library = Library(settings.home / "recordings", settings.upload_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets)
         app.state.ward, app.state.metrics = ward, Metrics(ward)
         app.state.first_key = visitors.first_key()
+        app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
+        library.start()
         forgetting = asyncio.create_task(_forget(store, settings))
         try:
             yield
         finally:
             forgetting.cancel()
+            await asyncio.to_thread(app.state.replays.close)
+            await asyncio.to_thread(library.stop)
             await ward.end()
             store.close()
 
@@ -96,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Record)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.include_router(recordings.router, max_body_size=settings.upload_bytes)
     app.mount("/", Pages(), name="pages")
     return app
 

@@ -12,6 +12,11 @@ _MITDB = "mitdb"
 _SIMULATED_S = 1800.0
 
 
+def is_named(name: str) -> bool:
+    """Whether this is such a name, and not that of a file."""
+    return name == SIMULATED or name.startswith(f"{_MITDB}/")
+
+
 def named(name: str) -> Recording:
     """A recording by its name: ``simulated``, or a record such as ``mitdb/208``.
 

@@ -77,7 +77,7 @@ def sending(hub: Hub) -> Send:
 
 @asynccontextmanager
 async def bridge(port: int, send: Send) -> AsyncIterator[None]:
-    task = asyncio.create_task(Bridge(f"mqtt://127.0.0.1:{port}", send, lambda: NOW).run())
+    task = asyncio.create_task(Bridge(f"mqtt://127.0.0.1:{port}").run(send, lambda: NOW))
     try:
         yield
     finally:
@@ -208,4 +208,4 @@ def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
 @pytest.mark.parametrize("url", ["", "127.0.0.1", "http://127.0.0.1", "mqtt://", "mqtt://a:b:c"])
 def test_addresses_that_are_none(url: str):
     with pytest.raises(SettingError, match="mqtt://HOST"):
-        Bridge(url, None, None)
+        Bridge(url)

@@ -48,10 +48,6 @@ class Bridge:
     ----------
     url : str
         ``mqtt://USER:PASSWORD@HOST:PORT``, or ``mqtts://`` for TLS.
-    send : callable
-        Takes a patient and a chunk, gives the receipt; see `ectopy.service.ward.Ward.send`.
-    clock : callable
-        Gives seconds since 1970.
 
     Raises
     ------
@@ -59,8 +55,7 @@ class Bridge:
         If the URL is none.
     """
 
-    def __init__(self, url: str, send: Send, clock: Callable[[], float]) -> None:
-        self._send, self._clock = send, clock
+    def __init__(self, url: str) -> None:
         try:
             parts = urlsplit(url)
             port = parts.port or _PORTS[parts.scheme]
@@ -77,16 +72,24 @@ class Bridge:
         }
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
 
-    async def run(self) -> None:
-        """Pass on until cancelled; a broker that is lost is called again."""
+    async def run(self, send: Send, clock: Callable[[], float]) -> None:
+        """Pass on until cancelled; a broker that is lost is called again.
+
+        Parameters
+        ----------
+        send : callable
+            Takes a patient and a chunk, gives the receipt; see `ectopy.service.ward.Ward.send`.
+        clock : callable
+            Gives seconds since 1970.
+        """
         while True:
             try:
-                await self._connected()
+                await self._connected(_Taker(send, clock))
             except* aiomqtt.MqttError as errors:
                 _log.warning("the MQTT broker is lost, and called again: %s", errors.exceptions[0])
             await asyncio.sleep(_RECONNECT_S)
 
-    async def _connected(self) -> None:
+    async def _connected(self, taker: _Taker) -> None:
         client = aiomqtt.Client(**self._connection, identifier=IDENTIFIER, clean_session=False)
         # Else a message is acknowledged as soon as it is read. aiomqtt has no setting for it.
         client._client.manual_ack_set(True)
@@ -95,12 +98,12 @@ class Bridge:
             tasks.create_task(client.subscribe("ectopy/+/ecg", qos=_AT_LEAST_ONCE))
             async for message in client.messages:
                 await self._room.acquire()
-                tasks.create_task(self._take(client, message))
+                tasks.create_task(self._take(client, message, taker))
 
-    async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
+    async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message, taker: _Taker) -> None:
         patient = message.topic.value.split("/")[1]
         try:
-            answers = await self._answers(patient, message.payload)
+            answers = await taker.answers(patient, message.payload)
             client._client.ack(message.mid, message.qos)
             for answer in answers:
                 await client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
@@ -111,7 +114,15 @@ class Bridge:
         finally:
             self._room.release()
 
-    async def _answers(self, patient: str, payload: object) -> list[dict[str, Any]]:
+
+class _Taker:
+    """Hands in what came, and says what became of it."""
+
+    def __init__(self, send: Send, clock: Callable[[], float]) -> None:
+        self._send, self._clock = send, clock
+
+    async def answers(self, patient: str, payload: object) -> list[dict[str, Any]]:
+        """One answer for each chunk."""
         try:
             found = self._read(payload)
         except DataError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -15,9 +14,10 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
-from ectopy.service.access import Scope
+from ectopy.service.access import Scope, Visitors
 from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
+from ectopy.service.storage import Store
 from ectopy.service.web.app import create_app
 
 
@@ -52,24 +52,22 @@ def running(home: Path, **settings: object) -> Iterator[Service]:
         thread.join()
 
 
+def mint(home: Path) -> str:
+    """A key that allows everything, for a service that will be started in this folder."""
+    with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
+        return Visitors(store.access).new_key("test", frozenset({Scope.ADMINISTER}))[1]
+
+
 @contextmanager
 def served(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """The service as a process, which answers once this is entered; its first lines are in `lines`."""
+    """The service as a process that answers, and is killed at the end."""
     command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
-    environment = os.environ | {"ECTOPY_LEARNING_S": "30", "NO_COLOR": "1", "COLUMNS": "200"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def address_and_key(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What the service says when it starts for the first time."""
-    text = ""
-    for line in process.stdout or ():
-        text += line
-        found = re.search(r"answers at (\S+).*Key, shown this once: (\S+)", text, re.DOTALL)
-        if found:
-            return found[1], found[2]
-    raise AssertionError(text)
+    environment = os.environ | {"ECTOPY_LEARNING_S": "30"}
+    with (home / "log").open("a") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    try:
+        assert "answers at" in process.stdout.readline(), (home / "log").read_text()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

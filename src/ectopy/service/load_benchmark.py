@@ -1,7 +1,7 @@
 """What the service bears: devices that stream and viewers that look, at a server of its own.
 
-The server is `ectopy serve`, its data in a folder that is deleted afterwards. Devices and viewers are in another process (`load_process`), on the
-same machine, whose processor time they take away from the server. It streams for so many seconds and ends by itself.
+The server is `ectopy serve`, its data in a folder that is deleted afterwards. Devices and viewers are another process
+(`load_process`) of the same machine, and take processor time away from it. The run ends by itself.
 """
 
 from __future__ import annotations

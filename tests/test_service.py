@@ -356,10 +356,10 @@ def test_live_frames_hold_the_samples_that_were_sent(client: httpx.Client, servi
 
 def test_a_viewer_who_does_not_look_slows_nobody_and_is_told(client: httpx.Client, service: Service):
     admit(client, "slow")
-    feed, frame = service.app.state.ward.feed, bytes(2**20)
+    feed, frame, path = service.app.state.ward.feed, bytes(2**20), "/api/live?patient=slow"
     with (
-        service.socket("/api/live?patient=slow", max_queue=1) as slow,
-        service.socket("/api/live?patient=slow") as fast,
+        service.socket(path, max_queue=1, close_timeout=1) as slow,
+        service.socket(path) as fast,
     ):
         slow.recv(PATIENCE_S)
         fast.recv(PATIENCE_S)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from running_service import Service, running
+from server import Service, running
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -25,7 +25,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running(tmp_path_factory.mktemp("home")) as service:
-        with service.http() as http:
+        with service.client() as http:
             http.post("/api/patients", json={"patient": "bed 3"}).raise_for_status()
         yield service
 

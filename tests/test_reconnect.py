@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+import subprocess
+import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +20,8 @@ from ectopy.client import Client, Stream
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Chunk
 from ectopy.recording import Recording
+from ectopy.service.access import Scope, Visitors
 from ectopy.service.storage import Store
-from running_service import mint, served
 
 PACE = 4.0
 CHUNK_S = 0.5
@@ -49,6 +53,27 @@ class Device:
         assert (taken[:samples] >= 1).all()
         beats = [beat.beat.position for beat in store.beats(self.patient, 0, 2e9)]
         assert len(beats) == len(set(beats))
+
+
+def mint(home: Path) -> str:
+    """A key that allows everything, for a service that will be started in this folder."""
+    with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
+        return Visitors(store.access).new_key("test", frozenset({Scope.ADMINISTER}))[1]
+
+
+@contextmanager
+def served(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """The service as a process that answers, and is killed at the end."""
+    command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
+    environment = os.environ | {"ECTOPY_LEARNING_S": "30"}
+    with (home / "log").open("a") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    try:
+        assert "answers at" in process.stdout.readline(), (home / "log").read_text()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize(

@@ -168,18 +168,18 @@ def _served(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     environment = os.environ | {"ECTOPY_LEARNING_S": str(_LEARNING_S), "ECTOPY_REQUESTS_PER_MINUTE": "1000000"}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if "answers at" not in line:
-            raise ServiceError(f"the service has not started: {(home / 'log').read_text()[-500:]}")
-        yield process, line.split()[-1]
-    finally:
-        process.terminate()
+    with process:
         try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            line = process.stdout.readline() if process.stdout else ""
+            if "answers at" not in line:
+                raise ServiceError(f"the service has not started: {(home / 'log').read_text()[-500:]}")
+            yield process, line.split()[-1]
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _admit(url: str, key: str, devices: int) -> None:

@@ -178,6 +178,7 @@ class _Load:
             compression=None,
             max_queue=max_queue,
             open_timeout=_OPEN_S,
+            close_timeout=1.0,
             ping_interval=None,
             proxy=None,
         )

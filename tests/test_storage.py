@@ -246,7 +246,7 @@ PATIENTS = itertools.count()
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_newest_snapshot_and_all_inputs_after_it_are_restored(store: Store, steps: list):
     patient = f"patient {next(PATIENTS)}"
     store.enrol(patient, NOW)
@@ -364,7 +364,7 @@ def test_the_first_of_chunks_that_overlap_counts_and_gaps_are_gaps(store: Store)
     start=st.integers(-10, 80),
     samples=st.integers(1, 60),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_stretch_is_what_was_sent_first(store: Store, chunks: list, start: int, samples: int):
     patient = f"patient {next(PATIENTS)}"
     store.enrol(patient, NOW)

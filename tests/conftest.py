@@ -1,4 +1,4 @@
-"""Where the tests find data: as a user's programs do, through ECTOPY_DATA."""
+"""What tests share. They find data as a user's programs do, through ECTOPY_DATA."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from ectopy import cli
 from ectopy.beats import Beats
@@ -26,6 +27,10 @@ from ectopy.detector import Detector
 from ectopy.model import TrainingSettings
 from ectopy.pipeline import train
 from server import Service, running
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _SHARED_DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"
 if _SHARED_DATASETS.is_dir():

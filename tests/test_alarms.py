@@ -665,7 +665,7 @@ class Alarms(RuleBasedStateMachine):
 
 
 TestAlarms = Alarms.TestCase
-TestAlarms.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestAlarms.settings = settings(max_examples=200, stateful_step_count=60)
 
 
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)

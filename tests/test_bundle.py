@@ -62,7 +62,7 @@ def test_detection_needs_neither_tensorflow_nor_scikit_learn(bundle: Path):
     assert done.stderr == ""
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0, 1))
 def test_a_truncated_bundle_is_refused(bundle: Path, tmp_path_factory: pytest.TempPathFactory, share: float):
     content = bundle.read_bytes()
@@ -72,7 +72,7 @@ def test_a_truncated_bundle_is_refused(bundle: Path, tmp_path_factory: pytest.Te
         Detector.load(cut)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_a_changed_byte_is_found_or_changes_nothing(bundle: Path, tmp_path_factory: pytest.TempPathFactory, data):
     content = bytearray(bundle.read_bytes())
@@ -126,6 +126,16 @@ def test_a_graph_that_scores_otherwise_is_refused(bundle: Path, tmp_path: Path, 
     graph[middle : middle + 64] = bytes(64)
     changed = rewrite(bundle, tmp_path / "changed.ectopy", {"graph.tflite": bytes(graph)})
     with pytest.raises(BundleError):
+        Detector.load(changed)
+
+
+def test_a_scale_for_other_members_is_refused(bundle: Path, tmp_path: Path):
+    with zipfile.ZipFile(bundle) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    manifest["scoring"]["error_scale"]["mean"] *= 2
+    manifest["scoring"]["error_scale"]["std"] *= 2
+    changed = rewrite(bundle, tmp_path / "changed.ectopy", {"manifest.json": json.dumps(manifest).encode()})
+    with pytest.raises(BundleError, match="scale"):
         Detector.load(changed)
 
 

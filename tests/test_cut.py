@@ -16,7 +16,7 @@ from ectopy.signal.heartbeats import HeartbeatState, heartbeats_end, heartbeats_
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_beats_of_a_stream_are_those_of_the_whole_whatever_the_chunking(seed: int, rate_hz: float):
     rng = np.random.default_rng(seed)
     episodes = [Episode("lead_off", 12, 4), Episode("asystole", 25, 8)]

@@ -150,7 +150,7 @@ finite_or_not = hnp.arrays(
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(samples=finite_or_not, data=st.data())
 def test_what_is_written_is_read(
     suffix: str, samples: Samples, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -166,7 +166,7 @@ def test_what_is_written_is_read(
 
 
 @given(st.lists(st.floats(allow_nan=False).map(repr), min_size=BEAT_SAMPLES, max_size=BEAT_SAMPLES))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_text_is_parsed_as_float64_then_rounded(tmp_path_factory: pytest.TempPathFactory, values: list[str]) -> None:
     path = tmp_path_factory.mktemp("rounding") / "beats.csv"
     write_lines(path, [",".join(values)])
@@ -528,7 +528,7 @@ def test_truncated_file(suffix: str, kept: float, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_damage_is_read_or_refused(
     suffix: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

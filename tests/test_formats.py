@@ -34,7 +34,7 @@ def wave(samples: int, count: int = 2) -> np.ndarray:
     return (steps % 300 - 100) / 200
 
 
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 
 def refusal(path: Path, **stated: object) -> str:

@@ -310,14 +310,14 @@ def test_not_this_patients_normal_outlasts_an_unreadable_stretch():
 # What holds for any beats.
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(beats_of_any_kind, blind_words)
 def test_without_a_signal_that_can_be_read_nothing_is_told(beats: list[tuple[float, str]], words: tuple[str, ...]):
     for _, readings in readings_of(stream(beats, words)):
         assert {reading.present for reading in readings.values()} == {None}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(60, 100), st.sampled_from(PROFILES), st.one_of(st.none(), st.integers(18, 110)))
 def test_clean_sinus_rhythm_raises_nothing_in_any_profile(rate_bpm: float, profile: str, age: int | None):
     findings = findings_of(at_rates((100, rate_bpm)))
@@ -326,7 +326,7 @@ def test_clean_sinus_rhythm_raises_nothing_in_any_profile(rate_bpm: float, profi
     assert {reading.present for reading in readings[-1][1].values()} == {False}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(beats_of_any_kind, st.lists(any_words, min_size=1), st.integers(1, 4), st.sampled_from(PROFILES))
 def test_cutting_findings_changes_nothing(beats, words, pieces: int, profile: str):
     whole = stream(beats, lambda at_s: words[int(2 * at_s) // 7 % len(words)])
@@ -344,7 +344,7 @@ def cut_up(findings: Findings, pieces: int) -> list[Findings]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(beats_of_any_kind, st.lists(any_words, min_size=1), st.sampled_from(PROFILES))
 def test_a_state_that_was_written_and_read_goes_on_the_same(beats, words, profile: str):
     limits, state, again = Limits.of(profile), RhythmState.fresh(), RhythmState.fresh()
@@ -355,7 +355,7 @@ def test_a_state_that_was_written_and_read_goes_on_the_same(beats, words, profil
         again = msgspec.msgpack.decode(msgspec.msgpack.encode(again), type=RhythmState)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(beats_of_any_kind)
 def test_every_condition_that_is_there_shows_its_figures(beats: list[tuple[float, str]]):
     times_s = set(np.cumsum([rr_s for rr_s, _ in beats]).tolist())

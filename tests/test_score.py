@@ -40,6 +40,27 @@ def test_log_scale_of_equal_values_is_finite():
     assert np.isfinite(LogScale.of(np.zeros(5)).standardise(np.zeros(5))).all()
 
 
+def test_a_member_that_learned_badly_is_measured_by_its_own_normals():
+    rng = np.random.default_rng(0)
+    values, held_out_by = rng.lognormal(size=400), np.arange(400) % 4
+    values[held_out_by == 2] = (10 * values[held_out_by == 2]) ** 2
+    own = np.arange(400), held_out_by
+    scores = LogScale.of_each(values, held_out_by, 4).standardise(np.tile(values[:, None], 4))[own]
+    common = LogScale.of(values).standardise(values)
+    lifted = [scores[held_out_by == member].mean() for member in range(4)]
+    assert np.ptp(lifted) < 0.5 < 1.5 < np.ptp([common[held_out_by == member].mean() for member in range(4)])
+
+
+@given(st.integers(1, 5), st.integers(0, 1000))
+def test_members_with_few_normals_keep_close_to_the_common_scale(each, seed):
+    values, held_out_by = np.random.default_rng(seed).lognormal(size=4 * each), np.arange(4 * each) % 4
+    scale, common = LogScale.of_each(values, held_out_by, 4), LogScale.of(values)
+    assert scale.mean.shape == scale.std.shape == (4,)
+    assert (scale.std > 0.75 * common.std).all()
+    spread = np.ptp(np.log(values + common.floor))
+    assert (np.abs(scale.mean - common.mean) <= each / (each + 10) * spread + 1e-9).all()
+
+
 @given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0, 50))
 def test_the_combined_score_grows_with_both_parts_and_the_error_counts_up_to_its_cap(error, distance, more):
     def score(error, distance):

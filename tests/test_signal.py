@@ -27,7 +27,7 @@ from ectopy.signal.heartbeats import (
 )
 
 RATES = [100.0, 128.0, 180.0, 250.0, 257.3, 360.0, 500.0, 901.14, 1000.0]
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 rates = st.one_of(st.sampled_from(RATES), st.floats(100, 1000))
 seeds = st.integers(0, 2**32 - 1)
@@ -75,7 +75,7 @@ def in_time(result: Filtered) -> NDArray[np.float64]:
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 40), st.integers(0, 60), shares, seeds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_filter_gives_the_same_for_any_chunks_and_what_convolution_gives(up, down, half, length, cuts, seed):
     divisor = math.gcd(up, down)
     rng = np.random.default_rng(seed)

@@ -80,7 +80,7 @@ def test_normal_beat_has_the_amplitudes_of_an_ecg():
 
 
 @given(seed=st.integers(0, 10_000), rate=st.sampled_from([128.0, 250.0, 500.0]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_annotations_mark_the_peaks(seed, rate):
     recording = clean(30, sampling_rate_hz=rate, ectopic=ECTOPIC, random_state=seed)
     lead, positions = recording.signal[:, 0], recording.annotations.positions
@@ -179,7 +179,7 @@ def test_pauses_lengthen_some_intervals():
 
 
 @given(seed=st.integers(0, 10_000), start=st.floats(0, 50), duration=st.floats(2, 10))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_beat_in_an_asystole(seed, start, duration):
     episode = Episode("asystole", start, duration)
     recording = clean(70, ectopic=ECTOPIC, episodes=[episode], random_state=seed)

@@ -29,11 +29,11 @@ from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.findings import Reading
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, Tick
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Tick
 from ectopy.monitor.log import GENESIS, seal, verify
 from ectopy.service.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.storage import AuditEntry, Device, Forgotten, Patient, Stepped, Store, StoredBeat
-from ectopy.service.storage.tables import metadata
+from ectopy.service.storage.tables import deliveries, metadata
 
 NOW = 1.7e9
 HZ = 250.0
@@ -246,7 +246,7 @@ PATIENTS = itertools.count()
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_newest_snapshot_and_all_inputs_after_it_are_restored(store: Store, steps: list):
     patient = f"patient {next(PATIENTS)}"
     store.enrol(patient, NOW)
@@ -364,7 +364,7 @@ def test_the_first_of_chunks_that_overlap_counts_and_gaps_are_gaps(store: Store)
     start=st.integers(-10, 80),
     samples=st.integers(1, 60),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_stretch_is_what_was_sent_first(store: Store, chunks: list, start: int, samples: int):
     patient = f"patient {next(PATIENTS)}"
     store.enrol(patient, NOW)
@@ -655,6 +655,24 @@ def test_the_log_and_the_audit_are_never_forgotten(store: Store):
     store.record(AuditEntry(NOW, "nurse", "saw"))
     assert store.forget(2 * NOW, 0).chunks == 1
     assert (len(store.alarm_log("anna")), len(store.events()), len(store.audit())) == (1, 2, 1)
+
+
+def test_of_what_was_told_only_the_orders_are_kept(store: Store):
+    order = Action(Order.RELEARN, NOW, "nurse")
+    store.write([stepped(1, Refusal(NOW, "no ECG"), order, chunk(0), Refusal(NOW + 1, "no ECG"), snapshot=b"")])
+    assert store.forget(older_than=2 * NOW).chunks == 1
+    assert encoded(list(store.inputs("anna"))) == encoded([order, Refusal(NOW + 1, "no ECG")])
+
+
+def test_messages_that_have_ended_are_forgotten(store: Store, database_url: str):
+    taken = [delivery(f"{number}", state=DeliveryState.DELIVERED, ended=NOW + 10) for number in range(1200)]
+    store.write([stepped(1, chunk(0), deliveries=(*taken, delivery("dead"), delivery("waits")))])
+    store.outbox.failed("dead", NOW + 10, "no", None)
+    store.forget(older_than=NOW + 10)
+    assert [letter.key for letter in store.outbox.dead()] == ["dead"]
+    store.forget(older_than=NOW + 11)
+    with database(database_url) as connection:
+        assert connection.execute(sa.select(deliveries.c.key)).scalars().all() == ["waits"]
 
 
 # Failures

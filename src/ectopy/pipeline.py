@@ -85,6 +85,7 @@ def train(
         layout=normals.layout,
         card=card,
         network=to_keras(trained.network),
+        grouped=groups is not None,
     )
     return replace(detector, card=replace(card, metrics=_metrics(detector, beats)))
 

@@ -75,8 +75,8 @@ def save(detector: Detector, path: Path) -> None:
             "layout": asdict(detector.layout),
             "preprocessing": "none; the graph takes beats in the layout's unit",
             "scoring": {
-                "error_scale": asdict(detector.scoring.error_scale),
-                "distance_scale": asdict(detector.scoring.distance_scale),
+                "error_scale": _from_scale(detector.scoring.error_scale),
+                "distance_scale": _from_scale(detector.scoring.distance_scale),
             },
             "rule": asdict(detector.rule),
             "threshold": detector.threshold,
@@ -186,8 +186,8 @@ def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
         graph=graph,
         scoring=Scoring(
             known=known,
-            error_scale=LogScale(**scoring["error_scale"]),
-            distance_scale=LogScale(**scoring["distance_scale"]),
+            error_scale=_to_scale(scoring["error_scale"], graph.members),
+            distance_scale=_to_scale(scoring["distance_scale"], graph.members),
         ),
         calibration=_to_array(members["calibration.npy"]),
         rule=ThresholdRule(**manifest["rule"]),
@@ -197,6 +197,17 @@ def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
         golden=_to_array(members["golden.npy"]),
         recordings=_to_recordings(members[_RECORDINGS]) if _RECORDINGS in members else None,
     )
+
+
+def _from_scale(scale: LogScale) -> dict[str, Any]:
+    return {"floor": scale.floor, "mean": scale.mean.tolist(), "std": scale.std.tolist()}
+
+
+def _to_scale(stored: dict[str, Any], members: int) -> LogScale:
+    mean, std = (np.asarray(stored[name], np.float64) for name in ("mean", "std"))
+    if mean.shape != std.shape or mean.shape not in ((), (members,)):
+        raise DataError("a scale does not fit the members of the graph")
+    return LogScale(float(stored["floor"]), mean, std)
 
 
 def _from_recordings(calibration: RecordingCalibration) -> bytes:

@@ -25,6 +25,7 @@ def calibrate(
     layout: BeatLayout,
     card: Card,
     network: bytes,
+    grouped: bool = False,
 ) -> Detector:
     """Learn scale and threshold from normals that were held out.
 
@@ -41,6 +42,9 @@ def calibrate(
         The beats the graph was trained on.
     held_out_by : ndarray of int, shape (n,)
         The member that never saw each beat.
+    grouped : bool
+        Whether the normals are of several people, each held out as a whole. Then what sets the members' normals apart
+        is the people, and all members share one scale.
 
     Raises
     ------
@@ -48,15 +52,17 @@ def calibrate(
         If `normals` are too few for `rule`.
     """
     output = graph.run(normals)
-    beats = np.arange(len(normals))
-    error = output.mean_square_error[beats, held_out_by]
     known = _known_normals(output.latent, held_out_by)
-    distance = known.distance(output.latent)[beats, held_out_by]
-    scoring = Scoring(known, LogScale.of(error), LogScale.of(distance))
-    calibration = combine(scoring.error_scale.standardise(error), scoring.distance_scale.standardise(distance))
+    parts = output.mean_square_error, known.distance(output.latent)
+    own = np.arange(len(normals)), held_out_by
+    error_scale, distance_scale = (
+        LogScale.of(part[own]) if grouped else LogScale.of_each(part[own], held_out_by, graph.members) for part in parts
+    )
+    error, distance = error_scale.standardise(parts[0])[own], distance_scale.standardise(parts[1])[own]
+    calibration = combine(error, distance)
     return Detector(
         graph=graph,
-        scoring=scoring,
+        scoring=Scoring(known, error_scale, distance_scale),
         calibration=calibration,
         rule=rule,
         layout=layout,

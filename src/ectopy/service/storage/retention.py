@@ -1,4 +1,4 @@
-"""Deletes the oldest waveforms and beats, a little at a time so that nobody waits for it."""
+"""Deletes the oldest waveforms, beats and ended messages, a little at a time so that nobody waits for it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ectopy.service.storage.records import Forgotten
 from ectopy.service.storage.writing import add_bytes, stored_bytes
 
 _AT_A_TIME = 500
+_ORDER = "action"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ def forget(database: Database, older_than: float | None, larger_than_bytes: int 
     if older_than is not None:
         for past in pasts:
             done += _forget_old(database, past, older_than)
+        _forget_messages(database, older_than)
     if larger_than_bytes is not None:
         done += _forget_much(database, pasts, larger_than_bytes)
     return Forgotten(sum(one.chunks for one in done), sum(one.beats for one in done), sum(one.bytes for one in done))
@@ -98,10 +100,12 @@ def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[sa.R
     """Delete the first chunks of a patient; how many bytes of samples that were."""
     if not chunks:
         return 0
-    chunk = tables.waveforms.c
-    connection.execute(
-        sa.delete(tables.waveforms).where(chunk.patient_id == past.patient_id, chunk.number <= chunks[-1].number)
-    )
+    # Orders of operators stay: without them, what is left would be replayed with other limits.
+    chunk, entry = tables.waveforms.c, tables.journal.c
+    number = chunks[-1].number
+    connection.execute(sa.delete(tables.waveforms).where(chunk.patient_id == past.patient_id, chunk.number <= number))
+    told = sa.and_(entry.patient_id == past.patient_id, entry.number <= number, entry.kind != _ORDER)
+    connection.execute(sa.delete(tables.journal).where(told))
     size: int = sum(row.bytes for row in chunks)
     add_bytes(connection, -size)
     return size
@@ -118,3 +122,14 @@ def _delete_beats(connection: sa.Connection, past: _Past, before: float) -> int:
     return connection.execute(
         sa.delete(tables.beats).where(beat.patient_id == past.patient_id, beat.number.in_(oldest))
     ).rowcount
+
+
+def _forget_messages(database: Database, ended_before: float) -> None:
+    """Delete messages that have been taken or given up."""
+    message = tables.deliveries.c
+    oldest = sa.select(message.key).where(message.ended < ended_before).limit(_AT_A_TIME)
+    more = True
+    while more:
+        with database.writing() as connection:
+            gone = connection.execute(sa.delete(tables.deliveries).where(message.key.in_(oldest)))
+            more = gone.rowcount == _AT_A_TIME

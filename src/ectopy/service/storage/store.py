@@ -379,9 +379,10 @@ class Store:
     # What is no longer needed
 
     def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Forgotten:
-        """Delete the oldest waveform chunks and beats; never those since a patient's newest snapshot.
+        """Delete the oldest waveform chunks and beats, and messages that have ended.
 
-        The space is used again by what is stored later. Alarms, their log, other events and the audit stay.
+        Nothing since a patient's newest snapshot goes. The space is used again by what is stored later. Alarms, their
+        log, other events, orders of operators and the audit stay.
 
         Parameters
         ----------

@@ -1,0 +1,63 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ectopy import __version__
+from ectopy.cli import demo, detectors, recordings, service, watch
+from ectopy.cli.alarms import alarms_app, what_if
+from ectopy.cli.benchmarks import benchmark_app
+from ectopy.cli.fetch import fetch_app
+from ectopy.errors import EctopyError
+from ectopy.statements import STATEMENTS
+
+app = typer.Typer(
+    name="ectopy",
+    help="Learns what a normal heartbeat looks like and says when one is not.\n\n" + " ".join(STATEMENTS),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.add_typer(fetch_app, name="fetch")
+app.command()(detectors.train)
+app.command()(detectors.evaluate)
+app.command()(detectors.detect)
+app.command()(detectors.info)
+app.command()(recordings.inspect)
+app.command()(recordings.ec57)
+app.command()(watch.watch)
+app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(alarms_app, name="alarms")
+app.command("what-if")(what_if)
+app.command()(service.serve)
+app.command()(service.replay)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence on stderr and exit status 2."""
+    try:
+        app()
+    except EctopyError as error:
+        sys.stderr.write(f"ectopy: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,230 @@
+"""Measure Ectopy, and what people use instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ectopy.cli.detectors import train_and_save
+from ectopy.cli.options import Json, check_rim
+from ectopy.errors import SettingError
+
+benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what people use instead.")
+
+
+@benchmark_app.command("ecg5000")
+def benchmark_ecg5000(
+    protocol: Annotated[str, typer.Option(help="official, tutorial or resplit.")] = "official",
+    seeds: Annotated[int, typer.Option(help="How many trials.")] = 3,
+    methods: Annotated[
+        str,
+        typer.Option(help="Some of ectopy, tutorial, pca, knn, ocsvm, iforest; separated by commas."),
+    ] = "ectopy,tutorial,pca,knn,ocsvm,iforest",
+    json: Json = None,
+) -> None:
+    """Ours and the peers on the same beats in the same run; no method sees a label."""
+    from ectopy import console, datasets
+    from ectopy.evaluation.benchmark import benchmark
+
+    check_rim(json)
+    screen = console.screen(json)
+    beats = datasets.load_ecg5000("all")
+    with console.progress("benchmark") as progress:
+        result = benchmark(beats, protocol, seeds, methods.split(","), progress)
+    console.emit(json, result)
+    screen.print(console.benchmark_table(result))
+
+
+@benchmark_app.command("heartbeats")
+def benchmark_heartbeats_command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="ds1, ds2, or all in the folder that are not paced.")] = "all",
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Some of ectopy, ectopy_first_lead, sleepecg, neurokit2, wfdb_xqrs; separated by commas.",
+        ),
+    ] = "ectopy,ectopy_first_lead,sleepecg,neurokit2,wfdb_xqrs",
+    json: Json = None,
+) -> None:
+    """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
+    from ectopy import console
+    from ectopy.console.heartbeats import heartbeats_table, missing_line
+    from ectopy.evaluation.heartbeats import benchmark_heartbeats
+
+    check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        result = benchmark_heartbeats(data, split, methods.split(","), progress)
+    console.emit(json, result.summary())
+    screen.print(heartbeats_table(result))
+    if result.left_out:
+        screen.print(missing_line(result.left_out))
+
+
+@benchmark_app.command("mitdb")
+def benchmark_mitdb_command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="ds1 = record by record cross-validation, ds2 = the shipped one.")] = "ds1",
+    peers: Annotated[
+        str, typer.Option(help="Some of population, knn, pca; separated by commas; '' = none.")
+    ] = "population,knn,pca",
+    json: Json = None,
+) -> None:
+    """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
+    from ectopy import console
+    from ectopy.console.mitdb import gaps_lines, methods_table, records_table
+    from ectopy.evaluation.mitdb import benchmark_mitdb
+
+    check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        result = benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress)
+    console.emit(json, result.summary())
+    screen.print(records_table(result))
+    screen.print(methods_table(result))
+    for line in gaps_lines(result):
+        screen.print(line)
+
+
+@benchmark_app.command("alarms")
+def benchmark_alarms_command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="ds1 or ds2.")] = "ds1",
+    profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory or exercise.")] = "ward",
+    json: Json = None,
+) -> None:
+    """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
+    from ectopy import console
+    from ectopy.console.alarm_benchmark import alarms_table, conditions_table, summary_lines
+    from ectopy.evaluation.alarms import benchmark_alarms
+
+    check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        result = benchmark_alarms(data, split, profile, progress)
+    figures = result.summary()
+    console.emit(json, figures)
+    screen.print(alarms_table(figures))
+    screen.print(conditions_table(figures))
+    for line in summary_lines(figures):
+        screen.print(line)
+
+
+@benchmark_app.command("holter")
+def benchmark_holter_command(
+    hours: Annotated[float, typer.Option(help="Length of the recording, at most 168.")] = 24.0,
+    json: Json = None,
+) -> None:
+    """Time and memory for a long recording of one lead, on one thread."""
+    from ectopy import console
+    from ectopy.console.mitdb import holter_table
+    from ectopy.evaluation.holter import benchmark_holter
+
+    check_rim(json)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        figures = benchmark_holter(hours, progress)
+    console.emit(json, figures)
+    screen.print(holter_table(figures))
+
+
+@benchmark_app.command("monitor")
+def benchmark_monitor_command(
+    patients: Annotated[str, typer.Option(help="How many at once; several numbers, separated by commas.")] = "500",
+    seconds: Annotated[float, typer.Option(help="Length of each run, 5 to 3600.")] = 60.0,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Database to write into; by default an SQLite file, deleted after.", show_default=False
+        ),
+    ] = None,
+    learning: Annotated[bool, typer.Option("--learning", help="Have the patients' normals learned, too.")] = False,
+    growth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Measure 10 to 1,000 patients, and plot: .svg .png .pdf", show_default=False),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Watch simulated patients in real time with the storage on: processor time, delay and memory."""
+    from dataclasses import asdict
+
+    from ectopy import console
+    from ectopy.console.monitor import cost_table
+    from ectopy.report.growth import check_growth_plot, growth_plot
+    from ectopy.service.benchmark import GROWTH, benchmark_monitor
+
+    check_rim(json)
+    if growth:
+        check_growth_plot(growth)
+    counts = GROWTH if growth else _counts(patients)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        costs = benchmark_monitor(counts, seconds, store, learning, progress)
+    figures = [asdict(cost) for cost in costs]
+    console.emit(json, figures[0] if len(figures) == 1 else {"growth": figures})
+    screen.print(cost_table(costs))
+    if growth:
+        growth_plot(growth, figures)
+        screen.print(f"Wrote {growth}.")
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise SettingError(f"'{text}' is no number of patients, nor several separated by commas.") from error
+
+
+@benchmark_app.command("service")
+def benchmark_service_command(
+    devices: Annotated[int, typer.Option(help="That stream, 1 to 1000.")] = 200,
+    viewers: Annotated[int, typer.Option(help="That look, 1 to 100; one of them never reads.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Length of the run, 5 to 3600.")] = 60.0,
+    json: Json = None,
+) -> None:
+    """Start a service, let devices stream and viewers look: what is lost, how late it is seen, memory."""
+    from dataclasses import asdict
+
+    from ectopy import console
+    from ectopy.console.load import load_table
+    from ectopy.service.load_benchmark import benchmark_service
+
+    check_rim(json)
+    with console.progress("benchmark") as progress:
+        load = benchmark_service(devices, viewers, seconds, progress)
+    console.emit(json, asdict(load))
+    console.screen(json).print(load_table(load))
+
+
+@benchmark_app.command("speed")
+def benchmark_speed(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="The detector to time; a default one is trained otherwise.", show_default=False),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Time and memory of detection, on one thread."""
+    from tempfile import TemporaryDirectory
+
+    from ectopy import console, datasets
+    from ectopy.evaluation.speed import measure_speed
+
+    check_rim(json)
+    screen = console.screen(json)
+    with TemporaryDirectory() as folder:
+        if bundle is None:
+            bundle = Path(folder) / "default.ectopy"
+            train_and_save(datasets.load_simulated("train"), bundle, screen)
+        figures = measure_speed(bundle)
+    console.emit(json, figures)
+    screen.print(console.speed_table(figures))

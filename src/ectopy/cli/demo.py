@@ -1,0 +1,44 @@
+"""The whole way in a minute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ectopy.cli.detectors import evaluate_and_show, train_and_save
+from ectopy.cli.options import Json, Report, check_rim
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the detector goes, and the report.")] = Path("ectopy-demo"),
+    report: Report = None,
+    json: Json = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Serve eight simulated patients instead, and look at them in a browser.")
+    ] = False,
+) -> None:
+    """Train on normal beats, find the abnormal ones, show them: the whole way in a minute."""
+    if live:
+        from ectopy.console.live_demo import run_live_demo
+
+        run_live_demo()
+        return
+    from ectopy import console, datasets
+    from ectopy.errors import DatasetUnavailableError
+    from ectopy.files import make_folder
+
+    page = report or folder / "report.html"
+    make_folder(folder)
+    check_rim(json, page)
+    screen = console.screen(json)
+    try:
+        training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
+    except DatasetUnavailableError as error:
+        screen.print(f"This runs on simulated beats: {error}")
+        training, test = datasets.load_simulated("train"), datasets.load_simulated("test")
+    detector = train_and_save(training, folder / "demo.ectopy", screen)
+    evaluate_and_show(detector, test, json, page, screen)
+    screen.print(console.verdict_table(detector.explain(test), rows=3))
+    screen.print(f"The detector is {folder / 'demo.ectopy'}. Look at {page}.")

@@ -1,0 +1,261 @@
+"""Train a detector, try it, use it, look into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ectopy.cli.options import Bundle, Data, Json, Report, Split, TargetFpr, check_rim
+from ectopy.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ectopy.batch import Job
+    from ectopy.beats import Beats
+    from ectopy.detector import Detector, ThresholdRule
+    from ectopy.model import TrainingSettings
+
+
+def train(
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy).")],
+    split: Split = None,
+    architecture: Annotated[str, typer.Option(help="default, tutorial, dense, conv, lstm or vae.")] = "default",
+    threshold: Annotated[str, typer.Option(help="conformal, mean+kstd, quantile or max.")] = "conformal",
+    target_fpr: Annotated[float, typer.Option(help="Share of normal beats that may be flagged.")] = 0.01,
+    k_std: Annotated[float, typer.Option(help="For mean+kstd.")] = 1.0,
+    members: Annotated[int, typer.Option(help="Autoencoders, each kept from one part of the normals.")] = 4,
+    max_steps: Annotated[int, typer.Option(help="Optimiser steps at most.")] = 1500,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same detector.")] = 0,
+    json: Json = None,
+) -> None:
+    """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned."""
+    from ectopy import console
+    from ectopy.detector import ThresholdRule
+    from ectopy.files import check_writable
+    from ectopy.model import TrainingSettings
+
+    check_writable(output)
+    check_rim(json)
+    screen = console.screen(json)
+    rule = ThresholdRule(threshold, target_fpr, k_std)
+    settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
+    if data == "mitdb":
+        detector = _train_ambulatory(split or "ds1", output, screen, settings, rule, seed)
+    else:
+        detector = train_and_save(_load(data, split, "train"), output, screen, settings, rule, seed)
+    console.emit(json, console.facts(detector))
+    screen.print(console.facts_table(detector))
+    screen.print(f"Wrote {output}.")
+
+
+def evaluate(
+    bundle: Bundle,
+    data: Data,
+    split: Split = None,
+    target_fpr: TargetFpr = None,
+    report: Report = None,
+    json: Json = None,
+) -> None:
+    """Judge labelled beats and compare with their labels."""
+    from ectopy import console
+
+    evaluate_and_show(_detector(bundle, target_fpr), _load(data, split, "test"), json, report, console.screen(json))
+
+
+def detect(
+    bundle: Annotated[str, typer.Argument(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, .csv .parquet .npy."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="RESULTS",
+            help="One line a beat: .csv or .json; of a recording also .edf, .atr or .ecto (WFDB). "
+            "Of several recordings a folder.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Split = None,
+    target_fpr: TargetFpr = None,
+    report: Report = None,
+    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where a file does not say.")] = None,
+    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not say.")] = None,
+    notch: Annotated[float | None, typer.Option(help="Mains frequency to remove, 50 or 60.")] = None,
+    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
+    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
+    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
+    json: Json = None,
+) -> None:
+    """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    from ectopy.batch import Job, load_detector
+    from ectopy.signal import FilterSettings
+
+    detector = load_detector(bundle, target_fpr)
+    if detector.recordings is None:
+        _detect_beats(detector, data, output, split, report, json)
+        return
+    job = Job(
+        Path(data[0]),
+        bundle,
+        sampling_rate_hz=rate,
+        unit=unit,
+        target_fpr=target_fpr,
+        filters=FilterSettings(notch_hz=notch),
+        learning_s=learning,
+        baseline=baseline,
+        save_baseline=save_baseline,
+    )
+    _detect_recordings(job, [Path(item) for item in data], output, report, json)
+
+
+def _detect_beats(
+    detector: Detector, data: list[str], output: Path | None, split: str | None, report: Path | None, json: str | None
+) -> None:
+    from ectopy import console
+    from ectopy.detector.results import check_suffix, write_results
+    from ectopy.files import check_writable
+
+    if output:
+        check_suffix(output)
+        check_writable(output)
+    check_rim(json, report)
+    screen = console.screen(json)
+    if len(data) != 1:
+        raise SettingError("a detector of beats takes one data set or file at a time; 'ambulatory' takes recordings.")
+    beats = _load(data[0], split, "test")
+    with console.progress("judging") as progress:
+        explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
+    if output:
+        write_results(output, beats, explanation)
+        screen.print(f"Wrote {output}.")
+    if report:
+        from ectopy.report import detection_report
+
+        detection_report(report, detector, beats, explanation.detection)
+        screen.print(f"Wrote {report}.")
+    console.emit(json, console.verdict_counts(explanation.detection))
+    screen.print(console.verdict_table(explanation))
+
+
+def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None) -> None:
+    from ectopy import console
+    from ectopy.batch import find_recordings, plan, run_all
+    from ectopy.console.analysis import analysis_table
+
+    check_rim(json)
+    screen = console.screen(json)
+    jobs = plan(job, find_recordings(paths), output, report)
+    with console.progress("reading") as progress:
+        outcomes = run_all(jobs, progress)
+    done = [outcome.summary for outcome in outcomes if outcome.summary is not None]
+    failed = {str(outcome.job.recording): outcome.error for outcome in outcomes if outcome.error is not None}
+    console.emit(json, {"recordings": done, "failed": failed})
+    if done:
+        screen.print(analysis_table(done))
+    for each in jobs:
+        for path in (each.results, each.report, each.save_baseline):
+            if path is not None and str(each.recording) not in failed:
+                screen.print(f"Wrote {path}.")
+    if failed:
+        raise DataError("; ".join(f"{error}" for error in failed.values()))
+
+
+def info(bundle: Bundle, json: Json = None) -> None:
+    """Check a bundle and say what it was trained on, how, and what it takes."""
+    from ectopy import console
+    from ectopy.detector import Detector
+    from ectopy.detector.bundle import bundle_digest
+
+    detector = Detector.load(bundle)
+    console.emit(json, {**console.facts(detector), "bundle_digest": bundle_digest(bundle)})
+    console.screen(json).print(console.facts_table(detector))
+
+
+def _load(data: str, split: str | None, usual: str) -> Beats:
+    from ectopy import datasets
+
+    return datasets.load(data, split or (usual if data in datasets.NAMES else None))
+
+
+def _detector(bundle: Path, target_fpr: float | None) -> Detector:
+    from ectopy.detector import Detector, ThresholdRule
+
+    detector = Detector.load(bundle)
+    return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
+
+
+def train_and_save(
+    training: Beats,
+    output: Path,
+    screen: Console,
+    settings: TrainingSettings | None = None,
+    rule: ThresholdRule | None = None,
+    seed: int = 0,
+) -> Detector:
+    """Train with progress, and keep what came of it as a bundle."""
+    from ectopy import console
+    from ectopy.pipeline import require_trainable, train
+
+    require_trainable(training, settings, rule)
+    screen.print(console.about_training(training))
+    with console.progress("starting TensorFlow") as progress:
+        detector = train(
+            training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
+        )
+    detector.save(output)
+    return detector
+
+
+def _train_ambulatory(
+    split: str, output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
+) -> Detector:
+    from ectopy import console
+    from ectopy.ambulatory import learn_from, train_ambulatory
+    from ectopy.datasets import mitdb
+
+    if split not in mitdb.SPLITS:
+        raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
+    records = mitdb.SPLITS[split]
+    source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
+    with console.progress("reading") as progress:
+        lessons = []
+        for done, record in enumerate(records):
+            progress(done, len(records), f"record {record}")
+            lessons.append(learn_from(mitdb.load_mitdb(record)))
+    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
+    with console.progress("starting TensorFlow") as progress:
+        detector = train_ambulatory(
+            [lesson for lesson in lessons if lesson is not None],
+            source,
+            settings,
+            rule,
+            random_state=seed,
+            progress=lambda done, steps: progress(done, steps, "training"),
+        )
+    detector.save(output)
+    return detector
+
+
+def evaluate_and_show(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Console) -> None:
+    """Judge labelled beats, and say how right that was."""
+    from ectopy import console
+    from ectopy.evaluation import evaluate
+
+    check_rim(json, report)
+    with console.progress("judging") as progress:
+        evaluation = evaluate(detector, beats, lambda done, total: progress(done, total, "judging"))
+    if report:
+        from ectopy.report import evaluation_report
+
+        evaluation_report(report, detector, evaluation)
+        screen.print(f"Wrote {report}.")
+    console.emit(json, evaluation.summary())
+    screen.print(console.evaluation_table(evaluation))

@@ -1,0 +1,35 @@
+"""Data sets from their owners."""
+
+from __future__ import annotations
+
+import typer
+
+from ectopy.cli.options import Json, check_rim
+
+fetch_app = typer.Typer(no_args_is_help=True, help="Download a data set from its owner, verify it, keep it.")
+
+
+@fetch_app.command("ecg5000")
+def fetch_ecg5000_command(json: Json = None) -> None:
+    """ECG5000: 5,000 labelled heartbeats of one patient (Chen and Keogh; from PhysioNet's BIDMC CHF database)."""
+    from ectopy import console, datasets
+
+    check_rim(json)
+    folder = datasets.fetch_ecg5000()
+    training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
+    console.emit(json, {"folder": str(folder), "training_beats": len(training), "test_beats": len(test)})
+    console.screen(json).print(f"ECG5000 is verified and ready in {folder}: {len(training)} and {len(test)} beats.")
+
+
+@fetch_app.command("mitdb")
+def fetch_mitdb_command(json: Json = None) -> None:
+    """MIT-BIH Arrhythmia Database: 48 half hours with every beat annotated (Moody and Mark; from PhysioNet, ODC-BY)."""
+    from ectopy import console, datasets
+    from ectopy.datasets.mitdb import RECORDS
+
+    check_rim(json)
+    folder = datasets.fetch_mitdb()
+    console.emit(json, {"folder": str(folder), "records": len(RECORDS)})
+    console.screen(json).print(
+        f"The MIT-BIH Arrhythmia Database is verified and ready in {folder}: {len(RECORDS)} records."
+    )

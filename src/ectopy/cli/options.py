@@ -1,0 +1,48 @@
+"""What commands have in common: arguments, options, and what is checked before long work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str,
+    typer.Argument(help="'ecg5000', 'simulated', or a file of beats: .txt .ts .arff .tsv .csv .npy .parquet"),
+]
+Bundle = Annotated[Path, typer.Argument(help="A detector: a file made by 'ectopy train'.")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Part of a named data set: train, test or all; by default what suits.", show_default=False),
+]
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the figures as JSON; '-' = standard output.",
+        show_default=False,
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write an HTML page to look at.", show_default=False),
+]
+TargetFpr = Annotated[
+    float | None,
+    typer.Option(help="Take the threshold anew, for this share of normal beats flagged.", show_default=False),
+]
+
+
+def check_rim(json: str | None, report: Path | None = None) -> None:
+    """Raise before long work when what was asked for could not be written."""
+    from ectopy import console
+    from ectopy.files import check_writable
+
+    console.check_json(json)
+    if report:
+        from ectopy.report import require_extra
+
+        require_extra()
+        check_writable(report)

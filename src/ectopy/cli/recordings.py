@@ -1,0 +1,70 @@
+"""Look into recordings, and compare annotations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ectopy.cli.options import Json, check_rim
+
+
+def inspect(
+    recording: Annotated[
+        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .csv, .parquet or .npy.")
+    ],
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="Sampling rate, for a file that states none.", show_default=False),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="mV, uV or V, for a file that states none.", show_default=False),
+    ] = None,
+    notch: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Mains frequency to remove, 50 or 60.", show_default=False)
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
+    from ectopy import console
+    from ectopy.console.inspection import inspection_tables
+    from ectopy.formats import read
+    from ectopy.signal import FilterSettings
+    from ectopy.signal.inspection import inspect as inspect_recording
+
+    check_rim(json)
+    settings = FilterSettings(notch_hz=notch)
+    inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit), settings)
+    console.emit(json, inspection.summary())
+    screen = console.screen(json)
+    for table in inspection_tables(inspection):
+        screen.print(table)
+
+
+def ec57(
+    reference: Annotated[Path, typer.Argument(help="WFDB annotation file, record, or folder of them.")],
+    test: Annotated[Path, typer.Argument(help="The same, with the annotations to judge.")],
+    reference_ext: Annotated[str, typer.Option(metavar="NAME", help="Reference annotator.")] = "atr",
+    test_ext: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Test annotator; TEST may be an annotation file instead.", show_default=False
+        ),
+    ] = None,
+    label_map: Annotated[str, typer.Option(help="aami or de_chazal: which beats count as N, S, V, F, Q.")] = "aami",
+    json: Json = None,
+) -> None:
+    """Compare annotations beat by beat as ANSI/AAMI EC57 says and WFDB's bxb and sumstats do."""
+    from ectopy import console
+    from ectopy.console.ec57 import comparison_table
+    from ectopy.evaluation.ec57_files import compare_files
+
+    check_rim(json)
+    result = compare_files(reference, test, reference_ext, test_ext, label_map)
+    console.emit(json, result.summary())
+    screen = console.screen(json)
+    screen.print(comparison_table(result))
+    if result.left_out:
+        screen.print(f"On one side only, and left out: {', '.join(result.left_out)}.")

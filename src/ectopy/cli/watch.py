@@ -1,0 +1,175 @@
+"""Watch an ECG as it comes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ectopy.cli.options import Report, check_rim
+from ectopy.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ectopy.monitor import Input
+    from ectopy.watching.plan import Plan
+
+
+def watch(
+    recording: Annotated[
+        str,
+        typer.Argument(
+            help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input, a line for each "
+            "sample, with one number for each lead, separated by commas."
+        ),
+    ],
+    rate: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say; always for '-'.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file or header does not say.")] = None,
+    leads: Annotated[str | None, typer.Option(metavar="NAMES", help="For '-': the leads, separated by commas.")] = None,
+    speed: Annotated[float | None, typer.Option(help="Times real time; 1 if not given.", show_default=False)] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="As fast as can be.")] = False,
+    chunk: Annotated[float, typer.Option(help="Seconds of signal that come at once, above 0 to 60.")] = 1.0,
+    from_s: Annotated[
+        float, typer.Option("--from", metavar="S", help="Tell from this second on; before it all is watched, untold.")
+    ] = 0.0,
+    to_s: Annotated[float | None, typer.Option("--to", metavar="S", help="End here.", show_default=False)] = None,
+    profile: Annotated[str, typer.Option(help="Of limits: ward, ambulatory or exercise.")] = "ward",
+    age: Annotated[float | None, typer.Option(help="Years, for 'exercise'.")] = None,
+    resting_rate: Annotated[float | None, typer.Option(help="Beats per minute at rest, for 'exercise'.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another limit, such as high_bpm=120; repeatable.")
+    ] = None,
+    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
+    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
+    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
+    bundle: Annotated[
+        str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")
+    ] = "ambulatory",
+    beats: Annotated[bool, typer.Option("--beats", help="Tell of every beat.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="A JSON object a line for every event.")] = False,
+    report: Report = None,
+) -> None:
+    """Watch an ECG as it comes and raise alarms; each says the command that shows it again."""
+    from ectopy.console.watch import require_json
+    from ectopy.files import check_writable
+    from ectopy.watching.plan import Plan, limits_named
+
+    check_rim(None, report)
+    if save_baseline is not None:
+        check_writable(save_baseline)
+    if json:
+        require_json()
+    limits = limits_named(limit or ())
+    plan = Plan(recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle)
+    if plan.live:
+        if speed is not None or fast or from_s or to_s is not None:
+            raise SettingError("standard input comes as it comes: --speed, --fast, --from and --to are for recordings.")
+        inputs = _standard_input(plan, leads, chunk)
+    else:
+        if leads is not None:
+            raise SettingError("a recording names its leads: --leads is for standard input.")
+        if speed is not None and fast:
+            raise SettingError("choose between --speed and --fast.")
+        inputs = _replayed(plan, chunk, from_s, to_s, speed=None if fast else 1.0 if speed is None else speed)
+    if not _watch(plan, inputs, from_s, beats, json, report, save_baseline):
+        raise typer.Exit(130)
+
+
+def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[Input]:
+    import time
+
+    from ectopy.formats.leads import Stated
+    from ectopy.formats.lines import SampleLines
+    from ectopy.watching.sources import arriving, from_lines
+
+    if plan.sampling_rate_hz is None:
+        raise SettingError("standard input states no sampling rate: give it in Hz with --rate.")
+    names = [] if leads is None else [name.strip() for name in leads.split(",")]
+    lines = SampleLines(Stated(None, plan.unit), names, lambda text: print(f"ectopy: {text}", file=sys.stderr))
+    return from_lines(arriving(0), lines, plan.sampling_rate_hz, chunk_s, time.monotonic)
+
+
+def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, speed: float | None) -> Iterator[Input]:
+    import time
+
+    from ectopy.formats import read
+    from ectopy.watching.sources import from_recording, paced
+
+    recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit)
+    if not 0 <= from_s < recording.duration_s:
+        raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {from_s:g}.")
+    if to_s is not None and not to_s > from_s:
+        raise SettingError(f"--to must be more than --from, {from_s:g} s, not {to_s:g}.")
+    chunks = from_recording(recording, chunk_s, to_s)
+    return chunks if speed is None else paced(chunks, speed, from_s, time.monotonic, time.sleep)
+
+
+def _watch(
+    plan: Plan,
+    inputs: Iterator[Input],
+    from_s: float,
+    beats: bool,
+    json: bool,
+    report: Path | None,
+    save_baseline: Path | None,
+) -> bool:
+    """Watch until the end and say what was; False where a person ended it."""
+    from ectopy import batch, console
+    from ectopy.console.watch import detector_text, event_json, event_text, summary_table
+    from ectopy.detector.patient import PatientNormal
+    from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState
+    from ectopy.monitor.alarms import active
+    from ectopy.watching import watch
+    from ectopy.watching.album import Album
+    from ectopy.watching.tally import Tally
+
+    limits, digest = plan.watched_limits(), batch.digest(plan.bundle)
+    monitor = Monitor.of(batch.load_detector(plan.bundle), plan.learning_s)
+    state = MonitorState(limits, None if plan.baseline is None else PatientNormal.load(plan.baseline))
+    screen = console.screen("-" if json else None)
+    tally, album = Tally(), Album(from_s)
+    finished = False
+    try:
+        for step in watch(monitor, state, inputs):
+            state = step.state
+            told = [event for event in step.events if event.at_s >= from_s]
+            tally.take(told)
+            if report:
+                album.take(step)
+            for event in told:
+                replay = plan.replay(event) if isinstance(event, AlarmChanged) else None
+                if json:
+                    print(event_json(event, digest, replay), flush=True)
+                elif beats or not isinstance(event, BeatJudged):
+                    screen.print(event_text(event, replay))
+        finished = True
+    except KeyboardInterrupt:
+        screen.print("Ended by hand.")
+    signal = state.signal
+    if signal is None:
+        return finished
+    normal = signal.detection.baseline.text
+    detector = detector_text(plan.bundle, digest)
+    span_s = (from_s, max(state.clock_s, from_s))
+    screen.print(summary_table(plan.name, span_s, tally, active(state.alarms), normal, detector))
+    if report:
+        from ectopy.report.alarms import Watched, alarm_report
+
+        album.close()
+        segment = signal.segment
+        watched = Watched(
+            plan.name, *span_s, segment.rate_hz, segment.leads, limits, normal, plan.bundle, digest, plan.replay
+        )
+        alarm_report(report, watched, tally, album)
+        screen.print(f"Wrote {report}.")
+    if save_baseline:
+        if state.normal is None:
+            raise DataError(f"{plan.name}: {normal}")
+        state.normal.save(save_baseline)
+        screen.print(f"Wrote {save_baseline}.")
+    return finished

@@ -48,7 +48,8 @@ _RATE_HZ = 250
 _CHUNK_S = 0.5
 _RECORDINGS = 5
 _SHIFT_S, _MOST_SHIFTED_S = 1.7, 60.0
-_LESSON_S, _LEARNING_S = 90.0, 60.0
+LEARNING_S = 60.0
+_LESSON_S = 90.0
 _DRAIN_S = 30.0
 _GRAIN_S = 0.02
 
@@ -246,14 +247,14 @@ class _MeasuredStore(Store):
 
 def _work(job: _Job) -> _Done:
     senders = _senders(job)
-    monitor = Monitor.of(load_ambulatory(), _LEARNING_S)
+    monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     with _MeasuredStore.open(job.store) as store:
         store.watch = watch = _Watch()
         hub = Hub(store, monitor, station=f"benchmark {job.worker}", patients=())
         for sender in senders:
             hub.admit(sender.name)
         if not job.learning:
-            normals = [_normal(monitor, signal) for signal in np.load(job.signals, mmap_mode="r")]
+            normals = [learned(monitor, signal) for signal in np.load(job.signals, mmap_mode="r")]
             for number, sender in enumerate(senders):
                 normal = normals[(job.worker + number * job.workers) % _RECORDINGS]
                 hub.submit(sender.name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
@@ -286,7 +287,8 @@ def _senders(job: _Job) -> list[_Sender]:
     return senders
 
 
-def _normal(monitor: Monitor, signal: NDArray[np.float32]) -> PatientNormal | None:
+def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientNormal | None:
+    """A patient's normal from the first minute and a half of a signal at 250 Hz."""
     state = MonitorState()
     lesson = Recording(np.array(signal[: round(_LESSON_S * _RATE_HZ)]), _RATE_HZ, ("MLII", "V1"))
     for chunk in chunks(lesson, _CHUNK_S):

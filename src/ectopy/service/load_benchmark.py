@@ -19,13 +19,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
 import numpy as np
+from numpy.typing import NDArray
 
+from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
-from ectopy.monitor import Chunk
+from ectopy.monitor import Action, Chunk, Monitor, Order
 from ectopy.service.access import Scope, Visitors
+from ectopy.service.benchmark import LEARNING_S, learned
+from ectopy.service.hub import Hub
 from ectopy.service.load_process import Job, patients
 from ectopy.service.storage import Store
 
@@ -34,10 +37,9 @@ Progress = Callable[[int, int, str], None]
 MOST_DEVICES, MOST_VIEWERS = 1000, 100
 SHORTEST_S, LONGEST_S = 5.0, 3600.0
 
-_LEARNING_S = 30.0
 _WARM_S = 60.0
 _RECORDINGS = 5
-_SIGNAL_S, _MOST_SHIFTED_S = 600.0, 60.0
+_SIGNAL_S, _MOST_SHIFTED_S = 600.0, 90.0
 _STOP_S = 30.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -117,13 +119,12 @@ def benchmark_service(
     with TemporaryDirectory() as folder:
         home = Path(folder)
         tell(0, 3, "signals")
-        signals = home / "signals.npy"
-        np.save(signals, _signals(seconds))
-        key = _key(home)
+        signals = _signals(seconds)
+        np.save(home / "signals.npy", signals)
+        key = _prepared(home, signals, devices)
         with _served(home) as (process, url):
-            _admit(url, key, devices)
             tell(1, 3, f"{devices} devices, {viewers} viewers")
-            job = Job(url.replace("http", "ws", 1), key, devices, viewers, seconds, str(signals))
+            job = Job(url.replace("http", "ws", 1), key, devices, viewers, seconds, str(home / "signals.npy"))
             tally, watch = _stream(job, process.pid)
         tell(2, 3, "what is stored")
         lost, doubled = _compared(home, tally["acknowledged"])
@@ -144,8 +145,9 @@ def benchmark_service(
     )
 
 
-def _signals(seconds: float) -> np.ndarray:
+def _signals(seconds: float) -> NDArray[np.float32]:
     length_s = min(seconds, _SIGNAL_S) + _MOST_SHIFTED_S
+    # A patient's normal is learned from them, too.
     drawn = [
         simulate_recording(length_s, rate_bpm=60.0 + 8 * number, ectopic={"V": 0.02, "A": 0.01}, random_state=number)
         for number in range(_RECORDINGS)
@@ -155,8 +157,17 @@ def _signals(seconds: float) -> np.ndarray:
     return np.tile(signals, (1, int(np.ceil((seconds + _MOST_SHIFTED_S) / length_s)), 1))
 
 
-def _key(home: Path) -> str:
+def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
+    """Patients whose normals are known, as they are in a ward most of the time; and a key."""
+    monitor = Monitor.of(load_ambulatory(), LEARNING_S)
+    normals = [learned(monitor, signal) for signal in signals]
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
+        hub = Hub(store, monitor)
+        for number, name in enumerate(patients(devices)):
+            hub.admit(name)
+            normal = normals[number % len(normals)]
+            hub.submit(name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
+        hub.turn()
         _, secret = Visitors(store.access).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret
 
@@ -165,7 +176,7 @@ def _key(home: Path) -> str:
 def _served(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server as a process, and where it answers."""
     command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", "0"]
-    environment = os.environ | {"ECTOPY_LEARNING_S": str(_LEARNING_S), "ECTOPY_REQUESTS_PER_MINUTE": "1000000"}
+    environment = os.environ | {"ECTOPY_LEARNING_S": str(LEARNING_S), "ECTOPY_REQUESTS_PER_MINUTE": "1000000"}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     with process:
@@ -180,12 +191,6 @@ def _served(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
                 process.wait(_STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _admit(url: str, key: str, devices: int) -> None:
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False) as http:
-        for name in patients(devices):
-            http.post("/api/patients", json={"patient": name}).raise_for_status()
 
 
 class _Watch:

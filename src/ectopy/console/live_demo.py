@@ -68,11 +68,12 @@ def run_live_demo(port: int | None = None) -> None:
     with TemporaryDirectory(prefix="ectopy-demo-") as folder:
         settings = load_settings(home=Path(folder), port=_port() if port is None else port, learning_s=_LEARNING_S)
         app = create_app(settings)
-        tasks = set()
+        tasks: set[asyncio.Task[object]] = set()
 
         def ready(server: Server) -> None:
             tasks.add(asyncio.create_task(stream_for_ever(app.state.ward, recordings)))
-            webbrowser.open(f"{server.address}/#key={app.state.first_key}")
+            address = f"{server.address}/#key={app.state.first_key}"
+            tasks.add(asyncio.create_task(asyncio.to_thread(webbrowser.open, address)))
 
         run(app, settings, ready)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 _MOST_NAMES = 10_000
@@ -32,20 +33,22 @@ class Buckets:
 
     def __init__(self, per_minute: float, most: float) -> None:
         self._per_s, self._most = per_minute / 60.0, most
+        self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, name: str, now_s: float) -> float:
-        """Take one out; 0, or in how many seconds there is one again. Time must not run backwards."""
-        bucket = self._buckets.get(name)
-        if bucket is None:
-            self._make_room(now_s)
-            bucket = self._buckets[name] = _Bucket(self._most, now_s)
-        bucket.left = min(bucket.left + (now_s - bucket.at_s) * self._per_s, self._most)
-        bucket.at_s = now_s
-        if bucket.left < 1.0:
-            return (1.0 - bucket.left) / self._per_s
-        bucket.left -= 1.0
-        return 0.0
+        """Take one out; 0, or in how many seconds there is one again."""
+        with self._lock:
+            bucket = self._buckets.get(name)
+            if bucket is None:
+                self._make_room(now_s)
+                bucket = self._buckets[name] = _Bucket(self._most, now_s)
+            bucket.left = min(bucket.left + max(now_s - bucket.at_s, 0.0) * self._per_s, self._most)
+            bucket.at_s = now_s
+            if bucket.left < 1.0:
+                return (1.0 - bucket.left) / self._per_s
+            bucket.left -= 1.0
+            return 0.0
 
     def _make_room(self, now_s: float) -> None:
         """A full bucket is as good as none."""

@@ -253,7 +253,7 @@ class TrendStep:
     time : float
         When it begins, seconds since 1970.
     beats, abnormal, ectopic, unreadable : int
-        How many there are, and are judged so; ectopic = with a hint.
+        How many there are, and are judged so; ectopic = ventricular- or supraventricular-like.
     interval_s : float or None
         Mean RR interval of those that have one.
     """

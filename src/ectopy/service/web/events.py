@@ -55,7 +55,9 @@ async def events(
     if after is None:
         after = await asyncio.to_thread(ward.store.newest_event)
     await asyncio.to_thread(audit.saw, caller.name, "watched events", patient or "")
-    return StreamingResponse(_events(ward, after, patient, kind), media_type="text/event-stream")
+    # A proxy that collects what it passes on would hold up alarms.
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(ward, after, patient, kind), media_type="text/event-stream", headers=headers)
 
 
 async def _events(ward: Ward, after: int, patient: str | None, kinds: Sequence[str]) -> AsyncIterator[bytes]:

@@ -106,12 +106,7 @@ async def send_chunks(
     form = _FORMS.get(kind)
     if form is None:
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
-    body = await request.body()
-    received = ward.clock()
-    if len(body) <= _SMALL_BYTES:
-        found = read(body, form, received)
-    else:
-        found = await asyncio.to_thread(read, body, form, received)
+    found = await _read(await request.body(), form, ward.clock())
     ward.state(patient)
     await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
     refused = await _send(ward, patient, found)
@@ -156,7 +151,7 @@ class _Device:
                 if self._unanswered >= MOST_UNANSWERED:
                     await self._end(_TOO_MANY, f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
                     return
-                self._take(message.get("bytes"), message.get("text"))
+                await self._take(message.get("bytes"), message.get("text"))
         finally:
             answering.cancel()
 
@@ -173,10 +168,10 @@ class _Device:
         await self._say({"refused": f"{why}."})
         await self._socket.close(code, why)
 
-    def _take(self, content: bytes | None, text: str | None) -> None:
+    async def _take(self, content: bytes | None, text: str | None) -> None:
         form: Form = "json" if content is None else "msgpack"
         try:
-            found = read((text or "").encode() if content is None else content, form, self._ward.clock())
+            found = await _read((text or "").encode() if content is None else content, form, self._ward.clock())
         except DataError as error:
             self._unanswered += 1
             self._refuse(None, error)
@@ -213,6 +208,13 @@ class _Device:
         again = isinstance(error, StorageError)
         answer = {"sequence": sequence, "refused": str(error), "again": again}
         self._answers.put_nowait({**answer, **_wanted(self._ward, self._patient)})
+
+
+async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
+    """What was sent; what is large is read by a thread, so that nobody else waits."""
+    if len(content) <= _SMALL_BYTES:
+        return read(content, form, received)
+    return await asyncio.to_thread(read, content, form, received)
 
 
 class _Wanted(TypedDict):

@@ -46,9 +46,8 @@ async def live(
 
 async def _until_closed(socket: WebSocket, viewer: Viewer) -> None:
     """What a viewer says is not listened to."""
-    with suppress(WebSocketDisconnect):
-        while True:
-            await socket.receive_text()
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
     viewer.close()
 
 

@@ -1,0 +1,119 @@
+"""What the service alone asks of the store, on both kinds of database: keys, sessions, arrivals, trends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.errors import DataError
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, Monitor, MonitorState, chunks
+from ectopy.service.storage import Stepped, Store
+
+NOW = 1_767_225_600.0
+ECTOPIC = ("ventricular-like", "supraventricular-like")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store.open(database_url) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def watched() -> list[tuple[Stepped, ...]]:
+    """A minute with an asystole: what was sent each second, and what came of it."""
+    monitor, state, first = Monitor.of(load_ambulatory(), 30.0), MonitorState(), 1
+    steps = []
+    recording = simulate_recording(60, ectopic={"V": 0.1}, episodes=[Episode("asystole", 45, 8)], random_state=2)
+    for chunk in chunks(recording):
+        given = replace(chunk, received=NOW + chunk.received)
+        state, events = monitor.step(state, given)
+        steps.append((Stepped("anna", first, (given,), events, state.epoch or 0.0),))
+        first += 1
+    return steps
+
+
+@pytest.fixture
+def filled(store: Store, watched: list[tuple[Stepped, ...]]) -> Store:
+    store.enrol("anna", NOW)
+    store.enrol("berta", NOW)
+    for steps in watched:
+        store.write(steps)
+    return store
+
+
+def said(watched: list[tuple[Stepped, ...]], kind: type) -> list[Event]:
+    return [event for steps in watched for step in steps for event in step.events if isinstance(event, kind)]
+
+
+def test_a_key_is_found_by_its_digest_until_it_is_removed(store: Store):
+    access = store.access
+    one = access.add_key("one", "d1", ("send", "view"), NOW)
+    other = access.add_key("other", "d2", ("administer",), NOW + 1)
+    assert access.keys() == [one, other]
+    assert access.key("d1") == one
+    assert access.key("d3") is None
+    assert access.remove_key(one.id) == one
+    assert access.key("d1") is None
+    with pytest.raises(DataError, match="no key"):
+        access.remove_key(one.id)
+
+
+def test_a_session_lasts_until_its_time_its_end_or_that_of_its_key(store: Store):
+    access = store.access
+    key = access.add_key("one", "d1", ("view",), NOW)
+    access.open_session("s1", key.id, NOW, NOW + 10)
+    access.open_session("s2", key.id, NOW, NOW + 10)
+    assert access.session("s1", NOW + 9.9) == key
+    assert access.session("s1", NOW + 10) is None
+    access.close_session("s1")
+    assert access.session("s1", NOW) is None
+    assert access.session("s2", NOW) == key
+    access.remove_key(key.id)
+    assert access.session("s2", NOW) is None
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-10, 100), (10.5, 20.5), (20, 20.9), (61, 70), (-5, 0.5), (1, 2)])
+def test_chunks_are_found_by_when_they_came(filled: Store, start: float, stop: float):
+    found = filled.arrivals("anna", NOW + start, NOW + stop)
+    expected = [second for second in range(1, 61) if start <= second < stop]
+    assert [one.received - NOW for one in found] == expected
+    assert [one.position for one in found] == [250 * (second - 1) for second in expected]
+    assert filled.arrivals("berta", NOW + start, NOW + stop) == []
+
+
+def test_a_trend_counts_every_beat_once(filled: Store, watched: list[tuple[Stepped, ...]]):
+    beats = said(watched, BeatJudged)
+    steps = filled.trend("anna", NOW - 0.5, NOW + 100, 7.0)
+    assert sum(step.beats for step in steps) == len(beats)
+    assert sum(step.abnormal for step in steps) == sum(beat.verdict == "ABNORMAL" for beat in beats)
+    assert sum(step.ectopic for step in steps) == sum(beat.hint in ECTOPIC for beat in beats) > 0
+    stored = filled.beats("anna", NOW - 0.5, NOW + 100)
+    for step in steps:
+        inside = [one.beat for one in stored if step.time <= one.time < step.time + 7.0]
+        known = [beat.interval_s for beat in inside if beat.interval_s is not None]
+        assert step.beats == len(inside)
+        assert step.interval_s == (pytest.approx(np.mean(known)) if known else None)
+    assert filled.trend("berta", NOW, NOW + 100, 7.0) == []
+
+
+def test_the_worst_beats_have_the_highest_scores(filled: Store, watched: list[tuple[Stepped, ...]]):
+    scores = sorted((beat.score for beat in said(watched, BeatJudged) if beat.verdict == "ABNORMAL"), reverse=True)
+    found = filled.worst_beats("anna", NOW - 10, NOW + 100, 3)
+    assert [one.beat.score for one in found] == scores[:3]
+
+
+def test_an_alarm_is_told_with_all_that_happened_to_it(filled: Store, watched: list[tuple[Stepped, ...]]):
+    changes = said(watched, AlarmChanged)
+    number = next(one.transition.alarm.number for one in changes if one.transition.alarm.condition == "asystole")
+    found = filled.alarm_events("anna", number)
+    assert [one.event.number for one in found] == [
+        one.number for one in changes if one.transition.alarm.number == number
+    ]
+    assert filled.alarm_events("anna", 99) == []
+    assert filled.newest_event() == filled.events(0, limit=10_000)[-1].id

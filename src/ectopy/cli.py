@@ -10,6 +10,7 @@ import typer
 
 from ectopy import __version__
 from ectopy.cli_alarms import alarms_app, what_if
+from ectopy.cli_service import serve
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
@@ -39,6 +40,7 @@ app.add_typer(fetch_app, name="fetch")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(alarms_app, name="alarms")
 app.command("what-if")(what_if)
+app.command()(serve)
 
 Data = Annotated[
     str,

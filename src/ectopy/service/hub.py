@@ -21,7 +21,7 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.folding import Folded, fold
-from ectopy.service.keeping import Keeper, Receipt, Turn
+from ectopy.service.keeping import Keeper, Listener, Receipt, Turn
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
 from ectopy.service.storage import Restored, Stepped, Store
@@ -83,6 +83,8 @@ class Hub:
         Whom to go on with; None = everybody in the store.
     room_bytes : int
         How much may wait to be taken; and how much, once taken, to be stored.
+    listener : callable
+        Hears of steps once they are stored.
 
     Raises
     ------
@@ -103,10 +105,11 @@ class Hub:
         station: str = STATION,
         patients: Iterable[str] | None = None,
         room_bytes: int = 2**28,
+        listener: Listener = lambda steps: None,
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
         self._station, self._room = station, room_bytes
-        self._keeper = Keeper(store, room_bytes, self._wake)
+        self._keeper = Keeper(store, room_bytes, self._wake, listener)
         outboxes = (store.outbox, self._keeper.memory)
         self._couriers = [Courier(outbox, targets, clock) for outbox in outboxes] if targets else []
         self._lock = threading.Lock()

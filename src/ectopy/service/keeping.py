@@ -20,6 +20,9 @@ _PATIENCE_S = 5.0
 
 _log = logging.getLogger(__name__)
 
+Listener = Callable[[Sequence[Stepped]], None]
+"""Hears of steps once they are stored, in the thread that stores them: it must be quick."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -105,6 +108,8 @@ class Keeper:
         How much may wait to be stored.
     wake : callable
         Called when there are messages to deliver.
+    listener : callable
+        Called with the steps that have been stored.
 
     Attributes
     ----------
@@ -113,8 +118,8 @@ class Keeper:
         Why the store takes nothing; empty while it does.
     """
 
-    def __init__(self, store: Store, room_bytes: int, wake: Callable[[], None]) -> None:
-        self._store, self._room, self._wake = store, room_bytes, wake
+    def __init__(self, store: Store, room_bytes: int, wake: Callable[[], None], listener: Listener) -> None:
+        self._store, self._room, self._wake, self._listener = store, room_bytes, wake, listener
         self.memory = MemoryOutbox()
         self.away = ""
         self._error = ""
@@ -224,6 +229,10 @@ class Keeper:
             self._answers += turn.answers
         for step in steps:
             self._stored += step.deliveries
+        try:
+            self._listener(steps)
+        except Exception:
+            _log.exception("who listens to what is stored has failed")
 
     def _write_apart(self, steps: Sequence[Stepped]) -> list[Stepped]:
         """Store the steps of each patient by themselves, for those of one cannot be stored; the others."""

@@ -14,6 +14,7 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.inputs import Action, Input
 from ectopy.monitor.monitor import MonitorState
 from ectopy.service.storage import reading, retention, tables
+from ectopy.service.storage.access import StoredAccess
 from ectopy.service.storage.database import Database
 from ectopy.service.storage.outbox import StoredOutbox
 from ectopy.service.storage.records import (
@@ -46,12 +47,14 @@ class Store:
     Attributes
     ----------
     outbox : StoredOutbox
+    access : StoredAccess
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._writer = Writer(database)
         self.outbox = StoredOutbox(database)
+        self.access = StoredAccess(database)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -237,6 +240,11 @@ class Store:
         """
         with self._database.reading() as connection:
             return reading.read_events(connection, after, patient, kinds, limit)
+
+    def newest_event(self) -> int:
+        """Id of the event but beats that was stored last; 0 = there is none."""
+        with self._database.reading() as connection:
+            return connection.execute(sa.select(sa.func.max(tables.events.c.id))).scalar_one() or 0
 
     # Alarms
 

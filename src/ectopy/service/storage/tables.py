@@ -192,6 +192,25 @@ audit = sa.Table(
     sa.Column("detail", Prose, nullable=False),
 )
 
+# A key is a random secret of 256 bits, and only its SHA-256 is kept; so is that of a session's cookie.
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("id", Counter, primary_key=True),
+    sa.Column("name", Prose, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("scopes", sa.Text, nullable=False, comment="separated by blanks"),
+    sa.Column("created", sa.Double, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("key_id", Counter, sa.ForeignKey("keys.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("expires", sa.Double, nullable=False),
+)
+
 deliveries = sa.Table(
     "deliveries",
     metadata,

@@ -1,0 +1,40 @@
+"""Keys and other secrets, and what a key allows."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from enum import StrEnum
+
+_PREFIX = "ectopy_"
+_BYTES = 32
+
+
+class Scope(StrEnum):
+    """What a key allows; `ADMINISTER` allows the others too."""
+
+    SEND = "send"
+    VIEW = "view"
+    ACKNOWLEDGE = "acknowledge"
+    ADMINISTER = "administer"
+
+
+def mint() -> str:
+    """A new key: ``ectopy_`` and 43 characters from 256 random bits.
+
+    Examples
+    --------
+    >>> len(mint())
+    50
+    """
+    return _PREFIX + secrets.token_urlsafe(_BYTES)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret; random bits need no slow hash."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+def derived(secret: str, purpose: str) -> str:
+    """Another secret, from which the first one cannot be told."""
+    return digest(f"{purpose}:{secret}")

@@ -1,0 +1,94 @@
+"""Who is asking: the holder of a key, or a browser that has signed in with one."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ectopy.service.access.keys import Scope, derived, digest, mint
+from ectopy.service.storage.access import StoredAccess, StoredKey
+
+SESSION_S = 12 * 3600.0
+
+_CSRF = "csrf"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking.
+
+    Attributes
+    ----------
+    key : int
+        Id of the key.
+    name : str
+        Of the key.
+    scopes : frozenset of Scope
+    csrf : str or None
+        What a browser has to show before it changes something; None for who shows a key.
+    """
+
+    key: int
+    name: str
+    scopes: frozenset[Scope]
+    csrf: str | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key allows this."""
+        return scope in self.scopes or Scope.ADMINISTER in self.scopes
+
+
+class Visitors:
+    """Knows callers by what they show.
+
+    Parameters
+    ----------
+    stored : StoredAccess
+    clock : callable
+        Gives seconds since 1970.
+    """
+
+    def __init__(self, stored: StoredAccess, clock: Callable[[], float] = time.time) -> None:
+        self._stored, self._clock = stored, clock
+
+    def new_key(self, name: str, scopes: frozenset[Scope]) -> tuple[StoredKey, str]:
+        """A new key, and its secret, which nobody can tell again."""
+        secret = mint()
+        known = tuple(sorted(str(scope) for scope in scopes))
+        return self._stored.add_key(name, digest(secret), known, self._clock()), secret
+
+    def first_key(self) -> str | None:
+        """A key that allows everything, where there is none yet; its secret."""
+        if self._stored.keys():
+            return None
+        _, secret = self.new_key("first key", frozenset({Scope.ADMINISTER}))
+        return secret
+
+    def by_key(self, secret: str) -> Caller | None:
+        """Who shows a key."""
+        found = self._stored.key(digest(secret))
+        return None if found is None else _caller(found)
+
+    def by_session(self, cookie: str) -> Caller | None:
+        """Who has signed in."""
+        found = self._stored.session(digest(cookie), self._clock())
+        return None if found is None else _caller(found, derived(cookie, _CSRF))
+
+    def sign_in(self, secret: str) -> tuple[Caller, str] | None:
+        """Begin a session; who it is, and the cookie."""
+        key = self._stored.key(digest(secret))
+        if key is None:
+            return None
+        cookie, now = secrets.token_urlsafe(32), self._clock()
+        self._stored.open_session(digest(cookie), key.id, now, now + SESSION_S)
+        return _caller(key, derived(cookie, _CSRF)), cookie
+
+    def sign_out(self, cookie: str) -> None:
+        """End a session."""
+        self._stored.close_session(digest(cookie))
+
+
+def _caller(key: StoredKey, csrf: str | None = None) -> Caller:
+    return Caller(key.id, key.name, frozenset(map(Scope, key.scopes)), csrf)

@@ -1,0 +1,57 @@
+"""What viewers are sent while they look: signals as bytes, beats and summaries as JSON.
+
+Bytes are one frame or several of them, back to back. A frame is the length of its header as little-endian uint32, the
+header as JSON, filled up with blanks so that both together are a multiple of four bytes, and int16 samples, lead after
+lead for each sample, filled up with zeros in the same way. Header::
+
+    {"patient": "bed 3", "stream": "", "position": 15000, "time": 1767225600.0, "rate_hz": 250.0,
+     "leads": ["MLII", "V1"], "samples": 125, "microvolt_per_count": 5.0}
+
+A sample of -32768 is none. Text is a JSON list of objects, each with a ``type``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from ectopy.formats.leads import millivolt
+from ectopy.monitor import Chunk
+from ectopy.service.feed import Frame
+from ectopy.wire import counts
+
+MICROVOLT_PER_COUNT = 5.0
+
+
+def signal_frame(patient: str, chunk: Chunk, time: float) -> bytes:
+    """The samples of a chunk, the first of them at `time`."""
+    head = {
+        "patient": patient,
+        "stream": chunk.stream,
+        "position": chunk.position,
+        "time": time,
+        "rate_hz": chunk.sampling_rate_hz,
+        "leads": chunk.leads,
+        "samples": len(chunk.signal),
+        "microvolt_per_count": MICROVOLT_PER_COUNT,
+    }
+    header = msgspec.json.encode(head)
+    header += b" " * (-len(header) % 4)
+    scale = (millivolt(chunk.unit) or np.nan) * 1000.0 / MICROVOLT_PER_COUNT
+    samples = counts(chunk.signal, scale).tobytes()
+    return b"".join((struct.pack("<I", len(header)), header, samples, bytes(-len(samples) % 4)))
+
+
+def text_frame(kind: str, content: Mapping[str, object]) -> str:
+    """An object of this type."""
+    return msgspec.json.encode({"type": kind, **content}).decode()
+
+
+def together(frames: Sequence[Frame]) -> tuple[bytes, str]:
+    """Frames as one message of bytes and one of text; empty where there is none of a kind."""
+    signals = b"".join(frame for frame in frames if isinstance(frame, bytes))
+    texts = [frame for frame in frames if isinstance(frame, str)]
+    return signals, f"[{','.join(texts)}]" if texts else ""

@@ -1,0 +1,128 @@
+"""Settings of the service: what is told on the command line, then the environment, then the file ``ectopy.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from ectopy.detector.patient import LEARNING_S
+from ectopy.errors import SettingError
+from ectopy.service.place import home
+
+FILE = "ectopy.toml"
+PORT = 8765
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(BaseSettings):
+    """How the service runs.
+
+    Attributes
+    ----------
+    home : Path
+        Folder of its data, in which ``ectopy.toml`` lies.
+    host : str
+        Address to listen at; only this machine reaches the usual one.
+    port : int
+        0 = any that is free.
+    store : str or None
+        URL of the database; None = an SQLite file in `home`.
+    tls_certificate, tls_key : Path or None
+        Files in PEM; with both the service speaks TLS.
+    targets : Path or None
+        File with the receivers of alarms; see `ectopy.service.notify.load_targets`.
+    learning_s : float
+        How long a patient's normal is learned from, 10 to 3600 s.
+    keep_days : float or None
+        How long samples and beats are kept; None = for ever.
+    keep_gb : float or None
+        How many gigabytes of samples are kept at most.
+    requests_per_minute : int
+        Of one key from one address.
+    failures_per_minute : int
+        Of one address: requests with a wrong key.
+    request_bytes : int
+        Size of a request, and of a message from a device.
+    upload_bytes : int
+        Size of an upload of recordings.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ECTOPY_", extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=home)
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = PORT
+    store: str | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    targets: Path | None = None
+    learning_s: Annotated[float, Field(ge=10, le=3600)] = LEARNING_S
+    keep_days: Annotated[float, Field(gt=0)] | None = 30.0
+    keep_gb: Annotated[float, Field(gt=0)] | None = 20.0
+    requests_per_minute: Annotated[int, Field(ge=1)] = 6000
+    failures_per_minute: Annotated[int, Field(ge=1)] = 10
+    request_bytes: Annotated[int, Field(ge=1024, le=2**26)] = 4 * 2**20
+    upload_bytes: Annotated[int, Field(ge=1024)] = 512 * 2**20
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags before environment before file."""
+        given = init_settings().get("home")
+        file = (home() if given is None else Path(given)) / FILE
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    @property
+    def tls(self) -> bool:
+        """Whether the service speaks TLS."""
+        return self.tls_certificate is not None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches the service."""
+        return self.host in _LOOPBACK
+
+    @property
+    def store_url(self) -> str:
+        """URL of the database."""
+        given = self.store
+        if given is None:
+            return f"sqlite:///{self.home / 'ectopy.db'}"
+        return given if "://" in given else f"sqlite:///{given}"
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings of this machine; flags that are None were not given.
+
+    Raises
+    ------
+    SettingError
+        If a setting is unknown, or not what it may be.
+    """
+    try:
+        settings = Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingError(f"the setting '{name}': {first['msg']}.") from error
+    except (SettingsError, OSError, ValueError) as error:
+        raise SettingError(f"the settings cannot be read: {error}.") from error
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise SettingError("TLS needs both files: give 'tls_certificate' and 'tls_key'.")
+    return settings

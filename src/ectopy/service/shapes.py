@@ -1,0 +1,462 @@
+"""What the service says, as JSON: the shapes, and how they are made from what the rooms below know.
+
+``..._time`` and ``time`` are seconds since 1970, ``..._s`` seconds; positions count the samples of a stream.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
+
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Noticed, QualityChanged, Refused, codec
+from ectopy.monitor import alarm as monitor_alarm
+from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.events import Evidence
+from ectopy.service.advice import ADVICE
+from ectopy.service.standing import Standing
+from ectopy.service.storage import AuditEntry, StoredEvent, Waveform
+from ectopy.service.storage.access import StoredKey
+from ectopy.statements import STATEMENTS
+
+STATEMENT = " ".join(STATEMENTS)
+
+
+def _like(**example: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+_ALARM = {
+    "patient": "bed 3",
+    "number": 7,
+    "condition": "ventricular tachycardia",
+    "title": "Ventricular tachycardia",
+    "type": "SP",
+    "priority": "high",
+    "phase": "start",
+    "state": "active",
+    "inactivation": "enabled",
+    "text": "9 ventricular-like beats in a row at 152.1 per minute; above 100 is a tachycardia.",
+    "value": 152.1,
+    "limit": 100.0,
+    "unit": "/min",
+    "since_time": 1767225600.5,
+    "onset_time": 1767225603.0,
+    "ended_time": None,
+    "level": 0,
+    "acknowledged_by": "",
+    "acknowledged_until_time": None,
+    "advice": ADVICE["ventricular tachycardia"],
+    "statement": STATEMENT,
+}
+
+
+class AlarmShape(TypedDict):
+    """An alarm as it stands; words of the IHE profile Alert Communication Management."""
+
+    __pydantic_config__ = _like(**_ALARM)  # type: ignore[misc]
+
+    patient: str
+    number: int
+    condition: str
+    title: str
+    type: str
+    priority: str
+    phase: str
+    state: str
+    inactivation: str
+    text: str
+    value: float | None
+    limit: float | None
+    unit: str
+    since_time: float
+    onset_time: float
+    ended_time: float | None
+    level: int
+    acknowledged_by: str
+    acknowledged_until_time: float | None
+    advice: str
+    statement: str
+
+
+class SummaryShape(TypedDict):
+    """How a patient is; `alarm` is the most urgent of the `alarms` that are active or latched."""
+
+    __pydantic_config__ = _like(  # type: ignore[misc]
+        patient="bed 3",
+        name="Anna",
+        state="alarm",
+        heart_rate_bpm=152.1,
+        quality={"MLII": "good", "V1": "noisy"},
+        last_sample_time=1767225604.0,
+        alarm=_ALARM,
+        alarms=1,
+        audio_paused_until_time=None,
+    )
+
+    patient: str
+    name: str
+    state: str
+    heart_rate_bpm: float | None
+    quality: dict[str, str]
+    last_sample_time: float | None
+    alarm: AlarmShape | None
+    alarms: int
+    audio_paused_until_time: float | None
+
+
+class BaselineShape(TypedDict):
+    """The patient's normal: what beats are compared with."""
+
+    known: bool
+    learning: bool
+    doubtful: bool
+    text: str
+    beats: int | None
+    leads: list[str]
+    template: list[list[float]] | None
+
+
+class DetailShape(SummaryShape):
+    """How a patient is, and how they are watched."""
+
+    profile: str
+    limits: dict[str, float | None]
+    baseline: BaselineShape
+    leads: list[str]
+    rate_hz: float | None
+    stream: str
+    wanted: int | None
+
+
+class BeatShape(TypedDict):
+    """A judged beat."""
+
+    __pydantic_config__ = _like(  # type: ignore[misc]
+        time=1767225600.5,
+        position=15000,
+        interval_s=0.41,
+        verdict="abnormal",
+        score=9.1,
+        threshold=3.2,
+        hint="ventricular-like",
+        reason="Its shape is unlike the patient's usual beats.",
+        p_value=0.001,
+    )
+
+    time: float
+    position: int
+    interval_s: float | None
+    verdict: str
+    hint: str
+    score: float | None
+    threshold: float | None
+    p_value: float | None
+    reason: str
+
+
+class WaveformShape(TypedDict):
+    """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
+
+    __pydantic_config__ = _like(  # type: ignore[misc]
+        patient="bed 3",
+        stream="",
+        rate_hz=250.0,
+        leads=["MLII"],
+        start_time=1767225600.0,
+        position=15000,
+        samples=[[0.01, 0.02, None]],
+    )
+
+    patient: str
+    stream: str
+    rate_hz: float
+    leads: list[str]
+    start_time: float
+    position: int
+    samples: list[list[float | None]]
+
+
+class TrendShape(TypedDict):
+    """Beats counted in steps; `time` is where each step begins, and steps without beats are left out."""
+
+    time: list[float]
+    heart_rate_bpm: list[float | None]
+    beats: list[int]
+    abnormal: list[int]
+    ectopic: list[int]
+    unreadable: list[int]
+
+
+class PictureShape(TypedDict):
+    """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead."""
+
+    beat: BeatShape
+    leads: list[str]
+    rate_hz: float
+    samples: list[list[float]]
+    reconstruction: list[list[float]]
+    error: list[list[float]]
+
+
+class EvidenceShape(TypedDict):
+    """The beats on which an alarm rests: millivolt at 180 Hz, by beat and lead."""
+
+    beat_time: list[float]
+    leads: list[str]
+    rate_hz: float
+    samples: list[list[list[float]]]
+    reconstruction: list[list[list[float]]]
+    error: list[list[list[float]]]
+
+
+class TransitionShape(TypedDict):
+    """Something that has happened to an alarm."""
+
+    time: float
+    change: str
+    who: str
+    why: str
+    state: str
+    inactivation: str
+    level: int
+    text: str
+    digest: str
+
+
+class AlarmDetailShape(AlarmShape):
+    """An alarm with everything that explains it."""
+
+    definition: str
+    source: str
+    evidence: EvidenceShape | None
+    history: list[TransitionShape]
+    log_whole: bool
+    strip: WaveformShape | None
+    replay: str
+    software: str
+    bundle: str
+
+
+class EventShape(TypedDict):
+    """Something that was said of a patient; the other keys depend on the kind."""
+
+    id: int
+    kind: str
+    patient: str
+    time: float
+
+
+class KeyShape(TypedDict):
+    """A key, without its secret."""
+
+    __pydantic_config__ = _like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0)  # type: ignore[misc]
+
+    id: int
+    name: str
+    scopes: list[str]
+    created_time: float
+
+
+class NewKeyShape(KeyShape):
+    """A new key, with its secret, which is shown this once."""
+
+    key: str
+
+
+class AuditShape(TypedDict):
+    """Who did or saw what."""
+
+    time: float
+    who: str
+    what: str
+    patient: str
+    detail: str
+
+
+SHAPE_RATE_HZ = 180.0
+"""Of single beats, as they are judged."""
+
+
+def alarm(patient: str, origin: float, one: monitor_alarm.Alarm) -> AlarmShape:
+    """An alarm; `origin` is the time of stream second 0."""
+    condition = CONDITIONS[one.condition]
+    until_s = one.acknowledged_until_s
+    return AlarmShape(
+        patient=patient,
+        number=one.number,
+        condition=condition.code,
+        title=condition.title,
+        type=one.kind.value,
+        priority=one.priority.name.lower(),
+        phase=one.phase.value,
+        state=one.state.value,
+        inactivation=one.inactivation.value,
+        text=one.latest.text,
+        value=number(one.latest.value),
+        limit=number(one.latest.limit),
+        unit=condition.unit,
+        since_time=origin + one.present_s,
+        onset_time=origin + one.raised_s,
+        ended_time=None if one.ended_s is None else origin + one.ended_s,
+        level=one.level,
+        acknowledged_by=one.acknowledged_by,
+        acknowledged_until_time=None if until_s is None else origin + until_s,
+        advice=ADVICE[condition.code],
+        statement=STATEMENT,
+    )
+
+
+def summary(patient: str, name: str, state: MonitorState, standing: Standing) -> SummaryShape:
+    """How a patient is."""
+    alarms, paused_s = standing.alarms, state.alarms.audio_paused_until_s
+    rate = standing.heart_rate_bpm
+    return SummaryShape(
+        patient=patient,
+        name=name,
+        state=standing.word.value,
+        heart_rate_bpm=None if rate is None else round(rate, 1),
+        quality=standing.quality,
+        last_sample_time=standing.last_sample_time,
+        alarm=alarm(patient, standing.origin, alarms[0]) if alarms else None,
+        alarms=len(alarms),
+        audio_paused_until_time=None if paused_s is None else standing.origin + paused_s,
+    )
+
+
+def detail(brief: SummaryShape, state: MonitorState) -> DetailShape:
+    """How a patient is, and how they are watched."""
+    segment = None if state.signal is None else state.signal.segment
+    limits = asdict(state.limits)
+    return DetailShape(
+        **brief,
+        profile=limits.pop("profile"),
+        limits=limits,
+        baseline=_baseline(state),
+        leads=[] if segment is None else list(segment.leads),
+        rate_hz=None if segment is None else segment.rate_hz,
+        stream="" if segment is None else segment.stream,
+        wanted=None if segment is None else segment.wanted,
+    )
+
+
+def _baseline(state: MonitorState) -> BaselineShape:
+    normal = state.normal
+    detection = None if state.signal is None else state.signal.detection
+    return BaselineShape(
+        known=normal is not None,
+        learning=detection is None or detection.learning,
+        doubtful=detection is not None and detection.baseline.doubtful,
+        text="" if detection is None else detection.baseline.text,
+        beats=None if normal is None else normal.beats,
+        leads=[] if normal is None else list(normal.leads),
+        template=None if normal is None else np.round(normal.template, 4).tolist(),
+    )
+
+
+def beat(time: float, judged: BeatJudged) -> BeatShape:
+    """A judged beat and when it was."""
+    return BeatShape(
+        time=time,
+        position=judged.position,
+        interval_s=number(judged.interval_s),
+        verdict=judged.verdict,
+        hint=judged.hint,
+        score=number(judged.score),
+        threshold=number(judged.threshold),
+        p_value=number(judged.p_value),
+        reason=judged.reason,
+    )
+
+
+def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> WaveformShape:
+    """A stretch of signal, to the microvolt."""
+    return WaveformShape(
+        patient=patient,
+        stream=stream,
+        rate_hz=found.sampling_rate_hz,
+        leads=list(found.leads),
+        start_time=start_time,
+        position=found.position,
+        samples=lists(found.signal.T),
+    )
+
+
+def evidence(origin: float, one: Evidence) -> EvidenceShape:
+    """The beats on which an alarm rests."""
+    return EvidenceShape(
+        beat_time=(one.beats_s + origin).tolist(),
+        leads=list(one.leads),
+        rate_hz=SHAPE_RATE_HZ,
+        samples=lists(one.samples),
+        reconstruction=lists(one.reconstruction),
+        error=lists(one.error),
+    )
+
+
+def transition(time: float, one: monitor_alarm.Transition) -> TransitionShape:
+    """Something that has happened to an alarm."""
+    return TransitionShape(
+        time=time,
+        change=one.change,
+        who=one.who,
+        why=one.why,
+        state=one.alarm.state.value,
+        inactivation=one.alarm.inactivation.value,
+        level=one.alarm.level,
+        text=one.alarm.latest.text,
+        digest=one.digest,
+    )
+
+
+def event(stored: StoredEvent) -> dict[str, Any]:
+    """Something that was said of a patient, with the keys of an `EventShape`."""
+    facts = {"patient": stored.patient, "time": stored.time}
+    return {"id": stored.id, "kind": codec.kind_of(stored.event), **facts, **_facts(stored)}
+
+
+def _facts(stored: StoredEvent) -> dict[str, Any]:
+    one: Event = stored.event
+    match one:
+        case AlarmChanged():
+            origin = stored.time - one.at_s
+            entry = one.transition
+            return {
+                "change": entry.change,
+                "who": entry.who,
+                "why": entry.why,
+                "alarm": alarm(stored.patient, origin, entry.alarm),
+            }
+        case QualityChanged():
+            return {"lead": one.lead, "word": one.word, "index": one.index}
+        case Noticed():
+            return {"subject": one.subject, "text": one.text}
+        case Refused():
+            return {"reason": one.reason}
+        case BeatJudged():
+            return dict(beat(stored.time, one))
+
+
+def key(one: StoredKey) -> KeyShape:
+    """A key, without its secret."""
+    return KeyShape(id=one.id, name=one.name, scopes=list(one.scopes), created_time=one.created)
+
+
+def audit(entry: AuditEntry) -> AuditShape:
+    """Who did or saw what."""
+    return AuditShape(time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail)
+
+
+def number(value: float | None) -> float | None:
+    """A number, or none; JSON has no NaN."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def lists(array: NDArray[np.floating]) -> Any:
+    """Numbers to three places; NaN becomes null where msgspec writes it."""
+    return np.round(array.astype(np.float64), 3).tolist()

@@ -1,0 +1,102 @@
+"""Keys and sessions, in tables of the store; of secrets only their digests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ectopy.errors import DataError
+from ectopy.service.storage import tables
+from ectopy.service.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key, without its secret.
+
+    Attributes
+    ----------
+    id : int
+    name : str
+    scopes : tuple of str
+    created : float
+        Seconds since 1970.
+    """
+
+    id: int
+    name: str
+    scopes: tuple[str, ...]
+    created: float
+
+
+_KEY = (tables.keys.c.id, tables.keys.c.name, tables.keys.c.scopes, tables.keys.c.created)
+
+
+class StoredAccess:
+    """Who may do what. Every method is one transaction and raises `StorageError` if the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_key(self, name: str, digest: str, scopes: tuple[str, ...], now: float) -> StoredKey:
+        """Keep a new key."""
+        row = {"name": name, "digest": digest, "scopes": " ".join(scopes), "created": now}
+        with self._database.writing() as connection:
+            statement = sa.insert(tables.keys).values(row).returning(tables.keys.c.id)
+            return StoredKey(connection.execute(statement).scalar_one(), name, scopes, now)
+
+    def keys(self) -> list[StoredKey]:
+        """All keys, the oldest first."""
+        with self._database.reading() as connection:
+            return [_key(row) for row in connection.execute(sa.select(*_KEY).order_by(tables.keys.c.id))]
+
+    def key(self, digest: str) -> StoredKey | None:
+        """The key whose secret has this digest."""
+        with self._database.reading() as connection:
+            row = connection.execute(sa.select(*_KEY).where(tables.keys.c.digest == digest)).one_or_none()
+        return None if row is None else _key(row)
+
+    def remove_key(self, number: int) -> StoredKey:
+        """Forget a key, and the sessions that were opened with it.
+
+        Raises
+        ------
+        DataError
+            If there is none of this id.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(sa.select(*_KEY).where(tables.keys.c.id == number)).one_or_none()
+            if row is None:
+                raise DataError(f"there is no key {number}; list the keys to see which there are.")
+            connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.key_id == number))
+            connection.execute(sa.delete(tables.keys).where(tables.keys.c.id == number))
+        return _key(row)
+
+    def open_session(self, digest: str, key: int, now: float, expires: float) -> None:
+        """Keep a session, and forget those that are over."""
+        columns = tables.sessions.c
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(tables.sessions).where(columns.expires <= now))
+            connection.execute(sa.insert(tables.sessions).values(digest=digest, key_id=key, expires=expires))
+
+    def session(self, digest: str, now: float) -> StoredKey | None:
+        """The key with which a session was opened, while it lasts."""
+        columns = tables.sessions.c
+        query = (
+            sa.select(*_KEY)
+            .join_from(tables.sessions, tables.keys)
+            .where(columns.digest == digest, columns.expires > now)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _key(row)
+
+    def close_session(self, digest: str) -> None:
+        """Forget a session."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.digest == digest))
+
+
+def _key(row: sa.Row[tuple[int, str, str, float]]) -> StoredKey:
+    return StoredKey(row.id, row.name, tuple(row.scopes.split()), row.created)

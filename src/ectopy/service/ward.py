@@ -1,0 +1,267 @@
+"""The ward: everybody who is watched, for all who ask about them, and the order of those who may give one.
+
+The hub runs in a thread of its own. What it has stored comes to the event loop, and from there to those who look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+
+from ectopy.errors import DataError, EctopyError, SettingError
+from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState
+from ectopy.service import shapes
+from ectopy.service.feed import Feed, Viewer
+from ectopy.service.frames import signal_frame, text_frame
+from ectopy.service.hub import STATION, Hub
+from ectopy.service.keeping import Receipt
+from ectopy.service.notify import Target
+from ectopy.service.standing import active_alarms, standing
+from ectopy.service.storage import Stepped, Store, StoredAlarm
+
+_SUMMARIES_S = 1.0
+_ANSWER_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class NotFoundError(DataError):
+    """There is no such patient, alarm or other thing."""
+
+
+class RefusedError(EctopyError):
+    """The monitor has not taken an order; one sentence says why."""
+
+
+class Ward:
+    """Everybody who is watched.
+
+    Parameters
+    ----------
+    store : Store
+    monitor : Monitor
+    bundle : str
+        SHA-256 of the detector's bundle.
+    targets : sequence of Target
+        Who hears of alarms.
+    clock : callable
+        Gives seconds since 1970.
+
+    Attributes
+    ----------
+    store : Store
+    feed : Feed
+    bundle : str
+
+    Raises
+    ------
+    StorageError
+        If the store fails.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        monitor: Monitor,
+        bundle: str,
+        targets: Sequence[Target] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store, self.bundle, self.clock = store, bundle, clock
+        self.monitor = monitor
+        self.feed = Feed()
+        self._hub = Hub(store, monitor, targets, bundle, clock, listener=self._stored)
+        self._names = {one.patient: one.name for one in store.patients()}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._teller: asyncio.Task[None] | None = None
+        self._told: dict[str, str] = {}
+
+    async def begin(self) -> None:
+        """Begin to watch."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        self._teller = asyncio.create_task(self._tell_summaries())
+
+    async def end(self) -> None:
+        """Store what has come, and stop watching."""
+        self.feed.close()
+        if self._teller is not None:
+            self._teller.cancel()
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+    @property
+    def watching(self) -> bool:
+        """Whether the hub runs."""
+        return self._thread.is_alive() and not self._stop.is_set()
+
+    # Patients
+
+    def admit(self, patient: str, name: str = "", limits: Limits | None = None) -> None:
+        """Begin to watch a patient, or give one who is watched another name.
+
+        Raises
+        ------
+        SettingError
+            If `patient` is no name.
+        DataError
+            If what is stored of the patient is damaged.
+        StorageError
+            If the store fails.
+        """
+        self._hub.admit(patient, name, limits)
+        self._names[patient] = name
+
+    def patients(self) -> tuple[str, ...]:
+        """Everybody who is watched."""
+        return self._hub.patients()
+
+    def knows(self, patient: str) -> bool:
+        """Whether the patient is watched."""
+        return patient in self._names and patient != STATION
+
+    def state(self, patient: str) -> MonitorState:
+        """What is known of a patient now; of the hub itself by the name of its station.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        """
+        try:
+            return self._hub.state(patient)
+        except SettingError as error:
+            raise NotFoundError(str(error)) from error
+
+    def summary(self, patient: str) -> shapes.SummaryShape:
+        """How a patient is now.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        """
+        state = self.state(patient)
+        return shapes.summary(patient, self._names.get(patient, ""), state, standing(state, self.clock()))
+
+    def active_alarms(self) -> list[StoredAlarm]:
+        """All alarms that are active or latched, of the hub itself too, from memory: they are told without a store."""
+        found = []
+        for patient in (STATION, *self._hub.patients()):
+            state = self._hub.state(patient)
+            found += [StoredAlarm(patient, state.epoch or 0.0, one) for one in active_alarms(state)]
+        return found
+
+    # Inputs
+
+    def submit(self, patient: str, chunk: Chunk) -> Future[Receipt]:
+        """Hand in samples; see `Hub.submit`.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        DataError, StorageError
+        """
+        if not self.knows(patient):
+            raise NotFoundError(f"nobody called {patient!r} is watched; admit the patient first.")
+        return self._hub.submit(patient, chunk)
+
+    async def send(self, patient: str, chunk: Chunk) -> Receipt:
+        """Hand in samples; the receipt comes when they are safe.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        DataError
+            If they are not taken as they are.
+        StorageError
+            If they could not be stored; send them again.
+        """
+        return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk)), _ANSWER_S)
+
+    async def order(self, patient: str, action: Action) -> None:
+        """Give an order, and wait until it is carried out and stored; its time is now.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        RefusedError
+            If the monitor does not take it.
+        StorageError
+            If it could not be stored.
+        """
+        self.state(patient)
+        future = self._hub.submit(patient, replace(action, now=self.clock()))
+        receipt = await asyncio.wait_for(asyncio.wrap_future(future), _ANSWER_S)
+        if receipt.refused:
+            raise RefusedError(receipt.refused[0])
+
+    # Those who look
+
+    def look(self, viewer: Viewer) -> None:
+        """Send to a viewer, beginning with how everybody is."""
+        self.feed.join(viewer)
+        for patient in self._hub.patients():
+            if viewer.wants(patient):
+                viewer.put(text_frame("summary", self.summary(patient)))
+
+    def _stored(self, steps: Sequence[Stepped]) -> None:
+        """By the thread that stores."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._publish, steps)
+
+    def _publish(self, steps: Sequence[Stepped]) -> None:
+        told = False
+        for step in steps:
+            told = told or not all(isinstance(event, BeatJudged) for event in step.events)
+            if self.feed.wanted(step.patient):
+                self._publish_step(step)
+        if told:
+            self.feed.tell()
+
+    def _publish_step(self, step: Stepped) -> None:
+        for given in step.inputs:
+            if isinstance(given, Chunk):
+                self.feed.publish(step.patient, lambda chunk=given: self._signal_frame(step, chunk))  # type: ignore[misc]
+        for event in step.events:
+            if isinstance(event, BeatJudged):
+                self.feed.publish(step.patient, lambda beat=event: _beat_frame(step, beat))  # type: ignore[misc]
+
+    def _signal_frame(self, step: Stepped, chunk: Chunk) -> bytes:
+        signal = self._hub.state(step.patient).signal
+        if signal is not None and signal.segment.continued_by(chunk):
+            begins = step.origin + signal.segment.second(chunk.position)
+        else:
+            begins = chunk.received - len(chunk.signal) / chunk.sampling_rate_hz
+        return signal_frame(step.patient, chunk, begins)
+
+    async def _tell_summaries(self) -> None:
+        while True:
+            await asyncio.sleep(_SUMMARIES_S)
+            try:
+                self._tell_changes()
+            except Exception:
+                _log.exception("summaries could not be told")
+
+    def _tell_changes(self) -> None:
+        for patient in self._hub.patients():
+            if self.feed.wanted(patient):
+                text = text_frame("summary", self.summary(patient))
+                if self._told.get(patient) != text:
+                    self._told[patient] = text
+                    self.feed.publish(patient, lambda text=text: text)  # type: ignore[misc]
+
+
+def _beat_frame(step: Stepped, event: BeatJudged) -> str:
+    return text_frame("beat", {"patient": step.patient, **shapes.beat(step.origin + event.beat_s, event)})

@@ -1,0 +1,153 @@
+"""At the door: who is asking, how often, and whether a page of somebody else makes a browser ask.
+
+All of it happens before a body is read.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from fastapi import Depends, Security
+from fastapi.security import APIKeyCookie, HTTPBearer, SecurityScopes
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+from starlette.websockets import WebSocket
+
+from ectopy.errors import StorageError
+from ectopy.service.access import Buckets, Caller, Scope, Visitors
+from ectopy.service.settings import Settings
+from ectopy.service.web.errors import DeniedError, problem
+
+COOKIE = "ectopy_session"
+CSRF_HEADER = "x-csrf-token"
+SIGN_IN = "/api/session"
+
+_CALLER = "ectopy.caller"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_BURST_S = 10.0
+
+
+class Door:
+    """Lets nobody through to ``/api`` and ``/metrics`` who is not known; as ASGI middleware.
+
+    Parameters
+    ----------
+    app : ASGI application
+    visitors : Visitors
+    settings : Settings
+    """
+
+    def __init__(self, app: ASGIApp, visitors: Visitors, settings: Settings) -> None:
+        self._app, self._visitors = app, visitors
+        per_minute = settings.requests_per_minute
+        self._requests = Buckets(per_minute, max(per_minute * _BURST_S / 60.0, 1.0))
+        self._failures = Buckets(settings.failures_per_minute, settings.failures_per_minute)
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            await self._look_at(connection)
+        except DeniedError as error:
+            response = error.response()
+        except StorageError as error:
+            response = problem(503, str(error), {"Retry-After": "1"})
+        else:
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(response)
+        else:
+            await response(scope, receive, send)
+
+    async def _look_at(self, connection: HTTPConnection) -> None:
+        encoding = connection.headers.get("content-encoding", "identity")
+        if encoding.strip().lower() not in ("", "identity"):
+            raise DeniedError(415, "a body must not be compressed; send it as it is.")
+        path: str = connection.scope["path"]
+        if not (path == "/api" or path.startswith("/api/") or path == "/metrics"):
+            return
+        address = connection.client.host if connection.client else ""
+        connection.scope["ectopy.failed"] = lambda: self._take(self._failures, address)
+        if path == SIGN_IN and connection.scope.get("method") == "POST":
+            self._take(self._requests, address)
+            _check_origin(connection, needed=False)
+            return
+        caller = await self._caller(connection)
+        if caller is None:
+            self._take(self._failures, address)
+            raise DeniedError(
+                401, "sign in, or send a key: 'Authorization: Bearer KEY'.", {"WWW-Authenticate": "Bearer"}
+            )
+        self._take(self._requests, f"{caller.key} {address}")
+        if caller.csrf is not None:
+            _check_same_site(connection, caller.csrf)
+        connection.scope[_CALLER] = caller
+
+    async def _caller(self, connection: HTTPConnection) -> Caller | None:
+        scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return await anyio.to_thread.run_sync(self._visitors.by_key, secret.strip())
+        cookie = connection.cookies.get(COOKIE)
+        return None if cookie is None else await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
+
+    def _take(self, buckets: Buckets, name: str) -> None:
+        wait_s = buckets.take(name, time.monotonic())
+        if wait_s:
+            headers = {"Retry-After": str(math.ceil(wait_s))}
+            raise DeniedError(429, f"too many requests; try again in {wait_s:.0f} s.", headers)
+
+
+def _check_same_site(connection: HTTPConnection, csrf: str) -> None:
+    if connection.scope["type"] == "websocket":
+        _check_origin(connection, needed=True)
+    elif connection.scope["method"] not in _SAFE and connection.headers.get(CSRF_HEADER) != csrf:
+        raise DeniedError(403, f"a browser that changes something sends the header {CSRF_HEADER}, as its session says.")
+
+
+def _check_origin(connection: HTTPConnection, needed: bool) -> None:
+    origin = connection.headers.get("origin")
+    if origin is None and not needed:
+        return
+    if origin is None or urlsplit(origin).netloc != connection.headers.get("host"):
+        raise DeniedError(403, "a page of another site cannot do this.")
+
+
+_BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A key: `ectopy_` and 43 characters.")
+_SESSION = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session")
+
+
+async def visitor(
+    connection: HTTPConnection,
+    wanted: SecurityScopes,
+    _key: Annotated[object, Depends(_BEARER)],
+    _cookie: Annotated[object, Depends(_SESSION)],
+) -> Caller:
+    """Who is asking, if the key allows what the route needs.
+
+    Raises
+    ------
+    DeniedError
+        401 or 403.
+    """
+    caller: Caller | None = connection.scope.get(_CALLER)
+    if caller is None:
+        raise DeniedError(401, "sign in, or send a key: 'Authorization: Bearer KEY'.", {"WWW-Authenticate": "Bearer"})
+    needed = [Scope(name) for name in wanted.scopes]
+    if needed and not any(caller.may(scope) for scope in needed):
+        raise DeniedError(403, f"this key does not allow it; it needs the scope {' or '.join(needed)}.")
+    return caller
+
+
+Known = Annotated[Caller, Security(visitor)]
+Viewing = Annotated[Caller, Security(visitor, scopes=[Scope.VIEW])]
+Sending = Annotated[Caller, Security(visitor, scopes=[Scope.SEND])]
+Acknowledging = Annotated[Caller, Security(visitor, scopes=[Scope.ACKNOWLEDGE])]
+Administering = Annotated[Caller, Security(visitor, scopes=[Scope.ADMINISTER])]

@@ -1,0 +1,100 @@
+"""Errors as answers: a status and one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+from typing_extensions import TypedDict
+
+from ectopy.errors import EctopyError, StorageError
+from ectopy.service.ward import NotFoundError, RefusedError
+
+_INTERNAL = "the service has failed at this; who runs it finds the reason in its log."
+
+
+class Problem(TypedDict):
+    """Why something was not done, in one sentence."""
+
+    detail: str
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": description}
+    for status, description in {
+        401: "No key, or one that is not known.",
+        403: "The key does not allow it.",
+        404: "There is no such thing.",
+        409: "The monitor does not take the order.",
+        413: "The body is too large.",
+        415: "The body is encoded, or of another kind.",
+        422: "What was sent cannot be taken as it is.",
+        429: "Too often; the header Retry-After says when again.",
+        503: "The store does not answer; try again.",
+    }.items()
+}
+
+
+class DeniedError(Exception):
+    """A request that is answered with a status, one sentence, and headers."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+    def response(self) -> Response:
+        """The answer."""
+        return problem(self.status, self.detail, self.headers)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """An answer that says what is wrong."""
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of Ectopy in one way, on HTTP and on a WebSocket that is not open yet."""
+    for kind in (DeniedError, EctopyError, RequestValidationError, HTTPException, TimeoutError, Exception):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(connection: HTTPConnection, error: Exception) -> Response:
+    response = _response(error)
+    if isinstance(connection, WebSocket):
+        await connection.send_denial_response(response)
+    return response
+
+
+def _response(error: Exception) -> Response:
+    match error:
+        case DeniedError():
+            return error.response()
+        case NotFoundError():
+            return problem(404, str(error))
+        case RefusedError():
+            return problem(409, str(error))
+        case StorageError():
+            return problem(503, str(error), {"Retry-After": "1"})
+        case TimeoutError():
+            return problem(
+                503, "this was not stored in time; look whether it was, and try again.", {"Retry-After": "1"}
+            )
+        case EctopyError():
+            return problem(422, str(error))
+        case RequestValidationError():
+            return problem(422, _sentence(error))
+        case HTTPException():
+            return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+    return problem(500, _INTERNAL)
+
+
+def _sentence(error: RequestValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}."

@@ -1,0 +1,97 @@
+"""Patients: how they are, and how they are watched."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field
+
+from ectopy.errors import SettingError
+from ectopy.monitor import Action, Limits, Order
+from ectopy.service import shapes
+from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.parts import PatientPath, TheAudit, TheWard
+
+router = APIRouter(prefix="/api/patients", tags=["patients"])
+
+_OF_PATHS = set("/\\?#%")
+
+
+class NewPatient(BaseModel):
+    """Somebody to be watched; a name is for people, and is shown to all who may view."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3", "name": "Anna"}]})
+
+    patient: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(max_length=200)] = ""
+
+
+class NewLimits(BaseModel):
+    """Limits of a profile, and which of them are otherwise; those not named are the profile's own."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"profile": "ward", "limits": {"high_bpm": 120, "low_bpm": 45}}]},
+    )
+
+    profile: str
+    limits: dict[str, float | None] = {}
+    comment: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Comment(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "seen, patient is well"}]})
+
+    comment: Annotated[str, Field(max_length=1000)] = ""
+
+
+@router.get("")
+def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.SummaryShape]:
+    """Everybody who is watched, and how they are."""
+    audit.saw(caller.name, "listed patients")
+    return [ward.summary(patient) for patient in ward.patients()]
+
+
+@router.post("", status_code=201)
+def admit(ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]) -> shapes.SummaryShape:
+    """Begin to watch a patient, or give one who is watched another name."""
+    if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
+        raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
+    ward.admit(given.patient, given.name)
+    audit.did(caller.name, "admitted patient", given.patient)
+    return ward.summary(given.patient)
+
+
+@router.get("/{patient}")
+def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
+    """How a patient is, and how they are watched."""
+    brief = ward.summary(patient)
+    audit.saw(caller.name, "viewed patient", patient)
+    return shapes.detail(brief, ward.state(patient))
+
+
+@router.put("/{patient}/limits")
+async def set_limits(
+    ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[NewLimits, Body()]
+) -> shapes.DetailShape:
+    """Watch a patient by other limits from now on."""
+    known = {name: value for name, value in given.limits.items() if value is not None}
+    age, resting_bpm = known.get("age"), known.get("resting_bpm")
+    limits = Limits.of(given.profile, age, resting_bpm).changed(known)
+    action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
+    await ward.order(patient, action)
+    await audit.did_async(caller.name, "set limits", patient, given.comment)
+    return shapes.detail(ward.summary(patient), ward.state(patient))
+
+
+@router.post("/{patient}/relearn")
+async def relearn(
+    ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
+) -> shapes.DetailShape:
+    """Learn the patient's normal anew from now on; the present one serves until then."""
+    await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
+    await audit.did_async(caller.name, "ordered relearning", patient, given.comment)
+    return shapes.detail(ward.summary(patient), ward.state(patient))

@@ -1,0 +1,80 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Cookie, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from ectopy.service.access import Caller
+from ectopy.service.access.visitors import SESSION_S
+from ectopy.service.web.door import COOKIE, Known
+from ectopy.service.web.errors import DeniedError
+from ectopy.service.web.parts import TheAudit, TheSettings, TheVisitors
+
+router = APIRouter(prefix="/api/session", tags=["session"])
+
+
+class SignIn(BaseModel):
+    """A key."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"key": "ectopy_..."}]})
+
+    key: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Session(TypedDict):
+    """Who has signed in; `csrf` goes into the header X-CSRF-Token of whatever changes something."""
+
+    name: str
+    scopes: list[str]
+    csrf: str | None
+
+
+@router.post("")
+def sign_in(
+    request: Request,
+    response: Response,
+    given: Annotated[SignIn, Body()],
+    visitors: TheVisitors,
+    audit: TheAudit,
+    settings: TheSettings,
+) -> Session:
+    """Sign in with a key; the answer sets the cookie of the session, which lasts twelve hours."""
+    signed_in = visitors.sign_in(given.key)
+    if signed_in is None:
+        request.scope["ectopy.failed"]()
+        raise DeniedError(401, "this key is not known.")
+    caller, cookie = signed_in
+    audit.did(caller.name, "signed in")
+    response.set_cookie(
+        COOKIE, cookie, max_age=round(SESSION_S), httponly=True, samesite="strict", secure=settings.tls, path="/"
+    )
+    return _session(caller)
+
+
+@router.get("")
+def who(caller: Known) -> Session:
+    """Who is asking."""
+    return _session(caller)
+
+
+@router.delete("", status_code=204)
+def sign_out(
+    response: Response,
+    caller: Known,
+    visitors: TheVisitors,
+    audit: TheAudit,
+    cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None,
+) -> None:
+    """Sign out."""
+    if cookie is not None:
+        visitors.sign_out(cookie)
+        audit.did(caller.name, "signed out")
+    response.delete_cookie(COOKIE, path="/")
+
+
+def _session(caller: Caller) -> Session:
+    return Session(name=caller.name, scopes=sorted(caller.scopes), csrf=caller.csrf)

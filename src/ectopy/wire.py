@@ -1,0 +1,168 @@
+"""Chunks as devices send them: JSON that anybody can write, and msgpack with the samples as bytes.
+
+One message is an object, or a list of them. Its keys:
+
+``position``
+    Index of the first sample since the stream began.
+``sampling_rate_hz``, ``leads``, ``unit``, ``stream``, ``sent``
+    As in `ectopy.monitor.Chunk`; the unit is mV and the stream has no name where they are left out.
+``samples``
+    One row per sample, one number per lead; null where there is none. In msgpack also bytes: little-endian, lead after
+    lead for each sample; int16 where there is a ``gain``, float32 where there is none.
+``gain``
+    Counts of int16 per unit; -32768 is no sample.
+``sequence``
+    A number of the sender's own, which the answer repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError
+from ectopy.monitor.inputs import Chunk
+
+Form = Literal["json", "msgpack"]
+
+NO_SAMPLE = -32768
+"""Of int16: there is no sample."""
+
+MOST_AT_ONCE = 1000
+"""Messages in one list."""
+
+_SEQUENCES = 2**53
+
+
+class _Message(msgspec.Struct, omit_defaults=True):
+    """The keys of a message."""
+
+    position: int
+    sampling_rate_hz: float
+    leads: tuple[str, ...]
+    samples: list[list[float | None]] | bytes
+    unit: str = "mV"
+    stream: str = ""
+    sent: float | None = None
+    gain: float | None = None
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a message holds.
+
+    Attributes
+    ----------
+    chunk : Chunk
+    sequence : int or None
+        The sender's number of the message.
+    """
+
+    chunk: Chunk
+    sequence: int | None = None
+
+
+def read(content: bytes | str, form: Form, received: float) -> list[Sent]:
+    """Read one message, or a list of at most a thousand.
+
+    Parameters
+    ----------
+    content : bytes or str
+    form : {"json", "msgpack"}
+    received : float
+        When it came, seconds since 1970.
+
+    Raises
+    ------
+    DataError
+        If it is none, or its samples do not fit its leads; one sentence for the sender.
+    """
+    try:
+        found = (_FROM_JSON if form == "json" else _FROM_MSGPACK).decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"this is no chunk in {form}: {error}.") from error
+    messages = found if isinstance(found, list) else [found]
+    if len(messages) > MOST_AT_ONCE:
+        raise DataError(f"{len(messages)} chunks are too many; send at most {MOST_AT_ONCE} at a time.")
+    return [Sent(_chunk(message, received), _sequence(message)) for message in messages]
+
+
+def write(sent: Sent, form: Form, gain: float | None = None) -> bytes:
+    """One message.
+
+    Parameters
+    ----------
+    sent : Sent
+    form : {"json", "msgpack"}
+    gain : float or None
+        Counts per unit for int16 in msgpack, half the size of float32; samples beyond 32767 counts are cut off.
+    """
+    chunk = sent.chunk
+    message = _Message(
+        position=chunk.position,
+        sampling_rate_hz=chunk.sampling_rate_hz,
+        leads=chunk.leads,
+        samples=chunk.signal.tolist() if form == "json" else _bytes(chunk.signal, gain),
+        unit=chunk.unit,
+        stream=chunk.stream,
+        sent=chunk.sent,
+        gain=gain if form == "msgpack" else None,
+        sequence=sent.sequence,
+    )
+    return msgspec.json.encode(message) if form == "json" else msgspec.msgpack.encode(message)
+
+
+def counts(signal: NDArray[np.floating], gain: float) -> NDArray[np.int16]:
+    """Samples as int16, `gain` counts per unit; what is beyond 32767 counts is cut off, NaN is `NO_SAMPLE`."""
+    scaled = np.clip(np.rint(signal * gain), NO_SAMPLE + 1, -NO_SAMPLE - 1)
+    return np.where(np.isnan(scaled), NO_SAMPLE, scaled).astype("<i2")
+
+
+def _bytes(signal: NDArray[np.float32], gain: float | None) -> bytes:
+    return signal.astype("<f4", copy=False).tobytes() if gain is None else counts(signal, gain).tobytes()
+
+
+def _chunk(message: _Message, received: float) -> Chunk:
+    return Chunk(
+        position=message.position,
+        signal=_signal(message),
+        sampling_rate_hz=message.sampling_rate_hz,
+        leads=message.leads,
+        received=received,
+        sent=message.sent,
+        stream=message.stream,
+        unit=message.unit,
+    )
+
+
+def _sequence(message: _Message) -> int | None:
+    if message.sequence is not None and not 0 <= message.sequence < _SEQUENCES:
+        raise DataError("a sequence number counts messages from 0.")
+    return message.sequence
+
+
+def _signal(message: _Message) -> NDArray[np.float32]:
+    leads, samples = len(message.leads), message.samples
+    if isinstance(samples, list):
+        if any(len(row) != leads for row in samples):
+            raise DataError(f"every row of 'samples' needs {leads} numbers, one for each lead.")
+        with np.errstate(over="ignore"):  # what is no ECG the monitor refuses
+            return np.array(samples, np.float64).reshape(len(samples), leads).astype(np.float32)
+    size = 4 if message.gain is None else 2
+    if not leads or len(samples) % (size * leads):
+        raise DataError(f"{len(samples)} bytes are no samples of {leads} leads with {size} bytes each.")
+    if message.gain is None:
+        return np.frombuffer(samples, "<f4").reshape(-1, leads).astype(np.float32)
+    if not 0 < message.gain < float("inf"):
+        raise DataError(f"'gain' is how many counts are one {message.unit}, above 0, and not {message.gain:g}.")
+    found = np.frombuffer(samples, "<i2").reshape(-1, leads)
+    return np.where(found == NO_SAMPLE, np.float32(np.nan), found / np.float32(message.gain)).astype(np.float32)
+
+
+_FROM_JSON = msgspec.json.Decoder(list[_Message] | _Message)
+_FROM_MSGPACK = msgspec.msgpack.Decoder(list[_Message] | _Message)

@@ -40,10 +40,11 @@ export function toSignIn() {
   return new Promise(() => {});
 }
 
-/** Send files; `progress` hears of the share that is sent, 0 to 1. */
-export function upload(path, files, progress) {
+/** Send files and fields; `progress` hears of the share that is sent, 0 to 1. */
+export function upload(path, files, fields, progress) {
   return new Promise((resolve, reject) => {
     const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
     for (const file of files) form.append("files", file, file.name);
     const sending = new XMLHttpRequest();
     sending.open("POST", path);

@@ -67,12 +67,12 @@ class Sent:
     sequence: int | None = None
 
 
-def read(content: bytes | str, form: Form, received: float) -> list[Sent]:
+def read(content: bytes, form: Form, received: float) -> list[Sent]:
     """Read one message, or a list of at most a thousand.
 
     Parameters
     ----------
-    content : bytes or str
+    content : bytes
     form : {"json", "msgpack"}
     received : float
         When it came, seconds since 1970.

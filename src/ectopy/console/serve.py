@@ -5,6 +5,7 @@ from __future__ import annotations
 from ectopy.console import screen
 from ectopy.errors import SettingError
 from ectopy.service.access import Scope
+from ectopy.service.logs import log_as_json
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 from ectopy.service.web.app import create_app
@@ -21,8 +22,9 @@ def run(settings: Settings, new_key: bool = False) -> None:
     StorageError
         If the database cannot be opened.
     """
+    log_as_json()
     app = create_app(settings)
-    terminal = screen("-")
+    terminal = screen(None)
 
     def ready(server: Server) -> None:
         secret = app.state.first_key

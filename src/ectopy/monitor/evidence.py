@@ -44,14 +44,15 @@ def evidence_of(
     rows = np.flatnonzero(np.isin(beats_s, reading.beats_s))[-_SHOWN_BEATS:]
     if not len(rows):
         return None
-    samples, reconstruction = _compared(recent[rows], baseline, detector)
+    samples, reconstruction = compared(recent[rows], baseline, detector)
     samples, reconstruction = np.round(samples, 3), np.round(reconstruction, 3)
     return Evidence(beats_s[rows], leads, samples, reconstruction, np.abs(samples - reconstruction))
 
 
-def _compared(
+def compared(
     beats: CutBeats, baseline: Baseline, detector: Detector
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Beats, and what a normal beat would have been, each of shape (n, leads, 140), millivolt; see `Evidence`."""
     if baseline.normal is not None:
         samples = align(beats, baseline.normal, slice(None))
         return samples, np.broadcast_to(baseline.normal.template, samples.shape)

@@ -20,7 +20,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "couplet": "Look at the strip when there is time, and compare it with earlier ones.",
         "bigeminy": "Look at the strip when there is time, and compare it with earlier ones.",
         "irregular rhythm": "Look at the strip when there is time; a 12-lead ECG can tell what it is.",
-        "not this patient's normal": "Look at the beats when there is time; learn the normal anew if this is usual now.",
+        "not this patient's normal": "Look at the beats when there is time; learn the normal anew if this is usual.",
         "slow recovery": "Rest, and watch until the rate has come down.",
         "sudden drop": "Stop the effort, sit down, and see how the person is.",
         "ectopy with effort": "Reduce the effort, and have the strip looked at before the next one.",

@@ -51,7 +51,7 @@ class Viewer:
         self._come.set()
 
     async def take(self) -> tuple[list[Frame], int]:
-        """Everything that has come, once there is something, and how many frames were lost before; nothing = the end."""
+        """Everything that has come, once there is something, and how many were lost before; nothing = the end."""
         await self._come.wait()
         if self._open:
             self._come.clear()

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     targets : Path or None
         File with the receivers of alarms; see `ectopy.service.notify.load_targets`.
     learning_s : float
-        How long a patient's normal is learned from, 10 to 3600 s.
+        How long a patient's normal is learned from, 30 to 3600 s.
     keep_days : float or None
         How long samples and beats are kept; None = for ever.
     keep_gb : float or None
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     targets: Path | None = None
-    learning_s: Annotated[float, Field(ge=10, le=3600)] = LEARNING_S
+    learning_s: Annotated[float, Field(ge=30, le=3600)] = LEARNING_S
     keep_days: Annotated[float, Field(gt=0)] | None = 30.0
     keep_gb: Annotated[float, Field(gt=0)] | None = 20.0
     requests_per_minute: Annotated[int, Field(ge=1)] = 6000

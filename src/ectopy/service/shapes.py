@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Noticed, QualityChanged, Refused, codec
@@ -19,8 +20,9 @@ from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
 from ectopy.service.advice import ADVICE
+from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
-from ectopy.service.storage import AuditEntry, StoredEvent, Waveform
+from ectopy.service.storage import AuditEntry, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
@@ -56,10 +58,9 @@ _ALARM = {
 }
 
 
+@with_config(_like(**_ALARM))
 class AlarmShape(TypedDict):
     """An alarm as it stands; words of the IHE profile Alert Communication Management."""
-
-    __pydantic_config__ = _like(**_ALARM)  # type: ignore[misc]
 
     patient: str
     number: int
@@ -84,10 +85,8 @@ class AlarmShape(TypedDict):
     statement: str
 
 
-class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of the `alarms` that are active or latched."""
-
-    __pydantic_config__ = _like(  # type: ignore[misc]
+@with_config(
+    _like(
         patient="bed 3",
         name="Anna",
         state="alarm",
@@ -98,6 +97,9 @@ class SummaryShape(TypedDict):
         alarms=1,
         audio_paused_until_time=None,
     )
+)
+class SummaryShape(TypedDict):
+    """How a patient is; `alarm` is the most urgent of the `alarms` that are active or latched."""
 
     patient: str
     name: str
@@ -134,10 +136,8 @@ class DetailShape(SummaryShape):
     wanted: int | None
 
 
-class BeatShape(TypedDict):
-    """A judged beat."""
-
-    __pydantic_config__ = _like(  # type: ignore[misc]
+@with_config(
+    _like(
         time=1767225600.5,
         position=15000,
         interval_s=0.41,
@@ -148,6 +148,9 @@ class BeatShape(TypedDict):
         reason="Its shape is unlike the patient's usual beats.",
         p_value=0.001,
     )
+)
+class BeatShape(TypedDict):
+    """A judged beat."""
 
     time: float
     position: int
@@ -160,10 +163,8 @@ class BeatShape(TypedDict):
     reason: str
 
 
-class WaveformShape(TypedDict):
-    """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
-
-    __pydantic_config__ = _like(  # type: ignore[misc]
+@with_config(
+    _like(
         patient="bed 3",
         stream="",
         rate_hz=250.0,
@@ -172,6 +173,9 @@ class WaveformShape(TypedDict):
         position=15000,
         samples=[[0.01, 0.02, None]],
     )
+)
+class WaveformShape(TypedDict):
+    """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
 
     patient: str
     stream: str
@@ -252,10 +256,9 @@ class EventShape(TypedDict):
     time: float
 
 
+@with_config(_like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0))
 class KeyShape(TypedDict):
     """A key, without its secret."""
-
-    __pydantic_config__ = _like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0)  # type: ignore[misc]
 
     id: int
     name: str
@@ -384,6 +387,30 @@ def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> W
         start_time=start_time,
         position=found.position,
         samples=lists(found.signal.T),
+    )
+
+
+def trend(steps: Sequence[TrendStep]) -> TrendShape:
+    """Beats counted in steps."""
+    return TrendShape(
+        time=[step.time for step in steps],
+        heart_rate_bpm=[None if step.interval_s is None else round(60.0 / step.interval_s, 1) for step in steps],
+        beats=[step.beats for step in steps],
+        abnormal=[step.abnormal for step in steps],
+        ectopic=[step.ectopic for step in steps],
+        unreadable=[step.unreadable for step in steps],
+    )
+
+
+def picture(one: Picture) -> PictureShape:
+    """A beat beside what was expected."""
+    return PictureShape(
+        beat=beat(one.beat.time, one.beat.beat),
+        leads=list(one.leads),
+        rate_hz=SHAPE_RATE_HZ,
+        samples=lists(one.samples),
+        reconstruction=lists(one.reconstruction),
+        error=lists(np.abs(one.samples - one.reconstruction)),
     )
 
 

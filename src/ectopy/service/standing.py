@@ -62,7 +62,7 @@ def standing(state: MonitorState, now: float) -> Standing:
 
 
 def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
-    """Alarms that are active or latched, the most urgent first: by priority, active before latched, the newest first."""
+    """Alarms that are active or latched: by priority, active before latched, the newest first."""
     alarms = [course.alarm for course in state.alarms.courses.values() if course.alarm is not None]
     return tuple(sorted(alarms, key=lambda alarm: (-alarm.priority, alarm.state is not State.ACTIVE, -alarm.raised_s)))
 

@@ -25,7 +25,8 @@ from ectopy.service.standing import active_alarms, standing
 from ectopy.service.storage import Stepped, Store, StoredAlarm
 
 _SUMMARIES_S = 1.0
-_ANSWER_S = 30.0
+ANSWER_S = 30.0
+"""How long an answer of the store is waited for."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +56,10 @@ class Ward:
     Attributes
     ----------
     store : Store
-    feed : Feed
+    detector : Detector
     bundle : str
+    clock : callable
+    feed : Feed
 
     Raises
     ------
@@ -72,8 +75,7 @@ class Ward:
         targets: Sequence[Target] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.store, self.bundle, self.clock = store, bundle, clock
-        self.monitor = monitor
+        self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
         self.feed = Feed()
         self._hub = Hub(store, monitor, targets, bundle, clock, listener=self._stored)
         self._names = {one.patient: one.name for one in store.patients()}
@@ -186,7 +188,7 @@ class Ward:
         StorageError
             If they could not be stored; send them again.
         """
-        return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk)), _ANSWER_S)
+        return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk)), ANSWER_S)
 
     async def order(self, patient: str, action: Action) -> None:
         """Give an order, and wait until it is carried out and stored; its time is now.
@@ -202,7 +204,7 @@ class Ward:
         """
         self.state(patient)
         future = self._hub.submit(patient, replace(action, now=self.clock()))
-        receipt = await asyncio.wait_for(asyncio.wrap_future(future), _ANSWER_S)
+        receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
         if receipt.refused:
             raise RefusedError(receipt.refused[0])
 

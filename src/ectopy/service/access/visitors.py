@@ -66,6 +66,20 @@ class Visitors:
         _, secret = self.new_key("first key", frozenset({Scope.ADMINISTER}))
         return secret
 
+    def known_keys(self) -> list[StoredKey]:
+        """All keys."""
+        return self._stored.keys()
+
+    def remove_key(self, number: int) -> StoredKey:
+        """Make a key worthless, and end its sessions.
+
+        Raises
+        ------
+        DataError
+            If there is none of this id.
+        """
+        return self._stored.remove_key(number)
+
     def by_key(self, secret: str) -> Caller | None:
         """Who shows a key."""
         found = self._stored.key(digest(secret))

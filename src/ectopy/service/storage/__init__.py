@@ -1,6 +1,7 @@
 """Storage: what the service keeps in SQLite or PostgreSQL."""
 
 from ectopy.service.storage.records import (
+    Arrival,
     AuditEntry,
     Device,
     Forgotten,
@@ -11,11 +12,13 @@ from ectopy.service.storage.records import (
     StoredAlarm,
     StoredBeat,
     StoredEvent,
+    TrendStep,
     Waveform,
 )
 from ectopy.service.storage.store import Store
 
 __all__ = [
+    "Arrival",
     "AuditEntry",
     "Device",
     "Forgotten",
@@ -27,5 +30,6 @@ __all__ = [
     "StoredAlarm",
     "StoredBeat",
     "StoredEvent",
+    "TrendStep",
     "Waveform",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -98,5 +99,5 @@ class StoredAccess:
             connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.digest == digest))
 
 
-def _key(row: sa.Row[tuple[int, str, str, float]]) -> StoredKey:
+def _key(row: sa.Row[*tuple[Any, ...]]) -> StoredKey:
     return StoredKey(row.id, row.name, tuple(row.scopes.split()), row.created)

@@ -6,22 +6,27 @@ import heapq
 import json
 import math
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import millivolt
+from ectopy.judgement import Hint
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Phase, Transition
 from ectopy.monitor.events import AlarmChanged, BeatJudged
 from ectopy.monitor.inputs import Chunk, Input
 from ectopy.service.storage import tables
-from ectopy.service.storage.records import Restored, StoredAlarm, StoredBeat, StoredEvent, Waveform
+from ectopy.service.storage.records import Arrival, Restored, StoredAlarm, StoredBeat, StoredEvent, TrendStep, Waveform
 
 MOST_SAMPLES = 10_000_000
+
+_ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
 
 def patient_id(connection: sa.Connection, patient: str) -> int:
@@ -123,6 +128,80 @@ def read_beats(connection: sa.Connection, patient: str, start: float, stop: floa
     return [StoredBeat(row.time, _beat(row)) for row in rows]
 
 
+def read_worst_beats(
+    connection: sa.Connection, patient: str, start: float, stop: float, limit: int
+) -> list[StoredBeat]:
+    """The abnormal beats of a stretch of time with the highest scores; see `Store.worst_beats`."""
+    beat = tables.beats.c
+    rows = connection.execute(
+        sa.select(tables.beats)
+        .where(beat.patient_id == patient_id(connection, patient), beat.time >= start, beat.time < stop)
+        .where(beat.verdict == Verdict.ABNORMAL.value)
+        .order_by(sa.func.coalesce(beat.score, 0.0).desc(), beat.number)
+        .limit(limit)
+    )
+    return [StoredBeat(row.time, _beat(row)) for row in rows]
+
+
+def read_trend(connection: sa.Connection, patient: str, start: float, stop: float, step_s: float) -> list[TrendStep]:
+    """Beats counted in steps of time; see `Store.trend`."""
+    beat = tables.beats.c
+    step = sa.cast(sa.func.floor((beat.time - start) / step_s), sa.Integer).label("step")
+
+    def count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((condition, 1), else_=0))
+
+    rows = connection.execute(
+        sa.select(
+            step,
+            sa.func.count(),
+            count(beat.verdict == Verdict.ABNORMAL.value),
+            count(beat.hint.in_(_ECTOPIC)),
+            count(beat.verdict == Verdict.UNREADABLE.value),
+            sa.func.avg(beat.interval_s),
+        )
+        .where(beat.patient_id == patient_id(connection, patient), beat.time >= start, beat.time < stop)
+        .group_by(step)
+        .order_by(step)
+    )
+    return [TrendStep(start + number * step_s, *rest) for number, *rest in rows]
+
+
+def read_arrivals(connection: sa.Connection, patient: str, start: float, stop: float, limit: int) -> list[Arrival]:
+    """The first chunks that came from a time to before another; see `Store.arrivals`."""
+    number = patient_id(connection, patient)
+    chunk, layout = tables.waveforms.c, tables.streams.c
+    rows = connection.execute(
+        sa.select(layout.stream, layout.sampling_rate_hz, chunk.position, chunk.samples, chunk.received)
+        .join_from(tables.waveforms, tables.streams)
+        .where(chunk.patient_id == number, chunk.number >= _first_since(connection, number, start))
+        .order_by(chunk.number)
+        .limit(limit)
+    )
+    return [Arrival(*row) for row in takewhile(lambda row: row.received < stop, rows)]
+
+
+def _first_since(connection: sa.Connection, patient: int, time: float) -> int:
+    """Number of the first chunk of a patient that came at a time or later; chunks are numbered as they come."""
+    chunk = tables.waveforms.c
+    ends = sa.select(sa.func.min(chunk.number), sa.func.max(chunk.number)).where(chunk.patient_id == patient)
+    first, last = connection.execute(ends).one()
+    low, high = first or 0, (last or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(
+            sa.select(chunk.number, chunk.received)
+            .where(chunk.patient_id == patient, chunk.number >= middle)
+            .order_by(chunk.number)
+            .limit(1)
+        ).one_or_none()
+        if row is None or row.received >= time:
+            high = middle
+        else:
+            low = row.number + 1
+    return low
+
+
 def read_events(
     connection: sa.Connection, after: int, patient: str | None, kinds: Sequence[str], limit: int
 ) -> list[StoredEvent]:
@@ -180,6 +259,23 @@ def read_alarm_log(connection: sa.Connection, patient: str) -> list[Transition]:
         .order_by(log.number)
     )
     return [codec.decode(AlarmChanged, body).transition for body in connection.scalars(query)]
+
+
+def read_alarm_events(connection: sa.Connection, patient: str, number: int) -> list[StoredEvent]:
+    """All that ever happened to one alarm, in order."""
+    log, event = tables.alarm_log.c, tables.events.c
+    query = (
+        sa.select(event.id, event.time, event.body)
+        .join_from(
+            tables.alarm_log, tables.events, sa.and_(event.patient_id == log.patient_id, event.number == log.event)
+        )
+        .where(log.patient_id == patient_id(connection, patient), log.alarm == number)
+        .order_by(log.number)
+    )
+    return [
+        StoredEvent(row.id, patient, row.time, codec.decode(AlarmChanged, row.body))
+        for row in connection.execute(query)
+    ]
 
 
 def _leads(row: sa.Row[*tuple[Any, ...]]) -> tuple[str, ...]:

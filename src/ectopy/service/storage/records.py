@@ -220,3 +220,47 @@ class Forgotten:
     chunks: int
     beats: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Where a chunk lies in its stream, and when it came.
+
+    Attributes
+    ----------
+    stream : str
+    sampling_rate_hz : float
+    position : int
+        Of its first sample.
+    samples : int
+    received : float
+        Seconds since 1970.
+    """
+
+    stream: str
+    sampling_rate_hz: float
+    position: int
+    samples: int
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrendStep:
+    """The beats of a step of time.
+
+    Attributes
+    ----------
+    time : float
+        When it begins, seconds since 1970.
+    beats, abnormal, ectopic, unreadable : int
+        How many there are, and are judged so; ectopic = with a hint.
+    interval_s : float or None
+        Mean RR interval of those that have one.
+    """
+
+    time: float
+    beats: int
+    abnormal: int
+    ectopic: int
+    unreadable: int
+    interval_s: float | None

@@ -18,6 +18,7 @@ from ectopy.service.storage.access import StoredAccess
 from ectopy.service.storage.database import Database
 from ectopy.service.storage.outbox import StoredOutbox
 from ectopy.service.storage.records import (
+    Arrival,
     AuditEntry,
     Device,
     Forgotten,
@@ -28,6 +29,7 @@ from ectopy.service.storage.records import (
     StoredAlarm,
     StoredBeat,
     StoredEvent,
+    TrendStep,
     Waveform,
 )
 from ectopy.service.storage.writing import Writer, upsert
@@ -217,6 +219,39 @@ class Store:
         with self._database.reading() as connection:
             return reading.read_beats(connection, patient, start, stop)
 
+    def worst_beats(self, patient: str, start: float, stop: float, limit: int) -> list[StoredBeat]:
+        """The abnormal beats from a time to before another with the highest scores, the highest first.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_worst_beats(connection, patient, start, stop, limit)
+
+    def trend(self, patient: str, start: float, stop: float, step_s: float) -> list[TrendStep]:
+        """Beats from a time to before another, counted in steps; those without beats are left out.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_trend(connection, patient, start, stop, step_s)
+
+    def arrivals(self, patient: str, start: float, stop: float, limit: int = MOST_ROWS) -> list[Arrival]:
+        """The first chunks that came from a time to before another, in order.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_arrivals(connection, patient, start, stop, limit)
+
     def events(
         self, after: int = 0, patient: str | None = None, kinds: Sequence[str] = (), limit: int = MOST_ROWS
     ) -> list[StoredEvent]:
@@ -283,6 +318,17 @@ class Store:
         """
         with self._database.reading() as connection:
             return reading.read_alarm_log(connection, patient)
+
+    def alarm_events(self, patient: str, number: int) -> list[StoredEvent]:
+        """Everything that ever happened to one alarm, in order; nothing where there is none of this number.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_alarm_events(connection, patient, number)
 
     # Orders from other processes
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Path, Query, Response
 
+from ectopy import __version__
 from ectopy.errors import DataError
-from ectopy.monitor import Action, Order
+from ectopy.monitor import Action, AlarmChanged, Order
+from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.log import verify
 from ectopy.service import shapes
+from ectopy.service.history import stretch
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
 from ectopy.service.web.door import Acknowledging, Viewing
-from ectopy.service.web.parts import PatientPath, TheAudit, TheWard
+from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
 from ectopy.service.web.patients import Comment
+from ectopy.service.web.signals import LONGEST_S
 
 router = APIRouter(prefix="/api", tags=["alarms"])
 
@@ -42,6 +48,14 @@ def list_alarms_of(
     ward.state(patient)
     audit.saw(caller.name, "viewed alarms", patient)
     return [shapes.alarm(patient, one.origin, one.alarm) for one in ward.store.alarms(patient, active_only=active)]
+
+
+@router.get("/patients/{patient}/alarms/{number}", response_model=shapes.AlarmDetailShape)
+def show_alarm(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, number: Number) -> Response:
+    """One alarm: why it was raised, the beats it rests on, its strip, and everything that has happened to it."""
+    stored = _alarm(ward, patient, number)
+    audit.saw(caller.name, "viewed alarm", patient)
+    return json_response(explained(ward, stored))
 
 
 @router.post("/patients/{patient}/alarms/{number}/acknowledge")
@@ -98,6 +112,39 @@ async def _order(
     await audit.did_async(who, f"{order}d alarm", patient, f"{number} {comment}".strip())
     one = await asyncio.to_thread(_alarm, ward, patient, number)
     return shapes.alarm(patient, one.origin, one.alarm)
+
+
+def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
+    """An alarm with everything that explains it.
+
+    Raises
+    ------
+    StorageError
+        If the store fails.
+    """
+    patient, store = stored.patient, ward.store
+    entries = [(one.time, one.event) for one in store.alarm_events(patient, stored.alarm.number)]
+    changes = [(time, event) for time, event in entries if isinstance(event, AlarmChanged)]
+    time, latest = changes[-1]
+    evidence = next((event.evidence for _, event in reversed(changes) if event.evidence is not None), None)
+    begin_s, end_s = latest.strip_s
+    begin_s = max(begin_s, end_s - LONGEST_S)
+    origin = time - latest.at_s
+    strip = stretch(store, patient, ward.state(patient), origin + begin_s, origin + end_s)
+    condition = CONDITIONS[stored.alarm.condition]
+    until_s = max(end_s, latest.at_s)
+    return shapes.AlarmDetailShape(
+        **shapes.alarm(patient, stored.origin, stored.alarm),
+        definition=condition.definition,
+        source=condition.source,
+        evidence=None if evidence is None else shapes.evidence(origin, evidence),
+        history=[shapes.transition(time, event.transition) for time, event in changes],
+        log_whole=verify(store.alarm_log(patient)) is None,
+        strip=None if strip is None else shapes.waveform(patient, strip.stream, strip.start_time, strip.waveform),
+        replay=f"ectopy what-if --stored {shlex.quote(patient)} --from {begin_s:.0f} --to {until_s:.0f}",
+        software=f"ectopy {__version__}",
+        bundle=ward.bundle,
+    )
 
 
 def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:

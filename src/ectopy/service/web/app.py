@@ -22,12 +22,26 @@ from ectopy.service.notify import load_targets
 from ectopy.service.settings import Settings
 from ectopy.service.storage import Store
 from ectopy.service.ward import Ward
-from ectopy.service.web import alarms, errors, health, ingest, live, patients, session
+from ectopy.service.web import (
+    about,
+    alarms,
+    audit,
+    errors,
+    events,
+    health,
+    ingest,
+    keys,
+    live,
+    patients,
+    session,
+    signals,
+)
 from ectopy.service.web.door import Door
 from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
+from ectopy.service.web.record import Record
 
-_ROUTERS = (health, session, patients, alarms, ingest, live)
+_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events)
 _FORGET_EVERY_S = 600.0
 _DAY_S = 86_400.0
 
@@ -76,10 +90,10 @@ def create_app(settings: Settings) -> FastAPI:
         max_body_size=settings.request_bytes,
     )
     app.state.settings, app.state.visitors, app.state.audit = settings, visitors, Audit(store)
-    app.state.detector = detector
     errors.install(app)
     app.add_middleware(Door, visitors=visitors, settings=settings)
     app.add_middleware(Headers)
+    app.add_middleware(Record)
     for module in _ROUTERS:
         app.include_router(module.router)
     app.mount("/", Pages(), name="pages")

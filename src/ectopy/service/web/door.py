@@ -26,8 +26,9 @@ from ectopy.service.web.errors import DeniedError, problem
 COOKIE = "ectopy_session"
 CSRF_HEADER = "x-csrf-token"
 SIGN_IN = "/api/session"
+CALLER = "ectopy.caller"
 
-_CALLER = "ectopy.caller"
+
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _BURST_S = 10.0
 
@@ -49,6 +50,7 @@ class Door:
         self._failures = Buckets(settings.failures_per_minute, settings.failures_per_minute)
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Pass on what may go in."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -89,7 +91,7 @@ class Door:
         self._take(self._requests, f"{caller.key} {address}")
         if caller.csrf is not None:
             _check_same_site(connection, caller.csrf)
-        connection.scope[_CALLER] = caller
+        connection.scope[CALLER] = caller
 
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
@@ -137,7 +139,7 @@ async def visitor(
     DeniedError
         401 or 403.
     """
-    caller: Caller | None = connection.scope.get(_CALLER)
+    caller: Caller | None = connection.scope.get(CALLER)
     if caller is None:
         raise DeniedError(401, "sign in, or send a key: 'Authorization: Bearer KEY'.", {"WWW-Authenticate": "Bearer"})
     needed = [Scope(name) for name in wanted.scopes]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+import msgspec
+from fastapi import APIRouter, Request, WebSocket
+from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
-from ectopy.errors import DataError
-from ectopy.service.ward import Ward
+from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.service.keeping import Receipt
+from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
+from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.parts import PatientPath, TheAudit, TheMetrics, TheWard
 from ectopy.wire import Form, Sent, read
 
@@ -19,6 +26,11 @@ router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
 
 _FORMS: dict[str, Form] = {"application/json": "json", "application/msgpack": "msgpack"}
 _SMALL_BYTES = 65_536
+
+MOST_UNANSWERED = 64
+"""Messages of one device on their way into the store."""
+
+_TOO_MANY = 1008
 
 
 class Refusal(TypedDict):
@@ -107,12 +119,114 @@ async def send_chunks(
     metrics.chunks.labels("taken").inc(len(found) - len(refused))
     if refused and len(refused) == len(found):
         raise DataError(refused[0]["reason"])
+    return Taken(**_wanted(ward, patient), refused=refused)
+
+
+@router.websocket("/stream")
+async def stream(
+    socket: WebSocket, ward: TheWard, caller: Sending, audit: TheAudit, metrics: TheMetrics, patient: PatientPath
+) -> None:
+    """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored."""
+    ward.state(patient)
+    await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
+    await socket.accept()
+    device = _Device(socket, ward, metrics, patient)
+    with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
+        await device.serve()
+
+
+class _Device:
+    """A device that streams: messages in, answers out, at most so many on their way."""
+
+    def __init__(self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str) -> None:
+        self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
+        self._loop = asyncio.get_running_loop()
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._unanswered = 0
+
+    async def serve(self) -> None:
+        """Until the device goes, or sends too much."""
+        await self._say(dict(_wanted(self._ward, self._patient)))
+        answering = asyncio.create_task(self._answer())
+        try:
+            while True:
+                message = await self._socket.receive()
+                if message["type"] != "websocket.receive":
+                    return
+                if self._unanswered >= MOST_UNANSWERED:
+                    await self._end(_TOO_MANY, f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
+                    return
+                self._take(message.get("bytes"), message.get("text"))
+        finally:
+            answering.cancel()
+
+    async def _answer(self) -> None:
+        with suppress(WebSocketDisconnect):
+            while True:
+                await self._say(await self._answers.get())
+                self._unanswered -= 1
+
+    async def _say(self, answer: dict[str, Any]) -> None:
+        await self._socket.send_text(msgspec.json.encode(answer).decode())
+
+    async def _end(self, code: int, why: str) -> None:
+        await self._say({"refused": f"{why}."})
+        await self._socket.close(code, why)
+
+    def _take(self, content: bytes | None, text: str | None) -> None:
+        form: Form = "json" if content is None else "msgpack"
+        try:
+            found = read((text or "").encode() if content is None else content, form, self._ward.clock())
+        except DataError as error:
+            self._unanswered += 1
+            self._refuse(None, error)
+            return
+        for sent in found:
+            self._unanswered += 1
+            try:
+                future = self._ward.submit(self._patient, sent.chunk)
+            except EctopyError as error:
+                self._refuse(sent.sequence, error)
+            else:
+                future.add_done_callback(partial(self._stored, sent.sequence))
+
+    def _stored(self, sequence: int | None, future: Future[Receipt]) -> None:
+        """By the thread that stores."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell, sequence, future)
+
+    def _tell(self, sequence: int | None, future: Future[Receipt]) -> None:
+        error = future.exception()
+        if isinstance(error, EctopyError):
+            self._refuse(sequence, error)
+            return
+        receipt = future.result()
+        for reason in receipt.refused:
+            self._refuse(sequence, DataError(reason))
+        if not receipt.refused:
+            self._metrics.chunks.labels("taken").inc()
+            self._answers.put_nowait({"sequence": sequence, "wanted": receipt.wanted})
+
+    def _refuse(self, sequence: int | None, error: EctopyError) -> None:
+        """Say why; what failed for the store's sake is to be sent again."""
+        self._metrics.chunks.labels("refused").inc()
+        again = isinstance(error, StorageError)
+        answer = {"sequence": sequence, "refused": str(error), "again": again}
+        self._answers.put_nowait({**answer, **_wanted(self._ward, self._patient)})
+
+
+class _Wanted(TypedDict):
+    """The sample that is wanted next, and of which stream."""
+
+    wanted: int | None
+    stream: str
+
+
+def _wanted(ward: Ward, patient: str) -> _Wanted:
     signal = ward.state(patient).signal
-    return Taken(
-        wanted=None if signal is None else signal.segment.wanted,
-        stream="" if signal is None else signal.segment.stream,
-        refused=refused,
-    )
+    if signal is None:
+        return _Wanted(wanted=None, stream="")
+    return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
 
 
 async def _send(ward: Ward, patient: str, found: list[Sent]) -> list[Refusal]:
@@ -125,6 +239,6 @@ async def _send(ward: Ward, patient: str, found: list[Sent]) -> list[Refusal]:
         except DataError as error:
             refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
     for index, sent, future in waiting:
-        receipt = await asyncio.wait_for(future, 30.0)
+        receipt = await asyncio.wait_for(future, ANSWER_S)
         refused += [Refusal(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.refused]
     return refused

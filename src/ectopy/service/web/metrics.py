@@ -26,11 +26,14 @@ class Metrics:
     def __init__(self, ward: Ward) -> None:
         self._ward = ward
         self._registry = CollectorRegistry()
-        told = {"registry": self._registry}
-        self.requests = Counter("ectopy_requests", "Requests answered.", ("method", "route", "status"), **told)
-        self.seconds = Histogram("ectopy_request_seconds", "Time to answer.", buckets=_BUCKETS_S, **told)
-        self.chunks = Counter("ectopy_chunks", "Chunks that devices sent.", ("outcome",), **told)
-        self.devices = Gauge("ectopy_device_streams", "Devices connected over WebSocket.", **told)
+        self.requests = Counter(
+            "ectopy_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
+        )
+        self.seconds = Histogram(
+            "ectopy_request_seconds", "Time to answer.", buckets=_BUCKETS_S, registry=self._registry
+        )
+        self.chunks = Counter("ectopy_chunks", "Chunks that devices sent.", ("outcome",), registry=self._registry)
+        self.devices = Gauge("ectopy_device_streams", "Devices connected over WebSocket.", registry=self._registry)
         self._registry.register(self)
 
     def text(self) -> bytes:

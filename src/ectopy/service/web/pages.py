@@ -42,6 +42,7 @@ class Headers:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,0 +1,103 @@
+"""What is stored of a patient's signal, by the clock; and beats beside what was expected of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.baseline import Baseline
+from ectopy.detector import Detector
+from ectopy.monitor import MonitorState
+from ectopy.monitor.evidence import compared
+from ectopy.service.storage import Store, StoredBeat, Waveform
+from ectopy.service.timeline import Line, former_lines, present_line
+from ectopy.signal import filter_twice
+from ectopy.signal.cut import cut_beats
+
+_LATE_S = 60.0
+_MOST_ARRIVALS = 20_000
+_BEFORE_S, _AFTER_S = 6.0, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of signal, and when it began in seconds since 1970."""
+
+    stream: str
+    start_time: float
+    waveform: Waveform
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A beat, and what a normal one would have been.
+
+    Attributes
+    ----------
+    beat : StoredBeat
+    leads : tuple of str
+    samples, reconstruction : ndarray of float64, shape (leads, 140)
+        Millivolt at 180 Hz.
+    """
+
+    beat: StoredBeat
+    leads: tuple[str, ...]
+    samples: NDArray[np.float64]
+    reconstruction: NDArray[np.float64]
+
+
+def stretch(store: Store, patient: str, state: MonitorState, start: float, stop: float) -> Stretch | None:
+    """What was sent from a time to before another; of several streams, the one with the most samples. None = nothing.
+
+    Raises
+    ------
+    StorageError
+        If the store fails.
+    """
+    lines = [line for line in [present_line(state)] if line is not None]
+    if not lines or start < lines[0].time(lines[0].first):
+        known = {(line.stream, line.rate_hz) for line in lines}
+        former = former_lines(store.arrivals(patient, start, stop + _LATE_S, _MOST_ARRIVALS))
+        lines += [line for line in former if (line.stream, line.rate_hz) not in known]
+    line = max(lines, key=lambda line: len(line.within(start, stop)), default=None)
+    return None if line is None else _read(store, patient, line, line.within(start, stop))
+
+
+def picture(store: Store, patient: str, state: MonitorState, beat: StoredBeat, detector: Detector) -> Picture | None:
+    """A beat beside the patient's normal, or the autoencoder's; None where its signal is not stored any more.
+
+    Raises
+    ------
+    StorageError
+        If the store fails.
+    """
+    found = stretch(store, patient, state, beat.time - _BEFORE_S, beat.time + _AFTER_S)
+    if found is None or state.signal is None:
+        return None
+    waveform = found.waveform
+    place_s = (beat.beat.position - waveform.position) / waveform.sampling_rate_hz
+    if not 0.0 < place_s < len(waveform.signal) / waveform.sampling_rate_hz:
+        return None
+    _, filtered = filter_twice(waveform.signal, waveform.sampling_rate_hz)
+    beats = cut_beats(filtered, np.array([place_s]))
+    baseline = _for_leads(state.signal.detection.baseline, waveform.leads)
+    if not len(beats) or baseline is None:
+        return None
+    samples, reconstruction = compared(beats, baseline, detector)
+    return Picture(beat, waveform.leads, samples[0], reconstruction[0])
+
+
+def _read(store: Store, patient: str, line: Line, places: range) -> Stretch | None:
+    if not places:
+        return None
+    waveform = store.waveform(patient, line.stream, places.start, places.stop)
+    return Stretch(line.stream, line.time(places.start), waveform)
+
+
+def _for_leads(baseline: Baseline, leads: tuple[str, ...]) -> Baseline | None:
+    """The baseline, if it is one of these leads."""
+    if baseline.normal is not None and baseline.normal.leads != leads:
+        return None
+    return baseline if len(baseline.height_mv) == len(leads) else None

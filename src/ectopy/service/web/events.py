@@ -1,0 +1,89 @@
+"""Alarms and other events as they are stored, as server-sent events; who comes back misses none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Header, Query
+from starlette.responses import StreamingResponse
+
+from ectopy.errors import SettingError, StorageError
+from ectopy.service import shapes
+from ectopy.service.storage import StoredEvent
+from ectopy.service.ward import Ward
+from ectopy.service.web.door import Viewing
+from ectopy.service.web.parts import TheAudit, TheWard
+
+router = APIRouter(tags=["live"])
+
+_QUIET_S = 15.0
+_AT_ONCE = 200
+_LARGEST = 2**62
+
+_EXAMPLE = 'id: 17\nevent: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", "change": "raised"}\n\n'
+
+Kind = Literal["alarm", "quality", "noticed", "refused"]
+
+
+@router.get(
+    "/api/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "For each event its id, its kind, and JSON.",
+            "content": {"text/event-stream": {"example": _EXAMPLE}},
+        }
+    },
+)
+async def events(
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: Annotated[str | None, Query(description="Of this one only.")] = None,
+    kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
+    last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
+    seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> StreamingResponse:
+    """Events from now on, or after the last one that was seen; a comment where there is none for 15 s."""
+    if patient is not None:
+        ward.state(patient)
+    after = last_event_id if seen is None else _number(seen)
+    if after is None:
+        after = await asyncio.to_thread(ward.store.newest_event)
+    await asyncio.to_thread(audit.saw, caller.name, "watched events", patient or "")
+    return StreamingResponse(_events(ward, after, patient, kind), media_type="text/event-stream")
+
+
+async def _events(ward: Ward, after: int, patient: str | None, kinds: Sequence[str]) -> AsyncIterator[bytes]:
+    yield b": events\n\n"
+    while ward.feed.open:
+        more = ward.feed.next_events()
+        try:
+            found = await asyncio.to_thread(ward.store.events, after, patient, kinds, _AT_ONCE)
+        except StorageError:
+            found = []
+        if found:
+            after = found[-1].id
+            yield b"".join(map(_lines, found))
+            continue
+        try:
+            await asyncio.wait_for(more.wait(), _QUIET_S)
+        except TimeoutError:
+            yield b": quiet\n\n"
+
+
+def _lines(event: StoredEvent) -> bytes:
+    content = shapes.event(event)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, content["kind"].encode(), msgspec.json.encode(content))
+
+
+def _number(text: str) -> int:
+    with suppress(ValueError):
+        number = int(text)
+        if 0 <= number <= _LARGEST:
+            return number
+    raise SettingError("Last-Event-ID is the id of an event, a whole number.")

@@ -1,0 +1,90 @@
+"""The signal of a patient and the beats in it, from the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from ectopy.errors import SettingError
+from ectopy.service import shapes
+from ectopy.service.history import picture, stretch
+from ectopy.service.ward import NotFoundError
+from ectopy.service.web.door import Viewing
+from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
+
+router = APIRouter(prefix="/api/patients/{patient}", tags=["signals"])
+
+LONGEST_S = 300.0
+
+_DAYS_S = 31 * 86_400.0
+_MOST_STEPS = 5000
+_LATEST = 1e11
+
+Start = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970.")]
+Stop = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970; this moment is not in it.")]
+
+
+@router.get("/waveform", response_model=shapes.WaveformShape)
+def waveform(
+    ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, start: Start, stop: Stop
+) -> Response:
+    """Samples of at most five minutes; of several streams in that time, the one with the most of them."""
+    _check(start, stop, LONGEST_S)
+    state = ward.state(patient)
+    audit.saw(caller.name, "viewed waveform", patient)
+    found = stretch(ward.store, patient, state, start, stop)
+    if found is None:
+        raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
+    return json_response(shapes.waveform(patient, found.stream, found.start_time, found.waveform))
+
+
+@router.get("/beats", response_model=list[shapes.BeatShape])
+def beats(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, start: Start, stop: Stop) -> Response:
+    """Judged beats of at most a day, in order."""
+    _check(start, stop, 86_400.0)
+    ward.state(patient)
+    audit.saw(caller.name, "viewed beats", patient)
+    found = ward.store.beats(patient, start, stop)
+    return json_response([shapes.beat(one.time, one.beat) for one in found])
+
+
+@router.get("/trend", response_model=shapes.TrendShape)
+def trend(
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: PatientPath,
+    start: Start,
+    stop: Stop,
+    step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0,
+) -> Response:
+    """Beats counted in steps, of at most a month and 5000 steps."""
+    _check(start, stop, min(_DAYS_S, _MOST_STEPS * step_s))
+    ward.state(patient)
+    audit.saw(caller.name, "viewed trend", patient)
+    return json_response(shapes.trend(ward.store.trend(patient, start, stop, step_s)))
+
+
+@router.get("/gallery", response_model=list[shapes.PictureShape])
+def gallery(
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: PatientPath,
+    start: Start,
+    stop: Stop,
+    limit: Annotated[int, Query(ge=1, le=50)] = 12,
+) -> Response:
+    """The most abnormal beats, each beside what a normal one would have been."""
+    _check(start, stop, _DAYS_S)
+    state = ward.state(patient)
+    audit.saw(caller.name, "viewed beats", patient)
+    worst = ward.store.worst_beats(patient, start, stop, limit)
+    pictures = [picture(ward.store, patient, state, beat, ward.detector) for beat in worst]
+    return json_response([shapes.picture(one) for one in pictures if one is not None])
+
+
+def _check(start: float, stop: float, longest_s: float) -> None:
+    if not 0 < stop - start <= longest_s:
+        raise SettingError(f"ask for a time from 'start' to 'stop' that is above 0 and at most {longest_s:g} s long.")

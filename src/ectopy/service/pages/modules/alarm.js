@@ -54,7 +54,7 @@ function show(detail) {
   facts("#rule", [
     ["Rule", alarm.definition],
     ["Source", alarm.source],
-    ["Software", `Ectopy ${alarm.software}`],
+    ["Software", alarm.software],
     ["Detector", `SHA-256 ${alarm.bundle.slice(0, 16)}…`],
     ["Log", alarm.log_whole ? "whole: its chain of digests is intact" : "damaged: its chain of digests is broken"],
   ]);

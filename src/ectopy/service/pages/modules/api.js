@@ -1,5 +1,7 @@
 // The server's API: sign-in, the token against cross-site requests, and errors in words.
 
+const KEY = "#key=";
+
 let csrf = "";
 
 export class ApiError extends Error {
@@ -17,8 +19,18 @@ export const remove = (path) => request("DELETE", path);
 /** Address of a patient's data. */
 export const patientPath = (patient, rest = "") => `/api/patients/${encodeURIComponent(patient)}${rest}`;
 
-/** Who is signed in: name, scopes. Without a session the sign-in page opens. */
+/** The key after # in the address, from where it is taken away at once: no history keeps it. */
+export function keyInAddress() {
+  if (!location.hash.startsWith(KEY)) return null;
+  const key = decodeURIComponent(location.hash.slice(KEY.length));
+  history.replaceState(null, "", location.pathname + location.search);
+  return key;
+}
+
+/** Who is signed in: name, scopes. A key in the address signs in; without one the sign-in page opens. */
 export async function session() {
+  const key = keyInAddress();
+  if (key) await signIn(key).catch(() => null);
   const found = await get("/api/session");
   csrf = found.csrf;
   return found;

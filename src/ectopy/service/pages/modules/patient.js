@@ -3,7 +3,7 @@
 import { get, patientPath, post, put } from "./api.js";
 import { Chart, range } from "./chart.js";
 import { element, find, say } from "./dom.js";
-import { beatCard } from "./gallery.js";
+import { beatCard, usualCard } from "./gallery.js";
 import { fillLimits, limitsForm } from "./limits.js";
 import { watch } from "./live.js";
 import { announce, attempt, connection, may, parameter, sign, start } from "./shell.js";
@@ -11,6 +11,7 @@ import { sound } from "./sound.js";
 import { BAND, Sweep } from "./sweep.js";
 import { beatKind, bpm, capital, clock, counted, duration, moment, PRIORITIES, score, state } from "./words.js";
 
+const BEAT_HZ = 180; // as beats are judged
 const SCORES_S = 600;
 const TREND_EVERY_MS = 30_000;
 const SPANS = [
@@ -190,12 +191,13 @@ async function loadDetail() {
   showBaseline(detail.baseline);
 }
 
-function showBaseline({ known, learning, doubtful, text, beats: count }) {
+function showBaseline(baseline) {
+  const { known, learning, doubtful, text } = baseline;
   const parts = [text];
   if (learning) parts.push(known ? "It is being learned anew." : "It is being learned.");
-  if (known && count) parts.push(`From ${counted(count, "beat")}.`);
   if (doubtful) parts.push("Somebody should look at it before relying on what is called normal.");
   say(find("#baseline"), parts.filter(Boolean).join(" ") || "Nothing has been learned yet.");
+  find("#usual").replaceChildren(...(known ? [usualCard(baseline, BEAT_HZ)] : []));
 }
 
 async function saveLimits(limits) {

@@ -63,7 +63,7 @@ class Tile {
     const focused = this.news.contains(document.activeElement);
     const answer = element("a", { class: "answer", href: alarmPath(alarm) }, answered(alarm) ? "Answered" : "Answer");
     answer.setAttribute("aria-label", `${answer.textContent}: ${alarm.title}, ${summary.name || patient}`);
-    const gone = alarm.state === "latched" ? " (over)" : "";
+    const gone = alarm.state === "latched" ? element("small", {}, "over") : null;
     this.news.replaceChildren(
       element(
         "div",
@@ -72,7 +72,7 @@ class Tile {
         element(
           "div",
           {},
-          element("strong", {}, element("span", { class: "visually-hidden" }, `${alarm.priority} priority: `), alarm.title + gone),
+          element("strong", {}, element("span", { class: "visually-hidden" }, `${alarm.priority} priority: `), alarm.title, gone),
           element("p", {}, alarm.advice),
         ),
         answer,

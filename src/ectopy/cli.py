@@ -10,7 +10,7 @@ import typer
 
 from ectopy import __version__
 from ectopy.cli_alarms import alarms_app, what_if
-from ectopy.cli_service import serve
+from ectopy.cli_service import replay, serve
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.statements import STATEMENTS
 
@@ -41,6 +41,7 @@ app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(alarms_app, name="alarms")
 app.command("what-if")(what_if)
 app.command()(serve)
+app.command()(replay)
 
 Data = Annotated[
     str,
@@ -75,8 +76,16 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where the detector goes, and the report.")] = Path("ectopy-demo"),
     report: Report = None,
     json: Json = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Serve eight simulated patients instead, and look at them in a browser.")
+    ] = False,
 ) -> None:
     """Train on normal beats, find the abnormal ones, show them: the whole way in a minute."""
+    if live:
+        from ectopy.console.live_demo import run_live_demo
+
+        run_live_demo()
+        return
     from ectopy import console, datasets
     from ectopy.errors import DatasetUnavailableError
     from ectopy.files import make_folder

@@ -30,7 +30,7 @@ def serve(
     new_key: Annotated[bool, typer.Option("--new-key", help="Make another key that allows everything.")] = False,
 ) -> None:
     """Watch patients whose devices send, and show them in a browser."""
-    from ectopy.console.serve import run
+    from ectopy.console.serve import serve as serve_until_interrupted
     from ectopy.service.settings import load_settings
 
     settings = load_settings(
@@ -42,4 +42,35 @@ def serve(
         tls_certificate=tls_certificate,
         tls_key=tls_key,
     )
-    run(settings, new_key)
+    serve_until_interrupted(settings, new_key)
+
+
+def replay(
+    recording: Annotated[
+        str, typer.Argument(help="A recording, as for 'inspect'; or 'simulated', or one such as 'mitdb/208'.")
+    ],
+    patient: Annotated[str, typer.Option(help="As whose it is sent.")] = "replay",
+    url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8765",
+    key: Annotated[str, typer.Option(envvar="ECTOPY_KEY", help="A key that allows to send.", show_default=False)] = "",
+    speed: Annotated[float, typer.Option(help="Times real time.")] = 1.0,
+    rate: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say.", show_default=False)
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
+    ] = None,
+) -> None:
+    """Send a recording to a server as if it were live."""
+    from ectopy import console
+    from ectopy.client import Client
+    from ectopy.console.replay import play
+    from ectopy.errors import SettingError
+    from ectopy.formats import read
+    from ectopy.service.recordings.named import is_named, named
+
+    if not key:
+        raise SettingError("give a key that allows to send: --key, or ECTOPY_KEY in the environment.")
+    signal = named(recording) if is_named(recording) else read(recording, sampling_rate_hz=rate, unit=unit)
+    with Client(url, key) as client, console.progress("Sending") as progress:
+        samples = play(client, signal, patient, speed, progress)
+    console.screen(None).print(f"{samples:,} samples of {patient} are stored.")

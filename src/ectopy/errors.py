@@ -43,6 +43,10 @@ class StorageError(EctopyError):
     """A database cannot be reached, is full or damaged, or belongs to another version; nothing was half written."""
 
 
+class ServiceError(EctopyError):
+    """A service cannot be reached, or refuses what it was asked for."""
+
+
 class MissingExtraError(EctopyError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

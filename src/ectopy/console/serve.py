@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
 from ectopy.console import screen
 from ectopy.errors import SettingError
 from ectopy.service.access import Scope
@@ -12,8 +16,8 @@ from ectopy.service.web.app import create_app
 from ectopy.statements import STATEMENTS
 
 
-def run(settings: Settings, new_key: bool = False) -> None:
-    """Serve until interrupted.
+def serve(settings: Settings, new_key: bool = False) -> None:
+    """Serve until interrupted; a first key is shown once, and another one with `new_key`.
 
     Raises
     ------
@@ -22,24 +26,40 @@ def run(settings: Settings, new_key: bool = False) -> None:
     StorageError
         If the database cannot be opened.
     """
-    log_as_json()
     app = create_app(settings)
-    terminal = screen(None)
 
     def ready(server: Server) -> None:
-        secret = app.state.first_key
-        if secret is None and new_key:
-            _, secret = app.state.visitors.new_key("made by 'ectopy serve --new-key'", frozenset({Scope.ADMINISTER}))
-        terminal.print(f"Ectopy answers at {server.address}")
+        if new_key and app.state.first_key is None:
+            name = "made by 'ectopy serve --new-key'"
+            _, app.state.first_key = app.state.visitors.new_key(name, frozenset({Scope.ADMINISTER}))
+
+    run(app, settings, ready)
+
+
+def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> None:
+    """Serve until interrupted, and say how to get in.
+
+    Raises
+    ------
+    SettingError
+        If the address is taken.
+    """
+    log_as_json()
+    terminal = screen(None)
+
+    def say(server: Server) -> None:
+        ready(server)
+        address, secret = server.address, app.state.first_key
+        terminal.print(f"Ectopy answers at {address}")
         if secret is not None:
             terminal.print(f"Key, shown this once: {secret}")
-            terminal.print(f"Sign in: {server.address}/#key={secret}")
-            terminal.print(f"Send:    ectopy replay simulated --url {server.address} --key {secret}")
+            terminal.print(f"Sign in: {address}/#key={secret}")
+            terminal.print(f"Send:    ectopy replay simulated --url {address} --key {secret}")
         if not settings.loopback and not settings.tls:
-            terminal.print(f"Warning: {settings.host} is reached from elsewhere, unencrypted; give the files of TLS.")
+            terminal.print(f"Warning: others reach {settings.host}, and nothing is encrypted; give the files of TLS.")
         terminal.print(" ".join(STATEMENTS))
 
-    server = Server(app, settings, ready)
+    server = Server(app, settings, say)
     try:
         server.run()
     except SystemExit as error:

@@ -12,7 +12,7 @@ from ectopy.detector import Detector
 from ectopy.monitor import MonitorState
 from ectopy.monitor.evidence import compared
 from ectopy.service.storage import Store, StoredBeat, Waveform
-from ectopy.service.timeline import Line, former_lines, present_line
+from ectopy.service.timeline import former_lines, present_line
 from ectopy.signal import filter_twice
 from ectopy.signal.cut import cut_beats
 
@@ -48,8 +48,25 @@ class Picture:
     reconstruction: NDArray[np.float64]
 
 
-def stretch(store: Store, patient: str, state: MonitorState, start: float, stop: float) -> Stretch | None:
-    """What was sent from a time to before another; of several streams, the one with the most samples. None = nothing.
+def stretch(
+    store: Store, patient: str, state: MonitorState, origin: float, begin_s: float, end_s: float
+) -> Stretch | None:
+    """What was sent from a stream second to before another; of several streams, the one with the most samples.
+
+    Parameters
+    ----------
+    store : Store
+    patient : str
+    state : MonitorState
+        As it is now.
+    origin : float
+        Time of stream second 0 when it was sent, seconds since 1970.
+    begin_s, end_s : float
+
+    Returns
+    -------
+    Stretch or None
+        None where nothing is known of that time.
 
     Raises
     ------
@@ -57,12 +74,16 @@ def stretch(store: Store, patient: str, state: MonitorState, start: float, stop:
         If the store fails.
     """
     lines = [line for line in [present_line(state)] if line is not None]
-    if not lines or start < lines[0].time(lines[0].first):
+    if not lines or begin_s < lines[0].second(lines[0].first):
         known = {(line.stream, line.rate_hz) for line in lines}
-        former = former_lines(store.arrivals(patient, start, stop + _LATE_S, _MOST_ARRIVALS))
-        lines += [line for line in former if (line.stream, line.rate_hz) not in known]
-    line = max(lines, key=lambda line: len(line.within(start, stop)), default=None)
-    return None if line is None else _read(store, patient, line, line.within(start, stop))
+        arrivals = store.arrivals(patient, origin + begin_s, origin + end_s + _LATE_S, _MOST_ARRIVALS)
+        lines += [line for line in former_lines(arrivals, origin) if (line.stream, line.rate_hz) not in known]
+    line = max(lines, key=lambda line: len(line.within(begin_s, end_s)), default=None)
+    places = range(0) if line is None else line.within(begin_s, end_s)
+    if line is None or not places:
+        return None
+    waveform = store.waveform(patient, line.stream, places.start, places.stop)
+    return Stretch(line.stream, origin + line.second(places.start), waveform)
 
 
 def picture(store: Store, patient: str, state: MonitorState, beat: StoredBeat, detector: Detector) -> Picture | None:
@@ -73,27 +94,23 @@ def picture(store: Store, patient: str, state: MonitorState, beat: StoredBeat, d
     StorageError
         If the store fails.
     """
-    found = stretch(store, patient, state, beat.time - _BEFORE_S, beat.time + _AFTER_S)
+    at_s = beat.beat.beat_s
+    found = stretch(store, patient, state, beat.time - at_s, at_s - _BEFORE_S, at_s + _AFTER_S)
     if found is None or state.signal is None:
         return None
     waveform = found.waveform
     place_s = (beat.beat.position - waveform.position) / waveform.sampling_rate_hz
     if not 0.0 < place_s < len(waveform.signal) / waveform.sampling_rate_hz:
         return None
+    baseline = _for_leads(state.signal.detection.baseline, waveform.leads)
+    if baseline is None:
+        return None
     _, filtered = filter_twice(waveform.signal, waveform.sampling_rate_hz)
     beats = cut_beats(filtered, np.array([place_s]))
-    baseline = _for_leads(state.signal.detection.baseline, waveform.leads)
-    if not len(beats) or baseline is None:
+    if not len(beats):
         return None
     samples, reconstruction = compared(beats, baseline, detector)
     return Picture(beat, waveform.leads, samples[0], reconstruction[0])
-
-
-def _read(store: Store, patient: str, line: Line, places: range) -> Stretch | None:
-    if not places:
-        return None
-    waveform = store.waveform(patient, line.stream, places.start, places.stop)
-    return Stretch(line.stream, line.time(places.start), waveform)
 
 
 def _for_leads(baseline: Baseline, leads: tuple[str, ...]) -> Baseline | None:

@@ -141,7 +141,7 @@ class DetailShape(SummaryShape):
         time=1767225600.5,
         position=15000,
         interval_s=0.41,
-        verdict="abnormal",
+        verdict="ABNORMAL",
         score=9.1,
         threshold=3.2,
         hint="ventricular-like",

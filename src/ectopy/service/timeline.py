@@ -1,4 +1,7 @@
-"""Where a moment lies in a stream of samples."""
+"""Where a stream second lies in a stream of samples.
+
+Stream seconds are the measure, for the clock that belongs to them is set anew whenever a sender is ahead of it.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +14,31 @@ from ectopy.service.storage import Arrival
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The time of the samples of a stream.
+    """The stream seconds of the samples of a stream.
 
     Attributes
     ----------
     stream : str
     rate_hz : float
-    zero_time : float
-        Of the sample at position 0, seconds since 1970.
+    zero_s : float
+        Of the sample at position 0.
     first, last : int
         Positions from the first sample that is known to lie on the line to after the last one.
     """
 
     stream: str
     rate_hz: float
-    zero_time: float
+    zero_s: float
     first: int
     last: int
 
-    def time(self, position: int) -> float:
-        """When a sample was."""
-        return self.zero_time + position / self.rate_hz
+    def second(self, position: int) -> float:
+        """The stream second of a sample."""
+        return self.zero_s + position / self.rate_hz
 
-    def within(self, start: float, stop: float) -> range:
-        """Positions of the known samples from a time to before another."""
-        first, last = (round((time - self.zero_time) * self.rate_hz) for time in (start, stop))
+    def within(self, begin_s: float, end_s: float) -> range:
+        """Positions of the known samples from a stream second to before another."""
+        first, last = (round((second - self.zero_s) * self.rate_hz) for second in (begin_s, end_s))
         return range(max(first, self.first), min(last, self.last))
 
 
@@ -44,21 +47,22 @@ def present_line(state: MonitorState) -> Line | None:
     if state.signal is None:
         return None
     segment = state.signal.segment
-    zero_time = (state.epoch or 0.0) + segment.second(0)
-    return Line(segment.stream, segment.rate_hz, zero_time, segment.origin, segment.wanted)
+    return Line(segment.stream, segment.rate_hz, segment.second(0), segment.origin, segment.wanted)
 
 
-def former_lines(arrivals: Iterable[Arrival]) -> list[Line]:
-    """Lines of streams by when their chunks came; the one that was least late tells when the samples were."""
+def former_lines(arrivals: Iterable[Arrival], origin: float) -> list[Line]:
+    """Lines of streams by when their chunks came: the one that was least late tells when the samples were.
+
+    Parameters
+    ----------
+    arrivals : iterable of Arrival
+    origin : float
+        Time of stream second 0, seconds since 1970.
+    """
     lines: dict[tuple[str, float], Line] = {}
     for chunk in arrivals:
-        key = (chunk.stream, chunk.sampling_rate_hz)
-        end = chunk.position + chunk.samples
-        zero_time = chunk.received - end / chunk.sampling_rate_hz
-        known = lines.get(key)
-        if known is not None:
-            zero_time = min(zero_time, known.zero_time)
-            lines[key] = Line(*key, zero_time, min(chunk.position, known.first), max(end, known.last))
-        else:
-            lines[key] = Line(*key, zero_time, chunk.position, end)
+        key, end = (chunk.stream, chunk.sampling_rate_hz), chunk.position + chunk.samples
+        new = Line(*key, chunk.received - origin - end / chunk.sampling_rate_hz, chunk.position, end)
+        known = lines.get(key, new)
+        lines[key] = Line(*key, min(new.zero_s, known.zero_s), min(new.first, known.first), max(new.last, known.last))
     return list(lines.values())

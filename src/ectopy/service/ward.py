@@ -106,8 +106,8 @@ class Ward:
 
     # Patients
 
-    def admit(self, patient: str, name: str = "", limits: Limits | None = None) -> None:
-        """Begin to watch a patient, or give one who is watched another name.
+    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None) -> None:
+        """Begin to watch a patient, or give one who is watched another name; None = the name stays as it is.
 
         Raises
         ------
@@ -118,8 +118,9 @@ class Ward:
         StorageError
             If the store fails.
         """
-        self._hub.admit(patient, name, limits)
-        self._names[patient] = name
+        known = self._names.get(patient, "") if name is None else name
+        self._hub.admit(patient, known, limits)
+        self._names[patient] = known
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""

@@ -130,7 +130,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     begin_s, end_s = latest.strip_s
     begin_s = max(begin_s, end_s - LONGEST_S)
     origin = time - latest.at_s
-    strip = stretch(store, patient, ward.state(patient), origin + begin_s, origin + end_s)
+    strip = stretch(store, patient, ward.state(patient), origin, begin_s, end_s)
     condition = CONDITIONS[stored.alarm.condition]
     until_s = max(end_s, latest.at_s)
     return shapes.AlarmDetailShape(

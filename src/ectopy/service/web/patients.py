@@ -19,12 +19,12 @@ _OF_PATHS = set("/\\?#%")
 
 
 class NewPatient(BaseModel):
-    """Somebody to be watched; a name is for people, and is shown to all who may view."""
+    """Somebody to be watched; a name is for people, and stays as it is where none is given."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3", "name": "Anna"}]})
 
     patient: Annotated[str, Field(min_length=1, max_length=200)]
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str | None, Field(max_length=200)] = None
 
 
 class NewLimits(BaseModel):

@@ -33,7 +33,8 @@ def waveform(
     _check(start, stop, LONGEST_S)
     state = ward.state(patient)
     audit.saw(caller.name, "viewed waveform", patient)
-    found = stretch(ward.store, patient, state, start, stop)
+    origin = state.epoch or 0.0
+    found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
     if found is None:
         raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
     return json_response(shapes.waveform(patient, found.stream, found.start_time, found.waveform))

@@ -1,0 +1,51 @@
+"""Plays a recording to a server, as a device would."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ectopy.client import Client
+from ectopy.errors import SettingError
+from ectopy.monitor import chunks
+from ectopy.recording import Recording
+
+_CHUNK_S = 0.5
+
+
+def play(
+    client: Client, recording: Recording, patient: str, speed: float, progress: Callable[[int, int, str], None]
+) -> int:
+    """Send a recording, each half second when it would be there; how many samples the server has stored.
+
+    Parameters
+    ----------
+    client : Client
+        Its key allows to send.
+    recording : Recording
+    patient : str
+        Is admitted where the server does not know the patient yet.
+    speed : float
+        Times real time, above 0.
+    progress : callable
+        Called with the seconds that are stored, those in all, and what goes on.
+
+    Raises
+    ------
+    SettingError
+        If the speed is none.
+    ServiceError
+        If the server cannot be reached, or does not take something.
+    """
+    if not speed > 0:
+        raise SettingError(f"the speed is how many times as fast as real time, above 0, not {speed:g}.")
+    client.admit(patient)
+    rate_hz = recording.sampling_rate_hz
+    with client.stream(patient, rate_hz, recording.leads) as stream:
+        began = time.monotonic()
+        for chunk in chunks(recording, _CHUNK_S):
+            time.sleep(max(began + chunk.received / speed - time.monotonic(), 0.0))
+            stream.send(chunk.signal)
+            progress(round(stream.acknowledged / rate_hz), round(recording.duration_s), f"to {patient}")
+        stream.flush()
+        return stream.acknowledged

@@ -1,0 +1,237 @@
+"""Signal, heart rate and alarms as resources of HL7 FHIR R4; pure functions to JSON as Python has it.
+
+A patient is named by a logical reference, an identifier without a server: Ectopy keeps no Patient resources. The strip
+of an alarm is contained in its DetectedIssue.
+
+Sources: https://hl7.org/fhir/R4/observation.html, detectedissue.html, datatypes.html#SampledData and bundle.html beside
+it. No conformity to a profile is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy import __version__
+from ectopy.monitor.alarm import Phase
+from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.service.exchange.nomenclature import ECG, HEART_RATE, MDC_URI, Code, event_code, lead_code
+from ectopy.service.storage import StoredAlarm, Waveform
+from ectopy.statements import STATEMENTS
+
+Resource = dict[str, Any]
+
+MEDIA_TYPE = "application/fhir+json"
+LIMIT_MV = 1000.0
+"""Above and below, a sample is no ECG: the monitor refuses it, and here it is ``U`` or ``L``."""
+MV_PER_COUNT = 0.001
+
+_LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
+_CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
+_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_CONDITIONS = UUID("5c2b0c0e-2b6a-4d52-9b0f-5f1f9b1c7a64")
+"""Names the code system of Ectopy's conditions, and the space of identifiers made here."""
+
+_SEVERITY = {Priority.HIGH: "high", Priority.MEDIUM: "moderate", Priority.LOW: "low"}
+_STRIP = "strip"
+
+
+def sampled_data(samples_mv: NDArray[np.floating], sampling_rate_hz: float) -> Resource:
+    """Samples as SampledData, in counts of a microvolt.
+
+    Parameters
+    ----------
+    samples_mv : ndarray of float, shape (n,)
+        NaN where there is no valid sample, which becomes ``E``.
+    sampling_rate_hz : float
+
+    Returns
+    -------
+    dict
+        The limits are in the unit of the origin, millivolt.
+    """
+    samples = np.asarray(samples_mv, np.float64)
+    with np.errstate(invalid="ignore"):
+        counts = np.round(np.nan_to_num(np.clip(samples, -LIMIT_MV, LIMIT_MV)) / MV_PER_COUNT).astype(np.int64)
+        marks = np.select([np.isnan(samples), samples > LIMIT_MV, samples < -LIMIT_MV], ["E", "U", "L"], "")
+    words = np.where(marks == "", counts.astype(str), marks)
+    return {
+        "origin": {"value": 0, "unit": "mV", "system": _UCUM, "code": "mV"},
+        "period": 1000.0 / sampling_rate_hz,
+        "factor": MV_PER_COUNT,
+        "lowerLimit": -LIMIT_MV,
+        "upperLimit": LIMIT_MV,
+        "dimensions": 1,
+        "data": " ".join(words.tolist()),
+    }
+
+
+def ecg(patient: str, waveform: Waveform, start: float) -> Resource:
+    """A stretch of signal as Observation, one component for each lead.
+
+    Parameters
+    ----------
+    patient : str
+    waveform : Waveform
+        Of at least one sample.
+    start : float
+        Time of its first sample, seconds since 1970.
+    """
+    rate_hz = waveform.sampling_rate_hz
+    stop = start + (len(waveform.signal) - 1) / rate_hz
+    return {
+        "resourceType": "Observation",
+        "id": _id("ecg", patient, start),
+        "status": "final",
+        "category": [_concept(_CATEGORIES, "procedure", "Procedure")],
+        "code": _study(),
+        "subject": _patient(patient),
+        "effectivePeriod": {"start": instant(start), "end": instant(stop)},
+        "device": _software(),
+        "note": _notes(),
+        "component": [
+            {"code": _lead(lead), "valueSampledData": sampled_data(waveform.signal[:, column], rate_hz)}
+            for column, lead in enumerate(waveform.leads)
+        ],
+    }
+
+
+def heart_rate(patient: str, rate_bpm: float | None, at: float) -> Resource:
+    """A heart rate as Observation; None = it is not known, and the resource says so.
+
+    Parameters
+    ----------
+    patient : str
+    rate_bpm : float or None
+    at : float
+        When it was, seconds since 1970.
+    """
+    value: Resource = (
+        {"dataAbsentReason": _concept(_ABSENT, "unknown", "Unknown")}
+        if rate_bpm is None
+        else {"valueQuantity": {"value": round(rate_bpm, 1), "unit": "beats/minute", "system": _UCUM, "code": "/min"}}
+    )
+    return {
+        "resourceType": "Observation",
+        "id": _id("heart-rate", patient, at),
+        "status": "final",
+        "category": [_concept(_CATEGORIES, "vital-signs", "Vital Signs")],
+        "code": {"coding": [_coding(_LOINC, "8867-4", "Heart rate"), _mdc(HEART_RATE)], "text": "Heart rate"},
+        "subject": _patient(patient),
+        "effectiveDateTime": instant(at),
+        "device": _software(),
+        "note": _notes(),
+        **value,
+    }
+
+
+def detected_issue(stored: StoredAlarm, strip: Resource | None = None) -> Resource:
+    """An alarm as DetectedIssue: preliminary while it goes on, final once it has ended.
+
+    Parameters
+    ----------
+    stored : StoredAlarm
+    strip : dict, optional
+        The signal that shows it, from `ecg`; it is contained in the result.
+    """
+    alarm = stored.alarm
+    condition = CONDITIONS[alarm.condition]
+    evidence: Resource = {"code": [{"text": alarm.reading.text or condition.definition}]}
+    contained: Resource = {}
+    if strip is not None:
+        shown = [{"reference": f"#{_STRIP}"}]
+        evidence["detail"] = shown
+        contained = {"contained": [{**strip, "id": _STRIP}], "implicated": shown}
+    acknowledged = {"action": {"text": "Acknowledged"}, "author": {"display": alarm.acknowledged_by}}
+    return {
+        "resourceType": "DetectedIssue",
+        "id": _id("alarm", stored.patient, alarm.number),
+        "identifier": [{"value": f"{stored.patient}/{alarm.number}"}],
+        "status": "final" if alarm.phase is Phase.END else "preliminary",
+        "code": {
+            "coding": [_coding(_CONDITIONS.urn, condition.code, condition.title), _mdc(event_code(condition))],
+            "text": condition.title,
+        },
+        "severity": _SEVERITY[alarm.priority],
+        "patient": _patient(stored.patient),
+        "identifiedDateTime": instant(stored.origin + alarm.raised_s),
+        "author": _software(),
+        "evidence": [evidence],
+        "detail": " ".join((f"{condition.title}: {condition.definition}.", alarm.latest.text, *STATEMENTS)),
+        **contained,
+        **({"mitigation": [acknowledged]} if alarm.acknowledged_by else {}),
+    }
+
+
+def searchset(resources: Sequence[Resource], url: str) -> Resource:
+    """Resources as the answer to a search.
+
+    Parameters
+    ----------
+    resources : sequence of dict
+    url : str
+        What was asked for.
+    """
+    return {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(resources),
+        "link": [{"relation": "self", "url": url}],
+        "entry": [
+            {
+                "fullUrl": uuid5(_CONDITIONS, resource["id"]).urn,
+                "resource": resource,
+                "search": {"mode": "match"},
+            }
+            for resource in resources
+        ],
+    }
+
+
+def instant(time: float) -> str:
+    """Seconds since 1970 as FHIR writes a time, to the millisecond."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _id(kind: str, patient: str, which: float) -> str:
+    """An identifier of the characters that FHIR allows, which a patient's own may not be."""
+    return f"{kind}-{sha256(patient.encode()).hexdigest()[:16]}-{f'{which:.3f}'.removesuffix('.000')}"
+
+
+def _patient(patient: str) -> Resource:
+    return {"type": "Patient", "identifier": {"value": patient}}
+
+
+def _software() -> Resource:
+    return {"display": f"Ectopy {__version__}"}
+
+
+def _notes() -> list[Resource]:
+    return [{"text": " ".join(STATEMENTS)}]
+
+
+def _study() -> Resource:
+    return {"coding": [_coding(_LOINC, "11524-6", "EKG study"), _mdc(ECG)], "text": "ECG"}
+
+
+def _lead(lead: str) -> Resource:
+    code = lead_code(lead)
+    return {"coding": [_mdc(code)], "text": lead} if code else {"text": lead}
+
+
+def _concept(system: str, code: str, display: str) -> Resource:
+    return {"coding": [_coding(system, code, display)]}
+
+
+def _mdc(code: Code) -> Resource:
+    return _coding(MDC_URI, str(code.code), code.name)
+
+
+def _coding(system: str, code: str, display: str) -> Resource:
+    return {"system": system, "code": code, "display": display}

@@ -1,0 +1,352 @@
+"""The recordings that were uploaded: their files, their analysis one after the other, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.evaluation.speed import ONE_THREAD
+from ectopy.files import make_folder, write_text
+from ectopy.service.recordings.result import Result, load_result
+from ectopy.service.recordings.uploads import Upload, plan
+
+MOST_RECORDINGS = 500
+LARGEST_UPLOAD = 512 * 2**20
+TIME_LIMIT_S = 1800.0
+
+FILES, RESULT, REPORT = "files", "result", "report.html"
+_ENTRY = "entry.json"
+_UNFINISHED = ".part-"
+_ID = re.compile(r"[0-9a-f]{16}")
+_BLOCK = 2**20
+_SPARE_BYTES = 2**30
+
+_log = logging.getLogger(__name__)
+
+
+class Status(StrEnum):
+    """How far the analysis of a recording is."""
+
+    WAITING = "waiting"
+    ANALYSING = "analysing"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording in the library.
+
+    Attributes
+    ----------
+    id : str
+        Sixteen hexadecimal digits.
+    name : str
+        For people.
+    added : float
+        When it was uploaded, seconds since 1970.
+    main : str
+        Name of the file that is read.
+    sampling_rate_hz : float or None
+        As stated for a file that states none.
+    unit : str or None
+        The same.
+    status : Status
+    progress : float
+        0 to 1.
+    error : str
+        One sentence where it has failed.
+    """
+
+    id: str
+    name: str
+    added: float
+    main: str
+    sampling_rate_hz: float | None = None
+    unit: str | None = None
+    status: Status = Status.WAITING
+    progress: float = 0.0
+    error: str = ""
+
+
+def read_entry(folder: Path) -> Entry:
+    """The entry in the folder of a recording."""
+    return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=Entry)
+
+
+class Library:
+    """Recordings in a folder. What was being analysed when the process ended is analysed anew at the next start.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    largest_bytes : int
+        Of one upload.
+    time_limit_s : float
+        Of one analysis.
+    clock : callable
+        Gives seconds since 1970.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        largest_bytes: int = LARGEST_UPLOAD,
+        time_limit_s: float = TIME_LIMIT_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder, self._largest, self._limit_s, self._clock = folder, largest_bytes, time_limit_s, clock
+        make_folder(folder)
+        self._changed = threading.Condition()
+        self._entries: dict[str, Entry] = {}
+        self._stopping = False
+        self._process: tuple[str, subprocess.Popen[str]] | None = None
+        self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
+        for path in folder.iterdir():
+            if path.name.startswith(_UNFINISHED):
+                shutil.rmtree(path, ignore_errors=True)
+            elif _ID.fullmatch(path.name):
+                self._go_on(path)
+
+    def start(self) -> None:
+        """Begin to analyse."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End at once; an analysis that is under way begins anew at the next start."""
+        with self._changed:
+            self._stopping = True
+            self._end_process()
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    # What there is
+
+    def entries(self) -> list[Entry]:
+        """All recordings, the newest first."""
+        with self._changed:
+            return sorted(self._entries.values(), key=lambda entry: (-entry.added, entry.id))
+
+    def entry(self, id: str) -> Entry:
+        """One recording.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        """
+        with self._changed:
+            if id not in self._entries:
+                raise SettingError(f"there is no recording {id[:80]!r}; list the recordings to see which there are.")
+            return self._entries[id]
+
+    def result(self, id: str) -> Result:
+        """What was found in a recording.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        DataError
+            If it is not analysed.
+        """
+        return load_result(self._done(id) / RESULT)
+
+    def report(self, id: str) -> Path:
+        """The page about a recording.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        DataError
+            If it is not analysed.
+        """
+        return self._done(id) / RESULT / REPORT
+
+    def _done(self, id: str) -> Path:
+        entry = self.entry(id)
+        if entry.status is not Status.DONE:
+            why = entry.error or "wait until it is"
+            raise DataError(f"the recording {entry.name!r} is not analysed; {why.rstrip('.')}.")
+        return self._folder / entry.id
+
+    # What is ordered
+
+    def add(self, files: Sequence[Upload], sampling_rate_hz: float | None = None, unit: str | None = None) -> Entry:
+        """Keep the files of a recording, and have it analysed.
+
+        Parameters
+        ----------
+        files : sequence of Upload
+        sampling_rate_hz, unit : optional
+            For files that do not say.
+
+        Raises
+        ------
+        DataError
+            If these are not the files of one recording, or too large.
+        StorageError
+            If there is no room.
+        """
+        planned = plan([file.name for file in files])
+        if len(self._entries) >= MOST_RECORDINGS:
+            raise StorageError(f"there are {MOST_RECORDINGS} recordings already; delete some first.")
+        entry = Entry(secrets.token_hex(8), planned.title, self._clock(), planned.main, sampling_rate_hz, unit)
+        unfinished = self._folder / f"{_UNFINISHED}{entry.id}"
+        try:
+            (unfinished / FILES).mkdir(parents=True)
+            room = self._largest
+            for name, file in zip(planned.names, files, strict=True):
+                room = self._copy(file.content, unfinished / FILES / name, room)
+            _write(unfinished, entry)
+            unfinished.rename(self._folder / entry.id)
+        except OSError as error:
+            raise StorageError(f"the upload cannot be kept: {error.strerror or error}.") from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        with self._changed:
+            self._entries[entry.id] = entry
+            self._changed.notify_all()
+        return entry
+
+    def delete(self, id: str) -> None:
+        """Delete a recording and all that was found in it.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        """
+        entry = self.entry(id)
+        with self._changed:
+            self._entries.pop(id, None)
+            if self._process is not None and self._process[0] == id:
+                self._end_process()
+        gone = self._folder / f"{_UNFINISHED}{entry.id}"
+        with suppress(OSError):  # two at the same time delete it once
+            (self._folder / entry.id).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def _copy(self, source: BinaryIO, target: Path, room: int) -> int:
+        """Copy a file; how much room is left."""
+        with target.open("xb") as file:
+            while block := source.read(_BLOCK):
+                room -= len(block)
+                if room < 0:
+                    raise DataError(f"an upload has at most {self._largest / 2**20:.0f} MiB; split the recording.")
+                if shutil.disk_usage(self._folder).free < _SPARE_BYTES:
+                    raise StorageError("the disk is nearly full; make room first.")
+                file.write(block)
+        return room
+
+    # Analysis
+
+    def _go_on(self, folder: Path) -> None:
+        """Know what an earlier process has left."""
+        try:
+            entry = read_entry(folder)
+        except (OSError, msgspec.DecodeError):
+            _log.exception("a recording cannot be read, and is left alone")
+            return
+        if entry.status is Status.ANALYSING:
+            entry = replace(entry, status=Status.WAITING, progress=0.0)
+        self._entries[entry.id] = entry
+
+    def _run(self) -> None:
+        while (entry := self._next()) is not None:
+            try:
+                self._analyse(entry)
+            except Exception:
+                _log.exception("a recording could not be analysed")
+                self._set(entry.id, status=Status.FAILED, error="the recording cannot be analysed now.")
+
+    def _next(self) -> Entry | None:
+        """The recording that has waited longest; None at the end."""
+        with self._changed:
+            while not self._stopping:
+                waiting = [entry for entry in self._entries.values() if entry.status is Status.WAITING]
+                if waiting:
+                    return min(waiting, key=lambda entry: (entry.added, entry.id))
+                self._changed.wait()
+        return None
+
+    def _analyse(self, entry: Entry) -> None:
+        folder = self._folder / entry.id
+        self._set(entry.id, status=Status.ANALYSING, progress=0.0)
+        for left in (f"{RESULT}.part", RESULT):
+            shutil.rmtree(folder / left, ignore_errors=True)
+        command = [sys.executable, "-m", "ectopy.service.recordings.worker", str(folder)]
+        with subprocess.Popen(
+            command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            with self._changed:
+                self._process = entry.id, process
+                if self._stopping or entry.id not in self._entries:
+                    self._end_process()
+            limit = threading.Timer(self._limit_s, process.kill)
+            limit.start()
+            error = self._listen(entry.id, process)
+            limit.cancel()
+        with self._changed:
+            self._process = None
+            if self._stopping:
+                return
+        if not error and not (folder / RESULT).is_dir():
+            error = (
+                "the analysis has ended early; the recording is damaged, too large for this machine, "
+                f"or takes more than {self._limit_s:g} s."
+            )
+        if error:
+            self._set(entry.id, status=Status.FAILED, error=error)
+        else:
+            self._set(entry.id, status=Status.DONE, progress=1.0)
+
+    def _listen(self, id: str, process: subprocess.Popen[str]) -> str:
+        """Note how far it is; what is wrong in the end."""
+        error = ""
+        for line in process.stdout or ():
+            words = json.loads(line)
+            error = words.get("error", error)
+            with self._changed:
+                if id in self._entries and "progress" in words:
+                    self._entries[id] = replace(self._entries[id], progress=words["progress"])
+        return error
+
+    def _set(self, id: str, **changes: object) -> None:
+        with self._changed:
+            if id in self._entries:
+                entry = self._entries[id] = replace(self._entries[id], **changes)  # type: ignore[arg-type]
+                _write(self._folder / id, entry)
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            self._process[1].kill()
+
+
+def _write(folder: Path, entry: Entry) -> None:
+    write_text(folder / _ENTRY, msgspec.json.encode(entry).decode())

@@ -1,0 +1,189 @@
+"""What is left of an analysed recording: files in a folder, which appear together or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.analysis import Analysis
+from ectopy.detector import Verdict
+from ectopy.events import Event
+from ectopy.judgement import Hint
+from ectopy.monitor.codec import decode, encode
+from ectopy.recording import Recording
+from ectopy.results import summary
+from ectopy.service.recordings.view import pyramid, stretch
+
+MOST_COLUMNS = 4000
+MOST_BEATS = 500
+_SHORTEST_STEP_S = 1.0
+_DECIMALS = 4
+
+_SUMMARY, _BEATS, _SIGNAL = "summary.json", "beats.msgpack", "signal.npy"
+_ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
+
+
+@dataclass(frozen=True, slots=True)
+class BeatTable:
+    """The beats of a recording; arrays with one entry per beat, as in `ectopy.analysis.Analysis`."""
+
+    times_s: NDArray[np.float64]
+    intervals_s: NDArray[np.float64]
+    positions: NDArray[np.int64]
+    verdict: NDArray[np.str_]
+    hint: NDArray[np.str_]
+    score: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> BeatTable:
+        """The beats of an analysis."""
+        return cls(
+            analysis.beats.times_s,
+            analysis.intervals_s,
+            analysis.positions,
+            analysis.verdict.astype(np.str_),
+            analysis.hint.astype(np.str_),
+            analysis.score,
+            analysis.p_value,
+            tuple(analysis.reason(beat) for beat in range(len(analysis))),
+        )
+
+    def rows(self, chosen: NDArray[np.intp]) -> list[dict[str, Any]]:
+        """Beats as JSON has them; None for what is not known."""
+        numbers = (self.times_s, self.intervals_s, self.score, self.p_value)
+        time_s, interval_s, score, p_value = (known(column[chosen]) for column in numbers)
+        texts = (self.verdict[chosen].tolist(), self.hint[chosen].tolist())
+        positions, reasons = self.positions[chosen].tolist(), [self.reasons[beat] for beat in chosen]
+        keys = ("beat", "position", "time_s", "interval_s", "verdict", "hint", "score", "p_value", "reason")
+        columns = (chosen.tolist(), positions, time_s, interval_s, *texts, score, p_value, reasons)
+        return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An analysed recording, ready to be shown.
+
+    Attributes
+    ----------
+    recording : Recording
+        Its signal is read from the disk as it is looked at.
+    levels : tuple of ndarray
+        The pyramid of the signal.
+    beats : BeatTable
+    summary : dict
+    """
+
+    recording: Recording
+    levels: tuple[NDArray[np.float32], ...]
+    beats: BeatTable
+    summary: dict[str, Any]
+
+    def signal(self, start_s: float, stop_s: float, columns: int) -> dict[str, Any]:
+        """What fits into so many columns, at most 4000, and the beats there; of more than 500 the highest scores."""
+        recording = self.recording
+        shown = stretch(
+            recording.signal,
+            self.levels,
+            recording.sampling_rate_hz,
+            start_s,
+            stop_s,
+            min(max(columns, 1), MOST_COLUMNS),
+        )
+        end_s = shown.start_s + shown.step_s * len(shown.low)
+        beats = self._between(shown.start_s, end_s)
+        chosen = beats
+        if len(beats) > MOST_BEATS:
+            order = np.argsort(-np.nan_to_num(self.beats.score[beats], nan=-np.inf), kind="stable")
+            chosen = np.sort(beats[order[:MOST_BEATS]])
+        drawn = {"samples": _by_lead(shown.low)} if shown.single else {}
+        return {
+            "start_s": shown.start_s,
+            "step_s": shown.step_s,
+            "duration_s": recording.duration_s,
+            "sampling_rate_hz": recording.sampling_rate_hz,
+            "leads": list(recording.leads),
+            **(drawn or {"low": _by_lead(shown.low), "high": _by_lead(shown.high)}),
+            "beats": self.beats.rows(chosen),
+            "beats_there": len(beats),
+        }
+
+    def beat_rows(self, start_s: float, stop_s: float, limit: int) -> list[dict[str, Any]]:
+        """The first beats from a second to before another."""
+        return self.beats.rows(self._between(start_s, stop_s)[:limit])
+
+    def trend(self, step_s: float) -> dict[str, Any]:
+        """Heart rate, and how many beats of which kind, in steps of so many seconds, at least one."""
+        step_s = max(step_s, _SHORTEST_STEP_S, self.recording.duration_s / MOST_COLUMNS)
+        steps = max(int(np.ceil(self.recording.duration_s / step_s)), 1)
+        beats = self.beats
+        step = np.minimum(beats.times_s // step_s, steps - 1).astype(np.int64)
+        interval = np.isfinite(beats.intervals_s)
+        intervals = np.bincount(step[interval], minlength=steps)
+        total_s = np.bincount(step[interval], beats.intervals_s[interval], minlength=steps)
+        with np.errstate(invalid="ignore"):
+            rate = 60 * intervals / total_s
+        return {
+            "time_s": (np.arange(steps) * step_s).tolist(),
+            "step_s": step_s,
+            "heart_rate_bpm": known(rate),
+            "beats": np.bincount(step, minlength=steps).tolist(),
+            "abnormal": np.bincount(step[beats.verdict == Verdict.ABNORMAL.value], minlength=steps).tolist(),
+            "ectopic": np.bincount(step[np.isin(beats.hint, _ECTOPIC)], minlength=steps).tolist(),
+        }
+
+    def _between(self, start_s: float, stop_s: float) -> NDArray[np.intp]:
+        first, last = np.searchsorted(self.beats.times_s, [start_s, stop_s])
+        return np.arange(first, last)
+
+
+def keep(folder: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
+    """Write what `load_result` reads into a folder."""
+    facts = {
+        **summary(recording, analysis, events),
+        "sampling_rate_hz": recording.sampling_rate_hz,
+        "start": None if recording.start is None else recording.start.isoformat(),
+        "event_list": [
+            {"kind": event.kind, "start_s": event.start_s, "end_s": event.end_s, "text": event.text} for event in events
+        ],
+    }
+    (folder / _SUMMARY).write_text(json.dumps(facts))
+    (folder / _BEATS).write_bytes(encode(BeatTable.of(analysis)))
+    np.save(folder / _SIGNAL, recording.signal)
+    for number, level in enumerate(pyramid(recording.signal)):
+        np.save(_level(folder, number), level)
+
+
+@lru_cache(maxsize=4)
+def load_result(folder: Path) -> Result:
+    """Read what `keep` has written; the last ones are remembered."""
+    facts = json.loads((folder / _SUMMARY).read_text())
+    signal = np.load(folder / _SIGNAL, mmap_mode="r")
+    numbers = range(len(list(folder.glob(_level(folder, "*").name))))
+    return Result(
+        Recording(signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"]),
+        tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
+        decode(BeatTable, (folder / _BEATS).read_bytes()),
+        facts,
+    )
+
+
+def known(values: NDArray[np.floating]) -> list[float | None]:
+    """As JSON has them: rounded, None where nothing is known."""
+    return [None if value != value else round(value, _DECIMALS) for value in values.tolist()]  # NaN is not itself
+
+
+def _by_lead(samples: NDArray[np.float32]) -> list[list[float | None]]:
+    return [known(column) for column in samples.T]
+
+
+def _level(folder: Path, number: int | str) -> Path:
+    return folder / f"level{number}.npy"

@@ -1,0 +1,102 @@
+"""Analyses one recording in a process of its own: what a damaged file does to it concerns nobody else.
+
+Run with the folder of a recording; says on standard output, line by line, how far it is, and at last what is wrong. It
+ends with the process that started it, whose end closes the standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import analyse
+from ectopy.errors import EctopyError
+from ectopy.events import find_events
+from ectopy.formats import read
+from ectopy.report.recording import recording_report
+from ectopy.service.recordings.library import FILES, RESULT, Entry, read_entry
+from ectopy.service.recordings.result import keep
+
+_NICE = 10
+"""The monitors of patients come first."""
+
+_LARGEST_FILE = 4 * 2**30
+_SHARE_OF_MEMORY = 0.75
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Analyse the recording whose folder is the first argument."""
+    folder = Path(sys.argv[1])
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _restrain()
+    error = work(folder, read_entry(folder))
+    if error:
+        _say(error=error)
+
+
+def work(folder: Path, entry: Entry) -> str:
+    """Analyse a recording; one sentence on what is wrong with it, or nothing."""
+    try:
+        _analyse(folder, entry)
+    except EctopyError as error:
+        return str(error).replace(f"{folder / FILES}{os.sep}", "")
+    except (MemoryError, OSError) as error:
+        _log.exception("a recording could not be analysed")
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "there is not enough memory"
+        return f"the recording cannot be analysed on this machine: {why.lower()}; split it."
+    except Exception:
+        _log.exception("a recording could not be analysed")
+        return "the recording cannot be analysed; it is damaged, or of a kind that is not known."
+    return ""
+
+
+def _analyse(folder: Path, entry: Entry) -> None:
+    _say(progress=0.02)
+    given = read(folder / FILES / entry.main, sampling_rate_hz=entry.sampling_rate_hz, unit=entry.unit)
+    recording = replace(given, source=entry.name)
+    _say(progress=0.2)
+    analysis = analyse(recording, load_ambulatory())
+    events = find_events(analysis)
+    _say(progress=0.6)
+    unfinished = folder / f"{RESULT}.part"
+    unfinished.mkdir()
+    keep(unfinished, recording, analysis, events)
+    _say(progress=0.75)
+    recording_report(unfinished / "report.html", recording, analysis, events)
+    unfinished.rename(folder / RESULT)
+    _say(progress=1.0)
+
+
+def _say(**words: object) -> None:
+    print(json.dumps(words), flush=True)
+
+
+def _restrain() -> None:
+    """Leave the machine to others."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
+    try:
+        import resource
+    except ImportError:  # where there are no such limits
+        return
+    memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _SHARE_OF_MEMORY)
+    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, _LARGEST_FILE)):
+        hard = resource.getrlimit(limit)[1]
+        resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Plays recordings as if devices sent them, at any speed."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from ectopy.errors import EctopyError, SettingError, StorageError
+from ectopy.monitor import Chunk
+from ectopy.monitor.replay import chunk_length
+from ectopy.monitor.stream import LONGEST_CHUNK_S
+from ectopy.recording import Recording
+from ectopy.service.keeping import Receipt
+
+SLOWEST, FASTEST = 0.1, 1000.0
+MOST_PLAYING = 32
+
+_MOST_KEPT = 100
+_CHUNK_S = 0.5
+_AGAIN_S = 1.0
+
+
+class Playing(StrEnum):
+    """How a replay stands."""
+
+    PLAYING = "playing"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A recording that is played.
+
+    Attributes
+    ----------
+    id : str
+    recording : str
+        Id or name of it.
+    patient : str
+    speed : float
+        Seconds of signal a second.
+    started : float
+        Seconds since 1970.
+    duration_s : float
+        Length of the recording.
+    position_s : float
+        How much of it is stored.
+    status : Playing
+    error : str
+        One sentence where it has failed.
+    """
+
+    id: str
+    recording: str
+    patient: str
+    speed: float
+    started: float
+    duration_s: float
+    position_s: float = 0.0
+    status: Playing = Playing.PLAYING
+    error: str = ""
+
+
+class Replays:
+    """Replays that go on, and the last ones that have ended.
+
+    A chunk is sent when its last sample is due and the one before is stored. A chunk that could not be stored is sent
+    again. Every replay is a stream of its own.
+
+    Parameters
+    ----------
+    submit : callable
+        Takes a patient and a chunk; see `ectopy.service.hub.Hub.submit`.
+    clock : callable
+        Gives seconds since 1970.
+    """
+
+    def __init__(self, submit: Callable[[str, Chunk], Future[Receipt]], clock: Callable[[], float] = time.time) -> None:
+        self._submit, self._clock = submit, clock
+        self._lock = threading.Lock()
+        self._replays: dict[str, Replay] = {}
+        self._stops: dict[str, threading.Event] = {}
+        self._threads: dict[str, threading.Thread] = {}
+
+    def start(self, recording: Recording, name: str, patient: str, speed: float = 1.0) -> Replay:
+        """Begin to play a recording into a patient who is watched.
+
+        Raises
+        ------
+        SettingError
+            If the speed is out of range, or too many play already.
+        """
+        if not SLOWEST <= speed <= FASTEST:
+            raise SettingError(f"a recording is played at {SLOWEST:g} to {FASTEST:g} times its speed, not {speed:g}.")
+        id = secrets.token_hex(8)
+        begun = Replay(id, name, patient, speed, self._clock(), recording.duration_s)
+        thread = threading.Thread(target=self._play, args=(begun, recording), name=f"replay-{id}", daemon=True)
+        with self._lock:
+            if len(self._threads) >= MOST_PLAYING:
+                raise SettingError(f"{MOST_PLAYING} recordings are played already; stop one first.")
+            for old in list(self._replays)[:-_MOST_KEPT]:
+                if old not in self._threads:
+                    del self._replays[old]
+            self._replays[id], self._stops[id], self._threads[id] = begun, threading.Event(), thread
+        thread.start()
+        return begun
+
+    def all(self) -> list[Replay]:
+        """The newest first."""
+        with self._lock:
+            return list(self._replays.values())[::-1]
+
+    def get(self, id: str) -> Replay:
+        """One replay.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        """
+        with self._lock:
+            if id not in self._replays:
+                raise SettingError(f"there is no replay {id[:80]!r}; list the replays to see which there are.")
+            return self._replays[id]
+
+    def stop(self, id: str) -> Replay:
+        """End a replay; what was sent stays.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        """
+        self.get(id)
+        with self._lock:
+            stop, thread = self._stops.get(id), self._threads.get(id)
+        if stop is not None and thread is not None:
+            stop.set()
+            thread.join()
+        return self.get(id)
+
+    def close(self) -> None:
+        """End all."""
+        with self._lock:
+            going = list(self._threads)
+            for id in going:
+                self._stops[id].set()
+        for id in going:
+            self.stop(id)
+
+    def _play(self, begun: Replay, recording: Recording) -> None:
+        try:
+            status, error = self._send(begun, recording), ""
+        except (EctopyError, CancelledError) as failure:
+            status, error = Playing.FAILED, str(failure)
+        with self._lock:
+            self._replays[begun.id] = replace(self._replays[begun.id], status=status, error=error)
+            del self._stops[begun.id], self._threads[begun.id]
+
+    def _send(self, begun: Replay, recording: Recording) -> Playing:
+        stop, rate_hz = self._stops[begun.id], recording.sampling_rate_hz
+        length = chunk_length(min(_CHUNK_S * begun.speed, LONGEST_CHUNK_S), rate_hz)
+        start = time.monotonic()
+        for position in range(0, len(recording.signal), length):
+            signal = recording.signal[position : position + length]
+            stored_s = (position + len(signal)) / rate_hz
+            if stop.wait(start + stored_s / begun.speed - time.monotonic()):
+                return Playing.STOPPED
+            chunk = Chunk(position, signal, rate_hz, recording.leads, self._clock(), stream=f"replay {begun.id}")
+            while not self._stored(begun.patient, chunk):
+                if stop.wait(_AGAIN_S):
+                    return Playing.STOPPED
+            with self._lock:
+                self._replays[begun.id] = replace(self._replays[begun.id], position_s=stored_s)
+        return Playing.DONE
+
+    def _stored(self, patient: str, chunk: Chunk) -> bool:
+        """Whether a chunk is safe now; an error where it never will be."""
+        try:
+            receipt = self._submit(patient, replace(chunk, received=self._clock())).result()
+        except StorageError:
+            return False
+        if receipt.refused:
+            raise SettingError(" ".join(receipt.refused))
+        return True

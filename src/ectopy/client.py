@@ -1,4 +1,4 @@
-"""Talks to a service of Ectopy: patients, alarms, recordings, and samples by HTTP or as a stream that survives a lost line.
+"""Talks to a service of Ectopy: patients, alarms, recordings, and samples as a stream that survives a lost line.
 
 >>> from ectopy.client import Client  # doctest: +SKIP
 >>> with Client("http://127.0.0.1:8765", key) as client:  # doctest: +SKIP
@@ -26,7 +26,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from ectopy.errors import ServiceError
 from ectopy.monitor.inputs import Chunk
@@ -316,7 +317,7 @@ class Stream:
             self._failure = self._failure or why
             self._changed.notify_all()
 
-    def _talk(self, socket: ClientConnection) -> None:
+    def _talk(self, socket: Connection) -> None:
         self._begin(json.loads(socket.recv(_TIMEOUT_S)))
         reader = threading.Thread(target=self._listen, args=(socket,), daemon=True)
         reader.start()
@@ -356,7 +357,7 @@ class Stream:
                 return None
             return self._waiting[self._unsent.pop(0)].content
 
-    def _listen(self, socket: ClientConnection) -> None:
+    def _listen(self, socket: Connection) -> None:
         try:
             for answer in socket:
                 self._take(json.loads(answer))

@@ -29,7 +29,8 @@ from ectopy.statements import STATEMENTS
 STATEMENT = " ".join(STATEMENTS)
 
 
-def _like(**example: Any) -> ConfigDict:
+def like(**example: Any) -> ConfigDict:
+    """Give a shape an example."""
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
@@ -58,7 +59,7 @@ _ALARM = {
 }
 
 
-@with_config(_like(**_ALARM))
+@with_config(like(**_ALARM))
 class AlarmShape(TypedDict):
     """An alarm as it stands; words of the IHE profile Alert Communication Management."""
 
@@ -86,7 +87,7 @@ class AlarmShape(TypedDict):
 
 
 @with_config(
-    _like(
+    like(
         patient="bed 3",
         name="Anna",
         state="alarm",
@@ -137,7 +138,7 @@ class DetailShape(SummaryShape):
 
 
 @with_config(
-    _like(
+    like(
         time=1767225600.5,
         position=15000,
         interval_s=0.41,
@@ -164,7 +165,7 @@ class BeatShape(TypedDict):
 
 
 @with_config(
-    _like(
+    like(
         patient="bed 3",
         stream="",
         rate_hz=250.0,
@@ -256,7 +257,7 @@ class EventShape(TypedDict):
     time: float
 
 
-@with_config(_like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0))
+@with_config(like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0))
 class KeyShape(TypedDict):
     """A key, without its secret."""
 

@@ -85,6 +85,11 @@ class Entry:
     progress: float = 0.0
     error: str = ""
 
+    @property
+    def done(self) -> bool:
+        """Whether it is analysed."""
+        return self.status is Status.DONE
+
 
 def read_entry(folder: Path) -> Entry:
     """The entry in the folder of a recording."""
@@ -190,7 +195,7 @@ class Library:
 
     def _done(self, id: str) -> Path:
         entry = self.entry(id)
-        if entry.status is not Status.DONE:
+        if not entry.done:
             why = entry.error or "wait until it is"
             raise DataError(f"the recording {entry.name!r} is not analysed; {why.rstrip('.')}.")
         return self._folder / entry.id

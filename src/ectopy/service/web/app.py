@@ -19,6 +19,8 @@ from ectopy.service import shapes
 from ectopy.service.access import Visitors
 from ectopy.service.audit import Audit
 from ectopy.service.notify import load_targets
+from ectopy.service.recordings import Library
+from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
 from ectopy.service.storage import Store
 from ectopy.service.ward import Ward
@@ -33,6 +35,8 @@ from ectopy.service.web import (
     keys,
     live,
     patients,
+    recordings,
+    replays,
     session,
     signals,
 )
@@ -63,18 +67,23 @@ def create_app(settings: Settings) -> FastAPI:
     targets = () if settings.targets is None else load_targets(settings.targets)
     store = Store.open(settings.store_url)
     visitors = Visitors(store.access)
+    library = Library(settings.home / "recordings", settings.upload_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets)
         app.state.ward, app.state.metrics = ward, Metrics(ward)
         app.state.first_key = visitors.first_key()
+        app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
+        library.start()
         forgetting = asyncio.create_task(_forget(store, settings))
         try:
             yield
         finally:
             forgetting.cancel()
+            await asyncio.to_thread(app.state.replays.close)
+            await asyncio.to_thread(library.stop)
             await ward.end()
             store.close()
 
@@ -96,6 +105,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Record)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.include_router(replays.router)
+    app.include_router(recordings.router, max_body_size=settings.upload_bytes)
     app.mount("/", Pages(), name="pages")
     return app
 

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from ectopy.service.access import Visitors
 from ectopy.service.audit import Audit
+from ectopy.service.recordings import Library
+from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
 from ectopy.service.ward import Ward
 from ectopy.service.web.metrics import Metrics
@@ -41,11 +43,23 @@ async def _metrics(connection: HTTPConnection) -> Metrics:
     return metrics
 
 
+async def _library(connection: HTTPConnection) -> Library:
+    library: Library = connection.app.state.library
+    return library
+
+
+async def _replays(connection: HTTPConnection) -> Replays:
+    replays: Replays = connection.app.state.replays
+    return replays
+
+
 TheWard = Annotated[Ward, Depends(_ward)]
 TheAudit = Annotated[Audit, Depends(_audit)]
 TheVisitors = Annotated[Visitors, Depends(_visitors)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheMetrics = Annotated[Metrics, Depends(_metrics)]
+TheLibrary = Annotated[Library, Depends(_library)]
+TheReplays = Annotated[Replays, Depends(_replays)]
 PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="What the patient is called by.")]
 
 

@@ -1,0 +1,211 @@
+"""Recordings: uploaded, analysed, and shown at any zoom."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import with_config
+from starlette.datastructures import FormData, UploadFile
+from typing_extensions import TypedDict
+
+from ectopy.errors import DataError, SettingError
+from ectopy.service.recordings import Entry, Result, Upload
+from ectopy.service.recordings.result import MOST_COLUMNS
+from ectopy.service.recordings.uploads import MOST_FILES
+from ectopy.service.shapes import like
+from ectopy.service.ward import NotFoundError
+from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.parts import TheAudit, TheLibrary, json_response
+
+router = APIRouter(prefix="/api/recordings", tags=["recordings"])
+
+_MOST_FIELDS = 8
+_LONGEST_S = 1e9
+_REPORT_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
+        "sandbox"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "one .edf, .csv, .parquet or .npy; or .hea, .dat and .atr of a WFDB record",
+                        },
+                        "sampling_rate_hz": {"type": "number", "description": "where the file does not say"},
+                        "unit": {"type": "string", "enum": ["V", "mV", "uV", "nV"]},
+                    },
+                }
+            }
+        },
+    }
+}
+
+RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As the upload was answered.")]
+Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
+
+
+@with_config(
+    like(
+        id="0123456789abcdef",
+        name="100",
+        added_time=1767225600.0,
+        status="done",
+        progress=1.0,
+        error="",
+        summary={"duration_s": 1805.6, "leads": ["MLII", "V5"], "beats": 2273, "abnormal": 34},
+    )
+)
+class RecordingShape(TypedDict):
+    """A recording; `summary` is null until it is analysed."""
+
+    id: str
+    name: str
+    added_time: float
+    status: str
+    progress: float
+    error: str
+    summary: dict[str, Any] | None
+
+
+class SignalShape(TypedDict, total=False):
+    """What fits into so many columns: `samples`, or `low` and `high` of each; by lead, millivolt, null = none."""
+
+    start_s: float
+    step_s: float
+    duration_s: float
+    sampling_rate_hz: float
+    leads: list[str]
+    samples: list[list[float | None]]
+    low: list[list[float | None]]
+    high: list[list[float | None]]
+    beats: list[dict[str, Any]]
+    beats_there: int
+
+
+@router.post("", status_code=202, openapi_extra=_BODY)
+async def upload(request: Request, library: TheLibrary, caller: Sending, audit: TheAudit) -> RecordingShape:
+    """Upload the files of one recording; it is analysed when those before it are."""
+    async with request.form(max_files=MOST_FILES, max_fields=_MOST_FIELDS) as form:
+        rate_hz, unit = _stated(form)
+        files = [
+            Upload(part.filename or "", part.file) for part in form.getlist("files") if isinstance(part, UploadFile)
+        ]
+        entry = await asyncio.to_thread(library.add, files, rate_hz, unit)
+    await audit.did_async(caller.name, "uploaded recording", detail=entry.id)
+    return _shape(entry)
+
+
+@router.get("")
+def list_recordings(library: TheLibrary, caller: Viewing, audit: TheAudit) -> list[RecordingShape]:
+    """All recordings, the newest first; without their summaries."""
+    audit.saw(caller.name, "listed recordings")
+    return [_shape(entry) for entry in library.entries()]
+
+
+@router.get("/{id}")
+def show(library: TheLibrary, caller: Viewing, audit: TheAudit, id: RecordingId) -> RecordingShape:
+    """How far the analysis of a recording is, and what was found."""
+    entry = _entry(library, id)
+    audit.saw(caller.name, f"viewed recording {entry.id}")
+    return _shape(entry, library.result(id).summary if entry.done else None)
+
+
+@router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
+def report(library: TheLibrary, caller: Viewing, audit: TheAudit, id: RecordingId) -> FileResponse:
+    """The page about a recording, which refers to nothing outside itself."""
+    entry = _entry(library, id)
+    audit.saw(caller.name, f"viewed recording {entry.id}")
+    return FileResponse(library.report(id), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+
+
+@router.get("/{id}/signal", response_model=SignalShape)
+def signal(
+    library: TheLibrary,
+    caller: Viewing,
+    id: RecordingId,
+    start_s: Second = 0.0,
+    stop_s: Second = _LONGEST_S,
+    pixels: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="Columns to draw in.")] = 1000,
+) -> Response:
+    """A stretch of signal for a screen, from the whole recording down to single samples, with its beats.
+
+    Of more than 500 beats, those with the highest scores.
+    """
+    return json_response(_result(library, id).signal(start_s, stop_s, pixels))
+
+
+@router.get("/{id}/beats")
+def beats(
+    library: TheLibrary,
+    caller: Viewing,
+    id: RecordingId,
+    start_s: Second = 0.0,
+    stop_s: Second = _LONGEST_S,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> list[dict[str, Any]]:
+    """The first beats of a stretch."""
+    return _result(library, id).beat_rows(start_s, stop_s, limit)
+
+
+@router.get("/{id}/trend")
+def trend(
+    library: TheLibrary, caller: Viewing, id: RecordingId, step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0
+) -> dict[str, Any]:
+    """Heart rate, and how many beats of which kind, in steps of so many seconds."""
+    return _result(library, id).trend(step_s)
+
+
+@router.delete("/{id}", status_code=204)
+def delete(library: TheLibrary, caller: Administering, audit: TheAudit, id: RecordingId) -> None:
+    """Delete a recording and what was found in it."""
+    entry = _entry(library, id)
+    library.delete(id)
+    audit.did(caller.name, "deleted recording", detail=entry.id)
+
+
+def _entry(library: TheLibrary, id: str) -> Entry:
+    try:
+        return library.entry(id)
+    except SettingError as error:
+        raise NotFoundError(str(error)) from error
+
+
+def _result(library: TheLibrary, id: str) -> Result:
+    _entry(library, id)
+    return library.result(id)
+
+
+def _shape(entry: Entry, summary: dict[str, Any] | None = None) -> RecordingShape:
+    return RecordingShape(
+        id=entry.id,
+        name=entry.name,
+        added_time=entry.added,
+        status=entry.status.value,
+        progress=entry.progress,
+        error=entry.error,
+        summary=summary,
+    )
+
+
+def _stated(form: FormData) -> tuple[float | None, str | None]:
+    rate, unit = form.get("sampling_rate_hz"), form.get("unit")
+    if isinstance(rate, UploadFile) or isinstance(unit, UploadFile):
+        raise DataError("a sampling rate and a unit are text, not files.")
+    try:
+        return float(rate) if rate else None, unit or None
+    except ValueError as error:
+        raise DataError(f"the sampling rate is a number of Hz, not {str(rate)[:40]!r}.") from error

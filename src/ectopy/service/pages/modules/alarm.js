@@ -2,10 +2,10 @@
 
 import { get, patientPath, post } from "./api.js";
 import { element, find, say } from "./dom.js";
+import { hear } from "./events.js";
 import { card } from "./gallery.js";
 import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S } from "./paper.js";
 import { announce, attempt, connection, may, parameter, sign, start } from "./shell.js";
-import { watch } from "./live.js";
 import { capital, clock, duration, figure, moment } from "./words.js";
 
 const STATES = {
@@ -154,17 +154,10 @@ find("#copy").addEventListener("click", async () => {
   announce("Copied.");
 });
 await attempt(load);
-watch([patient], {
-  samples: () => {},
-  summary: ({ alarms, alarm }) => changed(JSON.stringify([alarms, alarm?.number, alarm?.state, alarm?.inactivation])),
+hear(patient, {
+  alarm: ({ alarm }) => String(alarm.number) === number && attempt(load),
   connection: (how) => {
     connection(how);
     if (how === "open") attempt(load);
   },
 });
-
-let standing = null;
-function changed(now) {
-  if (standing !== null && standing !== now) attempt(load);
-  standing = now;
-}

@@ -13,6 +13,7 @@ import { beatKind, bpm, capital, clock, counted, duration, moment, PRIORITIES, s
 
 const BEAT_HZ = 180; // as beats are judged
 const SCORES_S = 600;
+const SHOWN_S = 20;
 const TREND_EVERY_MS = 30_000;
 const SPANS = [
   ["3600", "1 h"],
@@ -219,6 +220,16 @@ function relearning() {
   });
 }
 
+/** What is stored of the last seconds, so that the paper is not empty. */
+async function before() {
+  const stop = summary.last_sample_time;
+  if (stop === null) return;
+  const { samples, ...strip } = await get(path(`/waveform?start=${stop - SHOWN_S}&stop=${stop}`));
+  const counts = samples[0].flatMap((_, at) => samples.map((lead) => lead[at]));
+  sweep.push({ ...strip, counts, microvolt_per_count: 1000, missing: null });
+  for (const beat of beats) sweep.beat(beat);
+}
+
 async function load() {
   await loadDetail();
   beats = await get(path(`/beats?start=${now() - SCORES_S}&stop=${now() + 60}`));
@@ -234,6 +245,7 @@ choices("#span", "span", "", SPANS, String(span), (value) => {
   attempt(loadTrend);
 });
 await attempt(load);
+await attempt(before);
 setInterval(showScores, 1000);
 setInterval(() => document.hidden || attempt(() => Promise.all([loadTrend(), loadGallery()])), TREND_EVERY_MS);
 setInterval(() => {

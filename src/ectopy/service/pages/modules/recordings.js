@@ -38,15 +38,14 @@ class Row {
         "div",
         { class: "row between" },
         element("strong", {}, this.name),
-        element("span", { class: "row" }, this.status, may(visitor, "send") ? wipe : null),
+        element("span", { class: "row" }, this.status, may(visitor, "administer") ? wipe : null),
       ),
       this.progress,
     );
   }
 
   update(entry) {
-    const when = entry.added_time ? `${moment(entry.added_time)} · ` : "";
-    say(this.status, `${when}${STATUS[entry.status]}${entry.error ? `: ${entry.error}` : ""}`);
+    say(this.status, `${moment(entry.added_time)} · ${STATUS[entry.status]}${entry.error ? `: ${entry.error}` : ""}`);
     this.progress.hidden = entry.status === "done" || entry.status === "failed";
     this.progress.value = entry.progress;
   }
@@ -72,8 +71,13 @@ async function list() {
 
 async function play() {
   const given = Object.fromEntries(new FormData(find("#play")));
-  const replay = await attempt(() => post("/api/replays", { ...given, speed: Number(given.speed) }));
-  if (replay) location.assign(`/patient?patient=${encodeURIComponent(given.patient)}`);
+  const { patient } = given;
+  const replay = await attempt(async () => {
+    const watched = await get("/api/patients");
+    if (!watched.some((one) => one.patient === patient)) await post("/api/patients", { patient });
+    return post("/api/replays", { ...given, speed: Number(given.speed) });
+  });
+  if (replay) location.assign(`/patient?patient=${encodeURIComponent(patient)}`);
 }
 
 find("#send").hidden = find("#play-panel").hidden = !may(visitor, "send");

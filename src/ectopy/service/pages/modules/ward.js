@@ -8,7 +8,11 @@ import { onSound, sound, unheard } from "./sound.js";
 import { Sweep } from "./sweep.js";
 import { bpm, counted, PRIORITIES, state } from "./words.js";
 
+const STATION = "station";
+const OWN_MS = 10_000;
+
 const tiles = new Map();
+let own = [];
 let settled = false;
 
 class Tile {
@@ -61,25 +65,23 @@ class Tile {
       return;
     }
     const focused = this.news.contains(document.activeElement);
-    const answer = element("a", { class: "answer", href: alarmPath(alarm) }, answered(alarm) ? "Answered" : "Answer");
-    answer.setAttribute("aria-label", `${answer.textContent}: ${alarm.title}, ${summary.name || patient}`);
-    const gone = alarm.state === "latched" ? element("small", {}, "over") : null;
-    this.news.replaceChildren(
-      element(
-        "div",
-        { class: `band ${alarm.priority}${answered(alarm) ? " answered" : ""}` },
-        sign(alarm.priority),
-        element(
-          "div",
-          {},
-          element("strong", {}, element("span", { class: "visually-hidden" }, `${alarm.priority} priority: `), alarm.title, gone),
-          element("p", {}, alarm.advice),
-        ),
-        answer,
-      ),
-    );
-    if (focused) answer.focus();
+    this.news.replaceChildren(band(alarm, summary.name || patient, alarm.advice));
+    if (focused) find(".answer", this.news).focus();
   }
+}
+
+function band(alarm, whom, text) {
+  const words = answered(alarm) ? "Answered" : "Answer";
+  const gone = alarm.state === "latched" ? element("small", {}, "over") : null;
+  const priority = element("span", { class: "visually-hidden" }, `${alarm.priority} priority: `);
+  const label = `${words}: ${alarm.title}, ${whom}`;
+  return element(
+    "div",
+    { class: `band ${alarm.priority}${answered(alarm) ? " answered" : ""}` },
+    sign(alarm.priority),
+    element("div", {}, element("strong", {}, priority, alarm.title, gone), element("p", {}, text)),
+    element("a", { class: "answer", href: alarmPath(alarm), "aria-label": label }, words),
+  );
 }
 
 const alarmPath = ({ patient, number }) => `/alarm?patient=${encodeURIComponent(patient)}&number=${number}`;
@@ -109,32 +111,41 @@ function show(summary) {
   }
 }
 
+/** Alarms of the service itself: nobody can be reached, nothing can be stored. */
+async function ownAlarms() {
+  own = (await get("/api/alarms")).filter(({ patient }) => patient === STATION);
+  find("#own").replaceChildren(...own.map((alarm) => element("li", {}, band(alarm, "the service", alarm.text))));
+  settle();
+}
+
 function settle() {
   const summaries = [...tiles.values()].map((tile) => tile.summary);
   const order = summaries.toSorted(
     (one, other) => urgency(other) - urgency(one) || (one.name || one.patient).localeCompare(other.name || other.patient),
   );
   arrange(find("#tiles"), order.map(({ patient }) => tiles.get(patient).node));
-  const waiting = summaries.filter(({ alarm }) => alarm && !answered(alarm));
-  const high = waiting.filter(({ alarm }) => alarm.priority === "high").length;
+  const alarms = [...own, ...summaries.map(({ alarm }) => alarm).filter(Boolean)];
+  const waiting = alarms.filter((alarm) => !answered(alarm));
+  const high = waiting.filter(({ priority }) => priority === "high").length;
   const calls = waiting.length ? `, ${counted(waiting.length, "alarm")} to answer${high ? ` (${high} high)` : ""}` : "";
   say(find("#count"), counted(summaries.length, "patient") + calls);
   document.title = `${waiting.length ? `(${waiting.length}) ` : ""}Ward – Ectopy`;
   find("#nobody").hidden = summaries.length > 0;
-  const loudest = summaries.filter(({ alarm }) => audible(alarm)).map(({ alarm }) => PRIORITIES.indexOf(alarm.priority));
-  sound(loudest.length ? PRIORITIES[Math.max(...loudest)] : null);
+  const heard = alarms.filter(audible).map(({ priority }) => PRIORITIES.indexOf(priority));
+  sound(PRIORITIES[Math.max(-1, ...heard)] ?? null);
   find("#ask").hidden = !unheard();
 }
 
 async function load() {
   for (const summary of await get("/api/patients")) show(summary);
-  settle();
+  await ownAlarms();
   settled = true;
 }
 
 await start({ heard: true });
 onSound(() => (find("#ask").hidden = !unheard()));
 await attempt(load);
+setInterval(() => ownAlarms().catch(() => null), OWN_MS);
 watch([], {
   samples: (frame) => tiles.get(frame.patient)?.samples(frame),
   summary: (summary) => {

@@ -25,6 +25,7 @@ from ectopy.datasets.folders import DATA_VARIABLE, cache_folder
 from ectopy.detector import Detector
 from ectopy.model import TrainingSettings
 from ectopy.pipeline import train
+from server import Service, running
 
 _SHARED_DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"
 if _SHARED_DATASETS.is_dir():
@@ -224,3 +225,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
     engine.dispose()
     return url.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+
+
+# The service
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that runs for all tests; each takes patients of its own."""
+    with running(tmp_path_factory.mktemp("service")) as one:
+        yield one

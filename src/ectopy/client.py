@@ -329,16 +329,12 @@ class Stream:
             reader.join()
 
     def _begin(self, hello: dict[str, Any]) -> None:
-        """Go on where the service is, and send everything else again."""
-        wanted = hello.get("wanted") if hello.get("stream", self.name) == self.name else None
+        """Send again what is not acknowledged; what the service merely has, and has not stored, it may yet lose."""
+        wanted = hello["wanted"] if hello["stream"] == self.name else None
         with self._changed:
             self._lost = False
             if self._position is None:
                 self._position = self._acknowledged = wanted or 0
-            if wanted is not None:
-                stored = [sequence for sequence, message in self._waiting.items() if message.end <= wanted]
-                for sequence in stored:
-                    self._acknowledge(sequence)
             self._unsent = list(self._waiting)
             self._changed.notify_all()
 
@@ -369,10 +365,12 @@ class Stream:
 
     def _take(self, answer: dict[str, Any]) -> None:
         with self._changed:
-            if "refused" in answer:
-                self._failure = self._failure or str(answer["refused"])
-            elif "sequence" in answer:
+            if "refused" not in answer:
                 self._acknowledge(answer["sequence"])
+            elif answer.get("again"):
+                self._lost = True
+            else:
+                self._failure = self._failure or str(answer["refused"])
             self._changed.notify_all()
 
     def _acknowledge(self, sequence: int) -> None:

@@ -10,13 +10,14 @@ from ectopy.errors import SettingError
 from ectopy.monitor import chunks
 from ectopy.recording import Recording
 
-_CHUNK_S = 0.5
+_CHUNK_S, _LONGEST_CHUNK_S = 0.5, 10.0
+_UNHURRIED = 10.0
 
 
 def play(
     client: Client, recording: Recording, patient: str, speed: float, progress: Callable[[int, int, str], None]
 ) -> int:
-    """Send a recording, each half second when it would be there; how many samples the server has stored.
+    """Send a recording, each half second when it would be there, more at a time where it is played fast.
 
     Parameters
     ----------
@@ -29,6 +30,11 @@ def play(
         Times real time, above 0.
     progress : callable
         Called with the seconds that are stored, those in all, and what goes on.
+
+    Returns
+    -------
+    int
+        How many samples the server has stored.
 
     Raises
     ------
@@ -43,7 +49,8 @@ def play(
     rate_hz = recording.sampling_rate_hz
     with client.stream(patient, rate_hz, recording.leads) as stream:
         began = time.monotonic()
-        for chunk in chunks(recording, _CHUNK_S):
+        chunk_s = min(_CHUNK_S * max(speed / _UNHURRIED, 1.0), _LONGEST_CHUNK_S)
+        for chunk in chunks(recording, chunk_s):
             time.sleep(max(began + chunk.received / speed - time.monotonic(), 0.0))
             stream.send(chunk.signal)
             progress(round(stream.acknowledged / rate_hz), round(recording.duration_s), f"to {patient}")

@@ -30,6 +30,7 @@ from ectopy.service.web import (
     audit,
     errors,
     events,
+    fhir,
     health,
     ingest,
     keys,
@@ -45,7 +46,7 @@ from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
 
-_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events)
+_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events, fhir, replays)
 _FORGET_EVERY_S = 600.0
 _DAY_S = 86_400.0
 
@@ -105,7 +106,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Record)
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.include_router(replays.router)
     app.include_router(recordings.router, max_body_size=settings.upload_bytes)
     app.mount("/", Pages(), name="pages")
     return app

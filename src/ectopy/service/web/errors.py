@@ -25,19 +25,19 @@ class Problem(TypedDict):
     detail: str
 
 
+_DESCRIPTIONS = {
+    401: "No key, or one that is not known.",
+    403: "The key does not allow it.",
+    404: "There is no such thing.",
+    409: "The monitor does not take the order.",
+    415: "The body is encoded, or of another kind.",
+    422: "What was sent cannot be taken as it is.",
+    429: "Too often; the header Retry-After says when again.",
+    503: "The store does not answer; try again.",
+}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": description}
-    for status, description in {
-        401: "No key, or one that is not known.",
-        403: "The key does not allow it.",
-        404: "There is no such thing.",
-        409: "The monitor does not take the order.",
-        413: "The body is too large.",
-        415: "The body is encoded, or of another kind.",
-        422: "What was sent cannot be taken as it is.",
-        429: "Too often; the header Retry-After says when again.",
-        503: "The store does not answer; try again.",
-    }.items()
+    **{status: {"model": Problem, "description": text} for status, text in _DESCRIPTIONS.items()},
+    413: {"description": "The body is too large."},
 }
 
 

@@ -1,0 +1,145 @@
+"""What other systems read: FHIR R4, and alarms as HL7 v2."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from ectopy.errors import DataError, SettingError
+from ectopy.monitor import MonitorState
+from ectopy.monitor.evidence import strip_s
+from ectopy.service.exchange import fhir, hl7
+from ectopy.service.history import stretch
+from ectopy.service.storage import StoredAlarm
+from ectopy.service.ward import NotFoundError, Ward
+from ectopy.service.web.door import Viewing
+from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
+
+router = APIRouter(tags=["exchange"])
+
+_NEWEST_S = 10.0
+_LONGEST_S = 300.0
+_ISSUES = 20
+_MOST_ISSUES = 100
+_PREFIXES = ("ge", "gt", "le", "lt")
+_FHIR: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {200: {"content": {fhir.MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "A Bundle."}},
+}
+
+Who = Annotated[str, Query(min_length=1, max_length=200, description="What the patient is called by.")]
+Code = Literal["ecg", "heart-rate", "11524-6", "8867-4", "http://loinc.org|11524-6", "http://loinc.org|8867-4"]
+Dates = Annotated[
+    list[str],
+    Query(
+        max_length=2,
+        description="Of the ECG: two times with prefixes `ge` and `lt`, five minutes at most; else the last 10 s.",
+        examples=[["ge2026-01-01T00:00:00Z", "lt2026-01-01T00:00:10Z"]],
+    ),
+]
+
+
+@router.get("/api/fhir/Observation", **_FHIR)
+def observations(
+    request: Request,
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: Who,
+    code: Code | None = None,
+    date: Dates = [],  # noqa: B006
+) -> Response:
+    """The ECG of a patient as SampledData, and the heart rate now."""
+    state = ward.state(patient)
+    audit.saw(caller.name, "read FHIR Observation", patient)
+    found = []
+    if code is None or "heart-rate" in code or "8867-4" in code:
+        found.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
+    if code is None or "ecg" in code or "11524-6" in code:
+        found += _ecg(ward, patient, state, date)
+    return _bundle(found, request)
+
+
+@router.get("/api/fhir/DetectedIssue", **_FHIR)
+def detected_issues(
+    request: Request,
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: Who,
+    count: Annotated[int, Query(alias="_count", ge=1, le=_MOST_ISSUES, description="The newest ones.")] = _ISSUES,
+) -> Response:
+    """Alarms of a patient, each with the signal that shows it."""
+    state = ward.state(patient)
+    audit.saw(caller.name, "read FHIR DetectedIssue", patient)
+    alarms = ward.store.alarms(patient)[::-1][:count]
+    return _bundle([fhir.detected_issue(one, _strip(ward, one, state)) for one in alarms], request)
+
+
+@router.get(
+    "/api/patients/{patient}/alarms/{number}/oru",
+    response_class=Response,
+    responses={200: {"content": {hl7.MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "ORU^R40^ORU_R40."}},
+)
+def alert(
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: PatientPath,
+    number: Annotated[int, Path(ge=1, le=2**53)],
+) -> Response:
+    """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
+    name = ward.summary(patient)["name"]
+    try:
+        stored = ward.store.alarm(patient, number)
+    except DataError as error:
+        raise NotFoundError(str(error)) from error
+    audit.saw(caller.name, "read HL7 alert", patient)
+    return Response(hl7.alert(stored, name, ward.clock()), media_type=hl7.MEDIA_TYPE)
+
+
+def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list[fhir.Resource]:
+    origin = state.epoch or 0.0
+    if date:
+        start, stop = _span(date)
+    else:
+        signal = state.signal
+        stop = origin if signal is None else origin + signal.segment.second(signal.segment.wanted)
+        start = stop - _NEWEST_S
+    found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
+    return [] if found is None else [fhir.ecg(patient, found.waveform, found.start_time)]
+
+
+def _strip(ward: Ward, stored: StoredAlarm, state: MonitorState) -> fhir.Resource | None:
+    begin_s, end_s = strip_s(stored.alarm.reading, stored.alarm.present_s)
+    found = stretch(ward.store, stored.patient, state, stored.origin, begin_s, min(end_s, begin_s + _LONGEST_S))
+    return None if found is None else fhir.ecg(stored.patient, found.waveform, found.start_time)
+
+
+def _span(date: list[str]) -> tuple[float, float]:
+    """The time between two dates of a search."""
+    times = {text[:1]: _time(text[2:]) for text in date if text.startswith(_PREFIXES)}
+    if len(date) != 2 or set(times) != {"g", "l"} or not 0 < times["l"] - times["g"] <= _LONGEST_S:
+        raise SettingError(
+            f"a date is given by two times such as ge2026-01-01T00:00:00Z and lt2026-01-01T00:00:10Z, at most "
+            f"{_LONGEST_S:g} s apart."
+        )
+    return times["g"], times["l"]
+
+
+def _time(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise SettingError(f"a time is written with its zone, such as 2026-01-01T00:00:00Z, not as {text[:40]!r}.")
+
+
+def _bundle(found: list[fhir.Resource], request: Request) -> Response:
+    response = json_response(fhir.searchset(found, str(request.url)))
+    response.headers["Content-Type"] = fhir.MEDIA_TYPE
+    return response

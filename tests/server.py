@@ -1,0 +1,105 @@
+"""A service as it is run, on a free port of this machine, for tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from fastapi import FastAPI
+from websockets.sync.client import ClientConnection, connect
+
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.monitor import Chunk, chunks
+from ectopy.recording import Recording
+from ectopy.service.access import Scope
+from ectopy.service.server import Server
+from ectopy.service.settings import load_settings
+from ectopy.service.web.app import create_app
+from ectopy.wire import Sent, write
+
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service, and a key for everything."""
+
+    url: str
+    key: str
+    app: FastAPI
+
+    def client(self, key: str | None = None, **other: Any) -> httpx.Client:
+        """Who shows this key, or the one for everything."""
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S, trust_env=False, **other)
+
+    def stranger(self) -> httpx.Client:
+        """Who shows nothing."""
+        return httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
+
+    def new_key(self, *scopes: Scope) -> str:
+        """A key that allows this."""
+        with self.client() as client:
+            answer = client.post("/api/keys", json={"name": " ".join(scopes), "scopes": scopes})
+        return answer.json()["key"]
+
+    def socket(self, path: str, key: str | None = None, **other: Any) -> ClientConnection:
+        """A WebSocket."""
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        url = self.url.replace("http", "ws", 1) + path
+        return connect(url, additional_headers=headers, compression=None, proxy=None, max_size=None, **other)
+
+
+@contextmanager
+def running(home: Path, **settings: Any) -> Iterator[Service]:
+    """A service in this process, until the block ends."""
+    often = {"requests_per_minute": 1_000_000, "failures_per_minute": 1_000_000}
+    loaded = load_settings(**{"home": home, "port": 0, "learning_s": 30.0, **often, **settings})
+    app = create_app(loaded)
+    answering = threading.Event()
+    server = Server(app, loaded, lambda server: answering.set())
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert answering.wait(PATIENCE_S)
+    try:
+        yield Service(server.address, app.state.first_key or "", app)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def troubled() -> Recording:
+    """A minute with a tachycardia of ventricular beats, and then an asystole."""
+    episodes = [Episode("ventricular_tachycardia", 38, 6), Episode("asystole", 50, 7)]
+    return simulate_recording(65, ectopic={"V": 0.03}, episodes=episodes, random_state=3)
+
+
+def messages(recording: Recording, chunk_s: float = 1.0, stream: str = "") -> list[bytes]:
+    """What a device would send, as msgpack."""
+    found = []
+    for number, chunk in enumerate(chunks(recording, chunk_s)):
+        sent = Chunk(chunk.position, chunk.signal, chunk.sampling_rate_hz, chunk.leads, 0.0, stream=stream)
+        found.append(write(Sent(sent, number), "msgpack"))
+    return found
+
+
+def small(position: int = 0, samples: int = 25, **other: Any) -> dict[str, Any]:
+    """A chunk as JSON."""
+    signal = np.zeros((samples, 1)).tolist()
+    return {"position": position, "sampling_rate_hz": 250, "leads": ["I"], "samples": signal, **other}
+
+
+def until(there: Any, patience_s: float = PATIENCE_S) -> Any:
+    """What a function gives, once it gives something."""
+    end = time.monotonic() + patience_s
+    while not (found := there()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+    return found

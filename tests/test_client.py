@@ -1,0 +1,279 @@
+"""The Python client against a real server, over a line that is cut again and again; and what others read."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import hl7
+import httpx
+import numpy as np
+import pytest
+
+from ectopy.client import Client
+from ectopy.datasets import simulate_recording
+from ectopy.datasets.simulated import Episode
+from ectopy.errors import ServiceError
+from ectopy.monitor import Chunk, chunks
+from ectopy.service.access import Scope
+from running_service import Service, running
+from test_recordings_service import csv
+
+STILL = simulate_recording(60, episodes=[Episode("asystole", 40, 8)], random_state=1)
+LEADS = STILL.leads
+RATE_HZ = STILL.sampling_rate_hz
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(tmp_path_factory.mktemp("home")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.url, service.key) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def http(service: Service) -> Iterator[httpx.Client]:
+    with service.http() as http:
+        yield http
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def stored(service: Service, patient: str, stream: str, samples: int) -> np.ndarray:
+    return service.app.state.ward.store.waveform(patient, stream, 0, samples).signal
+
+
+# A bad line
+
+
+class Line:
+    """Passes bytes on, and cuts all connections after every so many."""
+
+    def __init__(self, target: int, rng: random.Random) -> None:
+        self.target, self.rng, self.cuts = target, rng, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                threading.Thread(target=self.connect, args=(near,), daemon=True).start()
+
+    def connect(self, near: socket.socket) -> None:
+        with near, socket.create_connection(("127.0.0.1", self.target)) as far:
+            room = [self.rng.randrange(1_000, 60_000)]
+            back = threading.Thread(target=self.pump, args=(far, near, room), daemon=True)
+            back.start()
+            self.pump(near, far, room)
+            back.join()
+
+    def pump(self, source: socket.socket, sink: socket.socket, room: list[int]) -> None:
+        with suppress(OSError):
+            while content := source.recv(1000):
+                room[0] -= len(content)
+                if room[0] < 0:
+                    self.cuts += 1
+                    break
+                sink.sendall(content)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def bad_line(service: Service) -> Iterator[Line]:
+    line = Line(int(service.url.rpartition(":")[2]), random.Random(1))
+    thread = threading.Thread(target=line.serve)
+    thread.start()
+    yield line
+    with suppress(OSError):
+        line.listener.shutdown(socket.SHUT_RDWR)
+    line.listener.close()
+    thread.join()
+
+
+# Streams
+
+
+def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, client: Client):
+    client.admit("bad line")
+    with (
+        bad_line(service) as line,
+        Client(line.url, service.key) as other,
+        other.stream("bad line", RATE_HZ, LEADS) as stream,
+    ):
+        for chunk in chunks(STILL, 0.5):
+            stream.send(chunk.signal)
+        stream.flush()
+        assert stream.acknowledged == stream.position == len(STILL.signal)
+    assert line.cuts >= 3
+    store = service.app.state.ward.store
+    np.testing.assert_array_equal(stored(service, "bad line", stream.name, len(STILL.signal)), STILL.signal)
+    beats = [beat.beat.position for beat in store.beats("bad line", 0, 2e9)]
+    assert len(beats) == len(set(beats)) > 50
+    assert not [one for one in store.events(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]
+
+
+def test_stream_goes_on_where_another_one_ended(service: Service, client: Client):
+    client.admit("twice")
+    half = len(STILL.signal) // 2
+    for part in (STILL.signal[:half], STILL.signal[half:]):
+        with client.stream("twice", RATE_HZ, LEADS, stream="mine") as stream:
+            assert stream.position in (0, half)
+            for piece in np.array_split(part, 20):
+                stream.send(piece)
+    np.testing.assert_array_equal(stored(service, "twice", "mine", len(STILL.signal)), STILL.signal)
+
+
+def test_many_messages_at_once_are_not_too_many_on_their_way(service: Service, client: Client):
+    client.admit("hurry")
+    with client.stream("hurry", RATE_HZ, LEADS) as stream:
+        for piece in np.array_split(STILL.signal, 150):
+            stream.send(piece)
+    np.testing.assert_array_equal(stored(service, "hurry", stream.name, len(STILL.signal)), STILL.signal)
+
+
+def test_refusal_is_told_to_the_sender(client: Client):
+    client.admit("refused")
+    stream = client.stream("refused", RATE_HZ, LEADS)
+    stream.send(np.full((10, 2), 5000.0))
+    with pytest.raises(ServiceError, match="no ECG"):
+        stream.flush()
+    with pytest.raises(ServiceError, match="no ECG"):
+        stream.send(np.zeros((10, 2)))
+    with pytest.raises(ServiceError, match="no ECG"):
+        stream.close()
+
+
+def test_unknown_patients_and_keys_end_a_stream(service: Service, client: Client):
+    with pytest.raises(ServiceError, match="nobody"):
+        client.stream("nobody", RATE_HZ, LEADS).send(np.zeros((1, 2)))
+    with Client(service.url, "ectopy_wrong") as stranger, pytest.raises(ServiceError, match="sign in"):
+        stranger.stream("refused", RATE_HZ, LEADS).send(np.zeros((1, 2)))
+
+
+# Everything else
+
+
+def test_chunk_alarm_and_acknowledgement(client: Client, service: Service):
+    client.admit("still 1", "<b>Anna</b> & |^~\\")
+    patient = "still 1"
+    now = time.time()
+    for chunk in chunks(STILL, 10.0):
+        answer = client.send(patient, replace(chunk, received=now))
+        assert answer["refused"] == []
+    assert answer["wanted"] == len(STILL.signal)
+    until(lambda: client.alarms(patient, active=False))
+    found = next(alarm for alarm in client.alarms(patient, active=False) if alarm["condition"] == "asystole")
+    answer = client.acknowledge(patient, found["number"], "seen")
+    assert answer["number"] == found["number"]
+    assert patient in [one["patient"] for one in client.patients()]
+
+
+def test_refused_chunk_and_lost_service_are_one_error(client: Client):
+    bad = Chunk(0, np.zeros((1, 1), np.float32), 5.0, ("I",), 0.0)
+    with pytest.raises(ServiceError, match="sampling rate"):
+        client.send("still 1", bad)
+    with Client("http://127.0.0.1:9", "ectopy_x") as nowhere, pytest.raises(ServiceError, match="cannot be reached"):
+        nowhere.patients()
+
+
+def test_upload(client: Client, tmp_path):
+    path = tmp_path / "short.csv"
+    path.write_bytes(csv(10))
+    id = client.upload(path, sampling_rate_hz=RATE_HZ, unit="mV")
+    assert client.recording(id)["name"] == "short.csv"
+
+
+# What other systems read
+
+
+def test_fhir_observations(http: httpx.Client, client: Client):
+    answer = http.get("/api/fhir/Observation", params={"patient": "still 1"})
+    assert answer.headers["content-type"] == "application/fhir+json"
+    bundle = answer.json()
+    rate, ecg = (entry["resource"] for entry in bundle["entry"])
+    assert rate["code"]["coding"][0]["code"] == "8867-4"
+    data = ecg["component"][0]["valueSampledData"]
+    values = np.array([float(word) for word in data["data"].split(" ")]) * data["factor"]
+    np.testing.assert_allclose(values, STILL.signal[-2500:, 0], atol=0.0006)
+    assert data["period"] == 4
+    for code, count in (("ecg", 1), ("http://loinc.org|8867-4", 1)):
+        found = http.get("/api/fhir/Observation", params={"patient": "still 1", "code": code}).json()
+        assert found["total"] == count
+    begin, end = ecg["effectivePeriod"]["start"], ecg["effectivePeriod"]["end"]
+    again = http.get(
+        "/api/fhir/Observation", params={"patient": "still 1", "code": "ecg", "date": [f"ge{begin}", f"lt{end}"]}
+    ).json()
+    assert again["entry"][0]["resource"]["effectivePeriod"]["start"][:-4] == begin[:-4]
+
+
+def test_fhir_detected_issues(http: httpx.Client):
+    bundle = http.get("/api/fhir/DetectedIssue", params={"patient": "still 1"}).json()
+    issue = next(
+        entry["resource"] for entry in bundle["entry"] if entry["resource"]["code"]["coding"][0]["code"] == "asystole"
+    )
+    assert issue["severity"] == "high"
+    assert issue["implicated"] == [{"reference": "#strip"}]
+    (strip,) = issue["contained"]
+    assert len(strip["component"][0]["valueSampledData"]["data"].split(" ")) > 10 * RATE_HZ
+    assert http.get("/api/fhir/DetectedIssue", params={"patient": "still 1", "_count": 1}).json()["total"] == 1
+
+
+def test_alert_as_hl7(http: httpx.Client, client: Client):
+    (number,) = [
+        alarm["number"] for alarm in client.alarms("still 1", active=False) if alarm["condition"] == "asystole"
+    ]
+    answer = http.get(f"/api/patients/still 1/alarms/{number}/oru")
+    assert answer.headers["content-type"] == "application/hl7-v2; charset=utf-8"
+    message = hl7.parse(answer.text)
+    assert message.unescape(str(message.segment("PID")[5][0][0])) == "<b>Anna</b> & |^~\\"
+    assert "Asystole" in str(message.segments("OBX")[0][5])
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/fhir/Observation", 422),
+        ("/api/fhir/Observation?patient=nobody", 404),
+        ("/api/fhir/Observation?patient=still 1&code=weight", 422),
+        ("/api/fhir/Observation?patient=still 1&date=ge2026-01-01T00:00:00Z", 422),
+        ("/api/fhir/Observation?patient=still 1&date=ge2026-01-01T00:00:00Z&date=lt2027-01-01T00:00:00Z", 422),
+        ("/api/fhir/Observation?patient=still 1&date=geyesterday&date=lttoday", 422),
+        ("/api/fhir/Observation?patient=still 1&date=ge0001-01-01T00:00:00Z&date=lt0001-01-01T00:00:01Z", 200),
+        ("/api/fhir/DetectedIssue?patient=nobody", 404),
+        ("/api/fhir/DetectedIssue?patient=still 1&_count=0", 422),
+        ("/api/patients/still 1/alarms/99999/oru", 404),
+        ("/api/patients/nobody/alarms/1/oru", 404),
+    ],
+)
+def test_impossible_questions_are_answered(http: httpx.Client, path: str, status: int):
+    answer = http.get(path)
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/fhir/Observation?patient=a", "/api/fhir/DetectedIssue?patient=a", "/api/patients/a/alarms/1/oru"],
+)
+def test_exchange_needs_the_scope_to_view(service: Service, path: str):
+    with service.http(Scope.SEND) as http:
+        assert http.get(path).status_code == 403
+        assert http.get(path, headers={"Authorization": ""}).status_code == 401

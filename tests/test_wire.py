@@ -1,0 +1,96 @@
+"""Chunks on the wire: what is written is read again, and nonsense gets one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from ectopy.errors import DataError
+from ectopy.monitor import Chunk
+from ectopy.wire import MOST_AT_ONCE, NO_SAMPLE, Sent, counts, read, write
+
+NUMBERS = st.floats(-30, 30, width=32) | st.just(np.nan)
+SIGNALS = st.tuples(st.integers(1, 20), st.integers(1, 4)).flatmap(
+    lambda shape: arrays.arrays(np.float32, shape, elements=NUMBERS)
+)
+
+
+def chunk(signal: np.ndarray) -> Chunk:
+    leads = tuple(f"lead {number}" for number in range(signal.shape[1]))
+    return Chunk(7, signal, 250.0, leads, received=5.0, sent=4.5, stream="s", unit="uV")
+
+
+@given(SIGNALS, st.sampled_from(["json", "msgpack"]), st.none() | st.integers(0, 2**50))
+def test_what_is_written_is_read_again(signal: np.ndarray, form: str, sequence: int | None):
+    given_chunk = chunk(signal)
+    (sent,) = read(write(Sent(given_chunk, sequence), form), form, received=5.0)
+    assert sent.sequence == sequence
+    np.testing.assert_array_equal(sent.chunk.signal, signal)
+    assert sent.chunk.signal.dtype == np.float32
+    for name in ("position", "sampling_rate_hz", "leads", "received", "sent", "stream", "unit"):
+        assert getattr(sent.chunk, name) == getattr(given_chunk, name)
+
+
+@given(SIGNALS, st.floats(10, 1000))
+def test_counts_keep_half_a_count_and_what_is_missing(signal: np.ndarray, gain: float):
+    (sent,) = read(write(Sent(chunk(signal)), "msgpack", gain), "msgpack", received=5.0)
+    np.testing.assert_allclose(sent.chunk.signal, signal, atol=0.51 / gain)
+
+
+def test_counts_are_cut_off_and_never_become_no_sample():
+    found = counts(np.array([-1e9, 1e9, np.nan, np.inf, -np.inf]), 1.0)
+    assert found.tolist() == [-32767, 32767, NO_SAMPLE, 32767, -32767]
+
+
+PLAIN = {"position": 0, "sampling_rate_hz": 250, "leads": ["I", "II"], "samples": [[0, 1]]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"7",
+        b'"\xff"',
+        json.dumps(PLAIN | {"position": 0.5}).encode(),
+        json.dumps(PLAIN | {"samples": [[0]]}).encode(),
+        json.dumps(PLAIN | {"samples": [[0, "1"]]}).encode(),
+        json.dumps(PLAIN | {"leads": "I"}).encode(),
+        json.dumps(PLAIN | {"sequence": -1}).encode(),
+        json.dumps(PLAIN | {"samples": "AAAA"}).encode(),
+        json.dumps([PLAIN] * (MOST_AT_ONCE + 1)).encode(),
+    ],
+)
+def test_nonsense_in_json_gets_a_sentence(content: bytes):
+    with pytest.raises(DataError, match=r"\.$"):
+        read(content, "json", 0.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"samples": b"123"},
+        {"samples": b"1234", "gain": 0.0},
+        {"samples": b"1234", "gain": float("nan")},
+        {"samples": b"1234", "leads": []},
+    ],
+)
+def test_nonsense_in_msgpack_gets_a_sentence(other: dict):
+    with pytest.raises(DataError, match=r"\.$"):
+        read(msgspec.msgpack.encode(PLAIN | other), "msgpack", 0.0)
+
+
+@given(st.binary(max_size=60), st.sampled_from(["json", "msgpack"]))
+def test_no_bytes_get_anything_but_chunks_or_a_sentence(content: bytes, form: str):
+    try:
+        found = read(content, form, 0.0)
+    except DataError:
+        return
+    assert all(isinstance(sent, Sent) for sent in found)

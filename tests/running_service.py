@@ -36,9 +36,9 @@ class Service:
 
 
 @contextmanager
-def running(home: Path, **settings: object) -> Iterator[Service]:
-    """The service in a thread."""
-    chosen = load_settings(home=home, port=0, learning_s=30, failures_per_minute=1000, **settings)
+def running(home: Path, port: int = 0, **settings: object) -> Iterator[Service]:
+    """The service in a thread; by port 0 at any that is free."""
+    chosen = load_settings(home=home, port=port, learning_s=30, failures_per_minute=1000, **settings)
     app = create_app(chosen)
     started = threading.Event()
     server = Server(app, chosen, lambda _: started.set())

@@ -9,6 +9,7 @@ export const SPEED_MM_S = 25;
 export const GAIN_MM_MV = 10;
 
 const HEAVY_MM = 5;
+const FINE_PX = 2.5;
 const PULSE_S = 0.2;
 const LEFT_MM = 10;
 const TOP_MM = 7;
@@ -16,8 +17,8 @@ const BOTTOM_MM = 5;
 const LANE_MM = [20, 45];
 const ROOM_MM = 3;
 
-/** Fill a rectangle with ECG paper; lines that would run together are left out. */
-export function drawPaper(context, left, top, width, height, mm = MM) {
+/** Fill a rectangle with ECG paper, `mm` wide and `tall` high; lines that would run together are left out. */
+export function drawPaper(context, left, top, width, height, mm = MM, tall = mm) {
   context.fillStyle = colour("paper");
   context.fillRect(left, top, width, height);
   const right = left + width;
@@ -28,15 +29,15 @@ export function drawPaper(context, left, top, width, height, mm = MM) {
       const x = left + count * every * mm;
       if (!skip(count)) context.moveTo(x, top), context.lineTo(x, bottom);
     }
-    for (let count = 0; count * every * mm <= height + 0.1; count += 1) {
-      const y = top + count * every * mm;
+    for (let count = 0; count * every * tall <= height + 0.1; count += 1) {
+      const y = top + count * every * tall;
       if (!skip(count)) context.moveTo(left, y), context.lineTo(right, y);
     }
     context.strokeStyle = style;
     context.lineWidth = thickness;
     context.stroke();
   };
-  if (mm >= 2.5) lines(1, colour("fine"), 0.7, (count) => count % HEAVY_MM === 0);
+  if (Math.min(mm, tall) >= FINE_PX) lines(1, colour("fine"), 0.7, (count) => count % HEAVY_MM === 0);
   lines(HEAVY_MM, colour("heavy"), 0.9, () => false);
 }
 

@@ -30,6 +30,7 @@ const trend = new Chart(find("#trend"));
 let beats = [];
 let alarms = [];
 let summary = null;
+let waiting = null;
 let span = Number(SPANS[0][0]);
 
 const now = () => summary?.last_sample_time ?? Date.now() / 1000;
@@ -221,19 +222,32 @@ function relearning() {
 }
 
 /** What is stored of the last seconds, so that the paper is not empty. */
-async function before() {
-  const stop = summary.last_sample_time;
-  if (stop === null) return;
-  const { samples, ...strip } = await get(path(`/waveform?start=${stop - SHOWN_S}&stop=${stop}`));
+async function loadStrip() {
+  if (summary.last_sample_time === null) return;
+  const { samples, ...strip } = await get(path(`/waveform?start=${now() - SHOWN_S}&stop=${now() + SHOWN_S}`));
   const counts = samples[0].flatMap((_, at) => samples.map((lead) => lead[at]));
   sweep.push({ ...strip, counts, microvolt_per_count: 1000, missing: null });
-  for (const beat of beats) sweep.beat(beat);
 }
 
-async function load() {
-  await loadDetail();
-  beats = await get(path(`/beats?start=${now() - SCORES_S}&stop=${now() + 60}`));
+async function loadBeats() {
+  const stored = await get(path(`/beats?start=${now() - SCORES_S}&stop=${now() + SHOWN_S}`));
+  const known = new Set(stored.map(({ time }) => time));
+  beats = [...stored, ...beats.filter(({ time }) => !known.has(time))];
+  for (const beat of beats) sweep.beat(beat);
   showScores();
+}
+
+/** With a connection that is open: what comes meanwhile waits, so that nothing is missing between then and now. */
+async function load() {
+  waiting = [];
+  await loadDetail();
+  try {
+    await loadStrip();
+  } finally {
+    for (const frame of waiting) sweep.push(frame);
+    waiting = null;
+  }
+  await loadBeats();
   await Promise.all([loadTrend(), loadGallery()]);
 }
 
@@ -244,8 +258,6 @@ choices("#span", "span", "", SPANS, String(span), (value) => {
   span = Number(value);
   attempt(loadTrend);
 });
-await attempt(load);
-await attempt(before);
 setInterval(showScores, 1000);
 setInterval(() => document.hidden || attempt(() => Promise.all([loadTrend(), loadGallery()])), TREND_EVERY_MS);
 setInterval(() => {
@@ -253,9 +265,8 @@ setInterval(() => {
   say(find("#silence"), since ? `No data since ${clock(since)}` : "No data yet");
 }, 1000);
 
-let heard = false;
 watch([patient], {
-  samples: (frame) => sweep.push(frame),
+  samples: (frame) => (waiting ? waiting.push(frame) : sweep.push(frame)),
   beat: (beat) => {
     sweep.beat(beat);
     beats.push(beat);
@@ -263,7 +274,6 @@ watch([patient], {
   summary: showSummary,
   connection: (how) => {
     connection(how);
-    if (how === "open" && heard) attempt(load);
-    heard = true;
+    if (how === "open") attempt(load);
   },
 });

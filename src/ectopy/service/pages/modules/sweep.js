@@ -79,7 +79,7 @@ export class Sweep {
     this.pen = 0; // position in the stream, between samples
     this.drawn = 0; // position up to which the trace is on the screen
     this.last = null;
-    this.beats = [];
+    this.beats = new Map(); // by position
     this.heard = -Infinity;
     this.stale = true;
     this.onstale = () => {};
@@ -100,7 +100,7 @@ export class Sweep {
       this.ring = new Ring(frame.leads, frame.rate_hz);
       this.stream = frame.stream;
       this.shown = leads;
-      this.beats = [];
+      this.beats.clear();
       this.pen = this.drawn = frame.position;
       this.repaper?.();
     }
@@ -112,9 +112,9 @@ export class Sweep {
 
   /** A beat with its verdict, to be written above its place. */
   beat(beat) {
-    if (!this.ring) return;
-    this.beats.push({ ...beat, drawn: false });
-    if (this.beats.length > MOST_BEATS) this.beats.shift();
+    if (!this.ring || this.beats.has(beat.position)) return;
+    this.beats.set(beat.position, { ...beat, drawn: false });
+    if (this.beats.size > MOST_BEATS) this.beats.delete(this.beats.keys().next().value);
   }
 
   scale({ speed = this.speed, gain = this.gain }) {
@@ -146,7 +146,7 @@ export class Sweep {
     this.height = height;
     if (!this.ring || this.ring.end === null) return;
     const shown = Math.floor(((width - BAR_PX) / (this.speed * this.mm)) * this.ring.rateHz);
-    for (const beat of this.beats) beat.drawn = false;
+    for (const beat of this.beats.values()) beat.drawn = false;
     this.#draw(context, Math.max(this.ring.oldest, this.drawn - shown), this.drawn);
   }
 
@@ -195,7 +195,7 @@ export class Sweep {
   #label(context, to, window) {
     const room = (12 / (this.speed * this.mm)) * this.ring.rateHz;
     const wiped = to - window + ((BAR_PX + 12) / (this.speed * this.mm)) * this.ring.rateHz;
-    for (const beat of this.beats) {
+    for (const beat of this.beats.values()) {
       if (beat.drawn || beat.position > to - room) continue;
       beat.drawn = true;
       if (beat.position > wiped) drawBeat(context, beat, this.#x(beat.position), 14);

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { fitted } from "./canvas.js";
 import { Chart, range } from "./chart.js";
 import { find, say } from "./dom.js";
-import { drawBeat, drawPaper, drawTrace, GAIN_MM_MV, label, MM } from "./paper.js";
+import { drawBeat, drawPaper, drawTrace, GAIN_MM_MV, label, MM, SPEED_MM_S } from "./paper.js";
 import { colour } from "./theme.js";
 import { attempt } from "./shell.js";
 import { beatKind, counted, elapsed, score } from "./words.js";
@@ -15,6 +15,7 @@ const STEP = 0.25; // share of what is shown
 const ZOOM = 1.6;
 const TOP = 22;
 const BOTTOM = 20;
+const LEAST_PX = 1.5;
 const MOST_LETTERS = 120;
 const KEYS = { ArrowLeft: "back", ArrowRight: "forth", "+": "in", "=": "in", "-": "out", Home: "all", n: "beat", N: "beat" };
 
@@ -108,8 +109,9 @@ export class Viewer {
     const x = (seconds) => (seconds - start) * perSecond;
     const tall = height - TOP - BOTTOM;
     const lane = tall / signal.leads.length;
-    const gain = Math.min(GAIN_MM_MV * MM, lane / 2.6);
-    this.#ground(context, width, tall, perSecond, gain);
+    const mm = perSecond / SPEED_MM_S;
+    const gain = Math.min(GAIN_MM_MV * Math.max(mm, MM), lane / 2.6);
+    this.#ground(context, width, tall, mm, gain / GAIN_MM_MV);
     for (const [lead, name] of signal.leads.entries()) {
       const middle = TOP + lane * (lead + 0.58);
       const y = (value) => Math.min(Math.max(middle - value * gain, TOP + lane * lead), TOP + lane * (lead + 1));
@@ -127,10 +129,10 @@ export class Viewer {
     this.#seconds(context, x, height);
   }
 
-  #ground(context, width, tall, perSecond, gain) {
-    const mm = perSecond / 25; // of time; at that scale the squares are 40 ms and 0.1 mV
-    if (mm >= 2.5 && Math.abs(gain / 10 - mm) < 1.5) {
-      drawPaper(context, 0, TOP, width, tall, mm);
+  /** A square stays 40 ms and 0.1 mV, whatever its form; of a long stretch there are none. */
+  #ground(context, width, tall, mm, high) {
+    if (mm >= LEAST_PX) {
+      drawPaper(context, 0, TOP, width, tall, mm, high);
     } else {
       context.fillStyle = colour("paper");
       context.fillRect(0, TOP, width, tall);
@@ -164,7 +166,8 @@ export class Viewer {
     for (let time = Math.ceil(this.start / every) * every; time <= this.start + this.span; time += every) {
       context.fillStyle = colour("muted");
       context.fillRect(x(time), height - BOTTOM, 1, 4);
-      label(context, elapsed(time, every < 1 ? 1 : 0), x(time), height - 4, colour("muted"), "11px system-ui, sans-serif");
+      const place = Math.min(Math.max(x(time), 24), x(this.start + this.span) - 24);
+      label(context, elapsed(time, every < 1 ? 1 : 0), place, height - 4, colour("muted"), "11px system-ui, sans-serif");
     }
   }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +31,12 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True)
 class Service:
-    """A running service, and a key for everything."""
+    """A running service, a key for everything, and the loop it runs in."""
 
     url: str
     key: str
     app: FastAPI
+    loop: asyncio.AbstractEventLoop
 
     def client(self, key: str | None = None, **other: Any) -> httpx.Client:
         """Who shows this key, or the one for everything."""
@@ -63,13 +66,13 @@ def running(home: Path, **settings: Any) -> Iterator[Service]:
     often = {"requests_per_minute": 1_000_000, "failures_per_minute": 1_000_000}
     loaded = load_settings(**{"home": home, "port": 0, "learning_s": 30.0, **often, **settings})
     app = create_app(loaded)
-    answering = threading.Event()
-    server = Server(app, loaded, lambda server: answering.set())
+    answering: Future[asyncio.AbstractEventLoop] = Future()
+    server = Server(app, loaded, lambda server: answering.set_result(asyncio.get_running_loop()))
     thread = threading.Thread(target=server.run)
     thread.start()
-    assert answering.wait(PATIENCE_S)
+    loop = answering.result(PATIENCE_S)
     try:
-        yield Service(server.address, app.state.first_key or "", app)
+        yield Service(server.address, app.state.first_key or "", app, loop)
     finally:
         server.should_exit = True
         thread.join()

@@ -54,6 +54,7 @@ export function limitsForm(form, allowed, save) {
   form.replaceChildren(...groups);
   if (allowed) form.append(element("p", { class: "row" }, element("button", { class: "first" }, "Set limits")));
   else form.append(element("p", { class: "small muted" }, "Only a key that may administer can change them."));
+  form.addEventListener("input", () => (form.dataset.changed = "yes"));
   profile.addEventListener("change", () => save({ profile: profile.value, limits: person(form) }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -61,8 +62,10 @@ export function limitsForm(form, allowed, save) {
   });
 }
 
-/** Show limits as they are. */
-export function fillLimits(form, { profile, limits }) {
+/** Show limits as they are, unless somebody is changing them; `saved`: what was changed is what they are now. */
+export function fillLimits(form, { profile, limits }, saved = false) {
+  if (saved) delete form.dataset.changed;
+  if (form.dataset.changed) return;
   form.given = limits;
   find("#profile", form).value = profile;
   for (const input of form.querySelectorAll("input")) input.value = limits[input.name] ?? "";

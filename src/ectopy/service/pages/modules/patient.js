@@ -205,7 +205,7 @@ function showBaseline(baseline) {
 async function saveLimits(limits) {
   const detail = await attempt(() => put(path("/limits"), limits));
   if (!detail) return;
-  fillLimits(find("#limits"), detail);
+  fillLimits(find("#limits"), detail, true);
   announce("The limits are set.");
 }
 

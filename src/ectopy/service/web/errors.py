@@ -26,6 +26,7 @@ class Problem(TypedDict):
 
 
 _DESCRIPTIONS = {
+    400: "The body cannot be read at all.",
     401: "No key, or one that is not known.",
     403: "The key does not allow it.",
     404: "There is no such thing.",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ectopy.service.access import Caller
 from ectopy.service.web.door import CALLER
 
-_log = structlog.stdlib.get_logger("ectopy.requests")
+_log = logging.getLogger("ectopy.requests")
 
 
 class Record:
@@ -40,11 +40,6 @@ class Record:
             metrics = scope["app"].state.metrics
             metrics.requests.labels(scope["method"], route, status).inc()
             metrics.seconds.observe(seconds)
-            _log.info(
-                "request",
-                method=scope["method"],
-                route=route,
-                status=status,
-                ms=round(1000 * seconds, 1),
-                key=caller.key if isinstance(caller, Caller) else None,
-            )
+            key = caller.key if isinstance(caller, Caller) else None
+            facts = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 1)}
+            _log.info("request", extra={**facts, "key": key})

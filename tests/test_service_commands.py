@@ -1,0 +1,106 @@
+"""The commands of the service, and what it does by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.console.live_demo import stream_for_ever
+from ectopy.datasets import simulate_recording
+from ectopy.monitor import Monitor
+from ectopy.service.access import Scope
+from ectopy.service.storage import Store
+from ectopy.service.ward import Ward
+from server import Service, messages, running, troubled, until
+
+
+def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: Service, tmp_path: Path):
+    recording = simulate_recording(20)
+    file = tmp_path / "twenty.csv"
+    rows = [",".join(recording.leads), *(f"{one:.3f},{other:.3f}" for one, other in recording.signal)]
+    file.write_text("\n".join(rows))
+    key = service.new_key(Scope.SEND)
+    options = ("--rate", 250, "--unit", "mV", "--speed", 20, "--patient", "replayed")
+    done = ectopy("replay", file, "--url", service.url, "--key", key, *options)
+    assert (done.status, done.out) == (0, "5,000 samples of replayed are stored.\n")
+    with service.client() as client:
+        assert client.get("/api/patients/replayed").json()["wanted"] == 5000
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--url", "http://127.0.0.1:1", "--key", "x"), "127.0.0.1:1"),
+        ((), "--key"),
+        (("--key", "x", "--speed", "0"), "speed"),
+    ],
+)
+def test_replay_says_what_is_wrong(ectopy, options: tuple[str, ...], why: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ECTOPY_KEY", raising=False)
+    done = ectopy("replay", "simulated", *options)
+    assert done.status == 2
+    assert why in done.err
+
+
+def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = ectopy("serve", "--home", tmp_path, "--port", port)
+    assert done.status == 2
+    assert f"127.0.0.1:{port}" in done.err
+    assert "choose another port" in done.err
+
+
+def test_the_demo_streams_its_patients(tmp_path: Path):
+    recordings = {bed: simulate_recording(600, random_state=number) for number, bed in enumerate(("bed 1", "bed 2"))}
+
+    async def stream() -> dict[str, tuple[str, int]]:
+        with Store.open(f"sqlite:///{tmp_path / 'demo.db'}") as store:
+            ward = Ward(store, Monitor.of(load_ambulatory(), 30.0), "")
+            await ward.begin()
+            streaming = asyncio.create_task(stream_for_ever(ward, recordings))
+            while not all(ward.knows(bed) and ward.state(bed).signal for bed in recordings):
+                await asyncio.sleep(0.05)
+                assert not streaming.done()
+            streaming.cancel()
+            await ward.end()
+            signals = {bed: ward.state(bed).signal for bed in recordings}
+            return {bed: (signal.segment.stream, signal.segment.wanted) for bed, signal in signals.items() if signal}
+
+    found = asyncio.run(stream())
+    assert found.keys() == recordings.keys()
+    assert all(name == "turn 0" and wanted >= 125 for name, wanted in found.values())
+
+
+def test_what_is_too_old_goes_by_itself(tmp_path: Path):
+    with running(tmp_path) as service, service.client() as client:
+        client.post("/api/patients", json={"patient": "old"}).raise_for_status()
+        headers = {"Content-Type": "application/msgpack"}
+        for content in messages(troubled())[:5]:
+            client.post("/api/patients/old/chunks", content=content, headers=headers).raise_for_status()
+    time.sleep(0.1)
+    a_tenth_of_a_second = 0.1 / 86_400
+    with running(tmp_path, keep_days=a_tenth_of_a_second) as service:
+        store = service.app.state.ward.store
+        until(lambda: not store.arrivals("old", 0.0, 1e11))
+
+
+def test_a_patient_is_watched_on_after_a_restart(tmp_path: Path):
+    for turn in range(2):
+        with running(tmp_path) as service:
+            ward = service.app.state.ward
+            if turn == 0:
+                key = service.key
+                with service.client() as client:
+                    client.post("/api/patients", json={"patient": "bed 1", "name": "Ada"}).raise_for_status()
+            else:
+                assert ward.patients() == ("bed 1",)
+                with service.client(key) as client:
+                    assert client.get("/api/patients/bed 1").json()["name"] == "Ada"

@@ -8,6 +8,7 @@ import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S } from "./paper.js";
 import { announce, attempt, connection, may, parameter, sign, start } from "./shell.js";
 import { capital, clock, duration, figure, moment } from "./words.js";
 
+const AROUND_S = 60;
 const STATES = {
   off: "over",
   inactive: "over",
@@ -106,7 +107,7 @@ async function showEvidence(alarm) {
     return;
   }
   const stop = strip.start_time + strip.samples[0].length / strip.rate_hz;
-  const beats = await get(patientPath(patient, `/beats?start=${strip.start_time}&stop=${stop}`));
+  const beats = await beatsOf(strip, stop);
   const times = evidence?.beat_time ?? [];
   const highlight = times.length ? [times[0] - 0.3, times.at(-1) + 0.5] : [alarm.since_time, Math.min(stop, alarm.onset_time)];
   showStrip(find("#strip"), strip, { beats, highlight });
@@ -119,6 +120,14 @@ async function showEvidence(alarm) {
     return card(picture, [`Beat at ${clock(time)}`], `Beat at ${clock(time)} and what was expected`);
   });
   find("#evidence").replaceChildren(...cards);
+}
+
+/** By their positions: of a recording that is played quickly, times are those of the clock and run into each other. */
+async function beatsOf({ position, rate_hz: rateHz, samples, start_time: start }, stop) {
+  const around = await get(patientPath(patient, `/beats?start=${start - AROUND_S}&stop=${stop + AROUND_S}`));
+  return around
+    .filter((beat) => beat.position >= position && beat.position < position + samples[0].length)
+    .map((beat) => ({ ...beat, time: start + (beat.position - position) / rateHz }));
 }
 
 function height(samples) {

@@ -145,11 +145,13 @@ export class Viewer {
     for (let at = 0; at < low.length; at += 1) {
       if (low[at] === null) continue;
       const place = x(from + at * step);
-      context.moveTo(place, y(high[at]) - 0.4);
+      if (at === 0 || low[at - 1] === null) context.moveTo(place, y(high[at]) - 0.4);
+      else context.lineTo(place, y(high[at]) - 0.4);
       context.lineTo(place, y(low[at]) + 0.4);
     }
     context.strokeStyle = colour("ink");
-    context.lineWidth = Math.max((step / this.span) * this.view.clientWidth, 0.6);
+    context.lineWidth = 0.9;
+    context.lineJoin = "bevel";
     context.stroke();
   }
 

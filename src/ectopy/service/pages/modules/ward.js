@@ -20,7 +20,7 @@ class Tile {
     this.link = element("a", { href: `/patient?patient=${encodeURIComponent(summary.patient)}` });
     this.id = element("span", { class: "id" });
     this.more = element("span", { class: "more" });
-    this.lead = element("span", { class: "lead" });
+    this.lead = element("span", { class: "lead" }, "No signal now");
     this.rate = element("b", {});
     this.news = element("div", { class: "news" });
     const canvas = element("canvas", { "aria-hidden": true });
@@ -33,13 +33,15 @@ class Tile {
       this.news,
     );
     this.sweep = new Sweep(canvas, { most: 1 });
-    this.sweep.onstale = (stale) => this.node.classList.toggle("stale", stale);
+    this.sweep.onstale = (stale) => {
+      this.node.classList.toggle("stale", stale);
+      say(this.lead, stale ? "No signal now" : this.sweep.shown[0]);
+    };
     this.shown = null;
   }
 
   samples(frame) {
     this.sweep.push(frame);
-    say(this.lead, frame.leads[0]);
   }
 
   update(summary) {
@@ -121,7 +123,7 @@ async function ownAlarms() {
 function settle() {
   const summaries = [...tiles.values()].map((tile) => tile.summary);
   const order = summaries.toSorted(
-    (one, other) => urgency(other) - urgency(one) || (one.name || one.patient).localeCompare(other.name || other.patient),
+    (one, other) => urgency(other) - urgency(one) || (one.name || one.patient).localeCompare(other.name || other.patient, "en", { numeric: true }),
   );
   arrange(find("#tiles"), order.map(({ patient }) => tiles.get(patient).node));
   const alarms = [...own, ...summaries.map(({ alarm }) => alarm).filter(Boolean)];

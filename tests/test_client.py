@@ -21,7 +21,7 @@ from ectopy.datasets.simulated import Episode
 from ectopy.errors import ServiceError
 from ectopy.monitor import Chunk, chunks
 from ectopy.service.access import Scope
-from running_service import Service, running
+from server import Service, running
 from test_recordings_service import csv
 
 STILL = simulate_recording(60, episodes=[Episode("asystole", 40, 8)], random_state=1)
@@ -43,7 +43,7 @@ def client(service: Service) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def http(service: Service) -> Iterator[httpx.Client]:
-    with service.http() as http:
+    with service.client() as http:
         yield http
 
 
@@ -274,6 +274,6 @@ def test_impossible_questions_are_answered(http: httpx.Client, path: str, status
     ["/api/fhir/Observation?patient=a", "/api/fhir/DetectedIssue?patient=a", "/api/patients/a/alarms/1/oru"],
 )
 def test_exchange_needs_the_scope_to_view(service: Service, path: str):
-    with service.http(Scope.SEND) as http:
+    with service.client(service.new_key(Scope.SEND)) as http:
         assert http.get(path).status_code == 403
         assert http.get(path, headers={"Authorization": ""}).status_code == 401

@@ -31,7 +31,7 @@ from ectopy.service.frames import signal_frame, together
 from ectopy.service.keeping import Receipt
 from ectopy.service.web.pages import FOLDER
 from ectopy.statements import STATEMENTS
-from running_service import Service, running
+from server import Service, running
 
 playwright = pytest.importorskip("playwright.sync_api")
 playwright.expect.set_options(timeout=20_000)
@@ -107,24 +107,19 @@ def streamed(number: int) -> Recording:
     return recording(20 + number, *trouble, rate_bpm=54 + 3 * number, ectopic=ectopic)
 
 
-NAMES = [
-    "Ada Berg",
-    "Bela Lind",
-    "Clara Roth",
-    "David Okafor",
-    "Eva Novak",
-    "Farid Haddad",
-    "Greta Holm",
-    "Hiro Tanaka",
-    "Ines Duarte",
-    "Jonas Weber",
-    "Kira Petrova",
-    "Liam Byrne",
-    "Maya Cohen",
-    "Nils Aalto",
-    "Olga Ivanova",
-    "Pia Costa",
-]
+NAMES = (
+    *("Ada Berg", "Bela Lind", "Clara Roth", "David Okafor", "Eva Novak", "Farid Haddad", "Greta Holm", "Hiro Tanaka"),
+    *(
+        "Ines Duarte",
+        "Jonas Weber",
+        "Kira Petrova",
+        "Liam Byrne",
+        "Maya Cohen",
+        "Nils Aalto",
+        "Olga Ivanova",
+        "Pia Costa",
+    ),
+)
 WARD = {f"bed {number}": streamed(number) for number in range(1, len(NAMES) + 1)}
 
 
@@ -143,7 +138,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def analysed(service: Service) -> str:
     """A recording that somebody has uploaded."""
-    with service.http() as http:
+    with service.client() as http:
         content = io.BytesIO()
         np.save(content, recording(5, ectopic={"V": 0.05}, duration_s=120).signal)
         stated = {"sampling_rate_hz": str(RATE_HZ), "unit": "mV"}
@@ -341,7 +336,7 @@ def test_limits_are_set_and_refused_with_a_reason(page: Page, service: Service):
     high.fill("125")
     page.get_by_role("button", name="Set limits").click()
     expect(page.locator("[aria-live=polite]")).to_contain_text("The limits are set.")
-    with service.http() as http:
+    with service.client() as http:
         assert http.get("/api/patients/bed 3").json()["limits"]["high_bpm"] == 125
     high.fill("10")
     page.get_by_role("button", name="Set limits").click()
@@ -392,7 +387,7 @@ def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):
     ward = service.app.state.ward
     ward.admit("bed 7", "Gerda")
     feed(service, "bed 7", ventricular_tachycardia(8))
-    with service.http() as http:
+    with service.client() as http:
         alarms = http.get("/api/patients/bed 7/alarms").json()
         number = next(one["number"] for one in alarms if one["condition"] == "ventricular tachycardia")
         page.goto(f"/alarm?patient=bed 7&number={number}")
@@ -479,7 +474,7 @@ def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Pa
         expect(page.locator("#connection")).to_be_empty()
     expect(page.locator("#connection")).to_contain_text("Connection lost – what you see is old")
     port = int(service.url.rpartition(":")[2])
-    with running(tmp_path, port) as service:
+    with running(tmp_path, port=port) as service:
         service.app.state.ward.admit("bed 2", "Bela")
         expect(page.locator("#connection")).to_be_empty(timeout=20_000)
         expect(tile(page, "Bela")).to_be_visible()

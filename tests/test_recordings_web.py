@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ectopy.service.access import Scope
-from running_service import Service, running
+from server import Service, running
 from test_recordings_service import BAD, RATE_HZ, csv
 
 
@@ -22,7 +22,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def http(service: Service) -> Iterator[httpx.Client]:
-    with service.http() as http:
+    with service.client() as http:
         http.post("/api/patients", json={"patient": "bed 1", "name": "Anna"}).raise_for_status()
         yield http
 
@@ -202,10 +202,10 @@ ROUTES = [
 @pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
 def test_every_route_needs_its_scope(service: Service, method: str, path: str, scope: Scope):
     wrong = Scope.ACKNOWLEDGE
-    with service.http(wrong) as http:
+    with service.client(service.new_key(wrong)) as http:
         assert http.request(method, path).status_code == 403
         assert http.request(method, path, headers={"Authorization": ""}).status_code == 401
-    with service.http(scope) as http:
+    with service.client(service.new_key(scope)) as http:
         assert http.request(method, path).status_code in (200, 404, 422)
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,13 +28,13 @@ def monitor() -> Monitor:
     return Monitor.of(load_ambulatory(), learning_s=30)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('store') / 'ectopy.db'}") as store:
         yield store
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
     hub, stop = Hub(store, monitor), threading.Event()
     hub.admit("anna")

@@ -685,6 +685,27 @@ def _counts(text: str) -> list[int]:
         raise SettingError(f"'{text}' is no number of patients, nor several separated by commas.") from error
 
 
+@benchmark_app.command("service")
+def benchmark_service_command(
+    devices: Annotated[int, typer.Option(help="That stream, 1 to 1000.")] = 200,
+    viewers: Annotated[int, typer.Option(help="That look, 1 to 100; one of them never reads.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Length of the run, 5 to 3600.")] = 60.0,
+    json: Json = None,
+) -> None:
+    """Start a service, let devices stream and viewers look: what is lost, how late it is seen, memory."""
+    from dataclasses import asdict
+
+    from ectopy import console
+    from ectopy.console.load import load_table
+    from ectopy.service.load_benchmark import benchmark_service
+
+    _check_rim(json)
+    with console.progress("benchmark") as progress:
+        load = benchmark_service(devices, viewers, seconds, progress)
+    console.emit(json, asdict(load))
+    console.screen(json).print(load_table(load))
+
+
 @benchmark_app.command("speed")
 def benchmark_speed(
     bundle: Annotated[

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
         Files in PEM; with both the service speaks TLS.
     targets : Path or None
         File with the receivers of alarms; see `ectopy.service.notify.load_targets`.
+    mqtt : str or None
+        Broker to take samples from, ``mqtt://HOST`` or ``mqtts://USER:PASSWORD@HOST:PORT``.
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s.
     keep_days : float or None
@@ -66,6 +68,7 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     targets: Path | None = None
+    mqtt: str | None = None
     learning_s: Annotated[float, Field(ge=30, le=3600)] = LEARNING_S
     keep_days: Annotated[float, Field(gt=0)] | None = 30.0
     keep_gb: Annotated[float, Field(gt=0)] | None = 20.0

@@ -18,6 +18,7 @@ from ectopy.monitor import Monitor
 from ectopy.service import shapes
 from ectopy.service.access import Visitors
 from ectopy.service.audit import Audit
+from ectopy.service.exchange.mqtt import Bridge
 from ectopy.service.notify import load_targets
 from ectopy.service.recordings import Library
 from ectopy.service.replays import Replays
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     make_folder(settings.home)
     detector, bundle = load_ambulatory(), ambulatory_digest()
     targets = () if settings.targets is None else load_targets(settings.targets)
+    bridge = None if settings.mqtt is None else Bridge(settings.mqtt)
     store = Store.open(settings.store_url)
     visitors = Visitors(store.access)
     library = Library(settings.home / "recordings", settings.upload_bytes)
@@ -78,11 +80,14 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
         library.start()
-        forgetting = asyncio.create_task(_forget(store, settings))
+        tasks = [asyncio.create_task(_forget(store, settings))]
+        if bridge is not None:
+            tasks.append(asyncio.create_task(bridge.run(ward.send, ward.clock)))
         try:
             yield
         finally:
-            forgetting.cancel()
+            for task in tasks:
+                task.cancel()
             await asyncio.to_thread(app.state.replays.close)
             await asyncio.to_thread(library.stop)
             await ward.end()

@@ -1,0 +1,256 @@
+"""What the service bears: devices that stream and viewers that look, at a server of its own.
+
+The server is `ectopy serve`, its data in a folder that is deleted afterwards. Devices and viewers are another process
+(`load_process`) of the same machine, and take processor time away from it. The run ends by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import numpy as np
+
+from ectopy.datasets import simulate_recording
+from ectopy.errors import ServiceError, SettingError
+from ectopy.monitor import Chunk
+from ectopy.service.access import Scope, Visitors
+from ectopy.service.load_process import Job, patients
+from ectopy.service.storage import Store
+
+Progress = Callable[[int, int, str], None]
+
+MOST_DEVICES, MOST_VIEWERS = 1000, 100
+SHORTEST_S, LONGEST_S = 5.0, 3600.0
+
+_LEARNING_S = 30.0
+_WARM_S = 60.0
+_RECORDINGS = 5
+_SIGNAL_S, _MOST_SHIFTED_S = 600.0, 60.0
+_STOP_S = 30.0
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the service bore.
+
+    Attributes
+    ----------
+    devices, viewers : int
+        One of the viewers never reads.
+    seconds : float
+    chunks_sent, chunks_acknowledged : int
+    chunks_lost : int
+        Acknowledged, and not in the store afterwards.
+    chunks_doubled : int
+        In the store twice.
+    frames_missed : int
+        What viewers who read were not sent, for want of time.
+    sample_to_screen_p50_s, sample_to_screen_p95_s : float
+        From the sending of a chunk to its coming at a viewer.
+    rss_mb_start, rss_mb_end : float
+        Memory of the server when it is warm, after a minute or a quarter of the time, and at the end.
+    rss_mb_growth_per_hour : float
+        Slope of a straight line through all of it in between.
+    cpu_share : float
+        Processor time of the server, of what all cores have.
+    """
+
+    devices: int
+    viewers: int
+    seconds: float
+    chunks_sent: int
+    chunks_acknowledged: int
+    chunks_lost: int
+    chunks_doubled: int
+    frames_missed: int
+    sample_to_screen_p50_s: float | None
+    sample_to_screen_p95_s: float | None
+    rss_mb_start: float
+    rss_mb_end: float
+    rss_mb_growth_per_hour: float
+    cpu_share: float
+
+
+def benchmark_service(
+    devices: int = 200, viewers: int = 20, seconds: float = 60.0, progress: Progress | None = None
+) -> Load:
+    """Start a service, let devices stream and viewers look, and measure.
+
+    Parameters
+    ----------
+    devices : int
+        1 to 1000.
+    viewers : int
+        1 to 100; the first one never reads.
+    seconds : float
+        5 to 3600.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is done now.
+
+    Raises
+    ------
+    SettingError
+        If a setting is out of range, or this machine does not tell of the memory of processes.
+    ServiceError
+        If the service does not start.
+    """
+    if not 1 <= devices <= MOST_DEVICES or not 1 <= viewers <= MOST_VIEWERS:
+        raise SettingError(f"let 1 to {MOST_DEVICES} devices stream, and 1 to {MOST_VIEWERS} viewers look.")
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise SettingError(f"a run takes {SHORTEST_S:g} to {LONGEST_S:g} s, not {seconds:g}.")
+    if not Path("/proc/self/statm").exists():
+        raise SettingError("the memory of a process is read from /proc, which this machine does not have.")
+    tell = progress or (lambda done, of, what: None)
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        tell(0, 3, "signals")
+        signals = home / "signals.npy"
+        np.save(signals, _signals(seconds))
+        key = _key(home)
+        with _served(home) as (process, url):
+            _admit(url, key, devices)
+            tell(1, 3, f"{devices} devices, {viewers} viewers")
+            job = Job(url.replace("http", "ws", 1), key, devices, viewers, seconds, str(signals))
+            tally, watch = _stream(job, process.pid)
+        tell(2, 3, "what is stored")
+        lost, doubled = _compared(home, tally["acknowledged"])
+    latencies_s = np.array(tally["latencies_s"])
+    p50, p95 = np.percentile(latencies_s, [50, 95]).tolist() if len(latencies_s) else (None, None)
+    return Load(
+        devices=devices,
+        viewers=viewers,
+        seconds=seconds,
+        chunks_sent=tally["sent"],
+        chunks_acknowledged=sum(map(len, tally["acknowledged"].values())),
+        chunks_lost=lost,
+        chunks_doubled=doubled,
+        frames_missed=tally["missed"],
+        sample_to_screen_p50_s=p50,
+        sample_to_screen_p95_s=p95,
+        **watch.figures(),
+    )
+
+
+def _signals(seconds: float) -> np.ndarray:
+    length_s = min(seconds, _SIGNAL_S) + _MOST_SHIFTED_S
+    drawn = [
+        simulate_recording(length_s, rate_bpm=60.0 + 8 * number, ectopic={"V": 0.02, "A": 0.01}, random_state=number)
+        for number in range(_RECORDINGS)
+    ]
+    signals = np.stack([recording.signal for recording in drawn])
+    # A long run hears the same again.
+    return np.tile(signals, (1, int(np.ceil((seconds + _MOST_SHIFTED_S) / length_s)), 1))
+
+
+def _key(home: Path) -> str:
+    with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
+        _, secret = Visitors(store.access).new_key("benchmark", frozenset({Scope.ADMINISTER}))
+    return secret
+
+
+@contextmanager
+def _served(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server as a process, and where it answers."""
+    command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", "0"]
+    environment = os.environ | {"ECTOPY_LEARNING_S": str(_LEARNING_S), "ECTOPY_REQUESTS_PER_MINUTE": "1000000"}
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    with process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if "answers at" not in line:
+                raise ServiceError(f"the service has not started: {(home / 'log').read_text()[-500:]}")
+            yield process, line.split()[-1]
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _admit(url: str, key: str, devices: int) -> None:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False) as http:
+        for name in patients(devices):
+            http.post("/api/patients", json={"patient": name}).raise_for_status()
+
+
+class _Watch:
+    """Looks at a process once a second, until it is told to stop."""
+
+    def __init__(self, pid: int, seconds: float) -> None:
+        self._folder, self._seconds = Path("/proc") / str(pid), seconds
+        self._began, self._cpu_s = time.monotonic(), self._cpu()
+        self._seen: list[tuple[float, float]] = []
+        self._elapsed_s = self._used_s = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and keep the figures."""
+        self._stop.set()
+        self._thread.join()
+        self._elapsed_s, self._used_s = time.monotonic() - self._began, self._cpu() - self._cpu_s
+
+    def figures(self) -> dict[str, float]:
+        """Memory and processor time."""
+        warm_s = min(_WARM_S, self._seconds / 4)
+        at_s, rss_mb = np.array([seen for seen in self._seen if seen[0] >= warm_s]).T
+        cores = len(os.sched_getaffinity(0))
+        return {
+            "rss_mb_start": float(rss_mb[0]),
+            "rss_mb_end": float(rss_mb[-1]),
+            "rss_mb_growth_per_hour": float(np.polyfit(at_s, rss_mb, 1)[0] * 3600),
+            "cpu_share": self._used_s / (self._elapsed_s * cores),
+        }
+
+    def _look(self) -> None:
+        while not self._stop.wait(1.0):
+            pages = int((self._folder / "statm").read_text().split()[1])
+            self._seen.append((time.monotonic() - self._began, pages * _PAGE_BYTES / 2**20))
+
+    def _cpu(self) -> float:
+        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _stream(job: Job, server: int) -> tuple[dict[str, Any], _Watch]:
+    command = [sys.executable, "-m", "ectopy.service.load_process", json.dumps(asdict(job))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != "ready":
+            raise ServiceError("the devices of the benchmark have ended early; see their words above.")
+        watch = _Watch(server, job.seconds)
+        try:
+            told = process.stdout.readline()
+        finally:
+            watch.stop()
+    if not told:
+        raise ServiceError("the devices of the benchmark have ended early; see their words above.")
+    tally: dict[str, Any] = json.loads(told)
+    return tally, watch
+
+
+def _compared(home: Path, acknowledged: dict[str, list[int]]) -> tuple[int, int]:
+    """How many chunks were lost, and how many doubled."""
+    lost = doubled = 0
+    with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
+        for name, positions in acknowledged.items():
+            stored = [given.position for given in store.inputs(name) if isinstance(given, Chunk)]
+            lost += len(set(positions) - set(stored))
+            doubled += len(stored) - len(set(stored))
+    return lost, doubled

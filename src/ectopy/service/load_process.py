@@ -1,0 +1,210 @@
+"""Devices and viewers of the benchmark of the service, in a process of their own.
+
+Each device sends half a second of signal every half second, over a WebSocket; their phases are spread evenly. Each
+viewer looks at sixteen patients, as many as a page shows at once; one of the viewers looks at all, and never reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from urllib.parse import quote, urlencode
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from ectopy.monitor import Chunk
+from ectopy.wire import Sent, write
+
+RATE_HZ = 250
+CHUNK_S = 0.5
+LEADS = ("MLII", "V1")
+SEEN_AT_ONCE = 16
+
+_COUNTS_PER_MV = 1000.0
+_SHIFT_S, _MOST_SHIFTED_S = 1.7, 60.0
+_MOST_UNANSWERED = 48
+_DRAIN_S = 30.0
+_OPEN_S = 60.0
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the process has to do.
+
+    Attributes
+    ----------
+    url : str
+        Of the service, beginning with ``ws``.
+    key : str
+    devices, viewers : int
+    seconds : float
+    signals : str
+        File with an array of shape (recordings, samples, leads), in millivolt.
+    """
+
+    url: str
+    key: str
+    devices: int
+    viewers: int
+    seconds: float
+    signals: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was sent, acknowledged and seen.
+
+    Attributes
+    ----------
+    sent : int
+        Chunks.
+    acknowledged : dict of str to list of int
+        Positions of chunks, by patient.
+    latencies_s : list of float
+        From the sending of a chunk to its coming at a viewer.
+    missed : int
+        Frames that viewers who read were not sent.
+    """
+
+    sent: int = 0
+    acknowledged: dict[str, list[int]] = field(default_factory=dict)
+    latencies_s: list[float] = field(default_factory=list)
+    missed: int = 0
+
+
+def patients(devices: int) -> list[str]:
+    """What the patients of so many devices are called by."""
+    return [f"device {number + 1}" for number in range(devices)]
+
+
+def frames(content: bytes) -> Iterator[Mapping[str, object]]:
+    """The headers of the frames in a message; see `ectopy.service.frames`."""
+    place = 0
+    while place < len(content):
+        (length,) = _LENGTH.unpack_from(content, place)
+        head = msgspec.json.decode(content[place + 4 : place + 4 + length])
+        place += 4 + length
+        size = 2 * head["samples"] * len(head["leads"])
+        place += size + -size % 4
+        yield head
+
+
+class _Load:
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._signals = np.load(job.signals)
+        self._headers = {"Authorization": f"Bearer {job.key}"}
+        self._sent_at: dict[tuple[str, int], float] = {}
+        self.tally = Tally()
+
+    async def run(self) -> None:
+        names = patients(self._job.devices)
+        async with asyncio.TaskGroup() as tasks:
+            viewers = [tasks.create_task(self._view(number, names)) for number in range(self._job.viewers)]
+            await asyncio.sleep(1.0)
+            print("ready", flush=True)
+            begin = time.monotonic() + 1.0
+            devices = [tasks.create_task(self._send(number, name, begin)) for number, name in enumerate(names)]
+            await asyncio.wait(devices)
+            for viewer in viewers:
+                viewer.cancel()
+
+    # Devices
+
+    async def _send(self, number: int, name: str, begin: float) -> None:
+        signal = self._signals[number % len(self._signals)]
+        signal = signal[round(number // len(self._signals) * _SHIFT_S % _MOST_SHIFTED_S * RATE_HZ) :]
+        acknowledged = self.tally.acknowledged[name] = []
+        waiting: dict[int, int] = {}
+        path = f"/api/patients/{quote(name)}/stream"
+        async with self._connected(path) as socket:
+            await socket.recv()
+            listening = asyncio.create_task(_listen(socket, waiting, acknowledged))
+            first = begin + CHUNK_S * number / self._job.devices
+            for sequence in range(int(self._job.seconds / CHUNK_S)):
+                await asyncio.sleep(first + (sequence + 1) * CHUNK_S - time.monotonic())
+                while len(waiting) >= _MOST_UNANSWERED and not listening.done():
+                    await asyncio.sleep(CHUNK_S)
+                chunk = _chunk(signal, sequence)
+                waiting[sequence] = chunk.position
+                self._sent_at[name, chunk.position] = time.monotonic()
+                self.tally.sent += 1
+                with suppress(ConnectionClosed):
+                    await socket.send(write(Sent(chunk, sequence), "msgpack", _COUNTS_PER_MV))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_S):
+                    while waiting and not listening.done():
+                        await asyncio.sleep(0.1)
+            listening.cancel()
+
+    # Viewers
+
+    async def _view(self, number: int, names: list[str]) -> None:
+        if number == 0:
+            async with self._connected("/api/live", max_queue=1):
+                await asyncio.sleep(self._job.seconds + _DRAIN_S)
+                return
+        seen = [names[(number * SEEN_AT_ONCE + place) % len(names)] for place in range(min(SEEN_AT_ONCE, len(names)))]
+        query = urlencode([("patient", name) for name in seen])
+        async with self._connected(f"/api/live?{query}") as socket:
+            async for message in socket:
+                now = time.monotonic()
+                if isinstance(message, bytes):
+                    self._see(message, now)
+                else:
+                    self.tally.missed += sum(text.get("frames", 0) for text in msgspec.json.decode(message))
+
+    def _see(self, message: bytes, now: float) -> None:
+        for head in frames(message):
+            sent = self._sent_at.get((str(head["patient"]), int(str(head["position"]))))
+            if sent is not None:
+                self.tally.latencies_s.append(now - sent)
+
+    def _connected(self, path: str, max_queue: int | None = 64) -> connect:
+        return connect(
+            self._job.url + path,
+            additional_headers=self._headers,
+            compression=None,
+            max_queue=max_queue,
+            open_timeout=_OPEN_S,
+            close_timeout=1.0,
+            ping_interval=None,
+            proxy=None,
+        )
+
+
+def _chunk(signal: NDArray[np.float32], sequence: int) -> Chunk:
+    length = round(CHUNK_S * RATE_HZ)
+    position = sequence * length
+    return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=0.0)
+
+
+async def _listen(socket: ClientConnection, waiting: dict[int, int], acknowledged: list[int]) -> None:
+    with suppress(ConnectionClosed):
+        async for message in socket:
+            answer = json.loads(message)
+            position = waiting.pop(answer["sequence"], None)
+            if position is not None and "refused" not in answer:
+                acknowledged.append(position)
+
+
+def main() -> None:
+    """Do the job that is the first argument, as JSON; say ``ready``, and in the end what came of it."""
+    load = _Load(Job(**json.loads(sys.argv[1])))
+    asyncio.run(load.run())
+    print(json.dumps(asdict(load.tally)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Samples through a real MQTT broker on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiomqtt
+import numpy as np
+import pytest
+from amqtt.broker import Broker
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets import simulate_recording
+from ectopy.errors import SettingError
+from ectopy.monitor import Chunk, Monitor, chunks
+from ectopy.service.exchange.mqtt import IDENTIFIER, Bridge, Send
+from ectopy.service.hub import Hub
+from ectopy.service.keeping import Receipt
+from ectopy.service.storage import Store
+from ectopy.wire import Sent, write
+
+RECORDING = simulate_recording(5)
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), learning_s=30)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
+        yield store
+
+
+@pytest.fixture
+def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
+    """A hub that stores what it gets as soon as it is told to begin."""
+    hub, stop = Hub(store, monitor, clock=lambda: NOW), threading.Event()
+    hub.admit("anna")
+    hub.worker = threading.Thread(target=hub.run, args=(stop, 0.01))
+    yield hub
+    stop.set()
+    if hub.worker.ident:
+        hub.worker.join()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@asynccontextmanager
+async def broker(port: int) -> AsyncIterator[Broker]:
+    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    broker = Broker({"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}, "plugins": plugins})
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.shutdown()
+
+
+def sending(hub: Hub) -> Send:
+    async def send(patient: str, chunk: Chunk) -> Receipt:
+        return await asyncio.wrap_future(hub.submit(patient, chunk))
+
+    return send
+
+
+@asynccontextmanager
+async def bridge(port: int, send: Send) -> AsyncIterator[None]:
+    task = asyncio.create_task(Bridge(f"mqtt://127.0.0.1:{port}").run(send, lambda: NOW))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def device(port: int) -> AsyncIterator[aiomqtt.Client]:
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("ectopy/+/receipt", qos=1)
+        yield client
+
+
+async def receipts(client: aiomqtt.Client, count: int) -> list[dict]:
+    found = []
+    async for message in client.messages:
+        found.append(json.loads(message.payload))
+        if len(found) == count:
+            break
+    return found
+
+
+async def until(true: Callable[[], object]) -> None:
+    while not true():
+        await asyncio.sleep(0.02)
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(20):
+            await work()
+
+    asyncio.run(limited())
+
+
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+def test_chunks_are_stored_and_answered(hub: Hub, store: Store, form: str):
+    messages = [write(Sent(chunk, number), form) for number, chunk in enumerate(chunks(RECORDING, 1.0))]
+
+    async def work() -> None:
+        port = free_port()
+        hub.worker.start()
+        async with broker(port), bridge(port, sending(hub)), device(port) as client:
+            await subscribed(client)
+            for message in messages:
+                await client.publish("ectopy/anna/ecg", message, qos=1)
+            found = await receipts(client, len(messages))
+            assert sorted(answer["sequence"] for answer in found) == list(range(len(messages)))
+            assert max(answer["wanted"] for answer in found) == len(RECORDING.signal)
+
+    run(work)
+    np.testing.assert_array_equal(store.waveform("anna", "", 0, len(RECORDING.signal)).signal, RECORDING.signal)
+
+
+async def subscribed(client: aiomqtt.Client) -> None:
+    """Until the bridge answers."""
+    while True:
+        await client.publish("ectopy/nobody/ecg", b"{}", qos=1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await receipts(client, 1)
+                return
+
+
+def test_nothing_is_acknowledged_to_the_broker_before_it_is_stored(hub: Hub):
+    message = write(Sent(next(chunks(RECORDING, 5.0))), "msgpack")
+
+    async def work() -> None:
+        port = free_port()
+        async with broker(port) as running, bridge(port, sending(hub)), device(port) as client:
+            await subscribed(client)
+            session, _ = running._sessions[IDENTIFIER]
+            await until(lambda: not session.inflight_out)
+            await client.publish("ectopy/anna/ecg", message, qos=1)
+            await until(lambda: hub._queue)
+            assert len(session.inflight_out) == 1
+            hub.worker.start()
+            await receipts(client, 1)
+            await until(lambda: not session.inflight_out)
+
+    run(work)
+
+
+def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ectopy.service.exchange.mqtt._RECONNECT_S", 0.1)
+
+    async def work() -> None:
+        port = free_port()
+        hub.worker.start()
+        async with bridge(port, sending(hub)):
+            for chunk in chunks(RECORDING, 2.5):
+                async with broker(port), device(port) as client:
+                    await subscribed(client)
+                    await client.publish("ectopy/anna/ecg", write(Sent(chunk), "json"), qos=1)
+                    (answer,) = await receipts(client, 1)
+                    assert answer["wanted"] == chunk.position + len(chunk.signal)
+
+    run(work)
+
+
+def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
+    good = write(Sent(next(chunks(RECORDING, 1.0)), 7), "json")
+
+    async def work() -> None:
+        port = free_port()
+        hub.worker.start()
+        async with broker(port), bridge(port, sending(hub)), device(port) as client:
+            await subscribed(client)
+            for topic, payload, words in (
+                ("anna", b"", "no chunk"),
+                ("anna", b"nonsense", "no chunk"),
+                ("anna", b"{", "no chunk"),
+                ("anna", bytes(5 * 2**20), "at most"),
+                ("nobody", good, "nobody called 'nobody'"),
+                ("anna", good.replace(b"250.0", b"50.0"), "sampling rate"),
+            ):
+                await client.publish(f"ectopy/{topic}/ecg", payload, qos=1)
+                (answer,) = await receipts(client, 1)
+                assert words in answer["refused"]
+            await client.publish("ectopy/anna/ecg", good, qos=1)
+            assert await receipts(client, 1) == [{"sequence": 7, "wanted": 250}]
+
+    run(work)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1", "http://127.0.0.1", "mqtt://", "mqtt://a:b:c"])
+def test_addresses_that_are_none(url: str):
+    with pytest.raises(SettingError, match="mqtt://HOST"):
+        Bridge(url)

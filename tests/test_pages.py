@@ -229,7 +229,7 @@ def test_sign_in_and_out(stranger: Page, service: Service):
     key = stranger.get_by_label("Key")
     key.fill("ectopy_wrong")
     key.press("Enter")
-    expect(stranger.get_by_role("alert")).to_have_text("This key is not known.")
+    expect(stranger.locator("#trouble")).to_have_text("This key is not known.")
     key.fill(service.key)
     stranger.get_by_role("button", name="Sign in").click()
     expect(stranger.get_by_role("heading", level=1)).to_have_text(NAME)
@@ -340,7 +340,7 @@ def test_limits_are_set_and_refused_with_a_reason(page: Page, service: Service):
         assert http.get("/api/patients/bed 3").json()["limits"]["high_bpm"] == 125
     high.fill("10")
     page.get_by_role("button", name="Set limits").click()
-    expect(page.get_by_role("alert")).to_contain_text("High_bpm must be 60 to 300")
+    expect(page.locator("#trouble")).to_contain_text("High_bpm must be 60 to 300")
 
 
 def test_relearning_is_asked_for_twice(page: Page):
@@ -435,7 +435,7 @@ def test_what_is_no_recording_is_refused_in_words(page: Page):
     page.goto("/recordings")
     upload = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear"}
     page.get_by_label("Files of one recording").set_input_files(upload)
-    expect(page.get_by_role("alert")).to_contain_text("is no recording")
+    expect(page.locator("#trouble")).to_contain_text("is no recording")
 
 
 # Training and about

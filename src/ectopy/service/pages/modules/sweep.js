@@ -180,7 +180,7 @@ export class Sweep {
       }
     }
     context.strokeStyle = colour("trace");
-    context.lineWidth = 1.6;
+    context.lineWidth = (1.6 * this.mm) / MM;
     context.lineJoin = "round";
     context.stroke();
     if (this.beatsShown) this.#label(context, to, window);

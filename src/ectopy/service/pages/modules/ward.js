@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { arrange, element, find, say } from "./dom.js";
 import { watch } from "./live.js";
+import { MM } from "./paper.js";
 import { announce, attempt, connection, sign, start } from "./shell.js";
 import { onSound, sound, unheard } from "./sound.js";
 import { Sweep } from "./sweep.js";
@@ -13,6 +14,7 @@ const OWN_MS = 10_000;
 
 const tiles = new Map();
 let own = [];
+let lost = false;
 let settled = false;
 
 class Tile {
@@ -32,7 +34,7 @@ class Tile {
       element("p", { class: "rate" }, this.rate, element("span", {}, "per minute")),
       this.news,
     );
-    this.sweep = new Sweep(canvas, { most: 1 });
+    this.sweep = new Sweep(canvas, { most: 1, mm: enlarged() });
     this.sweep.onstale = (stale) => {
       this.node.classList.toggle("stale", stale);
       say(this.lead, stale ? "No signal now" : this.sweep.shown[0]);
@@ -86,6 +88,9 @@ function band(alarm, whom, text) {
   );
 }
 
+/** A millimetre of the paper; larger on a wall screen, as the letters are. */
+const enlarged = () => (MM * parseFloat(getComputedStyle(document.documentElement).fontSize)) / 16;
+
 const alarmPath = ({ patient, number }) => `/alarm?patient=${encodeURIComponent(patient)}&number=${number}`;
 
 const answered = (alarm) => alarm?.inactivation === "alert-acknowledged";
@@ -133,8 +138,9 @@ function settle() {
   say(find("#count"), counted(summaries.length, "patient") + calls);
   document.title = `${waiting.length ? `(${waiting.length}) ` : ""}Ward – Ectopy`;
   find("#nobody").hidden = summaries.length > 0;
+  const silence = lost ? [PRIORITIES.indexOf("medium")] : []; // a ward that nobody watches is an alarm too
   const heard = alarms.filter(audible).map(({ priority }) => PRIORITIES.indexOf(priority));
-  sound(PRIORITIES[Math.max(-1, ...heard)] ?? null);
+  sound(PRIORITIES[Math.max(-1, ...silence, ...heard)] ?? null);
   find("#ask").hidden = !unheard();
 }
 
@@ -156,6 +162,8 @@ watch([], {
   },
   connection: (how) => {
     connection(how);
+    lost = how === "lost";
+    settle();
     if (how === "open") attempt(load);
   },
 });

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import msgspec
 import pytest
@@ -96,3 +96,11 @@ def test_limits_can_be_written_and_read(profile: str, age: float | None, resting
 def test_impossible_limits_are_refused_when_read():
     with pytest.raises(msgspec.ValidationError, match="asystole_s must be 3 to 10"):
         msgspec.json.decode(b'{"asystole_s": 60}', type=Limits)
+
+
+def test_whole_numbers_stay_whole_whatever_they_came_as():
+    whole = {field.name for field in fields(Limits) if field.type == "int"}
+    limits = Limits()
+    again = limits.changed({name: float(getattr(limits, name)) for name in whole})
+    assert again == limits
+    assert all(type(getattr(again, name)) is int for name in whole)

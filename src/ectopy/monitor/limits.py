@@ -66,6 +66,7 @@ _WHOLE = (
     "bigeminy_pairs",
     "abnormal_k",
     "abnormal_n",
+    "ectopy_per_min",
 )
 
 

@@ -125,11 +125,19 @@ class BaselineShape(TypedDict):
     template: list[list[float]] | None
 
 
+class EffortShape(TypedDict):
+    """Between which heart rates effort is counted: the reserve; supposed where age or resting rate are not known."""
+
+    resting_bpm: float
+    maximum_bpm: float
+
+
 class DetailShape(SummaryShape):
     """How a patient is, and how they are watched."""
 
     profile: str
     limits: dict[str, float | None]
+    effort: EffortShape
     baseline: BaselineShape
     leads: list[str]
     rate_hz: float | None
@@ -341,6 +349,7 @@ def detail(brief: SummaryShape, state: MonitorState) -> DetailShape:
         **brief,
         profile=limits.pop("profile"),
         limits=limits,
+        effort=EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
         baseline=_baseline(state),
         leads=[] if segment is None else list(segment.leads),
         rate_hz=None if segment is None else segment.rate_hz,

@@ -33,7 +33,7 @@ class Standing:
     ----------
     word : Word
     heart_rate_bpm : float or None
-        Mean of the last eight intervals; None where the newest of these beats is more than 8 s old.
+        Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
         By lead, one of `ectopy.signal.quality.WORDS`; empty until the first second is judged.
     last_sample_time : float or None
@@ -58,7 +58,9 @@ def standing(state: MonitorState, now: float) -> Standing:
     quality = {} if signal is None or not signal.words else dict(zip(signal.segment.leads, signal.words, strict=True))
     newest = None if signal is None else origin + signal.segment.second(signal.segment.wanted)
     alarms = active_alarms(state)
-    return Standing(_word(state, alarms, now), _heart_rate_bpm(state), quality, newest, origin, alarms)
+    word = _word(state, alarms, now)
+    rate_bpm = None if word is Word.NO_DATA else _heart_rate_bpm(state)
+    return Standing(word, rate_bpm, quality, newest, origin, alarms)
 
 
 def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:

@@ -116,9 +116,14 @@ class Result:
             "beats_there": len(beats),
         }
 
-    def beat_rows(self, start_s: float, stop_s: float, limit: int) -> list[dict[str, Any]]:
-        """The first beats from a second to before another."""
-        return self.beats.rows(self._between(start_s, stop_s)[:limit])
+    def beat_rows(
+        self, start_s: float, stop_s: float, limit: int, verdict: Verdict | None = None
+    ) -> list[dict[str, Any]]:
+        """The first beats from a second to before another; only those of a verdict where one is named."""
+        beats = self._between(start_s, stop_s)
+        if verdict is not None:
+            beats = beats[self.beats.verdict[beats] == verdict.value]
+        return self.beats.rows(beats[:limit])
 
     def trend(self, step_s: float) -> dict[str, Any]:
         """Heart rate, and how many beats of which kind, in steps of so many seconds, at least one."""

@@ -11,6 +11,7 @@ from pydantic import with_config
 from starlette.datastructures import FormData, UploadFile
 from typing_extensions import TypedDict
 
+from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
 from ectopy.service.recordings import Entry, Result, Upload
 from ectopy.service.recordings.result import MOST_COLUMNS
@@ -156,9 +157,10 @@ def beats(
     start_s: Second = 0.0,
     stop_s: Second = _LONGEST_S,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    verdict: Annotated[Verdict | None, Query(description="Only beats judged so.")] = None,
 ) -> list[dict[str, Any]]:
     """The first beats of a stretch."""
-    return _result(library, id).beat_rows(start_s, stop_s, limit)
+    return _result(library, id).beat_rows(start_s, stop_s, limit, verdict)
 
 
 @router.get("/{id}/trend")

@@ -1,0 +1,172 @@
+// One alarm: the evidence, why, what to do, the answer, and everything that ever happened to it.
+
+import { get, patientPath, post } from "./api.js";
+import { element, find, say } from "./dom.js";
+import { hear } from "./events.js";
+import { card } from "./gallery.js";
+import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S } from "./paper.js";
+import { announce, attempt, connection, may, parameter, sign, start } from "./shell.js";
+import { capital, clock, duration, figure, moment } from "./words.js";
+
+const AROUND_S = 60;
+const STATES = {
+  off: "over",
+  inactive: "over",
+  active: "goes on",
+  latched: "over, and waits for somebody to see it",
+};
+const QUIET = {
+  enabled: "Nobody has answered.",
+  "audio-paused": "The sound is paused; nobody has answered.",
+  "audio-off": "The sound is off.",
+  "alarm-paused": "The alarm is paused.",
+  "alarm-off": "The alarm is off.",
+};
+
+const patient = parameter("patient");
+const number = parameter("number");
+const path = patientPath(patient, `/alarms/${encodeURIComponent(number)}`);
+const visitor = await start();
+let shown = null;
+
+function show(detail) {
+  const { alarm, name } = detail;
+  const answered = alarm.inactivation === "alert-acknowledged";
+  document.title = `${alarm.title}, ${name} – Ectopy`;
+  const title = find("#title");
+  title.className = `band title ${alarm.priority}${answered ? " answered" : ""}`;
+  title.querySelector(".sign")?.remove();
+  title.prepend(sign(alarm.priority));
+  say(find("#what"), alarm.title);
+  find("#whom").replaceChildren(
+    element("a", { href: `/patient?patient=${encodeURIComponent(patient)}` }, name),
+    ` · ${alarm.priority} priority · since ${moment(alarm.since_time)} · ${STATES[alarm.state]}`,
+  );
+  say(find("#do"), alarm.advice);
+  say(find("#text"), alarm.text);
+  find("#figures").replaceChildren(
+    ...[
+      ["measured", alarm.value],
+      ["limit", alarm.limit],
+    ]
+      .filter(([, value]) => value !== null)
+      .map(([word, value]) => element("p", {}, element("b", {}, `${figure(value, Number.isInteger(value) ? 0 : 1)} ${alarm.unit}`), word)),
+  );
+  facts("#rule", [
+    ["Rule", alarm.definition],
+    ["Source", alarm.source],
+    ["Software", alarm.software],
+    ["Detector", `SHA-256 ${alarm.bundle.slice(0, 16)}…`],
+    ["Log", alarm.log_whole ? "whole: its chain of digests is intact" : "damaged: its chain of digests is broken"],
+  ]);
+  say(find("#replay"), alarm.replay);
+  showAnswer(alarm, answered);
+  showHistory(alarm.history);
+}
+
+function facts(place, list) {
+  find(place).replaceChildren(...list.flatMap(([word, text]) => [element("dt", {}, word), element("dd", {}, text)]));
+}
+
+function showAnswer(alarm, answered) {
+  const over = alarm.ended_time !== null;
+  const until = alarm.acknowledged_until_time;
+  const runsOut = until === null ? "" : ` It sounds again at ${clock(until)} if it goes on.`;
+  const words = over
+    ? `The alarm ended at ${moment(alarm.ended_time)}, after ${duration(alarm.ended_time - alarm.onset_time)}.`
+    : answered
+      ? `Acknowledged by ${alarm.acknowledged_by}.${runsOut}`
+      : QUIET[alarm.inactivation];
+  say(find("#standing"), words);
+  const mayAnswer = may(visitor, "acknowledge");
+  find("#answer").hidden = over || !mayAnswer;
+  find("#acknowledge").hidden = answered;
+  find("#unacknowledge").hidden = !answered;
+  find("#pause").hidden = answered || alarm.inactivation === "audio-paused";
+}
+
+function showHistory(history) {
+  find("#history").replaceChildren(
+    ...history.map(({ time, change, who, why, level }) =>
+      element(
+        "li",
+        {},
+        element("span", { class: "muted" }, clock(time)),
+        element("span", {}, capital(change), who ? ` by ${who}` : "", level ? ` (level ${level})` : ""),
+        why ? element("blockquote", {}, why) : null,
+      ),
+    ),
+  );
+}
+
+async function showEvidence(alarm) {
+  const { strip, evidence } = alarm;
+  if (!strip) {
+    find("#strip-scroll").hidden = true;
+    say(find("#strip-words"), "There is no signal of this stretch.");
+    return;
+  }
+  const stop = strip.start_time + strip.samples[0].length / strip.rate_hz;
+  const beats = await beatsOf(strip, stop);
+  const times = evidence?.beat_time ?? [];
+  const highlight = times.length ? [times[0] - 0.3, times.at(-1) + 0.5] : [alarm.since_time, Math.min(stop, alarm.onset_time)];
+  showStrip(find("#strip"), strip, { beats, highlight });
+  const scale = `${SPEED_MM_S} mm/s · ${GAIN_MM_MV} mm/mV · as received, without its offset`;
+  say(find("#strip-words"), `${moment(strip.start_time)} to ${clock(stop)} · ${scale} · shaded: what the alarm rests on`);
+  const leads = strip.leads.map((lead, at) => `${lead} spans ${figure(height(strip.samples[at]), 1)} mV`).join(", ");
+  find("#strip").setAttribute("aria-label", `ECG from ${clock(strip.start_time)} to ${clock(stop)}: ${beats.length} beats; ${leads}.`);
+  const cards = times.map((time, at) => {
+    const picture = { ...evidence, samples: evidence.samples[at], reconstruction: evidence.reconstruction[at] };
+    return card(picture, [`Beat at ${clock(time)}`], `Beat at ${clock(time)} and what was expected`);
+  });
+  find("#evidence").replaceChildren(...cards);
+}
+
+/** By their positions: of a recording that is played quickly, times are those of the clock and run into each other. */
+async function beatsOf({ position, rate_hz: rateHz, samples, start_time: start }, stop) {
+  const around = await get(patientPath(patient, `/beats?start=${start - AROUND_S}&stop=${stop + AROUND_S}`));
+  return around
+    .filter((beat) => beat.position >= position && beat.position < position + samples[0].length)
+    .map((beat) => ({ ...beat, time: start + (beat.position - position) / rateHz }));
+}
+
+function height(samples) {
+  const { up, down } = extent(samples, 1);
+  return up + down;
+}
+
+async function load() {
+  const [alarm, summary] = await Promise.all([get(path), get(patientPath(patient))]);
+  show({ alarm, name: summary.name || patient });
+  const strip = JSON.stringify([alarm.strip?.position, alarm.strip?.samples[0]?.length, alarm.evidence?.beat_time]);
+  if (strip !== shown) await showEvidence(alarm);
+  shown = strip;
+}
+
+async function order(rest, done) {
+  const comment = find("#comment").value.trim();
+  const given = await attempt(() => post(rest, { comment }));
+  if (given === undefined) return;
+  find("#comment").value = "";
+  announce(done);
+  await attempt(load);
+}
+
+find("#answer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  order(`${path}/acknowledge`, "Acknowledged.");
+});
+find("#unacknowledge").addEventListener("click", () => order(`${path}/unacknowledge`, "The acknowledgement is taken back."));
+find("#pause").addEventListener("click", () => order(patientPath(patient, "/audio-pause"), "The sound is paused."));
+find("#copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(find("#replay").textContent);
+  announce("Copied.");
+});
+await attempt(load);
+hear(patient, {
+  alarm: ({ alarm }) => String(alarm.number) === number && attempt(load),
+  connection: (how) => {
+    connection(how);
+    if (how === "open") attempt(load);
+  },
+});

@@ -1,0 +1,123 @@
+// The server's API: sign-in, the token against cross-site requests, and errors in words.
+
+const KEY = "#key=";
+
+let csrf = "";
+
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export const get = (path) => request("GET", path);
+export const post = (path, body = {}) => request("POST", path, body);
+export const put = (path, body) => request("PUT", path, body);
+export const remove = (path) => request("DELETE", path);
+
+/** Address of a patient's data. */
+export const patientPath = (patient, rest = "") => `/api/patients/${encodeURIComponent(patient)}${rest}`;
+
+/** The key after # in the address, from where it is taken away at once: no history keeps it. */
+export function keyInAddress() {
+  if (!location.hash.startsWith(KEY)) return null;
+  const key = decodeURIComponent(location.hash.slice(KEY.length));
+  history.replaceState(null, "", location.pathname + location.search);
+  return key;
+}
+
+/** Who is signed in: name, scopes. A key in the address signs in; without one the sign-in page opens. */
+export async function session() {
+  const key = keyInAddress();
+  if (key) await signIn(key).catch(() => null);
+  const found = await get("/api/session");
+  csrf = found.csrf;
+  return found;
+}
+
+export async function signIn(key) {
+  const found = await request("POST", "/api/session", { key }, { redirect: false });
+  csrf = found.csrf;
+  return found;
+}
+
+export async function signOut() {
+  await remove("/api/session");
+  location.assign("/signin");
+}
+
+export function toSignIn() {
+  location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
+  return new Promise(() => {});
+}
+
+/** Send files and fields; `progress` hears of the share that is sent, 0 to 1. */
+export function upload(path, files, fields, progress) {
+  return new Promise((resolve, reject) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    for (const file of files) form.append("files", file, file.name);
+    const sending = new XMLHttpRequest();
+    sending.open("POST", path);
+    sending.setRequestHeader("X-CSRF-Token", csrf);
+    sending.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) progress(event.loaded / event.total);
+    });
+    sending.addEventListener("error", () => reject(unreachable()));
+    sending.addEventListener("load", () => {
+      if (sending.status === 401) toSignIn();
+      else if (sending.status < 300) resolve(JSON.parse(sending.responseText));
+      else reject(new ApiError(sending.status, sentence(sending.status, parsed(sending.responseText))));
+    });
+    sending.send(form);
+  });
+}
+
+async function request(method, path, body, { redirect = true } = {}) {
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRF-Token"] = csrf;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+    });
+  } catch {
+    throw unreachable();
+  }
+  if (response.status === 401 && redirect) return toSignIn();
+  const text = await response.text();
+  if (!response.ok) {
+    const wait = response.headers.get("Retry-After");
+    throw new ApiError(response.status, sentence(response.status, parsed(text), wait));
+  }
+  return text ? JSON.parse(text) : null;
+}
+
+function unreachable() {
+  return new ApiError(0, "The server cannot be reached. Check the network, then try again.");
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+function sentence(status, body, wait = null) {
+  if (status === 429 && wait) return `Too many requests. Try again in ${wait} s.`;
+  if (typeof body.detail === "string") return capital(body.detail);
+  if (Array.isArray(body.detail)) return capital(body.detail.map((one) => one.msg).join("; "));
+  return `The server answered with an error, ${status}. Try again.`;
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

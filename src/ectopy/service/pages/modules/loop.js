@@ -1,0 +1,27 @@
+// One animation for all moving drawings of a page, at most 30 frames a second.
+
+const FRAME_MS = 1000 / 30;
+const EARLY_MS = 4; // a screen's frames are never quite even
+
+const drawings = new Set();
+let last = -Infinity;
+let drawn = 0;
+
+/** Call `draw(milliseconds)` in each frame; returns what stops it. */
+export function animate(draw) {
+  drawings.add(draw);
+  if (drawings.size === 1) requestAnimationFrame(turn);
+  return () => drawings.delete(draw);
+}
+
+/** Frames drawn since the page was opened. */
+export const frames = () => drawn;
+
+function turn(now) {
+  if (!drawings.size) return;
+  requestAnimationFrame(turn);
+  if (now - last < FRAME_MS - EARLY_MS) return;
+  last = now;
+  drawn += 1;
+  for (const draw of drawings) draw(now);
+}

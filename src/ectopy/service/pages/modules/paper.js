@@ -1,0 +1,168 @@
+// ECG on its paper: one millimetre is 40 ms and 0.1 mV at 25 mm/s and 10 mm/mV, and every fifth line is heavy.
+
+import { fitted } from "./canvas.js";
+import { colour } from "./theme.js";
+import { beatKind, clock } from "./words.js";
+
+export const MM = 96 / 25.4; // CSS pixels
+export const SPEED_MM_S = 25;
+export const GAIN_MM_MV = 10;
+
+const HEAVY_MM = 5;
+const FINE_PX = 2.5;
+const PULSE_S = 0.2;
+const LEFT_MM = 10;
+const TOP_MM = 7;
+const BOTTOM_MM = 5;
+const LANE_MM = [20, 45];
+const ROOM_MM = 3;
+
+/** Fill a rectangle with ECG paper, `mm` wide and `tall` high; lines that would run together are left out. */
+export function drawPaper(context, left, top, width, height, mm = MM, tall = mm) {
+  context.fillStyle = colour("paper");
+  context.fillRect(left, top, width, height);
+  const right = left + width;
+  const bottom = top + height;
+  const lines = (every, style, thickness, skip) => {
+    context.beginPath();
+    for (let count = 0; count * every * mm <= width + 0.1; count += 1) {
+      const x = left + count * every * mm;
+      if (!skip(count)) context.moveTo(x, top), context.lineTo(x, bottom);
+    }
+    for (let count = 0; count * every * tall <= height + 0.1; count += 1) {
+      const y = top + count * every * tall;
+      if (!skip(count)) context.moveTo(left, y), context.lineTo(right, y);
+    }
+    context.strokeStyle = style;
+    context.lineWidth = thickness;
+    context.stroke();
+  };
+  if (Math.min(mm, tall) >= FINE_PX) lines(1, colour("fine"), 0.7, (count) => count % HEAVY_MM === 0);
+  lines(HEAVY_MM, colour("heavy"), 0.9, () => false);
+}
+
+/** The calibration pulse: 1 mV high, 200 ms wide. */
+export function drawPulse(context, left, baseline, speed, gain, mm = MM) {
+  const width = PULSE_S * speed * mm;
+  const height = gain * mm;
+  const foot = 1.2 * mm;
+  context.beginPath();
+  context.moveTo(left, baseline);
+  for (const [x, y] of [
+    [foot, 0],
+    [foot, -height],
+    [foot + width, -height],
+    [foot + width, 0],
+    [2 * foot + width, 0],
+  ]) {
+    context.lineTo(left + x, baseline + y);
+  }
+  context.strokeStyle = colour("ink");
+  context.lineWidth = 1.2;
+  context.stroke();
+}
+
+/** One lead as a line; a missing sample is a gap. */
+export function drawTrace(context, samples, place, height, style = colour("ink"), thickness = 1.25) {
+  context.beginPath();
+  let down = false;
+  for (let at = 0; at < samples.length; at += 1) {
+    const value = samples[at];
+    if (value === null || Number.isNaN(value)) {
+      down = false;
+    } else {
+      const x = place(at);
+      const y = height(value);
+      if (down) context.lineTo(x, y);
+      else context.moveTo(x, y);
+      down = true;
+    }
+  }
+  context.strokeStyle = style;
+  context.lineWidth = thickness;
+  context.lineJoin = "round";
+  context.stroke();
+}
+
+export function label(context, text, x, y, style, font = "600 12px system-ui, sans-serif", align = "center") {
+  context.font = font;
+  context.textAlign = align;
+  context.textBaseline = "alphabetic";
+  context.lineWidth = 3;
+  context.strokeStyle = colour("paper");
+  context.strokeText(text, x, y);
+  context.fillStyle = style;
+  context.fillText(text, x, y);
+}
+
+/** Each beat above its place: the letter, and the colour of its verdict. */
+export function drawBeat(context, beat, x, y) {
+  const kind = beatKind(beat);
+  label(context, kind.letter, x, y, colour(kind.colour), `${kind.colour === "normal" ? 600 : 800} 13px system-ui, sans-serif`);
+}
+
+/**
+ * A strip on paper: {rate_hz, start_time, leads, samples in mV}, with beats above and a stretch to look at.
+ *
+ * The canvas gets the size that the scale asks for.
+ */
+export function showStrip(canvas, strip, { beats = [], highlight = null, speed = SPEED_MM_S, gain = GAIN_MM_MV } = {}) {
+  const count = strip.samples[0]?.length ?? 0;
+  const duration = count / strip.rate_hz;
+  const lanes = strip.samples.map((samples) => extent(samples, gain));
+  const paper = Math.max(Math.ceil((duration * speed) / HEAVY_MM) * HEAVY_MM, HEAVY_MM) + LEFT_MM;
+  const lanesMm = lanes.reduce((sum, lane) => sum + lane.up + lane.down, 0);
+  const tall = Math.ceil(lanesMm / HEAVY_MM) * HEAVY_MM;
+  canvas.style.width = `${paper * MM}px`;
+  canvas.style.height = `${(TOP_MM + tall + BOTTOM_MM) * MM}px`;
+  const draw = fitted(canvas, (context, width) => {
+    const place = (seconds) => (LEFT_MM + seconds * speed) * MM;
+    drawPaper(context, 0, TOP_MM * MM, width, tall * MM);
+    if (highlight) {
+      const [from, to] = highlight.map((time) => place(Math.min(Math.max(time - strip.start_time, 0), duration)));
+      context.globalAlpha = 0.12;
+      context.fillStyle = colour("abnormal");
+      context.fillRect(from, TOP_MM * MM, to - from, tall * MM);
+      context.globalAlpha = 1;
+      context.fillRect(from, (TOP_MM - 0.8) * MM, to - from, 0.8 * MM);
+    }
+    let top = TOP_MM;
+    for (const [at, lane] of lanes.entries()) {
+      const baseline = (top + lane.up) * MM;
+      drawTrace(
+        context,
+        strip.samples[at],
+        (sample) => place(sample / strip.rate_hz),
+        (value) => baseline - (value - lane.middle) * gain * MM,
+      );
+      drawPulse(context, 0.6 * MM, baseline, speed, gain);
+      label(context, strip.leads[at], 1 * MM, baseline + 4.4 * MM, colour("ink"), "650 12px system-ui, sans-serif", "left");
+      top += lane.up + lane.down;
+    }
+    for (const beat of beats) {
+      const seconds = beat.time - strip.start_time;
+      if (seconds >= 0 && seconds <= duration) drawBeat(context, beat, place(seconds), (TOP_MM - 2) * MM);
+    }
+    const ground = (TOP_MM + tall) * MM;
+    for (let second = 0; second <= duration; second += 1) {
+      const x = place(second);
+      context.fillStyle = colour("muted");
+      context.fillRect(x, ground, 1, 4);
+      const time = strip.start_time + second;
+      if (second % 5 === 0) label(context, clock(time), x, ground + 15, colour("muted"), "11px system-ui, sans-serif");
+    }
+  });
+  draw();
+  return draw;
+}
+
+/** Middle and room of a lead on paper; the middle is the median, for what a device's offset is worth nothing. */
+export function extent(samples, gain) {
+  const values = Float32Array.from(samples.filter((value) => value !== null && !Number.isNaN(value))).sort();
+  if (!values.length) return { middle: 0, up: LANE_MM[0] / 2, down: LANE_MM[0] / 2 };
+  const middle = values[values.length >> 1];
+  const up = Math.max((values[values.length - 1] - middle) * gain + ROOM_MM, LANE_MM[0] / 2);
+  const down = Math.max((middle - values[0]) * gain + ROOM_MM, LANE_MM[0] / 2);
+  const share = Math.min(1, LANE_MM[1] / (up + down));
+  return { middle, up: up * share, down: down * share };
+}

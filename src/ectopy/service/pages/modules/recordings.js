@@ -1,0 +1,101 @@
+// Recordings: send one, see how far its analysis is, open it, or play one to the ward.
+
+import { get, post, remove, upload } from "./api.js";
+import { arrange, element, find, say } from "./dom.js";
+import { announce, attempt, may, start } from "./shell.js";
+import { moment } from "./words.js";
+
+const ASK_MS = 1000;
+const STATUS = { waiting: "Waiting", analysing: "Being analysed", done: "Analysed", failed: "Failed" };
+
+const visitor = await start();
+const rows = new Map();
+
+async function send(files) {
+  if (!files.length) return;
+  const sent = find("#sent");
+  sent.hidden = false;
+  const form = Object.fromEntries([...new FormData(find("#stated"))].filter(([, value]) => value !== ""));
+  const entry = await attempt(() => upload("/api/recordings", files, form, (share) => (sent.value = share)));
+  sent.hidden = true;
+  find("#files").value = "";
+  if (entry) location.assign(address(entry));
+}
+
+const address = ({ id }) => `/recording?id=${encodeURIComponent(id)}`;
+
+class Row {
+  constructor(entry) {
+    this.name = element("a", { href: address(entry) }, entry.name);
+    this.status = element("span", {});
+    this.progress = element("progress", { max: 1, "aria-label": `Analysis of ${entry.name}` });
+    const wipe = element("button", { type: "button", class: "quiet", click: () => this.#remove(entry) }, "Delete");
+    wipe.setAttribute("aria-label", `Delete ${entry.name}`);
+    this.node = element(
+      "li",
+      {},
+      element(
+        "div",
+        { class: "row between" },
+        element("strong", {}, this.name),
+        element("span", { class: "row" }, this.status, may(visitor, "administer") ? wipe : null),
+      ),
+      this.progress,
+    );
+  }
+
+  update(entry) {
+    say(this.status, `${moment(entry.added_time)} · ${STATUS[entry.status]}${entry.error ? `: ${entry.error}` : ""}`);
+    this.progress.hidden = entry.status === "done" || entry.status === "failed";
+    this.progress.value = entry.progress;
+  }
+
+  async #remove(entry) {
+    if ((await attempt(() => remove(`/api/recordings/${entry.id}`))) === undefined) return;
+    announce(`${entry.name} is deleted.`);
+    await attempt(list);
+  }
+}
+
+async function list() {
+  const entries = await get("/api/recordings");
+  for (const entry of entries) {
+    if (!rows.has(entry.id)) rows.set(entry.id, new Row(entry));
+    rows.get(entry.id).update(entry);
+  }
+  arrange(find("#list"), entries.map(({ id }) => rows.get(id).node));
+  find("#none").hidden = entries.length > 0;
+  const under = entries.some(({ status }) => status === "waiting" || status === "analysing");
+  if (under) setTimeout(() => attempt(list), ASK_MS);
+}
+
+async function play() {
+  const given = Object.fromEntries(new FormData(find("#play")));
+  const { patient } = given;
+  const replay = await attempt(async () => {
+    const watched = await get("/api/patients");
+    if (!watched.some((one) => one.patient === patient)) await post("/api/patients", { patient });
+    return post("/api/replays", { ...given, speed: Number(given.speed) });
+  });
+  if (replay) location.assign(`/patient?patient=${encodeURIComponent(patient)}`);
+}
+
+find("#send").hidden = find("#play-panel").hidden = !may(visitor, "send");
+const drop = find("#drop");
+for (const name of ["dragenter", "dragover"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  send(event.dataTransfer.files);
+});
+find("#files").addEventListener("change", ({ target }) => send(target.files));
+find("#play").addEventListener("submit", (event) => {
+  event.preventDefault();
+  play();
+});
+await attempt(list);

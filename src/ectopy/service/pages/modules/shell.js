@@ -1,0 +1,134 @@
+// What every page has: the way to the others, who is signed in, the sound, and whether the connection is there.
+
+import { session, signOut } from "./api.js";
+import { drawing, element, find, say } from "./dom.js";
+import { onSound, press, status, unheard } from "./sound.js";
+
+const PLACES = [
+  ["/", "Ward"],
+  ["/recordings", "Recordings"],
+  ["/training", "Training"],
+  ["/about", "About"],
+];
+const SOUND = {
+  off: ["Sound is off", "Turn the sound on"],
+  on: ["Sound on", "Pause the sound on this screen for two minutes"],
+  paused: ["Sound paused", "Let the sound be heard again"],
+};
+
+/** Fill the head of the page; gives who is signed in. `heard`: whether alarms sound on this page. */
+export async function start({ heard = false } = {}) {
+  const top = find("#top");
+  top.append(brand(), places());
+  const visitor = await session();
+  const tools = element("div", { class: "tools" });
+  if (heard) tools.append(soundButton());
+  tools.append(
+    element("span", { class: "visitor" }, visitor.name),
+    element("button", { type: "button", class: "quiet", click: signOut }, "Sign out"),
+  );
+  top.append(tools);
+  return visitor;
+}
+
+/** The head of a page that needs no key. */
+export function startOpen() {
+  find("#top").append(brand());
+}
+
+export const may = (visitor, scope) => visitor.scopes.includes(scope) || visitor.scopes.includes("administer");
+
+/** Say that what is on the screen is old; `open` takes it back. */
+export function connection(state) {
+  const lost = state === "lost";
+  document.documentElement.classList.toggle("lost", lost);
+  say(find("#connection"), lost ? "Connection lost – what you see is old. Trying again …" : "");
+}
+
+/** Tell a screen reader; urgent = at once. */
+export function announce(text, urgent = false) {
+  const region = find(urgent ? "#urgent" : "#polite");
+  region.replaceChildren(element("p", {}, text));
+}
+
+/** What went wrong, where the reader looks; nothing takes it away. */
+export function trouble(text) {
+  const place = find("#trouble");
+  place.hidden = !text;
+  say(place, text ?? "");
+}
+
+/** Do something that may fail, and say so. */
+export async function attempt(work) {
+  try {
+    trouble("");
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error) || error.status === undefined) throw error;
+    trouble(error.message);
+    return undefined;
+  }
+}
+
+export const parameter = (name) => new URLSearchParams(location.search).get(name) ?? "";
+
+/** The sign of a priority: its form says as much as its colour. */
+export function sign(priority) {
+  const shapes = {
+    high: "M8 1h8l7 7v8l-7 7H8l-7-7V8z",
+    medium: "M12 2l11 20H1z",
+    low: "M12 1a11 11 0 1 0 0 22a11 11 0 1 0 0-22z",
+  };
+  return drawing(
+    "svg",
+    { class: `sign ${priority}`, viewBox: "0 0 24 24", "aria-hidden": "true" },
+    drawing("path", { class: "shape", d: shapes[priority] ?? shapes.low }),
+    drawing("path", { class: "mark", d: "M12 7.5v7M12 17.2v1.6" }),
+  );
+}
+
+function brand() {
+  return element(
+    "a",
+    { class: "brand", href: "/" },
+    drawing(
+      "svg",
+      { viewBox: "0 0 32 20", "aria-hidden": "true" },
+      drawing("path", { d: "M1 12h7l2-3 2 3h2l2.2-10L19 18l1.6-6H23l2.4-4 2.4 4H31" }),
+    ),
+    "Ectopy",
+  );
+}
+
+function places() {
+  const links = PLACES.map(([path, name]) => {
+    const here = location.pathname === path || (path === "/recordings" && location.pathname === "/recording");
+    return element("li", {}, element("a", { href: path, "aria-current": here ? "page" : null }, name));
+  });
+  return element("nav", { "aria-label": "Pages" }, element("ul", {}, ...links));
+}
+
+function soundButton() {
+  const text = element("span", {});
+  const button = element("button", { type: "button", class: "sound", click: press }, bell(), text);
+  onSound(() => {
+    const { state, left } = status();
+    const [name, does] = SOUND[state];
+    say(text, state === "paused" ? `${name} ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : name);
+    button.dataset.state = state;
+    button.title = does;
+    button.setAttribute("aria-label", `${name}. ${does}.`);
+    button.classList.toggle("wanted", unheard());
+  });
+  return button;
+}
+
+function bell() {
+  return drawing(
+    "svg",
+    { viewBox: "0 0 24 24", "aria-hidden": "true" },
+    drawing("path", { class: "bell", d: "M4 9v6h4l5 4V5L8 9z" }),
+    drawing("path", { class: "waves", d: "M16 9a4 4 0 0 1 0 6M18.5 6.5a8 8 0 0 1 0 11" }),
+    drawing("path", { class: "slash", d: "M16 9l6 6M22 9l-6 6" }),
+  );
+}

@@ -1,0 +1,216 @@
+// The moving trace of a monitor: new samples are drawn at the pen, and a bar before it wipes the old ones.
+//
+// Samples come in bursts. The pen runs a little behind the newest one, faster the further it is behind, so that it
+// moves evenly and is never far from now.
+
+import { drawBeat, drawPaper, drawPulse, label, MM } from "./paper.js";
+import { fitted } from "./canvas.js";
+import { animate } from "./loop.js";
+import { colour } from "./theme.js";
+
+const KEPT_S = 90;
+const BEHIND_S = 0.5;
+const CATCH_UP = 4; // seconds of signal a second, for each second behind
+const BAR_PX = 18;
+const HIGH_PASS_HZ = 0.5;
+const STALE_MS = 3000;
+const MOST_BEATS = 400;
+
+/** What the screen's own filter does, for people. */
+export const BAND = `from ${HIGH_PASS_HZ} Hz`;
+
+/** The newest samples of some leads, by their position in the stream; NaN where there is none. */
+export class Ring {
+  constructor(leads, rateHz) {
+    this.leads = leads;
+    this.rateHz = rateHz;
+    this.capacity = Math.ceil(KEPT_S * rateHz);
+    this.values = leads.map(() => new Float32Array(this.capacity).fill(NaN));
+    this.end = null;
+    this.start = null;
+    this.slow = leads.map(() => NaN);
+    this.smoothing = 1 - Math.exp((-2 * Math.PI * HIGH_PASS_HZ) / rateHz);
+  }
+
+  /** Samples interleaved by time; `scale` is millivolt per count, and `missing` the count of no sample. */
+  push(position, counts, scale, missing) {
+    const width = this.leads.length;
+    const count = Math.floor(counts.length / width);
+    if (this.end === null || position < this.end - this.capacity || position > this.end + this.capacity) {
+      this.start = this.end = position;
+      for (const values of this.values) values.fill(NaN);
+      this.slow.fill(NaN);
+    }
+    for (; this.end < position; this.end += 1) this.#put(() => NaN);
+    for (let at = this.end - position; at < count; at += 1) {
+      this.#put((lead) => {
+        const value = counts[at * width + lead];
+        return value === missing ? NaN : value * scale;
+      });
+      this.end += 1;
+    }
+  }
+
+  at(lead, position) {
+    return this.values[lead][position % this.capacity];
+  }
+
+  get oldest() {
+    return Math.max(this.start, this.end - this.capacity);
+  }
+
+  #put(value) {
+    for (let lead = 0; lead < this.leads.length; lead += 1) {
+      const raw = value(lead);
+      if (Number.isNaN(raw)) this.slow[lead] = NaN;
+      else if (Number.isNaN(this.slow[lead])) this.slow[lead] = raw;
+      else this.slow[lead] += this.smoothing * (raw - this.slow[lead]);
+      this.values[lead][this.end % this.capacity] = raw - this.slow[lead];
+    }
+  }
+}
+
+export class Sweep {
+  /** `paper` is a canvas below the trace for the ECG paper, or null; at most `most` leads are shown. */
+  constructor(canvas, { paper = null, most = 12, speed = 25, gain = 10, mm = MM, beats = false } = {}) {
+    Object.assign(this, { canvas, most, speed, gain, mm, beatsShown: beats });
+    this.ring = null;
+    this.stream = null;
+    this.pen = 0; // position in the stream, between samples
+    this.drawn = 0; // position up to which the trace is on the screen
+    this.last = null;
+    this.beats = new Map(); // by position
+    this.heard = -Infinity;
+    this.stale = true;
+    this.onstale = () => {};
+    this.redraw = fitted(canvas, (context, width, height) => this.#all(context, width, height));
+    this.repaper = paper && fitted(paper, (context, width, height) => this.#paper(context, width, height));
+    this.stop = animate((now) => this.#frame(now));
+  }
+
+  /** A frame of live samples, as `live.js` decodes it. */
+  push(frame) {
+    const leads = frame.leads.slice(0, this.most);
+    const other =
+      !this.ring ||
+      frame.stream !== this.stream ||
+      frame.rate_hz !== this.ring.rateHz ||
+      frame.leads.join() !== this.ring.leads.join();
+    if (other) {
+      this.ring = new Ring(frame.leads, frame.rate_hz);
+      this.stream = frame.stream;
+      this.shown = leads;
+      this.beats.clear();
+      this.pen = this.drawn = frame.position;
+      this.repaper?.();
+    }
+    this.ring.push(frame.position, frame.counts, frame.microvolt_per_count / 1000, frame.missing);
+    if (this.pen < this.ring.oldest || this.pen > this.ring.end) this.pen = this.drawn = this.ring.oldest;
+    this.heard = performance.now();
+    if (other) this.redraw();
+  }
+
+  /** A beat with its verdict, to be written above its place. */
+  beat(beat) {
+    if (!this.ring || this.beats.has(beat.position)) return;
+    this.beats.set(beat.position, { ...beat, drawn: false });
+    if (this.beats.size > MOST_BEATS) this.beats.delete(this.beats.keys().next().value);
+  }
+
+  scale({ speed = this.speed, gain = this.gain }) {
+    Object.assign(this, { speed, gain });
+    this.repaper?.();
+    this.redraw();
+  }
+
+  #frame(now) {
+    const ring = this.ring;
+    const passed = this.last === null ? 0 : (now - this.last) / 1000;
+    this.last = now;
+    const stale = performance.now() - this.heard > STALE_MS;
+    if (stale !== this.stale) {
+      this.stale = stale;
+      this.onstale(stale);
+    }
+    if (!ring || !this.canvas.width) return;
+    const behind = (ring.end - this.pen) / ring.rateHz;
+    const pace = Math.max(1 + CATCH_UP * (behind - BEHIND_S), 0);
+    this.pen = Math.min(this.pen + pace * passed * ring.rateHz, ring.end);
+    const from = this.drawn;
+    this.drawn = Math.floor(this.pen);
+    if (this.drawn > from) this.#draw(this.canvas.getContext("2d"), from, this.drawn);
+  }
+
+  #all(context, width, height) {
+    this.width = width;
+    this.height = height;
+    if (!this.ring || this.ring.end === null) return;
+    const shown = Math.floor(((width - BAR_PX) / (this.speed * this.mm)) * this.ring.rateHz);
+    for (const beat of this.beats.values()) beat.drawn = false;
+    this.#draw(context, Math.max(this.ring.oldest, this.drawn - shown), this.drawn);
+  }
+
+  #x(position) {
+    return ((position / this.ring.rateHz) * this.speed * this.mm) % this.width;
+  }
+
+  #draw(context, from, to) {
+    const window = (this.width / (this.speed * this.mm)) * this.ring.rateHz;
+    from = Math.max(from, Math.ceil(to - window), this.ring.oldest);
+    const wide = ((to - from) / this.ring.rateHz) * this.speed * this.mm;
+    this.#wipe(context, this.#x(from), Math.min(wide, this.width));
+    const top = this.beatsShown ? 18 : 0;
+    const lane = (this.height - top) / this.shown.length;
+    context.beginPath();
+    for (let lead = 0; lead < this.shown.length; lead += 1) {
+      const middle = top + lane * (lead + 0.58);
+      const upper = top + lane * lead;
+      let before = null;
+      for (let position = Math.max(from - 1, this.ring.oldest); position < to; position += 1) {
+        const value = this.ring.at(lead, position);
+        const x = this.#x(position);
+        if (Number.isNaN(value)) {
+          before = null;
+          continue;
+        }
+        const y = Math.min(Math.max(middle - value * this.gain * this.mm, upper + 1), upper + lane - 1);
+        if (before === null || x < before) context.moveTo(x, y);
+        else context.lineTo(x, y);
+        before = x;
+      }
+    }
+    context.strokeStyle = colour("trace");
+    context.lineWidth = (1.6 * this.mm) / MM;
+    context.lineJoin = "round";
+    context.stroke();
+    if (this.beatsShown) this.#label(context, to, window);
+  }
+
+  #wipe(context, left, wide) {
+    const right = left + wide + BAR_PX;
+    context.clearRect(left + 2, 0, Math.min(right, this.width) - left - 2, this.height);
+    if (right > this.width) context.clearRect(0, 0, Math.min(right - this.width, left), this.height);
+  }
+
+  #label(context, to, window) {
+    const room = (12 / (this.speed * this.mm)) * this.ring.rateHz;
+    const wiped = to - window + ((BAR_PX + 12) / (this.speed * this.mm)) * this.ring.rateHz;
+    for (const beat of this.beats.values()) {
+      if (beat.drawn || beat.position > to - room) continue;
+      beat.drawn = true;
+      if (beat.position > wiped) drawBeat(context, beat, this.#x(beat.position), 14);
+    }
+  }
+
+  #paper(context, width, height) {
+    const top = this.beatsShown ? 18 : 0;
+    drawPaper(context, 0, top, width, height - top, this.mm);
+    const leads = this.shown ?? [];
+    const lane = (height - top) / leads.length;
+    for (const [at, lead] of leads.entries()) {
+      const middle = top + lane * (at + 0.58);
+      drawPulse(context, 3, middle, this.speed, this.gain, this.mm);
+      label(context, lead, 6, middle + 20, colour("ink"), "650 13px system-ui, sans-serif", "left");
+    }
+  }
+}

@@ -1,0 +1,103 @@
+// One person at training: heart rate, zone, effort, extra beats, and advice in plain words.
+
+import { get, patientPath } from "./api.js";
+import { element, find, say } from "./dom.js";
+import { watch } from "./live.js";
+import { attempt, connection, parameter, start } from "./shell.js";
+import { Sweep } from "./sweep.js";
+import { bpm, whole } from "./words.js";
+
+// From which share of the heart rate reserve; after the position stand of the ACSM, doi:10.1249/MSS.0b013e318213fefb.
+const ZONES = [
+  [0, "Rest", "At rest, or nearly. A warm-up begins slowly."],
+  [0.3, "Light", "Light effort: you can sing. Good for warming up and recovering."],
+  [0.4, "Moderate", "Moderate effort: you can talk in whole sentences. Most training happens here."],
+  [0.6, "Vigorous", "Vigorous effort: a few words at a time. Ease off when it no longer feels right."],
+  [0.9, "Near maximum", "Near your maximum: only for a short time, and only when you are used to it."],
+];
+const MANY_EXTRA = 7; // a minute
+const HOUR_S = 3600;
+const MINUTE_S = 60;
+const UNWELL = "If you feel dizzy, have pain in the chest or are short of breath, stop and get help.";
+
+const patient = parameter("patient");
+await start();
+let limits = null;
+let reserve = null;
+let extra = [];
+let summary = null;
+
+async function choose() {
+  const people = await get("/api/patients");
+  const select = find("#person");
+  select.name = "patient";
+  select.append(...people.map(({ patient: id, name }) => element("option", { value: id }, name || id)));
+  find("#who").hidden = false;
+}
+
+async function load() {
+  const detail = await get(patientPath(patient));
+  ({ limits } = detail);
+  reserve = detail.effort;
+  const stop = detail.last_sample_time ?? Date.now() / 1000;
+  const beats = await get(patientPath(patient, `/beats?start=${stop - HOUR_S}&stop=${stop + MINUTE_S}`));
+  extra = beats.filter(ectopic).map(({ time }) => time);
+  const { resting_bpm: rest, maximum_bpm: most } = reserve;
+  const supposed = limits.age === null || limits.resting_bpm === null ? " Age or resting rate are not known; set them among the limits." : "";
+  say(find("#basis"), `Effort is the share of the way from ${bpm(rest)} at rest to ${bpm(most)} at most, from the age.${supposed} This is no medical advice.`);
+  show(detail);
+}
+
+const ectopic = ({ hint }) => hint === "ventricular-like" || hint === "supraventricular-like";
+
+function show(given) {
+  summary = given;
+  const name = given.name || given.patient;
+  say(find("#name"), name);
+  document.title = `${name} trains – Ectopy`;
+  say(find("#rate"), bpm(given.heart_rate_bpm));
+  const effort = given.heart_rate_bpm === null ? null : share(given.heart_rate_bpm);
+  say(find("#effort"), effort === null ? "–" : `${Math.round(100 * Math.max(effort, 0))} %`);
+  const zone = effort === null ? -1 : ZONES.findLastIndex(([from]) => effort >= from || from === 0);
+  say(find("#zone"), zone < 0 ? "No heart rate" : ZONES[zone][1]);
+  for (const [at, item] of [...find("#zones").children].entries()) {
+    item.classList.toggle("here", at === zone);
+    if (at === zone) item.setAttribute("aria-current", "step");
+    else item.removeAttribute("aria-current");
+  }
+  const now = given.last_sample_time ?? 0;
+  extra = extra.filter((time) => time > now - HOUR_S);
+  const recent = extra.filter((time) => time > now - MINUTE_S).length;
+  say(find("#extra"), whole(extra.length));
+  say(find("#recent"), whole(recent));
+  say(find("#advice"), advice(given, zone, recent));
+}
+
+function share(rate) {
+  return (rate - reserve.resting_bpm) / (reserve.maximum_bpm - reserve.resting_bpm);
+}
+
+function advice({ alarm, state }, zone, recent) {
+  if (alarm && alarm.type === "SP") return `${alarm.title}. ${alarm.advice} ${UNWELL}`;
+  if (state === "no data" || state === "unreadable") return "The signal cannot be read: check the strap, and moisten its electrodes.";
+  if (recent >= MANY_EXTRA) return `Many extra beats in the last minute. Ease off. ${UNWELL}`;
+  return zone < 0 ? "Waiting for the heart rate." : ZONES[zone][2];
+}
+
+find("#zones").append(...ZONES.map(([, name]) => element("li", {}, name)));
+if (!patient) {
+  await attempt(choose);
+} else {
+  find("#session").hidden = false;
+  const sweep = new Sweep(find("#trace"), { most: 1 });
+  await attempt(load);
+  watch([patient], {
+    samples: (frame) => sweep.push(frame),
+    beat: (beat) => ectopic(beat) && extra.push(beat.time),
+    summary: (given) => reserve && show(given),
+    connection: (how) => {
+      connection(how);
+      if (how === "open" && !summary) attempt(load);
+    },
+  });
+}

@@ -1,0 +1,215 @@
+// A whole recording on one screen, down to a beat: an overview, and a stretch of signal that moves and zooms.
+
+import { get } from "./api.js";
+import { fitted } from "./canvas.js";
+import { Chart, range } from "./chart.js";
+import { find, say } from "./dom.js";
+import { drawBeat, drawPaper, drawTrace, GAIN_MM_MV, label, MM, SPEED_MM_S } from "./paper.js";
+import { colour } from "./theme.js";
+import { attempt } from "./shell.js";
+import { beatKind, counted, elapsed, score } from "./words.js";
+
+const SHORTEST_S = 2;
+const BEAT_S = 8;
+const STEP = 0.25; // share of what is shown
+const ZOOM = 1.6;
+const TOP = 22;
+const BOTTOM = 20;
+const LEAST_PX = 1.5;
+const MOST_LETTERS = 120;
+const KEYS = { ArrowLeft: "back", ArrowRight: "forth", "+": "in", "=": "in", "-": "out", Home: "all", n: "beat", N: "beat" };
+
+export class Viewer {
+  constructor(path, duration) {
+    Object.assign(this, { path, duration, start: 0, span: duration, signal: null, asked: 0, wait: 0 });
+    this.overview = new Chart(find("#overview"), { time: (seconds) => elapsed(seconds) });
+    this.view = find("#view");
+    this.redraw = fitted(find("#signal"), (context, width, height) => this.#draw(context, width, height));
+    this.#listen();
+  }
+
+  async open() {
+    this.trend = await get(`${this.path}/trend?step_s=${Math.max(this.duration / 400, 1)}`);
+    this.ends = range(this.trend.heart_rate_bpm, 50, 110);
+    await this.#show();
+  }
+
+  /** Show a stretch; it stays within the recording. */
+  go(start, span) {
+    this.span = Math.min(Math.max(span, SHORTEST_S), this.duration);
+    this.start = Math.min(Math.max(start, 0), this.duration - this.span);
+    this.#mark();
+    this.redraw();
+    clearTimeout(this.wait);
+    this.wait = setTimeout(() => attempt(() => this.#show()), 60);
+  }
+
+  zoom(factor, at = this.start + this.span / 2) {
+    const span = Math.min(Math.max(this.span / factor, SHORTEST_S), this.duration);
+    this.go(at - ((at - this.start) / this.span) * span, span);
+  }
+
+  async nextBeat() {
+    const middle = this.start + this.span / 2;
+    const from = this.span > 2 * BEAT_S ? this.start : middle + 0.05;
+    const found = await get(`${this.path}/beats?start_s=${from}&verdict=ABNORMAL&limit=1`);
+    if (found.length) this.go(found[0].time_s - BEAT_S / 2, BEAT_S);
+    else say(find("#where"), "No abnormal beat after this.");
+  }
+
+  do(what) {
+    const done = {
+      back: () => this.go(this.start - STEP * this.span, this.span),
+      forth: () => this.go(this.start + STEP * this.span, this.span),
+      in: () => this.zoom(ZOOM),
+      out: () => this.zoom(1 / ZOOM),
+      all: () => this.go(0, this.duration),
+      beat: () => attempt(() => this.nextBeat()),
+    };
+    done[what]();
+  }
+
+  async #show() {
+    const asked = (this.asked += 1);
+    const pixels = Math.round(Math.max(this.view.clientWidth, 200) * Math.min(devicePixelRatio || 1, 2));
+    const query = `start_s=${this.start}&stop_s=${this.start + this.span}&pixels=${pixels}`;
+    const found = await get(`${this.path}/signal?${query}`);
+    if (asked !== this.asked) return; // the stretch has moved on meanwhile
+    this.signal = found;
+    this.#mark();
+    this.redraw();
+    const { beats, beats_there: there } = found;
+    const abnormal = beats.filter(({ verdict }) => verdict === "ABNORMAL").length;
+    const kinds = there === beats.length ? `, ${abnormal} abnormal` : "";
+    const highest = Math.max(...beats.map(({ score: value }) => value ?? -Infinity));
+    const most = Number.isFinite(highest) ? `, highest score ${score(highest)}` : "";
+    const place = `${elapsed(this.start, 1)} to ${elapsed(this.start + this.span, 1)} of ${elapsed(this.duration)}`;
+    say(find("#where"), `${place} · ${counted(there, "beat")}${kinds}${most}`);
+  }
+
+  #mark() {
+    const { time_s: times, step_s: step, heart_rate_bpm: values, ectopic } = this.trend;
+    const dots = times.flatMap((time, at) =>
+      ectopic[at] ? [{ time: time + step / 2, value: this.ends.low, colour: "abnormal", form: "triangle" }] : [],
+    );
+    this.overview.show({
+      start: 0,
+      stop: this.duration,
+      ...this.ends,
+      lines: [{ times: times.map((time) => time + step / 2), values, colour: "normal", gap_s: 3 * step }],
+      dots,
+      window: [this.start, this.start + this.span],
+    });
+  }
+
+  #draw(context, width, height) {
+    if (!this.signal) return;
+    const { start, span, signal } = this;
+    const perSecond = width / span;
+    const x = (seconds) => (seconds - start) * perSecond;
+    const tall = height - TOP - BOTTOM;
+    const lane = tall / signal.leads.length;
+    const mm = perSecond / SPEED_MM_S;
+    const gain = Math.min(GAIN_MM_MV * Math.max(mm, MM), lane / 2.6);
+    this.#ground(context, width, tall, mm, gain / GAIN_MM_MV);
+    for (const [lead, name] of signal.leads.entries()) {
+      const middle = TOP + lane * (lead + 0.58);
+      const y = (value) => Math.min(Math.max(middle - value * gain, TOP + lane * lead), TOP + lane * (lead + 1));
+      if (signal.samples) {
+        const samples = signal.samples[lead];
+        drawTrace(context, samples, (at) => x(signal.start_s + at * signal.step_s), y);
+      } else {
+        this.#envelope(context, signal.low[lead], signal.high[lead], x, y);
+      }
+      label(context, name, 6, middle + 26, colour("ink"), "650 13px system-ui, sans-serif", "left");
+    }
+    const shown = signal.beats.filter(({ time_s: time }) => time >= start && time <= start + span);
+    if (shown.length <= MOST_LETTERS) for (const beat of shown) drawBeat(context, beat, x(beat.time_s), TOP - 7);
+    else for (const beat of shown) this.#tick(context, beat, x(beat.time_s));
+    this.#seconds(context, x, height);
+  }
+
+  /** A square stays 40 ms and 0.1 mV, whatever its form; of a long stretch there are none. */
+  #ground(context, width, tall, mm, high) {
+    if (mm >= LEAST_PX) {
+      drawPaper(context, 0, TOP, width, tall, mm, high);
+    } else {
+      context.fillStyle = colour("paper");
+      context.fillRect(0, TOP, width, tall);
+    }
+  }
+
+  #envelope(context, low, high, x, y) {
+    const { start_s: from, step_s: step } = this.signal;
+    context.beginPath();
+    for (let at = 0; at < low.length; at += 1) {
+      if (low[at] === null) continue;
+      const place = x(from + at * step);
+      if (at === 0 || low[at - 1] === null) context.moveTo(place, y(high[at]) - 0.4);
+      else context.lineTo(place, y(high[at]) - 0.4);
+      context.lineTo(place, y(low[at]) + 0.4);
+    }
+    context.strokeStyle = colour("ink");
+    context.lineWidth = 0.9;
+    context.lineJoin = "bevel";
+    context.stroke();
+  }
+
+  #tick(context, beat, x) {
+    const { colour: name } = beatKind(beat);
+    if (name === "normal") return;
+    context.fillStyle = colour(name);
+    context.fillRect(x, TOP - 10, 1.25, 8);
+  }
+
+  #seconds(context, x, height) {
+    const steps = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400];
+    const every = steps.find((step) => this.span / step <= this.view.clientWidth / 90) ?? 21600;
+    for (let time = Math.ceil(this.start / every) * every; time <= this.start + this.span; time += every) {
+      context.fillStyle = colour("muted");
+      context.fillRect(x(time), height - BOTTOM, 1, 4);
+      const place = Math.min(Math.max(x(time), 24), x(this.start + this.span) - 24);
+      label(context, elapsed(time, every < 1 ? 1 : 0), place, height - 4, colour("muted"), "11px system-ui, sans-serif");
+    }
+  }
+
+  #listen() {
+    const { view } = this;
+    const at = (event) => this.start + ((event.clientX - view.getBoundingClientRect().left) / view.clientWidth) * this.span;
+    view.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+          this.go(this.start + ((event.deltaX || event.deltaY) / view.clientWidth) * this.span, this.span);
+        } else {
+          this.zoom(Math.exp(-event.deltaY / 300), at(event));
+        }
+      },
+      { passive: false },
+    );
+    view.addEventListener("keydown", (event) => {
+      const what = KEYS[event.key];
+      if (!what || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      this.do(what);
+    });
+    view.addEventListener("pointerdown", (event) => {
+      view.setPointerCapture(event.pointerId);
+      view.classList.add("dragged");
+      this.grip = at(event);
+    });
+    view.addEventListener("pointermove", (event) => {
+      if (view.hasPointerCapture(event.pointerId)) this.go(this.start + this.grip - at(event), this.span);
+    });
+    view.addEventListener("pointerup", () => view.classList.remove("dragged"));
+    find("#overview").addEventListener("click", (event) => {
+      const time = this.overview.timeAt(event.offsetX);
+      const span = this.span === this.duration ? this.duration / 20 : this.span;
+      this.go(time - span / 2, span);
+    });
+    for (const button of document.querySelectorAll("[data-do]")) {
+      button.addEventListener("click", () => this.do(button.dataset.do));
+    }
+  }
+}

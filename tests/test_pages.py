@@ -1,0 +1,702 @@
+"""The pages in a real browser, on a real server with simulated patients, some of them in trouble.
+
+With ``ECTOPY_SCREENSHOTS`` set, the pictures of the documentation are written to ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
+from importlib.util import find_spec
+from itertools import count, pairwise
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ectopy.datasets import simulate_recording
+from ectopy.datasets.simulated import Episode
+from ectopy.monitor import Chunk
+from ectopy.recording import Recording
+from ectopy.report import theme
+from ectopy.service.frames import signal_frame, together
+from ectopy.service.keeping import Receipt
+from ectopy.service.web.pages import FOLDER
+from ectopy.statements import STATEMENTS
+from server import Service, running
+
+playwright = pytest.importorskip("playwright.sync_api")
+playwright.expect.set_options(timeout=20_000)
+expect, Page, Browser = playwright.expect, playwright.Page, playwright.Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+IMAGES = Path(__file__).parents[1] / "docs" / "images" if os.environ.get("ECTOPY_SCREENSHOTS") else None
+SCREENSHOT_BYTES = 300_000
+
+RATE_HZ = 250.0
+TROUBLE_S = 42.0
+UNTIL_S = 54.0
+NAME = "<img src=x onerror=document.title='ran'>Ada & <b>Bob</b>"
+PAGES = {
+    "ward": "/",
+    "patient": "/patient?patient=bed 1",
+    "alarm": "/alarm?patient=bed 2&number=1",
+    "recordings": "/recordings",
+    "recording": "/recording?id={recording}",
+    "training": "/training?patient=bed 1",
+    "choice of training": "/training",
+    "about": "/about",
+    "sign-in": "/signin",
+}
+AXE = find_spec("axe_playwright_python")
+PIXELS = "canvas => canvas.toDataURL()"
+STREAMED_S, FRAMES_A_SECOND = 3.0, 12
+
+
+def recording(seed: int, *episodes: Episode, duration_s: float = 180.0, **drawn: object) -> Recording:
+    return simulate_recording(
+        duration_s, sampling_rate_hz=RATE_HZ, episodes=episodes, random_state=seed, hrv_sd_ms=20, **drawn
+    )
+
+
+def send(service: Service, patient: str, signal: Recording, begin_s: float, end_s: float) -> list[Future[Receipt]]:
+    """Hand in a stretch as if a device sent it, but at once."""
+    ward, step = service.app.state.ward, round(RATE_HZ / 2)
+    edges = [*range(round(begin_s * RATE_HZ), round(end_s * RATE_HZ), step), round(end_s * RATE_HZ)]
+    chunks = [
+        Chunk(first, signal.signal[first:last].astype(np.float32), RATE_HZ, signal.leads, ward.clock())
+        for first, last in pairwise(edges)
+    ]
+    return [ward.submit(patient, chunk) for chunk in chunks]
+
+
+def feed(service: Service, patient: str, signal: Recording, begin_s: float = 0.0, end_s: float = UNTIL_S) -> None:
+    """Hand in a stretch, and wait until it is stored."""
+    for receipt in send(service, patient, signal, begin_s, end_s):
+        assert not receipt.result(30).refused
+
+
+def ventricular_tachycardia(seed: int) -> Recording:
+    return recording(seed, Episode("ventricular_tachycardia", TROUBLE_S, 60, 160))
+
+
+def streamed(number: int) -> Recording:
+    troubles = {
+        4: Episode("lead_off", TROUBLE_S - 14, 60),
+        9: Episode("asystole", TROUBLE_S - 5, 30),
+        14: Episode("ventricular_tachycardia", TROUBLE_S - 8, 60, 165),
+    }
+    trouble = [troubles[number]] if number in troubles else []
+    ectopic = {"V": 0.02 * (number % 3), "A": 0.02 * (number % 2)}
+    return recording(20 + number, *trouble, rate_bpm=54 + 3 * number, ectopic=ectopic)
+
+
+NAMES = (
+    *("Ada Berg", "Bela Lind", "Clara Roth", "David Okafor", "Eva Novak", "Farid Haddad", "Greta Holm", "Hiro Tanaka"),
+    *(
+        "Ines Duarte",
+        "Jonas Weber",
+        "Kira Petrova",
+        "Liam Byrne",
+        "Maya Cohen",
+        "Nils Aalto",
+        "Olga Ivanova",
+        "Pia Costa",
+    ),
+)
+WARD = {f"bed {number}": streamed(number) for number in range(1, len(NAMES) + 1)}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(tmp_path_factory.mktemp("home")) as service:
+        ward = service.app.state.ward
+        for patient, name in {"bed 1": NAME, "bed 2": "Bela", "bed 3": "Cem", "bed 4": "Dora"}.items():
+            ward.admit(patient, name)
+        feed(service, "bed 1", recording(1, ectopic={"V": 0.08}))
+        feed(service, "bed 2", ventricular_tachycardia(2))
+        feed(service, "bed 3", recording(3))
+        yield service
+
+
+@pytest.fixture(scope="module")
+def analysed(service: Service) -> str:
+    """A recording that somebody has uploaded."""
+    with service.client() as http:
+        content = io.BytesIO()
+        np.save(content, recording(5, ectopic={"V": 0.05}, duration_s=120).signal)
+        stated = {"sampling_rate_hz": str(RATE_HZ), "unit": "mV"}
+        answer = http.post("/api/recordings", files=[("files", ("day.npy", content.getvalue()))], data=stated)
+        return answer.json()["id"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}; install the system's package chromium")
+    with playwright.sync_playwright() as running_playwright:
+        browser = running_playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(service: Service, browser: Browser) -> dict:
+    """The cookie of somebody who has signed in."""
+    context = browser.new_context(base_url=service.url)
+    page = context.new_page()
+    page.goto(f"/#key={service.key}")
+    expect(page.get_by_role("heading", name="Ward")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def page(service: Service, browser: Browser, signed_in: dict) -> Iterator[Page]:
+    yield from opened(browser, base_url=service.url, storage_state=signed_in)
+
+
+@pytest.fixture
+def stranger(service: Service, browser: Browser) -> Iterator[Page]:
+    """The page of somebody who has not signed in."""
+    yield from opened(browser, base_url=service.url)
+
+
+def opened(browser: Browser, **context: object) -> Iterator[Page]:
+    """A page on which no script may fail, and nothing may run that the policy forbids."""
+    chosen = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", **context}
+    with browser.new_context(**chosen) as visited:
+        page = visited.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
+        page.on("request", lambda sent: faults.append(sent.url) if sent.url.endswith("/x") else None)
+        yield page
+        assert faults == []
+
+
+def photograph(page: Page, name: str) -> None:
+    if IMAGES is not None:
+        IMAGES.mkdir(exist_ok=True)
+        path = IMAGES / f"{name}.png"
+        with Image.open(io.BytesIO(page.screenshot())) as picture:
+            picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+                path, optimize=True
+            )
+        assert path.stat().st_size < SCREENSHOT_BYTES
+
+
+def tile(page: Page, name: str) -> playwright.Locator:
+    return page.locator(".tile").filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+def drawn(page: Page, selector: str) -> list[bool]:
+    """Whether something is on each of these canvases."""
+    return page.evaluate(
+        """selector => [...document.querySelectorAll(selector)].map((canvas) => {
+          const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+          return pixels.some((value) => value !== 0);
+        })""",
+        selector,
+    )
+
+
+# Signing in
+
+
+def test_sign_in_and_out(stranger: Page, service: Service):
+    stranger.goto("/patient?patient=bed 1")
+    stranger.wait_for_url("**/signin?next=*")
+    photograph(stranger, "sign-in")
+    key = stranger.get_by_label("Key")
+    key.fill("ectopy_wrong")
+    key.press("Enter")
+    expect(stranger.locator("#trouble")).to_have_text("This key is not known.")
+    key.fill(service.key)
+    stranger.get_by_role("button", name="Sign in").click()
+    expect(stranger.get_by_role("heading", level=1)).to_have_text(NAME)
+    stranger.get_by_role("button", name="Sign out").click()
+    stranger.wait_for_url("**/signin")
+    stranger.goto("/")
+    stranger.wait_for_url("**/signin?next=*")
+
+
+@pytest.mark.parametrize("path", ["/", "/signin"])
+def test_a_key_in_the_address_signs_in_and_is_taken_from_there(stranger: Page, service: Service, path: str):
+    stranger.goto(f"{path}#key={service.key}")
+    expect(stranger.get_by_role("heading", name="Ward")).to_be_visible()
+    expect(stranger.get_by_role("button", name="Sign out")).to_be_visible()
+    assert "key" not in stranger.url
+    stranger.go_back()
+    assert "key" not in stranger.url
+
+
+@pytest.mark.parametrize("there", ["//elsewhere.example", "/\\elsewhere.example"])
+def test_signing_in_leads_to_no_other_server(stranger: Page, service: Service, there: str):
+    stranger.goto(f"/signin?next={quote(there)}#key={service.key}")
+    stranger.wait_for_url(f"{service.url}/")
+
+
+# The ward
+
+
+def test_ward_shows_the_most_urgent_first_and_says_what_to_do(page: Page, service: Service):
+    page.goto("/")
+    first = page.locator(".tile").first
+    expect(first.get_by_role("link", name="Bela", exact=True)).to_be_visible()
+    expect(first).to_contain_text("Ventricular tachycardia")
+    expect(first).to_contain_text("Go to the patient now")
+    expect(first.locator("svg.sign.high")).to_be_visible()
+    expect(tile(page, "Dora")).to_contain_text("No data")
+    expect(page.locator("#count")).to_contain_text("4 patients")
+
+
+def test_names_are_text_and_never_html(page: Page):
+    page.goto("/")
+    expect(page.get_by_role("link", name=NAME, exact=True)).to_be_visible()
+    page.goto("/patient?patient=bed 1")
+    expect(page.get_by_role("heading", level=1)).to_have_text(NAME)
+    assert page.locator("main img, main b:has-text('Bob')").count() == 0
+    assert "Ada" in page.title()
+
+
+def test_a_new_alarm_is_announced_and_heard(page: Page, service: Service):
+    service.app.state.ward.admit("bed 5", "Emil")
+    trouble = recording(6, Episode("asystole", TROUBLE_S, 30))
+    feed(service, "bed 5", trouble, end_s=TROUBLE_S)
+    page.goto("/")
+    page.get_by_role("button", name="Sound is off. Turn the sound on.").click()
+    expect(page.get_by_role("button", name=re.compile("^Sound on"))).to_be_visible()
+    expect(page.locator("#ask")).to_be_hidden()
+    expect(tile(page, "Emil")).to_be_visible()
+    feed(service, "bed 5", trouble, TROUBLE_S, TROUBLE_S + 10)
+    expect(page.locator("[aria-live=assertive]")).to_contain_text(
+        "high priority alarm: Asystole, Emil. Go to the patient"
+    )
+    page.get_by_role("button", name=re.compile("^Sound on")).click()
+    expect(page.get_by_role("button", name=re.compile("^Sound paused"))).to_contain_text(re.compile(r"[12]:\d\d"))
+
+
+def test_nothing_flashes_and_nothing_moves_for_whom_it_disturbs(browser: Browser, service: Service, signed_in: dict):
+    seconds = {}
+    for motion in ("no-preference", "reduce"):
+        context = {"base_url": service.url, "storage_state": signed_in, "reduced_motion": motion}
+        for page in opened(browser, **context):
+            page.goto("/")
+            band = page.locator(".tile.high:not(.answered) .band").first
+            style = "node => [getComputedStyle(node).animationName, getComputedStyle(node).animationDuration]"
+            seconds[motion] = band.evaluate(style)
+    assert seconds["reduce"][0] == "none"
+    assert float(seconds["no-preference"][1].removesuffix("s")) > 1 / 3
+
+
+# A patient
+
+
+def test_patient_page(page: Page, service: Service):
+    page.goto("/patient?patient=bed 1")
+    expect(page.locator("#score-words")).to_contain_text("abnormal")
+    expect(page.locator("#rate")).to_have_text(re.compile(r"\d+|–"))
+    expect(page.locator("#baseline")).to_contain_text("Learned from")
+    expect(page.locator("#gallery li").first).to_contain_text("against a threshold of")
+    expect(page.locator("#gallery li svg").first).to_be_visible()
+    page.wait_for_timeout(1500)
+    assert all(drawn(page, "canvas"))
+    paper = page.evaluate("() => import('/modules/paper.js').then((paper) => paper.MM)")
+    assert paper == pytest.approx(96 / 25.4)
+    page.get_by_label("50 mm/s").check(force=True)
+    page.get_by_label("20 mm/mV").check(force=True)
+    expect(page.locator("#scale")).to_contain_text("50 mm/s · 20 mm/mV")
+    page.get_by_label("24 h", exact=True).check(force=True)
+    expect(page.locator("#trend-words")).to_contain_text("per minute")
+
+
+def test_limits_are_set_and_refused_with_a_reason(page: Page, service: Service):
+    page.goto("/patient?patient=bed 3")
+    high = page.get_by_role("spinbutton", name="High above /min", exact=True)
+    expect(high).to_have_value("130")
+    high.fill("125")
+    page.get_by_role("button", name="Set limits").click()
+    expect(page.locator("[aria-live=polite]")).to_contain_text("The limits are set.")
+    with service.client() as http:
+        assert http.get("/api/patients/bed 3").json()["limits"]["high_bpm"] == 125
+    high.fill("10")
+    page.get_by_role("button", name="Set limits").click()
+    expect(page.locator("#trouble")).to_contain_text("High_bpm must be 60 to 300")
+
+
+def test_relearning_is_asked_for_twice(page: Page):
+    page.goto("/patient?patient=bed 3")
+    expect(page.locator("#baseline")).to_contain_text("Learned from")
+    page.get_by_role("button", name="Learn it anew").click()
+    page.get_by_role("button", name="Leave it").click()
+    expect(page.locator("#baseline")).not_to_contain_text("anew")
+    page.get_by_role("button", name="Learn it anew").click()
+    page.get_by_role("button", name="Learn anew", exact=True).click()
+    expect(page.locator("#baseline")).to_contain_text("It is being learned anew.")
+
+
+# Alarms
+
+
+def test_alarm_from_raise_to_acknowledgement(page: Page, service: Service):
+    ward = service.app.state.ward
+    ward.admit("bed 6", "Fatma")
+    trouble = ventricular_tachycardia(7)
+    feed(service, "bed 6", trouble, end_s=TROUBLE_S)
+    page.goto("/")
+    expect(tile(page, "Fatma")).to_be_visible()
+    feed(service, "bed 6", trouble, TROUBLE_S, UNTIL_S)
+    page.get_by_role("link", name="Answer: Ventricular tachycardia, Fatma").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ventricular tachycardia")
+    expect(page.locator("#text")).to_contain_text("ventricular-like beats in a row")
+    expect(page.locator("#rule")).to_contain_text("5 or more ventricular-like beats in a row above 100 per minute")
+    expect(page.locator("#replay")).to_contain_text("ectopy what-if --stored 'bed 6'")
+    expect(page.locator("#evidence svg").first).to_be_visible()
+    expect(page.locator("#standing")).to_have_text("Nobody has answered.")
+    assert drawn(page, "#strip") == [True]
+    photograph(page, "alarm")
+    page.get_by_label("Comment").fill("<i>seen</i>, pulse is there")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator("#standing")).to_contain_text("Acknowledged by first key.")
+    expect(page.locator("#history")).to_contain_text("Acknowledged by first key")
+    expect(page.locator("#history blockquote")).to_have_text("<i>seen</i>, pulse is there")
+    page.goto("/")
+    expect(page.get_by_role("link", name="Answered: Ventricular tachycardia, Fatma")).to_be_visible()
+
+
+def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):
+    ward = service.app.state.ward
+    ward.admit("bed 7", "Gerda")
+    feed(service, "bed 7", ventricular_tachycardia(8))
+    with service.client() as http:
+        alarms = http.get("/api/patients/bed 7/alarms").json()
+        number = next(one["number"] for one in alarms if one["condition"] == "ventricular tachycardia")
+        page.goto(f"/alarm?patient=bed 7&number={number}")
+        expect(page.locator("#standing")).to_have_text("Nobody has answered.")
+        http.post(f"/api/patients/bed 7/alarms/{number}/acknowledge", json={"comment": "from the desk"})
+    expect(page.locator("#history blockquote")).to_have_text("from the desk")
+    page.get_by_role("button", name="Take the acknowledgement back").click()
+    expect(page.locator("#standing")).to_have_text("Nobody has answered.")
+
+
+# Recordings
+
+
+def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
+    content = io.BytesIO()
+    np.save(content, recording(9, ectopic={"V": 0.05}, duration_s=120).signal)
+    page.goto("/recordings")
+    page.get_by_text("The file does not state its rate or unit").click()
+    page.get_by_label("Sampling rate").fill("250")
+    page.get_by_label("Unit").select_option("mV")
+    upload = {"name": "<i>day.npy", "mimeType": "application/octet-stream", "buffer": content.getvalue()}
+    page.get_by_label("Files of one recording").set_input_files(upload)
+    page.wait_for_url("**/recording?id=*")
+    expect(page.get_by_role("heading", level=1)).to_have_text("<i>day.npy")
+    report = page.frame_locator("#page")
+    expect(report.get_by_role("heading", name="Summary")).to_be_visible(timeout=30_000)
+    where = page.locator("#where")
+    expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
+    photograph(page, "recording")
+    page.get_by_role("button", name="Next abnormal beat").click()
+    expect(where).to_contain_text(re.compile(r"[1-9] abnormal"))
+    assert drawn(page, "#signal") == [True]
+    close = where.inner_text()
+    page.locator("#view").press("ArrowRight")
+    expect(where).not_to_have_text(close)
+    page.locator("#view").press("Home")
+    expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
+    page.locator("#view").hover()
+    page.mouse.wheel(0, -400)
+    expect(where).not_to_contain_text("0:00.0 to 2:00.0")
+    photograph(page, "recording-zoomed")
+
+
+def test_what_is_no_recording_is_refused_in_words(page: Page):
+    page.goto("/recordings")
+    upload = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear"}
+    page.get_by_label("Files of one recording").set_input_files(upload)
+    expect(page.locator("#trouble")).to_contain_text("is no recording")
+
+
+# Training and about
+
+
+def test_training(page: Page, service: Service):
+    page.goto("/training")
+    page.get_by_label("Who is training?").select_option("bed 1")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(NAME)
+    expect(page.locator("#basis")).to_contain_text("This is no medical advice.")
+    expect(page.locator("#extra")).to_have_text(re.compile(r"[1-9]\d*"))
+    expect(page.locator("#zones li")).to_have_count(5)
+
+
+def test_about(page: Page, service: Service):
+    page.goto("/about")
+    for statement in STATEMENTS:
+        expect(page.locator("#statements")).to_contain_text(statement)
+    expect(page.locator("#versions")).to_contain_text(service.app.state.ward.bundle)
+
+
+# The connection
+
+
+def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Path):
+    signal = recording(10)
+    with running(tmp_path) as service:
+        service.app.state.ward.admit("bed 1", "Ada")
+        feed(service, "bed 1", signal, end_s=5)
+        pages = opened(browser, base_url=service.url)
+        page = next(pages)
+        page.goto(f"/#key={service.key}")
+        expect(tile(page, "Ada")).to_be_visible()
+        page.wait_for_timeout(300)
+        expect(page.locator("#connection")).to_be_empty()
+    expect(page.locator("#connection")).to_contain_text("Connection lost – what you see is old")
+    port = int(service.url.rpartition(":")[2])
+    with running(tmp_path, port=port) as service:
+        service.app.state.ward.admit("bed 2", "Bela")
+        expect(page.locator("#connection")).to_be_empty(timeout=20_000)
+        expect(tile(page, "Bela")).to_be_visible()
+        feed(service, "bed 1", signal, 5, 15)
+        page.wait_for_function("() => document.querySelector('.tile:not(.stale) canvas') !== null")
+        assert list(pages) == []
+
+
+# Without a mouse
+
+
+def tab_to(page: Page, name: str, most: int = 60) -> None:
+    """Press the tabulator until something of this name has the focus."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "() => document.activeElement.ariaLabel || document.activeElement.labels?.[0]?.textContent"
+            " || document.activeElement.textContent"
+        )
+        if focused == name:
+            return
+    raise AssertionError(f"{name} is not reached")
+
+
+def test_everything_by_keyboard(stranger: Page, service: Service):
+    service.app.state.ward.admit("bed 8", "Hugo")
+    feed(service, "bed 8", ventricular_tachycardia(11))
+    page = stranger
+    page.goto("/signin")
+    page.keyboard.type(service.key)
+    page.keyboard.press("Enter")
+    expect(tile(page, "Hugo")).to_be_visible()
+    tab_to(page, "Answer: Ventricular tachycardia, Hugo")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ventricular tachycardia")
+    tab_to(page, "Comment")
+    page.keyboard.type("seen")
+    tab_to(page, "Acknowledge")
+    page.keyboard.press("Enter")
+    expect(page.locator("#standing")).to_contain_text("Acknowledged by")
+    page.goto("/patient?patient=bed 8")
+    expect(page.locator("#baseline")).to_contain_text("Learned from")
+    tab_to(page, "25 mm/s")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#scale")).to_contain_text("50 mm/s")
+    tab_to(page, "Learn it anew")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_the_focus_stays_where_tiles_change_places(page: Page):
+    page.goto("/")
+    expect(tile(page, "Cem")).to_be_visible()
+    page.get_by_role("link", name="Cem", exact=True).focus()
+    moved = page.evaluate(
+        """async () => {
+          const { arrange } = await import("/modules/dom.js");
+          const tiles = document.querySelector("#tiles");
+          const wanted = [...tiles.children].reverse();
+          arrange(tiles, wanted);
+          return [document.activeElement.textContent, wanted.every((node, at) => tiles.children[at] === node)];
+        }"""
+    )
+    assert moved == ["Cem", True]
+
+
+# Every page
+
+
+@pytest.mark.skipif(AXE is None, reason="axe-playwright-python is not installed")
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_fault(page: Page, analysed: str, name: str):
+    """In light and dark; and the page fits a phone."""
+    page.goto(PAGES[name].format(recording=analysed))
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(500)
+    page.evaluate((Path(AXE.submodule_search_locations[0]) / "axe.min.js").read_text())
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = page.evaluate("() => axe.run(document, { iframes: false, resultTypes: ['violations'] })")
+        serious = [
+            (one["id"], [node["html"] for node in one["nodes"]])
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], f"{name}, {scheme}"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+# What needs no browser, and what two languages have to agree on
+
+
+def test_frames_are_read_as_they_are_written(page: Page):
+    rng = np.random.default_rng(0)
+    signals = [rng.normal(0, 0.5, (samples, 2)).astype(np.float32) for samples in (5, 124, 1)]
+    signals[1][3:7, 1] = np.nan
+    chunks = [Chunk(10 * at, signal, RATE_HZ, ("MLII", "V1"), 0.0) for at, signal in enumerate(signals)]
+    message, _ = together([signal_frame("Ä", chunk, 1.5) for chunk in chunks])
+    page.goto("/signin")
+    frames = page.evaluate(
+        """async (bytes) => {
+          const { decode } = await import("/modules/live.js");
+          const frames = decode(new Uint8Array(bytes).buffer);
+          return frames.map((frame) => ({ ...frame, counts: [...frame.counts] }));
+        }""",
+        list(message),
+    )
+    assert [frame["position"] for frame in frames] == [0, 10, 20]
+    assert {frame["patient"] for frame in frames} == {"Ä"}
+    for frame, signal in zip(frames, signals, strict=True):
+        counts = np.array(frame["counts"], float).reshape(signal.shape)
+        counts[counts == frame["missing"]] = np.nan
+        np.testing.assert_allclose(counts * frame["microvolt_per_count"] / 1000, signal, atol=0.0026)
+
+
+def test_missing_and_late_samples(page: Page):
+    page.goto("/signin")
+    kept = page.evaluate(
+        """async () => {
+          const { Ring } = await import("/modules/sweep.js");
+          const ring = new Ring(["II"], 100);
+          ring.push(0, [5, 5, 5], 1, -1);
+          ring.push(1, [9, 9, 9], 1, -1);
+          ring.push(6, [-1, 7], 1, -1);
+          return [ring.end, [...Array(8).keys()].map((at) => Number.isNaN(ring.at(0, at)))];
+        }"""
+    )
+    assert kept == [8, [False, False, False, False, True, True, True, False]]
+
+
+def test_every_page_says_what_ectopy_is_not():
+    pages = sorted(FOLDER.glob("*.html"))
+    assert {page.stem for page in pages} >= {"index", "patient", "alarm", "recordings", "training", "about", "signin"}
+    for page in pages:
+        text = html.unescape(page.read_text())
+        footer = text[text.index("<footer>") :]
+        assert all(f"<li>{statement}</li>" in footer for statement in STATEMENTS), page.name
+
+
+def test_pages_refer_to_nothing_elsewhere_and_hold_no_script_or_style():
+    for path in FOLDER.rglob("*"):
+        if path.suffix in (".html", ".css", ".js"):
+            text = path.read_text()
+            assert not re.search(r"(?:src|href|url|from|import)\s*[=(]?\s*[\"'(]\s*(?:https?:)?//", text), path.name
+            assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|innerHTML|insertAdjacentHTML", text), (
+                path.name
+            )
+
+
+def test_colours_are_those_of_reports():
+    style = (FOLDER / "styles" / "base.css").read_text()
+    light, dark = style.split("@media (prefers-color-scheme: dark)")[:2]
+    for colours, text in ((theme.LIGHT, light), (theme.DARK, dark)):
+        for name, colour in colours.items():
+            assert f"--{name}: {colour};" in text
+
+
+def test_the_package_has_the_pages():
+    """The wheel holds what is below ``src/ectopy``; addresses in pages are files there."""
+    for page in FOLDER.glob("*.html"):
+        for address in re.findall(r'(?:src|href)="/([^"#?]+\.\w+)"', page.read_text()):
+            assert (FOLDER / address).is_file(), address
+    for module in FOLDER.glob("modules/*.js"):
+        for other in re.findall(r'from "\./([^"]+)"', module.read_text()):
+            assert (module.parent / other).is_file(), other
+
+
+# Last, because it fills the ward
+
+
+def test_sixteen_live_tiles(browser: Browser, tmp_path: Path):
+    stop = threading.Event()
+    lead_in_s = TROUBLE_S if IMAGES else 0.0  # the pictures show patients whose normal is known
+
+    def stream(service: Service) -> None:
+        for turn in count():
+            for patient, signal in WARD.items():
+                begin_s = lead_in_s + turn / 4
+                send(service, patient, signal, begin_s, begin_s + 0.25)
+            if stop.wait(0.25):
+                return
+
+    with running(tmp_path) as service:
+        for (patient, signal), name in zip(WARD.items(), NAMES, strict=True):
+            service.app.state.ward.admit(patient, name)
+            feed(service, patient, signal, end_s=lead_in_s)
+        sending = threading.Thread(target=stream, args=(service,))
+        sending.start()
+        try:
+            wall = {"viewport": {"width": 1920, "height": 1080}, "color_scheme": "dark"}
+            for page in opened(browser, base_url=service.url, **wall):
+                page.goto(f"/#key={service.key}")
+                expect(page.locator(".tile")).to_have_count(len(WARD))
+                frames = partial(page.evaluate, "() => import('/modules/loop.js').then((loop) => loop.frames())")
+                live = page.locator(".tile canvas").all()
+                before = frames()
+                shown = [canvas.evaluate(PIXELS) for canvas in live]
+                page.wait_for_timeout(1000 * STREAMED_S)
+                assert frames() - before >= FRAMES_A_SECOND * STREAMED_S
+                assert all(canvas.evaluate(PIXELS) != one for canvas, one in zip(live, shown, strict=True))
+                if IMAGES is not None:
+                    illustrate(page)
+        finally:
+            stop.set()
+            sending.join()
+
+
+def illustrate(page: Page) -> None:
+    """The pictures of live pages."""
+    page.wait_for_timeout(6000)
+    photograph(page, "ward")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(4000)
+    photograph(page, "ward-phone")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="light")
+    page.goto("/patient?patient=bed 14")
+    page.wait_for_timeout(6000)
+    photograph(page, "patient")
+    page.goto("/training?patient=bed 7")
+    page.wait_for_timeout(6000)
+    photograph(page, "training")

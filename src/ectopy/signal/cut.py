@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ class CutBeats:
 
     def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> CutBeats:
         """Some of the beats."""
-        return CutBeats(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return CutBeats(*(column[rows] for column in self._columns))
 
     @classmethod
     def joined(cls, parts: Sequence[CutBeats]) -> CutBeats:
@@ -66,7 +67,23 @@ class CutBeats:
         filled = [part for part in parts if len(part)] or parts[:1]
         if len(filled) == 1:
             return filled[0]
-        return cls(*(np.concatenate([getattr(part, field.name) for part in filled]) for field in fields(cls)))
+        return cls(*map(np.concatenate, zip(*(part._columns for part in filled), strict=True)))
+
+    def where(self, readable: NDArray[np.bool_]) -> CutBeats:
+        """The beats, readable only where the leads are by other measures too; shape (n, leads)."""
+        return replace(self, readable=self.readable & readable)
+
+    @property
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return (
+            self.times_s,
+            self.samples,
+            self.readable,
+            self.prematurity,
+            self.delay,
+            self.irregularity,
+            self.rr_s,
+        )
 
 
 def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:

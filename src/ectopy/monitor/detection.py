@@ -202,7 +202,7 @@ def detect_step(
     quality, (index, word) = quality_step(state.quality, rate_hz, chunk, filtered)
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, early, filtered, heard_s)
-    seconds, beats, darkness = _with_quality(state.seconds, beats, cut.times_s, quality.seconds, index, word)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, quality.seconds, index, word)
     last, intervals_s = state.last, beats.rr_s
     baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
     if len(beats):

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.detector import Verdict
 from ectopy.detector.patient import Evidence
 from ectopy.judgement import Before, Hint, _name
 from ectopy.signal.cut import CutBeats, cut_beats
@@ -45,10 +44,9 @@ def hints(
     """One hint per beat; beats of a changed shape or QRS complex are abnormal, those without a shape unreadable."""
     beats = beats_at(intervals_s)
     evidence = evidence_of(beats, shape or {}, qrs or {})
-    verdict = np.full(len(beats), Verdict.NORMAL.value, dtype="U10")
-    verdict[[*(shape or {}), *(qrs or {})]] = Verdict.ABNORMAL
-    verdict[np.isnan(evidence.shape)] = Verdict.UNREADABLE
-    return _name(beats, verdict, evidence, Before())[1].tolist()
+    unreadable = np.isnan(evidence.shape)
+    abnormal = np.isin(np.arange(len(beats)), [*(shape or {}), *(qrs or {})]) & ~unreadable
+    return _name(beats, abnormal, unreadable, evidence, Before())[1].tolist()
 
 
 def regular(n: int, interval_s: float = 0.8) -> list[float]:

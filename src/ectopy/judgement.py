@@ -172,8 +172,8 @@ def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Bef
         score, threshold, scores = evidence.score, criterion.with_baseline, known.with_baseline
     unreadable = np.isnan(score)
     before, hint = _name(beats, score > threshold, unreadable, evidence, before)
-    verdict = _VERDICTS[np.where(unreadable, 2, hint > 0)]
-    return before, Judgement(verdict, _HINTS[hint], score, p_values_among(score, scores), threshold, evidence)
+    verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.NONE.value))]
+    return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, evidence)
 
 
 def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
@@ -198,8 +198,8 @@ def _name(
     unreadable: NDArray[np.bool_],
     evidence: Evidence | None,
     before: Before,
-) -> tuple[Before, NDArray[np.intp]]:
-    """Hints, by their place in `Hint`, from width, shape and timing; a beat with one is abnormal whatever its score.
+) -> tuple[Before, NDArray[np.str_]]:
+    """Hints from width, shape and timing; a beat that has one is abnormal whatever its score.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
     (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early.
@@ -221,8 +221,7 @@ def _name(
         early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         usual_shape = evidence.shape < _CHANGED_SHAPE
     limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
-    hint = np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0)))
-    hint[unreadable] = 0
+    hint = _HINTS[np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))) * ~unreadable]
     return (Before(float(beats.rr_s[-1]), limit_s) if len(beats) else before), hint
 
 

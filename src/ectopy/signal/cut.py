@@ -123,7 +123,7 @@ class Latest:
     @property
     def end(self) -> int:
         """Position after its last sample."""
-        return self.start + self.signal.shape[1]
+        return self.start + int(self.signal.shape[1])
 
     def followed_by(self, early: Filtered, filtered: Filtered) -> Latest:
         """With more signal."""
@@ -311,7 +311,10 @@ def _given(told: Told, count: int) -> tuple[Told, CutBeats]:
     after_s = np.concatenate([told.rr_s[1:], [np.nan]])[:count]
     timing = np.array([np.log(usual_s / rr_s), np.log(after_s / usual_s), told.spread[:count]])
     timing[np.isnan(timing)] = 0.0
-    beats = CutBeats(told.times_s[:count], told.samples[:count], told.readable[:count], *timing, rr_s)
+    prematurity, delay, irregularity = timing
+    beats = CutBeats(
+        told.times_s[:count], told.samples[:count], told.readable[:count], prematurity, delay, irregularity, rr_s
+    )
     rest = Told(
         told.times_s[count:],
         told.rr_s[count:],

@@ -286,9 +286,9 @@ def _still(lately: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[
 
 def _silent(energy: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which samples, but for those of the first second, are lower than any QRS complex, and the second before them."""
-    high = np.cumsum(energy >= _LEAST_HEIGHT_MV, axis=1)
-    high[:, _BLOCK + 1 :] -= high[:, : -_BLOCK - 1].copy()
-    return np.asarray(high[:, _BLOCK:] == 0)
+    high = np.zeros((len(energy), energy.shape[1] + 1), np.intp)
+    np.cumsum(energy >= _LEAST_HEIGHT_MV, axis=1, out=high[:, 1:])
+    return np.asarray(high[:, _BLOCK + 1 :] == high[:, : -_BLOCK - 1])
 
 
 def _remember(

@@ -238,9 +238,8 @@ def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integ
     shifted = samples.take(_SHIFTED_QRS, axis=2) - normal.template[:, None, _QRS]
     misfit = np.square(shifted).sum(axis=3) / amplitude[:, None] ** 2
     best = misfit.sum(axis=1).argmin(axis=1)
-    beat, lead = np.ogrid[: len(samples), : samples.shape[1]]
-    shifted = samples[beat[..., None], lead[..., None], best[:, None, None] + np.arange(BEFORE + AFTER)]
-    return centred(shifted)
+    beat, lead = np.arange(len(samples))[:, None, None], np.arange(samples.shape[1])[:, None]
+    return centred(samples[beat, lead, best[:, None, None] + np.arange(BEFORE + AFTER)])
 
 
 def _compare(

@@ -65,7 +65,7 @@ CODES = (
 
 _TELLABLE = frozenset({"good", "flat"})
 _FLAT = frozenset({"flat", "lead off"})
-_GAP_S = 0.75  # findings come every half second
+_GAP_S = 1.25  # findings come every second
 _LEAST_BEATS = 5
 _BROKEN_S = 3.0
 _FLAT_S = 2.0
@@ -129,7 +129,7 @@ class RhythmState:
         The last beats judged in a row, all readable, the intervals between them known.
     run : Run
     longest : Run
-        The longest one of the last half second: a run that has already ended again is told as well.
+        The longest one since the findings before: a run that has already ended again is told as well.
     couplets_s : tuple of float
         Couplets of the last five minutes.
     alternating : int

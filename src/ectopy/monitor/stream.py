@@ -1,4 +1,4 @@
-"""Chunks put in order: late, doubled and missing ones, gaps, and pieces of half a second out of them.
+"""Chunks put in order: late, doubled and missing ones, gaps, and pieces of one second out of them.
 
 Everything the monitor computes is anchored to sample positions: pieces begin at fixed positions of a *segment*, a part
 of a stream with one rate and one set of leads, so that it does not matter how the samples were cut when they came.
@@ -16,7 +16,9 @@ from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 
-PIECE_S = 0.5
+PIECE_S = 1.0
+FIRST_PIECE_S = 0.5
+"""Pieces end between whole seconds, a little after it can be judged whether the second before last is readable."""
 LONGEST_CHUNK_S = 60.0
 MOST_LEADS = 16
 LONGEST_FILLED_S = 60.0
@@ -82,7 +84,7 @@ class Segment:
 
     def piece_begins(self, piece: int) -> int:
         """Position of the first sample of a piece."""
-        return self.origin + math.ceil(piece * PIECE_S * self.rate_hz)
+        return self.origin + math.ceil(max(piece * PIECE_S - FIRST_PIECE_S, 0.0) * self.rate_hz)
 
     def continued_by(self, chunk: Chunk) -> bool:
         """Whether a chunk belongs to this segment."""

@@ -1,4 +1,4 @@
-"""Makes findings from beats, as detection would give them: every half second, with its delays."""
+"""Makes findings from beats, as detection would give them, but every half second; with its delays."""
 
 from __future__ import annotations
 

@@ -56,5 +56,5 @@ def test_what_cutting_remembers_does_not_grow():
         filters, early, filtered = filter_step(plan, filters, signal[start : start + 2500].T)
         heartbeats, told = heartbeats_step(heartbeats, early)
         state, _ = cut_step(state, early, filtered, told / (filtered.rate_hz / 2))
-        sizes.append(state.signal.size + state.samples.size + state.times_s.size)
+        sizes.append(state.latest.signal.size + state.told.samples.size + state.told.times_s.size)
     assert max(sizes) < 2 * sizes[5]

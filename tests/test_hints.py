@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.detector import Verdict
 from ectopy.detector.patient import Evidence
 from ectopy.judgement import Before, Hint, _name
 from ectopy.signal.cut import CutBeats, cut_beats
@@ -45,10 +44,9 @@ def hints(
     """One hint per beat; beats of a changed shape or QRS complex are abnormal, those without a shape unreadable."""
     beats = beats_at(intervals_s)
     evidence = evidence_of(beats, shape or {}, qrs or {})
-    verdict = np.full(len(beats), Verdict.NORMAL.value, dtype="U10")
-    verdict[[*(shape or {}), *(qrs or {})]] = Verdict.ABNORMAL
-    verdict[np.isnan(evidence.shape)] = Verdict.UNREADABLE
-    return _name(beats, verdict, evidence, Before())[1].tolist()
+    unreadable = np.isnan(evidence.shape)
+    abnormal = np.isin(np.arange(len(beats)), [*(shape or {}), *(qrs or {})]) & ~unreadable
+    return _name(beats, abnormal, unreadable, evidence, Before())[1].tolist()
 
 
 def regular(n: int, interval_s: float = 0.8) -> list[float]:
@@ -135,12 +133,13 @@ def test_no_hint_waits_for_more_than_the_next_beat(seed: int, until: int):
     intervals_s = random.choice([0.4, 0.6, 0.8, 0.82, 1.0], 180, p=[0.2, 0.1, 0.3, 0.3, 0.1])
     beats = beats_at(intervals_s.tolist())
     shape, qrs = (dict(enumerate(random.choice([LIKE_NORMAL, CHANGED, 1.6], len(beats)))) for _ in range(2))
-    verdict = random.choice([Verdict.NORMAL.value, Verdict.ABNORMAL.value, Verdict.UNREADABLE.value], len(beats))
+    verdict = random.integers(3, size=len(beats))
+    abnormal, unreadable = verdict == 1, verdict == 2
     evidence = evidence_of(beats, shape, qrs)
     known = CutBeats(**{field.name: getattr(beats, field.name)[:until] for field in fields(CutBeats)})
     so_far = Evidence(**{field.name: getattr(evidence, field.name)[:until] for field in fields(Evidence)})
-    _, hints = _name(known, verdict[:until], so_far, Before())
-    np.testing.assert_array_equal(hints, _name(beats, verdict, evidence, Before())[1][:until])
+    _, hints = _name(known, abnormal[:until], unreadable[:until], so_far, Before())
+    np.testing.assert_array_equal(hints, _name(beats, abnormal, unreadable, evidence, Before())[1][:until])
 
 
 @given(st.floats(0.3, 2.0), SEEDS)

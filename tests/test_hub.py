@@ -628,6 +628,31 @@ def deliveries(url: str, state: str) -> list[str]:
     return found
 
 
+class Counting(Store):
+    """A store that counts its transactions."""
+
+    writes = 0
+
+    def write(self, steps: object) -> None:
+        super().write(steps)
+        self.writes += 1
+
+
+def test_turns_that_wait_for_the_store_are_stored_together(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    with Counting.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock)
+        hub.admit("anna")
+        receipts = play(hub, clock, {"anna": steady}, 0, 5, hub.watch)
+        assert not any(receipt.done() for receipt in receipts)
+        hub.save()
+        assert store.writes == 1
+        assert [receipt.result(0).wanted for receipt in receipts] == [250, 500, 750, 1000, 1250]
+        inputs = list(store.inputs("anna"))
+        assert [given.position for given in inputs if isinstance(given, Chunk)] == [0, 250, 500, 750, 1000]
+
+
 class Leaky(Store):
     """A store that can be told to fail, before the commit or after it."""
 

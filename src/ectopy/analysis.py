@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ def analyse(
     early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, filters)
     quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
     beats = cut_beats(filtered, find_heartbeats(early))
-    beats = replace(beats, readable=beats.readable & quality.readable_at(beats.times_s))
+    beats = beats.where(quality.readable_at(beats.times_s))
     if normal is None:
         baseline = learn_baseline(beats, recording.leads, detector, learning_s)
     else:

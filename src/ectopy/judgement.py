@@ -37,6 +37,9 @@ class Hint(StrEnum):
     OTHER = "other"
 
 
+_VERDICTS = np.array([Verdict.NORMAL.value, Verdict.ABNORMAL.value, Verdict.UNREADABLE.value])
+_HINTS = np.array([hint.value for hint in Hint])
+
 SYMBOLS: Mapping[str, str] = MappingProxyType({Hint.VENTRICULAR: "V", Hint.SUPRAVENTRICULAR: "S", Hint.OTHER: "Q"})
 """Annotation codes by hint; a beat without one is N, and an unreadable one ?."""
 
@@ -167,10 +170,9 @@ def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Bef
     else:
         evidence = compare(beats, baseline.normal)
         score, threshold, scores = evidence.score, criterion.with_baseline, known.with_baseline
-    verdict = np.where(score > threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
-    verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
-    before, hint = _name(beats, verdict, evidence, before)
-    verdict = np.where(np.equal(hint, Hint.NONE), verdict, Verdict.ABNORMAL.value)
+    unreadable = np.isnan(score)
+    before, hint = _name(beats, score > threshold, unreadable, evidence, before)
+    verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.NONE.value))]
     return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, evidence)
 
 
@@ -191,9 +193,13 @@ def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
 
 
 def _name(
-    beats: CutBeats, verdict: NDArray[np.str_], evidence: Evidence | None, before: Before
+    beats: CutBeats,
+    abnormal: NDArray[np.bool_],
+    unreadable: NDArray[np.bool_],
+    evidence: Evidence | None,
+    before: Before,
 ) -> tuple[Before, NDArray[np.str_]]:
-    """Hints from width, shape and timing; a beat that meets a rule is abnormal whatever its score.
+    """Hints from width, shape and timing; a beat that has one is abnormal whatever its score.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
     (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early.
@@ -204,7 +210,6 @@ def _name(
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
     """
-    abnormal = np.equal(verdict, Verdict.ABNORMAL)
     irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
     early = beats.prematurity > _EARLY * irregularity
     rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
@@ -216,10 +221,7 @@ def _name(
         early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         usual_shape = evidence.shape < _CHANGED_SHAPE
     limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
-    hint = np.where(abnormal, Hint.OTHER.value, Hint.NONE.value)
-    hint = np.where(supraventricular, Hint.SUPRAVENTRICULAR.value, hint)
-    hint = np.where(ventricular, Hint.VENTRICULAR.value, hint)
-    hint = np.where(np.equal(verdict, Verdict.UNREADABLE), Hint.NONE.value, hint)
+    hint = _HINTS[np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))) * ~unreadable]
     return (Before(float(beats.rr_s[-1]), limit_s) if len(beats) else before), hint
 
 

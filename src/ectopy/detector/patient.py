@@ -144,15 +144,15 @@ class Evidence:
 
         Weights were chosen on the records DS1 of the MIT-BIH Arrhythmia Database.
         """
-        timing = 0.3 * np.maximum(self.prematurity, 0.0) + 0.1 * np.clip(self.delay, 0.0, _MOST_IRREGULARITIES)
+        timing = 0.3 * np.maximum(self.prematurity, 0.0) + 0.1 * _between(self.delay, 0.0, _MOST_IRREGULARITIES)
         score: NDArray[np.float64] = np.log(0.1 + self.shape) + timing
         return score
 
     @property
     def ventricular(self) -> NDArray[np.float64]:
         """How much a beat is like a ventricular one: a changed, wide QRS complex, early, with a pause after it."""
-        timing = np.maximum(self.prematurity, 0.0) + np.clip(self.delay, 0.0, _MOST_IRREGULARITIES)
-        likeness: NDArray[np.float64] = np.log(0.1 + self.qrs) + 0.1 * timing + 0.5 * np.clip(self.width, -0.3, 0.8)
+        timing = np.maximum(self.prematurity, 0.0) + _between(self.delay, 0.0, _MOST_IRREGULARITIES)
+        likeness: NDArray[np.float64] = np.log(0.1 + self.qrs) + 0.1 * timing + 0.5 * _between(self.width, -0.3, 0.8)
         return likeness
 
 
@@ -238,15 +238,16 @@ def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integ
     shifted = samples.take(_SHIFTED_QRS, axis=2) - normal.template[:, None, _QRS]
     misfit = np.square(shifted).sum(axis=3) / amplitude[:, None] ** 2
     best = misfit.sum(axis=1).argmin(axis=1)
-    return centred(np.take_along_axis(samples, (best[:, None] + np.arange(BEFORE + AFTER))[:, None, :], axis=2))
+    beat, lead = np.arange(len(samples))[:, None, None], np.arange(samples.shape[1])[:, None]
+    return centred(samples[beat, lead, best[:, None, None] + np.arange(BEFORE + AFTER)])
 
 
 def _compare(
     beats: CutBeats, normal: PatientNormal, rows: slice
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     weights = np.where(beats.readable[rows], normal.clearness, 0.0)
-    total = weights.sum(axis=1)
-    weights = np.divide(weights, total[:, None], out=np.full_like(weights, np.nan), where=total[:, None] > 0)
+    total = weights.sum(axis=1, keepdims=True)
+    weights = weights / np.where(total > 0, total, np.nan)
     aligned = align(beats, normal, rows)
     different = aligned - normal.template
     energy = np.maximum(np.square(normal.template).sum(axis=1), _LEAST_AMPLITUDE_MV**2)
@@ -261,6 +262,11 @@ def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     size = np.abs(samples[..., _WIDTH])
     width: NDArray[np.float64] = (size.sum(axis=-1) + 1e-6) / (size.max(axis=-1) + 1e-6)
     return width
+
+
+def _between(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    within: NDArray[np.float64] = np.minimum(np.maximum(values, low), high)
+    return within
 
 
 def _central_half(rows: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -27,6 +27,77 @@ _LEARNING = "The patient's normal is being learned; until then beats are compare
 
 
 @dataclass(frozen=True, slots=True)
+class SecondsState:
+    """Judged seconds in which beats may still be given: the last 8 and those of beats whose next beat has not come.
+
+    Attributes
+    ----------
+    numbers : ndarray of int64, shape (k,)
+        Which seconds these are.
+    readable : ndarray of bool, shape (leads, k)
+        Whether each lead is readable in them.
+    dark : ndarray of int64, shape (k,)
+        How many seconds up to each of them tell nothing of the heart.
+    waiting : CutBeats
+        Beats whose second is not judged yet.
+    """
+
+    numbers: NDArray[np.int64]
+    readable: NDArray[np.bool_]
+    dark: NDArray[np.int64]
+    waiting: CutBeats
+
+    @classmethod
+    def fresh(cls, leads: int) -> SecondsState:
+        """Before the first second."""
+        none = np.empty(0, np.int64)
+        return cls(none, np.empty((leads, 0), np.bool_), none, no_beats(leads))
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What the patient's normal is being learned from.
+
+    Attributes
+    ----------
+    beats : CutBeats
+        Since the first readable one.
+    heights_mv : ndarray of float32, shape (n, leads)
+        Of these; NaN where not readable.
+    after : Before
+        The beat before them.
+    """
+
+    beats: CutBeats
+    heights_mv: NDArray[np.float32]
+    after: Before
+
+    @classmethod
+    def fresh(cls, leads: int) -> Lessons:
+        """Before the first beat."""
+        none = no_beats(leads)
+        return cls(none, heights_mv(none), Before())
+
+
+@dataclass(frozen=True, slots=True)
+class LastBeat:
+    """The last judged beat.
+
+    Attributes
+    ----------
+    before : Before
+        What the next judgement depends on.
+    readable : bool
+    dark : int
+        How many seconds up to it tell nothing of the heart.
+    """
+
+    before: Before
+    readable: bool = False
+    dark: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DetectionState:
     """What detection remembers of a stream; times are seconds from its start.
 
@@ -34,68 +105,35 @@ class DetectionState:
     ----------
     filters, heartbeats, quality, cut
         Of the steps from samples to beats.
-    seconds : ndarray of int64, shape (k,)
-        Judged seconds in which beats may still be given: the last 8 and those of beats whose next beat has not come.
-    readable : ndarray of bool, shape (leads, k)
-        Whether each lead is readable in them.
-    waiting : CutBeats
-        Beats whose second is not judged yet.
-    before : Before
-        The last judged beat.
+    seconds : SecondsState
+    last : LastBeat
     baseline : Baseline
-    lessons : CutBeats
-        Beats since the first readable one, while the patient's normal is being learned.
-    heights_mv : ndarray of float32, shape (n, leads)
-        Of the lessons; NaN where not readable.
-    lessons_after : Before
-        The beat before them.
-    learning : bool
-        Whether the patient's normal is being learned.
-    dark : ndarray of int64, shape (k,)
-        How many seconds up to each of `seconds` tell nothing of the heart.
-    readable_before : bool
-        Whether the last judged beat was readable.
-    dark_before : int
-        The `dark` of its second.
+    lessons : Lessons or None
+        None while the patient's normal is not being learned.
     """
 
     filters: FilterState
     heartbeats: HeartbeatState
     quality: QualityState
     cut: CutState
-    seconds: NDArray[np.int64]
-    readable: NDArray[np.bool_]
-    waiting: CutBeats
-    before: Before
+    seconds: SecondsState
+    last: LastBeat
     baseline: Baseline
-    lessons: CutBeats
-    heights_mv: NDArray[np.float32]
-    lessons_after: Before
-    learning: bool
-    dark: NDArray[np.int64]
-    readable_before: bool = False
-    dark_before: int = 0
+    lessons: Lessons | None
 
     @classmethod
     def fresh(cls, rate_hz: float, leads: int, normal: PatientNormal | None = None) -> DetectionState:
         """Before the first sample of a stream; with the patient's normal where it is known already."""
-        none = no_beats(leads)
-        unknown = Baseline(None, usual_height_mv(none), _LEARNING)
+        unknown = Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
             filters=filters_for(rate_hz).fresh(leads),
             heartbeats=HeartbeatState.fresh(leads),
             quality=QualityState.fresh(leads),
             cut=CutState.fresh(leads),
-            seconds=np.empty(0, np.int64),
-            readable=np.empty((leads, 0), np.bool_),
-            waiting=none,
-            before=Before(),
+            seconds=SecondsState.fresh(leads),
+            last=LastBeat(Before()),
             baseline=unknown if normal is None else given_baseline(normal),
-            lessons=none,
-            heights_mv=heights_mv(none),
-            lessons_after=Before(),
-            dark=np.empty(0, np.int64),
-            learning=normal is None,
+            lessons=Lessons.fresh(leads) if normal is None else None,
         )
 
 
@@ -164,87 +202,100 @@ def detect_step(
     quality, (index, word) = quality_step(state.quality, rate_hz, chunk, filtered)
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, early, filtered, heard_s)
-    state = replace(state, filters=filters, heartbeats=heartbeats, quality=quality, cut=cut)
-    darkness = state.dark[:0]
-    if len(beats) or index.shape[1]:
-        state, beats, darkness = _with_quality(state, beats, index, word)
-    state, judgement, learned = _judged(state, beats, leads, criterion, learning_s)
-    readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
-    both = readable & np.concatenate([[state.readable_before], readable])[:-1]
-    both &= np.diff(darkness, prepend=state.dark_before) == 0
-    intervals_s = np.where(both, beats.rr_s, np.nan)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, quality.seconds, index, word)
+    last, intervals_s = state.last, beats.rr_s
+    baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
     if len(beats):
-        state = replace(state, readable_before=bool(readable[-1]), dark_before=int(darkness[-1]))
+        before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
+        last, intervals_s = _intervals(last, before, beats, judgement, darkness)
     known_to_s = min(known_to(heartbeats) / (filtered.rate_hz / 2), float(quality.seconds))
-    return state, Detected(known_to_s, heard_s, beats, intervals_s, judgement, index, word, learned)
+    return (
+        DetectionState(filters, heartbeats, quality, cut, seconds, last, baseline, lessons),
+        Detected(
+            known_to_s, heard_s, beats, intervals_s, judgement, index, word, learned=baseline is not state.baseline
+        ),
+    )
 
 
 def relearn(state: DetectionState) -> DetectionState:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    return replace(state, learning=True, lessons=state.lessons[:0], heights_mv=state.heights_mv[:0])
+    return replace(state, lessons=Lessons.fresh(len(state.baseline.height_mv)))
 
 
 def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:
     """Compare with this normal from now on."""
-    return replace(
-        state,
-        learning=False,
-        lessons=state.lessons[:0],
-        heights_mv=state.heights_mv[:0],
-        baseline=given_baseline(normal),
-    )
+    return replace(state, lessons=None, baseline=given_baseline(normal))
 
 
 def _with_quality(
-    state: DetectionState, beats: CutBeats, index: NDArray[np.float64], word: NDArray[np.str_]
-) -> tuple[DetectionState, CutBeats, NDArray[np.int64]]:
-    """The beats whose second is judged, readable only where it is; and the dark seconds before each."""
-    judged = state.quality.seconds
-    before = state.dark[-1] if len(state.dark) else 0
-    darkness = np.concatenate([state.dark, before + np.cumsum(dark(word))])
-    seconds = np.concatenate([state.seconds, np.arange(judged - index.shape[1], judged)])
-    readable = np.concatenate([state.readable, index >= READABLE], axis=1)
-    waiting = CutBeats.joined([state.waiting, beats]) if len(beats) else state.waiting
+    state: SecondsState,
+    beats: CutBeats,
+    uncut_s: NDArray[np.float64],
+    judged: int,
+    index: NDArray[np.float64],
+    word: NDArray[np.str_],
+) -> tuple[SecondsState, CutBeats, NDArray[np.int64]]:
+    """The beats whose second is judged, readable only where it is; and the dark seconds before each.
+
+    `uncut_s` are beats that are still to come, and `judged` is how many seconds are judged, the last ones just now.
+    """
+    new = index.shape[1]
+    if not (len(beats) or new):
+        return state, beats, state.dark[:0]
+    numbers, readable, darkness = state.numbers, state.readable, state.dark
+    if new:
+        before = darkness[-1] if len(darkness) else 0
+        darkness = np.concatenate([darkness, before + np.cumsum(dark(word))])
+        numbers = np.concatenate([numbers, np.arange(judged - new, judged)])
+        readable = np.concatenate([readable, index >= READABLE], axis=1)
+    waiting = CutBeats.joined([state.waiting, beats])
     of_beats = waiting.times_s.astype(int)
     ready = int(np.searchsorted(of_beats, judged))
-    known = waiting[:ready]
-    places = np.searchsorted(seconds, of_beats[:ready])
-    known = replace(known, readable=known.readable & readable[:, places].T)
-    needed = (seconds >= judged - _SECONDS_KEPT) | np.isin(seconds, state.cut.times_s.astype(int))
-    state = replace(
-        state,
-        seconds=seconds[needed],
-        readable=readable[:, needed],
-        dark=darkness[needed],
-        waiting=waiting[ready:],
-    )
-    return state, known, darkness[places]
+    places = np.searchsorted(numbers, of_beats[:ready])
+    known = waiting[:ready].where(readable[:, places].T)
+    dark_before = darkness[places]
+    if new:
+        needed = (numbers >= judged - _SECONDS_KEPT) | (numbers[:, None] == uncut_s.astype(int)).any(axis=1)
+        numbers, readable, darkness = numbers[needed], readable[:, needed], darkness[needed]
+    return SecondsState(numbers, readable, darkness, waiting[ready:]), known, dark_before
 
 
 def _judged(
     state: DetectionState, beats: CutBeats, leads: tuple[str, ...], criterion: Criterion, learning_s: float
-) -> tuple[DetectionState, Judgement, bool]:
-    if not len(beats):
-        return state, no_judgement(state.baseline, criterion), False
-    if not state.learning:
-        before, judgement = judge(beats, state.baseline, criterion, state.before)
-        return replace(state, before=before), judgement, False
-    lessons = CutBeats.joined([state.lessons, beats])
-    heights = np.concatenate([state.heights_mv, heights_mv(beats)])
-    if not len(state.lessons):
-        first = int(np.argmax(beats.readable.any(axis=1))) if beats.readable.any() else len(beats)
-        lessons, heights = lessons[first:], heights[first:]
-        state = replace(state, lessons_after=state.before)
-    if not len(lessons) or lessons.times_s[-1] < lessons.times_s[0] + learning_s:
-        before, judgement = judge(beats, _provisional(state.baseline, heights), criterion, state.before)
-        return replace(state, before=before, lessons=lessons, heights_mv=heights), judgement, False
-    baseline = learn_baseline(lessons, leads, criterion.detector, learning_s)
+) -> tuple[Before, Baseline, Lessons | None, Judgement]:
+    """Judge the next beats, one at least, and learn from them as long as there is something to learn."""
+    baseline, before = state.baseline, state.last.before
+    if state.lessons is None:
+        before, judgement = judge(beats, baseline, criterion, before)
+        return before, baseline, None, judgement
+    lessons = _taught(state.lessons, beats, before)
+    times_s = lessons.beats.times_s
+    if not len(times_s) or times_s[-1] < times_s[0] + learning_s:
+        before, judgement = judge(beats, _provisional(baseline, lessons.heights_mv), criterion, before)
+        return before, baseline, lessons, judgement
+    baseline = learn_baseline(lessons.beats, leads, criterion.detector, learning_s)
     # Judged again from the start, so that what follows is as if the normal had been known all along.
-    before, judgement = judge(lessons, baseline, criterion, state.lessons_after)
-    state = replace(
-        state, before=before, baseline=baseline, learning=False, lessons=lessons[:0], heights_mv=heights[:0]
-    )
-    return state, judgement[-len(beats) :], True
+    before, judgement = judge(lessons.beats, baseline, criterion, lessons.after)
+    return before, baseline, None, judgement[-len(beats) :]
+
+
+def _taught(lessons: Lessons, beats: CutBeats, before: Before) -> Lessons:
+    """With more beats, from the first readable one."""
+    if len(lessons.beats):
+        heights = np.concatenate([lessons.heights_mv, heights_mv(beats)])
+        return Lessons(CutBeats.joined([lessons.beats, beats]), heights, lessons.after)
+    first = int(np.argmax(np.append(beats.readable.any(axis=1), True)))
+    return Lessons(beats[first:], heights_mv(beats)[first:], before)
+
+
+def _intervals(
+    last: LastBeat, before: Before, beats: CutBeats, judgement: Judgement, darkness: NDArray[np.int64]
+) -> tuple[LastBeat, NDArray[np.float64]]:
+    """The newest beat, and the RR intervals between readable beats with no dark second between them."""
+    readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
+    both = readable & np.concatenate([[last.readable], readable[:-1]])
+    both &= darkness == np.concatenate([[last.dark], darkness[:-1]])
+    return LastBeat(before, bool(readable[-1]), int(darkness[-1])), np.where(both, beats.rr_s, np.nan)
 
 
 def _provisional(baseline: Baseline, heights: NDArray[np.float32]) -> Baseline:

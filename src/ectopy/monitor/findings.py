@@ -38,7 +38,7 @@ class JudgedBeats:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What detection has found in one more piece of half a second of signal.
+    """What detection has found in one more piece of signal, a second of it.
 
     Attributes
     ----------

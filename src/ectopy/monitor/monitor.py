@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import inf, isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from ectopy.signal.cut import CutBeats, no_beats
 
 _MOST_AHEAD_S = 60.0
 _LEAST_DRIFT_S = 0.001
+_WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Monitor:
                 step.report(given)
             case Refusal():
                 step.refuse(given.now, given.reason)
-        return step.state, tuple(step.events)
+        return step.done()
 
 
 class _Step:
@@ -174,6 +176,12 @@ class _Step:
         self.monitor = monitor
         self.state = state
         self.events: list[Event] = []
+
+    def done(self) -> tuple[MonitorState, tuple[Event, ...]]:
+        """What has come of the step."""
+        if not self.events:
+            return self.state, ()
+        return replace(self.state, events=self.state.events + len(self.events)), tuple(self.events)
 
     # Inputs
 
@@ -206,13 +214,11 @@ class _Step:
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
         arrived = arrive(signal.segment, chunk.position, samples)
-        if arrived.late < len(samples):
-            self.state = replace(self.state, received=max(self.state.received, chunk.received))
         if arrived.late:
             late_s = arrived.late / chunk.sampling_rate_hz
             text = f"{late_s:.2f} s came late or twice and were not taken."
             self._notice(signal.segment.second(chunk.position + arrived.late), "late", text)
-        self._process(arrived)
+        self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
 
     def tick(self, tick: Tick) -> None:
         """The time has come to this."""
@@ -346,10 +352,11 @@ class _Step:
         assert self.state.signal is not None
         return self.state.signal
 
-    def _process(self, arrived: Arrived) -> None:
-        segment = arrived.segment
+    def _process(self, arrived: Arrived, received: float = -inf) -> None:
+        segment, signal = arrived.segment, self._signal
         first = segment.pieces - len(arrived.pieces)
-        self.state = replace(self.state, signal=replace(self._signal, segment=segment))
+        signal = Signal(segment, signal.origin, signal.detection, signal.recent, signal.words)
+        self.state = replace(self.state, signal=signal, received=max(self.state.received, received))
         if arrived.gap_s:
             self._notice(segment.second(segment.wanted), "gap", f"{arrived.gap_s:.2f} s are missing.")
         for number, piece in enumerate(arrived.pieces, start=first + 1):
@@ -371,26 +378,25 @@ class _Step:
         detection, detected = detect_step(
             signal.detection, piece, segment.rate_hz, segment.leads, monitor.criterion, monitor.learning_s
         )
-        readings = [Reading("no data", False), Reading("detector failed", False)]
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
+        rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
+        technical, technically = technical_step(state.technical, findings)
         self._quality(at_s, signal, detected, detection.quality.seconds)
         self._beats(at_s, detected)
         recent = signal.recent
         if len(detected.beats):
             recent = CutBeats.joined([recent, detected.beats])[-KEPT_BEATS:]
         self.state = replace(
-            self.state,
-            signal=replace(signal, detection=detection, recent=recent, words=words),
+            state,
+            signal=Signal(segment, signal.origin, detection, recent, words),
+            rhythm=rhythm,
+            technical=technical,
             silent=False,
-            clock_s=max(at_s, self.state.clock_s),
+            clock_s=max(at_s, state.clock_s),
         )
-        if detected.learned:
-            readings.append(self._learned(at_s, detection))
-        rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
-        technical, technically = technical_step(state.technical, findings)
-        self.state = replace(self.state, rhythm=rhythm, technical=technical)
-        self._weigh(at_s, (*readings, *rhythmic, *technically))
+        learned = self._learned(at_s, detection) if detected.learned else ()
+        self._weigh(at_s, (*_WATCHED, *learned, *rhythmic, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
@@ -406,11 +412,11 @@ class _Step:
         text = f"The signal could not be analysed: {type(error).__name__}."
         self._weigh(at_s, (Reading("detector failed", True, text),))
 
-    def _learned(self, at_s: float, detection: DetectionState) -> Reading:
+    def _learned(self, at_s: float, detection: DetectionState) -> tuple[Reading]:
         baseline = detection.baseline
         self.state = replace(self.state, normal=baseline.normal or self.state.normal)
         self._notice(at_s, "baseline", baseline.text)
-        return Reading("baseline", baseline.doubtful, baseline.text if baseline.doubtful else "")
+        return (Reading("baseline", baseline.doubtful, baseline.text if baseline.doubtful else ""),)
 
     # Events
 
@@ -428,21 +434,22 @@ class _Step:
     def _beats(self, at_s: float, detected: Detected) -> None:
         beats, judgement = detected.beats, detected.judgement
         signal = self._signal
-        for beat, time_s in enumerate(beats.times_s.tolist()):
-            usual = judgement.verdict[beat] == Verdict.NORMAL
+        columns = (beats.times_s, beats.rr_s, judgement.verdict, judgement.hint, judgement.score, judgement.p_value)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for beat, (time_s, rr_s, verdict, hint, score, p_value) in enumerate(rows):
             self._add(
                 BeatJudged(
                     number=self._number(),
                     at_s=at_s,
                     beat_s=signal.origin_s + time_s,
                     position=signal.origin + round(time_s * signal.segment.rate_hz),
-                    interval_s=_known(beats.rr_s[beat]),
-                    verdict=str(judgement.verdict[beat]),
-                    hint=str(judgement.hint[beat]),
-                    score=_known(judgement.score[beat]),
-                    p_value=_known(judgement.p_value[beat]),
+                    interval_s=_known(rr_s),
+                    verdict=verdict,
+                    hint=hint,
+                    score=_known(score),
+                    p_value=_known(p_value),
                     threshold=judgement.threshold,
-                    reason="" if usual else reason(beats, judgement, beat),
+                    reason="" if verdict == Verdict.NORMAL else reason(beats, judgement, beat),
                 )
             )
 
@@ -470,11 +477,10 @@ class _Step:
         self._add(Noticed(self._number(), at_s, subject, text))
 
     def _number(self) -> int:
-        return self.state.events + 1
+        return self.state.events + len(self.events) + 1
 
     def _add(self, event: Event) -> None:
         self.events.append(event)
-        self.state = replace(self.state, events=event.number)
 
 
 def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...]) -> Findings:
@@ -490,4 +496,4 @@ def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return None if isnan(value) else value

@@ -33,6 +33,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf, isfinite, nan
 from statistics import fmean, median
+from typing import Any
 
 import numpy as np
 
@@ -62,9 +63,9 @@ CODES = (
 )
 """Conditions judged here, in the order of the readings."""
 
-_TELLABLE = ("good", "flat")
-_FLAT = ("flat", "lead off")
-_GAP_S = 0.75  # findings come every half second
+_TELLABLE = frozenset({"good", "flat"})
+_FLAT = frozenset({"flat", "lead off"})
+_GAP_S = 1.25  # findings come every second
 _LEAST_BEATS = 5
 _BROKEN_S = 3.0
 _FLAT_S = 2.0
@@ -128,7 +129,7 @@ class RhythmState:
         The last beats judged in a row, all readable, the intervals between them known.
     run : Run
     longest : Run
-        The longest one of the last half second: a run that has already ended again is told as well.
+        The longest one since the findings before: a run that has already ended again is told as well.
     couplets_s : tuple of float
         Couplets of the last five minutes.
     alternating : int
@@ -214,7 +215,7 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
 
 
 def _tellable(findings: Findings) -> bool:
-    return any(word in _TELLABLE for word in findings.words)
+    return not _TELLABLE.isdisjoint(findings.words)
 
 
 def _silence_s(state: RhythmState) -> float:
@@ -224,22 +225,22 @@ def _silence_s(state: RhythmState) -> float:
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
     longest = state.run if findings.at_s > state.at_s else state.longest
     new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > state.since_s)
-    flat = any(word in _FLAT for word in findings.words)
-    still = not new and not _tellable(findings) and "noisy" in findings.words and _silence_s(state) >= _STILL_S
-    state = replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=longest, still=still)
-    if not _tellable(findings) and not still:
+    tellable, flat = _tellable(findings), state.flat or not _FLAT.isdisjoint(findings.words)
+    still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
+    if not tellable and not still:
         since_s = max(state.since_s, findings.known_to_s)
-        return replace(state, since_s=since_s, heard_s=(), apart_s=(), flat=False)
-    if not new:
-        return replace(state, flat=state.flat or flat)
-    neighbours = pairwise((*state.heard_s[-1:], *new))
-    return replace(
-        state,
-        heard_s=(state.heard_s + new)[-limits.extreme_low_beats :],
-        apart_s=max(neighbours, key=lambda two: two[1] - two[0], default=()),
-        apart_flat=state.flat or flat,
-        flat=False,
-    )
+        silence: dict[str, Any] = {"since_s": since_s, "heard_s": (), "apart_s": (), "flat": False}
+    elif new:
+        neighbours = pairwise((*state.heard_s[-1:], *new))
+        silence = {
+            "heard_s": (state.heard_s + new)[-limits.extreme_low_beats :],
+            "apart_s": max(neighbours, key=lambda two: two[1] - two[0], default=()),
+            "apart_flat": flat,
+            "flat": False,
+        }
+    else:
+        silence = {"flat": flat}
+    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=longest, still=still, **silence)
 
 
 def _judge(

@@ -1,4 +1,4 @@
-"""Chunks put in order: late, doubled and missing ones, gaps, and pieces of half a second out of them.
+"""Chunks put in order: late, doubled and missing ones, gaps, and pieces of one second out of them.
 
 Everything the monitor computes is anchored to sample positions: pieces begin at fixed positions of a *segment*, a part
 of a stream with one rate and one set of leads, so that it does not matter how the samples were cut when they came.
@@ -16,7 +16,9 @@ from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 
-PIECE_S = 0.5
+PIECE_S = 1.0
+FIRST_PIECE_S = 0.5
+"""Pieces end between whole seconds, a little after it can be judged whether the second before last is readable."""
 LONGEST_CHUNK_S = 60.0
 MOST_LEADS = 16
 LONGEST_FILLED_S = 60.0
@@ -82,7 +84,7 @@ class Segment:
 
     def piece_begins(self, piece: int) -> int:
         """Position of the first sample of a piece."""
-        return self.origin + math.ceil(piece * PIECE_S * self.rate_hz)
+        return self.origin + math.ceil(max(piece * PIECE_S - FIRST_PIECE_S, 0.0) * self.rate_hz)
 
     def continued_by(self, chunk: Chunk) -> bool:
         """Whether a chunk belongs to this segment."""
@@ -148,8 +150,8 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
         raise DataError(f"samples must be numbers, not {signal.dtype}.")
     samples = (signal * _UNITS[chunk.unit]).astype(np.float32)
     samples[~np.isfinite(samples)] = np.nan
-    if np.any(np.abs(samples) > _MOST_MV):
-        highest = float(np.nanmax(np.abs(samples)))
+    highest = float(np.fmax.reduce(np.abs(samples), axis=None))
+    if highest > _MOST_MV:
         raise DataError(f"a sample of {highest:g} mV is no ECG; is the unit really {chunk.unit}?")
     return samples
 
@@ -167,15 +169,15 @@ def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arr
     known = min(max(segment.wanted - position, 0), len(samples))
     if known == len(samples):
         return Arrived(segment, (), late=known)
-    held = (*segment.held, Held(position + known, samples[known:]))
-    segment = replace(segment, held=tuple(sorted(held, key=lambda part: part.position)))
-    arrived = _joined(segment)
-    newest = max((part.position + len(part.samples) for part in arrived.segment.held), default=0)
-    waiting = newest - arrived.segment.wanted > WAIT_S * segment.rate_hz or len(arrived.segment.held) > _MOST_HELD
-    if arrived.segment.held and waiting:
+    held = [*segment.held, Held(position + known, samples[known:])]
+    arrived = _joined(segment, sorted(held, key=lambda part: part.position))
+    if not arrived.segment.held:
+        return Arrived(arrived.segment, arrived.pieces, known)
+    newest = max(part.position + len(part.samples) for part in arrived.segment.held)
+    if newest - arrived.segment.wanted > WAIT_S * segment.rate_hz or len(arrived.segment.held) > _MOST_HELD:
         rest = give_up_waiting(arrived.segment)
-        arrived = Arrived(rest.segment, arrived.pieces + rest.pieces, 0, rest.gap_s)
-    return replace(arrived, late=known)
+        return Arrived(rest.segment, arrived.pieces + rest.pieces, known, rest.gap_s)
+    return Arrived(arrived.segment, arrived.pieces, known)
 
 
 def give_up_waiting(segment: Segment) -> Arrived:
@@ -185,7 +187,7 @@ def give_up_waiting(segment: Segment) -> Arrived:
     while segment.held:
         hole = segment.held[0].position - segment.wanted
         nothing = Held(segment.wanted, np.full((hole, len(segment.leads)), np.nan, np.float32))
-        arrived = _joined(replace(segment, held=(nothing, *segment.held)))
+        arrived = _joined(segment, [nothing, *segment.held])
         segment, pieces, gap_s = arrived.segment, pieces + arrived.pieces, gap_s + hole / segment.rate_hz
     return Arrived(segment, pieces, gap_s=gap_s)
 
@@ -195,16 +197,15 @@ def hole_s(segment: Segment, position: int) -> float:
     return max(position - segment.wanted, 0) / segment.rate_hz
 
 
-def _joined(segment: Segment) -> Arrived:
-    """What is held and follows without a hole, as pieces."""
-    parts, wanted, held = [segment.samples], segment.wanted, list(segment.held)
+def _joined(segment: Segment, held: list[Held]) -> Arrived:
+    """What is held, in order of position, and follows without a hole, as pieces."""
+    parts, wanted = [segment.samples], segment.wanted
     while held and held[0].position <= wanted:
         part = held.pop(0)
         parts.append(part.samples[wanted - part.position :])
         wanted = max(wanted, part.position + len(part.samples))
     samples = np.concatenate(parts) if len(parts) > 1 else segment.samples
-    pieces, count = [], segment.pieces
-    used = 0
+    pieces, count, used = [], segment.pieces, 0
     while (size := segment.piece_begins(count + 1) - segment.piece_begins(count)) <= len(samples) - used:
         pieces.append(samples[used : used + size])
         used += size

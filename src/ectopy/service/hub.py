@@ -256,7 +256,7 @@ class Hub:
         self.save()
         return taken
 
-    def run(self, stop: threading.Event, pause_s: float = 0.25) -> None:
+    def run(self, stop: threading.Event, pause_s: float = 0.1) -> None:
         """Take turns until told to stop, once; between two, wait so long that inputs come together.
 
         A thread of its own stores them, so that a store that hangs does not hold up the monitors. Who still waits for a

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor import AlarmChanged, Event
@@ -17,6 +18,7 @@ from ectopy.service.storage import Stepped, Store
 
 _RETRY_S = 1.0
 _PATIENCE_S = 5.0
+_MOST_TURNS = 16
 
 _log = logging.getLogger(__name__)
 
@@ -191,7 +193,9 @@ class Keeper:
         """
         self._tried = now
         while self._turns:
-            self._write(self._turns[0])
+            with self._lock:
+                turns = tuple(islice(self._turns, _MOST_TURNS))
+            self._write(turns)
         for patient, rest in tuple(self._rests.items()):
             if rest.following is None:
                 self._ask(patient, rest)
@@ -214,8 +218,13 @@ class Keeper:
         """How storing has ended."""
         self._error = str(error) if error else ""
 
-    def _write(self, turn: Turn) -> None:
-        steps = [replace(step, deliveries=tuple(map(self.memory.outcome, step.deliveries))) for step in turn.steps]
+    def _write(self, turns: Sequence[Turn]) -> None:
+        """Store the oldest turns in one transaction, so that a slow store gets fewer of them."""
+        steps = [
+            replace(step, deliveries=tuple(map(self.memory.outcome, step.deliveries)))
+            for turn in turns
+            for step in turn.steps
+        ]
         try:
             if steps:
                 self._store.write(steps)
@@ -224,9 +233,10 @@ class Keeper:
         except Exception:
             steps = self._write_apart(steps)
         with self._lock:
-            self._turns.popleft()
-            self._size -= turn.size
-            self._answers += turn.answers
+            for turn in turns:
+                self._turns.popleft()
+                self._size -= turn.size
+                self._answers += turn.answers
         for step in steps:
             self._stored += step.deliveries
         try:

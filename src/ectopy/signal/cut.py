@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ class CutBeats:
 
     def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> CutBeats:
         """Some of the beats."""
-        return CutBeats(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return CutBeats(*(column[rows] for column in self._columns))
 
     @classmethod
     def joined(cls, parts: Sequence[CutBeats]) -> CutBeats:
@@ -66,7 +67,23 @@ class CutBeats:
         filled = [part for part in parts if len(part)] or parts[:1]
         if len(filled) == 1:
             return filled[0]
-        return cls(*(np.concatenate([getattr(part, field.name) for part in filled]) for field in fields(cls)))
+        return cls(*map(np.concatenate, zip(*(part._columns for part in filled), strict=True)))
+
+    def where(self, readable: NDArray[np.bool_]) -> CutBeats:
+        """The beats, readable only where the leads are by other measures too; shape (n, leads)."""
+        return replace(self, readable=self.readable & readable)
+
+    @property
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return (
+            self.times_s,
+            self.samples,
+            self.readable,
+            self.prematurity,
+            self.delay,
+            self.irregularity,
+            self.rr_s,
+        )
 
 
 def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -84,25 +101,71 @@ def no_beats(leads: int) -> CutBeats:
 
 
 @dataclass(frozen=True, slots=True)
-class CutState:
-    """What cutting remembers of a stream.
+class Latest:
+    """The latest filtered signal, in which beats may still be told.
 
     Attributes
     ----------
     signal : ndarray of float64, shape (leads, k)
-        The latest filtered signal, in which beats may still be told.
     missing : ndarray of bool, shape (leads, m)
         Where it is missing, which is known about a second further.
     start : int
         Position of its first sample.
     gone : int
         How many samples before it are missing in all leads.
+    """
+
+    signal: NDArray[np.float64]
+    missing: NDArray[np.bool_]
+    start: int = 0
+    gone: int = 0
+
+    @property
+    def end(self) -> int:
+        """Position after its last sample."""
+        return self.start + int(self.signal.shape[1])
+
+    def followed_by(self, early: Filtered, filtered: Filtered) -> Latest:
+        """With more signal."""
+        signal = np.concatenate([self.signal, filtered.signal], axis=1)
+        missing = np.concatenate([self.missing, early.missing], axis=1)
+        return Latest(signal, missing, self.start, self.gone)
+
+    def newest(self, length: int) -> Latest:
+        """The last so many samples."""
+        old = max(self.signal.shape[1] - length, 0)
+        gone = self.gone + int(np.count_nonzero(self.missing[:, :old].all(axis=0)))
+        return Latest(self.signal[:, old:], self.missing[:, old:], self.start + old, gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Beats that are not given yet; arrays with one entry or row per beat.
+
+    Attributes
+    ----------
     times_s, rr_s, usual_s, spread : ndarray of float64, shape (w,)
-        Beats that are not given yet, with the RR interval before each, the usual one and its irregularity.
+        Fiducial point, the RR interval before it, the usual one and its irregularity.
     samples : ndarray of float32, shape (c, leads, 148)
         Of the first of them, as far as they are cut.
     readable : ndarray of bool, shape (c, leads)
-    recent_rr_s : ndarray of float64, shape (50,)
+    """
+
+    times_s: NDArray[np.float64]
+    rr_s: NDArray[np.float64]
+    usual_s: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    samples: NDArray[np.float32]
+    readable: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """What is remembered of the beats told so far.
+
+    Attributes
+    ----------
+    rr_s : ndarray of float64, shape (50,)
         The last RR intervals, NaN where unknown.
     last_s : float
         The last beat; NaN before the first one.
@@ -110,38 +173,27 @@ class CutState:
         How many samples before it are missing in all leads.
     """
 
-    signal: NDArray[np.float64]
-    missing: NDArray[np.bool_]
-    start: int
-    gone: int
-    times_s: NDArray[np.float64]
     rr_s: NDArray[np.float64]
-    usual_s: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    samples: NDArray[np.float32]
-    readable: NDArray[np.bool_]
-    recent_rr_s: NDArray[np.float64]
     last_s: float
     last_gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutState:
+    """What cutting remembers of a stream."""
+
+    latest: Latest
+    told: Told
+    intervals: Intervals
 
     @classmethod
     def fresh(cls, leads: int) -> CutState:
         """Before the first sample of so many leads."""
         nothing, none, beats = np.empty((leads, 0)), np.empty(0), no_beats(leads)
         return cls(
-            signal=nothing,
-            missing=nothing.astype(np.bool_),
-            start=0,
-            gone=0,
-            times_s=none,
-            rr_s=none,
-            usual_s=none,
-            spread=none,
-            samples=beats.samples,
-            readable=beats.readable,
-            recent_rr_s=np.full(_USUAL_OF, np.nan),
-            last_s=np.nan,
-            last_gone=0,
+            Latest(nothing, nothing.astype(np.bool_)),
+            Told(none, none, none, none, beats.samples, beats.readable),
+            Intervals(np.full(_USUAL_OF, np.nan), np.nan, 0),
         )
 
 
@@ -165,24 +217,18 @@ def cut_step(
     beats : CutBeats
         Those that are complete, half a second after their fiducial point, and whose next beat is told.
     """
-    state = _taken(state, early, filtered, times_s)
-    end = state.start + state.signal.shape[1]
-    last_needed = np.floor(state.times_s * filtered.rate_hz + _OFFSETS[-1]) + 1
-    state = _cut(state, filtered.rate_hz, int(np.searchsorted(last_needed, end)), None)
-    state, beats = _given(state, min(len(state.samples), max(len(state.times_s) - 1, 0)))
-    kept = max(end - int(_KEPT_S * filtered.rate_hz) - state.start, 0)
-    gone = state.gone + int(state.missing[:, :kept].all(axis=0).sum())
-    state = replace(
-        state, signal=state.signal[:, kept:], missing=state.missing[:, kept:], start=state.start + kept, gone=gone
-    )
-    return state, beats
+    latest, told, intervals = _taken(state, early, filtered, times_s)
+    last_needed = np.floor(told.times_s * filtered.rate_hz + _OFFSETS[-1]) + 1
+    told = _cut(latest, told, filtered.rate_hz, int(np.searchsorted(last_needed, latest.end)), None)
+    told, beats = _given(told, min(len(told.samples), max(len(told.times_s) - 1, 0)))
+    return CutState(latest.newest(int(_KEPT_S * filtered.rate_hz)), told, intervals), beats
 
 
 def cut_end(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
     """The beats that are left when the signal ends, with its last stretch and the heartbeats told at its end."""
-    state = _taken(state, early, filtered, times_s)
-    state = _cut(state, filtered.rate_hz, len(state.times_s), state.start + state.signal.shape[1])
-    _, beats = _given(state, len(state.times_s))
+    latest, told, _ = _taken(state, early, filtered, times_s)
+    told = _cut(latest, told, filtered.rate_hz, len(told.times_s), latest.end)
+    _, beats = _given(told, len(told.times_s))
     return beats
 
 
@@ -208,82 +254,73 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
     return CutBeats.joined([*parts, cut_end(state, piece, piece, of_block[-1])])
 
 
-def _taken(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]) -> CutState:
+def _taken(
+    state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]
+) -> tuple[Latest, Told, Intervals]:
     """More signal, and more heartbeats with the time between them."""
-    signal = np.concatenate([state.signal, filtered.signal], axis=1)
-    missing = np.concatenate([state.missing, early.missing], axis=1)
+    latest, told, before = state.latest.followed_by(early, filtered), state.told, state.intervals
     if len(times_s) == 0:
-        return replace(state, signal=signal, missing=missing)
+        return latest, told, before
     # Between two beats with a gap in all leads there may have been others.
-    places = np.round(times_s * filtered.rate_hz).astype(int) - state.start
-    gone_before = state.gone + np.concatenate([[0], np.cumsum(missing.all(axis=0))])[places]
-    rr_s = times_s - np.concatenate([[state.last_s], times_s[:-1]])
-    rr_s[gone_before > np.concatenate([[state.last_gone], gone_before[:-1]])] = np.nan
-    known = np.concatenate([state.recent_rr_s, rr_s])
+    places = np.round(times_s * filtered.rate_hz).astype(int) - latest.start
+    gone_before = latest.gone + np.concatenate([[0], np.cumsum(latest.missing.all(axis=0))])[places]
+    rr_s = times_s - np.concatenate([[before.last_s], times_s[:-1]])
+    rr_s[gone_before > np.concatenate([[before.last_gone], gone_before[:-1]])] = np.nan
+    known = np.concatenate([before.rr_s, rr_s])
     windows = known[np.arange(len(rr_s))[:, None] + np.arange(_USUAL_OF)]
     usual_s = lower_median(windows)
     spread = 1.4826 * lower_median(np.abs(np.log(windows / usual_s[:, None])))
-    return replace(
-        state,
-        signal=signal,
-        missing=missing,
-        times_s=np.concatenate([state.times_s, times_s]),
-        rr_s=np.concatenate([state.rr_s, rr_s]),
-        usual_s=np.concatenate([state.usual_s, usual_s]),
-        spread=np.concatenate([state.spread, spread]),
-        recent_rr_s=known[-_USUAL_OF:],
-        last_s=float(times_s[-1]),
-        last_gone=int(gone_before[-1]),
+    told = Told(
+        np.concatenate([told.times_s, times_s]),
+        np.concatenate([told.rr_s, rr_s]),
+        np.concatenate([told.usual_s, usual_s]),
+        np.concatenate([told.spread, spread]),
+        told.samples,
+        told.readable,
     )
+    return latest, told, Intervals(known[-_USUAL_OF:], float(times_s[-1]), int(gone_before[-1]))
 
 
-def _cut(state: CutState, rate_hz: float, complete: int, end: int | None) -> CutState:
+def _cut(latest: Latest, told: Told, rate_hz: float, complete: int, end: int | None) -> Told:
     """Cut the beats up to the given one, at the end of the signal where there is one."""
-    if complete == len(state.samples):
-        return state
-    samples, readable = [state.samples], [state.readable]
-    for start in range(len(state.samples), complete, 4096):
-        exact = state.times_s[start : min(start + 4096, complete), None] * rate_hz + _OFFSETS
+    if complete == len(told.samples):
+        return told
+    samples, readable = [told.samples], [told.readable]
+    for start in range(len(told.samples), complete, 4096):
+        exact = told.times_s[start : min(start + 4096, complete), None] * rate_hz + _OFFSETS
         left = np.maximum(np.floor(exact).astype(int), 0)
         inside = exact[:, 0] >= -MARGIN
         if end is not None:
             left = np.minimum(left, max(end - 2, 0))
             inside &= exact[:, -1] < end + MARGIN
-        share = np.clip(exact - left, 0.0, 1.0)
-        left -= state.start
-        rows = state.signal[:, left] * (1 - share) + state.signal[:, left + 1] * share
-        clear = inside & ~state.missing[:, left].any(axis=2) & (np.ptp(rows, axis=2) > 0)
+        share = np.minimum(np.maximum(exact - left, 0.0), 1.0)
+        left -= latest.start
+        rows = latest.signal[:, left] * (1 - share) + latest.signal[:, left + 1] * share
+        level = rows.max(axis=2) == rows.min(axis=2)
+        clear = inside & ~(latest.missing[:, left].any(axis=2) | level)
         samples.append(rows.swapaxes(0, 1).astype(np.float32))
         readable.append(clear.T)
-    return replace(state, samples=np.concatenate(samples), readable=np.concatenate(readable))
+    return Told(told.times_s, told.rr_s, told.usual_s, told.spread, np.concatenate(samples), np.concatenate(readable))
 
 
-def _given(state: CutState, count: int) -> tuple[CutState, CutBeats]:
+def _given(told: Told, count: int) -> tuple[Told, CutBeats]:
     """Give the first beats away; the RR interval after the last of them is the one before the next, if there is one."""
     if count == 0:
-        return state, no_beats(len(state.signal))
-    rr_s, usual_s = state.rr_s[:count], state.usual_s[:count]
-    after_s = np.append(state.rr_s[1:], np.nan)[:count]
+        return told, no_beats(told.samples.shape[1])
+    rr_s, usual_s = told.rr_s[:count], told.usual_s[:count]
+    after_s = np.concatenate([told.rr_s[1:], [np.nan]])[:count]
+    timing = np.array([np.log(usual_s / rr_s), np.log(after_s / usual_s), told.spread[:count]])
+    timing[np.isnan(timing)] = 0.0
+    prematurity, delay, irregularity = timing
     beats = CutBeats(
-        state.times_s[:count],
-        state.samples[:count],
-        state.readable[:count],
-        _or_zero(np.log(usual_s / rr_s)),
-        _or_zero(np.log(after_s / usual_s)),
-        _or_zero(state.spread[:count]),
-        rr_s,
+        told.times_s[:count], told.samples[:count], told.readable[:count], prematurity, delay, irregularity, rr_s
     )
-    state = replace(
-        state,
-        times_s=state.times_s[count:],
-        rr_s=state.rr_s[count:],
-        usual_s=state.usual_s[count:],
-        spread=state.spread[count:],
-        samples=state.samples[count:],
-        readable=state.readable[count:],
+    rest = Told(
+        told.times_s[count:],
+        told.rr_s[count:],
+        told.usual_s[count:],
+        told.spread[count:],
+        told.samples[count:],
+        told.readable[count:],
     )
-    return state, beats
-
-
-def _or_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(np.isnan(values), 0.0, values)
+    return rest, beats

@@ -129,7 +129,8 @@ def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple
 def _filtered(fir: Fir, samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Filter samples between zeros; at a changed rate with the delay of the filter."""
     if fir.up == fir.down == 1:
-        same_rate: NDArray[np.float64] = correlate1d(samples, fir.taps, axis=1, mode="constant")
+        same_rate = np.empty(samples.shape)
+        correlate1d(samples, fir.taps, axis=1, output=same_rate, mode="constant")
         return same_rate
     resampled: NDArray[np.float64] = upfirdn(fir.delayed, samples, fir.up, fir.down, axis=1)
     return resampled

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 from scipy.signal import firwin
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
@@ -42,7 +41,9 @@ _BACKGROUND_PERCENTILE = 40
 _LEAST_HEIGHT_MV = 0.02
 _LEAST_BACKGROUND_MV = 0.001
 _LEAST_CLEARNESS = 0.01
+_LEAST_WEIGHT = _LEAST_CLEARNESS**2
 _APART = 13  # a peak is the highest within so many samples to each side
+_AROUND = np.arange(-_APART, _APART + 1)
 _LEAST_EVIDENCE = 0.08
 
 _THRESHOLD = 0.36
@@ -91,6 +92,8 @@ class LeadsState:
         Energy of the second that is not complete, and where there is none; at first of three seconds.
     levels : ndarray of float64, shape (2, leads, 9)
         Height and background of the last usable blocks of one second; NaN as long as there were fewer.
+    usual : ndarray of float64, shape (2, leads, 1)
+        Their median.
     heights : ndarray of float64, shape (leads, 120)
         Of all blocks of the last two minutes.
     recent : ndarray of float64, shape (leads, 90)
@@ -104,6 +107,7 @@ class LeadsState:
     waiting: NDArray[np.float64]
     absent: NDArray[np.bool_]
     levels: NDArray[np.float64]
+    usual: NDArray[np.float64]
     heights: NDArray[np.float64]
     recent: NDArray[np.float64]
     given: int = 0
@@ -116,6 +120,7 @@ class LeadsState:
             waiting=np.empty((leads, 0)),
             absent=np.empty((leads, 0), np.bool_),
             levels=np.full((2, leads, _REMEMBERED_BLOCKS), np.nan),
+            usual=np.full((2, leads, 1), np.nan),
             heights=np.zeros((leads, _LATELY_BLOCKS)),
             recent=np.zeros((leads, _BLOCK)),
         )
@@ -237,26 +242,25 @@ def _weigh(
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
         return replace(state, waiting=energy, absent=absent), np.empty(0)
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
-    levels, remembered, lately, usual = _remember(state, energies, absences, complete)
-    unknown = np.isnan(usual[0])
+    own, levels, heights, usual = _remember(state, energies[:, :complete], absences[:, :complete])
+    done = complete * _BLOCK
+    measures, unknown = usual, np.isnan(usual[0])
     if unknown.any():
         by_itself = unknown.all(axis=0)
-        if by_itself[complete:].any():
-            ready = complete * _BLOCK
-        usual = np.where(by_itself, levels, np.where(unknown, 0.0, usual))
-        absences |= (unknown & ~by_itself)[..., None]
-    usual_height, usual_background = usual
+        if by_itself[complete]:
+            ready = min(ready, done)
+        measures = np.where(unknown, 0.0, usual)
+        measures[..., :complete] = np.where(by_itself[:complete], own, measures[..., :complete])
+        absences |= (unknown & ~by_itself)[:, :begun, None]
     recent = np.concatenate([state.recent, energies.reshape(len(energies), -1)], axis=1)
-    silent = _second_before(recent).reshape(energies.shape) < _LEAST_HEIGHT_MV
-    standing_out = usual_height / np.maximum(usual_background, _LEAST_BACKGROUND_MV) - 1.0
-    clearness = np.where(silent, 0.0, standing_out[..., None])
-    evidence = _evidence(energies, absences, usual_height, clearness).reshape(-1)[state.given : ready]
-    done = complete * _BLOCK
+    silent = _silent(recent).reshape(energies.shape)
+    evidence = _evidence(energies, absences, silent, measures[..., :begun]).reshape(-1)[state.given : ready]
     state = LeadsState(
         waiting=energy[:, done:],
         absent=absent[:, done:],
-        levels=remembered,
-        heights=lately,
+        levels=levels,
+        usual=usual[..., -1:],
+        heights=heights,
         recent=recent[:, done : done + _BLOCK],
         given=max(ready - done, 0),
         blocks=state.blocks + complete,
@@ -275,98 +279,107 @@ def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
 def _still(lately: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which blocks show noise and no heart: far lower than any of the last two minutes, and nothing stands out."""
     heights, backgrounds = levels
-    windows = np.lib.stride_tricks.sliding_window_view(lately, _LATELY_BLOCKS, axis=1)[:, -heights.shape[1] :]
+    windows = lately[:, np.arange(1, heights.shape[1] + 1)[:, None] + np.arange(_LATELY_BLOCKS)]
     low = heights < _STILL_SHARE * windows.max(axis=2)
     return np.asarray(low & (heights < _STANDS_OUT * backgrounds))
 
 
-def _second_before(energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The highest energy of the second before each sample and of itself, but for the samples of the first second."""
-    highest: NDArray[np.float64] = maximum_filter1d(energy, _BLOCK + 1, axis=1)[:, _BLOCK // 2 : -_BLOCK // 2]
-    return highest
+def _silent(energy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which samples, but for those of the first second, are lower than any QRS complex, and the second before them."""
+    high = np.zeros((len(energy), energy.shape[1] + 1), np.intp)
+    np.cumsum(energy >= _LEAST_HEIGHT_MV, axis=1, out=high[:, 1:])
+    return np.asarray(high[:, _BLOCK + 1 :] == high[:, : -_BLOCK - 1])
 
 
 def _remember(
-    state: LeadsState, energies: NDArray[np.float64], absences: NDArray[np.bool_], complete: int
+    state: LeadsState, energies: NDArray[np.float64], absences: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """What is usual for each block: the median of the last nine usable ones before it, NaN if none was.
+    """What is usual for each complete block, and for the one after them.
 
-    The first blocks of a signal have the median of all of them.
+    That is the median of the last nine usable ones before it, NaN if none was; for the first blocks of a signal the
+    median of all of them.
 
     Returns
     -------
-    levels : ndarray of float64, shape (2, leads, blocks)
-        Height and background of each block, where one is complete.
-    remembered : ndarray of float64, shape (2, leads, 9)
-        The same of the last usable ones, of those that are complete.
-    lately : ndarray of float64, shape (leads, 120)
-        Heights of all blocks of the last two minutes.
-    usual : ndarray of float64, shape (2, leads, blocks)
+    own : ndarray of float64, shape (2, leads, blocks)
+        Height and background of each block.
+    levels : ndarray of float64, shape (2, leads, 9)
+        The same of the last usable ones.
+    heights : ndarray of float64, shape (leads, 120)
+        Of all blocks of the last two minutes.
+    usual : ndarray of float64, shape (2, leads, blocks + 1)
     """
-    memory = state.levels
-    if complete == 0:
-        usual = lower_median(memory)[..., None]
-        return usual, memory, state.heights, usual
-    heights = energies.max(axis=2)
+    leads, blocks, _ = energies.shape
+    if blocks == 0:
+        return np.empty((2, leads, 0)), state.levels, state.heights, state.usual
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
-    levels = np.array([heights, np.partition(energies, place, axis=2)[..., place]])
+    own = np.array([energies.max(axis=2), np.partition(energies, place, axis=2)[..., place]])
     # Nothing is learned from a pause or a loose electrode, so that the next beat is still measured by the last ones.
-    lately = np.concatenate([state.heights, heights[:, :complete]], axis=1)
-    usable = (heights >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK)
-    usable[:, :complete] &= ~_still(lately, levels[..., :complete])
-    usable[:, complete:] = False
-    used = np.cumsum(usable, axis=1)
-    known = np.concatenate([memory, np.empty_like(levels)], axis=2)
+    lately = np.concatenate([state.heights, own[0]], axis=1)
+    usable = (own[0] >= _LEAST_HEIGHT_MV) & (2 * absences.sum(axis=2) <= _BLOCK) & ~_still(lately, own)
+    used = np.zeros((leads, blocks + 1), np.intp)
+    used[:, 1:] = np.cumsum(usable, axis=1)
+    known = np.concatenate([state.levels, np.empty_like(own)], axis=2)
     lead, block = np.nonzero(usable)
-    known[:, lead, _REMEMBERED_BLOCKS - 1 + used[lead, block]] = levels[:, lead, block]
-    nine, each_lead = np.arange(_REMEMBERED_BLOCKS), np.arange(len(usable))[:, None]
-    usual = lower_median(known[:, each_lead[..., None], (used - usable)[..., None] + nine])
+    known[:, lead, _REMEMBERED_BLOCKS + used[lead, block]] = own[:, lead, block]
+    last = known[:, np.arange(leads)[:, None, None], used[..., None] + np.arange(_REMEMBERED_BLOCKS)]
+    usual = lower_median(last)
     first = max(_FIRST_BLOCKS - state.blocks, 0)
     if first:
-        usual[..., :first] = lower_median(np.where(usable, levels, np.nan)[..., None, :first])
-    return levels, known[:, each_lead, used[:, -1:] + nine], lately[:, -_LATELY_BLOCKS:], usual
+        usual[..., :first] = lower_median(np.where(usable, own, np.nan)[..., None, :first])
+    return own, last[:, :, -1], lately[:, -_LATELY_BLOCKS:], usual
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lower median along the last axis, of those that are known; NaN where none is."""
-    ordered = np.sort(values, axis=-1).reshape(-1, values.shape[-1])
-    known = np.isfinite(ordered).sum(axis=1)
-    median: NDArray[np.float64] = ordered[np.arange(len(ordered)), np.maximum(known - 1, 0) // 2]
+    ordered = np.sort(values, axis=-1)
+    if np.isfinite(ordered[..., -1]).all():
+        return ordered[..., (values.shape[-1] - 1) // 2]
+    rows = ordered.reshape(-1, values.shape[-1])
+    known = np.isfinite(rows).sum(axis=1)
+    median: NDArray[np.float64] = rows[np.arange(len(rows)), np.maximum(known - 1, 0) // 2]
     return median.reshape(values.shape[:-1])
 
 
 def _evidence(
     energies: NDArray[np.float64],
     absences: NDArray[np.bool_],
-    heights: NDArray[np.float64],
-    clearness: NDArray[np.float64],
+    silent: NDArray[np.bool_],
+    usual: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Mean over the leads of the energy, 1 = a usual QRS complex, each lead weighted by how far they stand out."""
-    heights = np.maximum(heights, _LEAST_HEIGHT_MV)
-    weights = np.where(absences, 0.0, np.maximum(clearness, _LEAST_CLEARNESS) ** 2)
-    total = weights.sum(axis=0)
-    weighted = (energies / heights[..., None] * weights).sum(axis=0)
-    evidence: NDArray[np.float64] = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
+    heights, backgrounds = usual
+    standing_out = heights / np.maximum(backgrounds, _LEAST_BACKGROUND_MV) - 1.0
+    clearness = np.maximum(standing_out, _LEAST_CLEARNESS)[..., None]
+    weights = np.where(absences, 0.0, np.square(np.where(silent, _LEAST_CLEARNESS, clearness)))
+    shares = energies / np.maximum(heights, _LEAST_HEIGHT_MV)[..., None]
+    evidence: NDArray[np.float64] = (shares * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), _LEAST_WEIGHT)
     return evidence
 
 
 def _decide(state: PeaksState, evidence: NDArray[np.float64], *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
     """From evidence to beats: its peaks, each judged by the rule."""
     whole = np.concatenate([state.evidence, evidence, np.zeros(_APART if last else 0)])
-    inner = whole[_APART : len(whole) - _APART]
-    if len(inner) == 0:
+    kept = len(whole) - 2 * _APART
+    if kept <= 0:
         return PeaksState(whole, state.start, state.rhythm), np.empty(0)
-    highest = maximum_filter1d(whole, 2 * _APART + 1)[_APART : len(whole) - _APART]
-    peaks = np.flatnonzero((inner == highest) & (inner > _LEAST_EVIDENCE)) + _APART
-    left, top, right = whole[peaks - 1], whole[peaks], whole[peaks + 1]
-    bend = 2 * top - left - right
-    between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
-    positions = state.start + peaks + np.minimum(np.maximum(between, -0.5), 0.5)
     # Between samples, a peak may lie half of one before its highest.
     seen = np.inf if last else state.start + len(whole) - _APART - 0.5
-    rhythm, beats = _judge(state.rhythm, zip(positions.tolist(), top.tolist(), strict=True), seen)
-    kept = len(whole) - 2 * _APART
+    rhythm, beats = _judge(state.rhythm, _peaks(whole, state.start), seen)
     return PeaksState(whole[kept:], state.start + kept, rhythm), np.array(beats)
+
+
+def _peaks(evidence: NDArray[np.float64], start: int) -> Iterable[tuple[float, float]]:
+    """Position and height of what is highest within `_APART` samples to each side and not too low."""
+    high = _APART + np.flatnonzero(evidence[_APART:-_APART] > _LEAST_EVIDENCE)
+    if not len(high):
+        return ()
+    peaks = high[evidence[high] == evidence[high[:, None] + _AROUND].max(axis=1)]
+    left, top, right = evidence[peaks - 1], evidence[peaks], evidence[peaks + 1]
+    bend = 2 * top - left - right
+    between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
+    positions = start + peaks + np.minimum(np.maximum(between, -0.5), 0.5)
+    return zip(positions.tolist(), top.tolist(), strict=True)
 
 
 def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) -> tuple[Rhythm, list[float]]:

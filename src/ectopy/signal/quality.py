@@ -47,8 +47,6 @@ WINDOW_S = 1.0
 WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")
 READABLE = 0.5
 
-_TELLING = ("good", "flat")
-
 _MOST_SATURATED = 0.05
 _LEAST_RAIL_MV = 0.5
 _LEAST_MOVEMENT_MV = 0.004
@@ -150,7 +148,7 @@ def dark(word: NDArray[np.str_]) -> NDArray[np.bool_]:
     ----------
     word : ndarray of str, shape (leads, windows)
     """
-    return np.asarray(~np.isin(word, _TELLING).any(axis=0))
+    return np.asarray(~((word == "good") | (word == "flat")).any(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +402,7 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     """Judge seconds, each together with the one before it."""
     before = np.concatenate([earlier.second, now], axis=2)[:, :, :-1]
     size, valid, total = now[:3] + before[:3]
-    mean = np.divide(total, valid, out=np.full_like(total, np.nan), where=valid > 0)
+    mean = total / np.where(valid > 0, valid, np.nan)
     span = np.fmax(now[7:9], before[7:9]).sum(axis=0)
     fast = np.sqrt(lower_median(np.concatenate([before[9:], now[9:]]).transpose(1, 2, 0)))
 
@@ -414,22 +412,18 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     tops = np.maximum(top, top_before)
     ends = np.maximum(earlier.ends, np.maximum.accumulate(tops, axis=2))
     at_top = np.where(top == tops, now[5:7], 0.0) + np.where(top_before == tops, before[5:7], 0.0)
-    at_end = (tops == ends) & (ends - [middle, -middle] >= _LEAST_RAIL_MV)
+    at_end = (tops == ends) & (ends - np.array([middle, -middle]) >= _LEAST_RAIL_MV)
     saturated = np.where(at_end, at_top, 0.0).sum(axis=0) / size
     recorded_span = np.maximum(tops.sum(axis=0), 0.0)
     swing = np.fmax(recorded_span, np.abs(mean - means[:, _REMEMBERED - 2 : -2]))
     saturated, still, flat = _index(np.array([saturated, span, np.fmin(span, recorded_span)]), _LIMITS)
-    reasons = {
-        "missing": now[1] / now[0],
-        "saturated": saturated,
-        "lead off": np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - still),
-        "flat": 1.0 - flat,
-    }
-    usable = np.min(list(reasons.values()), axis=0) >= READABLE
+    # In the order of `WORDS`, without the first.
+    reasons = [now[1] / now[0], saturated, np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - still), 1.0 - flat]
+    usable = np.minimum.reduce(reasons) >= READABLE
     spans = np.concatenate([earlier.spans, np.where(usable, span, np.nan)], axis=1)
     height = _of_minute(spans)
-    reasons["noisy"] = _index(fast / np.minimum(np.maximum(span, height), 2.0 * height), _MOST_FAST)
-    indices = np.array([reasons[word] for word in WORDS[1:]])
+    noisy = _index(fast / np.minimum(np.maximum(span, height), 2.0 * height), _MOST_FAST)
+    indices = np.array([*reasons, noisy])
     low = indices < READABLE
     word = _WORDS[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
     earlier = Earlier(now[:, :, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])

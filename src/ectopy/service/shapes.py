@@ -363,7 +363,7 @@ def _baseline(state: MonitorState) -> BaselineShape:
     detection = None if state.signal is None else state.signal.detection
     return BaselineShape(
         known=normal is not None,
-        learning=detection is None or detection.learning,
+        learning=detection is None or detection.lessons is not None,
         doubtful=detection is not None and detection.baseline.doubtful,
         text="" if detection is None else detection.baseline.text,
         beats=None if normal is None else normal.beats,

@@ -77,7 +77,7 @@ def _word(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> Word:
         return Word.ALARM
     if signal.words and "good" not in signal.words:
         return Word.UNREADABLE
-    if signal.detection.learning or not signal.words:
+    if signal.detection.lessons is not None or not signal.words:
         return Word.LEARNING
     return Word.ABNORMAL if state.rhythm.abnormal else Word.NORMAL
 

@@ -11,7 +11,8 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from episodes import CONDITION, announcements, calm, disturbed
+from ectopy.datasets.simulated import Episode, simulate_recording
+from episodes import CONDITION, announcements, calm, disturbed, urgent, watch
 
 WITHIN_S = 5.0
 EPISODES_EACH, PATIENTS = 5, 40
@@ -33,6 +34,13 @@ def test_episodes_are_announced_within_their_definition_and_five_seconds(kind: s
 @pytest.mark.parametrize("seed", [0, 1], ids=["sinus rhythm", "with ectopic beats"])
 def test_minutes_of_sinus_rhythm_raise_nothing_urgent(seed: int):
     assert calm(seed, 150.0) == []
+
+
+@pytest.mark.parametrize("length_s", [2.0, 2.7, 3.2])
+def test_electrodes_that_come_off_for_a_moment_raise_nothing_urgent(length_s: float):
+    loose = [Episode("lead_off", at_s, length_s) for at_s in np.arange(8.0, 110.0, 6.1)]
+    recording = simulate_recording(115.0, rate_bpm=75.0, noise_mv=0.02, episodes=loose, random_state=3)
+    assert urgent(watch(recording)) == []
 
 
 def test_minutes_of_noise_and_loose_electrodes_raise_nothing_urgent():

@@ -18,9 +18,9 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
-from ectopy.signal.filters import Filter, FilterState, filter_step
+from ectopy.signal.filters import Filter, Filtered, FilterState, filter_step
 from ectopy.signal.heartbeats import HeartbeatState, heartbeats_step, known_to
-from ectopy.signal.quality import READABLE, QualityState, dark, quality_step
+from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, QualityState, dark, quality_step
 
 _SECONDS_KEPT = 8
 _LEARNING = "The patient's normal is being learned; until then beats are compared with other people's."
@@ -157,6 +157,8 @@ class Detected:
         Quality of each lead in the seconds judged.
     learned : bool
         Whether the baseline is a new one.
+    dead : bool
+        Whether no lead has moved in the newest second: quality is judged over two.
     """
 
     known_to_s: float
@@ -167,6 +169,7 @@ class Detected:
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     learned: bool
+    dead: bool
 
 
 @lru_cache(maxsize=32)
@@ -212,9 +215,23 @@ def detect_step(
     return (
         DetectionState(filters, heartbeats, quality, cut, seconds, last, baseline, lessons),
         Detected(
-            known_to_s, heard_s, beats, intervals_s, judgement, index, word, learned=baseline is not state.baseline
+            known_to_s,
+            heard_s,
+            beats,
+            intervals_s,
+            judgement,
+            index,
+            word,
+            learned=baseline is not state.baseline,
+            dead=_dead(early),
         ),
     )
+
+
+def _dead(early: Filtered) -> bool:
+    """Whether no lead moves, but for the hum of the mains; missing samples do not."""
+    signal = early.with_gaps()
+    return signal.shape[1] > 0 and not (np.ptp(signal, axis=1) >= LEAST_MOVEMENT_MV).any()
 
 
 def relearn(state: DetectionState) -> DetectionState:

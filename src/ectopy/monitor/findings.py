@@ -53,6 +53,8 @@ class Findings:
         Beats judged since the last piece: each one when the next beat, or a gap, has come.
     words : tuple of str
         Quality of each lead in the newest judged second, as in `ectopy.signal.quality.WORDS`; empty until there is one.
+    dead : bool
+        Whether no lead has moved in this piece, as no heart leaves it: quality is judged over longer.
     """
 
     at_s: float
@@ -60,6 +62,7 @@ class Findings:
     heard_s: NDArray[np.float64]
     beats: JudgedBeats
     words: tuple[str, ...]
+    dead: bool = False
 
     @property
     def readable(self) -> bool:

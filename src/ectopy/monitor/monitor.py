@@ -492,7 +492,7 @@ def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str
         hint=judgement.hint,
         score=judgement.score,
     )
-    return Findings(at_s, detected.known_to_s + origin_s, detected.heard_s + origin_s, judged, words)
+    return Findings(at_s, detected.known_to_s + origin_s, detected.heard_s + origin_s, judged, words, detected.dead)
 
 
 def _known(value: float) -> float | None:

@@ -121,6 +121,8 @@ class RhythmState:
         Up to where all beats are heard.
     flat : bool
         Whether a lead has been flat or off in the present silence.
+    dead_s : float
+        Where the last piece ended in which no lead moved.
     still : bool
         Whether a silence goes on in leads that have become noisy.
     judged_s : float
@@ -160,6 +162,7 @@ class RhythmState:
     apart_flat: bool = False
     known_s: float = -inf
     flat: bool = False
+    dead_s: float = -inf
     still: bool = False
     judged_s: float = -inf
     row_s: tuple[float, ...] = ()
@@ -240,6 +243,8 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
         }
     else:
         silence = {"flat": flat}
+    if findings.dead:
+        silence["dead_s"] = findings.at_s
     return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=longest, still=still, **silence)
 
 
@@ -378,17 +383,23 @@ def _pause(state: RhythmState, limits: Limits) -> Reading:
 def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> Reading:
     """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
 
-    In flat leads it has to be longer by `longer_s`.
+    In flat leads it has to be longer by `longer_s`; and where for a while no lead moved, for electrodes may have been
+    off.
     """
-    silence_s = _silence_s(state)
-    if silence_s >= limit_s + longer_s * state.flat:
+    silence_s, began_s = _silence_s(state), state.heard_s[-1] if state.heard_s else state.since_s
+    if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.dead_s > began_s):
         return Reading(code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.heard_s[-1:])
     if not state.heard_s or silence_s >= limit_s:
         return _UNKNOWN[code]
-    ended_s = state.apart_s[1] - state.apart_s[0] if state.apart_s else 0.0
-    if ended_s < limit_s + longer_s * state.apart_flat:
+    before_s, after_s = state.apart_s or (0.0, 0.0)
+    ended_s = after_s - before_s
+    if ended_s < limit_s + _longer_s(longer_s, state.apart_flat, state.dead_s > before_s):
         return _ABSENT[code]
     return Reading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
+
+
+def _longer_s(longer_s: float, flat: bool, dead: bool) -> float:
+    return _FLAT_S if dead else longer_s * flat
 
 
 def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:

@@ -10,6 +10,7 @@ from ectopy.console import screen
 from ectopy.errors import SettingError
 from ectopy.service.access import Scope
 from ectopy.service.logs import log_as_json
+from ectopy.service.process import share
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 from ectopy.service.web.app import create_app
@@ -45,6 +46,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
         If the address is taken.
     """
     log_as_json()
+    share()
     terminal = screen(None)
 
     def say(server: Server) -> None:

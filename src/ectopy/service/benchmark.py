@@ -36,6 +36,7 @@ from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Ord
 from ectopy.recording import Recording
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
+from ectopy.service.process import share
 from ectopy.service.storage import Stepped, Store
 
 Progress = Callable[[int, int, str], None]
@@ -248,6 +249,7 @@ class _MeasuredStore(Store):
 def _work(job: _Job) -> _Done:
     senders = _senders(job)
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
+    share()
     with _MeasuredStore.open(job.store) as store:
         store.watch = watch = _Watch()
         hub = Hub(store, monitor, station=f"benchmark {job.worker}", patients=())

@@ -38,6 +38,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 ws_max_size=settings.request_bytes,
                 ws_per_message_deflate=False,
+                ws="websockets-sansio",
                 timeout_graceful_shutdown=_GRACE_S,
                 ssl_certfile=settings.tls_certificate,
                 ssl_keyfile=settings.tls_key,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from beat_streams import DELAY_S, GOOD, at_rates, findings_of, first_present, present, readings_of
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.findings import Findings, JudgedBeats
+from ectopy.monitor.findings import Findings
 from ectopy.monitor.limits import PROFILES, Limits
 from ectopy.monitor.rhythm import CODES, RhythmState, rhythm_step
 
@@ -324,24 +324,6 @@ def test_clean_sinus_rhythm_raises_nothing_in_any_profile(rate_bpm: float, profi
     readings = readings_of(findings, Limits.of(profile, age=age))
     assert present(readings) == set()
     assert {reading.present for reading in readings[-1][1].values()} == {False}
-
-
-@settings(max_examples=60)
-@given(beats_of_any_kind, st.lists(any_words, min_size=1), st.integers(1, 4), st.sampled_from(PROFILES))
-def test_cutting_findings_changes_nothing(beats, words, pieces: int, profile: str):
-    whole = stream(beats, lambda at_s: words[int(2 * at_s) // 7 % len(words)])
-    cut = [part for each in whole for part in cut_up(each, pieces)]
-    last = dict(readings_of(cut, Limits.of(profile)))
-    assert last == dict(readings_of(whole, Limits.of(profile)))
-
-
-def cut_up(findings: Findings, pieces: int) -> list[Findings]:
-    heard = np.array_split(findings.heard_s, pieces)
-    beats = [np.array_split(getattr(findings.beats, name), pieces) for name in JudgedBeats.__slots__]
-    return [
-        replace(findings, heard_s=part, beats=JudgedBeats(*columns))
-        for part, *columns in zip(heard, *beats, strict=True)
-    ]
 
 
 @settings(max_examples=60)

@@ -195,7 +195,7 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
     limits : Limits
         May differ from those of the step before.
     findings : Findings
-        In order of time; several may end at the same moment.
+        In order of time, one for each piece.
 
     Returns
     -------
@@ -226,7 +226,6 @@ def _silence_s(state: RhythmState) -> float:
 
 
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
-    longest = state.run if findings.at_s > state.at_s else state.longest
     new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > state.since_s)
     tellable, flat = _tellable(findings), state.flat or not _FLAT.isdisjoint(findings.words)
     still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
@@ -245,7 +244,7 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
         silence = {"flat": flat}
     if findings.dead:
         silence["dead_s"] = findings.at_s
-    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=longest, still=still, **silence)
+    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=state.run, still=still, **silence)
 
 
 def _judge(

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ectopy.errors import MissingExtraError
+from ectopy.interrupt import interrupt_kept
 from ectopy.quiet import native_stderr_silenced
 
 
@@ -20,7 +21,7 @@ def load_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        with native_stderr_silenced():
+        with native_stderr_silenced(), interrupt_kept():
             import keras  # noqa: F401
             import tensorflow
     except ModuleNotFoundError as error:

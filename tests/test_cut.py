@@ -12,7 +12,7 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, CutState, cut_beats, cut_end, cut_step
 from ectopy.signal.filters import Filter, filter_end, filter_step
-from ectopy.signal.heartbeats import HeartbeatState, heartbeats_end, heartbeats_step
+from heartbeat_stream import HeartbeatStream
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
@@ -25,18 +25,16 @@ def test_beats_of_a_stream_are_those_of_the_whole_whatever_the_chunking(seed: in
     ).signal
     signal[int(38 * rate_hz) : int(41 * rate_hz)] = np.nan
     plan = Filter.of(rate_hz)
-    filters, heartbeats, state = plan.fresh(2), HeartbeatState.fresh(2), CutState.fresh(2)
+    filters, hearts, state = plan.fresh(2), HeartbeatStream(2), CutState.fresh(2)
     parts, start = [], 0
     while start < len(signal):
         chunk = signal[start : start + rng.choice([1, 40, 3000])]
         filters, early, filtered = filter_step(plan, filters, chunk.T)
-        heartbeats, told = heartbeats_step(heartbeats, early)
-        state, beats = cut_step(state, early, filtered, told / (filtered.rate_hz / 2))
+        state, beats = cut_step(state, early, filtered, hearts.step(early) / (filtered.rate_hz / 2))
         parts.append(beats)
         start += len(chunk)
     early, filtered = filter_end(plan, filters)
-    heartbeats, told = heartbeats_step(heartbeats, early)
-    told = np.concatenate([told, heartbeats_end(heartbeats)])
+    told = np.concatenate([hearts.step(early), hearts.end()])
     streamed = CutBeats.joined([*parts, cut_end(state, early, filtered, told / (filtered.rate_hz / 2))])
 
     early, filtered = filter_twice(signal, rate_hz)
@@ -49,12 +47,11 @@ def test_beats_of_a_stream_are_those_of_the_whole_whatever_the_chunking(seed: in
 def test_what_cutting_remembers_does_not_grow():
     rng = np.random.default_rng(0)
     plan = Filter.of(250.0)
-    filters, heartbeats, state = plan.fresh(1), HeartbeatState.fresh(1), CutState.fresh(1)
+    filters, hearts, state = plan.fresh(1), HeartbeatStream(1), CutState.fresh(1)
     sizes = []
     signal = np.concatenate([simulate_recording(60, leads=1).signal, 0.01 * rng.standard_normal((250 * 600, 1))])
     for start in range(0, len(signal), 2500):
         filters, early, filtered = filter_step(plan, filters, signal[start : start + 2500].T)
-        heartbeats, told = heartbeats_step(heartbeats, early)
-        state, _ = cut_step(state, early, filtered, told / (filtered.rate_hz / 2))
+        state, _ = cut_step(state, early, filtered, hearts.step(early) / (filtered.rate_hz / 2))
         sizes.append(state.latest.signal.size + state.told.samples.size + state.told.times_s.size)
     assert max(sizes) < 2 * sizes[5]

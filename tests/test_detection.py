@@ -9,9 +9,10 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.judgement import Criterion
-from ectopy.monitor.detection import DetectionState, detect_step
+from ectopy.monitor.detection import DetectionState, detect_step, next_piece
 from ectopy.recording import Recording
 from ectopy.signal.cut import CutBeats
+from ectopy.signal.frontend import sense
 
 RATE_HZ, LEARNING_S = 250.0, 30.0
 
@@ -28,7 +29,7 @@ def test_a_stream_is_judged_as_the_whole_recording_is_even_after_half_a_minute_o
     state, found, size = DetectionState.fresh(RATE_HZ, 2), [], round(chunk_s * RATE_HZ)
     for start in range(0, len(signal), size):
         piece = signal[start : start + size]
-        state, new = detect_step(state, piece, RATE_HZ, made.leads, criterion, LEARNING_S)
+        state, new = detect_step(state, *sense(next_piece(state, piece, RATE_HZ)), made.leads, criterion, LEARNING_S)
         found.append(new)
 
     beats = CutBeats.joined([new.beats for new in found])

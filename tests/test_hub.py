@@ -7,7 +7,7 @@ import resource
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from ectopy.monitor import (
 from ectopy.monitor.alarm import State
 from ectopy.monitor.codec import encode
 from ectopy.monitor.log import verify
+from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
 from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
@@ -305,15 +306,18 @@ def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: 
     assert ("raised", "asystole") in alarms(store, "anna")
 
 
+def broken(state: MonitorState, given: Input) -> Exception | None:
+    if isinstance(given, Action) and given.who == "Mr Break":
+        return ZeroDivisionError("broken")
+    return RuntimeError("never again") if "clock" in state.alarms.courses else None
+
+
 class Fragile(Monitor):
     """A monitor that breaks at some orders, and altogether at one."""
 
-    def step(self, state: MonitorState, given: Input) -> tuple[MonitorState, tuple[Event, ...]]:
-        if isinstance(given, Action) and given.who == "Mr Break":
-            raise ZeroDivisionError("broken")
-        if "clock" in state.alarms.courses:
-            raise RuntimeError("never again")
-        return super().step(state, given)
+    def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
+        outcomes = super().step_together(inputs)
+        return [broken(*each) or outcome for each, outcome in zip(inputs, outcomes, strict=True)]
 
 
 @ON_SQLITE

@@ -19,12 +19,10 @@ from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.fir import Fir, FirState, fir_apply, fir_end, fir_step
 from ectopy.signal.heartbeats import (
     EVIDENCE_RATE_HZ,
-    HeartbeatState,
     PeaksState,
     _decide,
-    heartbeats_end,
-    heartbeats_step,
 )
+from heartbeat_stream import HeartbeatStream
 
 RATES = [100.0, 128.0, 180.0, 250.0, 257.3, 360.0, 500.0, 901.14, 1000.0]
 few = settings(max_examples=20)
@@ -90,7 +88,7 @@ def test_a_filter_gives_the_same_for_any_chunks_and_what_convolution_gives(up, d
         for piece in chunks:
             state, part = fir_step(fir, state, signal[:, piece])
             parts.append(part)
-        parts.append(fir_end(fir, state, length, signal[:, -1:])[1])
+        parts.append(fir_end(fir, state, signal[:, -1:]))
         return np.concatenate(parts, axis=1)
 
     in_chunks = stream(pieces(length, cuts))
@@ -127,26 +125,23 @@ def test_a_stream_is_filtered_and_searched_as_the_whole_signal_is(rate_hz, cuts,
     found = find_heartbeats(whole)
 
     state, parts = plan.fresh(2), []
-    hearts, told = HeartbeatState.fresh(2), []
+    hearts, told = HeartbeatStream(2), []
     for piece in pieces(len(signal), cuts):
         state, *part = filter_step(plan, state, signal[piece].T)
-        hearts, some = heartbeats_step(hearts, part[0])
         parts.append(part)
-        told.append(some)
+        told.append(hearts.step(part[0]))
     parts.append([*filter_end(plan, state)])
-    hearts, some = heartbeats_step(hearts, parts[-1][0])
-    told += [some, heartbeats_end(hearts)]
+    told += [hearts.step(parts[-1][0]), hearts.end()]
     for streamed, expected in zip(zip(*parts, strict=True), both, strict=True):
         for name in ("signal", "missing"):
             together = np.concatenate([getattr(part, name) for part in streamed], axis=1)
             np.testing.assert_array_equal(together, getattr(expected, name))
     np.testing.assert_array_equal(np.concatenate(told) / (whole.rate_hz / 2), found)
 
-    hearts, told = HeartbeatState.fresh(2), []
+    hearts, told = HeartbeatStream(2), []
     for piece in pieces(whole.signal.shape[1], other_cuts):
-        hearts, some = heartbeats_step(hearts, whole[piece])
-        told.append(some)
-    np.testing.assert_array_equal(np.concatenate([*told, heartbeats_end(hearts)]) / (whole.rate_hz / 2), found)
+        told.append(hearts.step(whole[piece]))
+    np.testing.assert_array_equal(np.concatenate([*told, hearts.end()]) / (whole.rate_hz / 2), found)
 
 
 def test_a_long_recording_is_filtered_over_its_blocks_without_a_seam():
@@ -363,9 +358,9 @@ def test_hours_of_peaks_that_are_too_low_are_not_kept():
     rng = np.random.default_rng(0)
     weak = 0.0035 * rng.standard_normal((2 * 3600 * 250, 1))
     result = filter_signal(np.concatenate([ecg(20, 250.0).signal[:, :1], weak]), 250.0)
-    state = HeartbeatState.fresh(1)
+    state = HeartbeatStream(1)
     for start in range(0, result.signal.shape[1], 18_000):
         block = slice(start, start + 18_000)
-        state, _ = heartbeats_step(state, Filtered(result.signal[:, block], result.missing[:, block]))
+        state.step(result[block])
     assert len(state.peaks.rhythm.passed_over) < 10
     assert state.peaks.evidence.size < EVIDENCE_RATE_HZ

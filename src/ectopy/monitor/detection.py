@@ -18,9 +18,10 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
-from ectopy.signal.filters import Filter, Filtered, FilterState, filter_step
-from ectopy.signal.heartbeats import HeartbeatState, heartbeats_step, known_to
-from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, QualityState, dark, quality_step
+from ectopy.signal.filters import Filter, Filtered
+from ectopy.signal.frontend import FrontendState, Piece, Sensed
+from ectopy.signal.heartbeats import PeaksState, known_to, peaks_step
+from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
 
 _SECONDS_KEPT = 8
 _LEARNING = "The patient's normal is being learned; until then beats are compared with other people's."
@@ -40,12 +41,15 @@ class SecondsState:
         How many seconds up to each of them tell nothing of the heart.
     waiting : CutBeats
         Beats whose second is not judged yet.
+    judged : int
+        How many seconds are judged.
     """
 
     numbers: NDArray[np.int64]
     readable: NDArray[np.bool_]
     dark: NDArray[np.int64]
     waiting: CutBeats
+    judged: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> SecondsState:
@@ -103,7 +107,7 @@ class DetectionState:
 
     Attributes
     ----------
-    filters, heartbeats, quality, cut
+    frontend, peaks, cut
         Of the steps from samples to beats.
     seconds : SecondsState
     last : LastBeat
@@ -112,9 +116,8 @@ class DetectionState:
         None while the patient's normal is not being learned.
     """
 
-    filters: FilterState
-    heartbeats: HeartbeatState
-    quality: QualityState
+    frontend: FrontendState
+    peaks: PeaksState
     cut: CutState
     seconds: SecondsState
     last: LastBeat
@@ -126,9 +129,8 @@ class DetectionState:
         """Before the first sample of a stream; with the patient's normal where it is known already."""
         unknown = Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
-            filters=filters_for(rate_hz).fresh(leads),
-            heartbeats=HeartbeatState.fresh(leads),
-            quality=QualityState.fresh(leads),
+            frontend=FrontendState.fresh(filters_for(rate_hz), leads),
+            peaks=PeaksState.fresh(),
             cut=CutState.fresh(leads),
             seconds=SecondsState.fresh(leads),
             last=LastBeat(Before()),
@@ -178,42 +180,45 @@ def filters_for(rate_hz: float) -> Filter:
     return Filter.of(rate_hz)
 
 
+def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: float) -> Piece:
+    """The next samples, shape (samples, leads), for the front end."""
+    return Piece(filters_for(rate_hz), state.frontend, np.ascontiguousarray(piece.T, np.float64))
+
+
 def detect_step(
     state: DetectionState,
-    piece: NDArray[np.floating],
-    rate_hz: float,
+    frontend: FrontendState,
+    sensed: Sensed,
     leads: tuple[str, ...],
     criterion: Criterion,
     learning_s: float,
 ) -> tuple[DetectionState, Detected]:
-    """Take the next samples.
+    """Take what the front end has found in the next samples.
 
     Parameters
     ----------
     state : DetectionState
-    piece : ndarray, shape (samples, leads)
-        Millivolt; NaN = no valid sample.
-    rate_hz : float
+    frontend : FrontendState
+    sensed : Sensed
+        Of `next_piece`.
     leads : tuple of str
     criterion : Criterion
     learning_s : float
         How long the patient's normal is learned from.
     """
-    chunk = np.asarray(piece.T, np.float64)
-    filters, early, filtered = filter_step(filters_for(rate_hz), state.filters, chunk)
-    heartbeats, told = heartbeats_step(state.heartbeats, early)
-    quality, (index, word) = quality_step(state.quality, rate_hz, chunk, filtered)
+    filtered, index, word = sensed.filtered, sensed.index, sensed.word
+    peaks, told = peaks_step(state.peaks, sensed.evidence[0])
     heard_s = told / (filtered.rate_hz / 2)
-    cut, beats = cut_step(state.cut, early, filtered, heard_s)
-    seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, quality.seconds, index, word)
+    cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, index, word)
     last, intervals_s = state.last, beats.rr_s
     baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
     if len(beats):
         before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
         last, intervals_s = _intervals(last, before, beats, judgement, darkness)
-    known_to_s = min(known_to(heartbeats) / (filtered.rate_hz / 2), float(quality.seconds))
+    known_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     return (
-        DetectionState(filters, heartbeats, quality, cut, seconds, last, baseline, lessons),
+        DetectionState(frontend, peaks, cut, seconds, last, baseline, lessons),
         Detected(
             known_to_s,
             heard_s,
@@ -223,7 +228,7 @@ def detect_step(
             index,
             word,
             learned=baseline is not state.baseline,
-            dead=_dead(early),
+            dead=_dead(sensed.early),
         ),
     )
 
@@ -248,15 +253,15 @@ def _with_quality(
     state: SecondsState,
     beats: CutBeats,
     uncut_s: NDArray[np.float64],
-    judged: int,
     index: NDArray[np.float64],
     word: NDArray[np.str_],
 ) -> tuple[SecondsState, CutBeats, NDArray[np.int64]]:
     """The beats whose second is judged, readable only where it is; and the dark seconds before each.
 
-    `uncut_s` are beats that are still to come, and `judged` is how many seconds are judged, the last ones just now.
+    `uncut_s` are beats that are still to come.
     """
     new = index.shape[1]
+    judged = state.judged + new
     if not (len(beats) or new):
         return state, beats, state.dark[:0]
     numbers, readable, darkness = state.numbers, state.readable, state.dark
@@ -274,7 +279,7 @@ def _with_quality(
     if new:
         needed = (numbers >= judged - _SECONDS_KEPT) | (numbers[:, None] == uncut_s.astype(int)).any(axis=1)
         numbers, readable, darkness = numbers[needed], readable[:, needed], darkness[needed]
-    return SecondsState(numbers, readable, darkness, waiting[ready:]), known, dark_before
+    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), known, dark_before
 
 
 def _judged(

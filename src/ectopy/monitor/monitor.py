@@ -6,7 +6,7 @@ the same events, however the samples are cut into chunks and wherever the state 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isnan
 
@@ -21,7 +21,7 @@ from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.monitor.detection import Detected, DetectionState, detect_step, relearn, with_normal
+from ectopy.monitor.detection import Detected, DetectionState, detect_step, next_piece, relearn, with_normal
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
@@ -31,10 +31,17 @@ from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
 from ectopy.monitor.technical import NO_DATA_S, TechnicalState, clock, no_data, technical_step
 from ectopy.signal.cut import CutBeats, no_beats
+from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
 _MOST_AHEAD_S = 60.0
 _LEAST_DRIFT_S = 0.001
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
+
+Outcome = tuple["MonitorState", tuple[Event, ...]]
+"""What comes of an input: the next state, and events."""
+
+_Work = Generator[Piece, Answer, None]
+"""What asks the front end for its answer to pieces of signal, and goes on with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +147,7 @@ class Monitor:
         """
         return cls(Criterion.of(detector), learning_s=learning_s)
 
-    def step(self, state: MonitorState, given: Input) -> tuple[MonitorState, tuple[Event, ...]]:
+    def step(self, state: MonitorState, given: Input) -> Outcome:
         """Take one input.
 
         Parameters
@@ -154,19 +161,53 @@ class Monitor:
             The same object where the input changed nothing.
         events : tuple of Event
         """
-        step = _Step(self, state)
-        match given:
-            case Chunk():
-                step.take(given)
-            case Tick():
-                step.tick(given)
-            case Action():
-                step.obey(given)
-            case Report():
-                step.report(given)
-            case Refusal():
-                step.refuse(given.now, given.reason)
-        return step.done()
+        (outcome,) = self.step_together([(state, given)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
+        """Take one input each of many patients: what `step` says of each, or the error it raises, for less."""
+        steps = [_Step(self, state) for state, _ in inputs]
+        works = [step.work(given) for step, (_, given) in zip(steps, inputs, strict=True)]
+        failed: dict[int, Exception] = {}
+        asked: dict[int, Piece] = {}
+
+        def go_on(number: int, answer: Answer | Exception | None) -> None:
+            work = works[number]
+            try:
+                if isinstance(answer, Exception):
+                    asked[number] = work.throw(answer)
+                else:
+                    asked[number] = next(work) if answer is None else work.send(answer)
+            except StopIteration:
+                pass
+            except Exception as error:
+                failed[number] = error
+
+        for number in range(len(works)):
+            go_on(number, None)
+        while asked:
+            numbers, pieces = tuple(asked), tuple(asked.values())
+            asked.clear()
+            for number, answer in zip(numbers, _answers(pieces), strict=True):
+                go_on(number, answer)
+        return [failed.get(number) or step.done() for number, step in enumerate(steps)]
+
+
+def _answers(pieces: Sequence[Piece]) -> Sequence[Answer | Exception]:
+    """Of the front end; what it cannot bear of one patient concerns no other."""
+    try:
+        return sense_together(pieces)
+    except Exception:
+        return [_answer(piece) for piece in pieces]
+
+
+def _answer(piece: Piece) -> Answer | Exception:
+    try:
+        return sense(piece)
+    except Exception as error:
+        return error
 
 
 class _Step:
@@ -177,7 +218,7 @@ class _Step:
         self.state = state
         self.events: list[Event] = []
 
-    def done(self) -> tuple[MonitorState, tuple[Event, ...]]:
+    def done(self) -> Outcome:
         """What has come of the step."""
         if not self.events:
             return self.state, ()
@@ -185,7 +226,21 @@ class _Step:
 
     # Inputs
 
-    def take(self, chunk: Chunk) -> None:
+    def work(self, given: Input) -> _Work:
+        """Take an input."""
+        match given:
+            case Chunk():
+                yield from self.take(given)
+            case Tick():
+                yield from self.tick(given)
+            case Action():
+                self.obey(given)
+            case Report():
+                self.report(given)
+            case Refusal():
+                self.refuse(given.now, given.reason)
+
+    def take(self, chunk: Chunk) -> _Work:
         """Samples have come."""
         try:
             samples = checked(chunk)
@@ -206,11 +261,11 @@ class _Step:
             if ahead_s > _LEAST_DRIFT_S:
                 self.state = replace(self.state, epoch=chunk.received - end_s)
             if hole_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
-                self._process(give_up_waiting(signal.segment))
+                yield from self._process(give_up_waiting(signal.segment))
                 missing_s = hole_s(signal.segment, chunk.position)
                 self._begin(chunk, signal.segment.second(chunk.position), "gap", f"{missing_s:.0f} s are missing.")
         else:
-            self._begin_anew(chunk, length_s)
+            yield from self._begin_anew(chunk, length_s)
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
         arrived = arrive(signal.segment, chunk.position, samples)
@@ -218,9 +273,9 @@ class _Step:
             late_s = arrived.late / chunk.sampling_rate_hz
             text = f"{late_s:.2f} s came late or twice and were not taken."
             self._notice(signal.segment.second(chunk.position + arrived.late), "late", text)
-        self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
+        yield from self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
 
-    def tick(self, tick: Tick) -> None:
+    def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
         now = tick.now
         self._begin_time(now)
@@ -229,7 +284,7 @@ class _Step:
         now_s = self._second(now)
         signal = self.state.signal
         if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
-            self._process(give_up_waiting(signal.segment))
+            yield from self._process(give_up_waiting(signal.segment))
         reading = no_data(now, self.state.received)
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
@@ -297,7 +352,7 @@ class _Step:
 
     # Segments
 
-    def _begin_anew(self, chunk: Chunk, length_s: float) -> None:
+    def _begin_anew(self, chunk: Chunk, length_s: float) -> _Work:
         """A stream begins, or its rate, its leads or its count have changed."""
         before = self.state.signal
         if self.state.epoch is None:
@@ -308,7 +363,7 @@ class _Step:
         if before is None:
             self._begin(chunk, origin_s, "", "")
             return
-        self._process(give_up_waiting(before.segment))
+        yield from self._process(give_up_waiting(before.segment))
         origin_s = max(origin_s, before.segment.second(before.segment.wanted))
         old = before.segment
         if chunk.leads != old.leads:
@@ -352,7 +407,7 @@ class _Step:
         assert self.state.signal is not None
         return self.state.signal
 
-    def _process(self, arrived: Arrived, received: float = -inf) -> None:
+    def _process(self, arrived: Arrived, received: float = -inf) -> _Work:
         segment, signal = arrived.segment, self._signal
         first = segment.pieces - len(arrived.pieces)
         signal = Signal(segment, signal.origin, signal.detection, signal.recent, signal.words)
@@ -360,29 +415,30 @@ class _Step:
         if arrived.gap_s:
             self._notice(segment.second(segment.wanted), "gap", f"{arrived.gap_s:.2f} s are missing.")
         for number, piece in enumerate(arrived.pieces, start=first + 1):
-            self._piece(piece, segment.piece_begins(number))
+            yield from self._piece(piece, segment.piece_begins(number))
 
-    def _piece(self, piece: NDArray[np.float32], end: int) -> None:
+    def _piece(self, piece: NDArray[np.float32], end: int) -> _Work:
         before, said = self.state, len(self.events)
         try:
-            self._analyse(piece, end)
+            yield from self._analyse(piece, end)
         except Exception as error:  # a fault of the software must be told, and must not end the watching
             self.state = before
             del self.events[said:]
             self._fail(end, error)
 
-    def _analyse(self, piece: NDArray[np.float32], end: int) -> None:
+    def _analyse(self, piece: NDArray[np.float32], end: int) -> _Work:
         state, signal = self.state, self._signal
         segment, monitor = signal.segment, self.monitor
         at_s = segment.second(end)
+        frontend, sensed = yield next_piece(signal.detection, piece, segment.rate_hz)
         detection, detected = detect_step(
-            signal.detection, piece, segment.rate_hz, segment.leads, monitor.criterion, monitor.learning_s
+            signal.detection, frontend, sensed, segment.leads, monitor.criterion, monitor.learning_s
         )
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         technical, technically = technical_step(state.technical, findings)
-        self._quality(at_s, signal, detected, detection.quality.seconds)
+        self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         recent = signal.recent
         if len(detected.beats):

@@ -1,12 +1,14 @@
-"""One input of one patient into the monitor, whatever it does to it."""
+"""Inputs of patients into the monitor, whatever they do to it."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Refusal, Refused, Report
 from ectopy.monitor.findings import Reading
+from ectopy.monitor.monitor import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -42,21 +44,45 @@ class Folded:
 
 
 def fold(monitor: Monitor, patient: str, state: MonitorState, given: Input, now: float) -> Folded:
-    """Take an input; of a refused chunk the refusal is kept, and not the samples.
+    """Take an input; see `fold_together`."""
+    (folded,) = fold_together(monitor, [(patient, state, given)], now)
+    if isinstance(folded, Exception):
+        raise folded
+    return folded
 
-    An input that the monitor cannot bear is refused too, and the alarm ``detector failed`` raised.
+
+def fold_together(
+    monitor: Monitor, inputs: Sequence[tuple[str, MonitorState, Input]], now: float
+) -> list[Folded | Exception]:
+    """Take one input each of many patients; of a refused chunk the refusal is kept, and not the samples.
+
+    An input that the monitor cannot bear is refused too, and the alarm ``detector failed`` raised. Where not even that
+    goes, there is the error instead.
     """
-    try:
-        after, events = monitor.step(state, given)
-    except Exception as error:
-        _log.exception("an input of patient '%s' could not be taken", patient)
-        text = f"An input could not be taken: {type(error).__name__}."
-        stands = (Refusal(now, text), Report(now, Reading("detector failed", True, text)))
-        between, refused = monitor.step(state, stands[0])
-        after, raised = monitor.step(between, stands[1])
-        return Folded(after, stands, refused + raised, failed=True)
+    outcomes = monitor.step_together([(state, given) for _, state, given in inputs])
+    return [_folded(monitor, *each, outcome, now) for each, outcome in zip(inputs, outcomes, strict=True)]
+
+
+def _folded(
+    monitor: Monitor, patient: str, state: MonitorState, given: Input, outcome: Outcome | Exception, now: float
+) -> Folded | Exception:
+    if isinstance(outcome, Exception):
+        _log.error("an input of patient '%s' could not be taken", patient, exc_info=outcome)
+        try:
+            return _failed(monitor, state, outcome, now)
+        except Exception as error:
+            return error
+    after, events = outcome
     if after is state:
         return Folded(state, (), ())
     if isinstance(given, Chunk) and events and isinstance(events[0], Refused):
         return Folded(after, (Refusal(given.received, events[0].reason),), events)
     return Folded(after, (given,), events)
+
+
+def _failed(monitor: Monitor, state: MonitorState, error: Exception, now: float) -> Folded:
+    text = f"An input could not be taken: {type(error).__name__}."
+    stands = (Refusal(now, text), Report(now, Reading("detector failed", True, text)))
+    between, refused = monitor.step(state, stands[0])
+    after, raised = monitor.step(between, stands[1])
+    return Folded(after, stands, refused + raised, failed=True)

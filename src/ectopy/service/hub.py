@@ -11,7 +11,7 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,7 @@ from ectopy.monitor import AlarmChanged, Chunk, Input, Limits, Monitor, MonitorS
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
-from ectopy.service.folding import Folded, fold
+from ectopy.service.folding import Folded, fold, fold_together
 from ectopy.service.keeping import Keeper, Listener, Receipt, Turn
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
@@ -307,14 +307,13 @@ class Hub:
         self._come.clear()
         with self._door:
             queue, self._queue, self._queued = self._queue, [], 0
-        by_bed: dict[str, list[_Waiting]] = {}
+        inputs: dict[str, list[_Waiting]] = {}
         for bed, waiting in queue:
-            by_bed.setdefault(bed.patient, []).append(waiting)
+            inputs.setdefault(bed.patient, []).append(waiting)
         with self._lock:
             self._keeper.look(now)
             turn = Turn(now)
-            for patient, inputs in by_bed.items():
-                self._step(turn, self._beds[patient], inputs)
+            self._step(turn, inputs)
             if abs(now - self._ticked) >= _TICK_S:
                 self._tick(turn)
             if turn.steps or turn.answers:
@@ -340,10 +339,12 @@ class Hub:
         # Who had to send again after a start gets the time for it.
         awake = abs(now - self._began) >= NO_DATA_S
         nobody = self._unreached | unreached(self._keeper.memory, now, UNREACHED_S)
-        for bed in tuple(self._beds.values()):
-            inputs: list[Input] = [Tick(now, expected=awake and bed.patient != self._station)]
-            inputs += [Report(now, reading) for reading in self._troubles(bed, nobody.get(bed.patient))]
-            self._step(turn, bed, [_Waiting(given) for given in inputs])
+        inputs: dict[str, list[_Waiting]] = {}
+        for patient, bed in self._beds.items():
+            given: list[Input] = [Tick(now, expected=awake and patient != self._station)]
+            given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
+            inputs[patient] = [_Waiting(one) for one in given]
+        self._step(turn, inputs)
 
     def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
         """What the hub has to say of a patient, or of itself: what begins, and what is over."""
@@ -363,19 +364,38 @@ class Hub:
             elif reading is None and course is not None:
                 yield Reading(code, False)
 
-    def _step(self, turn: Turn, bed: _Bed, waiting: Sequence[_Waiting]) -> None:
-        """Take inputs of one patient; whatever happens there concerns no other."""
+    def _step(self, turn: Turn, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
+        """Take inputs of patients, the first of all together, then the next; what happens to one concerns no other."""
+        folded: dict[str, list[Folded]] = {patient: [] for patient in inputs}
+        failed: dict[str, Exception] = {}
+        for number in range(max(map(len, inputs.values()), default=0)):
+            rows = [
+                (patient, folded[patient][-1].state if number else self._beds[patient].state, waiting[number].given)
+                for patient, waiting in inputs.items()
+                if number < len(waiting) and patient not in failed
+            ]
+            for (patient, _, _), came in zip(rows, fold_together(self._monitor, rows, turn.at), strict=True):
+                if isinstance(came, Exception):
+                    failed[patient] = came
+                else:
+                    folded[patient].append(came)
+        for patient, waiting in inputs.items():
+            self._settle(turn, self._beds[patient], waiting, folded[patient], failed.get(patient))
+
+    def _settle(
+        self, turn: Turn, bed: _Bed, waiting: Sequence[_Waiting], folded: Sequence[Folded], failed: Exception | None
+    ) -> None:
+        """Go on from what came of the inputs of one patient, to be stored and answered."""
         try:
-            folded = [fold(self._monitor, bed.patient, bed.state, waiting[0].given, turn.at)]
-            for one in waiting[1:]:
-                folded.append(fold(self._monitor, bed.patient, folded[-1].state, one.given, turn.at))
+            if failed is not None:
+                raise failed
             orders = tuple(one.order for one in waiting if one.order is not None)
             step = self._stepped(bed, folded, orders, turn.at)
         except Exception as error:
             _log.exception("patient '%s' cannot be watched", bed.patient)
             self._faults[bed.patient] = f"{type(error).__name__}: {error}"
-            failed = StorageError(f"the monitor of {bed.patient!r} has failed; send again later.")
-            self._keeper.refuse([one.receipt for one in waiting if one.receipt is not None], failed)
+            refusal = StorageError(f"the monitor of {bed.patient!r} has failed; send again later.")
+            self._keeper.refuse([one.receipt for one in waiting if one.receipt is not None], refusal)
             return
         self._faults.pop(bed.patient, None)
         bed.state = folded[-1].state

@@ -181,7 +181,6 @@ class FilterState:
     baseline: NDArray[np.float64]
     missing: NDArray[np.bool_]
     given: int = 0
-    length: int = 0
 
 
 def filter_step(
@@ -204,7 +203,7 @@ def filter_step(
     filtered : Filtered
         What is now certain: about a second behind, half the length of the baseline's window.
     """
-    samples = np.asarray(chunk, np.float64)
+    samples = np.ascontiguousarray(chunk, np.float64)
     valid = np.isfinite(samples)
     held, last, offset, gap = _hold(samples, valid, state)
     lowpass, low = fir_step(plan.lowpass, state.lowpass, held)
@@ -213,29 +212,27 @@ def filter_step(
     smooth, slow = fir_step(plan.smooth, state.smooth, slow)
     widen, baseline = fir_step(plan.widen, state.widen, slow)
     kept, early, filtered = _give(plan, state, low, baseline, gone)
-    length = state.length + samples.shape[1]
-    state = FilterState(last, offset, gap, lowpass, spread, thin, smooth, widen, *kept, length)
+    state = FilterState(last, offset, gap, lowpass, spread, thin, smooth, widen, *kept)
     return state, early, filtered
 
 
 def filter_end(plan: Filter, state: FilterState) -> tuple[Filtered, Filtered]:
     """What is left when the signal ends, as of `filter_step`; its last value is held for the filters."""
     leads = len(state.last)
-    _, low = fir_end(plan.lowpass, state.lowpass, state.length, state.last - state.offset)
-    _, gone = fir_end(plan.spread, state.spread, state.length, np.zeros((leads, 1)))
-    fast = state.lowpass.done + low.shape[1]
-    edge = low[:, -1:] if low.shape[1] else np.zeros((leads, 1))
-    thin, begun = fir_step(plan.thin, state.thin, low)
-    _, rest = fir_end(plan.thin, thin, fast, edge)
-    slow = np.concatenate([begun, rest], axis=1)
-    points = state.thin.done + slow.shape[1]
-    smooth, begun = fir_step(plan.smooth, state.smooth, slow)
-    _, rest = fir_end(plan.smooth, smooth, points, slow[:, -1:] if slow.shape[1] else np.zeros((leads, 1)))
-    slow = np.concatenate([begun, rest], axis=1)
-    widen, begun = fir_step(plan.widen, state.widen, slow)
-    _, rest = fir_end(plan.widen, widen, points, slow[:, -1:] if slow.shape[1] else np.zeros((leads, 1)))
-    _, early, filtered = _give(plan, state, low, np.concatenate([begun, rest], axis=1), gone > 0)
+    low = fir_end(plan.lowpass, state.lowpass, state.last - state.offset)
+    gone = fir_end(plan.spread, state.spread, np.zeros((leads, 1)))
+    slow = _ended(plan.thin, state.thin, low)
+    slow = _ended(plan.smooth, state.smooth, slow)
+    baseline = _ended(plan.widen, state.widen, slow)
+    _, early, filtered = _give(plan, state, low, baseline, gone > 0)
     return early, filtered
+
+
+def _ended(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filter the last samples, and hold the last one."""
+    state, begun = fir_step(fir, state, chunk)
+    edge = chunk[:, -1:] if chunk.shape[1] else np.zeros((len(chunk), 1))
+    return np.concatenate([begun, fir_end(fir, state, edge)], axis=1)
 
 
 def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None = None) -> Filtered:

@@ -53,20 +53,17 @@ class Fir:
 
 @dataclass(frozen=True, slots=True)
 class FirState:
-    """What a filter remembers between chunks.
+    """What a filter remembers between chunks; where in the signal they lie does not matter.
 
     Attributes
     ----------
     recent : ndarray of float64, shape (leads, k)
-        Input still needed; of bool for `missing_step`.
-    start : int
-        Position of the first of them in the whole input.
+        Input still needed; of bool for `missing_step`. Its first sample coincides with an output sample.
     done : int
-        Output samples given so far.
+        Output samples given from that one on.
     """
 
     recent: NDArray[Any]
-    start: int = 0
     done: int = 0
 
     @classmethod
@@ -138,13 +135,14 @@ def _filtered(fir: Fir, samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _advanced(fir: Fir, state: FirState, samples: NDArray[Any]) -> tuple[FirState, slice]:
     """The state after these samples, and which of those that `_filtered` makes of them are the next output."""
-    end = state.start + samples.shape[1]
+    end = samples.shape[1]
     known = max(state.done, (end * fir.up - 1) // fir.down - fir.delay + 1)
-    first = state.start * fir.up // fir.down - (0 if fir.up == fir.down == 1 else fir.delay)
+    delay = 0 if fir.up == fir.down == 1 else fir.delay
     oldest = min((known * fir.down - len(fir.taps) // 2) // fir.up, end)
     # The kept input begins where input and output samples coincide, so that the phase of `up` and `down` is kept too.
-    start = max(state.start, oldest // fir.down * fir.down)
-    return FirState(samples[:, start - state.start :], start, known), slice(state.done - first, known - first)
+    start = max(0, oldest // fir.down * fir.down)
+    rest = FirState(samples[:, start:], known - start // fir.down * fir.up)
+    return rest, slice(state.done + delay, known + delay)
 
 
 def fir_apply(fir: Fir, signal: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,12 +159,12 @@ def fir_apply(fir: Fir, signal: NDArray[np.float64]) -> NDArray[np.float64]:
         What `fir_step` and `fir_end` give, but for rounding.
     """
     state, output = fir_step(fir, FirState.fresh(len(signal)), signal)
-    _, rest = fir_end(fir, state, signal.shape[1], signal[:, -1:])
+    rest = fir_end(fir, state, signal[:, -1:])
     return np.concatenate([output, rest], axis=1)
 
 
-def fir_end(fir: Fir, state: FirState, length: int, last: NDArray[np.float64]) -> tuple[FirState, NDArray[np.float64]]:
-    """The output samples that are left when an input of `length` samples ends, its last value held."""
-    state, output = fir_step(fir, state, np.repeat(last, fir.reach + fir.down, axis=1))
-    wanted = -(-length * fir.up // fir.down) - (state.done - output.shape[1])
-    return state, output[:, : max(wanted, 0)]
+def fir_end(fir: Fir, state: FirState, last: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The output samples that are left when the input ends, its last value held."""
+    wanted = -(-state.recent.shape[1] * fir.up // fir.down) - state.done
+    _, output = fir_step(fir, state, np.repeat(last, fir.reach + fir.down, axis=1))
+    return output[:, : max(wanted, 0)]

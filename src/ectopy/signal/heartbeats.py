@@ -101,7 +101,9 @@ class LeadsState:
     given : int
         Samples of `waiting` that are evidence already.
     blocks : int
-        Seconds completed.
+        Seconds completed, counted up to three.
+    settled : bool
+        Whether something is known of every lead, as it is from then on.
     """
 
     waiting: NDArray[np.float64]
@@ -112,6 +114,7 @@ class LeadsState:
     recent: NDArray[np.float64]
     given: int = 0
     blocks: int = 0
+    settled: bool = False
 
     @classmethod
     def fresh(cls, leads: int) -> LeadsState:
@@ -150,69 +153,91 @@ class PeaksState:
 
 
 @dataclass(frozen=True, slots=True)
-class HeartbeatState:
-    """What the detector remembers between chunks of filtered signal.
+class EvidenceState:
+    """What is remembered on the way from filtered signal to evidence.
 
     Attributes
     ----------
     band, energy, missing : FirState
         Of the filters.
     leads : LeadsState
-    peaks : PeaksState
-    length : int
-        Filtered samples taken.
     """
 
     band: FirState
     energy: FirState
     missing: FirState
     leads: LeadsState
-    peaks: PeaksState
-    length: int = 0
 
     @classmethod
-    def fresh(cls, leads: int) -> HeartbeatState:
+    def fresh(cls, leads: int) -> EvidenceState:
         """Before the first sample of so many leads."""
         fresh = FirState.fresh(leads)
-        return cls(fresh, fresh, FirState.fresh_missing(leads), LeadsState.fresh(leads), PeaksState.fresh())
+        return cls(fresh, fresh, FirState.fresh_missing(leads), LeadsState.fresh(leads))
 
 
-def known_to(state: HeartbeatState) -> float:
-    """Up to where all heartbeats are told, in samples at `EVIDENCE_RATE_HZ`, but for one that is found late."""
-    return state.peaks.start + _APART - 0.5 - _REFRACTORY
+def evidence_step(
+    state: EvidenceState, filtered: Filtered, patients: int = 1
+) -> tuple[EvidenceState, NDArray[np.float64]]:
+    """Measure how much speaks for a QRS complex, in the next stretch of filtered signal.
 
-
-def heartbeats_step(state: HeartbeatState, filtered: Filtered) -> tuple[HeartbeatState, NDArray[np.float64]]:
-    """Find heartbeats in the next stretch of filtered signal; the same for any cutting into stretches.
+    Parameters
+    ----------
+    state : EvidenceState
+    filtered : Filtered
+        The leads of the first patient, then those of the next, each with as many.
+    patients : int
 
     Returns
     -------
-    state : HeartbeatState
-    positions : ndarray of float64, shape (n,)
-        In samples at `EVIDENCE_RATE_HZ`, in order. A beat is told when nothing can change it any more: usually half a
-        second after it, later where it was at first passed over.
+    state : EvidenceState
+    evidence : ndarray of float64, shape (patients, k)
+        At `EVIDENCE_RATE_HZ`; 1 = a usual QRS complex.
     """
     band, qrs = fir_step(_QRS_BAND, state.band, filtered.signal)
     energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
     missing, gone = missing_step(_MISSING, state.missing, filtered.missing)
-    leads, evidence = _weigh(state.leads, power, gone, last=False)
-    peaks, positions = _decide(state.peaks, evidence, last=False)
-    return HeartbeatState(band, energy, missing, leads, peaks, state.length + filtered.signal.shape[1]), positions
+    leads, evidence = _weigh(state.leads, power, gone, patients, last=False)
+    return EvidenceState(band, energy, missing, leads), evidence
 
 
-def heartbeats_end(state: HeartbeatState) -> NDArray[np.float64]:
-    """The heartbeats that are left when the signal ends."""
+def evidence_end(state: EvidenceState) -> NDArray[np.float64]:
+    """The evidence that is left when the signal of one patient ends, shape (k,)."""
     edge = np.zeros((len(state.band.recent), 1))
-    held = state.band.recent[:, -1:] if state.length else edge
-    band, qrs = fir_end(_QRS_BAND, state.band, state.length, held)
+    qrs = fir_end(_QRS_BAND, state.band, state.band.recent[:, -1:] if state.band.recent.shape[1] else edge)
     energy, begun = fir_step(_ENERGY, state.energy, qrs * qrs)
-    _, rest = fir_end(_ENERGY, energy, band.done, edge)
-    _, gone = fir_end(_MISSING, state.missing, state.length, edge)
-    power = np.concatenate([begun, rest], axis=1)
-    power = power[:, : -(-state.length // 2) - state.energy.done]
-    _, evidence = _weigh(state.leads, power, gone > 0, last=True)
-    _, positions = _decide(state.peaks, evidence, last=True)
-    return positions
+    power = np.concatenate([begun, fir_end(_ENERGY, energy, edge)], axis=1)
+    gone = fir_end(_MISSING, state.missing, edge)
+    _, evidence = _weigh(state.leads, power, gone > 0, 1, last=True)
+    rest: NDArray[np.float64] = evidence[0]
+    return rest
+
+
+def known_to(state: PeaksState) -> float:
+    """Up to where all heartbeats are told, in samples at `EVIDENCE_RATE_HZ`, but for one that is found late."""
+    return state.start + _APART - 0.5 - _REFRACTORY
+
+
+def peaks_step(state: PeaksState, evidence: NDArray[np.float64]) -> tuple[PeaksState, NDArray[np.float64]]:
+    """Find heartbeats in the next stretch of evidence; the same for any cutting into stretches.
+
+    Parameters
+    ----------
+    state : PeaksState
+    evidence : ndarray of float64, shape (k,)
+
+    Returns
+    -------
+    state : PeaksState
+    positions : ndarray of float64, shape (n,)
+        In samples at `EVIDENCE_RATE_HZ`, in order. A beat is told when nothing can change it any more: usually half a
+        second after it, later where it was at first passed over.
+    """
+    return _decide(state, evidence, last=False)
+
+
+def peaks_end(state: PeaksState, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The heartbeats that are left when the evidence ends, with its last stretch."""
+    return _decide(state, evidence, last=True)[1]
 
 
 def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
@@ -223,29 +248,33 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
     ndarray of float64, shape (n,)
         Seconds from the start of the signal, in order, at least 0.24 s apart.
     """
-    state, parts = HeartbeatState.fresh(len(filtered.signal)), []
+    state, peaks, parts = EvidenceState.fresh(len(filtered.signal)), PeaksState.fresh(), []
     for start in range(0, filtered.signal.shape[1], _STEP):
-        state, positions = heartbeats_step(state, filtered[start : start + _STEP])
+        state, evidence = evidence_step(state, filtered[start : start + _STEP])
+        peaks, positions = peaks_step(peaks, evidence[0])
         parts.append(positions)
-    return np.concatenate([*parts, heartbeats_end(state)]) / (filtered.rate_hz / 2)
+    return np.concatenate([*parts, peaks_end(peaks, evidence_end(state))]) / (filtered.rate_hz / 2)
 
 
 def _weigh(
-    state: LeadsState, power: NDArray[np.float64], gone: NDArray[np.bool_], *, last: bool
+    state: LeadsState, power: NDArray[np.float64], gone: NDArray[np.bool_], patients: int, *, last: bool
 ) -> tuple[LeadsState, NDArray[np.float64]]:
-    """From the energy of each lead to evidence, as far as it is certain."""
+    """From the energy of each lead to evidence for each patient, as far as it is certain."""
     energy = np.concatenate([state.waiting, np.sqrt(np.maximum(power, 0.0))], axis=1)
     absent = np.concatenate([state.absent, gone], axis=1)
     ready = min(energy.shape[1], absent.shape[1])
     begun = -(-ready // _BLOCK)
     complete = begun if last else ready // _BLOCK
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
-        return replace(state, waiting=energy, absent=absent), np.empty(0)
+        return replace(state, waiting=energy, absent=absent), np.empty((patients, 0))
+    given = state.given
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
     own, levels, heights, usual = _remember(state, energies[:, :complete], absences[:, :complete])
     done = complete * _BLOCK
-    measures, unknown = usual, np.isnan(usual[0])
-    if unknown.any():
+    measures, settled = usual, state.settled
+    if not settled:
+        unknown = np.isnan(usual[0])
+        settled = not unknown[:, -1].any()
         by_itself = unknown.all(axis=0)
         if by_itself[complete]:
             ready = min(ready, done)
@@ -254,7 +283,7 @@ def _weigh(
         absences |= (unknown & ~by_itself)[:, :begun, None]
     recent = np.concatenate([state.recent, energies.reshape(len(energies), -1)], axis=1)
     silent = _silent(recent).reshape(energies.shape)
-    evidence = _evidence(energies, absences, silent, measures[..., :begun]).reshape(-1)[state.given : ready]
+    evidence = _evidence(energies, absences, silent, measures[..., :begun], patients)
     state = LeadsState(
         waiting=energy[:, done:],
         absent=absent[:, done:],
@@ -263,9 +292,10 @@ def _weigh(
         heights=heights,
         recent=recent[:, done : done + _BLOCK],
         given=max(ready - done, 0),
-        blocks=state.blocks + complete,
+        blocks=min(state.blocks + complete, _FIRST_BLOCKS),
+        settled=settled,
     )
-    return state, evidence
+    return state, evidence[:, given:ready]
 
 
 def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
@@ -346,14 +376,17 @@ def _evidence(
     absences: NDArray[np.bool_],
     silent: NDArray[np.bool_],
     usual: NDArray[np.float64],
+    patients: int,
 ) -> NDArray[np.float64]:
-    """Mean over the leads of the energy, 1 = a usual QRS complex, each lead weighted by how far they stand out."""
+    """Mean over each patient's leads of the energy, each lead weighted by how far its QRS complexes stand out."""
     heights, backgrounds = usual
     standing_out = heights / np.maximum(backgrounds, _LEAST_BACKGROUND_MV) - 1.0
     clearness = np.maximum(standing_out, _LEAST_CLEARNESS)[..., None]
     weights = np.where(absences, 0.0, np.square(np.where(silent, _LEAST_CLEARNESS, clearness)))
     shares = energies / np.maximum(heights, _LEAST_HEIGHT_MV)[..., None]
-    evidence: NDArray[np.float64] = (shares * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), _LEAST_WEIGHT)
+    of_patients = (patients, len(energies) // patients, energies.shape[1] * energies.shape[2])
+    share = (shares * weights).reshape(of_patients).sum(axis=1)
+    evidence: NDArray[np.float64] = share / np.maximum(weights.reshape(of_patients).sum(axis=1), _LEAST_WEIGHT)
     return evidence
 
 

@@ -193,8 +193,8 @@ class QualityState:
     fast : FirState
         Of the filter for what is fast.
     earlier : Earlier
-    seconds : int
-        Judged.
+    second : int
+        How many are judged; 0 for ever at rates at which every second begins on a sample.
     """
 
     samples: NDArray[np.float64]
@@ -203,7 +203,7 @@ class QualityState:
     power: NDArray[np.float64]
     fast: FirState
     earlier: Earlier
-    seconds: int = 0
+    second: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> QualityState:
@@ -236,17 +236,17 @@ def quality_step(
         Index and word of each second for which all is known: about 1.3 s after its end.
     """
     state = QualityState(
-        np.concatenate([state.samples, chunk], axis=1),
+        np.concatenate([state.samples, np.ascontiguousarray(chunk)], axis=1),
         np.concatenate([state.cleaned, filtered.signal], axis=1),
         np.concatenate([state.missing, filtered.missing], axis=1),
         state.power,
         state.fast,
         state.earlier,
-        state.seconds,
+        state.second,
     )
     count = _complete(state, sampling_rate_hz, filtered.rate_hz)
     if count:
-        fast, quick = _fast(state, filtered.rate_hz)
+        fast, quick = _fast(state)
         state = replace(state, fast=fast, power=np.concatenate([state.power, quick * quick], axis=1))
     return _judge(state, sampling_rate_hz, filtered.rate_hz, count)
 
@@ -254,15 +254,14 @@ def quality_step(
 def quality_end(state: QualityState, sampling_rate_hz: float, filtered: Filtered) -> Judged:
     """Judge the seconds that are left when the signal ends; `filtered` is what the filters gave at its end."""
     leads = len(state.samples)
-    taken = _start(state.seconds, sampling_rate_hz) + state.samples.shape[1]
+    taken = _start(state.second, sampling_rate_hz) + state.samples.shape[1]
     count = 0
-    while _start(state.seconds + count, sampling_rate_hz) < taken:
+    while _start(state.second + count, sampling_rate_hz) < taken:
         count += 1
     state = replace(state, cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1))
-    fast, quick = _fast(state, filtered.rate_hz)
-    length = fast.start + fast.recent.shape[1]
-    edge = np.asarray(fast.recent[:, -1:], np.float64) if length else np.zeros((leads, 1))
-    _, rest = fir_end(_FAST, fast, length, edge)
+    fast, quick = _fast(state)
+    edge = fast.recent[:, -1:] if fast.recent.shape[1] else np.zeros((leads, 1))
+    rest = fir_end(_FAST, fast, edge)
     # The last second is filled up with nothing.
     nothing = np.zeros((leads, 2 * _SAMPLES))
     state = replace(
@@ -323,22 +322,22 @@ def _start(second: int, rate_hz: float) -> int:
 
 def _complete(state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float) -> int:
     """How many more seconds are complete, as recorded and filtered."""
-    recorded_to = _start(state.seconds, sampling_rate_hz) + state.samples.shape[1]
-    known_to = _start(state.seconds, filtered_rate_hz) + state.cleaned.shape[1] - _FAST.reach
-    second = state.seconds
+    recorded_to = _start(state.second, sampling_rate_hz) + state.samples.shape[1]
+    known_to = _start(state.second, filtered_rate_hz) + state.cleaned.shape[1] - _FAST.reach
+    second = state.second
     while (
         _start(second + 1, sampling_rate_hz) <= recorded_to
         and _start(second + 1, filtered_rate_hz) <= known_to
         and _start(second, filtered_rate_hz) + _SAMPLES <= known_to
     ):
         second += 1
-    return second - state.seconds
+    return second - state.second
 
 
-def _fast(state: QualityState, rate_hz: float) -> tuple[FirState, NDArray[np.float64]]:
+def _fast(state: QualityState) -> tuple[FirState, NDArray[np.float64]]:
     """What is fast in the filtered signal that has come since the last time."""
-    taken = state.fast.start + state.fast.recent.shape[1]
-    return fir_step(_FAST, state.fast, state.cleaned[:, taken - _start(state.seconds, rate_hz) :])
+    taken = state.power.shape[1] + state.fast.recent.shape[1] - state.fast.done
+    return fir_step(_FAST, state.fast, state.cleaned[:, taken:])
 
 
 def _judge(
@@ -347,7 +346,7 @@ def _judge(
     """Judge the next seconds, so many of them."""
     if count == 0:
         return state, (np.empty((len(state.samples), 0)), np.empty((len(state.samples), 0), _WORDS.dtype))
-    seconds = np.arange(state.seconds, state.seconds + count + 1)
+    seconds = np.arange(state.second, state.second + count + 1)
     edges, starts = (np.ceil(seconds * rate).astype(np.int64) for rate in (sampling_rate_hz, filtered_rate_hz))
     edges, starts = edges - edges[0], starts - starts[0]
     found = np.concatenate([_recorded(state, edges), _cleaned(state, starts[:-1])])
@@ -359,7 +358,7 @@ def _judge(
         state.power[:, starts[-1] :],
         state.fast,
         earlier,
-        state.seconds + count,
+        0 if sampling_rate_hz % 1 == filtered_rate_hz % 1 == 0 else state.second + count,
     )
     return state, judged
 
@@ -391,9 +390,10 @@ def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float
     piece.
     """
     places = starts[:, None] + np.arange(_SAMPLES)
-    missing = state.missing[:, places]
-    cleaned = np.where(missing, np.nan, state.cleaned[:, places])
-    power = np.where(missing, np.nan, state.power[:, places]).reshape(len(missing), len(starts), _PIECES, -1)
+    # `take` lays them out in the same way for any number of leads, which decides how sums are rounded.
+    missing = state.missing.take(places, axis=1)
+    cleaned = np.where(missing, np.nan, state.cleaned.take(places, axis=1))
+    power = np.where(missing, np.nan, state.power.take(places, axis=1)).reshape(len(missing), len(starts), _PIECES, -1)
     pieces = power.sum(axis=3).transpose(2, 0, 1) / (_SAMPLES // _PIECES)
     return np.concatenate([[np.fmax.reduce(cleaned, axis=2), -np.fmin.reduce(cleaned, axis=2)], pieces])
 

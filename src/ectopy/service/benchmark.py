@@ -67,6 +67,8 @@ class Cost:
     cpu_share : float
         Processor time of all workers, of what all cores have; a database server of its own is not in it.
     latency_p50_s, latency_p95_s : float
+        From a beat to the moment its verdict is told.
+    stored_p50_s, stored_p95_s : float
         From a beat to the moment its verdict is stored.
     rss_mb : float
         The most memory that the workers have had, together.
@@ -77,6 +79,8 @@ class Cost:
     cpu_share: float
     latency_p50_s: float
     latency_p95_s: float
+    stored_p50_s: float
+    stored_p95_s: float
     rss_mb: float
 
 
@@ -100,7 +104,8 @@ class _Done(NamedTuple):
     elapsed_s: float
     chunks: int
     in_time: int
-    latencies_s: list[float]
+    told_s: list[float]
+    stored_s: list[float]
     rss_mb: float
 
 
@@ -171,16 +176,25 @@ def _measure(patients: int, seconds: float, url: str, signals: Path, learning: b
         for process in processes:
             print(start, file=process.stdin, flush=True)
         done = [_Done(**json.loads(_line(process))) for process in processes]
-    latencies_s = np.concatenate([each.latencies_s for each in done])
-    p50, p95 = np.percentile(latencies_s, [50, 95]).tolist() if len(latencies_s) else (np.nan, np.nan)
+    told = _middle_and_late([each.told_s for each in done])
+    stored = _middle_and_late([each.stored_s for each in done])
     return Cost(
         patients=patients,
         realtime_factor=sum(each.in_time for each in done) / sum(each.chunks for each in done),
         cpu_share=sum(each.cpu_s for each in done) / (max(each.elapsed_s for each in done) * cores),
-        latency_p50_s=p50,
-        latency_p95_s=p95,
+        latency_p50_s=told[0],
+        latency_p95_s=told[1],
+        stored_p50_s=stored[0],
+        stored_p95_s=stored[1],
         rss_mb=sum(each.rss_mb for each in done),
     )
+
+
+def _middle_and_late(latencies_s: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The median and the 95th percentile over all workers."""
+    together = np.concatenate(latencies_s)
+    p50, p95 = np.percentile(together, [50, 95]).tolist() if len(together) else (np.nan, np.nan)
+    return p50, p95
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[str]:
@@ -218,16 +232,25 @@ class _Watch:
     """Stop-watch for chunks and beats."""
 
     begin: dict[str, float] = field(default_factory=dict)
-    latencies_s: list[float] = field(default_factory=list)
+    told_s: list[float] = field(default_factory=list)
+    stored_s: list[float] = field(default_factory=list)
     answered: int = 0
     in_time: int = 0
 
-    def stored(self, steps: Sequence[Stepped], now: float) -> None:
-        for step in steps:
-            begin = self.begin.get(step.patient, now)
-            for event in step.events:
-                if isinstance(event, BeatJudged):
-                    self.latencies_s.append(now - begin - event.position / _RATE_HZ)
+    def watched(self, steps: Sequence[Stepped]) -> None:
+        self.told_s += self._latencies_s(steps)
+
+    def stored(self, steps: Sequence[Stepped]) -> None:
+        self.stored_s += self._latencies_s(steps)
+
+    def _latencies_s(self, steps: Sequence[Stepped]) -> list[float]:
+        now = time.time()
+        return [
+            now - self.begin[step.patient] - event.position / _RATE_HZ
+            for step in steps
+            for event in step.events
+            if isinstance(event, BeatJudged)
+        ]
 
     def receipt(self, due: float, receipt: Future[Receipt]) -> None:
         self.answered += 1
@@ -235,24 +258,14 @@ class _Watch:
             self.in_time += 1
 
 
-class _MeasuredStore(Store):
-    """A store that says when it has stored what."""
-
-    watch: _Watch
-
-    def write(self, steps: Sequence[Stepped]) -> None:
-        """Store, and look at the clock."""
-        super().write(steps)
-        self.watch.stored(steps, time.time())
-
-
 def _work(job: _Job) -> _Done:
     senders = _senders(job)
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     share()
-    with _MeasuredStore.open(job.store) as store:
-        store.watch = watch = _Watch()
-        hub = Hub(store, monitor, station=f"benchmark {job.worker}", patients=())
+    watch = _Watch()
+    with Store.open(job.store) as store:
+        station = f"benchmark {job.worker}"
+        hub = Hub(store, monitor, station=station, patients=(), watched=watch.watched, stored=watch.stored)
         for sender in senders:
             hub.admit(sender.name)
         if not job.learning:
@@ -276,7 +289,7 @@ def _work(job: _Job) -> _Done:
         elapsed_s, cpu_s = time.time() - began, time.process_time() - cpu_s
         stop.set()
         worker.join()
-    return _Done(cpu_s, elapsed_s, sent, watch.in_time, watch.latencies_s, peak_rss_mb())
+    return _Done(cpu_s, elapsed_s, sent, watch.in_time, watch.told_s, watch.stored_s, peak_rss_mb())
 
 
 def _senders(job: _Job) -> list[_Sender]:

@@ -21,7 +21,7 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.folding import Folded, fold, fold_together
-from ectopy.service.keeping import Keeper, Listener, Receipt, Turn
+from ectopy.service.keeping import Keeper, Listener, Receipt, Turn, tell
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
 from ectopy.service.storage import Restored, Stepped, Store
@@ -84,7 +84,9 @@ class Hub:
         Whom to go on with; None = everybody in the store.
     room_bytes : int
         How much may wait to be taken; and how much, once taken, to be stored.
-    listener : callable
+    watched : callable
+        Hears of steps as soon as they are made, whether or not the store takes them.
+    stored : callable
         Hears of steps once they are stored.
 
     Raises
@@ -106,11 +108,13 @@ class Hub:
         station: str = STATION,
         patients: Iterable[str] | None = None,
         room_bytes: int = 2**28,
-        listener: Listener = lambda steps: None,
+        watched: Listener = lambda steps: None,
+        stored: Listener = lambda steps: None,
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
         self._station, self._room = station, room_bytes
-        self._keeper = Keeper(store, room_bytes, self._wake, listener)
+        self._watched = watched
+        self._keeper = Keeper(store, room_bytes, self._wake, stored)
         outboxes = (store.outbox, self._keeper.memory)
         self._couriers = [Courier(outbox, targets, clock) for outbox in outboxes] if targets else []
         self._lock = threading.Lock()
@@ -383,6 +387,8 @@ class Hub:
                     folded[patient].append(came)
         for patient, waiting in inputs.items():
             self._settle(turn, self._beds[patient], waiting, folded[patient], failed.get(patient))
+        if turn.steps:
+            tell(self._watched, turn.steps)
         if turn.steps or turn.answers:
             self._keeper.take(turn)
             self._taken.set()

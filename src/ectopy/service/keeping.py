@@ -23,7 +23,7 @@ _MOST_TURNS = 16
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Sequence[Stepped]], None]
-"""Hears of steps once they are stored, in the thread that stores them: it must be quick."""
+"""Hears of steps, in the thread that has made or stored them: it must be quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Keeper:
         How much may wait to be stored.
     wake : callable
         Called when there are messages to deliver.
-    listener : callable
+    stored : callable
         Called with the steps that have been stored.
 
     Attributes
@@ -120,8 +120,8 @@ class Keeper:
         Why the store takes nothing; empty while it does.
     """
 
-    def __init__(self, store: Store, room_bytes: int, wake: Callable[[], None], listener: Listener) -> None:
-        self._store, self._room, self._wake, self._listener = store, room_bytes, wake, listener
+    def __init__(self, store: Store, room_bytes: int, wake: Callable[[], None], stored: Listener) -> None:
+        self._store, self._room, self._wake, self._listener = store, room_bytes, wake, stored
         self.memory = MemoryOutbox()
         self.away = ""
         self._error = ""
@@ -239,10 +239,7 @@ class Keeper:
                 self._answers += turn.answers
         for step in steps:
             self._stored += step.deliveries
-        try:
-            self._listener(steps)
-        except Exception:
-            _log.exception("who listens to what is stored has failed")
+        tell(self._listener, steps)
 
     def _write_apart(self, steps: Sequence[Stepped]) -> list[Stepped]:
         """Store the steps of each patient by themselves, for those of one cannot be stored; the others."""
@@ -306,3 +303,11 @@ class Keeper:
                 receipt.set_result(content)
             else:
                 receipt.set_exception(content)
+
+
+def tell(listener: Listener, steps: Sequence[Stepped]) -> None:
+    """Let a listener hear, whatever becomes of it."""
+    try:
+        listener(steps)
+    except Exception:
+        _log.exception("who listens to the monitors has failed")

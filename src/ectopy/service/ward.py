@@ -1,6 +1,7 @@
 """The ward: everybody who is watched, for all who ask about them, and the order of those who may give one.
 
-The hub runs in a thread of its own. What it has stored comes to the event loop, and from there to those who look.
+The hub runs in a thread of its own. What it has watched comes to the event loop, and from there to those who look,
+whether or not the store takes it; events that are read again by number are told once they are stored.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Ward:
     ) -> None:
         self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
         self.feed = Feed()
-        self._hub = Hub(store, monitor, targets, bundle, clock, listener=self._stored)
+        self._hub = Hub(store, monitor, targets, bundle, clock, watched=self._watched, stored=self._stored)
         self._names = {one.patient: one.name for one in store.patients()}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
@@ -218,20 +219,24 @@ class Ward:
             if viewer.wants(patient):
                 viewer.put(text_frame("summary", self.summary(patient)))
 
+    def _watched(self, steps: Sequence[Stepped]) -> None:
+        """By the thread that watches."""
+        self._in_loop(lambda: self._publish(steps))
+
     def _stored(self, steps: Sequence[Stepped]) -> None:
         """By the thread that stores."""
+        if not all(isinstance(event, BeatJudged) for step in steps for event in step.events):
+            self._in_loop(self.feed.tell)
+
+    def _in_loop(self, work: Callable[[], None]) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._publish, steps)
+            loop.call_soon_threadsafe(work)
 
     def _publish(self, steps: Sequence[Stepped]) -> None:
-        told = False
         for step in steps:
-            told = told or not all(isinstance(event, BeatJudged) for event in step.events)
             if self.feed.wanted(step.patient):
                 self._publish_step(step)
-        if told:
-            self.feed.tell()
 
     def _publish_step(self, step: Stepped) -> None:
         for given in step.inputs:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ectopy.monitor import MonitorState
-from ectopy.monitor.alarm import Alarm, State
+from ectopy.monitor.alarm import Alarm, Inactivation, State
 from ectopy.monitor.conditions import AlarmType
 from ectopy.monitor.technical import NO_DATA_S
 
@@ -41,7 +41,7 @@ class Standing:
     origin : float
         Time of stream second 0.
     alarms : tuple of Alarm
-        Those that are active or latched, the most urgent first.
+        Those that are active or latched, as `active_alarms` has them.
     """
 
     word: Word
@@ -64,9 +64,18 @@ def standing(state: MonitorState, now: float) -> Standing:
 
 
 def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
-    """Alarms that are active or latched: by priority, active before latched, the newest first."""
+    """Alarms that are active or latched: first those nobody has answered, by priority, active before latched, newest first.
+
+    One that was acknowledged thus never hides another one that still calls.
+    """
     alarms = [course.alarm for course in state.alarms.courses.values() if course.alarm is not None]
-    return tuple(sorted(alarms, key=lambda alarm: (-alarm.priority, alarm.state is not State.ACTIVE, -alarm.raised_s)))
+    return tuple(sorted(alarms, key=_urgency))
+
+
+def _urgency(alarm: Alarm) -> tuple[bool, int, bool, float]:
+    """Smaller = more urgent."""
+    answered = alarm.inactivation is Inactivation.ACKNOWLEDGED
+    return answered, -alarm.priority, alarm.state is not State.ACTIVE, -alarm.raised_s
 
 
 def _word(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> Word:

@@ -193,6 +193,8 @@ def test_a_form_of_another_site_cannot_sign_in(service: Service):
     with service.stranger() as stranger:
         other = {"Origin": "https://elsewhere.example", "Content-Type": "application/json"}
         assert stranger.post("/api/session", content=content, headers=other).status_code == 403
+        nonsense = {"Content-Type": "application/json", "Origin": "http://["}
+        assert stranger.post("/api/session", content=content, headers=nonsense).status_code == 403
         form = {"Content-Type": "text/plain"}
         assert stranger.post("/api/session", content=content, headers=form).status_code == 422
 
@@ -200,7 +202,7 @@ def test_a_form_of_another_site_cannot_sign_in(service: Service):
 def test_a_socket_with_a_cookie_is_for_pages_of_this_service(service: Service, browser: tuple[httpx.Client, str]):
     client, _ = browser
     cookie = f"{COOKIE}={client.cookies[COOKIE]}"
-    for origin in (None, "https://elsewhere.example", "null"):
+    for origin in (None, "https://elsewhere.example", "null", "http://["):
         with pytest.raises(InvalidStatus) as refused:
             _with_cookie(service, cookie, origin)
         assert refused.value.response.status_code == 403

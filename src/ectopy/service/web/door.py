@@ -118,8 +118,16 @@ def _check_origin(connection: HTTPConnection, needed: bool) -> None:
     origin = connection.headers.get("origin")
     if origin is None and not needed:
         return
-    if origin is None or urlsplit(origin).netloc != connection.headers.get("host"):
+    if origin is None or _place(origin) != connection.headers.get("host"):
         raise DeniedError(403, "a page of another site cannot do this.")
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None where it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A key: `ectopy_` and 43 characters.")

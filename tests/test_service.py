@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import struct
 import threading
 import time
@@ -452,6 +453,18 @@ def test_health_is_open_and_says_whether_all_is_well(service: Service):
         assert stranger.get("/health/ready").json() == {"ready": True, "checks": {"store": True, "hub": True}}
 
 
+def test_readiness_says_that_the_store_is_away_and_that_it_is_back(tmp_path: Path):
+    with running(tmp_path) as service, service.stranger() as stranger:
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE events RENAME TO away")
+        bad = stranger.get("/health/ready")
+        assert (bad.status_code, bad.json()["checks"]["store"]) == (503, False)
+        assert stranger.get("/health").status_code == 200
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE away RENAME TO events")
+        assert stranger.get("/health/ready").status_code == 200
+
+
 def test_figures_name_no_patient(client: httpx.Client, patient: str):
     text = client.get("/metrics").text
     assert 'ectopy_patients{state="' in text
@@ -459,6 +472,17 @@ def test_figures_name_no_patient(client: httpx.Client, patient: str):
     assert "/api/patients/{patient}" in text
     assert patient not in text
     assert "Anna" not in text
+
+
+def test_strangers_make_no_figures_of_their_own(client: httpx.Client, service: Service):
+    with service.stranger() as stranger:
+        for number in range(3):
+            assert stranger.request(f"MADE{number}", "/api/patients").status_code == 401
+            assert stranger.get(f"/made/{number}").status_code == 404
+    text = client.get("/metrics").text
+    assert 'method="other"' in text
+    assert "MADE" not in text
+    assert "/made" not in text
 
 
 def test_about_says_what_ectopy_is_not(client: httpx.Client):

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ectopy.service.access import Caller
 from ectopy.service.web.door import CALLER
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 _log = logging.getLogger("ectopy.requests")
 
 
@@ -24,22 +26,25 @@ class Record:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, began = 500, time.perf_counter()
+        status, began, answered = 500, time.perf_counter(), None
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], time.perf_counter()
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
         finally:
-            seconds, caller = time.perf_counter() - began, scope.get(CALLER)
+            # Events are answered at once, and go on for hours.
+            seconds, caller = (answered or time.perf_counter()) - began, scope.get(CALLER)
             route = getattr(scope.get("route"), "path", "unknown")
+            # A stranger may call a method anything, and each one would be kept as a series of its own.
+            method = scope["method"] if scope["method"] in _METHODS else "other"
             metrics = scope["app"].state.metrics
-            metrics.requests.labels(scope["method"], route, status).inc()
+            metrics.requests.labels(method, route, status).inc()
             metrics.seconds.observe(seconds)
             key = caller.key if isinstance(caller, Caller) else None
-            facts = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 1)}
+            facts = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
             _log.info("request", extra={**facts, "key": key})

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from fastapi import APIRouter
 from starlette.routing import WebSocketRoute
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from ectopy.service.access import Buckets, Scope, digest
@@ -143,6 +143,34 @@ def test_a_key_that_is_removed_opens_nothing_and_ends_its_sessions(service: Serv
         assert client.delete(f"/api/keys/{number}").status_code == 404
         assert holder.get("/api/patients").status_code == 401
         assert browser.get("/api/patients").status_code == 401
+
+
+def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Service):
+    key, other = service.new_key(Scope.VIEW, Scope.SEND), service.new_key(Scope.SEND)
+    with service.client() as client, service.client(key) as guest:
+        client.post("/api/patients", json={"patient": "guarded"}).raise_for_status()
+        number = client.get("/api/keys").json()[-2]["id"]
+        path = "/api/patients/guarded/stream"
+        with (
+            service.socket("/api/live?patient=guarded", key) as viewer,
+            service.socket(path, key) as device,
+            service.socket(path, other) as another,
+            guest.stream("GET", "/api/events?patient=guarded&kind=refused") as events,
+        ):
+            lines = events.iter_lines()
+            assert next(lines) == ": events"
+            assert json.loads(device.recv(PATIENCE_S)) == {"wanted": None, "stream": ""}
+            client.delete(f"/api/keys/{number}").raise_for_status()
+            device.send(json.dumps(small()))
+            assert json.loads(device.recv(PATIENCE_S)) == {"refused": "the key was removed."}
+            # What happens now the other device makes happen.
+            another.send(json.dumps(small()))
+            another.send(json.dumps(small(25, unit="bar")))
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    viewer.recv(PATIENCE_S)
+            assert [line for line in lines if line] == []
+            assert viewer.close_code == device.close_code == 1008
 
 
 def test_nobody_locks_themselves_out(service: Service):

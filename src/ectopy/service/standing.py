@@ -64,7 +64,7 @@ def standing(state: MonitorState, now: float) -> Standing:
 
 
 def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
-    """Alarms that are active or latched: first those nobody has answered, by priority, active before latched, newest first.
+    """Alarms that are active or latched: unanswered ones first, by priority, active before latched, newest first.
 
     One that was acknowledged thus never hides another one that still calls.
     """

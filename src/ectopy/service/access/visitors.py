@@ -23,6 +23,8 @@ class Caller:
     ----------
     key : int
         Id of the key.
+    made : float
+        When it was made, seconds since 1970; an id may be given again.
     name : str
         Of the key.
     scopes : frozenset of Scope
@@ -31,6 +33,7 @@ class Caller:
     """
 
     key: int
+    made: float
     name: str
     scopes: frozenset[Scope]
     csrf: str | None = None
@@ -52,6 +55,7 @@ class Visitors:
 
     def __init__(self, stored: StoredAccess, clock: Callable[[], float] = time.time) -> None:
         self._stored, self._clock = stored, clock
+        self._removed: set[tuple[int, float]] = set()
 
     def new_key(self, name: str, scopes: frozenset[Scope]) -> tuple[StoredKey, str]:
         """A new key, and its secret, which nobody can tell again."""
@@ -78,7 +82,13 @@ class Visitors:
         DataError
             If there is none of this id.
         """
-        return self._stored.remove_key(number)
+        removed = self._stored.remove_key(number)
+        self._removed.add((removed.id, removed.created))
+        return removed
+
+    def welcome(self, caller: Caller) -> bool:
+        """Whether the key of somebody who was let in is still there; who stays on is asked again and again."""
+        return (caller.key, caller.made) not in self._removed
 
     def by_key(self, secret: str) -> Caller | None:
         """Who shows a key."""
@@ -105,4 +115,4 @@ class Visitors:
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:
-    return Caller(key.id, key.name, frozenset(map(Scope, key.scopes)), csrf)
+    return Caller(key.id, key.created, key.name, frozenset(map(Scope, key.scopes)), csrf)

@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import re
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -166,9 +167,9 @@ def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Se
             # What happens now the other device makes happen.
             another.send(json.dumps(small()))
             another.send(json.dumps(small(25, unit="bar")))
+            assert list(viewer)
             with pytest.raises(ConnectionClosed):
-                while True:
-                    viewer.recv(PATIENCE_S)
+                viewer.recv(PATIENCE_S)
             assert [line for line in lines if line] == []
             assert viewer.close_code == device.close_code == 1008
 
@@ -278,6 +279,20 @@ def test_a_body_that_is_too_large_is_not_read(tmp_path: Path):
             headers={"Content-Type": "application/json"},
         )
         assert unstated.status_code == 413
+
+
+def test_strangers_are_not_told_where_the_store_is(tmp_path: Path):
+    with running(tmp_path) as service, service.client() as client:
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE keys RENAME TO away")
+        answer = client.get("/api/about")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert "sqlite" not in answer.text
+        assert str(tmp_path) not in answer.text
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE away RENAME TO keys")
+        assert client.get("/api/about").status_code == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, identity"])

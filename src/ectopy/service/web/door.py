@@ -5,6 +5,7 @@ All of it happens before a body is read.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from typing import Annotated
@@ -31,6 +32,8 @@ CALLER = "ectopy.caller"
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _BURST_S = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 class Door:
@@ -60,7 +63,9 @@ class Door:
         except DeniedError as error:
             response = error.response()
         except StorageError as error:
-            response = problem(503, str(error), {"Retry-After": "1"})
+            # It says where the store is, and who asks is not known yet.
+            _log.error("a caller cannot be looked up: %s", error)
+            response = problem(503, "the service cannot look up keys now; try again.", {"Retry-After": "1"})
         else:
             await self._app(scope, receive, send)
             return

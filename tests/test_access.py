@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
 import re
 import sqlite3
 import ssl
@@ -122,6 +123,12 @@ def test_keys_are_kept_as_digests(tmp_path: Path):
         for secret in (key, service.key, cookie):
             assert secret.encode() not in stored
             assert digest(secret).encode() in stored
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such permissions")
+def test_the_folder_is_for_nobody_else_on_the_machine(tmp_path: Path):
+    with running(tmp_path / "above" / "home"):
+        assert (tmp_path / "above" / "home").stat().st_mode & 0o077 == 0
 
 
 def test_the_first_key_is_made_once(tmp_path: Path):

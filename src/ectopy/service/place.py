@@ -9,7 +9,6 @@ import platformdirs
 
 from ectopy.files import make_folder
 
-
 _PRIVATE = 0o700
 
 

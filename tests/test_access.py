@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -21,8 +22,10 @@ from starlette.routing import WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from ectopy.service.access import Buckets, Scope, digest
+from ectopy.service.access import Buckets, Scope, Visitors, digest
+from ectopy.service.access.visitors import SESSION_S
 from ectopy.service.logs import log_as_json
+from ectopy.service.storage import Store
 from ectopy.service.web.door import COOKIE
 from server import PATIENCE_S, Service, running, small
 
@@ -203,6 +206,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(service: Service)
     assert answer.status_code == 200
     assert "httponly" in said
     assert "samesite=strict" in said
+    assert "max-age" not in said
     assert service.key not in said
 
 
@@ -213,6 +217,19 @@ def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str])
     assert client.delete("/api/session", headers={"X-CSRF-Token": csrf}).status_code == 204
     assert client.get("/api/session").status_code == 401
     assert client.get("/api/session", headers=cookie).status_code == 401
+
+
+def test_a_session_lasts_while_it_is_used(tmp_path: Path):
+    with closing(Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}")) as store:
+        now = 0.0
+        visitors = Visitors(store.access, lambda: now)
+        _, secret = visitors.new_key("wall", frozenset({Scope.VIEW}))
+        _, cookie = visitors.sign_in(secret)
+        for _ in range(5):
+            now += 0.9 * SESSION_S
+            assert visitors.by_session(cookie).name == "wall"
+        now += 1.1 * SESSION_S
+        assert visitors.by_session(cookie) is None
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "0" * 64}])

@@ -5,14 +5,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from ectopy.errors import StorageError
 from ectopy.service.access.keys import Scope, derived, digest, mint
 from ectopy.service.storage.access import StoredAccess, StoredKey
 
 SESSION_S = 12 * 3600.0
+"""How long a session lasts after it was used: a screen on a wall never ends up at the sign-in by itself."""
+
 
 _CSRF = "csrf"
+_NOTED_EVERY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,15 @@ class Visitors:
 
     def by_session(self, cookie: str) -> Caller | None:
         """Who has signed in."""
-        found = self._stored.session(digest(cookie), self._clock())
-        return None if found is None else _caller(found, derived(cookie, _CSRF))
+        now = self._clock()
+        found = self._stored.session(digest(cookie), now)
+        if found is None:
+            return None
+        key, expires = found
+        if expires < now + SESSION_S - _NOTED_EVERY_S:
+            with suppress(StorageError):  # it lasts some time yet, and who looks is not kept out by a full disk
+                self._stored.prolong_session(digest(cookie), now + SESSION_S)
+        return _caller(key, derived(cookie, _CSRF))
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
         """Begin a session; who it is, and the cookie."""

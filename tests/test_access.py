@@ -27,7 +27,7 @@ from ectopy.service.access.visitors import SESSION_S
 from ectopy.service.logs import log_as_json
 from ectopy.service.storage import Store
 from ectopy.service.web.door import COOKIE
-from server import PATIENCE_S, Service, running, small
+from server import PATIENCE_S, Service, running, small, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
 OF_ANYBODY_KNOWN = {("get", "/api/session"), ("delete", "/api/session"), ("get", "/api/about")}
@@ -382,13 +382,27 @@ def test_the_log_holds_neither_keys_nor_names(
         client.post("/api/patients", json={"patient": "logged", "name": "Rosa Secret"})
         client.get("/api/patients/logged")
         client.get("/api/patients", headers={"Authorization": "Bearer ectopy_wrong"})
-    said = capsys.readouterr().err
+    with pytest.raises(InvalidStatus):
+        service.socket("/api/live", key="ectopy_wrong")
+    service.socket("/api/patients/logged/stream").close()
+    lines: list[dict] = []
+
+    def ended() -> list[dict]:
+        lines.extend(json.loads(line) for line in capsys.readouterr().err.splitlines())
+        return [line for line in lines if line.get("code")]
+
+    (device,) = until(ended)
     logging.getLogger("ectopy").setLevel(kept)
-    lines = [json.loads(line) for line in said.splitlines()]
-    assert {"GET", "POST"} <= {line["method"] for line in lines}
-    assert "/api/patients/{patient}" in {line["route"] for line in lines}
+    assert {"GET", "POST"} <= {line.get("method") for line in lines}
+    assert "/api/patients/{patient}" in {line.get("route") for line in lines}
+    assert (device["event"], device["route"], device["code"]) == (
+        "socket ended",
+        "/api/patients/{patient}/stream",
+        1000,
+    )
+    assert 401 in {line.get("status") for line in lines if line["event"] == "socket ended"}
     for secret in (service.key, "ectopy_wrong", "Rosa", "logged"):
-        assert secret not in said
+        assert secret not in str(lines)
 
 
 def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path):

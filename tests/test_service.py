@@ -107,11 +107,16 @@ def test_html_in_a_name_is_text(client: httpx.Client):
     assert found.json()["name"] == name
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a\nb", "a" * 201, "a?b", "station"])
+@pytest.mark.parametrize("name", ["", " ", "a ", "a/b", "..", "a\nb", "a" * 201, "a?b", "station"])
 def test_a_patient_is_called_by_what_goes_into_an_address(client: httpx.Client, name: str):
     found = client.post("/api/patients", json={"patient": name})
     assert found.status_code == 422
     assert found.json()["detail"]
+
+
+def test_a_name_is_what_can_be_seen(client: httpx.Client):
+    assert client.post("/api/patients", json={"patient": "unseen", "name": "a\x00b"}).status_code == 422
+    assert client.get("/api/patients/unseen").status_code == 404
 
 
 def test_a_name_stays_where_none_is_given(client: httpx.Client):

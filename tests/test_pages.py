@@ -381,6 +381,8 @@ def test_alarm_from_raise_to_acknowledgement(page: Page, service: Service):
     expect(page.locator("#history blockquote")).to_have_text("<i>seen</i>, pulse is there")
     page.goto("/")
     expect(page.get_by_role("link", name="Answered: Ventricular tachycardia, Fatma")).to_be_visible()
+    # What was answered hides nothing that calls: nobody sends any more.
+    expect(page.get_by_role("link", name="Answer: No data, Fatma")).to_be_visible()
 
 
 def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):

@@ -51,6 +51,11 @@ class Standing:
     origin: float
     alarms: tuple[Alarm, ...]
 
+    @property
+    def calling(self) -> Alarm | None:
+        """The most urgent one that nobody has answered: one that was answered hides none that still calls."""
+        return next((alarm for alarm in self.alarms if not _answered(alarm)), None)
+
 
 def standing(state: MonitorState, now: float) -> Standing:
     """How a patient is at a time, seconds since 1970."""
@@ -64,18 +69,18 @@ def standing(state: MonitorState, now: float) -> Standing:
 
 
 def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
-    """Alarms that are active or latched: unanswered ones first, by priority, active before latched, newest first.
-
-    One that was acknowledged thus never hides another one that still calls.
-    """
+    """Alarms that are active or latched: by priority, unanswered first, active before latched, the newest first."""
     alarms = [course.alarm for course in state.alarms.courses.values() if course.alarm is not None]
     return tuple(sorted(alarms, key=_urgency))
 
 
-def _urgency(alarm: Alarm) -> tuple[bool, int, bool, float]:
+def _answered(alarm: Alarm) -> bool:
+    return alarm.inactivation is Inactivation.ACKNOWLEDGED
+
+
+def _urgency(alarm: Alarm) -> tuple[int, bool, bool, float]:
     """Smaller = more urgent."""
-    answered = alarm.inactivation is Inactivation.ACKNOWLEDGED
-    return answered, -alarm.priority, alarm.state is not State.ACTIVE, -alarm.raised_s
+    return -alarm.priority, _answered(alarm), alarm.state is not State.ACTIVE, -alarm.raised_s
 
 
 def _word(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> Word:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
 import re
+import sqlite3
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import APIRouter
 from starlette.routing import WebSocketRoute
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from ectopy.service.access import Buckets, Scope, digest
+from ectopy.service.access import Buckets, Scope, Visitors, digest
+from ectopy.service.access.visitors import SESSION_S
 from ectopy.service.logs import log_as_json
+from ectopy.service.storage import Store
 from ectopy.service.web.door import COOKIE
-from server import PATIENCE_S, Service, running, small
+from server import PATIENCE_S, Service, running, small, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
 OF_ANYBODY_KNOWN = {("get", "/api/session"), ("delete", "/api/session"), ("get", "/api/about")}
@@ -123,6 +128,12 @@ def test_keys_are_kept_as_digests(tmp_path: Path):
             assert digest(secret).encode() in stored
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such permissions")
+def test_the_folder_is_for_nobody_else_on_the_machine(tmp_path: Path):
+    with running(tmp_path / "above" / "home"):
+        assert (tmp_path / "above" / "home").stat().st_mode & 0o077 == 0
+
+
 def test_the_first_key_is_made_once(tmp_path: Path):
     with running(tmp_path) as service:
         first = service.key
@@ -143,6 +154,33 @@ def test_a_key_that_is_removed_opens_nothing_and_ends_its_sessions(service: Serv
         assert client.delete(f"/api/keys/{number}").status_code == 404
         assert holder.get("/api/patients").status_code == 401
         assert browser.get("/api/patients").status_code == 401
+
+
+def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Service):
+    key, other = service.new_key(Scope.VIEW, Scope.SEND), service.new_key(Scope.SEND)
+    with service.client() as client, service.client(key) as guest:
+        client.post("/api/patients", json={"patient": "guarded"}).raise_for_status()
+        number = client.get("/api/keys").json()[-2]["id"]
+        path = "/api/patients/guarded/stream"
+        with (
+            service.socket("/api/live?patient=guarded", key) as viewer,
+            service.socket(path, key) as device,
+            service.socket(path, other) as another,
+            guest.stream("GET", "/api/events?patient=guarded&kind=refused") as events,
+        ):
+            lines = events.iter_lines()
+            assert next(lines) == ": events"
+            assert json.loads(device.recv(PATIENCE_S)) == {"wanted": None, "stream": ""}
+            client.delete(f"/api/keys/{number}").raise_for_status()
+            device.send(json.dumps(small()))
+            assert json.loads(device.recv(PATIENCE_S)) == {"refused": "the key was removed."}
+            # What happens now the other device makes happen.
+            another.send(json.dumps(small()))
+            another.send(json.dumps(small(25, unit="bar")))
+            with pytest.raises(ConnectionClosed):
+                all(viewer)
+            assert [line for line in lines if line] == []
+            assert viewer.close_code == device.close_code == 1008
 
 
 def test_nobody_locks_themselves_out(service: Service):
@@ -168,6 +206,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(service: Service)
     assert answer.status_code == 200
     assert "httponly" in said
     assert "samesite=strict" in said
+    assert "max-age" not in said
     assert service.key not in said
 
 
@@ -178,6 +217,19 @@ def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str])
     assert client.delete("/api/session", headers={"X-CSRF-Token": csrf}).status_code == 204
     assert client.get("/api/session").status_code == 401
     assert client.get("/api/session", headers=cookie).status_code == 401
+
+
+def test_a_session_lasts_while_it_is_used(tmp_path: Path):
+    with closing(Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}")) as store:
+        now = 0.0
+        visitors = Visitors(store.access, lambda: now)
+        _, secret = visitors.new_key("wall", frozenset({Scope.VIEW}))
+        _, cookie = visitors.sign_in(secret)
+        for _ in range(5):
+            now += 0.9 * SESSION_S
+            assert visitors.by_session(cookie).name == "wall"
+        now += 1.1 * SESSION_S
+        assert visitors.by_session(cookie) is None
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "0" * 64}])
@@ -193,6 +245,8 @@ def test_a_form_of_another_site_cannot_sign_in(service: Service):
     with service.stranger() as stranger:
         other = {"Origin": "https://elsewhere.example", "Content-Type": "application/json"}
         assert stranger.post("/api/session", content=content, headers=other).status_code == 403
+        nonsense = {"Content-Type": "application/json", "Origin": "http://["}
+        assert stranger.post("/api/session", content=content, headers=nonsense).status_code == 403
         form = {"Content-Type": "text/plain"}
         assert stranger.post("/api/session", content=content, headers=form).status_code == 422
 
@@ -200,7 +254,7 @@ def test_a_form_of_another_site_cannot_sign_in(service: Service):
 def test_a_socket_with_a_cookie_is_for_pages_of_this_service(service: Service, browser: tuple[httpx.Client, str]):
     client, _ = browser
     cookie = f"{COOKIE}={client.cookies[COOKIE]}"
-    for origin in (None, "https://elsewhere.example", "null"):
+    for origin in (None, "https://elsewhere.example", "null", "http://["):
         with pytest.raises(InvalidStatus) as refused:
             _with_cookie(service, cookie, origin)
         assert refused.value.response.status_code == 403
@@ -248,6 +302,20 @@ def test_a_body_that_is_too_large_is_not_read(tmp_path: Path):
             headers={"Content-Type": "application/json"},
         )
         assert unstated.status_code == 413
+
+
+def test_strangers_are_not_told_where_the_store_is(tmp_path: Path):
+    with running(tmp_path) as service, service.client() as client:
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE keys RENAME TO away")
+        answer = client.get("/api/about")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert "sqlite" not in answer.text
+        assert str(tmp_path) not in answer.text
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE away RENAME TO keys")
+        assert client.get("/api/about").status_code == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, identity"])
@@ -314,13 +382,27 @@ def test_the_log_holds_neither_keys_nor_names(
         client.post("/api/patients", json={"patient": "logged", "name": "Rosa Secret"})
         client.get("/api/patients/logged")
         client.get("/api/patients", headers={"Authorization": "Bearer ectopy_wrong"})
-    said = capsys.readouterr().err
+    with pytest.raises(InvalidStatus):
+        service.socket("/api/live", key="ectopy_wrong")
+    service.socket("/api/patients/logged/stream").close()
+    lines: list[dict] = []
+
+    def ended() -> list[dict]:
+        lines.extend(json.loads(line) for line in capsys.readouterr().err.splitlines())
+        return [line for line in lines if line.get("code")]
+
+    (device,) = until(ended)
     logging.getLogger("ectopy").setLevel(kept)
-    lines = [json.loads(line) for line in said.splitlines()]
-    assert {"GET", "POST"} <= {line["method"] for line in lines}
-    assert "/api/patients/{patient}" in {line["route"] for line in lines}
+    assert {"GET", "POST"} <= {line.get("method") for line in lines}
+    assert "/api/patients/{patient}" in {line.get("route") for line in lines}
+    assert (device["event"], device["route"], device["code"]) == (
+        "socket ended",
+        "/api/patients/{patient}/stream",
+        1000,
+    )
+    assert 401 in {line.get("status") for line in lines if line["event"] == "socket ended"}
     for secret in (service.key, "ectopy_wrong", "Rosa", "logged"):
-        assert secret not in said
+        assert secret not in str(lines)
 
 
 def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path):

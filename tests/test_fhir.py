@@ -172,8 +172,8 @@ def test_every_condition_has_codes_and_a_severity(condition):
 
 def test_searchset_holds_each_resource_once():
     resources = [fhir.heart_rate("a", 60, NOW), fhir.heart_rate("b", 60, NOW), fhir.heart_rate("a", 60, NOW + 0.5)]
-    bundle = fhir.searchset(resources, "http://here/api/fhir/Observation?patient=a")
-    assert (bundle["resourceType"], bundle["type"], bundle["total"]) == ("Bundle", "searchset", 3)
+    bundle = fhir.searchset(resources, "http://here/api/fhir/Observation?patient=a", 7)
+    assert (bundle["resourceType"], bundle["type"], bundle["total"]) == ("Bundle", "searchset", 7)
     assert [entry["resource"] for entry in bundle["entry"]] == resources
     # bdl-7: fullUrl is unique.
     assert len({entry["fullUrl"] for entry in bundle["entry"]}) == 3

@@ -824,7 +824,11 @@ def test_too_much_for_memory_is_refused_before_it_is_read(tmp_path: Path, monkey
     np.save(tmp_path / "rec.npy", np.zeros((100, 2)))
     edfio.Edf([edf_signal(wave(250, 1)[:, 0])]).write(tmp_path / "rec.edf")
     np.savetxt(tmp_path / "rec.csv", wave(100), delimiter=",")
-    for name in ("rec.npy", "rec.edf", "rec.csv"):
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"I": pyarrow.nulls(200, pyarrow.float32())}), tmp_path / "rec.parquet")
+    for name in ("rec.npy", "rec.edf", "rec.csv", "rec.parquet"):
         stated = {} if name == "rec.edf" else {"sampling_rate_hz": 250, "unit": "mV"}
         assert "a recording may have 199 values: split it" in refusal(tmp_path / name, **stated)
 

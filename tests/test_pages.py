@@ -381,6 +381,8 @@ def test_alarm_from_raise_to_acknowledgement(page: Page, service: Service):
     expect(page.locator("#history blockquote")).to_have_text("<i>seen</i>, pulse is there")
     page.goto("/")
     expect(page.get_by_role("link", name="Answered: Ventricular tachycardia, Fatma")).to_be_visible()
+    # What was answered hides nothing that calls: nobody sends any more.
+    expect(page.get_by_role("link", name="Answer: No data, Fatma")).to_be_visible()
 
 
 def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):
@@ -418,7 +420,7 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
     photograph(page, "recording")
     page.get_by_role("button", name="Next abnormal beat").click()
-    expect(where).to_contain_text(re.compile(r"[1-9] abnormal"))
+    expect(where).to_contain_text(re.compile(r"[1-9] abnormal.*40 ms and 0.1 mV"))
     assert drawn(page, "#signal") == [True]
     close = where.inner_text()
     page.locator("#view").press("ArrowRight")
@@ -591,6 +593,22 @@ def test_frames_are_read_as_they_are_written(page: Page):
         counts = np.array(frame["counts"], float).reshape(signal.shape)
         counts[counts == frame["missing"]] = np.nan
         np.testing.assert_allclose(counts * frame["microvolt_per_count"] / 1000, signal, atol=0.0026)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "decimals", "written"),
+    [
+        (0, 1, "0:00.0"),
+        (59.97, 1, "1:00.0"),
+        (3599.99, 1, "1:00:00.0"),
+        (43259.96, 1, "12:01:00.0"),
+        (7384.4, 0, "2:03:04"),
+    ],
+)
+def test_times_of_a_recording_have_sixty_seconds_a_minute(page: Page, seconds: float, decimals: int, written: str):
+    page.goto("/about")
+    given = [seconds, decimals]
+    assert page.evaluate("async given => (await import('/modules/words.js')).elapsed(...given)", given) == written
 
 
 def test_missing_and_late_samples(page: Page):

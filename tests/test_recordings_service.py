@@ -276,6 +276,16 @@ def test_analysis_that_takes_too_long_is_ended(tmp_path):
     library.stop()
 
 
+def test_a_recording_that_is_gone_from_the_disk_stops_no_other(tmp_path):
+    library = Library(tmp_path, time_limit_s=60)
+    gone, there = (library.add([upload("a.csv", content)], RATE_HZ, "mV") for content in (csv(10), b"I\n"))
+    shutil.rmtree(tmp_path / gone.id)
+    library.start()
+    assert wait_for(library, there.id, finished).error
+    assert library.entry(gone.id).status is Status.FAILED
+    library.stop()
+
+
 def test_id_is_never_a_path(library):
     for id in ("..", "../..", "a", "", "0" * 16, "/etc"):
         with pytest.raises(SettingError, match="no recording"):

@@ -67,6 +67,12 @@ def test_upload_to_report_and_replay(http: httpx.Client, service: Service):
     trend = http.get(f"/api/recordings/{id}/trend", params={"step_s": 30}).json()
     assert sum(trend["beats"]) == shown["summary"]["beats"]
 
+    with service.client(service.new_key(Scope.VIEW)) as viewer:
+        for path in ("signal", "beats", "trend"):
+            viewer.get(f"/api/recordings/{id}/{path}").raise_for_status()
+    looks = [(look["who"], look["what"]) for look in http.get("/api/audit").json()]
+    assert ("view", f"viewed recording {id}") in looks
+
     body = {"recording": id, "patient": "bed 1", "speed": 1000}
     begun = http.post("/api/replays", json=body)
     assert begun.status_code == 201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import struct
 import threading
 import time
@@ -106,11 +107,16 @@ def test_html_in_a_name_is_text(client: httpx.Client):
     assert found.json()["name"] == name
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a\nb", "a" * 201, "a?b", "station"])
+@pytest.mark.parametrize("name", ["", " ", "a ", "a/b", "..", "a\nb", "a" * 201, "a?b", "station"])
 def test_a_patient_is_called_by_what_goes_into_an_address(client: httpx.Client, name: str):
     found = client.post("/api/patients", json={"patient": name})
     assert found.status_code == 422
     assert found.json()["detail"]
+
+
+def test_a_name_is_what_can_be_seen(client: httpx.Client):
+    assert client.post("/api/patients", json={"patient": "unseen", "name": "a\x00b"}).status_code == 422
+    assert client.get("/api/patients/unseen").status_code == 404
 
 
 def test_a_name_stays_where_none_is_given(client: httpx.Client):
@@ -452,6 +458,18 @@ def test_health_is_open_and_says_whether_all_is_well(service: Service):
         assert stranger.get("/health/ready").json() == {"ready": True, "checks": {"store": True, "hub": True}}
 
 
+def test_readiness_says_that_the_store_is_away_and_that_it_is_back(tmp_path: Path):
+    with running(tmp_path) as service, service.stranger() as stranger:
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE events RENAME TO away")
+        bad = stranger.get("/health/ready")
+        assert (bad.status_code, bad.json()["checks"]["store"]) == (503, False)
+        assert stranger.get("/health").status_code == 200
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE away RENAME TO events")
+        assert stranger.get("/health/ready").status_code == 200
+
+
 def test_figures_name_no_patient(client: httpx.Client, patient: str):
     text = client.get("/metrics").text
     assert 'ectopy_patients{state="' in text
@@ -459,6 +477,17 @@ def test_figures_name_no_patient(client: httpx.Client, patient: str):
     assert "/api/patients/{patient}" in text
     assert patient not in text
     assert "Anna" not in text
+
+
+def test_strangers_make_no_figures_of_their_own(client: httpx.Client, service: Service):
+    with service.stranger() as stranger:
+        for number in range(3):
+            assert stranger.request(f"MADE{number}", "/api/patients").status_code == 401
+            assert stranger.get(f"/made/{number}").status_code == 404
+    text = client.get("/metrics").text
+    assert 'method="other"' in text
+    assert "MADE" not in text
+    assert "/made" not in text
 
 
 def test_about_says_what_ectopy_is_not(client: httpx.Client):

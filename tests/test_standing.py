@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
-from ectopy.monitor import Monitor, MonitorState, chunks
+from ectopy.monitor import Action, Monitor, MonitorState, Order, Tick, chunks
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.advice import ADVICE
 from ectopy.service.settings import FILE, load_settings
@@ -52,6 +52,19 @@ def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor
     assert found.heart_rate_bpm is None
     assert found.alarms[0].condition == "asystole"
     assert [one.priority for one in found.alarms] == sorted((one.priority for one in found.alarms), reverse=True)
+
+
+def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
+    state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
+    tachycardia = standing(state, 1050.0).alarms[0]
+    assert tachycardia.condition == "ventricular tachycardia"
+    assert standing(state, 1050.0).calling == tachycardia
+    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=tachycardia.number))
+    for now in (1061.0, 1071.0):
+        state, _ = monitor.step(state, Tick(now))
+    found = standing(state, 1071.0)
+    assert found.alarms[0].number == tachycardia.number
+    assert found.calling.condition == "no data"
 
 
 def test_leads_that_are_off_are_unreadable(monitor: Monitor):

@@ -69,11 +69,12 @@ def test_a_session_lasts_until_its_time_its_end_or_that_of_its_key(store: Store)
     key = access.add_key("one", "d1", ("view",), NOW)
     access.open_session("s1", key.id, NOW, NOW + 10)
     access.open_session("s2", key.id, NOW, NOW + 10)
-    assert access.session("s1", NOW + 9.9) == key
+    assert access.session("s1", NOW + 9.9) == (key, NOW + 10)
     assert access.session("s1", NOW + 10) is None
     access.close_session("s1")
     assert access.session("s1", NOW) is None
-    assert access.session("s2", NOW) == key
+    access.prolong_session("s2", NOW + 20)
+    assert access.session("s2", NOW + 19.9) == (key, NOW + 20)
     access.remove_key(key.id)
     assert access.session("s2", NOW) is None
 

@@ -76,8 +76,8 @@ class Client:
         found: list[dict[str, Any]] = self._call("GET", "/api/patients")
         return found
 
-    def admit(self, patient: str, name: str = "") -> dict[str, Any]:
-        """Begin to watch a patient, or give one who is watched another name."""
+    def admit(self, patient: str, name: str | None = None) -> dict[str, Any]:
+        """Begin to watch a patient, or give one who is watched another name; None = the name stays as it is."""
         return self._told("POST", "/api/patients", json={"patient": patient, "name": name})
 
     def alarms(self, patient: str | None = None, active: bool = True) -> list[dict[str, Any]]:

@@ -9,10 +9,25 @@ import platformdirs
 
 from ectopy.files import make_folder
 
+_PRIVATE = 0o700
+
 
 def home() -> Path:
     """The folder of the service: ``ECTOPY_HOME``, or the user's data folder."""
     return Path(os.environ.get("ECTOPY_HOME") or platformdirs.user_data_path("ectopy", appauthor=False))
+
+
+def make_home(folder: Path) -> None:
+    """Make the folder of the service unless it is there: what patients send is for nobody else on the machine.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    if not folder.exists():
+        make_folder(folder)
+        folder.chmod(_PRIVATE)
 
 
 def store_url(given: str | None) -> str:
@@ -24,6 +39,6 @@ def store_url(given: str | None) -> str:
         If the usual folder cannot be made.
     """
     if given is None:
-        make_folder(home())
+        make_home(home())
         return f"sqlite:///{home() / 'ectopy.db'}"
     return given if "://" in given else f"sqlite:///{given}"

@@ -95,12 +95,13 @@ class AlarmShape(TypedDict):
         quality={"MLII": "good", "V1": "noisy"},
         last_sample_time=1767225604.0,
         alarm=_ALARM,
+        calling=_ALARM,
         alarms=1,
         audio_paused_until_time=None,
     )
 )
 class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of the `alarms` that are active or latched."""
+    """How a patient is; `alarm` is the most urgent of all `alarms` that go on, `calling` of those unanswered."""
 
     patient: str
     name: str
@@ -109,6 +110,7 @@ class SummaryShape(TypedDict):
     quality: dict[str, str]
     last_sample_time: float | None
     alarm: AlarmShape | None
+    calling: AlarmShape | None
     alarms: int
     audio_paused_until_time: float | None
 
@@ -326,7 +328,7 @@ def alarm(patient: str, origin: float, one: monitor_alarm.Alarm) -> AlarmShape:
 
 def summary(patient: str, name: str, state: MonitorState, standing: Standing) -> SummaryShape:
     """How a patient is."""
-    alarms, paused_s = standing.alarms, state.alarms.audio_paused_until_s
+    alarms, calling, paused_s = standing.alarms, standing.calling, state.alarms.audio_paused_until_s
     rate = standing.heart_rate_bpm
     return SummaryShape(
         patient=patient,
@@ -336,6 +338,7 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
         quality=standing.quality,
         last_sample_time=standing.last_sample_time,
         alarm=alarm(patient, standing.origin, alarms[0]) if alarms else None,
+        calling=None if calling is None else alarm(patient, standing.origin, calling),
         alarms=len(alarms),
         audio_paused_until_time=None if paused_s is None else standing.origin + paused_s,
     )

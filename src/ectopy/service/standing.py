@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ectopy.monitor import MonitorState
-from ectopy.monitor.alarm import Alarm, State
+from ectopy.monitor.alarm import Alarm, Inactivation, State
 from ectopy.monitor.conditions import AlarmType
 from ectopy.monitor.technical import NO_DATA_S
 
@@ -41,7 +41,7 @@ class Standing:
     origin : float
         Time of stream second 0.
     alarms : tuple of Alarm
-        Those that are active or latched, the most urgent first.
+        Those that are active or latched, as `active_alarms` has them.
     """
 
     word: Word
@@ -50,6 +50,11 @@ class Standing:
     last_sample_time: float | None
     origin: float
     alarms: tuple[Alarm, ...]
+
+    @property
+    def calling(self) -> Alarm | None:
+        """The most urgent one that nobody has answered: one that was answered hides none that still calls."""
+        return next((alarm for alarm in self.alarms if not _answered(alarm)), None)
 
 
 def standing(state: MonitorState, now: float) -> Standing:
@@ -64,9 +69,18 @@ def standing(state: MonitorState, now: float) -> Standing:
 
 
 def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
-    """Alarms that are active or latched: by priority, active before latched, the newest first."""
+    """Alarms that are active or latched: by priority, unanswered first, active before latched, the newest first."""
     alarms = [course.alarm for course in state.alarms.courses.values() if course.alarm is not None]
-    return tuple(sorted(alarms, key=lambda alarm: (-alarm.priority, alarm.state is not State.ACTIVE, -alarm.raised_s)))
+    return tuple(sorted(alarms, key=_urgency))
+
+
+def _answered(alarm: Alarm) -> bool:
+    return alarm.inactivation is Inactivation.ACKNOWLEDGED
+
+
+def _urgency(alarm: Alarm) -> tuple[int, bool, bool, float]:
+    """Smaller = more urgent."""
+    return -alarm.priority, _answered(alarm), alarm.state is not State.ACTIVE, -alarm.raised_s
 
 
 def _word(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> Word:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from ectopy.errors import StorageError
 from ectopy.service.access.keys import Scope, derived, digest, mint
 from ectopy.service.storage.access import StoredAccess, StoredKey
 
 SESSION_S = 12 * 3600.0
+"""How long a session lasts after it was used: a screen on a wall never ends up at the sign-in by itself."""
+
 
 _CSRF = "csrf"
+_NOTED_EVERY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Caller:
     ----------
     key : int
         Id of the key.
+    made : float
+        When it was made, seconds since 1970; an id may be given again.
     name : str
         Of the key.
     scopes : frozenset of Scope
@@ -31,6 +38,7 @@ class Caller:
     """
 
     key: int
+    made: float
     name: str
     scopes: frozenset[Scope]
     csrf: str | None = None
@@ -52,6 +60,7 @@ class Visitors:
 
     def __init__(self, stored: StoredAccess, clock: Callable[[], float] = time.time) -> None:
         self._stored, self._clock = stored, clock
+        self._removed: set[tuple[int, float]] = set()
 
     def new_key(self, name: str, scopes: frozenset[Scope]) -> tuple[StoredKey, str]:
         """A new key, and its secret, which nobody can tell again."""
@@ -78,7 +87,13 @@ class Visitors:
         DataError
             If there is none of this id.
         """
-        return self._stored.remove_key(number)
+        removed = self._stored.remove_key(number)
+        self._removed.add((removed.id, removed.created))
+        return removed
+
+    def welcome(self, caller: Caller) -> bool:
+        """Whether the key of somebody who was let in is still there; who stays on is asked again and again."""
+        return (caller.key, caller.made) not in self._removed
 
     def by_key(self, secret: str) -> Caller | None:
         """Who shows a key."""
@@ -87,8 +102,15 @@ class Visitors:
 
     def by_session(self, cookie: str) -> Caller | None:
         """Who has signed in."""
-        found = self._stored.session(digest(cookie), self._clock())
-        return None if found is None else _caller(found, derived(cookie, _CSRF))
+        now = self._clock()
+        found = self._stored.session(digest(cookie), now)
+        if found is None:
+            return None
+        key, expires = found
+        if expires < now + SESSION_S - _NOTED_EVERY_S:
+            with suppress(StorageError):  # it lasts some time yet, and who looks is not kept out by a full disk
+                self._stored.prolong_session(digest(cookie), now + SESSION_S)
+        return _caller(key, derived(cookie, _CSRF))
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
         """Begin a session; who it is, and the cookie."""
@@ -105,4 +127,4 @@ class Visitors:
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:
-    return Caller(key.id, key.name, frozenset(map(Scope, key.scopes)), csrf)
+    return Caller(key.id, key.created, key.name, frozenset(map(Scope, key.scopes)), csrf)

@@ -169,7 +169,7 @@ def detected_issue(stored: StoredAlarm, strip: Resource | None = None) -> Resour
     }
 
 
-def searchset(resources: Sequence[Resource], url: str) -> Resource:
+def searchset(resources: Sequence[Resource], url: str, total: int) -> Resource:
     """Resources as the answer to a search.
 
     Parameters
@@ -177,11 +177,13 @@ def searchset(resources: Sequence[Resource], url: str) -> Resource:
     resources : sequence of dict
     url : str
         What was asked for.
+    total : int
+        How many there are, of which these may be the first ones.
     """
     return {
         "resourceType": "Bundle",
         "type": "searchset",
-        "total": len(resources),
+        "total": total,
         "link": [{"relation": "self", "url": url}],
         "entry": [
             {

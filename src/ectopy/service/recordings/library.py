@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.errors import DataError, OutputError, SettingError, StorageError
 from ectopy.evaluation.speed import ONE_THREAD
 from ectopy.files import make_folder, write_text
 from ectopy.service.recordings.result import Result, load_result
@@ -346,7 +346,10 @@ class Library:
         with self._changed:
             if id in self._entries:
                 entry = self._entries[id] = replace(self._entries[id], **changes)  # type: ignore[arg-type]
-                _write(self._folder / id, entry)
+                try:
+                    _write(self._folder / id, entry)
+                except (OutputError, OSError):
+                    _log.exception("how far a recording is cannot be noted; the next start analyses it anew")
 
     def _end_process(self) -> None:
         if self._process is not None:

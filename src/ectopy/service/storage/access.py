@@ -81,17 +81,24 @@ class StoredAccess:
             connection.execute(sa.delete(tables.sessions).where(columns.expires <= now))
             connection.execute(sa.insert(tables.sessions).values(digest=digest, key_id=key, expires=expires))
 
-    def session(self, digest: str, now: float) -> StoredKey | None:
-        """The key with which a session was opened, while it lasts."""
+    def session(self, digest: str, now: float) -> tuple[StoredKey, float] | None:
+        """The key with which a session was opened, and until when it lasts; None if it is over."""
         columns = tables.sessions.c
         query = (
-            sa.select(*_KEY)
+            sa.select(*_KEY, columns.expires)
             .join_from(tables.sessions, tables.keys)
             .where(columns.digest == digest, columns.expires > now)
         )
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _key(row)
+        return None if row is None else (_key(row), row.expires)
+
+    def prolong_session(self, digest: str, expires: float) -> None:
+        """Let a session last longer."""
+        with self._database.writing() as connection:
+            connection.execute(
+                sa.update(tables.sessions).where(tables.sessions.c.digest == digest).values(expires=expires)
+            )
 
     def close_session(self, digest: str) -> None:
         """Forget a session."""

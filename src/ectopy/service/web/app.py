@@ -13,13 +13,13 @@ from fastapi import FastAPI
 from ectopy import __version__
 from ectopy.ambulatory import ambulatory_digest, load_ambulatory
 from ectopy.errors import StorageError
-from ectopy.files import make_folder
 from ectopy.monitor import Monitor
 from ectopy.service import shapes
 from ectopy.service.access import Visitors
 from ectopy.service.audit import Audit
 from ectopy.service.exchange.mqtt import Bridge
 from ectopy.service.notify import load_targets
+from ectopy.service.place import make_home
 from ectopy.service.recordings import Library
 from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
@@ -64,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     StorageError
         If the database cannot be opened.
     """
-    make_folder(settings.home)
+    make_home(settings.home)
     detector, bundle = load_ambulatory(), ambulatory_digest()
     targets = () if settings.targets is None else load_targets(settings.targets)
     bridge = None if settings.mqtt is None else Bridge(settings.mqtt)

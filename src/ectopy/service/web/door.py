@@ -5,6 +5,7 @@ All of it happens before a body is read.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from typing import Annotated
@@ -31,6 +32,8 @@ CALLER = "ectopy.caller"
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _BURST_S = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 class Door:
@@ -60,7 +63,9 @@ class Door:
         except DeniedError as error:
             response = error.response()
         except StorageError as error:
-            response = problem(503, str(error), {"Retry-After": "1"})
+            # It says where the store is, and who asks is not known yet.
+            _log.error("a caller cannot be looked up: %s", error)
+            response = problem(503, "the service cannot look up keys now; try again.", {"Retry-After": "1"})
         else:
             await self._app(scope, receive, send)
             return
@@ -118,8 +123,16 @@ def _check_origin(connection: HTTPConnection, needed: bool) -> None:
     origin = connection.headers.get("origin")
     if origin is None and not needed:
         return
-    if origin is None or urlsplit(origin).netloc != connection.headers.get("host"):
+    if origin is None or _place(origin) != connection.headers.get("host"):
         raise DeniedError(403, "a page of another site cannot do this.")
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None where it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A key: `ectopy_` and 43 characters.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ from ectopy.service import shapes
 from ectopy.service.storage import StoredEvent
 from ectopy.service.ward import Ward
 from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import TheAudit, TheWard
+from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
 
 router = APIRouter(tags=["live"])
 
@@ -43,6 +43,7 @@ async def events(
     ward: TheWard,
     caller: Viewing,
     audit: TheAudit,
+    visitors: TheVisitors,
     patient: Annotated[str | None, Query(description="Of this one only.")] = None,
     kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
     last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
@@ -57,10 +58,13 @@ async def events(
     await asyncio.to_thread(audit.saw, caller.name, "watched events", patient or "")
     # A proxy that collects what it passes on would hold up alarms.
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(ward, after, patient, kind), media_type="text/event-stream", headers=headers)
+    found = _events(ward, after, patient, kind, lambda: visitors.welcome(caller))
+    return StreamingResponse(found, media_type="text/event-stream", headers=headers)
 
 
-async def _events(ward: Ward, after: int, patient: str | None, kinds: Sequence[str]) -> AsyncIterator[bytes]:
+async def _events(
+    ward: Ward, after: int, patient: str | None, kinds: Sequence[str], welcome: Callable[[], bool]
+) -> AsyncIterator[bytes]:
     yield b": events\n\n"
     while ward.feed.open:
         more = ward.feed.next_events()
@@ -68,6 +72,8 @@ async def _events(ward: Ward, after: int, patient: str | None, kinds: Sequence[s
             found = await asyncio.to_thread(ward.store.events, after, patient, kinds, _AT_ONCE)
         except StorageError:
             found = []
+        if not welcome():
+            return
         if found:
             after = found[-1].id
             yield b"".join(map(_lines, found))

@@ -59,7 +59,7 @@ def observations(
         found.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
     if code is None or "ecg" in code or "11524-6" in code:
         found += _ecg(ward, patient, state, date)
-    return _bundle(found, request)
+    return _bundle(found, request, len(found))
 
 
 @router.get("/api/fhir/DetectedIssue", **_FHIR)
@@ -74,8 +74,9 @@ def detected_issues(
     """Alarms of a patient, each with the signal that shows it."""
     state = ward.state(patient)
     audit.saw(caller.name, "read FHIR DetectedIssue", patient)
-    alarms = ward.store.alarms(patient)[::-1][:count]
-    return _bundle([fhir.detected_issue(one, _strip(ward, one, state)) for one in alarms], request)
+    alarms = ward.store.alarms(patient)[::-1]
+    issues = [fhir.detected_issue(one, _strip(ward, one, state)) for one in alarms[:count]]
+    return _bundle(issues, request, len(alarms))
 
 
 @router.get(
@@ -139,7 +140,7 @@ def _time(text: str) -> float:
     raise SettingError(f"a time is written with its zone, such as 2026-01-01T00:00:00Z, not as {text[:40]!r}.")
 
 
-def _bundle(found: list[fhir.Resource], request: Request) -> Response:
-    response = json_response(fhir.searchset(found, str(request.url)))
+def _bundle(found: list[fhir.Resource], request: Request, total: int) -> Response:
+    response = json_response(fhir.searchset(found, str(request.url), total))
     response.headers["Content-Type"] = fhir.MEDIA_TYPE
     return response

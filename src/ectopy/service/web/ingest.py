@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, WebSocket
+from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
@@ -19,7 +20,7 @@ from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.metrics import Metrics
-from ectopy.service.web.parts import PatientPath, TheAudit, TheMetrics, TheWard
+from ectopy.service.web.parts import PatientPath, TheAudit, TheMetrics, TheVisitors, TheWard
 from ectopy.wire import Form, Sent, read
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
@@ -29,8 +30,6 @@ _SMALL_BYTES = 65_536
 
 MOST_UNANSWERED = 64
 """Messages of one device on their way into the store."""
-
-_TOO_MANY = 1008
 
 
 class Refusal(TypedDict):
@@ -119,13 +118,19 @@ async def send_chunks(
 
 @router.websocket("/stream")
 async def stream(
-    socket: WebSocket, ward: TheWard, caller: Sending, audit: TheAudit, metrics: TheMetrics, patient: PatientPath
+    socket: WebSocket,
+    ward: TheWard,
+    caller: Sending,
+    audit: TheAudit,
+    metrics: TheMetrics,
+    visitors: TheVisitors,
+    patient: PatientPath,
 ) -> None:
     """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored."""
     ward.state(patient)
     await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
     await socket.accept()
-    device = _Device(socket, ward, metrics, patient)
+    device = _Device(socket, ward, metrics, patient, lambda: visitors.welcome(caller))
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
         await device.serve()
 
@@ -133,8 +138,11 @@ async def stream(
 class _Device:
     """A device that streams: messages in, answers out, at most so many on their way."""
 
-    def __init__(self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str) -> None:
+    def __init__(
+        self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, welcome: Callable[[], bool]
+    ) -> None:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
+        self._welcome = welcome
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._unanswered = 0
@@ -149,7 +157,10 @@ class _Device:
                 if message["type"] != "websocket.receive":
                     return
                 if self._unanswered >= MOST_UNANSWERED:
-                    await self._end(_TOO_MANY, f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
+                    await self._end(f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
+                    return
+                if not self._welcome():
+                    await self._end("the key was removed")
                     return
                 await self._take(message.get("bytes"), message.get("text"))
         finally:
@@ -164,9 +175,9 @@ class _Device:
     async def _say(self, answer: dict[str, Any]) -> None:
         await self._socket.send_text(msgspec.json.encode(answer).decode())
 
-    async def _end(self, code: int, why: str) -> None:
+    async def _end(self, why: str) -> None:
         await self._say({"refused": f"{why}."})
-        await self._socket.close(code, why)
+        await self._socket.close(status.WS_1008_POLICY_VIOLATION, why)
 
     async def _take(self, content: bytes | None, text: str | None) -> None:
         form: Form = "json" if content is None else "msgpack"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import APIRouter, Query, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 
 from ectopy.service.feed import Viewer
 from ectopy.service.frames import text_frame, together
 from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import TheAudit, TheWard
+from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
 
 router = APIRouter(tags=["live"])
 
-_ENDS = 1001
 _MOST_PATIENTS = 1000
 
 
@@ -26,6 +26,7 @@ async def live(
     ward: TheWard,
     caller: Viewing,
     audit: TheAudit,
+    visitors: TheVisitors,
     patient: Annotated[list[str], Query(max_length=_MOST_PATIENTS)] = [],  # noqa: B006
 ) -> None:
     """Signals of these patients, or of all, as they are stored."""
@@ -39,7 +40,7 @@ async def live(
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until_closed(socket, viewer))
-            tasks.create_task(_send(socket, viewer))
+            tasks.create_task(_send(socket, viewer, lambda: visitors.welcome(caller)))
     finally:
         ward.feed.leave(viewer)
 
@@ -51,12 +52,16 @@ async def _until_closed(socket: WebSocket, viewer: Viewer) -> None:
     viewer.close()
 
 
-async def _send(socket: WebSocket, viewer: Viewer) -> None:
+async def _send(socket: WebSocket, viewer: Viewer, welcome: Callable[[], bool]) -> None:
     with suppress(WebSocketDisconnect):
         while True:
             frames, dropped = await viewer.take()
             if not frames:
-                break
+                await socket.close(status.WS_1001_GOING_AWAY)
+                return
+            if not welcome():
+                await socket.close(status.WS_1008_POLICY_VIOLATION)
+                return
             if dropped:
                 frames.append(text_frame("dropped", {"frames": dropped}))
             signals, texts = together(frames)
@@ -64,4 +69,3 @@ async def _send(socket: WebSocket, viewer: Viewer) -> None:
                 await socket.send_bytes(signals)
             if texts:
                 await socket.send_text(texts)
-        await socket.close(_ENDS)

@@ -60,6 +60,8 @@ def admit(ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewP
     """Begin to watch a patient, or give one who is watched another name."""
     if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
         raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
+    if given.patient != given.patient.strip() or not (given.name or "").isprintable():
+        raise SettingError("a patient is called by what can be seen: no blanks at its ends, and printable characters.")
     ward.admit(given.patient, given.name)
     audit.did(caller.name, "admitted patient", given.patient)
     return ward.summary(given.patient)

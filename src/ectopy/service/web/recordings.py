@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
+from ectopy.service.access import Caller
 from ectopy.service.recordings import Entry, Result, Upload
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
@@ -137,6 +138,7 @@ def report(library: TheLibrary, caller: Viewing, audit: TheAudit, id: RecordingI
 def signal(
     library: TheLibrary,
     caller: Viewing,
+    audit: TheAudit,
     id: RecordingId,
     start_s: Second = 0.0,
     stop_s: Second = _LONGEST_S,
@@ -146,13 +148,14 @@ def signal(
 
     Of more than 500 beats, those with the highest scores.
     """
-    return json_response(_result(library, id).signal(start_s, stop_s, pixels))
+    return json_response(_result(library, id, caller, audit).signal(start_s, stop_s, pixels))
 
 
 @router.get("/{id}/beats")
 def beats(
     library: TheLibrary,
     caller: Viewing,
+    audit: TheAudit,
     id: RecordingId,
     start_s: Second = 0.0,
     stop_s: Second = _LONGEST_S,
@@ -160,15 +163,19 @@ def beats(
     verdict: Annotated[Verdict | None, Query(description="Only beats judged so.")] = None,
 ) -> list[dict[str, Any]]:
     """The first beats of a stretch."""
-    return _result(library, id).beat_rows(start_s, stop_s, limit, verdict)
+    return _result(library, id, caller, audit).beat_rows(start_s, stop_s, limit, verdict)
 
 
 @router.get("/{id}/trend")
 def trend(
-    library: TheLibrary, caller: Viewing, id: RecordingId, step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0
+    library: TheLibrary,
+    caller: Viewing,
+    audit: TheAudit,
+    id: RecordingId,
+    step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0,
 ) -> dict[str, Any]:
     """Heart rate, and how many beats of which kind, in steps of so many seconds."""
-    return _result(library, id).trend(step_s)
+    return _result(library, id, caller, audit).trend(step_s)
 
 
 @router.delete("/{id}", status_code=204)
@@ -186,8 +193,9 @@ def _entry(library: TheLibrary, id: str) -> Entry:
         raise NotFoundError(str(error)) from error
 
 
-def _result(library: TheLibrary, id: str) -> Result:
-    _entry(library, id)
+def _result(library: TheLibrary, id: str, caller: Caller, audit: TheAudit) -> Result:
+    entry = _entry(library, id)
+    audit.saw(caller.name, f"viewed recording {entry.id}")
     return library.result(id)
 
 

@@ -80,18 +80,21 @@ def start(
 
 
 @router.get("")
-def list_replays(replays: TheReplays, caller: Viewing) -> list[ReplayShape]:
+def list_replays(replays: TheReplays, caller: Viewing, audit: TheAudit) -> list[ReplayShape]:
     """Replays, the newest first."""
+    audit.saw(caller.name, "listed replays")
     return [_shape(replay) for replay in replays.all()]
 
 
 @router.get("/{id}")
-def show(replays: TheReplays, caller: Viewing, id: ReplayId) -> ReplayShape:
+def show(replays: TheReplays, caller: Viewing, audit: TheAudit, id: ReplayId) -> ReplayShape:
     """How far a replay is."""
     try:
-        return _shape(replays.get(id))
+        replay = replays.get(id)
     except SettingError as error:
         raise NotFoundError(str(error)) from error
+    audit.saw(caller.name, "viewed replay", replay.patient)
+    return _shape(replay)
 
 
 @router.delete("/{id}")

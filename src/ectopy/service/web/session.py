@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from ectopy.service.access import Caller
-from ectopy.service.access.visitors import SESSION_S
 from ectopy.service.web.door import COOKIE, Known
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.parts import TheAudit, TheSettings, TheVisitors
@@ -42,16 +41,14 @@ def sign_in(
     audit: TheAudit,
     settings: TheSettings,
 ) -> Session:
-    """Sign in with a key; the answer sets the cookie of the session, which lasts twelve hours."""
+    """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
     signed_in = visitors.sign_in(given.key)
     if signed_in is None:
         request.scope["ectopy.failed"]()
         raise DeniedError(401, "this key is not known.")
     caller, cookie = signed_in
     audit.did(caller.name, "signed in")
-    response.set_cookie(
-        COOKIE, cookie, max_age=round(SESSION_S), httponly=True, samesite="strict", secure=settings.tls, path="/"
-    )
+    response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=settings.tls, path="/")
     return _session(caller)
 
 

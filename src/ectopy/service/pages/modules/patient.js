@@ -50,15 +50,16 @@ function showSummary(given) {
   say(find("#rate"), bpm(given.heart_rate_bpm));
   const words = Object.entries(given.quality).map(([lead, word]) => `${lead} ${word}`);
   say(find("#quality"), words.length ? `Signal: ${words.join(", ")}` : "");
-  const { alarm } = given;
+  const { calling: alarm } = given;
   if (before && alarmKey(before) !== alarmKey(given)) attempt(loadAlarms);
-  if (before && alarm?.inactivation === "enabled" && before.alarm?.number !== alarm.number) {
+  if (before && alarm?.inactivation === "enabled" && before.calling?.number !== alarm.number) {
     announce(`${alarm.priority} priority alarm: ${alarm.title}. ${alarm.advice}`, alarm.priority === "high");
   }
   sound(alarm?.inactivation === "enabled" ? alarm.priority : null);
 }
 
-const alarmKey = ({ alarm, alarms: count }) => JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state]);
+const alarmKey = ({ alarm, calling, alarms: count }) =>
+  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, calling?.number, calling?.inactivation]);
 
 // Alarms
 

@@ -83,8 +83,14 @@ export class Viewer {
     const kinds = there === beats.length ? `, ${abnormal} abnormal` : "";
     const highest = Math.max(...beats.map(({ score: value }) => value ?? -Infinity));
     const most = Number.isFinite(highest) ? `, highest score ${score(highest)}` : "";
+    const paper = this.#paper() >= LEAST_PX ? " · a small square is 40 ms and 0.1 mV" : "";
     const place = `${elapsed(this.start, 1)} to ${elapsed(this.start + this.span, 1)} of ${elapsed(this.duration)}`;
-    say(find("#where"), `${place} · ${counted(there, "beat")}${kinds}${most}`);
+    say(find("#where"), `${place} · ${counted(there, "beat")}${kinds}${most}${paper}`);
+  }
+
+  /** Pixels of a millimetre, at the speed of ECG paper. */
+  #paper() {
+    return this.view.clientWidth / this.span / SPEED_MM_S;
   }
 
   #mark() {
@@ -109,7 +115,7 @@ export class Viewer {
     const x = (seconds) => (seconds - start) * perSecond;
     const tall = height - TOP - BOTTOM;
     const lane = tall / signal.leads.length;
-    const mm = perSecond / SPEED_MM_S;
+    const mm = this.#paper();
     const gain = Math.min(GAIN_MM_MV * Math.max(mm, MM), lane / 2.6);
     this.#ground(context, width, tall, mm, gain / GAIN_MM_MV);
     for (const [lead, name] of signal.leads.entries()) {

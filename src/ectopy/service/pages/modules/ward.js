@@ -48,7 +48,7 @@ class Tile {
 
   update(summary) {
     this.summary = summary;
-    const { alarm } = summary;
+    const { alarm, calling } = summary;
     say(this.link, summary.name || summary.patient);
     say(this.id, summary.name ? summary.patient : "");
     say(this.rate, bpm(summary.heart_rate_bpm));
@@ -57,19 +57,22 @@ class Tile {
     this.node.className = ["tile", priority, answered(alarm) && "answered", this.sweep.stale && "stale"]
       .filter(Boolean)
       .join(" ");
-    const shown = JSON.stringify([summary.state, alarm && [alarm.number, alarm.text, priority, alarm.state, answered(alarm)]]);
+    const parts = [alarm, calling].map((one) => one && [one.number, one.text, one.priority, one.state, answered(one)]);
+    const shown = JSON.stringify([summary.state, parts]);
     if (shown !== this.shown) this.#tell(summary);
     this.shown = shown;
   }
 
-  #tell({ patient, alarm, ...summary }) {
+  #tell({ patient, alarm, calling, ...summary }) {
     if (!alarm) {
       const { text, colour } = state(summary.state);
       this.news.replaceChildren(element("p", { class: `state ${colour}` }, text));
       return;
     }
     const focused = this.news.contains(document.activeElement);
-    this.news.replaceChildren(band(alarm, summary.name || patient, alarm.advice));
+    // One that was answered hides none that still calls.
+    const told = calling && calling.number !== alarm.number ? [alarm, calling] : [alarm];
+    this.news.replaceChildren(...told.map((one) => band(one, summary.name || patient, one.advice)));
     if (focused) find(".answer", this.news).focus();
   }
 }
@@ -98,8 +101,9 @@ const answered = (alarm) => alarm?.inactivation === "alert-acknowledged";
 const audible = (alarm) => alarm && alarm.inactivation === "enabled";
 
 /** Larger = more urgent. */
-function urgency({ alarm, state: word }) {
-  if (alarm) return 10 * (PRIORITIES.indexOf(alarm.priority) + 1) + (answered(alarm) ? 0 : 5);
+function urgency({ alarm, calling, state: word }) {
+  const weight = ({ priority }) => 10 * (PRIORITIES.indexOf(priority) + 1);
+  if (alarm) return weight(alarm) + (calling ? weight(calling) / 10 : 0);
   return ["normal", "learning", "abnormal", "unreadable", "no data"].indexOf(word);
 }
 
@@ -109,9 +113,9 @@ function show(summary) {
     tile = new Tile(summary);
     tiles.set(summary.patient, tile);
   }
-  const before = tile.summary?.alarm;
+  const before = tile.summary?.calling;
   tile.update(summary);
-  const { alarm } = summary;
+  const alarm = summary.calling;
   if (settled && audible(alarm) && (before?.number !== alarm.number || before.priority !== alarm.priority)) {
     const whom = summary.name || summary.patient;
     announce(`${alarm.priority} priority alarm: ${alarm.title}, ${whom}. ${alarm.advice}`, alarm.priority === "high");
@@ -131,7 +135,7 @@ function settle() {
     (one, other) => urgency(other) - urgency(one) || (one.name || one.patient).localeCompare(other.name || other.patient, "en", { numeric: true }),
   );
   arrange(find("#tiles"), order.map(({ patient }) => tiles.get(patient).node));
-  const alarms = [...own, ...summaries.map(({ alarm }) => alarm).filter(Boolean)];
+  const alarms = [...own, ...summaries.map(({ calling }) => calling).filter(Boolean)];
   const waiting = alarms.filter((alarm) => !answered(alarm));
   const high = waiting.filter(({ priority }) => priority === "high").length;
   const calls = waiting.length ? `, ${counted(waiting.length, "alarm")} to answer${high ? ` (${high} high)` : ""}` : "";

@@ -74,7 +74,7 @@ export function duration(seconds) {
 
 /** From the start of a recording: 12:34, or 5:12:34. */
 export function elapsed(seconds, decimals = 0) {
-  const total = Math.max(seconds, 0);
+  const total = Number(Math.max(seconds, 0).toFixed(decimals));
   const rest = (total % 60).toFixed(decimals).padStart(decimals ? 3 + decimals : 2, "0");
   const minutes = Math.floor(total / 60) % 60;
   const hours = Math.floor(total / 3600);

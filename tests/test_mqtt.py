@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +23,7 @@ from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.storage import Store
 from ectopy.wire import Sent, write
+from server import free_port
 
 RECORDING = simulate_recording(5)
 NOW = 1_700_000_000.0
@@ -50,11 +50,6 @@ def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
     stop.set()
     if hub.worker.ident:
         hub.worker.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @asynccontextmanager

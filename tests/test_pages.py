@@ -431,6 +431,19 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     photograph(page, "recording-zoomed")
 
 
+def test_a_recording_is_chosen_by_keyboard(page: Page):
+    page.goto("/recordings")
+    expect(page.locator("#chosen option").first).to_have_text("simulated")
+    tab_to(page, "Recording")
+    page.keyboard.type("simulated")
+    tab_to(page, "Analyse")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/recording?id=*")
+    expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
+    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible(timeout=60_000)
+    expect(page.locator("#where")).to_contain_text("of 30:00")
+
+
 def test_what_is_no_recording_is_refused_in_words(page: Page):
     page.goto("/recordings")
     upload = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear"}

@@ -10,6 +10,7 @@ const PLACES = [
   ["/training", "Training"],
   ["/about", "About"],
 ];
+const OF_ADMINISTRATORS = ["/access", "Access"];
 const SOUND = {
   off: ["Sound is off", "Turn the sound on"],
   on: ["Sound on", "Pause the sound on this screen for two minutes"],
@@ -19,8 +20,10 @@ const SOUND = {
 /** Fill the head of the page; gives who is signed in. `heard`: whether alarms sound on this page. */
 export async function start({ heard = false } = {}) {
   const top = find("#top");
-  top.append(brand(), places());
+  const links = element("ul", {}, ...PLACES.map(link));
+  top.append(brand(), element("nav", { "aria-label": "Pages" }, links));
   const visitor = await session();
+  if (may(visitor, "administer")) links.append(link(OF_ADMINISTRATORS));
   const tools = element("div", { class: "tools" });
   if (heard) tools.append(soundButton());
   tools.append(
@@ -100,12 +103,9 @@ function brand() {
   );
 }
 
-function places() {
-  const links = PLACES.map(([path, name]) => {
-    const here = location.pathname === path || (path === "/recordings" && location.pathname === "/recording");
-    return element("li", {}, element("a", { href: path, "aria-current": here ? "page" : null }, name));
-  });
-  return element("nav", { "aria-label": "Pages" }, element("ul", {}, ...links));
+function link([path, name]) {
+  const here = location.pathname === path || (path === "/recordings" && location.pathname === "/recording");
+  return element("li", {}, element("a", { href: path, "aria-current": here ? "page" : null }, name));
 }
 
 function soundButton() {

@@ -68,6 +68,26 @@ PAGES = {
 }
 AXE = find_spec("axe_playwright_python")
 PIXELS = "canvas => canvas.toDataURL()"
+EAR = """
+  const { connect } = AudioNode.prototype;
+  let ear = null;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    if (to instanceof AudioDestinationNode) {
+      ear ??= new AnalyserNode(to.context, { fftSize: 8192, smoothingTimeConstant: 0 });
+      connect.call(this, ear);
+    }
+    return connect.call(this, to, ...rest);
+  };
+  window.heard = () => {
+    if (!ear) return 0;
+    const levels = new Float32Array(ear.frequencyBinCount);
+    ear.getFloatFrequencyData(levels);
+    const loudest = levels.indexOf(Math.max(...levels));
+    return levels[loudest] > -60 ? (loudest * ear.context.sampleRate) / ear.fftSize : 0;
+  };
+"""
+"""Listens at the loudspeaker: `heard()` gives the loudest frequency, or 0."""
+HIGH_HZ, LOST_HZ = 880, 622
 STREAMED_S, FRAMES_A_SECOND = 3.0, 12
 
 
@@ -220,6 +240,10 @@ def tile(page: Page, name: str) -> playwright.Locator:
     return page.locator(".tile").filter(has=page.get_by_role("link", name=name, exact=True))
 
 
+def wait_to_hear(page: Page, hz: float) -> None:
+    page.wait_for_function("hz => Math.abs(heard() - hz) < 20", arg=hz)
+
+
 def drawn(page: Page, selector: str) -> list[bool]:
     """Whether something is on each of these canvases."""
     return page.evaluate(
@@ -294,6 +318,7 @@ def test_a_new_alarm_is_announced_and_heard(page: Page, service: Service):
     service.app.state.ward.admit("bed 5", "Emil")
     trouble = recording(6, Episode("asystole", TROUBLE_S, 30))
     feed(service, "bed 5", trouble, end_s=TROUBLE_S)
+    page.add_init_script(EAR)
     page.goto("/")
     page.get_by_role("button", name="Sound is off. Turn the sound on.").click()
     expect(page.get_by_role("button", name=re.compile("^Sound on"))).to_be_visible()
@@ -303,6 +328,7 @@ def test_a_new_alarm_is_announced_and_heard(page: Page, service: Service):
     expect(page.locator("[aria-live=assertive]")).to_contain_text(
         "high priority alarm: Asystole, Emil. Go to the patient"
     )
+    wait_to_hear(page, HIGH_HZ)
     page.get_by_role("button", name=re.compile("^Sound on")).click()
     expect(page.get_by_role("button", name=re.compile("^Sound paused"))).to_contain_text(re.compile(r"[12]:\d\d"))
 
@@ -619,6 +645,28 @@ def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Pa
         expect(tile(page, "Bela")).to_be_visible()
         feed(service, "bed 1", signal, 5, 15)
         page.wait_for_function("() => document.querySelector('.tile:not(.stale) canvas') !== null")
+        assert list(pages) == []
+
+
+def test_a_lost_connection_is_heard_until_it_is_back(browser: Browser, tmp_path: Path):
+    with running(tmp_path) as service:
+        pages = opened(browser, base_url=service.url)
+        page = next(pages)
+        page.clock.install()
+        page.add_init_script(EAR)
+        page.goto(f"/#key={service.key}")
+        page.get_by_role("button", name="Sound is off. Turn the sound on.").click()
+        expect(page.get_by_role("button", name=re.compile("^Sound on"))).to_be_visible()
+        page.wait_for_function("() => heard() === 0")
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    wait_to_hear(page, LOST_HZ)
+    with running(tmp_path, port=int(service.url.rpartition(":")[2])):
+        expect(page.locator("#connection")).to_be_empty()
+        page.wait_for_timeout(1500)  # the pulses that had begun
+        page.clock.fast_forward(15_000)  # when it would be heard again
+        for _ in range(20):
+            page.wait_for_timeout(50)
+            assert page.evaluate("heard()") == 0
         assert list(pages) == []
 
 

@@ -648,13 +648,15 @@ def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Pa
         assert list(pages) == []
 
 
-def test_a_lost_connection_is_heard_until_it_is_back(browser: Browser, tmp_path: Path):
+@pytest.mark.parametrize("name", ["ward", "patient"])
+def test_a_lost_connection_is_heard_until_it_is_back(browser: Browser, tmp_path: Path, name: str):
     with running(tmp_path) as service:
+        service.app.state.ward.admit("bed 1", "Ada")
         pages = opened(browser, base_url=service.url)
         page = next(pages)
         page.clock.install()
         page.add_init_script(EAR)
-        page.goto(f"/#key={service.key}")
+        page.goto(f"{PAGES[name]}#key={service.key}")
         page.get_by_role("button", name="Sound is off. Turn the sound on.").click()
         expect(page.get_by_role("button", name=re.compile("^Sound on"))).to_be_visible()
         page.wait_for_function("() => heard() === 0")

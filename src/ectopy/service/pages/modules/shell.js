@@ -2,7 +2,7 @@
 
 import { session, signOut } from "./api.js";
 import { drawing, element, find, say } from "./dom.js";
-import { onSound, press, status, unheard } from "./sound.js";
+import { onSound, press, soundLost, status, unheard } from "./sound.js";
 
 const PLACES = [
   ["/", "Ward"],
@@ -41,10 +41,11 @@ export function startOpen() {
 
 export const may = (visitor, scope) => visitor.scopes.includes(scope) || visitor.scopes.includes("administer");
 
-/** Say that what is on the screen is old; `open` takes it back. */
+/** Say, and where alarms sound let it be heard, that what is on the screen is old; `open` takes it back. */
 export function connection(state) {
   const lost = state === "lost";
   document.documentElement.classList.toggle("lost", lost);
+  soundLost(lost);
   say(find("#connection"), lost ? "Connection lost – what you see is old. Trying again …" : "");
 }
 

@@ -1,8 +1,12 @@
-"""A service as it is run, on a free port of this machine, for tests."""
+"""A service as it is run, on a port of this machine, for tests: in this process, or in one that can be killed."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +28,7 @@ from ectopy.service.access import Scope
 from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
 from ectopy.service.web.app import create_app
+from ectopy.statements import STATEMENTS
 from ectopy.wire import Sent, write
 
 PATIENCE_S = 30.0
@@ -76,6 +81,32 @@ def running(home: Path, **settings: Any) -> Iterator[Service]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def served(home: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A service in a process of its own, which is killed when the block ends, and what it said at its start."""
+    command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
+    environment = os.environ | {"ECTOPY_LEARNING_S": "30", "PYTHONUNBUFFERED": "1"}
+    with (home / "log").open("a") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    try:
+        assert process.stdout is not None
+        said = ""
+        while STATEMENTS[0] not in said:
+            line = process.stdout.readline()
+            assert line, (home / "log").read_text()
+            said += line
+        yield process, said
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def troubled() -> Recording:

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import threading
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import aiomqtt
 import numpy as np
 import pytest
 from amqtt.broker import Broker
+from amqtt.session import OutgoingApplicationMessage, Session
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import Chunk, Monitor, chunks
+from ectopy.recording import Recording
 from ectopy.service.exchange.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.storage import Store
 from ectopy.wire import Sent, write
+from server import free_port
 
 RECORDING = simulate_recording(5)
+JUDGED = simulate_recording(40)
+"""Long enough for the patient's normal to be learned."""
+
 NOW = 1_700_000_000.0
 
 
@@ -50,11 +56,6 @@ def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
     stop.set()
     if hub.worker.ident:
         hub.worker.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @asynccontextmanager
@@ -100,6 +101,12 @@ async def receipts(client: aiomqtt.Client, count: int) -> list[dict]:
         if len(found) == count:
             break
     return found
+
+
+async def answer_to(sequence: int, client: aiomqtt.Client) -> dict:
+    while (answer := (await receipts(client, 1))[0])["sequence"] != sequence:
+        pass
+    return answer
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -161,6 +168,136 @@ def test_nothing_is_acknowledged_to_the_broker_before_it_is_stored(hub: Hub):
             await until(lambda: not session.inflight_out)
 
     run(work)
+
+
+# Given again
+
+
+@contextmanager
+def watching(store: Store, monitor: Monitor) -> Iterator[Hub]:
+    """A hub that goes on from what is stored, and stores what it gets."""
+    hub, stop = Hub(store, monitor, clock=lambda: NOW), threading.Event()
+    worker = threading.Thread(target=hub.run, args=(stop, 0.01))
+    worker.start()
+    try:
+        yield hub
+    finally:
+        stop.set()
+        worker.join()
+
+
+def beats(store: Store) -> list[int]:
+    """Positions of the beats that are stored."""
+    return [stored.beat.position for stored in store.beats("anna", 0, 2 * NOW)]
+
+
+def assert_taken_once(store: Store, recording: Recording) -> None:
+    signal = store.waveform("anna", "", 0, len(recording.signal)).signal
+    np.testing.assert_array_equal(signal, recording.signal.astype(np.float32))
+    assert len(beats(store)) == len(set(beats(store))) > recording.duration_s / 2
+
+
+class Unacknowledged(OrderedDict[int, OutgoingApplicationMessage]):
+    """What a broker gives again to the next connection. amqtt forgets it, against MQTT-4.4.0-1, when one is lost."""
+
+    def pop(self, key: int, default: object = None) -> object:
+        return super().pop(key, default) if self[key].puback_packet else default
+
+
+def keep_unacknowledged(broker: Broker) -> Session:
+    """Have a broker keep for the service what it has not acknowledged."""
+    session, _ = broker._sessions[IDENTIFIER]
+    session.inflight_out = Unacknowledged(session.inflight_out)
+    return session
+
+
+class Line:
+    """A connection between a service and a broker, which can be cut at any time."""
+
+    def __init__(self, port: int, broker_port: int) -> None:
+        self.port, self._broker_port = port, broker_port
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @asynccontextmanager
+    async def there(self) -> AsyncIterator[Line]:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+        try:
+            yield self
+        finally:
+            server.close()
+            self.cut()
+
+    def cut(self) -> None:
+        """Lose at once what is on its way."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_broker, to_broker = await asyncio.open_connection("127.0.0.1", self._broker_port)
+        self._writers |= {writer, to_broker}
+        await asyncio.gather(self._pass_on(reader, to_broker), self._pass_on(from_broker, writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while content := await reader.read(2**16):
+                writer.write(content)
+        self.cut()
+
+
+def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, store: Store, monitor: Monitor):
+    chunk = next(chunks(JUDGED, 60.0))
+
+    async def work() -> None:
+        port, line_port = free_port(), free_port()
+        async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
+            async with bridge(line_port, sending(hub)):
+                await subscribed(client)
+                session = keep_unacknowledged(running)
+                await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
+                await until(lambda: hub._queue)
+                line.cut()
+                await until(lambda: session.transitions.state == "disconnected")
+            assert [given for given in store.inputs("anna") if isinstance(given, Chunk)] == []
+            with watching(store, monitor) as restarted:
+                async with bridge(line_port, sending(restarted)):
+                    assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal)}
+                    await until(lambda: not session.inflight_out)
+
+    run(work)
+    assert_taken_once(store, JUDGED)
+
+
+def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ectopy.service.exchange.mqtt._RECONNECT_S", 0.1)
+    chunk = next(chunks(JUDGED, 60.0))
+
+    async def work() -> None:
+        port, line_port = free_port(), free_port()
+        came = 0
+        hub.worker.start()
+        async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
+
+            async def cut_once(patient: str, chunk: Chunk) -> Receipt:
+                nonlocal came
+                receipt = await sending(hub)(patient, chunk)
+                came += patient == "anna"
+                if came == 1:
+                    assert beats(store)
+                    line.cut()
+                return receipt
+
+            async with bridge(line_port, cut_once):
+                await subscribed(client)
+                session = keep_unacknowledged(running)
+                await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
+                assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal)}
+                await until(lambda: not session.inflight_out)
+        assert came == 2
+
+    run(work)
+    assert_taken_once(store, JUDGED)
 
 
 def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyPatch):

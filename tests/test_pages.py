@@ -27,6 +27,7 @@ from ectopy.datasets.simulated import Episode
 from ectopy.monitor import Chunk
 from ectopy.recording import Recording
 from ectopy.report import theme
+from ectopy.service.access import Scope
 from ectopy.service.frames import signal_frame, together
 from ectopy.service.keeping import Receipt
 from ectopy.service.web.pages import FOLDER
@@ -62,10 +63,31 @@ PAGES = {
     "training": "/training?patient=bed 1",
     "choice of training": "/training",
     "about": "/about",
+    "access": "/access",
     "sign-in": "/signin",
 }
 AXE = find_spec("axe_playwright_python")
 PIXELS = "canvas => canvas.toDataURL()"
+EAR = """
+  const { connect } = AudioNode.prototype;
+  let ear = null;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    if (to instanceof AudioDestinationNode) {
+      ear ??= new AnalyserNode(to.context, { fftSize: 8192, smoothingTimeConstant: 0 });
+      connect.call(this, ear);
+    }
+    return connect.call(this, to, ...rest);
+  };
+  window.heard = () => {
+    if (!ear) return 0;
+    const levels = new Float32Array(ear.frequencyBinCount);
+    ear.getFloatFrequencyData(levels);
+    const loudest = levels.indexOf(Math.max(...levels));
+    return levels[loudest] > -60 ? (loudest * ear.context.sampleRate) / ear.fftSize : 0;
+  };
+"""
+"""Listens at the loudspeaker: `heard()` gives the loudest frequency, or 0."""
+HIGH_HZ, LOST_HZ = 880, 622
 STREAMED_S, FRAMES_A_SECOND = 3.0, 12
 
 
@@ -170,6 +192,16 @@ def signed_in(service: Service, browser: Browser) -> dict:
 
 
 @pytest.fixture
+def viewer(service: Service, browser: Browser) -> Iterator[Page]:
+    """The page of somebody who may view only."""
+    key = service.new_key(Scope.VIEW)
+    for page in opened(browser, base_url=service.url):
+        page.goto(f"/about#key={key}")
+        expect(page.locator("#versions")).not_to_be_empty()
+        yield page
+
+
+@pytest.fixture
 def page(service: Service, browser: Browser, signed_in: dict) -> Iterator[Page]:
     yield from opened(browser, base_url=service.url, storage_state=signed_in)
 
@@ -206,6 +238,10 @@ def photograph(page: Page, name: str) -> None:
 
 def tile(page: Page, name: str) -> playwright.Locator:
     return page.locator(".tile").filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+def wait_to_hear(page: Page, hz: float) -> None:
+    page.wait_for_function("hz => Math.abs(heard() - hz) < 20", arg=hz)
 
 
 def drawn(page: Page, selector: str) -> list[bool]:
@@ -282,6 +318,7 @@ def test_a_new_alarm_is_announced_and_heard(page: Page, service: Service):
     service.app.state.ward.admit("bed 5", "Emil")
     trouble = recording(6, Episode("asystole", TROUBLE_S, 30))
     feed(service, "bed 5", trouble, end_s=TROUBLE_S)
+    page.add_init_script(EAR)
     page.goto("/")
     page.get_by_role("button", name="Sound is off. Turn the sound on.").click()
     expect(page.get_by_role("button", name=re.compile("^Sound on"))).to_be_visible()
@@ -291,6 +328,7 @@ def test_a_new_alarm_is_announced_and_heard(page: Page, service: Service):
     expect(page.locator("[aria-live=assertive]")).to_contain_text(
         "high priority alarm: Asystole, Emil. Go to the patient"
     )
+    wait_to_hear(page, HIGH_HZ)
     page.get_by_role("button", name=re.compile("^Sound on")).click()
     expect(page.get_by_role("button", name=re.compile("^Sound paused"))).to_contain_text(re.compile(r"[12]:\d\d"))
 
@@ -433,6 +471,19 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     photograph(page, "recording-zoomed")
 
 
+def test_a_recording_is_chosen_by_keyboard(page: Page):
+    page.goto("/recordings")
+    expect(page.locator("#chosen option").first).to_have_text("simulated")
+    tab_to(page, "Recording")
+    page.keyboard.type("simulated")
+    tab_to(page, "Analyse")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/recording?id=*")
+    expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
+    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible(timeout=60_000)
+    expect(page.locator("#where")).to_contain_text("of 30:00")
+
+
 def test_what_is_no_recording_is_refused_in_words(page: Page):
     page.goto("/recordings")
     upload = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear"}
@@ -460,6 +511,120 @@ def test_about(page: Page, service: Service):
     expect(page.locator("#versions")).to_contain_text(service.app.state.ward.bundle)
 
 
+# Who may get in, and who did
+
+
+def test_a_key_is_made_shown_once_and_revoked(page: Page, service: Service):
+    page.goto("/")
+    page.get_by_role("link", name="Access", exact=True).click()
+    page.get_by_label("Name, such as").fill(NAME)
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator("#trouble")).to_have_text("Choose what the key may do.")
+    page.get_by_label("view patients").check()
+    page.get_by_label("acknowledge alarms").check()
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.get_by_role("group", name=f"The key of {NAME}, shown this once")).to_be_focused()
+    secret = page.locator("#secret").inner_text()
+    row = page.get_by_role("row").filter(has=page.get_by_role("button", name=f"Revoke {NAME}", exact=True))
+    expect(row).to_contain_text("acknowledge, view")
+    assert page.locator("main img, tbody b").count() == 0
+    with service.client(secret) as holder, service.client() as other:
+        assert holder.get("/api/session").json()["scopes"] == ["acknowledge", "view"]
+        page.get_by_role("button", name="Take it off the screen").click()
+        assert secret not in page.content()
+        page.reload()
+        expect(row).to_be_visible()
+        assert secret not in page.content()
+        row.get_by_role("button").click()
+        page.get_by_role("button", name="Leave it").click()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        assert holder.get("/api/session").status_code == 200
+        row.get_by_role("button").click()
+        expect(page.get_by_role("dialog")).to_have_accessible_name(f"Revoke {NAME}?")
+        page.get_by_role("button", name="Revoke it").click()
+        expect(row).to_have_count(0)
+        expect(page.get_by_role("heading", name="Keys")).to_be_focused()
+        assert holder.get("/api/session").status_code == 401
+        done = [(entry["what"], entry["detail"].partition(" ")[2]) for entry in other.get("/api/audit").json()]
+    assert ("removed key", NAME) in done
+
+
+def test_the_key_in_use_is_kept(page: Page):
+    page.goto("/access")
+    page.get_by_role("button", name="Revoke first key").click()
+    page.get_by_role("button", name="Revoke it").click()
+    expect(page.locator("#trouble")).to_contain_text("This is the key that you use")
+    expect(page.get_by_role("button", name="Revoke first key")).to_be_visible()
+
+
+def test_the_audit_says_who_looked_at_whom(page: Page, service: Service):
+    for number in range(120):
+        service.app.state.audit.did("<b>Eve</b>", "viewed patient", "bed <i>9</i>", f"look {number}")
+    page.goto("/access")
+    entries, shown = page.locator("#entries tr"), page.locator("#range")
+    newer, older = page.get_by_role("button", name="Newer"), page.get_by_role("button", name="Older")
+    expect(shown).to_have_text("Entries 1 to 50, the newest first.")
+    page.get_by_label("Patient, as the service calls them").fill("bed <i>9</i>")
+    page.get_by_role("button", name="Show").click()
+    expect(shown).to_have_text("Entries 1 to 50, the newest first, about bed <i>9</i>.")
+    expect(newer).to_be_disabled()
+    older.click()
+    expect(shown).to_contain_text("Entries 51 to 100")
+    # What happens meanwhile moves nothing.
+    service.app.state.audit.did("<b>Eve</b>", "viewed patient", "bed <i>9</i>", "look again")
+    older.click()
+    expect(shown).to_contain_text("Entries 101 to 120")
+    expect(older).to_be_disabled()
+    expect(newer).to_be_focused()
+    expect(entries.last).to_contain_text("look 0")
+    expect(entries.last.get_by_role("cell").nth(1)).to_have_text("<b>Eve</b>")
+    newer.click()
+    expect(entries.first).to_contain_text("look 69")
+    expect(entries.last).to_contain_text("look 20")
+    newer.click()
+    expect(shown).to_contain_text("Entries 1 to 50")
+    expect(entries.first).to_contain_text("look again")
+    expect(entries.nth(1)).to_contain_text("viewed audit")
+    page.get_by_label("Patient, as the service calls them").fill("nobody at all")
+    page.get_by_role("button", name="Show").click()
+    expect(shown).to_have_text("No entries, about nobody at all.")
+    assert page.locator("tbody b, tbody i").count() == 0
+
+
+def test_access_is_for_administrators(viewer: Page):
+    viewer.goto("/")
+    expect(viewer.get_by_role("link", name="About")).to_be_visible()
+    expect(viewer.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(viewer.get_by_role("link", name="Access")).to_have_count(0)
+    viewer.goto("/access")
+    expect(viewer.locator("#closed")).to_have_text("This page is for keys that may administer.")
+    expect(viewer.locator("#open")).to_be_hidden()
+
+
+def test_access_by_keyboard(page: Page):
+    page.goto("/access")
+    expect(page.get_by_role("button", name="Revoke first key")).to_be_visible()
+    tab_to(page, "Name, such as “strap of bed 3”")
+    page.keyboard.type("typed")
+    tab_to(page, "send samples and recordings, admit patients")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator("#secret")).to_have_text(re.compile(r"ectopy_[\w-]{43}"))
+    tab_to(page, "Take it off the screen")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name, such as")).to_be_focused()
+    page.locator("#keys-title").focus()
+    tab_to(page, "Revoke typed")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Revoke typed")).to_be_focused()
+    page.keyboard.press("Enter")
+    tab_to(page, "Revoke it")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Revoke typed")).to_have_count(0)
+
+
 # The connection
 
 
@@ -482,6 +647,30 @@ def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Pa
         expect(tile(page, "Bela")).to_be_visible()
         feed(service, "bed 1", signal, 5, 15)
         page.wait_for_function("() => document.querySelector('.tile:not(.stale) canvas') !== null")
+        assert list(pages) == []
+
+
+@pytest.mark.parametrize("name", ["ward", "patient"])
+def test_a_lost_connection_is_heard_until_it_is_back(browser: Browser, tmp_path: Path, name: str):
+    with running(tmp_path) as service:
+        service.app.state.ward.admit("bed 1", "Ada")
+        pages = opened(browser, base_url=service.url)
+        page = next(pages)
+        page.clock.install()
+        page.add_init_script(EAR)
+        page.goto(f"{PAGES[name]}#key={service.key}")
+        page.get_by_role("button", name="Sound is off. Turn the sound on.").click()
+        expect(page.get_by_role("button", name=re.compile("^Sound on"))).to_be_visible()
+        page.wait_for_function("() => heard() === 0")
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    wait_to_hear(page, LOST_HZ)
+    with running(tmp_path, port=int(service.url.rpartition(":")[2])):
+        expect(page.locator("#connection")).to_be_empty()
+        page.wait_for_timeout(1500)  # the pulses that had begun
+        page.clock.fast_forward(15_000)  # when it would be heard again
+        for _ in range(20):
+            page.wait_for_timeout(50)
+            assert page.evaluate("heard()") == 0
         assert list(pages) == []
 
 
@@ -628,7 +817,16 @@ def test_missing_and_late_samples(page: Page):
 
 def test_every_page_says_what_ectopy_is_not():
     pages = sorted(FOLDER.glob("*.html"))
-    assert {page.stem for page in pages} >= {"index", "patient", "alarm", "recordings", "training", "about", "signin"}
+    assert {page.stem for page in pages} >= {
+        "index",
+        "patient",
+        "alarm",
+        "recordings",
+        "training",
+        "about",
+        "access",
+        "signin",
+    }
     for page in pages:
         text = html.unescape(page.read_text())
         footer = text[text.index("<footer>") :]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +17,7 @@ from ectopy.monitor import Chunk
 from ectopy.recording import Recording
 from ectopy.service.access import Scope, Visitors
 from ectopy.service.storage import Store
+from server import free_port, served
 
 PACE = 4.0
 CHUNK_S = 0.5
@@ -61,21 +57,6 @@ def mint(home: Path) -> str:
         return Visitors(store.access).new_key("test", frozenset({Scope.ADMINISTER}))[1]
 
 
-@contextmanager
-def served(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """The service as a process that answers, and is killed at the end."""
-    command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
-    environment = os.environ | {"ECTOPY_LEARNING_S": "30"}
-    with (home / "log").open("a") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    try:
-        assert "answers at" in process.stdout.readline(), (home / "log").read_text()
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize(
     ("devices", "seconds", "kills"), [(10, 12.0, 1), pytest.param(200, 90.0, 4, marks=pytest.mark.long)]
 )
@@ -84,8 +65,7 @@ def test_killed_and_started_again(tmp_path: Path, devices: int, seconds: float, 
     recordings = [simulate_recording(seconds, rate_bpm=60 + 8 * number, random_state=number) for number in range(5)]
     url = f"sqlite:///{tmp_path / 'ectopy.db'}"
     key = mint(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     with ExitStack() as stack:
         client = stack.enter_context(Client(f"http://127.0.0.1:{port}", key))
         senders: list[Device] = []

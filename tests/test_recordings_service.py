@@ -6,8 +6,10 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.mitdb import find_mitdb
-from ectopy.errors import DataError, SettingError
-from ectopy.service.recordings import Entry, Library, Status, Upload, named
+from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.files import write_text
+from ectopy.service.recordings import Entry, Library, Status, Upload, named, names
 from ectopy.service.recordings.library import RESULT, read_entry
 from ectopy.service.recordings.result import load_result
 from ectopy.service.recordings.uploads import plan
@@ -300,3 +303,54 @@ def test_named_recordings():
     for name in ("", "mitdb", "mitdb/../../etc", "ecg5000/1", "/etc/passwd"):
         with pytest.raises(SettingError):
             named(name)
+
+
+NO_NAMES = ("", "mitdb", "mitdb/", "mitdb/1", "mitdb/../../etc", "mitdb/101/../101", "mitdb/101\0", "/etc/passwd", "..")
+
+
+def test_names_are_of_recordings_on_this_machine(empty_machine, tmp_path):
+    assert names() == ("simulated",)
+    folder = empty_machine / "mitdb"
+    folder.mkdir(parents=True)
+    for name in ("101.hea", "101.dat", "101.atr", "102.hea", "passwd.hea", "passwd.dat", "passwd.atr"):
+        (folder / name).touch()
+    assert names() == ("simulated", "mitdb/101")
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_is_no_name_is_not_analysed(library, tmp_path, name):
+    with pytest.raises(SettingError, match="no recording"):
+        library.add_named(name)
+    assert library.entries() == []
+    assert list((tmp_path / "recordings").iterdir()) == []
+
+
+@given(st.text("./\\~a01\0 :mitdbsul\n", max_size=24))
+def test_only_a_name_names_a_recording(name):
+    with pytest.raises(SettingError):
+        named(name)
+
+
+def test_a_named_recording_is_analysed_by_the_same_worker(library):
+    entry = wait_for(library, library.add_named("simulated").id, finished)
+    assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.DONE)
+    result = library.result(entry.id)
+    assert result.summary["source"] == "simulated"
+    np.testing.assert_array_equal(result.recording.signal, named("simulated").signal)
+    assert "simulated" in library.report(entry.id).read_text()
+
+
+def test_a_folder_that_names_what_there_is_not_fails_in_words(tmp_path):
+    library = Library(tmp_path)
+    entry = library.add_named("simulated")
+    write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, main="../../etc")).decode())
+    assert "there is no recording" in analyse_here(tmp_path / entry.id)
+
+
+def test_there_is_room_for_so_many_recordings(tmp_path, monkeypatch):
+    monkeypatch.setattr("ectopy.service.recordings.library.MOST_RECORDINGS", 1)
+    library = Library(tmp_path)
+    library.add_named("simulated")
+    for add in (lambda: library.add_named("simulated"), lambda: library.add([upload("a.csv", b"I\n0\n")])):
+        with pytest.raises(StorageError, match="1 recordings already"):
+            add()

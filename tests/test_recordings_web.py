@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from ectopy.service.access import Scope
 from server import Service, running
-from test_recordings_service import BAD, RATE_HZ, csv
+from test_recordings_service import BAD, NO_NAMES, RATE_HZ, csv
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +160,45 @@ def test_stated_rate_must_be_a_number(http: httpx.Client):
     assert (answer.status_code, "number of Hz" in answer.json()["detail"]) == (422, True)
 
 
+# Recordings by name
+
+
+def test_a_name_to_report(http: httpx.Client, service: Service):
+    names = http.get("/api/recordings/named").json()
+    assert names[0] == "simulated"
+    answer = http.post("/api/recordings/named", json={"recording": "simulated"})
+    assert (answer.status_code, answer.json()["name"]) == (202, "simulated")
+    id = answer.json()["id"]
+    shown = finished(http, id)
+    assert (shown["status"], shown["error"], shown["summary"]["duration_s"]) == ("done", "", 1800)
+    assert http.get(f"/api/recordings/{id}/report").status_code == 200
+    assert http.get(f"/api/recordings/{id}/signal", params={"pixels": 10}).json()["duration_s"] == 1800
+    entries = http.get("/api/audit").json()
+    assert ("chose recording", f"{id} simulated") in [(entry["what"], entry["detail"]) for entry in entries]
+    http.delete(f"/api/recordings/{id}").raise_for_status()
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_is_no_name_leads_nowhere(http: httpx.Client, service: Service, name: str):
+    folder = service.app.state.settings.home / "recordings"
+    answer = http.post("/api/recordings/named", json={"recording": name})
+    assert answer.status_code == 422
+    assert "passwd:" not in answer.text
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"recording": "simulated", "other": 1}, {"recording": "x" * 201}, [], "simulated"]
+)
+def test_what_is_no_choice_is_refused(http: httpx.Client, body: object):
+    assert http.post("/api/recordings/named", json=body).status_code == 422
+
+
+def test_a_choice_has_the_limit_of_requests_and_not_that_of_uploads(tmp_path: Path):
+    with running(tmp_path, request_bytes=10_000) as service, service.client() as http:
+        assert http.post("/api/recordings/named", json={"recording": "x" * 10_000}).status_code == 413
+
+
 # Replays
 
 
@@ -191,6 +231,8 @@ def test_impossible_replays_are_refused(http: httpx.Client, change: dict, status
 
 ROUTES = [
     ("POST", "/api/recordings", Scope.SEND),
+    ("POST", "/api/recordings/named", Scope.SEND),
+    ("GET", "/api/recordings/named", Scope.VIEW),
     ("GET", "/api/recordings", Scope.VIEW),
     ("GET", "/api/recordings/0", Scope.VIEW),
     ("GET", "/api/recordings/0/report", Scope.VIEW),

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,39 +13,9 @@ from websockets.sync.client import connect
 
 from ectopy.datasets import simulate_recording
 from ectopy.service.storage import Store
-from server import PATIENCE_S, messages
+from server import PATIENCE_S, free_port, messages, served
 
 DEVICES = [f"bed {number}" for number in range(3)]
-
-
-@contextmanager
-def serving(home: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server in a process of its own, and what it has said."""
-    command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        said = ""
-        assert process.stdout is not None
-        while "Not a cleared medical device" not in said:
-            line = process.stdout.readline()
-            assert line, "the server has ended early"
-            said += line
-        yield process, said
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def send(port: int, key: str, patient: str, contents: list[bytes], most: int) -> tuple[int | None, int]:
@@ -72,7 +36,7 @@ def send(port: int, key: str, patient: str, contents: list[bytes], most: int) ->
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
     recording, port = simulate_recording(30), free_port()
     contents = messages(recording)
-    with serving(tmp_path, port) as (process, said):
+    with served(tmp_path, port) as (process, said):
         key = re.findall(r"ectopy_[\w-]{43}", said)[0]
         headers = {"Authorization": f"Bearer {key}"}
         url = f"http://127.0.0.1:{port}/api/patients"
@@ -98,7 +62,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
                     before["bed 0"] = json.loads(device.recv(PATIENCE_S))["wanted"]
             except ConnectionClosed:
                 pass
-    with serving(tmp_path, port) as (_, said):
+    with served(tmp_path, port) as (_, said):
         assert "ectopy_" not in said
         for device in DEVICES:
             wanted, after = send(port, key, device, contents, len(contents))

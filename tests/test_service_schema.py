@@ -12,7 +12,7 @@ from schemathesis import Case
 from server import running
 
 ENDLESS = {("GET", "/api/events")}
-HEAVY = {("POST", "/api/recordings"), ("POST", "/api/replays")}
+HEAVY = {("POST", "/api/recordings"), ("POST", "/api/recordings/named"), ("POST", "/api/replays")}
 """These start processes and simulations."""
 
 

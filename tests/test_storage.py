@@ -505,9 +505,14 @@ def test_who_did_or_saw_what_is_on_record(store: Store):
     for entry in entries:
         store.record(entry)
     readable = [replace(entry, detail=entry.detail.replace("\0", "\ufffd")) for entry in entries]
-    assert store.audit() == readable
-    assert store.audit("anna") == readable[:3]
-    assert store.audit(limit=2) == readable[2:]
+    found = store.audit()
+    assert [one.entry for one in found] == readable
+    assert [one.id for one in found] == sorted({one.id for one in found})
+    assert store.audit("anna") == found[:3]
+    assert store.audit(limit=2) == found[2:]
+    assert store.audit(limit=2, before=found[3].id) == found[1:3]
+    assert store.audit("anna", before=found[1].id) == found[:1]
+    assert store.audit(before=found[0].id) == []
 
 
 # The outbox

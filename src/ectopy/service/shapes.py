@@ -22,7 +22,7 @@ from ectopy.monitor.events import Evidence
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
-from ectopy.service.storage import AuditEntry, StoredEvent, TrendStep, Waveform
+from ectopy.service.storage import StoredAudit, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
@@ -283,9 +283,20 @@ class NewKeyShape(KeyShape):
     key: str
 
 
+@with_config(
+    like(
+        id=4711,
+        time=1767225600.0,
+        who="desk of ward 3",
+        what="acknowledged alarm",
+        patient="bed 3",
+        detail="7 pulse is there",
+    )
+)
 class AuditShape(TypedDict):
-    """Who did or saw what."""
+    """Who did or saw what; later entries have greater ids."""
 
+    id: int
     time: float
     who: str
     what: str
@@ -487,9 +498,12 @@ def key(one: StoredKey) -> KeyShape:
     return KeyShape(id=one.id, name=one.name, scopes=list(one.scopes), created_time=one.created)
 
 
-def audit(entry: AuditEntry) -> AuditShape:
+def audit(stored: StoredAudit) -> AuditShape:
     """Who did or saw what."""
-    return AuditShape(time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail)
+    entry = stored.entry
+    return AuditShape(
+        id=stored.id, time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail
+    )
 
 
 def number(value: float | None) -> float | None:

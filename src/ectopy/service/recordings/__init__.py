@@ -1,4 +1,4 @@
-"""Recordings that people upload: kept, analysed in a process of their own, and shown at any zoom.
+"""Recordings that people upload or name: kept, analysed in a process of their own, and shown at any zoom.
 
 ``uploads`` says which files make a recording; ``library`` keeps them and has them analysed one after the other;
 ``worker`` is that process; ``result`` is what it leaves, and ``view`` what a screen needs of it; ``named`` finds
@@ -6,8 +6,8 @@ recordings that come with Ectopy.
 """
 
 from ectopy.service.recordings.library import Entry, Library, Status
-from ectopy.service.recordings.named import named
+from ectopy.service.recordings.named import named, names
 from ectopy.service.recordings.result import Result
 from ectopy.service.recordings.uploads import Upload
 
-__all__ = ["Entry", "Library", "Result", "Status", "Upload", "named"]
+__all__ = ["Entry", "Library", "Result", "Status", "Upload", "named", "names"]

@@ -1,4 +1,4 @@
-"""The recordings that were uploaded: their files, their analysis one after the other, and what came of it."""
+"""The recordings that were uploaded or named: their files, their analysis one after the other, and what came of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -24,6 +24,7 @@ import msgspec
 from ectopy.errors import DataError, OutputError, SettingError, StorageError
 from ectopy.evaluation.speed import ONE_THREAD
 from ectopy.files import make_folder, write_text
+from ectopy.service.recordings.named import names
 from ectopy.service.recordings.result import Result, load_result
 from ectopy.service.recordings.uploads import Upload, plan
 
@@ -61,13 +62,15 @@ class Entry:
     name : str
         For people.
     added : float
-        When it was uploaded, seconds since 1970.
+        When it was added, seconds since 1970.
     main : str
-        Name of the file that is read.
+        Name of the file that is read; of one that has no files, its name on this machine.
     sampling_rate_hz : float or None
         As stated for a file that states none.
     unit : str or None
         The same.
+    named : bool
+        Whether it has no files, and is one of `ectopy.service.recordings.named`.
     status : Status
     progress : float
         0 to 1.
@@ -81,6 +84,7 @@ class Entry:
     main: str
     sampling_rate_hz: float | None = None
     unit: str | None = None
+    named: bool = False
     status: Status = Status.WAITING
     progress: float = 0.0
     error: str = ""
@@ -219,19 +223,42 @@ class Library:
             If there is no room.
         """
         planned = plan([file.name for file in files])
+        entry = Entry(secrets.token_hex(8), planned.title, self._clock(), planned.main, sampling_rate_hz, unit)
+        return self._keep(entry, dict(zip(planned.names, (file.content for file in files), strict=True)))
+
+    def add_named(self, name: str) -> Entry:
+        """Have a recording analysed that this machine has, as if its files had been uploaded.
+
+        Parameters
+        ----------
+        name : str
+            One of `ectopy.service.recordings.names`.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that name.
+        StorageError
+            If there is no room.
+        """
+        if name not in names():
+            raise SettingError(f"this machine has no recording {name[:80]!r}; list the names to see which there are.")
+        return self._keep(Entry(secrets.token_hex(8), name, self._clock(), name, named=True), {})
+
+    def _keep(self, entry: Entry, files: Mapping[str, BinaryIO]) -> Entry:
         if len(self._entries) >= MOST_RECORDINGS:
             raise StorageError(f"there are {MOST_RECORDINGS} recordings already; delete some first.")
-        entry = Entry(secrets.token_hex(8), planned.title, self._clock(), planned.main, sampling_rate_hz, unit)
         unfinished = self._folder / f"{_UNFINISHED}{entry.id}"
         try:
             (unfinished / FILES).mkdir(parents=True)
+            self._check_disk()
             room = self._largest
-            for name, file in zip(planned.names, files, strict=True):
-                room = self._copy(file.content, unfinished / FILES / name, room)
+            for name, content in files.items():
+                room = self._copy(content, unfinished / FILES / name, room)
             _write(unfinished, entry)
             unfinished.rename(self._folder / entry.id)
         except OSError as error:
-            raise StorageError(f"the upload cannot be kept: {error.strerror or error}.") from error
+            raise StorageError(f"the recording cannot be kept: {error.strerror or error}.") from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         with self._changed:
@@ -264,10 +291,13 @@ class Library:
                 room -= len(block)
                 if room < 0:
                     raise DataError(f"an upload has at most {self._largest / 2**20:.0f} MiB; split the recording.")
-                if shutil.disk_usage(self._folder).free < _SPARE_BYTES:
-                    raise StorageError("the disk is nearly full; make room first.")
+                self._check_disk()
                 file.write(block)
         return room
+
+    def _check_disk(self) -> None:
+        if shutil.disk_usage(self._folder).free < _SPARE_BYTES:
+            raise StorageError("the disk is nearly full; make room first.")
 
     # Analysis
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ectopy.datasets import load_mitdb, simulate_recording
+from ectopy.datasets.mitdb import RECORDS, find_mitdb
 from ectopy.errors import SettingError
 from ectopy.recording import Recording
 
@@ -10,6 +11,12 @@ SIMULATED = "simulated"
 
 _MITDB = "mitdb"
 _SIMULATED_S = 1800.0
+
+
+def names() -> tuple[str, ...]:
+    """The names of all recordings that this machine has."""
+    records = (record for record in RECORDS if find_mitdb((record,)) is not None)
+    return (SIMULATED, *(f"{_MITDB}/{record}" for record in records))
 
 
 def is_named(name: str) -> bool:

@@ -19,8 +19,10 @@ from ectopy.analysis import analyse
 from ectopy.errors import EctopyError
 from ectopy.events import find_events
 from ectopy.formats import read
+from ectopy.recording import Recording
 from ectopy.report.recording import recording_report
 from ectopy.service.recordings.library import FILES, RESULT, Entry, read_entry
+from ectopy.service.recordings.named import named
 from ectopy.service.recordings.result import keep
 
 _NICE = 10
@@ -60,8 +62,7 @@ def work(folder: Path, entry: Entry) -> str:
 
 def _analyse(folder: Path, entry: Entry) -> None:
     _say(progress=0.02)
-    given = read(folder / FILES / entry.main, sampling_rate_hz=entry.sampling_rate_hz, unit=entry.unit)
-    recording = replace(given, source=entry.name)
+    recording = replace(_read(folder, entry), source=entry.name)
     _say(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
     events = find_events(analysis)
@@ -73,6 +74,12 @@ def _analyse(folder: Path, entry: Entry) -> None:
     recording_report(unfinished / "report.html", recording, analysis, events)
     unfinished.rename(folder / RESULT)
     _say(progress=1.0)
+
+
+def _read(folder: Path, entry: Entry) -> Recording:
+    if entry.named:
+        return named(entry.main)
+    return read(folder / FILES / entry.main, sampling_rate_hz=entry.sampling_rate_hz, unit=entry.unit)
 
 
 def _say(**words: object) -> None:

@@ -207,6 +207,14 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredAudit:
+    """An entry of the audit, and its number: later entries have greater ones."""
+
+    id: int
+    entry: AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """What was deleted.
 

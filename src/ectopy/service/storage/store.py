@@ -27,6 +27,7 @@ from ectopy.service.storage.records import (
     Restored,
     Stepped,
     StoredAlarm,
+    StoredAudit,
     StoredBeat,
     StoredEvent,
     TrendStep,
@@ -366,15 +367,17 @@ class Store:
                 )
             )
 
-    def audit(self, patient: str | None = None, limit: int = MOST_ROWS) -> list[AuditEntry]:
-        """The last `limit` entries of the audit, of one patient or of all, in order."""
+    def audit(self, patient: str | None = None, limit: int = MOST_ROWS, before: int | None = None) -> list[StoredAudit]:
+        """The last `limit` entries of the audit, in order: of one patient or of all, and before an entry or of all."""
         columns = tables.audit.c
-        query = sa.select(columns.time, columns.who, columns.what, columns.patient, columns.detail)
+        query = sa.select(columns.id, columns.time, columns.who, columns.what, columns.patient, columns.detail)
         if patient is not None:
             query = query.where(columns.patient == patient)
+        if before is not None:
+            query = query.where(columns.id < before)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(columns.id.desc()).limit(limit)).all()
-        return [AuditEntry(*row) for row in reversed(rows)]
+        return [StoredAudit(id, AuditEntry(*entry)) for id, *entry in reversed(rows)]
 
     # What is no longer needed
 

@@ -36,6 +36,7 @@ from ectopy.service.web import (
     ingest,
     keys,
     live,
+    named,
     patients,
     recordings,
     replays,
@@ -47,7 +48,7 @@ from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
 
-_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events, fhir, replays)
+_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events, fhir, named, replays)
 _FORGET_EVERY_S = 600.0
 _DAY_S = 86_400.0
 

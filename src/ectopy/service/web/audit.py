@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from ectopy.service import shapes
 from ectopy.service.web.door import Administering
-from ectopy.service.web.parts import TheWard
+from ectopy.service.web.parts import TheAudit, TheWard
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 
@@ -17,8 +17,12 @@ router = APIRouter(prefix="/api/audit", tags=["audit"])
 def list_audit(
     ward: TheWard,
     caller: Administering,
-    patient: Annotated[str | None, Query(description="About this one only.")] = None,
+    audit: TheAudit,
+    patient: Annotated[str | None, Query(max_length=200, description="About this one only.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="Only entries before the one of this id.")] = None,
 ) -> list[shapes.AuditShape]:
     """The newest entries of the audit, the oldest of them first; the same look is written once a minute."""
-    return [shapes.audit(entry) for entry in ward.store.audit(patient, limit)]
+    found = ward.store.audit(patient, limit, before)
+    audit.saw(caller.name, "viewed audit", patient or "")
+    return [shapes.audit(entry) for entry in found]

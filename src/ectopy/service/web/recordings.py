@@ -108,14 +108,14 @@ async def upload(request: Request, library: TheLibrary, caller: Sending, audit: 
         ]
         entry = await asyncio.to_thread(library.add, files, rate_hz, unit)
     await audit.did_async(caller.name, "uploaded recording", detail=entry.id)
-    return _shape(entry)
+    return shape(entry)
 
 
 @router.get("")
 def list_recordings(library: TheLibrary, caller: Viewing, audit: TheAudit) -> list[RecordingShape]:
     """All recordings, the newest first; without their summaries."""
     audit.saw(caller.name, "listed recordings")
-    return [_shape(entry) for entry in library.entries()]
+    return [shape(entry) for entry in library.entries()]
 
 
 @router.get("/{id}")
@@ -123,7 +123,7 @@ def show(library: TheLibrary, caller: Viewing, audit: TheAudit, id: RecordingId)
     """How far the analysis of a recording is, and what was found."""
     entry = _entry(library, id)
     audit.saw(caller.name, f"viewed recording {entry.id}")
-    return _shape(entry, library.result(id).summary if entry.done else None)
+    return shape(entry, library.result(id).summary if entry.done else None)
 
 
 @router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
@@ -199,7 +199,8 @@ def _result(library: TheLibrary, id: str, caller: Caller, audit: TheAudit) -> Re
     return library.result(id)
 
 
-def _shape(entry: Entry, summary: dict[str, Any] | None = None) -> RecordingShape:
+def shape(entry: Entry, summary: dict[str, Any] | None = None) -> RecordingShape:
+    """How a recording stands, and what was found where that is given."""
     return RecordingShape(
         id=entry.id,
         name=entry.name,

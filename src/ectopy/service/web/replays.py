@@ -30,7 +30,8 @@ class NewReplay(BaseModel):
     )
 
     recording: Annotated[
-        str, Field(min_length=1, max_length=200, description="Id of an analysed upload, `simulated`, or `mitdb/208`.")
+        str,
+        Field(min_length=1, max_length=200, description="Id of an analysed recording, `simulated`, or `mitdb/208`."),
     ]
     patient: Annotated[str, Field(min_length=1, max_length=200)]
     speed: Annotated[float, Field(ge=SLOWEST, le=FASTEST, description="Seconds of signal a second.")] = 1.0
@@ -109,7 +110,7 @@ def stop(replays: TheReplays, caller: Sending, audit: TheAudit, id: ReplayId) ->
 
 
 def _recording(library: Library, name: str) -> Recording:
-    """An upload by its id, or a recording by its name."""
+    """An analysed recording by its id, or one by its name."""
     if any(entry.id == name for entry in library.entries()):
         return library.result(name).recording
     return named(name)

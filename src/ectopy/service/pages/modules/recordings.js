@@ -1,4 +1,4 @@
-// Recordings: send one, see how far its analysis is, open it, or play one to the ward.
+// Recordings: send or choose one, see how far its analysis is, open it, or play one to the ward.
 
 import { get, post, remove, upload } from "./api.js";
 import { arrange, element, find, say } from "./dom.js";
@@ -20,6 +20,17 @@ async function send(files) {
   sent.hidden = true;
   find("#files").value = "";
   if (entry) location.assign(address(entry));
+}
+
+async function choose() {
+  const entry = await attempt(() => post("/api/recordings/named", { recording: find("#chosen").value }));
+  if (entry) location.assign(address(entry));
+}
+
+async function listNames() {
+  const names = await get("/api/recordings/named");
+  find("#chosen").replaceChildren(...names.map((name) => element("option", {}, name)));
+  find("#known").replaceChildren(...names.map((name) => element("option", { value: name })));
 }
 
 const address = ({ id }) => `/recording?id=${encodeURIComponent(id)}`;
@@ -94,8 +105,14 @@ drop.addEventListener("drop", (event) => {
   send(event.dataTransfer.files);
 });
 find("#files").addEventListener("change", ({ target }) => send(target.files));
-find("#play").addEventListener("submit", (event) => {
-  event.preventDefault();
-  play();
-});
+for (const [form, work] of [
+  ["#choose", choose],
+  ["#play", play],
+]) {
+  find(form).addEventListener("submit", (event) => {
+    event.preventDefault();
+    work();
+  });
+}
+await attempt(listNames);
 await attempt(list);

@@ -2,7 +2,7 @@
 
 import { session, signOut } from "./api.js";
 import { drawing, element, find, say } from "./dom.js";
-import { onSound, press, status, unheard } from "./sound.js";
+import { onSound, press, soundLost, status, unheard } from "./sound.js";
 
 const PLACES = [
   ["/", "Ward"],
@@ -10,6 +10,7 @@ const PLACES = [
   ["/training", "Training"],
   ["/about", "About"],
 ];
+const OF_ADMINISTRATORS = ["/access", "Access"];
 const SOUND = {
   off: ["Sound is off", "Turn the sound on"],
   on: ["Sound on", "Pause the sound on this screen for two minutes"],
@@ -19,8 +20,10 @@ const SOUND = {
 /** Fill the head of the page; gives who is signed in. `heard`: whether alarms sound on this page. */
 export async function start({ heard = false } = {}) {
   const top = find("#top");
-  top.append(brand(), places());
+  const links = element("ul", {}, ...PLACES.map(link));
+  top.append(brand(), element("nav", { "aria-label": "Pages" }, links));
   const visitor = await session();
+  if (may(visitor, "administer")) links.append(link(OF_ADMINISTRATORS));
   const tools = element("div", { class: "tools" });
   if (heard) tools.append(soundButton());
   tools.append(
@@ -38,10 +41,11 @@ export function startOpen() {
 
 export const may = (visitor, scope) => visitor.scopes.includes(scope) || visitor.scopes.includes("administer");
 
-/** Say that what is on the screen is old; `open` takes it back. */
+/** Say, and where alarms sound let it be heard, that what is on the screen is old; `open` takes it back. */
 export function connection(state) {
   const lost = state === "lost";
   document.documentElement.classList.toggle("lost", lost);
+  soundLost(lost);
   say(find("#connection"), lost ? "Connection lost – what you see is old. Trying again …" : "");
 }
 
@@ -100,12 +104,9 @@ function brand() {
   );
 }
 
-function places() {
-  const links = PLACES.map(([path, name]) => {
-    const here = location.pathname === path || (path === "/recordings" && location.pathname === "/recording");
-    return element("li", {}, element("a", { href: path, "aria-current": here ? "page" : null }, name));
-  });
-  return element("nav", { "aria-label": "Pages" }, element("ul", {}, ...links));
+function link([path, name]) {
+  const here = location.pathname === path || (path === "/recordings" && location.pathname === "/recording");
+  return element("li", {}, element("a", { href: path, "aria-current": here ? "page" : null }, name));
 }
 
 function soundButton() {

@@ -1,7 +1,10 @@
 // Alarm tones by priority. A browser plays nothing before the first click or key on the page: the button says so.
 
+import { PRIORITIES } from "./words.js";
+
 const PAUSE_S = 120;
 const VOLUME = 0.4;
+const LOST = "medium";
 
 // Pulses: when they begin, how long they last, how high they are; and how soon all is heard again.
 const PATTERNS = {
@@ -12,6 +15,8 @@ const PATTERNS = {
 
 let context = null;
 let volume = null;
+let alarm = null;
+let lost = false;
 let wanted = null;
 let playing = null;
 let timer = 0;
@@ -47,14 +52,26 @@ export async function press() {
   turn();
 }
 
-/** Sound the pattern of this priority again and again; null = silence. */
+/** Sound the pattern of this priority again and again; null = no alarm. */
 export function sound(priority) {
-  wanted = priority;
-  if (wanted !== playing) turn();
+  alarm = priority;
+  choose();
+}
+
+/** A screen that hears nothing of its patients is an alarm too. */
+export function soundLost(isLost) {
+  lost = isLost;
+  choose();
 }
 
 /** Whether an alarm wants to be heard that this screen cannot play. */
 export const unheard = () => wanted !== null && status().state === "off";
+
+function choose() {
+  const urgency = Math.max(PRIORITIES.indexOf(alarm), lost ? PRIORITIES.indexOf(LOST) : -1);
+  wanted = PRIORITIES[urgency] ?? null;
+  if (wanted !== playing) turn();
+}
 
 function turn() {
   clearTimeout(timer);

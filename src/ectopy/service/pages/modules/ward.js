@@ -14,7 +14,6 @@ const OWN_MS = 10_000;
 
 const tiles = new Map();
 let own = [];
-let lost = false;
 let settled = false;
 
 class Tile {
@@ -142,9 +141,8 @@ function settle() {
   say(find("#count"), counted(summaries.length, "patient") + calls);
   document.title = `${waiting.length ? `(${waiting.length}) ` : ""}Ward – Ectopy`;
   find("#nobody").hidden = summaries.length > 0;
-  const silence = lost ? [PRIORITIES.indexOf("medium")] : []; // a ward that nobody watches is an alarm too
   const heard = alarms.filter(audible).map(({ priority }) => PRIORITIES.indexOf(priority));
-  sound(PRIORITIES[Math.max(-1, ...silence, ...heard)] ?? null);
+  sound(PRIORITIES[Math.max(-1, ...heard)] ?? null);
   find("#ask").hidden = !unheard();
 }
 
@@ -166,8 +164,6 @@ watch([], {
   },
   connection: (how) => {
     connection(how);
-    lost = how === "lost";
-    settle();
     if (how === "open") attempt(load);
   },
 });

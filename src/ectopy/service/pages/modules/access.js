@@ -1,0 +1,141 @@
+// Who may get in, and who did and saw what: keys are made and revoked, the audit is read.
+
+import { get, post, remove } from "./api.js";
+import { element, find, say } from "./dom.js";
+import { announce, attempt, may, start, trouble } from "./shell.js";
+import { moment } from "./words.js";
+
+const ENTRIES = 50;
+
+const visitor = await start();
+let asked = null; // the key that the dialog is about
+let patient = "";
+let begins = [null]; // before which entry the pages begin that were turned, the present one last
+
+// Keys
+
+function keyRow(key) {
+  const revoke = element("button", { type: "button", class: "quiet", click: () => ask(key) }, "Revoke");
+  revoke.setAttribute("aria-label", `Revoke ${key.name}`);
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, key.name, element("span", { class: "detail" }, `no. ${key.id}, made ${moment(key.created_time)}`)),
+    element("td", {}, key.scopes.join(", ")),
+    element("td", {}, revoke),
+  );
+}
+
+async function listKeys() {
+  find("#keys").replaceChildren(...(await get("/api/keys")).map(keyRow));
+}
+
+async function make() {
+  const given = new FormData(find("#make"));
+  const scopes = given.getAll("scopes");
+  if (!scopes.length) {
+    trouble("Choose what the key may do.");
+    return;
+  }
+  const made = await attempt(() => post("/api/keys", { name: given.get("name"), scopes }));
+  if (!made) return;
+  find("#make").reset();
+  say(find("#made-title"), `The key of ${made.name}, shown this once`);
+  say(find("#secret"), made.key);
+  find("#made").hidden = false;
+  find("#made").focus();
+  await attempt(listKeys);
+}
+
+function forget() {
+  say(find("#secret"), "");
+  find("#made").hidden = true;
+}
+
+function ask(key) {
+  asked = key;
+  say(find("#sure-title"), `Revoke ${key.name}?`);
+  find("#sure").returnValue = "";
+  find("#sure").showModal();
+}
+
+async function revoke({ id, name }) {
+  if ((await attempt(() => remove(`/api/keys/${id}`))) === undefined) return;
+  announce(`${name} is revoked.`);
+  await attempt(listKeys);
+  find("#keys-title").focus();
+}
+
+// The audit
+
+function entryRow({ id, time, who, what, patient: whom, detail }) {
+  return element(
+    "tr",
+    { "data-id": id },
+    element("td", {}, moment(time)),
+    element("td", {}, who),
+    element("td", {}, what, detail ? element("span", { class: "detail" }, detail) : null),
+    element("td", {}, whom),
+  );
+}
+
+/** Show the last of some pages; the others are the newer ones. */
+async function turn(pages) {
+  const query = new URLSearchParams({ limit: ENTRIES + 1 });
+  if (patient) query.set("patient", patient);
+  if (pages.at(-1) !== null) query.set("before", pages.at(-1));
+  const found = (await get(`/api/audit?${query}`)).reverse();
+  begins = pages;
+  const shown = found.slice(0, ENTRIES);
+  const first = ENTRIES * (pages.length - 1) + 1;
+  const range = shown.length ? `Entries ${first} to ${first + shown.length - 1}, the newest first` : "No entries";
+  say(find("#range"), `${range}${patient ? `, about ${patient}` : ""}.`);
+  find("#entries").replaceChildren(...shown.map(entryRow));
+  allow(pages.length > 1, found.length > ENTRIES);
+}
+
+async function filter() {
+  patient = find("#about").value.trim();
+  await attempt(() => turn([null]));
+}
+
+/** A button that is disabled gives its focus to the other one. */
+function allow(isNewer, isOlder) {
+  const [newer, older] = [find("#newer"), find("#older")];
+  const focused = document.activeElement;
+  newer.disabled = !isNewer;
+  older.disabled = !isOlder;
+  if (focused === newer && !isNewer) older.focus();
+  if (focused === older && !isOlder) newer.focus();
+}
+
+const lastShown = () => Number(find("#entries").lastChild.dataset.id);
+
+if (may(visitor, "administer")) {
+  find("#open").hidden = false;
+  find("#copy").hidden = !navigator.clipboard; // there is none without TLS
+  find("#copy").addEventListener("click", async () => {
+    await navigator.clipboard.writeText(find("#secret").textContent);
+    announce("Copied.");
+  });
+  find("#forget").addEventListener("click", () => {
+    forget();
+    find("#name").focus();
+  });
+  addEventListener("pagehide", forget); // a browser may show the page again as it was
+  find("#sure").addEventListener("close", () => find("#sure").returnValue && revoke(asked));
+  find("#newer").addEventListener("click", () => attempt(() => turn(begins.slice(0, -1))));
+  find("#older").addEventListener("click", () => attempt(() => turn([...begins, lastShown()])));
+  for (const [form, work] of [
+    ["#make", make],
+    ["#filter", filter],
+  ]) {
+    find(form).addEventListener("submit", (event) => {
+      event.preventDefault();
+      work();
+    });
+  }
+  await attempt(() => Promise.all([listKeys(), turn(begins)]));
+} else {
+  find("#closed").hidden = false;
+}

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -137,6 +138,19 @@ def test_a_scale_for_other_members_is_refused(bundle: Path, tmp_path: Path):
     changed = rewrite(bundle, tmp_path / "changed.ectopy", {"manifest.json": json.dumps(manifest).encode()})
     with pytest.raises(BundleError, match="scale"):
         Detector.load(changed)
+
+
+def test_the_first_format_is_read_with_the_weight_that_it_had(tmp_path: Path, detector: Detector):
+    made = replace(detector, scoring=replace(detector.scoring, distance_weight=0.75))
+    made.save(tmp_path / "made.ectopy")
+    with zipfile.ZipFile(tmp_path / "made.ectopy") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    manifest["format_version"] = 1
+    del manifest["scoring"]["distance_weight"]
+    first = rewrite(
+        tmp_path / "made.ectopy", tmp_path / "first.ectopy", {"manifest.json": json.dumps(manifest).encode()}
+    )
+    np.testing.assert_array_equal(Detector.load(first).score(made.golden), made.score(made.golden))
 
 
 def test_a_newer_format_says_so(bundle: Path, tmp_path: Path):

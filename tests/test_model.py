@@ -16,7 +16,7 @@ from ectopy.detector.runtime import Output
 from ectopy.detector.score import combine
 from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
 from ectopy.model import ARCHITECTURES, TrainingSettings, from_keras, train_network
-from ectopy.model.error import tolerant_error
+from ectopy.model.error import cubic_mean_square, tolerant_error
 from ectopy.pipeline import train
 
 
@@ -44,7 +44,7 @@ def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process
     network = from_keras(detector.network)
     output = {name: np.asarray(value) for name, value in network(judged, training=False).items()}
     error, distance = detector.scoring.parts(Output(output["mean_square_error"], output["latent"]))
-    scores, expected = np.load(files[2]), combine(error, distance)
+    scores, expected = np.load(files[2]), combine(error, distance, detector.scoring.distance_weight)
     # Relative to the largest score: a score of nearly zero, an average normal, has no digits to agree on.
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
@@ -87,6 +87,22 @@ def test_a_beat_one_sample_early_or_late_has_no_error(pair, shift):
     np.testing.assert_array_equal(error[..., 5:-5], 0)
 
 
+@given(beat_pairs, st.floats(-12, 12))
+def test_cubic_mean_is_the_power_mean_in_any_unit(pair, exponent):
+    error = (pair[0] * 10.0**exponent).astype(np.float32)[None]
+    expected = np.square(error.astype(np.float64))
+    expected = np.power((expected**3).mean(axis=2), 1 / 3)
+    np.testing.assert_allclose(np.asarray(cubic_mean_square(error)), expected, rtol=1e-4)
+
+
+def test_cubic_mean_lies_between_mean_and_largest_and_counts_one_wrong_wave_for_more_than_many_small_ones():
+    everywhere = np.ones((1, 1, 140), np.float32)
+    in_one_place = np.where(np.arange(140) < 14, np.sqrt(10), 0).astype(np.float32)[None, None]
+    assert np.asarray(cubic_mean_square(everywhere)) == pytest.approx(1)
+    assert np.asarray(cubic_mean_square(in_one_place)) == pytest.approx(10 / np.cbrt(10), rel=1e-5)
+    assert np.asarray(cubic_mean_square(0 * everywhere)) == 0
+
+
 def test_training_lowers_the_loss_and_keeps_its_curve(detector: Detector):
     curve = detector.card.curve
     assert len(curve.steps) == len(curve.training) == len(curve.held_out) > 1
@@ -104,6 +120,17 @@ def test_groups_are_held_out_as_a_whole_parts_are_even_and_progress_is_told(norm
     assert counts.sum() == len(normals)
     assert np.ptp(counts) <= 2
     assert told == [(50, 100), (100, 100)]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_error_of_one_persons_beats_is_a_cubic_mean_and_of_several_peoples_an_ordinary_one(
+    normals: Beats, grouped: bool
+):
+    settings = TrainingSettings(architecture="dense", members=2, max_steps=1)
+    trained = train_network(normals.samples, settings, 0, groups=np.arange(len(normals)) if grouped else None)
+    output = trained.network(normals.samples[:20], training=False)
+    mean = np.square(np.asarray(output["error"])).mean(axis=2) if grouped else cubic_mean_square(output["error"])
+    np.testing.assert_allclose(np.asarray(output["mean_square_error"]), np.asarray(mean), rtol=1e-5)
 
 
 def test_a_member_learns_nothing_from_the_beats_it_is_kept_from(normals: Beats):

@@ -61,10 +61,10 @@ def test_members_with_few_normals_keep_close_to_the_common_scale(each, seed):
     assert (np.abs(scale.mean - common.mean) <= each / (each + 10) * spread + 1e-9).all()
 
 
-@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0, 50))
-def test_the_combined_score_grows_with_both_parts_and_the_error_counts_up_to_its_cap(error, distance, more):
+@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0, 50), st.floats(0.1, 2))
+def test_the_combined_score_grows_with_both_parts_and_the_error_counts_up_to_its_cap(error, distance, more, weight):
     def score(error, distance):
-        return combine(np.array([error]), np.array([distance]))[0]
+        return combine(np.array([error]), np.array([distance]), weight)[0]
 
     assert score(error + more, distance) >= score(error, distance)
     assert score(error, distance + more) >= score(error, distance)

@@ -12,6 +12,8 @@
 ``recordings.npz``     only of a detector for recordings: scores of normal beats with and without a patient's baseline
 =====================  ==================================================================================
 
+Format 1 did not keep how much the distance counts; it is read with the weight that held for all.
+
 The digests find damage; they are no signature, and do not prove who made the bundle.
 """
 
@@ -40,9 +42,12 @@ from ectopy.detector.threshold import ThresholdRule
 from ectopy.errors import BundleError, DataError, EctopyError
 from ectopy.files import atomic_path, packed
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 GOLDEN_TOLERANCE = 1e-4
 MAX_MEMBER_BYTES = 64 * 2**20
+
+_READ_VERSIONS = (1, FORMAT_VERSION)
+_DISTANCE_WEIGHT_OF_VERSION_1 = 0.75
 
 _MANIFEST, _MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
 _MEMBERS = (
@@ -77,6 +82,7 @@ def save(detector: Detector, path: Path) -> None:
             "scoring": {
                 "error_scale": _from_scale(detector.scoring.error_scale),
                 "distance_scale": _from_scale(detector.scoring.distance_scale),
+                "distance_weight": detector.scoring.distance_weight,
             },
             "rule": asdict(detector.rule),
             "threshold": detector.threshold,
@@ -162,11 +168,13 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
     manifest = json.loads(content)
     if not isinstance(manifest, dict) or manifest.get("format") != "ectopy-bundle":
         raise BundleError(f"{path} is not an Ectopy bundle: its manifest is of another format.")
-    if manifest["format_version"] != FORMAT_VERSION:
+    if manifest["format_version"] not in _READ_VERSIONS:
         raise BundleError(
-            f"{path} has bundle format {manifest['format_version']}, this version of Ectopy reads {FORMAT_VERSION}; "
-            "use the version that made it, or train it again."
+            f"{path} has bundle format {manifest['format_version']}, this version of Ectopy reads "
+            f"{' and '.join(map(str, _READ_VERSIONS))}; use the version that made it, or train it again."
         )
+    if manifest["format_version"] == 1:
+        manifest["scoring"]["distance_weight"] = _DISTANCE_WEIGHT_OF_VERSION_1
     if manifest["members"].keys() != members.keys() - {_MANIFEST, _MANIFEST_DIGEST}:
         raise BundleError(f"{path} was changed after it was made: its manifest lists other members than it holds.")
     for name in manifest["members"]:
@@ -188,6 +196,7 @@ def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
             known=known,
             error_scale=_to_scale(scoring["error_scale"], graph.members),
             distance_scale=_to_scale(scoring["distance_scale"], graph.members),
+            distance_weight=float(scoring["distance_weight"]),
         ),
         calibration=_to_array(members["calibration.npy"]),
         rule=ThresholdRule(**manifest["rule"]),

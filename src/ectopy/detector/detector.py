@@ -169,7 +169,7 @@ class Detector:
         DataError
             If they are not a two-dimensional array of numbers.
         """
-        return _score(*self._parts(self._samples(beats)))
+        return self._combined(*self._parts(self._samples(beats)))
 
     def detect(self, beats: Beats | ArrayLike, progress: Progress | None = None) -> Detection:
         """Judge beats: NORMAL, ABNORMAL or UNREADABLE; tell progress. Errors as for `score`."""
@@ -253,8 +253,14 @@ class Detector:
                     progress(block.stop, len(judged))
         return error, distance
 
+    def _combined(self, error: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        score = np.full_like(error, np.nan)
+        judged = ~np.isnan(error + distance)
+        score[judged] = combine(error[judged], distance[judged], self.scoring.distance_weight)
+        return score
+
     def _judge(self, error: NDArray[np.float64], distance: NDArray[np.float64]) -> Detection:
-        score = _score(error, distance)
+        score = self._combined(error, distance)
         verdict = np.where(score > self.threshold, Verdict.ABNORMAL.value, Verdict.NORMAL.value)
         verdict = np.where(np.isnan(score), Verdict.UNREADABLE.value, verdict)
         return Detection(verdict, score, p_values(score, self.calibration), error, distance, self.threshold)
@@ -264,13 +270,6 @@ def _readable(samples: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[n
     """Which beats can be judged, and their samples."""
     rows = np.flatnonzero(readable(samples))
     return rows, samples if len(rows) == len(samples) else samples[rows]
-
-
-def _score(error: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    score = np.full_like(error, np.nan)
-    judged = ~np.isnan(error + distance)
-    score[judged] = combine(error[judged], distance[judged])
-    return score
 
 
 def _absurd_amplitudes_allowed() -> np.errstate:

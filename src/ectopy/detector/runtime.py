@@ -24,7 +24,8 @@ class Output(NamedTuple):
     Attributes
     ----------
     mean_square_error : ndarray of float32, shape (n, members)
-        Of each member's reconstruction, in the beats' unit squared.
+        Of each member's reconstruction, in the beats' unit squared; by the mean that the graph takes, see
+        `ectopy.model.error`.
     latent : ndarray of float32, shape (n, members, latent size)
     """
 

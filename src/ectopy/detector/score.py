@@ -18,7 +18,6 @@ _TINY = float(np.finfo(np.float64).tiny)
 _LEAST_STD = 1e-9
 _COMMON_WEIGHT = 10.0
 _ERROR_CAP = 3.5
-_DISTANCE_WEIGHT = 0.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,14 +121,14 @@ class KnownNormals:
         return distance
 
 
-def combine(error: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
+def combine(error: NDArray[np.float64], distance: NDArray[np.float64], distance_weight: float) -> NDArray[np.float64]:
     """Weighted mean of the two standardised parts, each of shape (n,).
 
     The error counts up to 3.5 standard deviations: noise on a normal beat can make it arbitrarily large, and from there
-    on where the beat lies among the known normals has to tell an odd beat from an abnormal one. Limit and weight were
-    chosen by cross-validation on the official 500 training beats of ECG5000.
+    on where the beat lies among the known normals has to tell an odd beat from an abnormal one. The limit was chosen by
+    cross-validation on the official 500 training beats of ECG5000.
     """
-    score: NDArray[np.float64] = (np.minimum(error, _ERROR_CAP) + _DISTANCE_WEIGHT * distance) / (1 + _DISTANCE_WEIGHT)
+    score: NDArray[np.float64] = (np.minimum(error, _ERROR_CAP) + distance_weight * distance) / (1 + distance_weight)
     return score
 
 
@@ -141,11 +140,14 @@ class Scoring:
     ----------
     known : KnownNormals
     error_scale, distance_scale : LogScale
+    distance_weight : float
+        How much the distance counts, where the error counts 1.
     """
 
     known: KnownNormals
     error_scale: LogScale
     distance_scale: LogScale
+    distance_weight: float
 
     def parts(self, output: Output) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Standardised reconstruction error and latent distance of n beats, mean over the members.

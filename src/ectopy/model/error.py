@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from keras import KerasTensor
 
+_TINY = 1e-30
+
 
 def tolerant_error(beats: KerasTensor, reconstruction: KerasTensor) -> KerasTensor:
     """How far each sample lies outside what the reconstruction allows within a small timing error.
@@ -37,3 +39,27 @@ def tolerant_error(beats: KerasTensor, reconstruction: KerasTensor) -> KerasTens
     padded = ops.pad(outside, ((0, 0), (0, 0), (2, 2)))
     pairs = padded[..., :-1] + padded[..., 1:]
     return (pairs[..., :-3] + pairs[..., 2:-1] + padded[..., 4:]) / 5
+
+
+def cubic_mean_square(error: KerasTensor) -> KerasTensor:
+    """Power mean, of order three, of the squared error over the samples.
+
+    An abnormal wave is wrong in one place, an odd normal beat a little everywhere: to the ordinary mean they can be the
+    same, while here the worst place counts for most.
+
+    Parameters
+    ----------
+    error : KerasTensor, shape (batch, members, samples)
+
+    Returns
+    -------
+    KerasTensor, shape (batch, members)
+        In the beats' unit squared; between the ordinary mean of the squared error and its largest value.
+    """
+    from keras import ops
+
+    squared = ops.square(error)
+    # As shares of the largest, whose cubes neither overflow nor vanish, whatever the unit.
+    largest = ops.maximum(ops.max(squared, axis=-1, keepdims=True), _TINY)
+    share = squared / largest
+    return largest[..., 0] * ops.power(ops.mean(ops.square(share) * share, axis=-1), 1 / 3)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ectopy.errors import NotEnoughNormalsError, SettingError
 from ectopy.model.architectures import Architecture, Branch, architecture
 from ectopy.model.augmentation import vary
-from ectopy.model.error import tolerant_error
+from ectopy.model.error import cubic_mean_square, tolerant_error
 from ectopy.model.tensorflow import load_tensorflow
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def train_network(
     held_out = held_out_by[:, None] == np.arange(settings.members)
 
     chosen = architecture(settings.architecture)
-    network, objective = _build(chosen, normals, settings.members)
+    network, objective = _build(chosen, normals, settings.members, grouped=groups is not None)
     trainer = keras.Model(network.input, objective)
     epochs = -(-settings.max_steps // _CHECK_EVERY)
     steps = min(_CHECK_EVERY, settings.max_steps)
@@ -184,7 +184,9 @@ def train_network(
     )
 
 
-def _build(chosen: Architecture, normals: NDArray[np.float32], members: int) -> tuple[keras.Model, keras.KerasTensor]:
+def _build(
+    chosen: Architecture, normals: NDArray[np.float32], members: int, *, grouped: bool
+) -> tuple[keras.Model, keras.KerasTensor]:
     """The network, and its per-member loss of shape (batch, members) on the architecture's scale."""
     import keras
     from keras import layers, ops
@@ -200,7 +202,7 @@ def _build(chosen: Architecture, normals: NDArray[np.float32], members: int) -> 
         {
             "reconstruction": reconstruction,
             "error": error,
-            "mean_square_error": ops.mean(ops.square(error), axis=-1),
+            "mean_square_error": ops.mean(ops.square(error), axis=-1) if grouped else cubic_mean_square(error),
             "latent": ops.stack([branch.latent for branch in branches], axis=1),
         },
     )

@@ -453,6 +453,48 @@ def test_alarms_are_listed_by_urgency(bed):
     assert [alarm.condition for alarm in active(bed.state)][:2] == ["extreme tachycardia", "ventricular tachycardia"]
 
 
+# Discharge
+
+
+def test_discharge_ends_every_alarm_and_says_who_did_it_and_why(bed):
+    bed.read(0.0, {"asystole": True, "couplet": True, "pause": True})
+    bed.read(1.0, {"asystole": False})
+    bed.read(6.0, {"asystole": False})
+    bed.tell(7.0, Order.ACKNOWLEDGE, bed.alarm("couplet").number)
+    bed.tell(8.0, Order.PAUSE_AUDIO)
+    ended = bed.tell(9.0, Order.DISCHARGE, why="went home")
+    assert ended == ["asystole discharged", "pause discharged", "couplet discharged"]
+    for entry in bed.log[-3:]:
+        assert (entry.who, entry.why, entry.alarm.phase, entry.alarm.state) == (
+            "Ada",
+            "went home",
+            Phase.END,
+            State.INACTIVE,
+        )
+        assert entry.alarm.ended_s == 9.0
+    assert verify(bed.log) is None
+    assert active(bed.state) == ()
+    assert sounding(bed.state) is None
+    assert bed.wait(1e6) == []
+
+
+def test_after_discharge_a_condition_that_is_there_is_a_new_alarm_at_once_and_heard(bed):
+    bed.read(0.0, {"low rate": True})
+    bed.read(10.0, {"low rate": True})
+    bed.read(20.0, {"couplet": True})
+    bed.tell(21.0, Order.PAUSE_AUDIO)
+    bed.tell(22.0, Order.DISCHARGE)
+    assert bed.read(23.0, {"low rate": True, "couplet": True}) == ["couplet raised"]
+    assert bed.read(26.0, {"low rate": True}) == ["low rate raised"]
+    assert [alarm.inactivation for alarm in active(bed.state)] == [Inactivation.ENABLED] * 2
+
+
+def test_discharge_needs_a_name_and_no_alarm(bed):
+    assert bed.tell(0.0, Order.DISCHARGE) == []
+    with pytest.raises(SettingError, match="name of the person"):
+        bed.tell(0.0, Order.DISCHARGE, who="")
+
+
 # The log
 
 
@@ -595,6 +637,14 @@ class Alarms(RuleBasedStateMachine):
     def tell_audio(self, what: Order) -> None:
         self._tell(what, None)
 
+    @rule()
+    def discharge(self) -> None:
+        """Nothing counts as present until it is read again, which takes an admission."""
+        self._tell(Order.DISCHARGE, None)
+        self.scene.clear()
+        self.there.clear()
+        assert active(self.often.state) == ()
+
     def _tell(self, what: Order, alarm: int | None) -> None:
         refusals = []
         for bed in (self.often, self.rarely):
@@ -651,8 +701,8 @@ class Alarms(RuleBasedStateMachine):
                 self.live[alarm.condition] = self.alarms
             assert alarm.number == self.live[alarm.condition]
             assert (alarm.phase is Phase.START) is (entry.change == "raised")
-            assert (alarm.phase is Phase.END) is (entry.change == "ended")
-            if entry.change == "ended":
+            assert (alarm.phase is Phase.END) is (entry.change in ("ended", "discharged"))
+            if alarm.phase is Phase.END:
                 del self.live[alarm.condition]
         self.checked = len(log)
         assert {alarm.condition: alarm.number for alarm in active(self.often.state)} == self.live

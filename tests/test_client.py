@@ -192,6 +192,20 @@ def test_who_is_admitted_again_keeps_the_name(client: Client):
     assert client.admit("named", "")["name"] == ""
 
 
+def test_who_is_discharged_is_to_be_admitted_before_more_is_sent(client: Client):
+    client.admit("moved", "Mo")
+    with client.stream("moved", RATE_HZ, LEADS) as stream:
+        stream.send(STILL.signal[:250])
+    assert client.discharge("moved", "to ward 5")["state"] == "discharged"
+    assert "moved" not in [one["patient"] for one in client.patients()]
+    chunk = Chunk(0, STILL.signal[:250], RATE_HZ, LEADS, 0.0)
+    with pytest.raises(ServiceError, match="this patient is discharged; admit the patient first"):
+        client.send("moved", chunk)
+    assert client.admit("moved")["name"] == "Mo"
+    with client.stream("moved", RATE_HZ, LEADS) as stream:
+        stream.send(STILL.signal[:250])
+
+
 def test_refused_chunk_and_lost_service_are_one_error(client: Client):
     bad = Chunk(0, np.zeros((1, 1), np.float32), 5.0, ("I",), 0.0)
     with pytest.raises(ServiceError, match="sampling rate"):

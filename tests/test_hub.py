@@ -461,6 +461,80 @@ def test_a_clock_that_is_set_back_does_not_stop_the_ticks(hub: Hub, store: Store
     assert alarms(store, "anna") == [("raised", "no data")]
 
 
+# Discharge
+
+
+def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, still: Recording
+):
+    play(hub, clock, {"anna": still}, 0, 40, hub.turn)
+    normal = hub.state("anna").normal
+    assert [course.alarm.condition for course in hub.state("anna").alarms.courses.values() if course.alarm]
+    receipt = hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada", "went home"))
+    hub.turn()
+    assert receipt.result(0).refused == ()
+    assert hub.patients() == ()
+    ended = [entry for entry in store.alarm_log("anna") if entry.change == "discharged"]
+    assert {(entry.who, entry.why) for entry in ended} == {("Ada", "went home")}
+    assert "asystole" in {entry.alarm.condition for entry in ended}
+    assert store.alarms("anna", active_only=True) == []
+    assert store.alarms("anna")
+
+    again = Hub(store, monitor, clock=clock)
+    assert encode(again.state("anna")) == encode(hub.state("anna"))
+    assert again.patients() == ()
+    log = store.alarm_log("anna")
+    for _ in range(20):
+        clock.now += 1
+        again.turn()
+    (refused,) = play(again, clock, {"anna": still}, 0, 1, again.turn)
+    assert refused.result(0).refused == ("this patient is discharged; admit the patient first.",)
+    assert store.alarm_log("anna") == log
+
+    clock.now = NOW + 100
+    admitted = again.admit("anna", "Anna", who="Ben")
+    clock.now += 1
+    sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
+    again.turn()
+    assert (admitted.result(0).refused, sent.result(0).refused) == ((), ())
+    assert again.admit("anna", "Anna") is None
+    assert again.patients() == ("anna",)
+    assert encode(Hub(store, monitor, clock=clock).state("anna").normal) == encode(normal)
+    for _ in range(20):
+        clock.now += 1
+        again.turn()
+    assert alarms(store, "anna")[len(log) :] == [("raised", "no data")]
+    assert verify(store.alarm_log("anna")) is None
+
+
+@ON_SQLITE
+def test_the_station_is_never_discharged(hub: Hub, clock: Clock):
+    with pytest.raises(SettingError, match="cannot be discharged"):
+        hub.submit(STATION, Action(Order.DISCHARGE, clock.now, "Ada"))
+
+
+@ON_SQLITE
+def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
+    database_url: str, monitor: Monitor, clock: Clock, still: Recording
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
+        hub.admit("anna")
+        play(hub, clock, {"anna": still}, 0, 3, hub.turn)
+        store.failing = "before"
+        play(hub, clock, {"anna": still}, 3, 26, hub.turn)
+        hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada"))
+        hub.turn()
+        store.failing = ""
+        for _ in range(5):
+            clock.now += 1
+            hub.turn()
+        assert ("discharged", "storage failed") in alarms(store, "anna")
+        assert verify(store.alarm_log("anna")) is None
+        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+        assert hub.patients() == ()
+
+
 # Deliveries
 
 

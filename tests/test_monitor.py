@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -360,6 +361,55 @@ def test_people_acknowledge_alarms_set_limits_and_have_the_normal_learned_anew(m
     state, events = feed(monitor, state, Action(Order.SET_NORMAL, 151.0, "Ada", normal=normal))
     assert state.signal.detection.baseline.normal is not None
     np.testing.assert_array_equal(state.signal.detection.baseline.normal.template, normal.template)
+
+
+def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor):
+    still = simulate_recording(60, episodes=[Episode("asystole", 45, 15)], random_state=1)
+    state, events = feed(monitor, MonitorState(), *chunks(still, 1), Tick(71.0))
+    going = {condition for _, condition in alarms(events, "raised")}
+    assert {"asystole", "no data"} <= going
+    before = state
+    state, events = feed(monitor, state, Action(Order.DISCHARGE, 80.0, "Ada", "went home"))
+    assert {change for change, _ in alarms(events)} == {"discharged"}
+    assert {"asystole", "no data"} <= {condition for _, condition in alarms(events)}
+    assert {(e.transition.who, e.transition.why) for e in events if isinstance(e, AlarmChanged)} == {
+        ("Ada", "went home")
+    }
+    assert (events[-1].subject, events[-1].text) == ("discharged", "Ada discharged the patient.")
+    discharged = decode(MonitorState, encode(state))
+    assert discharged.discharged
+
+    failed = Report(3000.0, Reading("storage failed", True, "The disk is full."))
+    assert monitor.step(discharged, Tick(4000.0)) == (discharged, ())
+    assert monitor.step(discharged, failed) == (discharged, ())
+    late = replace(next(iter(chunks(still, 1))), position=15_000, received=4000.0)
+    state, events = feed(monitor, discharged, late, Action(Order.DISCHARGE, 4001.0, "Ada"))
+    assert [type(event) for event in events] == [Refused, Refused]
+    assert events[0].reason == "this patient is discharged; admit the patient first."
+    assert "discharged already" in events[1].reason
+
+    state, events = feed(monitor, state, Action(Order.ADMIT, 5000.0, "Ben"), Tick(5009.0))
+    assert [(event.subject, event.text) for event in events] == [("admitted", "Ben admitted the patient again.")]
+    assert state.normal is not None
+    assert (encode(state.normal), state.limits) == (encode(before.normal), before.limits)
+    silent, events = feed(monitor, state, Tick(5010.0))
+    assert alarms(events) == [("raised", "no data")]
+    again = [replace(one, received=5000.0 + one.received) for one in chunks(simulate_recording(30), 1)]
+    for beginning, ended in ((state, []), (silent, [("ended", "no data")])):
+        state, events = feed(monitor, beginning, *again)
+        assert alarms(events) == ended
+        beats = [e for e in events if isinstance(e, BeatJudged)]
+        assert len(beats) > 25
+        assert all(5000 - before.epoch <= e.beat_s <= 5030 - before.epoch for e in beats)
+        assert state.signal.detection.baseline.normal is not None
+    _, events = feed(monitor, state, Action(Order.ADMIT, 5031.0, "Ben"))
+    assert "watched already" in events[0].reason
+
+
+def test_a_state_stored_before_there_was_discharge_is_of_somebody_who_is_watched():
+    stored = msgspec.msgpack.decode(encode(MonitorState()))
+    del stored["discharged"]
+    assert decode(MonitorState, msgspec.msgpack.encode(stored)).discharged is False
 
 
 def test_an_alarm_is_escalated_whether_the_time_comes_with_samples_or_without(monitor: Monitor):

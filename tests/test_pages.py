@@ -392,6 +392,40 @@ def test_relearning_is_asked_for_twice(page: Page):
     expect(page.locator("#baseline")).to_contain_text("It is being learned anew.")
 
 
+def test_discharge_is_asked_for_twice_and_the_tile_goes(page: Page, service: Service):
+    service.app.state.ward.admit("bed 12", "Lena")
+    feed(service, "bed 12", recording(12), end_s=5.0)
+    page.goto("/")
+    expect(tile(page, "Lena")).to_be_visible()
+    with page.context.new_page() as desk:
+        desk.goto("/patient?patient=bed 12")
+        expect(desk.get_by_role("heading", level=1)).to_have_text("Lena")
+        tab_to(desk, "Discharge")
+        desk.keyboard.press("Enter")
+        desk.get_by_role("button", name="Go on watching").click()
+        expect(desk.get_by_role("dialog")).to_be_hidden()
+        tab_to(desk, "Discharge")
+        desk.keyboard.press("Enter")
+        expect(desk.get_by_role("button", name="Discharge now")).to_be_focused()
+        desk.keyboard.press("Enter")
+        expect(desk.locator("#state")).to_have_text("Discharged")
+        expect(desk.get_by_role("button", name="Discharge", exact=True)).to_be_hidden()
+    expect(tile(page, "Lena")).to_have_count(0)
+    service.app.state.ward.admit("bed 12")
+    expect(tile(page, "Lena")).to_be_visible()
+    with service.client() as http:
+        http.delete("/api/patients/bed 12")
+    expect(tile(page, "Lena")).to_have_count(0)
+
+
+def test_only_who_administers_may_discharge(service: Service, stranger: Page):
+    stranger.goto(f"/#key={service.new_key('view', 'acknowledge')}")
+    expect(tile(stranger, "Cem")).to_be_visible()
+    stranger.goto("/patient?patient=bed 3")
+    expect(stranger.locator("#baseline")).to_contain_text("Learned from")
+    expect(stranger.locator("#discharge")).to_be_hidden()
+
+
 # Alarms
 
 

@@ -138,6 +138,44 @@ def test_limits_and_relearning_are_orders(client: httpx.Client, service: Service
     assert {"set limits", "ordered relearning"} <= set(told)
 
 
+def test_discharge_ends_the_watching_and_admission_begins_it_anew(client: httpx.Client, service: Service):
+    admit(client, "leaves", name="Lea")
+    with service.socket("/api/patients/leaves/stream") as device:
+        answer(device)
+        stream(device, messages(troubled()))
+    assert client.get("/api/patients/leaves/alarms", params={"active": True}).json()
+    with service.socket("/api/live") as viewer:
+        until(lambda: "leaves" in viewer.recv(PATIENCE_S))
+        told = client.delete("/api/patients/leaves", params={"comment": "went home"})
+        assert (told.status_code, told.json()["state"], told.json()["alarms"]) == (200, "discharged", 0)
+        texts = (message for message in iter(lambda: viewer.recv(PATIENCE_S), None) if isinstance(message, str))
+        frames = (frame for text in texts for frame in json.loads(text) if frame.get("patient") == "leaves")
+        assert next(frame for frame in frames if frame["state"] == "discharged")["heart_rate_bpm"] is None
+    assert "leaves" not in [one["patient"] for one in client.get("/api/patients").json()]
+    assert client.get("/api/patients/leaves/alarms", params={"active": True}).json() == []
+    alarm = next(one for one in client.get("/api/patients/leaves/alarms").json() if one["condition"] == "asystole")
+    shown = client.get(f"/api/patients/leaves/alarms/{alarm['number']}").json()
+    assert (shown["history"][-1]["change"], shown["history"][-1]["why"]) == ("discharged", "went home")
+    assert shown["log_whole"]
+    assert shown["strip"]
+    assert client.get("/api/patients/leaves").json()["state"] == "discharged"
+    refused = client.post("/api/patients/leaves/chunks", json=small())
+    assert (refused.status_code, refused.json()["detail"]) == (
+        422,
+        "this patient is discharged; admit the patient first.",
+    )
+    assert client.delete("/api/patients/leaves").status_code == 409
+    assert client.delete("/api/patients/stranger").status_code == 404
+    assert client.delete("/api/patients/station").status_code == 422
+
+    again = client.post("/api/patients", json={"patient": "leaves"}).json()
+    assert (again["state"], again["name"], again["last_sample_time"]) == ("no data", "Lea", None)
+    assert client.post("/api/patients/leaves/chunks", json=small(stream="next")).status_code == 200
+    assert "leaves" in [one["patient"] for one in client.get("/api/patients").json()]
+    entries = client.get("/api/audit", params={"patient": "leaves"}).json()
+    assert ("discharged patient", "went home") in [(one["what"], one["detail"]) for one in entries]
+
+
 # Samples in
 
 

@@ -72,6 +72,15 @@ def test_leads_that_are_off_are_unreadable(monitor: Monitor):
     assert standing(state, 1045.0).word is Word.UNREADABLE
 
 
+def test_who_is_discharged_is_neither_well_nor_silent(monitor: Monitor):
+    state = watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1)
+    state, _ = monitor.step(state, Action(Order.DISCHARGE, 1050.0, "Cem"))
+    found = standing(state, 5000.0)
+    assert found.word is Word.DISCHARGED
+    assert (found.heart_rate_bpm, found.quality, found.alarms) == (None, {}, ())
+    assert found.last_sample_time == pytest.approx(1050.0)
+
+
 def test_every_condition_has_its_advice():
     assert ADVICE.keys() == CONDITIONS.keys()
     assert all(text.endswith(".") for text in ADVICE.values())

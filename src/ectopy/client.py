@@ -77,8 +77,12 @@ class Client:
         return found
 
     def admit(self, patient: str, name: str | None = None) -> dict[str, Any]:
-        """Begin to watch a patient, or give one who is watched another name; None = the name stays as it is."""
+        """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is."""
         return self._told("POST", "/api/patients", json={"patient": patient, "name": name})
+
+    def discharge(self, patient: str, comment: str = "") -> dict[str, Any]:
+        """End the watching of a patient and all their alarms, until the patient is admitted again."""
+        return self._told("DELETE", _of(patient), params={"comment": comment})
 
     def alarms(self, patient: str | None = None, active: bool = True) -> list[dict[str, Any]]:
         """Alarms of a patient, or of all; those that have ended too if `active` is false."""

@@ -101,7 +101,7 @@ class Transition:
     at_s : float
     change : str
         What happened: ``raised``, ``latched``, ``returned``, ``ended``, ``acknowledged``, ``unacknowledged``,
-        ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``, ``escalated``.
+        ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``, ``escalated``, ``discharged``.
     alarm : Alarm
         As it stands after the change.
     who, why : str

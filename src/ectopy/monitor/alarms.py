@@ -20,6 +20,9 @@ before: an alarm ends only when its condition has gone.
 
 *Audio pause* silences all alarms of the patient for a time, at most until one of high priority starts or returns.
 
+*Discharge* ends all alarms of the patient, whether or not their conditions are there. What was known of conditions is
+forgotten: one that is there afterwards raises a new alarm.
+
 *Escalation.* The level of an alarm that nobody acknowledges rises from time to time, up to the most; be it active or
 latched, heard or paused.
 """
@@ -236,6 +239,8 @@ def order(
             _pause_audio(book, at_s)
         case Order.RESUME_AUDIO:
             _resume_audio(book, at_s)
+        case Order.DISCHARGE:
+            _discharge(book, at_s)
         case _:
             raise SettingError(f"'{action.order}' is not an order about alarms.")
     return book.state, (*due, *book.entries)
@@ -477,6 +482,12 @@ def _resume_audio(book: _Book, at_s: float) -> None:
     if book.state.audio_paused_until_s is None:
         raise SettingError("The audio of this patient is not paused.")
     _end_audio_pause(book, at_s)
+
+
+def _discharge(book: _Book, at_s: float) -> None:
+    for alarm in active(book.state):
+        book.enter(at_s, "discharged", replace(alarm, state=State.INACTIVE, ended_s=at_s), None)
+    book.state = replace(book.state, at_s=at_s, courses={}, refractory_until_s={}, audio_paused_until_s=None)
 
 
 def _end_audio_pause(book: _Book, at_s: float) -> None:

@@ -142,7 +142,8 @@ class Noticed:
     number : int
     at_s : float
     subject : str
-        One word or two for machines: ``gap``, ``late``, ``restarted``, ``leads``, ``rate``, ``baseline``, ``limits``.
+        One word or two for machines: ``gap``, ``late``, ``restarted``, ``leads``, ``rate``, ``baseline``, ``limits``,
+        ``discharged``, ``admitted``.
     text : str
         One sentence.
     """

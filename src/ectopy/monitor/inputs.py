@@ -77,6 +77,8 @@ class Order(StrEnum):
     SET_LIMITS = "set limits"
     SET_NORMAL = "set normal"
     RELEARN = "relearn"
+    DISCHARGE = "discharge"
+    ADMIT = "admit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ectopy.analysis import require_learning_time
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, PatientNormal
-from ectopy.errors import EctopyError
+from ectopy.errors import EctopyError, SettingError
 from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
@@ -98,6 +98,8 @@ class MonitorState:
         The sender's clock at stream second 0; None where it has none.
     silent : bool
         Whether no samples come, which has been told.
+    discharged : bool
+        Whether the patient is not watched any more: samples are refused, and nothing raises an alarm.
     """
 
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
@@ -112,6 +114,7 @@ class MonitorState:
     received: float = 0.0
     sent_offset_s: float | None = None
     silent: bool = False
+    discharged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,10 @@ class _Step:
     def work(self, given: Input) -> _Work:
         """Take an input."""
         match given:
+            case Chunk() if self.state.discharged:
+                self.refuse(given.received, "this patient is discharged; admit the patient first.")
+            case Tick() | Report() if self.state.discharged:
+                pass
             case Chunk():
                 yield from self.take(given)
             case Tick():
@@ -332,9 +339,36 @@ class _Step:
                     signal = replace(signal, detection=relearn(signal.detection))
                 self.state = replace(self.state, signal=signal)
                 self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
+            case Order.DISCHARGE:
+                self._discharge(action, at_s)
+            case Order.ADMIT:
+                self._admit(action, at_s)
             case _:
                 alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
                 self._alarms(alarms, transitions)
+
+    def _discharge(self, action: Action, at_s: float) -> None:
+        if self.state.discharged:
+            raise SettingError("this patient is discharged already.")
+        alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
+        self._alarms(alarms, transitions)
+        self.state = replace(self.state, discharged=True)
+        self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
+
+    def _admit(self, action: Action, at_s: float) -> None:
+        """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
+        if not self.state.discharged:
+            raise SettingError("this patient is watched already.")
+        self.state = replace(
+            self.state,
+            signal=None,
+            rhythm=RhythmState.fresh(),
+            technical=TechnicalState(),
+            received=action.now,
+            silent=False,
+            discharged=False,
+        )
+        self._notice(at_s, "admitted", f"{action.who} admitted the patient again.")
 
     # Time
 

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from ectopy.errors import DataError, SettingError, StorageError
-from ectopy.monitor import AlarmChanged, Chunk, Input, Limits, Monitor, MonitorState, Report, Tick
+from ectopy.monitor import Action, AlarmChanged, Chunk, Input, Limits, Monitor, MonitorState, Order, Report, Tick
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
@@ -135,8 +135,10 @@ class Hub:
 
     # Patients
 
-    def admit(self, patient: str, name: str = "", limits: Limits | None = None) -> None:
-        """Begin to watch a patient, or go on with one who is known.
+    def admit(
+        self, patient: str, name: str = "", limits: Limits | None = None, who: str = STATION
+    ) -> Future[Receipt] | None:
+        """Begin to watch a patient, or go on with one who is known, or was discharged.
 
         Parameters
         ----------
@@ -145,6 +147,13 @@ class Hub:
             For people.
         limits : Limits or None
             Of somebody new; None = those of a ward.
+        who : str
+            Who orders it.
+
+        Returns
+        -------
+        Future of Receipt or None
+            Of the order to watch somebody again who was discharged; None = the patient is watched now.
 
         Raises
         ------
@@ -160,7 +169,9 @@ class Hub:
         self._store.enrol(patient, self._clock(), name)
         if patient in self._beds:
             self._beds[patient].name = name
-            return
+            if not self._beds[patient].state.discharged:
+                return None
+            return self.submit(patient, Action(Order.ADMIT, self._clock(), who))
         restored = self._store.restore(patient)
         if limits is not None and restored.following == 1:
             state = encode(MonitorState(limits=limits))
@@ -168,10 +179,12 @@ class Hub:
             restored = replace(restored, snapshot=state)
         with self._lock:
             self._open(patient, name, restored)
+        return None
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""
-        return tuple(patient for patient in tuple(self._beds) if patient != self._station)
+        beds = tuple(self._beds.values())
+        return tuple(bed.patient for bed in beds if bed.patient != self._station and not bed.state.discharged)
 
     def state(self, patient: str) -> MonitorState:
         """What is known of a patient now.
@@ -228,7 +241,7 @@ class Hub:
         Raises
         ------
         SettingError
-            If nobody of that name is watched, or samples are for the station.
+            If nobody of that name is known, or samples or a discharge are for the station.
         DataError
             If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today.
         StorageError
@@ -245,6 +258,8 @@ class Hub:
             raise DataError(f"an input is of now by the hub's clock, in seconds since 1970, and not of {at:g}.")
         if patient == self._station and isinstance(given, Chunk):
             raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
+        if patient == self._station and isinstance(given, Action) and given.order is Order.DISCHARGE:
+            raise SettingError(f"{patient!r} is the hub itself, and cannot be discharged; name the patient.")
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
         with self._door:
@@ -328,10 +343,13 @@ class Hub:
         return len(queue)
 
     def _resume(self, now: float) -> None:
-        """Go on from the present states of patients whose samples were given up, once they have an alarm for it."""
+        """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
+
+        Who was discharged gets none.
+        """
         for patient, following in self._keeper.resumable():
             bed = self._beds[patient]
-            if _STORAGE in bed.state.alarms.courses:
+            if bed.state.discharged or _STORAGE in bed.state.alarms.courses:
                 rest = self._keeper.resume(patient)
                 bed.following, bed.snapshot_at = following, now
                 kept = tuple(rest.events), bed.state.epoch or 0.0, encode(bed.state)

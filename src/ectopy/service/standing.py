@@ -17,6 +17,7 @@ _STALE_S = 8.0
 class Word(StrEnum):
     """The state of a patient in a word; the first one that fits."""
 
+    DISCHARGED = "discharged"
     NO_DATA = "no data"
     ALARM = "alarm"
     UNREADABLE = "unreadable"
@@ -35,7 +36,7 @@ class Standing:
     heart_rate_bpm : float or None
         Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
-        By lead, one of `ectopy.signal.quality.WORDS`; empty until the first second is judged.
+        By lead, one of `ectopy.signal.quality.WORDS`; empty until the first second is judged, and after discharge.
     last_sample_time : float or None
         Of the newest sample, seconds since 1970.
     origin : float
@@ -62,6 +63,8 @@ def standing(state: MonitorState, now: float) -> Standing:
     signal, origin = state.signal, state.epoch or 0.0
     quality = {} if signal is None or not signal.words else dict(zip(signal.segment.leads, signal.words, strict=True))
     newest = None if signal is None else origin + signal.segment.second(signal.segment.wanted)
+    if state.discharged:
+        return Standing(Word.DISCHARGED, None, {}, newest, origin, ())
     alarms = active_alarms(state)
     word = _word(state, alarms, now)
     rate_bpm = None if word is Word.NO_DATA else _heart_rate_bpm(state)

@@ -107,8 +107,8 @@ class Ward:
 
     # Patients
 
-    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None) -> None:
-        """Begin to watch a patient, or give one who is watched another name; None = the name stays as it is.
+    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> None:
+        """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is.
 
         Raises
         ------
@@ -118,17 +118,21 @@ class Ward:
             If what is stored of the patient is damaged.
         StorageError
             If the store fails.
+        TimeoutError
+            If the store does not answer.
         """
         known = self._names.get(patient, "") if name is None else name
-        self._hub.admit(patient, known, limits)
+        again = self._hub.admit(patient, known, limits, who)
         self._names[patient] = known
+        if again is not None:
+            again.result(ANSWER_S)
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""
         return self._hub.patients()
 
     def knows(self, patient: str) -> bool:
-        """Whether the patient is watched."""
+        """Whether the patient is watched, or was."""
         return patient in self._names and patient != STATION
 
     def state(self, patient: str) -> MonitorState:
@@ -217,6 +221,7 @@ class Ward:
         self.feed.join(viewer)
         for patient in self._hub.patients():
             if viewer.wants(patient):
+                self._told.setdefault(patient, "")
                 viewer.put(text_frame("summary", self.summary(patient)))
 
     def _watched(self, steps: Sequence[Stepped]) -> None:
@@ -263,12 +268,16 @@ class Ward:
                 _log.exception("summaries could not be told")
 
     def _tell_changes(self) -> None:
-        for patient in self._hub.patients():
+        watched = self._hub.patients()
+        discharged = self._told.keys() - set(watched)
+        for patient in (*watched, *discharged):
             if self.feed.wanted(patient):
                 text = text_frame("summary", self.summary(patient))
                 if self._told.get(patient) != text:
                     self._told[patient] = text
                     self.feed.publish(patient, lambda text=text: text)  # type: ignore[misc]
+        for patient in discharged:
+            del self._told[patient]
 
 
 def _beat_frame(step: Stepped, event: BeatJudged) -> str:

@@ -18,7 +18,7 @@ from ectopy.service.notify.targets import PriorityWord, Target, Wants
 from ectopy.service.outbox import Delivery
 from ectopy.statements import STATEMENTS
 
-WORTH_A_MESSAGE = frozenset({"raised", "escalated", "returned", "ended"})
+WORTH_A_MESSAGE = frozenset({"raised", "escalated", "returned", "ended", "discharged"})
 """What every target hears of; the rest is for those that want every change."""
 
 _MOST_LINES = 20

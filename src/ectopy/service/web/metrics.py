@@ -46,7 +46,8 @@ class Metrics:
         words = Tally(standing(ward.state(patient), now).word for patient in ward.patients())
         patients = GaugeMetricFamily("ectopy_patients", "Patients by state.", labels=["state"])
         for word in Word:
-            patients.add_metric([word.value], words[word])
+            if word is not Word.DISCHARGED:
+                patients.add_metric([word.value], words[word])
         yield patients
         active = Tally(stored.alarm.priority for stored in ward.active_alarms())
         alarms = GaugeMetricFamily("ectopy_active_alarms", "Alarms active or latched.", labels=["priority"])

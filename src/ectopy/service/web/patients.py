@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy.errors import SettingError
@@ -57,12 +57,12 @@ def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shape
 
 @router.post("", status_code=201)
 def admit(ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]) -> shapes.SummaryShape:
-    """Begin to watch a patient, or give one who is watched another name."""
+    """Begin to watch a patient, anew one who was discharged, or give one who is watched another name."""
     if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
         raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
     if given.patient != given.patient.strip() or not (given.name or "").isprintable():
         raise SettingError("a patient is called by what can be seen: no blanks at its ends, and printable characters.")
-    ward.admit(given.patient, given.name)
+    ward.admit(given.patient, given.name, who=caller.name)
     audit.did(caller.name, "admitted patient", given.patient)
     return ward.summary(given.patient)
 
@@ -73,6 +73,20 @@ def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) 
     brief = ward.summary(patient)
     audit.saw(caller.name, "viewed patient", patient)
     return shapes.detail(brief, ward.state(patient))
+
+
+@router.delete("/{patient}")
+async def discharge(
+    ward: TheWard,
+    caller: Administering,
+    audit: TheAudit,
+    patient: PatientPath,
+    comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
+) -> shapes.SummaryShape:
+    """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
+    await ward.order(patient, Action(Order.DISCHARGE, ward.clock(), caller.name, comment))
+    await audit.did_async(caller.name, "discharged patient", patient, comment)
+    return ward.summary(patient)
 
 
 @router.put("/{patient}/limits")

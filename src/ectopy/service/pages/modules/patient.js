@@ -1,6 +1,6 @@
 // One patient: live leads on paper, scores, trend, the most abnormal beats, limits, and what is normal for them.
 
-import { get, patientPath, post, put } from "./api.js";
+import { get, patientPath, post, put, remove } from "./api.js";
 import { Chart, range } from "./chart.js";
 import { element, find, say } from "./dom.js";
 import { beatCard, usualCard } from "./gallery.js";
@@ -47,6 +47,7 @@ function showSummary(given) {
   const { text, colour } = state(given.state);
   say(find("#state"), text);
   find("#state").className = colour;
+  find("#leaving").hidden = given.state === "discharged" || !may(visitor, "administer");
   say(find("#rate"), bpm(given.heart_rate_bpm));
   const words = Object.entries(given.quality).map(([lead, word]) => `${lead} ${word}`);
   say(find("#quality"), words.length ? `Signal: ${words.join(", ")}` : "");
@@ -222,6 +223,20 @@ function relearning() {
   });
 }
 
+function discharging() {
+  const dialog = find("#leave");
+  find("#discharge").addEventListener("click", () => dialog.showModal());
+  dialog.addEventListener("close", async () => {
+    if (dialog.returnValue !== "discharge") return;
+    dialog.returnValue = "";
+    const left = await attempt(() => remove(path("")));
+    if (!left) return;
+    showSummary(left);
+    find("#patient").focus(); // the button that had it is gone
+    announce("The patient is discharged.");
+  });
+}
+
 /** What is stored of the last seconds, so that the paper is not empty. */
 async function loadStrip() {
   if (summary.last_sample_time === null) return;
@@ -254,6 +269,7 @@ async function load() {
 
 limitsForm(find("#limits"), may(visitor, "administer"), saveLimits);
 relearning();
+discharging();
 scaleChoices();
 choices("#span", "span", "", SPANS, String(span), (value) => {
   span = Number(value);

@@ -79,6 +79,7 @@ function share(rate) {
 
 function advice({ alarm, state }, zone, recent) {
   if (alarm && alarm.type === "SP") return `${alarm.title}. ${alarm.advice} ${UNWELL}`;
+  if (state === "discharged") return "Nobody is watched here: the patient was discharged.";
   if (state === "no data" || state === "unreadable") return "The signal cannot be read: check the strap, and moisten its electrodes.";
   if (recent >= MANY_EXTRA) return `Many extra beats in the last minute. Ease off. ${UNWELL}`;
   return zone < 0 ? "Waiting for the heart rate." : ZONES[zone][2];

@@ -107,6 +107,10 @@ function urgency({ alarm, calling, state: word }) {
 }
 
 function show(summary) {
+  if (summary.state === "discharged") {
+    drop(summary.patient);
+    return;
+  }
   let tile = tiles.get(summary.patient);
   if (!tile) {
     tile = new Tile(summary);
@@ -119,6 +123,11 @@ function show(summary) {
     const whom = summary.name || summary.patient;
     announce(`${alarm.priority} priority alarm: ${alarm.title}, ${whom}. ${alarm.advice}`, alarm.priority === "high");
   }
+}
+
+function drop(patient) {
+  tiles.get(patient)?.sweep.stop();
+  tiles.delete(patient);
 }
 
 /** Alarms of the service itself: nobody can be reached, nothing can be stored. */
@@ -147,7 +156,11 @@ function settle() {
 }
 
 async function load() {
-  for (const summary of await get("/api/patients")) show(summary);
+  const before = [...tiles.keys()];
+  const summaries = await get("/api/patients");
+  const watched = new Set(summaries.map(({ patient }) => patient));
+  for (const patient of before) if (!watched.has(patient)) drop(patient);
+  for (const summary of summaries) show(summary);
   await ownAlarms();
   settled = true;
 }

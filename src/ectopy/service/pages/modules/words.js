@@ -17,6 +17,7 @@ const STATES = {
   unreadable: ["Signal not readable", "unreadable"],
   "no data": ["No data", "unreadable"],
   alarm: ["Alarm", "abnormal"],
+  discharged: ["Discharged", "muted"],
 };
 export const PRIORITIES = ["low", "medium", "high"];
 

@@ -262,8 +262,10 @@ def _taken(
     if len(times_s) == 0:
         return latest, told, before
     # Between two beats with a gap in all leads there may have been others.
-    places = np.round(times_s * filtered.rate_hz).astype(int) - latest.start
-    gone_before = latest.gone + np.concatenate([[0], np.cumsum(latest.missing.all(axis=0))])[places]
+    gone_before = np.full(len(times_s), latest.gone)
+    if latest.missing.any():
+        places = np.round(times_s * filtered.rate_hz).astype(int) - latest.start
+        gone_before += np.concatenate([[0], np.cumsum(latest.missing.all(axis=0))])[places]
     rr_s = times_s - np.concatenate([[before.last_s], times_s[:-1]])
     rr_s[gone_before > np.concatenate([[before.last_gone], gone_before[:-1]])] = np.nan
     known = np.concatenate([before.rr_s, rr_s])

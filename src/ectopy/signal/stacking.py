@@ -5,10 +5,10 @@ States are dataclasses of numbers, further states, and arrays that have the lead
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -27,8 +27,8 @@ def stacked(states: Sequence[T]) -> T:
     """States of one structure as one: the leads of the first, then those of the next."""
     kind: Any = type(states[0])
     columns = zip(*map(_leaves(kind), states), strict=True)
-    together = (np.concatenate(column, -2) if isinstance(column[0], np.ndarray) else column[0] for column in columns)
-    whole: T = _built(kind, together)
+    leaves = [np.concatenate(column, -2) if isinstance(column[0], np.ndarray) else column[0] for column in columns]
+    whole: T = _builder(kind)(leaves)
     return whole
 
 
@@ -36,7 +36,7 @@ def parted(state: T, count: int) -> list[T]:
     """The reverse: one for each of so many; arrays are copies, so that none keeps the others alive."""
     kind: Any = type(state)
     columns = [_rows(leaf, count) if isinstance(leaf, np.ndarray) else [leaf] * count for leaf in _leaves(kind)(state)]
-    return [_built(kind, iter(row)) for row in zip(*columns, strict=True)]
+    return list(map(_builder(kind), zip(*columns, strict=True)))
 
 
 def _rows(whole: NDArray[Any], count: int) -> list[NDArray[Any]]:
@@ -46,7 +46,7 @@ def _rows(whole: NDArray[Any], count: int) -> list[NDArray[Any]]:
 
 @cache
 def _leaves(kind: Any) -> Callable[[object], tuple[Any, ...]]:
-    """Takes all numbers and arrays out of a state, in the order in which `_built` puts them in."""
+    """Takes all numbers and arrays out of a state, in the order in which `_builder` puts them in."""
     return attrgetter(*_paths(kind))
 
 
@@ -64,5 +64,11 @@ def _paths(kind: Any) -> list[str]:
     return found
 
 
-def _built(kind: Any, leaves: Iterator[Any]) -> Any:
-    return kind(*(next(leaves) if inner is None else _built(inner, leaves) for _, inner in _parts(kind)))
+@cache
+def _builder(kind: Any, first: int = 0) -> Callable[[Sequence[Any]], Any]:
+    """Makes a state of its leaves, which begin at this place."""
+    makers: list[Callable[[Sequence[Any]], Any]] = []
+    for _, inner in _parts(kind):
+        makers.append(itemgetter(first) if inner is None else _builder(inner, first))
+        first += 1 if inner is None else len(_paths(inner))
+    return lambda leaves: kind(*[make(leaves) for make in makers])

@@ -483,7 +483,9 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     page.get_by_label("Sampling rate").fill("250")
     page.get_by_label("Unit").select_option("mV")
     upload = {"name": "<i>day.npy", "mimeType": "application/octet-stream", "buffer": content.getvalue()}
-    page.get_by_label("Files of one recording").set_input_files(upload)
+    files = page.get_by_label("Files of one recording")
+    expect(files).to_be_visible()
+    files.set_input_files(upload)
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("<i>day.npy")
     report = page.frame_locator("#page")
@@ -521,8 +523,33 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
 def test_what_is_no_recording_is_refused_in_words(page: Page):
     page.goto("/recordings")
     upload = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear"}
-    page.get_by_label("Files of one recording").set_input_files(upload)
+    files = page.get_by_label("Files of one recording")
+    expect(files).to_be_visible()
+    files.set_input_files(upload)
     expect(page.locator("#trouble")).to_contain_text("is no recording")
+
+
+def test_what_the_page_does_by_itself_takes_no_words_away(page: Page):
+    under = [{"id": "1", "name": "night", "added_time": 0, "status": "analysing", "progress": 0.5, "error": ""}]
+    page.route("**/api/recordings", lambda route: route.fulfill(json=under))
+    page.goto("/recordings")
+    expect(page.get_by_role("link", name="night")).to_be_visible()
+    page.route("**/api/recordings/named", lambda route: route.abort())
+    page.get_by_role("button", name="Analyse").click()
+    trouble = page.locator("#trouble")
+    expect(trouble).to_contain_text("cannot be reached")
+    for _ in range(2):
+        page.wait_for_event("requestfinished", lambda request: request.url.endswith("/api/recordings"))
+    expect(trouble).to_contain_text("cannot be reached")
+
+
+def test_trouble_of_what_the_page_does_by_itself_goes_when_it_works_again(page: Page):
+    page.route("**/api/recordings", lambda route: route.abort())
+    page.goto("/recordings")
+    trouble = page.locator("#trouble")
+    expect(trouble).to_contain_text("cannot be reached")
+    page.unroute("**/api/recordings")
+    expect(trouble).to_be_hidden()
 
 
 # Training and about

@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "./api.js";
 import { element, find, say } from "./dom.js";
-import { announce, attempt, may, start, trouble } from "./shell.js";
+import { announce, attempt, may, refresh, start, trouble } from "./shell.js";
 import { moment } from "./words.js";
 
 const ENTRIES = 50;
@@ -44,7 +44,7 @@ async function make() {
   say(find("#secret"), made.key);
   find("#made").hidden = false;
   find("#made").focus();
-  await attempt(listKeys);
+  await refresh(listKeys);
 }
 
 function forget() {
@@ -62,7 +62,7 @@ function ask(key) {
 async function revoke({ id, name }) {
   if ((await attempt(() => remove(`/api/keys/${id}`))) === undefined) return;
   announce(`${name} is revoked.`);
-  await attempt(listKeys);
+  await refresh(listKeys);
   find("#keys-title").focus();
 }
 
@@ -135,7 +135,7 @@ if (may(visitor, "administer")) {
       work();
     });
   }
-  await attempt(() => Promise.all([listKeys(), turn(begins)]));
+  await refresh(() => Promise.all([listKeys(), turn(begins)]));
 } else {
   find("#closed").hidden = false;
 }

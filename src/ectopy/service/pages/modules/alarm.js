@@ -5,7 +5,7 @@ import { element, find, say } from "./dom.js";
 import { hear } from "./events.js";
 import { card } from "./gallery.js";
 import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S } from "./paper.js";
-import { announce, attempt, connection, may, parameter, sign, start } from "./shell.js";
+import { announce, attempt, connection, may, parameter, refresh, sign, start } from "./shell.js";
 import { capital, clock, duration, figure, moment } from "./words.js";
 
 const AROUND_S = 60;
@@ -149,7 +149,7 @@ async function order(rest, done) {
   if (given === undefined) return;
   find("#comment").value = "";
   announce(done);
-  await attempt(load);
+  await refresh(load);
 }
 
 find("#answer").addEventListener("submit", (event) => {
@@ -162,11 +162,11 @@ find("#copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText(find("#replay").textContent);
   announce("Copied.");
 });
-await attempt(load);
+await refresh(load);
 hear(patient, {
-  alarm: ({ alarm }) => String(alarm.number) === number && attempt(load),
+  alarm: ({ alarm }) => String(alarm.number) === number && refresh(load),
   connection: (how) => {
     connection(how);
-    if (how === "open") attempt(load);
+    if (how === "open") refresh(load);
   },
 });

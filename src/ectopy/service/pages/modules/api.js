@@ -3,6 +3,7 @@
 const KEY = "#key=";
 
 let csrf = "";
+let leaving = false; // what else is refused while signing out leads nowhere
 
 export class ApiError extends Error {
   constructor(status, message) {
@@ -43,12 +44,17 @@ export async function signIn(key) {
 }
 
 export async function signOut() {
-  await remove("/api/session");
+  leaving = true;
+  await request("DELETE", "/api/session", undefined, { redirect: false }).catch((error) => {
+    leaving = error.status === 401; // is signed out already
+    if (!leaving) throw error;
+  });
   location.assign("/signin");
 }
 
+/** Sign in and come back here. */
 export function toSignIn() {
-  location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (!leaving) location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
   return new Promise(() => {});
 }
 

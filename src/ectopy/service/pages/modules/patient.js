@@ -6,7 +6,7 @@ import { element, find, say } from "./dom.js";
 import { beatCard, usualCard } from "./gallery.js";
 import { fillLimits, limitsForm } from "./limits.js";
 import { watch } from "./live.js";
-import { announce, attempt, connection, may, parameter, sign, start } from "./shell.js";
+import { announce, attempt, connection, may, parameter, refresh, sign, start } from "./shell.js";
 import { sound } from "./sound.js";
 import { BAND, Sweep } from "./sweep.js";
 import { beatKind, bpm, capital, clock, counted, duration, moment, PRIORITIES, score, state } from "./words.js";
@@ -52,7 +52,7 @@ function showSummary(given) {
   const words = Object.entries(given.quality).map(([lead, word]) => `${lead} ${word}`);
   say(find("#quality"), words.length ? `Signal: ${words.join(", ")}` : "");
   const { calling: alarm } = given;
-  if (before && alarmKey(before) !== alarmKey(given)) attempt(loadAlarms);
+  if (before && alarmKey(before) !== alarmKey(given)) refresh(loadAlarms);
   if (before && alarm?.inactivation === "enabled" && before.calling?.number !== alarm.number) {
     announce(`${alarm.priority} priority alarm: ${alarm.title}. ${alarm.advice}`, alarm.priority === "high");
   }
@@ -276,7 +276,7 @@ choices("#span", "span", "", SPANS, String(span), (value) => {
   attempt(loadTrend);
 });
 setInterval(showScores, 1000);
-setInterval(() => document.hidden || attempt(() => Promise.all([loadTrend(), loadGallery()])), TREND_EVERY_MS);
+setInterval(() => document.hidden || refresh(() => Promise.all([loadTrend(), loadGallery()])), TREND_EVERY_MS);
 setInterval(() => {
   const since = summary?.last_sample_time;
   say(find("#silence"), since ? `No data since ${clock(since)}` : "No data yet");
@@ -291,6 +291,6 @@ watch([patient], {
   summary: showSummary,
   connection: (how) => {
     connection(how);
-    if (how === "open") attempt(load);
+    if (how === "open") refresh(load);
   },
 });

@@ -2,10 +2,9 @@
 
 import { get } from "./api.js";
 import { find, say } from "./dom.js";
-import { announce, attempt, parameter, start } from "./shell.js";
+import { announce, attempt, follow, parameter, start } from "./shell.js";
 import { Viewer } from "./viewer.js";
 
-const ASK_MS = 700;
 const WORDS = {
   waiting: "Waiting for the ones before it.",
   analysing: "Finding the heartbeats, learning what is normal, judging each beat.",
@@ -13,19 +12,20 @@ const WORDS = {
 
 const path = `/api/recordings/${encodeURIComponent(parameter("id"))}`;
 
-async function follow() {
-  const entry = await get(path);
+let entry = null;
+
+/** Whether the analysis is still to come. */
+async function look() {
+  entry = await get(path);
   document.title = `${entry.name} – Ectopy`;
   say(find("#name"), entry.name);
-  if (entry.status === "done") return open(entry);
   find("#progress").value = entry.progress;
   find("#progress").hidden = entry.status === "failed";
   say(find("#status"), WORDS[entry.status] ?? `It could not be analysed: ${entry.error}`);
-  if (entry.status !== "failed") setTimeout(() => attempt(follow), ASK_MS);
-  return undefined;
+  return entry.status === "waiting" || entry.status === "analysing";
 }
 
-async function open(entry) {
+async function open() {
   find("#progress-panel").hidden = true;
   find("#viewer").hidden = find("#report").hidden = find("#report-link").hidden = false;
   find("#report-link").href = find("#page").src = `${path}/report`;
@@ -34,4 +34,5 @@ async function open(entry) {
 }
 
 await start();
-await attempt(follow);
+await follow(look);
+if (entry.status === "done") await attempt(open);

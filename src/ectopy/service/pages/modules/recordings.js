@@ -2,10 +2,9 @@
 
 import { get, post, remove, upload } from "./api.js";
 import { arrange, element, find, say } from "./dom.js";
-import { announce, attempt, may, start } from "./shell.js";
+import { announce, attempt, follow, may, refresh, start } from "./shell.js";
 import { moment } from "./words.js";
 
-const ASK_MS = 1000;
 const STATUS = { waiting: "Waiting", analysing: "Being analysed", done: "Analysed", failed: "Failed" };
 
 const visitor = await start();
@@ -64,7 +63,7 @@ class Row {
   async #remove(entry) {
     if ((await attempt(() => remove(`/api/recordings/${entry.id}`))) === undefined) return;
     announce(`${entry.name} is deleted.`);
-    await attempt(list);
+    await refresh(list);
   }
 }
 
@@ -76,8 +75,7 @@ async function list() {
   }
   arrange(find("#list"), entries.map(({ id }) => rows.get(id).node));
   find("#none").hidden = entries.length > 0;
-  const under = entries.some(({ status }) => status === "waiting" || status === "analysing");
-  if (under) setTimeout(() => attempt(list), ASK_MS);
+  return entries.some(({ status }) => status === "waiting" || status === "analysing");
 }
 
 async function play() {
@@ -114,5 +112,5 @@ for (const [form, work] of [
     work();
   });
 }
-await attempt(listNames);
-await attempt(list);
+await refresh(listNames);
+await follow(list);

@@ -17,6 +17,11 @@ const SOUND = {
   paused: ["Sound paused", "Let the sound be heard again"],
 };
 
+const FOLLOW_MS = 1000;
+const AGAIN_MS = 5000; // after a failure
+
+let refreshing = false; // whether what is said is trouble with a refresh
+
 /** Fill the head of the page; gives who is signed in. `heard`: whether alarms sound on this page. */
 export async function start({ heard = false } = {}) {
   const top = find("#top");
@@ -28,7 +33,7 @@ export async function start({ heard = false } = {}) {
   if (heard) tools.append(soundButton());
   tools.append(
     element("span", { class: "visitor" }, visitor.name),
-    element("button", { type: "button", class: "quiet", click: signOut }, "Sign out"),
+    element("button", { type: "button", class: "quiet", click: () => attempt(signOut) }, "Sign out"),
   );
   top.append(tools);
   return visitor;
@@ -55,23 +60,47 @@ export function announce(text, urgent = false) {
   region.replaceChildren(element("p", {}, text));
 }
 
-/** What went wrong, where the reader looks; nothing takes it away. */
+/** What went wrong, where the reader looks; it stays. */
 export function trouble(text) {
   const place = find("#trouble");
   place.hidden = !text;
   say(place, text ?? "");
 }
 
-/** Do something that may fail, and say so. */
-export async function attempt(work) {
+/** Do what a person asked for; if it fails, say so until the next time. */
+export function attempt(work) {
+  refreshing = false;
+  trouble("");
+  return work().catch((error) => trouble(words(error)));
+}
+
+/** Do what the page does by itself; if it fails, say so until it works again, but not over what a person was told. */
+export async function refresh(work) {
   try {
-    trouble("");
-    return await work();
+    const result = await work();
+    if (refreshing) trouble("");
+    refreshing = false;
+    return result;
   } catch (error) {
-    if (!(error instanceof Error) || error.status === undefined) throw error;
-    trouble(error.message);
-    return undefined;
+    const text = words(error);
+    if (!refreshing && !find("#trouble").hidden) return undefined;
+    refreshing = true;
+    return trouble(text);
   }
+}
+
+/** Do it again and again until it says that there is no more to come. */
+export async function follow(work) {
+  for (;;) {
+    const more = await refresh(work);
+    if (more === false) return;
+    await new Promise((done) => setTimeout(done, more ? FOLLOW_MS : AGAIN_MS));
+  }
+}
+
+function words(error) {
+  if (error.status === undefined) throw error;
+  return error.message;
 }
 
 export const parameter = (name) => new URLSearchParams(location.search).get(name) ?? "";

@@ -3,7 +3,7 @@
 import { get, patientPath } from "./api.js";
 import { element, find, say } from "./dom.js";
 import { watch } from "./live.js";
-import { attempt, connection, parameter, start } from "./shell.js";
+import { connection, parameter, refresh, start } from "./shell.js";
 import { Sweep } from "./sweep.js";
 import { bpm, whole } from "./words.js";
 
@@ -87,18 +87,18 @@ function advice({ alarm, state }, zone, recent) {
 
 find("#zones").append(...ZONES.map(([, name]) => element("li", {}, name)));
 if (!patient) {
-  await attempt(choose);
+  await refresh(choose);
 } else {
   find("#session").hidden = false;
   const sweep = new Sweep(find("#trace"), { most: 1 });
-  await attempt(load);
+  await refresh(load);
   watch([patient], {
     samples: (frame) => sweep.push(frame),
     beat: (beat) => ectopic(beat) && extra.push(beat.time),
     summary: (given) => reserve && show(given),
     connection: (how) => {
       connection(how);
-      if (how === "open" && !summary) attempt(load);
+      if (how === "open" && !summary) refresh(load);
     },
   });
 }

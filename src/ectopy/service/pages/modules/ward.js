@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { arrange, element, find, say } from "./dom.js";
 import { watch } from "./live.js";
 import { MM } from "./paper.js";
-import { announce, attempt, connection, sign, start } from "./shell.js";
+import { announce, connection, refresh, sign, start } from "./shell.js";
 import { onSound, sound, unheard } from "./sound.js";
 import { Sweep } from "./sweep.js";
 import { bpm, counted, PRIORITIES, state } from "./words.js";
@@ -167,7 +167,7 @@ async function load() {
 
 await start({ heard: true });
 onSound(() => (find("#ask").hidden = !unheard()));
-await attempt(load);
+await refresh(load);
 setInterval(() => ownAlarms().catch(() => null), OWN_MS);
 watch([], {
   samples: (frame) => tiles.get(frame.patient)?.samples(frame),
@@ -177,6 +177,6 @@ watch([], {
   },
   connection: (how) => {
     connection(how);
-    if (how === "open") attempt(load);
+    if (how === "open") refresh(load);
   },
 });

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
+import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ectopy.ambulatory import load_ambulatory
@@ -16,7 +20,7 @@ from ectopy.monitor import Monitor
 from ectopy.service.access import Scope
 from ectopy.service.storage import Store
 from ectopy.service.ward import Ward
-from server import Service, messages, running, troubled, until
+from server import Service, free_port, messages, running, served, troubled, until
 
 
 def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: Service, tmp_path: Path):
@@ -56,6 +60,22 @@ def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
     assert done.status == 2
     assert f"127.0.0.1:{port}" in done.err
     assert "choose another port" in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_requests_are_logged_but_not_in_a_terminal(tmp_path: Path, terminal: bool):
+    port, (reader, writer) = free_port(), os.openpty() if terminal else os.pipe()
+    with served(tmp_path, port, writer):
+        os.close(writer)
+        for _ in range(2):  # the first is logged by when the second is answered
+            httpx.get(f"http://127.0.0.1:{port}/api/session", trust_env=False)
+    said = b""
+    with contextlib.suppress(OSError):  # so a pseudo-terminal ends
+        while some := os.read(reader, 10_000):
+            said += some
+    os.close(reader)
+    assert (b'"event": "request"' in said) is not terminal
 
 
 def test_the_demo_streams_its_patients(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable
 
 from fastapi import FastAPI
@@ -45,7 +47,8 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
     SettingError
         If the address is taken.
     """
-    log_as_json()
+    # Whoever starts it by hand looks for the key, not for each request.
+    log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     share()
     terminal = screen(None)
 

@@ -158,6 +158,7 @@ find("#answer").addEventListener("submit", (event) => {
 });
 find("#unacknowledge").addEventListener("click", () => order(`${path}/unacknowledge`, "The acknowledgement is taken back."));
 find("#pause").addEventListener("click", () => order(patientPath(patient, "/audio-pause"), "The sound is paused."));
+find("#copy").hidden = !navigator.clipboard; // there is none without TLS
 find("#copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText(find("#replay").textContent);
   announce("Copied.");

@@ -253,9 +253,28 @@ def test_fhir_detected_issues(http: httpx.Client):
     assert issue["implicated"] == [{"reference": "#strip"}]
     (strip,) = issue["contained"]
     assert len(strip["component"][0]["valueSampledData"]["data"].split(" ")) > 10 * RATE_HZ
-    newest = http.get("/api/fhir/DetectedIssue", params={"patient": "still 1", "_count": 1}).json()
-    assert len(newest["entry"]) == 1
-    assert newest["total"] == len(http.get("/api/patients/still%201/alarms").json())
+    assert bundle["total"] == len(http.get("/api/patients/still%201/alarms").json())
+
+
+def test_pages_of_detected_issues_follow_each_other(http: httpx.Client):
+    whole = http.get("/api/fhir/DetectedIssue", params={"patient": "still 1"}).json()
+    path, found = "/api/fhir/DetectedIssue?patient=still 1&_count=1", []
+    while path:
+        page = http.get(path).json()
+        assert page["total"] == whole["total"]
+        found += page["entry"]
+        path = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
+    assert found == whole["entry"]
+    assert len(found) > 1
+
+
+def test_fhir_says_what_it_is_capable_of(http: httpx.Client):
+    statement = http.get("/api/fhir/metadata").json()
+    address = statement["implementation"]["url"]
+    for resource in statement["rest"][0]["resource"]:
+        parameters = {"patient": "still 1"}
+        assert parameters.keys() <= {one["name"] for one in resource["searchParam"]}
+        assert http.get(f"{address}/{resource['type']}", params=parameters).is_success
 
 
 def test_alert_as_hl7(http: httpx.Client, client: Client):

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -36,6 +37,9 @@ def stored(condition: str = "asystole", patient: str = "p/1 ü", **changes: obje
 
 def waveform(*columns: list[float], leads: tuple[str, ...] = ("MLII", "V1")) -> Waveform:
     return Waveform(7, np.array(columns, np.float32).T, 250.0, leads)
+
+
+STRIP = fhir.ecg("p/1 ü", waveform([0.0], [0.0]), NOW + 90)
 
 
 # SampledData
@@ -179,6 +183,29 @@ def test_searchset_holds_each_resource_once():
     assert len({entry["fullUrl"] for entry in bundle["entry"]}) == 3
     assert {entry["search"]["mode"] for entry in bundle["entry"]} == {"match"}
     assert bundle["link"] == [{"relation": "self", "url": "http://here/api/fhir/Observation?patient=a"}]
+
+
+# All of them
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        fhir.ecg("p", waveform([0.0, 1.0, np.nan], [0.5, np.nan, -0.5], leads=("MLII", "mine")), NOW),
+        fhir.heart_rate("p", 71.26, NOW),
+        fhir.heart_rate("p", None, NOW),
+        fhir.detected_issue(stored()),
+        fhir.detected_issue(stored(phase=Phase.END, ended_s=120.0, acknowledged_by="Ada"), STRIP),
+        fhir.searchset(
+            [fhir.heart_rate("p", 60, NOW), fhir.detected_issue(stored(), STRIP)], "http://a", 9, "http://b"
+        ),
+        fhir.capabilities("http://here/api/fhir", NOW),
+    ],
+    ids=lambda resource: resource["resourceType"],
+)
+def test_resources_are_valid(resource: fhir.Resource):
+    # R4B, of which there are models, differs from R4 in none of these.
+    get_fhir_model_class(resource["resourceType"]).model_validate(resource)
 
 
 @given(st.floats(0, 4e9))

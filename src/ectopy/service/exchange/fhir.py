@@ -3,8 +3,8 @@
 A patient is named by a logical reference, an identifier without a server: Ectopy keeps no Patient resources. The strip
 of an alarm is contained in its DetectedIssue.
 
-Sources: https://hl7.org/fhir/R4/observation.html, detectedissue.html, datatypes.html#SampledData and bundle.html beside
-it. No conformity to a profile is claimed.
+Sources: https://hl7.org/fhir/R4/observation.html, detectedissue.html, capabilitystatement.html,
+datatypes.html#SampledData and bundle.html beside it. No conformity to a profile is claimed.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ _CONDITIONS = UUID("5c2b0c0e-2b6a-4d52-9b0f-5f1f9b1c7a64")
 
 _SEVERITY = {Priority.HIGH: "high", Priority.MEDIUM: "moderate", Priority.LOW: "low"}
 _STRIP = "strip"
+_SEARCHED_BY = {
+    "Observation": {"patient": "reference", "code": "token", "date": "date"},
+    "DetectedIssue": {"patient": "reference"},
+}
 
 
 def sampled_data(samples_mv: NDArray[np.floating], sampling_rate_hz: float) -> Resource:
@@ -169,7 +173,7 @@ def detected_issue(stored: StoredAlarm, strip: Resource | None = None) -> Resour
     }
 
 
-def searchset(resources: Sequence[Resource], url: str, total: int) -> Resource:
+def searchset(resources: Sequence[Resource], url: str, total: int, following: str | None = None) -> Resource:
     """Resources as the answer to a search.
 
     Parameters
@@ -178,13 +182,16 @@ def searchset(resources: Sequence[Resource], url: str, total: int) -> Resource:
     url : str
         What was asked for.
     total : int
-        How many there are, of which these may be the first ones.
+        How many there are on all pages.
+    following : str, optional
+        Address of the next page, if there is one.
     """
+    links: list[Resource] = [{"relation": "self", "url": url}, {"relation": "next", "url": following}]
     return {
         "resourceType": "Bundle",
         "type": "searchset",
         "total": total,
-        "link": [{"relation": "self", "url": url}],
+        "link": [link for link in links if link["url"]],
         "entry": [
             {
                 "fullUrl": uuid5(_CONDITIONS, resource["id"]).urn,
@@ -192,6 +199,42 @@ def searchset(resources: Sequence[Resource], url: str, total: int) -> Resource:
                 "search": {"mode": "match"},
             }
             for resource in resources
+        ],
+    }
+
+
+def capabilities(url: str, at: float) -> Resource:
+    """What can be asked for, as CapabilityStatement.
+
+    Parameters
+    ----------
+    url : str
+        Where the resources are.
+    at : float
+        When it is said, seconds since 1970.
+    """
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": instant(at),
+        "kind": "instance",
+        "software": {"name": "Ectopy", "version": __version__},
+        "implementation": {"description": " ".join(STATEMENTS), "url": url},
+        "fhirVersion": "4.0.1",
+        "format": [MEDIA_TYPE],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {"description": "A key with the scope 'view', as Authorization: Bearer KEY."},
+                "resource": [
+                    {
+                        "type": kind,
+                        "interaction": [{"code": "search-type"}],
+                        "searchParam": [{"name": name, "type": type_} for name, type_ in parameters.items()],
+                    }
+                    for kind, parameters in _SEARCHED_BY.items()
+                ],
+            }
         ],
     }
 

@@ -14,7 +14,7 @@ from ectopy.service.exchange import fhir, hl7
 from ectopy.service.history import stretch
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
-from ectopy.service.web.door import Viewing
+from ectopy.service.web.door import Known, Viewing
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
 
 router = APIRouter(tags=["exchange"])
@@ -26,7 +26,7 @@ _MOST_ISSUES = 100
 _PREFIXES = ("ge", "gt", "le", "lt")
 _FHIR: dict[str, Any] = {
     "response_class": Response,
-    "responses": {200: {"content": {fhir.MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "A Bundle."}},
+    "responses": {200: {"content": {fhir.MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "A resource."}},
 }
 
 Who = Annotated[str, Query(min_length=1, max_length=200, description="What the patient is called by.")]
@@ -39,6 +39,12 @@ Dates = Annotated[
         examples=[["ge2026-01-01T00:00:00Z", "lt2026-01-01T00:00:10Z"]],
     ),
 ]
+
+
+@router.get("/api/fhir/metadata", **_FHIR)
+def capabilities(request: Request, ward: TheWard, caller: Known) -> Response:
+    """What can be asked for."""
+    return _answer(fhir.capabilities(str(request.url_for("capabilities")).removesuffix("/metadata"), ward.clock()))
 
 
 @router.get("/api/fhir/Observation", **_FHIR)
@@ -59,7 +65,7 @@ def observations(
         found.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
     if code is None or "ecg" in code or "11524-6" in code:
         found += _ecg(ward, patient, state, date)
-    return _bundle(found, request, len(found))
+    return _answer(fhir.searchset(found, str(request.url), len(found)))
 
 
 @router.get("/api/fhir/DetectedIssue", **_FHIR)
@@ -69,14 +75,19 @@ def detected_issues(
     caller: Viewing,
     audit: TheAudit,
     patient: Who,
-    count: Annotated[int, Query(alias="_count", ge=1, le=_MOST_ISSUES, description="The newest ones.")] = _ISSUES,
+    count: Annotated[int, Query(alias="_count", ge=1, le=_MOST_ISSUES, description="So many on a page.")] = _ISSUES,
+    before: Annotated[int | None, Query(ge=1, le=2**53, description="Only alarms with lower numbers.")] = None,
 ) -> Response:
-    """Alarms of a patient, each with the signal that shows it."""
+    """Alarms of a patient, the newest first, each with the signal that shows it."""
     state = ward.state(patient)
     audit.saw(caller.name, "read FHIR DetectedIssue", patient)
     alarms = ward.store.alarms(patient)[::-1]
-    issues = [fhir.detected_issue(one, _strip(ward, one, state)) for one in alarms[:count]]
-    return _bundle(issues, request, len(alarms))
+    older = [one for one in alarms if before is None or one.alarm.number < before]
+    page = older[:count]
+    issues = [fhir.detected_issue(one, _strip(ward, one, state)) for one in page]
+    more = len(older) > count
+    following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
+    return _answer(fhir.searchset(issues, str(request.url), len(alarms), following))
 
 
 @router.get(
@@ -140,7 +151,7 @@ def _time(text: str) -> float:
     raise SettingError(f"a time is written with its zone, such as 2026-01-01T00:00:00Z, not as {text[:40]!r}.")
 
 
-def _bundle(found: list[fhir.Resource], request: Request, total: int) -> Response:
-    response = json_response(fhir.searchset(found, str(request.url), total))
+def _answer(resource: fhir.Resource) -> Response:
+    response = json_response(resource)
     response.headers["Content-Type"] = fhir.MEDIA_TYPE
     return response

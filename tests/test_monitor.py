@@ -350,17 +350,38 @@ def test_people_acknowledge_alarms_set_limits_and_have_the_normal_learned_anew(m
     narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
     state, events = feed(monitor, state, Action(Order.SET_LIMITS, 93.0, "Ada", limits=narrow))
     assert events[0].subject == "limits"
-    state, events = feed(monitor, state, Action(Order.RELEARN, 94.0, "Ada"))
     normal = state.normal
+    state, events = feed(monitor, state, Action(Order.RELEARN, 94.0, "Ada"))
     more = [
         replace(c, position=c.position + 22_500, received=c.received + 90) for c in chunks(simulate_recording(60), 1)
     ]
     state, events = feed(monitor, state, *more)
     assert ("raised", "high rate") in alarms(events)
+    assert state.normal is not None
     assert state.normal is not normal
     state, events = feed(monitor, state, Action(Order.SET_NORMAL, 151.0, "Ada", normal=normal))
     assert state.signal.detection.baseline.normal is not None
     np.testing.assert_array_equal(state.signal.detection.baseline.normal.template, normal.template)
+
+
+@pytest.mark.parametrize("ordered_s", [40.0, 65.0])
+def test_a_normal_that_is_to_be_learned_anew_is_so_when_the_signal_begins_anew_meanwhile(
+    monitor: Monitor, ordered_s: float
+):
+    state, _ = feed(monitor, MonitorState(), *chunks(simulate_recording(40), 1))
+    former = state.normal
+    assert former is not None
+    if ordered_s > 40:
+        state, _ = feed(
+            monitor, state, Action(Order.DISCHARGE, 50.0, "Ada"), Action(Order.ADMIT, 60.0, "Ada", "somebody else")
+        )
+    state, _ = feed(monitor, state, Action(Order.RELEARN, ordered_s, "Ada"))
+    other = simulate_recording(40, random_state=9)
+    again = [replace(one, stream="next", received=70 + one.received) for one in chunks(other, 1)]
+    state, events = feed(monitor, state, *again)
+    assert "baseline" in [event.subject for event in events if isinstance(event, Noticed)]
+    assert state.normal is not None
+    assert encode(state.normal) != encode(former)
 
 
 def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor):

@@ -80,7 +80,7 @@ class MonitorState:
     ----------
     limits : Limits
     normal : PatientNormal or None
-        The patient's own normal, as learned or given.
+        The patient's own normal, as learned or given; None until it is learned, be it for the first time or anew.
     signal : Signal or None
         None before the first samples.
     rhythm : RhythmState
@@ -337,7 +337,8 @@ class _Step:
             case Order.RELEARN:
                 if signal is not None:
                     signal = replace(signal, detection=relearn(signal.detection))
-                self.state = replace(self.state, signal=signal)
+                # A part that begins before the new one is known does not go back to the former one.
+                self.state = replace(self.state, signal=signal, normal=None)
                 self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
             case Order.DISCHARGE:
                 self._discharge(action, at_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -224,6 +225,31 @@ def test_a_stream_may_change_its_rate_its_leads_and_its_count(monitor: Monitor, 
     assert all(60 <= e.beat_s <= 100 for e in beats)
     assert np.mean([e.verdict == "NORMAL" for e in beats]) > 0.9
     assert state.signal.detection.baseline.normal is not None
+
+
+@pytest.mark.parametrize("chunk_s", [0.2, 1.0, 5.0, 12.0])
+@pytest.mark.parametrize("alike", ["stream", "leads"])
+def test_two_devices_that_send_for_one_patient_are_told(monitor: Monitor, chunk_s: float, alike: str):
+    one = simulate_recording(60, episodes=[Episode("asystole", 20, 30)], random_state=1)
+    other = {"leads": ("V5", "V6")} if alike == "stream" else {"stream": "other"}
+    both = [each for given in chunks(one, chunk_s) for each in (given, replace(given, **other))]
+    state, events = feed(monitor, MonitorState(), *both)
+    assert ("raised", "restarts") in alarms(events)
+    rest = [replace(each, stream="alone", received=60 + each.received) for each in chunks(simulate_recording(30), 1)]
+    _, events = feed(monitor, state, *rest)
+    assert alarms(events, "ended")[0] == ("ended", "restarts")
+
+
+def test_a_signal_that_begins_anew_now_and_then_is_none_that_keeps_doing_so(monitor: Monitor):
+    starts_s = [0, 10, 14, 40, 43, 60]
+    inputs = [
+        replace(each, stream=str(start_s), received=start_s + each.received)
+        for start_s, end_s in pairwise([*starts_s, 90])
+        for each in chunks(simulate_recording(end_s - start_s), 1)
+    ]
+    _, events = feed(monitor, MonitorState(), *inputs)
+    assert [event.subject for event in events if isinstance(event, Noticed)].count("restarted") == 5
+    assert "restarts" not in {condition for _, condition in alarms(events)}
 
 
 def test_silence_is_told_and_so_is_its_end(monitor: Monitor):

@@ -29,7 +29,7 @@ from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, 
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
-from ectopy.monitor.technical import NO_DATA_S, TechnicalState, clock, no_data, technical_step
+from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.signal.cut import CutBeats, no_beats
 from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
@@ -399,8 +399,11 @@ class _Step:
             self._begin(chunk, origin_s, "", "")
             return
         yield from self._process(give_up_waiting(before.segment))
-        origin_s = max(origin_s, before.segment.second(before.segment.wanted))
-        old = before.segment
+        old = self._signal.segment
+        end_s = old.second(old.wanted)
+        origin_s = max(origin_s, end_s)
+        if origin_s - end_s < NO_DATA_S:
+            self._weigh(origin_s, (restarts(end_s - old.origin_s),))
         if chunk.leads != old.leads:
             subject, text = "leads", f"The leads are now {', '.join(chunk.leads)}."
         elif chunk.sampling_rate_hz != old.rate_hz:
@@ -487,7 +490,9 @@ class _Step:
             clock_s=max(at_s, state.clock_s),
         )
         learned = self._learned(at_s, detection) if detected.learned else ()
-        self._weigh(at_s, (*_WATCHED, *learned, *rhythmic, *technically))
+        part_s = at_s - segment.origin_s
+        lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
+        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment

@@ -585,6 +585,40 @@ def test_nobody_reached_is_an_alarm_until_somebody_is(
     assert ("ended", "nobody reached") in alarms(store, "anna")
 
 
+@ON_SQLITE
+def test_what_came_late_is_tried_before_nobody_is_said_to_be_reached(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": still}, 0, 5, hub.turn)
+    clock.now = NOW + 600
+    hub.submit("anna", replace(cut(still, 5, 40), received=clock.now))
+    for _ in range(100):
+        hub.turn()
+        clock.now += 1
+    assert ("raised", "asystole") in alarms(store, "anna")
+    assert ("raised", "nobody reached") not in alarms(store, "anna")
+    waiting = [json.loads(one.payload)["transition"] for one in store.outbox.claim(clock.now, 100, "ward", True)]
+    assert len(waiting) > 1
+    assert waiting == sorted(waiting)
+
+
+@ON_SQLITE
+def test_no_message_waits_for_a_clock_that_was_set_back(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    clock.now -= 3600
+    for _ in range(13):
+        clock.now += 1
+        hub.turn()
+    assert alarms(store, "anna") == [("raised", "no data")]
+    assert [one.patient for one in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
+
+
 # The store is lost
 
 

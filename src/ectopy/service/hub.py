@@ -36,6 +36,8 @@ _TICK_S = 1.0
 _TOGETHER = 32
 _PHASES = 16
 _DAY_S = 86_400.0
+_APART_S = 1e-6
+"""Messages of one patient are made so far apart, so that they are sent in their order."""
 _LARGEST_INPUT = 8 * 2**20
 _STORAGE, _DETECTOR, _NOBODY = "storage failed", "detector failed", "nobody reached"
 
@@ -446,21 +448,28 @@ class Hub:
         events = tuple(event for each in folded for event in each.events)
         due = inputs and abs(now - bed.snapshot_at) >= SNAPSHOT_S
         epoch = state.epoch or 0.0
+        changes = [event for event in events if isinstance(event, AlarmChanged)]
         deliveries = [
             delivery
-            for event in events
-            if isinstance(event, AlarmChanged)
-            for delivery in self._deliveries(bed, event, epoch + event.at_s)
+            for place, event in enumerate(changes, 1 - len(changes))
+            for delivery in self._deliveries(bed, event, epoch + event.at_s, now + place * _APART_S)
         ]
         snapshot = encode(state) if due else None
         return Stepped(bed.patient, bed.following, inputs, events, epoch, snapshot, tuple(deliveries), orders)
 
-    def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float) -> list[Delivery]:
+    def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float, created: float) -> list[Delivery]:
         begin, end = event.strip_s
         until_s = max(end, event.at_s)
         replay = f"ectopy what-if --stored {shlex.quote(bed.patient)} --from {begin:.0f} --to {until_s:.0f}"
         return deliveries_of(
-            event, bed.patient, self._targets, at=at, bundle=self._bundle, replay=replay, patient_name=bed.name
+            event,
+            bed.patient,
+            self._targets,
+            at=at,
+            created=created,
+            bundle=self._bundle,
+            replay=replay,
+            patient_name=bed.name,
         )
 
     # Storing

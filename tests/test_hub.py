@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -807,6 +808,24 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
 
 
+@ON_SQLITE
+def test_states_are_not_kept_for_a_store_that_is_away(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    seen: list[Stepped] = []
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, watched=seen.extend)
+        hub.admit("anna")
+        store.failing = "before"
+        play(hub, clock, {"anna": steady}, 0, 38, hub.turn)
+        assert [step for step in seen if step.snapshot is not None] == []
+        store.failing = ""
+        clock.now += 1
+        hub.turn()
+        play(hub, clock, {"anna": steady}, 38, 40, hub.turn)
+        assert len(store.restore("anna").inputs) < 3
+
+
 def test_a_store_that_hangs_does_not_hold_up_the_monitors(
     tmp_path: Path, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
 ):
@@ -843,6 +862,28 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
             (waiting,) = play(again, clock, {"anna": still}, 5, 6, lambda: time.sleep(0.01))
         with pytest.raises(StorageError, match="stopped before"):
             waiting.result(0)
+
+
+@ON_SQLITE
+def test_who_sends_while_the_hub_is_stopped_is_not_left_waiting(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    class Late(Hub):
+        """Somebody sends after the last look at what has come."""
+
+        def _keep_states(self) -> None:
+            super()._keep_states()
+            receipts.append(self.submit("anna", cut(steady, 0, 1)))
+
+    receipts: list[Future[Receipt]] = []
+    hub = Late(store, monitor, clock=clock)
+    hub.admit("anna")
+    with at_work(hub):
+        pass
+    with pytest.raises(StorageError, match="stopped before"):
+        receipts[0].result(0)
+    with pytest.raises(StorageError, match="stopped"):
+        hub.submit("anna", cut(steady, 0, 1))
 
 
 @ON_SQLITE

@@ -126,6 +126,7 @@ class Hub:
         self._come = threading.Event()
         self._queue: list[tuple[_Bed, _Waiting]] = []
         self._queued = 0
+        self._over = False
         self._orders: set[int] = set()
         # What is known of receivers, and of patients who cannot be watched.
         self._taken = threading.Event()
@@ -247,7 +248,7 @@ class Hub:
         DataError
             If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today.
         StorageError
-            If too much waits already; send again later.
+            If too much waits already, or the hub has been stopped; send again later.
         """
         bed = self._bed(patient)
         content = encode(given)
@@ -265,6 +266,8 @@ class Hub:
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
         with self._door:
+            if self._over:
+                raise _stopped()
             if self._queued + len(content) > self._room:
                 raise StorageError("more inputs wait than can be kept; send again later.")
             self._queue.append((bed, _Waiting(given, len(content), receipt)))
@@ -303,7 +306,11 @@ class Hub:
             saver.join()
             for courier in self._couriers:
                 courier.stop()
-            self._keeper.give_up(self._beds, StorageError("the hub was stopped before this was stored; send it again."))
+            with self._door:
+                self._over = True
+                late = [waiting.receipt for _, waiting in self._queue if waiting.receipt is not None]
+            self._keeper.refuse(late, _stopped())
+            self._keeper.give_up(self._beds, _stopped())
             self._keeper.answer()
 
     def _save_until(self, last: threading.Event) -> None:
@@ -440,13 +447,14 @@ class Hub:
             turn.size += sum(one.size for one in waiting)
             bed.following += len(step.inputs)
             if step.snapshot is not None:
-                bed.snapshot_at = turn.at
+                bed.snapshot_at = turn.at - (turn.at - bed.snapshot_at) % SNAPSHOT_S
 
     def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> Stepped:
         state = folded[-1].state
         inputs = tuple(given for each in folded for given in each.inputs)
         events = tuple(event for each in folded for event in each.events)
-        due = inputs and abs(now - bed.snapshot_at) >= SNAPSHOT_S
+        # While the store is away, snapshots would only fill the memory.
+        due = inputs and not self._keeper.away and abs(now - bed.snapshot_at) >= SNAPSHOT_S
         epoch = state.epoch or 0.0
         changes = [event for event in events if isinstance(event, AlarmChanged)]
         deliveries = [
@@ -504,6 +512,10 @@ class Hub:
     def _wake(self) -> None:
         for courier in self._couriers:
             courier.wake()
+
+
+def _stopped() -> StorageError:
+    return StorageError("the hub was stopped before this was stored; send it again.")
 
 
 def _present(code: str, text: str) -> Reading:

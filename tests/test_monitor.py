@@ -472,6 +472,23 @@ def test_an_alarm_is_escalated_whether_the_time_comes_with_samples_or_without(mo
     assert times[0] == times[1]
 
 
+def test_time_goes_on_from_where_it_was_when_the_clock_is_set_back(monitor: Monitor):
+    recording = simulate_recording(60, episodes=[Episode("asystole", 40, 6)])
+    state, events = feed(monitor, MonitorState(), *chunks(recording, 1))
+    state, events = feed(monitor, state, *(Tick(float(now)) for now in range(61, 91)))
+    (number,) = (event.transition.alarm.number for event in events)
+    assert alarms(events) == [("raised", "no data")]
+    back = -3600.0
+    state, events = feed(monitor, state, *(Tick(back + now) for now in range(91, 200)))
+    assert alarms(events) == 2 * [("escalated", "asystole")]
+    assert [round(event.at_s, -1) for event in events] == [110, 170]
+    state, events = feed(monitor, state, Action(Order.ACKNOWLEDGE, back + 200, "Ada", alarm=number))
+    assert alarms(events) == [("acknowledged", "no data")]
+    back -= 3600.0
+    state, events = feed(monitor, state, *(Tick(back + now) for now in range(201, 1110)))
+    assert alarms(events) == [("escalated", "asystole"), ("acknowledgement expired", "no data")]
+
+
 def test_the_process_around_may_report(monitor: Monitor):
     failed = Reading("storage failed", True, "The disk is full.")
     state, events = feed(monitor, MonitorState(), Report(NOW, failed))

@@ -285,7 +285,7 @@ class _Step:
     def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
         now = tick.now
-        self._begin_time(now)
+        self._keep_time(now)
         if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
             self.state = replace(self.state, received=now)
         now_s = self._second(now)
@@ -301,7 +301,7 @@ class _Step:
 
     def obey(self, action: Action) -> None:
         """An operator has given an order."""
-        self._begin_time(action.now)
+        self._keep_time(action.now)
         at_s = self._second(action.now)
         try:
             self._obey(action, at_s)
@@ -313,7 +313,7 @@ class _Step:
         if report.reading.condition not in CONDITIONS:
             self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
             return
-        self._begin_time(report.now)
+        self._keep_time(report.now)
         self._weigh(self._second(report.now), (report.reading,))
 
     def refuse(self, now: float, reason: str) -> None:
@@ -381,9 +381,13 @@ class _Step:
         # In this order NaN, of an input that is refused for it, gives the latest second.
         return max(self.state.clock_s, now - self._epoch)
 
-    def _begin_time(self, now: float) -> None:
+    def _keep_time(self, now: float) -> None:
+        """Time begins; and goes on from where it was if the clock has been set back."""
         if self.state.epoch is None:
             self.state = replace(self.state, epoch=now, received=now)
+        latest_s = max(self.state.clock_s, self.state.alarms.at_s)
+        if latest_s - (now - self._epoch) > NO_DATA_S:
+            self.state = replace(self.state, epoch=now - latest_s)
 
     # Segments
 

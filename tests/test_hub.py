@@ -8,7 +8,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -311,6 +310,22 @@ def broken(state: MonitorState, given: Input) -> Exception | None:
     if isinstance(given, Action) and given.who == "Mr Break":
         return ZeroDivisionError("broken")
     return RuntimeError("never again") if "clock" in state.alarms.courses else None
+
+
+@ON_SQLITE
+def test_who_sends_much_at_once_keeps_nobody_waiting(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    hub = Hub(store, monitor, clock=clock)
+    for patient in ("anna", "bob", "carl"):
+        hub.admit(patient)
+    clock.now = NOW + 40
+    much = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    little = [hub.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
+    assert 3 <= hub.turn() < 30
+    assert [receipt.result(0).wanted for receipt in little] == 2 * [10_000]
+    assert not much[-1].done()
+    while hub.turn():
+        pass
+    assert [receipt.result(0).wanted for receipt in much] == list(range(250, 10_001, 250))
 
 
 class Fragile(Monitor):
@@ -865,24 +880,14 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
 
 
 @ON_SQLITE
-def test_who_sends_while_the_hub_is_stopped_is_not_left_waiting(
-    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afterwards(
+    hub: Hub, clock: Clock, steady: Recording
 ):
-    class Late(Hub):
-        """Somebody sends after the last look at what has come."""
-
-        def _keep_states(self) -> None:
-            super()._keep_states()
-            receipts.append(self.submit("anna", cut(steady, 0, 1)))
-
-    receipts: list[Future[Receipt]] = []
-    hub = Late(store, monitor, clock=clock)
-    hub.admit("anna")
+    clock.now = NOW + 40
     with at_work(hub):
-        pass
-    with pytest.raises(StorageError, match="stopped before"):
-        receipts[0].result(0)
-    with pytest.raises(StorageError, match="stopped"):
+        receipts = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    assert receipts[-1].result(0).wanted == 10_000
+    with pytest.raises(StorageError, match="has been stopped"):
         hub.submit("anna", cut(steady, 0, 1))
 
 

@@ -11,6 +11,7 @@ import logging
 import shlex
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ _PHASES = 16
 _DAY_S = 86_400.0
 _APART_S = 1e-6
 """Messages of one patient are made so far apart, so that they are sent in their order."""
+_SHARE = 2**15
+"""Bytes of one patient from which on the next inputs have to wait; 16 s of two leads at 250 Hz."""
 _LARGEST_INPUT = 8 * 2**20
 _STORAGE, _DETECTOR, _NOBODY = "storage failed", "detector failed", "nobody reached"
 
@@ -267,7 +270,7 @@ class Hub:
         receipt.set_running_or_notify_cancel()
         with self._door:
             if self._over:
-                raise _stopped()
+                raise StorageError("the hub has been stopped; send again when it runs again.")
             if self._queued + len(content) > self._room:
                 raise StorageError("more inputs wait than can be kept; send again later.")
             self._queue.append((bed, _Waiting(given, len(content), receipt)))
@@ -276,7 +279,7 @@ class Hub:
         return receipt
 
     def turn(self) -> int:
-        """Take everything that waits, store it, and answer; how many inputs that were."""
+        """Take what waits, as `watch` does, store it, and answer; how many inputs that were."""
         taken = self.watch()
         self.save()
         return taken
@@ -298,7 +301,10 @@ class Hub:
                 _guarded(self.watch)
                 self._come.wait(_TICK_S)
                 stop.wait(max(began + apart_s - time.monotonic(), 0.0))
-            _guarded(self.watch)
+            with self._door:
+                self._over = True
+            while self._queue:
+                _guarded(self.watch)
             _guarded(self._keep_states)
         finally:
             last.set()
@@ -306,11 +312,7 @@ class Hub:
             saver.join()
             for courier in self._couriers:
                 courier.stop()
-            with self._door:
-                self._over = True
-                late = [waiting.receipt for _, waiting in self._queue if waiting.receipt is not None]
-            self._keeper.refuse(late, _stopped())
-            self._keeper.give_up(self._beds, _stopped())
+            self._keeper.give_up(self._beds, StorageError("the hub was stopped before this was stored; send it again."))
             self._keeper.answer()
 
     def _save_until(self, last: threading.Event) -> None:
@@ -332,14 +334,13 @@ class Hub:
     # Watching
 
     def watch(self) -> int:
-        """Take everything that waits, for `save` to store; how many inputs that were."""
+        """Take what waits, for `save` to store; how many inputs that were.
+
+        Of who sends much at once it is some, and the rest the next time, so that nobody else waits for that.
+        """
         now = self._clock()
         self._come.clear()
-        with self._door:
-            queue, self._queue, self._queued = self._queue, [], 0
-        inputs: dict[str, list[_Waiting]] = {}
-        for bed, waiting in queue:
-            inputs.setdefault(bed.patient, []).append(waiting)
+        inputs = self._shares()
         with self._lock:
             self._keeper.look(now)
             patients = tuple(inputs.items())
@@ -349,7 +350,24 @@ class Hub:
                 self._step(now, self._ticks(now))
             self._resume(now)
         self._keeper.answer()
-        return len(queue)
+        return sum(map(len, inputs.values()))
+
+    def _shares(self) -> dict[str, list[_Waiting]]:
+        """What is taken now, by patient; the rest stays."""
+        shares: dict[str, list[_Waiting]] = {}
+        sizes: Counter[str] = Counter()
+        rest: list[tuple[_Bed, _Waiting]] = []
+        with self._door:
+            for bed, waiting in self._queue:
+                if sizes[bed.patient] < _SHARE:
+                    shares.setdefault(bed.patient, []).append(waiting)
+                else:
+                    rest.append((bed, waiting))
+                sizes[bed.patient] += waiting.size
+            self._queue, self._queued = rest, sum(waiting.size for _, waiting in rest)
+        if rest:
+            self._come.set()
+        return shares
 
     def _resume(self, now: float) -> None:
         """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
@@ -512,10 +530,6 @@ class Hub:
     def _wake(self) -> None:
         for courier in self._couriers:
             courier.wake()
-
-
-def _stopped() -> StorageError:
-    return StorageError("the hub was stopped before this was stored; send it again.")
 
 
 def _present(code: str, text: str) -> Reading:

@@ -425,6 +425,7 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
     assert (events[-1].subject, events[-1].text) == ("discharged", "Ada discharged the patient.")
     discharged = decode(MonitorState, encode(state))
     assert discharged.discharged
+    assert len(encode(discharged)) < 20_000 < len(encode(before))
 
     failed = Report(3000.0, Reading("storage failed", True, "The disk is full."))
     assert monitor.step(discharged, Tick(4000.0)) == (discharged, ())

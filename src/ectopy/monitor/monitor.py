@@ -71,6 +71,18 @@ class Signal:
         """The stream second at which detection began."""
         return self.segment.second(self.origin)
 
+    def at_rest(self) -> Signal:
+        """All that is needed where no more samples are taken: where it ended, and what beats were compared with."""
+        leads = len(self.segment.leads)
+        nothing = np.empty((0, leads), np.float32)
+        fresh = DetectionState.fresh(self.segment.rate_hz, leads)
+        return Signal(
+            replace(self.segment, samples=nothing, held=()),
+            self.origin,
+            replace(fresh, baseline=self.detection.baseline, lessons=None),
+            no_beats(leads),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MonitorState:
@@ -353,22 +365,22 @@ class _Step:
             raise SettingError("this patient is discharged already.")
         alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
         self._alarms(alarms, transitions)
-        self.state = replace(self.state, discharged=True)
+        signal = self.state.signal
+        self.state = replace(
+            self.state,
+            signal=None if signal is None else signal.at_rest(),
+            rhythm=RhythmState.fresh(),
+            technical=TechnicalState(),
+            silent=False,
+            discharged=True,
+        )
         self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
 
     def _admit(self, action: Action, at_s: float) -> None:
         """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
         if not self.state.discharged:
             raise SettingError("this patient is watched already.")
-        self.state = replace(
-            self.state,
-            signal=None,
-            rhythm=RhythmState.fresh(),
-            technical=TechnicalState(),
-            received=action.now,
-            silent=False,
-            discharged=False,
-        )
+        self.state = replace(self.state, signal=None, received=action.now, discharged=False)
         self._notice(at_s, "admitted", f"{action.who} admitted the patient again.")
 
     # Time

@@ -391,6 +391,8 @@ class Hub:
         nobody = self._unreached | unreached(self._keeper.memory, now, UNREACHED_S)
         inputs: dict[str, list[_Waiting]] = {}
         for patient, bed in self._beds.items():
+            if bed.state.discharged:
+                continue
             given: list[Input] = [Tick(now, expected=awake and patient != self._station)]
             given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
             inputs[patient] = [_Waiting(one) for one in given]

@@ -508,6 +508,25 @@ def test_readiness_says_that_the_store_is_away_and_that_it_is_back(tmp_path: Pat
         assert stranger.get("/health/ready").status_code == 200
 
 
+def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_path: Path):
+    path = tmp_path / "locked.db"
+    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
+        admit(client, "anna")
+        writer = sqlite3.connect(path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        with service.socket("/api/patients/anna/stream") as device:
+            answer(device)
+            for content in messages(troubled())[:20]:
+                device.send(content)
+            until(lambda: (client.get("/api/patients/anna").json()["wanted"] or 0) >= 500)
+            assert client.get("/api/alarms").status_code == 200
+            writer.close()
+            answer(device)
+        assert client.get("/api/patients").status_code == 200
+        told = {(one["what"], one["patient"]) for one in client.get("/api/audit").json()}
+        assert {("sent samples", "anna"), ("viewed patient", "anna"), ("listed alarms", "")} <= told
+
+
 def test_figures_name_no_patient(client: httpx.Client, patient: str):
     text = client.get("/metrics").text
     assert 'ectopy_patients{state="' in text

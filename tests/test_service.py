@@ -527,6 +527,29 @@ def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_pa
         assert {("sent samples", "anna"), ("viewed patient", "anna"), ("listed alarms", "")} <= told
 
 
+def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
+    def failed() -> list[dict[str, Any]]:
+        return [one for one in client.get("/api/alarms").json() if one["condition"] == "storage failed"]
+
+    path = tmp_path / "locked.db"
+    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
+        admit(client, "anna")
+        writer = sqlite3.connect(path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        with service.socket("/api/patients/anna/stream") as device:
+            answer(device)
+            device.send(messages(troubled())[0])
+            until(failed)
+            (alarm,) = failed()
+            place = f"/api/patients/{alarm['patient']}/alarms/{alarm['number']}"
+            acknowledging = threading.Thread(target=client.post, args=(f"{place}/acknowledge",), kwargs={"json": {}})
+            acknowledging.start()
+            until(lambda: failed()[0]["inactivation"] == "alert-acknowledged")
+            writer.close()
+            acknowledging.join()
+        assert client.get(place).json()["acknowledged_by"] == "first key"
+
+
 def test_figures_name_no_patient(client: httpx.Client, patient: str):
     text = client.get("/metrics").text
     assert 'ectopy_patients{state="' in text

@@ -527,6 +527,25 @@ def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_pa
         assert {("sent samples", "anna"), ("viewed patient", "anna"), ("listed alarms", "")} <= told
 
 
+def test_a_device_whose_key_was_known_is_let_in_while_keys_cannot_be_looked_up(tmp_path: Path):
+    with running(tmp_path) as service, service.client() as client:
+        admit(client, "anna")
+        known, never_used, removed = (service.new_key(Scope.SEND) for _ in range(3))
+        newest = max(one["id"] for one in client.get("/api/keys").json())
+        for key in (known, removed):
+            service.socket("/api/patients/anna/stream", key).close()
+        assert client.delete(f"/api/keys/{newest}").status_code == 204
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE keys RENAME TO away")
+        with service.socket("/api/patients/anna/stream", known) as device:
+            answer(device)
+            device.send(messages(troubled())[0])
+            assert answer(device)["wanted"] > 0
+        for key in (never_used, removed, "ectopy_" + 43 * "x"):
+            with pytest.raises(InvalidStatus, match="503"):
+                service.socket("/api/patients/anna/stream", key)
+
+
 def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
     def failed() -> list[dict[str, Any]]:
         return [one for one in client.get("/api/alarms").json() if one["condition"] == "storage failed"]

@@ -503,12 +503,16 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     for _ in range(20):
         clock.now += 1
         again.turn()
-    (refused,) = play(again, clock, {"anna": still}, 0, 1, again.turn)
-    assert refused.result(0).refused == ("this patient is discharged; admit the patient first.",)
+    stored = store.restore("anna").following, store.newest_event()
+    with pytest.raises(DataError, match="is discharged; admit the patient first"):
+        play(again, clock, {"anna": still}, 0, 1, again.turn)
+    again.turn()
+    assert (store.restore("anna").following, store.newest_event()) == stored
     assert store.alarm_log("anna") == log
 
     clock.now = NOW + 100
     admitted = again.admit("anna", "Anna", who="Ben")
+    again.turn()
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
     again.turn()

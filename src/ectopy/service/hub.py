@@ -159,7 +159,8 @@ class Hub:
         Returns
         -------
         Future of Receipt or None
-            Of the order to watch somebody again who was discharged; None = the patient is watched now.
+            Of the order to watch somebody again who was discharged; samples are taken once it has come. None = the
+            patient is watched now.
 
         Raises
         ------
@@ -249,11 +250,14 @@ class Hub:
         SettingError
             If nobody of that name is known, or samples or a discharge are for the station.
         DataError
-            If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today.
+            If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today. If samples are of
+            somebody who is discharged: of a device that nobody has taken off nothing is kept.
         StorageError
             If too much waits already, or the hub has been stopped; send again later.
         """
         bed = self._bed(patient)
+        if bed.state.discharged and isinstance(given, Chunk):
+            raise DataError("this patient is discharged; admit the patient first.")
         content = encode(given)
         if len(content) > _LARGEST_INPUT:
             raise DataError(f"an input of {len(content)} bytes is too large; send at most {_LARGEST_INPUT} at a time.")

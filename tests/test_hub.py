@@ -312,6 +312,22 @@ def broken(state: MonitorState, given: Input) -> Exception | None:
     return RuntimeError("never again") if "clock" in state.alarms.courses else None
 
 
+@ON_SQLITE
+def test_who_sends_much_at_once_keeps_nobody_waiting(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    hub = Hub(store, monitor, clock=clock)
+    for patient in ("anna", "bob", "carl"):
+        hub.admit(patient)
+    clock.now = NOW + 40
+    much = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    little = [hub.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
+    assert 3 <= hub.turn() < 30
+    assert [receipt.result(0).wanted for receipt in little] == 2 * [10_000]
+    assert not much[-1].done()
+    while hub.turn():
+        pass
+    assert [receipt.result(0).wanted for receipt in much] == list(range(250, 10_001, 250))
+
+
 class Fragile(Monitor):
     """A monitor that breaks at some orders, and altogether at one."""
 
@@ -487,12 +503,16 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     for _ in range(20):
         clock.now += 1
         again.turn()
-    (refused,) = play(again, clock, {"anna": still}, 0, 1, again.turn)
-    assert refused.result(0).refused == ("this patient is discharged; admit the patient first.",)
+    stored = store.restore("anna").following, store.newest_event()
+    with pytest.raises(DataError, match="is discharged; admit the patient first"):
+        play(again, clock, {"anna": still}, 0, 1, again.turn)
+    again.turn()
+    assert (store.restore("anna").following, store.newest_event()) == stored
     assert store.alarm_log("anna") == log
 
     clock.now = NOW + 100
     admitted = again.admit("anna", "Anna", who="Ben")
+    again.turn()
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
     again.turn()
@@ -583,6 +603,40 @@ def test_nobody_reached_is_an_alarm_until_somebody_is(
     hub.submit("anna", Action(Order.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
     hub.turn()
     assert ("ended", "nobody reached") in alarms(store, "anna")
+
+
+@ON_SQLITE
+def test_what_came_late_is_tried_before_nobody_is_said_to_be_reached(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": still}, 0, 5, hub.turn)
+    clock.now = NOW + 600
+    hub.submit("anna", replace(cut(still, 5, 40), received=clock.now))
+    for _ in range(100):
+        hub.turn()
+        clock.now += 1
+    assert ("raised", "asystole") in alarms(store, "anna")
+    assert ("raised", "nobody reached") not in alarms(store, "anna")
+    waiting = [json.loads(one.payload)["transition"] for one in store.outbox.claim(clock.now, 100, "ward", True)]
+    assert len(waiting) > 1
+    assert waiting == sorted(waiting)
+
+
+@ON_SQLITE
+def test_no_message_waits_for_a_clock_that_was_set_back(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    clock.now -= 3600
+    for _ in range(13):
+        clock.now += 1
+        hub.turn()
+    assert alarms(store, "anna") == [("raised", "no data")]
+    assert [one.patient for one in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
 
 
 # The store is lost
@@ -773,6 +827,24 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
 
 
+@ON_SQLITE
+def test_states_are_not_kept_for_a_store_that_is_away(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    seen: list[Stepped] = []
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, watched=seen.extend)
+        hub.admit("anna")
+        store.failing = "before"
+        play(hub, clock, {"anna": steady}, 0, 38, hub.turn)
+        assert [step for step in seen if step.snapshot is not None] == []
+        store.failing = ""
+        clock.now += 1
+        hub.turn()
+        play(hub, clock, {"anna": steady}, 38, 40, hub.turn)
+        assert len(store.restore("anna").inputs) < 3
+
+
 def test_a_store_that_hangs_does_not_hold_up_the_monitors(
     tmp_path: Path, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
 ):
@@ -809,6 +881,18 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
             (waiting,) = play(again, clock, {"anna": still}, 5, 6, lambda: time.sleep(0.01))
         with pytest.raises(StorageError, match="stopped before"):
             waiting.result(0)
+
+
+@ON_SQLITE
+def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afterwards(
+    hub: Hub, clock: Clock, steady: Recording
+):
+    clock.now = NOW + 40
+    with at_work(hub):
+        receipts = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    assert receipts[-1].result(0).wanted == 10_000
+    with pytest.raises(StorageError, match="has been stopped"):
+        hub.submit("anna", cut(steady, 0, 1))
 
 
 @ON_SQLITE

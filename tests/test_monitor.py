@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -226,6 +227,31 @@ def test_a_stream_may_change_its_rate_its_leads_and_its_count(monitor: Monitor, 
     assert state.signal.detection.baseline.normal is not None
 
 
+@pytest.mark.parametrize("chunk_s", [0.2, 1.0, 5.0, 12.0])
+@pytest.mark.parametrize("alike", ["stream", "leads"])
+def test_two_devices_that_send_for_one_patient_are_told(monitor: Monitor, chunk_s: float, alike: str):
+    one = simulate_recording(60, episodes=[Episode("asystole", 20, 30)], random_state=1)
+    other = {"leads": ("V5", "V6")} if alike == "stream" else {"stream": "other"}
+    both = [each for given in chunks(one, chunk_s) for each in (given, replace(given, **other))]
+    state, events = feed(monitor, MonitorState(), *both)
+    assert ("raised", "restarts") in alarms(events)
+    rest = [replace(each, stream="alone", received=60 + each.received) for each in chunks(simulate_recording(30), 1)]
+    _, events = feed(monitor, state, *rest)
+    assert alarms(events, "ended")[0] == ("ended", "restarts")
+
+
+def test_a_signal_that_begins_anew_now_and_then_is_none_that_keeps_doing_so(monitor: Monitor):
+    starts_s = [0, 10, 14, 40, 43, 60]
+    inputs = [
+        replace(each, stream=str(start_s), received=start_s + each.received)
+        for start_s, end_s in pairwise([*starts_s, 90])
+        for each in chunks(simulate_recording(end_s - start_s), 1)
+    ]
+    _, events = feed(monitor, MonitorState(), *inputs)
+    assert [event.subject for event in events if isinstance(event, Noticed)].count("restarted") == 5
+    assert "restarts" not in {condition for _, condition in alarms(events)}
+
+
 def test_silence_is_told_and_so_is_its_end(monitor: Monitor):
     recording = simulate_recording(40)
     state, _ = feed(monitor, MonitorState(), *(chunk(recording, k, k + 250) for k in range(0, 2500, 250)))
@@ -350,17 +376,38 @@ def test_people_acknowledge_alarms_set_limits_and_have_the_normal_learned_anew(m
     narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
     state, events = feed(monitor, state, Action(Order.SET_LIMITS, 93.0, "Ada", limits=narrow))
     assert events[0].subject == "limits"
-    state, events = feed(monitor, state, Action(Order.RELEARN, 94.0, "Ada"))
     normal = state.normal
+    state, events = feed(monitor, state, Action(Order.RELEARN, 94.0, "Ada"))
     more = [
         replace(c, position=c.position + 22_500, received=c.received + 90) for c in chunks(simulate_recording(60), 1)
     ]
     state, events = feed(monitor, state, *more)
     assert ("raised", "high rate") in alarms(events)
+    assert state.normal is not None
     assert state.normal is not normal
     state, events = feed(monitor, state, Action(Order.SET_NORMAL, 151.0, "Ada", normal=normal))
     assert state.signal.detection.baseline.normal is not None
     np.testing.assert_array_equal(state.signal.detection.baseline.normal.template, normal.template)
+
+
+@pytest.mark.parametrize("ordered_s", [40.0, 65.0])
+def test_a_normal_that_is_to_be_learned_anew_is_so_when_the_signal_begins_anew_meanwhile(
+    monitor: Monitor, ordered_s: float
+):
+    state, _ = feed(monitor, MonitorState(), *chunks(simulate_recording(40), 1))
+    former = state.normal
+    assert former is not None
+    if ordered_s > 40:
+        state, _ = feed(
+            monitor, state, Action(Order.DISCHARGE, 50.0, "Ada"), Action(Order.ADMIT, 60.0, "Ada", "somebody else")
+        )
+    state, _ = feed(monitor, state, Action(Order.RELEARN, ordered_s, "Ada"))
+    other = simulate_recording(40, random_state=9)
+    again = [replace(one, stream="next", received=70 + one.received) for one in chunks(other, 1)]
+    state, events = feed(monitor, state, *again)
+    assert "baseline" in [event.subject for event in events if isinstance(event, Noticed)]
+    assert state.normal is not None
+    assert encode(state.normal) != encode(former)
 
 
 def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor):
@@ -378,6 +425,7 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
     assert (events[-1].subject, events[-1].text) == ("discharged", "Ada discharged the patient.")
     discharged = decode(MonitorState, encode(state))
     assert discharged.discharged
+    assert len(encode(discharged)) < 20_000 < len(encode(before))
 
     failed = Report(3000.0, Reading("storage failed", True, "The disk is full."))
     assert monitor.step(discharged, Tick(4000.0)) == (discharged, ())
@@ -423,6 +471,23 @@ def test_an_alarm_is_escalated_whether_the_time_comes_with_samples_or_without(mo
         e.at_s for e in (*by_samples, *ticked) if isinstance(e, AlarmChanged) and e.transition.change == "escalated"
     ]
     assert times[0] == times[1]
+
+
+def test_time_goes_on_from_where_it_was_when_the_clock_is_set_back(monitor: Monitor):
+    recording = simulate_recording(60, episodes=[Episode("asystole", 40, 6)])
+    state, events = feed(monitor, MonitorState(), *chunks(recording, 1))
+    state, events = feed(monitor, state, *(Tick(float(now)) for now in range(61, 91)))
+    (number,) = (event.transition.alarm.number for event in events)
+    assert alarms(events) == [("raised", "no data")]
+    back = -3600.0
+    state, events = feed(monitor, state, *(Tick(back + now) for now in range(91, 200)))
+    assert alarms(events) == 2 * [("escalated", "asystole")]
+    assert [round(event.at_s, -1) for event in events] == [110, 170]
+    state, events = feed(monitor, state, Action(Order.ACKNOWLEDGE, back + 200, "Ada", alarm=number))
+    assert alarms(events) == [("acknowledged", "no data")]
+    back -= 3600.0
+    state, events = feed(monitor, state, *(Tick(back + now) for now in range(201, 1110)))
+    assert alarms(events) == [("escalated", "asystole"), ("acknowledgement expired", "no data")]
 
 
 def test_the_process_around_may_report(monitor: Monitor):

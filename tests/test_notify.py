@@ -79,7 +79,7 @@ def changed(
 
 def messages_for(event: AlarmChanged, *targets: Target, patient: str = "bed 7", at: float = NOW, name: str = "Ada"):
     return deliveries_of(
-        event, patient, targets, at=at, bundle="b" * 64, replay="ectopy watch 100.hea", patient_name=name
+        event, patient, targets, at=at, created=at, bundle="b" * 64, replay="ectopy watch 100.hea", patient_name=name
     )
 
 

@@ -508,6 +508,67 @@ def test_readiness_says_that_the_store_is_away_and_that_it_is_back(tmp_path: Pat
         assert stranger.get("/health/ready").status_code == 200
 
 
+def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_path: Path):
+    path = tmp_path / "locked.db"
+    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
+        admit(client, "anna")
+        writer = sqlite3.connect(path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        with service.socket("/api/patients/anna/stream") as device:
+            answer(device)
+            for content in messages(troubled())[:20]:
+                device.send(content)
+            until(lambda: (client.get("/api/patients/anna").json()["wanted"] or 0) >= 500)
+            assert client.get("/api/alarms").status_code == 200
+            writer.close()
+            answer(device)
+        assert client.get("/api/patients").status_code == 200
+        told = {(one["what"], one["patient"]) for one in client.get("/api/audit").json()}
+        assert {("sent samples", "anna"), ("viewed patient", "anna"), ("listed alarms", "")} <= told
+
+
+def test_a_device_whose_key_was_known_is_let_in_while_keys_cannot_be_looked_up(tmp_path: Path):
+    with running(tmp_path) as service, service.client() as client:
+        admit(client, "anna")
+        known, never_used, removed = (service.new_key(Scope.SEND) for _ in range(3))
+        newest = max(one["id"] for one in client.get("/api/keys").json())
+        for key in (known, removed):
+            service.socket("/api/patients/anna/stream", key).close()
+        assert client.delete(f"/api/keys/{newest}").status_code == 204
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE keys RENAME TO away")
+        with service.socket("/api/patients/anna/stream", known) as device:
+            answer(device)
+            device.send(messages(troubled())[0])
+            assert answer(device)["wanted"] > 0
+        for key in (never_used, removed, "ectopy_" + 43 * "x"):
+            with pytest.raises(InvalidStatus, match="503"):
+                service.socket("/api/patients/anna/stream", key)
+
+
+def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
+    def failed() -> list[dict[str, Any]]:
+        return [one for one in client.get("/api/alarms").json() if one["condition"] == "storage failed"]
+
+    path = tmp_path / "locked.db"
+    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
+        admit(client, "anna")
+        writer = sqlite3.connect(path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        with service.socket("/api/patients/anna/stream") as device:
+            answer(device)
+            device.send(messages(troubled())[0])
+            until(failed)
+            (alarm,) = failed()
+            place = f"/api/patients/{alarm['patient']}/alarms/{alarm['number']}"
+            acknowledging = threading.Thread(target=client.post, args=(f"{place}/acknowledge",), kwargs={"json": {}})
+            acknowledging.start()
+            until(lambda: failed()[0]["inactivation"] == "alert-acknowledged")
+            writer.close()
+            acknowledging.join()
+        assert client.get(place).json()["acknowledged_by"] == "first key"
+
+
 def test_figures_name_no_patient(client: httpx.Client, patient: str):
     text = client.get("/metrics").text
     assert 'ectopy_patients{state="' in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import os
@@ -32,7 +33,7 @@ from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Tick
 from ectopy.monitor.log import GENESIS, seal, verify
 from ectopy.service.outbox import Delivery, DeliveryState, Outbox
-from ectopy.service.storage import AuditEntry, Device, Forgotten, Patient, Stepped, Store, StoredBeat
+from ectopy.service.storage import AuditEntry, Device, Forgotten, Patient, Stepped, Store, StoredBeat, writing
 from ectopy.service.storage.tables import deliveries, metadata
 
 NOW = 1.7e9
@@ -597,6 +598,20 @@ def test_two_workers_never_get_the_same_message(store: Store, database_url: str)
 
     in_parallel([work] * 3)
     assert sorted(got, key=int) == [f"{number}" for number in range(40)]
+
+
+def test_no_memory_of_former_streams_is_kept(store: Store):
+    def remembered() -> int:
+        gc.collect()
+        return sum(isinstance(one, writing._Stream) for one in gc.get_objects())
+
+    store.write([stepped(1, chunk(0, stream="first"))])
+    before = remembered()
+    store.write([stepped(number, chunk(0, stream=f"{number}")) for number in range(2, 40)])
+    store.write([stepped(number, chunk(10, stream=f"{number - 38}")) for number in range(40, 78)])
+    assert remembered() == before
+    for number in range(2, 40):
+        assert np.isfinite(store.waveform("anna", f"{number}", 0, 20).signal).all()
 
 
 # Retention

@@ -262,6 +262,17 @@ _ALL = (
         3.0,
         covers=("noise",),
     ),
+    Condition(
+        "restarts",
+        "Signal keeps beginning anew",
+        _ST,
+        _MEDIUM,
+        "for 10 s no stretch of 15 s without another stream, rate or set of leads: several devices may send at once",
+        _OURS,
+        "s",
+        10.0,
+        0.0,
+    ),
     Condition("noise", "Noisy signal", _ST, _LOW, "no lead readable for 20 s, for noise", _OURS, "s", 20.0, 5.0, 60.0),
     Condition(
         "clock",

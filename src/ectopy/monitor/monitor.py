@@ -29,7 +29,7 @@ from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, 
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
-from ectopy.monitor.technical import NO_DATA_S, TechnicalState, clock, no_data, technical_step
+from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.signal.cut import CutBeats, no_beats
 from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
@@ -71,6 +71,18 @@ class Signal:
         """The stream second at which detection began."""
         return self.segment.second(self.origin)
 
+    def at_rest(self) -> Signal:
+        """All that is needed where no more samples are taken: where it ended, and what beats were compared with."""
+        leads = len(self.segment.leads)
+        nothing = np.empty((0, leads), np.float32)
+        fresh = DetectionState.fresh(self.segment.rate_hz, leads)
+        return Signal(
+            replace(self.segment, samples=nothing, held=()),
+            self.origin,
+            replace(fresh, baseline=self.detection.baseline, lessons=None),
+            no_beats(leads),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MonitorState:
@@ -80,7 +92,7 @@ class MonitorState:
     ----------
     limits : Limits
     normal : PatientNormal or None
-        The patient's own normal, as learned or given.
+        The patient's own normal, as learned or given; None until it is learned, be it for the first time or anew.
     signal : Signal or None
         None before the first samples.
     rhythm : RhythmState
@@ -285,7 +297,7 @@ class _Step:
     def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
         now = tick.now
-        self._begin_time(now)
+        self._keep_time(now)
         if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
             self.state = replace(self.state, received=now)
         now_s = self._second(now)
@@ -301,7 +313,7 @@ class _Step:
 
     def obey(self, action: Action) -> None:
         """An operator has given an order."""
-        self._begin_time(action.now)
+        self._keep_time(action.now)
         at_s = self._second(action.now)
         try:
             self._obey(action, at_s)
@@ -313,7 +325,7 @@ class _Step:
         if report.reading.condition not in CONDITIONS:
             self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
             return
-        self._begin_time(report.now)
+        self._keep_time(report.now)
         self._weigh(self._second(report.now), (report.reading,))
 
     def refuse(self, now: float, reason: str) -> None:
@@ -337,7 +349,8 @@ class _Step:
             case Order.RELEARN:
                 if signal is not None:
                     signal = replace(signal, detection=relearn(signal.detection))
-                self.state = replace(self.state, signal=signal)
+                # A part that begins before the new one is known does not go back to the former one.
+                self.state = replace(self.state, signal=signal, normal=None)
                 self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
             case Order.DISCHARGE:
                 self._discharge(action, at_s)
@@ -352,22 +365,22 @@ class _Step:
             raise SettingError("this patient is discharged already.")
         alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
         self._alarms(alarms, transitions)
-        self.state = replace(self.state, discharged=True)
+        signal = self.state.signal
+        self.state = replace(
+            self.state,
+            signal=None if signal is None else signal.at_rest(),
+            rhythm=RhythmState.fresh(),
+            technical=TechnicalState(),
+            silent=False,
+            discharged=True,
+        )
         self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
 
     def _admit(self, action: Action, at_s: float) -> None:
         """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
         if not self.state.discharged:
             raise SettingError("this patient is watched already.")
-        self.state = replace(
-            self.state,
-            signal=None,
-            rhythm=RhythmState.fresh(),
-            technical=TechnicalState(),
-            received=action.now,
-            silent=False,
-            discharged=False,
-        )
+        self.state = replace(self.state, signal=None, received=action.now, discharged=False)
         self._notice(at_s, "admitted", f"{action.who} admitted the patient again.")
 
     # Time
@@ -380,9 +393,13 @@ class _Step:
         # In this order NaN, of an input that is refused for it, gives the latest second.
         return max(self.state.clock_s, now - self._epoch)
 
-    def _begin_time(self, now: float) -> None:
+    def _keep_time(self, now: float) -> None:
+        """Time begins; and goes on from where it was if the clock has been set back."""
         if self.state.epoch is None:
             self.state = replace(self.state, epoch=now, received=now)
+        latest_s = max(self.state.clock_s, self.state.alarms.at_s)
+        if latest_s - (now - self._epoch) > NO_DATA_S:
+            self.state = replace(self.state, epoch=now - latest_s)
 
     # Segments
 
@@ -398,8 +415,11 @@ class _Step:
             self._begin(chunk, origin_s, "", "")
             return
         yield from self._process(give_up_waiting(before.segment))
-        origin_s = max(origin_s, before.segment.second(before.segment.wanted))
-        old = before.segment
+        old = self._signal.segment
+        end_s = old.second(old.wanted)
+        origin_s = max(origin_s, end_s)
+        if origin_s - end_s < NO_DATA_S:
+            self._weigh(origin_s, (restarts(end_s - old.origin_s),))
         if chunk.leads != old.leads:
             subject, text = "leads", f"The leads are now {', '.join(chunk.leads)}."
         elif chunk.sampling_rate_hz != old.rate_hz:
@@ -486,7 +506,9 @@ class _Step:
             clock_s=max(at_s, state.clock_s),
         )
         learned = self._learned(at_s, detection) if detected.learned else ()
-        self._weigh(at_s, (*_WATCHED, *learned, *rhythmic, *technically))
+        part_s = at_s - segment.origin_s
+        lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
+        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment

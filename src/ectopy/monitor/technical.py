@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ectopy.monitor.findings import Findings, Reading
 
 NO_DATA_S = 10.0
+LEAST_PART_S = 15.0
 CLOCK_OFF_S = 60.0
 CLOCK_JUMP_S = 2.0
 
@@ -73,6 +74,22 @@ def no_data(now: float, since: float) -> Reading:
     if seconds < NO_DATA_S:
         return Reading("no data", False)
     return Reading("no data", True, f"No samples for {seconds:.0f} s.", seconds, NO_DATA_S)
+
+
+def restarts(lasted_s: float) -> Reading:
+    """Judge ``restarts`` when a part of the signal ends, and once a new one has lasted for `LEAST_PART_S`.
+
+    A shorter one is over before all rules could speak.
+
+    Parameters
+    ----------
+    lasted_s : float
+        Length of the part so far.
+    """
+    if lasted_s >= LEAST_PART_S:
+        return Reading("restarts", False)
+    text = f"The signal has begun anew after {lasted_s:.1f} s, and keeps doing so; do several devices send at once?"
+    return Reading("restarts", True, text, lasted_s, LEAST_PART_S)
 
 
 def clock(sent: float | None, expected: float | None, received: float) -> Reading:

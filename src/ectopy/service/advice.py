@@ -26,6 +26,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "ectopy with effort": "Reduce the effort, and have the strip looked at before the next one.",
         "no data": "Check the device, its battery and its connection.",
         "lead off": "Check the electrodes and the cable.",
+        "restarts": "Let one device alone send for this patient; check its cable and its settings.",
         "noise": "Check the electrodes; dry skin, movement and loose cables make noise.",
         "clock": "Set the clock of the device.",
         "detector failed": "Watch the patient by the certified monitor alone, and tell who runs the service.",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
+from ectopy.errors import StorageError
 from ectopy.service.storage import AuditEntry, Store
 
 _AGAIN_S = 60.0
@@ -27,6 +30,7 @@ class Audit:
         self._store, self._clock = store, clock
         self._lock = threading.Lock()
         self._seen: dict[tuple[str, str, str], float] = {}
+        self._waiting: deque[AuditEntry] = deque()
 
     def did(self, who: str, what: str, patient: str = "", detail: str = "") -> None:
         """Write what somebody has done.
@@ -45,17 +49,35 @@ class Audit:
     def saw(self, who: str, what: str, patient: str = "") -> None:
         """Write what somebody has looked at; the same once a minute, however often a page asks.
 
+        What the store does not take is written with the next look: nobody is kept from watching by a full disk.
+
         Raises
         ------
         StorageError
-            If the store fails.
+            If too much waits to be written.
         """
         look, now = (who, what, patient), self._clock()
         with self._lock:
             if now - self._seen.get(look, 0.0) < _AGAIN_S:
                 return
-        self.did(who, what, patient)
-        with self._lock:
+            if len(self._waiting) >= _MOST_REMEMBERED:
+                raise StorageError("who looks at patients cannot be written down any more; see to the database.")
             if len(self._seen) >= _MOST_REMEMBERED:
                 self._seen = {one: at for one, at in self._seen.items() if now - at < _AGAIN_S}
             self._seen[look] = now
+            self._waiting.append(AuditEntry(now, who, what, patient))
+        with suppress(StorageError):
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    return
+                entry = self._waiting.popleft()
+            try:
+                self._store.record(entry)
+            except StorageError:
+                with self._lock:
+                    self._waiting.appendleft(entry)
+                raise

@@ -11,6 +11,7 @@ import logging
 import shlex
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -36,6 +37,10 @@ _TICK_S = 1.0
 _TOGETHER = 32
 _PHASES = 16
 _DAY_S = 86_400.0
+_APART_S = 1e-6
+"""Messages of one patient are made so far apart, so that they are sent in their order."""
+_SHARE = 2**15
+"""Bytes of one patient from which on the next inputs have to wait; 16 s of two leads at 250 Hz."""
 _LARGEST_INPUT = 8 * 2**20
 _STORAGE, _DETECTOR, _NOBODY = "storage failed", "detector failed", "nobody reached"
 
@@ -124,6 +129,7 @@ class Hub:
         self._come = threading.Event()
         self._queue: list[tuple[_Bed, _Waiting]] = []
         self._queued = 0
+        self._over = False
         self._orders: set[int] = set()
         # What is known of receivers, and of patients who cannot be watched.
         self._taken = threading.Event()
@@ -153,7 +159,8 @@ class Hub:
         Returns
         -------
         Future of Receipt or None
-            Of the order to watch somebody again who was discharged; None = the patient is watched now.
+            Of the order to watch somebody again who was discharged; samples are taken once it has come. None = the
+            patient is watched now.
 
         Raises
         ------
@@ -243,11 +250,14 @@ class Hub:
         SettingError
             If nobody of that name is known, or samples or a discharge are for the station.
         DataError
-            If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today.
+            If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today. If samples are of
+            somebody who is discharged: of a device that nobody has taken off nothing is kept.
         StorageError
-            If too much waits already; send again later.
+            If too much waits already, or the hub has been stopped; send again later.
         """
         bed = self._bed(patient)
+        if bed.state.discharged and isinstance(given, Chunk):
+            raise DataError("this patient is discharged; admit the patient first.")
         content = encode(given)
         if len(content) > _LARGEST_INPUT:
             raise DataError(f"an input of {len(content)} bytes is too large; send at most {_LARGEST_INPUT} at a time.")
@@ -263,6 +273,8 @@ class Hub:
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
         with self._door:
+            if self._over:
+                raise StorageError("the hub has been stopped; send again when it runs again.")
             if self._queued + len(content) > self._room:
                 raise StorageError("more inputs wait than can be kept; send again later.")
             self._queue.append((bed, _Waiting(given, len(content), receipt)))
@@ -271,7 +283,7 @@ class Hub:
         return receipt
 
     def turn(self) -> int:
-        """Take everything that waits, store it, and answer; how many inputs that were."""
+        """Take what waits, as `watch` does, store it, and answer; how many inputs that were."""
         taken = self.watch()
         self.save()
         return taken
@@ -293,7 +305,10 @@ class Hub:
                 _guarded(self.watch)
                 self._come.wait(_TICK_S)
                 stop.wait(max(began + apart_s - time.monotonic(), 0.0))
-            _guarded(self.watch)
+            with self._door:
+                self._over = True
+            while self._queue:
+                _guarded(self.watch)
             _guarded(self._keep_states)
         finally:
             last.set()
@@ -323,14 +338,13 @@ class Hub:
     # Watching
 
     def watch(self) -> int:
-        """Take everything that waits, for `save` to store; how many inputs that were."""
+        """Take what waits, for `save` to store; how many inputs that were.
+
+        Of who sends much at once it is some, and the rest the next time, so that nobody else waits for that.
+        """
         now = self._clock()
         self._come.clear()
-        with self._door:
-            queue, self._queue, self._queued = self._queue, [], 0
-        inputs: dict[str, list[_Waiting]] = {}
-        for bed, waiting in queue:
-            inputs.setdefault(bed.patient, []).append(waiting)
+        inputs = self._shares()
         with self._lock:
             self._keeper.look(now)
             patients = tuple(inputs.items())
@@ -340,7 +354,24 @@ class Hub:
                 self._step(now, self._ticks(now))
             self._resume(now)
         self._keeper.answer()
-        return len(queue)
+        return sum(map(len, inputs.values()))
+
+    def _shares(self) -> dict[str, list[_Waiting]]:
+        """What is taken now, by patient; the rest stays."""
+        shares: dict[str, list[_Waiting]] = {}
+        sizes: Counter[str] = Counter()
+        rest: list[tuple[_Bed, _Waiting]] = []
+        with self._door:
+            for bed, waiting in self._queue:
+                if sizes[bed.patient] < _SHARE:
+                    shares.setdefault(bed.patient, []).append(waiting)
+                else:
+                    rest.append((bed, waiting))
+                sizes[bed.patient] += waiting.size
+            self._queue, self._queued = rest, sum(waiting.size for _, waiting in rest)
+        if rest:
+            self._come.set()
+        return shares
 
     def _resume(self, now: float) -> None:
         """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
@@ -364,6 +395,8 @@ class Hub:
         nobody = self._unreached | unreached(self._keeper.memory, now, UNREACHED_S)
         inputs: dict[str, list[_Waiting]] = {}
         for patient, bed in self._beds.items():
+            if bed.state.discharged:
+                continue
             given: list[Input] = [Tick(now, expected=awake and patient != self._station)]
             given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
             inputs[patient] = [_Waiting(one) for one in given]
@@ -438,29 +471,37 @@ class Hub:
             turn.size += sum(one.size for one in waiting)
             bed.following += len(step.inputs)
             if step.snapshot is not None:
-                bed.snapshot_at = turn.at
+                bed.snapshot_at = turn.at - (turn.at - bed.snapshot_at) % SNAPSHOT_S
 
     def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> Stepped:
         state = folded[-1].state
         inputs = tuple(given for each in folded for given in each.inputs)
         events = tuple(event for each in folded for event in each.events)
-        due = inputs and abs(now - bed.snapshot_at) >= SNAPSHOT_S
+        # While the store is away, snapshots would only fill the memory.
+        due = inputs and not self._keeper.away and abs(now - bed.snapshot_at) >= SNAPSHOT_S
         epoch = state.epoch or 0.0
+        changes = [event for event in events if isinstance(event, AlarmChanged)]
         deliveries = [
             delivery
-            for event in events
-            if isinstance(event, AlarmChanged)
-            for delivery in self._deliveries(bed, event, epoch + event.at_s)
+            for place, event in enumerate(changes, 1 - len(changes))
+            for delivery in self._deliveries(bed, event, epoch + event.at_s, now + place * _APART_S)
         ]
         snapshot = encode(state) if due else None
         return Stepped(bed.patient, bed.following, inputs, events, epoch, snapshot, tuple(deliveries), orders)
 
-    def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float) -> list[Delivery]:
+    def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float, created: float) -> list[Delivery]:
         begin, end = event.strip_s
         until_s = max(end, event.at_s)
         replay = f"ectopy what-if --stored {shlex.quote(bed.patient)} --from {begin:.0f} --to {until_s:.0f}"
         return deliveries_of(
-            event, bed.patient, self._targets, at=at, bundle=self._bundle, replay=replay, patient_name=bed.name
+            event,
+            bed.patient,
+            self._targets,
+            at=at,
+            created=created,
+            bundle=self._bundle,
+            replay=replay,
+            patient_name=bed.name,
         )
 
     # Storing

@@ -32,7 +32,7 @@ class Delivery:
     payload : str
         JSON.
     created : float
-        Seconds since 1970.
+        When it was made, seconds since 1970.
     attempts : int
         Made so far.
     due : float

@@ -373,8 +373,8 @@ def detail(brief: SummaryShape, state: MonitorState) -> DetailShape:
 
 
 def _baseline(state: MonitorState) -> BaselineShape:
-    normal = state.normal
     detection = None if state.signal is None else state.signal.detection
+    normal = state.normal if detection is None else detection.baseline.normal
     return BaselineShape(
         known=normal is not None,
         learning=detection is None or detection.lessons is not None,

@@ -61,6 +61,7 @@ class Visitors:
     def __init__(self, stored: StoredAccess, clock: Callable[[], float] = time.time) -> None:
         self._stored, self._clock = stored, clock
         self._removed: set[tuple[int, float]] = set()
+        self._known: dict[str, Caller] = {}
 
     def new_key(self, name: str, scopes: frozenset[Scope]) -> tuple[StoredKey, str]:
         """A new key, and its secret, which nobody can tell again."""
@@ -96,9 +97,26 @@ class Visitors:
         return (caller.key, caller.made) not in self._removed
 
     def by_key(self, secret: str) -> Caller | None:
-        """Who shows a key."""
-        found = self._stored.key(digest(secret))
-        return None if found is None else _caller(found)
+        """Who shows a key; one that was known lately is so while the store is away, for devices have to be watched.
+
+        Raises
+        ------
+        StorageError
+            If the store fails, and the key was not known or has been removed.
+        """
+        shown = digest(secret)
+        try:
+            found = self._stored.key(shown)
+        except StorageError:
+            known = self._known.get(shown)
+            if known is None or not self.welcome(known):
+                raise
+            return known
+        if found is None:
+            self._known.pop(shown, None)
+            return None
+        caller = self._known[shown] = _caller(found)
+        return caller
 
     def by_session(self, cookie: str) -> Caller | None:
         """Who has signed in."""

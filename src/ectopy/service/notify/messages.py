@@ -113,6 +113,7 @@ def deliveries_of(
     targets: Iterable[Target],
     *,
     at: float,
+    created: float,
     bundle: str,
     replay: str,
     patient_name: str = "",
@@ -127,6 +128,8 @@ def deliveries_of(
     targets : iterable of Target
     at : float
         When it happened, seconds since 1970. The keys do not depend on it: the same event gives the same keys.
+    created : float
+        When the messages are made, and may be sent: later than `at` if the samples came late.
     bundle : str
         SHA-256 of the detector's bundle.
     replay : str
@@ -145,7 +148,7 @@ def deliveries_of(
         name = patient_name if target.wants.patient_name else None
         payload = msgspec.json.encode(_message(key, transition, patient, name, at, bundle, replay)).decode()
         deliveries.append(
-            Delivery(key, message, target.name, patient, payload, created=at, attempts=0, due=at, high=high)
+            Delivery(key, message, target.name, patient, payload, created, attempts=0, due=created, high=high)
         )
     return deliveries
 

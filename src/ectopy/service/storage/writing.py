@@ -32,7 +32,7 @@ _LONGEST_TEXT = 400
 _WAVEFORMS = "waveforms"
 
 _Row = dict[str, Any]
-_Layout = tuple[int, str, float, tuple[str, ...], str]
+_Layout = tuple[str, float, tuple[str, ...], str]
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
@@ -71,18 +71,19 @@ class _Tail:
 class _Stream:
     """A row of `streams`."""
 
+    layout: _Layout
     id: int
     longest: int
 
 
 class Writer:
-    """Writes, and remembers how far each patient is stored."""
+    """Writes, and remembers how far each patient is stored, and the newest stream."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._tails: dict[str, _Tail] = {}
-        self._streams: dict[_Layout, _Stream] = {}
+        self._streams: dict[int, _Stream] = {}
 
     def write(self, steps: Sequence[Stepped]) -> None:
         """Store `steps` in one transaction; see `Store.write`."""
@@ -105,7 +106,7 @@ class Writer:
 class _Batch:
     """The rows of one transaction."""
 
-    def __init__(self, connection: sa.Connection, tails: dict[str, _Tail], streams: dict[_Layout, _Stream]) -> None:
+    def __init__(self, connection: sa.Connection, tails: dict[str, _Tail], streams: dict[int, _Stream]) -> None:
         self._connection = connection
         self._tails = tails
         self._streams = streams
@@ -208,16 +209,16 @@ class _Batch:
 
     def _stream_id(self, patient: int, chunk: Chunk) -> int | None:
         """Row of the stream in this layout; None where it does not fit into one."""
-        layout = (patient, chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.unit)
-        known = self._streams.get(layout)
-        if known is None or len(chunk.signal) > known.longest:
+        layout = (chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.unit)
+        known = self._streams.get(patient)
+        if known is None or known.layout != layout or len(chunk.signal) > known.longest:
             if not _has_row(chunk):
                 return None
-            known = self._streams[layout] = self._store_stream(layout, len(chunk.signal))
+            known = self._streams[patient] = self._store_stream(patient, layout, len(chunk.signal))
         return known.id
 
-    def _store_stream(self, layout: _Layout, samples: int) -> _Stream:
-        patient, stream, rate, leads, unit = layout
+    def _store_stream(self, patient: int, layout: _Layout, samples: int) -> _Stream:
+        stream, rate, leads, unit = layout
         columns = tables.streams.c
         statement = upsert(self._connection, tables.streams).values(
             patient_id=patient,
@@ -232,7 +233,7 @@ class _Batch:
         )
         keys = (columns.patient_id, columns.stream, columns.sampling_rate_hz, columns.leads, columns.unit)
         stored = statement.on_conflict_do_update(index_elements=keys, set_={"longest": longest})
-        return _Stream(*self._connection.execute(stored.returning(columns.id, columns.longest)).one())
+        return _Stream(layout, *self._connection.execute(stored.returning(columns.id, columns.longest)).one())
 
     def _add_event(self, patient: int, origin: float, event: Event) -> None:
         row: _Row = {"patient_id": patient, "number": int(event.number)}

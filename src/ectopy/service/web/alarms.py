@@ -53,7 +53,7 @@ def list_alarms_of(
 @router.get("/patients/{patient}/alarms/{number}", response_model=shapes.AlarmDetailShape)
 def show_alarm(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, number: Number) -> Response:
     """One alarm: why it was raised, the beats it rests on, its strip, and everything that has happened to it."""
-    stored = _alarm(ward, patient, number)
+    stored = _stored(ward, patient, number)
     audit.saw(caller.name, "viewed alarm", patient)
     return json_response(explained(ward, stored))
 
@@ -148,6 +148,12 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
 
 
 def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """An alarm as it stands; one that is active is known before it is stored."""
+    active = (one for one in ward.active_alarms() if (one.patient, one.alarm.number) == (patient, number))
+    return next(active, None) or _stored(ward, patient, number)
+
+
+def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:
     ward.state(patient)
     try:
         return ward.store.alarm(patient, number)

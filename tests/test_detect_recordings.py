@@ -95,6 +95,14 @@ def test_a_bad_file_does_not_stop_the_others_and_is_named(ectopy, recording: Rec
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.csv", "second.csv"]
 
 
+def test_several_bad_files_are_one_sentence(ectopy, tmp_path: Path):
+    done = ectopy("detect", "ambulatory", tmp_path / "one.edf", tmp_path / "two.edf")
+    assert done.status == 2
+    assert "one.edf" in done.err
+    assert ".; " not in done.err
+    assert done.err.endswith(".\n")
+
+
 def test_a_folder_gives_results_of_each_of_its_recordings(ectopy, recording: Recording, tmp_path: Path):
     wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
     folder = tmp_path / "folder"

@@ -165,7 +165,7 @@ def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report:
             if path is not None and str(each.recording) not in failed:
                 screen.print(f"Wrote {path}.")
     if failed:
-        raise DataError("; ".join(f"{error}" for error in failed.values()))
+        raise DataError("; ".join(error.removesuffix(".") for error in failed.values()) + ".")
 
 
 def info(bundle: Bundle, json: Json = None) -> None:

@@ -151,6 +151,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(ectopy, file: Path, bundle:
         (("ambulatory", file, "--notch", "400"), "notch"),
         (("ambulatory", file, file, "--save-baseline", tmp_path / "b.npz"), "one patient"),
         ((bundle, file, file), "one data set"),
+        ((bundle, "holter.edf"), "'ambulatory' takes recordings"),
         ((tmp_path / "gone.ectopy", file), "gone.ectopy"),
         (("ambulatory", file, "--target-fpr", "0.00001"), "0.00001"),
     ):

@@ -1023,6 +1023,7 @@ def test_sixteen_live_tiles(browser: Browser, tmp_path: Path):
             for page in opened(browser, base_url=service.url, **wall):
                 page.goto(f"/#key={service.key}")
                 expect(page.locator(".tile")).to_have_count(len(WARD))
+                assert all_tiles_fit(page), "all of sixteen are seen at a glance"
                 frames = partial(page.evaluate, "() => import('/modules/loop.js').then((loop) => loop.frames())")
                 live = page.locator(".tile canvas").all()
                 before = frames()
@@ -1035,6 +1036,12 @@ def test_sixteen_live_tiles(browser: Browser, tmp_path: Path):
         finally:
             stop.set()
             sending.join()
+
+
+def all_tiles_fit(page: Page) -> bool:
+    boxes = [tile.bounding_box() for tile in page.locator(".tile").all()]
+    height = page.viewport_size["height"]
+    return all(box is not None and box["y"] >= 0 and box["y"] + box["height"] <= height for box in boxes)
 
 
 def illustrate(page: Page) -> None:

@@ -617,6 +617,13 @@ def test_training(page: Page, service: Service):
     expect(page.locator("#advice")).not_to_contain_text("patient")
 
 
+@pytest.mark.parametrize("name", ["patient", "training"])
+def test_a_patient_who_is_not_there_is_no_lost_connection(page: Page, name: str):
+    page.goto(f"/{name}?patient=nobody")
+    expect(page.locator("#trouble")).to_contain_text("obody called 'nobody' is watched")
+    expect(page.locator("#connection")).to_be_empty()
+
+
 def test_about(page: Page, service: Service):
     page.goto("/about")
     for statement in STATEMENTS:

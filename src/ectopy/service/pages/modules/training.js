@@ -3,7 +3,7 @@
 import { get, patientPath } from "./api.js";
 import { element, find, say } from "./dom.js";
 import { watch } from "./live.js";
-import { connection, parameter, refresh, start } from "./shell.js";
+import { connection, exists, parameter, refresh, start } from "./shell.js";
 import { Sweep } from "./sweep.js";
 import { bpm, whole } from "./words.js";
 
@@ -90,7 +90,7 @@ function advice({ alarm, state }, zone, recent) {
 find("#zones").append(...ZONES.map(([, name]) => element("li", {}, name)));
 if (!patient) {
   await refresh(choose);
-} else {
+} else if (await exists(patientPath(patient))) {
   find("#session").hidden = false;
   const sweep = new Sweep(find("#trace"), { most: 1 });
   await refresh(load);

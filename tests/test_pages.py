@@ -947,7 +947,8 @@ def test_a_high_beat_is_whole_on_a_low_tile(page: Page, height: int):
           document.body.replaceChildren(canvas);
           const counts = Int16Array.from({ length: 250 }, (_, at) => (at % 100 > 45 && at % 100 < 55 ? 1800 : 0));
           const sweep = new Sweep(canvas, { most: 1 });
-          sweep.push({ stream: "", position: 0, rate_hz: 250, leads: ["II"], counts, microvolt_per_count: 1, missing: -32768 });
+          const frame = { stream: "", position: 0, rate_hz: 250, leads: ["II"], missing: -32768 };
+          sweep.push({ ...frame, counts, microvolt_per_count: 1 });
           window.sweep = sweep;
         }""",
         height,

@@ -130,7 +130,9 @@ def _detect_beats(
     check_rim(json, report)
     screen = console.screen(json)
     if len(data) != 1 or Path(data[0]).suffix.lower() in RECORDING_SUFFIXES:
-        raise SettingError("this detector takes one data set or file of beats at a time; 'ambulatory' takes recordings.")
+        raise SettingError(
+            "this detector takes one data set or file of beats at a time; 'ambulatory' takes recordings."
+        )
     beats = _load(data[0], split, "test")
     with console.progress("judging") as progress:
         explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))

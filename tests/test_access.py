@@ -85,6 +85,12 @@ def test_nobody_gets_in_without_a_key(service: Service):
         assert refused.value.response.status_code == 401
 
 
+def test_who_shows_a_wrong_key_is_told_so(service: Service):
+    with service.client(key="ectopy_wrong") as wrong, service.stranger() as stranger:
+        assert "not known" in wrong.get("/api/patients").json()["detail"]
+        assert "sign in" in stranger.get("/api/patients").json()["detail"]
+
+
 def test_a_key_opens_what_its_scopes_say_and_nothing_else(service: Service, keys: dict[str, str]):
     for (method, path), needed in operations(service).items():
         if not needed:

@@ -97,6 +97,36 @@ def test_what_is_not_there_is_said_in_one_sentence(stored: Path, ectopy, words: 
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("alarms", "list"),
+        ("alarms", "show", "bed-7", 1),
+        ("alarms", "acknowledge", "bed-7", 1),
+        ("what-if", "bed-7", "--stored"),
+    ],
+)
+def test_a_database_that_is_not_there_is_no_quiet_ward(tmp_path: Path, ectopy, words: tuple):
+    missing = tmp_path / "mistyped.db"
+    done = ectopy(*words, "--store", missing)
+    assert (done.status, done.out, missing.exists()) == (2, "", False)
+    assert done.err.startswith(f"ectopy: there is no database {missing}; ")
+
+
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_the_database_is_that_of_the_service(
+    stored: Path, tmp_path: Path, ectopy, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("ECTOPY_HOME", str(home))
+    if where == "file":
+        (home / "ectopy.toml").write_text(f"store = '{stored}'")
+    else:
+        monkeypatch.setenv("ECTOPY_STORE", str(stored))
+    assert "Asystole" in ectopy("alarms", "list").out
+
+
 def test_other_limits_gain_and_lose_alarms(monitor: Monitor):
     recording = simulate_recording(120, rate_bpm=75, episodes=[Episode("tachycardia", 60, 30, rate_bpm=125)])
     low, high = Limits.of("ward"), Limits.of("ambulatory")

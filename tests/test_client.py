@@ -18,7 +18,7 @@ import pytest
 from ectopy.client import Client
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
-from ectopy.errors import ServiceError
+from ectopy.errors import DataError, ServiceError
 from ectopy.monitor import Chunk, chunks
 from ectopy.service.access import Scope
 from server import Service, running
@@ -164,8 +164,15 @@ def test_refusal_is_told_to_the_sender(client: Client):
 def test_unknown_patients_and_keys_end_a_stream(service: Service, client: Client):
     with pytest.raises(ServiceError, match="nobody"):
         client.stream("nobody", RATE_HZ, LEADS).send(np.zeros((1, 2)))
-    with Client(service.url, "ectopy_wrong") as stranger, pytest.raises(ServiceError, match="sign in"):
+    with Client(service.url, "ectopy_wrong") as stranger, pytest.raises(ServiceError, match="not known"):
         stranger.stream("refused", RATE_HZ, LEADS).send(np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("shape", [(10,), (10, 3), (3, 2, 1)])
+def test_samples_of_other_leads_are_not_sent(client: Client, shape: tuple[int, ...]):
+    client.admit("shapes")
+    with client.stream("shapes", RATE_HZ, LEADS) as stream, pytest.raises(DataError, match=r"shape \(n, 2\)"):
+        stream.send(np.zeros(shape))
 
 
 # Everything else

@@ -95,6 +95,14 @@ def test_a_bad_file_does_not_stop_the_others_and_is_named(ectopy, recording: Rec
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.csv", "second.csv"]
 
 
+def test_several_bad_files_are_one_sentence(ectopy, tmp_path: Path):
+    done = ectopy("detect", "ambulatory", tmp_path / "one.edf", tmp_path / "two.edf")
+    assert done.status == 2
+    assert "one.edf" in done.err
+    assert ".; " not in done.err
+    assert done.err.endswith(".\n")
+
+
 def test_a_folder_gives_results_of_each_of_its_recordings(ectopy, recording: Recording, tmp_path: Path):
     wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
     folder = tmp_path / "folder"
@@ -143,6 +151,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(ectopy, file: Path, bundle:
         (("ambulatory", file, "--notch", "400"), "notch"),
         (("ambulatory", file, file, "--save-baseline", tmp_path / "b.npz"), "one patient"),
         ((bundle, file, file), "one data set"),
+        ((bundle, "holter.edf"), "'ambulatory' takes recordings"),
         ((tmp_path / "gone.ectopy", file), "gone.ectopy"),
         (("ambulatory", file, "--target-fpr", "0.00001"), "0.00001"),
     ):

@@ -727,6 +727,8 @@ def test_times_give_the_rate_and_the_gaps(
         ("time,II\n-1e308,1\n0,2\n1e308,3\n", "sampling rate of"),
         ("time,II\n2020-01-01,1\n2020-01-02,2\n", "(time): '2020-01-01' is text where a number belongs"),
         ("time\n0\n1\n", "holds no lead"),
+        ("time;II;V5\n0;0,1;0,2\n", "separates its columns by semicolons; expected commas, and points in numbers"),
+        ("time\tII\n0\t0.1\n", "separates its columns by tabs"),
     ],
 )
 def test_csv_bad_files(tmp_path: Path, content: str, expected: str) -> None:
@@ -837,6 +839,9 @@ def test_paths_that_are_no_recording(tmp_path: Path) -> None:
     (tmp_path / "folder.edf").mkdir()
     (tmp_path / "rec.txt").write_text("1")
     assert "is a folder" in refusal(tmp_path / "folder.edf")
+    for folder in (Path(), Path(".."), Path("/")):
+        with pytest.raises(DataError, match="is a folder"):
+            ectopy.read(folder)
     assert "does not exist" in refusal(tmp_path / "gone.edf")
     assert "does not exist" in refusal(tmp_path / "gone")
     assert "unknown format" in refusal(tmp_path / "rec.txt")

@@ -507,6 +507,55 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     photograph(page, "recording-zoomed")
 
 
+def ink(page: Page, selector: str, row: int) -> float:
+    """Share of a row of pixels of a canvas in which something dark is drawn."""
+    return page.evaluate(
+        """([selector, row]) => {
+          const canvas = document.querySelector(selector);
+          const { data } = canvas.getContext("2d").getImageData(0, row, canvas.width, 1);
+          const dark = (at) => data[at + 3] > 100 && data[at] + data[at + 1] + data[at + 2] < 300;
+          return [...Array(canvas.width).keys()].filter((x) => dark(4 * x)).length / canvas.width;
+        }""",
+        [selector, row],
+    )
+
+
+@pytest.mark.parametrize("offset_mv", [0.0, 5.0])
+def test_high_beats_and_an_offset_stay_on_the_paper(page: Page, service: Service, offset_mv: float):
+    content = io.BytesIO()
+    np.save(content, 1.6 * recording(9, ectopic={"V": 0.05}, duration_s=60).signal + offset_mv)
+    stated = {"sampling_rate_hz": str(RATE_HZ), "unit": "mV"}
+    with service.client() as http:
+        sent = http.post("/api/recordings", files=[("files", ("high.npy", content.getvalue()))], data=stated).json()
+    page.goto(f"/recording?id={sent['id']}")
+    expect(page.locator("#where")).to_contain_text("0:00.0 to 1:00.0", timeout=30_000)
+    for _ in range(2):
+        page.get_by_role("button", name="Next abnormal beat").click()
+        expect(page.locator("#where")).to_contain_text("40 ms and 0.1 mV")
+        height = page.evaluate("() => document.querySelector('#signal').height")
+        assert max(ink(page, "#signal", row) for row in range(16, height - 22)) < 0.5, "a line along an edge"
+        assert ink(page, "#signal", 23) == 0, "cut off at the top"
+
+
+def test_what_failed_can_be_sent_again(page: Page):
+    page.goto("/recordings")
+    upload = {"name": "night.csv", "mimeType": "text/csv", "buffer": b"II\n0\n1\n"}
+    files = page.get_by_label("Files of one recording")
+    expect(files).to_be_visible()
+    files.set_input_files(upload)
+    expect(page.locator("#status")).to_contain_text("night.csv states no unit", timeout=30_000)
+    page.get_by_role("link", name="Send it again").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Recordings")
+
+
+def test_a_report_fits_on_a_phone(page: Page, service: Service, analysed: str):
+    page.goto(f"/recording?id={analysed}")
+    expect(page.locator("#where")).to_contain_text("of 2:00", timeout=30_000)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"/api/recordings/{analysed}/report")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
 def test_a_recording_is_chosen_by_keyboard(page: Page):
     page.goto("/recordings")
     expect(page.locator("#chosen option").first).to_have_text("simulated")
@@ -563,6 +612,16 @@ def test_training(page: Page, service: Service):
     expect(page.locator("#basis")).to_contain_text("This is no medical advice.")
     expect(page.locator("#extra")).to_have_text(re.compile(r"[1-9]\d*"))
     expect(page.locator("#zones li")).to_have_count(5)
+    page.goto("/training?patient=bed 2")
+    expect(page.locator("#advice")).to_contain_text("Stop now, sit down, and get help.")
+    expect(page.locator("#advice")).not_to_contain_text("patient")
+
+
+@pytest.mark.parametrize("name", ["patient", "training"])
+def test_a_patient_who_is_not_there_is_no_lost_connection(page: Page, name: str):
+    page.goto(f"/{name}?patient=nobody")
+    expect(page.locator("#trouble")).to_contain_text("obody called 'nobody' is watched")
+    expect(page.locator("#connection")).to_be_empty()
 
 
 def test_about(page: Page, service: Service):
@@ -876,6 +935,30 @@ def test_missing_and_late_samples(page: Page):
     assert kept == [8, [False, False, False, False, True, True, True, False]]
 
 
+@pytest.mark.parametrize("height", [60, 200])
+def test_a_high_beat_is_whole_on_a_low_tile(page: Page, height: int):
+    page.goto("/about")
+    page.evaluate(
+        """async (height) => {
+          const { Sweep } = await import("/modules/sweep.js");
+          const canvas = document.createElement("canvas");
+          canvas.id = "low";
+          Object.assign(canvas.style, { width: "200px", height: `${height}px` });
+          document.body.replaceChildren(canvas);
+          const counts = Int16Array.from({ length: 250 }, (_, at) => (at % 100 > 45 && at % 100 < 55 ? 1800 : 0));
+          const sweep = new Sweep(canvas, { most: 1 });
+          const frame = { stream: "", position: 0, rate_hz: 250, leads: ["II"], missing: -32768 };
+          sweep.push({ ...frame, counts, microvolt_per_count: 1 });
+          window.sweep = sweep;
+        }""",
+        height,
+    )
+    page.wait_for_function("() => sweep.drawn >= 170")
+    rows = [ink(page, "#low", row) > 0 for row in range(page.evaluate("() => document.querySelector('#low').height"))]
+    assert any(rows)
+    assert not any(rows[:2]), "cut off at the top"
+
+
 def test_every_page_says_what_ectopy_is_not():
     pages = sorted(FOLDER.glob("*.html"))
     assert {page.stem for page in pages} >= {
@@ -948,6 +1031,7 @@ def test_sixteen_live_tiles(browser: Browser, tmp_path: Path):
             for page in opened(browser, base_url=service.url, **wall):
                 page.goto(f"/#key={service.key}")
                 expect(page.locator(".tile")).to_have_count(len(WARD))
+                assert all_tiles_fit(page), "all of sixteen are seen at a glance"
                 frames = partial(page.evaluate, "() => import('/modules/loop.js').then((loop) => loop.frames())")
                 live = page.locator(".tile canvas").all()
                 before = frames()
@@ -960,6 +1044,12 @@ def test_sixteen_live_tiles(browser: Browser, tmp_path: Path):
         finally:
             stop.set()
             sending.join()
+
+
+def all_tiles_fit(page: Page) -> bool:
+    boxes = [tile.bounding_box() for tile in page.locator(".tile").all()]
+    height = page.viewport_size["height"]
+    return all(box is not None and box["y"] >= 0 and box["y"] + box["height"] <= height for box in boxes)
 
 
 def illustrate(page: Page) -> None:

@@ -40,6 +40,7 @@ def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: S
     ("options", "why"),
     [
         (("--url", "http://127.0.0.1:1", "--key", "x"), "127.0.0.1:1"),
+        (("--url", "127.0.0.1:8765", "--key", "x"), "http://HOST:PORT"),
         ((), "--key"),
         (("--key", "x", "--speed", "0"), "speed"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -15,6 +16,7 @@ from ectopy.client import Client
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.formats.leads import millivolt
+from ectopy.service.notify import load_targets
 from ectopy.wire import read
 from server import PATIENCE_S, Service, running
 
@@ -98,6 +100,13 @@ def test_python_looks_at_live_signals(service: Service):
         client.delete(f"/api/replays/{replay['id']}").raise_for_status()
     assert said[0][0] == "summary"
     assert said[-1][1] == (125, 2)
+
+
+def test_the_targets_are_taken_as_they_are_written(tmp_path: Path):
+    (written,) = blocks("monitor", "toml")
+    file = tmp_path / "targets.toml"
+    file.write_text(written.replace("whsec_...", "whsec_" + base64.b64encode(bytes(32)).decode()))
+    assert [target.name for target in load_targets(file)] == ["ward 3", "on call"]
 
 
 def test_the_bytes_of_a_chunk_are_those_of_the_code():

@@ -141,3 +141,9 @@ def test_a_setting_that_is_none_gets_a_sentence(tmp_path: Path, file: str, flags
     (tmp_path / FILE).write_text(file)
     with pytest.raises(SettingError, match=r"\.$"):
         load_settings(home=tmp_path, **flags)
+
+
+def test_a_setting_that_is_unknown_is_named_with_those_there_are(tmp_path: Path):
+    (tmp_path / FILE).write_text("prot = 1")
+    with pytest.raises(SettingError, match=r"no setting 'prot'; there are home, host, port"):
+        load_settings(home=tmp_path)

@@ -22,7 +22,8 @@ from ectopy.formats import read
 from ectopy.results import check_results, summary, write_results
 from ectopy.signal import FilterSettings
 
-_RECORDING_SUFFIXES = (".hea", ".edf")
+RECORDING_SUFFIXES = (".hea", ".edf")
+"""Of files that hold nothing else; a .csv may hold a recording, or beats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,9 @@ def find_recordings(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in _RECORDING_SUFFIXES)
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in RECORDING_SUFFIXES)
             if not inside:
-                raise DataError(f"{path} holds no recordings; expected files with {' or '.join(_RECORDING_SUFFIXES)}.")
+                raise DataError(f"{path} holds no recordings; expected files with {' or '.join(RECORDING_SUFFIXES)}.")
             found += inside
         else:
             found.append(path)

@@ -29,7 +29,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from ectopy.errors import ServiceError
+from ectopy.errors import DataError, ServiceError, SettingError
 from ectopy.monitor.inputs import Chunk
 from ectopy.wire import Sent, write
 
@@ -51,9 +51,16 @@ class Client:
         For example ``http://127.0.0.1:8765``.
     key : str
         Begins with ``ectopy_``.
+
+    Raises
+    ------
+    SettingError
+        If `url` is no such address.
     """
 
     def __init__(self, url: str, key: str) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise SettingError(f"the address of a service is http://HOST:PORT or https://HOST:PORT, not '{url}'.")
         self._url, self._headers = url.rstrip("/"), {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=self._url, headers=self._headers, timeout=_TIMEOUT_S)
 
@@ -222,17 +229,24 @@ class Stream:
 
         Parameters
         ----------
-        samples : ndarray of float, shape (n, leads) or (n,)
+        samples : ndarray of float, shape (n, leads), or (n,) of one lead
             NaN where there is none.
         sent : float, optional
             Time of the first one, seconds since 1970.
 
         Raises
         ------
+        DataError
+            If the samples are not of these leads.
         ServiceError
             If the service has refused something, or the stream is closed.
         """
-        signal = np.asarray(samples, np.float32).reshape(-1, len(self._template.leads))
+        signal = np.asarray(samples, np.float32)
+        leads = len(self._template.leads)
+        if signal.ndim == 1 and leads == 1:
+            signal = signal[:, np.newaxis]
+        if signal.ndim != 2 or signal.shape[1] != leads:
+            raise DataError(f"samples of {leads} leads have the shape (n, {leads}), not {signal.shape}.")
         position = self.position
         with self._changed:
             self._changed.wait_for(lambda: len(self._waiting) < _MOST_WAITING or self._failure or self._closing)

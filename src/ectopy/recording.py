@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -32,7 +32,7 @@ class Annotations:
     positions: NDArray[np.int64]
     symbols: NDArray[np.str_]
     subtypes: NDArray[np.int8] | None = None
-    notes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.positions.shape != self.symbols.shape or self.positions.ndim != 1:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import getpass
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ectopy.service.storage import Store
 
 alarms_app = typer.Typer(no_args_is_help=True, help="Alarms of the patients that are watched.")
 
@@ -37,10 +41,8 @@ def list_alarms(
     """Alarms that are active or latched, the newest first."""
     from ectopy import console
     from ectopy.console.alarms import alarm_facts, alarm_table
-    from ectopy.service.place import store_url
-    from ectopy.service.storage import Store
 
-    with Store.open(store_url(store)) as opened:
+    with _stored(store) as opened:
         found = opened.alarms(patient, active_only=not everything)
     console.emit(
         json,
@@ -57,10 +59,8 @@ def show_alarm(patient: Patient, number: Number, store: StoreOption = None, json
     from ectopy.console.alarms import alarm_facts, alarm_table, log_table
     from ectopy.monitor.conditions import CONDITIONS
     from ectopy.monitor.log import verify
-    from ectopy.service.place import store_url
-    from ectopy.service.storage import Store
 
-    with Store.open(store_url(store)) as opened:
+    with _stored(store) as opened:
         stored = opened.alarm(patient, number)
         log = opened.alarm_log(patient)
     entries = [entry for entry in log if entry.alarm.number == number]
@@ -102,11 +102,9 @@ def acknowledge_alarm(
     """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
     from ectopy.console import screen
     from ectopy.monitor import Action, Order
-    from ectopy.service.place import store_url
-    from ectopy.service.storage import Store
 
     name = who or getpass.getuser()
-    with Store.open(store_url(store)) as opened:
+    with _stored(store) as opened:
         opened.alarm(patient, number)
         opened.hand_over(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
     screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")
@@ -143,8 +141,6 @@ def what_if(
     from ectopy.formats import read
     from ectopy.monitor import Input, Limits, Monitor, MonitorState, chunks
     from ectopy.monitor.what_if import compare, raised
-    from ectopy.service.place import store_url
-    from ectopy.service.storage import Store
     from ectopy.watching.plan import limits_named
 
     if limit is None and profile is None and not stored:
@@ -152,7 +148,7 @@ def what_if(
     console.check_json(json)
     inputs: list[Input]
     if stored:
-        with Store.open(store_url(store)) as opened:
+        with _stored(store) as opened:
             inputs, limits = list(opened.inputs(source)), opened.state(source).limits
     else:
         inputs, limits = list(chunks(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
@@ -175,3 +171,18 @@ def what_if(
         screen.print(f"{hours(alarm.raised_s)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
     screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")
+
+
+def _stored(given: str | None) -> Store:
+    """The database of the service; one that is not there is not made, for an empty one knows of no alarm."""
+    from ectopy.errors import SettingError
+    from ectopy.service.settings import load_settings
+    from ectopy.service.storage import Store
+
+    url = load_settings(store=given).store_url
+    kind, _, file = url.partition(":///")
+    if kind == "sqlite" and not Path(file).exists():
+        raise SettingError(
+            f"there is no database {file}; name that of the service with --store, or its folder with ECTOPY_HOME."
+        )
+    return Store.open(url)

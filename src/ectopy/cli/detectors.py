@@ -120,6 +120,7 @@ def _detect_beats(
     detector: Detector, data: list[str], output: Path | None, split: str | None, report: Path | None, json: str | None
 ) -> None:
     from ectopy import console
+    from ectopy.batch import RECORDING_SUFFIXES
     from ectopy.detector.results import check_suffix, write_results
     from ectopy.files import check_writable
 
@@ -128,8 +129,10 @@ def _detect_beats(
         check_writable(output)
     check_rim(json, report)
     screen = console.screen(json)
-    if len(data) != 1:
-        raise SettingError("a detector of beats takes one data set or file at a time; 'ambulatory' takes recordings.")
+    if len(data) != 1 or Path(data[0]).suffix.lower() in RECORDING_SUFFIXES:
+        raise SettingError(
+            "this detector takes one data set or file of beats at a time; 'ambulatory' takes recordings."
+        )
     beats = _load(data[0], split, "test")
     with console.progress("judging") as progress:
         explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
@@ -165,7 +168,7 @@ def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report:
             if path is not None and str(each.recording) not in failed:
                 screen.print(f"Wrote {path}.")
     if failed:
-        raise DataError("; ".join(f"{error}" for error in failed.values()))
+        raise DataError("; ".join(error.removesuffix(".") for error in failed.values()) + ".")
 
 
 def info(bundle: Bundle, json: Json = None) -> None:

@@ -135,7 +135,7 @@ def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     """The reader of a file that can be read at all."""
     expected = "name a recording: a WFDB record (.hea), .edf, .csv, .parquet or .npy"
-    if not path.suffix and path.with_name(f"{path.name}.hea").is_file():
+    if path.name and not path.suffix and path.with_name(f"{path.name}.hea").is_file():
         return wfdb.read
     if path.is_dir():
         raise DataError(f"{path} is a folder; {expected}.")

@@ -21,6 +21,7 @@ MAX_LINE_CHARACTERS = 100_000
 
 _BLOCK_ROWS = 2**16
 _COUNT_BYTES = 2**20
+_OTHERS = {";": "semicolons", "\t": "tabs"}
 
 
 class _Line(NamedTuple):
@@ -47,6 +48,8 @@ def read(path: Path, stated: Stated) -> Recording:
         if first is None:
             raise DataError(f"{path} holds no rows; expected one sample a row.")
         cells = _cells(first)
+        if len(cells) == 1 and (found := [name for sign, name in _OTHERS.items() if sign in first.text]):
+            raise DataError(f"{path} separates its columns by {found[0]}; expected commas, and points in numbers.")
         has_header = not any(is_number(cell) for cell in cells)
         columns = choose_columns(path, cells if has_header else numbered(len(cells)), stated)
         check_size(path, rows - has_header, len(columns.leads))

@@ -28,17 +28,3 @@ def make_home(folder: Path) -> None:
     if not folder.exists():
         make_folder(folder)
         folder.chmod(_PRIVATE)
-
-
-def store_url(given: str | None) -> str:
-    """The database that was asked for - a URL, or the path of an SQLite file - or the usual one in `home`.
-
-    Raises
-    ------
-    OutputError
-        If the usual folder cannot be made.
-    """
-    if given is None:
-        make_home(home())
-        return f"sqlite:///{home() / 'ectopy.db'}"
-    return given if "://" in given else f"sqlite:///{given}"

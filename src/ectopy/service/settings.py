@@ -123,6 +123,10 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise SettingError(
+                f"there is no setting '{name}'; there are {', '.join(Settings.model_fields)}."
+            ) from error
         raise SettingError(f"the setting '{name}': {first['msg']}.") from error
     except (SettingsError, OSError, ValueError) as error:
         raise SettingError(f"the settings cannot be read: {error}.") from error

@@ -49,7 +49,9 @@ def work(folder: Path, entry: Entry) -> str:
     try:
         _analyse(folder, entry)
     except EctopyError as error:
-        return str(error).replace(f"{folder / FILES}{os.sep}", "")
+        # Whoever uploaded it knows it by its own name.
+        shown = entry.main if entry.main.startswith(entry.name) else entry.name
+        return str(error).replace(str(folder / FILES / entry.main), shown).replace(f"{folder / FILES}{os.sep}", "")
     except (MemoryError, OSError) as error:
         _log.exception("a recording could not be analysed")
         why = error.strerror if isinstance(error, OSError) and error.strerror else "there is not enough memory"

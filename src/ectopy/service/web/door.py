@@ -90,9 +90,7 @@ class Door:
         caller = await self._caller(connection)
         if caller is None:
             self._take(self._failures, address)
-            raise DeniedError(
-                401, "sign in, or send a key: 'Authorization: Bearer KEY'.", {"WWW-Authenticate": "Bearer"}
-            )
+            raise _unknown(connection)
         self._take(self._requests, f"{caller.key} {address}")
         if caller.csrf is not None:
             _check_same_site(connection, caller.csrf)
@@ -110,6 +108,15 @@ class Door:
         if wait_s:
             headers = {"Retry-After": str(math.ceil(wait_s))}
             raise DeniedError(429, f"too many requests; try again in {wait_s:.0f} s.", headers)
+
+
+def _unknown(connection: HTTPConnection) -> DeniedError:
+    """Why somebody is not let in: without a key, or with one that is not known."""
+    if "authorization" in connection.headers:
+        why = "this key is not known: it is wrong, or was revoked; it goes as 'Authorization: Bearer KEY'."
+    else:
+        why = "sign in, or send a key: 'Authorization: Bearer KEY'."
+    return DeniedError(401, why, {"WWW-Authenticate": "Bearer"})
 
 
 def _check_same_site(connection: HTTPConnection, csrf: str) -> None:
@@ -154,7 +161,7 @@ async def visitor(
     """
     caller: Caller | None = connection.scope.get(CALLER)
     if caller is None:
-        raise DeniedError(401, "sign in, or send a key: 'Authorization: Bearer KEY'.", {"WWW-Authenticate": "Bearer"})
+        raise _unknown(connection)
     needed = [Scope(name) for name in wanted.scopes]
     if needed and not any(caller.may(scope) for scope in needed):
         raise DeniedError(403, f"this key does not allow it; it needs the scope {' or '.join(needed)}.")

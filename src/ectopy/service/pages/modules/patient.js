@@ -6,7 +6,7 @@ import { element, find, say } from "./dom.js";
 import { beatCard, usualCard } from "./gallery.js";
 import { fillLimits, limitsForm } from "./limits.js";
 import { watch } from "./live.js";
-import { announce, attempt, connection, may, parameter, refresh, sign, start } from "./shell.js";
+import { announce, attempt, connection, exists, may, parameter, refresh, sign, start } from "./shell.js";
 import { sound } from "./sound.js";
 import { BAND, Sweep } from "./sweep.js";
 import { beatKind, bpm, capital, clock, counted, duration, moment, PRIORITIES, score, state } from "./words.js";
@@ -282,15 +282,17 @@ setInterval(() => {
   say(find("#silence"), since ? `No data since ${clock(since)}` : "No data yet");
 }, 1000);
 
-watch([patient], {
-  samples: (frame) => (waiting ? waiting.push(frame) : sweep.push(frame)),
-  beat: (beat) => {
-    sweep.beat(beat);
-    beats.push(beat);
-  },
-  summary: showSummary,
-  connection: (how) => {
-    connection(how);
-    if (how === "open") refresh(load);
-  },
-});
+if (await exists(path(""))) {
+  watch([patient], {
+    samples: (frame) => (waiting ? waiting.push(frame) : sweep.push(frame)),
+    beat: (beat) => {
+      sweep.beat(beat);
+      beats.push(beat);
+    },
+    summary: showSummary,
+    connection: (how) => {
+      connection(how);
+      if (how === "open") refresh(load);
+    },
+  });
+}

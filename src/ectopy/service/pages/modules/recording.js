@@ -21,6 +21,7 @@ async function look() {
   say(find("#name"), entry.name);
   find("#progress").value = entry.progress;
   find("#progress").hidden = entry.status === "failed";
+  find("#again").hidden = entry.status !== "failed";
   say(find("#status"), WORDS[entry.status] ?? `It could not be analysed: ${entry.error}`);
   return entry.status === "waiting" || entry.status === "analysing";
 }

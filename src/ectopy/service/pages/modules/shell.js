@@ -1,6 +1,6 @@
 // What every page has: the way to the others, who is signed in, the sound, and whether the connection is there.
 
-import { session, signOut } from "./api.js";
+import { get, session, signOut } from "./api.js";
 import { drawing, element, find, say } from "./dom.js";
 import { onSound, press, soundLost, status, unheard } from "./sound.js";
 
@@ -96,6 +96,17 @@ export async function follow(work) {
     if (more === false) return;
     await new Promise((done) => setTimeout(done, more ? FOLLOW_MS : AGAIN_MS));
   }
+}
+
+/** Whether there is what this page is about; if not, that is said, and there is nothing to wait for. */
+export async function exists(path) {
+  try {
+    await get(path);
+  } catch (error) {
+    if (error.status === 404) trouble(error.message);
+    return error.status !== 404;
+  }
+  return true;
 }
 
 function words(error) {

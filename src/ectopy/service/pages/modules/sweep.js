@@ -15,6 +15,8 @@ const BAR_PX = 18;
 const HIGH_PASS_HZ = 0.5;
 const STALE_MS = 3000;
 const MOST_BEATS = 400;
+const MIDDLE = 0.58; // of a lane, from its top
+const WHOLE_MV = 2; // so high a QRS complex is whole where no scale is stated
 
 /** What the screen's own filter does, for people. */
 export const BAND = `from ${HIGH_PASS_HZ} Hz`;
@@ -71,9 +73,12 @@ export class Ring {
 }
 
 export class Sweep {
-  /** `paper` is a canvas below the trace for the ECG paper, or null; at most `most` leads are shown. */
+  /**
+   * `paper` is a canvas below the trace for the ECG paper, or null: then a low canvas has a lower gain. At most `most`
+   * leads are shown.
+   */
   constructor(canvas, { paper = null, most = 12, speed = 25, gain = 10, mm = MM, beats = false } = {}) {
-    Object.assign(this, { canvas, most, speed, gain, mm, beatsShown: beats });
+    Object.assign(this, { canvas, most, speed, gain, mm, beatsShown: beats, scaled: paper !== null });
     this.ring = null;
     this.stream = null;
     this.pen = 0; // position in the stream, between samples
@@ -161,9 +166,10 @@ export class Sweep {
     this.#wipe(context, this.#x(from), Math.min(wide, this.width));
     const top = this.beatsShown ? 18 : 0;
     const lane = (this.height - top) / this.shown.length;
+    const gain = Math.min(this.gain * this.mm, this.scaled ? Infinity : (lane * MIDDLE) / WHOLE_MV);
     context.beginPath();
     for (let lead = 0; lead < this.shown.length; lead += 1) {
-      const middle = top + lane * (lead + 0.58);
+      const middle = top + lane * (lead + MIDDLE);
       const upper = top + lane * lead;
       let before = null;
       for (let position = Math.max(from - 1, this.ring.oldest); position < to; position += 1) {
@@ -173,7 +179,7 @@ export class Sweep {
           before = null;
           continue;
         }
-        const y = Math.min(Math.max(middle - value * this.gain * this.mm, upper + 1), upper + lane - 1);
+        const y = Math.min(Math.max(middle - value * gain, upper + 1), upper + lane - 1);
         if (before === null || x < before) context.moveTo(x, y);
         else context.lineTo(x, y);
         before = x;
@@ -208,7 +214,7 @@ export class Sweep {
     const leads = this.shown ?? [];
     const lane = (height - top) / leads.length;
     for (const [at, lead] of leads.entries()) {
-      const middle = top + lane * (at + 0.58);
+      const middle = top + lane * (at + MIDDLE);
       drawPulse(context, 3, middle, this.speed, this.gain, this.mm);
       label(context, lead, 6, middle + 20, colour("ink"), "650 13px system-ui, sans-serif", "left");
     }

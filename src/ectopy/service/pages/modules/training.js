@@ -3,7 +3,7 @@
 import { get, patientPath } from "./api.js";
 import { element, find, say } from "./dom.js";
 import { watch } from "./live.js";
-import { connection, parameter, refresh, start } from "./shell.js";
+import { connection, exists, parameter, refresh, start } from "./shell.js";
 import { Sweep } from "./sweep.js";
 import { bpm, whole } from "./words.js";
 
@@ -18,6 +18,8 @@ const ZONES = [
 const MANY_EXTRA = 7; // a minute
 const HOUR_S = 3600;
 const MINUTE_S = 60;
+// What the alarm itself advises is for who looks after a patient.
+const ALARMED = { high: "Stop now, sit down, and get help.", medium: "Ease off; stop if it goes on.", low: "Ease off if it does not feel right." };
 const UNWELL = "If you feel dizzy, have pain in the chest or are short of breath, stop and get help.";
 
 const patient = parameter("patient");
@@ -78,7 +80,7 @@ function share(rate) {
 }
 
 function advice({ alarm, state }, zone, recent) {
-  if (alarm && alarm.type === "SP") return `${alarm.title}. ${alarm.advice} ${UNWELL}`;
+  if (alarm && alarm.type === "SP") return `${alarm.title}. ${ALARMED[alarm.priority]} ${UNWELL}`;
   if (state === "discharged") return "Nobody is watched here: the patient was discharged.";
   if (state === "no data" || state === "unreadable") return "The signal cannot be read: check the strap, and moisten its electrodes.";
   if (recent >= MANY_EXTRA) return `Many extra beats in the last minute. Ease off. ${UNWELL}`;
@@ -88,7 +90,7 @@ function advice({ alarm, state }, zone, recent) {
 find("#zones").append(...ZONES.map(([, name]) => element("li", {}, name)));
 if (!patient) {
   await refresh(choose);
-} else {
+} else if (await exists(patientPath(patient))) {
   find("#session").hidden = false;
   const sweep = new Sweep(find("#trace"), { most: 1 });
   await refresh(load);

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { fitted } from "./canvas.js";
 import { Chart, range } from "./chart.js";
 import { find, say } from "./dom.js";
-import { drawBeat, drawPaper, drawTrace, GAIN_MM_MV, label, MM, SPEED_MM_S } from "./paper.js";
+import { drawBeat, drawPaper, drawTrace, extent, GAIN_MM_MV, label, MM, SPEED_MM_S } from "./paper.js";
 import { colour } from "./theme.js";
 import { attempt } from "./shell.js";
 import { beatKind, counted, elapsed, score } from "./words.js";
@@ -76,6 +76,8 @@ export class Viewer {
     const found = await get(`${this.path}/signal?${query}`);
     if (asked !== this.asked) return; // the stretch has moved on meanwhile
     this.signal = found;
+    const { samples, low, high } = found;
+    this.rooms = found.leads.map((_, lead) => extent(samples ? samples[lead] : [...low[lead], ...high[lead]], GAIN_MM_MV));
     this.#mark();
     this.redraw();
     const { beats, beats_there: there } = found;
@@ -110,17 +112,19 @@ export class Viewer {
 
   #draw(context, width, height) {
     if (!this.signal) return;
-    const { start, span, signal } = this;
+    const { start, span, signal, rooms } = this;
     const perSecond = width / span;
     const x = (seconds) => (seconds - start) * perSecond;
     const tall = height - TOP - BOTTOM;
     const lane = tall / signal.leads.length;
     const mm = this.#paper();
-    const gain = Math.min(GAIN_MM_MV * Math.max(mm, MM), lane / 2.6);
-    this.#ground(context, width, tall, mm, gain / GAIN_MM_MV);
+    const high = Math.min(Math.max(mm, MM), ...rooms.map(({ up, down }) => lane / (up + down)));
+    this.#ground(context, width, tall, mm, high);
     for (const [lead, name] of signal.leads.entries()) {
-      const middle = TOP + lane * (lead + 0.58);
-      const y = (value) => Math.min(Math.max(middle - value * gain, TOP + lane * lead), TOP + lane * (lead + 1));
+      const top = TOP + lane * lead;
+      const { middle: usual, up, down } = rooms[lead];
+      const middle = top + (lane * up) / (up + down);
+      const y = (value) => Math.min(Math.max(middle - (value - usual) * GAIN_MM_MV * high, top), top + lane);
       if (signal.samples) {
         const samples = signal.samples[lead];
         drawTrace(context, samples, (at) => x(signal.start_s + at * signal.step_s), y);

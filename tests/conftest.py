@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -159,6 +160,18 @@ class Done(NamedTuple):
     status: int
     out: str
     err: str
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """For a test that logs as the service does: its way of logging ends with it."""
+    root, ours = logging.getLogger(), logging.getLogger("ectopy")
+    handlers, levels = root.handlers, (root.level, ours.level)
+    root.handlers = []
+    yield
+    root.handlers = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import os
 import re
 import sqlite3
@@ -377,12 +376,8 @@ def test_what_is_wrong_is_said_in_one_sentence(service: Service, path: str, code
     assert answer.json()["detail"].endswith(".")
 
 
-def test_the_log_holds_neither_keys_nor_names(
-    service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    root, kept = logging.getLogger(), logging.getLogger("ectopy").level
-    monkeypatch.setattr(root, "handlers", [])
-    monkeypatch.setattr(root, "level", root.level)
+@pytest.mark.usefixtures("own_log")
+def test_the_log_holds_neither_keys_nor_names(service: Service, capsys: pytest.CaptureFixture[str]):
     log_as_json()
     with service.client() as client:
         client.post("/api/patients", json={"patient": "logged", "name": "Rosa Secret"})
@@ -398,7 +393,6 @@ def test_the_log_holds_neither_keys_nor_names(
         return [line for line in lines if line.get("code")]
 
     (device,) = until(ended)
-    logging.getLogger("ectopy").setLevel(kept)
     assert {"GET", "POST"} <= {line.get("method") for line in lines}
     assert "/api/patients/{patient}" in {line.get("route") for line in lines}
     assert (device["event"], device["route"], device["code"]) == (

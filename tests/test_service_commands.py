@@ -52,6 +52,7 @@ def test_replay_says_what_is_wrong(ectopy, options: tuple[str, ...], why: str, m
     assert why in done.err
 
 
+@pytest.mark.usefixtures("own_log")
 def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -200,7 +200,7 @@ def test_of_somebody_unknown_nothing_is_told(store: Store):
         lambda: store.alarm_log("bob"),
         lambda: store.waveform("bob", "", 0, 1),
     ):
-        with pytest.raises(DataError, match="'bob' is not enrolled"):
+        with pytest.raises(DataError, match="'bob' is not known"):
             ask()
 
 
@@ -849,7 +849,7 @@ def test_orders_wait_until_what_they_did_is_stored(store: Store):
     assert [(order.patient, order.action) for order in waiting] == [("p1", action) for action in actions]
     store.write([Stepped("p1", 1, (waiting[0].action,), (), NOW, orders=(waiting[0].id,))])
     assert store.handed_over() == waiting[1:]
-    with pytest.raises(DataError, match="enrol"):
+    with pytest.raises(DataError, match="admit"):
         store.hand_over("nobody", actions[0])
 
 

@@ -103,10 +103,14 @@ def test_a_trend_counts_every_beat_once(filled: Store, watched: list[tuple[Stepp
     assert filled.trend("berta", NOW, NOW + 100, 7.0) == []
 
 
-def test_the_worst_beats_have_the_highest_scores(filled: Store, watched: list[tuple[Stepped, ...]]):
-    scores = sorted((beat.score for beat in said(watched, BeatJudged) if beat.verdict == "ABNORMAL"), reverse=True)
+def test_the_worst_beats_are_the_farthest_above_the_thresholds_of_their_time(
+    filled: Store, watched: list[tuple[Stepped, ...]]
+):
+    abnormal = [beat for beat in said(watched, BeatJudged) if beat.verdict == "ABNORMAL"]
+    assert len({beat.threshold for beat in abnormal}) > 1
+    above = sorted((beat.score - beat.threshold for beat in abnormal), reverse=True)
     found = filled.worst_beats("anna", NOW - 10, NOW + 100, 3)
-    assert [one.beat.score for one in found] == scores[:3]
+    assert [one.beat.score - one.beat.threshold for one in found] == above[:3]
 
 
 def test_an_alarm_is_told_with_all_that_happened_to_it(filled: Store, watched: list[tuple[Stepped, ...]]):

@@ -40,7 +40,7 @@ def patient_id(connection: sa.Connection, patient: str) -> int:
     query = sa.select(tables.patients.c.id).where(tables.patients.c.patient == patient)
     found: int | None = connection.execute(query).scalar_one_or_none()
     if found is None:
-        raise DataError(f"patient {patient!r} is not enrolled; enrol the patient first.")
+        raise DataError(f"patient {patient!r} is not known; admit the patient first.")
     return found
 
 
@@ -131,13 +131,15 @@ def read_beats(connection: sa.Connection, patient: str, start: float, stop: floa
 def read_worst_beats(
     connection: sa.Connection, patient: str, start: float, stop: float, limit: int
 ) -> list[StoredBeat]:
-    """The abnormal beats of a stretch of time with the highest scores; see `Store.worst_beats`."""
+    """The abnormal beats of a stretch of time farthest above their thresholds; see `Store.worst_beats`."""
     beat = tables.beats.c
+    # A beat from before the patient's normal was known is judged on another scale.
+    above = sa.func.coalesce(beat.score - beat.threshold, 0.0)
     rows = connection.execute(
         sa.select(tables.beats)
         .where(beat.patient_id == patient_id(connection, patient), beat.time >= start, beat.time < stop)
         .where(beat.verdict == Verdict.ABNORMAL.value)
-        .order_by(sa.func.coalesce(beat.score, 0.0).desc(), beat.number)
+        .order_by(above.desc(), beat.number)
         .limit(limit)
     )
     return [StoredBeat(row.time, _beat(row)) for row in rows]

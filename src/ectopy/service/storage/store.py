@@ -221,7 +221,7 @@ class Store:
             return reading.read_beats(connection, patient, start, stop)
 
     def worst_beats(self, patient: str, start: float, stop: float, limit: int) -> list[StoredBeat]:
-        """The abnormal beats from a time to before another with the highest scores, the highest first.
+        """The abnormal beats from a time to before another farthest above their thresholds, the farthest first.
 
         Raises
         ------

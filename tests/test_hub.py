@@ -43,6 +43,7 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
 from ectopy.service.storage import Stepped, Store
+from ectopy.service.traces import Trace
 from webhooks import NOW, SECRET, Receiver, answer, running
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -825,6 +826,30 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         assert ("ended", "storage failed") in alarms(store, STATION)
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
         np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
+
+
+@ON_SQLITE
+def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    shown: list[tuple[int, float, int | None]] = []
+
+    def show(traces: Sequence[Trace]) -> None:
+        signal = hub.state("anna").signal
+        wanted = None if signal is None else signal.segment.wanted
+        shown.extend((trace.chunk.position, trace.time, wanted) for trace in traces)
+
+    with Store.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, shown=show)
+        hub.admit("anna")
+        play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+        third, absurd = cut(steady, 3, 4), cut(steady, 4, 5)
+        for chunk in (third, replace(absurd, signal=absurd.signal + 2000), replace(absurd, stream="other")):
+            hub.submit("anna", chunk)
+        hub.turn()
+    at = [NOW + second for second in range(4)]
+    assert shown[:4] == [(0, at[0], 250), (250, at[1], 250), (500, at[2], 500), (750, at[3], 750)]
+    assert [position for position, _, _ in shown[4:]] == [1000]
 
 
 @ON_SQLITE

@@ -30,6 +30,7 @@ from ectopy.report import theme
 from ectopy.service.access import Scope
 from ectopy.service.frames import signal_frame, together
 from ectopy.service.keeping import Receipt
+from ectopy.service.traces import Trace
 from ectopy.service.web.pages import FOLDER
 from ectopy.statements import STATEMENTS
 from server import Service, running
@@ -886,7 +887,7 @@ def test_frames_are_read_as_they_are_written(page: Page):
     signals = [rng.normal(0, 0.5, (samples, 2)).astype(np.float32) for samples in (5, 124, 1)]
     signals[1][3:7, 1] = np.nan
     chunks = [Chunk(10 * at, signal, RATE_HZ, ("MLII", "V1"), 0.0) for at, signal in enumerate(signals)]
-    message, _ = together([signal_frame("Ä", chunk, 1.5) for chunk in chunks])
+    message, _ = together([signal_frame(Trace("Ä", chunk, 1.5)) for chunk in chunks])
     page.goto("/signin")
     frames = page.evaluate(
         """async (bytes) => {

@@ -19,20 +19,21 @@ import msgspec
 import numpy as np
 
 from ectopy.formats.leads import millivolt
-from ectopy.monitor import Chunk
 from ectopy.service.feed import Frame
+from ectopy.service.traces import Trace
 from ectopy.wire import counts
 
 MICROVOLT_PER_COUNT = 5.0
 
 
-def signal_frame(patient: str, chunk: Chunk, time: float) -> bytes:
-    """The samples of a chunk, the first of them at `time`."""
+def signal_frame(trace: Trace) -> bytes:
+    """Samples, and when they were."""
+    chunk = trace.chunk
     head = {
-        "patient": patient,
+        "patient": trace.patient,
         "stream": chunk.stream,
         "position": chunk.position,
-        "time": time,
+        "time": trace.time,
         "rate_hz": chunk.sampling_rate_hz,
         "leads": chunk.leads,
         "samples": len(chunk.signal),

@@ -26,6 +26,7 @@ from ectopy.service.keeping import Keeper, Listener, Receipt, Turn, tell
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
 from ectopy.service.storage import Restored, Stepped, Store
+from ectopy.service.traces import Trace, TraceListener, foreseen, taken
 
 STATION = "station"
 """The patient that is none: alarms about the process itself are raised for it."""
@@ -58,14 +59,18 @@ class _Bed:
     snapshot_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
-    """An input, its size in bytes, who waits for the receipt, and the id of an order from another process."""
+    """An input, its size in bytes, who waits for the receipt, and the id of an order from another process.
+
+    `seen`: whether it has been shown to those who look.
+    """
 
     given: Input
     size: int = 0
     receipt: Future[Receipt] | None = None
     order: int | None = None
+    seen: bool = False
 
 
 class Hub:
@@ -89,6 +94,8 @@ class Hub:
         Whom to go on with; None = everybody in the store.
     room_bytes : int
         How much may wait to be taken; and how much, once taken, to be stored.
+    shown : callable or None
+        Hears of samples: as soon as they have come where they continue the signal, else once they are taken.
     watched : callable
         Hears of steps as soon as they are made, whether or not the store takes them.
     stored : callable
@@ -113,12 +120,13 @@ class Hub:
         station: str = STATION,
         patients: Iterable[str] | None = None,
         room_bytes: int = 2**28,
+        shown: TraceListener | None = None,
         watched: Listener = lambda steps: None,
         stored: Listener = lambda steps: None,
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
         self._station, self._room = station, room_bytes
-        self._watched = watched
+        self._shown, self._watched = shown, watched
         self._keeper = Keeper(store, room_bytes, self._wake, stored)
         outboxes = (store.outbox, self._keeper.memory)
         self._couriers = [Courier(outbox, targets, clock) for outbox in outboxes] if targets else []
@@ -129,6 +137,7 @@ class Hub:
         self._come = threading.Event()
         self._queue: list[tuple[_Bed, _Waiting]] = []
         self._queued = 0
+        self._new: list[tuple[_Bed, _Waiting]] = []
         self._over = False
         self._orders: set[int] = set()
         # What is known of receivers, and of patients who cannot be watched.
@@ -277,7 +286,9 @@ class Hub:
                 raise StorageError("the hub has been stopped; send again when it runs again.")
             if self._queued + len(content) > self._room:
                 raise StorageError("more inputs wait than can be kept; send again later.")
-            self._queue.append((bed, _Waiting(given, len(content), receipt)))
+            waiting = _Waiting(given, len(content), receipt)
+            self._queue.append((bed, waiting))
+            self._new.append((bed, waiting))
             self._queued += len(content)
         self._come.set()
         return receipt
@@ -349,6 +360,7 @@ class Hub:
             self._keeper.look(now)
             patients = tuple(inputs.items())
             for first in range(0, len(patients), _TOGETHER):
+                self._show()
                 self._step(now, dict(patients[first : first + _TOGETHER]))
             if abs(now - self._ticked) >= _TICK_S:
                 self._step(now, self._ticks(now))
@@ -372,6 +384,20 @@ class Hub:
         if rest:
             self._come.set()
         return shares
+
+    def _show(self) -> None:
+        """Let those who look see samples before their turn comes."""
+        with self._door:
+            new, self._new = self._new, []
+        if self._shown is None:
+            return
+        traces: list[Trace] = []
+        for bed, waiting in new:
+            trace = foreseen(bed.patient, bed.state, waiting.given) if isinstance(waiting.given, Chunk) else None
+            if trace is not None:
+                waiting.seen = True
+                traces.append(trace)
+        tell(self._shown, traces)
 
     def _resume(self, now: float) -> None:
         """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
@@ -438,8 +464,17 @@ class Hub:
                     folded[patient].append(came)
         for patient, waiting in inputs.items():
             self._settle(turn, self._beds[patient], waiting, folded[patient], failed.get(patient))
-        if turn.steps:
-            tell(self._watched, turn.steps)
+        if self._shown is not None:
+            tell(
+                self._shown,
+                [
+                    taken(patient, each.state, one.given)
+                    for patient, waiting in inputs.items()
+                    for one, each in zip(waiting, folded[patient], strict=False)
+                    if isinstance(one.given, Chunk) and not one.seen and not each.refused
+                ],
+            )
+        tell(self._watched, turn.steps)
         if turn.steps or turn.answers:
             self._keeper.take(turn)
             self._taken.set()

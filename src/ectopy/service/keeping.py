@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import TypeVar
 
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor import AlarmChanged, Event
@@ -22,6 +23,7 @@ _MOST_TURNS = 16
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Listener = Callable[[Sequence[Stepped]], None]
 """Hears of steps, in the thread that has made or stored them: it must be quick."""
 
@@ -305,9 +307,11 @@ class Keeper:
                 receipt.set_exception(content)
 
 
-def tell(listener: Listener, steps: Sequence[Stepped]) -> None:
+def tell(listener: Callable[[Sequence[T]], None], news: Sequence[T]) -> None:
     """Let a listener hear, whatever becomes of it."""
+    if not news:
+        return
     try:
-        listener(steps)
+        listener(news)
     except Exception:
         _log.exception("who listens to the monitors has failed")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState
@@ -24,6 +25,7 @@ from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Target
 from ectopy.service.standing import active_alarms, standing
 from ectopy.service.storage import Stepped, Store, StoredAlarm
+from ectopy.service.traces import Trace
 
 _SUMMARIES_S = 1.0
 ANSWER_S = 30.0
@@ -78,7 +80,9 @@ class Ward:
     ) -> None:
         self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
         self.feed = Feed()
-        self._hub = Hub(store, monitor, targets, bundle, clock, watched=self._watched, stored=self._stored)
+        self._hub = Hub(
+            store, monitor, targets, bundle, clock, shown=self._shown, watched=self._watched, stored=self._stored
+        )
         self._names = {one.patient: one.name for one in store.patients()}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
@@ -224,9 +228,15 @@ class Ward:
                 self._told.setdefault(patient, "")
                 viewer.put(text_frame("summary", self.summary(patient)))
 
+    def _shown(self, traces: Sequence[Trace]) -> None:
+        """By the thread that watches."""
+        self._in_loop(lambda: self._publish_traces(traces))
+
     def _watched(self, steps: Sequence[Stepped]) -> None:
         """By the thread that watches."""
-        self._in_loop(lambda: self._publish(steps))
+        beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
+        if beats:
+            self._in_loop(lambda: self._publish_beats(beats))
 
     def _stored(self, steps: Sequence[Stepped]) -> None:
         """By the thread that stores."""
@@ -238,26 +248,13 @@ class Ward:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(work)
 
-    def _publish(self, steps: Sequence[Stepped]) -> None:
-        for step in steps:
-            if self.feed.wanted(step.patient):
-                self._publish_step(step)
+    def _publish_traces(self, traces: Sequence[Trace]) -> None:
+        for trace in traces:
+            self.feed.publish(trace.patient, partial(signal_frame, trace))
 
-    def _publish_step(self, step: Stepped) -> None:
-        for given in step.inputs:
-            if isinstance(given, Chunk):
-                self.feed.publish(step.patient, lambda chunk=given: self._signal_frame(step, chunk))  # type: ignore[misc]
-        for event in step.events:
-            if isinstance(event, BeatJudged):
-                self.feed.publish(step.patient, lambda beat=event: _beat_frame(step, beat))  # type: ignore[misc]
-
-    def _signal_frame(self, step: Stepped, chunk: Chunk) -> bytes:
-        signal = self._hub.state(step.patient).signal
-        if signal is not None and signal.segment.continued_by(chunk):
-            begins = step.origin + signal.segment.second(chunk.position)
-        else:
-            begins = chunk.received - len(chunk.signal) / chunk.sampling_rate_hz
-        return signal_frame(step.patient, chunk, begins)
+    def _publish_beats(self, beats: Sequence[tuple[Stepped, BeatJudged]]) -> None:
+        for step, beat in beats:
+            self.feed.publish(step.patient, partial(_beat_frame, step, beat))
 
     async def _tell_summaries(self) -> None:
         while True:

@@ -29,7 +29,7 @@ async def live(
     visitors: TheVisitors,
     patient: Annotated[list[str], Query(max_length=_MOST_PATIENTS)] = [],  # noqa: B006
 ) -> None:
-    """Signals of these patients, or of all, as they are stored."""
+    """Signals of these patients, or of all, as they come."""
     for one in patient:
         ward.state(one)
     for one in patient or [""]:

@@ -382,17 +382,17 @@ class Store:
     # What is no longer needed
 
     def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Forgotten:
-        """Delete the oldest waveform chunks and beats, and messages that have ended.
+        """Delete the oldest samples and other inputs, beats and other events, and messages that have ended.
 
         Nothing since a patient's newest snapshot goes. The space is used again by what is stored later. Alarms, their
-        log, other events, orders of operators and the audit stay.
+        log, orders of operators and the audit stay; so does the newest event of all, after which readers go on.
 
         Parameters
         ----------
         older_than : float or None
             Seconds since 1970.
         larger_than_bytes : int or None
-            Of all stored samples together.
+            Of all stored samples together; whatever of a patient is older than the samples that go goes with them.
         """
         return retention.forget(self._database, older_than, larger_than_bytes)
 

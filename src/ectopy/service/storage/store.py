@@ -101,7 +101,7 @@ class Store:
         SettingError
             If `patient` is not 1 to 200 printable characters.
         """
-        _check_name(patient)
+        check_name(patient)
         with self._database.writing() as connection:
             statement = upsert(connection, tables.patients).values(patient=patient, name=name, enrolled=now)
             connection.execute(
@@ -125,7 +125,7 @@ class Store:
         SettingError
             If `device` is not 1 to 200 printable characters.
         """
-        _check_name(device)
+        check_name(device)
         with self._database.writing() as connection:
             wearer = None if patient is None else reading.patient_id(connection, patient)
             statement = upsert(connection, tables.devices).values(device=device, patient_id=wearer, since=now)
@@ -397,6 +397,13 @@ class Store:
         return retention.forget(self._database, older_than, larger_than_bytes)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Check what a patient or a device is called by.
+
+    Raises
+    ------
+    SettingError
+        If it is not 1 to 200 printable characters.
+    """
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
         raise SettingError(f"{name[:_LONGEST_NAME]!r} is no name; give 1 to {_LONGEST_NAME} printable characters.")

@@ -20,12 +20,16 @@ import os
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.client import Client, Stream
 from ectopy.datasets import simulate_recording
+
+if TYPE_CHECKING:
+    from bleak import BLEDevice
 
 CONTROL = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"
 DATA = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"
@@ -80,13 +84,20 @@ def missing(before: Frame | None, frame: Frame) -> int:
     return lost if _FRAME_SAMPLES // 2 < lost <= _LONGEST_GAP_S * RATE_HZ else 0
 
 
-async def strap() -> AsyncIterator[bytes]:
-    """Frames of the first Polar H10 that is found."""
-    from bleak import BleakClient, BleakScanner
+async def find() -> BLEDevice:
+    """The first Polar H10 that is near."""
+    from bleak import BleakScanner
 
     device = await BleakScanner.find_device_by_filter(lambda found, _: (found.name or "").startswith("Polar H10"))
     if device is None:
         raise SystemExit("No Polar H10 is near; wet the strap, put it on, and end other apps that use it.")
+    return device
+
+
+async def strap(device: BLEDevice) -> AsyncIterator[bytes]:
+    """Frames of a strap."""
+    from bleak import BleakClient
+
     frames: asyncio.Queue[bytes | None] = asyncio.Queue()
     async with BleakClient(device, disconnected_callback=lambda _: frames.put_nowait(None)) as link:
         await link.start_notify(DATA, lambda _, content: frames.put_nowait(bytes(content)))
@@ -131,11 +142,16 @@ async def main() -> None:
     given = parser.parse_args()
     if not given.key:
         parser.error("give the key that 'ectopy serve' has shown: --key, or ECTOPY_KEY")
+    if given.simulate is None:
+        found = await find()
+        frames, device = strap(found), found.address
+    else:
+        frames, device = simulated(given.simulate, given.pace), "simulated strap"
     with Client(given.url, given.key) as client:
         client.admit(given.patient)
-        with client.stream(given.patient, RATE_HZ, LEADS, unit="uV") as stream:
+        with client.stream(given.patient, RATE_HZ, LEADS, unit="uV", device=device) as stream:
             print(f"Sending to {given.url} as {given.patient}; end with Ctrl+C.")
-            sent = await forward(strap() if given.simulate is None else simulated(given.simulate, given.pace), stream)
+            sent = await forward(frames, stream)
     print(f"{sent / RATE_HZ:.0f} s were sent and are stored.")
 
 

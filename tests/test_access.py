@@ -29,7 +29,12 @@ from ectopy.service.web.door import COOKIE
 from server import PATIENCE_S, Service, running, small, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
-OF_ANYBODY_KNOWN = {("get", "/api/session"), ("delete", "/api/session"), ("get", "/api/about")}
+OF_ANYBODY_KNOWN = {
+    ("get", "/api/session"),
+    ("delete", "/api/session"),
+    ("get", "/api/about"),
+    ("get", "/api/fhir/metadata"),
+}
 
 
 def operations(service: Service) -> dict[tuple[str, str], list[str]]:

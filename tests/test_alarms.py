@@ -20,7 +20,6 @@ from ectopy.monitor.alarms import (
     active,
     expire,
     order,
-    sounding,
     weigh,
 )
 from ectopy.monitor.conditions import CONDITIONS, Priority
@@ -57,6 +56,12 @@ class Bed:
         self.state, entries = outcome
         self.log.extend(entries)
         return [f"{entry.alarm.condition} {entry.change}" for entry in entries]
+
+
+def sounding(state: AlarmState) -> Priority | None:
+    """Highest priority that is to be heard; None = silence."""
+    heard = (alarm.priority for alarm in active(state) if alarm.inactivation is Inactivation.ENABLED)
+    return max(heard, default=None)
 
 
 @pytest.fixture

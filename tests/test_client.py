@@ -141,6 +141,14 @@ def test_stream_goes_on_where_another_one_ended(service: Service, client: Client
     np.testing.assert_array_equal(stored(service, "twice", "mine", len(STILL.signal)), STILL.signal)
 
 
+def test_a_stream_names_its_device(service: Service, client: Client):
+    client.admit("wearer")
+    with client.stream("wearer", RATE_HZ, LEADS, device="strap #7 & more") as stream:
+        stream.send(np.zeros((10, 2)))
+    with service.client() as http:
+        assert http.get("/api/patients/wearer").json()["devices"] == ["strap #7 & more"]
+
+
 def test_many_messages_at_once_are_not_too_many_on_their_way(service: Service, client: Client):
     client.admit("hurry")
     with client.stream("hurry", RATE_HZ, LEADS) as stream:

@@ -108,6 +108,7 @@ def test_simulated_strap_is_stored(service: Service):
     state = service.app.state.ward.state("polar")
     assert state.signal.segment.wanted == 30 * 130 // 73 * 73
     assert state.signal.segment.leads == ("chest",)
+    assert service.app.state.ward.devices.of("polar") == ["simulated strap"]
     stored = service.app.state.ward.store.waveform("polar", state.signal.segment.stream, 0, 3900).signal
     assert 0.3 < np.nanmax(stored) < 5.0
 

@@ -430,6 +430,28 @@ def test_what_another_process_has_stored_concerns_that_patient_alone(
     assert alarms(store, "bob") == []
 
 
+def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_database_is_whole_again(
+    hub: Hub, store: Store, database_url: str, clock: Clock, steady: Recording, caplog: pytest.LogCaptureFixture
+):
+    def renumber(old: int, new: int) -> None:
+        engine = sa.create_engine(database_url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE waveforms SET number = {new} WHERE number = {old}")
+        engine.dispose()
+
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    store.write([Stepped("anna", store.restore("anna").following, (Tick(NOW),), (), NOW)])
+    renumber(2, -2)
+    play(hub, clock, {"anna": steady}, 3, 10, hub.turn)
+    logged = [record.getMessage() for record in caplog.records]
+    assert [text for text in logged if "missing" in text or "'anna' cannot be stored" in text] == [
+        "patient 'anna' cannot be stored"
+    ]
+    renumber(-2, 2)
+    *_, resent = play(hub, clock, {"anna": steady}, 10, 14, hub.turn)
+    assert resent.result(0).wanted == 14 * 250
+
+
 # A restart
 
 

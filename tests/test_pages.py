@@ -351,7 +351,9 @@ def test_nothing_flashes_and_nothing_moves_for_whom_it_disturbs(browser: Browser
 
 
 def test_patient_page(page: Page, service: Service):
+    service.app.state.ward.attach("strap <b>7</b>", "bed 1")
     page.goto("/patient?patient=bed 1")
+    expect(page.locator("#devices")).to_have_text("Sent by strap <b>7</b>")
     expect(page.locator("#score-words")).to_contain_text("abnormal")
     expect(page.locator("#rate")).to_have_text(re.compile(r"\d+|–"))
     expect(page.locator("#baseline")).to_contain_text("Learned from")

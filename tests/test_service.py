@@ -226,6 +226,64 @@ def test_a_stream_answers_every_message_and_says_where_it_stands(client: httpx.C
         assert answer(device) == {"wanted": 5000, "stream": ""}
 
 
+def test_a_device_belongs_to_the_patient_for_whom_it_sent_last(client: httpx.Client):
+    def attached() -> dict[str, str]:
+        return {one["device"]: one["patient"] for one in client.get("/api/devices").json()}
+
+    contents = messages(troubled())
+    for patient in ("worn", "also worn", "gone"):
+        admit(client, patient)
+    client.delete("/api/patients/gone")
+    path = "/api/patients/worn/chunks"
+    sent = {"content": contents[0], "headers": MSGPACK}
+    assert client.post(path, params={"device": "strap & 7"}, **sent).status_code == 200
+    (first,) = [one for one in client.get("/api/devices").json() if one["device"] == "strap & 7"]
+    assert abs(first["since_time"] - time.time()) < PATIENCE_S
+    assert client.post(path, params={"device": "strap & 7"}, **sent).status_code == 200
+    assert first in client.get("/api/devices").json()
+    client.post("/api/patients/gone/chunks", params={"device": "strap & 7"}, **sent)
+    assert first in client.get("/api/devices").json()
+    assert client.get("/api/patients/worn").json()["devices"] == ["strap & 7"]
+    assert client.post("/api/patients/also worn/chunks", params={"device": "strap & 7"}, **sent).status_code == 200
+    assert attached()["strap & 7"] == "also worn"
+    assert client.get("/api/patients/worn").json()["devices"] == []
+    before = attached()
+    for name in ("", 201 * "x", "a\nb"):
+        assert client.post(path, params={"device": name}, **sent).status_code == 422
+    client.post("/api/patients/nobody/chunks", params={"device": "strap 8"}, **sent)
+    client.post("/api/patients/station/chunks", params={"device": "strap 8"}, **sent)
+    assert attached() == before
+
+
+def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: Path):
+    path = tmp_path / "locked.db"
+    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
+        admit(client, "anna")
+        writer = sqlite3.connect(path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        with service.socket("/api/patients/anna/stream?device=strap%207") as device:
+            answer(device)
+            device.send(messages(troubled())[0])
+            until(lambda: client.get("/api/patients/anna").json()["wanted"])
+            (known,) = client.get("/api/devices").json()
+            assert (known["device"], known["patient"]) == ("strap 7", "anna")
+            writer.close()
+            answer(device)
+        with pytest.raises(InvalidStatus, match="422"):
+            service.socket("/api/patients/anna/stream?device=%0A")
+        store = service.app.state.ward.store
+        until(store.devices)
+        assert [(one.device, one.patient, one.since) for one in store.devices()] == [
+            ("strap 7", "anna", known["since_time"])
+        ]
+        client.post("/api/patients", json={"patient": "bob"})
+        service.socket("/api/patients/bob/stream?device=strap%207").close()
+        told = {one["what"] for one in client.get("/api/audit").json()}
+        assert "listed devices" in told
+    with running(tmp_path, store=f"sqlite:///{path}") as service:
+        assert service.app.state.ward.devices.of("bob") == ["strap 7"]
+
+
 def test_a_device_that_floods_is_told_and_closed(client: httpx.Client, service: Service):
     admit(client, "flood")
     contents = [json.dumps(small(25 * number, sequence=number)) for number in range(20 * MOST_UNANSWERED)]

@@ -30,11 +30,11 @@ from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.findings import Reading
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Tick
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.log import GENESIS, seal, verify
 from ectopy.service.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.storage import AuditEntry, Device, Forgotten, Patient, Stepped, Store, StoredBeat, writing
-from ectopy.service.storage.tables import deliveries, metadata
+from ectopy.service.storage.tables import deliveries, metadata, streams
 
 NOW = 1.7e9
 HZ = 250.0
@@ -670,18 +670,94 @@ def test_beyond_a_size_the_oldest_of_all_patients_go(store: Store):
     assert encoded(store.restore("anna").inputs) == encoded([chunk(0, 250)])
 
 
-def test_the_log_and_the_audit_are_never_forgotten(store: Store):
-    store.write([stepped(1, chunk(0), events=[changed(1, 1, alarm()), Noticed(2, 1.0, "gap", "")], snapshot=b"")])
-    store.record(AuditEntry(NOW, "nurse", "saw"))
-    assert store.forget(2 * NOW, 0).chunks == 1
-    assert (len(store.alarm_log("anna")), len(store.events()), len(store.audit())) == (1, 2, 1)
-
-
-def test_of_what_was_told_only_the_orders_are_kept(store: Store):
+def test_alarms_orders_and_the_audit_are_never_forgotten(store: Store):
     order = Action(Order.RELEARN, NOW, "nurse")
-    store.write([stepped(1, Refusal(NOW, "no ECG"), order, chunk(0), Refusal(NOW + 1, "no ECG"), snapshot=b"")])
-    assert store.forget(older_than=2 * NOW).chunks == 1
-    assert encoded(list(store.inputs("anna"))) == encoded([order, Refusal(NOW + 1, "no ECG")])
+    log: list[AlarmChanged] = []
+    for number, one in ((1, alarm()), (3, alarm(phase=Phase.END, state=State.INACTIVE)), (5, alarm(2))):
+        previous = log[-1].transition.digest if log else GENESIS
+        log.append(AlarmChanged(number, 5.7, seal(len(log) + 1, 5.7, "changed", one, "", "", previous)))
+    others = [Noticed(2, 6.0, "gap", ""), QualityChanged(4, 7.0, "I", "good", 1.0), Refused(6, 8.0, "no ECG")]
+    events = sorted([*log, *others], key=lambda event: event.number)
+    store.write([stepped(1, order, chunk(0), events=events, snapshot=b"")])
+    store.write([stepped(3, Tick(NOW + 1), events=[Noticed(7, 9.0, "gap", "")])])
+    store.record(AuditEntry(NOW, "nurse", "saw"))
+    alarms = store.alarms()
+    assert store.forget(2 * NOW, 0).chunks == 1
+    assert encoded([stored.event for stored in store.events()]) == encoded([*log, Noticed(7, 9.0, "gap", "")])
+    assert store.alarm_log("anna") == [event.transition for event in log]
+    assert verify(store.alarm_log("anna")) is None
+    assert store.alarms() == alarms
+    assert [stored.event.number for stored in store.alarm_events("anna", 1)] == [1, 3]
+    assert encoded(list(store.inputs("anna"))) == encoded([order, Tick(NOW + 1)])
+    assert len(store.audit()) == 1
+
+
+def test_of_a_patient_without_samples_the_past_goes_too(store: Store):
+    nonsense = [
+        chunk(0, received=NOW, unit="furlong"),
+        Tick(NOW + 1),
+        Report(NOW + 2, Reading("storage failed", False)),
+        *(Refusal(NOW + second, "no ECG") for second in range(3, 1200)),
+    ]
+    steps = [
+        stepped(number, given, events=[Refused(number, float(number - 1), "no ECG")])
+        for number, given in enumerate(nonsense, 1)
+    ]
+    store.write([*steps[:1100], replace(steps[1100], snapshot=b"state"), *steps[1101:]])
+    kept = store.restore("anna")
+    for older_than, first in ((NOW + 600, 601), (2 * NOW, 1102)):
+        store.forget(older_than)
+        assert encoded(list(store.inputs("anna"))) == encoded(nonsense[first - 1 :])
+        assert [stored.event.number for stored in store.events(limit=2000)] == list(range(first, 1201))
+        after = store.restore("anna")
+        assert (after.snapshot, after.following) == (kept.snapshot, kept.following) == (b"state", 1201)
+        assert encoded(after.inputs) == encoded(kept.inputs)
+
+
+def test_a_damaged_input_goes_with_those_around_it(store: Store, database_url: str):
+    store.write([stepped(1, *(Refusal(NOW + second, "no ECG") for second in range(3)), snapshot=b"")])
+    with database(database_url) as connection:
+        connection.exec_driver_sql("UPDATE journal SET body = substr(body, 1, 5) WHERE number = 2")
+    store.forget(NOW + 1)
+    with pytest.raises(DataError, match="no Refusal"):
+        list(store.inputs("anna"))
+    store.forget(2 * NOW)
+    assert list(store.inputs("anna")) == []
+
+
+def test_who_reads_on_by_number_misses_nothing_after_the_past_has_gone(database_url: str):
+    for numbers in ((1, 2, 3), (4,), (5, 6)):
+        # Each time by another process, which remembers nothing.
+        with Store.open(database_url) as store:
+            store.enrol("anna", NOW)
+            seen = store.newest_event()
+            events = [Noticed(number, float(number), "gap", "") for number in numbers]
+            store.write([stepped(numbers[0], *map(Tick, map(float, numbers)), events=events, snapshot=b"")])
+            assert [stored.event.number for stored in store.events(after=seen)] == list(numbers)
+            store.forget(2 * NOW)
+            assert [stored.event.number for stored in store.events()] == [numbers[-1]]
+
+
+def test_streams_go_with_their_last_chunk_and_the_writer_uses_none_that_is_gone(store: Store, database_url: str):
+    def kept() -> list[str]:
+        with database(database_url) as connection:
+            return list(connection.execute(sa.select(streams.c.stream).order_by(streams.c.id)).scalars())
+
+    store.enrol("bob", NOW)
+    names = ["first", "second", "first", "third", "second"]
+    store.write([stepped(number, chunk(0, stream=name, received=NOW + number)) for number, name in enumerate(names, 1)])
+    store.write([stepped(6, Tick(NOW + 6), snapshot=b"")])
+    store.forget(NOW + 5)
+    assert kept() == ["second", "third"]
+    with Store.open(database_url) as other:
+        other.forget(2 * NOW)
+    assert kept() == ["second"]
+    store.write([stepped(1, chunk(0, stream="of bob"), patient="bob", snapshot=b"")])
+    store.write([stepped(7, chunk(10, stream="second")), stepped(8, chunk(0, stream="first"), snapshot=b"")])
+    for patient, name, start in (("bob", "of bob", 0), ("anna", "second", 10), ("anna", "first", 0)):
+        assert np.array_equal(store.waveform(patient, name, start, start + 10).signal, chunk(start).signal)
+    store.forget(2 * NOW)
+    assert kept() == ["of bob", "first"]
 
 
 def test_messages_that_have_ended_are_forgotten(store: Store, database_url: str):

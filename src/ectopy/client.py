@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import httpx
 import numpy as np
@@ -110,7 +110,13 @@ class Client:
         return self._told("POST", f"{_of(patient)}/chunks", content=content, headers=headers)
 
     def stream(
-        self, patient: str, sampling_rate_hz: float, leads: Sequence[str], stream: str | None = None, unit: str = "mV"
+        self,
+        patient: str,
+        sampling_rate_hz: float,
+        leads: Sequence[str],
+        stream: str | None = None,
+        unit: str = "mV",
+        device: str | None = None,
     ) -> Stream:
         """Begin to send samples as they come.
 
@@ -123,10 +129,13 @@ class Client:
         stream : str, optional
             Names the stream, to go on with one that this or another process began; a new one where none is given.
         unit : {"mV", "uV", "V"}
+        device : str, optional
+            What the device calls itself, 1 to 200 printable characters; the service attaches it to the patient.
         """
         parts = urlsplit(self._url)
         scheme = {"http": "ws", "https": "wss"}[parts.scheme]
-        url = urlunsplit((scheme, parts.netloc, f"{parts.path}{_of(patient)}/stream", "", ""))
+        query = "" if device is None else urlencode({"device": device})
+        url = urlunsplit((scheme, parts.netloc, f"{parts.path}{_of(patient)}/stream", query, ""))
         template = Chunk(0, np.empty((0, len(leads)), np.float32), sampling_rate_hz, tuple(leads), 0.0, unit=unit)
         name = secrets.token_hex(6) if stream is None else stream
         return Stream(url, self._headers, template, name)

@@ -265,12 +265,6 @@ def active(state: AlarmState) -> tuple[Alarm, ...]:
     )
 
 
-def sounding(state: AlarmState) -> Priority | None:
-    """Highest priority that is to be heard now; None = silence."""
-    heard = _heard(state)
-    return heard[0].priority if heard else None
-
-
 # A condition comes after those that cover it.
 _RANK = {
     condition.code: rank

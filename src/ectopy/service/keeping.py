@@ -79,7 +79,9 @@ class Rest:
     deliveries : list of Delivery
     orders : list of int
     following : int or None
-        Number of the next input by the store; None = it has not been asked yet.
+        Number of the next input by the store; None = it has not told yet.
+    damaged : bool
+        Whether it cannot tell, for an input is missing in it.
     """
 
     error: EctopyError
@@ -87,6 +89,7 @@ class Rest:
     deliveries: list[Delivery] = field(default_factory=list)
     orders: list[int] = field(default_factory=list)
     following: int | None = None
+    damaged: bool = False
 
     def add(self, step: Stepped) -> None:
         """Keep what must be kept of a step."""
@@ -214,7 +217,9 @@ class Keeper:
         try:
             rest.following = self._store.restore(patient).following
         except DataError:
-            _log.exception("patient '%s' cannot be stored", patient)
+            if not rest.damaged:
+                _log.exception("patient '%s' cannot be stored", patient)
+            rest.damaged = True
 
     def ended(self, error: StorageError | None) -> None:
         """How storing has ended."""

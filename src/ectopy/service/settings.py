@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s.
     keep_days : float or None
-        How long samples and beats are kept; None = for ever.
+        How long everything but alarms, orders and the audit is kept; None = for ever.
     keep_gb : float or None
         How many gigabytes of samples are kept at most.
     requests_per_minute : int

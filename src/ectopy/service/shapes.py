@@ -22,7 +22,7 @@ from ectopy.monitor.events import Evidence
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
-from ectopy.service.storage import StoredAudit, StoredEvent, TrendStep, Waveform
+from ectopy.service.storage import Device, StoredAudit, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
@@ -145,6 +145,7 @@ class DetailShape(SummaryShape):
     rate_hz: float | None
     stream: str
     wanted: int | None
+    devices: list[str]
 
 
 @with_config(
@@ -267,6 +268,15 @@ class EventShape(TypedDict):
     time: float
 
 
+@with_config(like(device="strap-7", patient="bed 3", since_time=1767225600.0))
+class DeviceShape(TypedDict):
+    """A device, and to whom it is attached since when."""
+
+    device: str
+    patient: str | None
+    since_time: float
+
+
 @with_config(like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0))
 class KeyShape(TypedDict):
     """A key, without its secret."""
@@ -355,8 +365,8 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
     )
 
 
-def detail(brief: SummaryShape, state: MonitorState) -> DetailShape:
-    """How a patient is, and how they are watched."""
+def detail(brief: SummaryShape, state: MonitorState, devices: list[str]) -> DetailShape:
+    """How a patient is, how they are watched, and by which devices."""
     segment = None if state.signal is None else state.signal.segment
     limits = asdict(state.limits)
     return DetailShape(
@@ -369,7 +379,13 @@ def detail(brief: SummaryShape, state: MonitorState) -> DetailShape:
         rate_hz=None if segment is None else segment.rate_hz,
         stream="" if segment is None else segment.stream,
         wanted=None if segment is None else segment.wanted,
+        devices=devices,
     )
+
+
+def device(one: Device) -> DeviceShape:
+    """A device."""
+    return DeviceShape(device=one.device, patient=one.patient, since_time=one.since)
 
 
 def _baseline(state: MonitorState) -> BaselineShape:

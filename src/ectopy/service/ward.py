@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from ectopy.errors import DataError, EctopyError, SettingError
+from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState
 from ectopy.service import shapes
+from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
 from ectopy.service.frames import signal_frame, text_frame
 from ectopy.service.hub import STATION, Hub
@@ -28,6 +30,7 @@ from ectopy.service.storage import Stepped, Store, StoredAlarm
 from ectopy.service.traces import Trace
 
 _SUMMARIES_S = 1.0
+_DEVICES_S = 1.0
 ANSWER_S = 30.0
 """How long an answer of the store is waited for."""
 
@@ -63,6 +66,7 @@ class Ward:
     bundle : str
     clock : callable
     feed : Feed
+    devices : Devices
 
     Raises
     ------
@@ -80,6 +84,7 @@ class Ward:
     ) -> None:
         self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
         self.feed = Feed()
+        self.devices = Devices(store, clock)
         self._hub = Hub(
             store, monitor, targets, bundle, clock, shown=self._shown, watched=self._watched, stored=self._stored
         )
@@ -87,22 +92,24 @@ class Ward:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._teller: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._told: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Begin to watch."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
-        self._teller = asyncio.create_task(self._tell_summaries())
+        self._tasks = [asyncio.create_task(work) for work in (self._tell_summaries(), self._save_devices())]
 
     async def end(self) -> None:
         """Store what has come, and stop watching."""
         self.feed.close()
-        if self._teller is not None:
-            self._teller.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._stop.set()
         await asyncio.to_thread(self._thread.join)
+        with suppress(StorageError):
+            await asyncio.to_thread(self.devices.save)
 
     @property
     def watching(self) -> bool:
@@ -170,6 +177,17 @@ class Ward:
             state = self._hub.state(patient)
             found += [StoredAlarm(patient, state.epoch or 0.0, one) for one in active_alarms(state)]
         return found
+
+    def attach(self, device: str, patient: str) -> None:
+        """Attach a device to the patient for whom it sends; nothing changes where that one is not watched.
+
+        Raises
+        ------
+        SettingError
+            If `device` is not 1 to 200 printable characters.
+        """
+        if self.knows(patient) and not self.state(patient).discharged:
+            self.devices.attach(device, patient)
 
     # Inputs
 
@@ -255,6 +273,13 @@ class Ward:
     def _publish_beats(self, beats: Sequence[tuple[Stepped, BeatJudged]]) -> None:
         for step, beat in beats:
             self.feed.publish(step.patient, partial(_beat_frame, step, beat))
+
+    async def _save_devices(self) -> None:
+        while True:
+            await asyncio.sleep(_DEVICES_S)
+            # The hub tells of a store that is away.
+            with suppress(StorageError):
+                await asyncio.to_thread(self.devices.save)
 
     async def _tell_summaries(self) -> None:
         while True:

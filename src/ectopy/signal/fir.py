@@ -145,24 +145,6 @@ def _advanced(fir: Fir, state: FirState, samples: NDArray[Any]) -> tuple[FirStat
     return rest, slice(state.done + delay, known + delay)
 
 
-def fir_apply(fir: Fir, signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Filter a whole signal, which counts as 0 before its start and keeps its last value after its end.
-
-    Parameters
-    ----------
-    fir : Fir
-    signal : ndarray of float64, shape (leads, n)
-
-    Returns
-    -------
-    ndarray of float64, shape (leads, ceil(n * up / down))
-        What `fir_step` and `fir_end` give, but for rounding.
-    """
-    state, output = fir_step(fir, FirState.fresh(len(signal)), signal)
-    rest = fir_end(fir, state, signal[:, -1:])
-    return np.concatenate([output, rest], axis=1)
-
-
 def fir_end(fir: Fir, state: FirState, last: NDArray[np.float64]) -> NDArray[np.float64]:
     """The output samples that are left when the input ends, its last value held."""
     wanted = -(-state.recent.shape[1] * fir.up // fir.down) - state.done

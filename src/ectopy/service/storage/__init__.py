@@ -16,7 +16,7 @@ from ectopy.service.storage.records import (
     TrendStep,
     Waveform,
 )
-from ectopy.service.storage.store import Store
+from ectopy.service.storage.store import Store, check_name
 
 __all__ = [
     "Arrival",
@@ -34,4 +34,5 @@ __all__ = [
     "StoredEvent",
     "TrendStep",
     "Waveform",
+    "check_name",
 ]

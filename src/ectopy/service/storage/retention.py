@@ -1,8 +1,12 @@
-"""Deletes the oldest waveforms, beats and ended messages, a little at a time so that nobody waits for it."""
+"""Deletes what is too old, a little at a time so that nobody waits for it.
+
+Alarms, their log, orders of operators and the audit stay.
+"""
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
@@ -10,13 +14,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ectopy.errors import DataError
+from ectopy.monitor import codec
+from ectopy.monitor.inputs import Chunk, Input
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database
 from ectopy.service.storage.records import Forgotten
 from ectopy.service.storage.writing import add_bytes, stored_bytes
 
 _AT_A_TIME = 500
-_ORDER = "action"
+_ORDER, _ALARM = "action", "alarm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,11 @@ def _forget_old(database: Database, past: _Past, older_than: float) -> list[Forg
         with database.writing() as connection:
             chunks = list(takewhile(lambda row: row.received < older_than, _oldest_chunks(connection, past)))
             size = _delete_chunks(connection, past, chunks)
-            done.append(Forgotten(len(chunks), _delete_beats(connection, past, older_than), size))
-        more = _AT_A_TIME in (done[-1].chunks, done[-1].beats)
+            others = _delete_others(connection, past, older_than)
+            beats = _delete_said(connection, past, older_than, tables.beats)
+            events = _delete_said(connection, past, older_than, tables.events, *_dispensable_events())
+        done.append(Forgotten(len(chunks), beats, size))
+        more = _AT_A_TIME in (len(chunks), others, beats, events)
     return done
 
 
@@ -89,7 +99,7 @@ def _oldest_chunks(
 ) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     chunk = tables.waveforms.c
     return connection.execute(
-        sa.select(chunk.number, chunk.received, sa.func.length(chunk.signal).label("bytes"))
+        sa.select(chunk.number, chunk.received, chunk.stream_id, sa.func.length(chunk.signal).label("bytes"))
         .where(chunk.patient_id == past.patient_id, chunk.number <= past.number)
         .order_by(chunk.number)
         .limit(most)
@@ -100,28 +110,82 @@ def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[sa.R
     """Delete the first chunks of a patient; how many bytes of samples that were."""
     if not chunks:
         return 0
-    # Orders of operators stay: without them, what is left would be replayed with other limits.
-    chunk, entry = tables.waveforms.c, tables.journal.c
+    chunk = tables.waveforms.c
     number = chunks[-1].number
     connection.execute(sa.delete(tables.waveforms).where(chunk.patient_id == past.patient_id, chunk.number <= number))
-    told = sa.and_(entry.patient_id == past.patient_id, entry.number <= number, entry.kind != _ORDER)
-    connection.execute(sa.delete(tables.journal).where(told))
+    _delete_entries(connection, past, number)
+    _delete_streams(connection, past, chunks[-1].stream_id)
     size: int = sum(row.bytes for row in chunks)
     add_bytes(connection, -size)
     return size
 
 
-def _delete_beats(connection: sa.Connection, past: _Past, before: float) -> int:
-    beat = tables.beats.c
+def _delete_streams(connection: sa.Connection, past: _Past, last: int) -> None:
+    """Delete streams of which no chunk is left, but the `last` one that had some.
+
+    So the stream that a patient has sent last always stays: the writer and the monitor go on with it.
+    """
+    stream = tables.streams.c
+    empty = (
+        sa.select(stream.id)
+        .where(stream.patient_id == past.patient_id, stream.id != last)
+        .where(~sa.exists().where(tables.waveforms.c.stream_id == stream.id))
+        .limit(_AT_A_TIME)
+    )
+    connection.execute(sa.delete(tables.streams).where(stream.id.in_(empty)))
+
+
+def _delete_others(connection: sa.Connection, past: _Past, before: float) -> int:
+    """Delete the oldest inputs that are no samples."""
+    entry = tables.journal.c
+    oldest = connection.execute(
+        sa.select(entry.number, entry.kind, entry.body)
+        .where(entry.patient_id == past.patient_id, entry.number <= past.number, entry.kind != _ORDER)
+        .order_by(entry.number)
+        .limit(_AT_A_TIME)
+    )
+    numbers = [row.number for row in oldest if _came(row.kind, row.body) < before]
+    return _delete_entries(connection, past, numbers[-1]) if numbers else 0
+
+
+def _delete_entries(connection: sa.Connection, past: _Past, number: int) -> int:
+    """Delete inputs that are no samples, up to this one."""
+    # Orders of operators stay: without them, what is left would be replayed with other limits.
+    entry = tables.journal.c
+    told = sa.and_(entry.patient_id == past.patient_id, entry.number <= number, entry.kind != _ORDER)
+    return connection.execute(sa.delete(tables.journal).where(told)).rowcount
+
+
+def _came(kind: str, body: bytes) -> float:
+    """When an input came; NaN where it is damaged, so that it goes with the next one."""
+    try:
+        given: Input = codec.decode(codec.INPUTS[kind], body)
+    except DataError:
+        return math.nan
+    return given.received if isinstance(given, Chunk) else given.now
+
+
+def _delete_said(
+    connection: sa.Connection, past: _Past, before: float, table: sa.Table, *which: sa.ColumnElement[bool]
+) -> int:
+    """Delete the oldest rows of `beats` or `events`."""
+    said = table.c
     oldest = (
-        sa.select(beat.number)
-        .where(beat.patient_id == past.patient_id, beat.time < before, beat.number <= past.event)
-        .order_by(beat.time)
+        sa.select(said.number)
+        .where(said.patient_id == past.patient_id, said.time < before, said.number <= past.event, *which)
+        .order_by(said.time)
         .limit(_AT_A_TIME)
     )
     return connection.execute(
-        sa.delete(tables.beats).where(beat.patient_id == past.patient_id, beat.number.in_(oldest))
+        sa.delete(table).where(said.patient_id == past.patient_id, said.number.in_(oldest))
     ).rowcount
+
+
+def _dispensable_events() -> tuple[sa.ColumnElement[bool], ...]:
+    # SQLite would give the id of the newest one away again, and who reads on after it would miss an event.
+    event = tables.events.c
+    newest = sa.select(sa.func.max(event.id)).scalar_subquery()
+    return event.kind != _ALARM, event.id < newest
 
 
 def _forget_messages(database: Database, ended_before: float) -> None:

@@ -101,7 +101,7 @@ class Store:
         SettingError
             If `patient` is not 1 to 200 printable characters.
         """
-        _check_name(patient)
+        check_name(patient)
         with self._database.writing() as connection:
             statement = upsert(connection, tables.patients).values(patient=patient, name=name, enrolled=now)
             connection.execute(
@@ -125,7 +125,7 @@ class Store:
         SettingError
             If `device` is not 1 to 200 printable characters.
         """
-        _check_name(device)
+        check_name(device)
         with self._database.writing() as connection:
             wearer = None if patient is None else reading.patient_id(connection, patient)
             statement = upsert(connection, tables.devices).values(device=device, patient_id=wearer, since=now)
@@ -382,21 +382,28 @@ class Store:
     # What is no longer needed
 
     def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Forgotten:
-        """Delete the oldest waveform chunks and beats, and messages that have ended.
+        """Delete the oldest samples and other inputs, beats and other events, and messages that have ended.
 
         Nothing since a patient's newest snapshot goes. The space is used again by what is stored later. Alarms, their
-        log, other events, orders of operators and the audit stay.
+        log, orders of operators and the audit stay; so does the newest event of all, after which readers go on.
 
         Parameters
         ----------
         older_than : float or None
             Seconds since 1970.
         larger_than_bytes : int or None
-            Of all stored samples together.
+            Of all stored samples together; whatever of a patient is older than the samples that go goes with them.
         """
         return retention.forget(self._database, older_than, larger_than_bytes)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Check what a patient or a device is called by.
+
+    Raises
+    ------
+    SettingError
+        If it is not 1 to 200 printable characters.
+    """
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
         raise SettingError(f"{name[:_LONGEST_NAME]!r} is no name; give 1 to {_LONGEST_NAME} printable characters.")

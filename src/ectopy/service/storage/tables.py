@@ -140,6 +140,7 @@ events = sa.Table(
     sa.Column("time", sa.Double, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="msgpack"),
     sa.UniqueConstraint("patient_id", "number"),
+    sa.Index(None, "patient_id", "time"),
 )
 
 # Who did what to which alarm; the entries themselves, chained by their digests, are the events of these numbers.

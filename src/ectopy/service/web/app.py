@@ -29,6 +29,7 @@ from ectopy.service.web import (
     about,
     alarms,
     audit,
+    devices,
     errors,
     events,
     fhir,
@@ -48,7 +49,23 @@ from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
 
-_ROUTERS = (health, about, session, keys, audit, patients, signals, alarms, ingest, live, events, fhir, named, replays)
+_ROUTERS = (
+    health,
+    about,
+    session,
+    keys,
+    audit,
+    patients,
+    devices,
+    signals,
+    alarms,
+    ingest,
+    live,
+    events,
+    fhir,
+    named,
+    replays,
+)
 _FORGET_EVERY_S = 600.0
 _DAY_S = 86_400.0
 

@@ -14,7 +14,7 @@ from ectopy.service.exchange import fhir, hl7
 from ectopy.service.history import stretch
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
-from ectopy.service.web.door import Viewing
+from ectopy.service.web.door import Known, Viewing
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
 
 router = APIRouter(tags=["exchange"])
@@ -42,7 +42,7 @@ Dates = Annotated[
 
 
 @router.get("/api/fhir/metadata", **_FHIR)
-def capabilities(request: Request, ward: TheWard, caller: Viewing) -> Response:
+def capabilities(request: Request, ward: TheWard, caller: Known) -> Response:
     """What can be asked for."""
     return _answer(fhir.capabilities(str(request.url_for("capabilities")).removesuffix("/metadata"), ward.clock()))
 

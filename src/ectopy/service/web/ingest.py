@@ -20,7 +20,7 @@ from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.metrics import Metrics
-from ectopy.service.web.parts import PatientPath, TheAudit, TheMetrics, TheVisitors, TheWard
+from ectopy.service.web.parts import DeviceQuery, PatientPath, TheAudit, TheMetrics, TheVisitors, TheWard
 from ectopy.wire import Form, Sent, read
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
@@ -95,7 +95,13 @@ _BODY = {
 
 @router.post("/chunks", openapi_extra=_BODY)
 async def send_chunks(
-    request: Request, ward: TheWard, caller: Sending, audit: TheAudit, metrics: TheMetrics, patient: PatientPath
+    request: Request,
+    ward: TheWard,
+    caller: Sending,
+    audit: TheAudit,
+    metrics: TheMetrics,
+    patient: PatientPath,
+    device: DeviceQuery = None,
 ) -> Taken:
     """Send samples: one chunk, or a list of them; the answer comes when they are stored.
 
@@ -107,6 +113,8 @@ async def send_chunks(
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
     found = await _read(await request.body(), form, ward.clock())
     ward.state(patient)
+    if device is not None:
+        ward.attach(device, patient)
     await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
     refused = await _send(ward, patient, found)
     metrics.chunks.labels("refused").inc(len(refused))
@@ -125,18 +133,21 @@ async def stream(
     metrics: TheMetrics,
     visitors: TheVisitors,
     patient: PatientPath,
+    device: DeviceQuery = None,
 ) -> None:
     """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored."""
     ward.state(patient)
+    if device is not None:
+        ward.attach(device, patient)
     await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
     await socket.accept()
-    device = _Device(socket, ward, metrics, patient, lambda: visitors.welcome(caller))
+    line = _Line(socket, ward, metrics, patient, lambda: visitors.welcome(caller))
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
-        await device.serve()
+        await line.serve()
 
 
-class _Device:
-    """A device that streams: messages in, answers out, at most so many on their way."""
+class _Line:
+    """To a device that streams: messages in, answers out, at most so many on their way."""
 
     def __init__(
         self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, welcome: Callable[[], bool]

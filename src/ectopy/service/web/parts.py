@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, Path
+from fastapi import Depends, Path, Query
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
@@ -61,6 +61,15 @@ TheMetrics = Annotated[Metrics, Depends(_metrics)]
 TheLibrary = Annotated[Library, Depends(_library)]
 TheReplays = Annotated[Replays, Depends(_replays)]
 PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="What the patient is called by.")]
+DeviceQuery = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        description="What the device calls itself; it is attached to the patient.",
+        examples=["strap-7"],
+    ),
+]
 
 
 def json_response(content: Any, status: int = 200) -> Response:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ectopy.errors import SettingError
 from ectopy.monitor import Action, Limits, Order
 from ectopy.service import shapes
+from ectopy.service.ward import Ward
 from ectopy.service.web.door import Administering, Sending, Viewing
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard
 
@@ -70,9 +71,9 @@ def admit(ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewP
 @router.get("/{patient}")
 def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
     """How a patient is, and how they are watched."""
-    brief = ward.summary(patient)
+    detail = _detail(ward, patient)
     audit.saw(caller.name, "viewed patient", patient)
-    return shapes.detail(brief, ward.state(patient))
+    return detail
 
 
 @router.delete("/{patient}")
@@ -100,7 +101,7 @@ async def set_limits(
     action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
     await ward.order(patient, action)
     await audit.did_async(caller.name, "set limits", patient, given.comment)
-    return shapes.detail(ward.summary(patient), ward.state(patient))
+    return _detail(ward, patient)
 
 
 @router.post("/{patient}/relearn")
@@ -110,4 +111,8 @@ async def relearn(
     """Learn the patient's normal anew from now on; the present one serves until then."""
     await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
     await audit.did_async(caller.name, "ordered relearning", patient, given.comment)
-    return shapes.detail(ward.summary(patient), ward.state(patient))
+    return _detail(ward, patient)
+
+
+def _detail(ward: Ward, patient: str) -> shapes.DetailShape:
+    return shapes.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient))

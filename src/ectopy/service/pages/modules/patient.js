@@ -193,6 +193,7 @@ async function loadDetail() {
   showSummary(detail);
   fillLimits(find("#limits"), detail);
   showBaseline(detail.baseline);
+  say(find("#devices"), detail.devices.length ? `Sent by ${detail.devices.join(", ")}` : "");
 }
 
 function showBaseline(baseline) {

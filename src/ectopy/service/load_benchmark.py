@@ -66,6 +66,8 @@ class Load:
         Memory of the server when it is warm, after a minute or a quarter of the time, and at the end.
     rss_mb_growth_per_hour : float
         Slope of a straight line through all of it in between.
+    rss_mb_by_tenth : list of float
+        Medians of the tenths of that time.
     cpu_share : float
         Processor time of the server, of what all cores have.
     """
@@ -83,6 +85,7 @@ class Load:
     rss_mb_start: float
     rss_mb_end: float
     rss_mb_growth_per_hour: float
+    rss_mb_by_tenth: list[float]
     cpu_share: float
 
 
@@ -211,7 +214,7 @@ class _Watch:
         self._thread.join()
         self._elapsed_s, self._used_s = time.monotonic() - self._began, self._cpu() - self._cpu_s
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Any]:
         """Memory and processor time."""
         warm_s = min(_WARM_S, self._seconds / 4)
         at_s, rss_mb = np.array([seen for seen in self._seen if seen[0] >= warm_s]).T
@@ -220,6 +223,7 @@ class _Watch:
             "rss_mb_start": float(rss_mb[0]),
             "rss_mb_end": float(rss_mb[-1]),
             "rss_mb_growth_per_hour": float(np.polyfit(at_s, rss_mb, 1)[0] * 3600),
+            "rss_mb_by_tenth": [float(np.median(part)) for part in np.array_split(rss_mb, min(10, len(rss_mb)))],
             "cpu_share": self._used_s / (self._elapsed_s * cores),
         }
 

@@ -18,6 +18,8 @@ from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
 router = APIRouter(tags=["live"])
 
 _MOST_PATIENTS = 1000
+_FRAME_S = 0.04
+"""So often a screen draws; what comes meanwhile is sent together."""
 
 
 @router.websocket("/api/live")
@@ -69,3 +71,4 @@ async def _send(socket: WebSocket, viewer: Viewer, welcome: Callable[[], bool]) 
                 await socket.send_bytes(signals)
             if texts:
                 await socket.send_text(texts)
+            await asyncio.sleep(_FRAME_S)

@@ -255,6 +255,18 @@ def test_a_device_belongs_to_the_patient_for_whom_it_sent_last(client: httpx.Cli
     assert attached() == before
 
 
+def test_a_sender_cannot_make_up_devices_for_ever(
+    client: httpx.Client, service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    admit(client, "wearing much")
+    path, contents = "/api/patients/wearing much/chunks", messages(troubled())
+    monkeypatch.setattr("ectopy.service.devices.MOST_DEVICES", len(service.app.state.ward.devices.all()) + 1)
+    sent = {"content": contents[0], "headers": MSGPACK}
+    answers = [client.post(path, params={"device": name}, **sent) for name in ("new 1", "new 2", "new 1")]
+    assert [one.status_code for one in answers] == [200, 422, 200]
+    assert "devices already" in answers[1].json()["detail"]
+
+
 def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: Path):
     path = tmp_path / "locked.db"
     with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:

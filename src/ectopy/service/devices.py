@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from ectopy.errors import SettingError
 from ectopy.service.storage import Device, Store, check_name
+
+MOST_DEVICES = 10_000
 
 
 class Devices:
@@ -35,11 +38,13 @@ class Devices:
         Raises
         ------
         SettingError
-            If `device` is not 1 to 200 printable characters.
+            If `device` is not 1 to 200 printable characters, or one too many.
         """
         check_name(device)
         with self._lock:
             known = self._attached.get(device)
+            if known is None and len(self._attached) >= MOST_DEVICES:
+                raise SettingError(f"there are {MOST_DEVICES} devices already; let a device keep its name.")
             if known is None or known.patient != patient:
                 self._attached[device] = self._unsaved[device] = Device(device, patient, self._clock())
 

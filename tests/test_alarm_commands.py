@@ -89,7 +89,7 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
     assert [(e.who, e.why) for e in (last,)] == [("Ada", "seen")]
 
 
-@pytest.mark.parametrize(("words", "says"), [(("show", "bed-7", 99), "no alarm 99"), (("show", "nobody", 1), "enrol")])
+@pytest.mark.parametrize(("words", "says"), [(("show", "bed-7", 99), "no alarm 99"), (("show", "nobody", 1), "admit")])
 def test_what_is_not_there_is_said_in_one_sentence(stored: Path, ectopy, words: tuple, says: str):
     done = ectopy("alarms", *words, "--store", stored)
     assert done.status == 2

@@ -6,6 +6,7 @@ is being learned, beats are compared with those of other people.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,10 +18,11 @@ from ectopy.detector import Verdict
 from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
+from ectopy.monitor.beat_height import BeatHeights, height_step
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
 from ectopy.signal.filters import Filter, Filtered
 from ectopy.signal.frontend import FrontendState, Piece, Sensed
-from ectopy.signal.heartbeats import PeaksState, known_to, peaks_step
+from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, known_to, peaks_step
 from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
 
 _SECONDS_KEPT = 8
@@ -102,6 +104,22 @@ class LastBeat:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadMemory:
+    """What is known of one lead of a patient when its signal begins anew.
+
+    Attributes
+    ----------
+    amplitude : LeadAmplitude or None
+        Of its QRS complexes; None = not known.
+    heights_mv : ndarray of float64, shape (15,)
+        As in `BeatHeights`.
+    """
+
+    amplitude: LeadAmplitude | None
+    heights_mv: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class DetectionState:
     """What detection remembers of a stream; times are seconds from its start.
 
@@ -114,6 +132,7 @@ class DetectionState:
     baseline : Baseline
     lessons : Lessons or None
         None while the patient's normal is not being learned.
+    heights : BeatHeights
     """
 
     frontend: FrontendState
@@ -123,20 +142,44 @@ class DetectionState:
     last: LastBeat
     baseline: Baseline
     lessons: Lessons | None
+    heights: BeatHeights
 
     @classmethod
-    def fresh(cls, rate_hz: float, leads: int, normal: PatientNormal | None = None) -> DetectionState:
-        """Before the first sample of a stream; with the patient's normal where it is known already."""
+    def fresh(
+        cls, rate_hz: float, leads: int, normal: PatientNormal | None = None, memory: Sequence[LeadMemory | None] = ()
+    ) -> DetectionState:
+        """Before the first sample of a stream.
+
+        Parameters
+        ----------
+        rate_hz : float
+        leads : int
+        normal : PatientNormal or None
+            The patient's normal where it is known already.
+        memory : sequence of LeadMemory or None
+            What is known of each lead from an earlier stream; empty = nothing.
+        """
+        heights = BeatHeights.fresh(leads)
+        for lead, known in enumerate(memory):
+            if known is not None:
+                heights.recent_mv[lead] = known.heights_mv
+        amplitudes = [None if known is None else known.amplitude for known in memory]
         unknown = Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
-            frontend=FrontendState.fresh(filters_for(rate_hz), leads),
+            frontend=FrontendState.fresh(filters_for(rate_hz), leads, amplitudes),
             peaks=PeaksState.fresh(),
             cut=CutState.fresh(leads),
             seconds=SecondsState.fresh(leads),
             last=LastBeat(Before()),
             baseline=unknown if normal is None else given_baseline(normal),
             lessons=Lessons.fresh(leads) if normal is None else None,
+            heights=heights,
         )
+
+    def memory(self) -> tuple[LeadMemory, ...]:
+        """What is known of each lead, for a stream that begins anew."""
+        amplitudes = self.frontend.evidence.leads.amplitudes()
+        return tuple(map(LeadMemory, amplitudes, self.heights.recent_mv))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +204,10 @@ class Detected:
         Whether the baseline is a new one.
     dead : bool
         Whether no lead has moved in the newest second: quality is judged over two.
+    low : ndarray of bool, shape (n,)
+        Which of the beats are far lower than the patient's usual ones.
+    clear : ndarray of bool, shape (leads,)
+        In which leads a usual QRS complex would have stood out in the newest second, though none did.
     """
 
     known_to_s: float
@@ -172,6 +219,8 @@ class Detected:
     word: NDArray[np.str_]
     learned: bool
     dead: bool
+    low: NDArray[np.bool_]
+    clear: NDArray[np.bool_]
 
 
 @lru_cache(maxsize=32)
@@ -216,9 +265,10 @@ def detect_step(
     if len(beats):
         before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
         last, intervals_s = _intervals(last, before, beats, judgement, darkness)
+    heights, low = height_step(state.heights, heights_mv(beats))
     known_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     return (
-        DetectionState(frontend, peaks, cut, seconds, last, baseline, lessons),
+        DetectionState(frontend, peaks, cut, seconds, last, baseline, lessons, heights),
         Detected(
             known_to_s,
             heard_s,
@@ -229,6 +279,8 @@ def detect_step(
             word,
             learned=baseline is not state.baseline,
             dead=_dead(sensed.early),
+            low=low,
+            clear=frontend.evidence.leads.clear[:, 0],
         ),
     )
 
@@ -241,7 +293,8 @@ def _dead(early: Filtered) -> bool:
 
 def relearn(state: DetectionState) -> DetectionState:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    return replace(state, lessons=Lessons.fresh(len(state.baseline.height_mv)))
+    leads = len(state.baseline.height_mv)
+    return replace(state, lessons=Lessons.fresh(leads), heights=BeatHeights.fresh(leads))
 
 
 def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:

@@ -24,6 +24,8 @@ class JudgedBeats:
         A `Hint`: empty, ventricular-like, supraventricular-like or other.
     score : ndarray of float64
         Larger = more abnormal; NaN = unreadable.
+    low : ndarray of bool
+        Whether a beat is far lower than the patient's usual ones, as in `ectopy.monitor.beat_height`.
     """
 
     time_s: NDArray[np.float64]
@@ -31,6 +33,7 @@ class JudgedBeats:
     verdict: NDArray[np.str_]
     hint: NDArray[np.str_]
     score: NDArray[np.float64]
+    low: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -55,6 +58,8 @@ class Findings:
         Quality of each lead in the newest judged second, as in `ectopy.signal.quality.WORDS`; empty until there is one.
     dead : bool
         Whether no lead has moved in this piece, as no heart leaves it: quality is judged over longer.
+    noise_is_low : bool
+        Whether a lead is noisy, but so little that a usual QRS complex would stand out in it.
     """
 
     at_s: float
@@ -63,6 +68,7 @@ class Findings:
     beats: JudgedBeats
     words: tuple[str, ...]
     dead: bool = False
+    noise_is_low: bool = False
 
     @property
     def readable(self) -> bool:

@@ -21,7 +21,15 @@ from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.monitor.detection import Detected, DetectionState, detect_step, next_piece, relearn, with_normal
+from ectopy.monitor.detection import (
+    Detected,
+    DetectionState,
+    LeadMemory,
+    detect_step,
+    next_piece,
+    relearn,
+    with_normal,
+)
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
@@ -35,6 +43,7 @@ from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
 _MOST_AHEAD_S = 60.0
 _LEAST_DRIFT_S = 0.001
+_REMEMBERED_LEADS = 32
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
@@ -112,6 +121,8 @@ class MonitorState:
         Whether no samples come, which has been told.
     discharged : bool
         Whether the patient is not watched any more: samples are refused, and nothing raises an alarm.
+    leads : dict of str to LeadMemory
+        What is known of the leads of former segments, by name, for when they come again; at most 32.
     """
 
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
@@ -127,6 +138,7 @@ class MonitorState:
     sent_offset_s: float | None = None
     silent: bool = False
     discharged: bool = False
+    leads: dict[str, LeadMemory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +362,8 @@ class _Step:
                 if signal is not None:
                     signal = replace(signal, detection=relearn(signal.detection))
                 # A part that begins before the new one is known does not go back to the former one.
-                self.state = replace(self.state, signal=signal, normal=None)
+                rhythm = replace(self.state.rhythm, asystole_s=None)
+                self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
                 self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
             case Order.DISCHARGE:
                 self._discharge(action, at_s)
@@ -373,6 +386,7 @@ class _Step:
             technical=TechnicalState(),
             silent=False,
             discharged=True,
+            leads={},
         )
         self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
 
@@ -429,16 +443,25 @@ class _Step:
         self._begin(chunk, origin_s, subject, text)
 
     def _begin(self, chunk: Chunk, origin_s: float, subject: str, text: str) -> None:
-        leads = len(chunk.leads)
-        signal = Signal(
-            Segment.beginning(chunk, origin_s),
-            chunk.position,
-            DetectionState.fresh(chunk.sampling_rate_hz, leads, self._normal_for(chunk.leads)),
-            no_beats(leads),
-        )
+        self._remember_leads()
+        detection = self._fresh_detection(chunk.sampling_rate_hz, chunk.leads)
+        signal = Signal(Segment.beginning(chunk, origin_s), chunk.position, detection, no_beats(len(chunk.leads)))
         self.state = replace(self.state, signal=signal, sent_offset_s=None)
         if subject:
             self._notice(origin_s, subject, text)
+
+    def _remember_leads(self) -> None:
+        """Keep what is known of the leads before their detection begins anew."""
+        if self.state.signal is None:
+            return
+        signal = self.state.signal
+        new = dict(zip(signal.segment.leads, signal.detection.memory(), strict=True))
+        kept = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
+        self.state = replace(self.state, leads=dict([*kept, *new.items()][-_REMEMBERED_LEADS:]))
+
+    def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
+        memory = [self.state.leads.get(name) for name in leads]
+        return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory)
 
     def _normal_for(self, leads: tuple[str, ...]) -> PatientNormal | None:
         return None if self.state.normal is None else self.state.normal.for_leads(leads)
@@ -512,12 +535,13 @@ class _Step:
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
-        at_s, leads = segment.second(end), len(segment.leads)
-        detection = DetectionState.fresh(segment.rate_hz, leads, self._normal_for(segment.leads))
+        at_s = segment.second(end)
+        self._remember_leads()
+        detection = self._fresh_detection(segment.rate_hz, segment.leads)
         self.state = replace(
             self.state,
-            signal=Signal(segment, end, detection, no_beats(leads)),
-            rhythm=RhythmState.fresh(),
+            signal=Signal(segment, end, detection, no_beats(len(segment.leads))),
+            rhythm=self.state.rhythm.begun_anew(),
             technical=TechnicalState(),
             clock_s=max(at_s, self.state.clock_s),
         )
@@ -603,8 +627,17 @@ def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str
         verdict=judgement.verdict,
         hint=judgement.hint,
         score=judgement.score,
+        low=detected.low,
     )
-    return Findings(at_s, detected.known_to_s + origin_s, detected.heard_s + origin_s, judged, words, detected.dead)
+    return Findings(
+        at_s,
+        detected.known_to_s + origin_s,
+        detected.heard_s + origin_s,
+        judged,
+        words,
+        detected.dead,
+        noise_is_low=any(word == "noisy" and clear for word, clear in zip(words, detected.clear, strict=False)),
+    )
 
 
 def _known(value: float) -> float | None:

@@ -12,10 +12,17 @@ stands still as well as a loose electrode: with one, and no readable one, the ru
 others are silent. With neither nothing can be told: every reading is None, an alarm stays as it is, and silence counts
 only from then on. The same holds where findings are missing.
 
-*Silence* in which a lead is flat or off must last two seconds longer to be an asystole, and is a pause until then:
-where an electrode has come off, all leads are known to be off by that time. Silence of two seconds or more in leads
-that can be read goes on when they become noisy, until a beat is heard: noise is heard as beats before it hides them,
-and what is left of a heart that stands still may be noise.
+A noisy lead hides no beats, and speaks like a flat one, if its noise is so low that a usual QRS complex would stand
+out in it.
+
+*Silence* in which a lead is flat or off, or no lead better than noisy, must last two seconds longer to be an asystole,
+and is a pause until then: where an electrode has come off, all leads are known to be off by that time. Silence of two
+seconds or more in leads that can be read goes on when they become noisy, until a beat is heard: noise is heard as beats
+before it hides them, and what is left of a heart that stands still may be noise.
+
+*Beats far lower than usual* do not end a silence: P waves and pacing spikes are found as beats when nothing higher is
+there. *An asystole* that has begun goes on, also into a new part of the stream, until a readable beat is judged that is
+not far lower than usual.
 
 *Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
 its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats
@@ -74,6 +81,8 @@ _COUPLETS_WITHIN_S = 300.0
 _ABNORMAL_WITHIN_S = 60.0
 _MOST_COUPLETS = 100
 _MOST_EVIDENCE = 20
+_LEAST_HEARD = 10  # of which the last few may turn out to be far lower than usual
+_SAME_BEAT_S = 1e-6
 
 _EXERCISE = CODES[-3:]
 _ABSENT = {code: Reading(code, False) for code in CODES}
@@ -119,6 +128,8 @@ class RhythmState:
         Whether a lead was flat or off in that silence.
     known_s : float
         Up to where all beats are heard.
+    asystole_s : float or None
+        The last beat before an asystole that goes on, or where its silence counts from; None while there is none.
     flat : bool
         Whether a lead has been flat or off in the present silence.
     dead_s : float
@@ -161,6 +172,7 @@ class RhythmState:
     apart_s: tuple[float, ...] = ()
     apart_flat: bool = False
     known_s: float = -inf
+    asystole_s: float | None = None
     flat: bool = False
     dead_s: float = -inf
     still: bool = False
@@ -185,6 +197,10 @@ class RhythmState:
         """Before the first findings."""
         return cls()
 
+    def begun_anew(self) -> RhythmState:
+        """What is left when detection begins anew: an asystole goes on until a beat ends it."""
+        return RhythmState(asystole_s=self.asystole_s)
+
 
 def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple[RhythmState, tuple[Reading, ...]]:
     """Take the next findings into account, and say what is there.
@@ -207,27 +223,42 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
     if not 0.0 <= findings.at_s - state.at_s <= _GAP_S:
         went_on = findings.at_s > state.at_s
         exercise = state.exercise if went_on else ExerciseState()
-        state = RhythmState(since_s=findings.at_s, exercise=exercise)
+        state = RhythmState(since_s=findings.at_s, exercise=exercise, asystole_s=state.asystole_s)
     state = _listen(state, limits, findings)
     beats = findings.beats
     if len(beats):
-        columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint)
-        for beat in zip(*(column.tolist() for column in columns), strict=True):
+        columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint, beats.low)
+        for *beat, low in zip(*(column.tolist() for column in columns), strict=True):
+            state = _confirm(state, beat[0], readable=beat[2] != Verdict.UNREADABLE, low=low)
             state = _judge(state, limits, *beat)
+    if state.asystole_s is None and (_tellable(findings) or state.still) and _silent_for(state, limits.asystole_s):
+        state = replace(state, asystole_s=_last_beat_s(state))
     return state, _readings(state, limits, findings)
 
 
 def _tellable(findings: Findings) -> bool:
-    return not _TELLABLE.isdisjoint(findings.words)
+    return not _TELLABLE.isdisjoint(findings.words) or findings.noise_is_low
+
+
+def _last_beat_s(state: RhythmState) -> float:
+    """The last beat heard, or where silence counts from."""
+    return state.heard_s[-1] if state.heard_s else state.since_s
 
 
 def _silence_s(state: RhythmState) -> float:
-    return state.known_s - (state.heard_s[-1] if state.heard_s else state.since_s)
+    return state.known_s - _last_beat_s(state)
+
+
+def _silent_for(state: RhythmState, limit_s: float) -> bool:
+    """Whether the present silence is long enough for an asystole."""
+    longer_s = _longer_s(_FLAT_S, state.flat, state.dead_s > _last_beat_s(state))
+    return _silence_s(state) >= limit_s + longer_s
 
 
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
     new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > state.since_s)
-    tellable, flat = _tellable(findings), state.flat or not _FLAT.isdisjoint(findings.words)
+    tellable = _tellable(findings)
+    flat = state.flat or not findings.readable or not _FLAT.isdisjoint(findings.words)
     still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
     if not tellable and not still:
         since_s = max(state.since_s, findings.known_to_s)
@@ -235,7 +266,7 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
     elif new:
         neighbours = pairwise((*state.heard_s[-1:], *new))
         silence = {
-            "heard_s": (state.heard_s + new)[-limits.extreme_low_beats :],
+            "heard_s": (state.heard_s + new)[-max(limits.extreme_low_beats, _LEAST_HEARD) :],
             "apart_s": max(neighbours, key=lambda two: two[1] - two[0], default=()),
             "apart_flat": flat,
             "flat": False,
@@ -245,6 +276,19 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
     if findings.dead:
         silence["dead_s"] = findings.at_s
     return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=state.run, still=still, **silence)
+
+
+def _confirm(state: RhythmState, beat_s: float, *, readable: bool, low: bool) -> RhythmState:
+    """Let a beat that was heard count no longer if it is far lower than usual; a readable other one ends an asystole."""
+    if low:
+        heard_s = tuple(heard for heard in state.heard_s if abs(heard - beat_s) > _SAME_BEAT_S)
+        if len(heard_s) == len(state.heard_s):
+            return state
+        apart_s = max(pairwise(heard_s), key=lambda two: two[1] - two[0], default=())
+        return replace(state, heard_s=heard_s, apart_s=apart_s)
+    if readable and state.asystole_s is not None and beat_s > state.asystole_s + _SAME_BEAT_S:
+        return replace(state, asystole_s=None)
+    return state
 
 
 def _judge(
@@ -345,7 +389,7 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
     }
     if not findings.readable or state.judged_s <= state.since_s:
         return tuple((_UNKNOWN | slow).values())
-    silent = _silence_s(state) >= limits.pause_s
+    silent = state.asystole_s is not None or _silence_s(state) >= limits.pause_s
     fast = (
         {}
         if silent
@@ -370,7 +414,14 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
 
 
 def _asystole(state: RhythmState, limits: Limits) -> Reading:
-    return _silence("asystole", state, limits.asystole_s, _FLAT_S, f"asystole begins at {limits.asystole_s:g} s.")
+    begins = f"asystole begins at {limits.asystole_s:g} s."
+    if state.asystole_s is None:
+        return _silence("asystole", state, limits.asystole_s, _FLAT_S, begins)
+    silence_s = max(state.known_s - state.asystole_s, limits.asystole_s)
+    before_s = tuple(beat_s for beat_s in state.heard_s if beat_s <= state.asystole_s + _SAME_BEAT_S)
+    kind = "beat" if len(before_s) == len(state.heard_s) else "readable beat of the usual height"
+    text = f"No {kind} for {silence_s:.1f} s; {begins}"
+    return Reading("asystole", True, text, silence_s, limits.asystole_s, before_s[-1:])
 
 
 def _pause(state: RhythmState, limits: Limits) -> Reading:
@@ -385,7 +436,7 @@ def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, beg
     In flat leads it has to be longer by `longer_s`; and where for a while no lead moved, for electrodes may have been
     off.
     """
-    silence_s, began_s = _silence_s(state), state.heard_s[-1] if state.heard_s else state.since_s
+    silence_s, began_s = _silence_s(state), _last_beat_s(state)
     if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.dead_s > began_s):
         return Reading(code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.heard_s[-1:])
     if not state.heard_s or silence_s >= limit_s:
@@ -403,11 +454,12 @@ def _longer_s(longer_s: float, flat: bool, dead: bool) -> float:
 
 def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
     code, beats = "extreme bradycardia", limits.extreme_low_beats
-    if len(state.heard_s) < beats:
+    beats_s = state.heard_s[-beats:]
+    if len(beats_s) < beats:
         return _UNKNOWN[code]
-    intervals_s = _intervals_s(state.heard_s)
+    intervals_s = _intervals_s(beats_s)
     interval_s = min(fmean(intervals_s), sorted(intervals_s)[1])
-    return _below(code, limits, state.heard_s, interval_s, limits.extreme_low_bpm, "is extreme")
+    return _below(code, limits, beats_s, interval_s, limits.extreme_low_bpm, "is extreme")
 
 
 def _low_rate(state: RhythmState, limits: Limits) -> Reading:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_step
-from ectopy.signal.heartbeats import EvidenceState, evidence_step
+from ectopy.signal.heartbeats import EvidenceState, LeadAmplitude, evidence_step
 from ectopy.signal.quality import QualityState, quality_step
 from ectopy.signal.stacking import parted, stacked, structure
 
@@ -36,9 +36,9 @@ class FrontendState:
     quality: QualityState
 
     @classmethod
-    def fresh(cls, plan: Filter, leads: int) -> FrontendState:
-        """Before the first sample of so many leads."""
-        return cls(plan.fresh(leads), EvidenceState.fresh(leads), QualityState.fresh(leads))
+    def fresh(cls, plan: Filter, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> FrontendState:
+        """Before the first sample of so many leads, with what is known of their amplitude from an earlier stream."""
+        return cls(plan.fresh(leads), EvidenceState.fresh(leads, amplitudes), QualityState.fresh(leads))
 
 
 @dataclass(frozen=True, slots=True)

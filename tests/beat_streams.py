@@ -35,7 +35,9 @@ def judged(times_s: Sequence[float], letters: str, after_gap: int | None = None)
     if after_gap is not None:
         intervals[after_gap] = np.nan
     hints = np.array([_KINDS[letter][1].value for letter in letters], "U21")
-    return JudgedBeats(times, intervals, verdicts, hints, np.where(unreadable, np.nan, 0.0))
+    return JudgedBeats(
+        times, intervals, verdicts, hints, np.where(unreadable, np.nan, 0.0), np.ones(len(times), np.bool_)
+    )
 
 
 def findings_of(
@@ -55,7 +57,7 @@ def findings_of(
     for end, first, last in zip(ends.tolist(), heard[:-1].tolist(), heard[1:].tolist(), strict=True):
         piece = slice(max(first - 1, 0), max(last - 1, 0))
         part = JudgedBeats(
-            *(getattr(beats, name)[piece] for name in ("time_s", "interval_s", "verdict", "hint", "score"))
+            *(getattr(beats, name)[piece] for name in ("time_s", "interval_s", "verdict", "hint", "score", "credible"))
         )
         now = words(end) if callable(words) else words
         found.append(Findings(end, end - DELAY_S, beats.time_s[first:last], part, now))

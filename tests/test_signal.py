@@ -236,8 +236,8 @@ def test_a_step_across_a_gap_leaves_no_trace(rate_hz, step_mv):
 @pytest.mark.parametrize("rate_hz", [250.0, 257.3, 901.14])
 def test_times_hold_for_hours_at_any_rate(rate_hz: float):
     late = np.zeros((round(1800 * rate_hz), 1), np.float32)
-    middle = len(late) - round(5 * rate_hz)
-    late[middle - 2 : middle + 3] = 1.0
+    middle, half = len(late) - round(5 * rate_hz), round(0.01 * rate_hz)
+    late[middle - half : middle + half + 1] = 1.0
     result = filter_signal(late, rate_hz)
     assert np.argmax(result.signal[0]) / result.rate_hz == pytest.approx(middle / rate_hz, abs=0.004)
     assert result.signal.shape[1] / result.rate_hz == pytest.approx(len(late) / rate_hz, abs=0.01)
@@ -282,7 +282,8 @@ def test_every_beat_of_a_simulated_recording_is_found_within_50_ms(rate_hz: floa
 @few
 def test_amplitude_and_polarity_do_not_move_a_beat(factor, inverted, seed):
     signal = ecg(20, 250.0, seed % 50, ectopic={"V": 0.1}).signal.astype(np.float64)
-    np.testing.assert_allclose(beats(signal * (-factor if inverted else factor)), beats(signal), atol=1e-6)
+    # By less than a sample: what is narrower than a QRS complex and higher than 0.5 mV is taken out, whatever the factor.
+    np.testing.assert_allclose(beats(signal * (-factor if inverted else factor)), beats(signal), atol=0.004)
 
 
 @pytest.mark.parametrize(("factor", "share"), [(0.2, 1.0), (0.05, 1.0), (1e-2, 0.0), (1e-4, 0.0)])

@@ -22,7 +22,7 @@ from ectopy.monitor.beat_height import BeatHeights, height_step
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
 from ectopy.signal.filters import Filter, Filtered
 from ectopy.signal.frontend import FrontendState, Piece, Sensed
-from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, known_to, peaks_step
+from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_step
 from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
 
 _SECONDS_KEPT = 8
@@ -204,8 +204,8 @@ class Detected:
         Whether the baseline is a new one.
     dead : bool
         Whether no lead has moved in the newest second: quality is judged over two.
-    low : ndarray of bool, shape (n,)
-        Which of the beats are far lower than the patient's usual ones.
+    credible : ndarray of bool, shape (n,)
+        Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone.
     clear : ndarray of bool, shape (leads,)
         In which leads a usual QRS complex would have stood out in the newest second, though none did.
     """
@@ -219,7 +219,7 @@ class Detected:
     word: NDArray[np.str_]
     learned: bool
     dead: bool
-    low: NDArray[np.bool_]
+    credible: NDArray[np.bool_]
     clear: NDArray[np.bool_]
 
 
@@ -265,6 +265,7 @@ def detect_step(
     if len(beats):
         before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
         last, intervals_s = _intervals(last, before, beats, judgement, darkness)
+    in_noise = in_empty_seconds(frontend.evidence.leads, peaks, beats.times_s * (filtered.rate_hz / 2))
     heights, low = height_step(state.heights, heights_mv(beats))
     known_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     return (
@@ -279,7 +280,7 @@ def detect_step(
             word,
             learned=baseline is not state.baseline,
             dead=_dead(sensed.early),
-            low=low,
+            credible=~(low | in_noise),
             clear=frontend.evidence.leads.clear[:, 0],
         ),
     )

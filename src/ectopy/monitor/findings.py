@@ -24,8 +24,9 @@ class JudgedBeats:
         A `Hint`: empty, ventricular-like, supraventricular-like or other.
     score : ndarray of float64
         Larger = more abnormal; NaN = unreadable.
-    low : ndarray of bool
-        Whether a beat is far lower than the patient's usual ones, as in `ectopy.monitor.beat_height`.
+    credible : ndarray of bool
+        Whether a beat ends a silence: it is not far lower than the patient's usual ones (`ectopy.monitor.beat_height`),
+        and does not lie in a second in which all leads show noise alone.
     """
 
     time_s: NDArray[np.float64]
@@ -33,7 +34,7 @@ class JudgedBeats:
     verdict: NDArray[np.str_]
     hint: NDArray[np.str_]
     score: NDArray[np.float64]
-    low: NDArray[np.bool_]
+    credible: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.time_s)

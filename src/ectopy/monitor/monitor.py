@@ -627,7 +627,7 @@ def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str
         verdict=judgement.verdict,
         hint=judgement.hint,
         score=judgement.score,
-        low=detected.low,
+        credible=detected.credible,
     )
     return Findings(
         at_s,

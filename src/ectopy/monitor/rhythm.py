@@ -15,14 +15,14 @@ only from then on. The same holds where findings are missing.
 A noisy lead hides no beats, and speaks like a flat one, if its noise is so low that a usual QRS complex would stand
 out in it.
 
-*Silence* in which a lead is flat or off, or no lead better than noisy, must last two seconds longer to be an asystole,
-and is a pause until then: where an electrode has come off, all leads are known to be off by that time. Silence of two
-seconds or more in leads that can be read goes on when they become noisy, until a beat is heard: noise is heard as beats
-before it hides them, and what is left of a heart that stands still may be noise.
+*Silence* in which a lead is flat or off, or that begins in leads that are noisy, must last two seconds longer to be an
+asystole, and is a pause until then: where an electrode has come off, all leads are known to be off by that time. Silence
+of two seconds or more in leads that can be read goes on when they become noisy, until a beat is heard: noise is heard as
+beats before it hides them, and what is left of a heart that stands still may be noise.
 
-*Beats far lower than usual* do not end a silence: P waves and pacing spikes are found as beats when nothing higher is
-there. *An asystole* that has begun goes on, also into a new part of the stream, until a readable beat is judged that is
-not far lower than usual.
+*Beats that are not credible* do not end a silence: P waves are found as beats when nothing higher is there, and so is
+noise. *An asystole* that has begun goes on, also into a new part of the stream, until a beat is judged that is readable
+and credible.
 
 *Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
 its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats
@@ -81,7 +81,7 @@ _COUPLETS_WITHIN_S = 300.0
 _ABNORMAL_WITHIN_S = 60.0
 _MOST_COUPLETS = 100
 _MOST_EVIDENCE = 20
-_LEAST_HEARD = 10  # of which the last few may turn out to be far lower than usual
+_LEAST_HEARD = 10  # of which the last few may turn out not to be credible
 _SAME_BEAT_S = 1e-6
 
 _EXERCISE = CODES[-3:]
@@ -131,7 +131,7 @@ class RhythmState:
     asystole_s : float or None
         The last beat before an asystole that goes on, or where its silence counts from; None while there is none.
     flat : bool
-        Whether a lead has been flat or off in the present silence.
+        Whether a lead has been flat or off in the present silence, or all were noisy when it began.
     dead_s : float
         Where the last piece ended in which no lead moved.
     still : bool
@@ -227,9 +227,9 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
     state = _listen(state, limits, findings)
     beats = findings.beats
     if len(beats):
-        columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint, beats.low)
-        for *beat, low in zip(*(column.tolist() for column in columns), strict=True):
-            state = _confirm(state, beat[0], readable=beat[2] != Verdict.UNREADABLE, low=low)
+        columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint, beats.credible)
+        for *beat, credible in zip(*(column.tolist() for column in columns), strict=True):
+            state = _confirm(state, beat[0], readable=beat[2] != Verdict.UNREADABLE, credible=credible)
             state = _judge(state, limits, *beat)
     if state.asystole_s is None and (_tellable(findings) or state.still) and _silent_for(state, limits.asystole_s):
         state = replace(state, asystole_s=_last_beat_s(state))
@@ -258,7 +258,8 @@ def _silent_for(state: RhythmState, limit_s: float) -> bool:
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
     new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > state.since_s)
     tellable = _tellable(findings)
-    flat = state.flat or not findings.readable or not _FLAT.isdisjoint(findings.words)
+    noisy = not findings.readable and _silence_s(state) < _STILL_S
+    flat = state.flat or noisy or not _FLAT.isdisjoint(findings.words)
     still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
     if not tellable and not still:
         since_s = max(state.since_s, findings.known_to_s)
@@ -278,9 +279,9 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
     return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=state.run, still=still, **silence)
 
 
-def _confirm(state: RhythmState, beat_s: float, *, readable: bool, low: bool) -> RhythmState:
-    """Let a beat that was heard count no longer if it is far lower than usual; a readable other one ends an asystole."""
-    if low:
+def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:
+    """Discount a heard beat that is not credible; a readable one that is ends an asystole."""
+    if not credible:
         heard_s = tuple(heard for heard in state.heard_s if abs(heard - beat_s) > _SAME_BEAT_S)
         if len(heard_s) == len(state.heard_s):
             return state
@@ -419,7 +420,7 @@ def _asystole(state: RhythmState, limits: Limits) -> Reading:
         return _silence("asystole", state, limits.asystole_s, _FLAT_S, begins)
     silence_s = max(state.known_s - state.asystole_s, limits.asystole_s)
     before_s = tuple(beat_s for beat_s in state.heard_s if beat_s <= state.asystole_s + _SAME_BEAT_S)
-    kind = "beat" if len(before_s) == len(state.heard_s) else "readable beat of the usual height"
+    kind = "beat" if len(before_s) == len(state.heard_s) else "readable beat of usual height"
     text = f"No {kind} for {silence_s:.1f} s; {begins}"
     return Reading("asystole", True, text, silence_s, limits.asystole_s, before_s[-1:])
 

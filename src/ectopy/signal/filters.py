@@ -1,4 +1,4 @@
-"""From samples as recorded to the signal that everything else looks at: 180 Hz, 0.5 to 40 Hz, zero phase."""
+"""From samples as recorded to the signal that everything else looks at: 180 Hz, 0.5 to 40 Hz, zero phase, no spikes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy.signal import firwin
 
 from ectopy.errors import SettingError
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
+from ectopy.signal.pacing import SpikeState, spikes_end, spikes_step
 
 ANALYSIS_RATE_HZ = 180
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 1000.0
@@ -133,6 +134,7 @@ class Filter:
             last=np.zeros((leads, 1)),
             offset=np.zeros((leads, 1)),
             gap=np.ones((leads, 1), np.bool_),
+            spikes=SpikeState.fresh(leads),
             lowpass=fresh,
             spread=FirState.fresh_missing(leads),
             thin=fresh,
@@ -172,6 +174,7 @@ class FilterState:
     last: NDArray[np.float64]
     offset: NDArray[np.float64]
     gap: NDArray[np.bool_]
+    spikes: SpikeState
     lowpass: FirState
     spread: FirState
     thin: FirState
@@ -206,20 +209,21 @@ def filter_step(
     samples = np.ascontiguousarray(chunk, np.float64)
     valid = np.isfinite(samples)
     held, last, offset, gap = _hold(samples, valid, state)
+    spikes, held = spikes_step(plan.rate_hz, state.spikes, held)
     lowpass, low = fir_step(plan.lowpass, state.lowpass, held)
     spread, gone = missing_step(plan.spread, state.spread, ~valid)
     thin, slow = fir_step(plan.thin, state.thin, low)
     smooth, slow = fir_step(plan.smooth, state.smooth, slow)
     widen, baseline = fir_step(plan.widen, state.widen, slow)
     kept, early, filtered = _give(plan, state, low, baseline, gone)
-    state = FilterState(last, offset, gap, lowpass, spread, thin, smooth, widen, *kept)
+    state = FilterState(last, offset, gap, spikes, lowpass, spread, thin, smooth, widen, *kept)
     return state, early, filtered
 
 
 def filter_end(plan: Filter, state: FilterState) -> tuple[Filtered, Filtered]:
     """What is left when the signal ends, as of `filter_step`; its last value is held for the filters."""
     leads = len(state.last)
-    low = fir_end(plan.lowpass, state.lowpass, state.last - state.offset)
+    low = _ended(plan.lowpass, state.lowpass, spikes_end(plan.rate_hz, state.spikes), state.last - state.offset)
     gone = fir_end(plan.spread, state.spread, np.zeros((leads, 1)))
     slow = _ended(plan.thin, state.thin, low)
     slow = _ended(plan.smooth, state.smooth, slow)
@@ -228,10 +232,12 @@ def filter_end(plan: Filter, state: FilterState) -> tuple[Filtered, Filtered]:
     return early, filtered
 
 
-def _ended(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Filter the last samples, and hold the last one."""
+def _ended(
+    fir: Fir, state: FirState, chunk: NDArray[np.float64], last: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Filter the last samples, and hold the last one, or the given one."""
     state, begun = fir_step(fir, state, chunk)
-    edge = chunk[:, -1:] if chunk.shape[1] else np.zeros((len(chunk), 1))
+    edge = last if last is not None else chunk[:, -1:] if chunk.shape[1] else np.zeros((len(chunk), 1))
     return np.concatenate([begun, fir_end(fir, state, edge)], axis=1)
 
 

@@ -50,8 +50,10 @@ _NOISE_STANDS_OUT = 5.0
 _HIDES_NOTHING_SHARE = 0.5
 _HIDES_NOTHING_MV = 0.2
 _CARRIED_BLOCKS = 3
+_EMPTY_BLOCKS = 8
 _BACKGROUND_PERCENTILE = 40
 _LEAST_HEIGHT_MV = 0.02
+_LEAST_UNCLEAR_MV = 0.05
 _LEAST_BACKGROUND_MV = 0.001
 _LEAST_CLEARNESS = 0.01
 _LEAST_WEIGHT = _LEAST_CLEARNESS**2
@@ -134,6 +136,8 @@ class LeadsState:
         Seconds completed, counted up to three.
     settled : bool
         Whether something is known of every lead, as it is from then on.
+    empty : ndarray of bool, shape (leads, 8)
+        Which of the last complete seconds show no QRS complex: noise alone, less than 0.02 mV, or no signal.
     clear : ndarray of bool, shape (leads, 1)
         Whether a QRS complex would have stood out in the newest complete second, though none did: nothing in it is
         half as high as the usual ones; or 0.2 mV, where nothing is known and it shows only noise.
@@ -146,6 +150,7 @@ class LeadsState:
     usual: NDArray[np.float64]
     heights: NDArray[np.float64]
     recent: NDArray[np.float64]
+    empty: NDArray[np.bool_]
     clear: NDArray[np.bool_]
     given: int = 0
     blocks: int = 0
@@ -169,6 +174,7 @@ class LeadsState:
             usual=_usual(levels)[..., None],
             heights=heights,
             recent=np.zeros((leads, _BLOCK)),
+            empty=np.zeros((leads, _EMPTY_BLOCKS), np.bool_),
             clear=np.zeros((leads, 1), np.bool_),
         )
 
@@ -270,6 +276,28 @@ def evidence_end(state: EvidenceState) -> NDArray[np.float64]:
     return rest
 
 
+def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which recent heartbeats lie in a second in which no lead shows a QRS complex.
+
+    Parameters
+    ----------
+    leads, peaks : LeadsState and PeaksState
+        Of one patient, after the same step.
+    positions : ndarray of float64, shape (n,)
+        In samples at `EVIDENCE_RATE_HZ`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        False for a second that is not complete, or more than eight seconds ago.
+    """
+    complete = (peaks.start + len(peaks.evidence) - leads.given) // _BLOCK
+    places = positions.astype(int) // _BLOCK - complete + _EMPTY_BLOCKS
+    inside = (places >= 0) & (places < _EMPTY_BLOCKS)
+    empty = np.logical_and.reduce(leads.empty, axis=0)
+    return np.asarray(inside & empty[np.where(inside, places, 0)])
+
+
 def known_to(state: PeaksState) -> float:
     """Up to where all heartbeats are told, in samples at `EVIDENCE_RATE_HZ`, but for one that is found late."""
     return state.start + _APART - 0.5 - _REFRACTORY
@@ -336,7 +364,9 @@ def _weigh(
     given = state.given
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
     bends = _in_blocks(bent[:, :ready], 0.0)[:, :complete]
-    own, usable, levels, heights, usual, clear = _remember(state, energies[:, :complete], bends, absences[:, :complete])
+    own, usable, levels, heights, usual, empty, clear = _remember(
+        state, energies[:, :complete], bends, absences[:, :complete]
+    )
     done = complete * _BLOCK
     measures, settled = usual, state.settled
     if not settled:
@@ -361,6 +391,7 @@ def _weigh(
         usual=usual[..., -1:],
         heights=heights,
         recent=recent[:, done : done + _BLOCK],
+        empty=empty,
         clear=clear,
         given=max(ready - done, 0),
         blocks=min(state.blocks + complete, _FIRST_BLOCKS),
@@ -402,11 +433,12 @@ def _remember(
     NDArray[np.float64],
     NDArray[np.float64],
     NDArray[np.bool_],
+    NDArray[np.bool_],
 ]:
     """What is usual for each complete block, and for the one after them.
 
-    That is the median of the last nine usable ones before it, NaN if fewer than two were; for the first blocks of a signal of
-    which nothing was known the median of all of them.
+    That is the median of the last nine usable ones before it, NaN if fewer than two were; for the first blocks of a
+    signal of which nothing was known the median of all of them.
 
     Returns
     -------
@@ -419,13 +451,13 @@ def _remember(
     heights : ndarray of float64, shape (leads, 120)
         Of the last blocks in which something stood out.
     usual : ndarray of float64, shape (2, leads, blocks + 1)
-    clear : ndarray of bool, shape (leads, 1)
+    empty, clear : ndarray of bool, shape (leads, 8) and (leads, 1)
         As in `LeadsState`, after the last block.
     """
     leads, blocks, _ = energies.shape
     if blocks == 0:
         nothing = np.empty((leads, 0), np.bool_)
-        return np.empty((2, leads, 0)), nothing, state.levels, state.heights, state.usual, state.clear
+        return np.empty((2, leads, 0)), nothing, state.levels, state.heights, state.usual, state.empty, state.clear
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
     own = np.array([energies.max(axis=2), np.partition(energies, place, axis=2)[..., place]])
     power = np.square(energies).sum(axis=2)
@@ -439,7 +471,8 @@ def _remember(
     still = ~stands_out & (own[0] < _STILL_SHARE * highest)
 
     # Nothing is learned from noise, a pause or a loose electrode, so that the next beat is still measured by the last.
-    usable = present & ~noise & ~still & (own[0] >= _LEAST_HEIGHT_MV)
+    empty = ~present | noise | (own[0] < _LEAST_HEIGHT_MV)
+    usable = ~empty & ~still & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
     known = np.concatenate([state.levels, np.empty_like(own)], axis=2)
     known[0], used = _followed_by(state.levels[0], own[0], usable)
     known[1], _ = _followed_by(state.levels[1], own[1], usable)
@@ -456,7 +489,8 @@ def _remember(
     )
     end = np.full(leads, newest.shape[1] - 1)
     heights = lately[np.arange(leads)[:, None], newest[np.arange(leads), end][:, None] + np.arange(_LATELY_BLOCKS)]
-    return own, usable, last[:, :, -1], heights, usual, low & present[:, -1:]
+    empty = np.concatenate([state.empty, empty], axis=1)[:, -_EMPTY_BLOCKS:]
+    return own, usable, last[:, :, -1], heights, usual, empty, low & present[:, -1:]
 
 
 def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:

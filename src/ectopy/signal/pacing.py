@@ -1,0 +1,119 @@
+"""Takes out pacing spikes before the signal is filtered, so that a spike without capture is not found as a heartbeat.
+
+A stimulus of a pacemaker lasts 0.1 to 2 ms, a few samples at most as recorded; the QRS complexes of an infant are
+about 20 ms wide at half of their height. Features of at most 10 ms that rise or fall by more than 0.5 mV, and by six
+times as much as any such feature 12 to 40 ms before them, are replaced by what lies around them: the signal after a
+morphological opening (for rising ones) or closing (for falling ones). The second condition leaves mains hum and
+muscle noise as they are, whose waves are as narrow but follow each other. Below 200 Hz spikes cannot be told from
+complexes by their width, and the signal stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+_HALF_WIDTH_S = 0.005
+_LEAST_SPIKE_MV = 0.5
+_LEAST_TAIL_MV = 0.05
+_TAIL_S = 0.012
+_ALONE = 6.0
+_BEFORE_S = (0.012, 0.040)
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeState:
+    """What the removal of spikes remembers between chunks.
+
+    Attributes
+    ----------
+    recent : ndarray of float64, shape (leads, k)
+        The last samples, of which the newest have not been returned.
+    """
+
+    recent: NDArray[np.float64]
+
+    @classmethod
+    def fresh(cls, leads: int) -> SpikeState:
+        """Before the first sample of so many leads."""
+        return cls(np.empty((leads, 0)))
+
+
+def spikes_step(
+    rate_hz: float, state: SpikeState, chunk: NDArray[np.float64]
+) -> tuple[SpikeState, NDArray[np.float64]]:
+    """Take the spikes out of the next samples; the same for any cutting into chunks, to the last bit.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Of the samples as recorded.
+    state : SpikeState
+    chunk : ndarray of float64, shape (leads, k)
+        Millivolt, finite values.
+
+    Returns
+    -------
+    state : SpikeState
+    signal : ndarray of float64, shape (leads, m)
+        All samples that are now certain, at most 10 ms behind.
+    """
+    reach = _reach(rate_hz)
+    if reach == 0 or chunk.shape[1] == 0:
+        return state, chunk
+    before = reach + _first_before(rate_hz) + _tail(rate_hz)
+    recent = state.recent if state.recent.shape[1] else np.repeat(chunk[:, :1], before, axis=1)
+    samples = np.concatenate([recent, chunk], axis=1)
+    cleaned = _without_spikes(samples, rate_hz)[:, before : samples.shape[1] - reach]
+    return SpikeState(samples[:, -before - reach :]), cleaned
+
+
+def spikes_end(rate_hz: float, state: SpikeState) -> NDArray[np.float64]:
+    """The samples that are left when the signal ends, shape (leads, m); the last one is held."""
+    if state.recent.shape[1] == 0:
+        return state.recent
+    return spikes_step(rate_hz, state, np.repeat(state.recent[:, -1:], _reach(rate_hz), axis=1))[1]
+
+
+def _reach(rate_hz: float) -> int:
+    """Samples to each side that decide how far one stands out."""
+    return 2 * int(_HALF_WIDTH_S * rate_hz)
+
+
+def _first_before(rate_hz: float) -> int:
+    return round(_BEFORE_S[1] * rate_hz)
+
+
+def _tail(rate_hz: float) -> int:
+    """Samples after a spike in which it swings back."""
+    return round(_TAIL_S * rate_hz)
+
+
+def _without_spikes(samples: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
+    """Replace spikes, where all samples that decide about one are there."""
+    reach, first, last = _reach(rate_hz), _first_before(rate_hz), round(_BEFORE_S[0] * rate_hz)
+    if np.abs(np.diff(samples, axis=1)).max(initial=0.0) * reach <= _LEAST_SPIKE_MV:
+        return samples  # nothing so narrow can rise or fall by so much
+    # Opening: the highest level that all of some window around a sample reaches; closing: the same upside down.
+    size = reach + 1
+    opened = maximum_filter1d(minimum_filter1d(samples, size, axis=1), size, axis=1)
+    closed = minimum_filter1d(maximum_filter1d(samples, size, axis=1), size, axis=1)
+    height = np.maximum(samples - opened, closed - samples)
+    spikes = height > _LEAST_SPIKE_MV
+    if not spikes.any():
+        return samples
+    # The highest feature of the samples before each one.
+    width = first - last + 1
+    before = np.zeros_like(height)
+    before[:, first:] = maximum_filter1d(height, width, axis=1)[:, width // 2 : width // 2 + height.shape[1] - first]
+    spikes &= height > _ALONE * before
+    # And what swings back after a spike.
+    tail = _tail(rate_hz)
+    after = maximum_filter1d(spikes.astype(np.uint8), tail + 1, axis=1, origin=tail // 2, mode="constant").astype(
+        np.bool_
+    )
+    spikes |= after & (height > _LEAST_TAIL_MV)
+    return np.where(spikes, np.where(samples - opened == height, opened, closed), samples)

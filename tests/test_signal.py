@@ -282,7 +282,7 @@ def test_every_beat_of_a_simulated_recording_is_found_within_50_ms(rate_hz: floa
 @few
 def test_amplitude_and_polarity_do_not_move_a_beat(factor, inverted, seed):
     signal = ecg(20, 250.0, seed % 50, ectopic={"V": 0.1}).signal.astype(np.float64)
-    # By less than a sample: what is narrower than a QRS complex and higher than 0.5 mV is taken out, whatever the factor.
+    # By less than a sample: what is narrower than a QRS complex and higher than 0.5 mV is taken out at any factor.
     np.testing.assert_allclose(beats(signal * (-factor if inverted else factor)), beats(signal), atol=0.004)
 
 

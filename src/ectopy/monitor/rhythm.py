@@ -16,9 +16,9 @@ A noisy lead hides no beats, and speaks like a flat one, if its noise is so low 
 out in it.
 
 *Silence* in which a lead is flat or off, or that begins in leads that are noisy, must last two seconds longer to be an
-asystole, and is a pause until then: where an electrode has come off, all leads are known to be off by that time. Silence
-of two seconds or more in leads that can be read goes on when they become noisy, until a beat is heard: noise is heard as
-beats before it hides them, and what is left of a heart that stands still may be noise.
+asystole, and is a pause until then: where an electrode has come off, all leads are known to be off by that time.
+Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is heard: noise is
+heard as beats before it hides them, and what is left of a heart that stands still may be noise.
 
 *Beats that are not credible* do not end a silence: P waves are found as beats when nothing higher is there, and so is
 noise. *An asystole* that has begun goes on, also into a new part of the stream, until a beat is judged that is readable
@@ -231,8 +231,8 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
         for *beat, credible in zip(*(column.tolist() for column in columns), strict=True):
             state = _confirm(state, beat[0], readable=beat[2] != Verdict.UNREADABLE, credible=credible)
             state = _judge(state, limits, *beat)
-    if state.asystole_s is None and (_tellable(findings) or state.still) and _silent_for(state, limits.asystole_s):
-        state = replace(state, asystole_s=_last_beat_s(state))
+    if state.asystole_s is None and (_tellable(findings) or state.still):
+        state = replace(state, asystole_s=_asystole_since_s(state, limits))
     return state, _readings(state, limits, findings)
 
 
@@ -249,10 +249,16 @@ def _silence_s(state: RhythmState) -> float:
     return state.known_s - _last_beat_s(state)
 
 
-def _silent_for(state: RhythmState, limit_s: float) -> bool:
-    """Whether the present silence is long enough for an asystole."""
-    longer_s = _longer_s(_FLAT_S, state.flat, state.dead_s > _last_beat_s(state))
-    return _silence_s(state) >= limit_s + longer_s
+def _asystole_since_s(state: RhythmState, limits: Limits) -> float | None:
+    """Where a silence began that is long enough for an asystole, and that no credible readable beat has ended."""
+    since_s = _last_beat_s(state)
+    if _silence_s(state) >= limits.asystole_s + _longer_s(_FLAT_S, state.flat, state.dead_s > since_s):
+        return since_s
+    before_s, after_s = state.apart_s or (0.0, 0.0)
+    longer_s = _longer_s(_FLAT_S, state.apart_flat, state.dead_s > before_s)
+    if after_s > state.judged_s and after_s - before_s >= limits.asystole_s + longer_s:
+        return before_s
+    return None
 
 
 def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
@@ -285,7 +291,9 @@ def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: boo
         heard_s = tuple(heard for heard in state.heard_s if abs(heard - beat_s) > _SAME_BEAT_S)
         if len(heard_s) == len(state.heard_s):
             return state
-        apart_s = max(pairwise(heard_s), key=lambda two: two[1] - two[0], default=())
+        # With few beats heard, their silence may go back to where it counts from.
+        begins_s = (state.since_s,) if len(state.heard_s) < _LEAST_HEARD else ()
+        apart_s = max(pairwise((*begins_s, *heard_s)), key=lambda two: two[1] - two[0], default=())
         return replace(state, heard_s=heard_s, apart_s=apart_s)
     if readable and state.asystole_s is not None and beat_s > state.asystole_s + _SAME_BEAT_S:
         return replace(state, asystole_s=None)

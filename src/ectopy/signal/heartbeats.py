@@ -47,6 +47,7 @@ _STILL_SHARE = 0.25
 _STANDS_OUT = 3.5
 _NOISE_CURVATURE = 0.75
 _NOISE_STANDS_OUT = 5.0
+_HIDES_NOTHING_OVER = 4.0
 _HIDES_NOTHING_SHARE = 0.5
 _HIDES_NOTHING_MV = 0.2
 _CARRIED_BLOCKS = 3
@@ -140,7 +141,8 @@ class LeadsState:
         Which of the last complete seconds show no QRS complex: noise alone, less than 0.02 mV, or no signal.
     clear : ndarray of bool, shape (leads, 1)
         Whether a QRS complex would have stood out in the newest complete second, though none did: nothing in it is
-        half as high as the usual ones; or 0.2 mV, where nothing is known and it shows only noise.
+        half as high as the usual ones, or it shows only noise whose background is at most a quarter of them; less than
+        0.2 mV where nothing is known.
     """
 
     waiting: NDArray[np.float64]
@@ -466,31 +468,28 @@ def _remember(
 
     # Far lower than any block of late in which something stood out, while nothing stands out: the heart stands still.
     stands_out = present & ~noise & (own[0] >= _STANDS_OUT * own[1])
-    lately, newest = _followed_by(state.heights, own[0], stands_out)
-    highest = lately[np.arange(leads)[:, None, None], newest[:, 1:, None] + np.arange(_LATELY_BLOCKS)].max(axis=2)
-    still = ~stands_out & (own[0] < _STILL_SHARE * highest)
+    lately = _last(state.heights, own[0], stands_out)
+    still = ~stands_out & (own[0] < _STILL_SHARE * lately[:, 1:].max(axis=2))
 
     # Nothing is learned from noise, a pause or a loose electrode, so that the next beat is still measured by the last.
     empty = ~present | noise | (own[0] < _LEAST_HEIGHT_MV)
     usable = ~empty & ~still & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
-    known = np.concatenate([state.levels, np.empty_like(own)], axis=2)
-    known[0], used = _followed_by(state.levels[0], own[0], usable)
-    known[1], _ = _followed_by(state.levels[1], own[1], usable)
-    last = known[:, np.arange(leads)[:, None, None], used[..., None] + np.arange(_REMEMBERED_BLOCKS)]
+    # But a lead counts less while it is noisy.
+    learned = np.array([usable, usable | (noise & present)])
+    last = np.array([_last(*each) for each in zip(state.levels, own, learned, strict=True)])
     usual = _usual(last)
     first = max(_FIRST_BLOCKS - state.blocks, 0)
     if first:
-        beginning = _usual(np.where(usable, own, np.nan)[..., None, :first])
+        beginning = _usual(np.where(learned, own, np.nan)[..., None, :first])
         usual[..., :first] = np.where(np.isnan(state.usual), beginning, usual[..., :first])
 
-    # In how high a block a usual QRS complex would still stand out.
-    low = own[0, :, -1:] < np.where(
-        np.isnan(usual[0, :, -1:]), _HIDES_NOTHING_MV * noise[:, -1:], _HIDES_NOTHING_SHARE * usual[0, :, -1:]
-    )
-    end = np.full(leads, newest.shape[1] - 1)
-    heights = lately[np.arange(leads)[:, None], newest[np.arange(leads), end][:, None] + np.arange(_LATELY_BLOCKS)]
+    # Whether a usual QRS complex would have stood out in the newest block; where none is known, only low noise counts.
+    (height, background), usual_height = own[:, :, -1:], usual[0, :, -1:]
+    in_noise = _HIDES_NOTHING_OVER * background <= usual_height
+    low = np.where(noise[:, -1:], in_noise, height < _HIDES_NOTHING_SHARE * usual_height)
+    low |= noise[:, -1:] & np.isnan(usual_height) & (height < _HIDES_NOTHING_MV)
     empty = np.concatenate([state.empty, empty], axis=1)[:, -_EMPTY_BLOCKS:]
-    return own, usable, last[:, :, -1], heights, usual, empty, low & present[:, -1:]
+    return own, usable, last[:, :, -1], lately[:, -1], usual, empty, low & present[:, -1:]
 
 
 def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -498,24 +497,28 @@ def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(levels).sum(axis=-1) >= _LEAST_BLOCKS, lower_median(levels), np.nan)
 
 
-def _followed_by(
-    before: NDArray[np.float64], values: NDArray[np.float64], chosen: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Append the chosen values of each lead to those before them.
+def _last(before: NDArray[np.float64], values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The last values that were chosen, before each block and after all of them.
+
+    Parameters
+    ----------
+    before : ndarray of float64, shape (leads, k)
+        The last chosen ones before the first block.
+    values : ndarray of float64, shape (leads, blocks)
+    chosen : ndarray of bool, shape (leads, blocks)
 
     Returns
     -------
-    joined : ndarray of float64, shape (leads, before + blocks)
-        What lies after the last chosen value of a lead is undefined.
-    count : ndarray of int, shape (leads, blocks + 1)
-        How many values have been chosen before each block, and in all.
+    ndarray of float64, shape (leads, blocks + 1, k)
     """
-    count = np.zeros((len(values), values.shape[1] + 1), np.intp)
+    leads, kept = before.shape
+    count = np.zeros((leads, values.shape[1] + 1), np.intp)
     np.cumsum(chosen, axis=1, out=count[:, 1:])
     joined = np.concatenate([before, np.empty_like(values)], axis=1)
     lead, block = np.nonzero(chosen)
-    joined[lead, before.shape[1] + count[lead, block]] = values[lead, block]
-    return joined, count
+    joined[lead, kept + count[lead, block]] = values[lead, block]
+    last: NDArray[np.float64] = joined[np.arange(leads)[:, None, None], count[..., None] + np.arange(kept)]
+    return last
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,294 @@
+"""A heart that stands still is announced from the first sample on, after a gap and after the stream begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.datasets.folders import find_dataset
+from ectopy.datasets.simulated import simulate_recording
+from ectopy.formats import read
+from ectopy.monitor import Action, AlarmChanged, Chunk, Event, Monitor, MonitorState, Order, Tick
+from ectopy.monitor.alarms import active
+from ectopy.monitor.beat_height import BeatHeights, height_step
+from ectopy.monitor.codec import decode, encode
+from ectopy.signal.pacing import SpikeState, spikes_end, spikes_step
+
+RATE_HZ = 250
+LEADS = ("I", "II")
+NOW = 1_700_000_000.0
+
+Signal = NDArray[np.float64]
+
+
+class Bed:
+    """A patient whose samples come second by second."""
+
+    monitor = Monitor.of(load_ambulatory(), learning_s=30)
+
+    def __init__(self) -> None:
+        self.state, self.now, self.events = MonitorState(), NOW, list[Event]()
+
+    def send(self, signal: Signal, stream: str = "", leads: tuple[str, ...] = LEADS, rate_hz: int = RATE_HZ) -> float:
+        """Send the next samples; returns the monitor's second at which they began."""
+        begins = self.now
+        segment = None if self.state.signal is None else self.state.signal.segment
+        same = segment is not None and (segment.stream, segment.leads, segment.rate_hz) == (stream, leads, rate_hz)
+        position = segment.wanted if same else 0
+        for start in range(0, len(signal), rate_hz):
+            part = signal[start : start + rate_hz].astype(np.float32)
+            self.now += len(part) / rate_hz
+            self._step(Chunk(position + start, part, float(rate_hz), leads, received=self.now, stream=stream))
+            self._step(Tick(self.now))
+        return begins - NOW
+
+    def wait(self, seconds: int) -> None:
+        """Nothing comes."""
+        for _ in range(seconds):
+            self.now += 1.0
+            self._step(Tick(self.now))
+
+    def resume(self, signal: Signal) -> float:
+        """Go on after a pause in which the device counted on."""
+        segment = self.state.signal.segment
+        position = round((self.now - self.state.epoch - segment.origin_s) * RATE_HZ)
+        begins = self.now
+        for start in range(0, len(signal), RATE_HZ):
+            part = signal[start : start + RATE_HZ].astype(np.float32)
+            self.now += len(part) / RATE_HZ
+            self._step(Chunk(position + start, part, float(RATE_HZ), LEADS, received=self.now))
+        return begins - NOW
+
+    def acknowledge(self) -> None:
+        """A nurse has seen the newest asystole."""
+        number = next(alarm.number for alarm in active(self.state.alarms) if alarm.condition == "asystole")
+        self._step(Action(Order.ACKNOWLEDGE, self.now, "Ada", "", number))
+
+    def changes(self, condition: str, after_s: float = 0.0) -> list[tuple[float, str]]:
+        """When an alarm changed, and how, in seconds after a moment."""
+        transitions = (event.transition for event in self.events if isinstance(event, AlarmChanged))
+        return [
+            (round(each.at_s - after_s, 1), each.change)
+            for each in transitions
+            if each.alarm.condition == condition and each.at_s >= after_s
+        ]
+
+    def first_high_s(self, after_s: float) -> tuple[float, str]:
+        """Which alarm of high priority was raised first after a moment, and how much later."""
+        for event in self.events:
+            if isinstance(event, AlarmChanged) and event.transition.change in ("raised", "returned"):
+                alarm = event.transition.alarm
+                if alarm.priority.name == "HIGH" and event.transition.at_s >= after_s:
+                    return event.transition.at_s - after_s, alarm.condition
+        return np.inf, ""
+
+    def _step(self, given) -> None:
+        self.state, events = self.monitor.step(self.state, given)
+        self.events += events
+
+
+def rhythm(seconds: float, rate_hz: int = RATE_HZ, seed: int = 3) -> Signal:
+    """Normal rhythm of 70 a minute."""
+    return simulate_recording(
+        seconds, sampling_rate_hz=float(rate_hz), rate_bpm=70, noise_mv=0.02, random_state=seed
+    ).signal.astype(float)
+
+
+def noise(seconds: float, white_mv: float, wander_mv: float = 0.0, hum_mv: float = 0.0, seed: int = 5) -> Signal:
+    """What two electrodes give while the heart stands still."""
+    n = round(seconds * RATE_HZ)
+    t = np.arange(n)[:, None] / RATE_HZ
+    slow = wander_mv * (np.sin(np.pi * t / 2) + 0.5 * np.sin(1.8 * np.pi * t))
+    return white_mv * np.random.default_rng(seed).standard_normal((n, 2)) + slow + hum_mv * np.sin(2 * np.pi * 50 * t)
+
+
+def repeated(seconds: float, per_minute: float, mv: float, width_s: float) -> Signal:
+    """The same wave again and again, upside down and lower in the second lead."""
+    n = round(seconds * RATE_HZ)
+    since = np.arange(n) / RATE_HZ % (60 / per_minute) - 0.3
+    wave = mv * (np.abs(since) < 0.5 / RATE_HZ if width_s == 0 else np.exp(-0.5 * (since / width_s) ** 2))
+    return np.stack([wave, -0.7 * wave], axis=1)
+
+
+NOISES = [
+    pytest.param({"white_mv": 0.01}, id="10 uV"),
+    pytest.param({"white_mv": 0.03}, id="30 uV"),
+    pytest.param({"white_mv": 0.2}, id="200 uV"),
+    pytest.param({"white_mv": 0.01, "wander_mv": 1.0}, id="wander"),
+    pytest.param({"white_mv": 0.02, "wander_mv": 0.3, "hum_mv": 0.2}, id="hum and wander"),
+]
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_asystole_is_announced_within_ten_seconds_of_the_first_sample(kind):
+    bed = Bed()
+    begins_s = bed.send(noise(20, **kind))
+    delay_s, condition = bed.first_high_s(begins_s)
+    assert (condition, delay_s <= 10.0) == ("asystole", True)
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_asystole_is_announced_within_ten_seconds_in_the_middle_of_a_stream(kind):
+    bed = Bed()
+    bed.send(rhythm(40))
+    begins_s = bed.send(noise(20, **kind))
+    delay_s, condition = bed.first_high_s(begins_s)
+    assert (condition, delay_s <= 10.0) == ("asystole", True)
+
+
+@pytest.mark.parametrize("white_mv", [0.015, 0.03, 0.2])
+def test_asystole_is_announced_within_ten_seconds_after_a_gap(white_mv: float):
+    bed = Bed()
+    bed.send(rhythm(40))
+    bed.wait(90)
+    begins_s = bed.resume(noise(20, white_mv, wander_mv=0.1))
+    delay_s, condition = bed.first_high_s(begins_s)
+    assert (condition, delay_s <= 10.0) == ("asystole", True)
+    assert not bed.changes("ventricular tachycardia")
+
+
+@pytest.mark.parametrize("again", [{"stream": "2"}, {"leads": ("I", "V1")}, {"rate_hz": 500}])
+@pytest.mark.parametrize("white_mv", [0.01, 0.03, 0.2])
+def test_an_asystole_goes_on_when_the_stream_begins_anew(again, white_mv: float):
+    bed = Bed()
+    bed.send(rhythm(40))
+    bed.send(noise(15, white_mv))
+    bed.acknowledge()
+    seen_s = bed.send(noise(150, white_mv, seed=77), **again)
+    assert [change for _, change in bed.changes("asystole", seen_s) if change in ("ended", "latched", "raised")] == []
+    assert bed.changes("extreme tachycardia") == bed.changes("ventricular tachycardia") == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(repeated(90, 90, 0.15, 0.025), id="P waves"),
+        pytest.param(repeated(90, 110, 0.25, 0.025), id="high P waves"),
+        pytest.param(repeated(90, 80, 1.0, 0.0), id="pacing spikes"),
+        pytest.param(repeated(90, 80, 3.0, 0.0), id="high pacing spikes"),
+    ],
+)
+def test_p_waves_and_pacing_spikes_do_not_end_an_asystole(rest: Signal):
+    bed = Bed()
+    bed.send(rhythm(40))
+    begins_s = bed.send(rest + noise(90, 0.008, wander_mv=0.1))
+    (raised_s, change), *later = bed.changes("asystole", begins_s)
+    assert (change, raised_s <= 10.0) == ("raised", True)
+    assert {change for _, change in later} <= {"escalated", "reminded"}
+
+
+def test_pacing_without_capture_is_an_asystole_from_the_first_sample():
+    bed = Bed()
+    begins_s = bed.send(repeated(20, 80, 3.0, 0.0) + noise(20, 0.008))
+    delay_s, condition = bed.first_high_s(begins_s)
+    assert (condition, delay_s <= 10.0) == ("asystole", True)
+
+
+def test_an_asystole_ends_with_the_beats_that_come_back():
+    bed = Bed()
+    bed.send(rhythm(40))
+    bed.send(noise(15, 0.03))
+    begins_s = bed.send(rhythm(20, seed=4))
+    ended = [at_s for at_s, change in bed.changes("asystole", begins_s) if change in ("ended", "latched")]
+    assert ended
+    assert ended[0] <= 15.0
+
+
+def test_low_beats_become_usual_when_the_normal_is_learned_again():
+    bed = Bed()
+    bed.send(rhythm(40))
+    bed.send(0.2 * rhythm(20, seed=4))
+    assert bed.changes("asystole")
+    bed._step(Action(Order.RELEARN, bed.now, "Ada"))
+    begins_s = bed.send(0.2 * rhythm(20, seed=5))
+    assert [change for _, change in bed.changes("asystole", begins_s)][-1:] == ["latched"]
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_rhythm_at_another_amplitude_is_no_asystole_after_a_new_start(factor: float):
+    bed = Bed()
+    bed.send(rhythm(40))
+    bed.send(factor * rhythm(30, seed=4), stream="2")
+    bed.send(rhythm(30, seed=5), stream="3", leads=("II", "V5"))
+    assert bed.changes("asystole") == []
+
+
+def test_what_is_known_of_the_leads_is_stored_with_the_state():
+    whole, stored = Bed(), Bed()
+    for bed in (whole, stored):
+        bed.send(rhythm(40))
+        bed.send(noise(4, 0.03), stream="2", leads=("V1", "V2"))
+    stored.state = decode(MonitorState, encode(stored.state))
+    for bed in (whole, stored):
+        bed.send(noise(12, 0.03), stream="3")
+    assert list(whole.state.leads) == ["I", "II", "V1", "V2"]
+    assert list(map(encode, whole.events)) == list(map(encode, stored.events))
+
+
+@pytest.mark.parametrize(("record", "from_s", "to_s"), [("424", 1371, 1384), ("430", 525, 538), ("430", 776, 785)])
+def test_real_flat_lines_are_announced_from_their_first_sample(record: str, from_s: int, to_s: int):
+    folder = find_dataset("vfdb", lambda each: (each / f"{record}.hea").exists())
+    if folder is None:
+        pytest.skip("needs the records of the MIT-BIH Malignant Ventricular Ectopy Database in ECTOPY_DATA")
+    signal = read(folder / f"{record}.hea").signal[from_s * RATE_HZ : to_s * RATE_HZ]
+    bed = Bed()
+    begins_s = bed.send(signal)
+    delay_s, condition = bed.first_high_s(begins_s)
+    assert (condition, delay_s <= 10.0) == ("asystole", True)
+
+
+def cleaned(signal: Signal, rate_hz: float, cuts: Iterable[int]) -> Signal:
+    """Leads without spikes, in chunks that end at the cuts."""
+    state, parts = SpikeState.fresh(len(signal)), []
+    edges = [0, *sorted(cuts), signal.shape[1]]
+    for start, end in pairwise(edges):
+        state, part = spikes_step(rate_hz, state, signal[:, start:end])
+        parts.append(part)
+    return np.concatenate([*parts, spikes_end(rate_hz, state)], axis=1)
+
+
+@given(st.sampled_from([125.0, 200.0, 250.0, 360.0, 1000.0]), st.lists(st.integers(0, 900), max_size=8))
+@settings(max_examples=30)
+def test_spikes_are_taken_out_whatever_the_chunks(rate_hz: float, cuts: list[int]):
+    signal = np.random.default_rng(1).normal(0, 0.05, (2, 900))
+    signal[0, 200:800:199] += 4.0
+    signal[1, 300:302] -= 9.0
+    result = cleaned(signal, rate_hz, cuts)
+    np.testing.assert_array_equal(result, cleaned(signal, rate_hz, []))
+    assert result.shape == signal.shape
+    assert (np.abs(result).max() < 1.0) == (rate_hz >= 200)
+
+
+@given(st.floats(0.2, 5.0), st.floats(0.0085, 0.04), st.booleans(), st.sampled_from([200.0, 250.0, 360.0, 1000.0]))
+@settings(max_examples=50)
+def test_narrow_qrs_complexes_and_hum_stay_as_they_are(mv: float, width_s: float, inverted: bool, rate_hz: float):
+    t = np.arange(round(4 * rate_hz)) / rate_hz
+    wave = (-mv if inverted else mv) * np.exp(-0.5 * ((t % 0.5 - 0.25) / width_s) ** 2)
+    beyond = np.abs(cleaned(wave[None], rate_hz, []) - wave)
+    assert beyond.max() <= 0.25 * mv
+    hum = mv * np.sin(2 * np.pi * 50 * t)[None]
+    late = round(0.1 * rate_hz)
+    np.testing.assert_array_equal(cleaned(hum, rate_hz, [])[:, late:], hum[:, late:])
+
+
+def test_a_beat_is_low_in_all_readable_leads_or_not_at_all():
+    state = BeatHeights.fresh(2)
+    state, low = height_step(state, np.full((10, 2), 1.2))
+    assert not low.any()
+    beats = np.array([[0.2, 0.2], [0.2, 0.6], [0.2, np.nan], [np.nan, np.nan], [0.47, 0.47], [0.36, 0.36]])
+    state, low = height_step(state, beats)
+    assert low.tolist() == [True, False, True, False, False, False]
+
+
+def test_low_beats_never_become_usual_by_themselves():
+    state, _ = height_step(BeatHeights.fresh(1), np.full((10, 1), 1.2))
+    state, low = height_step(state, np.full((500, 1), 0.2))
+    assert low.all()
+    assert np.nanmax(state.recent_mv) == 1.2

@@ -232,7 +232,7 @@ def test_what_is_known_of_the_leads_is_stored_with_the_state():
     assert list(map(encode, whole.events)) == list(map(encode, stored.events))
 
 
-@pytest.mark.parametrize(("record", "from_s", "to_s"), [("424", 1371, 1384), ("430", 525, 538), ("430", 776, 785)])
+@pytest.mark.parametrize(("record", "from_s", "to_s"), [("424", 1371, 1384), ("430", 527, 538), ("430", 776, 785)])
 def test_real_flat_lines_are_announced_from_their_first_sample(record: str, from_s: int, to_s: int):
     folder = find_dataset("vfdb", lambda each: (each / f"{record}.hea").exists())
     if folder is None:

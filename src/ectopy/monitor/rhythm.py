@@ -128,6 +128,8 @@ class RhythmState:
         Whether a lead was flat or off in that silence.
     known_s : float
         Up to where all beats are heard.
+    confirmed_s : float
+        The newest beat judged that is readable and credible.
     asystole_s : float or None
         The last beat before an asystole that goes on, or where its silence counts from; None while there is none.
     flat : bool
@@ -172,6 +174,7 @@ class RhythmState:
     apart_s: tuple[float, ...] = ()
     apart_flat: bool = False
     known_s: float = -inf
+    confirmed_s: float = -inf
     asystole_s: float | None = None
     flat: bool = False
     dead_s: float = -inf
@@ -256,7 +259,7 @@ def _asystole_since_s(state: RhythmState, limits: Limits) -> float | None:
         return since_s
     before_s, after_s = state.apart_s or (0.0, 0.0)
     longer_s = _longer_s(_FLAT_S, state.apart_flat, state.dead_s > before_s)
-    if after_s > state.judged_s and after_s - before_s >= limits.asystole_s + longer_s:
+    if after_s > state.confirmed_s and after_s - before_s >= limits.asystole_s + longer_s:
         return before_s
     return None
 
@@ -291,13 +294,13 @@ def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: boo
         heard_s = tuple(heard for heard in state.heard_s if abs(heard - beat_s) > _SAME_BEAT_S)
         if len(heard_s) == len(state.heard_s):
             return state
-        # With few beats heard, their silence may go back to where it counts from.
-        begins_s = (state.since_s,) if len(state.heard_s) < _LEAST_HEARD else ()
+        begins_s = (state.since_s,) if state.confirmed_s <= state.since_s else ()
         apart_s = max(pairwise((*begins_s, *heard_s)), key=lambda two: two[1] - two[0], default=())
         return replace(state, heard_s=heard_s, apart_s=apart_s)
-    if readable and state.asystole_s is not None and beat_s > state.asystole_s + _SAME_BEAT_S:
-        return replace(state, asystole_s=None)
-    return state
+    if not readable:
+        return state
+    ends = state.asystole_s is not None and beat_s > state.asystole_s + _SAME_BEAT_S
+    return replace(state, confirmed_s=beat_s, asystole_s=None if ends else state.asystole_s)
 
 
 def _judge(

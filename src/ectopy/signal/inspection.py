@@ -52,6 +52,7 @@ class Inspection:
         known = self.rate_bpm[np.isfinite(self.rate_bpm)]
         return {
             "source": recording.source,
+            "notes": list(recording.notes),
             "start": recording.start.isoformat() if recording.start else None,
             "duration_s": recording.duration_s,
             "sampling_rate_hz": recording.sampling_rate_hz,

@@ -282,15 +282,22 @@ def _rate(path: Path, layout: _Layout, line: _Line) -> float:
     return line.samples / layout.duration_s
 
 
-def _scale(path: Path, line: _Line, to_millivolt: float) -> tuple[float, float]:
-    """Offset and millivolt of one step: a sample is (stored + offset) * step."""
+class _Scale(NamedTuple):
+    """How samples are stored: (stored + `offset`) * `step` * `to_millivolt`."""
+
+    offset: float
+    step: float
+    to_millivolt: float
+
+
+def _scale(path: Path, line: _Line, to_millivolt: float) -> _Scale:
     low, high = (_number(path, f"the physical limits of {line.label!r}", text) for text in line.physical)
     lowest, highest = (_number(path, f"the digital limits of {line.label!r}", text) for text in line.digital)
     if low == high or lowest == highest:
         raise DataError(f"{path} says no range for the lead {line.label!r}; expected a calibrated signal.")
     step = (high - low) / (highest - lowest)
     check_step(path, line.label, step * to_millivolt)
-    return high / step - highest, step * to_millivolt
+    return _Scale(high / step - highest, step, to_millivolt)
 
 
 def _start(path: Path, layout: _Layout, first_onset: float) -> tuple[datetime | None, list[str]]:
@@ -418,7 +425,7 @@ def _read_samples(
     layout: _Layout,
     content: NDArray[np.uint8],
     lines: Sequence[_Line],
-    scales: Sequence[tuple[float, float]],
+    scales: Sequence[_Scale],
     starts: NDArray[np.int64],
     samples: int,
 ) -> NDArray[np.float32]:
@@ -430,10 +437,10 @@ def _read_samples(
         # Records that follow each other without a gap are put down together.
         joints = first + 1 + np.flatnonzero(ends[first : last - 1] > starts[first : last - 1] + lines[0].samples)
         runs = list(zip([first, *joints.tolist()], [*joints.tolist(), last], strict=True))
-        for column, (line, (offset, step)) in enumerate(zip(lines, scales, strict=True)):
+        for column, (line, scale) in enumerate(zip(lines, scales, strict=True)):
             stored = _stored(content[first:last, line.bytes], layout.sample_bytes)
             with np.errstate(over="ignore"):  # such values are refused later
-                values = ((stored + offset) * step).astype(np.float32)
+                values = ((stored + scale.offset) * scale.step * scale.to_millivolt).astype(np.float32)
             for begin, end in runs:
                 target = result[starts[begin] : ends[end - 1], column]
                 held = (end - begin) * line.samples

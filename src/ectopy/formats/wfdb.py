@@ -214,12 +214,12 @@ class _Part(NamedTuple):
 
 
 class _Lead(NamedTuple):
-    """A lead of a segment: its place in the recording, its index and line in the header, and millivolt in one step."""
+    """A lead of a segment: its place in the recording, its index and line in the header, and its unit in millivolt."""
 
     place: int
     column: int
     line: Line
-    step_mv: float
+    to_millivolt: float
 
 
 def _data_file(header: Header, line: Line) -> DataFile:
@@ -322,11 +322,11 @@ def _leads(
     signals = _signals(header, present, frame_rate_hz, unit)
     choose_leads(header.path, signals, unit)  # raises where a segment states other units than its record
     leads = [
-        _Lead(place, column, header.lines[column], factor / header.lines[column].gain)
+        _Lead(place, column, header.lines[column], factor)
         for place, column, factor in zip(places, present, factors(signals, range(len(signals)), unit), strict=True)
     ]
     for lead in leads:
-        check_step(header.path, names[lead.place], lead.step_mv)
+        check_step(header.path, names[lead.place], lead.to_millivolt / lead.line.gain)
     return leads
 
 
@@ -342,7 +342,7 @@ def _fill_from(file: DataFile, leads: dict[int, _Lead], per_frame: int, block: i
         for index, lead in leads.items():
             samples = digital[index]
             sums[index] += int(samples.sum(dtype=np.int64))
-            values = (samples - lead.line.baseline) * lead.step_mv
+            values = (samples - lead.line.baseline) / lead.line.gain * lead.to_millivolt
             values[samples == invalid_sample(file.storage)] = np.nan
             target[begin * per_frame : end * per_frame, lead.place] = values
     # Programs that do not count write a checksum of 0.

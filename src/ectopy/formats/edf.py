@@ -30,6 +30,7 @@ from ectopy.formats.leads import (
     check_size,
     choose_leads,
     factors,
+    left_out,
     sampling_rate,
     unique_names,
 )
@@ -85,7 +86,7 @@ def read(path: Path, stated: Stated) -> Recording:
         start,
         annotations if len(annotations) else None,
         str(path),
-        (*notes, *jumped, *doubt),
+        (*notes, *jumped, *doubt, *left_out(signals, leads)),
     )
 
 

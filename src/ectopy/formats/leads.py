@@ -16,6 +16,8 @@ MAX_VALUES = 2**30
 """Most values, samples times leads, that are read from one recording: 4 GiB, or two weeks of three leads at 250 Hz."""
 MIN_RATE_HZ = 1.0
 MAX_RATE_HZ = 100_000.0
+_NAMED = 8
+"""Most signals that a note names."""
 BLOCK_S = 600.0
 """Long recordings are read in blocks of this many seconds."""
 
@@ -84,6 +86,17 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
 
 def _is_ecg(signal: Signal) -> bool:
     return bool(_SAYS_ECG.search(signal.name) or _LEAD_NAME.fullmatch(signal.name.strip()))
+
+
+def left_out(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]:
+    """A note on the signals that are not read, if there are any."""
+    others = [
+        f"{signal.name!r} in {signal.unit or 'no unit'} at {signal.sampling_rate_hz:g} Hz"
+        for index, signal in enumerate(signals)
+        if index not in leads
+    ]
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return [f"Left out, as not ECG or slower: {', '.join(others[:_NAMED])}{more}."] if others else []
 
 
 def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from ectopy.formats.leads import (
     check_size,
     choose_leads,
     factors,
+    left_out,
     sampling_rate,
     unique_names,
 )
@@ -83,7 +84,7 @@ def read(path: Path, stated: Stated) -> Recording:
 
     # Nothing is read before it is known that it fits and all of it is there.
     check_size(header.path, sum(segment.frames for segment in segments) * per_frame, len(leads))
-    parts, notes = [], list(header.notes)
+    parts, notes = [], [*header.notes, *left_out(signals, leads)]
     for segment in segments:
         columns = _columns_by_name(segment.header, chosen) if header.variable and segment.header else leads
         part, note = _measure(header, segment, columns, stated.partial)

@@ -27,11 +27,11 @@ _UNSTATED_UNIT = "mV"  # so says the specification
 
 _AFTER_NAME = re.compile(r"(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)(?:\s+(?P<rest>\S.*))?", re.ASCII)
 _RECORD = re.compile(f".+?{_AFTER_NAME.pattern}", re.ASCII)
-_SIGNAL = re.compile(
-    r"(?P<file>.+?)\s+(?P<storage>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
-    r"(?:\s+(?P<rest>\S.*))?",
-    re.ASCII,
+_AFTER_FILE = (
+    r"\s+(?P<storage>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
+    r"(?:\s+(?P<rest>\S.*))?"
 )
+_SIGNAL = re.compile(rf"(?P<file>.+?){_AFTER_FILE}", re.ASCII)
 _SEGMENT = re.compile(r"(?P<name>.+?)\s+(?P<frames>\d+)", re.ASCII)
 _GAIN = re.compile(r"(?P<gain>[^(/]*)(?:\((?P<baseline>[^)]*)\))?(?:/(?P<unit>\S+))?")
 _WHOLE = re.compile(r"([+-]?\d+)(?:[.,]0*)?", re.ASCII)
@@ -242,7 +242,9 @@ def _segments(path: Path, lines: Sequence[str]) -> tuple[tuple[str, int], ...]:
 
 
 def _line(path: Path, number: int, text: str) -> Line:
-    match = _SIGNAL.fullmatch(text)
+    # A name may hold blanks and numbers; most data files are called like their record.
+    named = rf"(?P<file>{re.escape(path.stem)}\S*){_AFTER_FILE}"
+    match = re.fullmatch(named, text, re.ASCII) or _SIGNAL.fullmatch(text)
     if match is None:
         raise DataError(f"{path} describes a signal as {text[:60]!r}; expected a data file, a format and a gain.")
     file, storage = match["file"], match["storage"]

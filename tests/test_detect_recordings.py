@@ -212,7 +212,7 @@ def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path
     folders = [tmp_path / "a", tmp_path / "b"]
     for number, folder in enumerate(folders, start=1):
         folder.mkdir()
-        write_record(folder, "100", lead[: number * 2500])
+        write_record(folder, "100", lead[: number * 2000])
     write_record(folders[1], "100-2", lead)
     output, report = tmp_path / "results", tmp_path / "pages"
     done = ectopy("detect", "ambulatory", *folders, "-o", output, "--report", report, "--json", tmp_path / "all.json")

@@ -443,3 +443,15 @@ def test_what_is_left_out_is_noted(tmp_path: Path):
     assert recording.leads == ("II",)
     (note,) = recording.notes
     assert "'ABP' in mmHg" in note
+
+
+def test_names_that_cannot_be_printed(tmp_path: Path):
+    path = write(tmp_path, b"rec 1 250 1000\nrec.dat 16 1000 16 0 0 0 0 I\x1b[31mI\x07\n", MILLIVOLT * 1000)
+    assert ectopy.read(path).leads == ("I?[31mI?",)
+    for line in ("rec\x1b.dat 16 1000", "..\\rec.dat 16 1000", ".. 16 1000"):
+        path.write_text(f"rec 1 250 1000\n{line}\n")
+        message = refusal(path)
+        assert "\x1b" not in message
+        assert "beside it" in message
+    path.write_text("rec/1 1 250 1000\n\x1b[31m 1000\n")
+    assert "\x1b" not in refusal(path)

@@ -65,7 +65,7 @@ class Recording:
     source : str
         Where the recording comes from, for people.
     notes : tuple of str
-        What a person should know of how it was read: what is missing, damaged or left out, one sentence each.
+        Sentences on what was left out, is missing or damaged, for people.
     """
 
     signal: NDArray[np.float32]

@@ -167,9 +167,9 @@ def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report:
     console.emit(json, {"recordings": done, "failed": failed})
     if done:
         screen.print(analysis_table(done))
-    for figures in done:
+    for figures in done if len(done) > 1 else ():
         for note in figures["notes"]:
-            screen.print(f"Note on {figures['source']}: {note}", markup=False)
+            screen.print(f"{figures['source']}: {note}")
     for each in jobs:
         for path in (each.results, each.report, each.save_baseline):
             if path is not None and str(each.recording) not in failed:

@@ -42,8 +42,6 @@ def inspect(
     screen = console.screen(json)
     for table in inspection_tables(inspection):
         screen.print(table)
-    for note in inspection.recording.notes:
-        screen.print(f"Note: {note}", markup=False)
 
 
 def ec57(

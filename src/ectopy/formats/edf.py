@@ -36,7 +36,7 @@ from ectopy.formats.leads import (
 )
 from ectopy.formats.limits import check_gaps, check_step
 from ectopy.formats.marks import Mark, each_mark, within
-from ectopy.formats.spelling import parse_number, readable_unit
+from ectopy.formats.spelling import parse_number, printable, readable_unit
 from ectopy.recording import Annotations, Recording
 
 _ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
@@ -238,7 +238,7 @@ def _lines(path: Path, fields: str, signals: int, sample_bytes: int) -> tuple[tu
             continue
         physical = columns["physical_min"][i], columns["physical_max"][i]
         digital = columns["digital_min"][i], columns["digital_max"][i]
-        lines.append(_Line(label, columns["unit"][i], physical, digital, samples, part))
+        lines.append(_Line(printable(label), columns["unit"][i], physical, digital, samples, part))
     if place < 1:
         raise DataError(f"{path} has data records without samples; expected a recording.")
     return tuple(lines), tuple(marks_at)

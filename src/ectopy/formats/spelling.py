@@ -23,6 +23,11 @@ _UNSTATED = frozenset(("", "-", "--", "?", "n/a", "na", "none", "unknown"))
 _VOLTAGE = re.compile(r"\S{0,6}v(ol?|olts?)?|\S{0,3}volt\S*")
 
 
+def printable(text: str) -> str:
+    """The text with a question mark for each character that cannot be printed."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def parse_number(text: str) -> float:
     """Read a decimal number, also with a comma for the point.
 

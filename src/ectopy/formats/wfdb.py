@@ -34,7 +34,7 @@ from ectopy.formats.limits import check_gaps, check_step
 from ectopy.formats.marks import Mark, collect, each_mark, within
 from ectopy.formats.rim import refusing
 from ectopy.formats.spelling import readable_unit
-from ectopy.formats.wfdb_header import Header, Line, find_beside, find_header, read_header
+from ectopy.formats.wfdb_header import Header, Line, check_name, find_beside, find_header, read_header
 from ectopy.formats.wfdb_samples import NULL, DataFile, invalid_sample
 from ectopy.recording import Annotations, Recording
 
@@ -154,8 +154,7 @@ def _segment_header(header: Header, name: str, frames: int) -> Header:
 
 
 def _header_beside(header: Header, name: str) -> Header:
-    if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
-        raise DataError(f"{header.path} names the segment {name!r}; expected one beside it.")
+    check_name(header.path, name)
     return read_header(header.path.with_name(f"{name}.hea"))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ectopy.errors import DataError
-from ectopy.formats.spelling import parse_number, spell_unit
+from ectopy.formats.spelling import parse_number, printable, spell_unit
 from ectopy.formats.wfdb_samples import FORMATS
 
 MAX_HEADER_BYTES = 4 * 2**20
@@ -153,6 +153,12 @@ def read_header(record: Path) -> Header:
     return Header(path, lines, rate, frames or None, start, (), None, notes)
 
 
+def check_name(path: Path, name: str) -> None:
+    """Raise DataError unless a header may name this file or record."""
+    if "/" in name or "\\" in name or not name.isprintable() or name in (".", ".."):
+        raise DataError(f"{path} names {name!r}; expected a file or record beside it.")
+
+
 def segment_names(path: Path) -> tuple[str, ...]:
     """Names of the segments that a header lists, but for its own; none where it cannot be read, or is not a header."""
     if path.suffix.lower() != ".hea":
@@ -248,15 +254,14 @@ def _line(path: Path, number: int, text: str) -> Line:
     if match is None:
         raise DataError(f"{path} describes a signal as {text[:60]!r}; expected a data file, a format and a gain.")
     file, storage = match["file"], match["storage"]
-    if "/" in file or "\\" in file or "\0" in file or file in (".", ".."):
-        raise DataError(f"{path} names the data file {file!r}; expected one beside it.")
+    check_name(path, file)
     if storage not in FORMATS:
         raise DataError(f"{path} stores a signal in the format {storage}; known are {', '.join(FORMATS)}.")
     if match["per_frame"] and int(match["per_frame"]) < 1:
         raise DataError(f"{path} stores no samples of a signal in a frame: {text[:60]!r}; expected one at least.")
     stated_gain, *others = (match["rest"] or "").split(None, 1) or [""]
     numbers, name = _leading_numbers(others[0] if others else "")
-    name = name or f"lead {number}"
+    name = printable(name) or f"lead {number}"
     adc_zero = numbers.get("zero", 0)
     gain, baseline, unit = _gain(path, name, stated_gain, adc_zero)
     return Line(

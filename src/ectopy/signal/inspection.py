@@ -52,10 +52,10 @@ class Inspection:
         known = self.rate_bpm[np.isfinite(self.rate_bpm)]
         return {
             "source": recording.source,
-            "notes": list(recording.notes),
             "start": recording.start.isoformat() if recording.start else None,
             "duration_s": recording.duration_s,
             "sampling_rate_hz": recording.sampling_rate_hz,
+            "notes": list(recording.notes),
             "leads": [
                 {"name": name, "mean_index": float(index.mean()), "quality": shares}
                 for name, index, shares in zip(recording.leads, self.quality.index, self.shares(), strict=True)

@@ -455,3 +455,19 @@ def test_names_that_cannot_be_printed(tmp_path: Path):
         assert "beside it" in message
     path.write_text("rec/1 1 250 1000\n\x1b[31m 1000\n")
     assert "\x1b" not in refusal(path)
+
+
+@pytest.mark.parametrize("lines", ["~ 0 1000 16 0 0 0 0 II\n", "rec.dat 0 1000 16 0 0 0 0 II\n"])
+def test_a_long_record_without_samples_is_refused_before_memory_is_taken(tmp_path: Path, lines: str):
+    path = write(tmp_path, f"rec 1 250 900000000\n{lines}", MILLIVOLT)
+    assert "too far apart" in refusal(path)
+
+
+def test_a_file_that_unfolds_to_far_more_than_it_holds_is_refused(tmp_path: Path):
+    soundfile = pytest.importorskip("soundfile", reason="the extra 'formats' is not installed")
+    soundfile.write(tmp_path / "rec.flac", np.zeros(2**24 + 1, np.int16), 96000, "PCM_16", format="FLAC")
+    assert (tmp_path / "rec.flac").stat().st_size < 2**20
+    path = tmp_path / "rec.hea"
+    path.write_text(f"rec 1 250 {2**24 + 1}\nrec.flac 516 1000 16 0 0 0 0 II\n")
+    with pytest.raises(DataError, match="compressed more than an ECG can be"):
+        ectopy.read(path)

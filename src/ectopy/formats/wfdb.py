@@ -248,12 +248,12 @@ def _data_files(segment: _Segment, columns: Sequence[int | None]) -> dict[str, D
 def _measure(header: Header, segment: _Segment, columns: Sequence[int | None], partial: bool) -> tuple[_Part, str]:
     """The part with its intact frames, and a note on what is missing, if anything is."""
     files = _data_files(segment, columns)
-    if segment.header is None:
+    if segment.header is None or not files:
         return _Part(segment, columns, files, 0, segment.frames), ""
     with refusing(f"{segment.header.path} has data files that cannot be read; copy the record again."):
         held = {name: file.frames() for name, file in files.items()}
-    short = min(held, key=lambda name: held[name], default="")
-    if not short or held[short] >= segment.frames:
+    short = min(held, key=lambda name: held[name])
+    if held[short] >= segment.frames:
         return _Part(segment, columns, files, segment.frames, segment.frames), ""
     lacking = f"{segment.header.path} promises {segment.frames:,} samples, and {short} holds {held[short]:,} of them"
     if not partial:
@@ -453,7 +453,8 @@ def annotation_timing(path: Path) -> Timing:
 
 def _annotations_beside(record: Path, frame_rate_hz: float, rate_hz: float, samples: int) -> Annotations | None:
     """The reference annotations of a record, if it has them, on samples of the rate that was read."""
-    path = find_beside(record, f"{record.name}.atr")
+    paths = (record.with_name(f"{record.name}{suffix}") for suffix in (".atr", ".ATR"))
+    path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return None
     marks, resolution_hz = _read_marks(path)

@@ -76,6 +76,8 @@ _STORED = {
     "310": _Storage(3, 4, -(2**9), _unpack_310, (0, 0, 1, 1)),
     "311": _Storage(3, 4, -(2**9), _unpack_311, (0, 0, 1, 2)),
 }
+_MOST_COMPRESSED_VALUES, _MOST_VALUES_IN_BYTE = 2**24, 100
+"""A compressed file may hold so many values, and more if it is large itself; an ECG has one or two in a byte."""
 NULL = "0"
 """Format of a signal without samples."""
 FORMATS = (NULL, *_STORED, *_FLAC)
@@ -120,11 +122,16 @@ class DataFile(NamedTuple):
         Raises
         ------
         DataError
-            If it is compressed in a way that cannot be read.
+            If it is compressed in a way that cannot be read, or more than an ECG can be.
         """
         if self.storage in _FLAC:
             with _open_flac(self) as file:
-                return max(int(file.frames) - self.offset, 0) // self.per_frame[0]
+                frames = max(int(file.frames) - self.offset, 0) // self.per_frame[0]
+            if frames * self.frame_values > max(
+                _MOST_COMPRESSED_VALUES, _MOST_VALUES_IN_BYTE * self.path.stat().st_size
+            ):
+                raise DataError(f"{self.path} is compressed more than an ECG can be; expected one.")
+            return frames
         stored = _STORED[self.storage]
         groups, rest = divmod(max(self.path.stat().st_size - self.offset, 0), stored.size)
         return (groups * stored.samples + stored.cut[rest]) // self.frame_values

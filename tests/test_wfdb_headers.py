@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ectopy
+from ectopy import formats
 from ectopy.datasets import simulate_recording
+from ectopy.datasets.folders import find_dataset
 from ectopy.errors import DataError
 from ectopy.formats.leads import unique_names
 from ectopy.formats.spelling import parse_number, spell_unit
@@ -471,3 +474,25 @@ def test_a_file_that_unfolds_to_far_more_than_it_holds_is_refused(tmp_path: Path
     path.write_text(f"rec 1 250 {2**24 + 1}\nrec.flac 516 1000 16 0 0 0 0 II\n")
     with pytest.raises(DataError, match="compressed more than an ECG can be"):
         ectopy.read(path)
+
+
+def test_every_record_of_a_database_whose_leads_share_a_name(ectopy, tmp_path: Path):
+    folder = find_dataset("vfdb", lambda path: any(path.glob("*.hea")))
+    if folder is None:
+        pytest.skip("the database vfdb is in no folder of ECTOPY_DATA")
+    headers = sorted(folder.glob("*.hea"))
+    for header in headers:
+        recording = formats.read(header)
+        assert recording.notes == ()
+        assert len(set(recording.leads)) == 2
+        assert recording.signal.shape == (525_000, 2)
+    # As PhysioNet now distributes them.
+    copy = tmp_path / headers[0].name
+    text = re.sub(r"record \d+, signal \d", "ECG", headers[0].read_text())
+    copy.write_text(text)
+    (tmp_path / f"{copy.stem}.dat").write_bytes(headers[0].with_suffix(".dat").read_bytes())
+    recording = formats.read(copy)
+    assert recording.leads == ("ECG", "ECG 2")
+    np.testing.assert_array_equal(recording.signal, formats.read(headers[0]).signal)
+    for command in (["inspect", copy], ["watch", copy, "--fast", "--to", "30"]):
+        assert ectopy(*command).status == 0

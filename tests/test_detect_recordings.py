@@ -12,7 +12,7 @@ import pytest
 from ectopy import read
 from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
-from ectopy.batch import load_detector
+from ectopy.batch import Job, find_recordings, load_detector, plan
 from ectopy.datasets import simulate_recording
 from ectopy.formats.wfdb import read_annotations
 from ectopy.judgement import Hint
@@ -170,3 +170,69 @@ def test_reading_and_analysing_take_three_lines_of_python(file: Path):
     recording = read(file)
     analysis = analyse(recording, load_ambulatory())
     assert analysis.abnormal.sum() > 5
+
+
+def write_record(folder: Path, name: str, signal: np.ndarray, lead: str = "II") -> Path:
+    """A WFDB record of one lead at 250 Hz."""
+    counts = np.rint(signal * 1000).astype("<i2")
+    (folder / f"{name}.hea").write_text(f"{name} 1 250 {len(counts)}\n{name}.dat 16 1000 16 0 0 0 0 {lead}\n")
+    (folder / f"{name}.dat").write_bytes(counts.tobytes())
+    return folder / f"{name}.hea"
+
+
+@pytest.fixture(scope="module")
+def lead() -> np.ndarray:
+    return simulate_recording(20, sampling_rate_hz=250.0, random_state=1).signal[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("layout", "suffix", "listed"), [("", ".hea", "one"), ("layout 0\n", ".hea", "one"), ("", ".HEA", "ONE")]
+)
+def test_segments_in_a_folder_belong_to_their_record(
+    tmp_path: Path, lead: np.ndarray, layout: str, suffix: str, listed: str
+):
+    for name in ("one", "two", "alone"):
+        write_record(tmp_path, name, lead)
+    (tmp_path / "layout.hea").write_text("layout 1 250 0\n~ 0 1000 16 0 0 0 0 II\n")
+    whole = f"whole/{3 if layout else 2} 1 250 {2 * len(lead)}\n{layout}{listed} {len(lead)}\ntwo {len(lead)}\n"
+    (tmp_path / f"whole{suffix}").write_text(whole)
+    (tmp_path / "broken.hea").write_text("no header at all\n")
+    names = [path.name for path in find_recordings([tmp_path])]
+    unlisted = [] if layout else ["layout.hea"]
+    assert names == ["alone.hea", "broken.hea", *unlisted, f"whole{suffix}"]
+    assert find_recordings([tmp_path / "one.hea"]) == [tmp_path / "one.hea"]
+
+
+def test_a_record_that_lists_itself_stays(tmp_path: Path):
+    (tmp_path / "rec.hea").write_text("rec/1 1 250 100\nrec 100\n")
+    assert find_recordings([tmp_path]) == [tmp_path / "rec.hea"]
+
+
+def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path, lead: np.ndarray):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for number, folder in enumerate(folders, start=1):
+        folder.mkdir()
+        write_record(folder, "100", lead[: number * 2000])
+    write_record(folders[1], "100-2", lead)
+    output, report = tmp_path / "results", tmp_path / "pages"
+    done = ectopy("detect", "ambulatory", *folders, "-o", output, "--report", report, "--json", tmp_path / "all.json")
+    assert done.status == 0, done
+    summaries = json.loads((tmp_path / "all.json").read_text())["recordings"]
+    assert [Path(each["source"]).parent.name + Path(each["source"]).stem for each in summaries] == [
+        "a100",
+        "b100-2",
+        "b100",
+    ]
+    counts = [len((output / f"{name}.csv").read_text().splitlines()) - 1 for name in ("100", "100-2", "100-3")]
+    assert counts == [each["beats"] for each in summaries]
+    assert len(set(counts)) == 3
+    assert sorted(page.name for page in report.iterdir()) == ["100-2.html", "100-3.html", "100.html"]
+
+
+@pytest.mark.parametrize("names", [("a.hea", "a.edf"), ("a.edf", "A.EDF"), ("x/a.bdf", "y/a.bdf"), ("a.edf", "a.edf")])
+def test_no_two_recordings_share_a_file(tmp_path: Path, names: tuple[str, str]):
+    jobs = plan(Job(Path(), "ambulatory"), [Path(name) for name in names], tmp_path / "results", tmp_path / "pages")
+    for kind in ("results", "report"):
+        files = [getattr(job, kind).name.casefold() for job in jobs]
+        assert len(set(files)) == 2
+    assert [job.recording for job in jobs] == [Path(name) for name in names]

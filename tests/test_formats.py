@@ -277,15 +277,15 @@ def test_wfdb_segments_of_changing_leads(tmp_path: Path) -> None:
     ("header", "expected"),
     [
         ("", "is empty"),
-        ("# nothing\n", "not a whole WFDB header"),
-        ("rec two 250 100\nrec.dat 16 200\n", "not a whole WFDB header"),
-        ("rec 1 250 100\nrec.dat sixteen 200\n", "not a whole WFDB header"),
+        ("# nothing\n", "nothing but comments"),
+        ("rec two 250 100\nrec.dat 16 200\n", "announces 250 signals and describes 1"),
+        ("rec 1 250 100\nrec.dat sixteen 200\n", "stores a signal in the format 200"),
         ("rec 2 250 100\nrec.dat 16 200 16 0 0 0 0 I\n", "announces 2 signals and describes 1"),
         ("rec 1 250 101\nrec.dat 16 200 16 0 0 0 0 I\n", "promises 101 samples"),
-        ("rec 1 250 100\nrec.dat 99 200 16 0 0 0 0 I\n", "promises 100 samples"),
+        ("rec 1 250 100\nrec.dat 99 200 16 0 0 0 0 I\n", "stores a signal in the format 99"),
         ("rec 1 250 100\nother.dat 16 200 16 0 0 0 0 I\n", "names the data file other.dat"),
-        ("rec 1 250 100\n../rec.dat 16 200 16 0 0 0 0 I\n", "not a whole WFDB header"),
-        ("rec 1 250 0\nrec.dat 16 200 16 0 0 0 0 I\n", "holds no samples"),
+        ("rec 1 250 100\n../rec.dat 16 200 16 0 0 0 0 I\n", "expected a file or record beside it"),
+        ("rec 1 250 0\nrec.dat 16+200 200 16 0 0 0 0 I\n", "holds no samples"),
         ("rec 1 0.5 100\nrec.dat 16 200 16 0 0 0 0 I\n", "sampling rate of 0.5 Hz"),
         ("rec 1 250 99999999999\nrec.dat 16 200 16 0 0 0 0 I\n", "claims 99,999,999,999 samples of 1 lead,"),
         ("rec 1 250 100\nrec.dat 16 200/mmHg 16 0 0 0 0 ABP\n", "holds no lead"),
@@ -596,7 +596,7 @@ def test_edf_bad_gaps(tmp_path: Path) -> None:
     discontinuous(tmp_path / "rec.edf", [0, 1, 9])
     path = tmp_path / "rec.edf"
     path.write_bytes(path.read_bytes().replace(b"+9\x14\x14", b"+x\x14\x14"))
-    assert "not a whole EDF file" in refusal(path)
+    assert "does not say when its data record 3 begins" in refusal(path)
 
 
 def test_edf_bad_files(tmp_path: Path) -> None:
@@ -606,15 +606,17 @@ def test_edf_bad_files(tmp_path: Path) -> None:
     for bad, expected in (
         (content[:-1], "cut short"),
         (content[:-500], "cut short"),
-        (content + b"\0" * 500, "cut short"),
-        (content[:400], "not a whole EDF file"),
-        (content[:100], "not a whole EDF file"),
-        (b"text where an EDF belongs\n" * 40, "not a whole EDF file"),
-        (content[:236] + b"-1      " + content[244:], "not closed by its recorder"),
-        (content[:244] + b"0       " + content[252:], "not a whole EDF file"),
+        (content + b"\0" * 500, "longer than its header says"),
+        (content[:400], "ends within its header"),
+        (content[:100], "states the number of signals as ''"),
+        (content[:600], "holds no samples"),
+        (b"text where an EDF belongs\n" * 40, "does not begin as an EDF or BDF file does"),
+        (content[:184] + b"300     " + content[192:], "states a header of 300 bytes"),
+        (content[:236] + b"many    " + content[244:], "states the number of data records as 'many'"),
+        (content[:244] + b"0       " + content[252:], "data records of 0 s"),
         (content[:244] + b"1e9     " + content[252:], "sampling rate of 2.5e-07 Hz"),
         (content.replace(b"-10     ", b"10      ", 1), "says no range"),
-        (content.replace(b"-10     ", b"nan     ", 1), "says no range"),
+        (content.replace(b"-10     ", b"nan     ", 1), "states the physical limits of 'ECG II' as 'nan'"),
         (content.replace(b"mV", b"%%", 1), "holds no lead"),
         (b"", "is empty"),
     ):

@@ -140,6 +140,8 @@ def test_the_command_of_an_alarm_says_all_that_the_alarm_depends_on():
         "--from 81 --to 101 --fast"
     )
     assert Plan("100.hea").replay(alarm_at(4.0, (0.0, 9.0))) == "ectopy watch 100.hea --to 9 --fast"
+    partial = Plan("100.edf", partial=True).replay(alarm_at(4.0, (0.0, 9.0)))
+    assert partial == "ectopy watch 100.edf --partial --to 9 --fast"
     assert Plan("-", 250.0).replay(event) is None
 
 

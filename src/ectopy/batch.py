@@ -19,10 +19,12 @@ from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.events import find_events
 from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
+from ectopy.formats.leads import unique_names
+from ectopy.formats.wfdb_header import segment_names
 from ectopy.results import check_results, summary, write_results
 from ectopy.signal import FilterSettings
 
-RECORDING_SUFFIXES = (".hea", ".edf")
+RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")
 """Of files that hold nothing else; a .csv may hold a recording, or beats."""
 
 
@@ -44,6 +46,8 @@ class Job:
     learning_s : float
     baseline, save_baseline : Path or None
         A saved baseline to use, and where to save this one's.
+    partial : bool
+        Whether to read the intact part of a recording that is not whole.
     """
 
     recording: Path
@@ -57,6 +61,7 @@ class Job:
     learning_s: float = LEARNING_S
     baseline: Path | None = None
     save_baseline: Path | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +97,32 @@ def digest(bundle: str) -> str:
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, and the WFDB and EDF recordings of folders.
+    """Files as they are, and the WFDB, EDF and BDF recordings of folders, without the segments of other records.
 
     Raises
     ------
     DataError
         If a folder holds none.
     """
-    found: list[Path] = []
+    recordings: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(item for item in path.iterdir() if item.suffix.lower() in RECORDING_SUFFIXES)
             if not inside:
-                raise DataError(f"{path} holds no recordings; expected files with {' or '.join(RECORDING_SUFFIXES)}.")
-            found += inside
+                raise DataError(f"{path} holds no recordings; expected files with {', '.join(RECORDING_SUFFIXES)}.")
+            segments = {name.casefold() for item in inside for name in segment_names(item)}
+            recordings += [
+                item for item in inside if item.suffix.lower() != ".hea" or item.stem.casefold() not in segments
+            ]
         else:
-            found.append(path)
-    return found
+            recordings.append(path)
+    return recordings
 
 
 def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
     """The same job for each recording; of several, results and reports go into folders, named after the recordings.
+
+    A second recording of the name ``100`` has the results ``100-2.csv``.
 
     Raises
     ------
@@ -133,24 +143,22 @@ def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Pat
     for folder in (results, report):
         if folder is not None:
             make_folder(folder)
-    names = [recording.stem for recording in recordings]
-    if len(set(names)) < len(names) and (results or report):
-        raise SettingError("two recordings have the same name, and so would their results; name them one at a time.")
+    names = unique_names([recording.stem for recording in recordings], "-")
     return [
         replace(
             job,
             recording=recording,
-            results=results / f"{recording.stem}.csv" if results else None,
-            report=report / f"{recording.stem}.html" if report else None,
+            results=results / f"{name}.csv" if results else None,
+            report=report / f"{name}.html" if report else None,
         )
-        for recording in recordings
+        for recording, name in zip(recordings, names, strict=True)
     ]
 
 
 def run(job: Job) -> Outcome:
     """Analyse one recording and write what is wanted; an expected error becomes part of the outcome."""
     try:
-        recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit)
+        recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit, partial=job.partial)
         normal = None if job.baseline is None else PatientNormal.load(job.baseline)
         detector = load_detector(job.bundle, job.target_fpr)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)

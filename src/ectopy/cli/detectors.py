@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Bundle, Data, Json, Report, Split, TargetFpr, check_rim
+from ectopy.cli.options import Bundle, Data, Json, Partial, Report, Split, TargetFpr, check_rim
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def detect(
     bundle: Annotated[str, typer.Argument(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")],
     data: Annotated[
         list[str],
-        typer.Argument(help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, .csv .parquet .npy."),
+        typer.Argument(
+            help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, BDF, .csv .parquet .npy."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -92,6 +94,7 @@ def detect(
     learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
     baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
     save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
+    partial: Partial = False,
     json: Json = None,
 ) -> None:
     """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
@@ -112,6 +115,7 @@ def detect(
         learning_s=learning,
         baseline=baseline,
         save_baseline=save_baseline,
+        partial=partial,
     )
     _detect_recordings(job, [Path(item) for item in data], output, report, json)
 
@@ -163,6 +167,9 @@ def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report:
     console.emit(json, {"recordings": done, "failed": failed})
     if done:
         screen.print(analysis_table(done))
+    for figures in done if len(done) > 1 else ():
+        for note in figures["notes"]:
+            screen.print(f"{figures['source']}: {note}")
     for each in jobs:
         for path in (each.results, each.report, each.save_baseline):
             if path is not None and str(each.recording) not in failed:

@@ -29,6 +29,10 @@ Report = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write an HTML page to look at.", show_default=False),
 ]
+Partial = Annotated[
+    bool,
+    typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole."),
+]
 TargetFpr = Annotated[
     float | None,
     typer.Option(help="Take the threshold anew, for this share of normal beats flagged.", show_default=False),

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Json, check_rim
+from ectopy.cli.options import Json, Partial, check_rim
 
 
 def inspect(
     recording: Annotated[
-        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .csv, .parquet or .npy.")
+        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .bdf, .csv, .parquet or .npy.")
     ],
     rate: Annotated[
         float | None,
@@ -25,6 +25,7 @@ def inspect(
     notch: Annotated[
         float | None, typer.Option(metavar="HZ", help="Mains frequency to remove, 50 or 60.", show_default=False)
     ] = None,
+    partial: Partial = False,
     json: Json = None,
 ) -> None:
     """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
@@ -36,7 +37,7 @@ def inspect(
 
     check_rim(json)
     settings = FilterSettings(notch_hz=notch)
-    inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit), settings)
+    inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit, partial=partial), settings)
     console.emit(json, inspection.summary())
     screen = console.screen(json)
     for table in inspection_tables(inspection):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Report, check_rim
+from ectopy.cli.options import Partial, Report, check_rim
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def watch(
     bundle: Annotated[
         str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")
     ] = "ambulatory",
+    partial: Partial = False,
     beats: Annotated[bool, typer.Option("--beats", help="Tell of every beat.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A JSON object a line for every event.")] = False,
     report: Report = None,
@@ -65,7 +66,7 @@ def watch(
     if json:
         require_json()
     limits = limits_named(limit or ())
-    plan = Plan(recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle)
+    plan = Plan(recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial)
     if plan.live:
         if speed is not None or fast or from_s or to_s is not None:
             raise SettingError("standard input comes as it comes: --speed, --fast, --from and --to are for recordings.")
@@ -100,7 +101,9 @@ def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, spe
     from ectopy.formats import read
     from ectopy.watching.sources import from_recording, paced
 
-    recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit)
+    recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
+    for note in recording.notes:
+        print(f"ectopy: {note}", file=sys.stderr)
     if not 0 <= from_s < recording.duration_s:
         raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {from_s:g}.")
     if to_s is not None and not to_s > from_s:

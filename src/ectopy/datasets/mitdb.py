@@ -13,7 +13,6 @@ from pathlib import Path
 from ectopy.datasets.published import Published
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
-from ectopy.formats.wfdb import require_extra
 from ectopy.recording import Recording
 
 MITDB_URL = "https://physionet.org/static/published-projects/mitdb/mit-bih-arrhythmia-database-1.0.0.zip"
@@ -69,8 +68,6 @@ def load_mitdb(record: str, folder: Path | None = None) -> Recording:
         If the record is not on this machine.
     DataError
         If the copy on this machine is damaged or is not that record.
-    MissingExtraError
-        If the extra ``formats`` is not installed.
     """
     if record not in RECORDS:
         raise SettingError(f"the record {record!r} is unknown; the MIT-BIH Arrhythmia Database has {_names(RECORDS)}.")
@@ -114,10 +111,7 @@ def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
         If it cannot be downloaded, what was downloaded is not the database, or the cache cannot be written.
     DataError
         If a copy in a folder of ``ECTOPY_DATA`` is damaged.
-    MissingExtraError
-        If the extra ``formats`` is not installed.
     """
-    require_extra()
     return _database(RECORDS).fetch(url, progress)
 
 

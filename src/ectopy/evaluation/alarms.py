@@ -35,7 +35,6 @@ from ectopy.errors import DataError
 from ectopy.evaluation.alarm_truth import Stretches, Truth
 from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
-from ectopy.formats.wfdb import require_extra
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Recording
@@ -258,10 +257,7 @@ def benchmark_alarms(
         If the split or the profile is unknown.
     DataError
         If the folder holds no record of the split, or one that cannot be used.
-    MissingExtraError
-        Without the package ``wfdb``.
     """
-    require_extra()
     limits = Limits.of(profile)
     names = records_in(folder, split)
     found: dict[str, RecordAlarms] = {}

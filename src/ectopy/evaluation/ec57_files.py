@@ -59,8 +59,6 @@ def compare_files(
         If a file is missing or cannot be used, if no record is on both sides, or if sampling rates differ.
     SettingError
         If the ending of the test files is not known, or there is no such label map.
-    MissingExtraError
-        Without the package ``wfdb``.
     """
     ours, theirs = _files(reference, reference_ext, "reference"), _files(test, test_ext, "test")
     common = sorted(ours.keys() & theirs.keys())

@@ -19,7 +19,6 @@ from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingErro
 from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
 from ectopy.evaluation.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
 from ectopy.formats import read
-from ectopy.formats.wfdb import require_extra
 from ectopy.recording import Annotations, Recording
 
 Progress = Callable[[int, int, str], None]
@@ -124,9 +123,8 @@ def benchmark_heartbeats(
     DataError
         If the folder or a record is missing, or a record cannot be used.
     MissingExtraError
-        Without the package ``wfdb``, or if none of the methods is installed.
+        If none of the methods is installed.
     """
-    require_extra()
     records = _records(folder, split)
     finders, left_out = _load(methods)
     findings = {name: Finding({}, {}) for name in finders}

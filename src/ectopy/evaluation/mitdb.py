@@ -33,7 +33,6 @@ from ectopy.evaluation.metrics import ranking_curves
 from ectopy.evaluation.mitdb_peers import knn_score, pca_score
 from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
-from ectopy.formats.wfdb import require_extra
 from ectopy.recording import Annotations, Recording
 
 Progress = Callable[[int, int, str], None]
@@ -170,10 +169,7 @@ def benchmark_mitdb(
         If the split or a peer is unknown.
     DataError
         If the folder holds no record of the split, or only one of `ds1`, or one that cannot be used.
-    MissingExtraError
-        Without the package ``wfdb``.
     """
-    require_extra()
     for name in peers:
         if name not in PEERS:
             raise SettingError(f"unknown peer '{name}'; use some of {', '.join(PEERS)}.")

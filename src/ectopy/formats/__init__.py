@@ -2,7 +2,7 @@
 
 ================================  =========================================================================
 ``.hea``, ``.dat``, or no suffix  WFDB, the format of PhysioNet, by header, samples or name of the record
-``.edf``                          EDF, EDF+ and discontinuous EDF+
+``.edf``, ``.bdf``                EDF and EDF+, BDF and BDF+, continuous or not
 ``.csv``                          one row a sample, one column a lead
 ``.parquet``                      the same, as Parquet
 ``.npy``                          NumPy array of shape (samples,) or (samples, leads)
@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ import numpy as np
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import delimited, edf, marks, npy, parquet, wfdb
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
+from ectopy.formats.limits import check_values
+from ectopy.formats.wfdb_header import find_header
 from ectopy.recording import Annotations, Recording
 
 __all__ = ["check_annotation_suffix", "read", "write_annotations"]
@@ -28,6 +31,7 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     ".hea": wfdb.read,
     ".dat": wfdb.read,
     ".edf": edf.read,
+    ".bdf": edf.read,
     ".csv": delimited.read,
     ".parquet": parquet.read,
     ".npy": npy.read,
@@ -40,7 +44,9 @@ _WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
 _ANNOTATOR = re.compile(r"\.[A-Za-z]\w*", re.ASCII)
 
 
-def read(path: str | Path, *, sampling_rate_hz: float | None = None, unit: str | None = None) -> Recording:
+def read(
+    path: str | Path, *, sampling_rate_hz: float | None = None, unit: str | None = None, partial: bool = False
+) -> Recording:
     """Read a continuous ECG.
 
     Invalid samples and gaps become NaN. Of a file with other signals, those in a unit of voltage are read; where some
@@ -53,28 +59,37 @@ def read(path: str | Path, *, sampling_rate_hz: float | None = None, unit: str |
     sampling_rate_hz : float, optional
         For a file that states none; from 1 to 100,000.
     unit : {"V", "mV", "uV", "nV"}, optional
-        For leads whose unit the file does not state; where it does, the file is right.
+        For leads whose unit the file does not state, or spells in a way that cannot be read; where it does, the file
+        is right.
+    partial : bool
+        Whether to read the intact part of an EDF, BDF or WFDB file that is not whole; `Recording.notes` says what is
+        missing.
 
     Returns
     -------
     Recording
         In mV, with the annotations that the file holds, or that lie beside a WFDB record as ``.atr``; annotations
-        outside of the recording are left out. At most 64 leads and 2**30 values.
+        outside of the recording are left out. At most 64 leads, with different names, and 2**30 values, none of them
+        beyond 10 V.
 
     Raises
     ------
     DataError
-        If the file is missing, of an unknown format, damaged, not whole, too large, or does not state a rate or unit
-        that the caller does not state either.
+        If the file is missing, of an unknown format, damaged, not whole, too large, has values that no ECG has, or does
+        not state a rate or unit that the caller does not state either.
     SettingError
-        If `sampling_rate_hz` or `unit` is none.
+        If `path` is not a path, or `sampling_rate_hz` or `unit` is invalid.
     MissingExtraError
         If the format needs the extra ``formats``, which is not installed.
     """
-    stated = _check_stated(sampling_rate_hz, unit)
+    stated = _check_stated(sampling_rate_hz, unit)._replace(partial=partial)
+    if not isinstance(path, str | os.PathLike):
+        raise SettingError(f"a recording is read from a path, not from {type(path).__name__}.")
     path = Path(path)
     try:
-        return _reader(path)(path, stated)
+        recording = _reader(path)(path, stated)
+        check_values(path, recording)
+        return recording
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
@@ -134,8 +149,8 @@ def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
 
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     """The reader of a file that can be read at all."""
-    expected = "name a recording: a WFDB record (.hea), .edf, .csv, .parquet or .npy"
-    if path.name and not path.suffix and path.with_name(f"{path.name}.hea").is_file():
+    expected = "name a recording: a WFDB record (.hea), .edf, .bdf, .csv, .parquet or .npy"
+    if path.name and not path.is_file() and find_header(path):
         return wfdb.read
     if path.is_dir():
         raise DataError(f"{path} is a folder; {expected}.")

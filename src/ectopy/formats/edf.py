@@ -1,15 +1,17 @@
-"""EDF and EDF+, the European Data Format.
+"""EDF and EDF+, the European Data Format, and BDF and BDF+, the same with 24 bits a sample.
 
-Signals are read with the package edfio, annotations here: its expressions take for ever on some.
+Files are read here, and annotations written with the package edfio: it refuses headers that differ from the
+specification in what does not matter, and its expressions take for ever on some annotations.
 
-Sources: https://www.edfplus.info/specs/edf.html and https://www.edfplus.info/specs/edfplus.html.
+Sources: https://www.edfplus.info/specs/edf.html, https://www.edfplus.info/specs/edfplus.html and
+https://www.biosemi.com/faq/file_format.htm.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,53 +22,71 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.files import atomic_path
 from ectopy.formats.codes import CODES, NOTE
-from ectopy.formats.leads import BLOCK_S, MAX_VALUES, Signal, Stated, check_size, choose_leads, factors, sampling_rate
+from ectopy.formats.leads import (
+    BLOCK_S,
+    MAX_VALUES,
+    Signal,
+    Stated,
+    check_size,
+    choose_leads,
+    factors,
+    left_out,
+    sampling_rate,
+    unique_names,
+)
+from ectopy.formats.limits import check_gaps, check_step
 from ectopy.formats.marks import Mark, each_mark, within
-from ectopy.formats.rim import refusing
+from ectopy.formats.spelling import parse_number, printable, readable_unit
 from ectopy.recording import Annotations, Recording
 
-_ANNOTATIONS_LABEL = "EDF Annotations"
+_ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
 _AFTER_TEXT, _BEFORE_DURATION, _AFTER_ANNOTATION = b"\x14", b"\x15", b"\0"
 _FIRST_YEAR = 85  # of two digits, as EDF counts them
 
 
 def read(path: Path, stated: Stated) -> Recording:
-    """Read an EDF or EDF+ file.
+    """Read an EDF, EDF+, BDF or BDF+ file.
 
-    The gaps of a discontinuous file (EDF+D) are NaN. An annotation whose text is a PhysioNet code becomes that mark and
-    any other a comment; durations are left out. A file without leads is refused.
+    Gaps between data records are NaN where the file says when each begins. An annotation whose text is a PhysioNet code
+    becomes that mark and any other a comment; durations are left out. A file without leads is refused.
 
     Raises
     ------
     DataError
-        If the file is damaged, not whole, too large, or says too little of itself.
-    MissingExtraError
-        If edfio is not installed.
+        If the file is damaged, not whole, too large, or says too little of itself. The whole data records of a file
+        that was cut short are read if `stated` says so.
     """
-    edfio = _package()
     layout = _read_layout(path)
-    with refusing(f"{path} is not a whole EDF file; copy it again from its source."):
-        file = edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
-        signals = [Signal(each.label, each.physical_dimension, each.sampling_frequency) for each in file.signals]
-        leads = choose_leads(path, signals, stated.unit)
-        rate = sampling_rate(path, signals[leads[0]].sampling_rate_hz, stated.sampling_rate_hz)
-        chosen = [file.signals[lead] for lead in leads]
-        for signal in chosen:
-            _check_calibration(path, signal)
-        content = np.memmap(path, np.uint8, "r", layout.header_bytes, (layout.records, layout.record_bytes))
-        first_onset, starts = _starts(path, layout, content, chosen[0].samples_per_data_record, rate)
-        samples = int(starts[-1]) + chosen[0].samples_per_data_record
-        check_size(path, samples, len(leads))
-        result = _read_samples(chosen, factors(signals, leads, stated.unit), starts, samples, layout.duration_s)
-        texts = _texts(layout, content)
-        annotations = within((_mark(round((onset - first_onset) * rate), text) for onset, text in texts), samples)
+    records, notes = _count_records(path, layout, stated.partial)
+    signals = [
+        Signal(line.label, readable_unit(path, line.label, line.unit, stated.unit), _rate(path, layout, line))
+        for line in layout.lines
+    ]
+    leads = choose_leads(path, signals, stated.unit)
+    rate = sampling_rate(path, signals[leads[0]].sampling_rate_hz, stated.sampling_rate_hz)
+    chosen = [layout.lines[lead] for lead in leads]
+    to_millivolt = factors(signals, leads, stated.unit)
+    scales = [_scale(path, line, factor) for line, factor in zip(chosen, to_millivolt, strict=True)]
+    check_size(path, records * chosen[0].samples, len(leads))
+
+    content = np.memmap(path, np.uint8, "r", layout.header_bytes, (records, layout.record_bytes))
+    first_onset, starts, jumped = _starts(path, layout, content, chosen[0].samples, rate)
+    samples = int(starts[-1]) + chosen[0].samples
+    check_size(path, samples, len(leads))
+    check_gaps(path, samples, samples - records * chosen[0].samples, len(leads))
+    result = _read_samples(layout, content, chosen, scales, starts, samples)
+    texts = _texts(layout, content)
+    annotations = within((_mark(round((onset - first_onset) * rate), text) for onset, text in texts), samples)
+    start, doubt = _start(path, layout, first_onset)
+    names = unique_names([signal.name for signal in signals])
     return Recording(
         result,
         rate,
-        tuple(signals[lead].name for lead in leads),
-        _start(layout, first_onset),
+        tuple(names[lead] for lead in leads),
+        start,
         annotations if len(annotations) else None,
         str(path),
+        (*notes, *jumped, *doubt, *left_out(signals, leads)),
     )
 
 
@@ -93,123 +113,302 @@ def write_annotations(path: Path, annotations: Annotations, sampling_rate_hz: fl
         file.write(temporary)
 
 
-# The header, as far as it says how long the file must be: edfio takes what is there.
+# The header
 
 _FIXED_BYTES = 256
 _SIGNAL_BYTES = 256
-_LABEL_BYTES = 16
-_SAMPLES_OFFSET, _SAMPLES_BYTES = 216, 8
-_SAMPLE_BYTES = 2
+_FIELDS = {
+    "label": 16,
+    "transducer": 80,
+    "unit": 8,
+    "physical_min": 8,
+    "physical_max": 8,
+    "digital_min": 8,
+    "digital_max": 8,
+    "filter": 80,
+    "samples": 8,
+    "reserved": 32,
+}
+"""Fields of each signal, and their bytes; a header has the first of all signals, then the second, and so on."""
+_BDF = b"\xffBIOSEMI"
+_ANONYMOUS = "01.01.85"  # the date of EDF+ where there is none
+
+
+class _Line(NamedTuple):
+    """One signal in the header; `bytes` are those of a data record that hold its samples."""
+
+    label: str
+    unit: str
+    physical: tuple[str, str]
+    digital: tuple[str, str]
+    samples: int
+    bytes: slice
 
 
 class _Layout(NamedTuple):
-    """What the header says, and how the data records lie in the file.
+    """What the header says.
 
-    `marks_at` are the bytes of a record that hold annotations; `began` is date and time as the header has them, and
-    empty in a file made anonymous.
+    Attributes
+    ----------
+    sample_bytes : int
+        2 in EDF, 3 in BDF.
+    lines : tuple of _Line
+        The signals, but for those of annotations.
+    marks_at : tuple of slice
+        Bytes of a data record that hold annotations.
+    header_bytes, record_bytes : int
+    records : int
+        How many data records the file holds; below 1 where its recorder did not say.
+    duration_s : float
+        Of a data record.
+    discontinuous : bool
+        Whether data records may be apart.
+    date, clock : str
+        When the recording began.
+    anonymous : bool
+        Whether the file says that its date is not one.
     """
 
-    header_bytes: int
-    records: int
-    record_bytes: int
-    duration_s: float
+    sample_bytes: int
+    lines: tuple[_Line, ...]
     marks_at: tuple[slice, ...]
+    header_bytes: int
+    record_bytes: int
+    records: int
+    duration_s: float
     discontinuous: bool
-    began: str
+    date: str
+    clock: str
+    anonymous: bool
 
 
 def _read_layout(path: Path) -> _Layout:
-    damaged = f"{path} is not a whole EDF file; copy it again from its source."
-    with refusing(damaged), path.open("rb") as stream:
-        fixed = stream.read(_FIXED_BYTES).decode("latin-1")
-        signals = int(fixed[252:256])
-        lines = stream.read(_SIGNAL_BYTES * signals).decode("latin-1")
-        labels = [lines[_LABEL_BYTES * i : _LABEL_BYTES * (i + 1)].strip() for i in range(signals)]
-        counts = [int(lines[begin : begin + _SAMPLES_BYTES]) for begin in _sample_fields(signals)]
-        ends = np.cumsum(counts) * _SAMPLE_BYTES
-        marks_at = tuple(
-            slice(int(end) - count * _SAMPLE_BYTES, int(end))
-            for label, count, end in zip(labels, counts, ends, strict=True)
-            if label == _ANNOTATIONS_LABEL
-        )
-        layout = _Layout(
-            int(fixed[184:192]),
-            int(fixed[236:244]),
-            int(ends[-1]),
-            float(fixed[244:252]),
-            marks_at,
-            fixed[192:236].startswith("EDF+D"),
-            "" if fixed[88:168].startswith("Startdate X") else fixed[168:184],
-        )
-        if layout.header_bytes != _FIXED_BYTES + _SIGNAL_BYTES * signals or min(counts) < 0 or layout.record_bytes < 1:
-            raise DataError(damaged)
-    expected = layout.header_bytes + layout.records * layout.record_bytes
-    size = path.stat().st_size
-    if layout.records < 1 or size != expected:
+    with path.open("rb") as stream:
+        fixed = stream.read(_FIXED_BYTES)
+        bdf = fixed.startswith(_BDF)
+        if not bdf and not re.match(rb"0[ \0]", fixed):
+            raise DataError(f"{path} does not begin as an EDF or BDF file does: it is something else, or damaged.")
+        text = fixed.decode("latin-1")
+        signals = _whole(path, "the number of signals", text[252:256])
+        fields = stream.read(_SIGNAL_BYTES * signals).decode("latin-1") if signals > 0 else ""
+    if signals < 1 or len(fields) < _SIGNAL_BYTES * signals:
+        raise DataError(f"{path} ends within its header of {signals} signals; copy it again from its source.")
+    header_bytes = _FIXED_BYTES + _SIGNAL_BYTES * signals
+    if _whole(path, "the size of its header", text[184:192]) != header_bytes:
         raise DataError(
-            f"{path} is cut short or was not closed by its recorder: it has {size:,} bytes, and its header announces "
-            f"{layout.records} data records of {layout.record_bytes:,}; copy it again from its source."
+            f"{path} states a header of {text[184:192].strip()} bytes, and one of {signals} signals has "
+            f"{header_bytes}: copy it again from its source."
         )
-    return layout
+    lines, marks_at = _lines(path, fields, signals, 3 if bdf else 2)
+    duration = text[244:252]
+    reserved = text[192:236]
+    return _Layout(
+        3 if bdf else 2,
+        lines,
+        marks_at,
+        header_bytes,
+        max(part.stop for part in (*marks_at, *(line.bytes for line in lines))),
+        _whole(path, "the number of data records", text[236:244]),
+        _number(path, "the duration of a data record", duration),
+        reserved.startswith(("EDF+D", "BDF+D")),
+        _stripped(text[168:176]),
+        _stripped(text[176:184]),
+        text[88:168].startswith("Startdate X") and text[168:176] == _ANONYMOUS,
+    )
 
 
-def _sample_fields(signals: int) -> range:
-    begin = _SAMPLES_OFFSET * signals
-    return range(begin, begin + _SAMPLES_BYTES * signals, _SAMPLES_BYTES)
+def _lines(path: Path, fields: str, signals: int, sample_bytes: int) -> tuple[tuple[_Line, ...], tuple[slice, ...]]:
+    """The signals, and where annotations lie in a data record."""
+    columns: dict[str, list[str]] = {}
+    begin = 0
+    for name, width in _FIELDS.items():
+        columns[name] = [_stripped(fields[begin + width * i : begin + width * (i + 1)]) for i in range(signals)]
+        begin += width * signals
+    lines: list[_Line] = []
+    marks_at: list[slice] = []
+    place = 0
+    for i, label in enumerate(columns["label"]):
+        samples = _whole(path, f"the samples of {label!r} in a data record", columns["samples"][i])
+        if samples < 0:
+            raise DataError(f"{path} states {samples} samples of {label!r} in a data record; expected a number from 0.")
+        part = slice(place, place + samples * sample_bytes)
+        place = part.stop
+        if label in _ANNOTATION_LABELS:
+            marks_at.append(part)
+            continue
+        physical = columns["physical_min"][i], columns["physical_max"][i]
+        digital = columns["digital_min"][i], columns["digital_max"][i]
+        lines.append(_Line(printable(label), columns["unit"][i], physical, digital, samples, part))
+    if place < 1:
+        raise DataError(f"{path} has data records without samples; expected a recording.")
+    return tuple(lines), tuple(marks_at)
+
+
+def _count_records(path: Path, layout: _Layout, partial: bool) -> tuple[int, list[str]]:
+    """How many whole data records are read, and what is to be said of the others."""
+    held, rest = divmod(max(path.stat().st_size - layout.header_bytes, 0), layout.record_bytes)
+    if held < 1:
+        raise DataError(f"{path} ends before its first data record is whole: it holds no samples.")
+    length = f"{held:,} whole data records of {layout.duration_s:g} s"
+    cut = f"{path.name} ends within a data record; read are {length} before it."
+    if layout.records < 1:
+        return held, [
+            f"{path.name} was not closed by its recorder and does not say how long it is; read are {length}.",
+            *([cut] if rest else []),
+        ]
+    if held == layout.records and not rest:
+        return held, []
+    lacking = f"announces {layout.records:,} data records and holds {held:,} whole ones"
+    if held < layout.records:
+        reason = f"is cut short: it {lacking}"
+    else:
+        reason = f"is longer than its header says: it {lacking}, or other data after them"
+    if not partial:
+        raise DataError(
+            f"{path} {reason}; copy it again from its source, or read the intact part with partial=True (--partial on "
+            "the command line)."
+        )
+    records = min(held, layout.records)
+    missing_s = (layout.records - records) * layout.duration_s
+    left_out = f"{missing_s:g} s at the end are missing" if missing_s else "what lies behind the announced is left out"
+    return records, [f"{path.name} {reason}; {left_out}."]
+
+
+def _rate(path: Path, layout: _Layout, line: _Line) -> float:
+    if layout.duration_s <= 0:
+        raise DataError(
+            f"{path} states data records of {layout.duration_s:g} s, which leaves the sampling rate of {line.label!r} "
+            "open; expected a duration above 0."
+        )
+    return line.samples / layout.duration_s
+
+
+class _Scale(NamedTuple):
+    """How samples are stored: (stored + `offset`) * `step` * `to_millivolt`."""
+
+    offset: float
+    step: float
+    to_millivolt: float
+
+
+def _scale(path: Path, line: _Line, to_millivolt: float) -> _Scale:
+    low, high = (_number(path, f"the physical limits of {line.label!r}", text) for text in line.physical)
+    lowest, highest = (_number(path, f"the digital limits of {line.label!r}", text) for text in line.digital)
+    if low == high or lowest == highest:
+        raise DataError(f"{path} says no range for the lead {line.label!r}; expected a calibrated signal.")
+    step = (high - low) / (highest - lowest)
+    check_step(path, line.label, step * to_millivolt)
+    return _Scale(high / step - highest, step, to_millivolt)
+
+
+def _start(path: Path, layout: _Layout, first_onset: float) -> tuple[datetime | None, list[str]]:
+    """Time of the first sample, None in a file made anonymous; and what is to be said if it cannot be read."""
+    if layout.anonymous or not (layout.date or layout.clock):
+        return None, []
+    separated = r"(\d{1,2})[^\d\s]\s?(\d{1,2})[^\d\s]\s?(\d{1,2})"
+    day, clock = (re.fullmatch(separated, text, re.ASCII) for text in (layout.date, layout.clock))
+    try:
+        if day and clock:
+            year = int(day[3]) + (1900 if int(day[3]) >= _FIRST_YEAR else 2000)
+            begin = datetime(year, int(day[2]), int(day[1]), int(clock[1]), int(clock[2]), int(clock[3]))
+            return begin + timedelta(seconds=first_onset), []
+    except (ValueError, OverflowError):
+        pass
+    return None, [f"{path.name} states the start {layout.date!r} {layout.clock!r}, which is not a date and a time."]
+
+
+def _stripped(text: str) -> str:
+    return text.strip(" \0")
+
+
+def _number(path: Path, what: str, text: str) -> float:
+    try:
+        return parse_number(_stripped(text))
+    except ValueError as error:
+        raise DataError(
+            f"{path} states {what} as {_stripped(text)!r}, which is not certain; expected a number."
+        ) from error
+
+
+def _whole(path: Path, what: str, text: str) -> int:
+    match = re.fullmatch(r"([+-]?\d+)(?:\.0*)?", _stripped(text), re.ASCII)
+    if match is None:
+        raise DataError(f"{path} states {what} as {_stripped(text)!r}; expected a whole number.")
+    return int(match[1])
 
 
 def _package() -> Any:
     try:
         import edfio
     except ImportError as error:
-        raise MissingExtraError.of("formats", "reading and writing EDF files") from error
+        raise MissingExtraError.of("formats", "writing EDF files") from error
     return edfio
-
-
-def _check_calibration(path: Path, signal: Any) -> None:
-    low, high = signal.physical_range
-    if signal.digital_min == signal.digital_max or low == high or not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError(f"{path} says no range for the lead {signal.label!r}; expected a calibrated signal.")
-
-
-def _start(layout: _Layout, first_onset: float) -> datetime | None:
-    """Time of the first sample; None in a file made anonymous, or whose date cannot be read."""
-    fields = re.fullmatch(r"(\d\d).(\d\d).(\d\d)(\d\d).(\d\d).(\d\d)", layout.began)
-    if not fields:
-        return None
-    day, month, year, hour, minute, second = map(int, fields.groups())
-    century = 1900 if year >= _FIRST_YEAR else 2000
-    try:
-        begin = datetime(century + year, month, day, hour, minute, second)
-        return begin + timedelta(seconds=first_onset)
-    except (ValueError, OverflowError):
-        return None
 
 
 # The samples
 
+_CONTINUOUS_TOLERANCE = 0.1
+"""Part of a data record by which one may begin late in a continuous file, whose recorder stamps when it writes."""
+
 
 def _starts(
     path: Path, layout: _Layout, content: NDArray[np.uint8], record_samples: int, rate: float
-) -> tuple[float, NDArray[np.int64]]:
-    """When the recording begins, in seconds after the start in the header, and its data records, in samples after."""
-    continuous = np.arange(layout.records, dtype=np.int64) * record_samples
+) -> tuple[float, NDArray[np.int64], list[str]]:
+    """When the recording begins, in seconds after the start in the header; its data records, in samples after; a note.
+
+    Files that say that they are continuous are not believed where a data record begins late.
+    """
+    records = len(content)
+    expected = np.arange(records, dtype=np.int64) * record_samples
     if not layout.marks_at:
-        return 0.0, continuous
-    if not layout.discontinuous:
-        return _onset(content[0, layout.marks_at[0]].tobytes()), continuous
+        return 0.0, expected, []
     onsets = np.array([_onset(record[layout.marks_at[0]].tobytes()) for record in content])
-    if not np.isfinite(onsets).all() or np.ptp(onsets) * rate > MAX_VALUES:
+    silent = np.flatnonzero(~np.isfinite(onsets))
+    if len(silent) and layout.discontinuous:
+        raise DataError(f"{path} does not say when its data record {silent[0] + 1} begins; it is damaged.")
+    first_onset = float(onsets[0]) if math.isfinite(onsets[0]) else 0.0
+    if np.nanmax(np.abs(onsets - first_onset), initial=0.0) * rate > MAX_VALUES:
         raise DataError(f"{path} has data records that are too far apart: split it.")
-    starts: NDArray[np.int64] = np.rint((onsets - onsets[0]) * rate).astype(np.int64)
-    if np.any(np.diff(starts) < record_samples):
+
+    # How late each record is, in samples; what is within the tolerance, or not known, is as late as the one before.
+    late = (onsets - first_onset) * rate - expected
+    tolerance = 1.0 if layout.discontinuous else max(1.0, _CONTINUOUS_TOLERANCE * record_samples)
+    shifts = np.zeros(records, np.int64)
+    overlapping = 0
+    shift = 0
+    for record, lateness in enumerate(late.tolist()):
+        if lateness - shift > tolerance:
+            shift = round(lateness)
+        elif shift - lateness > tolerance:
+            overlapping += 1
+        shifts[record] = shift
+    if overlapping and layout.discontinuous:
         raise DataError(f"{path} has data records that overlap; expected them in order of time.")
-    return float(onsets[0]), starts
+    notes = []
+    if len(silent):
+        notes.append(
+            f"{path.name} does not say when {len(silent):,} of its data records begin; they are read as if they "
+            "followed each other."
+        )
+    if overlapping:
+        notes.append(
+            f"{path.name} says that it is continuous, and {overlapping:,} of its data records begin too early; they "
+            "are read as if they followed each other."
+        )
+    if shift and not layout.discontinuous:
+        notes.append(
+            f"{path.name} says that it is continuous, but its data records are {shift / rate:g} s apart in all; these "
+            "gaps are kept."
+        )
+    return first_onset, expected + shifts, notes
 
 
 def _onset(annotation: bytes) -> float:
-    """When an annotation begins, in seconds."""
-    return float(annotation.partition(_AFTER_TEXT)[0].partition(_BEFORE_DURATION)[0])
+    """When an annotation begins, in seconds; NaN where it does not say."""
+    try:
+        return float(annotation.partition(_AFTER_TEXT)[0].partition(_BEFORE_DURATION)[0])
+    except ValueError:
+        return math.nan
 
 
 def _texts(layout: _Layout, content: NDArray[np.uint8]) -> Iterator[tuple[float, str]]:
@@ -218,32 +417,46 @@ def _texts(layout: _Layout, content: NDArray[np.uint8]) -> Iterator[tuple[float,
         for place in layout.marks_at:
             for annotation in filter(None, record[place].tobytes().split(_AFTER_ANNOTATION)):
                 for text in filter(None, annotation.split(_AFTER_TEXT)[1:]):
-                    yield _onset(annotation), text.decode("utf-8", errors="replace")
+                    onset = _onset(annotation)
+                    if math.isfinite(onset):
+                        yield onset, text.decode("utf-8", errors="replace")
 
 
 def _read_samples(
-    signals: list[Any], to_millivolt: list[float], starts: NDArray[np.int64], samples: int, duration_s: float
+    layout: _Layout,
+    content: NDArray[np.uint8],
+    lines: Sequence[_Line],
+    scales: Sequence[_Scale],
+    starts: NDArray[np.int64],
+    samples: int,
 ) -> NDArray[np.float32]:
-    record_samples = signals[0].samples_per_data_record
-    result = np.empty((samples, len(signals)), np.float32)
-    gaps = np.append(starts[1:], samples)
-    block = max(1, int(BLOCK_S / duration_s))
-    with np.errstate(over="ignore"):
-        for first in range(0, len(starts), block):
-            last = min(first + block, len(starts))
-            for column, (signal, factor) in enumerate(zip(signals, to_millivolt, strict=True)):
-                values = signal.get_data_slice(first * duration_s, last * duration_s) * factor
-                values[~np.isfinite(values.astype(np.float32))] = np.nan
-                if starts[last - 1] - starts[first] == (last - first - 1) * record_samples:
-                    begin = starts[first]
-                    result[begin : begin + len(values), column] = values
-                    result[begin + len(values) : gaps[last - 1], column] = np.nan
-                    continue
-                for record, part in enumerate(values.reshape(-1, record_samples), start=first):
-                    begin = starts[record]
-                    result[begin : begin + record_samples, column] = part
-                    result[begin + record_samples : gaps[record], column] = np.nan
+    result = np.empty((samples, len(lines)), np.float32)
+    ends = np.append(starts[1:], samples)
+    block = max(1, int(BLOCK_S / layout.duration_s))
+    for first in range(0, len(starts), block):
+        last = min(first + block, len(starts))
+        # Records that follow each other without a gap are put down together.
+        joints = first + 1 + np.flatnonzero(ends[first : last - 1] > starts[first : last - 1] + lines[0].samples)
+        runs = list(zip([first, *joints.tolist()], [*joints.tolist(), last], strict=True))
+        for column, (line, scale) in enumerate(zip(lines, scales, strict=True)):
+            stored = _stored(content[first:last, line.bytes], layout.sample_bytes)
+            with np.errstate(over="ignore"):  # such values are refused later
+                values = ((stored + scale.offset) * scale.step * scale.to_millivolt).astype(np.float32)
+            for begin, end in runs:
+                target = result[starts[begin] : ends[end - 1], column]
+                held = (end - begin) * line.samples
+                target[:held] = values[begin - first : end - first].ravel()
+                target[held:] = np.nan
     return result
+
+
+def _stored(content: NDArray[np.uint8], sample_bytes: int) -> NDArray[Any]:
+    """Samples as they are stored, shape (records, samples)."""
+    content = np.ascontiguousarray(content)
+    if sample_bytes == 2:
+        return content.view("<i2")
+    low, middle, high = np.moveaxis(content.reshape(len(content), -1, 3), 2, 0).astype(np.int32)
+    return low | middle << 8 | (high ^ 0x80) - 0x80 << 16
 
 
 # The texts of annotations

@@ -16,6 +16,8 @@ MAX_VALUES = 2**30
 """Most values, samples times leads, that are read from one recording: 4 GiB, or two weeks of three leads at 250 Hz."""
 MIN_RATE_HZ = 1.0
 MAX_RATE_HZ = 100_000.0
+_NAMED = 8
+"""Most signals that a note names."""
 BLOCK_S = 600.0
 """Long recordings are read in blocks of this many seconds."""
 
@@ -27,10 +29,14 @@ _LEAD_NAME = re.compile(r"(i{1,3}|av[rlf]|m?v[1-9]?r?|ml(i{1,3}|[1-3])|m?cl?m?[1
 
 
 class Stated(NamedTuple):
-    """What the caller says of a file, for what the file itself leaves open; None where nothing is said."""
+    """What the caller says of a file, for what the file itself leaves open; None where nothing is said.
+
+    `partial` asks for the intact part of a file that is not whole.
+    """
 
     sampling_rate_hz: float | None
     unit: str | None
+    partial: bool = False
 
 
 class Signal(NamedTuple):
@@ -80,6 +86,36 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
 
 def _is_ecg(signal: Signal) -> bool:
     return bool(_SAYS_ECG.search(signal.name) or _LEAD_NAME.fullmatch(signal.name.strip()))
+
+
+def left_out(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]:
+    """A note on the signals that are not read, if there are any."""
+    others = [
+        f"{signal.name!r} in {signal.unit or 'no unit'} at {signal.sampling_rate_hz:g} Hz"
+        for index, signal in enumerate(signals)
+        if index not in leads
+    ]
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return [f"Left out, as not ECG or slower: {', '.join(others[:_NAMED])}{more}."] if others else []
+
+
+def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:
+    """Number names that are there already, upper and lower case alike: ECG, ECG and ECG become ECG, ECG 2 and ECG 3.
+
+    Examples
+    --------
+    >>> unique_names(["ECG", "ECG", "V5", "ECG 2", "ECG"])
+    ('ECG', 'ECG 3', 'V5', 'ECG 2', 'ECG 4')
+    """
+    result: list[str] = []
+    present, numbers = {name.casefold() for name in names}, dict[str, int]()
+    for name in names:
+        unique, number = name, numbers.get(name.casefold(), 1)
+        while number > 1 and unique.casefold() in present:
+            unique, number = f"{name}{separator}{number}", number + 1
+        numbers[name.casefold()] = max(number, 2)
+        result.append(unique)
+    return tuple(result)
 
 
 def factors(signals: Sequence[Signal], leads: Sequence[int], unit: str | None) -> list[float]:

@@ -45,6 +45,7 @@ def read(path: Path, stated: Stated) -> Recording:
     samples = np.empty((rows, leads), np.float32)
     for begin in range(0, rows, _BLOCK_ROWS):
         block = array[begin : begin + _BLOCK_ROWS]
-        samples[begin : begin + _BLOCK_ROWS] = to_samples(block.astype(np.float64), columns)
+        with np.errstate(invalid="ignore"):  # of a NaN that signals
+            samples[begin : begin + _BLOCK_ROWS] = to_samples(block.astype(np.float64), columns)
     signal, rate = on_grid(path, samples, None, stated)
     return Recording(signal, rate, columns.names, source=str(path))

@@ -1,9 +1,8 @@
 """WFDB, the format of PhysioNet: a header, files of samples, and files of annotations.
 
-Signals are read with the package wfdb, annotations here: wfdb runs for ever on some notes, passes over others, and
-cannot write a file without marks.
+Headers and samples are read in `wfdb_header` and `wfdb_samples`, annotations here.
 
-Sources: https://physionet.org/physiotools/wag/header-5.htm, signal-5.htm and annot-5.htm beside it.
+Source: https://physionet.org/physiotools/wag/annot-5.htm.
 """
 
 from __future__ import annotations
@@ -12,22 +11,34 @@ import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, MissingExtraError
+from ectopy.errors import DataError
 from ectopy.files import atomic_path
 from ectopy.formats.codes import CODES, NOTE
-from ectopy.formats.leads import BLOCK_S, Signal, Stated, check_size, choose_leads, factors, sampling_rate
+from ectopy.formats.leads import (
+    BLOCK_S,
+    Signal,
+    Stated,
+    check_size,
+    choose_leads,
+    factors,
+    left_out,
+    millivolt,
+    sampling_rate,
+    unique_names,
+)
+from ectopy.formats.limits import check_gaps, check_step
 from ectopy.formats.marks import Mark, collect, each_mark, within
 from ectopy.formats.rim import refusing
+from ectopy.formats.spelling import readable_unit
+from ectopy.formats.wfdb_header import Header, Line, check_name, find_beside, find_header, read_header
+from ectopy.formats.wfdb_samples import NULL, DataFile, invalid_sample
 from ectopy.recording import Annotations, Recording
 
-MAX_HEADER_BYTES = 4 * 2**20
-MAX_HEADER_LINE_BYTES = 1024
-"""Longest line of a header; the WFDB library takes 255."""
 MAX_FRAME_VALUES = 2**20
 """Most samples of all signals together in one frame."""
 MAX_ANNOTATION_BYTES = 16 * 2**20
@@ -35,17 +46,10 @@ MAX_ANNOTATION_BYTES = 16 * 2**20
 MAX_NOTE_BYTES = 255
 
 _GAP = "~"
-_UNCALIBRATED_UNIT = ""
-_UNSTATED_UNIT = "mV"  # so says the specification
-
 _BLOCK_VALUES = 2**24
+_CHECKSUM_MODULUS = 2**16
 
 _Samples = NDArray[np.float32]
-
-
-def require_extra() -> None:
-    """Raise MissingExtraError before long work starts when WFDB records could not be read at its end."""
-    _package()
 
 
 def read(path: Path, stated: Stated) -> Recording:
@@ -53,143 +57,85 @@ def read(path: Path, stated: Stated) -> Recording:
 
     A lead without a unit is in mV if it has a gain, as the specification says; one without a gain is not calibrated,
     and the unit of its 200 steps is asked for. Where signals have several samples per frame, the leads with the most
-    are read, and annotations are moved to their sampling rate. Segments that lack a lead leave NaN in it.
+    are read, and annotations are moved to their sampling rate. Segments that lack a lead leave NaN in it. A lead whose
+    samples do not add up to the checksum in the header is named in the notes.
 
     Raises
     ------
     DataError
-        If the record is damaged, not whole, too large, or says too little of itself.
+        If the record is damaged, not whole, too large, or says too little of itself. A record whose data file is
+        shorter than its header says is read as far as it goes if `stated` says so.
     MissingExtraError
-        If wfdb is not installed.
+        If the record is compressed and soundfile is not installed.
     """
-    record = path.with_suffix("") if path.suffix else path
-    header = _read_header(record)
+    header = read_header(path)
+    record = header.path.with_suffix("")
     frame_rate = header.frame_rate_hz
     if frame_rate is None:
         frame_rate = sampling_rate(header.path, None, stated.sampling_rate_hz)
         stated = stated._replace(sampling_rate_hz=None)
     segments = _segments(header)
     pattern = _pattern(header, segments)
-    signals = [Signal(line.name, line.unit, line.per_frame * frame_rate) for line in pattern.lines]
+    signals = _signals(pattern, range(len(pattern.lines)), frame_rate, stated.unit)
     leads = choose_leads(header.path, signals, stated.unit)
     per_frame = pattern.lines[leads[0]].per_frame
     rate = sampling_rate(header.path, per_frame * frame_rate, stated.sampling_rate_hz)
-    names = tuple(signals[lead].name for lead in leads)
-    frames = sum(segment.frames for segment in segments)
+    names = unique_names([signal.name for signal in signals])
+    chosen = tuple(names[lead] for lead in leads)
+
+    # Nothing is read before it is known that it fits and all of it is there.
+    check_size(header.path, sum(segment.frames for segment in segments) * per_frame, len(leads))
+    parts, notes = [], [*header.notes, *left_out(signals, leads)]
+    for segment in segments:
+        columns = _columns_by_name(segment.header, chosen) if header.variable and segment.header else leads
+        part, note = _measure(header, segment, columns, stated.partial)
+        parts.append(part)
+        notes += [note] if note else []
+    frames = sum(part.frames for part in parts)
     check_size(header.path, frames * per_frame, len(leads))
+    missing = sum(part.frames - part.intact for part in parts)
+    check_gaps(header.path, frames * per_frame, missing * per_frame, len(leads))
 
     result = np.empty((frames * per_frame, len(leads)), np.float32)
     begin = 0
-    for segment in segments:
-        part = result[begin : begin + segment.frames * per_frame]
-        begin += segment.frames * per_frame
-        if segment.header is None:
-            part[:] = np.nan
-            continue
-        columns = leads if header.variable is False else _columns_by_name(segment.header, names)
-        _fill(segment.header, columns, per_frame, frame_rate, stated.unit, part)
+    wrong: dict[str, list[str]] = {}
+    for part in parts:
+        end = begin + part.frames * per_frame
+        for lead in _fill(part, chosen, per_frame, frame_rate, stated.unit, result[begin:end]):
+            wrong.setdefault(lead, []).append(part.segment.header.path.stem if part.segment.header else _GAP)
+        begin = end
+    notes += [_checksum_note(lead, records) for lead, records in wrong.items()]
     return Recording(
         result,
         rate,
-        names,
+        chosen,
         header.start,
         _annotations_beside(record, frame_rate, rate, len(result)),
         str(path),
+        tuple(notes),
     )
 
 
 # The header
 
 
-class _Line(NamedTuple):
-    """One signal in a header."""
-
-    name: str
-    unit: str
-    file: str
-    storage: str
-    per_frame: int
-    skew: int
-
-
-class _Header(NamedTuple):
-    """What the header of a record says; None where it says nothing. `variable` is None in a record without segments."""
-
-    path: Path
-    lines: tuple[_Line, ...]
-    frame_rate_hz: float | None
-    frames: int | None
-    start: Any
-    segments: tuple[tuple[str, int], ...]
-    variable: bool | None
-
-    @property
-    def record(self) -> str:
-        """Name of the record with its folder, as wfdb takes it."""
-        return str(self.path.with_suffix(""))
-
-
 class _Segment(NamedTuple):
     """A part of the recording; a gap where it has no header."""
 
     frames: int
-    header: _Header | None
+    header: Header | None
 
 
-def _package() -> Any:
-    try:
-        import wfdb
-    except ImportError as error:
-        raise MissingExtraError.of("formats", "reading WFDB records") from error
-    return wfdb
+def _signals(header: Header, indices: Iterable[int], frame_rate_hz: float, unit: str | None) -> list[Signal]:
+    """The signals of a header, with their units as they are usually spelt."""
+    lines = [header.lines[index] for index in indices]
+    return [
+        Signal(line.name, readable_unit(header.path, line.name, line.unit, unit), line.per_frame * frame_rate_hz)
+        for line in lines
+    ]
 
 
-def _read_header(record: Path) -> _Header:
-    wfdb = _package()
-    from wfdb.io.header import parse_header_content, rx_record, rx_signal
-
-    path = record.with_name(f"{record.name}.hea")
-    if not path.is_file():
-        raise DataError(f"{path} does not exist, and a WFDB record cannot be read without its header; put it there.")
-    if path.stat().st_size > MAX_HEADER_BYTES:
-        raise DataError(f"{path} is larger than {MAX_HEADER_BYTES / 2**20:.0f} MiB; expected a WFDB header.")
-    content = path.read_bytes()
-    if any(len(line) > MAX_HEADER_LINE_BYTES for line in content.splitlines()):
-        raise DataError(f"{path} has a line of more than {MAX_HEADER_LINE_BYTES} bytes; expected a WFDB header.")
-    with refusing(f"{path} is not a whole WFDB header; copy the record again from its source."):
-        parsed = wfdb.rdheader(str(record))
-        # wfdb drops what is not ASCII, which makes V of µV, and fills in a rate, a gain and a unit where there is none.
-        (first, *others), _ = parse_header_content(content.decode("utf-8", errors="replace"))
-        rate = float(parsed.fs) if rx_record.match(first)["fs"] else None
-        if getattr(parsed, "n_seg", None) is not None:
-            segments = tuple(zip(parsed.seg_name, parsed.seg_len, strict=True))
-            if len(segments) != parsed.n_seg or sum(length for _, length in segments) != parsed.sig_len:
-                raise DataError(f"{path} lists segments that do not add up to the record; copy it again.")
-            variable = parsed.layout == "variable"
-            return _Header(path, (), rate, parsed.sig_len, parsed.base_datetime, segments, variable)
-        if len(others) != parsed.n_sig:
-            raise DataError(f"{path} announces {parsed.n_sig} signals and describes {len(others)}; copy it again.")
-        lines = tuple(
-            _Line(
-                match["sig_name"] or f"lead {number}",
-                _unit(match["adc_gain"], match["units"]),
-                match["file_name"],
-                match["fmt"],
-                int(match["samps_per_frame"] or 1),
-                int(match["skew"] or 0),
-            )
-            for number, match in enumerate(map(rx_signal.match, others), start=1)
-        )
-        return _Header(path, lines, rate, parsed.sig_len, parsed.base_datetime, (), None)
-
-
-def _unit(gain: str, unit: str) -> str:
-    if not gain or float(gain) == 0:
-        return _UNCALIBRATED_UNIT
-    return unit or _UNSTATED_UNIT
-
-
-def _segments(header: _Header) -> list[_Segment]:
+def _segments(header: Header) -> list[_Segment]:
     """The parts of the record in their order; itself where it has no segments."""
     if header.variable is None:
         return [_Segment(_frames(header), header)]
@@ -199,8 +145,8 @@ def _segments(header: _Header) -> list[_Segment]:
     ]
 
 
-def _segment_header(header: _Header, name: str, frames: int) -> _Header:
-    segment = _read_header(header.path.with_name(name))
+def _segment_header(header: Header, name: str, frames: int) -> Header:
+    segment = _header_beside(header, name)
     if segment.variable is not None:
         raise DataError(f"{header.path} has the segment {name}, which has segments itself; expected a plain record.")
     if segment.frames not in (None, frames) or segment.frame_rate_hz not in (None, header.frame_rate_hz):
@@ -208,12 +154,17 @@ def _segment_header(header: _Header, name: str, frames: int) -> _Header:
     return segment._replace(frames=frames)
 
 
-def _pattern(header: _Header, segments: Sequence[_Segment]) -> _Header:
+def _header_beside(header: Header, name: str) -> Header:
+    check_name(header.path, name)
+    return read_header(header.path.with_name(f"{name}.hea"))
+
+
+def _pattern(header: Header, segments: Sequence[_Segment]) -> Header:
     """The header that names the signals of the whole record."""
     if header.variable is None:
         return header
     if header.variable:
-        return _read_header(header.path.with_name(header.segments[0][0]))
+        return _header_beside(header, header.segments[0][0])
     headers = [segment.header for segment in segments if segment.header is not None]
     if not headers:
         raise DataError(f"{header.path} lists nothing but gaps; expected segments with signals.")
@@ -225,79 +176,196 @@ def _pattern(header: _Header, segments: Sequence[_Segment]) -> _Header:
     return headers[0]
 
 
-def _columns_by_name(header: _Header, names: Sequence[str]) -> list[int | None]:
-    present = [line.name for line in header.lines]
+def _columns_by_name(header: Header, names: Sequence[str]) -> list[int | None]:
+    present = unique_names([line.name for line in header.lines])
     return [present.index(name) if name in present else None for name in names]
 
 
-def _frames(header: _Header) -> int:
-    """How long the record is; where its header does not say, its data file does."""
-    if header.frames is not None or not header.lines:
-        return header.frames or 0
-    _check_files(header, header.lines[:1])
-    size = header.path.with_name(header.lines[0].file).stat().st_size
-    check_size(header.path, size, 1)
+def _frames(header: Header) -> int:
+    """How long a record without segments is; where its header does not say, its data files do."""
+    if header.frames is not None:
+        return header.frames
+    files = [_data_file(header, line) for line in header.lines if line.storage != NULL]
     with refusing(f"{header.path} does not say how many samples the record has; add the number after the rate."):
-        return int(_package().rdrecord(header.record, channels=[0], physical=False, smooth_frames=False).sig_len)
+        return min((file.frames() for file in files), default=0)
 
 
 # The samples
 
 
+class _Part(NamedTuple):
+    """A segment as it is read.
+
+    Attributes
+    ----------
+    segment : _Segment
+    columns : sequence of int or None
+        Index of each lead in its header; None where it lacks the lead.
+    files : dict of str to DataFile
+        Those that hold the leads, by the name that the header has for them.
+    intact, frames : int
+        How many frames are in all files, and how many the part takes up in the recording.
+    """
+
+    segment: _Segment
+    columns: Sequence[int | None]
+    files: dict[str, DataFile]
+    intact: int
+    frames: int
+
+
+class _Lead(NamedTuple):
+    """A lead of a segment: its place in the recording, its index and line in the header, and its unit in millivolt."""
+
+    place: int
+    column: int
+    line: Line
+    to_millivolt: float
+
+
+def _data_file(header: Header, line: Line) -> DataFile:
+    """The data file of a signal, with all signals that lie in it."""
+    path = find_beside(header.path, line.file)
+    if path is None:
+        raise DataError(f"{header.path} names the data file {line.file}, which is not beside it; put it there.")
+    together = [other for other in header.lines if other.file == line.file]
+    if any((other.storage, other.offset) != (line.storage, line.offset) for other in together):
+        raise DataError(f"{header.path} describes {line.file} in several formats; expected one.")
+    per_frame = tuple(other.per_frame for other in together)
+    if sum(per_frame) > MAX_FRAME_VALUES:
+        raise DataError(f"{header.path} has frames of {sum(per_frame):,} samples; expected up to {MAX_FRAME_VALUES:,}.")
+    return DataFile(path, line.storage, line.offset, per_frame, tuple(other.initial for other in together))
+
+
+def _data_files(segment: _Segment, columns: Sequence[int | None]) -> dict[str, DataFile]:
+    """The files that hold the leads of a segment, by the name that its header has for them."""
+    header = segment.header
+    if header is None or not segment.frames:
+        return {}
+    lines = [header.lines[column] for column in columns if column is not None]
+    return {line.file: _data_file(header, line) for line in lines if line.storage != NULL}
+
+
+def _measure(header: Header, segment: _Segment, columns: Sequence[int | None], partial: bool) -> tuple[_Part, str]:
+    """The part with its intact frames, and a note on what is missing, if anything is."""
+    files = _data_files(segment, columns)
+    if segment.header is None or not files:
+        return _Part(segment, columns, files, 0, segment.frames), ""
+    with refusing(f"{segment.header.path} has data files that cannot be read; copy the record again."):
+        held = {name: file.frames() for name, file in files.items()}
+    short = min(held, key=lambda name: held[name])
+    if held[short] >= segment.frames:
+        return _Part(segment, columns, files, segment.frames, segment.frames), ""
+    lacking = f"{segment.header.path} promises {segment.frames:,} samples, and {short} holds {held[short]:,} of them"
+    if not partial:
+        raise DataError(
+            f"{lacking}: copy the record again, or read what is there with partial=True (--partial on the command "
+            "line)."
+        )
+    # A record without segments ends there; a segment keeps its place among the others.
+    frames = held[short] if header.variable is None else segment.frames
+    return _Part(segment, columns, files, held[short], frames), f"{lacking}; the rest is missing."
+
+
 def _fill(
-    header: _Header,
-    columns: Sequence[int | None],
+    part: _Part,
+    names: Sequence[str],
     per_frame: int,
     frame_rate_hz: float,
     unit: str | None,
-    part: _Samples,
-) -> None:
-    """Read signals into the columns of `part`, and NaN where there is no signal; frame by frame they must fill it."""
-    frames = len(part) // per_frame
-    places = [place for place, column in enumerate(columns) if column is not None]
-    chosen = [column for column in columns if column is not None]
-    for place in range(part.shape[1]):
-        if place not in places:
-            part[:, place] = np.nan
-    if not chosen or not frames:
-        return
-    lines = [header.lines[column] for column in chosen]
-    for line in lines:
-        if line.per_frame != per_frame:
-            raise DataError(f"{header.path} has another number of samples per frame than the rest of the record.")
-    signals = [Signal(line.name, line.unit, per_frame * frame_rate_hz) for line in lines]
-    choose_leads(header.path, signals, unit)  # raises where a segment states other units than its record
-    to_millivolt = factors(signals, range(len(signals)), unit)
-    _check_files(header, lines)
-    frame_values = sum(line.per_frame for line in header.lines)
-    if not 0 < frame_values <= MAX_FRAME_VALUES:
-        raise DataError(f"{header.path} has frames of {frame_values:,} samples; expected up to {MAX_FRAME_VALUES:,}.")
-    block = max(1, min(int(BLOCK_S * frame_rate_hz), _BLOCK_VALUES // frame_values))
-    if header.frames is None or any(line.storage == "8" for line in header.lines):
-        check_size(header.path, frames, frame_values)
-        block = frames  # wfdb takes no part of a record without a length, nor do differences have one
-    damaged = (
-        f"{header.path} promises {frames:,} samples that its data file does not hold whole; copy the record again."
-    )
-    with refusing(damaged), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for begin in range(0, frames, block):
-            end = min(begin + block, frames)
-            limit = end if header.frames is not None else None
-            read = _package().rdrecord(
-                header.record, begin, limit, channels=chosen, smooth_frames=False, ignore_skew=True
+    target: _Samples,
+) -> list[str]:
+    """Read the leads of a segment into the columns of `target`, and NaN where there is nothing.
+
+    Returns
+    -------
+    list of str
+        The leads whose samples do not add up to their checksum.
+    """
+    header = part.segment.header
+    if header is None or not len(target):
+        target[:] = np.nan
+        return []
+    leads = _leads(header, part.columns, names, per_frame, frame_rate_hz, unit)
+    target[part.intact * per_frame :] = np.nan
+    target[:, sorted(set(range(target.shape[1])) - {lead.place for lead in leads})] = np.nan
+    wrong = []
+    with refusing(f"{header.path} has data files that cannot be read; copy the record again."):
+        for name, file in part.files.items():
+            together = [column for column, line in enumerate(header.lines) if line.file == name]
+            inside = {together.index(lead.column): lead for lead in leads if lead.line.file == name}
+            block = max(1, min(int(BLOCK_S * frame_rate_hz), _BLOCK_VALUES // file.frame_values))
+            wrong += _fill_from(file, inside, per_frame, block, target[: part.intact * per_frame])
+    for lead in leads:
+        _unskew(target[:, lead.place], lead.line.skew * per_frame)
+    # A checksum is one of all samples.
+    verifiable = part.intact == part.segment.frames and header.frames is not None
+    return [names[place] for place in sorted(wrong)] if verifiable else []
+
+
+def _leads(
+    header: Header,
+    columns: Sequence[int | None],
+    names: Sequence[str],
+    per_frame: int,
+    frame_rate_hz: float,
+    unit: str | None,
+) -> list[_Lead]:
+    """The leads that a segment has samples of."""
+    places = [
+        place for place, column in enumerate(columns) if column is not None and header.lines[column].storage != NULL
+    ]
+    present = [column for column in columns if column is not None and header.lines[column].storage != NULL]
+    if not present:
+        return []
+    if any(header.lines[column].per_frame != per_frame for column in present):
+        raise DataError(f"{header.path} has another number of samples per frame than the rest of the record.")
+    signals = _signals(header, present, frame_rate_hz, unit)
+    choose_leads(header.path, signals, unit)  # raises where a segment states no unit and its record does
+    for signal in signals:
+        if millivolt(signal.unit or unit or "") is None:
+            raise DataError(
+                f"{header.path} states the unit {signal.unit!r} for the lead {signal.name!r}; expected V, mV or uV, as "
+                "in the rest of the record."
             )
-            target = part[begin * per_frame : end * per_frame]
-            for place, values, factor in zip(places, read.e_p_signal, to_millivolt, strict=True):
-                values[~np.isfinite(values)] = np.nan
-                target[:, place] = values * factor
-    for place, line in zip(places, lines, strict=True):
-        _unskew(part[:, place], line.skew * per_frame)
+    leads = [
+        _Lead(place, column, header.lines[column], factor)
+        for place, column, factor in zip(places, present, factors(signals, range(len(signals)), unit), strict=True)
+    ]
+    for lead in leads:
+        check_step(header.path, names[lead.place], lead.to_millivolt / lead.line.gain)
+    return leads
 
 
-def _check_files(header: _Header, lines: Iterable[_Line]) -> None:
-    for line in lines:
-        if not header.path.with_name(line.file).is_file():
-            raise DataError(f"{header.path} names the data file {line.file}, which is not beside it; put it there.")
+def _fill_from(file: DataFile, leads: dict[int, _Lead], per_frame: int, block: int, target: _Samples) -> list[int]:
+    """Read leads, by their index in a file, in blocks of frames; return the columns that have a wrong checksum."""
+    frames = len(target) // per_frame
+    sums = dict.fromkeys(leads, 0)
+    before = file.initial
+    for begin in range(0, frames, block):
+        end = min(begin + block, frames)
+        digital = file.read(begin, end, before)
+        before = tuple(int(samples[-1]) for samples in digital)
+        for index, lead in leads.items():
+            samples = digital[index]
+            sums[index] += int(samples.sum(dtype=np.int64))
+            values = (samples - lead.line.baseline) / lead.line.gain * lead.to_millivolt
+            values[samples == invalid_sample(file.storage)] = np.nan
+            target[begin * per_frame : end * per_frame, lead.place] = values
+    # Programs that do not count write a checksum of 0.
+    return [
+        lead.place
+        for index, lead in leads.items()
+        if lead.line.checksum and (sums[index] - lead.line.checksum) % _CHECKSUM_MODULUS
+    ]
+
+
+def _checksum_note(lead: str, records: Sequence[str]) -> str:
+    others = f" and {len(records) - 1} more" if len(records) > 1 else ""
+    return (
+        f"The samples of the lead {lead!r} do not add up to the checksum in the header of {records[0]}{others}: "
+        "the data file was changed or damaged; copy the record again."
+    )
 
 
 def _unskew(samples: _Samples, late: int) -> None:
@@ -381,10 +449,9 @@ def annotation_timing(path: Path) -> Timing:
         If the file or its header cannot be used.
     """
     _, rate_hz = _read_marks(path)
-    record = path.with_suffix("")
-    if not record.with_name(f"{record.name}.hea").is_file():
+    if find_header(path.with_suffix("")) is None:
         return Timing(rate_hz, None)
-    header = _read_header(record)
+    header = read_header(path.with_suffix(""))
     rate_hz = rate_hz or header.frame_rate_hz
     if not (rate_hz and header.frame_rate_hz and header.frames):
         return Timing(rate_hz, None)
@@ -393,8 +460,9 @@ def annotation_timing(path: Path) -> Timing:
 
 def _annotations_beside(record: Path, frame_rate_hz: float, rate_hz: float, samples: int) -> Annotations | None:
     """The reference annotations of a record, if it has them, on samples of the rate that was read."""
-    path = record.with_name(f"{record.name}.atr")
-    if not path.is_file():
+    paths = (record.with_name(f"{record.name}{suffix}") for suffix in (".atr", ".ATR"))
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
         return None
     marks, resolution_hz = _read_marks(path)
     scale = rate_hz / (resolution_hz or frame_rate_hz)

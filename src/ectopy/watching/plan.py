@@ -40,6 +40,8 @@ class Plan:
         A patient's normal, saved earlier.
     bundle : str
         A detector's path, or ``ambulatory``, the shipped one.
+    partial : bool
+        Whether the intact part of a recording that is not whole is watched.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Plan:
     learning_s: float = LEARNING_S
     baseline: Path | None = None
     bundle: str = SHIPPED
+    partial: bool = False
 
     @property
     def live(self) -> bool:
@@ -102,7 +105,7 @@ class Plan:
             ("--from", from_s, 0),
             ("--to", to_s, None),
         ]
-        words = ["ectopy", "watch", self.source]
+        words = ["ectopy", "watch", self.source, *(["--partial"] if self.partial else [])]
         for name, value, default in options:
             if value != default:
                 words += [name, _plain(value)]

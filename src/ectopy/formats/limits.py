@@ -1,0 +1,51 @@
+"""What no recording can hold, whatever its format: values that no ECG has, and gaps longer than all the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ectopy.errors import DataError
+from ectopy.recording import Recording
+
+MAX_MILLIVOLT = 10_000.0
+"""Largest value that is read; the offset of an electrode reaches 300 mV, and a saturated amplifier a few volt."""
+MIN_STEP_MILLIVOLT, MAX_STEP_MILLIVOLT = 1e-15, 100.0
+"""What one step of the converter may be: no amplifier is finer, and no ECG is left of what is coarser."""
+MAX_GAP_VALUES = 2**24
+"""Values, samples times leads, that gaps may always have: nine hours of two leads at 250 Hz."""
+MAX_GAP_SHARE = 16
+"""How many times as long as the samples of a recording its gaps may be."""
+
+
+def check_values(path: Path, recording: Recording) -> None:
+    """Raise DataError where a lead has a value that no ECG has."""
+    if not recording.signal.size:
+        return
+    lowest = np.fmin.reduce(recording.signal, axis=0)
+    highest = np.fmax.reduce(recording.signal, axis=0)
+    for lead, low, high in zip(recording.leads, lowest, highest, strict=True):
+        extreme = high if high > -low else low
+        if abs(extreme) > MAX_MILLIVOLT:
+            raise DataError(
+                f"{path} has {extreme:g} mV in the lead {lead!r}, which no ECG has; "
+                "is its unit really what is stated, and its gain right?"
+            )
+
+
+def check_step(path: Path, lead: str, step_mv: float) -> None:
+    """Raise DataError where one step of the converter is so many millivolt that the gain cannot be right."""
+    if not MIN_STEP_MILLIVOLT <= abs(step_mv) <= MAX_STEP_MILLIVOLT:
+        raise DataError(
+            f"{path} states a gain by which one step of the lead {lead!r} is {step_mv:g} mV, which no ECG has; "
+            "expected the gain and the unit of its recorder."
+        )
+
+
+def check_gaps(path: Path, samples: int, missing: int, leads: int) -> None:
+    """Raise DataError where so many of the samples of a recording are missing that its gaps are hardly meant."""
+    if missing * leads > max(MAX_GAP_VALUES, MAX_GAP_SHARE * (samples - missing) * leads):
+        raise DataError(
+            f"{path} has {samples - missing:,} samples and gaps of {missing:,}, and they are too far apart: split it."
+        )

@@ -64,6 +64,8 @@ class Recording:
         Reference or imported marks, where there are any.
     source : str
         Where the recording comes from, for people.
+    notes : tuple of str
+        Sentences on what was left out or repaired when it was read, for people.
     """
 
     signal: NDArray[np.float32]
@@ -72,6 +74,7 @@ class Recording:
     start: datetime | None = None
     annotations: Annotations | None = None
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or self.signal.shape[1] != len(self.leads):

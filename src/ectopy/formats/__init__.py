@@ -3,7 +3,7 @@
 ================================  =========================================================================
 ``.hea``, ``.dat``, or no suffix  WFDB, the format of PhysioNet, by header, samples or name of the record
 ``.edf``                          EDF, EDF+ and discontinuous EDF+
-``.csv``                          one row a sample, one column a lead
+``.csv``, ``.tsv``, ``.txt``      text: one row a sample, one column a lead
 ``.parquet``                      the same, as Parquet
 ``.npy``                          NumPy array of shape (samples,) or (samples, leads)
 ================================  =========================================================================
@@ -29,6 +29,8 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     ".dat": wfdb.read,
     ".edf": edf.read,
     ".csv": delimited.read,
+    ".tsv": delimited.read,
+    ".txt": delimited.read,
     ".parquet": parquet.read,
     ".npy": npy.read,
 }
@@ -134,7 +136,7 @@ def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
 
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     """The reader of a file that can be read at all."""
-    expected = "name a recording: a WFDB record (.hea), .edf, .csv, .parquet or .npy"
+    expected = "name a recording: a WFDB record (.hea), .edf, .csv, .txt, .parquet or .npy"
     if path.name and not path.suffix and path.with_name(f"{path.name}.hea").is_file():
         return wfdb.read
     if path.is_dir():

@@ -36,6 +36,7 @@ def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
         "leads": list(recording.leads),
+        "notes": list(recording.notes),
         "readable_share": {lead: known(share) for lead, share in zip(recording.leads, _shares(readable), strict=True)},
         "beats": len(analysis),
         **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},

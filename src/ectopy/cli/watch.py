@@ -23,7 +23,7 @@ def watch(
         str,
         typer.Argument(
             help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input, a line for each "
-            "sample, with one number for each lead, separated by commas."
+            "sample, with one number for each lead, separated by commas, semicolons, tabs or blanks."
         ),
     ],
     rate: Annotated[
@@ -101,6 +101,8 @@ def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, spe
     from ectopy.watching.sources import from_recording, paced
 
     recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit)
+    for note in recording.notes:
+        print(f"ectopy: {note}", file=sys.stderr)
     if not 0 <= from_s < recording.duration_s:
         raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {from_s:g}.")
     if to_s is not None and not to_s > from_s:

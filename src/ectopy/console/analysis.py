@@ -45,6 +45,8 @@ def _one(figures: Mapping[str, Any]) -> Table:
         **{kind: f"{count:,}" for kind, count in figures["events"].items()},
         "patient's normal": figures["baseline"],
     }
+    if figures["notes"]:
+        rows["notes"] = "\n".join(figures["notes"])
     for name, value in rows.items():
         table.add_row(name, value)
     return table

@@ -30,6 +30,8 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
             else f"median {rate['median']:.0f}, from {rate['min']:.0f} to {rate['max']:.0f} per minute, over 10 s"
         ),
     }
+    if recording.notes:
+        rows["notes"] = "\n".join(recording.notes)
     for name, value in rows.items():
         about.add_row(name, value)
     yield about

@@ -43,27 +43,34 @@ _SECONDS = {
 }
 _UNIT_SECONDS = {unit: seconds for seconds, units in _SECONDS.items() for unit in units}
 _CLOCK_UNITS = re.compile(r"(hh?:)?mm?:ss?([.,]\w+)?|datetime|date|time|hh:mm:ss.*", re.IGNORECASE)
-# What monitors and data loggers write beside an ECG.
-_OTHER_UNITS = frozenset(
-    "mmhg % ohm ohms kohm ω bpm 1/min /min /min. °c degc °f l/min lpm ml/min ml count counts adc adu lsb digit digits "
-    "a.u. au arb arb. nu pm g mg m/s2 m/s² m/s^2 hz khz cmh2o kpa mbar pa dps deg/s rad/s mmol/l mg/dl ut µt μt µs/cm "
-    "siemens microsiemens bit bits".split()
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# What monitors and data loggers write beside an ECG, in small letters.
+_OTHER_UNITS = _set(
+    """mmhg cmh2o kpa mbar pa % ohm ohms kohm ω bpm 1/min /min l/min lpm ml/min ml °c degc °f mmol/l mg/dl nu pm
+    count counts adc adu lsb digit digits bit bits a.u. au arb arb. g mg m/s2 m/s² m/s^2 dps deg/s rad/s hz khz ut µt
+    siemens microsiemens"""
 )
-_TIME_WORDS = frozenset(
-    "time times timestamp timestamps datetime date elapsed seconds second secs sec milliseconds millisecond millis ms "
-    "msec microseconds micros us nanoseconds nanos ns epoch unix unixtime utc clock zeit zeitstempel uhrzeit datum t".split()
+_TIME_WORDS = _set(
+    """time times timestamp timestamps datetime date elapsed clock utc epoch unix unixtime t second seconds sec secs
+    millisecond milliseconds millis msec ms microseconds micros us nanoseconds nanos ns zeit
+    zeitstempel uhrzeit datum"""
 )
-_COUNTER_WORDS = frozenset("index idx row rows id nseq seq sequence frame packet unnamed nr no # counter".split())
-_MAYBE_COUNTER_WORDS = frozenset("sample samples number n count counts position pos".split())
-_LABEL_WORDS = frozenset(
-    "label labels class classes target annotation annotations ann anno beat beats event events marker markers mark marks "
-    "trigger symbol symbols peak peaks rpeak rpeaks onset onsets offset offsets quality sqi leadoff status state flag "
-    "flags activity phase completion rhythm diagnosis battery".split()
+_COUNTER_WORDS = _set("index idx row rows id nseq seq sequence frame packet unnamed nr no # counter")
+_MAYBE_COUNTER_WORDS = _set("sample samples number n count counts position pos")
+_LABEL_WORDS = _set(
+    """label labels class classes target annotation annotations ann anno beat beats event events marker markers mark
+    marks trigger symbol symbols peak peaks rpeak rpeaks onset onsets offset offsets quality sqi leadoff status state
+    flag flags activity phase completion rhythm diagnosis battery"""
 )
-_OTHER_WORDS = frozenset(
-    "resp respiration respiratory breath breathing rsp spo2 sao2 pleth ppg hr heartrate pulse bpm rr rri ibi nn rate abp "
-    "art bp nibp cvp pap icp pressure co2 etco2 temp temperature acc accel acceleration accelerometer gyro gyroscope mag "
-    "magnetometer eeg emg eog eda gsr imp impedance pcg flow".split()
+_OTHER_WORDS = _set(
+    """resp respiration respiratory breath breathing rsp spo2 sao2 pleth ppg hr heartrate pulse bpm rr rri ibi nn rate
+    abp art bp nibp cvp pap icp pressure co2 etco2 temp temperature acc accel acceleration accelerometer gyro gyroscope
+    mag magnetometer eeg emg eog eda gsr imp impedance pcg flow"""
 )
 
 
@@ -89,9 +96,9 @@ class Header(NamedTuple):
 class Columns(NamedTuple):
     """What the columns of a table are.
 
-    `leads` are columns in the order of `names`; `to_millivolt` is one factor for each. `times` are columns of times, the
-    most telling first, and `time_units` their units; `counters` are columns that count rows. `doubtful` are the leads
-    that neither name nor unit says to be ECG. `left_out` describes the other columns, for people.
+    `leads` are columns in the order of `names`; `to_millivolt` is one factor for each. `times` are columns of times,
+    those that state a unit first, and `time_units` their units; `counters` are columns that count rows. `doubtful` are
+    the leads that neither name nor unit says to be ECG. `left_out` describes the other columns, for people.
     """
 
     names: tuple[str, ...]
@@ -205,7 +212,8 @@ def choose_columns(
     chosen = choose_leads(path, signals, stated.unit)
     leads = tuple(usable[index] for index in chosen)
     times = sorted(
-        (index for index, role in enumerate(roles) if role is Role.TIME), key=lambda i: _time_order(headers[i])
+        (index for index, role in enumerate(roles) if role is Role.TIME),
+        key=lambda column: not _time_unit(headers[column]),
     )
     return Columns(
         unique_names([signals[index].name for index in chosen]),
@@ -356,11 +364,6 @@ def _time_unit(header: Header | None) -> str:
     if header.unit:
         return header.unit
     return next((word for word in sorted(_words(header.name)) if word in _UNIT_SECONDS and len(word) > 1), "")
-
-
-def _time_order(header: Header | None) -> tuple[bool, bool]:
-    """Times with a unit before those without."""
-    return (not _time_unit(header), False)
 
 
 def _words(name: str) -> set[str]:

@@ -25,8 +25,8 @@ _HEAD_LINES = 25
 class SampleLines:
     """Turns text that comes in pieces into samples; remembers the columns and the line that is not whole.
 
-    One line is one sample of all leads, separated by commas, semicolons, tabs or white space. The lines before the first
-    sample may name the leads and their units, ``II (uV)``; columns of times, counters and other columns that are not ECG
+    One line is one sample of all leads, separated by commas, semicolons, tabs or white space. The lines before the
+    first sample may name the leads and their units, ``II (uV)``. Columns of times, counters and others that are not ECG
     are left out, as in a file, and blank lines are passed over. A cell that is empty, ``?``, ``NA``, ``null`` or not
     finite is a missing value. A line that cannot be read is told of, and is a sample whose values are all missing.
 
@@ -112,8 +112,8 @@ class SampleLines:
             return layout._replace(headers=self._headers)
         if layout.first < len(lines):
             raise DataError(
-                f"{NAME}, line {lines[layout.first].number} has {len(layout.headers)} columns, and {len(self._headers)} "
-                "names were given; name every column, also one of times."
+                f"{NAME}, line {lines[layout.first].number} has {len(layout.headers)} columns, and --leads names "
+                f"{len(self._headers)}; name every column, also one of times."
             )
         return layout._replace(headers=self._headers)
 

@@ -369,7 +369,7 @@ def _preamble(texts: Iterator[str]) -> Preamble:
 
 
 def _facts(text: str, names: bool = False) -> dict[str, Any]:
-    """What a line of a preamble says of the table; `names` of columns only if wanted, as a header may look like them."""
+    """What a line of a preamble says of the table; `names` of columns only if wanted, for a header may look like it."""
     text = text.strip()
     if is_comment(text) and (begin := text.find("{")) >= 0:
         return _json_facts(text[begin:])

@@ -118,7 +118,7 @@ def times_of(
     with np.errstate(all="ignore"):
         if not isinstance(values[column], np.ndarray):
             clock = parse_clock(str(values[column][0]))
-            return _times_of_clock(path, name, times, None if clock is None else clock.moment)
+            return _times_of_clock(path, name, times, clock is not None and clock.moment is not None)
         return _times_of_numbers(path, name, times, columns.time_units[columns.times.index(column)], rate_hz)
 
 
@@ -191,28 +191,7 @@ def _agreed(path: Path, rates: StatedRates) -> float:
 def _times_of_numbers(
     path: Path, name: str, values: NDArray[np.float64], unit: str, rate_hz: float | None
 ) -> Times | None:
-    """Times from a column of numbers.
-
-    Parameters
-    ----------
-    path, name : Path, str
-        For messages.
-    values : ndarray of float64, shape (rows,)
-    unit : str
-        Of the values; empty where the file states none: seconds since 1970, or the unit that gives a plausible rate.
-    rate_hz : float or None
-        Where it is known otherwise.
-
-    Returns
-    -------
-    Times or None
-        None if the values count rows.
-
-    Raises
-    ------
-    DataError
-        If values are missing or fall, or no unit gives a rate.
-    """
+    """Times from numbers; None if they count rows."""
     _check_rising(path, name, values)
     scale = seconds_of_unit(unit)
     if scale is None:
@@ -223,15 +202,9 @@ def _times_of_numbers(
     return Times(relative * scale, _resolution(relative, _noise(values)) * scale)
 
 
-def _times_of_clock(path: Path, name: str, seconds: NDArray[np.float64], start: datetime | None) -> Times:
-    """Times from a column of clock times, in seconds since midnight or a fixed date.
-
-    Raises
-    ------
-    DataError
-        If times are missing or fall, other than at midnight where no date is written.
-    """
-    if start is None:
+def _times_of_clock(path: Path, name: str, seconds: NDArray[np.float64], dated: bool) -> Times:
+    """Times from seconds of a clock; without a date they begin again at midnight."""
+    if not dated:
         with np.errstate(invalid="ignore"):
             seconds = seconds + _DAY_S * np.r_[0, np.cumsum(np.diff(seconds) < -_DAY_S / 2)]
     _check_rising(path, name, seconds)
@@ -251,8 +224,8 @@ def _by_times(
     runs, rate = _fit(path, times, rates.by_caller_hz)
     if rates.in_file_hz is not None and abs(rates.in_file_hz - rate) > rates.step_hz + _RATE_TOLERANCE * rate:
         raise DataError(
-            f"{path} states a sampling rate of {rates.in_file_hz:.10g} Hz, and its times have {rate:.6g} Hz; correct one "
-            "of them."
+            f"{path} states a sampling rate of {rates.in_file_hz:.10g} Hz, and its times have {rate:.6g} Hz; correct "
+            "one of them."
         )
     return _spread(path, samples, runs.rows, runs.places(times.seconds, rate)), rate
 
@@ -288,10 +261,10 @@ def _spread(
 
 
 class _Runs(NamedTuple):
-    """Runs of rows without a gap between them, by their first rows; `count` is the number of rows of all."""
+    """Runs of rows without a gap between them, by their first rows; `total` is the number of rows in all of them."""
 
     rows: NDArray[np.int64]
-    count: int
+    total: int
 
     @classmethod
     def of(cls, seconds: NDArray[np.float64], longest_step_s: float) -> _Runs:
@@ -311,7 +284,7 @@ class _Runs(NamedTuple):
             place, time = (rows - self.rows[run]).astype(np.float64), seconds[rows] - seconds[self.rows[run]]
             for total, terms in zip(sums, (place, time, place * place, place * time), strict=True):
                 total += np.bincount(run, terms, runs)
-        lengths = np.diff(np.r_[self.rows, self.count])
+        lengths = np.diff(np.r_[self.rows, self.total])
         place, time, squares, products = sums
         return float(np.sum(products - place * time / lengths) / np.sum(squares - place * place / lengths))
 
@@ -326,8 +299,8 @@ class _Runs(NamedTuple):
 
     def _blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Rows in blocks, and the run of each row."""
-        for begin in range(0, self.count, _BLOCK_ROWS):
-            rows = np.arange(begin, min(begin + _BLOCK_ROWS, self.count))
+        for begin in range(0, self.total, _BLOCK_ROWS):
+            rows = np.arange(begin, min(begin + _BLOCK_ROWS, self.total))
             yield rows, np.searchsorted(self.rows, rows, side="right") - 1
 
 
@@ -382,7 +355,7 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
         return _Fit(runs, rate)
     if wanted_hz is not None:
         raise DataError(
-            f"{path} has times that are not evenly spaced at {wanted_hz:.10g} Hz, but at about {best_hz:.4g} Hz; give the "
+            f"{path} has times that are not evenly spaced at {wanted_hz:.10g} Hz (about {best_hz:.4g} Hz); give the "
             "right rate with sampling_rate_hz= (--rate on the command line), or leave the column of times out."
         )
     raise DataError(
@@ -461,8 +434,8 @@ def _guess_unit(path: Path, name: str, values: NDArray[np.float64], rate_hz: flo
             return scale
     if whole:
         raise DataError(
-            f"{path} has whole numbers in {name} that rise by 1 and state no unit: give the rate with sampling_rate_hz= "
-            "(--rate on the command line)."
+            f"{path} has whole numbers in {name} that rise by 1 and state no unit: give the rate with "
+            "sampling_rate_hz= (--rate on the command line)."
         )
     return 1.0
 

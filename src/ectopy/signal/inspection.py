@@ -55,6 +55,7 @@ class Inspection:
             "start": recording.start.isoformat() if recording.start else None,
             "duration_s": recording.duration_s,
             "sampling_rate_hz": recording.sampling_rate_hz,
+            "notes": list(recording.notes),
             "leads": [
                 {"name": name, "mean_index": float(index.mean()), "quality": shares}
                 for name, index, shares in zip(recording.leads, self.quality.index, self.shares(), strict=True)

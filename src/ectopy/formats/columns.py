@@ -42,7 +42,7 @@ _SECONDS = {
     3600.0: ("h", "hour", "hours"),
 }
 _UNIT_SECONDS = {unit: seconds for seconds, units in _SECONDS.items() for unit in units}
-_CLOCK_UNITS = re.compile(r"(hh?:)?mm?:ss?([.,]\w+)?|datetime|date|time|hh:mm:ss.*", re.IGNORECASE)
+_CLOCK_UNITS = re.compile(r"\[?(hh?:)?mm?:ss?([.,]\w+)?( [dmy/.-]+)?\]?|date ?time|date|time", re.IGNORECASE)
 
 
 def _set(words: str) -> frozenset[str]:
@@ -81,7 +81,7 @@ class Role(Enum):
     UNKNOWN = "not called ECG"
     TIME = "a time"
     COUNTER = "a counter"
-    LABEL = "labels"
+    LABEL = "labels or states"
     OTHER = "not ECG"
     BLANK = "without a name"
 
@@ -226,7 +226,7 @@ def choose_columns(
         tuple(
             _described(index, headers[index], role)
             for index, role in enumerate(roles)
-            if index not in leads and role not in (Role.TIME, Role.BLANK)
+            if index not in leads and role not in (Role.TIME, Role.BLANK) and headers[index] != Header("", "")
         ),
     )
 
@@ -282,8 +282,9 @@ def _signal(position: int, header: Header | None, unit_in_file: str) -> Signal:
 
 
 def _described(index: int, header: Header | None, role: Role) -> str:
-    name = f"column {index + 1}" if header is None or not header.name else repr(header.name)
-    return f"{name} ({role.value})"
+    if header is None or not header.name:
+        return f"column {index + 1} ({role.value})"
+    return f"{header.name!r} ({f'in {header.unit}' if role is Role.OTHER and header.unit else role.value})"
 
 
 def _role(header: Header | None, column: Column) -> Role:
@@ -291,7 +292,9 @@ def _role(header: Header | None, column: Column) -> Role:
     if header is None:
         return _role_of_values(numbers, column)
     if not header.name and not header.unit:
-        return Role.BLANK
+        # An index without a name: of times, of row numbers that may have gaps, or of anything else.
+        role = _role_of_values(numbers, column)
+        return role if role in (Role.TIME, Role.COUNTER) else Role.BLANK
     role = _role_of_name(header, numbers)
     if role is not Role.UNKNOWN:
         return role

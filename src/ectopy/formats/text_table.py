@@ -216,7 +216,7 @@ def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
 def _has_decimal_commas(path: Path, table: Sequence[Sequence[str]]) -> bool:
     cells = [cell for cells in table for cell in cells]
     commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
-    points = [cell for cell in cells if "." in cell and is_number(cell)]
+    points = [cell for cell in cells if "." in cell and is_number(cell.replace(",", ""))]
     if commas and points:
         raise DataError(
             f"{path} writes numbers with a comma, as in '{commas[-1][:30]}', and with a point, as in "
@@ -241,11 +241,6 @@ def _with_header(path: Path, draft: Layout, lines: Sequence[Line], numeric: Sequ
     unnamed: list[Header | None] = [None] * width
     if blank:
         unnamed[-1] = Header("", "")
-    # Numbers over the columns, as pandas writes them.
-    if first < len(rows) and _is_numbered(rows[first], rows[first + 1 :]):
-        named = [Header("", "") if not cell else None for cell in rows[first]]
-        preamble = _preamble(line.text for line in lines[:first])
-        return draft._replace(headers=tuple(named), first=first + 1, preamble=preamble)
     header = _header_line(draft, lines, rows, first, width, blank)
     if header is not None:
         names, units = split(lines[header].text, draft.separator), [""] * width
@@ -257,6 +252,11 @@ def _with_header(path: Path, draft: Layout, lines: Sequence[Line], numeric: Sequ
         begin = next(index for index in range(header + 1, len(rows) + 1) if index == len(rows) or rows[index])
         preamble = _preamble(line.text for line in lines[:top])
         return draft._replace(headers=tuple(headers), first=begin, preamble=preamble)
+    # Numbers over the columns, as pandas writes them.
+    if first < len(rows) and _is_numbered(rows[first], rows[first + 1 :]):
+        named = [Header("", "") if not cell else None for cell in rows[first]]
+        preamble = _preamble(line.text for line in lines[:first])
+        return draft._replace(headers=tuple(named), first=first + 1, preamble=preamble)
     begin = next((index for index, cells in enumerate(rows[:first]) if _is_bad_row(cells, numeric)), first)
     preamble = _preamble(line.text for line in lines[:begin])
     draft = draft._replace(headers=tuple(unnamed), first=begin, preamble=preamble)
@@ -264,9 +264,11 @@ def _with_header(path: Path, draft: Layout, lines: Sequence[Line], numeric: Sequ
         remark = split(_COMMENT.sub("", line.text, count=1), draft.separator)
         if is_comment(line.text) and len(remark) == width and _is_header_remark(line.text, remark):
             return draft._replace(headers=tuple(header_of(name, "") for name in remark))
-    if preamble.names and len(preamble.names) == width - blank:
-        names = [*preamble.names, *([""] * blank)]
-        return draft._replace(headers=tuple(header_of(name, "") for name in names))
+    # A preamble may name the channels and not the times in front of them.
+    missing = width - blank - len(preamble.names)
+    if preamble.names and missing in (0, 1):
+        named = [header_of(name, "") for name in preamble.names]
+        return draft._replace(headers=(*unnamed[:missing], *named, *unnamed[width - blank :]))
     if begin and width > 1 and len(rows[begin - 1]) > 1 and not _facts(lines[begin - 1].text):
         raise DataError(
             f"{path}, line {lines[begin].number if begin < len(lines) else len(lines)} has {width} columns, and line "
@@ -289,7 +291,8 @@ def _is_bad_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
         return False
     filled = [cell for cell in cells if cell]
     wanted = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
-    return any(map(is_number, wanted)) and not (len(filled) <= 2 and not is_number(filled[0]))
+    pair = not any(map(is_number, filled[:1])) and (len(filled) <= 2 or filled[0][-1] in "=:")
+    return any(map(is_number, wanted)) and not pair
 
 
 def _header_line(
@@ -313,7 +316,8 @@ def _names_columns(cells: Sequence[str], width: int, blank: bool) -> bool:
     if len(cells) != width and not (blank and len(cells) == width - 1):
         return False
     filled = [cell for cell in cells if cell]
-    return 2 * len(filled) >= width and not any(map(is_number, filled))
+    key = bool(cells[0]) and cells[0][-1] in "=:"
+    return 2 * len(filled) >= width and not key and not any(map(is_number, filled))
 
 
 def _is_unit(cell: str) -> bool:

@@ -117,8 +117,11 @@ def times_of(
     name = f"column {column + 1}"
     with np.errstate(all="ignore"):
         if not isinstance(values[column], np.ndarray):
-            clock = parse_clock(str(values[column][0]))
-            return _times_of_clock(path, name, times, clock is not None and clock.moment is not None)
+            first = str(values[column][0])
+            clock = parse_clock(first)
+            if clock is None:
+                raise DataError(f"{path} has {first[:30]!r} in {name}; expected seconds, or a date and a time of day.")
+            return _times_of_clock(path, name, times, clock.moment is not None)
         return _times_of_numbers(path, name, times, columns.time_units[columns.times.index(column)], rate_hz)
 
 
@@ -250,7 +253,7 @@ def _spread(
     length = int(places[-1]) + len(samples) - int(rows[-1])
     if length > (1 + MOST_GAPS) * len(samples):
         raise DataError(
-            f"{path} has gaps between its times that are {length / len(samples) - 1:.3g} times as long as what is "
+            f"{path} has gaps between its times that are {length / len(samples) - 1:,.1f} times as long as what is "
             f"recorded, and may have {MOST_GAPS} times: split it at the gaps."
         )
     check_size(path, length, samples.shape[1])

@@ -240,13 +240,20 @@ def without_levels(columns: Columns, samples: NDArray[np.float32]) -> tuple[Colu
     samples : ndarray of float32, shape (rows, leads)
         All rows, in mV.
     """
-    if len(samples) < _FEWEST_ROWS:
+    if len(samples) < _FEWEST_ROWS or not columns.doubtful or len(columns.leads) == 1:
         return columns, samples
-    few = [
-        lead in columns.doubtful and _has_few_levels(samples[:, place].astype(np.float64) / columns.to_millivolt[place])
-        for place, lead in enumerate(columns.leads)
+    levels = [
+        _levels(samples[:, place].astype(np.float64) / columns.to_millivolt[place])
+        for place in range(len(columns.leads))
     ]
-    if not any(few) or all(few):
+    few = [
+        lead in columns.doubtful
+        and values is not None
+        and len(values) > 1
+        and all(value == int(value) for value in values)
+        for lead, values in zip(columns.leads, levels, strict=True)
+    ]
+    if not any(few) or all(values is not None for values in levels):
         return columns, samples
     kept = [place for place, has_few in enumerate(few) if not has_few]
     names = [columns.names[place] for place in kept]
@@ -284,7 +291,8 @@ def _signal(position: int, header: Header | None, unit_in_file: str) -> Signal:
 def _described(index: int, header: Header | None, role: Role) -> str:
     if header is None or not header.name:
         return f"column {index + 1} ({role.value})"
-    return f"{header.name!r} ({f'in {header.unit}' if role is Role.OTHER and header.unit else role.value})"
+    other = role is Role.OTHER and header.unit and millivolt(header.unit) is None
+    return f"{header.name!r} ({f'in {header.unit}' if other else role.value})"
 
 
 def _role(header: Header | None, column: Column) -> Role:
@@ -349,15 +357,15 @@ def _counts(numbers: NDArray[np.float64]) -> bool:
     return bool(np.all(numbers == np.floor(numbers)) and np.median(np.diff(numbers)) == 1)
 
 
-def _has_few_levels(values: NDArray[np.float64]) -> bool:
-    """Whether a column holds between two and a few whole numbers only."""
+def _levels(values: NDArray[np.float64]) -> set[float] | None:
+    """The different values of a column; None if there are more than a few."""
     levels: set[float] = set()
     for begin in range(0, len(values), _BLOCK_ROWS):
         block = np.unique(values[begin : begin + _BLOCK_ROWS])
         levels.update(np.round(block[np.isfinite(block)], 3).tolist())
         if len(levels) > _MOST_LEVELS:
-            return False
-    return len(levels) > 1 and all(level == np.rint(level) for level in levels)
+            return None
+    return levels
 
 
 def _time_unit(header: Header | None) -> str:

@@ -169,11 +169,19 @@ def _separator(rows: Sequence[str]) -> str:
         count = max(widths.values(), default=0)
         if count > most and 2 * count >= len(rows):
             best, most = separator, count
+    if best == "," and 2 * sum(map(_has_blanks_between_numbers, rows)) >= len(rows):
+        return " "
     if best != " ":
         return best
     # White space also divides the words of a title.
     cells = [cell.replace(",", ".") for text in rows for cell in split(text, " ")]
     return " " if 2 * sum(map(is_number, cells)) >= len(cells) else ""
+
+
+def _has_blanks_between_numbers(text: str) -> bool:
+    """Whether white space stands between numbers with decimal commas."""
+    cells = text.split()
+    return len(cells) > 1 and all(_DECIMAL_COMMA.fullmatch(cell) or _INTEGER.fullmatch(cell) for cell in cells)
 
 
 def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
@@ -248,7 +256,10 @@ def _with_header(path: Path, draft: Layout, lines: Sequence[Line], numeric: Sequ
         if header and _names_columns(rows[header - 1], width, blank) and all(map(_is_unit, names)):
             top, names, units = header - 1, split(lines[header - 1].text, draft.separator), names
         padding = [""] * (width - len(names))
-        headers = [header_of(name, unit) for name, unit in zip([*names, *padding], [*units, *padding], strict=False)]
+        headers = [
+            None if name.isdecimal() else header_of(name, unit)
+            for name, unit in zip([*names, *padding], [*units, *padding], strict=False)
+        ]
         begin = next(index for index in range(header + 1, len(rows) + 1) if index == len(rows) or rows[index])
         preamble = _preamble(line.text for line in lines[:top])
         return draft._replace(headers=tuple(headers), first=begin, preamble=preamble)
@@ -317,7 +328,10 @@ def _names_columns(cells: Sequence[str], width: int, blank: bool) -> bool:
         return False
     filled = [cell for cell in cells if cell]
     key = bool(cells[0]) and cells[0][-1] in "=:"
-    return 2 * len(filled) >= width and not key and not any(map(is_number, filled))
+    numbers = [cell for cell in filled if is_number(cell)]
+    # pandas numbers from 0 the columns that have no name.
+    counted = numbers == [str(place) for place in range(len(numbers))] and len(numbers) < len(filled)
+    return 2 * len(filled) >= width and not key and counted
 
 
 def _is_unit(cell: str) -> bool:

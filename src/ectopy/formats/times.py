@@ -23,13 +23,18 @@ _BLOCK_ROWS = 2**16
 _FARTHEST = 2.0**62
 _GAP_STEPS = 1.5
 """Rows that are more steps apart have a gap between them."""
-_ROUNDED = 1.5
-"""Times that were rounded lie in a strip around a straight line that is one unit of rounding wide; half of one more
-covers the error of the line."""
+_LINE_ERROR = 4.0
+"""Times that were rounded lie in a strip around a straight line that is one unit of rounding wide. A line through n of
+them is off by so much of a unit, divided by the square root of n."""
+_PACKET = 1.25
+"""Times of packets are rounded to a little more than the longest of them."""
+_MOST_STATED_STEP = 0.002
+"""A rate that the file states was rounded to at most this share of it."""
 _AGREES = 1e-5
 """A rate that is stated agrees with that of the times if it differs by less than this share."""
 _OPEN_RATE = 0.005
 """Where equal times leave the rate open by more than this share, it has to be stated."""
+_HALVINGS = 12
 _UNIX_S = (1e9, 4.1e9)
 """Seconds since 1970 of the years 2001 to 2099."""
 _UNITS_S = (1.0, 1e-3, 1e-6, 1e-9)
@@ -186,7 +191,8 @@ def _unix_start(seconds: float) -> datetime | None:
 def _agreed(path: Path, rates: StatedRates) -> float:
     """The rate that file and caller agree on, within the rounding of the one in the file."""
     in_file, by_caller = rates.in_file_hz, rates.by_caller_hz
-    if in_file is not None and by_caller is not None and abs(in_file - by_caller) < rates.step_hz:
+    step = 0.0 if in_file is None else min(rates.step_hz, _MOST_STATED_STEP * in_file)
+    if in_file is not None and by_caller is not None and abs(in_file - by_caller) <= step:
         in_file = by_caller
     return sampling_rate(path, in_file, by_caller)
 
@@ -225,7 +231,7 @@ def _by_times(
 ) -> tuple[NDArray[np.float32], float]:
     """Put rows where their times say."""
     runs, rate = _fit(path, times, rates.by_caller_hz)
-    if rates.in_file_hz is not None and abs(rates.in_file_hz - rate) > rates.step_hz + _RATE_TOLERANCE * rate:
+    if rates.in_file_hz is not None and abs(rates.in_file_hz - rate) > _RATE_TOLERANCE * rate:
         raise DataError(
             f"{path} states a sampling rate of {rates.in_file_hz:.10g} Hz, and its times have {rate:.6g} Hz; correct "
             "one of them."
@@ -330,17 +336,18 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
     usual_s = float(np.median(np.diff(seconds[:_BLOCK_ROWS]))) or mean_s
     # Times of a whole packet may be equal, and then tell no more than the time of the packet.
     ties = _longest_tie(seconds)
-    resolution_s = max(times.resolution_s, (ties + 1) * mean_s if ties else 0.0)
+    resolution_s = times.resolution_s + (_PACKET * (ties + 1) * mean_s if ties else 0.0)
     near = np.concatenate([steps[steps <= _GAP_STEPS * usual_s + resolution_s] for _, steps in _steps(seconds)])
     near_s = float(near.mean()) if len(near) else usual_s
+    strip_s = (1 + _LINE_ERROR / count**0.5) * resolution_s
     attempts = [
-        (np.inf, _ROUNDED * resolution_s),
-        (near_s + 1.01 * resolution_s, _ROUNDED * resolution_s),
-        (_GAP_STEPS * usual_s, _ROUNDED * resolution_s),
+        (np.inf, strip_s),
+        (near_s + 1.01 * resolution_s, strip_s),
+        (_GAP_STEPS * usual_s, strip_s),
         (_GAP_STEPS * near_s, near_s),
     ]
     if _misses_rows(near, usual_s):
-        del attempts[:2]
+        attempts.insert(0, attempts.pop(2))
     best_hz = 1 / max(near_s, 0.1 / MAX_RATE_HZ)
     for longest_step_s, tolerance_s in attempts:
         runs = _Runs.of(seconds, longest_step_s)
@@ -372,7 +379,12 @@ def _rate_of_runs(
 ) -> float | None:
     """The rate at which the times of all runs are even: a whole number, or one of few digits, where one fits."""
     period_s = runs.period_s(seconds)
-    if not 0 < period_s < np.inf or runs.width_s(seconds, period_s) > tolerance_s:
+    if not 0 < period_s < np.inf:
+        return None
+    width_s = runs.width_s(seconds, period_s)
+    if tolerance_s < width_s <= 2 * tolerance_s:
+        period_s, width_s = _narrowest(runs, seconds, period_s, width_s)
+    if width_s > tolerance_s:
         return None
     rate = 1 / period_s
     if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
@@ -385,6 +397,20 @@ def _rate_of_runs(
         if abs(rounded - rate) <= _RATE_TOLERANCE * rate and runs.width_s(seconds, 1 / rounded) <= tolerance_s:
             return rounded
     return rate
+
+
+def _narrowest(runs: _Runs, seconds: NDArray[np.float64], period_s: float, width_s: float) -> tuple[float, float]:
+    """The period near another at which the strip is narrowest, and its width, which is convex in the period."""
+    reach = width_s / max(len(seconds) - 1, 1)
+    low, high = period_s - reach, period_s + reach
+    for _ in range(_HALVINGS):
+        third = (high - low) / 3
+        if runs.width_s(seconds, low + third) < runs.width_s(seconds, high - third):
+            high -= third
+        else:
+            low += third
+    best_s = (low + high) / 2
+    return best_s, runs.width_s(seconds, best_s)
 
 
 def _misses_rows(near: NDArray[np.float64], usual_s: float) -> bool:

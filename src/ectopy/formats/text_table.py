@@ -32,6 +32,7 @@ _SAMPLE_LINES = 200
 _SEPARATORS = ("\t", ";", ",", " ")
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "white space", "": "commas"}
 _COMMENT = re.compile(r"\s*(#|%|//)")
+_MAYBE_COMMENT = "#%/ \t"  # found faster than the expression
 _KEY_VALUE = re.compile(r"""[\s"'#%/]*([^:=,;\t]+?)["']?\s*(?::=|[:=,;\t])(.*)""", re.DOTALL)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 _INTEGER = re.compile(r"[-+]?\d+")
@@ -120,7 +121,7 @@ def split(text: str, separator: str) -> list[str]:
 
 def is_comment(text: str) -> bool:
     """Whether a line is a remark rather than a row."""
-    return _COMMENT.match(text) is not None
+    return text[:1] in _MAYBE_COMMENT and _COMMENT.match(text) is not None
 
 
 def find_layout(path: Path, lines: Sequence[Line]) -> Layout:

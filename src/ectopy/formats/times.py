@@ -208,7 +208,9 @@ def _times_of_numbers(
     if scale is None:
         return None
     relative = values - values[0]
-    return Times(relative * scale, _resolution(relative, _noise(values)) * scale)
+    resolution = _resolution(relative, _noise(values))
+    relative *= scale
+    return Times(relative, resolution * scale)
 
 
 def _times_of_clock(path: Path, name: str, seconds: NDArray[np.float64], dated: bool) -> Times:
@@ -337,8 +339,7 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
     # Times of a whole packet may be equal, and then tell no more than the time of the packet.
     ties = _longest_tie(seconds)
     resolution_s = times.resolution_s + (_PACKET * (ties + 1) * mean_s if ties else 0.0)
-    near = np.concatenate([steps[steps <= _GAP_STEPS * usual_s + resolution_s] for _, steps in _steps(seconds)])
-    near_s = float(near.mean()) if len(near) else usual_s
+    near_s, missing = _near_steps(seconds, usual_s, _GAP_STEPS * usual_s + resolution_s)
     strip_s = (1 + _LINE_ERROR / count**0.5) * resolution_s
     attempts = [
         (np.inf, strip_s),
@@ -346,7 +347,7 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
         (_GAP_STEPS * usual_s, strip_s),
         (_GAP_STEPS * near_s, near_s),
     ]
-    if _misses_rows(near, usual_s):
+    if missing:
         attempts.insert(0, attempts.pop(2))
     best_hz = 1 / max(near_s, 0.1 / MAX_RATE_HZ)
     for longest_step_s, tolerance_s in attempts:
@@ -413,10 +414,19 @@ def _narrowest(runs: _Runs, seconds: NDArray[np.float64], period_s: float, width
     return best_s, runs.width_s(seconds, best_s)
 
 
-def _misses_rows(near: NDArray[np.float64], usual_s: float) -> bool:
-    """Whether steps that rounding could explain are rather a missing row or two: whole multiples, and rare."""
-    odd = near[np.abs(near - usual_s) > 0.1 * usual_s]
-    return bool(0 < len(odd) < 3 and odd.min() >= 1.9 * usual_s)
+def _near_steps(seconds: NDArray[np.float64], usual_s: float, longest_s: float) -> tuple[float, bool]:
+    """Look at the steps that rounding could explain.
+
+    Returns their mean, and whether those that differ from the usual step are rather a missing row or two: rare, and
+    whole multiples of it.
+    """
+    total, count, odd, least_odd = 0.0, 0, 0, np.inf
+    for _, steps in _steps(seconds):
+        near = steps[steps <= longest_s]
+        unusual = near[np.abs(near - usual_s) > 0.1 * usual_s]
+        total, count, odd = total + float(near.sum()), count + len(near), odd + len(unusual)
+        least_odd = min(least_odd, float(unusual.min(initial=np.inf)))
+    return total / count if count else usual_s, 0 < odd < 3 and least_odd >= 1.9 * usual_s
 
 
 def _steps(seconds: NDArray[np.float64]) -> Iterator[tuple[int, NDArray[np.float64]]]:

@@ -443,6 +443,18 @@ def test_two_columns_of_whole_numbers_stay_two(tmp_path: Path, seed: int, level:
     np.testing.assert_allclose(recording.signal, values / 1000, rtol=1e-6)
 
 
+def test_many_columns_take_little_memory(tmp_path: Path) -> None:
+    wide = ",".join(["1.5"] * 20_000) + "\n"
+    (tmp_path / "rec.csv").write_text(wide * 120, encoding="utf-8")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="20000 leads, and a recording may have 64"):
+            ectopy.read(tmp_path / "rec.csv", unit="mV", sampling_rate_hz=250)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_separator_at_the_end_of_each_row(tmp_path: Path) -> None:
     for separator in (",", ";", "\t"):
         for header in ("", f"time{separator}II\n"):
@@ -672,7 +684,7 @@ CELLS = st.sampled_from(
     [
         *("", "0", "1", "-0", "0,5", "0.5", "1e308", "-1e308", "1e-320", "nan", "inf", "99999999999999999999"),
         *("II", "time", "s", "mV", "µV", "2024-01-01 10:00:00", "10:00:00.5", "x", "#", "12:", '"', "'", "{", "\x00"),
-        *("Sample Rate", "250 Hz"),
+        *("Sample Rate", "250 Hz", "\r", "a\rb", "0001-01-01 00:00+23:59", "interval", "1e-320 ns"),
     ]
 )
 

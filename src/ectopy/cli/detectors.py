@@ -70,7 +70,9 @@ def detect(
     bundle: Annotated[str, typer.Argument(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")],
     data: Annotated[
         list[str],
-        typer.Argument(help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, .csv .txt .parquet .npy."),
+        typer.Argument(
+            help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, .csv .txt .parquet .npy."
+        ),
     ],
     output: Annotated[
         Path | None,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.columns import Column, choose_columns, number, to_samples
 from ectopy.formats.leads import MAX_VALUES, Stated, check_size
-from ectopy.formats.text_table import HEAD_LINES, Layout, Line, find_layout, is_comment
+from ectopy.formats.text_table import HEAD_CHARACTERS, HEAD_LINES, Layout, Line, find_layout, is_comment
 from ectopy.formats.times import StatedRates, best_time, first_start, place_rows, times_of
 from ectopy.recording import Recording
 
@@ -22,6 +21,7 @@ MAX_LINE_CHARACTERS = 100_000
 """Longest line that is read."""
 
 _BLOCK_ROWS = 2**16
+_BLOCK_CHARACTERS = 2**24
 _COUNT_BYTES = 2**20
 
 
@@ -43,14 +43,12 @@ def read(path: Path, stated: Stated) -> Recording:
         raise DataError(
             f"{path} is not a text file in UTF-8, as {path.suffix or '.csv'} files are: save it as such."
         ) from error
-    except csv.Error as error:
-        raise DataError(f"{path} is not a readable {path.suffix or '.csv'} file: {error}.") from error
 
 
 def _read(path: Path, stated: Stated) -> Recording:
     rows = _count_rows(path)
     lines = _lines(path)
-    head = list(islice(lines, HEAD_LINES))
+    head = _block(lines, HEAD_LINES, HEAD_CHARACTERS)
     if not head:
         raise DataError(f"{path} holds no rows; expected one sample a row.")
     layout = find_layout(path, head)
@@ -67,8 +65,11 @@ def _read(path: Path, stated: Stated) -> Recording:
     others = np.empty(rows if beside is not None else 0)
     filled = 0
     lines = chain(body, lines)
-    while block := [line for line in islice(lines, _BLOCK_ROWS) if not is_comment(line.text)]:
-        numbers = _numbers(path, block, layout, wanted, clock)
+    while block := _block(lines, _BLOCK_ROWS, _BLOCK_CHARACTERS):
+        rows_in_block = [line for line in block if not is_comment(line.text)]
+        if not rows_in_block:
+            continue
+        numbers = _numbers(path, rows_in_block, layout, wanted, clock)
         end = filled + len(numbers)
         samples[filled:end] = to_samples(numbers[:, : len(columns.leads)], columns)
         if beside is not None:
@@ -123,6 +124,16 @@ def _lines(path: Path) -> Iterator[Line]:
                 )
             if line.strip():
                 yield Line(number, line)
+
+
+def _block(lines: Iterator[Line], most_lines: int, most_characters: int) -> list[Line]:
+    """The next lines: a number of them, or fewer if they are long."""
+    block: list[Line] = []
+    characters = 0
+    while len(block) < most_lines and characters < most_characters and (line := next(lines, None)) is not None:
+        block.append(line)
+        characters += len(line.text)
+    return block
 
 
 def _numbers(

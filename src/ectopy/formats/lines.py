@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -136,8 +135,6 @@ class SampleLines:
             cells = layout.cells(text)
             check_width(place, layout, cells)
             return [cell_value(place, layout, cells, lead) for lead in columns.leads]
-        except csv.Error as error:
-            self._tell(f"{place} cannot be divided into columns: {error}.")
         except DataError as error:
             self._tell(str(error))
         return [np.nan] * len(columns.leads)

@@ -26,7 +26,8 @@ from ectopy.formats.columns import (
 from ectopy.formats.leads import is_ecg
 
 HEAD_LINES = 1000
-"""Lines from which the layout of a file is found."""
+HEAD_CHARACTERS = 2**20
+"""The layout of a file is found from so much of it at most."""
 
 _SAMPLE_LINES = 200
 _SEPARATORS = ("\t", ";", ",", " ")
@@ -115,7 +116,10 @@ def split(text: str, separator: str) -> list[str]:
     elif separator == " ":
         cells = text.split()
     else:
-        cells = next(csv.reader([text], delimiter=separator), [])
+        try:
+            cells = next(csv.reader([text], delimiter=separator), [])
+        except csv.Error:  # a line break within the line
+            cells = [text]
     return [cell.strip().strip("\"'").strip() for cell in cells]
 
 
@@ -428,7 +432,7 @@ def _rate_fact(value: str, unit: str, inverse: bool) -> dict[str, Any]:
     amount, step = float(match[1].replace(",", ".")), 10.0 ** -len(match[2] or "")
     unit = (match[3] or unit).lower()
     factor = seconds_of_unit(unit or "s") if inverse else _HERTZ.get(unit)
-    if factor is None or not amount > 0:
+    if factor is None or not 0 < amount * factor < float("inf"):
         return {}
     if inverse:
         rate = 1 / (amount * factor)

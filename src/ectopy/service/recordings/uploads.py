@@ -17,7 +17,8 @@ _ALONE = (".edf", ".csv", ".tsv", ".txt", ".parquet", ".npy")
 _HEADER = ".hea"
 _MEMBER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9]{1,8})?", re.ASCII)
 _EXPECTED = (
-    "upload one file (.edf, .csv, .tsv, .txt, .parquet or .npy), or the files of one WFDB record (.hea, .dat, .atr) together"
+    "upload one file (.edf, .csv, .tsv, .txt, .parquet or .npy), or the files of one WFDB record (.hea, .dat, .atr) "
+    "together"
 )
 
 

@@ -140,29 +140,33 @@ def _numbers(
     path: Path, block: Sequence[Line], layout: Layout, wanted: Sequence[int], clock: bool
 ) -> NDArray[np.float64]:
     """The wanted columns of a block of lines; the last of them is a clock, where `clock` says so."""
-    width = len(layout.headers)
-    texts = [line.text for line in block]
-    # Where each line has as many separators as it should, numpy reads the numbers; what it rejects is read by the cell.
-    if not clock and (
-        width == 1 or layout.separator == " " or all(x.count(layout.separator) == width - 1 for x in texts)
-    ):
-        if layout.decimal_comma:
-            texts = [text.replace(",", ".") for text in texts]
-        try:
-            numbers: NDArray[np.float64] = np.loadtxt(
-                texts,
-                delimiter=None if layout.separator == " " else layout.separator or ",",
-                comments=None,
-                quotechar='"',
-                usecols=wanted,
-                ndmin=2,
-            )
-        except ValueError:
-            pass
-        else:
-            if len(numbers) == len(block) and layout.separator not in ("", " "):
-                return numbers
+    if not clock and (numbers := _fast_numbers([line.text for line in block], layout, wanted)) is not None:
+        return numbers
     return np.array([_row(path, line, layout, wanted, clock) for line in block])
+
+
+def _fast_numbers(texts: list[str], layout: Layout, wanted: Sequence[int]) -> NDArray[np.float64] | None:
+    """The wanted columns as numpy reads them; None if any line is not as it should be, and has to be looked at."""
+    width = len(layout.headers)
+    separator = layout.separator.strip(" ")
+    if separator and not all(text.count(separator) == width - 1 for text in texts):
+        return None
+    if layout.decimal_comma:
+        texts = [text.replace(",", ".") for text in texts]
+    try:
+        numbers: NDArray[np.float64] = np.loadtxt(
+            texts,
+            delimiter=separator or None,
+            comments=None,
+            quotechar='"',
+            usecols=wanted if separator else None,
+            ndmin=2,
+        )
+    except ValueError:
+        return None
+    if separator:
+        return numbers if len(numbers) == len(texts) else None
+    return numbers[:, list(wanted)] if numbers.shape == (len(texts), width) else None
 
 
 def _row(path: Path, line: Line, layout: Layout, wanted: Sequence[int], clock: bool) -> list[float]:

@@ -45,7 +45,7 @@ _BODY = {
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "one .edf, .csv, .txt, .parquet or .npy; or .hea, .dat and .atr of a WFDB record",
+                            "description": "one .edf, .csv, .txt, .parquet or .npy; or the files of a WFDB record",
                         },
                         "sampling_rate_hz": {"type": "number", "description": "where the file does not say"},
                         "unit": {"type": "string", "enum": ["V", "mV", "uV", "nV"]},

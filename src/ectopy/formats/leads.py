@@ -83,16 +83,23 @@ def is_ecg(name: str) -> bool:
     return bool(_SAYS_ECG.search(name) or _LEAD_NAME.fullmatch(name.strip()))
 
 
-def unique_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Number the names that occur again: ``ECG, ECG`` become ``ECG, ECG 2``."""
-    unique: list[str] = []
+def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:
+    """Number names that are there already, upper and lower case alike: ECG, ECG and ECG become ECG, ECG 2 and ECG 3.
+
+    Examples
+    --------
+    >>> unique_names(["ECG", "ECG", "V5", "ECG 2", "ECG"])
+    ('ECG', 'ECG 3', 'V5', 'ECG 2', 'ECG 4')
+    """
+    result: list[str] = []
+    present, numbers = {name.casefold() for name in names}, dict[str, int]()
     for name in names:
-        candidate, number = name, 1
-        while candidate in unique:
-            number += 1
-            candidate = f"{name} {number}"
-        unique.append(candidate)
-    return tuple(unique)
+        unique, number = name, numbers.get(name.casefold(), 1)
+        while number > 1 and unique.casefold() in present:
+            unique, number = f"{name}{separator}{number}", number + 1
+        numbers[name.casefold()] = max(number, 2)
+        result.append(unique)
+    return tuple(result)
 
 
 def factors(signals: Sequence[Signal], leads: Sequence[int], unit: str | None) -> list[float]:

@@ -45,6 +45,12 @@ def read(path: Path, stated: Stated) -> Recording:
     if leads > MAX_LEADS >= rows:
         raise DataError(f"{path} holds an array of shape {array.shape}; expected (samples, leads): transpose it.")
     check_size(path, rows, leads)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        return _recording(path, array, stated)
+
+
+def _recording(path: Path, array: NDArray[Any], stated: Stated) -> Recording:
+    rows, leads = array.shape
     head = array[:_HEAD_ROWS].astype(np.float64)
     values = [head[:, column] for column in range(leads)]
     columns = choose_columns(path, [None] * leads, values, stated)

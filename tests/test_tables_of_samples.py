@@ -370,6 +370,8 @@ def test_headers_of_numbers_are_not_samples(tmp_path: Path, index: bool, scale: 
     recording = read(tmp_path, content, unit="mV", sampling_rate_hz=250)
     np.testing.assert_allclose(recording.signal, values, rtol=1e-5)
     assert recording.leads == ("lead 1", "lead 2")
+    from_one = pandas.DataFrame(values, columns=[1, 2]).to_csv(index=False)
+    np.testing.assert_allclose(read(tmp_path, from_one, unit="mV", sampling_rate_hz=250).signal, values, rtol=1e-5)
     saved_twice = pandas.read_csv(io.StringIO(content)).to_csv()
     again = read(tmp_path, saved_twice, unit="mV", sampling_rate_hz=250)
     np.testing.assert_allclose(again.signal, values, rtol=1e-5)
@@ -425,6 +427,18 @@ def test_commas_in_numbers_and_between_columns_are_refused(tmp_path: Path, heade
     content = header + table("", map(comma, TIMES), map(comma, II))
     assert "commas both in numbers" in refusal(tmp_path, content, unit="mV")
     assert "commas both in numbers" in refusal(tmp_path, content, unit="mV", sampling_rate_hz=250)
+
+
+def test_commas_in_numbers_behind_whole_times(tmp_path: Path) -> None:
+    content = table("", range(1000, 1000 + 4 * ROWS, 4), map(comma, II))
+    assert "commas both in numbers" in refusal(tmp_path, content, unit="mV")
+
+
+def test_whole_numbers_with_leading_zeros(tmp_path: Path) -> None:
+    counts = [np.rint(500 + 100 * values).astype(int) for values in (II, V1)]
+    content = table("", *([f"{count:05}" for count in column] for column in counts))
+    recording = read(tmp_path, content, unit="uV", sampling_rate_hz=250)
+    np.testing.assert_allclose(recording.signal, np.stack(counts, axis=1) / 1000, rtol=1e-6)
 
 
 def test_commas_and_points_in_numbers_are_refused(tmp_path: Path) -> None:
@@ -646,6 +660,13 @@ def test_lines_with_decimal_commas() -> None:
     np.testing.assert_allclose(samples[:, 0], II, rtol=1e-5)
     with pytest.raises(DataError, match="standard input seems to write commas both in numbers"):
         lines_of(table("", map(comma, II), map(comma, V1)))
+
+
+def test_lines_that_turn_out_to_have_decimal_commas() -> None:
+    reader = SampleLines(Stated(None, "mV"), (), print)
+    assert reader.take(b"12,345\n" * 25).shape == (25, 2)
+    with pytest.raises(DataError, match=r"line 26 seems to write decimal commas, as in '11,045'.*decimal points"):
+        reader.take(b"11,045\n")
 
 
 def test_lines_say_what_they_leave_out() -> None:

@@ -431,7 +431,8 @@ def test_refusals_are_told_in_seconds_of_the_stream(monitor: Monitor, every_s: f
     events = [event for step in watch(monitor, MonitorState(), lines) for event in step.events]
     refused = [event for event in events if isinstance(event, Refused)]
     assert "is the unit really mV?" in refused[0].reason
-    assert [event.at_s for event in refused] == pytest.approx([1, 2, 3, 4, 5, 6])
+    assert len(refused) == 6
+    assert all(end_s - 1 <= event.at_s <= end_s for end_s, event in enumerate(refused, start=1))
 
 
 def test_lines_are_read_as_soon_as_their_columns_are_plain():

@@ -12,7 +12,7 @@ from ectopy.errors import DataError
 from ectopy.formats.columns import Column, Columns, Header, choose_columns, header_of, to_samples
 from ectopy.formats.delimited import MAX_LINE_CHARACTERS, cell_value, check_width, first_values
 from ectopy.formats.leads import Stated
-from ectopy.formats.text_table import Layout, Line, find_layout, is_comment
+from ectopy.formats.text_table import Layout, Line, are_split_numbers, find_layout, is_comment
 
 NAME = "standard input"
 
@@ -42,7 +42,7 @@ class SampleLines:
     ------
     DataError
         If a name of a lead is too long, no column is a lead, or no unit is stated: here, or from `take` when the first
-        lines have come.
+        lines have come; also from `take` when columns turn out to be parts of numbers with decimal commas.
     """
 
     def __init__(self, stated: Stated, leads: Sequence[str], tell: Callable[[str], None]) -> None:
@@ -133,14 +133,25 @@ class SampleLines:
             if is_comment(text):
                 return None
             cells = layout.cells(text)
+            if layout.separator == "," and are_split_numbers(cells) and not any(layout.headers):
+                raise _SplitNumbersError(
+                    f"{place} seems to write decimal commas, as in '{','.join(cells[:2])[:30]}', and the lines before "
+                    "it were read as columns; send decimal points."
+                )
             check_width(place, layout, cells)
             return [cell_value(place, layout, cells, lead) for lead in columns.leads]
+        except _SplitNumbersError:
+            raise
         except DataError as error:
             self._tell(str(error))
         return [np.nan] * len(columns.leads)
 
     def _choose(self, headers: Sequence[Header | None], values: Sequence[Column], unit: str = "") -> Columns:
         return choose_columns(_SOURCE, headers, values, self._stated, unit)
+
+
+class _SplitNumbersError(DataError):
+    """All lines before were misread, so that watching cannot go on."""
 
 
 def _text(line: bytes) -> str | None:

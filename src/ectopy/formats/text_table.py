@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ _COMMENT = re.compile(r"\s*(#|%|//)")
 _MAYBE_COMMENT = "#%/ \t"  # found faster than the expression
 _KEY_VALUE = re.compile(r"""[\s"'#%/]*([^:=,;\t]+?)["']?\s*(?::=|[:=,;\t])(.*)""", re.DOTALL)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
+_DIGIT = re.compile(r"\d")
 _INTEGER = re.compile(r"[-+]?\d+")
 _AMOUNT = re.compile(r"[\s=]*([-+]?\d+(?:[.,](\d+))?(?:[eE][-+]?\d+)?)\s*([A-Za-zµμ/]*)\.?")
 _BRACKETS = re.compile(r"(.*?)\s*[(\[]\s*(.*?)\s*[)\]]")
@@ -151,7 +152,7 @@ def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
     if separator == "," and _commas_are_decimal(path, rows):
         separator = ""
     table = [split(text, separator) for text in sample]
-    width = Counter(map(len, table)).most_common(1)[0][0] if table else 1
+    width = _usual_width(table)
     table = [cells for cells in table if len(cells) == width]
     decimal_comma = separator != "," and _has_decimal_commas(path, table)
     draft = Layout(separator, decimal_comma, (None,) * width, 0, Preamble())
@@ -183,6 +184,12 @@ def _separator(rows: Sequence[str]) -> str:
     return " " if 2 * sum(map(is_number, cells)) >= len(cells) else ""
 
 
+def _usual_width(table: Sequence[Sequence[str]]) -> int:
+    """The number of columns of most rows that have several; 1 if there are none."""
+    widths = Counter(len(cells) for cells in table if len(cells) > 1)
+    return widths.most_common(1)[0][0] if widths else 1
+
+
 def _has_blanks_between_numbers(text: str) -> bool:
     """Whether white space stands between numbers with decimal commas."""
     cells = text.split()
@@ -200,23 +207,19 @@ def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
         If commas seem to stand both in numbers and between columns.
     """
     table = [split(text, ",") for text in rows]
-    width = Counter(map(len, table[-_SAMPLE_LINES:])).most_common(1)[0][0]
+    width = _usual_width(table[-_SAMPLE_LINES:])
     numbers = [cells for cells in table if len(cells) == width and all(map(_INTEGER.fullmatch, cells))]
-    if width % 2 or 2 * len(numbers) < min(len(table), _SAMPLE_LINES):
+    if 2 * len(numbers) < min(len(table), _SAMPLE_LINES):
         return False
-    above = [text for text in rows if not any(map(is_number, split(text, ",")))]
+    above = list(takewhile(lambda text: not any(map(is_number, split(text, ","))), rows))
     header = split(above[-1], ",") if above and not _facts(above[-1]) else []
     if len(header) == width:
         return False
     # "II" over "0,5": half as many names as there are cells.
-    halved = 2 * len(header) == width
-    fractions = [cell for cells in numbers for cell in cells[1::2]]
-    if not all(map(str.isdigit, fractions)):
-        return False
-    zeros = any(len(cell) > 1 and cell[0] == "0" for cell in fractions)
-    signs = any(cell in ("-0", "+0") for cells in numbers for cell in cells[::2])
-    single = len(numbers) >= _FEWEST_SINGLE_DIGITS and max(map(len, fractions)) == 1 and len(set(fractions)) > 2
-    if not (zeros or signs or halved or single):
+    halved = 2 * len(header) == width and all(cell.isdigit() for cells in numbers for cell in cells[1::2])
+    last = {cells[-1] for cells in numbers}
+    single = len(numbers) >= _FEWEST_SINGLE_DIGITS and width == 2 and len(last) > 2 and all(map(_DIGIT.fullmatch, last))
+    if not (halved or single or any(map(are_split_numbers, numbers))):
         return False
     if width > 2:
         raise DataError(
@@ -224,6 +227,14 @@ def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
             "columns; save it with decimal points, or with semicolons between the columns."
         )
     return True
+
+
+def are_split_numbers(cells: Sequence[str]) -> bool:
+    """Whether integers between commas are rather parts of numbers with a decimal comma, as ``-0`` and ``002`` are."""
+    if len(cells) < 2 or not all(map(_INTEGER.fullmatch, cells)):
+        return False
+    zeros = [len(cell) > 1 and cell[0] == "0" for cell in cells]
+    return not zeros[0] and (any(zeros) or "-0" in cells or "+0" in cells)
 
 
 def _has_decimal_commas(path: Path, table: Sequence[Sequence[str]]) -> bool:
@@ -351,14 +362,15 @@ def _is_header_remark(text: str, cells: Sequence[str]) -> bool:
 
 
 def _is_numbered(cells: Sequence[str], later: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row numbers the columns from 0, rather than being a sample.
+    """Whether the first row numbers the columns from 0 or 1, rather than being a sample.
 
     That is so where it leaves a corner for the index blank, where only the others have decimals, or where it is far
     from the next row.
     """
     indexed = len(cells) > 1 and not cells[0]
     numbers = cells[indexed:]
-    if [cell for cell in numbers if cell.isdecimal()] != [str(index) for index in range(len(cells) - indexed)]:
+    counts = [[str(index + begin) for index in range(len(numbers))] for begin in (0, 1)]
+    if numbers not in counts[: 1 + (len(numbers) > 1)]:
         return False
     if indexed:
         return True

@@ -35,6 +35,8 @@ _AGREES = 1e-5
 _OPEN_RATE = 0.005
 """Where equal times leave the rate open by more than this share, it has to be stated."""
 _HALVINGS = 12
+_FEWEST_JITTERED = 20
+"""Fewer times are not taken for even if they jitter."""
 _UNIX_S = (1e9, 4.1e9)
 """Seconds since 1970 of the years 2001 to 2099."""
 _UNITS_S = (1.0, 1e-3, 1e-6, 1e-9)
@@ -345,10 +347,11 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
         (np.inf, strip_s),
         (near_s + 1.01 * resolution_s, strip_s),
         (_GAP_STEPS * usual_s, strip_s),
-        (_GAP_STEPS * near_s, near_s),
     ]
     if missing:
-        attempts.insert(0, attempts.pop(2))
+        attempts.reverse()
+    if count >= _FEWEST_JITTERED:
+        attempts.append((_GAP_STEPS * near_s, near_s))
     best_hz = 1 / max(near_s, 0.1 / MAX_RATE_HZ)
     for longest_step_s, tolerance_s in attempts:
         runs = _Runs.of(seconds, longest_step_s)

@@ -422,7 +422,7 @@ def test_decimal_commas_between_other_separators(tmp_path: Path, separator: str,
     holds(read(tmp_path, content, "rec.txt", unit="mV"), II, V1)
 
 
-@pytest.mark.parametrize("header", ["time,II\n", ""])
+@pytest.mark.parametrize("header", ["time,II\n", "", "a,b,c,d\n"])
 def test_commas_in_numbers_and_between_columns_are_refused(tmp_path: Path, header: str) -> None:
     content = header + table("", map(comma, TIMES), map(comma, II))
     assert "commas both in numbers" in refusal(tmp_path, content, unit="mV")
@@ -498,6 +498,7 @@ def test_what_numpy_writes(tmp_path: Path) -> None:
             512.844,
             True,
         ),
+        ("Version,1.90\nSymptoms,\nDevice,3\nFs,250\nLead,I\nUnit,uV\n", 250, False),
         ("# Sampling Rate (Hz):= 250.00\n# Labels:= I\n# Units:= uV\n", 250, False),
         ("% fs = 1 kHz\n% unit = uV\n% channel = I\n", 1000, False),
         ("Interval=\t0.005 s\nChannelTitle=\tI\nUnits=\tuV\n", 200, False),
@@ -509,6 +510,8 @@ def test_preambles_state_rate_unit_lead_and_start(tmp_path: Path, preamble: str,
     assert recording.sampling_rate_hz == pytest.approx(rate)
     assert recording.leads == ("I",)
     np.testing.assert_allclose(recording.signal[:, 0], II, rtol=1e-5)
+    with_commas = read(tmp_path, preamble + "".join(f"{comma(1000 * value)}\n" for value in II), "rec.txt")
+    np.testing.assert_array_equal(with_commas.signal, recording.signal)
     assert (recording.start is not None) == start
     if recording.start is not None:
         assert recording.start.isoformat() == "2024-02-01T10:20:30+01:00"
@@ -667,6 +670,19 @@ def test_lines_that_turn_out_to_have_decimal_commas() -> None:
     assert reader.take(b"12,345\n" * 25).shape == (25, 2)
     with pytest.raises(DataError, match=r"line 26 seems to write decimal commas, as in '11,045'.*decimal points"):
         reader.take(b"11,045\n")
+
+
+def test_lines_wait_for_samples() -> None:
+    told: list[str] = []
+    reader = SampleLines(Stated(None, "mV"), (), told.append)
+    assert not len(reader.take(b"# ready\n\xff\xff\nbooting, please wait\n" * 20))
+    assert reader.leads == ()
+    assert reader.take(b"0.5,0.25\n" * 30).shape == (30, 2)
+    assert not told
+    for content in (b"\xff\n" * 300, b"# a\n" * 300, b"text\n" * 300):
+        with suppress(DataError):
+            silent = SampleLines(Stated(None, "mV"), (), told.append)
+            assert np.isnan(silent.take(content)).all()
 
 
 def test_lines_say_what_they_leave_out() -> None:

@@ -19,6 +19,8 @@ NAME = "standard input"
 _SOURCE = Path(NAME)
 _HEAD_LINES = 25
 """Lines that are waited for before it is decided what the columns are; a tenth of a second of samples."""
+_MOST_HEAD_LINES = 200
+"""Lines that are waited for if none of them holds samples."""
 
 
 class SampleLines:
@@ -74,27 +76,35 @@ class SampleLines:
         return self._samples([last], over=True)
 
     def _samples(self, lines: Sequence[bytes], over: bool = False) -> NDArray[np.float32]:
-        numbered = []
+        ready: list[tuple[int, bytes]] = []
         for line in lines:
             self._lines += 1
-            if line.strip():
-                numbered.append((self._lines, line[: MAX_LINE_CHARACTERS + 1]))
-        if self._layout is None:
-            self._head += numbered
-            if not self._head or not (over or len(self._head) >= _HEAD_LINES):
-                return np.empty((0, len(self.leads)), np.float32)
-            numbered = self._begin(self._head)
-            self._head = []
-        rows = [row for number, line in numbered if (row := self._row(number, line)) is not None]
+            if not line.strip():
+                continue
+            numbered = (self._lines, line[: MAX_LINE_CHARACTERS + 1])
+            if self._layout is not None:
+                ready.append(numbered)
+                continue
+            self._head.append(numbered)
+            if len(self._head) >= _HEAD_LINES:
+                ready += self._begin(last=len(self._head) >= _MOST_HEAD_LINES)
+        if over and self._layout is None and self._head:
+            ready += self._begin(last=True)
+        rows = [row for number, line in ready if (row := self._row(number, line)) is not None]
         if self._columns is None or not rows:
             return np.empty((0, len(self.leads)), np.float32)
         return to_samples(np.array(rows), self._columns)
 
-    def _begin(self, head: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        """Choose the columns by the first lines; those of them that hold samples."""
+    def _begin(self, last: bool) -> list[tuple[int, bytes]]:
+        """Choose the columns by the first lines; those of them that hold samples.
+
+        Chooses nothing yet if none does, unless these are the last that are waited for.
+        """
         # Lines that cannot be read say nothing about the columns.
-        lines = [Line(number, text) for number, line in head if (text := _text(line)) is not None]
+        lines = [Line(number, text) for number, line in self._head if (text := _text(line)) is not None]
         layout = find_layout(_SOURCE, lines)
+        if layout.first >= len(lines) and not last:
+            return []
         if self._headers:
             layout = self._with_names(layout, lines)
         values = first_values(layout, [line.text for line in lines[layout.first :]])
@@ -102,8 +112,9 @@ class SampleLines:
         self._layout = layout
         for note in self._columns.notes:
             self._tell(f"{NAME}: {note[0].lower()}{note[1:]}")
-        last = lines[layout.first - 1].number if layout.first else 0
-        return [(number, line) for number, line in head if number > last]
+        header = lines[layout.first - 1].number if layout.first else 0
+        head, self._head = self._head, []
+        return [(number, line) for number, line in head if number > header]
 
     def _with_names(self, layout: Layout, lines: Sequence[Line]) -> Layout:
         """The layout with the names of the caller, in place of those of a header."""

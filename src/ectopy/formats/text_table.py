@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -159,8 +159,10 @@ def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
     if decimal_comma:
         table = [[cell.replace(",", ".") for cell in cells] for cells in table]
     numeric = [_is_numeric(column) for column in zip(*table, strict=True)]
+    if not table:
+        return draft._replace(first=len(lines))
     if not any(numeric):  # nothing but names, or nothing but text
-        return draft._replace(headers=tuple(header_of(name, "") for name in table[0]) if table else (None,), first=1)
+        return draft._replace(headers=tuple(header_of(name, "") for name in table[0]), first=min(1, len(lines)))
     return _with_header(path, draft, lines, numeric, blank=width > 1 and not any(cells[-1] for cells in table))
 
 
@@ -211,17 +213,17 @@ def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
     numbers = [cells for cells in table if len(cells) == width and all(map(_INTEGER.fullmatch, cells))]
     if 2 * len(numbers) < min(len(table), _SAMPLE_LINES):
         return False
-    above = list(takewhile(lambda text: not any(map(is_number, split(text, ","))), rows))
+    begin = next(index for index, cells in enumerate(table) if cells in numbers)
+    above = [text for text, cells in zip(rows[:begin], table, strict=False) if not any(map(is_number, cells))]
     header = split(above[-1], ",") if above and not _facts(above[-1]) else []
-    if len(header) == width:
-        return False
     # "II" over "0,5": half as many names as there are cells.
     halved = 2 * len(header) == width and all(cell.isdigit() for cells in numbers for cell in cells[1::2])
     last = {cells[-1] for cells in numbers}
     single = len(numbers) >= _FEWEST_SINGLE_DIGITS and width == 2 and len(last) > 2 and all(map(_DIGIT.fullmatch, last))
-    if not (halved or single or any(map(are_split_numbers, numbers))):
+    named = len(header) == width
+    if not (any(map(are_split_numbers, numbers)) or (not named and (halved or single))):
         return False
-    if width > 2:
+    if named or width > 2:
         raise DataError(
             f"{path} seems to write commas both in numbers, as in '{','.join(numbers[-1][:2])[:30]}', and between "
             "columns; save it with decimal points, or with semicolons between the columns."

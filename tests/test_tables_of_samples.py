@@ -679,10 +679,11 @@ def test_lines_wait_for_samples() -> None:
     assert reader.leads == ()
     assert reader.take(b"0.5,0.25\n" * 30).shape == (30, 2)
     assert not told
-    for content in (b"\xff\n" * 300, b"# a\n" * 300, b"text\n" * 300):
-        with suppress(DataError):
-            silent = SampleLines(Stated(None, "mV"), (), told.append)
-            assert np.isnan(silent.take(content)).all()
+    for content in (b"\xff\n", b"# a\n", b"text\n", b"two, words\n"):
+        silent = SampleLines(Stated(None, "mV"), (), told.append)
+        assert not len(silent.take(content * 199))
+        with pytest.raises(DataError, match="begins with 200 lines without a sample"):
+            silent.take(content)
 
 
 def test_lines_say_what_they_leave_out() -> None:

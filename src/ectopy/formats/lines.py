@@ -20,7 +20,7 @@ _SOURCE = Path(NAME)
 _HEAD_LINES = 25
 """Lines that are waited for before it is decided what the columns are; a tenth of a second of samples."""
 _MOST_HEAD_LINES = 200
-"""Lines that are waited for if none of them holds samples."""
+"""Lines without a sample that may come first."""
 
 
 class SampleLines:
@@ -87,23 +87,25 @@ class SampleLines:
                 continue
             self._head.append(numbered)
             if len(self._head) >= _HEAD_LINES:
-                ready += self._begin(last=len(self._head) >= _MOST_HEAD_LINES)
-        if over and self._layout is None and self._head:
-            ready += self._begin(last=True)
+                ready += self._begin()
+        if over and self._layout is None:
+            ready += self._begin()
         rows = [row for number, line in ready if (row := self._row(number, line)) is not None]
         if self._columns is None or not rows:
             return np.empty((0, len(self.leads)), np.float32)
         return to_samples(np.array(rows), self._columns)
 
-    def _begin(self, last: bool) -> list[tuple[int, bytes]]:
-        """Choose the columns by the first lines; those of them that hold samples.
-
-        Chooses nothing yet if none does, unless these are the last that are waited for.
-        """
+    def _begin(self) -> list[tuple[int, bytes]]:
+        """Choose the columns by the first lines, once one of them holds a sample, and return those that do."""
         # Lines that cannot be read say nothing about the columns.
         lines = [Line(number, text) for number, line in self._head if (text := _text(line)) is not None]
         layout = find_layout(_SOURCE, lines)
-        if layout.first >= len(lines) and not last:
+        if layout.first >= len(lines):
+            if len(self._head) >= _MOST_HEAD_LINES:
+                raise DataError(
+                    f"{NAME} begins with {len(self._head)} lines without a sample; expected lines of numbers "
+                    "separated by commas or semicolons."
+                )
             return []
         if self._headers:
             layout = self._with_names(layout, lines)

@@ -162,7 +162,7 @@ def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
     if not table:
         return draft._replace(first=len(lines))
     if not any(numeric):  # nothing but names, or nothing but text
-        return draft._replace(headers=tuple(header_of(name, "") for name in table[0]), first=min(1, len(lines)))
+        return draft._replace(headers=tuple(header_of(name, "") for name in table[0]), first=len(lines))
     return _with_header(path, draft, lines, numeric, blank=width > 1 and not any(cells[-1] for cells in table))
 
 

@@ -208,6 +208,12 @@ def test_a_rate_in_file_and_times_must_agree(tmp_path: Path) -> None:
     assert "500 Hz, and its times have 250 Hz" in refusal(tmp_path, f"# Sampling rate: 500 Hz\n{content}")
 
 
+def test_a_wrong_rate_is_not_taken_for_jitter(tmp_path: Path) -> None:
+    content = table("time,II", TIMES[:60], II[:60])
+    assert read(tmp_path, content, unit="mV").sampling_rate_hz == 250
+    assert "not evenly spaced at 252 Hz" in refusal(tmp_path, content, unit="mV", sampling_rate_hz=252)
+
+
 @pytest.mark.parametrize(
     ("times", "words"),
     [

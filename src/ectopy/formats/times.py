@@ -352,12 +352,18 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
         attempts.reverse()
     if count >= _FEWEST_JITTERED:
         attempts.append((_GAP_STEPS * near_s, near_s))
+    even = False
     best_hz = 1 / max(near_s, 0.1 / MAX_RATE_HZ)
     for longest_step_s, tolerance_s in attempts:
         runs = _Runs.of(seconds, longest_step_s)
-        if 2 * len(runs.rows) > count + 1:
+        # Times that are even at another rate than the wanted one do not jitter.
+        if 2 * len(runs.rows) > count + 1 or (even and tolerance_s > strip_s):
             continue
-        rate = _rate_of_runs(runs, seconds, tolerance_s, wanted_hz)
+        period_s = _period_of_runs(runs, seconds, tolerance_s)
+        if period_s is None:
+            continue
+        even = True
+        rate = _rate_of_period(runs, seconds, period_s, tolerance_s, wanted_hz)
         if rate is None:
             continue
         sampling_rate(path, rate, None)
@@ -378,18 +384,24 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
     )
 
 
-def _rate_of_runs(
-    runs: _Runs, seconds: NDArray[np.float64], tolerance_s: float, wanted_hz: float | None
-) -> float | None:
-    """The rate at which the times of all runs are even: a whole number, or one of few digits, where one fits."""
+def _period_of_runs(runs: _Runs, seconds: NDArray[np.float64], tolerance_s: float) -> float | None:
+    """The period at which the times of all runs are even; None if they are not."""
     period_s = runs.period_s(seconds)
     if not 0 < period_s < np.inf:
         return None
     width_s = runs.width_s(seconds, period_s)
     if tolerance_s < width_s <= 2 * tolerance_s:
         period_s, width_s = _narrowest(runs, seconds, period_s, width_s)
-    if width_s > tolerance_s:
-        return None
+    return period_s if width_s <= tolerance_s else None
+
+
+def _rate_of_period(
+    runs: _Runs, seconds: NDArray[np.float64], period_s: float, tolerance_s: float, wanted_hz: float | None
+) -> float | None:
+    """The wanted rate, or a whole number, or one of few digits, if the times are even at it.
+
+    None if they are not even at the wanted one.
+    """
     rate = 1 / period_s
     if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         return rate

@@ -475,6 +475,20 @@ def test_many_columns_take_little_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    "cell", ["II" + " " * 90_000 + "(mV", " " * 90_000 + "x", "1:2" + " " * 90_000 + "+x", "a" * 90_000]
+)
+def test_long_cells_take_little_time(tmp_path: Path, cell: str) -> None:
+    for content in (
+        f"{cell}\n1\n2\n",
+        f"# {cell}\n1\n2\n",
+        f"time,{cell}\n0,1\n1,2\n",
+        f"time,II\n{cell},1\n{cell},2\n",
+    ):
+        with suppress(DataError):
+            read(tmp_path, content, unit="mV", sampling_rate_hz=250)
+
+
 def test_a_separator_at_the_end_of_each_row(tmp_path: Path) -> None:
     for separator in (",", ";", "\t"):
         for header in ("", f"time{separator}II\n"):

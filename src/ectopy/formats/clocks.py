@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = 64
 _OFFSET = re.compile(r"\s+([+-]\d\d:?\d\d)$")
 _TIME_OF_DAY = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)")
 _DAY_FIRST = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4})")
@@ -38,6 +39,8 @@ def parse_date_time(text: str) -> datetime | None:
 
     Of two dates with a day in front, ``1.2.2024`` and ``1/2/2024``, the second is read as WFDB writes it, day first.
     """
+    if len(text) > _LONGEST:
+        return None
     text = _OFFSET.sub(r"\1", text.strip().strip("\"'[]").strip())
     if ":" not in text:
         return None

@@ -139,6 +139,8 @@ def number(cell: str) -> float | None:
 def header_of(name: str, unit: str) -> Header:
     """Divide a name from the unit that it may end in, as in ``II (uV)``, ``II / uV`` or ``ecg_uV``."""
     name = name.strip()
+    if len(name) > _LONGEST_NAME:  # and longer than the expressions should be tried on
+        return Header(name, "")
     if unit.strip() and unit.strip() not in ("-", "?"):
         return Header(name, unit.strip())
     if match := _WITH_UNIT.fullmatch(name):

@@ -44,6 +44,7 @@ _LEAST_NUMBERS = 0.2
 """The least share of numbers among the cells of a column of numbers; the others are header, or errors."""
 _FEWEST_SINGLE_DIGITS = 20
 _JUMP = 3
+_LONGEST_PAIR = 1000
 
 _RATE = re.compile(r"sampl\w*[ _]?(rate|freq\w*)|sfreq|fs|freq(uency)?|abtast(rate|frequenz)", re.IGNORECASE)
 _INTERVAL = re.compile(r"(sampl\w*[ _]?)?(interval|period)", re.IGNORECASE)
@@ -334,7 +335,7 @@ def _header_line(
             continue
         text = lines[index].text
         if _names_columns(cells, width, blank) and not _facts(text):
-            return None if width == 1 and _KEY_VALUE.fullmatch(text.strip()) else index
+            return None if width == 1 and _key_value(text.strip()) else index
         if not any(map(is_number, cells)):
             return None
     return None
@@ -358,7 +359,7 @@ def _is_unit(cell: str) -> bool:
 
 def _is_header_remark(text: str, cells: Sequence[str]) -> bool:
     """Whether a remark names the columns, rather than saying something about them."""
-    if len(cells) == 1 and (_KEY_VALUE.fullmatch(text) or " " in cells[0]):
+    if len(cells) == 1 and (_key_value(text) or " " in cells[0]):
         return False
     return not any(map(is_number, cells)) and any(is_ecg(cell) or is_time_name(cell) for cell in cells)
 
@@ -410,10 +411,15 @@ def _facts(text: str, names: bool = False) -> dict[str, Any]:
     text = text.strip()
     if is_comment(text) and (begin := text.find("{")) >= 0:
         return _json_facts(text[begin:])
-    match = _KEY_VALUE.fullmatch(text.strip(" \t,;\r\n"))
+    match = _key_value(text.strip(" \t,;\r\n"))
     if match is None:
         return {}
     return _fact(match[1].strip(), match[2].strip(" \t\"'"), names)
+
+
+def _key_value(text: str) -> re.Match[str] | None:
+    # The expression takes the square of the length of a text.
+    return _KEY_VALUE.fullmatch(text) if len(text) <= _LONGEST_PAIR else None
 
 
 def _fact(key: str, value: str, names: bool) -> dict[str, Any]:

@@ -342,7 +342,7 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
     ties = _longest_tie(seconds)
     resolution_s = times.resolution_s + (_PACKET * (ties + 1) * mean_s if ties else 0.0)
     near_s, missing = _near_steps(seconds, usual_s, _GAP_STEPS * usual_s + resolution_s)
-    strip_s = (1 + _LINE_ERROR / count**0.5) * resolution_s
+    strip_s = (1 + min(_LINE_ERROR / count**0.5, 0.5)) * resolution_s
     attempts = [
         (np.inf, strip_s),
         (near_s + 1.01 * resolution_s, strip_s),

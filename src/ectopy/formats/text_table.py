@@ -188,8 +188,8 @@ def _separator(rows: Sequence[str]) -> str:
 
 
 def _usual_width(table: Sequence[Sequence[str]]) -> int:
-    """The number of columns of most rows that have several; 1 if there are none."""
-    widths = Counter(len(cells) for cells in table if len(cells) > 1)
+    """The number of columns of most rows that have several, of equally many the last; 1 if there are none."""
+    widths = Counter(len(cells) for cells in reversed(table) if len(cells) > 1)
     return widths.most_common(1)[0][0] if widths else 1
 
 
@@ -218,7 +218,9 @@ def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
     above = [text for text, cells in zip(rows[:begin], table, strict=False) if not any(map(is_number, cells))]
     header = split(above[-1], ",") if above and not _facts(above[-1]) else []
     # "II" over "0,5": half as many names as there are cells.
-    halved = 2 * len(header) == width and all(cell.isdigit() for cells in numbers for cell in cells[1::2])
+    names = [header_of(cell, "") for cell in header]
+    halved = 2 * len(header) == width and all(is_ecg(name) or unit for name, unit in names)
+    halved = halved and all(cell.isdigit() for cells in numbers for cell in cells[1::2])
     last = {cells[-1] for cells in numbers}
     single = len(numbers) >= _FEWEST_SINGLE_DIGITS and width == 2 and len(last) > 2 and all(map(_DIGIT.fullmatch, last))
     named = len(header) == width

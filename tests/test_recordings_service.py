@@ -83,7 +83,7 @@ def test_files_of_a_recording(names, title, main, kept):
     [
         ([], "0 files"),
         (["a.edf"] * 65, "65 files"),
-        (["a.txt"], "no recording"),
+        (["a.doc"], "no recording"),
         ([""], "no recording"),
         (["a.dat"], "no recording"),
         (["a.edf", "b.edf"], "no recording"),

@@ -71,7 +71,7 @@ def detect(
     data: Annotated[
         list[str],
         typer.Argument(
-            help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, BDF, .csv .parquet .npy."
+            help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, BDF, .csv .txt .parquet .npy."
         ),
     ],
     output: Annotated[

@@ -12,7 +12,7 @@ from ectopy.cli.options import Json, Partial, check_rim
 
 def inspect(
     recording: Annotated[
-        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .bdf, .csv, .parquet or .npy.")
+        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .bdf, .csv, .txt, .parquet or .npy.")
     ],
     rate: Annotated[
         float | None,

@@ -23,7 +23,7 @@ def watch(
         str,
         typer.Argument(
             help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input, a line for each "
-            "sample, with one number for each lead, separated by commas."
+            "sample, with one number for each lead, separated by commas, semicolons, tabs or blanks."
         ),
     ],
     rate: Annotated[

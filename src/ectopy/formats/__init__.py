@@ -3,7 +3,7 @@
 ================================  =========================================================================
 ``.hea``, ``.dat``, or no suffix  WFDB, the format of PhysioNet, by header, samples or name of the record
 ``.edf``, ``.bdf``                EDF and EDF+, BDF and BDF+, continuous or not
-``.csv``                          one row a sample, one column a lead
+``.csv``, ``.tsv``, ``.txt``      text: one row a sample, one column a lead
 ``.parquet``                      the same, as Parquet
 ``.npy``                          NumPy array of shape (samples,) or (samples, leads)
 ================================  =========================================================================
@@ -33,6 +33,8 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     ".edf": edf.read,
     ".bdf": edf.read,
     ".csv": delimited.read,
+    ".tsv": delimited.read,
+    ".txt": delimited.read,
     ".parquet": parquet.read,
     ".npy": npy.read,
 }
@@ -149,7 +151,7 @@ def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
 
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     """The reader of a file that can be read at all."""
-    expected = "name a recording: a WFDB record (.hea), .edf, .bdf, .csv, .parquet or .npy"
+    expected = "name a recording: a WFDB record (.hea), .edf, .bdf, .csv, .txt, .parquet or .npy"
     if path.name and not path.is_file() and find_header(path):
         return wfdb.read
     if path.is_dir():

@@ -1,9 +1,14 @@
-"""Tables of samples: which columns are leads, in which unit, and where in time their rows lie."""
+"""Tables of samples: which columns are leads, in which unit, and which tell the time.
+
+Names and units tell first, values where they say nothing: an ECG is never a column that only rises, and never a few
+whole numbers.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,43 +16,108 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.leads import (
-    MAX_RATE_HZ,
-    Signal,
-    Stated,
-    check_size,
-    choose_leads,
-    factors,
-    millivolt,
-    sampling_rate,
-)
+from ectopy.formats.clocks import parse_clock
+from ectopy.formats.leads import Signal, Stated, choose_leads, factors, is_ecg, millivolt, unique_names
 
 _LONGEST_NAME = 200
 _MISSING = ("", "?", "na", "nan", "null", "none", "-")
-_TIMES = ("time", "time_s", "time (s)", "time [s]")
-_WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]\s*(\S+)\s*[)\]]")
-_RATE_TOLERANCE = 0.01
-"""How far, as a part, a rate is at most from the whole number that is taken for it."""
+_FEWEST_ROWS = 20
+"""Values of fewer rows say nothing about a column without a name."""
+_LEAST_RISES = 0.05
+"""Share of the steps of a column of times that are rises, the others being ties of rounded times."""
+_MOST_LEVELS = 10
+"""A column of so many different whole numbers, or fewer, holds labels, marks or states."""
 _BLOCK_ROWS = 2**16
-_FARTHEST = 2.0**62
-_SHORTEST_STEP_S = 0.1 / MAX_RATE_HZ  # keeps the rate of any times finite
-_GAP_STEPS = 1.5
-"""Rows that are more steps apart have a gap between them."""
-_LARGEST_MISFIT = 0.5
-"""Times, which files round, are less far than this from where they belong at a rate, in samples."""
+
+_WITH_UNIT = re.compile(r"(.*\S)\s*(?:[(\[]\s*(\S+)\s*[)\]]|[/,]\s*(\S+))")
+_UNIT_BEHIND = re.compile(r"(.*[^\s_])[\s_]+([A-Za-zµμ]+)")
+_PLAIN_UNITS = ("mV", "mv", "uV", "uv", "µV", "μV", "nV")
+
+_SECONDS = {
+    1.0: ("s", "sec", "secs", "second", "seconds", "sekunden"),
+    1e-3: ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
+    1e-6: ("us", "µs", "μs", "usec", "usecs", "micros", "microsecond", "microseconds"),
+    1e-9: ("ns", "nsec", "nanos", "nanosecond", "nanoseconds"),
+    60.0: ("min", "mins", "minute", "minutes"),
+    3600.0: ("h", "hour", "hours"),
+}
+_UNIT_SECONDS = {unit: seconds for seconds, units in _SECONDS.items() for unit in units}
+_CLOCK_UNITS = re.compile(r"\[?(hh?:)?mm?:ss?([.,]\w+)?( [dmy/.-]+)?\]?|date ?time|date|time", re.IGNORECASE)
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# What monitors and data loggers write beside an ECG, in small letters.
+_OTHER_UNITS = _set(
+    """mmhg cmh2o kpa mbar pa % ohm ohms kohm ω bpm 1/min /min l/min lpm ml/min ml °c degc °f mmol/l mg/dl nu pm
+    count counts adc adu lsb digit digits bit bits a.u. au arb arb. g mg m/s2 m/s² m/s^2 dps deg/s rad/s hz khz ut µt
+    siemens microsiemens"""
+)
+_TIME_WORDS = _set(
+    """time times timestamp timestamps datetime date elapsed clock utc epoch unix unixtime t second seconds sec secs
+    millisecond milliseconds millis msec ms microseconds micros us nanoseconds nanos ns zeit
+    zeitstempel uhrzeit datum"""
+)
+_COUNTER_WORDS = _set("index idx row rows id nseq seq sequence frame packet unnamed nr no # counter")
+_MAYBE_COUNTER_WORDS = _set("sample samples number n count counts position pos")
+_LABEL_WORDS = _set(
+    """label labels class classes target annotation annotations ann anno beat beats event events marker markers mark
+    marks trigger symbol symbols peak peaks rpeak rpeaks onset onsets offset offsets quality sqi leadoff status state
+    flag flags activity phase completion rhythm diagnosis battery"""
+)
+_OTHER_WORDS = _set(
+    """resp respiration respiratory breath breathing rsp spo2 sao2 pleth ppg hr heartrate pulse bpm rr rri ibi nn rate
+    abp art bp nibp cvp pap icp pressure co2 etco2 temp temperature acc accel acceleration accelerometer gyro gyroscope
+    mag magnetometer eeg emg eog eda gsr imp impedance pcg flow"""
+)
+
+
+class Role(Enum):
+    """What a column is."""
+
+    ECG = "ECG"
+    UNKNOWN = "not called ECG"
+    TIME = "a time"
+    COUNTER = "a counter"
+    LABEL = "labels or states"
+    OTHER = "not ECG"
+    BLANK = "without a name"
+
+
+class Header(NamedTuple):
+    """Name and unit of a column; the unit is empty where the file states none."""
+
+    name: str
+    unit: str
 
 
 class Columns(NamedTuple):
     """What the columns of a table are.
 
-    `leads` are columns in the order of `names`; `to_millivolt` is one factor for each; `time` is the column of times in
-    seconds, where there is one.
+    `leads` are columns in the order of `names`; `to_millivolt` is one factor for each. `times` are columns of times,
+    those that state a unit first, and `time_units` their units; `counters` are columns that count rows. `doubtful` are
+    the leads that neither name nor unit says to be ECG. `left_out` describes the other columns, for people.
     """
 
     names: tuple[str, ...]
     leads: tuple[int, ...]
     to_millivolt: tuple[float, ...]
-    time: int | None
+    times: tuple[int, ...]
+    time_units: tuple[str, ...]
+    counters: tuple[int, ...]
+    doubtful: tuple[int, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence on the columns that were left out, if any were."""
+        return (f"Left out: {', '.join(self.left_out)}.",) if self.left_out else ()
+
+
+Column = NDArray[np.float64] | Sequence[str]
+"""First values of a column: numbers, or text."""
 
 
 def is_number(cell: str) -> bool:
@@ -56,7 +126,7 @@ def is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
 
 
 def number(cell: str) -> float | None:
@@ -66,48 +136,144 @@ def number(cell: str) -> float | None:
     return np.nan if cell.lower() in _MISSING else None
 
 
-def numbered(count: int) -> list[str]:
-    """Names for columns that have none."""
-    return [f"lead {number}" for number in range(1, count + 1)]
+def header_of(name: str, unit: str) -> Header:
+    """Divide a name from the unit that it may end in, as in ``II (uV)``, ``II / uV`` or ``ecg_uV``."""
+    name = name.strip()
+    if len(name) > _LONGEST_NAME:  # and longer than the expressions should be tried on
+        return Header(name, "")
+    if unit.strip() and unit.strip() not in ("-", "?"):
+        return Header(name, unit.strip())
+    if match := _WITH_UNIT.fullmatch(name):
+        inside = match[2] or match[3]
+        if is_known_unit(inside):
+            return Header(match[1], inside)
+    if (match := _UNIT_BEHIND.fullmatch(name)) and (
+        match[2] in _PLAIN_UNITS or (match[2] in _UNIT_SECONDS and _words(match[1]) & _TIME_WORDS)
+    ):
+        return Header(match[1], match[2])
+    return Header(name, "")
 
 
-def choose_columns(path: Path, names: Sequence[str], stated: Stated) -> Columns:
-    """Tell the leads and the time among named columns.
+def is_known_unit(text: str) -> bool:
+    """Whether text is a unit: of voltage, of time, or of what is recorded beside an ECG."""
+    lower = text.strip().lower()
+    return (
+        millivolt(text) is not None
+        or lower in _UNIT_SECONDS
+        or lower in _OTHER_UNITS
+        or _CLOCK_UNITS.fullmatch(lower) is not None
+    )
 
-    A name may end in its unit, as in ``II (uV)``; a column without a name, such as an index, is passed over.
+
+def seconds_of_unit(unit: str) -> float | None:
+    """How many seconds one of a unit of time is; None if it is not one."""
+    return _UNIT_SECONDS.get(unit.strip().lower())
+
+
+def is_time_name(name: str) -> bool:
+    """Whether a column is called like a time."""
+    return bool(_words(name) & _TIME_WORDS)
+
+
+def choose_columns(
+    path: Path, headers: Sequence[Header | None], values: Sequence[Column], stated: Stated, unit_in_file: str = ""
+) -> Columns:
+    """Tell leads, times and counters among columns.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    headers : sequence of Header or None
+        None for a column that the file does not name; with an empty name, a column is passed over, such as an index.
+    values : sequence of ndarray of float64 or of list of str
+        The first values of each column, or none.
+    stated : Stated
+    unit_in_file : str
+        Of all leads that have no unit of their own.
 
     Raises
     ------
     DataError
         If no column is a lead, or one states no unit where the caller states none.
     """
-    time = None
-    columns: list[int] = []
-    signals: list[Signal] = []
-    for column, name in enumerate(map(str.strip, names)):
-        if len(name) > _LONGEST_NAME:
-            raise DataError(f"{path} names a column {name[:30]!r}...; expected at most {_LONGEST_NAME} characters.")
-        if re.match(r"time\b|time_", name, re.IGNORECASE):
-            if name.lower() not in _TIMES or time is not None:
-                raise DataError(f"{path} has the column {name!r}; expected one column 'time', in seconds.")
-            time = column
-        elif name:
-            columns.append(column)
-            signals.append(_signal(name))
-    leads = choose_leads(path, signals, stated.unit)
+    for header in headers:
+        if header is not None and len(header.name) > _LONGEST_NAME:
+            raise DataError(
+                f"{path} names a column {header.name[:30]!r}...; expected at most {_LONGEST_NAME} characters."
+            )
+    roles = [_role(header, column) for header, column in zip(headers, values, strict=True)]
+    # Where a column is called like an ECG, one that is not so called has no claim to be one.
+    usable = [index for index, role in enumerate(roles) if role is Role.ECG] or [
+        index for index, role in enumerate(roles) if role is Role.UNKNOWN
+    ]
+    if not usable:
+        columns = ", ".join(_described(index, headers[index], role) for index, role in enumerate(roles))
+        raise DataError(f"{path} holds no lead: expected a column of ECG in V, mV or uV and found {columns[:200]}.")
+    signals = [_signal(position, headers[index], unit_in_file) for position, index in enumerate(usable, start=1)]
+    chosen = choose_leads(path, signals, stated.unit)
+    leads = tuple(usable[index] for index in chosen)
+    times = sorted(
+        (index for index, role in enumerate(roles) if role is Role.TIME),
+        key=lambda column: not _time_unit(headers[column]),
+    )
     return Columns(
-        tuple(signals[lead].name for lead in leads),
-        tuple(columns[lead] for lead in leads),
-        tuple(factors(signals, leads, stated.unit)),
-        time,
+        unique_names([signals[index].name for index in chosen]),
+        leads,
+        tuple(factors(signals, chosen, stated.unit)),
+        tuple(times),
+        tuple(_time_unit(headers[index]) for index in times),
+        tuple(index for index, role in enumerate(roles) if role is Role.COUNTER),
+        tuple(index for index in leads if roles[index] is Role.UNKNOWN),
+        tuple(
+            _described(index, headers[index], role)
+            for index, role in enumerate(roles)
+            if index not in leads and role not in (Role.TIME, Role.BLANK) and headers[index] != Header("", "")
+        ),
     )
 
 
-def _signal(name: str) -> Signal:
-    match = _WITH_UNIT.fullmatch(name)
-    if match and millivolt(match[2]) is not None:
-        return Signal(match[1], match[2], 0)
-    return Signal(name, "", 0)
+def without_levels(columns: Columns, samples: NDArray[np.float32]) -> tuple[Columns, NDArray[np.float32]]:
+    """Leave out what only the values show not to be ECG: a few whole numbers, as of labels.
+
+    Parameters
+    ----------
+    columns : Columns
+    samples : ndarray of float32, shape (rows, leads)
+        All rows, in mV.
+    """
+    if len(samples) < _FEWEST_ROWS or not columns.doubtful or len(columns.leads) == 1:
+        return columns, samples
+    levels = [
+        _levels(samples[:, place].astype(np.float64) / columns.to_millivolt[place])
+        for place in range(len(columns.leads))
+    ]
+    few = [
+        lead in columns.doubtful
+        and values is not None
+        and len(values) > 1
+        and all(value == int(value) for value in values)
+        for lead, values in zip(columns.leads, levels, strict=True)
+    ]
+    if not any(few) or all(values is not None for values in levels):
+        return columns, samples
+    kept = [place for place, has_few in enumerate(few) if not has_few]
+    names = [columns.names[place] for place in kept]
+    if all(re.fullmatch(r"lead \d+", name) for name in columns.names):
+        names = numbered(len(kept))
+    left_out = [_described(columns.leads[place], None, Role.LABEL) for place, has_few in enumerate(few) if has_few]
+    columns = columns._replace(
+        names=tuple(names),
+        leads=tuple(columns.leads[place] for place in kept),
+        to_millivolt=tuple(columns.to_millivolt[place] for place in kept),
+        left_out=(*columns.left_out, *left_out),
+    )
+    return columns, np.ascontiguousarray(samples[:, kept])
+
+
+def numbered(count: int) -> list[str]:
+    """Names for leads that have none."""
+    return [f"lead {number}" for number in range(1, count + 1)]
 
 
 def to_samples(values: NDArray[np.float64], columns: Columns) -> NDArray[np.float32]:
@@ -118,103 +284,102 @@ def to_samples(values: NDArray[np.float64], columns: Columns) -> NDArray[np.floa
     return samples
 
 
-def on_grid(
-    path: Path, samples: NDArray[np.float32], times: NDArray[np.float64] | None, stated: Stated
-) -> tuple[NDArray[np.float32], float]:
-    """Put rows where their times say, with NaN in the gaps.
-
-    Parameters
-    ----------
-    path : Path
-    samples : ndarray of float32, shape (rows, leads)
-    times : ndarray of float64, shape (rows,), or None
-        Seconds; without them, rows follow each other.
-    stated : Stated
-
-    Returns
-    -------
-    samples : ndarray of float32, shape (samples, leads)
-    sampling_rate_hz : float
-
-    Raises
-    ------
-    DataError
-        If there is no rate, the times do not increase, or they do not fit a rate.
-    """
-    if times is None:
-        return samples, sampling_rate(path, None, stated.sampling_rate_hz)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _spread(path, samples, times, stated)
+def _signal(position: int, header: Header | None, unit_in_file: str) -> Signal:
+    if header is None:
+        return Signal(f"lead {position}", unit_in_file, 0)
+    return Signal(header.name, header.unit or unit_in_file, 0)
 
 
-def _spread(
-    path: Path, samples: NDArray[np.float32], times: NDArray[np.float64], stated: Stated
-) -> tuple[NDArray[np.float32], float]:
-    if not all(np.all(steps > 0) for _, steps in _steps(times)) or not np.isfinite(times[[0, -1]]).all():
-        raise DataError(f"{path} has times that are missing or do not increase; expected seconds in order.")
-    rate = sampling_rate(path, None, stated.sampling_rate_hz or _rate_of(path, times))
-    runs = _Runs.of(times, rate)
-    if runs.misfit(times, rate) >= _LARGEST_MISFIT or 2 * len(runs.rows) > len(times) + 1:
-        raise DataError(
-            f"{path} has times that are not evenly spaced at {rate:g} Hz; give the right rate with "
-            "sampling_rate_hz= (--rate on the command line), or leave the column of times out."
-        )
-    if len(runs.rows) == 1:
-        return samples, rate
-    length = int(runs.places[-1]) + len(times) - int(runs.rows[-1])
-    check_size(path, length, samples.shape[1])
-    spread = np.full((length, samples.shape[1]), np.nan, np.float32)
-    for rows, run in runs.blocks(len(times)):
-        spread[runs.places[run] + rows - runs.rows[run]] = samples[rows]
-    return spread, rate
+def _described(index: int, header: Header | None, role: Role) -> str:
+    if header is None or not header.name:
+        return f"column {index + 1} ({role.value})"
+    other = role is Role.OTHER and header.unit and millivolt(header.unit) is None
+    return f"{header.name!r} ({f'in {header.unit}' if other else role.value})"
 
 
-def _steps(times: NDArray[np.float64]) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """The differences of times, in blocks, each with the row of its first difference."""
-    for begin in range(0, len(times) - 1, _BLOCK_ROWS):
-        yield begin, np.diff(times[begin : begin + _BLOCK_ROWS + 1])
+def _role(header: Header | None, column: Column) -> Role:
+    numbers = np.asarray(column, np.float64) if isinstance(column, np.ndarray) else None
+    if header is None:
+        return _role_of_values(numbers, column)
+    if not header.name and not header.unit:
+        # An index without a name: of times, of row numbers that may have gaps, or of anything else.
+        role = _role_of_values(numbers, column)
+        return role if role in (Role.TIME, Role.COUNTER) else Role.BLANK
+    role = _role_of_name(header, numbers)
+    if role is not Role.UNKNOWN:
+        return role
+    if millivolt(header.unit) is not None:
+        return Role.UNKNOWN
+    return _role_of_values(numbers, column)
 
 
-class _Runs(NamedTuple):
-    """Runs of rows without a gap, which follow each other whatever their times were rounded to.
-
-    `rows` are the first row of each, and `places` where it lies, in samples.
-    """
-
-    rows: NDArray[np.int64]
-    places: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, times: NDArray[np.float64], rate: float) -> _Runs:
-        gaps = [begin + 1 + np.flatnonzero(steps * rate > _GAP_STEPS) for begin, steps in _steps(times)]
-        rows = np.concatenate([np.zeros(1, np.int64), *gaps])
-        nearest = np.rint((times[rows] - times[0]) * rate).clip(max=_FARTHEST).astype(np.int64)
-        # A run begins after the one before it ends.
-        return cls(rows, np.maximum.accumulate(nearest - rows) + rows)
-
-    def blocks(self, count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """So many rows in blocks, and the run of each row."""
-        for begin in range(0, count, _BLOCK_ROWS):
-            rows = np.arange(begin, min(begin + _BLOCK_ROWS, count))
-            yield rows, np.searchsorted(self.rows, rows, side="right") - 1
-
-    def misfit(self, times: NDArray[np.float64], rate: float) -> float:
-        """How far a time is at most, in samples, from where it belongs in its run."""
-        return max(
-            float(np.abs((times[rows] - times[self.rows[run]]) * rate - (rows - self.rows[run])).max())
-            for rows, run in self.blocks(len(times))
-        )
+def _role_of_name(header: Header, numbers: NDArray[np.float64] | None) -> Role:
+    words = _words(header.name)
+    lead = bool(re.fullmatch(r"[A-Za-z]+\d{0,2}[Rr]?|lead \w+", header.name.strip())) and is_ecg(header.name)
+    if seconds_of_unit(header.unit) is not None or _CLOCK_UNITS.fullmatch(header.unit):
+        return Role.OTHER if words & _OTHER_WORDS else Role.TIME
+    if header.unit and millivolt(header.unit) is None:
+        return Role.OTHER
+    ecg_values = is_ecg(header.name) and numbers is not None and not _rises(numbers, 2)
+    if words & _TIME_WORDS and not ecg_values:
+        return Role.TIME
+    if lead and not words & _LABEL_WORDS:
+        return Role.ECG
+    if words & _LABEL_WORDS:
+        return Role.LABEL
+    if words & _OTHER_WORDS or re.search(r"heart ?rate", " ".join(header.name.lower().split("_"))):
+        return Role.OTHER
+    if is_ecg(header.name):
+        return Role.ECG
+    if words & _COUNTER_WORDS:
+        return Role.COUNTER
+    if words & _MAYBE_COUNTER_WORDS and numbers is not None and _rises(numbers, 2):
+        return Role.COUNTER
+    return Role.UNKNOWN
 
 
-def _rate_of(path: Path, times: NDArray[np.float64]) -> float:
-    """The rate of times that may be rounded and may have gaps; a whole number where one fits."""
-    if len(times) < 2:
-        raise DataError(f"{path} has a single time; give the rate with sampling_rate_hz= (--rate on the command line).")
-    usual = 1 / max(_SHORTEST_STEP_S, float(np.median(np.diff(times[:_BLOCK_ROWS]))))
-    starts = _Runs.of(times, usual).rows[1:]
-    steps = len(times) - 1 - len(starts)
-    in_runs = float(times[-1] - times[0] - np.sum(times[starts] - times[starts - 1]))
-    rate = steps / max(_SHORTEST_STEP_S * steps, in_runs)
-    whole = float(round(rate))
-    fits = abs(whole - rate) <= _RATE_TOLERANCE * rate and _Runs.of(times, whole).misfit(times, whole) < _LARGEST_MISFIT
-    return whole if fits else rate
+def _role_of_values(numbers: NDArray[np.float64] | None, column: Column) -> Role:
+    if numbers is None:
+        return Role.TIME if column and all(parse_clock(str(cell)) for cell in column) else Role.LABEL
+    if not _rises(numbers, _FEWEST_ROWS):
+        return Role.UNKNOWN
+    return Role.COUNTER if _counts(numbers) else Role.TIME
+
+
+def _rises(numbers: NDArray[np.float64], fewest: int) -> bool:
+    """Whether a column never falls and keeps rising."""
+    if len(numbers) < fewest or not np.isfinite(numbers).all():
+        return False
+    steps = np.diff(numbers)
+    return bool(np.all(steps >= 0) and np.sum(steps > 0) >= max(_LEAST_RISES * len(steps), 1))
+
+
+def _counts(numbers: NDArray[np.float64]) -> bool:
+    """Whether a column that rises counts its rows."""
+    return bool(np.all(numbers == np.floor(numbers)) and np.median(np.diff(numbers)) == 1)
+
+
+def _levels(values: NDArray[np.float64]) -> set[float] | None:
+    """The different values of a column; None if there are more than a few."""
+    levels: set[float] = set()
+    for begin in range(0, len(values), _BLOCK_ROWS):
+        block = np.unique(values[begin : begin + _BLOCK_ROWS])
+        levels.update(np.round(block[np.isfinite(block)], 3).tolist())
+        if len(levels) > _MOST_LEVELS:
+            return None
+    return levels
+
+
+def _time_unit(header: Header | None) -> str:
+    """The unit that a column of times states, in brackets or as its name; empty if it states none."""
+    if header is None:
+        return ""
+    if header.unit:
+        return header.unit
+    return next((word for word in sorted(_words(header.name)) if word in _UNIT_SECONDS and len(word) > 1), "")
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name, with and without a break where a capital follows a small letter."""
+    broken = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return {word for text in (name, broken) for word in re.split(r"[^0-9a-zµμ#äöüß]+", text.lower()) if word}

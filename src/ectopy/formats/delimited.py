@@ -1,40 +1,36 @@
-"""CSV: one row a sample, one column a lead, and maybe a column ``time`` in seconds."""
+"""Text: one row a sample, one column a lead, and maybe columns of times; with or without preamble and header."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.columns import Columns, choose_columns, is_number, number, numbered, on_grid, to_samples
+from ectopy.formats.clocks import parse_clock
+from ectopy.formats.columns import Column, choose_columns, number, to_samples
 from ectopy.formats.leads import MAX_VALUES, Stated, check_size
+from ectopy.formats.text_table import HEAD_CHARACTERS, HEAD_LINES, Layout, Line, find_layout, is_comment
+from ectopy.formats.times import StatedRates, best_time, first_start, place_rows, times_of
 from ectopy.recording import Recording
 
 MAX_LINE_CHARACTERS = 100_000
 """Longest line that is read."""
 
 _BLOCK_ROWS = 2**16
+_BLOCK_CHARACTERS = 2**24
 _COUNT_BYTES = 2**20
-_OTHERS = {";": "semicolons", "\t": "tabs"}
-
-
-class _Line(NamedTuple):
-    number: int
-    text: str
 
 
 def read(path: Path, stated: Stated) -> Recording:
-    """Read samples separated by commas, with or without a header of lead names.
+    """Read samples separated by commas, semicolons, tabs or white space.
 
-    The rate is that of the column ``time``, and the unit that in the names, ``II (uV)``; the caller states what the
-    file does not. Rows that the times leave out are NaN, as is a cell that is empty, ``?``, ``NA``, ``null`` or not
-    finite.
+    Preamble, header and columns are told by `find_layout` and `choose_columns`. The rate is that of the times or of the
+    preamble, and the unit that of the header or the preamble; the caller states what the file does not. Rows that the
+    times leave out are NaN, as is a cell that is empty, ``?``, ``NA``, ``null`` or not finite.
 
     Raises
     ------
@@ -42,36 +38,67 @@ def read(path: Path, stated: Stated) -> Recording:
         If the file is no such table, is too large, or rate or unit are not stated.
     """
     try:
-        rows = _count_rows(path)
-        lines = _lines(path)
-        first = next(lines, None)
-        if first is None:
-            raise DataError(f"{path} holds no rows; expected one sample a row.")
-        cells = _cells(first)
-        if len(cells) == 1 and (found := [name for sign, name in _OTHERS.items() if sign in first.text]):
-            raise DataError(f"{path} separates its columns by {found[0]}; expected commas, and points in numbers.")
-        has_header = not any(is_number(cell) for cell in cells)
-        columns = choose_columns(path, cells if has_header else numbered(len(cells)), stated)
-        check_size(path, rows - has_header, len(columns.leads))
-        samples = np.empty((rows, len(columns.leads)), np.float32)
-        times = None if columns.time is None else np.empty(rows)
-        filled = 0
-        if not has_header:
-            lines = _with_first(first, lines)
-        while block := list(islice(lines, _BLOCK_ROWS)):
-            values = _numbers(path, block, cells if has_header else None, len(cells), columns)
-            end = filled + len(values)
-            samples[filled:end] = to_samples(values[:, : len(columns.leads)], columns)
-            if times is not None:
-                times[filled:end] = values[:, -1]
-            filled = end
+        return _read(path, stated)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file in UTF-8, as .csv files are: save it as such.") from error
-    except csv.Error as error:
-        raise DataError(f"{path} is not a readable .csv file: {error}.") from error
+        raise DataError(
+            f"{path} is not a text file in UTF-8, as {path.suffix or '.csv'} files are: save it as such."
+        ) from error
+
+
+def _read(path: Path, stated: Stated) -> Recording:
+    rows = _count_rows(path)
+    lines = _lines(path)
+    head = _block(lines, HEAD_LINES, HEAD_CHARACTERS)
+    if not head:
+        raise DataError(f"{path} holds no rows; expected one sample a row.")
+    layout = find_layout(path, head)
+    body = head[layout.first :]
+    values = first_values(layout, [line.text for line in body])
+    columns = choose_columns(path, layout.headers, values, stated, layout.preamble.unit)
+    check_size(path, rows - layout.first, len(columns.leads))
+
+    time = best_time(columns, values)
+    beside = columns.counters[0] if time is None and columns.counters else time
+    clock = isinstance(values[time], list) if time is not None else False
+    wanted = columns.leads if beside is None else (*columns.leads, beside)
+    samples = np.empty((rows, len(columns.leads)), np.float32)
+    others = np.empty(rows if beside is not None else 0)
+    filled = 0
+    lines = chain(body, lines)
+    while block := _block(lines, _BLOCK_ROWS, _BLOCK_CHARACTERS):
+        rows_in_block = [line for line in block if not is_comment(line.text)]
+        if not rows_in_block:
+            continue
+        numbers = _numbers(path, rows_in_block, layout, wanted, clock)
+        end = filled + len(numbers)
+        samples[filled:end] = to_samples(numbers[:, : len(columns.leads)], columns)
+        if beside is not None:
+            others[filled:end] = numbers[:, -1]
+        filled = end
     check_size(path, filled, len(columns.leads))
-    signal, rate = on_grid(path, samples[:filled], None if times is None else times[:filled], stated)
-    return Recording(signal, rate, columns.names, source=str(path))
+    preamble = layout.preamble
+    return place_rows(
+        path,
+        columns,
+        samples[:filled],
+        None if time is None else times_of(path, columns, time, values, others[:filled], stated.sampling_rate_hz),
+        others[:filled] if time is None and beside is not None else None,
+        StatedRates(preamble.sampling_rate_hz, preamble.rate_step_hz, stated.sampling_rate_hz),
+        first_start(columns, values) or preamble.start,
+    )
+
+
+def first_values(layout: Layout, rows: Sequence[str]) -> list[Column]:
+    """The first values of each column: an array of numbers where it holds some, else its text."""
+    table = [cells for text in rows if not is_comment(text) and len(cells := layout.cells(text)) == len(layout.headers)]
+    return [_column([cells[place] for cells in table]) for place in range(len(layout.headers))]
+
+
+def _column(cells: list[str]) -> Column:
+    numbers = [number(cell) for cell in cells]
+    if 2 * sum(value is None for value in numbers) > len(numbers):
+        return cells
+    return np.array([np.nan if value is None else value for value in numbers])
 
 
 def _count_rows(path: Path) -> int:
@@ -85,7 +112,7 @@ def _count_rows(path: Path) -> int:
     return rows
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def _lines(path: Path) -> Iterator[Line]:
     """Numbered lines that are not blank."""
     with path.open(encoding="utf-8-sig") as file:
         number = 0
@@ -96,47 +123,85 @@ def _lines(path: Path) -> Iterator[_Line]:
                     f"{path} has a line of more than {MAX_LINE_CHARACTERS:,} characters; expected one sample a row."
                 )
             if line.strip():
-                yield _Line(number, line)
+                yield Line(number, line)
 
 
-def _with_first(first: _Line, others: Iterator[_Line]) -> Iterator[_Line]:
-    yield first
-    yield from others
-
-
-def _cells(line: _Line) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line.text.rstrip("\n")]))]
+def _block(lines: Iterator[Line], most_lines: int, most_characters: int) -> list[Line]:
+    """The next lines: a number of them, or fewer if they are long."""
+    block: list[Line] = []
+    characters = 0
+    while len(block) < most_lines and characters < most_characters and (line := next(lines, None)) is not None:
+        block.append(line)
+        characters += len(line.text)
+    return block
 
 
 def _numbers(
-    path: Path, block: Sequence[_Line], names: Sequence[str] | None, width: int, columns: Columns
+    path: Path, block: Sequence[Line], layout: Layout, wanted: Sequence[int], clock: bool
 ) -> NDArray[np.float64]:
-    """The leads of a block of lines and, last, their times where they have them."""
-    wanted = [*columns.leads, *([] if columns.time is None else [columns.time])]
-    lines = [line.text for line in block]
-    if all(line.count(",") == width - 1 for line in lines):
-        try:
-            return np.loadtxt(lines, delimiter=",", comments=None, quotechar='"', usecols=wanted, ndmin=2)
-        except ValueError:
-            pass  # an empty cell, or one to complain of
-    return np.array([_row(path, line, names, width, wanted) for line in block])
+    """The wanted columns of a block of lines; the last of them is a clock, where `clock` says so."""
+    if not clock and (numbers := _fast_numbers([line.text for line in block], layout, wanted)) is not None:
+        return numbers
+    return np.array([_row(path, line, layout, wanted, clock) for line in block])
 
 
-def _row(path: Path, line: _Line, names: Sequence[str] | None, width: int, wanted: Sequence[int]) -> list[float]:
-    cells = _cells(line)
+def _fast_numbers(texts: list[str], layout: Layout, wanted: Sequence[int]) -> NDArray[np.float64] | None:
+    """The wanted columns as numpy reads them; None if any line is not as it should be, and has to be looked at."""
+    width = len(layout.headers)
+    separator = layout.separator.strip(" ")
+    if separator and not all(text.count(separator) == width - 1 for text in texts):
+        return None
+    if layout.decimal_comma:
+        texts = [text.replace(",", ".") for text in texts]
+    try:
+        numbers: NDArray[np.float64] = np.loadtxt(
+            texts,
+            delimiter=separator or None,
+            comments=None,
+            quotechar='"',
+            usecols=wanted if separator else None,
+            ndmin=2,
+        )
+    except ValueError:
+        return None
+    if separator:
+        return numbers if len(numbers) == len(texts) else None
+    return numbers[:, list(wanted)] if numbers.shape == (len(texts), width) else None
+
+
+def _row(path: Path, line: Line, layout: Layout, wanted: Sequence[int], clock: bool) -> list[float]:
+    cells = layout.cells(line.text)
+    check_width(f"{path}, line {line.number}", layout, cells)
+    numbers = [
+        cell_value(f"{path}, line {line.number}", layout, cells, column) for column in wanted[: -1 if clock else None]
+    ]
+    if clock:
+        moment = parse_clock(cells[wanted[-1]])
+        numbers.append(np.nan if moment is None else moment.seconds)
+    return numbers
+
+
+def check_width(place: str, layout: Layout, cells: Sequence[str]) -> None:
+    """Raise DataError unless a row has a cell for every column."""
+    width = len(layout.headers)
     if len(cells) != width:
         raise DataError(
-            f"{path}, line {line.number} has {len(cells)} columns, and the lines before it have {width}; "
-            "expected as many in every row, separated by commas."
+            f"{place} has {len(cells)} column{'s' * (len(cells) != 1)}, and the lines before it have {width}; expected "
+            f"as many in every row, separated by {layout.separators}."
         )
-    numbers = []
-    for column in wanted:
-        value = number(cells[column])
-        if value is None:
-            name = f" ({names[column]})" if names else ""
-            raise DataError(
-                f"{path}, line {line.number}, column {column + 1}{name}: {cells[column][:30]!r} is text where a number "
-                "belongs."
-            )
-        numbers.append(value)
-    return numbers
+
+
+def cell_value(place: str, layout: Layout, cells: Sequence[str], column: int) -> float:
+    """The number in a cell.
+
+    Raises
+    ------
+    DataError
+        If it is text.
+    """
+    value = number(cells[column])
+    if value is None:
+        header = layout.headers[column]
+        name = "" if header is None or not header.name else f" ({header.name})"
+        raise DataError(f"{place}, column {column + 1}{name}: {cells[column][:30]!r} is text where a number belongs.")
+    return value

@@ -24,8 +24,8 @@ BLOCK_S = 600.0
 _MILLIVOLT = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "ÂµV": 1e-3, "nV": 1e-6}
 # The last-but-one is a micro sign in UTF-8 that was read as Latin-1.
 _FACTORS = _MILLIVOLT | {unit.lower(): factor for unit, factor in _MILLIVOLT.items()}
-_SAYS_ECG = re.compile(r"\b(ecg|ekg)", re.IGNORECASE)
-_LEAD_NAME = re.compile(r"(i{1,3}|av[rlf]|m?v[1-9]?r?|ml(i{1,3}|[1-3])|m?cl?m?[1-9]|lead.*)", re.IGNORECASE)
+_SAYS_ECG = re.compile(r"(?<![A-Za-z])(?i:ecg|ekg)|(?<=[a-z])E[CcKk][Gg]")
+_LEAD_NAME = re.compile(r"(i{1,3}|av[rlf]|m?v(\d{1,2}|[xyz])?r?|ml(i{1,3}|[1-3])|m?cl?m?[1-9]|lead.*)", re.IGNORECASE)
 
 
 class Stated(NamedTuple):
@@ -67,7 +67,7 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
     units = [signal.unit or unit or "" for signal in signals]
     leads = [index for index, stated in enumerate(units) if millivolt(stated) is not None]
     for index, signal in enumerate(signals):
-        if not units[index] and (not leads or _is_ecg(signal)):
+        if not units[index] and (not leads or is_ecg(signal.name)):
             raise DataError(
                 f"{path} states no unit for the lead {signal.name!r}: "
                 "give V, mV or uV with unit= (--unit on the command line)."
@@ -76,7 +76,7 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
         found = ", ".join(sorted({repr(stated) for stated in units})) or "none at all"
         raise DataError(f"{path} holds no lead: expected a signal in V, mV or uV and found {found[:200]}.")
     if any(_SAYS_ECG.search(signals[index].name) for index in leads):
-        leads = [index for index in leads if _is_ecg(signals[index])]
+        leads = [index for index in leads if is_ecg(signals[index].name)]
     fastest = max(signals[index].sampling_rate_hz for index in leads)
     leads = [index for index in leads if signals[index].sampling_rate_hz == fastest]
     if len(leads) > MAX_LEADS:
@@ -84,19 +84,9 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
     return leads
 
 
-def _is_ecg(signal: Signal) -> bool:
-    return bool(_SAYS_ECG.search(signal.name) or _LEAD_NAME.fullmatch(signal.name.strip()))
-
-
-def left_out(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]:
-    """A note on the signals that are not read, if there are any."""
-    others = [
-        f"{signal.name!r} in {signal.unit or 'no unit'} at {signal.sampling_rate_hz:g} Hz"
-        for index, signal in enumerate(signals)
-        if index not in leads
-    ]
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    return [f"Left out, as not ECG or slower: {', '.join(others[:_NAMED])}{more}."] if others else []
+def is_ecg(name: str) -> bool:
+    """Whether a signal is called ECG or EKG, or like a lead."""
+    return bool(_SAYS_ECG.search(name) or _LEAD_NAME.fullmatch(name.strip()))
 
 
 def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:
@@ -116,6 +106,17 @@ def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:
         numbers[name.casefold()] = max(number, 2)
         result.append(unique)
     return tuple(result)
+
+
+def left_out(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]:
+    """A note on the signals that are not read, if there are any."""
+    others = [
+        f"{signal.name!r} in {signal.unit or 'no unit'} at {signal.sampling_rate_hz:g} Hz"
+        for index, signal in enumerate(signals)
+        if index not in leads
+    ]
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return [f"Left out, as not ECG or slower: {', '.join(others[:_NAMED])}{more}."] if others else []
 
 
 def factors(signals: Sequence[Signal], leads: Sequence[int], unit: str | None) -> list[float]:
@@ -141,7 +142,7 @@ def sampling_rate(path: Path, in_file_hz: float | None, stated_hz: float | None)
             f"{path} has a sampling rate of {rate:g} Hz; expected one from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz."
         )
     if stated_hz is not None and not math.isclose(rate, stated_hz, rel_tol=1e-6):
-        raise DataError(f"{path} states a sampling rate of {rate:g} Hz, not {stated_hz:g} Hz: leave yours out.")
+        raise DataError(f"{path} states a sampling rate of {rate:.10g} Hz, not {stated_hz:.10g} Hz: leave yours out.")
     return rate
 
 

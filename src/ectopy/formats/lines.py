@@ -9,22 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.columns import Columns, choose_columns, is_number, number, numbered, to_samples
-from ectopy.formats.delimited import MAX_LINE_CHARACTERS
+from ectopy.formats.columns import Column, Columns, Header, choose_columns, header_of, to_samples
+from ectopy.formats.delimited import MAX_LINE_CHARACTERS, cell_value, check_width, first_values
 from ectopy.formats.leads import Stated
+from ectopy.formats.text_table import Layout, Line, are_split_numbers, find_layout, is_comment
 
 NAME = "standard input"
 
 _SOURCE = Path(NAME)
+_HEAD_LINES = 25
+"""Lines that are waited for before it is decided what the columns are; a tenth of a second of samples."""
+_MOST_HEAD_LINES = 200
+"""Lines without a sample that may come first."""
 
 
 class SampleLines:
     """Turns text that comes in pieces into samples; remembers the columns and the line that is not whole.
 
-    One line is one sample of all leads, separated by commas. The first line may name the leads and their units,
-    ``II (uV)``; a column ``time`` is left out, and blank lines are passed over. A cell that is empty, ``?``, ``NA``,
-    ``null`` or not finite is a missing value. A line that cannot be read is told of, and is a sample whose values are
-    all missing.
+    One line is one sample of all leads, separated by commas, semicolons, tabs or white space. The lines before the
+    first sample may name the leads and their units, ``II (uV)``. Columns of times, counters and others that are not ECG
+    are left out, as in a file, and blank lines are passed over. A cell that is empty, ``?``, ``NA``, ``null`` or not
+    finite is a missing value. A line that cannot be read is told of, and is a sample whose values are all missing.
 
     Parameters
     ----------
@@ -33,26 +38,30 @@ class SampleLines:
     leads : sequence of str
         Names of the columns; empty = those of the header, or numbers.
     tell : callable
-        Takes one sentence for each line that cannot be read.
+        Takes one sentence for each line that cannot be read, and one on the columns that are left out.
 
     Raises
     ------
     DataError
-        If a name of a lead is too long, or no unit is stated: here, or from `take` when the first line has come.
+        If a name of a lead is too long, no column is a lead, or no unit is stated: here, or from `take` when the first
+        lines have come; also from `take` when columns turn out to be parts of numbers with decimal commas.
     """
 
     def __init__(self, stated: Stated, leads: Sequence[str], tell: Callable[[str], None]) -> None:
         self._stated, self._tell = stated, tell
-        self._names = tuple(leads)
-        self._columns: Columns | None = self._choose(leads) if leads else None
+        self._headers = tuple(header_of(name, "") for name in leads)
+        self._named = self._choose(self._headers, [np.empty(0)] * len(leads)) if leads else None
+        self._columns: Columns | None = None
+        self._layout: Layout | None = None
+        self._head: list[tuple[int, bytes]] = []
         self._lines = 0
-        self._begun = False
         self._rest = b""
 
     @property
     def leads(self) -> tuple[str, ...]:
         """Names of the leads; empty before they are known."""
-        return self._columns.names if self._columns else ()
+        columns = self._columns or self._named
+        return columns.names if columns else ()
 
     def take(self, content: bytes) -> NDArray[np.float32]:
         """Samples of the lines that are whole now, shape (k, leads), in mV."""
@@ -62,63 +71,107 @@ class SampleLines:
         return self._samples(whole)
 
     def end(self) -> NDArray[np.float32]:
-        """The sample of a last line that no line break ends, shape (0 or 1, leads)."""
+        """The samples of the first lines, if these are all, and of a last line that no line break ends."""
         last, self._rest = self._rest, b""
-        return self._samples([last])
+        return self._samples([last], over=True)
 
-    def _samples(self, lines: Sequence[bytes]) -> NDArray[np.float32]:
-        rows = [row for line in lines if (row := self._row(line)) is not None]
+    def _samples(self, lines: Sequence[bytes], over: bool = False) -> NDArray[np.float32]:
+        ready: list[tuple[int, bytes]] = []
+        for line in lines:
+            self._lines += 1
+            if not line.strip():
+                continue
+            numbered = (self._lines, line[: MAX_LINE_CHARACTERS + 1])
+            if self._layout is not None:
+                ready.append(numbered)
+                continue
+            self._head.append(numbered)
+            if len(self._head) >= _HEAD_LINES:
+                ready += self._begin()
+        if over and self._layout is None:
+            ready += self._begin()
+        rows = [row for number, line in ready if (row := self._row(number, line)) is not None]
         if self._columns is None or not rows:
             return np.empty((0, len(self.leads)), np.float32)
-        return to_samples(np.array(rows)[:, list(self._columns.leads)], self._columns)
+        return to_samples(np.array(rows), self._columns)
 
-    def _row(self, line: bytes) -> list[float] | None:
-        """The values of a line; None of one that holds no sample."""
-        self._lines += 1
-        if not line.strip():
+    def _begin(self) -> list[tuple[int, bytes]]:
+        """Choose the columns by the first lines, once one of them holds a sample, and return those that do."""
+        # Lines that cannot be read say nothing about the columns.
+        lines = [Line(number, text) for number, line in self._head if (text := _text(line)) is not None]
+        layout = find_layout(_SOURCE, lines)
+        if layout.first >= len(lines):
+            if len(self._head) >= _MOST_HEAD_LINES:
+                raise DataError(
+                    f"{NAME} begins with {len(self._head)} lines without a sample; expected lines of numbers "
+                    "separated by commas or semicolons."
+                )
+            return []
+        if self._headers:
+            layout = self._with_names(layout, lines)
+        values = first_values(layout, [line.text for line in lines[layout.first :]])
+        self._columns = self._choose(layout.headers, values, layout.preamble.unit)
+        self._layout = layout
+        for note in self._columns.notes:
+            self._tell(f"{NAME}: {note[0].lower()}{note[1:]}")
+        header = lines[layout.first - 1].number if layout.first else 0
+        head, self._head = self._head, []
+        return [(number, line) for number, line in head if number > header]
+
+    def _with_names(self, layout: Layout, lines: Sequence[Line]) -> Layout:
+        """The layout with the names of the caller, in place of those of a header."""
+        if len(layout.headers) == len(self._headers):
+            return layout._replace(headers=self._headers)
+        if layout.first < len(lines):
+            raise DataError(
+                f"{NAME}, line {lines[layout.first].number} has {len(layout.headers)} columns, and --leads names "
+                f"{len(self._headers)}; name every column, also one of times."
+            )
+        return layout._replace(headers=self._headers)
+
+    def _row(self, number: int, line: bytes) -> list[float] | None:
+        """The leads of a line; None of one that holds no sample."""
+        layout, columns = self._layout, self._columns
+        if layout is None or columns is None:
             return None
+        place = f"{NAME}, line {number}"
         try:
-            cells = self._cells(line)
-            first, self._begun = not self._begun, True
-            if first and self._is_header(cells):
+            text = _text(line)
+            if len(line) > MAX_LINE_CHARACTERS:
+                raise DataError(
+                    f"{place} has more than {MAX_LINE_CHARACTERS:,} characters; expected one sample a line."
+                )
+            if text is None:
+                raise DataError(f"{place} is not text in UTF-8; expected numbers separated by {layout.separators}.")
+            if is_comment(text):
                 return None
-            return self._values(cells)
-        except _BadLineError as bad:
-            self._tell(f"{NAME}, line {self._lines}{bad}")
-            return [np.nan] * len(self._names) if self._names else None
+            cells = layout.cells(text)
+            if layout.separator == "," and are_split_numbers(cells) and not any(layout.headers):
+                raise _SplitNumbersError(
+                    f"{place} seems to write decimal commas, as in '{','.join(cells[:2])[:30]}', and the lines before "
+                    "it were read as columns; send decimal points."
+                )
+            check_width(place, layout, cells)
+            return [cell_value(place, layout, cells, lead) for lead in columns.leads]
+        except _SplitNumbersError:
+            raise
+        except DataError as error:
+            self._tell(str(error))
+        return [np.nan] * len(columns.leads)
 
-    def _cells(self, line: bytes) -> list[str]:
-        if len(line) > MAX_LINE_CHARACTERS:
-            raise _BadLineError(f" has more than {MAX_LINE_CHARACTERS:,} characters; expected one sample a line.")
-        try:
-            text = line.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise _BadLineError(" is not text in UTF-8; expected numbers separated by commas.") from error
-        return [cell.strip().strip('"') for cell in text.split(",")]
-
-    def _is_header(self, cells: list[str]) -> bool:
-        """Choose the columns by the first line, and say whether it only names them."""
-        named = not any(is_number(cell) for cell in cells)
-        if self._columns is None:
-            self._names = tuple(cells if named else numbered(len(cells)))
-            self._columns = self._choose(self._names)
-        return named and len(cells) == len(self._names)
-
-    def _values(self, cells: list[str]) -> list[float]:
-        if len(cells) != len(self._names):
-            raise _BadLineError(f" has {len(cells)} columns; expected {len(self._names)}, separated by commas.")
-        values = []
-        for column, cell in enumerate(cells):
-            value = number(cell)
-            if value is None:
-                name = self._names[column]
-                raise _BadLineError(f", column {column + 1} ({name}): {cell[:30]!r} is text where a number belongs.")
-            values.append(value)
-        return values
-
-    def _choose(self, names: Sequence[str]) -> Columns:
-        return choose_columns(_SOURCE, names, self._stated)
+    def _choose(self, headers: Sequence[Header | None], values: Sequence[Column], unit: str = "") -> Columns:
+        return choose_columns(_SOURCE, headers, values, self._stated, unit)
 
 
-class _BadLineError(DataError):
-    """A line that cannot be read; the text goes on after its number."""
+class _SplitNumbersError(DataError):
+    """All lines before were misread, so that watching cannot go on."""
+
+
+def _text(line: bytes) -> str | None:
+    """A line as text; None if it is too long or not in UTF-8."""
+    if len(line) > MAX_LINE_CHARACTERS:
+        return None
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None

@@ -9,16 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.columns import choose_columns, numbered, on_grid, to_samples
+from ectopy.formats.columns import choose_columns, to_samples
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size
 from ectopy.formats.rim import refusing
+from ectopy.formats.times import StatedRates, best_time, first_start, place_rows, times_of
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16
+_HEAD_ROWS = 1000
 
 
 def read(path: Path, stated: Stated) -> Recording:
     """Read an array of numbers, never of objects; rate and unit are the caller's to state.
+
+    A column of times or of row numbers is recognised by its values, as in a table without a header.
 
     Raises
     ------
@@ -40,12 +44,31 @@ def read(path: Path, stated: Stated) -> Recording:
     rows, leads = array.shape
     if leads > MAX_LEADS >= rows:
         raise DataError(f"{path} holds an array of shape {array.shape}; expected (samples, leads): transpose it.")
-    columns = choose_columns(path, numbered(leads), stated)
     check_size(path, rows, leads)
-    samples = np.empty((rows, leads), np.float32)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        return _recording(path, array, stated)
+
+
+def _recording(path: Path, array: NDArray[Any], stated: Stated) -> Recording:
+    rows, leads = array.shape
+    head = array[:_HEAD_ROWS].astype(np.float64)
+    values = [head[:, column] for column in range(leads)]
+    columns = choose_columns(path, [None] * leads, values, stated)
+    time = best_time(columns, values)
+    samples = np.empty((rows, len(columns.leads)), np.float32)
     for begin in range(0, rows, _BLOCK_ROWS):
-        block = array[begin : begin + _BLOCK_ROWS]
-        with np.errstate(invalid="ignore"):  # of a NaN that signals
-            samples[begin : begin + _BLOCK_ROWS] = to_samples(block.astype(np.float64), columns)
-    signal, rate = on_grid(path, samples, None, stated)
-    return Recording(signal, rate, columns.names, source=str(path))
+        block = array[begin : begin + _BLOCK_ROWS, list(columns.leads)]
+        samples[begin : begin + _BLOCK_ROWS] = to_samples(block.astype(np.float64), columns)
+    beside = columns.counters[0] if time is None and columns.counters else time
+    others = None if beside is None else array[:, beside].astype(np.float64)
+    return place_rows(
+        path,
+        columns,
+        samples,
+        None
+        if time is None or others is None
+        else times_of(path, columns, time, values, others, stated.sampling_rate_hz),
+        others if time is None else None,
+        StatedRates(None, 0.0, stated.sampling_rate_hz),
+        first_start(columns, values),
+    )

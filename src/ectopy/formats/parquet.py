@@ -1,19 +1,24 @@
-"""Parquet: one row a sample, one column a lead, and maybe a column ``time`` in seconds."""
+"""Parquet: one row a sample, one column a lead, and maybe columns of times."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
-from ectopy.formats.columns import choose_columns, on_grid, to_samples
+from ectopy.formats.clocks import parse_clock
+from ectopy.formats.columns import Column, Header, choose_columns, header_of, to_samples
 from ectopy.formats.leads import Stated, check_size
 from ectopy.formats.rim import refusing
+from ectopy.formats.times import StatedRates, best_time, first_start, place_rows, times_of
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16
+_HEAD_ROWS = 1000
 _INDEX_PREFIX = "__index_level_"  # what pandas calls an index without a name
 
 
@@ -36,28 +41,89 @@ def read(path: Path, stated: Stated) -> Recording:
 
 
 def _read(path: Path, file: Any, stated: Stated) -> Recording:
+    schema, rows = file.schema_arrow, file.metadata.num_rows
+    fields = [schema.field(place) for place in range(len(schema.names))]
+    first = next(file.iter_batches(_HEAD_ROWS), None)
+    values = [_first_values(path, field, None if first is None else first.column(i)) for i, field in enumerate(fields)]
+    columns = choose_columns(path, _headers(fields), values, stated)
+    check_size(path, rows, len(columns.leads))
+    for lead in columns.leads:
+        if not _is_number(fields[lead].type):
+            raise DataError(
+                f"{path} has values of type {fields[lead].type} in the column {fields[lead].name!r}; expected numbers."
+            )
+
+    time = best_time(columns, values)
+    beside = columns.counters[0] if time is None and columns.counters else time
+    wanted = columns.leads if beside is None else (*columns.leads, beside)
+    samples = np.empty((rows, len(columns.leads)), np.float32)
+    others = np.empty(rows if beside is not None else 0)
+    filled = 0
+    for batch in file.iter_batches(_BLOCK_ROWS, columns=[fields[column].name for column in wanted]):
+        end = filled + batch.num_rows
+        numbers = [_numbers(path, fields[column], batch.column(fields[column].name)) for column in wanted]
+        samples[filled:end] = to_samples(np.column_stack(numbers[: len(columns.leads)]), columns)
+        if beside is not None:
+            others[filled:end] = numbers[-1]
+        filled = end
+    return place_rows(
+        path,
+        columns,
+        samples,
+        None if time is None else times_of(path, columns, time, values, others, stated.sampling_rate_hz),
+        others if time is None and beside is not None else None,
+        StatedRates(None, 0.0, stated.sampling_rate_hz),
+        _start(first_start(columns, values), [fields[column] for column in columns.times]),
+    )
+
+
+def _headers(fields: list[Any]) -> list[Header | None]:
+    """Names and units; a column of times states its unit by its type."""
+    names = ["" if field.name.startswith(_INDEX_PREFIX) else field.name for field in fields]
+    if [name for name in names if name.isdecimal()] == [str(place) for place in range(sum(map(bool, names)))]:
+        return [None if name else Header("", "") for name in names]  # numbered by pandas
+    return [
+        Header(name or "time", field.type.unit) if _is_time(field.type) else header_of(name, "")
+        for name, field in zip(names, fields, strict=True)
+    ]
+
+
+def _is_number(kind: Any) -> bool:
     from pyarrow import types
 
-    schema = file.schema_arrow
-    names = ["" if name.startswith(_INDEX_PREFIX) else name for name in schema.names]
-    columns = choose_columns(path, names, stated)
-    rows = file.metadata.num_rows
-    check_size(path, rows, len(columns.leads))
-    wanted = [*columns.leads, *([] if columns.time is None else [columns.time])]
-    for column in wanted:
-        kind = schema.field(column).type
-        if not (types.is_floating(kind) or types.is_integer(kind)):
-            raise DataError(f"{path} has values of type {kind} in the column {names[column]!r}; expected numbers.")
-    samples = np.empty((rows, len(columns.leads)), np.float32)
-    times = None if columns.time is None else np.empty(rows)
-    filled = 0
-    for batch in file.iter_batches(_BLOCK_ROWS, columns=[schema.names[column] for column in wanted]):
-        end = filled + batch.num_rows
-        table = {name: batch.column(name) for name in batch.schema.names}
-        values = [table[schema.names[column]].to_numpy(zero_copy_only=False).astype(np.float64) for column in wanted]
-        samples[filled:end] = to_samples(np.column_stack(values[: len(columns.leads)]), columns)
-        if times is not None:
-            times[filled:end] = values[-1]
-        filled = end
-    signal, rate = on_grid(path, samples, times, stated)
-    return Recording(signal, rate, columns.names, source=str(path))
+    return bool(types.is_floating(kind) or types.is_integer(kind))
+
+
+def _is_time(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_timestamp(kind) or types.is_duration(kind) or types.is_time(kind))
+
+
+def _first_values(path: Path, field: Any, column: Any) -> Column:
+    if _is_number(field.type) or _is_time(field.type):
+        return np.empty(0) if column is None else _numbers(path, field, column)
+    return [] if column is None else [str(value) for value in column.to_pylist()]
+
+
+def _numbers(path: Path, field: Any, column: Any) -> NDArray[np.float64]:
+    """The numbers of a column, NaN where they are missing; times count the unit of their type."""
+    from pyarrow import int32, int64
+
+    if _is_number(field.type):
+        return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+    if _is_time(field.type):
+        whole = column.cast(int32()).cast(int64()) if field.type.bit_width == 32 else column.cast(int64())
+        return np.asarray(whole.to_numpy(zero_copy_only=False), np.float64)
+    clocks = [parse_clock(str(value)) for value in column.to_pylist()]
+    if clocks and all(clock is None for clock in clocks):
+        raise DataError(f"{path} has values of type {field.type} in the column {field.name!r}; expected times.")
+    return np.array([np.nan if clock is None else clock.seconds for clock in clocks])
+
+
+def _start(start: datetime | None, times: list[Any]) -> datetime | None:
+    """A start without a time zone, where the column of times has none."""
+    from pyarrow import types
+
+    zoned = not any(types.is_timestamp(field.type) and field.type.tz is None for field in times)
+    return start if start is None or zoned else start.replace(tzinfo=None)

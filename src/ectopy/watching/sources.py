@@ -60,7 +60,8 @@ def from_lines(
     """Send samples on as they arrive, and the time once a second.
 
     Lines are counted: a sender that loses samples sends ``nan`` for them. Only after ten seconds of silence, when there
-    is an alarm for it, the silence is a gap, and what comes then is placed by the clock.
+    is an alarm for it, the silence is a gap, and what comes then is placed by the clock. All times are seconds of the
+    stream: they begin at 0, and go on with the clock or, where samples come faster, with the samples.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ def from_lines(
     length = chunk_length(chunk_s, sampling_rate_hz)
     _require_watchable(sampling_rate_hz, lines.leads or ("not known yet",))
     position, waiting = 0, np.empty((0, 0), np.float32)
-    ticked = heard = clock()
+    began = ticked = heard = clock()
+    ahead_s = 0.0
     for content in chain(arrivals, (None,)):
         over = content is None
         samples = lines.end() if content is None else lines.take(content)
@@ -97,15 +99,17 @@ def from_lines(
         due = over or clock() - ticked >= TICK_S
         while len(waiting) >= length or (due and len(waiting)):
             part, waiting = waiting[:length], waiting[length:]
-            yield Chunk(position, part, sampling_rate_hz, lines.leads, received=clock())
+            elapsed_s = clock() - began
+            ahead_s = max(ahead_s, (position + len(part)) / sampling_rate_hz - elapsed_s)
+            yield Chunk(position, part, sampling_rate_hz, lines.leads, received=elapsed_s + ahead_s)
             position += len(part)
         if due and not over:
             ticked = clock()
-            yield Tick(ticked)
+            yield Tick(ticked - began + ahead_s)
         if len(samples):
             heard = clock()
     if not position:
-        raise DataError(f"{NAME} holds no samples; expected lines of numbers separated by commas.")
+        raise DataError(f"{NAME} holds no samples; expected lines of numbers separated by commas or semicolons.")
 
 
 def arriving(descriptor: int) -> Iterator[bytes]:

@@ -13,11 +13,12 @@ from ectopy.errors import DataError
 MOST_FILES = 64
 LONGEST_NAME = 200
 
-_ALONE = (".edf", ".bdf", ".csv", ".parquet", ".npy")
+_ALONE = (".edf", ".bdf", ".csv", ".tsv", ".txt", ".parquet", ".npy")
 _HEADER = ".hea"
 _MEMBER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9]{1,8})?", re.ASCII)
 _EXPECTED = (
-    "upload one file (.edf, .bdf, .csv, .parquet or .npy), or the files of one WFDB record (.hea, .dat, .atr) together"
+    "upload one file (.edf, .bdf, .csv, .tsv, .txt, .parquet or .npy), or the files of one WFDB record (.hea, .dat, "
+    ".atr) together"
 )
 
 

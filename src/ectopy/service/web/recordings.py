@@ -45,7 +45,7 @@ _BODY = {
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "one .edf, .bdf, .csv, .parquet or .npy; or .hea, .dat, .atr of WFDB",
+                            "description": "one .edf, .bdf, .csv, .txt, .parquet or .npy; or .hea, .dat, .atr of WFDB",
                         },
                         "sampling_rate_hz": {"type": "number", "description": "where the file does not say"},
                         "unit": {"type": "string", "enum": ["V", "mV", "uV", "nV"]},

@@ -166,7 +166,7 @@ def test_people_get_a_line_for_each_event_and_a_summary(ectopy, file: Path, told
     summary = done.out[done.out.rindex(str(file)) :]
     beats = [event for event in map(json.loads, told) if event["kind"] == "beat"]
     abnormal = sum(beat["verdict"] == "ABNORMAL" for beat in beats)
-    assert re.search(r"watched +│ 0:01:19\.5, from 0:00:00\.0 to 0:01:19\.5", summary)
+    assert re.search(r"watched +│ 0:01:20\.0, from 0:00:00\.0 to 0:01:20\.0", summary)
     assert re.search(rf"beats +│ {len(beats)}, of which", summary)
     assert re.search(rf"abnormal +│ {abnormal} ", summary)
     assert re.search(r"alarms +│ 2 high", summary)

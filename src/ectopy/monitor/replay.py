@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ectopy.errors import SettingError
 from ectopy.monitor.events import Event
-from ectopy.monitor.inputs import Chunk
+from ectopy.monitor.inputs import Chunk, End
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import Recording
@@ -34,6 +34,15 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
         yield Chunk(position, signal, rate_hz, recording.leads, received=(position + len(signal)) / rate_hz)
 
 
+def whole(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk | End]:
+    """Cut a recording into chunks, and say that it ends with the last one, so that its last beats are judged too.
+
+    Parameters and errors are those of `chunks`.
+    """
+    yield from chunks(recording, chunk_s)
+    yield End(recording.duration_s)
+
+
 def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
     """How many samples a chunk of so many seconds holds, at least one.
 
@@ -50,8 +59,8 @@ def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
 def replay(
     monitor: Monitor, recording: Recording, state: MonitorState | None = None, chunk_s: float = 1.0
 ) -> Iterator[Event]:
-    """What the monitor says of a recording, as fast as it can be computed."""
+    """What the monitor says of a whole recording, as fast as it can be computed."""
     state = state or MonitorState()
-    for chunk in chunks(recording, chunk_s):
-        state, events = monitor.step(state, chunk)
+    for given in whole(recording, chunk_s):
+        state, events = monitor.step(state, given)
         yield from events

@@ -15,6 +15,7 @@ from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, judge, reaso
 from ectopy.recording import Annotations, Recording
 from ectopy.signal import FilterSettings, filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.signal.missed import beats_missed
 from ectopy.signal.quality import Quality, assess
 
 
@@ -41,6 +42,8 @@ class Analysis:
     normal : PatientNormal or None
     baseline : str
         One sentence on the patient's normal: learned, given, or why there is none.
+    missed : ndarray of bool, shape (n,)
+        Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed`.
     """
 
     beats: CutBeats
@@ -54,6 +57,7 @@ class Analysis:
     evidence: Evidence | None
     normal: PatientNormal | None
     baseline: str
+    missed: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -67,12 +71,13 @@ class Analysis:
     def intervals_s(self) -> NDArray[np.float64]:
         """RR interval before each beat, shape (n,); NaN where either beat or a second between them cannot be read.
 
-        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still.
+        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still. NaN,
+        too, where a readable lead shows beats between the two.
         """
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
         both = readable & np.concatenate([[False], readable])[: len(readable)]
         dark = self.quality.dark_before(self.beats.times_s)
-        both &= np.diff(dark, prepend=0) == 0
+        both &= (np.diff(dark, prepend=0) == 0) & ~self.missed
         intervals: NDArray[np.float64] = np.where(both, self.beats.rr_s, np.nan)
         return intervals
 
@@ -127,6 +132,7 @@ def analyse(
     early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, filters)
     quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
     beats = cut_beats(filtered, find_heartbeats(early))
+    missed = beats_missed(early, quality, beats.times_s)
     beats = beats.where(quality.readable_at(beats.times_s))
     if normal is None:
         baseline = learn_baseline(beats, recording.leads, detector, learning_s)
@@ -145,6 +151,7 @@ def analyse(
         evidence=judgement.evidence,
         normal=baseline.normal,
         baseline=baseline.text,
+        missed=missed,
     )
 
 

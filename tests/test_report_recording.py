@@ -324,6 +324,7 @@ def test_the_trend_of_a_day_stays_small(case: Case) -> None:
         ),
         verdict=np.tile(case.analysis.verdict, copies),
         hint=np.tile(case.analysis.hint, copies),
+        missed=np.tile(case.analysis.missed, copies),
     )
     rate = heart_rate(day, copies * length)
     shown = trend(day, rate, case.events, copies * length)

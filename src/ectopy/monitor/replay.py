@@ -10,6 +10,7 @@ from ectopy.monitor.inputs import Chunk, End
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import Recording
+from ectopy.signal.amplitude import require_plausible_start
 
 
 def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
@@ -25,10 +26,13 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
     Raises
     ------
     SettingError
-        If the length is out of range.
+        If the length is out of range, or the sampling rate.
+    DataError
+        If the signal is an ECG whose unit is not the one stated.
     """
     rate_hz = recording.sampling_rate_hz
     length = chunk_length(chunk_s, rate_hz)
+    require_plausible_start(recording)
     for position in range(0, len(recording.signal), length):
         signal = recording.signal[position : position + length]
         yield Chunk(position, signal, rate_hz, recording.leads, received=(position + len(signal)) / rate_hz)

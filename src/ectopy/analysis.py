@@ -76,9 +76,7 @@ class Analysis:
         too, where a readable lead shows beats between the two.
         """
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
-        return known_intervals(
-            self.beats.rr_s, readable, self.quality.dark_before(self.beats.times_s), self.missed
-        )
+        return known_intervals(self.beats.rr_s, readable, self.quality.dark_before(self.beats.times_s), self.missed)
 
     @property
     def judgement(self) -> Judgement:

@@ -49,6 +49,7 @@ KINDS = (
 
 _NO_LONGER_FAST_BPM, _NO_LONGER_SLOW_BPM = 100.0, 60.0
 _TACHYCARDIA_BPM = 100.0
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def by_severity(events: Sequence[Event]) -> list[Event]:
     Kinds come in the order of `KINDS`. Of runs those above 100 per minute come first, and of these the one with the
     largest product of beats and rate; of pauses and irregular rhythms the longest; of rates the most extreme.
     """
-    return sorted(events, key=lambda event: (KINDS.index(event.kind), *_mildness(event), event.start_s))
+    return sorted(events, key=lambda event: (_RANKS.get(event.kind, len(KINDS)), *_mildness(event), event.start_s))
 
 
 def _mildness(event: Event) -> tuple[float, float]:
@@ -212,9 +213,7 @@ def _irregular(analysis: Analysis, ectopic: NDArray[np.bool_]) -> list[Event]:
     return events
 
 
-def _event(
-    analysis: Analysis, kind: str, first: int, last: int, text: str, rate_bpm: float | None = None
-) -> Event:
+def _event(analysis: Analysis, kind: str, first: int, last: int, text: str, rate_bpm: float | None = None) -> Event:
     times = analysis.beats.times_s
     return Event(kind, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm)
 

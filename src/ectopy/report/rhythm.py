@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.events import Event
+from ectopy.events import Event, by_severity
 from ectopy.judgement import Hint
 from ectopy.report.plots import Spans, Trend
 from ectopy.signal import rate
@@ -24,19 +25,27 @@ def heart_rate(analysis: Analysis, duration_s: float) -> HeartRate:
     return rate.heart_rate(analysis.beats.times_s, analysis.intervals_s, duration_s)
 
 
-def trend(analysis: Analysis, measured: HeartRate, events: Sequence[Event], duration_s: float) -> Trend:
+def trend(
+    analysis: Analysis,
+    measured: HeartRate,
+    events: Sequence[Event],
+    duration_s: float,
+    start: datetime | None = None,
+) -> Trend:
     """Bring heart rate, abnormal beats, events and unreadable stretches to at most a thousand points each."""
     step = max(int(np.ceil(len(measured.bpm) / _MOST_POINTS)), 1)
     starts = np.arange(0, len(measured.bpm), step)
     known = np.where(np.isfinite(measured.bpm), 1, 0)
-    bpm = rate.rates_bpm(np.add.reduceat(known * measured.intervals, starts), np.add.reduceat(known * measured.total_s, starts))
+    bpm = rate.rates_bpm(
+        np.add.reduceat(known * measured.intervals, starts), np.add.reduceat(known * measured.total_s, starts)
+    )
     beats = [
         _joined(hint.value, "abnormal", times_s, times_s, duration_s)
         for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER)
         for times_s in [analysis.beats.times_s[np.equal(analysis.hint, hint)]]
     ]
     happened = []
-    for kind in list(dict.fromkeys(event.kind for event in events))[:MOST_KINDS]:
+    for kind in list(dict.fromkeys(event.kind for event in by_severity(events)))[:MOST_KINDS]:
         edges = np.array([(event.start_s, event.end_s) for event in events if event.kind == kind], np.float64).T
         happened.append(_joined(kind, "ink", edges[0], edges[1], duration_s))
     return Trend(
@@ -47,6 +56,7 @@ def trend(analysis: Analysis, measured: HeartRate, events: Sequence[Event], dura
         duration_s=duration_s,
         unreadable=_unreadable(analysis, duration_s),
         rows=(*beats, *happened),
+        start=start,
     )
 
 

@@ -67,7 +67,9 @@ def require_plausible_start(recording: Recording) -> None:
     SettingError
         If the sampling rate lies outside 100 to 1000 Hz.
     """
-    start = replace(recording, signal=recording.signal[: round(_START_S * recording.sampling_rate_hz)], annotations=None)
+    start = replace(
+        recording, signal=recording.signal[: round(_START_S * recording.sampling_rate_hz)], annotations=None
+    )
     filtered = filter_signal(start.signal, start.sampling_rate_hz)
     require_plausible_amplitude(start, filtered, assess(start.signal, start.sampling_rate_hz, filtered))
 

@@ -405,8 +405,7 @@ def test_every_run_and_pause_is_listed_the_worst_first(case: Case, tmp_path: Pat
     assert "ventricular run: <b>150</b>" in page
     assert "ventricular couplet: <b>300</b>" in page
     first_rows = re.findall(r"<tbody>\s*<tr>.*?<td>([^<]*)</td></tr>", page)
-    assert first_rows[0] == "the dangerous one"
-    assert "the long one" in first_rows
+    assert [text for text in first_rows if "the" in text] == ["the dangerous one", "the long one"]
     assert "200 less serious ones are not listed" in text
 
 

@@ -72,8 +72,8 @@ class Analysis:
     def intervals_s(self) -> NDArray[np.float64]:
         """RR interval before each beat, shape (n,); NaN where either beat or a second between them cannot be read.
 
-        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still. NaN,
-        too, where a readable lead shows beats between the two.
+        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still. An
+        interval in which a readable lead shows other beats is not known either.
         """
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
         return known_intervals(self.beats.rr_s, readable, self.quality.dark_before(self.beats.times_s), self.missed)

@@ -12,8 +12,8 @@ irregular rhythm                      among 64 beats without ectopic ones, succe
                                       doi:10.1007/s10439-009-9740-z)
 ====================================  ==================================================================================
 
-No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between two
-of their beats. Runs and couplets are counted from hints, which rest on rules and not on labels. Nothing here is a
+No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
+two of their beats. Runs and couplets are counted from hints, which rest on rules and not on labels. Nothing here is a
 diagnosis.
 """
 
@@ -67,8 +67,8 @@ class Event:
     text : str
         One sentence with the figures.
     rate_bpm : float or None
-        Mean rate of a run or couplet; the highest over eight intervals of a fast rate, and the lowest of a slow one. None
-        for other events.
+        Mean rate of a run or couplet; the highest over eight intervals of a fast rate, and the lowest of a slow one.
+        None for other events.
     """
 
     kind: str
@@ -249,7 +249,7 @@ def _with_lulls(near: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np
     """Where a rate is near its limit, or returns there before eight windows, all of them known, have passed."""
     joined = near.copy()
     for first, last in _stretches(~near):
-        if last - first + 1 < RATE_OVER and 0 < first and last < len(near) - 1 and known[first : last + 1].all():
+        if last - first + 1 < RATE_OVER and first > 0 and last < len(near) - 1 and known[first : last + 1].all():
             joined[first : last + 1] = True
     return joined
 

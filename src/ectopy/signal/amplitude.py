@@ -23,9 +23,9 @@ def require_plausible_amplitude(recording: Recording, filtered: Filtered, qualit
     """Refuse a recording that would be an ECG if it were smaller or larger by a factor.
 
     That is so if no lead can be read as it is, in 95 % of the time or more, and a lead spans less than 0.01 mV or more
-    than 20 mV in most seconds; and if this lead could be read in half of the time or more, scaled to span 1 mV. Noise and
-    hum are as noisy at any scale; what is left of slow movement has no QRS complexes that stand out, which is a kurtosis
-    of at least five (after Clifford, Behar, Li, Rezek 2012, doi:10.1088/0967-3334/33/9/1419).
+    than 20 mV in most seconds; and if this lead could be read in half of the time or more, scaled to span 1 mV. Noise
+    and hum are as noisy at any scale; what is left of slow movement has no QRS complexes that stand out, which is a
+    kurtosis of at least five (after Clifford, Behar, Li, Rezek 2012, doi:10.1088/0967-3334/33/9/1419).
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def require_plausible_amplitude(recording: Recording, filtered: Filtered, qualit
         if _is_ecg(recording, filtered, lead, _USUAL_SPAN_MV / span_mv):
             size = f"{span_mv:,.0f} mV" if span_mv > _MOST_SPAN_MV else f"{1000 * span_mv:.2g} uV"
             raise DataError(
-                f"{recording.source or 'the recording'} cannot be read: {recording.leads[lead]} spans {size}, and an ECG "
-                "spans about 1 mV; is the unit really mV? State it, or scale raw counts to mV."
+                f"{recording.source or 'the recording'} cannot be read: {recording.leads[lead]} spans {size}, and an "
+                "ECG spans about 1 mV; is the unit really mV? State it, or scale raw counts to mV."
             )
 
 

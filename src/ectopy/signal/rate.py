@@ -81,7 +81,7 @@ def known_intervals(
 ) -> NDArray[np.float64]:
     """RR interval before each beat; NaN where it is not known.
 
-    Of noise and of a loose electrode there is no rate; a flat line counts as an interval, for the heart may stand still.
+    Of noise and of a loose electrode there is no rate; a flat line counts as an interval: the heart may stand still.
 
     Parameters
     ----------

@@ -40,8 +40,8 @@ def require_plausible_amplitude(recording: Recording, filtered: Filtered, qualit
     DataError
         A sentence that says how large the signal is, and asks for the unit.
     """
-    readable = quality.readable.any(axis=0)
-    if not len(readable) or readable.mean() > _MOST_READABLE:
+    readable = quality.readable
+    if not readable.size or float(np.mean(readable.any(axis=0))) > _MOST_READABLE:
         return
     for lead in range(len(recording.leads)):
         span_mv = _usual_span_mv(filtered, lead)

@@ -87,7 +87,8 @@ def inspect(recording: Recording, settings: FilterSettings | None = None) -> Ins
         If the signal is an ECG whose unit is not the one stated.
     """
     read = read_recording(recording, settings)
-    beats, readable = read.beats, read.beats.readable.any(axis=1)
+    beats = read.beats
+    readable = np.asarray(beats.readable.any(axis=1), np.bool_)
     intervals_s = known_intervals(beats.rr_s, readable, read.quality.dark_before(beats.times_s), read.missed)
     rate = heart_rate(beats.times_s, intervals_s, recording.duration_s)
     return Inspection(recording, read.quality, beats.times_s, readable, rate)

@@ -258,3 +258,31 @@ def test_a_swing_that_lasts_longer_than_a_spike_is_a_loose_electrode(rate_hz: fl
     signal = ecg(60, rate_hz)
     signal[round(30.4 * rate_hz) : round((30.4 + width_s) * rate_hz)] += 12
     assert np.all(judged(signal, rate_hz).word[:, 30:32] == "lead off")
+
+
+# Steps
+
+
+def touched(swing_mv: float, at_s: float) -> NDArray[np.float64]:
+    """A lead that jumps to another level, and drifts back from there within a few seconds."""
+    signal = ecg(60, random_state=4)[:, :1]
+    first = round(at_s * 250)
+    signal[first : first + 1000] *= 0.1
+    signal[first:, 0] += swing_mv * np.exp(-np.arange(len(signal) - first) / 500)
+    return signal
+
+
+@pytest.mark.parametrize("at_s", [30.02, 30.3, 30.5, 30.77, 30.98])
+@pytest.mark.parametrize("swing_mv", [3.5, -4.0, 6.0])
+def test_a_step_is_noisy_wherever_it_lies_in_a_second(at_s: float, swing_mv: float):
+    words = judged(touched(swing_mv, at_s)).word[0]
+    assert "noisy" in words[29:33]
+    assert np.all(np.delete(words, range(28, 40)) == "good")
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("rate_bpm", [60.0, 140.0, 200.0])
+def test_tall_and_wide_complexes_are_not_steps(factor: float, rate_bpm: float):
+    runs = [Episode("ventricular_tachycardia", 70, 30, rate_bpm)]
+    signal = factor * ecg(120, ectopic={"V": 0.2}, episodes=runs, noise_mv=0.01)
+    assert "noisy" not in judged(signal).word

@@ -19,7 +19,8 @@ reason in this order with an index below one half, or ``good``:
     stands still: the two cannot be told apart here.
 ``noisy``
     Between the beats, where little should happen, the signal has more than 4 % of the height of the QRS complexes, RMS,
-    between 20 and 40 Hz. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
+    between 20 and 40 Hz; or it steps: within 22 ms it moves by more than 2 mV, and by more than that height, from a level
+    that it has kept for a quarter of a second to another that it keeps as long. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
     signal, but not less than the median of it over the last minute, nor more than twice that, so that a pause is not
     taken for noise nor noise for QRS complexes. Gaussian noise alone has 10 %. Slower frequencies do not count: they
     would call ventricular tachycardia and flutter noisy, which are steep all the time.
@@ -53,12 +54,15 @@ LEAST_MOVEMENT_MV = 0.004
 _LEAST_SPAN_MV = 0.05
 _MOST_SPAN_MV = 8.0
 _SPIKE_S = 0.01
+_LEAST_STEP_MV = 2.0
+_STEP_INDEX = 0.25
 _MOST_FAST = 0.04
 _LIMITS = np.array([_MOST_SATURATED, LEAST_MOVEMENT_MV, _LEAST_SPAN_MV])[:, None, None]
 
 _FAST = Fir(firwin(31, [20.0, 40.0], fs=ANALYSIS_RATE_HZ, pass_zero=False))
 _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
 _PIECES = 10  # of a second
+_RISE, _LEVEL = round(0.022 * ANALYSIS_RATE_HZ), round(0.25 * ANALYSIS_RATE_HZ)
 _REMEMBERED = 60  # seconds
 _BLOCK_S = 600
 
@@ -158,8 +162,10 @@ class Earlier:
 
     Attributes
     ----------
-    second : ndarray of float64, shape (9 + 2 + 10, leads, 1)
+    second : ndarray of float64, shape (9 + 2 + 10 + 180, leads, 1)
         What was found in the last one: see `_recorded` and `_cleaned`.
+    step : ndarray of float64, shape (leads, 1)
+        The highest step in it, or so early in the next second that it could not be told before.
     means, spans : ndarray of float64, shape (leads, 60)
         Of the last minute; NaN where unknown, and the span where it was not usable.
     ends : ndarray of float64, shape (2, leads, 1)
@@ -167,6 +173,7 @@ class Earlier:
     """
 
     second: NDArray[np.float64]
+    step: NDArray[np.float64]
     means: NDArray[np.float64]
     spans: NDArray[np.float64]
     ends: NDArray[np.float64]
@@ -174,9 +181,15 @@ class Earlier:
     @classmethod
     def fresh(cls, leads: int) -> Earlier:
         """Before the first second."""
-        nothing = np.array([0.0, 0.0, 0.0] + [-np.inf] * 4 + [0.0, 0.0] + [np.nan] * (2 + _PIECES))
+        nothing = np.array([0.0, 0.0, 0.0] + [-np.inf] * 4 + [0.0, 0.0] + [np.nan] * (2 + _PIECES + _SAMPLES))
         unknown = np.full((leads, _REMEMBERED), np.nan)
-        return cls(np.tile(nothing[:, None, None], (1, leads, 1)), unknown, unknown, np.full((2, leads, 1), -np.inf))
+        return cls(
+            np.tile(nothing[:, None, None], (1, leads, 1)),
+            np.zeros((leads, 1)),
+            unknown,
+            unknown,
+            np.full((2, leads, 1), -np.inf),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,8 +416,8 @@ def _without_spikes(
 def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Of each filtered second, NaN where nothing is known.
 
-    Shape (2 + 10, leads, seconds): the highest sample, the highest upside down, and the power of what is fast in each
-    piece.
+    Shape (2 + 10 + 180, leads, seconds): the highest sample, the highest upside down, the power of what is fast in each
+    piece, and the samples.
     """
     places = starts[:, None] + np.arange(_SAMPLES)
     # `take` lays them out in the same way for any number of leads, which decides how sums are rounded.
@@ -412,7 +425,38 @@ def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float
     cleaned = np.where(missing, np.nan, state.cleaned.take(places, axis=1))
     power = np.where(missing, np.nan, state.power.take(places, axis=1)).reshape(len(missing), len(starts), _PIECES, -1)
     pieces = power.sum(axis=3).transpose(2, 0, 1) / (_SAMPLES // _PIECES)
-    return np.concatenate([[np.fmax.reduce(cleaned, axis=2), -np.fmin.reduce(cleaned, axis=2)], pieces])
+    ends = [np.fmax.reduce(cleaned, axis=2), -np.fmin.reduce(cleaned, axis=2)]
+    return np.concatenate([ends, pieces, cleaned.transpose(2, 0, 1)])
+
+
+def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The highest step in each second but the first, shifted by what must be known after it; 0 where there is none.
+
+    Parameters
+    ----------
+    seconds : ndarray of float64, shape (180, leads, seconds)
+
+    Returns
+    -------
+    ndarray of float64, shape (leads, seconds - 1)
+    """
+    pairs = np.concatenate([seconds[:, :, :-1], seconds[:, :, 1:]])[-(_SAMPLES + 2 * _LEVEL + _RISE) :]
+    lowest = highest = pairs
+    # The lowest and highest of a quarter of a second, by doubling: of 1, 2, 4, ... and at last 46 samples.
+    length = 1
+    while length < _LEVEL + 1:
+        further = min(length, _LEVEL + 1 - length)
+        lowest = np.minimum(lowest[:-further], lowest[further:])
+        highest = np.maximum(highest[:-further], highest[further:])
+        length += further
+    # Before the rise the signal stays below its middle for that long, and after it above; or the other way round.
+    start, end = pairs[_LEVEL : _LEVEL + _SAMPLES], pairs[_LEVEL + _RISE : _LEVEL + _RISE + _SAMPLES]
+    middle, count = (start + end) / 2, len(lowest) - _LEVEL - _RISE
+    before_low, before_high = lowest[:count], highest[:count]
+    after_low, after_high = lowest[-count:], highest[-count:]
+    rises = (before_high <= middle) & (after_low >= middle)
+    falls = (before_low >= middle) & (after_high <= middle)
+    return np.asarray(np.where(rises | falls, np.abs(end - start), 0.0).max(axis=0))
 
 
 def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]:
@@ -421,7 +465,9 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     size, valid, total = now[:3] + before[:3]
     mean = total / np.where(valid > 0, valid, np.nan)
     span = np.fmax(now[9:11], before[9:11]).sum(axis=0)
-    fast = np.sqrt(lower_median(np.concatenate([before[11:], now[11:]]).transpose(1, 2, 0)))
+    pieces = slice(11, 11 + _PIECES)
+    fast = np.sqrt(lower_median(np.concatenate([before[pieces], now[pieces]]).transpose(1, 2, 0)))
+    steps = np.concatenate([earlier.step, _steps(np.concatenate([earlier.second, now], axis=2)[pieces.stop :])], axis=1)
 
     means = np.concatenate([earlier.means, mean], axis=1)
     middle = _of_minute(means)
@@ -440,10 +486,12 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     spans = np.concatenate([earlier.spans, np.where(usable, span, np.nan)], axis=1)
     height = _of_minute(spans)
     noisy = _index(fast / np.minimum(np.maximum(span, height), 2.0 * height), _MOST_FAST)
+    stepped = np.maximum(steps[:, 1:], steps[:, :-1]) > np.fmax(height, _LEAST_STEP_MV)
+    noisy = np.where(stepped, np.minimum(noisy, _STEP_INDEX), noisy)
     indices = np.array([*reasons, noisy])
     low = indices < READABLE
     word = _WORDS[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
-    earlier = Earlier(now[:, :, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])
+    earlier = Earlier(now[:, :, -1:], steps[:, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])
     return earlier, (indices.min(axis=0), word)
 
 

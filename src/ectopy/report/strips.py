@@ -20,11 +20,14 @@ from ectopy.recording import Recording
 from ectopy.report import words
 from ectopy.report.paper import Mark, Strip
 from ectopy.signal import FilterSettings, filter_signal
+from ectopy.signal.cut import MARGIN
 from ectopy.signal.rate import WINDOW_S, HeartRate
+from ectopy.signal.similar import similar_groups
 
 STRIP_S = 7.0
 MOST_LEADS = 12
 
+_MOST_GROUPS, _MOST_SHAPES = 12, 3
 _BEFORE_EVENT_S, _BESIDE_EVENT_S = 1.5, 0.3
 _AROUND_BEAT_S = (0.2, 0.4)
 _LONGEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"longest": lambda event: event.duration_s})
@@ -97,17 +100,24 @@ def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
 
 
 def abnormal_beats(analysis: Analysis) -> dict[int, str]:
-    """Of each hint a typical beat, and the one with the highest score that is in another strip; with their titles."""
+    """Of each hint one beat of each of the largest groups of similar beats, and the highest score; with their titles.
+
+    The beat of a group that is shown is the one with the highest score; no two lie in the same strip.
+    """
     times_s, titles = analysis.beats.times_s, dict[int, str]()
     for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER):
         beats = np.flatnonzero(np.equal(analysis.hint, hint) & np.isfinite(analysis.score))
-        if len(beats) == 0:
-            continue
         highest = beats[np.argsort(-analysis.score[beats], kind="stable")]
-        typical = int(highest[len(highest) // 2])
-        apart = highest[np.abs(times_s[highest] - times_s[typical]) > STRIP_S]
-        for beat, which in zip([typical, *apart[:1].tolist()], ("typical", "highest score"), strict=False):
-            titles[beat] = f"beat {words.count(beat)}, {hint}, {which}"
+        groups, _ = similar_groups(analysis.beats.samples[highest], _MOST_GROUPS, MARGIN)
+        numbers = sorted(range(len(groups)), key=lambda number: (number != 0, -len(groups[number])))[:_MOST_SHAPES]
+        shown: list[int] = []
+        for number in numbers:
+            beat = int(highest[groups[number][0]])
+            if all(abs(times_s[beat] - times_s[other]) > STRIP_S for other in shown):
+                shown.append(beat)
+                alike = f"{words.count(len(groups[number]))} of {words.count(len(beats))} look like it"
+                which = "highest score" if number == 0 else "another shape"
+                titles[beat] = f"beat {words.count(beat)}, {hint}, {which}; {alike}"
     return titles
 
 

@@ -54,7 +54,7 @@ class Picture:
 
 
 def one_of_each_shape(pictures: Sequence[Picture], most: int) -> list[Picture]:
-    """The first picture of each group of similar beats with the same leads, with their number; so many groups at most."""
+    """The first picture of each group of similar beats, with their number; so many groups at most."""
     chosen: list[Picture] = []
     for leads in dict.fromkeys(one.leads for one in pictures):
         same = [one for one in pictures if one.leads == leads]

@@ -19,11 +19,12 @@ reason in this order with an index below one half, or ``good``:
     stands still: the two cannot be told apart here.
 ``noisy``
     Between the beats, where little should happen, the signal has more than 4 % of the height of the QRS complexes, RMS,
-    between 20 and 40 Hz; or it steps: within 22 ms it moves by more than 2 mV, and by more than that height, from a level
-    that it has kept for a quarter of a second to another that it keeps as long. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
+    between 20 and 40 Hz. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
     signal, but not less than the median of it over the last minute, nor more than twice that, so that a pause is not
     taken for noise nor noise for QRS complexes. Gaussian noise alone has 10 %. Slower frequencies do not count: they
-    would call ventricular tachycardia and flutter noisy, which are steep all the time.
+    would call ventricular tachycardia and flutter noisy, which are steep all the time. Or the signal steps: within 22 ms
+    it moves by more than 2 mV, and more than the median height, from a level kept for a quarter of a second to another
+    kept as long.
 
 Nothing is learned from labels; the limits were set by looking at the records DS1 of the MIT-BIH Arrhythmia Database,
 in the manner of the indices in Clifford, Behar, Li, Rezek (2012), doi:10.1088/0967-3334/33/9/1419. Slow movement that

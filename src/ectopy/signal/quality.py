@@ -22,7 +22,7 @@ reason in this order with an index below one half, or ``good``:
     between 20 and 40 Hz. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
     signal, but not less than the median of it over the last minute, nor more than twice that, so that a pause is not
     taken for noise nor noise for QRS complexes. Gaussian noise alone has 10 %. Slower frequencies do not count: they
-    would call ventricular tachycardia and flutter noisy, which are steep all the time. Or the signal steps: within 22 ms
+    would call ventricular tachycardia and flutter noisy, which are steep all the time. Or the signal steps: in 22 ms
     it moves by more than 2 mV, and more than the median height, from a level kept for a quarter of a second to another
     kept as long.
 

@@ -34,7 +34,8 @@ def similar_groups(
     rest : ndarray of intp
         Rows in no group.
     """
-    left, groups = np.arange(len(samples)), []
+    left = np.arange(len(samples))
+    groups: list[NDArray[np.intp]] = []
     while len(left) and len(groups) < most:
         alike = _correlation(samples[left[0]], samples, left, margin) >= SIMILAR
         alike[0] = True

@@ -17,7 +17,7 @@ from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
 from ectopy.monitor.findings import JudgedBeats, Reading
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
 
 READING = Reading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
@@ -46,6 +46,7 @@ INPUTS = [
     Chunk(-3, np.array([[0.1, np.nan], [np.inf, -0.0]], np.float32), 250.0, ("I", "II"), 1e9, None, "é\0", "furlong"),
     Tick(1.7e9 + 0.1),
     Report(1e9, READING),
+    End(1.7e9 + 0.2),
     Refusal(1e9, "the unit must be one of mV, uV and V, not 'furlong'."),
     Action(Order.ACKNOWLEDGE, 1e9, "Dr. Ø", "seen", alarm=1),
     Action(Order.SET_LIMITS, 1e9, "nurse", limits=Limits("exercise")),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ectopy.analysis import Analysis
-from ectopy.events import Event, find_events
+from ectopy.events import KINDS, Event, by_severity, find_events
 from ectopy.judgement import Hint
 from ectopy.signal import Quality
 from ectopy.signal.cut import CutBeats
@@ -45,6 +46,7 @@ def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
         evidence=None,
         normal=None,
         baseline="",
+        missed=np.zeros(n, bool),
     )
 
 
@@ -121,3 +123,91 @@ def test_events_are_in_order_of_time():
     assert starts == sorted(starts)
     assert len(starts) == 3
     assert find_events(replace(analysis, hint=np.full(len(analysis), "", dtype="U21"))) == []
+
+
+# Runs end where beats may be missing
+
+
+@pytest.mark.parametrize(
+    ("letters", "gap", "expected"),
+    [
+        ("NVVVVN", 2.4, ["pause", "ventricular couplet", "ventricular couplet"]),
+        ("NVVVVN", np.nan, ["ventricular couplet", "ventricular couplet"]),
+        ("NSSSSN", 3.1, ["pause"]),
+        ("NVVVVN", 1.9, ["ventricular run"]),
+    ],
+)
+def test_a_run_does_not_span_a_pause_or_a_gap(letters: str, gap: float, expected: list[str]):
+    events = find_events(analysis_of(letters, [np.nan, 0.8, 0.5, gap, 0.5, 0.8]))
+    assert sorted(kinds(events)) == expected
+
+
+def test_bigeminy_does_not_span_a_gap():
+    intervals = [np.nan, *[0.8] * 3, np.nan, *[0.8] * 2]
+    assert find_events(analysis_of("NVNVNVN", intervals)) == []
+
+
+def test_an_interval_in_which_another_lead_shows_beats_is_not_a_pause():
+    analysis = analysis_of("NNVVVN", [np.nan, 0.8, 0.8, 3.1, 0.5, 0.8])
+    assert kinds(find_events(analysis)) == ["pause", "ventricular couplet"]
+    missed = np.arange(6) == 3
+    assert kinds(find_events(replace(analysis, missed=missed))) == ["ventricular couplet"]
+
+
+# Episodes
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.4, 1.3), st.floats(0.0, 0.3))
+def test_events_of_a_kind_never_overlap(seed: int, rr: float, spread: float):
+    rng = np.random.default_rng(seed)
+    intervals = rr * np.exp(rng.normal(0, spread, 399))
+    intervals[rng.random(399) < 0.02] = np.nan
+    letters = "".join(rng.choice(list("NNVS"), 400))
+    events = find_events(analysis_of(letters, [np.nan, *intervals]))
+    for kind in {event.kind for event in events} - {"bigeminy"}:
+        of_kind = [event for event in events if event.kind == kind]
+        assert all(a.end_s <= b.start_s for a, b in pairwise(of_kind)), of_kind
+
+
+@pytest.mark.parametrize(("around_s", "kind"), [(60 / 50, "slow rate"), (60 / 120, "fast rate")])
+def test_a_rate_that_hovers_around_its_limit_is_one_event(around_s: float, kind: str):
+    """A night at fifty beats per minute."""
+    intervals = around_s * (1 + 0.04 * np.sin(np.arange(2999) / 40))
+    (event,) = find_events(analysis_of("N" * 3000, [np.nan, *intervals]))
+    assert event.kind == kind
+    assert event.duration_s > 0.9 * intervals.sum()
+    assert event.rate_bpm == pytest.approx(50 / 1.04 if kind == "slow rate" else 120 / 0.96, abs=0.5)
+
+
+def test_rates_far_apart_are_two_events():
+    fast, usual = [0.45] * 20, [0.8] * 40
+    events = find_events(analysis_of("N" * 81, [np.nan, *fast, *usual, *fast]))
+    assert kinds(events) == ["fast rate", "fast rate"]
+
+
+# The most serious first
+
+
+def test_the_fastest_and_longest_run_is_the_most_serious():
+    runs = [
+        Event("ventricular run", 0, 10, 15, "", 93.0),
+        Event("ventricular run", 20, 31, 19, "", 103.0),
+        Event("ventricular run", 40, 48, 22, "", 170.0),
+        Event("ventricular run", 60, 200, 150, "", 62.0),
+        Event("pause", 300, 302, 2, ""),
+        Event("pause", 400, 406.2, 2, ""),
+        Event("slow rate", 500, 600, 70, "", 44.0),
+        Event("slow rate", 700, 710, 9, "", 31.0),
+        Event("fast rate", 800, 810, 30, "", 160.0),
+    ]
+    serious = by_severity(runs)
+    assert [event.start_s for event in serious] == [40, 20, 60, 0, 400, 300, 800, 700, 500]
+
+
+def test_every_kind_has_its_place():
+    letters = "NVVNVVVNSSSNVNVNVNV" + "N" * 200
+    rng = np.random.default_rng(0)
+    rr = [np.nan, *rng.uniform(0.35, 0.75, 199), *([2.2] * 10), *([1.3] * 9)]
+    events = find_events(analysis_of(letters, rr))
+    assert set(kinds(events)) == set(KINDS)
+    assert by_severity(events)[0].kind == "ventricular run"

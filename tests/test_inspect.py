@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from conftest import Done
+from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis import analyse
 from ectopy.console.inspection import _clock
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
+from ectopy.monitor import BeatJudged, Monitor, replay
 from ectopy.recording import Recording
+from ectopy.report.rhythm import heart_rate
+from ectopy.results import summary
 from ectopy.signal.inspection import inspect
 
 HZ = 250.0
@@ -71,20 +76,40 @@ def test_beats_are_counted_where_a_lead_can_be_read(recording: Recording):
     marks = recording.annotations
     true = marks.positions[marks.symbols != "~"] / HZ
     outside = (true < 79.9) | (true > 92.1)
-    assert len(inspection.heartbeats_s) == pytest.approx(outside.sum(), abs=3)
-    assert not np.any((inspection.heartbeats_s > 81.1) & (inspection.heartbeats_s < 91.9))
-    np.testing.assert_array_equal(np.isnan(inspection.rate_bpm), np.isin(np.arange(12), [8, 9]))
+    readable_s = inspection.heartbeats_s[inspection.readable]
+    assert len(readable_s) == pytest.approx(outside.sum(), abs=3)
+    assert not np.any((readable_s > 81.1) & (readable_s < 91.9))
+    np.testing.assert_array_equal(np.isnan(inspection.rate.bpm), np.arange(12) == 8)
 
 
 def test_a_pause_lowers_the_rate_and_no_beats_give_none():
     pause = simulate_recording(60, hrv_sd_ms=0, rate_bpm=60, noise_mv=0.03, episodes=[Episode("asystole", 31, 5)])
-    assert np.nanmin(inspect(pause).rate_bpm) == pytest.approx(33, abs=8)
+    assert np.nanmin(inspect(pause).rate.bpm) == pytest.approx(33, abs=8)
     flat = Recording(np.zeros((5000, 1), np.float32), HZ, ("I",))
     figures = inspect(flat).summary()
     assert figures["beats"] == 0
-    assert figures["heart_rate_bpm"] == {"median": None, "min": None, "max": None}
-    short = inspect(simulate_recording(3, sampling_rate_hz=HZ))
-    assert np.isnan(short.rate_bpm).all()
+    assert figures["heart_rate_bpm"] == {"median": None, "mean": None, "min": None, "max": None}
+    assert inspect(simulate_recording(1, sampling_rate_hz=HZ)).summary()["heart_rate_bpm"]["median"] is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("duration_s", [11.3, 60.0, 95.7])
+def test_inspect_detect_and_watch_report_the_same_beats(seed: int, duration_s: float):
+    """A recording with ectopic beats, noise and a loose electrode, up to its last sample."""
+    episodes = [Episode("noise", 5, 3), Episode("lead_off", duration_s - 8, 4)]
+    made = simulate_recording(duration_s, ectopic={"V": 0.1, "A": 0.1}, episodes=episodes, random_state=seed)
+    inspection, detector = inspect(made), load_ambulatory()
+    analysis = analyse(made, detector)
+    watched = [event for event in replay(Monitor.of(detector), made) if isinstance(event, BeatJudged)]
+    np.testing.assert_array_equal(inspection.heartbeats_s, analysis.beats.times_s)
+    assert [beat.position for beat in watched] == analysis.positions.tolist()
+    unreadable = [beat.verdict == "UNREADABLE" for beat in watched]
+    assert unreadable == (analysis.verdict == "UNREADABLE").tolist() == (~inspection.readable).tolist()
+    figures, found = inspection.summary(), summary(made, analysis, [])
+    assert figures["beats"] == found["beats"] == len(watched)
+    assert figures["beats_unreadable"] == found["unreadable"] == sum(unreadable)
+    assert figures["heart_rate_bpm"]["median"] == found["median_rate_bpm"]
+    assert round(heart_rate(analysis, duration_s).median_bpm, 6) == found["median_rate_bpm"]
 
 
 def test_a_rate_that_cannot_be_filtered_is_refused():

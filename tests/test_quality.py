@@ -13,8 +13,10 @@ import ectopy
 from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
+from ectopy.recording import Recording
 from ectopy.signal import Quality, assess, filter_signal
 from ectopy.signal.filters import Filter, filter_end, filter_step
+from ectopy.signal.inspection import inspect
 from ectopy.signal.quality import WORDS, QualityState, quality_end, quality_step
 
 CLEAN, NOISY = ("101", "106", "116", "119", "208", "220"), "203"
@@ -219,3 +221,68 @@ def test_ventricular_tachycardia_and_flutter_are_not_called_noisy(mitdb: Path):
         assert quality.readable[:, fast].mean() >= share
     simulated = ecg(60, episodes=[Episode("ventricular_tachycardia", 20, 20, rate_bpm=220)])
     assert np.all(judged(simulated).word == "good")
+
+
+# Pacing spikes
+
+
+def paced(rate_hz: float, spike_mv: float, width_s: float = 0.001) -> NDArray[np.float64]:
+    """Beats each of which follows a spike of a pacemaker by 40 ms."""
+    recording = simulate_recording(60, sampling_rate_hz=rate_hz, rate_bpm=72, leads=1, random_state=3)
+    signal = recording.signal.astype(np.float64)
+    for position in recording.annotations.positions.tolist():
+        first = position - round(0.04 * rate_hz)
+        signal[max(first, 0) : max(first, 0) + max(round(width_s * rate_hz), 1)] += spike_mv
+    return signal
+
+
+@pytest.mark.parametrize("rate_hz", [250.0, 360.0, 1000.0])
+@pytest.mark.parametrize("spike_mv", [8.0, 15.0, -12.0])
+@pytest.mark.parametrize("width_s", [0.001, 0.005])
+def test_pacing_spikes_are_not_a_loose_electrode(rate_hz: float, spike_mv: float, width_s: float):
+    quality = judged(paced(rate_hz, spike_mv, width_s), rate_hz)
+    assert "lead off" not in quality.word
+
+
+@pytest.mark.parametrize("rate_hz", [500.0, 1000.0])
+def test_paced_beats_are_read(rate_hz: float):
+    recording = Recording(paced(rate_hz, 8.0).astype(np.float32), rate_hz, ("II",))
+    inspection = inspect(recording)
+    assert len(inspection.heartbeats_s) == pytest.approx(72, abs=2)
+    assert inspection.readable.mean() > 0.95
+
+
+@pytest.mark.parametrize("rate_hz", [100.0, 250.0, 1000.0])
+@pytest.mark.parametrize("width_s", [0.03, 0.2])
+def test_a_swing_that_lasts_longer_than_a_spike_is_a_loose_electrode(rate_hz: float, width_s: float):
+    signal = ecg(60, rate_hz)
+    signal[round(30.4 * rate_hz) : round((30.4 + width_s) * rate_hz)] += 12
+    assert np.all(judged(signal, rate_hz).word[:, 30:32] == "lead off")
+
+
+# Steps
+
+
+def touched(swing_mv: float, at_s: float) -> NDArray[np.float64]:
+    """A lead that jumps to another level, and drifts back from there within a few seconds."""
+    signal = ecg(60, random_state=4)[:, :1]
+    first = round(at_s * 250)
+    signal[first : first + 1000] *= 0.1
+    signal[first:, 0] += swing_mv * np.exp(-np.arange(len(signal) - first) / 500)
+    return signal
+
+
+@pytest.mark.parametrize("at_s", [30.02, 30.3, 30.5, 30.77, 30.98])
+@pytest.mark.parametrize("swing_mv", [3.5, -4.0, 6.0])
+def test_a_step_is_noisy_wherever_it_lies_in_a_second(at_s: float, swing_mv: float):
+    words = judged(touched(swing_mv, at_s)).word[0]
+    assert "noisy" in words[29:33]
+    assert np.all(np.delete(words, range(28, 40)) == "good")
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("rate_bpm", [60.0, 140.0, 200.0])
+def test_tall_and_wide_complexes_are_not_steps(factor: float, rate_bpm: float):
+    runs = [Episode("ventricular_tachycardia", 70, 30, rate_bpm)]
+    signal = factor * ecg(120, ectopic={"V": 0.2}, episodes=runs, noise_mv=0.01)
+    assert "noisy" not in judged(signal).word

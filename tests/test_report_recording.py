@@ -268,8 +268,13 @@ def test_a_beat_over_the_template_is_aligned_as_it_was_compared(case: Case) -> N
 # What is chosen
 
 
-def test_shows_the_usual_each_hint_and_the_first_event_of_each_kind(case: Case) -> None:
-    shown = choices(case.analysis, case.events, case.recording.duration_s)
+def chosen(case: Case, events: list[Event]) -> list[Choice]:
+    rate = heart_rate(case.analysis, case.recording.duration_s)
+    return choices(case.recording, case.analysis, events, rate)
+
+
+def test_shows_the_usual_each_hint_and_the_worst_event_of_each_kind(case: Case) -> None:
+    shown = chosen(case, case.events)
     titles = [choice.title for choice in shown]
     hints = {case.analysis.hint[beat] for beat in abnormal_beats(case.analysis)}
 
@@ -282,7 +287,7 @@ def test_shows_the_usual_each_hint_and_the_first_event_of_each_kind(case: Case) 
 
 
 def test_the_usual_strip_has_only_normal_beats(case: Case) -> None:
-    usual = choices(case.analysis, [], case.recording.duration_s)[0]
+    usual = chosen(case, [])[0]
     inside = (case.analysis.beats.times_s > usual.start_s) & (case.analysis.beats.times_s < usual.end_s)
 
     assert inside.sum() >= 6
@@ -324,6 +329,7 @@ def test_the_trend_of_a_day_stays_small(case: Case) -> None:
         ),
         verdict=np.tile(case.analysis.verdict, copies),
         hint=np.tile(case.analysis.hint, copies),
+        missed=np.tile(case.analysis.missed, copies),
     )
     rate = heart_rate(day, copies * length)
     shown = trend(day, rate, case.events, copies * length)
@@ -385,13 +391,81 @@ def test_names_are_escaped(case: Case, tmp_path: Path) -> None:
     assert "<script" not in page
 
 
-def test_many_events_are_counted_and_the_longest_of_every_kind_listed(case: Case, tmp_path: Path) -> None:
-    many = [Event("couplet", float(s), s + 0.5, 2, f"number {s}") for s in range(200)]
-    page = written(tmp_path, case.recording, case.analysis, [*many, Event("pause", 210.0, 210.2, 2, "the short one")])
+def test_every_run_and_pause_is_listed_the_worst_first(case: Case, tmp_path: Path) -> None:
+    runs = [Event("ventricular run", float(s), s + 2.0, 5, f"run {s}", 90.0) for s in range(150)]
+    runs[140] = Event("ventricular run", 140.0, 148.0, 22, "the dangerous one", 170.0)
+    pauses = [Event("pause", 200 + s, 202.1 + s, 2, f"pause {s}") for s in range(60)]
+    pauses[50] = Event("pause", 250.0, 256.2, 2, "the long one")
+    couplets = [Event("ventricular couplet", s / 2, s / 2 + 0.4, 2, f"couplet {s}", 150.0) for s in range(300)]
+    page = written(tmp_path, case.recording, case.analysis, [*runs, *pauses, *couplets])
 
-    assert "couplet: <b>200</b>" in page
-    assert "the short one" in page
-    assert page.count("<tr><td>0:0") == 24
+    text = assert_sound(page).text
+    assert all(f"run {s}" in text for s in range(150) if s != 140)
+    assert all(f"pause {s}" in text for s in range(60) if s != 50)
+    assert "ventricular run: <b>150</b>" in page
+    assert "ventricular couplet: <b>300</b>" in page
+    first_rows = re.findall(r"<tbody>\s*<tr>.*?<td>([^<]*)</td></tr>", page)
+    assert [text for text in first_rows if "the" in text] == ["the dangerous one", "the long one"]
+    assert "200 less serious ones are not listed" in text
+
+
+def test_the_strips_show_the_longest_pause_and_the_fastest_and_the_longest_run(case: Case) -> None:
+    events = [
+        Event("ventricular run", 20.0, 29.0, 15, "", 93.0),
+        Event("ventricular run", 40.0, 51.0, 19, "", 103.0),
+        Event("ventricular run", 60.0, 61.0, 4, "", 210.0),
+        Event("ventricular run", 100.0, 107.8, 22, "", 170.0),
+        Event("ventricular run", 150.0, 190.0, 40, "", 61.0),
+        Event("pause", 5.0, 8.1, 2, ""),
+        Event("pause", 200.0, 206.2, 2, ""),
+    ]
+    shown = {choice.title: choice for choice in chosen(case, events)}
+    titles = " | ".join(shown)
+
+    assert "(0:01:00 from the start): ventricular run, fastest of 5" in titles
+    assert "(0:01:40 from the start): ventricular run, most serious of 5" in titles
+    assert "(0:02:30 from the start): ventricular run, longest of 5" in titles
+    (pause,) = (title for title in shown if "pause" in title)
+    assert pause == "2024-03-02 00:01:20 (0:03:20 from the start): pause, longest of 2"
+    assert (shown[pause].start_s, shown[pause].end_s) == (pytest.approx(199.6), pytest.approx(206.6))
+    assert "lowest heart rate" in titles
+    assert "highest heart rate" in titles
+
+
+def test_the_lowest_and_highest_rate_have_their_time(page: str, case: Case) -> None:
+    rate = heart_rate(case.analysis, case.recording.duration_s)
+    lowest, highest = rate.extremes
+    text = assert_sound(page).text
+
+    assert rate.bpm[lowest] == np.nanmin(rate.bpm)
+    assert f"lowest {rate.bpm[lowest]:.0f} at {words.time_of_day(case.recording.start, 10 * lowest)}" in text
+    assert f"highest {rate.bpm[highest]:.0f} at {words.time_of_day(case.recording.start, 10 * highest)}" in text
+
+
+def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:
+    leads = ("ECG II", "EKG V1")
+    recording = replace(case.recording, leads=leads)
+    analysis = replace(case.analysis, normal=replace(case.analysis.normal, leads=leads))
+    page = written(tmp_path, recording, analysis, case.events)
+
+    assert "II, V1" in assert_sound(page).text
+    assert ">ECG II<" not in page
+
+
+def test_each_printed_page_says_whose_it_is(case: Case, tmp_path: Path) -> None:
+    recording = replace(case.recording, source='night/of "Ø" </style><b>.edf')
+    page = written(tmp_path, recording, case.analysis, case.events)
+
+    assert_sound(page)
+    assert "@bottom-left" in page
+    assert "counter(page)" in page
+    assert page.count("</style>") == 1
+
+
+def test_the_axis_of_the_trend_has_round_times_of_day(page: str) -> None:
+    assert "23:59" in page
+    assert "00:02" in page
+    assert "time of day" in page
 
 
 @pytest.mark.parametrize(
@@ -441,7 +515,7 @@ def test_a_page_on_nothing_abnormal(tmp_path: Path, case: Case) -> None:
 
     assert_sound(page)
     assert "What is usual for this patient" in page
-    assert "<details>" not in page
+    assert "Lay the abnormal beats" not in page
 
 
 def test_many_leads_are_shown_up_to_a_dozen(tmp_path: Path, ambulatory: Detector) -> None:

@@ -351,7 +351,11 @@ def test_the_gallery_shows_the_worst_beats_beside_what_was_expected(client: http
     now = time.time()
     window = {"start": now - 3600, "stop": now + 60, "limit": 5}
     found = client.get(f"/api/patients/{patient}/gallery", params=window).json()
-    assert len(found) == 5
+    assert 1 <= len(found) <= 5
+    assert max(one["alike"] for one in found) > 1  # a run is one picture
+    shapes = [np.ravel(one["samples"]) for one in found]
+    others = np.corrcoef(shapes)[~np.eye(len(found), dtype=bool)] if len(found) > 1 else np.zeros(1)
+    assert others.max() < 0.95
     scores = [one["beat"]["score"] for one in found]
     assert scores == sorted(scores, reverse=True)
     for one in found:

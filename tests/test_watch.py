@@ -168,7 +168,7 @@ def test_people_get_a_line_for_each_event_and_a_summary(ectopy, file: Path, told
     summary = done.out[done.out.rindex(str(file)) :]
     beats = [event for event in map(json.loads, told) if event["kind"] == "beat"]
     abnormal = sum(beat["verdict"] == "ABNORMAL" for beat in beats)
-    assert re.search(r"watched +│ 0:01:19\.5, from 0:00:00\.0 to 0:01:19\.5", summary)
+    assert re.search(r"watched +│ 0:01:20\.0, from 0:00:00\.0 to 0:01:20\.0", summary)
     assert re.search(rf"beats +│ {len(beats)}, of which", summary)
     assert re.search(rf"abnormal +│ {abnormal} ", summary)
     assert re.search(r"alarms +│ 2 high", summary)
@@ -239,8 +239,8 @@ def test_chunks_come_at_their_time_and_none_before(speed: float, from_s: float, 
         now[0] += seconds
 
     came = []
-    for number, chunk in enumerate(paced(from_recording(short, chunk_s), speed, from_s, lambda: now[0], sleep)):
-        came.append((chunk.received, now[0] - 7.0))
+    for number, each in enumerate(paced(from_recording(short, chunk_s), speed, from_s, lambda: now[0], sleep)):
+        came.append((each.received if isinstance(each, Chunk) else each.now, now[0] - 7.0))
         now[0] += late_s[number] if number < len(late_s) else 0.0
     busy_s = sum(late_s)
     for received, at_s in came:
@@ -469,7 +469,7 @@ def test_lines_are_watched_as_they_come_until_their_end(recording: Recording):
         out, err = running.communicate(timeout=60)
     assert running.returncode == 0
     assert [json.loads(line)["kind"] for line in out.splitlines()].count("beat") >= 2
-    assert "0:00:04.5" in err.decode()
+    assert "0:00:05.0" in err.decode()
 
 
 @pytest.mark.parametrize("source", ["file", "-"])

@@ -13,9 +13,11 @@ from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
 from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, judge, reason
 from ectopy.recording import Annotations, Recording
-from ectopy.signal import FilterSettings, filter_twice, find_heartbeats
-from ectopy.signal.cut import CutBeats, cut_beats
-from ectopy.signal.quality import Quality, assess
+from ectopy.signal import FilterSettings
+from ectopy.signal.cut import CutBeats
+from ectopy.signal.quality import Quality
+from ectopy.signal.rate import known_intervals
+from ectopy.signal.reading import read_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Analysis:
     normal : PatientNormal or None
     baseline : str
         One sentence on the patient's normal: learned, given, or why there is none.
+    missed : ndarray of bool, shape (n,)
+        Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed`.
     """
 
     beats: CutBeats
@@ -54,6 +58,7 @@ class Analysis:
     evidence: Evidence | None
     normal: PatientNormal | None
     baseline: str
+    missed: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -67,14 +72,11 @@ class Analysis:
     def intervals_s(self) -> NDArray[np.float64]:
         """RR interval before each beat, shape (n,); NaN where either beat or a second between them cannot be read.
 
-        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still.
+        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still. An
+        interval in which a readable lead shows other beats is not known either.
         """
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
-        both = readable & np.concatenate([[False], readable])[: len(readable)]
-        dark = self.quality.dark_before(self.beats.times_s)
-        both &= np.diff(dark, prepend=0) == 0
-        intervals: NDArray[np.float64] = np.where(both, self.beats.rr_s, np.nan)
-        return intervals
+        return known_intervals(self.beats.rr_s, readable, self.quality.dark_before(self.beats.times_s), self.missed)
 
     @property
     def judgement(self) -> Judgement:
@@ -121,13 +123,13 @@ def analyse(
         If the detector is not one for recordings, or the baseline has other leads.
     SettingError
         If the sampling rate is out of range, or the time to learn from is.
+    DataError
+        If the signal is an ECG whose unit is not the one stated.
     """
     require_learning_time(learning_s)
     criterion = Criterion.of(detector)
-    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, filters)
-    quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
-    beats = cut_beats(filtered, find_heartbeats(early))
-    beats = beats.where(quality.readable_at(beats.times_s))
+    read = read_recording(recording, filters)
+    beats = read.beats
     if normal is None:
         baseline = learn_baseline(beats, recording.leads, detector, learning_s)
     else:
@@ -135,7 +137,7 @@ def analyse(
     _, judgement = judge(beats, baseline, criterion, Before())
     return Analysis(
         beats=beats,
-        quality=quality,
+        quality=read.quality,
         positions=np.round(beats.times_s * recording.sampling_rate_hz).astype(np.int64),
         verdict=judgement.verdict,
         hint=judgement.hint,
@@ -145,6 +147,7 @@ def analyse(
         evidence=judgement.evidence,
         normal=baseline.normal,
         baseline=baseline.text,
+        missed=read.missed,
     )
 
 

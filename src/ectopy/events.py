@@ -4,19 +4,22 @@
 ventricular / supraventricular run    three or more such beats in a row
 ventricular couplet                   two in a row
 bigeminy                              every other beat ventricular-like, three times or more
-pause                                 two seconds or more between two beats
-fast rate                             mean rate of eight beats above 120 per minute
-slow rate                             mean rate of eight beats below 50 per minute
+pause                                 two seconds or more between two beats, in every readable lead
+fast rate                             mean rate of eight RR intervals above 120 per minute, until it stays below 100
+slow rate                             mean rate of eight RR intervals below 50 per minute, until it stays above 60
 irregular rhythm                      among 64 beats without ectopic ones, successive RR intervals differ by more than a
                                       tenth of the mean, root mean square (after Dash et al. 2009,
                                       doi:10.1007/s10439-009-9740-z)
 ====================================  ==================================================================================
 
-Runs and couplets are counted from hints, which rest on rules and not on labels. Nothing here is a diagnosis.
+No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
+two of their beats. Runs and couplets are counted from hints, which rest on rules and not on labels. Nothing here is a
+diagnosis.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +27,29 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.judgement import Hint
+from ectopy.signal.missed import PAUSE_S
 
-PAUSE_S = 2.0
 FAST_BPM, SLOW_BPM = 120.0, 50.0
 RATE_OVER = 8
 RHYTHM_OVER = 64
 IRREGULAR = 0.1
 RUN_BEATS = 3
 BIGEMINY_PAIRS = 3
+KINDS = (
+    "ventricular run",
+    "pause",
+    "supraventricular run",
+    "fast rate",
+    "slow rate",
+    "ventricular couplet",
+    "bigeminy",
+    "irregular rhythm",
+)
+"""Kinds of events, the most serious one first."""
+
+_NO_LONGER_FAST_BPM, _NO_LONGER_SLOW_BPM = 100.0, 60.0
+_TACHYCARDIA_BPM = 100.0
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,9 @@ class Event:
         Beats from the first to the last.
     text : str
         One sentence with the figures.
+    rate_bpm : float or None
+        Mean rate of a run or couplet; the highest over eight intervals of a fast rate, and the lowest of a slow one.
+        None for other events.
     """
 
     kind: str
@@ -55,6 +76,12 @@ class Event:
     end_s: float
     beats: int
     text: str
+    rate_bpm: float | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """From the first beat to the last."""
+        return self.end_s - self.start_s
 
 
 def find_events(analysis: Analysis) -> list[Event]:
@@ -70,6 +97,29 @@ def find_events(analysis: Analysis) -> list[Event]:
         *_irregular(analysis, ventricular | supraventricular),
     ]
     return sorted(events, key=lambda event: (event.start_s, event.kind))
+
+
+def by_severity(events: Sequence[Event]) -> list[Event]:
+    """Sort events, the most serious one first.
+
+    Kinds come in the order of `KINDS`. Of runs those above 100 per minute come first, and of these the one with the
+    largest product of beats and rate; of pauses and irregular rhythms the longest; of rates the most extreme.
+    """
+    return sorted(events, key=lambda event: (_RANKS.get(event.kind, len(KINDS)), *_mildness(event), event.start_s))
+
+
+def _mildness(event: Event) -> tuple[float, float]:
+    """Small for the most serious event of its kind."""
+    rate_bpm = event.rate_bpm or 0.0
+    match event.kind:
+        case "ventricular run" | "supraventricular run":
+            return -float(rate_bpm > _TACHYCARDIA_BPM), -event.beats * rate_bpm
+        case "fast rate" | "ventricular couplet":
+            return -rate_bpm, -event.duration_s
+        case "slow rate":
+            return rate_bpm, -event.duration_s
+        case _:
+            return -event.duration_s, 0.0
 
 
 def irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,28 +143,35 @@ def irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _rows(analysis: Analysis, kind: NDArray[np.bool_], name: str) -> list[Event]:
-    found = []
-    for first, last in _stretches(kind):
+    events = []
+    for first, last in _stretches(kind, _interrupted(analysis)):
         beats = last - first + 1
         if beats >= RUN_BEATS:
-            rate = _rate(analysis, first + 1, last)
-            found.append(
-                _event(analysis, f"{name} run", first, last, f"{beats} beats in a row at {rate:.0f} per minute")
-            )
+            rate_bpm = _rate_bpm(analysis, first + 1, last)
+            text = f"{beats} beats in a row at {rate_bpm:.0f} per minute"
+            events.append(_event(analysis, f"{name} run", first, last, text, rate_bpm))
         elif beats == RUN_BEATS - 1 and name == "ventricular":
-            found.append(_event(analysis, f"{name} couplet", first, last, "two beats in a row"))
-    return found
+            rate_bpm = _rate_bpm(analysis, last, last)
+            text = f"two beats in a row at {rate_bpm:.0f} per minute"
+            events.append(_event(analysis, f"{name} couplet", first, last, text, rate_bpm))
+    return events
 
 
 def _bigeminy(analysis: Analysis, ventricular: NDArray[np.bool_]) -> list[Event]:
-    alternates = ventricular[:-1] != ventricular[1:]
-    found = []
+    interrupted = _interrupted(analysis)
+    alternates = (ventricular[:-1] != ventricular[1:]) & ~interrupted[1:]
+    events = []
     for first, last in _stretches(alternates):
         beats = last - first + 2
         if beats >= 2 * BIGEMINY_PAIRS:
             text = f"every other beat ventricular-like, {int(ventricular[first : last + 2].sum())} times"
-            found.append(_event(analysis, "bigeminy", first, last + 1, text))
-    return found
+            events.append(_event(analysis, "bigeminy", first, last + 1, text))
+    return events
+
+
+def _interrupted(analysis: Analysis) -> NDArray[np.bool_]:
+    """Before which beats there is a pause, or an interval in which there may have been other beats; shape (n,)."""
+    return ~(analysis.intervals_s < PAUSE_S)
 
 
 def _pauses(analysis: Analysis) -> list[Event]:
@@ -126,16 +183,19 @@ def _pauses(analysis: Analysis) -> list[Event]:
 
 
 def _rates(analysis: Analysis) -> list[Event]:
-    mean = _moving_mean(analysis.intervals_s[1:], RATE_OVER)
-    found = []
-    with np.errstate(invalid="ignore"):
-        extremes = (("fast rate", mean < 60 / FAST_BPM), ("slow rate", mean > 60 / SLOW_BPM))
-    for kind, beyond in extremes:
-        for first, last in _stretches(beyond):
+    rate_bpm = 60 / _moving_mean(analysis.intervals_s[1:], RATE_OVER)
+    extremes = (
+        ("fast rate", "at most", np.nanmax, rate_bpm > FAST_BPM, rate_bpm >= _NO_LONGER_FAST_BPM),
+        ("slow rate", "at least", np.nanmin, rate_bpm < SLOW_BPM, rate_bpm <= _NO_LONGER_SLOW_BPM),
+    )
+    events = []
+    for kind, how, extreme, beyond, near in extremes:
+        for first, last in _episodes(beyond, _with_lulls(near, np.isfinite(rate_bpm)), RATE_OVER):
             stop = last + RATE_OVER
-            rate = _rate(analysis, first + 1, stop)
-            found.append(_event(analysis, kind, first, stop, f"{rate:.0f} per minute over {stop - first} intervals"))
-    return found
+            most_bpm, mean_bpm = float(extreme(rate_bpm[first : last + 1])), _rate_bpm(analysis, first + 1, stop)
+            text = f"{most_bpm:.0f} per minute {how}, {mean_bpm:.0f} on average over {stop - first} intervals"
+            events.append(_event(analysis, kind, first, stop, text, most_bpm))
+    return events
 
 
 def _irregular(analysis: Analysis, ectopic: NDArray[np.bool_]) -> list[Event]:
@@ -143,24 +203,25 @@ def _irregular(analysis: Analysis, ectopic: NDArray[np.bool_]) -> list[Event]:
     neighbours = np.diff(usual, prepend=-1) == 1
     rr = np.where(neighbours, analysis.intervals_s[usual], np.nan)
     shares = irregularity(rr)
-    found = []
-    for first, last in _stretches(shares > IRREGULAR):
+    beyond = shares > IRREGULAR
+    events = []
+    for first, last in _episodes(beyond, beyond, RHYTHM_OVER):
         start, stop = usual[first], usual[min(last + RHYTHM_OVER, len(usual) - 1)]
         share = float(np.nanmax(shares[first : last + 1]))
         text = f"successive intervals differ by {share:.0%} of the mean"
-        found.append(_event(analysis, "irregular rhythm", int(start), int(stop), text))
-    return found
+        events.append(_event(analysis, "irregular rhythm", int(start), int(stop), text))
+    return events
 
 
-def _event(analysis: Analysis, kind: str, first: int, last: int, text: str) -> Event:
+def _event(analysis: Analysis, kind: str, first: int, last: int, text: str, rate_bpm: float | None = None) -> Event:
     times = analysis.beats.times_s
-    return Event(kind, float(times[first]), float(times[last]), int(last - first + 1), text)
+    return Event(kind, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm)
 
 
-def _rate(analysis: Analysis, first: int, last: int) -> float:
-    known = analysis.intervals_s[first : last + 1]
-    known = known[np.isfinite(known)]
-    return float(60 / known.mean()) if len(known) else float("nan")
+def _rate_bpm(analysis: Analysis, first: int, last: int) -> float:
+    """Mean rate of the intervals before some beats, of which one at least is known."""
+    intervals_s = analysis.intervals_s[first : last + 1]
+    return float(60 / intervals_s[np.isfinite(intervals_s)].mean())
 
 
 def _moving_mean(values: NDArray[np.float64], length: int, known: float = 1.0) -> NDArray[np.float64]:
@@ -175,8 +236,36 @@ def _moving_mean(values: NDArray[np.float64], length: int, known: float = 1.0) -
     return mean
 
 
-def _stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and last index of each stretch of true values."""
-    edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
-    firsts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return list(zip(firsts.tolist(), (ends - 1).tolist(), strict=True))
+def _stretches(flags: NDArray[np.bool_], interrupted: NDArray[np.bool_] | None = None) -> list[tuple[int, int]]:
+    """First and last index of each stretch of true values; an interruption before an index ends a stretch there."""
+    apart = np.zeros(len(flags), np.bool_) if interrupted is None else interrupted
+    before, after = np.append(False, flags)[:-1], np.append(flags, False)[1:]
+    firsts = np.flatnonzero(flags & (~before | apart))
+    lasts = np.flatnonzero(flags & (~after | np.append(apart, False)[1:]))
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
+def _with_lulls(near: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a rate is near its limit, or returns there before eight windows, all of them known, have passed."""
+    joined = near.copy()
+    for first, last in _stretches(~near):
+        if last - first + 1 < RATE_OVER and first > 0 and last < len(near) - 1 and known[first : last + 1].all():
+            joined[first : last + 1] = True
+    return joined
+
+
+def _episodes(beyond: NDArray[np.bool_], near: NDArray[np.bool_], length: int) -> list[tuple[int, int]]:
+    """First and last window beyond a limit of each episode, which goes on as long as windows stay near the limit.
+
+    Window k covers the values k to k + length - 1; episodes whose windows overlap are one.
+    """
+    episodes: list[tuple[int, int]] = []
+    for start, stop in _stretches(beyond | near):
+        inside = start + np.flatnonzero(beyond[start : stop + 1])
+        if not len(inside):
+            continue
+        first, last = int(inside[0]), int(inside[-1])
+        if episodes and first <= episodes[-1][1] + length:
+            first = episodes.pop()[0]
+        episodes.append((first, last))
+    return episodes

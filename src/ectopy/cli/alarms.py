@@ -139,7 +139,8 @@ def what_if(
     from ectopy.console.alarms import alarm_facts, hours, what_if_table
     from ectopy.errors import SettingError
     from ectopy.formats import read
-    from ectopy.monitor import Input, Limits, Monitor, MonitorState, chunks
+    from ectopy.monitor import Input, Limits, Monitor, MonitorState
+    from ectopy.monitor.replay import whole
     from ectopy.monitor.what_if import compare, raised
     from ectopy.watching.plan import limits_named
 
@@ -151,7 +152,7 @@ def what_if(
         with _stored(store) as opened:
             inputs, limits = list(opened.inputs(source)), opened.state(source).limits
     else:
-        inputs, limits = list(chunks(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
+        inputs, limits = list(whole(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
     other = (limits if profile is None else Limits.of(profile)).changed(limits_named(limit or []))
     monitor = Monitor.of(load_ambulatory())
     runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))

@@ -39,11 +39,11 @@ def _one(figures: Mapping[str, Any]) -> Table:
         "length": f"{minutes // 60} h {minutes % 60} min {seconds} s",
         "readable": shares,
         "beats": f"{figures['beats']:,}, of which {figures['unreadable']:,} not readable",
-        "median rate": "not known" if rate is None else f"{rate:.0f} per minute",
+        "heart rate": "not known" if rate is None else f"median {rate:.0f} per minute from beat to beat",
         "abnormal": f"{figures['abnormal']:,}",
         **{f"  {hint}": f"{count:,}" for hint, count in figures["hints"].items()},
         **{kind: f"{count:,}" for kind, count in figures["events"].items()},
-        "patient's normal": figures["baseline"],
+        "patient's usual beat": figures["baseline"],
     }
     if figures["notes"]:
         rows["notes"] = "\n".join(figures["notes"])

@@ -23,11 +23,11 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
         "length": _clock(recording.duration_s),
         "start": recording.start.isoformat(" ", "seconds") if recording.start else "not stated",
         "sampling rate": f"{recording.sampling_rate_hz:g} Hz",
-        "heartbeats": f"{figures['beats']:,}",
+        "beats": f"{figures['beats']:,}, of which {figures['beats_unreadable']:,} not readable",
         "heart rate": (
             "not known"
             if rate["median"] is None
-            else f"median {rate['median']:.0f}, from {rate['min']:.0f} to {rate['max']:.0f} per minute, over 10 s"
+            else f"median {rate['median']:.0f} per minute from beat to beat{_span(rate)}"
         ),
     }
     if recording.notes:
@@ -51,6 +51,11 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
         times = (_clock(seconds) for seconds in (stretch.start_s, stretch.end_s))
         stretches.add_row(recording.leads[stretch.lead], *times, stretch.word, f"{stretch.index:.2f}")
     yield stretches
+
+
+def _span(rate: dict[str, float | None]) -> str:
+    lowest, highest = rate["min"], rate["max"]
+    return "" if lowest is None or highest is None else f"; {lowest:.0f} to {highest:.0f} over 10 s"
 
 
 def _table(title: str, first: str, *others: str) -> Table:

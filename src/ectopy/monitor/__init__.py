@@ -10,7 +10,7 @@
 
 from ectopy.monitor.alarms import AlarmSettings
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.replay import chunks, replay
@@ -21,6 +21,7 @@ __all__ = [
     "AlarmSettings",
     "BeatJudged",
     "Chunk",
+    "End",
     "Event",
     "Input",
     "Limits",

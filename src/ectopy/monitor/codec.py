@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, Refused
-from ectopy.monitor.inputs import Action, Chunk, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, End, Refusal, Report, Tick
 
 T = TypeVar("T")
 
-INPUTS: dict[str, type] = {"chunk": Chunk, "tick": Tick, "action": Action, "report": Report, "refusal": Refusal}
+INPUTS: dict[str, type] = {
+    "chunk": Chunk,
+    "tick": Tick,
+    "action": Action,
+    "report": Report,
+    "refusal": Refusal,
+    "end": End,
+}
 EVENTS: dict[str, type] = {
     "beat": BeatJudged,
     "quality": QualityChanged,

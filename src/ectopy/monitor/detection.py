@@ -19,10 +19,10 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.monitor.beat_height import BeatHeights, height_step
-from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
+from ectopy.signal.cut import CutBeats, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.filters import Filter, Filtered
-from ectopy.signal.frontend import FrontendState, Piece, Sensed
-from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_step
+from ectopy.signal.frontend import FrontendState, Piece, Sensed, sense_end
+from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
 from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
 
 _SECONDS_KEPT = 8
@@ -286,6 +286,62 @@ def detect_step(
     )
 
 
+def detect_end(
+    state: DetectionState,
+    rate_hz: float,
+    duration_s: float,
+    leads: tuple[str, ...],
+    criterion: Criterion,
+    learning_s: float,
+) -> tuple[DetectionState, Detected]:
+    """Find what remains when the stream ends, so that all beats and seconds are those of the whole recording.
+
+    Parameters
+    ----------
+    state : DetectionState
+        After the last sample.
+    rate_hz, duration_s : float
+        Of the whole stream.
+    leads, criterion, learning_s
+        As for `detect_step`.
+
+    Returns
+    -------
+    state : DetectionState
+        Of no use for more samples.
+    detected : Detected
+    """
+    sensed = sense_end(filters_for(rate_hz), state.frontend)
+    heard_s = peaks_end(state.peaks, sensed.evidence[0]) / (sensed.filtered.rate_hz / 2)
+    beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
+    none = np.empty(0)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
+    last, intervals_s = state.last, beats.rr_s
+    baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
+    if len(beats):
+        before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
+        last, intervals_s = _intervals(last, before, beats, judgement, darkness)
+    seen = state.frontend.evidence.leads
+    in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
+    heights, low = height_step(state.heights, heights_mv(beats))
+    return (
+        replace(state, seconds=seconds, last=last, baseline=baseline, lessons=lessons, heights=heights),
+        Detected(
+            duration_s,
+            heard_s,
+            beats,
+            intervals_s,
+            judgement,
+            sensed.index,
+            sensed.word,
+            learned=baseline is not state.baseline,
+            dead=False,
+            credible=~(low | in_noise),
+            clear=seen.clear[:, 0],
+        ),
+    )
+
+
 def _dead(early: Filtered) -> bool:
     """Whether no lead moves, but for the hum of the mains; missing samples do not."""
     signal = early.with_gaps()
@@ -309,10 +365,12 @@ def _with_quality(
     uncut_s: NDArray[np.float64],
     index: NDArray[np.float64],
     word: NDArray[np.str_],
+    *,
+    last: bool = False,
 ) -> tuple[SecondsState, CutBeats, NDArray[np.int64]]:
     """The beats whose second is judged, readable only where it is; and the dark seconds before each.
 
-    `uncut_s` are beats that are still to come.
+    `uncut_s` are beats that are still to come. A beat beyond the last second of the signal belongs to that second.
     """
     new = index.shape[1]
     judged = state.judged + new
@@ -326,6 +384,8 @@ def _with_quality(
         readable = np.concatenate([readable, index >= READABLE], axis=1)
     waiting = CutBeats.joined([state.waiting, beats])
     of_beats = waiting.times_s.astype(int)
+    if last:
+        of_beats = np.minimum(of_beats, judged - 1)
     ready = int(np.searchsorted(of_beats, judged))
     places = np.searchsorted(numbers, of_beats[:ready])
     known = waiting[:ready].where(readable[:, places].T)

@@ -142,4 +142,16 @@ class Refusal:
     reason: str
 
 
-Input = Chunk | Tick | Action | Report | Refusal
+@dataclass(frozen=True, slots=True)
+class End:
+    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment.
+
+    Attributes
+    ----------
+    now : float
+    """
+
+    now: float
+
+
+Input = Chunk | Tick | Action | Report | Refusal | End

@@ -25,6 +25,7 @@ from ectopy.monitor.detection import (
     Detected,
     DetectionState,
     LeadMemory,
+    detect_end,
     detect_step,
     next_piece,
     relearn,
@@ -33,7 +34,7 @@ from ectopy.monitor.detection import (
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
@@ -67,6 +68,8 @@ class Signal:
         The last judged beats, from which alarms take their evidence.
     words : tuple of str
         Quality of each lead in the newest judged second; empty until there is one.
+    ended : bool
+        Whether the stream has ended, and everything of it is judged.
     """
 
     segment: Segment
@@ -74,6 +77,7 @@ class Signal:
     detection: DetectionState
     recent: CutBeats
     words: tuple[str, ...] = ()
+    ended: bool = False
 
     @property
     def origin_s(self) -> float:
@@ -180,7 +184,7 @@ class Monitor:
         Parameters
         ----------
         state : MonitorState
-        given : Chunk, Tick, Action, Report or Refusal
+        given : Chunk, Tick, Action, Report, Refusal or End
 
         Returns
         -------
@@ -270,6 +274,8 @@ class _Step:
                 self.report(given)
             case Refusal():
                 self.refuse(given.now, given.reason)
+            case End() if not self.state.discharged:
+                yield from self.end()
 
     def take(self, chunk: Chunk) -> _Work:
         """Samples have come."""
@@ -280,7 +286,7 @@ class _Step:
             return
         length_s = len(samples) / chunk.sampling_rate_hz
         signal = self.state.signal
-        if signal is not None and signal.segment.continued_by(chunk):
+        if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - self._second(chunk.received)
             if ahead_s > _MOST_AHEAD_S:
@@ -305,6 +311,16 @@ class _Step:
             text = f"{late_s:.2f} s came late or twice and were not taken."
             self._notice(signal.segment.second(chunk.position + arrived.late), "late", text)
         yield from self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
+
+    def end(self) -> _Work:
+        """The stream has ended: judge its last seconds, which could not be judged without those that follow."""
+        if self.state.signal is None or self.state.signal.ended:
+            return
+        yield from self._process(give_up_waiting(self.state.signal.segment))
+        segment = self._signal.segment
+        if self._signal.origin < segment.wanted:
+            yield from self._piece(segment.samples, segment.wanted, last=True)
+        self.state = replace(self.state, signal=replace(self._signal, ended=True))
 
     def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
@@ -494,23 +510,40 @@ class _Step:
         for number, piece in enumerate(arrived.pieces, start=first + 1):
             yield from self._piece(piece, segment.piece_begins(number))
 
-    def _piece(self, piece: NDArray[np.float32], end: int) -> _Work:
+    def _piece(self, piece: NDArray[np.float32], end: int, *, last: bool = False) -> _Work:
         before, said = self.state, len(self.events)
         try:
-            yield from self._analyse(piece, end)
+            if len(piece):
+                yield from self._analyse(piece, end)
+            if last:
+                self._last(end)
         except Exception as error:  # a fault of the software must be told, and must not end the watching
             self.state = before
             del self.events[said:]
             self._fail(end, error)
 
     def _analyse(self, piece: NDArray[np.float32], end: int) -> _Work:
-        state, signal = self.state, self._signal
-        segment, monitor = signal.segment, self.monitor
-        at_s = segment.second(end)
+        signal, monitor = self._signal, self.monitor
+        segment = signal.segment
         frontend, sensed = yield next_piece(signal.detection, piece, segment.rate_hz)
-        detection, detected = detect_step(
-            signal.detection, frontend, sensed, segment.leads, monitor.criterion, monitor.learning_s
+        self._take_over(
+            end, *detect_step(signal.detection, frontend, sensed, segment.leads, monitor.criterion, monitor.learning_s)
         )
+
+    def _last(self, end: int) -> None:
+        """Judge what the end of the signal, at this position, leaves."""
+        signal, monitor = self._signal, self.monitor
+        rate_hz, leads = signal.segment.rate_hz, signal.segment.leads
+        duration_s = (end - signal.origin) / rate_hz
+        self._take_over(
+            end, *detect_end(signal.detection, rate_hz, duration_s, leads, monitor.criterion, monitor.learning_s)
+        )
+
+    def _take_over(self, end: int, detection: DetectionState, detected: Detected) -> None:
+        """Events and alarms that come of what was detected up to a position."""
+        state, signal = self.state, self._signal
+        segment = signal.segment
+        at_s = segment.second(end)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from ectopy.errors import SettingError
 from ectopy.monitor.events import Event
-from ectopy.monitor.inputs import Chunk
+from ectopy.monitor.inputs import Chunk, End
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import Recording
+from ectopy.signal.amplitude import require_plausible_start
 
 
 def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
@@ -25,13 +26,25 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
     Raises
     ------
     SettingError
-        If the length is out of range.
+        If the length is out of range, or the sampling rate.
+    DataError
+        If the signal is an ECG whose unit is not the one stated.
     """
     rate_hz = recording.sampling_rate_hz
     length = chunk_length(chunk_s, rate_hz)
+    require_plausible_start(recording)
     for position in range(0, len(recording.signal), length):
         signal = recording.signal[position : position + length]
         yield Chunk(position, signal, rate_hz, recording.leads, received=(position + len(signal)) / rate_hz)
+
+
+def whole(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk | End]:
+    """Cut a recording into chunks, and say that it ends with the last one, so that its last beats are judged too.
+
+    Parameters and errors are those of `chunks`.
+    """
+    yield from chunks(recording, chunk_s)
+    yield End(recording.duration_s)
 
 
 def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
@@ -50,8 +63,8 @@ def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
 def replay(
     monitor: Monitor, recording: Recording, state: MonitorState | None = None, chunk_s: float = 1.0
 ) -> Iterator[Event]:
-    """What the monitor says of a recording, as fast as it can be computed."""
+    """What the monitor says of a whole recording, as fast as it can be computed."""
     state = state or MonitorState()
-    for chunk in chunks(recording, chunk_s):
-        state, events = monitor.step(state, chunk)
+    for given in whole(recording, chunk_s):
+        state, events = monitor.step(state, given)
         yield from events

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 
 import numpy as np
@@ -72,6 +73,8 @@ class Strip:
         Where a lead is not readable, and why.
     highlight : (float, float) or None
         From when to when something is that the strip is shown for.
+    start : datetime or None
+        When the recording started, for the time of day.
     """
 
     start_s: float
@@ -83,6 +86,7 @@ class Strip:
     marks: tuple[Mark, ...] = ()
     doubts: tuple[Stretch, ...] = ()
     highlight: tuple[float, float] | None = None
+    start: datetime | None = None
 
 
 def strip(shown: Strip, name: str, label: str) -> str:
@@ -205,6 +209,8 @@ def _paper(width: int, top: int, bottom: int) -> str:
 
 def _heading(shown: Strip) -> str:
     when = f"{words.elapsed(shown.start_s)} to {words.elapsed(shown.end_s)}"
+    if shown.start is not None:
+        when = f"{words.time_of_day(shown.start, shown.start_s)} · {when} from the start"
     return _text(0, 3, f"{when} · {SPEED_MM_S:g} mm/s · {GAIN_MM_MV:g} mm/mV · {shown.band}", "muted")
 
 
@@ -288,6 +294,7 @@ def _up_to_heavy(length_mm: float) -> int:
 
 
 def _short(name: str) -> str:
+    name = words.lead(name)
     return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 1]}…"
 
 

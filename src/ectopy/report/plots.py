@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -121,6 +122,8 @@ class Trend:
         Shaded.
     rows : tuple of Spans
         Each a row of marks under the heart rate.
+    start : datetime or None
+        When the recording started; the axis shows the time of day where it is known.
     """
 
     times_s: NDArray[np.float64]
@@ -130,6 +133,7 @@ class Trend:
     duration_s: float
     unreadable: Spans
     rows: tuple[Spans, ...]
+    start: datetime | None = None
 
 
 def score_distribution(groups: Sequence[ScoreGroup], threshold: float) -> str:
@@ -248,8 +252,6 @@ def heart_rate(trend: Trend) -> str:
     rows_height = _ROW_HEIGHT * len(trend.rows)
 
     def paint(figure: Figure) -> None:
-        from matplotlib.ticker import MultipleLocator
-
         upper, lower = figure.subplots(2, sharex=True, height_ratios=(_RATE_HEIGHT, rows_height))
         shaded = trend.unreadable
         for axes in (upper, lower):
@@ -272,14 +274,26 @@ def heart_rate(trend: Trend) -> str:
         lower.set_ylim(len(trend.rows) - 0.4, -0.6)
         lower.grid(axis="y", visible=False)
         step = next((s for s in _TREND_TICKS_S if trend.duration_s <= _MOST_TICKS * s), trend.duration_s / _MOST_TICKS)
-        lower.xaxis.set_major_locator(MultipleLocator(step))
-        lower.xaxis.set_major_formatter(lambda value, _: words.elapsed(max(value, 0.0)))
+        ticks_s, labels, axis = _time_axis(trend, step)
+        lower.set_xticks(ticks_s, labels)
         lower.set_xlim(0, trend.duration_s)
-        lower.set_xlabel("time since the start (hours:minutes:seconds)")
+        lower.set_xlabel(axis)
 
     marks = ", ".join(f"{len(spans.start_s)} marks of {spans.name}" for spans in trend.rows)
     label = f"Heart rate over {words.elapsed(trend.duration_s)}; below it {marks}."
     return _svg("heart-rate", (_TREND_WIDTH, _RATE_HEIGHT + rows_height + _TIMES_HEIGHT), label, paint)
+
+
+def _time_axis(trend: Trend, step_s: float) -> tuple[list[float], list[str], str]:
+    """Ticks in seconds since the start, at round times of day where these are known; their labels; what they show."""
+    start = trend.start
+    if start is None:
+        ticks_s = np.arange(0, trend.duration_s + 1e-9, step_s).tolist()
+        return ticks_s, [words.elapsed(tick) for tick in ticks_s], "time since the start (hours:minutes:seconds)"
+    since_midnight_s = (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    ticks_s = np.arange(-since_midnight_s % step_s, trend.duration_s + 1e-9, step_s).tolist()
+    moments = [start + timedelta(seconds=tick) for tick in ticks_s]
+    return ticks_s, [f"{moment:%H:%M}" if step_s >= 60 else f"{moment:%H:%M:%S}" for moment in moments], "time of day"
 
 
 def beat(

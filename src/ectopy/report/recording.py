@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import chain, zip_longest
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from ectopy import __version__
 from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
 from ectopy.detector.patient import align
-from ectopy.events import Event
+from ectopy.events import Event, by_severity
 from ectopy.files import check_writable, write_text
 from ectopy.judgement import Hint
 from ectopy.recording import Recording
 from ectopy.report import paper, plots, words
 from ectopy.report.pages import Figure, Tile, render, require_extra
-from ectopy.report.rhythm import HeartRate, heart_rate, trend
+from ectopy.report.rhythm import heart_rate, trend
 from ectopy.report.strips import MOST_LEADS, abnormal_beats, choices, cut_strip
 from ectopy.signal import FilterSettings
 from ectopy.signal.quality import WORDS
+from ectopy.signal.rate import WINDOW_S, HeartRate
 from ectopy.statements import STATEMENTS
 
-_MOST_EVENTS = 24
+_MOST_OPEN, _MOST_EVENTS = 12, 100
+_ALL_LISTED = ("ventricular run", "supraventricular run", "pause")
+_BRIEF = (*_ALL_LISTED, "ventricular couplet")
 _LIMITS = (
     "Hints name what a beat looks like; they come from rules, not from labels, and are no diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
@@ -34,7 +36,7 @@ _LIMITS = (
 _HINTS = (
     (Hint.VENTRICULAR, "wide or changed, V"),
     (Hint.SUPRAVENTRICULAR, "early, of usual width, S"),
-    (Hint.OTHER, "neither of these, Q"),
+    (Hint.OTHER, "unlike the usual beat, but neither of these, Q"),
 )
 
 
@@ -50,9 +52,29 @@ class _Comparison:
 class _StripCard:
     title: str
     verdict: str
-    when: str
     text: str
     svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The events of one kind.
+
+    Attributes
+    ----------
+    name, total : str
+        The kind, and how many of it in how much time.
+    left_out : int
+        How many are not listed.
+    shown, more : list of dict
+        Rows of the table that are always shown, and those that are shown when asked for; the most serious first.
+    """
+
+    name: str
+    total: str
+    left_out: int
+    shown: list[dict[str, str]]
+    more: list[dict[str, str]]
 
 
 def recording_report(
@@ -88,22 +110,25 @@ def recording_report(
     filters = filters or FilterSettings()
     duration_s = recording.duration_s
     rate = heart_rate(analysis, duration_s)
+    subject = recording.source.rstrip("/").rpartition("/")[2] or "Recording"
+    started = f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "start not stated"
     write_text(
         path,
         render(
             "recording.html.jinja",
-            subject=recording.source.rstrip("/").rpartition("/")[2] or "Recording",
+            subject=subject,
+            running_title=words.css_string(f"{subject} · {started} · Ectopy {__version__}"),
             facts=_facts(recording, filters),
             beats=len(analysis),
-            tiles=_tiles(analysis, rate),
+            tiles=_tiles(recording, analysis, rate),
             baseline=analysis.baseline,
             threshold=analysis.threshold,
             quality_words=WORDS,
             quality=_quality_rows(recording, analysis),
-            trend=_trend(analysis, rate, events, duration_s) if duration_s else None,
-            events=_event_rows(recording, events),
-            kinds=Counter(event.kind for event in events),
-            strips=_strips(recording, analysis, events, filters),
+            trend=_trend(recording, analysis, rate, events) if duration_s else None,
+            kinds=_kinds(recording, events),
+            started=recording.start is not None,
+            strips=_strips(recording, analysis, events, rate, filters),
             hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
             usual=_usual(analysis),
             comparisons=_comparisons(analysis),
@@ -122,22 +147,24 @@ def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str
         ("Source", recording.source or "not stated"),
         ("Start", f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "not stated"),
         ("Length", f"{words.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
-        ("Leads", ", ".join(recording.leads)),
+        ("Leads", ", ".join(map(words.lead, recording.leads))),
         ("Sampling rate", f"{recording.sampling_rate_hz:g} Hz"),
         ("Filter", words.band(filters)),
     ]
 
 
-def _tiles(analysis: Analysis, rate: HeartRate) -> tuple[Tile, ...]:
+def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[Tile, ...]:
     beats = len(analysis)
-    known = rate.bpm[np.isfinite(rate.bpm)]
-    span = f"{known.min():.0f} to {known.max():.0f} over 10 s" if known.size else "no interval between readable beats"
     readable = analysis.quality.readable.any(axis=0)
     abnormal = int(analysis.abnormal.sum())
     unreadable = int(np.equal(analysis.verdict, Verdict.UNREADABLE).sum())
     return (
         Tile("Beats", words.count(beats), "heartbeats found"),
-        Tile("Heart rate", words.whole(rate.mean_bpm), f"per minute, mean; {span}"),
+        Tile(
+            "Heart rate",
+            words.whole(rate.median_bpm),
+            f"per minute, median from beat to beat; {_span(recording, rate)}",
+        ),
         Tile("Readable", words.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
         Tile(
             "Unreadable",
@@ -153,47 +180,55 @@ def _tiles(analysis: Analysis, rate: HeartRate) -> tuple[Tile, ...]:
     )
 
 
+def _span(recording: Recording, rate: HeartRate) -> str:
+    """Mean, lowest and highest heart rate, and when."""
+    if rate.extremes is None:
+        return "no interval between readable beats"
+    lowest, highest = (
+        f"{rate.bpm[window]:.0f} at {words.time_of_day(recording.start, begins_s) or words.elapsed(begins_s)}"
+        for window in rate.extremes
+        for begins_s in [WINDOW_S * window]
+    )
+    return f"mean {words.whole(rate.mean_bpm)}; over 10 s lowest {lowest}, highest {highest}"
+
+
 def _quality_rows(recording: Recording, analysis: Analysis) -> list[tuple[str, list[str]]]:
     windows = analysis.quality.word
     return [
-        (lead, [words.percent(int(np.equal(row, word).sum()), row.size) for word in WORDS])
+        (words.lead(lead), [words.percent(int(np.equal(row, word).sum()), row.size) for word in WORDS])
         for lead, row in zip(recording.leads, windows, strict=True)
     ]
 
 
-def _event_rows(recording: Recording, events: Sequence[Event]) -> list[dict[str, str]]:
-    """The longest events of every kind, in order of their start."""
-    by_kind: dict[str, list[Event]] = {}
-    for event in sorted(events, key=lambda event: event.start_s - event.end_s):
-        by_kind.setdefault(event.kind, []).append(event)
-    in_turn = chain.from_iterable(zip_longest(*by_kind.values()))
-    shown = [event for event in in_turn if event is not None][:_MOST_EVENTS]
-    return [
-        {
-            "start": words.elapsed(event.start_s),
-            "clock": _clock(recording, event.start_s),
-            "kind": event.kind,
-            "length": words.seconds(event.end_s - event.start_s),
-            "beats": words.count(event.beats),
-            "text": event.text,
-        }
-        for event in sorted(shown, key=lambda event: event.start_s)
-    ]
+def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
+    """The events of each kind, the most serious kind and event first; every run and every pause is listed."""
+    kinds = []
+    for name, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
+        listed = list(of_kind)
+        rows = [_event_row(recording, event) for event in (listed if name in _ALL_LISTED else listed[:_MOST_EVENTS])]
+        total_s = sum(event.duration_s for event in listed)
+        lasting = "" if name in _BRIEF else f", {words.seconds(total_s)} in all"
+        total = f"{words.count(len(listed))}{lasting}"
+        kinds.append(_Kind(name, total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:]))
+    return kinds
 
 
-def _clock(recording: Recording, time_s: float) -> str:
-    """The time of day, with the date where it is another than that of the start; nothing where it is unknown."""
-    if recording.start is None:
-        return ""
-    moment = recording.start + timedelta(seconds=time_s)
-    return f"{moment:%H:%M:%S}" if moment.date() == recording.start.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
+def _event_row(recording: Recording, event: Event) -> dict[str, str]:
+    return {
+        "start": words.elapsed(event.start_s),
+        "clock": words.time_of_day(recording.start, event.start_s),
+        "length": words.seconds(event.duration_s),
+        "beats": words.count(event.beats),
+        "rate": words.NOTHING if event.rate_bpm is None else words.whole(event.rate_bpm),
+        "text": event.text,
+    }
 
 
 # Figures
 
 
-def _trend(analysis: Analysis, rate: HeartRate, events: Sequence[Event], duration_s: float) -> Figure:
-    shown = trend(analysis, rate, events, duration_s)
+def _trend(recording: Recording, analysis: Analysis, rate: HeartRate, events: Sequence[Event]) -> Figure:
+    shown = trend(analysis, rate, events, recording.duration_s, recording.start)
     band = "; the band shows the lowest and highest over ten seconds" if len(shown.bpm) < len(rate.bpm) else ""
     return Figure(
         plots.heart_rate(shown),
@@ -203,7 +238,7 @@ def _trend(analysis: Analysis, rate: HeartRate, events: Sequence[Event], duratio
 
 
 def _strips(
-    recording: Recording, analysis: Analysis, events: Sequence[Event], filters: FilterSettings
+    recording: Recording, analysis: Analysis, events: Sequence[Event], rate: HeartRate, filters: FilterSettings
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []
@@ -212,7 +247,6 @@ def _strips(
         _StripCard(
             title=choice.title,
             verdict=choice.verdict,
-            when=_clock(recording, choice.start_s),
             text=choice.text,
             svg=paper.strip(
                 cut_strip(recording, analysis, choice, filters),
@@ -220,7 +254,7 @@ def _strips(
                 f"{choice.title}: {words.seconds(choice.end_s - choice.start_s)} of ECG, {words.lead_count(leads)}.",
             ),
         )
-        for number, choice in enumerate(choices(analysis, events, recording.duration_s))
+        for number, choice in enumerate(choices(recording, analysis, events, rate))
     ]
 
 

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
-from ectopy.events import Event
+from ectopy.events import Event, by_severity
 from ectopy.judgement import Hint
 from ectopy.recording import Recording
 from ectopy.report import words
 from ectopy.report.paper import Mark, Strip
-from ectopy.report.rhythm import MOST_KINDS
 from ectopy.signal import FilterSettings, filter_signal
+from ectopy.signal.cut import MARGIN
+from ectopy.signal.rate import WINDOW_S, HeartRate
+from ectopy.signal.similar import similar_groups
 
 STRIP_S = 7.0
 MOST_LEADS = 12
 
-_BEFORE_EVENT_S = 1.5
+_MOST_GROUPS, _MOST_SHAPES = 12, 3
+_BEFORE_EVENT_S, _BESIDE_EVENT_S = 1.5, 0.3
 _AROUND_BEAT_S = (0.2, 0.4)
+_LONGEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"longest": lambda event: event.duration_s})
+_RUNS: Mapping[str, Callable[[Event], float]] = MappingProxyType(
+    {"fastest": lambda event: event.rate_bpm or 0.0, "longest": lambda event: event.beats}
+)
+_FASTEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"fastest": lambda event: event.rate_bpm or 0.0})
+_SLOWEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"slowest": lambda event: -(event.rate_bpm or 0.0)})
+_SUPERLATIVES = {
+    "ventricular run": _RUNS,
+    "supraventricular run": _RUNS,
+    "ventricular couplet": _FASTEST,
+    "fast rate": _FASTEST,
+    "slow rate": _SLOWEST,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +69,55 @@ class Choice:
     highlight: tuple[float, float] | None = None
 
 
-def choices(analysis: Analysis, events: Sequence[Event], duration_s: float) -> list[Choice]:
-    """The patient's usual rhythm, abnormal beats of each hint, and the first event of each kind."""
-    chosen = [_usual(analysis, duration_s)]
-    chosen += [_beat(analysis, beat, title, duration_s) for beat, title in abnormal_beats(analysis).items()]
-    of_kind = Counter(event.kind for event in events)
-    first = {event.kind: event for event in reversed(events)}
-    in_order = sorted(first.values(), key=lambda event: event.start_s)[:MOST_KINDS]
-    return chosen + [_event(event, of_kind[event.kind], duration_s) for event in in_order]
+def choices(recording: Recording, analysis: Analysis, events: Sequence[Event], rate: HeartRate) -> list[Choice]:
+    """The patient's usual rhythm, the worst events of each kind, the lowest and highest rate, and abnormal beats."""
+    duration_s, start = recording.duration_s, recording.start
+    return [
+        _usual(analysis, duration_s),
+        *(_event(event, which, start, duration_s) for event, which in worst_events(events)),
+        *_extremes(rate, start, duration_s),
+        *(
+            _beat(analysis, beat, f"{words.moment(start, float(analysis.beats.times_s[beat]))}: {title}", duration_s)
+            for beat, title in abnormal_beats(analysis).items()
+        ),
+    ]
+
+
+def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
+    """Of each kind the most serious event, of runs the fastest and the longest as well; with words that say so."""
+    worst = []
+    for kind, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
+        listed = list(of_kind)
+        superlatives: dict[int, list[str]] = {}
+        for name, key in _SUPERLATIVES.get(kind, _LONGEST).items():
+            best = max(range(len(listed)), key=lambda place: key(listed[place]))
+            superlatives.setdefault(best, []).append(name)
+        superlatives.setdefault(0, ["most serious"])
+        for place, names in sorted(superlatives.items()):
+            which = "the only one" if len(listed) == 1 else f"{' and '.join(names)} of {words.count(len(listed))}"
+            worst.append((listed[place], which))
+    return worst
 
 
 def abnormal_beats(analysis: Analysis) -> dict[int, str]:
-    """Of each hint a typical beat, and the one with the highest score that is in another strip; with their titles."""
+    """Of each hint one beat of each of the largest groups of similar beats, and the highest score; with their titles.
+
+    The beat of a group that is shown is the one with the highest score; no two lie in the same strip.
+    """
     times_s, titles = analysis.beats.times_s, dict[int, str]()
     for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER):
         beats = np.flatnonzero(np.equal(analysis.hint, hint) & np.isfinite(analysis.score))
-        if len(beats) == 0:
-            continue
         highest = beats[np.argsort(-analysis.score[beats], kind="stable")]
-        typical = int(highest[len(highest) // 2])
-        apart = highest[np.abs(times_s[highest] - times_s[typical]) > STRIP_S]
-        for beat, which in zip([typical, *apart[:1].tolist()], ("typical", "highest score"), strict=False):
-            titles[beat] = f"{words.elapsed(times_s[beat])}, beat {words.count(beat)}: {hint}, {which}"
+        groups, _ = similar_groups(analysis.beats.samples[highest], _MOST_GROUPS, MARGIN)
+        numbers = sorted(range(len(groups)), key=lambda number: (number != 0, -len(groups[number])))[:_MOST_SHAPES]
+        shown: list[int] = []
+        for number in numbers:
+            beat = int(highest[groups[number][0]])
+            if all(abs(times_s[beat] - times_s[other]) > STRIP_S for other in shown):
+                shown.append(beat)
+                alike = f"{words.count(len(groups[number]))} of {words.count(len(beats))} look like it"
+                which = "highest score" if number == 0 else "another shape"
+                titles[beat] = f"beat {words.count(beat)}, {hint}, {which}; {alike}"
     return titles
 
 
@@ -109,6 +154,7 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
             if stretch.word != "good" and stretch.start_s < choice.end_s and stretch.end_s > choice.start_s
         ),
         highlight=choice.highlight,
+        start=recording.start,
     )
 
 
@@ -149,15 +195,28 @@ def _beat(analysis: Analysis, beat: int, title: str, duration_s: float) -> Choic
     )
 
 
-def _event(event: Event, of_kind: int, duration_s: float) -> Choice:
-    if event.end_s - event.start_s <= STRIP_S - 2 * _BEFORE_EVENT_S:
+def _event(event: Event, which: str, start: datetime | None, duration_s: float) -> Choice:
+    if event.duration_s <= STRIP_S - 2 * _BESIDE_EVENT_S:
         start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
-    which = "the only one" if of_kind == 1 else f"first of {words.count(of_kind)}"
-    title = f"{words.elapsed(event.start_s)}: {event.kind}, {which}"
+    title = f"{words.moment(start, event.start_s)}: {event.kind}, {which}"
     text = f"{event.text[:1].upper()}{event.text[1:]}".rstrip(".") + "."
     return Choice(title, "", text, start_s, end_s, (event.start_s, event.end_s))
+
+
+def _extremes(rate: HeartRate, start: datetime | None, duration_s: float) -> list[Choice]:
+    """The ten seconds with the lowest and with the highest heart rate."""
+    if rate.extremes is None:
+        return []
+    found = []
+    for which, window in zip(("lowest", "highest"), rate.extremes, strict=True):
+        begins_s = WINDOW_S * window
+        start_s, end_s = _around(min(begins_s + WINDOW_S / 2, duration_s), duration_s)
+        title = f"{words.moment(start, begins_s)}: {which} heart rate"
+        text = f"{rate.bpm[window]:.0f} per minute, mean of the ten seconds from {words.elapsed(begins_s)}."
+        found.append(Choice(title, "", text, start_s, end_s))
+    return found
 
 
 def _around(time_s: float, duration_s: float) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +131,59 @@ def elapsed(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}"
+
+
+def moment(start: datetime | None, seconds: float) -> str:
+    """Write a moment as the time of day, where the start is known, and the time since the start.
+
+    The date stands before it where it is another than that of the start.
+
+    Examples
+    --------
+    >>> moment(None, 754), moment(datetime(2024, 3, 1, 23, 58), 754)
+    ('0:12:34', '2024-03-02 00:10:34 (0:12:34 from the start)')
+    """
+    clock = time_of_day(start, seconds)
+    return f"{clock} ({elapsed(seconds)} from the start)" if clock else elapsed(seconds)
+
+
+def time_of_day(start: datetime | None, seconds: float) -> str:
+    """Write the time of day, with the date where it is another than that of the start; nothing without a start.
+
+    Examples
+    --------
+    >>> time_of_day(datetime(2024, 3, 1, 8, 0), 754), time_of_day(None, 754)
+    ('08:12:34', '')
+    """
+    if start is None:
+        return ""
+    at = start + timedelta(seconds=seconds)
+    return f"{at:%H:%M:%S}" if at.date() == start.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def lead(name: str) -> str:
+    """Shorten the name of a lead: EDF labels begin with the kind of signal.
+
+    Examples
+    --------
+    >>> lead("ECG II"), lead("EKG V1"), lead("ECG"), lead("MLII")
+    ('II', 'V1', 'ECG', 'MLII')
+    """
+    return re.sub(r"^(ECG|EKG)[ _-]+(?=\S)", "", name, flags=re.IGNORECASE)
+
+
+def css_string(text: str) -> str:
+    r"""Write a text as a string of a style sheet, with everything but plain characters escaped.
+
+    Examples
+    --------
+    >>> css_string('a "b" </style>')
+    '"a \\22 b\\22  \\3c \\2f style\\3e "'
+    """
+    plain = "".join(
+        character if character.isalnum() or character in " .,:-_()" else f"\\{ord(character):x} " for character in text
+    )
+    return f'"{plain}"'
 
 
 def whole(value: float) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from ectopy.service.storage import Store, StoredBeat, Waveform
 from ectopy.service.timeline import former_lines, present_line
 from ectopy.signal import filter_twice
 from ectopy.signal.cut import cut_beats
+from ectopy.signal.similar import similar_groups
 
 _LATE_S = 60.0
 _MOST_ARRIVALS = 20_000
@@ -40,12 +42,26 @@ class Picture:
     leads : tuple of str
     samples, reconstruction : ndarray of float64, shape (leads, 140)
         Millivolt at 180 Hz.
+    alike : int
+        How many beats it stands for, itself included.
     """
 
     beat: StoredBeat
     leads: tuple[str, ...]
     samples: NDArray[np.float64]
     reconstruction: NDArray[np.float64]
+    alike: int = 1
+
+
+def one_of_each_shape(pictures: Sequence[Picture], most: int) -> list[Picture]:
+    """The first picture of each group of similar beats, with their number; so many groups at most."""
+    chosen: list[Picture] = []
+    for leads in dict.fromkeys(one.leads for one in pictures):
+        same = [one for one in pictures if one.leads == leads]
+        groups, _ = similar_groups(np.stack([one.samples for one in same]), most)
+        chosen += [replace(same[group[0]], alike=len(group)) for group in groups]
+    order = {id(one.beat): place for place, one in enumerate(pictures)}
+    return sorted(chosen, key=lambda one: order[id(one.beat)])[:most]
 
 
 def stretch(

@@ -210,9 +210,13 @@ class TrendShape(TypedDict):
 
 
 class PictureShape(TypedDict):
-    """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead."""
+    """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead.
+
+    ``alike`` is how many of the most abnormal beats it stands for, itself included: those of similar shape.
+    """
 
     beat: BeatShape
+    alike: int
     leads: list[str]
     rate_hz: float
     samples: list[list[float]]
@@ -446,6 +450,7 @@ def picture(one: Picture) -> PictureShape:
     """A beat beside what was expected."""
     return PictureShape(
         beat=beat(one.beat.time, one.beat.beat),
+        alike=one.alike,
         leads=list(one.leads),
         rate_hz=SHAPE_RATE_HZ,
         samples=lists(one.samples),

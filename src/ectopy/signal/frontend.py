@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.signal.filters import Filter, Filtered, FilterState, filter_step
-from ectopy.signal.heartbeats import EvidenceState, LeadAmplitude, evidence_step
-from ectopy.signal.quality import QualityState, quality_step
+from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
+from ectopy.signal.heartbeats import EvidenceState, LeadAmplitude, evidence_end, evidence_step
+from ectopy.signal.quality import QualityState, quality_end, quality_step
 from ectopy.signal.stacking import parted, stacked, structure
 
 _MOST_AT_ONCE = 32
@@ -89,6 +89,15 @@ def sense(piece: Piece, patients: int = 1) -> Answer:
     evidence, found = evidence_step(state.evidence, early, patients)
     quality, (index, word) = quality_step(state.quality, piece.plan.rate_hz, piece.signal, filtered)
     return FrontendState(filters, evidence, quality), Sensed(early, filtered, found, index, word)
+
+
+def sense_end(plan: Filter, state: FrontendState) -> Sensed:
+    """Find what remains when the signal of one patient ends."""
+    early, filtered = filter_end(plan, state.filters)
+    evidence_state, begun = evidence_step(state.evidence, early)
+    evidence = np.concatenate([begun, evidence_end(evidence_state)[None]], axis=1)
+    index, word = quality_end(state.quality, plan.rate_hz, filtered)
+    return Sensed(early, filtered, evidence, index, word)
 
 
 def sense_together(pieces: Sequence[Piece]) -> list[Answer]:

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.recording import Recording
-from ectopy.signal.filters import Filtered, FilterSettings, filter_twice
-from ectopy.signal.heartbeats import find_heartbeats
-from ectopy.signal.quality import WORDS, Quality, Stretch, assess
-
-_WINDOW_S = 10.0
-_LEAST_S = 5.0
+from ectopy.signal.filters import FilterSettings
+from ectopy.signal.quality import WORDS, Quality, Stretch
+from ectopy.signal.rate import HeartRate, heart_rate, known_intervals
+from ectopy.signal.reading import read_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +24,18 @@ class Inspection:
     recording : Recording
     quality : Quality
     heartbeats_s : ndarray of float64, shape (n,)
-        Seconds from the first sample, where at least one lead is readable.
-    rate_bpm : ndarray of float64, shape (windows of 10 s,)
-        Mean heart rate in beats per minute; NaN where a part of the window is readable in no lead, or less than 5 s lie
-        between the first and the last beat of the recording.
+        Seconds from the first sample: all beats, the same ones as of an analysis.
+    readable : ndarray of bool, shape (n,)
+        Whether each of them can be read in at least one lead.
+    rate : HeartRate
+        Of the intervals between readable beats.
     """
 
     recording: Recording
     quality: Quality
     heartbeats_s: NDArray[np.float64]
-    rate_bpm: NDArray[np.float64]
+    readable: NDArray[np.bool_]
+    rate: HeartRate
 
     @property
     def unreadable(self) -> list[Stretch]:
@@ -49,7 +49,7 @@ class Inspection:
     def summary(self) -> dict[str, Any]:
         """Every figure, for JSON."""
         recording = self.recording
-        known = self.rate_bpm[np.isfinite(self.rate_bpm)]
+        known = self.rate.bpm[np.isfinite(self.rate.bpm)]
         return {
             "source": recording.source,
             "start": recording.start.isoformat() if recording.start else None,
@@ -62,15 +62,18 @@ class Inspection:
             ],
             "unreadable": [{**asdict(stretch), "lead": recording.leads[stretch.lead]} for stretch in self.unreadable],
             "beats": len(self.heartbeats_s),
+            "beats_unreadable": int(np.sum(~self.readable)),
             "heart_rate_bpm": {
-                name: float(figure(known)) if len(known) else None
-                for name, figure in (("median", np.median), ("min", np.min), ("max", np.max))
+                "median": _number(self.rate.median_bpm),
+                "mean": _number(self.rate.mean_bpm),
+                "min": _number(known.min(initial=np.inf)),
+                "max": _number(known.max(initial=-np.inf)),
             },
         }
 
 
 def inspect(recording: Recording, settings: FilterSettings | None = None) -> Inspection:
-    """Filter a recording, judge its leads, and find its heartbeats where a lead can be read.
+    """Filter a recording, judge its leads, and find its heartbeats: the same ones as `ectopy.analysis.analyse`.
 
     Parameters
     ----------
@@ -81,26 +84,16 @@ def inspect(recording: Recording, settings: FilterSettings | None = None) -> Ins
     ------
     SettingError
         If its sampling rate lies outside 100 to 1000 Hz.
+    DataError
+        If the signal is an ECG whose unit is not the one stated.
     """
-    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, settings)
-    quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
-    window = (np.arange(filtered.signal.shape[1]) / (quality.window_s * filtered.rate_hz)).astype(np.int64)
-    unreadable = ~quality.readable[:, np.minimum(window, quality.readable.shape[1] - 1)]
-    heartbeats_s = find_heartbeats(Filtered(early.signal, early.missing | unreadable, filtered.rate_hz))
-    return Inspection(recording, quality, heartbeats_s, _rate(heartbeats_s, quality))
+    read = read_recording(recording, settings)
+    beats = read.beats
+    readable = np.asarray(beats.readable.any(axis=1), np.bool_)
+    intervals_s = known_intervals(beats.rr_s, readable, read.quality.dark_before(beats.times_s), read.missed)
+    rate = heart_rate(beats.times_s, intervals_s, recording.duration_s)
+    return Inspection(recording, read.quality, beats.times_s, readable, rate)
 
 
-def _rate(heartbeats_s: NDArray[np.float64], quality: Quality) -> NDArray[np.float64]:
-    """Heart rate in windows of 10 s: cycles from beat to beat, and shares of those that cross an edge, per minute."""
-    readable: NDArray[np.bool_] = np.any(quality.readable, axis=0, keepdims=True)[0]
-    per_window = round(_WINDOW_S / quality.window_s)
-    padded = np.pad(readable, (0, -len(readable) % per_window), constant_values=True)
-    whole = np.all(padded.reshape(-1, per_window), axis=1, keepdims=True)[:, 0]
-    if len(heartbeats_s) < 2:
-        return np.full(len(whole), np.nan)
-    starts = np.arange(len(whole)) * _WINDOW_S
-    first, last = np.clip([starts, starts + _WINDOW_S], heartbeats_s[0], heartbeats_s[-1])
-    cycles = np.diff(np.interp([first, last], heartbeats_s, np.arange(len(heartbeats_s))), axis=0)[0]
-    seconds = last - first
-    known = whole & (seconds >= _LEAST_S)
-    return np.asarray(np.divide(60 * cycles, seconds, out=np.full(len(whole), np.nan), where=known))
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None

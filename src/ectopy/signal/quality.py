@@ -11,9 +11,9 @@ reason in this order with an index below one half, or ``good``:
     The amplifier or converter is at its end: more than 5 % of the samples equal the largest or smallest value of the
     lead so far, which lies at least 0.5 mV from its middle in the last minute.
 ``lead off``
-    The recorded signal spans more than 8 mV, or its mean has moved that far since the two seconds before: no ECG does
-    that, an electrode that comes off or is touched does. Or it hardly moves at all: the filtered signal spans less than
-    4 uV, which is less than the noise of electrodes on skin.
+    The recorded signal spans more than 8 mV, but for spikes of a pacemaker, which last less than 10 ms; or its mean has
+    moved that far since the two seconds before: no ECG does that, an electrode that comes off or is touched does. Or it
+    hardly moves at all: the filtered signal spans less than 4 uV, which is less than the noise of electrodes on skin.
 ``flat``
     The signal, as recorded or filtered, spans less than 50 uV. A loose electrode may look so, and so does a heart that
     stands still: the two cannot be told apart here.
@@ -22,7 +22,9 @@ reason in this order with an index below one half, or ``good``:
     between 20 and 40 Hz. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
     signal, but not less than the median of it over the last minute, nor more than twice that, so that a pause is not
     taken for noise nor noise for QRS complexes. Gaussian noise alone has 10 %. Slower frequencies do not count: they
-    would call ventricular tachycardia and flutter noisy, which are steep all the time.
+    would call ventricular tachycardia and flutter noisy, which are steep all the time. Or the signal steps: in 22 ms
+    it moves by more than 2 mV, and more than the median height, from a level kept for a quarter of a second to another
+    kept as long.
 
 Nothing is learned from labels; the limits were set by looking at the records DS1 of the MIT-BIH Arrhythmia Database,
 in the manner of the indices in Clifford, Behar, Li, Rezek (2012), doi:10.1088/0967-3334/33/9/1419. Slow movement that
@@ -52,12 +54,16 @@ _LEAST_RAIL_MV = 0.5
 LEAST_MOVEMENT_MV = 0.004
 _LEAST_SPAN_MV = 0.05
 _MOST_SPAN_MV = 8.0
+_SPIKE_S = 0.01
+_LEAST_STEP_MV = 2.0
+_STEP_INDEX = 0.25
 _MOST_FAST = 0.04
 _LIMITS = np.array([_MOST_SATURATED, LEAST_MOVEMENT_MV, _LEAST_SPAN_MV])[:, None, None]
 
 _FAST = Fir(firwin(31, [20.0, 40.0], fs=ANALYSIS_RATE_HZ, pass_zero=False))
 _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
 _PIECES = 10  # of a second
+_RISE, _LEVEL = round(0.022 * ANALYSIS_RATE_HZ), round(0.25 * ANALYSIS_RATE_HZ)
 _REMEMBERED = 60  # seconds
 _BLOCK_S = 600
 
@@ -157,8 +163,10 @@ class Earlier:
 
     Attributes
     ----------
-    second : ndarray of float64, shape (7 + 2 + 10, leads, 1)
+    second : ndarray of float64, shape (9 + 2 + 10 + 180, leads, 1)
         What was found in the last one: see `_recorded` and `_cleaned`.
+    step : ndarray of float64, shape (leads, 1)
+        The highest step in it, or so early in the next second that it could not be told before.
     means, spans : ndarray of float64, shape (leads, 60)
         Of the last minute; NaN where unknown, and the span where it was not usable.
     ends : ndarray of float64, shape (2, leads, 1)
@@ -166,6 +174,7 @@ class Earlier:
     """
 
     second: NDArray[np.float64]
+    step: NDArray[np.float64]
     means: NDArray[np.float64]
     spans: NDArray[np.float64]
     ends: NDArray[np.float64]
@@ -173,9 +182,15 @@ class Earlier:
     @classmethod
     def fresh(cls, leads: int) -> Earlier:
         """Before the first second."""
-        nothing = np.array([0.0, 0.0, 0.0, -np.inf, -np.inf, 0.0, 0.0] + [np.nan] * (2 + _PIECES))
+        nothing = np.array([0.0, 0.0, 0.0] + [-np.inf] * 4 + [0.0, 0.0] + [np.nan] * (2 + _PIECES + _SAMPLES))
         unknown = np.full((leads, _REMEMBERED), np.nan)
-        return cls(np.tile(nothing[:, None, None], (1, leads, 1)), unknown, unknown, np.full((2, leads, 1), -np.inf))
+        return cls(
+            np.tile(nothing[:, None, None], (1, leads, 1)),
+            np.zeros((leads, 1)),
+            unknown,
+            unknown,
+            np.full((2, leads, 1), -np.inf),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +364,7 @@ def _judge(
     seconds = np.arange(state.second, state.second + count + 1)
     edges, starts = (np.ceil(seconds * rate).astype(np.int64) for rate in (sampling_rate_hz, filtered_rate_hz))
     edges, starts = edges - edges[0], starts - starts[0]
-    found = np.concatenate([_recorded(state, edges), _cleaned(state, starts[:-1])])
+    found = np.concatenate([_recorded(state, edges, sampling_rate_hz), _cleaned(state, starts[:-1])])
     earlier, judged = _weigh(state.earlier, found)
     state = QualityState(
         state.samples[:, edges[-1] :],
@@ -363,31 +378,47 @@ def _judge(
     return state, judged
 
 
-def _recorded(state: QualityState, edges: NDArray[np.int64]) -> NDArray[np.float64]:
+def _recorded(state: QualityState, edges: NDArray[np.int64], sampling_rate_hz: float) -> NDArray[np.float64]:
     """Of each second as recorded, the last one as far as it is known.
 
-    Shape (7, leads, seconds): samples, valid ones, their sum, the highest and the highest upside down, and how many are
-    as high as each of these.
+    Shape (9, leads, seconds): samples, valid ones, their sum, the highest and the highest upside down, the same without
+    spikes, and how many samples are as high as the highest and lowest.
     """
     samples = state.samples[:, : edges[-1]]
     starts = edges[:-1]
     sizes = np.append(edges[1:-1], samples.shape[1]) - starts
     valid = np.isfinite(samples)
-    found = np.empty((7, len(samples), len(starts)))
+    found = np.empty((9, len(samples), len(starts)))
     found[0] = sizes
     found[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
     found[2] = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
     both = np.where(valid, [samples, -samples], -np.inf)
     found[3:5] = np.maximum.reduceat(both, starts, axis=2)
-    found[5:] = np.add.reduceat(both == found[3:5].repeat(sizes, axis=2), starts, axis=2, dtype=np.float64)
+    found[5:7] = _without_spikes(both, starts, sizes, sampling_rate_hz)
+    found[7:] = np.add.reduceat(both == found[3:5].repeat(sizes, axis=2), starts, axis=2, dtype=np.float64)
     return found
+
+
+def _without_spikes(
+    both: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64], sampling_rate_hz: float
+) -> NDArray[np.float64]:
+    """The highest that a signal, and the same upside down, stays above for 10 ms in each second."""
+    # The lowest of each sample and those that follow it within 10 ms ...
+    width = int(_SPIKE_S * sampling_rate_hz) + 1
+    lowest = both.copy()
+    for shift in range(1, width):
+        lowest[..., :-shift] = np.minimum(lowest[..., :-shift], both[..., shift:])
+    # ... where these are of the same second; a second shorter than that keeps its first sample.
+    place = np.arange(both.shape[2]) - starts.repeat(sizes)
+    inside = (place <= sizes.repeat(sizes) - width) | (place == 0)
+    return np.asarray(np.maximum.reduceat(np.where(inside, lowest, -np.inf), starts, axis=2))
 
 
 def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Of each filtered second, NaN where nothing is known.
 
-    Shape (2 + 10, leads, seconds): the highest sample, the highest upside down, and the power of what is fast in each
-    piece.
+    Shape (2 + 10 + 180, leads, seconds): the highest sample, the highest upside down, the power of what is fast in each
+    piece, and the samples.
     """
     places = starts[:, None] + np.arange(_SAMPLES)
     # `take` lays them out in the same way for any number of leads, which decides how sums are rounded.
@@ -395,7 +426,38 @@ def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float
     cleaned = np.where(missing, np.nan, state.cleaned.take(places, axis=1))
     power = np.where(missing, np.nan, state.power.take(places, axis=1)).reshape(len(missing), len(starts), _PIECES, -1)
     pieces = power.sum(axis=3).transpose(2, 0, 1) / (_SAMPLES // _PIECES)
-    return np.concatenate([[np.fmax.reduce(cleaned, axis=2), -np.fmin.reduce(cleaned, axis=2)], pieces])
+    ends = [np.fmax.reduce(cleaned, axis=2), -np.fmin.reduce(cleaned, axis=2)]
+    return np.concatenate([ends, pieces, cleaned.transpose(2, 0, 1)])
+
+
+def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The highest step in each second but the first, shifted by what must be known after it; 0 where there is none.
+
+    Parameters
+    ----------
+    seconds : ndarray of float64, shape (180, leads, seconds)
+
+    Returns
+    -------
+    ndarray of float64, shape (leads, seconds - 1)
+    """
+    pairs = np.concatenate([seconds[:, :, :-1], seconds[:, :, 1:]])[-(_SAMPLES + 2 * _LEVEL + _RISE) :]
+    lowest = highest = pairs
+    # The lowest and highest of a quarter of a second, by doubling: of 1, 2, 4, ... and at last 46 samples.
+    length = 1
+    while length < _LEVEL + 1:
+        further = min(length, _LEVEL + 1 - length)
+        lowest = np.minimum(lowest[:-further], lowest[further:])
+        highest = np.maximum(highest[:-further], highest[further:])
+        length += further
+    # Before the rise the signal stays below its middle for that long, and after it above; or the other way round.
+    start, end = pairs[_LEVEL : _LEVEL + _SAMPLES], pairs[_LEVEL + _RISE : _LEVEL + _RISE + _SAMPLES]
+    middle, count = (start + end) / 2, len(lowest) - _LEVEL - _RISE
+    before_low, before_high = lowest[:count], highest[:count]
+    after_low, after_high = lowest[-count:], highest[-count:]
+    rises = (before_high <= middle) & (after_low >= middle)
+    falls = (before_low >= middle) & (after_high <= middle)
+    return np.asarray(np.where(rises | falls, np.abs(end - start), 0.0).max(axis=0))
 
 
 def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]:
@@ -403,19 +465,21 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     before = np.concatenate([earlier.second, now], axis=2)[:, :, :-1]
     size, valid, total = now[:3] + before[:3]
     mean = total / np.where(valid > 0, valid, np.nan)
-    span = np.fmax(now[7:9], before[7:9]).sum(axis=0)
-    fast = np.sqrt(lower_median(np.concatenate([before[9:], now[9:]]).transpose(1, 2, 0)))
+    span = np.fmax(now[9:11], before[9:11]).sum(axis=0)
+    pieces = slice(11, 11 + _PIECES)
+    fast = np.sqrt(lower_median(np.concatenate([before[pieces], now[pieces]]).transpose(1, 2, 0)))
+    steps = np.concatenate([earlier.step, _steps(np.concatenate([earlier.second, now], axis=2)[pieces.stop :])], axis=1)
 
     means = np.concatenate([earlier.means, mean], axis=1)
     middle = _of_minute(means)
     top, top_before = now[3:5], before[3:5]
     tops = np.maximum(top, top_before)
     ends = np.maximum(earlier.ends, np.maximum.accumulate(tops, axis=2))
-    at_top = np.where(top == tops, now[5:7], 0.0) + np.where(top_before == tops, before[5:7], 0.0)
+    at_top = np.where(top == tops, now[7:9], 0.0) + np.where(top_before == tops, before[7:9], 0.0)
     at_end = (tops == ends) & (ends - np.array([middle, -middle]) >= _LEAST_RAIL_MV)
     saturated = np.where(at_end, at_top, 0.0).sum(axis=0) / size
     recorded_span = np.maximum(tops.sum(axis=0), 0.0)
-    swing = np.fmax(recorded_span, np.abs(mean - means[:, _REMEMBERED - 2 : -2]))
+    swing = np.fmax(np.maximum(now[5:7], before[5:7]).sum(axis=0), np.abs(mean - means[:, _REMEMBERED - 2 : -2]))
     saturated, still, flat = _index(np.array([saturated, span, np.fmin(span, recorded_span)]), _LIMITS)
     # In the order of `WORDS`, without the first.
     reasons = [now[1] / now[0], saturated, np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - still), 1.0 - flat]
@@ -423,10 +487,12 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     spans = np.concatenate([earlier.spans, np.where(usable, span, np.nan)], axis=1)
     height = _of_minute(spans)
     noisy = _index(fast / np.minimum(np.maximum(span, height), 2.0 * height), _MOST_FAST)
+    stepped = np.maximum(steps[:, 1:], steps[:, :-1]) > np.fmax(height, _LEAST_STEP_MV)
+    noisy = np.where(stepped, np.minimum(noisy, _STEP_INDEX), noisy)
     indices = np.array([*reasons, noisy])
     low = indices < READABLE
     word = _WORDS[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
-    earlier = Earlier(now[:, :, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])
+    earlier = Earlier(now[:, :, -1:], steps[:, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])
     return earlier, (indices.min(axis=0), word)
 
 

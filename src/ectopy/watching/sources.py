@@ -13,8 +13,8 @@ import numpy as np
 
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.lines import NAME, SampleLines
-from ectopy.monitor import Chunk, Input, Tick, chunks
-from ectopy.monitor.replay import chunk_length
+from ectopy.monitor import Chunk, End, Input, Tick, chunks
+from ectopy.monitor.replay import chunk_length, whole
 from ectopy.monitor.stream import checked
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.recording import Recording
@@ -25,7 +25,7 @@ TICK_S = 1.0
 _MOST_BYTES = 65_536
 
 
-def from_recording(recording: Recording, chunk_s: float = 1.0, to_s: float | None = None) -> Iterator[Chunk]:
+def from_recording(recording: Recording, chunk_s: float = 1.0, to_s: float | None = None) -> Iterator[Chunk | End]:
     """Cut a recording into chunks; its second 0 is the time 0, and no other clock is needed.
 
     Parameters
@@ -34,7 +34,7 @@ def from_recording(recording: Recording, chunk_s: float = 1.0, to_s: float | Non
     chunk_s : float
         Above 0 to 60 s.
     to_s : float, optional
-        Where to end.
+        Where to stop. Before the end of the recording the last beats await what follows, as they do in a live stream.
 
     Raises
     ------
@@ -44,10 +44,11 @@ def from_recording(recording: Recording, chunk_s: float = 1.0, to_s: float | Non
         If its sampling rate or leads cannot be watched.
     """
     _require_watchable(recording.sampling_rate_hz, recording.leads)
-    if to_s is not None:
+    if to_s is None or to_s >= recording.duration_s:
+        yield from whole(recording, chunk_s)
+    else:
         stop = math.ceil(to_s * recording.sampling_rate_hz)
-        recording = replace(recording, signal=recording.signal[:stop])
-    yield from chunks(recording, chunk_s)
+        yield from chunks(replace(recording, signal=recording.signal[:stop]), chunk_s)
 
 
 def from_lines(
@@ -110,6 +111,7 @@ def from_lines(
             heard = clock()
     if not position:
         raise DataError(f"{NAME} holds no samples; expected lines of numbers separated by commas or semicolons.")
+    yield End(clock())
 
 
 def arriving(descriptor: int) -> Iterator[bytes]:
@@ -132,17 +134,17 @@ def arriving(descriptor: int) -> Iterator[bytes]:
 
 
 def paced(
-    given: Iterable[Chunk],
+    given: Iterable[Chunk | End],
     speed: float,
     from_s: float,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
-) -> Iterator[Chunk]:
+) -> Iterator[Chunk | End]:
     """Hold chunks back until their time has come; what lies before `from_s` is not held back.
 
     Parameters
     ----------
-    given : iterable of Chunk
+    given : iterable of Chunk or End
     speed : float
         1 = real time, 2 = twice as fast; above 0.
     from_s : float
@@ -159,7 +161,7 @@ def paced(
         raise SettingError(f"the speed must be above 0 times real time, not {speed:g}; as fast as can be is --fast.")
     began: float | None = None
     for chunk in given:
-        if chunk.received > from_s:
+        if isinstance(chunk, Chunk) and chunk.received > from_s:
             began = clock() if began is None else began
             early_s = began + (chunk.received - from_s) / speed - clock()
             if early_s > 0:

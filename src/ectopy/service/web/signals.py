@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import SettingError
 from ectopy.service import shapes
-from ectopy.service.history import picture, stretch
+from ectopy.service.history import one_of_each_shape, picture, stretch
 from ectopy.service.ward import NotFoundError
 from ectopy.service.web.door import Viewing
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
@@ -19,6 +19,7 @@ LONGEST_S = 300.0
 
 _DAYS_S = 31 * 86_400.0
 _MOST_STEPS = 5000
+_CANDIDATES = 48  # among which one of each shape is chosen
 _LATEST = 1e11
 
 Start = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970.")]
@@ -77,13 +78,14 @@ def gallery(
     stop: Stop,
     limit: Annotated[int, Query(ge=1, le=50)] = 12,
 ) -> Response:
-    """The most abnormal beats, each beside what a normal one would have been."""
+    """One of each shape among the most abnormal beats, beside what a normal one would have been."""
     _check(start, stop, _DAYS_S)
     state = ward.state(patient)
     audit.saw(caller.name, "viewed beats", patient)
-    worst = ward.store.worst_beats(patient, start, stop, limit)
+    worst = ward.store.worst_beats(patient, start, stop, max(limit, _CANDIDATES))
     pictures = [picture(ward.store, patient, state, beat, ward.detector) for beat in worst]
-    return json_response([shapes.picture(one) for one in pictures if one is not None])
+    shown = one_of_each_shape([one for one in pictures if one is not None], limit)
+    return json_response([shapes.picture(one) for one in shown])
 
 
 def _check(start: float, stop: float, longest_s: float) -> None:

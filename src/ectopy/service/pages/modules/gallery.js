@@ -16,7 +16,7 @@ export function card({ leads, rate_hz: rateHz, samples, reconstruction }, words,
 }
 
 /** A card for an entry of the gallery: the lead that differs most. */
-export function beatCard({ beat, leads, rate_hz, samples, reconstruction, error }) {
+export function beatCard({ beat, alike, leads, rate_hz, samples, reconstruction, error }) {
   const kind = beatKind(beat);
   const sums = error.map((lead) => lead.reduce((sum, value) => sum + Math.abs(value), 0));
   const lead = sums.indexOf(Math.max(...sums));
@@ -24,6 +24,7 @@ export function beatCard({ beat, leads, rate_hz, samples, reconstruction, error 
     element("strong", { class: kind.colour }, kind.text),
     element("span", { class: "muted" }, `, ${moment(beat.time)}, p ${share(beat.p_value)}. `),
     beat.reason,
+    ...(alike > 1 ? [element("span", { class: "muted" }, ` ${counted(alike - 1, "other beat")} of the most abnormal look like it.`)] : []),
   ];
   const picture = { leads: [leads[lead]], rate_hz, samples: [samples[lead]], reconstruction: [reconstruction[lead]] };
   return card(picture, words, `${kind.text} beat at ${moment(beat.time)} and what was expected`);

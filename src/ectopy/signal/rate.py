@@ -1,0 +1,107 @@
+"""Heart rate: which RR intervals count, and what they make in windows of ten seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW_S = 10.0
+
+_LEAST_KNOWN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class HeartRate:
+    """Heart rate of a recording, and in windows of ten seconds counted from its start.
+
+    Only known intervals count, each in the window in which it ends.
+
+    Attributes
+    ----------
+    median_bpm : float
+        Median of the rates from beat to beat, 60 s over each interval; NaN where there are none.
+    intervals : ndarray of int64, shape (windows,)
+        How many intervals end in each window.
+    total_s : ndarray of float64, shape (windows,)
+        How long they are together.
+    bpm : ndarray of float64, shape (windows,)
+        Beats per minute; NaN where the intervals cover less than half of the window.
+    """
+
+    median_bpm: float
+    intervals: NDArray[np.int64]
+    total_s: NDArray[np.float64]
+    bpm: NDArray[np.float64]
+
+    @property
+    def mean_bpm(self) -> float:
+        """Intervals over the time they take; NaN where there are none."""
+        total_s = float(self.total_s.sum())
+        return 60 * int(self.intervals.sum()) / total_s if total_s > 0 else float("nan")
+
+    @property
+    def extremes(self) -> tuple[int, int] | None:
+        """Windows with the lowest and the highest rate, the first of each; None where no window has one."""
+        if not np.isfinite(self.bpm).any():
+            return None
+        return int(np.nanargmin(self.bpm)), int(np.nanargmax(self.bpm))
+
+
+def heart_rate(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], duration_s: float) -> HeartRate:
+    """Measure the heart rate of a recording.
+
+    Parameters
+    ----------
+    times_s : ndarray of float64, shape (n,)
+        Of the beats, from the start of the recording.
+    intervals_s : ndarray of float64, shape (n,)
+        RR interval before each; NaN = unknown. See `known_intervals`.
+    duration_s : float
+    """
+    known = np.isfinite(intervals_s)
+    intervals_s = intervals_s[known]
+    windows = int(np.ceil(duration_s / WINDOW_S))
+    window = np.clip(times_s[known] // WINDOW_S, 0, max(windows - 1, 0)).astype(np.int64)
+    intervals = np.bincount(window, minlength=windows)
+    total_s = np.bincount(window, intervals_s, minlength=windows).astype(np.float64)
+    length_s = np.minimum(duration_s - WINDOW_S * np.arange(windows), WINDOW_S)
+    bpm = rates_bpm(intervals, total_s)
+    bpm[total_s < _LEAST_KNOWN * length_s] = np.nan
+    median_bpm = float(np.median(60.0 / intervals_s)) if len(intervals_s) else float("nan")
+    return HeartRate(median_bpm, intervals, total_s, bpm)
+
+
+def known_intervals(
+    rr_s: NDArray[np.float64],
+    readable: NDArray[np.bool_],
+    dark_before: NDArray[np.int64],
+    missed: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """RR interval before each beat; NaN where it is not known.
+
+    Of noise and of a loose electrode there is no rate; a flat line counts as an interval: the heart may stand still.
+
+    Parameters
+    ----------
+    rr_s : ndarray of float64, shape (n,)
+        Between neighbouring beats; NaN for the first one and across gaps.
+    readable : ndarray of bool, shape (n,)
+        An interval is known between two readable beats only.
+    dark_before : ndarray of int64, shape (n,)
+        From `Quality.dark_before`; an interval that holds a second in which no lead can be read is not known.
+    missed : ndarray of bool, shape (n,)
+        From `beats_missed`; nor is one in which a lead shows beats that were not found.
+    """
+    both = readable & np.append(False, readable)[: len(readable)]
+    both &= (np.diff(dark_before, prepend=0) == 0) & ~missed
+    return np.asarray(np.where(both, rr_s, np.nan))
+
+
+def rates_bpm(intervals: NDArray[np.int64], total_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Beats per minute of numbers of intervals and the time they take; NaN where that is 0."""
+    rates: NDArray[np.float64] = np.divide(
+        60.0 * intervals, total_s, out=np.full(len(intervals), np.nan), where=total_s > 0
+    )
+    return rates

@@ -1,0 +1,58 @@
+"""What every command finds first in a recording: its beats, and where it can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.recording import Recording
+from ectopy.signal.amplitude import require_plausible_amplitude
+from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.signal.filters import FilterSettings, filter_twice
+from ectopy.signal.heartbeats import find_heartbeats
+from ectopy.signal.missed import beats_missed
+from ectopy.signal.quality import Quality, assess
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecording:
+    """The beats of a recording, and where it can be read.
+
+    Attributes
+    ----------
+    beats : CutBeats
+        All heartbeats, readable only where the leads are.
+    quality : Quality
+    missed : ndarray of bool, shape (n,)
+        Whether a readable lead shows heartbeats before each beat that were not found; from `beats_missed`.
+    """
+
+    beats: CutBeats
+    quality: Quality
+    missed: NDArray[np.bool_]
+
+
+def read_recording(recording: Recording, filters: FilterSettings | None = None) -> ReadRecording:
+    """Filter a recording, judge its leads and find its heartbeats.
+
+    Parameters
+    ----------
+    recording : Recording
+        100 to 1000 Hz.
+    filters : FilterSettings, optional
+
+    Raises
+    ------
+    SettingError
+        If the sampling rate is out of range.
+    DataError
+        If the signal is an ECG whose unit is not the one stated.
+    """
+    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, filters)
+    quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
+    require_plausible_amplitude(recording, filtered, quality)
+    beats = cut_beats(filtered, find_heartbeats(early))
+    missed = beats_missed(early, quality, beats.times_s)
+    return ReadRecording(beats.where(quality.readable_at(beats.times_s)), quality, missed)

@@ -6,6 +6,25 @@ and exits with status 2.
 
 from __future__ import annotations
 
+_MOST_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """A value from a file as part of a message: one line that can be printed, and not a long one.
+
+    Examples
+    --------
+    >>> shown("a\\x1b[2Jb")
+    'a?[2Jb'
+    """
+    text = printable(str(value))
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
+
+
+def printable(text: str) -> str:
+    """Text with a question mark for every character that would move the cursor or cannot be seen."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
 
 class EctopyError(Exception):
     """Base of every error that Ectopy raises on purpose."""

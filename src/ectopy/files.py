@@ -1,16 +1,24 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; archives and arrays are unpacked within a limit."""
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ectopy.errors import OutputError
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.errors import DataError, OutputError
+
+_MOST_MEMBERS = 64
+_DIRECTORY_ENTRY = b"PK\x01\x02"
 
 
 def check_writable(path: Path) -> None:
@@ -89,6 +97,61 @@ def packed(members: Mapping[str, bytes]) -> bytes:
         for name, member in members.items():
             archive.writestr(zipfile.ZipInfo(name), member, zipfile.ZIP_DEFLATED)
     return content.getvalue()
+
+
+def unpacked(content: bytes, most_bytes: int) -> dict[str, bytes]:
+    """Unpack a zip archive of a few members, whose sizes are added up before the first is unpacked.
+
+    Parameters
+    ----------
+    content : bytes
+    most_bytes : int
+        For all members together, unpacked.
+
+    Raises
+    ------
+    DataError
+        If the archive is damaged, packed in another way, or holds more.
+    """
+    # An entry of the directory takes a dozen times its size in memory, so entries are counted before they are read.
+    if content.count(_DIRECTORY_ENTRY) > _MOST_MEMBERS:
+        raise DataError(f"it holds more than {_MOST_MEMBERS} members")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
+                raise DataError("it is packed in another way than deflate")
+            if len({entry.filename for entry in entries}) < len(entries):
+                raise DataError("it holds two members of one name")
+            if sum(entry.file_size for entry in entries) > most_bytes:
+                raise DataError(f"it unpacks to more than {most_bytes >> 20} MiB")
+            # zipfile never gives more bytes than the archive declares.
+            return {entry.filename: archive.read(entry) for entry in entries}
+    except DataError:
+        raise
+    except Exception as error:  # zipfile and zlib raise nearly everything on damaged archives
+        raise DataError(str(error) or type(error).__name__) from error
+
+
+def read_array(content: bytes) -> NDArray[Any]:
+    """Read an ``.npy`` file of numbers or text, never of objects, whose header must fit its size.
+
+    Raises
+    ------
+    DataError
+        If it is not such a file.
+    """
+    stream = io.BytesIO(content)
+    try:
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, fortran, dtype = header[np.lib.format.read_magic(stream)](stream)
+    except (ValueError, KeyError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise DataError("it is not an .npy file") from error
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.kind not in "fiubU" or not dtype.itemsize or size != len(content) - stream.tell():
+        raise DataError("it is not a whole .npy file of numbers")
+    array = np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+    return array.copy()
 
 
 def _umask() -> int:

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.files import atomic_path
+from ectopy.files import atomic_path, read_array, unpacked
 from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats, centred
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
 LEAST_CLEARNESS = 1.0
+MAX_BASELINE_BYTES = 2**20
 
 _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
@@ -91,18 +92,20 @@ class PatientNormal:
             If there is no such file, or it is something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                facts = json.loads(str(stored["facts"]))
-                normal = cls(
-                    stored["template"].astype(np.float64),
-                    stored["clearness"].astype(np.float64),
-                    float(facts["irregularity"]),
-                    int(facts["beats"]),
-                    tuple(facts["leads"]),
-                )
+            with Path(path).open("rb") as file:
+                content = file.read(MAX_BASELINE_BYTES + 1)
+            stored = {name: read_array(member) for name, member in unpacked(content, MAX_BASELINE_BYTES).items()}
+            facts = json.loads(str(stored["facts.npy"]))
+            normal = cls(
+                stored["template.npy"].astype(np.float64),
+                stored["clearness.npy"].astype(np.float64),
+                float(facts["irregularity"]),
+                int(facts["beats"]),
+                tuple(facts["leads"]),
+            )
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}; name a saved baseline.") from error
-        except (ValueError, KeyError, TypeError, EOFError) as error:
+        except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path} is not a baseline that Ectopy saved.") from error
         if normal.template.shape != (len(normal.leads), BEFORE + AFTER) or normal.clearness.shape != (
             len(normal.leads),

@@ -15,6 +15,8 @@ import pytest
 from conftest import Done
 from ectopy.beats import Beats
 from ectopy.detector import Detector
+from ectopy.detector.bundle import bundle_digest
+from ectopy.files import GENERATOR
 
 
 def refused(done: Done, *words: str) -> None:
@@ -91,7 +93,10 @@ def test_detect_writes_one_record_a_beat(ectopy, bundle: Path, beats_file: Path,
     done = ectopy("detect", bundle, beats_file, "-o", results, "--json", tmp_path / "counts.json")
     assert done.status == 0, done.err
     text = results.read_text()
-    rows = json.loads(text) if suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    rows = json.loads(text)["beat_list"] if suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    for origin in (json.loads(text),) if suffix == ".json" else rows:
+        assert (origin["source"], origin["generator"]) == (str(beats_file), GENERATOR)
+        assert origin["detector"] == bundle_digest(bundle)
     assert [int(row["beat"]) for row in rows] == list(range(100))
     counts = json.loads((tmp_path / "counts.json").read_text())
     for verdict in ("NORMAL", "ABNORMAL", "UNREADABLE"):
@@ -173,7 +178,7 @@ class TestBadInput:
     def test_a_failure_overwrites_nothing(self, ectopy, bundle: Path, tmp_path: Path):
         (tmp_path / "bad.csv").write_text("1,2\n")
         (tmp_path / "out.csv").write_text("precious")
-        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv"))
+        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv", "--overwrite"), "bad.csv")
         assert (tmp_path / "out.csv").read_text() == "precious"
 
     @pytest.mark.parametrize(
@@ -227,7 +232,13 @@ def test_demo_without_data_or_network_runs_on_simulated_beats(ectopy, empty_mach
 def test_benchmark_speed_gives_its_figures(ectopy, bundle: Path):
     done = ectopy("benchmark", "speed", "--bundle", bundle, "--json", "-")
     assert done.status == 0, done.err
-    assert set(json.loads(done.out)) == {"batch_beats_per_s", "single_us", "import_s", "peak_rss_mb"}
+    assert set(json.loads(done.out)) == {
+        "generator",
+        "batch_beats_per_s",
+        "single_us",
+        "import_s",
+        "peak_rss_mb",
+    }
 
 
 def test_benchmark_ecg5000_gives_its_figures(ectopy, ecg5000_folder: Path):

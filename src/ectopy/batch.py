@@ -19,11 +19,12 @@ from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.events import find_events
 from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
-from ectopy.results import check_results, summary, write_results
+from ectopy.results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.signal import FilterSettings
 
 RECORDING_SUFFIXES = (".hea", ".edf")
 """Of files that hold nothing else; a .csv may hold a recording, or beats."""
+_FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,13 @@ def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Pat
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
     for folder in (results, report):
-        if folder is not None:
-            make_folder(folder)
+        if folder is None:
+            continue
+        if folder.suffix.lower() in _FILE_SUFFIXES and not folder.is_dir():
+            raise SettingError(
+                f"what is written of several recordings goes into a folder, and '{folder}' names a file."
+            )
+        make_folder(folder)
     names = [recording.stem for recording in recordings]
     if len(set(names)) < len(names) and (results or report):
         raise SettingError("two recordings have the same name, and so would their results; name them one at a time.")
@@ -152,11 +158,11 @@ def run(job: Job) -> Outcome:
     try:
         recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit)
         normal = None if job.baseline is None else PatientNormal.load(job.baseline)
-        detector = load_detector(job.bundle, job.target_fpr)
+        detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
         events = find_events(analysis)
         if job.results is not None:
-            write_results(job.results, recording, analysis, events)
+            write_results(job.results, recording, analysis, events, detector_digest)
         if job.report is not None:
             from ectopy.report.recording import recording_report
 
@@ -165,7 +171,8 @@ def run(job: Job) -> Outcome:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")
             analysis.normal.save(job.save_baseline)
-        return Outcome(job, summary(recording, analysis, events), None)
+        facts = provenance(recording, detector_digest) | summary(recording, analysis, events)
+        return Outcome(job, facts, None)
     except EctopyError as error:
         return Outcome(job, None, str(error))
 

@@ -10,11 +10,11 @@ _MOST_SHOWN = 80
 
 
 def shown(value: object) -> str:
-    """A value from a file as part of a message: one line that can be printed, and not a long one.
+    r"""A value from a file as part of a message: one line that can be printed, and not a long one.
 
     Examples
     --------
-    >>> shown("a\\x1b[2Jb")
+    >>> shown("a\x1b[2Jb")
     'a?[2Jb'
     """
     text = printable(str(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import __version__
 from ectopy.errors import DataError, OutputError
 
+GENERATOR = f"Ectopy {__version__}"
+"""What a file of results says of who wrote it."""
+
+_WRITTEN_BY = re.compile(rb"Ectopy[ _]\d+\.\d+")
+_SEARCHED_BYTES = 4096
 _MOST_MEMBERS = 64
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 
@@ -27,19 +34,36 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     OutputError
-        If the folder does not exist or cannot be written, or `path` is a folder.
+        If the folder does not exist or cannot be written, or `path` is a folder, a device or the like.
     """
     folder = path.parent
     try:
         folder_is_there, path_is_folder = folder.is_dir(), path.is_dir()
+        path_is_special = path.exists() and not path_is_folder and not path.is_file()
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; name another file.") from error
     if not folder_is_there:
         raise OutputError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
     if path_is_folder:
         raise OutputError(f"cannot write {path}: it is a folder; name a file.")
+    if path_is_special:
+        raise OutputError(f"cannot write {path}: it is not a regular file; name another one.")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+
+
+def written_by_ectopy(path: Path) -> bool:
+    """Whether a file says that Ectopy wrote it: "Ectopy", a blank or ``_`` and a version in its first or last 4 KiB.
+
+    Pages, JSON, CSV, EDF, plots, bundles and saved baselines do; a WFDB annotation file has no place for it.
+    """
+    try:
+        with path.open("rb") as file:
+            first = file.read(_SEARCHED_BYTES)
+            file.seek(max(file.seek(0, os.SEEK_END) - _SEARCHED_BYTES, 0))
+            return bool(_WRITTEN_BY.search(first) or _WRITTEN_BY.search(file.read()))
+    except OSError:
+        return False
 
 
 def make_folder(path: Path) -> None:
@@ -94,6 +118,7 @@ def packed(members: Mapping[str, bytes]) -> bytes:
     """A zip archive of these files, without the time at which it was made: the same files give the same bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
+        archive.comment = GENERATOR.encode()
         for name, member in members.items():
             archive.writestr(zipfile.ZipInfo(name), member, zipfile.ZIP_DEFLATED)
     return content.getvalue()
@@ -131,6 +156,13 @@ def unpacked(content: bytes, most_bytes: int) -> dict[str, bytes]:
         raise
     except Exception as error:  # zipfile and zlib raise nearly everything on damaged archives
         raise DataError(str(error) or type(error).__name__) from error
+
+
+def array_bytes(array: NDArray[Any]) -> bytes:
+    """An array as the content of an ``.npy`` file, which `read_array` reads."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
 
 
 def read_array(content: bytes) -> NDArray[Any]:

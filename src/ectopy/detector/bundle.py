@@ -19,7 +19,6 @@ The digests find damage; they are no signature, and do not prove who made the bu
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from dataclasses import asdict
@@ -28,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card, LearningCurve
@@ -38,7 +36,7 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring
 from ectopy.detector.threshold import ThresholdRule
 from ectopy.errors import BundleError, DataError, EctopyError, shown
-from ectopy.files import atomic_path, packed, read_array, unpacked
+from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 
 FORMAT_VERSION = 2
 GOLDEN_TOLERANCE = 1e-4
@@ -67,10 +65,10 @@ def save(detector: Detector, path: Path) -> None:
     members = {
         "graph.tflite": detector.graph.content,
         "network.keras": detector.network,
-        "known_normals.npy": _from_array(detector.scoring.known.codes),
-        "calibration.npy": _from_array(detector.calibration),
-        "golden.npy": _from_array(detector.golden),
-        "expected.npy": _from_array(detector.score(detector.golden)),
+        "known_normals.npy": array_bytes(detector.scoring.known.codes),
+        "calibration.npy": array_bytes(detector.calibration),
+        "golden.npy": array_bytes(detector.golden),
+        "expected.npy": array_bytes(detector.score(detector.golden)),
     }
     if detector.recordings is not None:
         members[_RECORDINGS] = _from_recordings(detector.recordings)
@@ -119,6 +117,16 @@ def load(path: Path) -> Detector:
             f"{path} does not reproduce the scores of its golden beats on this machine; do not use it, train it again."
         )
     return detector
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file begins as a bundle does; whether it is whole, `load` says."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return False
+    return start.startswith(b"PK\x03\x04") and _MANIFEST.encode() in start
 
 
 def bundle_digest(path: Path) -> str:
@@ -213,20 +221,13 @@ def _to_scale(stored: dict[str, Any], members: int) -> LogScale:
 
 
 def _from_recordings(calibration: RecordingCalibration) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, with_baseline=calibration.with_baseline, without_baseline=calibration.without_baseline)
-    return buffer.getvalue()
+    arrays = {"with_baseline": calibration.with_baseline, "without_baseline": calibration.without_baseline}
+    return packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
 
 
 def _to_recordings(content: bytes) -> RecordingCalibration:
     arrays = unpacked(content, MAX_BUNDLE_BYTES)
     return RecordingCalibration(*(read_array(arrays[f"{name}.npy"]) for name in ("with_baseline", "without_baseline")))
-
-
-def _from_array(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,7 +7,6 @@ shares of the patient's own irregularity: both mean the same for every patient, 
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.files import atomic_path, read_array, unpacked
+from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats, centred
 
 LEARNING_S = 300.0
@@ -77,10 +76,10 @@ class PatientNormal:
             If the file cannot be written.
         """
         facts = json.dumps({"irregularity": self.irregularity, "beats": self.beats, "leads": self.leads})
-        content = io.BytesIO()
-        np.savez(content, template=self.template, clearness=self.clearness, facts=np.array(facts))
+        arrays = {"template": self.template, "clearness": self.clearness, "facts": np.array(facts)}
+        content = packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
         with atomic_path(path) as temporary:
-            temporary.write_bytes(content.getvalue())
+            temporary.write_bytes(content)
 
     @classmethod
     def load(cls, path: Path) -> PatientNormal:

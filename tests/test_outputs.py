@@ -7,16 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
-import typer
 
-from ectopy import cli
+from command_line import commands
 from ectopy.beats import Beats
 from ectopy.cli.outputs import check_outputs
 from ectopy.datasets import simulate_recording
@@ -67,16 +66,6 @@ COMMANDS = {
     "what-if": ("@", "--limit", "high_bpm=110"),
 }
 EXTRA_INPUTS = {("detect", "--baseline"), ("watch", "--baseline"), ("watch", "--bundle"), ("what-if", "--store")}
-
-
-def commands(app: typer.Typer = cli.app, above: str = "") -> Iterator[tuple[str, Callable[..., None]]]:
-    """Each command with its name and its function."""
-    for command in app.registered_commands:
-        assert command.callback
-        yield f"{above}{command.name or command.callback.__name__}", command.callback
-    for group in app.registered_groups:
-        assert group.typer_instance
-        yield from commands(group.typer_instance, f"{above}{group.name} ")
 
 
 def parameters(command: Callable[..., None]) -> dict[str, tuple[Any, str]]:

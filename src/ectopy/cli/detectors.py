@@ -279,7 +279,9 @@ def _train_ambulatory(
     from ectopy import console
     from ectopy.ambulatory import learn_from, train_ambulatory
     from ectopy.datasets import mitdb
+    from ectopy.formats.wfdb import require_extra
 
+    require_extra()
     if split not in mitdb.SPLITS:
         raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
     records = mitdb.SPLITS[split]

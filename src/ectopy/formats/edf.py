@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, MissingExtraError
+from ectopy.errors import DataError
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.codes import CODES, NOTE
 from ectopy.formats.leads import BLOCK_S, MAX_VALUES, Signal, Stated, check_size, choose_leads, factors, sampling_rate
@@ -42,8 +42,6 @@ def read(path: Path, stated: Stated) -> Recording:
     ------
     DataError
         If the file is damaged, not whole, too large, or says too little of itself.
-    MissingExtraError
-        If edfio is not installed.
     """
     edfio = _package()
     layout = _read_layout(path)
@@ -89,8 +87,6 @@ def write_annotations(
 
     Raises
     ------
-    MissingExtraError
-        If edfio is not installed.
     OutputError
         If the file cannot be written.
     """
@@ -185,10 +181,8 @@ def _sample_fields(signals: int) -> range:
 
 
 def _package() -> Any:
-    try:
-        import edfio
-    except ImportError as error:
-        raise MissingExtraError.of("formats", "reading and writing EDF files") from error
+    import edfio
+
     return edfio
 
 

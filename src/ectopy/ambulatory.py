@@ -19,6 +19,7 @@ from ectopy.errors import DataError, NotEnoughNormalsError
 from ectopy.model import Progress, TrainingSettings
 from ectopy.pipeline import train
 from ectopy.recording import Annotations, Recording
+from ectopy.reprs import short_repr
 from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
 
@@ -48,6 +49,8 @@ class Lessons:
     scores : ndarray of float64, shape (m,)
         Of normal beats after the first five minutes, against the patient's own normal.
     """
+
+    __repr__ = short_repr
 
     rows: NDArray[np.float32]
     timing: NDArray[np.float64]

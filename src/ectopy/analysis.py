@@ -13,6 +13,7 @@ from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
 from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, judge, reason
 from ectopy.recording import Annotations, Recording
+from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings, filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
 from ectopy.signal.quality import Quality, assess
@@ -42,6 +43,8 @@ class Analysis:
     baseline : str
         One sentence on the patient's normal: learned, given, or why there is none.
     """
+
+    __repr__ = short_repr
 
     beats: CutBeats
     quality: Quality

@@ -19,6 +19,7 @@ from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.events import find_events
 from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
+from ectopy.reprs import short_repr
 from ectopy.results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.signal import FilterSettings
 
@@ -47,6 +48,8 @@ class Job:
         A saved baseline to use, and where to save this one's.
     """
 
+    __repr__ = short_repr
+
     recording: Path
     bundle: str
     results: Path | None = None
@@ -63,6 +66,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a job: a summary, or one sentence on what is wrong."""
+
+    __repr__ = short_repr
 
     job: Job
     summary: dict[str, Any] | None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
+from ectopy.reprs import short_repr
 
 BEAT_SAMPLES = 140
 NORMAL_LABEL = 1
@@ -73,6 +74,8 @@ class Beats:
     source : str
         Where the beats come from, for people.
     """
+
+    __repr__ = short_repr
 
     samples: NDArray[np.float32]
     layout: BeatLayout

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Annotations:
     notes : tuple of str, of n, or None
         Text of each mark, as ``(AFIB`` of ``+``, a change of rhythm; empty where there is none.
     """
+
+    __repr__ = short_repr
 
     positions: NDArray[np.int64]
     symbols: NDArray[np.str_]
@@ -65,6 +68,8 @@ class Recording:
     source : str
         Where the recording comes from, for people.
     """
+
+    __repr__ = short_repr
 
     signal: NDArray[np.float32]
     sampling_rate_hz: float

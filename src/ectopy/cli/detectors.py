@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -261,7 +262,7 @@ def train_and_save(
 ) -> Detector:
     """Train with progress, and keep what came of it as a bundle."""
     from ectopy import console
-    from ectopy.pipeline import require_trainable, train
+    from ectopy.pipeline import labels_look_reversed, require_trainable, train
 
     require_trainable(training, settings, rule)
     screen.print(console.about_training(training))
@@ -270,6 +271,12 @@ def train_and_save(
             training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
         )
     detector.save(output)
+    if labels_look_reversed(detector):
+        share = detector.card.metrics["abnormal_training_beats_flagged"]
+        sys.stderr.write(
+            f"ectopy: warning: of the beats labelled abnormal only {share:.0%} score above the threshold; if the labels "
+            "mean 1 = abnormal, they are reversed: Ectopy takes 1 for normal, and 0 and 2 to 5 for abnormal.\n"
+        )
     return detector
 
 

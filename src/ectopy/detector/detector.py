@@ -17,6 +17,7 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import ThresholdRule, p_values
 from ectopy.errors import DataError, LayoutError
+from ectopy.reprs import short_repr
 
 Progress = Callable[[int, int], None]
 """Called with beats done and beats in all."""
@@ -47,6 +48,8 @@ class Detection:
     threshold : float
         A beat is abnormal when its score is above it.
     """
+
+    __repr__ = short_repr
 
     verdict: NDArray[np.str_]
     score: NDArray[np.float64]
@@ -84,6 +87,8 @@ class Explanation:
     reason : tuple of str
         One sentence per beat.
     """
+
+    __repr__ = short_repr
 
     detection: Detection
     reconstruction: NDArray[np.float32]
@@ -124,6 +129,8 @@ class Detector:
     NotEnoughNormalsError
         If the calibration normals cannot support the rule.
     """
+
+    __repr__ = short_repr
 
     graph: Graph
     scoring: Scoring

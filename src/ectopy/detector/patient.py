@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats, centred
 
 LEARNING_S = 300.0
@@ -51,6 +52,8 @@ class PatientNormal:
         How many were learned from.
     leads : tuple of str
     """
+
+    __repr__ = short_repr
 
     template: NDArray[np.float64]
     clearness: NDArray[np.float64]
@@ -129,6 +132,8 @@ class Evidence:
     prematurity, delay : ndarray of float64
         As in `CutBeats`, in units of the patient's irregularity.
     """
+
+    __repr__ = short_repr
 
     shape: NDArray[np.float64]
     qrs: NDArray[np.float64]

@@ -11,6 +11,7 @@ from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Progress
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Evaluation:
     unreadable : int
         Beats that were not judged, and are in none of the figures.
     """
+
+    __repr__ = short_repr
 
     beats: Beats
     detection: Detection

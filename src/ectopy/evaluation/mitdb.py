@@ -35,6 +35,7 @@ from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
 from ectopy.formats.wfdb import require_extra
 from ectopy.recording import Annotations, Recording
+from ectopy.reprs import short_repr
 
 Progress = Callable[[int, int, str], None]
 Scores = NDArray[np.float64]
@@ -69,6 +70,8 @@ class RecordResult:
         The hints against the reference.
     """
 
+    __repr__ = short_repr
+
     classes: NDArray[np.str_]
     scores: dict[str, Scores]
     unreadable: int
@@ -101,6 +104,8 @@ class MitdbBenchmark:
     left_out : dict of str to str
         Peers that could not run, and why.
     """
+
+    __repr__ = short_repr
 
     split: str
     records: dict[str, RecordResult]

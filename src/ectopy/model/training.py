@@ -18,6 +18,7 @@ from ectopy.model.architectures import Architecture, Branch, architecture
 from ectopy.model.augmentation import vary
 from ectopy.model.error import cubic_mean_square, tolerant_error
 from ectopy.model.tensorflow import load_tensorflow
+from ectopy.reprs import short_repr
 
 if TYPE_CHECKING:
     import keras
@@ -81,6 +82,8 @@ class Trained:
     steps, training_loss, held_out_loss : tuple
         The learning curve, mean over the members.
     """
+
+    __repr__ = short_repr
 
     network: keras.Model
     held_out_by: NDArray[np.int_]

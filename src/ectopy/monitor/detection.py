@@ -17,6 +17,7 @@ from ectopy.detector import Verdict
 from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, CutState, cut_step, no_beats
 from ectopy.signal.filters import Filter, Filtered
 from ectopy.signal.frontend import FrontendState, Piece, Sensed
@@ -116,6 +117,8 @@ class DetectionState:
         None while the patient's normal is not being learned.
     """
 
+    __repr__ = short_repr
+
     frontend: FrontendState
     peaks: PeaksState
     cut: CutState
@@ -162,6 +165,8 @@ class Detected:
     dead : bool
         Whether no lead has moved in the newest second: quality is judged over two.
     """
+
+    __repr__ = short_repr
 
     known_to_s: float
     heard_s: NDArray[np.float64]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.reprs import short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedBeats:
@@ -25,6 +27,8 @@ class JudgedBeats:
     score : ndarray of float64
         Larger = more abnormal; NaN = unreadable.
     """
+
+    __repr__ = short_repr
 
     time_s: NDArray[np.float64]
     interval_s: NDArray[np.float64]
@@ -57,6 +61,8 @@ class Findings:
         Whether no lead has moved in this piece, as no heart leaves it: quality is judged over longer.
     """
 
+    __repr__ = short_repr
+
     at_s: float
     known_to_s: float
     heard_s: NDArray[np.float64]
@@ -88,6 +94,8 @@ class Reading:
     beats_s : tuple of float
         Fiducial points of the beats that count as evidence, at most twenty.
     """
+
+    __repr__ = short_repr
 
     condition: str
     present: bool | None

@@ -30,6 +30,7 @@ from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, no_beats
 from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
@@ -59,6 +60,8 @@ class Signal:
     words : tuple of str
         Quality of each lead in the newest judged second; empty until there is one.
     """
+
+    __repr__ = short_repr
 
     segment: Segment
     origin: int
@@ -114,6 +117,8 @@ class MonitorState:
         Whether the patient is not watched any more: samples are refused, and nothing raises an alarm.
     """
 
+    __repr__ = short_repr
+
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
     normal: PatientNormal | None = None
     signal: Signal | None = None
@@ -141,6 +146,8 @@ class Monitor:
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s of signal.
     """
+
+    __repr__ = short_repr
 
     criterion: Criterion
     alarms: AlarmSettings = field(default_factory=AlarmSettings)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin
 
 from ectopy.errors import SettingError
+from ectopy.reprs import short_repr
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 
 ANALYSIS_RATE_HZ = 180
@@ -64,6 +65,8 @@ class Filtered:
         `ANALYSIS_RATE_HZ`, or within 0.13 % of it where no small fraction leads there from the rate of the recording;
         exact for 100, 125, 128, 200, 250, 256, 257, 300, 360, 500, 512 and 1000 Hz. Times are counted with this.
     """
+
+    __repr__ = short_repr
 
     signal: NDArray[np.float64]
     missing: NDArray[np.bool_]

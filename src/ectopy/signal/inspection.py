@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.recording import Recording
+from ectopy.reprs import short_repr
 from ectopy.signal.filters import Filtered, FilterSettings, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.quality import WORDS, Quality, Stretch, assess
@@ -31,6 +32,8 @@ class Inspection:
         Mean heart rate in beats per minute; NaN where a part of the window is readable in no lead, or less than 5 s lie
         between the first and the last beat of the recording.
     """
+
+    __repr__ = short_repr
 
     recording: Recording
     quality: Quality

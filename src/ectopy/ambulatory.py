@@ -9,6 +9,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.bundle import bundle_digest
@@ -108,6 +109,7 @@ def spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
+@checked
 def learn_from(recording: Recording) -> Lessons | None:
     """What a recording with reference annotations teaches; None where it has no normal beats.
 

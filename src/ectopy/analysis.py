@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.baseline import given_baseline, learn_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
@@ -97,6 +98,7 @@ class Analysis:
         return Annotations(self.positions, symbols)
 
 
+@checked
 def analyse(
     recording: Recording,
     detector: Detector,

@@ -25,6 +25,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.errors import DataError, MissingExtraError, ServiceError, SettingError
 from ectopy.monitor.inputs import Chunk
 
@@ -63,6 +64,7 @@ class Client:
         If `url` is not such an address, or `key` is not text.
     """
 
+    @checked
     def __init__(self, url: str, key: str) -> None:
         if not url.startswith(("http://", "https://")):
             raise SettingError(f"the address of a service is http://HOST:PORT or https://HOST:PORT, not '{url}'.")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ectopy.beats import BeatLayout, Beats
 from ectopy.detector import Detector, ThresholdRule
-from ectopy.errors import MissingExtraError
+from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.model import TrainingSettings
 from ectopy.pipeline import train
 
@@ -105,11 +105,11 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         NotEnoughNormalsError
             If there are too few beats to calibrate at `target_fpr`.
         DataError
-            If a beat is constant.
-        ValueError
-            If `X` holds NaN or infinite values, or is not two-dimensional.
+            If `X` is not a two-dimensional array of numbers, holds NaN or infinite values, or a beat is constant.
+        SettingError
+            If a parameter is outside what it may be.
         """
-        samples = validate_data(self, X, dtype=np.float32, ensure_min_samples=2, ensure_min_features=2)
+        samples = self._samples(X, ensure_min_samples=2, ensure_min_features=2)
         settings = TrainingSettings(
             architecture=self.architecture,
             members=self.members,
@@ -129,7 +129,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Score beats of shape (n, samples); larger = more normal (the opposite of `Detector.score`)."""
         check_is_fitted(self)
-        return -self.detector_.score(validate_data(self, X, dtype=np.float32, reset=False))
+        return -self.detector_.score(self._samples(X, reset=False))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Score beats of shape (n, samples) against the threshold; negative = abnormal."""
@@ -139,7 +139,20 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Judge beats of shape (n, samples): +1 = normal, -1 = abnormal."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def _samples(self, X: ArrayLike, **requirements: Any) -> NDArray[np.float32]:
+        if isinstance(X, np.ma.MaskedArray):
+            # scikit-learn would take what lies under the mask for values.
+            X = np.ma.filled(X.astype(np.float64), np.nan)
+        try:
+            samples: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, **requirements)
+        except (ValueError, TypeError) as error:
+            raise DataError(str(error)) from error
+        return samples
+
     def _seed(self) -> int | None:
         if self.random_state is None or isinstance(self.random_state, int):
             return self.random_state
-        return int(check_random_state(self.random_state).randint(2**31))
+        try:
+            return int(check_random_state(self.random_state).randint(2**31))
+        except ValueError as error:
+            raise SettingError(f"random_state must be None, a whole number or a RandomState: {error}.") from error

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.arguments import checked
 from ectopy.judgement import Hint
 
 PAUSE_S = 2.0
@@ -57,6 +58,7 @@ class Event:
     text: str
 
 
+@checked
 def find_events(analysis: Analysis) -> list[Event]:
     """Find the events of an analysed recording, in order of their start."""
     ventricular = np.equal(analysis.hint, Hint.VENTRICULAR)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.beats import Beats, beats_digest, readable
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.calibration import calibrate
@@ -25,6 +26,7 @@ _LEAST_FLAGGED = 0.5
 _LEAST_JUDGED = 10
 
 
+@checked
 def train(
     beats: Beats,
     settings: TrainingSettings | None = None,
@@ -118,6 +120,7 @@ def labels_look_reversed(detector: Detector) -> bool:
     return enough and metrics["abnormal_training_beats_flagged"] < _LEAST_FLAGGED
 
 
+@checked
 def require_trainable(
     beats: Beats, settings: TrainingSettings | None = None, rule: ThresholdRule | None = None
 ) -> None:

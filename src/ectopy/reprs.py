@@ -27,7 +27,7 @@ def _value(value: Any) -> str:
         return f"{len(value):,} bytes"
     name = type(value).__name__
     if is_dataclass(value):
-        return f"{name}({len(value)})" if hasattr(value, "__len__") else f"{name}(...)"
+        return f"{name}({value.__len__()})" if hasattr(value, "__len__") else f"{name}(...)"
     if isinstance(value, tuple | list | dict | frozenset | set):
         plain = len(value) <= _MOST_OF_A_VALUE and all(isinstance(item, str | int | float) for item in value)
         text = repr(value) if plain else ""

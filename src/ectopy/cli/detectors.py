@@ -274,8 +274,8 @@ def train_and_save(
     if labels_look_reversed(detector):
         share = detector.card.metrics["abnormal_training_beats_flagged"]
         sys.stderr.write(
-            f"ectopy: warning: of the beats labelled abnormal only {share:.0%} score above the threshold; if the labels "
-            "mean 1 = abnormal, they are reversed: Ectopy takes 1 for normal, and 0 and 2 to 5 for abnormal.\n"
+            f"ectopy: warning: of the beats labelled abnormal only {share:.0%} score above the threshold; if 1 means "
+            "abnormal in these labels, they are reversed: Ectopy takes 1 for normal, and 0 and 2 to 5 for abnormal.\n"
         )
     return detector
 

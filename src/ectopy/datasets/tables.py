@@ -27,6 +27,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.beats import (
     BEAT_SAMPLES,
     NORMAL_LABEL,
@@ -75,6 +76,7 @@ class _Format(NamedTuple):
     layout: BeatLayout
 
 
+@checked
 def read_beats(path: str | Path, *, labels: Literal["auto", "ignore"] = "auto") -> Beats:
     """Read a file of heartbeats.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.reprs import short_repr
@@ -70,7 +71,8 @@ class PatientNormal:
         clearness = np.array([0.0 if row is None else self.clearness[row] for row in rows])
         return replace(self, template=template, clearness=clearness, leads=leads) if clearness.any() else None
 
-    def save(self, path: Path) -> None:
+    @checked
+    def save(self, path: str | Path) -> None:
         """Write as an ``.npz`` file, atomically.
 
         Raises
@@ -81,11 +83,12 @@ class PatientNormal:
         facts = json.dumps({"irregularity": self.irregularity, "beats": self.beats, "leads": self.leads})
         arrays = {"template": self.template, "clearness": self.clearness, "facts": np.array(facts)}
         content = packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
-        with atomic_path(path) as temporary:
+        with atomic_path(Path(path)) as temporary:
             temporary.write_bytes(content)
 
     @classmethod
-    def load(cls, path: Path) -> PatientNormal:
+    @checked
+    def load(cls, path: str | Path) -> PatientNormal:
         """Read what `save` wrote; no code in it is run.
 
         Raises

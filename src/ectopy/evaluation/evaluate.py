@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Progress
 from ectopy.errors import DataError
@@ -70,11 +71,13 @@ class Evaluation:
         }
 
 
+@checked
 def class_name(number: int) -> str:
     """What a class number is called in results: the number, for the names are not in the official files."""
     return "abnormal, class unknown" if number == UNSPECIFIED_ABNORMAL_LABEL else f"class {number}"
 
 
+@checked
 def evaluate(detector: Detector, beats: Beats, progress: Progress | None = None) -> Evaluation:
     """Judge labelled beats and compare with the labels; tell progress as `Detector.detect` does.
 

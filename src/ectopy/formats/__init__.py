@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import delimited, edf, marks, npy, parquet, wfdb
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
@@ -40,6 +41,7 @@ _WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
 _ANNOTATOR = re.compile(r"\.[A-Za-z]\w*", re.ASCII)
 
 
+@checked
 def read(path: str | Path, *, sampling_rate_hz: float | None = None, unit: str | None = None) -> Recording:
     """Read a continuous ECG.
 
@@ -81,6 +83,7 @@ def read(path: str | Path, *, sampling_rate_hz: float | None = None, unit: str |
         raise DataError(f"{path} does not fit into the memory of this machine; split it.") from error
 
 
+@checked
 def write_annotations(
     path: str | Path,
     annotations: Annotations,

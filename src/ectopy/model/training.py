@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
 from ectopy.model.architectures import Architecture, Branch, architecture
 from ectopy.model.augmentation import vary
@@ -57,6 +58,7 @@ class TrainingSettings:
     patience: int = 500
 
     def __post_init__(self) -> None:
+        check_fields(self)
         architecture(self.architecture)
         if self.members < 2:
             raise SettingError(f"members must be at least 2, so that normals can be held out, not {self.members}.")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy import __version__
+from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Verdict
 from ectopy.errors import DataError, MissingExtraError
@@ -114,6 +115,7 @@ def require_extra() -> None:
         raise MissingExtraError.of("report", "a report")
 
 
+@checked
 def evaluation_report(path: Path, detector: Detector, evaluation: Evaluation) -> None:
     """Write a page on labelled beats: the verdicts, how right they are, and which are wrong.
 
@@ -137,6 +139,7 @@ def evaluation_report(path: Path, detector: Detector, evaluation: Evaluation) ->
     _write(path, detector, evaluation.beats, evaluation.detection, evaluation)
 
 
+@checked
 def detection_report(path: Path, detector: Detector, beats: Beats, detection: Detection) -> None:
     """Write a page on beats whose truth is not known: the verdicts and the beats to look at.
 

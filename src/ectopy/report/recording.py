@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ectopy.analysis import Analysis
+from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.detector.patient import align
 from ectopy.events import Event
@@ -55,6 +56,7 @@ class _StripCard:
     svg: str
 
 
+@checked
 def recording_report(
     path: Path,
     recording: Recording,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import firwin
 
+from ectopy.arguments import check_fields
 from ectopy.errors import SettingError
 from ectopy.reprs import short_repr
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
@@ -43,6 +44,7 @@ class FilterSettings:
     notch_hz: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0.1 <= self.low_hz <= 5:
             raise SettingError(f"low_hz must lie between 0.1 and 5 Hz, not {self.low_hz}.")
         if not 15 <= self.high_hz <= 60:

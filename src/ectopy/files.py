@@ -10,16 +10,16 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy import __version__
 from ectopy.errors import DataError, OutputError
 
-GENERATOR = f"Ectopy {__version__}"
+GENERATOR = f"Ectopy {version('ectopy')}"
 """What a file of results says of who wrote it."""
 
 _WRITTEN_BY = re.compile(rb"Ectopy[ _]\d+\.\d+")

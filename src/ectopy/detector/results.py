@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ectopy import __version__
 from ectopy.beats import Beats
 from ectopy.detector.detector import Explanation
 from ectopy.errors import SettingError
@@ -93,12 +92,8 @@ def write_results(path: Path, beats: Beats, explanation: Explanation, detector_d
 
 def versions() -> dict[str, str]:
     """Version of Python, Ectopy and the packages that the figures depend on."""
-    packages = ("numpy", "scipy", "ai-edge-litert")
-    return {
-        "python": platform.python_version(),
-        "ectopy": __version__,
-        **{name: version(name) for name in packages},
-    }
+    packages = ("ectopy", "numpy", "scipy", "ai-edge-litert")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:

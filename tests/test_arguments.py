@@ -68,7 +68,7 @@ WRONG: dict[str, Any] = {
     "a table": pd.DataFrame({"II": [0.1, 0.2], "V1": [0.3, None]}),
     "a column": pd.Series([1, 2, 3]),
     "a time": datetime(2020, 1, 1),
-    "a function": len,
+    "a function": lambda *anything: None,
     "a type": int,
     "an object": object(),
     "something like an array": Hostile(),

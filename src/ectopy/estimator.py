@@ -118,7 +118,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             learning_rate=self.learning_rate,
         )
         self.detector_: Detector = train(
-            Beats(samples, self.layout or BeatLayout.undeclared(samples.shape[1])),
+            Beats(samples, BeatLayout.undeclared(samples.shape[1]) if self.layout is None else self.layout),
             settings,
             ThresholdRule(self.threshold, self.target_fpr, self.k_std),
             random_state=self._seed(),
@@ -146,7 +146,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             samples: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, **requirements)
         except (ValueError, TypeError) as error:
-            raise DataError(str(error)) from error
+            raise DataError(" ".join(str(error).split())) from error
         return samples
 
     def _seed(self) -> int | None:
@@ -155,4 +155,4 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             return int(check_random_state(self.random_state).randint(2**31))
         except ValueError as error:
-            raise SettingError(f"random_state must be None, a whole number or a RandomState: {error}.") from error
+            raise SettingError("random_state must be None, a whole number from 0, or a RandomState.") from error

@@ -107,7 +107,10 @@ class Recording:
 def _array(values: Any, what: str, kinds: str) -> NDArray[Any]:
     """Values of annotations as an array; an empty list has no kind yet."""
     plain = isinstance(values, np.ndarray | list | tuple) and not np.ma.is_masked(values)
-    array = np.asarray(values) if plain else None
+    try:
+        array = np.asarray(values) if plain else None
+    except ValueError:  # lists of unequal length
+        array = None
     if array is None or (array.size and array.dtype.kind not in kinds):
         raise DataError(f"annotations take an array of {'text' if kinds == 'U' else 'whole numbers'} as {what}.")
     return array if array.size else array.astype(np.str_ if kinds == "U" else np.int64)

@@ -216,6 +216,7 @@ def simulate_recording(
     """
     _require_positive(duration_s=duration_s, sampling_rate_hz=sampling_rate_hz)
     _require_rate(rate_bpm)
+    _require_not_negative(random_state=random_state)
     _require_not_negative(hrv_sd_ms=hrv_sd_ms, pauses_per_hour=pauses_per_hour, noise_mv=noise_mv)
     most = 3600 / _PAUSE_SLOT_S
     _require(pauses_per_hour <= most, f"pauses_per_hour must be at most {most:g}, not {pauses_per_hour}.")
@@ -311,6 +312,7 @@ def simulate_beats(
     SettingError
         If a count is negative or there are not four abnormal kinds.
     """
+    _require_not_negative(random_state=random_state)
     wanted = np.array([n_normal, *n_abnormal_per_kind])
     _require(
         len(wanted) == len(SYMBOLS) and bool(np.all(wanted >= 0)),

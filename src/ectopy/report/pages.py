@@ -116,12 +116,12 @@ def require_extra() -> None:
 
 
 @checked
-def evaluation_report(path: Path, detector: Detector, evaluation: Evaluation) -> None:
+def evaluation_report(path: str | Path, detector: Detector, evaluation: Evaluation) -> None:
     """Write a page on labelled beats: the verdicts, how right they are, and which are wrong.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     detector : Detector
         The one that was evaluated.
@@ -140,12 +140,12 @@ def evaluation_report(path: Path, detector: Detector, evaluation: Evaluation) ->
 
 
 @checked
-def detection_report(path: Path, detector: Detector, beats: Beats, detection: Detection) -> None:
+def detection_report(path: str | Path, detector: Detector, beats: Beats, detection: Detection) -> None:
     """Write a page on beats whose truth is not known: the verdicts and the beats to look at.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     detector : Detector
         The one that judged.
@@ -167,13 +167,14 @@ def detection_report(path: Path, detector: Detector, beats: Beats, detection: De
 
 
 def _write(
-    path: Path,
+    path: str | Path,
     detector: Detector,
     beats: Beats,
     detection: Detection,
     evaluation: Evaluation | None,
 ) -> None:
     require_extra()
+    path = Path(path)
     check_writable(path)
     _check(detector, beats, detection)
     write_text(

@@ -58,7 +58,7 @@ class _StripCard:
 
 @checked
 def recording_report(
-    path: Path,
+    path: str | Path,
     recording: Recording,
     analysis: Analysis,
     events: Sequence[Event],
@@ -68,7 +68,7 @@ def recording_report(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     recording : Recording
     analysis : Analysis
@@ -86,6 +86,7 @@ def recording_report(
         If the ``report`` extra is not installed.
     """
     require_extra()
+    path = Path(path)
     check_writable(path)
     filters = filters or FilterSettings()
     duration_s = recording.duration_s

@@ -69,7 +69,7 @@ WRONG: dict[str, Any] = {
     "a column": pd.Series([1, 2, 3]),
     "a time": datetime(2020, 1, 1),
     "a function": lambda *anything: None,
-    "a type": int,
+    "a type": type("Anything", (), {"__init__": lambda self, *anything: None}),
     "an object": object(),
     "something like an array": Hostile(),
 }

@@ -21,6 +21,10 @@ except ModuleNotFoundError as error:
     raise MissingExtraError.of("train", "AutoencoderDetector") from error
 
 
+class _KindError(DataError, TypeError):
+    """Where scikit-learn's conventions ask for a TypeError."""
+
+
 class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Learns normal heartbeats and finds the others, with scikit-learn's conventions for outlier detectors.
 
@@ -146,7 +150,8 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             samples: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, **requirements)
         except (ValueError, TypeError) as error:
-            raise DataError(" ".join(str(error).split())) from error
+            message = " ".join(str(error).split()).rstrip(".") + "."
+            raise _KindError(message) if isinstance(error, TypeError) else DataError(message) from error
         return samples
 
     def _seed(self) -> int | None:

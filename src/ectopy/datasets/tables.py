@@ -381,7 +381,7 @@ def _parquet_table(path: Path, file: Any) -> _Table:
     table = file.read(columns=[names[column] for column in value_columns])
     values = np.empty((table.num_rows, BEAT_SAMPLES), np.float32)
     with np.errstate(over="ignore"):
-        for sample, column in enumerate(value_columns):
+        for sample in range(BEAT_SAMPLES):
             values[:, sample] = table.column(sample).to_numpy()
     return _Table(values, labels)
 

@@ -94,7 +94,7 @@ def as_samples(values: Any, what: str) -> NDArray[np.float32]:
             array = array.astype(np.float64)
     except Exception as error:  # whatever an object does that says it is like an array
         raise DataError(f"{what} must be an array of numbers, not {_kind(values)}.") from error
-    if array.dtype.kind not in "fiub" or (array.ndim == 0 and not isinstance(values, Real)):
+    if array.dtype.kind not in "fiub":
         raise DataError(f"{what} must be an array of numbers, not {_kind(values)}.")
     with np.errstate(over="ignore"):
         return array.astype(np.float32, copy=False)

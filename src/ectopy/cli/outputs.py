@@ -11,10 +11,7 @@ from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 
-from ectopy.ambulatory import SHIPPED
-from ectopy.datasets.folders import cache_folder, user_folders
 from ectopy.errors import OutputError
-from ectopy.files import check_writable, written_by_ectopy
 
 STANDARD_STREAM = "-"
 
@@ -43,6 +40,8 @@ def check_outputs(
     OutputError
         If an output is also an input, two outputs are one file, or a file is there that Ectopy did not write.
     """
+    from ectopy.files import check_writable, written_by_ectopy
+
     paths = [Path(output) for output in outputs if output not in (None, STANDARD_STREAM)]
     for path in paths:
         check_writable(path)
@@ -82,6 +81,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _files_read(source: Path | str) -> Iterator[Path]:
     """All files that belong to what a command is told to read."""
+    from ectopy.ambulatory import SHIPPED
+    from ectopy.datasets.folders import cache_folder, user_folders
+
     if source == STANDARD_STREAM:
         yield Path("/dev/stdin")
     if source == SHIPPED:

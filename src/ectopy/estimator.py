@@ -150,7 +150,8 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             samples: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, **requirements)
         except (ValueError, TypeError) as error:
-            message = " ".join(str(error).split()).rstrip(".") + "."
+            # scikit-learn prints the array, and on several lines.
+            message = " ".join(str(error).split()).partition(" [[")[0].rstrip(".") + "."
             raise _KindError(message) if isinstance(error, TypeError) else DataError(message) from error
         return samples
 

@@ -150,8 +150,10 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             samples: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, **requirements)
         except (ValueError, TypeError) as error:
-            # scikit-learn prints the array, and on several lines.
-            message = " ".join(str(error).split()).partition(" [[")[0].rstrip(".") + "."
+            # scikit-learn goes on with advice on other lines, or with the array.
+            first, *_ = str(error).splitlines()
+            text = first if first.endswith(".") else " ".join(str(error).split()).partition(" [[")[0]
+            message = f"{text.rstrip('.')}."
             raise _KindError(message) if isinstance(error, TypeError) else DataError(message) from error
         return samples
 

@@ -149,9 +149,9 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             X = np.ma.filled(X.astype(np.float64), np.nan)
         try:
             samples: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, **requirements)
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # whatever an object does that says it is like an array
             # scikit-learn goes on with advice on other lines, or with the array.
-            first, *_ = str(error).splitlines()
+            first = (str(error).splitlines() or [type(error).__name__])[0]
             text = first if first.endswith(".") else " ".join(str(error).split()).partition(" [[")[0]
             message = f"{text.rstrip('.')}."
             raise _KindError(message) if isinstance(error, TypeError) else DataError(message) from error

@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import Done
+from conftest import Done, Parts
 from ectopy.beats import Beats
+from ectopy.datasets import load_simulated
 from ectopy.detector import Detector
+from ectopy.detector.bundle import bundle_digest
+from ectopy.files import GENERATOR
 
 
 def refused(done: Done, *words: str) -> None:
@@ -91,7 +94,10 @@ def test_detect_writes_one_record_a_beat(ectopy, bundle: Path, beats_file: Path,
     done = ectopy("detect", bundle, beats_file, "-o", results, "--json", tmp_path / "counts.json")
     assert done.status == 0, done.err
     text = results.read_text()
-    rows = json.loads(text) if suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    rows = json.loads(text)["beat_list"] if suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    for origin in (json.loads(text),) if suffix == ".json" else rows:
+        assert (origin["source"], origin["generator"]) == (str(beats_file), GENERATOR)
+        assert origin["detector"] == bundle_digest(bundle)
     assert [int(row["beat"]) for row in rows] == list(range(100))
     counts = json.loads((tmp_path / "counts.json").read_text())
     for verdict in ("NORMAL", "ABNORMAL", "UNREADABLE"):
@@ -108,6 +114,38 @@ def test_detect_calls_beats_with_missing_samples_unreadable(ectopy, bundle: Path
     assert done.status == 0, done.err
     assert "1 UNREADABLE" in done.out
     assert "Not readable" in (tmp_path / "out.csv").read_text().splitlines()[3]
+
+
+def write_beats(path: Path, beats: Beats, labels: np.ndarray) -> Path:
+    np.savetxt(path, np.column_stack([beats.samples, labels]), delimiter=",", fmt="%.6g")
+    return path
+
+
+QUICK = ("--architecture", "dense", "--members", 2, "--max-steps", 400, "--seed", 1)
+
+
+@pytest.mark.parametrize("one_is", ["normal", "abnormal"])
+def test_train_warns_where_most_abnormal_beats_are_scored_normal(ectopy, tmp_path: Path, one_is: str):
+    beats = load_simulated("train")
+    labels = np.where(beats.abnormal == (one_is == "normal"), 0, 1)
+    data = write_beats(tmp_path / "beats.csv", beats, labels)
+    done = ectopy("train", data, "-o", tmp_path / "own.ectopy", *QUICK)
+    assert done.status == 0, done.err
+    assert ("reversed" in done.err) == (one_is == "abnormal"), done.err
+    assert (tmp_path / "own.ectopy").exists()
+
+
+def test_train_on_ecg5000_warns_of_reversed_labels_only(ectopy, tmp_path: Path, ecg5000: Parts):
+    assert "reversed" not in ectopy("train", "ecg5000", "-o", tmp_path / "right.ectopy", *QUICK).err
+    data = write_beats(tmp_path / "beats.csv", ecg5000.train, np.where(ecg5000.train.abnormal, 1, 0))
+    assert "reversed" in ectopy("train", data, "-o", tmp_path / "other.ectopy", *QUICK).err
+
+
+def test_train_does_not_guess_from_few_abnormal_beats(ectopy, tmp_path: Path, simulated: Beats):
+    # Normal beats that are called abnormal are scored normal, as they should be.
+    normals = simulated.normals().select(np.arange(150))
+    data = write_beats(tmp_path / "beats.csv", normals, np.where(np.arange(150) < 9, 0, 1))
+    assert "reversed" not in ectopy("train", data, "-o", tmp_path / "own.ectopy", *QUICK).err
 
 
 class TestBadInput:
@@ -173,7 +211,7 @@ class TestBadInput:
     def test_a_failure_overwrites_nothing(self, ectopy, bundle: Path, tmp_path: Path):
         (tmp_path / "bad.csv").write_text("1,2\n")
         (tmp_path / "out.csv").write_text("precious")
-        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv"))
+        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv", "--overwrite"), "bad.csv")
         assert (tmp_path / "out.csv").read_text() == "precious"
 
     @pytest.mark.parametrize(
@@ -227,7 +265,13 @@ def test_demo_without_data_or_network_runs_on_simulated_beats(ectopy, empty_mach
 def test_benchmark_speed_gives_its_figures(ectopy, bundle: Path):
     done = ectopy("benchmark", "speed", "--bundle", bundle, "--json", "-")
     assert done.status == 0, done.err
-    assert set(json.loads(done.out)) == {"batch_beats_per_s", "single_us", "import_s", "peak_rss_mb"}
+    assert set(json.loads(done.out)) == {
+        "generator",
+        "batch_beats_per_s",
+        "single_us",
+        "import_s",
+        "peak_rss_mb",
+    }
 
 
 def test_benchmark_ecg5000_gives_its_figures(ectopy, ecg5000_folder: Path):

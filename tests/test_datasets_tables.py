@@ -615,3 +615,42 @@ def test_importing_the_room_brings_no_optional_or_slow_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
+
+
+_PEAK = """
+import resource, sys
+from ectopy.datasets import read_beats
+from ectopy.errors import DataError
+read_beats(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_beats(sys.argv[2])
+except DataError as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_a_label_that_is_repeated_for_every_beat_takes_its_memory_once(tmp_path: Path, dictionary: bool):
+    samples = np.zeros((1500, BEAT_SAMPLES), np.float32)
+    write_parquet(tmp_path / "good.parquet", samples, ["1"] * len(samples))
+    columns = {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)} | {"label": ["N" * 2**19] * len(samples)}
+    import pyarrow
+    from pyarrow import parquet
+
+    bomb = tmp_path / "bomb.parquet"
+    parquet.write_table(pyarrow.table(columns), bomb, compression="zstd", use_dictionary=dictionary)
+    assert bomb.stat().st_size < 2**20
+    command = [sys.executable, "-c", _PEAK, str(tmp_path / "good.parquet"), str(bomb)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    message, peak = done.stdout.splitlines()
+    assert "label" in message
+    assert int(peak) < 200 * 2**10
+
+
+def test_columns_of_lists_are_refused(tmp_path: Path):
+    columns: dict[str, object] = {f"s{i}": np.zeros(2, np.float32) for i in range(BEAT_SAMPLES)}
+    write_parquet_columns(tmp_path / "lists.parquet", columns | {"label": [{"a": 1, "b": 2}] * 2})
+    with pytest.raises(DataError, match="more than one value"):
+        read_beats(tmp_path / "lists.parquet")

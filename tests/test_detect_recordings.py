@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date, datetime, time
 from pathlib import Path
 
+import edfio
 import numpy as np
+import pandas as pd
 import pytest
 
 from ectopy import read
-from ectopy.ambulatory import load_ambulatory
+from ectopy.ambulatory import ambulatory_digest, load_ambulatory
 from ectopy.analysis import analyse
 from ectopy.batch import Job, find_recordings, load_detector, plan
-from ectopy.datasets import simulate_recording
+from ectopy.datasets import load_simulated, simulate_recording
+from ectopy.files import GENERATOR
 from ectopy.formats.wfdb import read_annotations
 from ectopy.judgement import Hint
 from ectopy.recording import Recording
@@ -47,7 +51,10 @@ def test_a_recording_gets_its_figures_and_its_results(ectopy, file: Path, record
     assert figures["normal"] + figures["abnormal"] + figures["unreadable"] == figures["beats"]
     lines = (tmp_path / "beats.csv").read_text().splitlines()
     assert len(lines) == figures["beats"] + 1
-    assert lines[0] == "beat,position,time_s,rr_s,rr_after_s,verdict,hint,score,p_value,reason"
+    assert lines[0] == (
+        "beat,position,time_s,rr_s,rr_after_s,verdict,hint,score,p_value,reason,"
+        "generator,source,start,sampling_rate_hz,detector"
+    )
     rows = [line.split(",") for line in lines[1:]]
     assert [row[4] for row in rows[:-1]] == [row[3] for row in rows[1:]]
     assert rows[0][3] == rows[-1][4] == ""
@@ -76,6 +83,83 @@ def test_json_results_hold_beats_events_and_statements(ectopy, file: Path, tmp_p
     assert any("not a cleared medical device" in sentence.lower() for sentence in whole["statements"])
     flagged = [row for row in whole["beat_list"] if row["hint"] == Hint.VENTRICULAR]
     assert all("Score" in row["reason"] for row in flagged)
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short EDF recording that says when it began."""
+    recording = simulate_recording(40, sampling_rate_hz=256, rate_bpm=72)
+    signal = edfio.EdfSignal(recording.signal[:, 0].astype(float), 256, label="ECG II", physical_dimension="mV")
+    origin = edfio.Recording(startdate=date(2021, 3, 4))
+    path = tmp_path_factory.mktemp("dated") / "holter.edf"
+    edfio.Edf([signal], recording=origin, starttime=time(5, 6, 7)).write(path)
+    return path
+
+
+def test_results_say_where_they_come_from(ectopy, dated: Path, tmp_path: Path):
+    for end in ("csv", "json", "edf"):
+        done = ectopy("detect", dated, "-o", tmp_path / f"beats.{end}", "--json", tmp_path / "figures.json")
+        assert done.status == 0, done
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["recordings"]
+    whole = json.loads((tmp_path / "beats.json").read_text())
+    table = pd.read_csv(tmp_path / "beats.csv")
+    assert len(table) == whole["beats"] > 40
+    for origin in (figures, whole, table.iloc[0], table.iloc[-1]):
+        assert origin["source"] == str(dated)
+        assert origin["start"] == "2021-03-04T05:06:07"
+        assert origin["sampling_rate_hz"] == 256
+        assert origin["detector"] == ambulatory_digest()
+        assert origin["generator"] == GENERATOR
+    assert {"ectopy", "numpy", "scipy", "ai-edge-litert", "python"} == whole["versions"].keys()
+    written = edfio.read_edf(tmp_path / "beats.edf")
+    assert written.startdatetime == datetime(2021, 3, 4, 5, 6, 7)
+    assert written.recording.equipment_code == GENERATOR.replace(" ", "_")
+    assert written.recording.additional == ("256_Hz", "holter.edf")
+    assert [mark.onset for mark in written.annotations] == pytest.approx(table["time_s"].tolist(), abs=1 / 256)
+
+
+def test_tables_of_several_recordings_can_be_put_together(ectopy, recording: Recording, tmp_path: Path):
+    short = replace(recording, signal=recording.signal[: 40 * 200], annotations=None)
+    files = [write_csv(tmp_path / f"{name}.csv", short) for name in ("one", "two")]
+    assert ectopy("detect", *files, "-o", tmp_path / "results").status == 0
+    tables = pd.concat(map(pd.read_csv, (tmp_path / "results").iterdir()))
+    assert set(tables["source"]) == {str(file) for file in files}
+
+
+def test_the_detector_is_found_wherever_it_stands(ectopy, dated: Path, bundle: Path, beats_file: Path):
+    for arguments in ((dated,), (dated, "ambulatory"), ("ambulatory", dated), (dated, "--target-fpr", "0.02")):
+        done = ectopy("detect", *arguments, "--json", "-")
+        assert done.status == 0, done
+        (figures,) = json.loads(done.out)["recordings"]
+        assert figures["detector"] == ambulatory_digest()
+    for arguments in ((bundle, beats_file), (beats_file, bundle)):
+        done = ectopy("detect", *arguments, "--json", "-")
+        assert json.loads(done.out)["beats"] == 20
+
+
+@pytest.fixture
+def beats_file(tmp_path: Path) -> Path:
+    np.save(tmp_path / "beats.npy", load_simulated("test").samples[:20])
+    return tmp_path / "beats.npy"
+
+
+def test_what_is_missing_beside_a_detector_is_said(ectopy, bundle: Path):
+    for name in ("ambulatory", bundle, "gone.ectopy"):
+        done = ectopy("detect", name)
+        assert (done.status, f"ectopy detect {name} holter.edf" in done.err) == (2, True), done
+
+
+def test_the_shipped_detector_has_a_name_in_every_command(ectopy):
+    facts = json.loads(ectopy("info", "ambulatory", "--json", "-").out)
+    assert facts["bundle_digest"] == ambulatory_digest()
+    assert ectopy("evaluate", "ambulatory", "simulated").status == 2
+
+
+def test_results_of_several_recordings_need_a_folder(ectopy, dated: Path, tmp_path: Path):
+    for option, name in (("--report", "page.html"), ("-o", "beats.csv"), ("-o", "beats.JSON")):
+        done = ectopy("detect", "ambulatory", dated, dated, option, tmp_path / name)
+        assert (done.status, "folder" in done.err) == (2, True), done
+        assert not (tmp_path / name).exists()
 
 
 def test_a_bad_file_does_not_stop_the_others_and_is_named(ectopy, recording: Recording, tmp_path: Path):

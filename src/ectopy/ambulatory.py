@@ -9,6 +9,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.bundle import bundle_digest
@@ -19,6 +20,7 @@ from ectopy.errors import DataError, NotEnoughNormalsError
 from ectopy.model import Progress, TrainingSettings
 from ectopy.pipeline import train
 from ectopy.recording import Annotations, Recording
+from ectopy.reprs import short_repr
 from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.cut import CutBeats, cut_beats
 
@@ -48,6 +50,8 @@ class Lessons:
     scores : ndarray of float64, shape (m,)
         Of normal beats after the first five minutes, against the patient's own normal.
     """
+
+    __repr__ = short_repr
 
     rows: NDArray[np.float32]
     timing: NDArray[np.float64]
@@ -105,6 +109,7 @@ def spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
+@checked
 def learn_from(recording: Recording) -> Lessons | None:
     """What a recording with reference annotations teaches; None where it has no normal beats.
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.baseline import given_baseline, learn_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
 from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, judge, reason
 from ectopy.recording import Annotations, Recording
+from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
 from ectopy.signal.cut import CutBeats
 from ectopy.signal.quality import Quality
@@ -46,6 +48,8 @@ class Analysis:
     missed : ndarray of bool, shape (n,)
         Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed`.
     """
+
+    __repr__ = short_repr
 
     beats: CutBeats
     quality: Quality
@@ -96,6 +100,7 @@ class Analysis:
         return Annotations(self.positions, symbols)
 
 
+@checked
 def analyse(
     recording: Recording,
     detector: Detector,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ectopy.detector import Detector
 from ectopy.detector.patient import PatientNormal, learn_normal, learn_other_form, learning_beats
 from ectopy.detector.population import unlikeness, usual_height_mv
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats
 
 _STRANGE = 1.0
@@ -31,6 +32,8 @@ class Baseline:
     doubtful : bool
         Whether somebody should look at it before relying on what is called normal.
     """
+
+    __repr__ = short_repr
 
     normal: PatientNormal | None
     height_mv: NDArray[np.float64]

@@ -21,11 +21,13 @@ from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
 from ectopy.formats.leads import unique_names
 from ectopy.formats.wfdb_header import segment_names
-from ectopy.results import check_results, summary, write_results
+from ectopy.reprs import short_repr
+from ectopy.results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.signal import FilterSettings
 
 RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")
 """Of files that hold nothing else; a .csv may hold a recording, or beats."""
+_FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Job:
         Whether to read the intact part of a recording that is not whole.
     """
 
+    __repr__ = short_repr
+
     recording: Path
     bundle: str
     results: Path | None = None
@@ -67,6 +71,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a job: a summary, or one sentence on what is wrong."""
+
+    __repr__ = short_repr
 
     job: Job
     summary: dict[str, Any] | None
@@ -141,8 +147,13 @@ def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Pat
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
     for folder in (results, report):
-        if folder is not None:
-            make_folder(folder)
+        if folder is None:
+            continue
+        if folder.suffix.lower() in _FILE_SUFFIXES and not folder.is_dir():
+            raise SettingError(
+                f"what is written of several recordings goes into a folder, and '{folder}' names a file."
+            )
+        make_folder(folder)
     names = unique_names([recording.stem for recording in recordings], "-")
     return [
         replace(
@@ -160,11 +171,11 @@ def run(job: Job) -> Outcome:
     try:
         recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit, partial=job.partial)
         normal = None if job.baseline is None else PatientNormal.load(job.baseline)
-        detector = load_detector(job.bundle, job.target_fpr)
+        detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
         events = find_events(analysis)
         if job.results is not None:
-            write_results(job.results, recording, analysis, events)
+            write_results(job.results, recording, analysis, events, detector_digest)
         if job.report is not None:
             from ectopy.report.recording import recording_report
 
@@ -173,7 +184,8 @@ def run(job: Job) -> Outcome:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")
             analysis.normal.save(job.save_baseline)
-        return Outcome(job, summary(recording, analysis, events), None)
+        facts = provenance(recording, detector_digest) | summary(recording, analysis, events)
+        return Outcome(job, facts, None)
     except EctopyError as error:
         return Outcome(job, None, str(error))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import as_samples, check_fields
 from ectopy.errors import DataError
+from ectopy.reprs import short_repr
 
 BEAT_SAMPLES = 140
 NORMAL_LABEL = 1
@@ -38,6 +41,9 @@ class BeatLayout:
     samples: int
     sampling_rate_hz: float | None
     unit: str
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @classmethod
     def undeclared(cls, samples: int) -> BeatLayout:
@@ -74,13 +80,18 @@ class Beats:
         Where the beats come from, for people.
     """
 
+    __repr__ = short_repr
+
     samples: NDArray[np.float32]
     layout: BeatLayout
     labels: NDArray[np.int_] | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "samples", np.asarray(self.samples, dtype=np.float32))
+        object.__setattr__(self, "samples", as_samples(self.samples, "beats"))
+        check_fields(self)
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _labels(self.labels))
         if self.samples.ndim != 2 or self.samples.shape[1] != self.layout.samples:
             raise DataError(f"beats must be an array of shape (n, {self.layout.samples}), not {self.samples.shape}.")
         if self.labels is not None and self.labels.shape != (len(self.samples),):
@@ -110,6 +121,13 @@ class Beats:
     def normals(self) -> Beats:
         """The beats labelled normal; all of them where there are no labels."""
         return self if self.labels is None else self.select(~self.abnormal)
+
+
+def _labels(labels: Any) -> NDArray[np.int_]:
+    numbers = as_samples(labels, "labels")
+    if not np.isfinite(numbers).all() or not np.equal(numbers, np.round(numbers)).all():
+        raise DataError("labels must be whole numbers: 1 = normal, 0 and 2 to 5 = abnormal.")
+    return numbers.astype(np.int_)
 
 
 def readable(samples: NDArray[np.floating]) -> NDArray[np.bool_]:

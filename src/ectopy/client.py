@@ -22,16 +22,22 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
-from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import connect
-from websockets.sync.connection import Connection
 
-from ectopy.errors import DataError, ServiceError, SettingError
+from ectopy.arguments import checked
+from ectopy.errors import DataError, MissingExtraError, ServiceError, SettingError
 from ectopy.monitor.inputs import Chunk
-from ectopy.wire import Sent, write
+
+try:
+    import httpx
+    from websockets.exceptions import InvalidStatus, WebSocketException
+    from websockets.sync.client import connect
+    from websockets.sync.connection import Connection
+
+    from ectopy.wire import Sent, write
+except ModuleNotFoundError as error:
+    raise MissingExtraError.of("service", "the client") from error
 
 WINDOW = 16
 """Messages that a stream sends ahead of the answers."""
@@ -55,9 +61,10 @@ class Client:
     Raises
     ------
     SettingError
-        If `url` is no such address.
+        If `url` is not such an address, or `key` is not text.
     """
 
+    @checked
     def __init__(self, url: str, key: str) -> None:
         if not url.startswith(("http://", "https://")):
             raise SettingError(f"the address of a service is http://HOST:PORT or https://HOST:PORT, not '{url}'.")

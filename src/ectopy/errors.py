@@ -6,6 +6,52 @@ and exits with status 2.
 
 from __future__ import annotations
 
+_MOST_SHOWN = 80
+
+EXTRAS = {
+    "train": ("tensorflow", "keras", "sklearn"),
+    "report": ("matplotlib", "jinja2"),
+    "formats": ("pyarrow", "soundfile", "pandas"),
+    "service": (
+        "msgspec",
+        "sqlalchemy",
+        "alembic",
+        "apprise",
+        "tenacity",
+        "fastapi",
+        "starlette",
+        "uvicorn",
+        "websockets",
+        "python_multipart",
+        "pydantic_settings",
+        "structlog",
+        "prometheus_client",
+        "httpx",
+        "aiomqtt",
+        "hl7",
+    ),
+    "postgres": ("psycopg",),
+    "peers": ("neurokit2", "sleepecg", "wfdb"),
+}
+"""Packages that each extra brings, by the names they are imported by."""
+
+
+def shown(value: object) -> str:
+    r"""A value from a file as part of a message: one line that can be printed, and not a long one.
+
+    Examples
+    --------
+    >>> shown("a\x1b[2Jb")
+    'a?[2Jb'
+    """
+    text = printable(str(value))
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
+
+
+def printable(text: str) -> str:
+    """Text with a question mark for every character that would move the cursor or cannot be seen."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
 
 class EctopyError(Exception):
     """Base of every error that Ectopy raises on purpose."""
@@ -53,4 +99,14 @@ class MissingExtraError(EctopyError, ImportError):
     @classmethod
     def of(cls, extra: str, purpose: str) -> MissingExtraError:
         """Error that says which extra to install for `purpose`."""
-        return cls(f"{purpose} needs the '{extra}' extra: pip install 'ectopy[{extra}]'.")
+        return cls(
+            f"{purpose} needs the '{extra}' extra: pip install 'ectopy[{extra}]', or from a checkout "
+            f"pip install '.[{extra}]'."
+        )
+
+    @classmethod
+    def behind(cls, error: ImportError, purpose: str) -> MissingExtraError | None:
+        """Error that says which extra brings the package that could not be imported; None where none does."""
+        package = (error.name or "").partition(".")[0]
+        extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+        return None if extra is None else cls.of(extra, purpose)

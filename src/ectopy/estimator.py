@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ectopy.beats import BeatLayout, Beats
 from ectopy.detector import Detector, ThresholdRule
-from ectopy.errors import MissingExtraError
+from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.model import TrainingSettings
 from ectopy.pipeline import train
 
@@ -19,6 +19,10 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError as error:
     raise MissingExtraError.of("train", "AutoencoderDetector") from error
+
+
+class _KindError(DataError, TypeError):
+    """Where scikit-learn's conventions ask for a TypeError."""
 
 
 class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -105,11 +109,11 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         NotEnoughNormalsError
             If there are too few beats to calibrate at `target_fpr`.
         DataError
-            If a beat is constant.
-        ValueError
-            If `X` holds NaN or infinite values, or is not two-dimensional.
+            If `X` is not a two-dimensional array of numbers, holds NaN or infinite values, or a beat is constant.
+        SettingError
+            If a parameter is outside what it may be.
         """
-        samples = validate_data(self, X, dtype=np.float32, ensure_min_samples=2, ensure_min_features=2)
+        samples = self._samples(X, ensure_min_samples=2, ensure_min_features=2)
         settings = TrainingSettings(
             architecture=self.architecture,
             members=self.members,
@@ -118,7 +122,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             learning_rate=self.learning_rate,
         )
         self.detector_: Detector = train(
-            Beats(samples, self.layout or BeatLayout.undeclared(samples.shape[1])),
+            Beats(samples, BeatLayout.undeclared(samples.shape[1]) if self.layout is None else self.layout),
             settings,
             ThresholdRule(self.threshold, self.target_fpr, self.k_std),
             random_state=self._seed(),
@@ -129,7 +133,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Score beats of shape (n, samples); larger = more normal (the opposite of `Detector.score`)."""
         check_is_fitted(self)
-        return -self.detector_.score(validate_data(self, X, dtype=np.float32, reset=False))
+        return -self.detector_.score(self._samples(X, reset=False))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Score beats of shape (n, samples) against the threshold; negative = abnormal."""
@@ -139,7 +143,24 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Judge beats of shape (n, samples): +1 = normal, -1 = abnormal."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def _samples(self, X: ArrayLike, **requirements: Any) -> NDArray[np.float32]:
+        if isinstance(X, np.ma.MaskedArray):
+            # scikit-learn would take what lies under the mask for values.
+            X = np.ma.filled(X.astype(np.float64), np.nan)
+        try:
+            samples: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, **requirements)
+        except Exception as error:  # whatever an object does that says it is like an array
+            # scikit-learn goes on with advice on other lines, or with the array.
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            text = first if first.endswith(".") else " ".join(str(error).split()).partition(" [[")[0]
+            message = f"{text.rstrip('.')}."
+            raise _KindError(message) if isinstance(error, TypeError) else DataError(message) from error
+        return samples
+
     def _seed(self) -> int | None:
         if self.random_state is None or isinstance(self.random_state, int):
             return self.random_state
-        return int(check_random_state(self.random_state).randint(2**31))
+        try:
+            return int(check_random_state(self.random_state).randint(2**31))
+        except ValueError as error:
+            raise SettingError("random_state must be None, a whole number from 0, or a RandomState.") from error

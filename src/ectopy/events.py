@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.arguments import checked
 from ectopy.judgement import Hint
 from ectopy.signal.missed import PAUSE_S
 
@@ -84,6 +85,7 @@ class Event:
         return self.end_s - self.start_s
 
 
+@checked
 def find_events(analysis: Analysis) -> list[Event]:
     """Find the events of an analysed recording, in order of their start."""
     ventricular = np.equal(analysis.hint, Hint.VENTRICULAR)

@@ -17,6 +17,7 @@ from ectopy.detector.population import AMBULATORY_LAYOUT, population_score
 from ectopy.detector.recordings import RecordingCalibration
 from ectopy.detector.threshold import p_values_among
 from ectopy.errors import LayoutError
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats
 
 _VENTRICULAR = 0.57
@@ -62,6 +63,8 @@ class Judgement:
         How each beat differs from the patient's normal; None where that is not known.
     """
 
+    __repr__ = short_repr
+
     verdict: NDArray[np.str_]
     hint: NDArray[np.str_]
     score: NDArray[np.float64]
@@ -99,6 +102,8 @@ class Criterion:
     calibration : RecordingCalibration
         Scores of normal beats of other people, in ascending order.
     """
+
+    __repr__ = short_repr
 
     detector: Detector
     with_baseline: float

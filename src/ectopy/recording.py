@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import as_samples, check_fields
 from ectopy.errors import DataError
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,19 @@ class Annotations:
         Text of each mark, as ``(AFIB`` of ``+``, a change of rhythm; empty where there is none.
     """
 
+    __repr__ = short_repr
+
     positions: NDArray[np.int64]
     symbols: NDArray[np.str_]
     subtypes: NDArray[np.int8] | None = None
     notes: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "positions", _array(self.positions, "positions", "iu"))
+        object.__setattr__(self, "symbols", _array(self.symbols, "symbols", "U"))
+        if self.subtypes is not None:
+            object.__setattr__(self, "subtypes", _array(self.subtypes, "subtypes", "iu"))
+        check_fields(self)
         if self.positions.shape != self.symbols.shape or self.positions.ndim != 1:
             raise DataError("annotations need one symbol per position.")
         for what, values in (("subtype", self.subtypes), ("note", self.notes)):
@@ -68,6 +79,8 @@ class Recording:
         Sentences on what was left out, is missing or damaged, for people.
     """
 
+    __repr__ = short_repr
+
     signal: NDArray[np.float32]
     sampling_rate_hz: float
     leads: tuple[str, ...]
@@ -77,15 +90,30 @@ class Recording:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "signal", as_samples(self.signal, "the signal"))
+        check_fields(self)
+        object.__setattr__(self, "leads", tuple(self.leads))
         if self.signal.ndim != 2 or self.signal.shape[1] != len(self.leads):
             raise DataError(
                 f"a recording with {len(self.leads)} leads needs a signal of shape (samples, {len(self.leads)}), "
                 f"not {self.signal.shape}."
             )
-        if not self.sampling_rate_hz > 0:
+        if not 0 < self.sampling_rate_hz < math.inf:
             raise DataError(f"the sampling rate must be positive, not {self.sampling_rate_hz} Hz.")
 
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.signal) / self.sampling_rate_hz
+
+
+def _array(values: Any, what: str, kinds: str) -> NDArray[Any]:
+    """Values of annotations as an array; an empty list has no kind yet."""
+    plain = isinstance(values, np.ndarray | list | tuple) and not np.ma.is_masked(values)
+    try:
+        array = np.asarray(values) if plain else None
+    except ValueError:  # lists of unequal length
+        array = None
+    if array is None or (array.size and array.dtype.kind not in kinds):
+        raise DataError(f"annotations take an array of {'text' if kinds == 'U' else 'whole numbers'} as {what}.")
+    return array if array.size else array.astype(np.str_ if kinds == "U" else np.int64)

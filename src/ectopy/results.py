@@ -13,17 +13,17 @@ import numpy as np
 
 from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
-from ectopy.detector.results import as_csv, known
+from ectopy.detector.results import as_csv, known, versions
 from ectopy.errors import SettingError
 from ectopy.events import Event
-from ectopy.files import write_text
+from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
 from ectopy.judgement import Hint
 from ectopy.recording import Annotations, Recording
 from ectopy.statements import STATEMENTS
 
 NOISE = "~"
-_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
+RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
 
 
 def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> dict[str, Any]:
@@ -46,6 +46,18 @@ def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -
         "threshold": known(analysis.threshold),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
+    }
+
+
+def provenance(recording: Recording, detector_digest: str | None = None) -> dict[str, Any]:
+    """What results say of their origin, for JSON: recording, start, sampling rate, detector and versions."""
+    return {
+        "generator": GENERATOR,
+        "source": recording.source,
+        "start": None if recording.start is None else recording.start.isoformat(),
+        "sampling_rate_hz": recording.sampling_rate_hz,
+        "detector": detector_digest,
+        "versions": versions(),
     }
 
 
@@ -86,12 +98,31 @@ def marks(recording: Recording, analysis: Analysis) -> Annotations:
 
 def check_results(path: Path) -> None:
     """Raise SettingError unless `path` names a kind of results file."""
-    if path.suffix.lower() not in _KINDS:
-        raise SettingError(f"results are written as {', '.join(_KINDS)}, not as '{path.name}'.")
+    if path.suffix.lower() not in RESULT_KINDS:
+        raise SettingError(f"results are written as {', '.join(RESULT_KINDS)}, not as '{path.name}'.")
 
 
-def write_results(path: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
+def write_results(
+    path: Path,
+    recording: Recording,
+    analysis: Analysis,
+    events: Sequence[Event],
+    detector_digest: str | None = None,
+) -> None:
     """Write what was found, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
+
+    All but WFDB's say where the recording comes from, when it began, its sampling rate, what judged it and what wrote
+    the file: JSON and EDF once, CSV in every row, so that ``pandas.read_csv`` needs no option and tables of many
+    recordings can be put together as they are.
+
+    Parameters
+    ----------
+    path : Path
+    recording : Recording
+    analysis : Analysis
+    events : sequence of Event
+    detector_digest : str, optional
+        SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
 
     Raises
     ------
@@ -103,16 +134,26 @@ def write_results(path: Path, recording: Recording, analysis: Analysis, events: 
     check_results(path)
     match path.suffix.lower():
         case ".csv":
-            write_text(path, as_csv(beat_rows(analysis)))
+            origin = {
+                name: value for name, value in provenance(recording, detector_digest).items() if name != "versions"
+            }
+            write_text(path, as_csv([row | origin for row in beat_rows(analysis)]))
         case ".json":
             whole = {
+                **provenance(recording, detector_digest),
                 **summary(recording, analysis, events),
                 "event_list": [asdict(event) for event in events],
                 "beat_list": beat_rows(analysis),
             }
             write_text(path, json.dumps(whole, indent=1) + "\n")
         case _:
-            write_annotations(path, marks(recording, analysis), recording.sampling_rate_hz)
+            write_annotations(
+                path,
+                marks(recording, analysis),
+                recording.sampling_rate_hz,
+                start=recording.start,
+                source=recording.source,
+            )
 
 
 def _shares(readable: Any) -> list[float]:

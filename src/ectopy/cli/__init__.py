@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,7 +12,7 @@ from ectopy.cli import demo, detectors, recordings, service, watch
 from ectopy.cli.alarms import alarms_app, what_if
 from ectopy.cli.benchmarks import benchmark_app
 from ectopy.cli.fetch import fetch_app
-from ectopy.errors import EctopyError
+from ectopy.errors import EctopyError, MissingExtraError, printable
 from ectopy.statements import STATEMENTS
 
 app = typer.Typer(
@@ -59,5 +59,15 @@ def main() -> None:
     try:
         app()
     except EctopyError as error:
-        sys.stderr.write(f"ectopy: {error}\n")
-        sys.exit(2)
+        _end(error)
+    except ModuleNotFoundError as error:
+        missing = MissingExtraError.behind(error, "this command")
+        if missing is None:
+            raise
+        _end(missing)
+
+
+def _end(error: EctopyError) -> NoReturn:
+    # Names of files, leads and patients come from outside.
+    sys.stderr.write(f"ectopy: {printable(str(error))}\n")
+    sys.exit(2)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ectopy.cli.options import Json, Overwrite
+from ectopy.cli.outputs import check_outputs, database_files
+
 if TYPE_CHECKING:
     from ectopy.service.storage import Store
 
@@ -23,10 +26,6 @@ StoreOption = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[
-    str | None,
-    typer.Option("--json", metavar="FILE", help="Write as JSON; '-' = standard output.", show_default=False),
-]
 Patient = Annotated[str, typer.Argument(help="Who.")]
 Number = Annotated[int, typer.Argument(help="Number of the alarm, as in the list.")]
 
@@ -37,11 +36,13 @@ def list_alarms(
     everything: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
     store: StoreOption = None,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Alarms that are active or latched, the newest first."""
     from ectopy import console
     from ectopy.console.alarms import alarm_facts, alarm_table
 
+    check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
         found = opened.alarms(patient, active_only=not everything)
     console.emit(
@@ -53,13 +54,20 @@ def list_alarms(
 
 
 @alarms_app.command("show")
-def show_alarm(patient: Patient, number: Number, store: StoreOption = None, json: Json = None) -> None:
+def show_alarm(
+    patient: Patient,
+    number: Number,
+    store: StoreOption = None,
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
     """One alarm: why it was raised, what it rests on, and everything that has happened to it."""
     from ectopy import console
     from ectopy.console.alarms import alarm_facts, alarm_table, log_table
     from ectopy.monitor.conditions import CONDITIONS
     from ectopy.monitor.log import verify
 
+    check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
         stored = opened.alarm(patient, number)
         log = opened.alarm_log(patient)
@@ -132,6 +140,7 @@ def what_if(
     end_s: Annotated[float | None, typer.Option("--to", help="And up to this one.", show_default=False)] = None,
     store: StoreOption = None,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Watch a signal again with other limits: which alarms would be gained, and which lost."""
     from ectopy import console
@@ -146,7 +155,7 @@ def what_if(
 
     if limit is None and profile is None and not stored:
         raise SettingError("say what is to be otherwise: --limit NAME=VALUE or --profile NAME.")
-    console.check_json(json)
+    check_outputs([json], _store_files(store) if stored else [source], overwrite)
     inputs: list[Input]
     if stored:
         with _stored(store) as opened:
@@ -172,6 +181,14 @@ def what_if(
         screen.print(f"{hours(alarm.raised_s)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
     screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")
+
+
+def _store_files(given: str | None) -> list[Path]:
+    """What is read to answer from the database of the service."""
+    from ectopy.service.settings import FILE, load_settings
+
+    settings = load_settings(store=given)
+    return [settings.home / FILE, *database_files(settings.store_url)]
 
 
 def _stored(given: str | None) -> Store:

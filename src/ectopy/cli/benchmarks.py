@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ectopy.cli.detectors import train_and_save
-from ectopy.cli.options import Json, check_rim
+from ectopy.cli.options import Json, Overwrite
+from ectopy.cli.outputs import check_outputs, database_files
 from ectopy.errors import SettingError
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what people use instead.")
@@ -23,12 +24,13 @@ def benchmark_ecg5000(
         typer.Option(help="Some of ectopy, tutorial, pca, knn, ocsvm, iforest; separated by commas."),
     ] = "ectopy,tutorial,pca,knn,ocsvm,iforest",
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ours and the peers on the same beats in the same run; no method sees a label."""
     from ectopy import console, datasets
     from ectopy.evaluation.benchmark import benchmark
 
-    check_rim(json)
+    check_outputs([json], ["ecg5000"], overwrite)
     screen = console.screen(json)
     beats = datasets.load_ecg5000("all")
     with console.progress("benchmark") as progress:
@@ -50,13 +52,14 @@ def benchmark_heartbeats_command(
         ),
     ] = "ectopy,ectopy_first_lead,sleepecg,neurokit2,wfdb_xqrs",
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
     from ectopy import console
     from ectopy.console.heartbeats import heartbeats_table, missing_line
     from ectopy.evaluation.heartbeats import benchmark_heartbeats
 
-    check_rim(json)
+    check_outputs([json], [data], overwrite)
     screen = console.screen(json)
     with console.progress("benchmark") as progress:
         result = benchmark_heartbeats(data, split, methods.split(","), progress)
@@ -76,13 +79,14 @@ def benchmark_mitdb_command(
         str, typer.Option(help="Some of population, knn, pca; separated by commas; '' = none.")
     ] = "population,knn,pca",
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
     from ectopy import console
     from ectopy.console.mitdb import gaps_lines, methods_table, records_table
     from ectopy.evaluation.mitdb import benchmark_mitdb
 
-    check_rim(json)
+    check_outputs([json], [data], overwrite)
     screen = console.screen(json)
     with console.progress("benchmark") as progress:
         result = benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress)
@@ -101,13 +105,14 @@ def benchmark_alarms_command(
     split: Annotated[str, typer.Option(help="ds1 or ds2.")] = "ds1",
     profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory or exercise.")] = "ward",
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
     from ectopy import console
     from ectopy.console.alarm_benchmark import alarms_table, conditions_table, summary_lines
     from ectopy.evaluation.alarms import benchmark_alarms
 
-    check_rim(json)
+    check_outputs([json], [data], overwrite)
     screen = console.screen(json)
     with console.progress("benchmark") as progress:
         result = benchmark_alarms(data, split, profile, progress)
@@ -123,13 +128,14 @@ def benchmark_alarms_command(
 def benchmark_holter_command(
     hours: Annotated[float, typer.Option(help="Length of the recording, at most 168.")] = 24.0,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Time and memory for a long recording of one lead, on one thread."""
     from ectopy import console
     from ectopy.console.mitdb import holter_table
     from ectopy.evaluation.holter import benchmark_holter
 
-    check_rim(json)
+    check_outputs([json], [], overwrite)
     screen = console.screen(json)
     with console.progress("benchmark") as progress:
         figures = benchmark_holter(hours, progress)
@@ -153,6 +159,7 @@ def benchmark_monitor_command(
         typer.Option(metavar="FILE", help="Measure 10 to 1,000 patients, and plot: .svg .png .pdf", show_default=False),
     ] = None,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Watch simulated patients in real time with the storage on: processor time, delay and memory."""
     from dataclasses import asdict
@@ -162,7 +169,7 @@ def benchmark_monitor_command(
     from ectopy.report.growth import check_growth_plot, growth_plot
     from ectopy.service.benchmark import GROWTH, benchmark_monitor
 
-    check_rim(json)
+    check_outputs([json, growth], database_files(store), overwrite)
     if growth:
         check_growth_plot(growth)
     counts = GROWTH if growth else _counts(patients)
@@ -190,6 +197,7 @@ def benchmark_service_command(
     viewers: Annotated[int, typer.Option(help="That look, 1 to 100; one of them never reads.")] = 20,
     seconds: Annotated[float, typer.Option(help="Length of the run, 5 to 3600.")] = 60.0,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Start a service, let devices stream and viewers look: what is lost, how late it is seen, memory."""
     from dataclasses import asdict
@@ -198,7 +206,7 @@ def benchmark_service_command(
     from ectopy.console.load import load_table
     from ectopy.service.load_benchmark import benchmark_service
 
-    check_rim(json)
+    check_outputs([json], [], overwrite)
     with console.progress("benchmark") as progress:
         load = benchmark_service(devices, viewers, seconds, progress)
     console.emit(json, asdict(load))
@@ -212,6 +220,7 @@ def benchmark_speed(
         typer.Option(help="The detector to time; a default one is trained otherwise.", show_default=False),
     ] = None,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Time and memory of detection, on one thread."""
     from tempfile import TemporaryDirectory
@@ -219,7 +228,7 @@ def benchmark_speed(
     from ectopy import console, datasets
     from ectopy.evaluation.speed import measure_speed
 
-    check_rim(json)
+    check_outputs([json], [bundle], overwrite)
     screen = console.screen(json)
     with TemporaryDirectory() as folder:
         if bundle is None:

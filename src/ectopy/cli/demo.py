@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ectopy.cli.detectors import evaluate_and_show, train_and_save
-from ectopy.cli.options import Json, Report, check_rim
+from ectopy.cli.options import Json, Overwrite, Report, check_report
+from ectopy.cli.outputs import check_outputs
 
 
 def demo(
@@ -18,6 +19,7 @@ def demo(
     live: Annotated[
         bool, typer.Option("--live", help="Serve eight simulated patients instead, and look at them in a browser.")
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train on normal beats, find the abnormal ones, show them: the whole way in a minute."""
     if live:
@@ -29,16 +31,17 @@ def demo(
     from ectopy.errors import DatasetUnavailableError
     from ectopy.files import make_folder
 
-    page = report or folder / "report.html"
+    page, bundle = report or folder / "report.html", folder / "demo.ectopy"
     make_folder(folder)
-    check_rim(json, page)
+    check_report(page)
+    check_outputs([page, bundle, json], ["ecg5000"], overwrite)
     screen = console.screen(json)
     try:
         training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
     except DatasetUnavailableError as error:
         screen.print(f"This runs on simulated beats: {error}")
         training, test = datasets.load_simulated("train"), datasets.load_simulated("test")
-    detector = train_and_save(training, folder / "demo.ectopy", screen)
+    detector = train_and_save(training, bundle, screen)
     evaluate_and_show(detector, test, json, page, screen)
     screen.print(console.verdict_table(detector.explain(test), rows=3))
-    screen.print(f"The detector is {folder / 'demo.ectopy'}. Look at {page}.")
+    screen.print(f"The detector is {bundle}. Look at {page}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Bundle, Data, Json, Partial, Report, Split, TargetFpr, check_rim
+from ectopy.cli.options import Bundle, Data, Json, Overwrite, Partial, Report, Split, TargetFpr, check_report
+from ectopy.cli.outputs import check_outputs
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -31,15 +33,14 @@ def train(
     max_steps: Annotated[int, typer.Option(help="Optimiser steps at most.")] = 1500,
     seed: Annotated[int, typer.Option(help="The same seed gives the same detector.")] = 0,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned."""
     from ectopy import console
     from ectopy.detector import ThresholdRule
-    from ectopy.files import check_writable
     from ectopy.model import TrainingSettings
 
-    check_writable(output)
-    check_rim(json)
+    check_outputs([output, json], [data], overwrite)
     screen = console.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
@@ -59,21 +60,32 @@ def evaluate(
     target_fpr: TargetFpr = None,
     report: Report = None,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge labelled beats and compare with their labels."""
     from ectopy import console
+    from ectopy.batch import load_detector
 
-    evaluate_and_show(_detector(bundle, target_fpr), _load(data, split, "test"), json, report, console.screen(json))
+    check_report(report)
+    check_outputs([report, json], [bundle, data], overwrite)
+    evaluate_and_show(load_detector(bundle, target_fpr), _load(data, split, "test"), json, report, console.screen(json))
 
 
 def detect(
-    bundle: Annotated[str, typer.Argument(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")],
-    data: Annotated[
-        list[str],
+    bundle: Annotated[
+        str,
         typer.Argument(
-            help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, BDF, .csv .txt .parquet .npy."
+            metavar="[DETECTOR]",
+            help="A file made by 'ectopy train'; 'ambulatory' = the shipped one, also if left out.",
         ),
     ],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, BDF, .csv .txt .parquet .npy.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -87,7 +99,15 @@ def detect(
     ] = None,
     split: Split = None,
     target_fpr: TargetFpr = None,
-    report: Report = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write an HTML page to look at. Of several recordings a folder of pages.",
+            show_default=False,
+        ),
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where a file does not say.")] = None,
     unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not say.")] = None,
     notch: Annotated[float | None, typer.Option(help="Mains frequency to remove, 50 or 60.")] = None,
@@ -96,17 +116,24 @@ def detect(
     save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
     partial: Partial = False,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
     from ectopy.batch import Job, load_detector
     from ectopy.signal import FilterSettings
 
+    bundle, sources = _detector_and_data([bundle, *(data or [])])
+    check_report(report)
+    # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
+    files = [path for path in (output, report) if path is not None and path.exists() and not path.is_dir()]
+    check_outputs([*files, save_baseline, json], [bundle, baseline, *sources], overwrite)
     detector = load_detector(bundle, target_fpr)
     if detector.recordings is None:
-        _detect_beats(detector, data, output, split, report, json)
+        check_outputs([output, report, json], [bundle, *sources], overwrite)
+        _detect_beats(detector, bundle, sources, output, split, report, json)
         return
     job = Job(
-        Path(data[0]),
+        Path(sources[0]),
         bundle,
         sampling_rate_hz=rate,
         unit=unit,
@@ -117,31 +144,63 @@ def detect(
         save_baseline=save_baseline,
         partial=partial,
     )
-    _detect_recordings(job, [Path(item) for item in data], output, report, json)
+    _detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
+
+
+def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
+    """Tell the detector from the data, in whichever order they are; the shipped one where none is named.
+
+    Raises
+    ------
+    SettingError
+        If nothing but a detector is named.
+    """
+    from ectopy.ambulatory import SHIPPED
+
+    named = [argument for argument in arguments if _is_detector(argument)]
+    if len(named) == 1:
+        arguments.remove(named[0])
+        arguments.insert(0, named[0])
+    elif not named and (Path(arguments[0]).exists() or Path(f"{arguments[0]}.hea").exists()):
+        arguments.insert(0, SHIPPED)
+    bundle, *sources = arguments
+    if not sources:
+        raise SettingError(f"say what {bundle} is to judge: ectopy detect {bundle} holter.edf.")
+    return bundle, sources
+
+
+def _is_detector(argument: str) -> bool:
+    from ectopy.ambulatory import SHIPPED
+    from ectopy.detector.bundle import is_bundle
+
+    return argument == SHIPPED or Path(argument).suffix == ".ectopy" or is_bundle(Path(argument))
 
 
 def _detect_beats(
-    detector: Detector, data: list[str], output: Path | None, split: str | None, report: Path | None, json: str | None
+    detector: Detector,
+    bundle: str,
+    sources: list[str],
+    output: Path | None,
+    split: str | None,
+    report: Path | None,
+    json: str | None,
 ) -> None:
     from ectopy import console
-    from ectopy.batch import RECORDING_SUFFIXES
+    from ectopy.batch import RECORDING_SUFFIXES, digest
     from ectopy.detector.results import check_suffix, write_results
-    from ectopy.files import check_writable
 
     if output:
         check_suffix(output)
-        check_writable(output)
-    check_rim(json, report)
     screen = console.screen(json)
-    if len(data) != 1 or Path(data[0]).suffix.lower() in RECORDING_SUFFIXES:
+    if len(sources) != 1 or Path(sources[0]).suffix.lower() in RECORDING_SUFFIXES:
         raise SettingError(
             "this detector takes one data set or file of beats at a time; 'ambulatory' takes recordings."
         )
-    beats = _load(data[0], split, "test")
+    beats = _load(sources[0], split, "test")
     with console.progress("judging") as progress:
         explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
     if output:
-        write_results(output, beats, explanation)
+        write_results(output, beats, explanation, digest(bundle))
         screen.print(f"Wrote {output}.")
     if report:
         from ectopy.report import detection_report
@@ -152,14 +211,17 @@ def _detect_beats(
     screen.print(console.verdict_table(explanation))
 
 
-def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None) -> None:
+def _detect_recordings(
+    job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None, overwrite: bool
+) -> None:
     from ectopy import console
     from ectopy.batch import find_recordings, plan, run_all
     from ectopy.console.analysis import analysis_table
 
-    check_rim(json)
     screen = console.screen(json)
     jobs = plan(job, find_recordings(paths), output, report)
+    outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
+    check_outputs([*outputs, json], [job.bundle, job.baseline, *paths], overwrite)
     with console.progress("reading") as progress:
         outcomes = run_all(jobs, progress)
     done = [outcome.summary for outcome in outcomes if outcome.summary is not None]
@@ -178,14 +240,14 @@ def _detect_recordings(job: Job, paths: list[Path], output: Path | None, report:
         raise DataError("; ".join(error.removesuffix(".") for error in failed.values()) + ".")
 
 
-def info(bundle: Bundle, json: Json = None) -> None:
+def info(bundle: Bundle, json: Json = None, overwrite: Overwrite = False) -> None:
     """Check a bundle and say what it was trained on, how, and what it takes."""
     from ectopy import console
-    from ectopy.detector import Detector
-    from ectopy.detector.bundle import bundle_digest
+    from ectopy.batch import digest, load_detector
 
-    detector = Detector.load(bundle)
-    console.emit(json, {**console.facts(detector), "bundle_digest": bundle_digest(bundle)})
+    check_outputs([json], [bundle], overwrite)
+    detector = load_detector(bundle)
+    console.emit(json, {**console.facts(detector), "bundle_digest": digest(bundle)})
     console.screen(json).print(console.facts_table(detector))
 
 
@@ -193,13 +255,6 @@ def _load(data: str, split: str | None, usual: str) -> Beats:
     from ectopy import datasets
 
     return datasets.load(data, split or (usual if data in datasets.NAMES else None))
-
-
-def _detector(bundle: Path, target_fpr: float | None) -> Detector:
-    from ectopy.detector import Detector, ThresholdRule
-
-    detector = Detector.load(bundle)
-    return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
 
 
 def train_and_save(
@@ -212,7 +267,7 @@ def train_and_save(
 ) -> Detector:
     """Train with progress, and keep what came of it as a bundle."""
     from ectopy import console
-    from ectopy.pipeline import require_trainable, train
+    from ectopy.pipeline import labels_look_reversed, require_trainable, train
 
     require_trainable(training, settings, rule)
     screen.print(console.about_training(training))
@@ -221,6 +276,12 @@ def train_and_save(
             training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
         )
     detector.save(output)
+    if labels_look_reversed(detector):
+        share = detector.card.metrics["abnormal_training_beats_flagged"]
+        sys.stderr.write(
+            f"ectopy: warning: of the beats labelled abnormal only {share:.0%} score above the threshold; if 1 means "
+            "abnormal in these labels, they are reversed: Ectopy takes 1 for normal, and 0 and 2 to 5 for abnormal.\n"
+        )
     return detector
 
 
@@ -259,7 +320,6 @@ def evaluate_and_show(detector: Detector, beats: Beats, json: str | None, report
     from ectopy import console
     from ectopy.evaluation import evaluate
 
-    check_rim(json, report)
     with console.progress("judging") as progress:
         evaluation = evaluate(detector, beats, lambda done, total: progress(done, total, "judging"))
     if report:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from ectopy.cli.options import Json, check_rim
+from ectopy.cli.options import Json, Overwrite
+from ectopy.cli.outputs import check_outputs
 
 fetch_app = typer.Typer(no_args_is_help=True, help="Download a data set from its owner, verify it, keep it.")
 
 
 @fetch_app.command("ecg5000")
-def fetch_ecg5000_command(json: Json = None) -> None:
+def fetch_ecg5000_command(json: Json = None, overwrite: Overwrite = False) -> None:
     """ECG5000: 5,000 labelled heartbeats of one patient (Chen and Keogh; from PhysioNet's BIDMC CHF database)."""
     from ectopy import console, datasets
 
-    check_rim(json)
+    check_outputs([json], ["ecg5000"], overwrite)
     folder = datasets.fetch_ecg5000()
     training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
     console.emit(json, {"folder": str(folder), "training_beats": len(training), "test_beats": len(test)})
@@ -22,12 +23,12 @@ def fetch_ecg5000_command(json: Json = None) -> None:
 
 
 @fetch_app.command("mitdb")
-def fetch_mitdb_command(json: Json = None) -> None:
+def fetch_mitdb_command(json: Json = None, overwrite: Overwrite = False) -> None:
     """MIT-BIH Arrhythmia Database: 48 half hours with every beat annotated (Moody and Mark; from PhysioNet, ODC-BY)."""
     from ectopy import console, datasets
     from ectopy.datasets.mitdb import RECORDS
 
-    check_rim(json)
+    check_outputs([json], ["mitdb"], overwrite)
     folder = datasets.fetch_mitdb()
     console.emit(json, {"folder": str(folder), "records": len(RECORDS)})
     console.screen(json).print(

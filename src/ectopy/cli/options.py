@@ -11,7 +11,9 @@ Data = Annotated[
     str,
     typer.Argument(help="'ecg5000', 'simulated', or a file of beats: .txt .ts .arff .tsv .csv .npy .parquet"),
 ]
-Bundle = Annotated[Path, typer.Argument(help="A detector: a file made by 'ectopy train'.")]
+Bundle = Annotated[
+    str, typer.Argument(help="A detector: a file made by 'ectopy train'; 'ambulatory' = the shipped one.")
+]
 Split = Annotated[
     str | None,
     typer.Option(help="Part of a named data set: train, test or all; by default what suits.", show_default=False),
@@ -33,20 +35,16 @@ Partial = Annotated[
     bool,
     typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole."),
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that Ectopy did not write, too.")]
 TargetFpr = Annotated[
     float | None,
     typer.Option(help="Take the threshold anew, for this share of normal beats flagged.", show_default=False),
 ]
 
 
-def check_rim(json: str | None, report: Path | None = None) -> None:
-    """Raise before long work when what was asked for could not be written."""
-    from ectopy import console
-    from ectopy.files import check_writable
-
-    console.check_json(json)
+def check_report(report: Path | None) -> None:
+    """Raise before long work when a page is asked for and could not be drawn."""
     if report:
         from ectopy.report import require_extra
 
         require_extra()
-        check_writable(report)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Partial, check_rim
+from ectopy.cli.options import Json, Overwrite, Partial
+from ectopy.cli.outputs import check_outputs
 
 
 def inspect(
@@ -27,6 +28,7 @@ def inspect(
     ] = None,
     partial: Partial = False,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
     from ectopy import console
@@ -35,7 +37,7 @@ def inspect(
     from ectopy.signal import FilterSettings
     from ectopy.signal.inspection import inspect as inspect_recording
 
-    check_rim(json)
+    check_outputs([json], [recording], overwrite)
     settings = FilterSettings(notch_hz=notch)
     inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit, partial=partial), settings)
     console.emit(json, inspection.summary())
@@ -56,13 +58,15 @@ def ec57(
     ] = None,
     label_map: Annotated[str, typer.Option(help="aami or de_chazal: which beats count as N, S, V, F, Q.")] = "aami",
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare annotations beat by beat as ANSI/AAMI EC57 says and WFDB's bxb and sumstats do."""
     from ectopy import console
     from ectopy.console.ec57 import comparison_table
     from ectopy.evaluation.ec57_files import compare_files
 
-    check_rim(json)
+    files = (f"{reference}.{reference_ext}", f"{test}.{test_ext}")
+    check_outputs([json], [reference, test, *files], overwrite)
     result = compare_files(reference, test, reference_ext, test_ext, label_map)
     console.emit(json, result.summary())
     screen = console.screen(json)

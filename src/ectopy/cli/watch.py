@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Partial, Report, check_rim
+from ectopy.cli.options import Overwrite, Partial, Report, check_report
+from ectopy.cli.outputs import check_outputs
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -54,15 +55,14 @@ def watch(
     beats: Annotated[bool, typer.Option("--beats", help="Tell of every beat.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A JSON object a line for every event.")] = False,
     report: Report = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Watch an ECG as it comes and raise alarms; each says the command that shows it again."""
     from ectopy.console.watch import require_json
-    from ectopy.files import check_writable
     from ectopy.watching.plan import Plan, limits_named
 
-    check_rim(None, report)
-    if save_baseline is not None:
-        check_writable(save_baseline)
+    check_report(report)
+    check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
     if json:
         require_json()
     limits = limits_named(limit or ())

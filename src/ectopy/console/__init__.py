@@ -19,7 +19,7 @@ from rich.table import Table
 from ectopy.beats import Beats
 from ectopy.detector import Detection, Detector, Explanation, Verdict
 from ectopy.detector.threshold import lowest_rate
-from ectopy.files import check_writable, write_text
+from ectopy.files import GENERATOR, write_text
 
 _STANDARD_OUTPUT = "-"
 
@@ -29,17 +29,11 @@ def screen(json: str | None) -> Console:
     return Console(stderr=json == _STANDARD_OUTPUT, highlight=False, markup=False, soft_wrap=True)
 
 
-def check_json(json: str | None) -> None:
-    """Raise before long work when the JSON file could not be written."""
-    if json not in (None, _STANDARD_OUTPUT):
-        check_writable(Path(json))
-
-
 def emit(json: str | None, figures: Mapping[str, Any]) -> None:
-    """Write figures as JSON where they were asked for; NaN becomes null."""
+    """Write figures as JSON where they were asked for, and who wrote them; NaN becomes null."""
     if json is None:
         return
-    text = _json.dumps(_finite(figures), indent=2) + "\n"
+    text = _json.dumps({"generator": GENERATOR, **_finite(figures)}, indent=2) + "\n"
     if json == _STANDARD_OUTPUT:
         sys.stdout.write(text)
     else:

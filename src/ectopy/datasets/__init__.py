@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ectopy.arguments import checked
 from ectopy.beats import Beats
 from ectopy.datasets.ecg5000 import fetch_ecg5000, load_ecg5000
 from ectopy.datasets.mitdb import fetch_mitdb, load_mitdb
@@ -37,6 +38,7 @@ NAMES: dict[str, Callable[..., Beats]] = {
 }
 
 
+@checked
 def load(name_or_path: str | Path, split: str | None = None) -> Beats:
     """Load a named data set or read a file of beats.
 

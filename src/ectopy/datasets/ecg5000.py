@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ectopy.arguments import checked
 from ectopy.beats import (
     NORMAL_LABEL,
     UNSPECIFIED_ABNORMAL_LABEL,
@@ -63,6 +64,7 @@ _TEST = _Part(
 _PARTS = (_TRAIN, _TEST)
 
 
+@checked
 def load_ecg5000(split: Split = "train", *, download: bool = True, progress: bool = True) -> Beats:
     """Load ECG5000 and check that it is what its owners published.
 
@@ -112,6 +114,7 @@ def find_ecg5000() -> Path | None:
     return _ECG5000.find()
 
 
+@checked
 def fetch_ecg5000(*, url: str = ECG5000_URL, progress: bool = True) -> Path:
     """Make sure that a verified copy of ECG5000 is on this machine, downloading it if need be.
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from ectopy.arguments import checked
 from ectopy.datasets.published import Published
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
@@ -45,6 +46,7 @@ SAMPLES = 650_000
 _SUFFIXES = (".hea", ".dat", ".atr")
 
 
+@checked
 def load_mitdb(record: str, folder: Path | None = None) -> Recording:
     """Load a record with its reference annotations.
 
@@ -87,6 +89,7 @@ def find_mitdb(records: Sequence[str] = RECORDS) -> Path | None:
     return _database(records).find()
 
 
+@checked
 def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
     """Make sure that a verified copy of all 48 records is on this machine, downloading it if need be.
 

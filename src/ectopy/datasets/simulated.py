@@ -30,6 +30,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import check_fields, checked
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
 from ectopy.errors import DataError, SettingError
 from ectopy.recording import Annotations, Recording
@@ -129,6 +130,7 @@ class Episode:
     rate_bpm: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         kinds = ", ".join(_EPISODE_RATES_BPM)
         _require(self.kind in _EPISODE_RATES_BPM, f"kind must be one of {kinds}, not {self.kind!r}.")
         _require_not_negative(start_s=self.start_s)
@@ -149,6 +151,7 @@ class Episode:
         return 60 / rate_bpm if rate_bpm else np.inf
 
 
+@checked
 def simulate_recording(
     duration_s: float = 300.0,
     *,
@@ -213,6 +216,7 @@ def simulate_recording(
     """
     _require_positive(duration_s=duration_s, sampling_rate_hz=sampling_rate_hz)
     _require_rate(rate_bpm)
+    _require_not_negative(random_state=random_state)
     _require_not_negative(hrv_sd_ms=hrv_sd_ms, pauses_per_hour=pauses_per_hour, noise_mv=noise_mv)
     most = 3600 / _PAUSE_SLOT_S
     _require(pauses_per_hour <= most, f"pauses_per_hour must be at most {most:g}, not {pauses_per_hour}.")
@@ -280,6 +284,7 @@ def cut_cycles(signal: NDArray[np.floating], positions: NDArray[np.integer]) -> 
     return cycles
 
 
+@checked
 def simulate_beats(
     n_normal: int = 292,
     n_abnormal_per_kind: tuple[int, int, int, int] = (177, 10, 19, 2),
@@ -307,6 +312,7 @@ def simulate_beats(
     SettingError
         If a count is negative or there are not four abnormal kinds.
     """
+    _require_not_negative(random_state=random_state)
     wanted = np.array([n_normal, *n_abnormal_per_kind])
     _require(
         len(wanted) == len(SYMBOLS) and bool(np.all(wanted >= 0)),
@@ -337,6 +343,7 @@ def simulate_beats(
     return Beats(rows[chosen], SIMULATED_LAYOUT, labels[chosen], source)
 
 
+@checked
 def load_simulated(split: Literal["train", "test", "all"] = "all") -> Beats:
     """Load the simulated stand-in for ECG5000, with the class counts of its official files.
 

@@ -27,6 +27,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.beats import (
     BEAT_SAMPLES,
     NORMAL_LABEL,
@@ -45,6 +46,8 @@ MAX_BEATS = 2_000_000
 MAX_LINE_CHARACTERS = 1_000_000
 """Longest line that is read from a text file."""
 
+_MAX_LABEL_BYTES = 64 * 2**20
+_LABEL_CHARACTERS = 40
 _LABEL_NAMES = ("label", "class")
 _NAMED_LABELS = {
     "normal": NORMAL_LABEL,
@@ -75,6 +78,7 @@ class _Format(NamedTuple):
     layout: BeatLayout
 
 
+@checked
 def read_beats(path: str | Path, *, labels: Literal["auto", "ignore"] = "auto") -> Beats:
     """Read a file of heartbeats.
 
@@ -369,14 +373,39 @@ def _parquet_table(path: Path, file: Any) -> _Table:
     value_columns = [column for column in range(len(names)) if column != label_column]
     for column in value_columns:
         _check_numeric(path, column, file.schema_arrow.field(column))
-    table = file.read()
+    if len(file.schema) != len(names):
+        raise DataError(f"{path} has columns that hold more than one value; expected {_EXPECTED_COLUMNS}.")
+    if len(set(names)) < len(names):
+        raise DataError(f"{path} has two columns of one name; expected {_EXPECTED_COLUMNS}.")
+    labels = None if label_column is None else _parquet_labels(path, file, label_column)
+    table = file.read(columns=[names[column] for column in value_columns])
     values = np.empty((table.num_rows, BEAT_SAMPLES), np.float32)
     with np.errstate(over="ignore"):
-        for sample, column in enumerate(value_columns):
-            values[:, sample] = table.column(column).to_numpy()
-    if label_column is None:
-        return _Table(values, None)
-    return _Table(values, [str(label) for label in table.column(label_column).to_pylist()])
+        for sample in range(BEAT_SAMPLES):
+            values[:, sample] = table.column(sample).to_numpy()
+    return _Table(values, labels)
+
+
+def _parquet_labels(path: Path, file: Any, column: int) -> list[str]:
+    """Labels, of which each is held once: a small file can repeat a long text for every beat."""
+    from pyarrow import parquet, types
+
+    groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+    if sum(group.column(column).total_uncompressed_size for group in groups) > _MAX_LABEL_BYTES:
+        raise DataError(
+            f"{path} has labels of more than {_MAX_LABEL_BYTES >> 20} MiB; expected 1, normal, or the like."
+        )
+    name = file.schema_arrow.names[column]
+    with path.open("rb") as stream:
+        chunks = parquet.ParquetFile(stream, read_dictionary=[name]).read(columns=[name]).column(0).chunks
+    labels: list[str] = []
+    for chunk in chunks:
+        if types.is_dictionary(chunk.type):
+            texts = [str(label)[:_LABEL_CHARACTERS] for label in chunk.dictionary.to_pylist()]
+            labels += [str(None) if row is None else texts[row] for row in chunk.indices.to_pylist()]
+        else:
+            labels += [str(label) for label in chunk.to_pylist()]
+    return labels
 
 
 def _check_numeric(path: Path, column: int, field: Any) -> None:

@@ -19,18 +19,14 @@ The digests find damage; they are no signature, and do not prove who made the bu
 
 from __future__ import annotations
 
-import io
 import json
 import math
-import zipfile
-import zlib
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ectopy.beats import BeatLayout
 from ectopy.detector.card import Card, LearningCurve
@@ -39,12 +35,15 @@ from ectopy.detector.recordings import RecordingCalibration
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring
 from ectopy.detector.threshold import ThresholdRule
-from ectopy.errors import BundleError, DataError, EctopyError
-from ectopy.files import atomic_path, packed
+from ectopy.errors import BundleError, DataError, EctopyError, shown
+from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 
 FORMAT_VERSION = 2
 GOLDEN_TOLERANCE = 1e-4
-MAX_MEMBER_BYTES = 64 * 2**20
+MAX_BUNDLE_BYTES = 32 * 2**20
+"""Of all members together, unpacked; the arrays within a member are counted again."""
+MAX_MANIFEST_BYTES = 2**20
+"""Small JSON takes forty times its size in memory."""
 
 _READ_VERSIONS = (1, FORMAT_VERSION)
 _DISTANCE_WEIGHT_OF_VERSION_1 = 0.75
@@ -66,10 +65,10 @@ def save(detector: Detector, path: Path) -> None:
     members = {
         "graph.tflite": detector.graph.content,
         "network.keras": detector.network,
-        "known_normals.npy": _from_array(detector.scoring.known.codes),
-        "calibration.npy": _from_array(detector.calibration),
-        "golden.npy": _from_array(detector.golden),
-        "expected.npy": _from_array(detector.score(detector.golden)),
+        "known_normals.npy": array_bytes(detector.scoring.known.codes),
+        "calibration.npy": array_bytes(detector.calibration),
+        "golden.npy": array_bytes(detector.golden),
+        "expected.npy": array_bytes(detector.score(detector.golden)),
     }
     if detector.recordings is not None:
         members[_RECORDINGS] = _from_recordings(detector.recordings)
@@ -102,14 +101,14 @@ def load(path: Path) -> Detector:
     try:
         manifest = _manifest(members, path)
         detector = _detector(manifest, members)
-        expected = _to_array(members["expected.npy"])
+        expected = read_array(members["expected.npy"])
         same_threshold = math.isclose(detector.threshold, manifest["threshold"], rel_tol=1e-9)
         scores = detector.score(detector.golden)
         same_scores = len(scores) > 0 and scores.shape == expected.shape
         same_scores = same_scores and np.allclose(scores, expected, GOLDEN_TOLERANCE, GOLDEN_TOLERANCE)
     except BundleError:
         raise
-    except (EctopyError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError) as error:
+    except (EctopyError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise BundleError(f"{path} is damaged ({_first_line(error)}); train or copy it again.") from error
     if not same_threshold:
         raise BundleError(f"{path} was tampered with: its threshold does not follow from its calibration scores.")
@@ -118,6 +117,16 @@ def load(path: Path) -> Detector:
             f"{path} does not reproduce the scores of its golden beats on this machine; do not use it, train it again."
         )
     return detector
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file begins as a bundle does; whether it is whole, `load` says."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return False
+    return start.startswith(b"PK\x03\x04") and _MANIFEST.encode() in start
 
 
 def bundle_digest(path: Path) -> str:
@@ -131,34 +140,26 @@ def _read(path: Path) -> dict[str, bytes]:
             raise DataError(f"{path} is a folder; name a bundle file (.ectopy).")
         if not path.exists():
             raise DataError(f"{path} does not exist; make a bundle with: ectopy train DATA -o {path.name}.")
+        with path.open("rb") as file:
+            content = file.read(MAX_BUNDLE_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; name a bundle file (.ectopy).") from error
-    names = (_MANIFEST, _MANIFEST_DIGEST, *_MEMBERS)
+    if len(content) > MAX_BUNDLE_BYTES:
+        raise BundleError(f"{path} is not an Ectopy bundle: it is larger than {MAX_BUNDLE_BYTES >> 20} MiB.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            held = archive.namelist()
-            if sorted(held) not in (sorted(names), sorted((*names, _RECORDINGS))):
-                raise BundleError(f"{path} is not an Ectopy bundle: it holds other files than a bundle does.")
-            for entry in archive.infolist():
-                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise BundleError(f"{path} is not an Ectopy bundle: {entry.filename} is packed in another way.")
-                if entry.file_size > MAX_MEMBER_BYTES:
-                    raise BundleError(
-                        f"{path} is not an Ectopy bundle: {entry.filename} is larger than {MAX_MEMBER_BYTES >> 20} MiB."
-                    )
-            return {name: archive.read(name) for name in held}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-        OSError,
-    ) as error:
+        members = unpacked(content, MAX_BUNDLE_BYTES)
+    except DataError as error:
         raise BundleError(
             f"{path} is not an Ectopy bundle, or is truncated ({_first_line(error)}); train or copy it again."
         ) from error
+    names = {_MANIFEST, _MANIFEST_DIGEST, *_MEMBERS}
+    if members.keys() not in (names, names | {_RECORDINGS}):
+        raise BundleError(f"{path} is not an Ectopy bundle: it holds other files than a bundle does.")
+    if len(members[_MANIFEST]) > MAX_MANIFEST_BYTES:
+        raise BundleError(
+            f"{path} is not an Ectopy bundle: its manifest is larger than {MAX_MANIFEST_BYTES >> 20} MiB."
+        )
+    return members
 
 
 def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is not an Ectopy bundle: its manifest is of another format.")
     if manifest["format_version"] not in _READ_VERSIONS:
         raise BundleError(
-            f"{path} has bundle format {manifest['format_version']}, this version of Ectopy reads "
+            f"{path} has bundle format {shown(manifest['format_version'])}, this version of Ectopy reads "
             f"{' and '.join(map(str, _READ_VERSIONS))}; use the version that made it, or train it again."
         )
     if manifest["format_version"] == 1:
@@ -186,7 +187,7 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
 def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
     scoring, card = manifest["scoring"], manifest["card"]
     graph, layout = Graph(members["graph.tflite"]), BeatLayout(**manifest["layout"])
-    known = KnownNormals(_to_array(members["known_normals.npy"]))
+    known = KnownNormals(read_array(members["known_normals.npy"]))
     if graph.samples != layout.samples or len(known.codes) != graph.members:
         raise DataError("the graph does not fit the layout or the known normals")
     curve = LearningCurve(**{name: tuple(values) for name, values in card.pop("curve").items()})
@@ -198,12 +199,12 @@ def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
             distance_scale=_to_scale(scoring["distance_scale"], graph.members),
             distance_weight=float(scoring["distance_weight"]),
         ),
-        calibration=_to_array(members["calibration.npy"]),
+        calibration=read_array(members["calibration.npy"]),
         rule=ThresholdRule(**manifest["rule"]),
         layout=layout,
         card=Card(**card, curve=curve),
         network=members["network.keras"],
-        golden=_to_array(members["golden.npy"]),
+        golden=read_array(members["golden.npy"]),
         recordings=_to_recordings(members[_RECORDINGS]) if _RECORDINGS in members else None,
     )
 
@@ -220,26 +221,14 @@ def _to_scale(stored: dict[str, Any], members: int) -> LogScale:
 
 
 def _from_recordings(calibration: RecordingCalibration) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, with_baseline=calibration.with_baseline, without_baseline=calibration.without_baseline)
-    return buffer.getvalue()
+    arrays = {"with_baseline": calibration.with_baseline, "without_baseline": calibration.without_baseline}
+    return packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
 
 
 def _to_recordings(content: bytes) -> RecordingCalibration:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return RecordingCalibration(stored["with_baseline"], stored["without_baseline"])
-
-
-def _from_array(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _to_array(content: bytes) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    return array
+    arrays = unpacked(content, MAX_BUNDLE_BYTES)
+    return RecordingCalibration(*(read_array(arrays[f"{name}.npy"]) for name in ("with_baseline", "without_baseline")))
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return shown((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))

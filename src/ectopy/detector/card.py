@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ectopy.reprs import short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
@@ -16,6 +18,8 @@ class LearningCurve:
     training, held_out : tuple of float
         Loss on the normals a member trains on, and on those it never sees; same length as `steps`.
     """
+
+    __repr__ = short_repr
 
     steps: tuple[int, ...] = ()
     training: tuple[float, ...] = ()
@@ -46,6 +50,8 @@ class Card:
     metrics : dict of str to float
         What was measured when the bundle was made; names say on what.
     """
+
+    __repr__ = short_repr
 
     architecture: str
     members: int

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ectopy.arguments import as_samples, checked
 from ectopy.beats import BeatLayout, Beats, readable
 from ectopy.detector.card import Card
 from ectopy.detector.recordings import RecordingCalibration
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import ThresholdRule, p_values
-from ectopy.errors import DataError, LayoutError
+from ectopy.errors import LayoutError
+from ectopy.reprs import short_repr
 
 Progress = Callable[[int, int], None]
 """Called with beats done and beats in all."""
@@ -47,6 +49,8 @@ class Detection:
     threshold : float
         A beat is abnormal when its score is above it.
     """
+
+    __repr__ = short_repr
 
     verdict: NDArray[np.str_]
     score: NDArray[np.float64]
@@ -84,6 +88,8 @@ class Explanation:
     reason : tuple of str
         One sentence per beat.
     """
+
+    __repr__ = short_repr
 
     detection: Detection
     reconstruction: NDArray[np.float32]
@@ -125,6 +131,8 @@ class Detector:
         If the calibration normals cannot support the rule.
     """
 
+    __repr__ = short_repr
+
     graph: Graph
     scoring: Scoring
     calibration: NDArray[np.float64]
@@ -139,6 +147,7 @@ class Detector:
     def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", self.rule.threshold(self.calibration))
 
+    @checked
     def with_rule(self, rule: ThresholdRule) -> Detector:
         """The same detector with another threshold, taken from the same held-out normals.
 
@@ -171,10 +180,12 @@ class Detector:
         """
         return self._combined(*self._parts(self._samples(beats)))
 
+    @checked
     def detect(self, beats: Beats | ArrayLike, progress: Progress | None = None) -> Detection:
         """Judge beats: NORMAL, ABNORMAL or UNREADABLE; tell progress. Errors as for `score`."""
         return self._judge(*self._parts(self._samples(beats), progress))
 
+    @checked
     def explain(self, beats: Beats | ArrayLike, progress: Progress | None = None) -> Explanation:
         """Judge beats and say why; tell progress. Errors as for `score`."""
         samples = self._samples(beats)
@@ -194,6 +205,7 @@ class Detector:
         reasons = tuple(_reason(detection, outside[row], row) for row in range(len(samples)))
         return Explanation(detection, reconstruction, outside, reasons)
 
+    @checked
     def save(self, path: str | Path) -> None:
         """Write the detector as one bundle file, atomically.
 
@@ -207,6 +219,7 @@ class Detector:
         save(self, Path(path))
 
     @staticmethod
+    @checked
     def load(path: str | Path) -> Detector:
         """Read a bundle and prove that it scores its golden beats as it did when it was made.
 
@@ -214,6 +227,8 @@ class Detector:
         ------
         DataError
             If there is no such file.
+        SettingError
+            If `path` is not a path.
         BundleError
             If it is not an Ectopy bundle, is damaged, or does not reproduce its golden scores.
         """
@@ -226,13 +241,7 @@ class Detector:
             if not self.layout.accepts(beats.layout):
                 raise LayoutError(f"the detector takes beats laid out as {self.layout}, not as {beats.layout}.")
             return beats.samples
-        try:
-            with np.errstate(over="ignore"):
-                samples = np.asarray(beats, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"beats must be numbers in an array of shape (n, {self.layout.samples}): {error}."
-            ) from error
+        samples = as_samples(beats, f"beats of shape (n, {self.layout.samples})")
         if samples.ndim != 2 or samples.shape[1] != self.layout.samples:
             raise LayoutError(
                 f"the detector takes beats of {self.layout.samples} samples, an array of shape "

@@ -7,7 +7,6 @@ shares of the patient's own irregularity: both mean the same for every patient, 
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,13 +14,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import checked
 from ectopy.errors import DataError
-from ectopy.files import atomic_path
+from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats, centred
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
 LEAST_CLEARNESS = 1.0
+MAX_BASELINE_BYTES = 2**20
 
 _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
@@ -52,6 +54,8 @@ class PatientNormal:
     leads : tuple of str
     """
 
+    __repr__ = short_repr
+
     template: NDArray[np.float64]
     clearness: NDArray[np.float64]
     irregularity: float
@@ -67,7 +71,8 @@ class PatientNormal:
         clearness = np.array([0.0 if row is None else self.clearness[row] for row in rows])
         return replace(self, template=template, clearness=clearness, leads=leads) if clearness.any() else None
 
-    def save(self, path: Path) -> None:
+    @checked
+    def save(self, path: str | Path) -> None:
         """Write as an ``.npz`` file, atomically.
 
         Raises
@@ -76,13 +81,14 @@ class PatientNormal:
             If the file cannot be written.
         """
         facts = json.dumps({"irregularity": self.irregularity, "beats": self.beats, "leads": self.leads})
-        content = io.BytesIO()
-        np.savez(content, template=self.template, clearness=self.clearness, facts=np.array(facts))
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content.getvalue())
+        arrays = {"template": self.template, "clearness": self.clearness, "facts": np.array(facts)}
+        content = packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
+        with atomic_path(Path(path)) as temporary:
+            temporary.write_bytes(content)
 
     @classmethod
-    def load(cls, path: Path) -> PatientNormal:
+    @checked
+    def load(cls, path: str | Path) -> PatientNormal:
         """Read what `save` wrote; no code in it is run.
 
         Raises
@@ -91,18 +97,20 @@ class PatientNormal:
             If there is no such file, or it is something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                facts = json.loads(str(stored["facts"]))
-                normal = cls(
-                    stored["template"].astype(np.float64),
-                    stored["clearness"].astype(np.float64),
-                    float(facts["irregularity"]),
-                    int(facts["beats"]),
-                    tuple(facts["leads"]),
-                )
+            with Path(path).open("rb") as file:
+                content = file.read(MAX_BASELINE_BYTES + 1)
+            stored = {name: read_array(member) for name, member in unpacked(content, MAX_BASELINE_BYTES).items()}
+            facts = json.loads(str(stored["facts.npy"]))
+            normal = cls(
+                stored["template.npy"].astype(np.float64),
+                stored["clearness.npy"].astype(np.float64),
+                float(facts["irregularity"]),
+                int(facts["beats"]),
+                tuple(facts["leads"]),
+            )
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}; name a saved baseline.") from error
-        except (ValueError, KeyError, TypeError, EOFError) as error:
+        except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path} is not a baseline that Ectopy saved.") from error
         if normal.template.shape != (len(normal.leads), BEFORE + AFTER) or normal.clearness.shape != (
             len(normal.leads),
@@ -127,6 +135,8 @@ class Evidence:
     prematurity, delay : ndarray of float64
         As in `CutBeats`, in units of the patient's irregularity.
     """
+
+    __repr__ = short_repr
 
     shape: NDArray[np.float64]
     qrs: NDArray[np.float64]

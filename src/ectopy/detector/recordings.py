@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.reprs import short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class RecordingCalibration:
@@ -19,6 +21,8 @@ class RecordingCalibration:
     without_baseline : ndarray of float64, shape (m,)
         Scores against the population alone, from autoencoders that never saw the patient.
     """
+
+    __repr__ = short_repr
 
     with_baseline: NDArray[np.float64]
     without_baseline: NDArray[np.float64]

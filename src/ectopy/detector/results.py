@@ -6,13 +6,15 @@ import csv
 import io
 import json
 import math
+import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ectopy.beats import Beats
 from ectopy.detector.detector import Explanation
 from ectopy.errors import SettingError
-from ectopy.files import write_text
+from ectopy.files import GENERATOR, write_text
 
 RESULT_SUFFIXES = (".csv", ".json")
 
@@ -53,8 +55,19 @@ def result_rows(beats: Beats, explanation: Explanation) -> list[dict[str, Any]]:
     ]
 
 
-def write_results(path: Path, beats: Beats, explanation: Explanation) -> None:
+def write_results(path: Path, beats: Beats, explanation: Explanation, detector_digest: str | None = None) -> None:
     """Write verdicts as CSV or JSON, by the suffix of `path`, atomically.
+
+    Both say where the beats come from, their sampling rate, what judged them and what wrote the file: JSON once, CSV in
+    every row, so that tables of many files can be put together as they are.
+
+    Parameters
+    ----------
+    path : Path
+    beats : Beats
+    explanation : Explanation
+    detector_digest : str, optional
+        SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
 
     Raises
     ------
@@ -65,7 +78,22 @@ def write_results(path: Path, beats: Beats, explanation: Explanation) -> None:
     """
     check_suffix(path)
     rows = result_rows(beats, explanation)
-    write_text(path, json.dumps(rows, indent=1) if path.suffix.lower() == ".json" else as_csv(rows))
+    facts = {
+        "generator": GENERATOR,
+        "source": beats.source,
+        "sampling_rate_hz": beats.layout.sampling_rate_hz,
+        "detector": detector_digest,
+    }
+    if path.suffix.lower() == ".json":
+        write_text(path, json.dumps({**facts, "versions": versions(), "beat_list": rows}, indent=1) + "\n")
+    else:
+        write_text(path, as_csv([{**row, **facts} for row in rows]))
+
+
+def versions() -> dict[str, str]:
+    """Version of Python, Ectopy and the packages that the figures depend on."""
+    packages = ("ectopy", "numpy", "scipy", "ai-edge-litert")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:

@@ -74,6 +74,9 @@ class Graph:
     def __reduce__(self) -> tuple[type[Graph], tuple[bytes]]:
         return Graph, (self.content,)
 
+    def __repr__(self) -> str:
+        return f"Graph(samples={self.samples}, members={self.members})"
+
     def run(self, samples: NDArray[np.float32]) -> Output:
         """Run the graph on beats.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.detector.runtime import Output
+from ectopy.reprs import short_repr
 
 _TINY = float(np.finfo(np.float64).tiny)
 _LEAST_STD = 1e-9
@@ -31,6 +32,8 @@ class LogScale:
     mean, std : ndarray of float64, shape () or (members,)
         Mean and standard deviation of the normals' logarithms; one for all members, or one for each.
     """
+
+    __repr__ = short_repr
 
     floor: float
     mean: NDArray[np.float64]
@@ -88,6 +91,8 @@ class KnownNormals:
         The codes as columns, and under them half of their squared length, negative; follows from `codes`.
     """
 
+    __repr__ = short_repr
+
     codes: NDArray[np.float32]
     products: NDArray[np.float32] = field(init=False, repr=False)
 
@@ -143,6 +148,8 @@ class Scoring:
     distance_weight : float
         How much the distance counts, where the error counts 1.
     """
+
+    __repr__ = short_repr
 
     known: KnownNormals
     error_scale: LogScale

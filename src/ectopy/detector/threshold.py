@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
 
 
@@ -43,6 +44,7 @@ class ThresholdRule:
     k_std: float = 1.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.name not in THRESHOLDS:
             raise SettingError(f"unknown threshold '{self.name}'; use one of {', '.join(THRESHOLDS)}.")
         if not 0.0 < self.target_fpr < 1.0:

@@ -38,6 +38,7 @@ from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Recording
+from ectopy.reprs import short_repr
 
 Progress = Callable[[int, int, str], None]
 
@@ -86,6 +87,8 @@ class RecordAlarms:
     calls : tuple of Call
     truth : Truth
     """
+
+    __repr__ = short_repr
 
     hours: float
     calls: tuple[Call, ...]
@@ -170,6 +173,8 @@ class AlarmBenchmark:
     missing : tuple of str
         Records of the split that are not in the folder.
     """
+
+    __repr__ = short_repr
 
     split: str
     profile: str

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError, SettingError
 from ectopy.recording import Annotations
+from ectopy.reprs import short_repr
 
 CLASSES = "NSVFQOX"
 """Rows (reference) and columns (test) of the counts: normal, supraventricular ectopic, ventricular ectopic, fusion and
@@ -78,6 +79,8 @@ class Comparison:
     fs_forgiven : bool
         Whether a fusion beat called S is no false S. ``bxb`` counts it as one, ``sumstats`` does not.
     """
+
+    __repr__ = short_repr
 
     counts: NDArray[np.int64]
     label_map: str

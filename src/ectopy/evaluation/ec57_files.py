@@ -9,6 +9,7 @@ from typing import Any
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import Comparison, average, compare, gross
 from ectopy.formats.wfdb import annotation_timing, read_annotations
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class FilesComparison:
     left_out : tuple of str
         Records that only the reference or only the test has.
     """
+
+    __repr__ = short_repr
 
     records: dict[str, Comparison]
     label_map: str

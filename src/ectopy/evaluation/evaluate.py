@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Progress
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Evaluation:
     unreadable : int
         Beats that were not judged, and are in none of the figures.
     """
+
+    __repr__ = short_repr
 
     beats: Beats
     detection: Detection
@@ -67,11 +71,13 @@ class Evaluation:
         }
 
 
+@checked
 def class_name(number: int) -> str:
     """What a class number is called in results: the number, for the names are not in the official files."""
     return "abnormal, class unknown" if number == UNSPECIFIED_ABNORMAL_LABEL else f"class {number}"
 
 
+@checked
 def evaluate(detector: Detector, beats: Beats, progress: Progress | None = None) -> Evaluation:
     """Judge labelled beats and compare with the labels; tell progress as `Detector.detect` does.
 

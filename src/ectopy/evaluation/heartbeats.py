@@ -20,6 +20,7 @@ from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
 from ectopy.evaluation.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
 from ectopy.formats import read
 from ectopy.recording import Annotations, Recording
+from ectopy.reprs import short_repr
 
 Progress = Callable[[int, int, str], None]
 
@@ -44,6 +45,8 @@ class Finding:
     seconds : dict of str to float
         Processor time, from samples in memory to beats; other programs on the machine do not count.
     """
+
+    __repr__ = short_repr
 
     comparisons: dict[str, Comparison]
     seconds: dict[str, float]
@@ -80,6 +83,8 @@ class HeartbeatBenchmark:
     left_out : dict of str to str
         Methods that could not run, and the package that each lacks.
     """
+
+    __repr__ = short_repr
 
     split: str
     findings: dict[str, Finding]

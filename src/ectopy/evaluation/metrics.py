@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class RankingCurves:
     precision, recall : ndarray, shape (k,)
         The first point is (1, 0).
     """
+
+    __repr__ = short_repr
 
     fpr: NDArray[np.float64]
     tpr: NDArray[np.float64]

@@ -34,6 +34,7 @@ from ectopy.evaluation.mitdb_peers import knn_score, pca_score
 from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
 from ectopy.recording import Annotations, Recording
+from ectopy.reprs import short_repr
 
 Progress = Callable[[int, int, str], None]
 Scores = NDArray[np.float64]
@@ -68,6 +69,8 @@ class RecordResult:
         The hints against the reference.
     """
 
+    __repr__ = short_repr
+
     classes: NDArray[np.str_]
     scores: dict[str, Scores]
     unreadable: int
@@ -100,6 +103,8 @@ class MitdbBenchmark:
     left_out : dict of str to str
         Peers that could not run, and why.
     """
+
+    __repr__ = short_repr
 
     split: str
     records: dict[str, RecordResult]

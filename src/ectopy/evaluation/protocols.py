@@ -9,6 +9,7 @@ import numpy as np
 
 from ectopy.beats import Beats
 from ectopy.errors import MissingExtraError, SettingError
+from ectopy.reprs import short_repr
 
 OFFICIAL_TRAINING_BEATS = 500
 
@@ -26,6 +27,8 @@ class Trial:
     test : Beats
         Labelled beats to judge.
     """
+
+    __repr__ = short_repr
 
     seed: int
     normals: Beats

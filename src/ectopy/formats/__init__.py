@@ -14,10 +14,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import delimited, edf, marks, npy, parquet, wfdb
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
@@ -41,11 +43,11 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
 _WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
     ".csv": marks.write_csv,
     ".json": marks.write_json,
-    ".edf": edf.write_annotations,
 }
 _ANNOTATOR = re.compile(r"\.[A-Za-z]\w*", re.ASCII)
 
 
+@checked
 def read(
     path: str | Path, *, sampling_rate_hz: float | None = None, unit: str | None = None, partial: bool = False
 ) -> Recording:
@@ -98,7 +100,15 @@ def read(
         raise DataError(f"{path} does not fit into the memory of this machine; split it.") from error
 
 
-def write_annotations(path: str | Path, annotations: Annotations, sampling_rate_hz: float) -> None:
+@checked
+def write_annotations(
+    path: str | Path,
+    annotations: Annotations,
+    sampling_rate_hz: float,
+    *,
+    start: datetime | None = None,
+    source: str = "",
+) -> None:
     """Write marks on a recording, atomically.
 
     Parameters
@@ -109,6 +119,10 @@ def write_annotations(path: str | Path, annotations: Annotations, sampling_rate_
     annotations : Annotations
     sampling_rate_hz : float
         What the positions count.
+    start : datetime, optional
+        When the recording began, for an EDF file.
+    source : str, optional
+        Where the recording comes from, for an EDF file.
 
     Raises
     ------
@@ -126,13 +140,16 @@ def write_annotations(path: str | Path, annotations: Annotations, sampling_rate_
     _check_stated(sampling_rate_hz, None)
     if np.any(annotations.positions < 0):
         raise DataError(f"{path} cannot hold the position {annotations.positions.min()}; expected positions from 0.")
-    _WRITERS.get(path.suffix.lower(), wfdb.write_annotations)(path, annotations, sampling_rate_hz)
+    if path.suffix.lower() == ".edf":
+        edf.write_annotations(path, annotations, sampling_rate_hz, start, source)
+    else:
+        _WRITERS.get(path.suffix.lower(), wfdb.write_annotations)(path, annotations, sampling_rate_hz)
 
 
 def check_annotation_suffix(path: Path) -> None:
     """Raise SettingError unless annotations can be written to a file of that name."""
     suffix = path.suffix.lower()
-    if suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _READERS):
+    if suffix == ".edf" or suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _READERS):
         return
     raise SettingError(
         f"annotations are written as .csv, .json, .edf or a WFDB annotator such as .atr, not as '{path.name}'."

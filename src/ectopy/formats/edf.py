@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, MissingExtraError
-from ectopy.files import atomic_path
+from ectopy.errors import DataError
+from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.codes import CODES, NOTE
 from ectopy.formats.leads import (
     BLOCK_S,
@@ -42,6 +42,8 @@ from ectopy.recording import Annotations, Recording
 _ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
 _AFTER_TEXT, _BEFORE_DURATION, _AFTER_ANNOTATION = b"\x14", b"\x15", b"\0"
 _FIRST_YEAR = 85  # of two digits, as EDF counts them
+_YEARS = range(1985, 2085)  # that EDF can hold
+_FACT_BYTES = 28  # of a fact in the header of a file of annotations
 
 
 def read(path: Path, stated: Stated) -> Recording:
@@ -90,16 +92,23 @@ def read(path: Path, stated: Stated) -> Recording:
     )
 
 
-def write_annotations(path: Path, annotations: Annotations, sampling_rate_hz: float) -> None:
+def write_annotations(
+    path: Path,
+    annotations: Annotations,
+    sampling_rate_hz: float,
+    start: datetime | None = None,
+    source: str = "",
+) -> None:
     """Write an EDF+ file of annotations only, atomically.
+
+    Its header says when the recording began, unless that was before 1985 or after 2084, names Ectopy with its version
+    as the equipment, and gives the sampling rate and the source.
 
     The text of each is its code, ``V``; its comment, where it is a comment; or its code, subtype and note, as in
     ``~ subtype -1`` and ``+ subtype 0 (AFIB``. `read_text` takes it apart again.
 
     Raises
     ------
-    MissingExtraError
-        If edfio is not installed.
     OutputError
         If the file cannot be written.
     """
@@ -107,8 +116,23 @@ def write_annotations(path: Path, annotations: Annotations, sampling_rate_hz: fl
     entries = [
         edfio.EdfAnnotation(mark.position / sampling_rate_hz, None, _text(mark)) for mark in each_mark(annotations)
     ]
+    if start is not None and start.year not in _YEARS:
+        start = None
+    # The header has 80 bytes for all of this, words without blanks in ASCII.
+    facts = [f"{sampling_rate_hz:g}_Hz", Path(source).name]
+    words = [re.sub(r"[^!-~]", "_", fact)[:_FACT_BYTES] for fact in facts if fact]
+    origin = edfio.Recording(
+        startdate=None if start is None else start.date(),
+        equipment_code=GENERATOR.replace(" ", "_"),
+        additional=words,
+    )
     # edfio makes no file of nothing; an empty text is none.
-    file = edfio.Edf([], annotations=entries or [edfio.EdfAnnotation(0, None, "")])
+    file = edfio.Edf(
+        [],
+        recording=origin,
+        starttime=None if start is None else start.time(),
+        annotations=entries or [edfio.EdfAnnotation(0, None, "")],
+    )
     with atomic_path(path) as temporary:
         file.write(temporary)
 
@@ -338,10 +362,8 @@ def _whole(path: Path, what: str, text: str) -> int:
 
 
 def _package() -> Any:
-    try:
-        import edfio
-    except ImportError as error:
-        raise MissingExtraError.of("formats", "writing EDF files") from error
+    import edfio
+
     return edfio
 
 

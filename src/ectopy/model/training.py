@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
 from ectopy.model.architectures import Architecture, Branch, architecture
 from ectopy.model.augmentation import vary
 from ectopy.model.error import cubic_mean_square, tolerant_error
 from ectopy.model.tensorflow import load_tensorflow
+from ectopy.reprs import short_repr
 
 if TYPE_CHECKING:
     import keras
@@ -56,6 +58,7 @@ class TrainingSettings:
     patience: int = 500
 
     def __post_init__(self) -> None:
+        check_fields(self)
         architecture(self.architecture)
         if self.members < 2:
             raise SettingError(f"members must be at least 2, so that normals can be held out, not {self.members}.")
@@ -81,6 +84,8 @@ class Trained:
     steps, training_loss, held_out_loss : tuple
         The learning curve, mean over the members.
     """
+
+    __repr__ = short_repr
 
     network: keras.Model
     held_out_by: NDArray[np.int_]

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.findings import Reading
+from ectopy.reprs import short_repr
 
 
 class Phase(StrEnum):
@@ -73,6 +74,8 @@ class Alarm:
         When the acknowledgement runs out.
     """
 
+    __repr__ = short_repr
+
     number: int
     condition: str
     kind: AlarmType
@@ -111,6 +114,8 @@ class Transition:
     digest : str
         SHA-256 of all of the above, hexadecimal.
     """
+
+    __repr__ = short_repr
 
     number: int
     at_s: float

@@ -42,6 +42,7 @@ from ectopy.monitor.courses import Course, told
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Order
 from ectopy.monitor.log import GENESIS, seal
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class AlarmState:
     digest : str
         Of the last entry of the log.
     """
+
+    __repr__ = short_repr
 
     at_s: float
     courses: dict[str, Course]

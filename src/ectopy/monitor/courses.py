@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ectopy.monitor.alarm import Alarm, State
 from ectopy.monitor.findings import Reading
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Course:
     escalates_s : float or None
         When the alarm is escalated next.
     """
+
+    __repr__ = short_repr
 
     present: bool
     since_s: float

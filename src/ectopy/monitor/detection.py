@@ -19,6 +19,7 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.monitor.beat_height import BeatHeights, height_step
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.filters import Filter, Filtered
 from ectopy.signal.frontend import FrontendState, Piece, Sensed, sense_end
@@ -135,6 +136,8 @@ class DetectionState:
     heights : BeatHeights
     """
 
+    __repr__ = short_repr
+
     frontend: FrontendState
     peaks: PeaksState
     cut: CutState
@@ -209,6 +212,8 @@ class Detected:
     clear : ndarray of bool, shape (leads,)
         In which leads a usual QRS complex would have stood out in the newest second, though none did.
     """
+
+    __repr__ = short_repr
 
     known_to_s: float
     heard_s: NDArray[np.float64]

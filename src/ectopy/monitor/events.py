@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.monitor.alarm import Transition
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class Evidence:
         How far they are apart, millivolt.
     """
 
+    __repr__ = short_repr
+
     beats_s: NDArray[np.float64]
     leads: tuple[str, ...]
     samples: NDArray[np.float64]
@@ -108,6 +111,8 @@ class AlarmChanged:
     evidence : Evidence or None
         Of an alarm that is raised or returns because of beats.
     """
+
+    __repr__ = short_repr
 
     number: int
     at_s: float

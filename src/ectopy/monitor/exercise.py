@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.limits import Limits
+from ectopy.reprs import short_repr
 
 _DROP_WITHIN_S = 20.0
 _RATE_EVERY_S = 1.0
@@ -75,6 +76,8 @@ class ExerciseState:
     rest_ectopic : int
         Ventricular-like beats in them.
     """
+
+    __repr__ = short_repr
 
     rate_s: tuple[float, ...] = ()
     rate_bpm: tuple[float, ...] = ()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.reprs import short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedBeats:
@@ -28,6 +30,8 @@ class JudgedBeats:
         Whether a beat ends a silence: it is not far lower than the patient's usual ones (`ectopy.monitor.beat_height`),
         and does not lie in a second in which all leads show noise alone.
     """
+
+    __repr__ = short_repr
 
     time_s: NDArray[np.float64]
     interval_s: NDArray[np.float64]
@@ -63,6 +67,8 @@ class Findings:
         Whether a lead is noisy, but so little that a usual QRS complex would stand out in it.
     """
 
+    __repr__ = short_repr
+
     at_s: float
     known_to_s: float
     heard_s: NDArray[np.float64]
@@ -95,6 +101,8 @@ class Reading:
     beats_s : tuple of float
         Fiducial points of the beats that count as evidence, at most twenty.
     """
+
+    __repr__ = short_repr
 
     condition: str
     present: bool | None

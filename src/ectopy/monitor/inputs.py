@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ectopy.detector.patient import PatientNormal
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.limits import Limits
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Chunk:
     unit : str
         ``mV``, ``uV`` or ``V``.
     """
+
+    __repr__ = short_repr
 
     position: int
     signal: NDArray[np.float32]
@@ -99,6 +102,8 @@ class Action:
     normal : PatientNormal or None
         For ``set normal``.
     """
+
+    __repr__ = short_repr
 
     order: Order
     now: float

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 from ectopy.errors import SettingError
 from ectopy.events import BIGEMINY_PAIRS, IRREGULAR, RUN_BEATS
+from ectopy.reprs import short_repr
 
 PROFILES = ("ward", "ambulatory", "exercise")
 
@@ -125,6 +126,8 @@ class Limits:
     SettingError
         If a value is out of its range, or two do not agree.
     """
+
+    __repr__ = short_repr
 
     profile: str = "ward"
     low_bpm: float = 45.0

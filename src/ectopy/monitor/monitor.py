@@ -39,6 +39,7 @@ from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
+from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, no_beats
 from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
@@ -71,6 +72,8 @@ class Signal:
     ended : bool
         Whether the stream has ended, and everything of it is judged.
     """
+
+    __repr__ = short_repr
 
     segment: Segment
     origin: int
@@ -129,6 +132,8 @@ class MonitorState:
         What is known of the leads of former segments, by name, for when they come again; at most 32.
     """
 
+    __repr__ = short_repr
+
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
     normal: PatientNormal | None = None
     signal: Signal | None = None
@@ -157,6 +162,8 @@ class Monitor:
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s of signal.
     """
+
+    __repr__ = short_repr
 
     criterion: Criterion
     alarms: AlarmSettings = field(default_factory=AlarmSettings)

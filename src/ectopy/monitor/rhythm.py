@@ -50,6 +50,7 @@ from ectopy.judgement import Hint
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits
+from ectopy.reprs import short_repr
 
 CODES = (
     "asystole",
@@ -167,6 +168,8 @@ class RhythmState:
         Whether that was too many, and is not yet few enough.
     exercise : ExerciseState
     """
+
+    __repr__ = short_repr
 
     at_s: float = -inf
     since_s: float = -inf

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
+from ectopy.reprs import short_repr
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 
 PIECE_S = 1.0
@@ -61,6 +62,8 @@ class Segment:
     held : tuple of Held
         What lies behind a hole, in order of position.
     """
+
+    __repr__ = short_repr
 
     stream: str
     rate_hz: float

@@ -9,6 +9,7 @@ from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.inputs import Action, Input, Order
 from ectopy.monitor.monitor import Monitor, MonitorState
+from ectopy.reprs import short_repr
 
 _SAME_S = 10.0
 
@@ -23,6 +24,8 @@ class WhatIf:
         Raised with both, with the present limits only, and with the others only. Two are the same if their condition
         is, and they were raised within ten seconds.
     """
+
+    __repr__ = short_repr
 
     kept: tuple[Alarm, ...]
     lost: tuple[Alarm, ...]

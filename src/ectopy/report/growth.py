@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ectopy.errors import MissingExtraError, SettingError
-from ectopy.files import atomic_path, check_writable
+from ectopy.files import GENERATOR, atomic_path, check_writable
 from ectopy.report.theme import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SUFFIXES = (".svg", ".png", ".pdf")
+_SUFFIXES = {".svg": "Creator", ".png": "Software", ".pdf": "Creator"}
+"""Kinds of plots, and what the field is called that says who wrote it."""
 
 
 def check_growth_plot(path: Path) -> None:
@@ -57,7 +58,8 @@ def growth_plot(path: Path, runs: Sequence[Mapping[str, float]]) -> None:
     _draw(lower, "delay of verdicts, p95, s", "abnormal", patients, [run["latency_p95_s"] for run in runs], runs)
     lower.set_xlabel("patients (hollow: not every chunk was answered in time)")
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lower().removeprefix("."))
+        suffix = path.suffix.lower()
+        figure.savefig(temporary, format=suffix.removeprefix("."), metadata={_SUFFIXES[suffix]: GENERATOR})
 
 
 def _draw(

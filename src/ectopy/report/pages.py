@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy import __version__
+from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Verdict
 from ectopy.errors import DataError, MissingExtraError
@@ -114,12 +115,13 @@ def require_extra() -> None:
         raise MissingExtraError.of("report", "a report")
 
 
-def evaluation_report(path: Path, detector: Detector, evaluation: Evaluation) -> None:
+@checked
+def evaluation_report(path: str | Path, detector: Detector, evaluation: Evaluation) -> None:
     """Write a page on labelled beats: the verdicts, how right they are, and which are wrong.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     detector : Detector
         The one that was evaluated.
@@ -137,12 +139,13 @@ def evaluation_report(path: Path, detector: Detector, evaluation: Evaluation) ->
     _write(path, detector, evaluation.beats, evaluation.detection, evaluation)
 
 
-def detection_report(path: Path, detector: Detector, beats: Beats, detection: Detection) -> None:
+@checked
+def detection_report(path: str | Path, detector: Detector, beats: Beats, detection: Detection) -> None:
     """Write a page on beats whose truth is not known: the verdicts and the beats to look at.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     detector : Detector
         The one that judged.
@@ -164,13 +167,14 @@ def detection_report(path: Path, detector: Detector, beats: Beats, detection: De
 
 
 def _write(
-    path: Path,
+    path: str | Path,
     detector: Detector,
     beats: Beats,
     detection: Detection,
     evaluation: Evaluation | None,
 ) -> None:
     require_extra()
+    path = Path(path)
     check_writable(path)
     _check(detector, beats, detection)
     write_text(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ectopy import __version__
 from ectopy.analysis import Analysis
+from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.detector.patient import align
 from ectopy.events import Event, by_severity
@@ -77,8 +78,9 @@ class _Kind:
     more: list[dict[str, str]]
 
 
+@checked
 def recording_report(
-    path: Path,
+    path: str | Path,
     recording: Recording,
     analysis: Analysis,
     events: Sequence[Event],
@@ -88,7 +90,7 @@ def recording_report(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     recording : Recording
     analysis : Analysis
@@ -106,6 +108,7 @@ def recording_report(
         If the ``report`` extra is not installed.
     """
     require_extra()
+    path = Path(path)
     check_writable(path)
     filters = filters or FilterSettings()
     duration_s = recording.duration_s

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.beats import BEAT_SAMPLES
+from ectopy.reprs import short_repr
 from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import lower_median
 
@@ -45,6 +46,8 @@ class CutBeats:
     rr_s : ndarray of float64, shape (n,)
         RR interval before the beat; NaN for the first one and across gaps.
     """
+
+    __repr__ = short_repr
 
     times_s: NDArray[np.float64]
     samples: NDArray[np.float32]

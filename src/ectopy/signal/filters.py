@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import firwin
 
+from ectopy.arguments import check_fields
 from ectopy.errors import SettingError
+from ectopy.reprs import short_repr
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 from ectopy.signal.pacing import SpikeState, spikes_end, spikes_step
 
@@ -43,6 +45,7 @@ class FilterSettings:
     notch_hz: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0.1 <= self.low_hz <= 5:
             raise SettingError(f"low_hz must lie between 0.1 and 5 Hz, not {self.low_hz}.")
         if not 15 <= self.high_hz <= 60:
@@ -65,6 +68,8 @@ class Filtered:
         `ANALYSIS_RATE_HZ`, or within 0.13 % of it where no small fraction leads there from the rate of the recording;
         exact for 100, 125, 128, 200, 250, 256, 257, 300, 360, 500, 512 and 1000 Hz. Times are counted with this.
     """
+
+    __repr__ = short_repr
 
     signal: NDArray[np.float64]
     missing: NDArray[np.bool_]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.recording import Recording
+from ectopy.reprs import short_repr
 from ectopy.signal.filters import FilterSettings
 from ectopy.signal.quality import WORDS, Quality, Stretch
 from ectopy.signal.rate import HeartRate, heart_rate, known_intervals
@@ -30,6 +31,8 @@ class Inspection:
     rate : HeartRate
         Of the intervals between readable beats.
     """
+
+    __repr__ = short_repr
 
     recording: Recording
     quality: Quality

@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin
 
 from ectopy.errors import DataError
+from ectopy.reprs import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import lower_median
@@ -105,6 +106,8 @@ class Quality:
     window_s : float
         Window k begins ``k * window_s`` seconds after the first sample; it is judged with the one before it.
     """
+
+    __repr__ = short_repr
 
     index: NDArray[np.float64]
     word: NDArray[np.str_]

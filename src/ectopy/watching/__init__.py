@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ectopy.detector.patient import PatientNormal
 from ectopy.errors import LayoutError
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Step:
         After it.
     events : tuple of Event
     """
+
+    __repr__ = short_repr
 
     given: Input
     state: MonitorState

@@ -1,0 +1,136 @@
+"""What a command may write: never a file that it reads, and nobody else's file unless it is told to.
+
+An existing file is replaced without a question only where its content says that Ectopy wrote it, see
+`ectopy.files.written_by_ectopy`. Files are compared by device and inode, so links are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from itertools import combinations
+from pathlib import Path
+
+from ectopy.errors import OutputError
+
+STANDARD_STREAM = "-"
+
+_DATA_SETS = ("ecg5000", "mitdb")
+_RECORD_SUFFIXES = (".hea", ".dat", ".atr")
+_MAX_HEADER_BYTES = 2**20
+
+
+def check_outputs(
+    outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None], overwrite: bool = False
+) -> None:
+    """Raise before anything is read when an output would destroy something, or could not be written.
+
+    Parameters
+    ----------
+    outputs : iterable of Path, str or None
+        Files that the command writes; None and ``-`` are none.
+    inputs : iterable of Path, str or None
+        What it reads: files, folders, names of data sets, ``ambulatory``, ``-`` for standard input. With a record come
+        the other files of the record, and with a folder the files in it.
+    overwrite : bool
+        Whether files that Ectopy did not write may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If an output is also an input, two outputs are one file, or a file is there that Ectopy did not write.
+    """
+    from ectopy.files import check_writable, written_by_ectopy
+
+    paths = [Path(output) for output in outputs if output not in (None, STANDARD_STREAM)]
+    for path in paths:
+        check_writable(path)
+    for one, other in combinations(paths, 2):
+        if one.resolve() == other.resolve() or (_identity(one) and _identity(one) == _identity(other)):
+            raise OutputError(f"cannot write two outputs to {other}; name a file for each.")
+    there = [path for path in paths if path.exists()]
+    if not there:
+        return
+    read = {_identity(file) for source in inputs if source is not None for file in _files_read(source)}
+    for path in there:
+        if _identity(path) in read:
+            raise OutputError(f"cannot write {path}: the command reads this file; name another one.")
+        if not overwrite and not written_by_ectopy(path):
+            raise OutputError(
+                f"cannot write {path}: it is there already, and Ectopy did not write it; name another file, or add "
+                "--overwrite."
+            )
+
+
+def database_files(store: str | None) -> list[Path]:
+    """The files of an SQLite database, by its name or URL; of another database there are none here."""
+    if store is None or ("://" in store and not store.startswith("sqlite")):
+        return []
+    file = store.partition(":///")[2] if "://" in store else store
+    return [Path(f"{file}{end}") for end in ("", "-wal", "-shm", "-journal")] if file else []
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _files_read(source: Path | str) -> Iterator[Path]:
+    """All files that belong to what a command is told to read."""
+    from ectopy.ambulatory import SHIPPED
+    from ectopy.datasets.folders import cache_folder, user_folders
+
+    if source == STANDARD_STREAM:
+        yield Path("/dev/stdin")
+    if source == SHIPPED:
+        yield Path(str(files("ectopy") / "ambulatory.ectopy"))
+    if source in _DATA_SETS:
+        for folder in (*user_folders(), cache_folder()):
+            yield from _members(folder / source)
+    path = Path(source)
+    yield path
+    if path.is_dir():
+        for member in _members(path):
+            yield member
+            yield from _record_files(member)
+    else:
+        yield from _record_files(path)
+
+
+def _members(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _record_files(path: Path) -> Iterator[Path]:
+    """Files of the WFDB record to which a file or name belongs: header, segments, samples, reference annotations."""
+    names = {path.name.lower(), path.stem.lower()} if path.suffix else {path.name.lower()}
+    for member in _members(path.parent):
+        if member.stem.lower() in names and member.suffix.lower() in _RECORD_SUFFIXES:
+            yield member
+            if member.suffix.lower() == ".hea":
+                yield from _named_in_header(member, segments=True)
+
+
+def _named_in_header(header: Path, segments: bool) -> Iterator[Path]:
+    """Files of samples, and segments with theirs, which each line of a header names first."""
+    try:
+        with header.open("rb") as file:
+            lines = file.read(_MAX_HEADER_BYTES).decode("latin-1").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        name = line.split(maxsplit=1)[0] if line.split() else "#"
+        if name.startswith("#"):
+            continue
+        yield header.with_name(Path(name).name)
+        segment = header.with_name(f"{Path(name).name}.hea")
+        if segments and segment.is_file():
+            yield segment
+            yield from _named_in_header(segment, segments=False)

@@ -113,6 +113,13 @@ def test_a_unit_that_cannot_be_read_does_not_drop_its_lead(tmp_path: Path):
     np.testing.assert_allclose(recording.signal[:, 1], MILLIVOLT[1::2] / 1000, atol=1e-6)
 
 
+@pytest.mark.parametrize("gain", ["1 /uV", "200 (0)/mV"])
+def test_a_gain_with_a_blank_before_its_unit_is_refused(tmp_path: Path, gain: str):
+    path = write(tmp_path, f"rec 1 250 1000\nrec.dat 16 {gain} 16 0 0 0 0 II\n", MILLIVOLT * 1000)
+    with pytest.raises(DataError, match="a gain with a blank"):
+        ectopy.read(path)
+
+
 @_MANY
 @given(st.text(st.sampled_from("0123456789.,eE+-()/mµuV x"), min_size=1, max_size=10))
 def test_any_gain_is_read_as_it_stands_or_refused(tmp_path: Path, gain: str):

@@ -260,6 +260,10 @@ def _line(path: Path, number: int, text: str) -> Line:
     if match["per_frame"] and int(match["per_frame"]) < 1:
         raise DataError(f"{path} stores no samples of a signal in a frame: {text[:60]!r}; expected one at least.")
     stated_gain, *others = (match["rest"] or "").split(None, 1) or [""]
+    if others and others[0].startswith(("/", "(")):  # else the unit would count as the name, and mV as the unit
+        raise DataError(
+            f"{path} states a gain with a blank in it: {match['rest'][:40]!r}; expected one such as 200/mV."
+        )
     numbers, name = _leading_numbers(others[0] if others else "")
     name = printable(name) or f"lead {number}"
     adc_zero = numbers.get("zero", 0)

@@ -22,11 +22,12 @@ from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.detection import Detected, DetectionState, detect_step, next_piece, relearn, with_normal
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
+from ectopy.monitor.log import seal_with
 from ectopy.monitor.pace import LATE_S, Pace, follow
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import (
@@ -128,6 +129,9 @@ class MonitorState:
         By number of each alarm that is not over, the `epoch` when it was raised, and when its condition was there last.
     has_second_clock : bool
         Whether ticks say by how much the clock was set.
+    leap_s : float
+        By how much it was set forwards since the newest samples: so much time may have passed instead, for a machine
+        that was stopped as a whole.
     """
 
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
@@ -146,6 +150,7 @@ class MonitorState:
     pace: Pace = field(default_factory=Pace)
     origins: dict[int, tuple[float, float]] = field(default_factory=dict)
     has_second_clock: bool = False
+    leap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +297,9 @@ class _Step:
         if signal is not None and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - self._second(chunk.received)
-            has_hole = chunk.position > signal.segment.wanted
+            has_hole, leap_s = chunk.position > signal.segment.wanted, self.state.leap_s
             # Samples without a hole before them are ahead where the clock was set, or more come than time has passed.
-            if has_hole and ahead_s > _MOST_AHEAD_S:
+            if has_hole and ahead_s > _MOST_AHEAD_S + leap_s:
                 text = (
                     f"position {chunk.position} lies {ahead_s:.0f} s ahead of the time; count from the stream's start."
                 )
@@ -306,11 +311,11 @@ class _Step:
                     self._epoch,
                     chunk.received,
                     end_s,
-                    sets_clock=not has_hole,
+                    sets_clock=not has_hole or leap_s > 0,
                     may_be_set=not self.state.has_second_clock,
                 )
-                if pace is not self.state.pace or epoch != self._epoch:
-                    self.state = replace(self.state, pace=pace, epoch=epoch)
+                if pace is not self.state.pace or epoch != self._epoch or leap_s:
+                    self.state = replace(self.state, pace=pace, epoch=epoch, leap_s=0.0)
             if hole_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
                 yield from self._process(give_up_waiting(signal.segment))
                 missing_s = hole_s(signal.segment, chunk.position)
@@ -455,7 +460,8 @@ class _Step:
     def _shift_time(self, set_s: float) -> None:
         """The clock was set: what it has said so far was by the former one, and stream seconds go on."""
         received, pace = self.state.received + set_s, self.state.pace.shifted(set_s)
-        self.state = replace(self.state, epoch=self._epoch + set_s, received=received, pace=pace)
+        leap_s = max(self.state.leap_s + set_s, 0.0)
+        self.state = replace(self.state, epoch=self._epoch + set_s, received=received, pace=pace, leap_s=leap_s)
 
     # Segments
 
@@ -631,22 +637,28 @@ class _Step:
     def _alarms(self, alarms: AlarmState, transitions: tuple[Transition, ...]) -> None:
         if alarms is self.state.alarms:
             return
+        evidence = [self._evidence(transition) for transition in transitions]
+        if any(each is not None for each in evidence):
+            transitions = seal_with(transitions, evidence)
+            alarms = replace(alarms, digest=transitions[-1].digest)
         self.state = replace(self.state, alarms=alarms)
-        for transition in transitions:
-            self._add(self._alarm_changed(transition))
-            if transition.alarm.ended_s is not None:
-                over = transition.alarm.number
-                origins = {number: pair for number, pair in self.state.origins.items() if number != over}
-                self.state = replace(self.state, origins=origins)
+        for transition, each in zip(transitions, evidence, strict=True):
+            self._alarm_changed(transition, each)
 
-    def _alarm_changed(self, transition: Transition) -> AlarmChanged:
-        alarm, signal = transition.alarm, self.state.signal
+    def _alarm_changed(self, transition: Transition, evidence: Evidence | None) -> None:
+        alarm = transition.alarm
         strip, origins = strip_s(alarm.latest, alarm.present_s), self._origins(transition)
+        self._add(AlarmChanged(self._number(), transition.at_s, transition, strip, evidence, origins))
+        if alarm.ended_s is not None:
+            left = {number: pair for number, pair in self.state.origins.items() if number != alarm.number}
+            self.state = replace(self.state, origins=left)
+
+    def _evidence(self, transition: Transition) -> Evidence | None:
+        alarm, signal = transition.alarm, self.state.signal
         if signal is None or transition.change not in ("raised", "returned"):
-            return AlarmChanged(self._number(), transition.at_s, transition, strip, origins=origins)
+            return None
         baseline, detector = signal.detection.baseline, self.monitor.criterion.detector
-        evidence = evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
-        return AlarmChanged(self._number(), transition.at_s, transition, strip, evidence, origins)
+        return evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
 
     def _origins(self, transition: Transition) -> tuple[float, float] | None:
         """When stream second 0 was by the clock at which this alarm was raised, and at which its condition returned."""

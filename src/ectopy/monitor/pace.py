@@ -59,8 +59,8 @@ class Pace:
     def drift(self) -> float | None:
         """Seconds that the device's clock gains in a second of the service's, negative where it is slow.
 
-        The median of the slopes between all pairs of anchors (Theil 1950, Sen 1968, doi:10.1080/01621459.1968.10480934),
-        which a single late stretch does not move. None until fifteen minutes are known.
+        The median of the slopes between all pairs of anchors (Sen 1968, doi:10.1080/01621459.1968.10480934), which a
+        single late stretch does not move. None until fifteen minutes are known.
         """
         if not self.anchors or self.anchors[-1][0] - self.anchors[0][0] < _LEAST_SPAN_S:
             return None
@@ -97,10 +97,8 @@ def follow(
         if not sets_clock:
             return pace, epoch
         # Samples cannot come before they were recorded: second 0 was earlier, or the service's clock was set back.
-        if late_s < -LATE_S:
-            pace = pace.shifted(late_s)
-        else:
-            pace = replace(pace, least_s=0.0, before_s=pace.before_s - late_s)
+        was_set = late_s < -LATE_S
+        pace = pace.shifted(late_s) if was_set else replace(pace, least_s=0.0, before_s=pace.before_s - late_s)
         epoch, late_s = epoch + late_s, 0.0
     if pace.block is None:
         return Pace(received, late_s, late_s, ((received, epoch),)), epoch

@@ -191,7 +191,7 @@ def test_a_chunk_is_stored_when_it_is_answered(client: httpx.Client, service: Se
         one = small(samples=50)
         found = client.post(path, json=[one, small(50, 50)] if form == "list" else one)
         samples = 100 if form == "list" else 50
-    assert found.json() == {"wanted": samples, "stream": "", "refused": []}
+    assert found.json() == {"wanted": samples, "stream": "", "refused": [], "late": 0}
     stored = service.app.state.ward.store.waveform(patient, "", 0, samples)
     assert np.isfinite(stored.signal).all()
 

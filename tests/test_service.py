@@ -196,6 +196,21 @@ def test_a_chunk_is_stored_when_it_is_answered(client: httpx.Client, service: Se
     assert np.isfinite(stored.signal).all()
 
 
+def test_an_answer_says_what_was_left_out(service: Service):
+    with service.client() as client:
+        client.post("/api/patients", json={"patient": "twice"}).raise_for_status()
+        first = client.post("/api/patients/twice/chunks", json=small(0, 50)).json()
+        again = client.post("/api/patients/twice/chunks", json=[small(25, 50), small(0, 25)]).json()
+        assert (first["late"], again["late"], again["wanted"]) == (0, 50, 75)
+        for position in (1_764_357_600, 1_764_357_600_000, 2**62, -1, 1.5):
+            refused = client.post("/api/patients/twice/chunks", json=small(position, stream=f"of {position}"))
+            assert refused.status_code == 422, refused.text
+        with service.socket("/api/patients/twice/stream") as device:
+            answer(device)
+            device.send(json.dumps(small(50, 50, sequence=1)))
+            assert answer(device) == {"sequence": 1, "wanted": 100, "late": 25}
+
+
 def test_what_cannot_be_taken_is_refused_with_a_reason(client: httpx.Client):
     admit(client, "refused")
     path = "/api/patients/refused/chunks"

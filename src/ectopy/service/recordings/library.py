@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -418,7 +419,8 @@ def _size(folder: Path) -> int:
     size = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
-            size += path.lstat().st_size
+            status = path.lstat()
+            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return size
 
 

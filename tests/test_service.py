@@ -202,7 +202,7 @@ def test_an_answer_says_what_was_left_out(service: Service):
         first = client.post("/api/patients/twice/chunks", json=small(0, 50)).json()
         again = client.post("/api/patients/twice/chunks", json=[small(25, 50), small(0, 25)]).json()
         assert (first["late"], again["late"], again["wanted"]) == (0, 50, 75)
-        for position in (1_764_357_600, 1_764_357_600_000, 2**62, -1, 1.5):
+        for position in (round(time.time()), round(time.time() * 1000), 2**62, -1, 1.5):
             refused = client.post("/api/patients/twice/chunks", json=small(position, stream=f"of {position}"))
             assert refused.status_code == 422, refused.text
         with service.socket("/api/patients/twice/stream") as device:

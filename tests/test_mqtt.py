@@ -292,7 +292,11 @@ def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
                 await subscribed(client)
                 session = keep_unacknowledged(running)
                 await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
-                assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal), "late": 0}
+                assert await answer_to(7, client) == {
+                    "sequence": 7,
+                    "wanted": len(chunk.signal),
+                    "late": len(chunk.signal),
+                }
                 await until(lambda: not session.inflight_out)
         assert came == 2
 

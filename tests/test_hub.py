@@ -952,3 +952,30 @@ def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady
     assert store.restore("anna").following == following
     assert store.restore(STATION).following <= 2
     assert [type(event.event) for event in store.events() if isinstance(event.event, AlarmChanged | BeatJudged)] == []
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("set_s", [3600.0, -3600.0, 7.0])
+def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
+    store: Store, monitor: Monitor, still: Recording, set_s: float
+):
+    steady, clock = Clock(1000.0), Clock()
+    hub = Hub(store, monitor, clock=clock, steady=steady)
+    hub.admit("anna")
+    for second in range(40):
+        steady.now += 1
+        clock.now = NOW + second + 1 + (set_s if second >= 9 else 0.0)
+        # One is on its way while the clock is set, with the time of before.
+        received = clock.now - (set_s if second == 9 else 0.0)
+        receipt = hub.submit("anna", cut(still, second, second + 1, received=received))
+        hub.turn()
+        assert receipt.result().refused == ()
+        assert receipt.result().late == 0
+    changes = [one for one in store.events(kinds=["alarm"]) if one.patient == "anna"]
+    asystoles = (one for one in changes if one.event.transition.alarm.condition == "asystole")
+    (raised,) = (one for one in asystoles if one.event.transition.change == "raised")
+    assert raised.time - set_s - NOW == pytest.approx(15.5, abs=1.5)
+    assert not [one for one in changes if one.event.transition.change == "escalated"]
+    beats = store.beats("anna", NOW + 20 + set_s, NOW + 39 + set_s)
+    assert all(one.time - set_s - NOW == pytest.approx(one.beat.position / 250, abs=0.6) for one in beats)
+    assert len(beats) > 15

@@ -191,9 +191,24 @@ def test_a_chunk_is_stored_when_it_is_answered(client: httpx.Client, service: Se
         one = small(samples=50)
         found = client.post(path, json=[one, small(50, 50)] if form == "list" else one)
         samples = 100 if form == "list" else 50
-    assert found.json() == {"wanted": samples, "stream": "", "refused": []}
+    assert found.json() == {"wanted": samples, "stream": "", "refused": [], "late": 0}
     stored = service.app.state.ward.store.waveform(patient, "", 0, samples)
     assert np.isfinite(stored.signal).all()
+
+
+def test_an_answer_says_what_was_left_out(service: Service):
+    with service.client() as client:
+        client.post("/api/patients", json={"patient": "twice"}).raise_for_status()
+        first = client.post("/api/patients/twice/chunks", json=small(0, 50)).json()
+        again = client.post("/api/patients/twice/chunks", json=[small(25, 50), small(0, 25)]).json()
+        assert (first["late"], again["late"], again["wanted"]) == (0, 50, 75)
+        for position in (round(time.time()), round(time.time() * 1000), 2**62, -1, 1.5):
+            refused = client.post("/api/patients/twice/chunks", json=small(position, stream=f"of {position}"))
+            assert refused.status_code == 422, refused.text
+        with service.socket("/api/patients/twice/stream") as device:
+            answer(device)
+            device.send(json.dumps(small(50, 50, sequence=1)))
+            assert answer(device) == {"sequence": 1, "wanted": 100, "late": 25}
 
 
 def test_what_cannot_be_taken_is_refused_with_a_reason(client: httpx.Client):

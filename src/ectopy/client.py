@@ -205,6 +205,7 @@ class Stream:
         self._waiting: dict[int, _Waiting] = {}
         self._unsent: list[int] = []
         self._acknowledged = 0
+        self._late = 0
         self._closing = False
         self._lost = False
         self._failure = ""
@@ -224,6 +225,16 @@ class Stream:
         """How many samples are stored, counted from the start of the stream."""
         with self._changed:
             return self._acknowledged
+
+    @property
+    def late(self) -> int:
+        """How many samples the service left out, for it had them already or their time was over.
+
+        Those that are sent again after the line was lost may be among them. Where it grows otherwise, another device
+        sends the same stream.
+        """
+        with self._changed:
+            return self._late
 
     @property
     def position(self) -> int:
@@ -393,6 +404,7 @@ class Stream:
     def _take(self, answer: dict[str, Any]) -> None:
         with self._changed:
             if "refused" not in answer:
+                self._late += answer.get("late", 0)
                 self._acknowledge(answer["sequence"])
             elif answer.get("again"):
                 self._lost = True

@@ -35,6 +35,7 @@ Number = Annotated[int, typer.Argument(help="Number of the alarm, as in the list
 def list_alarms(
     patient: Annotated[str | None, typer.Option(help="Of one patient only.", show_default=False)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest ones, so many at most.")] = 100,
     store: StoreOption = None,
     json: Json = None,
 ) -> None:
@@ -43,13 +44,15 @@ def list_alarms(
     from ectopy.console.alarms import alarm_facts, alarm_table
 
     with _stored(store) as opened:
-        found = opened.alarms(patient, active_only=not everything)
+        found = opened.alarms(patient, active_only=not everything, limit=limit)
     console.emit(
         json,
         {"alarms": [{"patient": one.patient, "origin": one.origin, **alarm_facts(one.alarm)} for one in found]},
     )
     screen = console.screen(json)
     screen.print(alarm_table(found) if found else "No alarm is active.")
+    if len(found) == limit:
+        screen.print(f"These are the newest {limit}; there may be older ones: --limit.")
 
 
 @alarms_app.command("show")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from ectopy.console import screen
-from ectopy.errors import SettingError
+from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
 from ectopy.service.logs import log_as_json
 from ectopy.service.process import share
@@ -27,7 +27,7 @@ def serve(settings: Settings, new_key: bool = False) -> None:
     SettingError
         If a setting is not what it may be, or the address is taken.
     StorageError
-        If the database cannot be opened.
+        If the database cannot be opened, or another service uses it, or has taken it over.
     """
     app = create_app(settings)
 
@@ -46,6 +46,8 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
     ------
     SettingError
         If the address is taken.
+    StorageError
+        If another service has taken the database over.
     """
     # Whoever starts it by hand looks for the key, not for each request.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
@@ -69,3 +71,5 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
         server.run()
     except SystemExit as error:
         raise SettingError(f"the service cannot listen at {server.address}; choose another port.") from error
+    if app.state.lease.lost:
+        raise StorageError(app.state.lease.lost)

@@ -109,7 +109,10 @@ class Transition:
     previous : str
         `digest` of the entry before; 64 zeros for the first one.
     digest : str
-        SHA-256 of all of the above, hexadecimal.
+        SHA-256 of all the others, hexadecimal.
+    evidence : str
+        SHA-256 of the beats that the alarm rests on, hexadecimal; empty where it rests on none. So the log can be
+        verified when the beats themselves are not kept any more.
     """
 
     number: int
@@ -120,3 +123,4 @@ class Transition:
     why: str
     previous: str
     digest: str
+    evidence: str = ""

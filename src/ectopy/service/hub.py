@@ -35,6 +35,8 @@ SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
 
 _TICK_S = 1.0
+_LEAST_SET_S = 0.5
+_STAMPED_S = 5.0
 _TOGETHER = 32
 _PHASES = 16
 _DAY_S = 86_400.0
@@ -88,6 +90,8 @@ class Hub:
         SHA-256 of the detector's bundle, told with every alarm.
     clock : callable
         Gives seconds since 1970.
+    steady : callable or None
+        Gives seconds by a clock that is never set, from which the hub sees when `clock` is; None = there is none.
     station : str
         What the hub itself is called among the patients.
     patients : iterable of str or None
@@ -117,6 +121,7 @@ class Hub:
         bundle: str = "",
         clock: Callable[[], float] = time.time,
         *,
+        steady: Callable[[], float] | None = None,
         station: str = STATION,
         patients: Iterable[str] | None = None,
         room_bytes: int = 2**28,
@@ -146,6 +151,8 @@ class Hub:
         self._unreached: dict[str, Reading] = {}
         self._faults: dict[str, str] = {}
         self._began = self._ticked = clock()
+        self._steady = steady
+        self._offset_s = 0.0 if steady is None else self._began - steady()
         self._go_on(patients)
 
     # Patients
@@ -275,6 +282,7 @@ class Hub:
         at = given.received if isinstance(given, Chunk) else given.now
         if not abs(at - self._clock()) <= _DAY_S:
             raise DataError(f"an input is of now by the hub's clock, in seconds since 1970, and not of {at:g}.")
+        given = self._restamped(given, self._clock())
         if patient == self._station and isinstance(given, Chunk):
             raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
         if patient == self._station and isinstance(given, Action) and given.order is Order.DISCHARGE:
@@ -353,11 +361,13 @@ class Hub:
 
         Of who sends much at once it is some, and the rest the next time, so that nobody else waits for that.
         """
-        now = self._clock()
+        now, set_s = self._look_at_clocks()
         self._come.clear()
         inputs = self._shares()
         with self._lock:
             self._keeper.look(now)
+            if set_s:
+                self._step(now, self._ticks(now, set_s))
             patients = tuple(inputs.items())
             for first in range(0, len(patients), _TOGETHER):
                 self._show()
@@ -367,6 +377,30 @@ class Hub:
             self._resume(now)
         self._keeper.answer()
         return sum(map(len, inputs.values()))
+
+    def _look_at_clocks(self) -> tuple[float, float]:
+        """What the time is, and by how much the clock was set since the last look; then what waits is of now."""
+        if self._steady is None:
+            return self._clock(), 0.0
+        before, now, after = self._steady(), self._clock(), self._steady()
+        set_s = now - after - self._offset_s
+        # Who was held up between the clocks looks again the next time.
+        if abs(set_s) < _LEAST_SET_S or after - before > _LEAST_SET_S / 2:
+            return now, 0.0
+        _log.warning("The clock was set %s by %.1f s.", "forwards" if set_s > 0 else "back", abs(set_s))
+        self._offset_s += set_s
+        self._keeper.shift(set_s)
+        with self._door:
+            for _, waiting in self._queue:
+                waiting.given = self._restamped(waiting.given, now)
+        return now, set_s
+
+    def _restamped(self, given: Input, now: float) -> Input:
+        """An input that has only just come, but whose time is of before the clock was set."""
+        at = given.received if isinstance(given, Chunk) else given.now
+        if self._steady is None or abs(at - now) <= _STAMPED_S:
+            return given
+        return replace(given, received=now) if isinstance(given, Chunk) else replace(given, now=now)
 
     def _shares(self) -> dict[str, list[_Waiting]]:
         """What is taken now, by patient; the rest stays."""
@@ -413,8 +447,8 @@ class Hub:
                 step = Stepped(patient, following, (), *kept, tuple(rest.deliveries), tuple(rest.orders))
                 self._keeper.take(Turn(now, [step]))
 
-    def _ticks(self, now: float) -> dict[str, list[_Waiting]]:
-        """What everybody is told once a second."""
+    def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_Waiting]]:
+        """What everybody is told once a second, and when the clock was set."""
         self._ticked = now
         # Who had to send again after a start gets the time for it.
         awake = abs(now - self._began) >= NO_DATA_S
@@ -423,7 +457,8 @@ class Hub:
         for patient, bed in self._beds.items():
             if bed.state.discharged:
                 continue
-            given: list[Input] = [Tick(now, expected=awake and patient != self._station)]
+            expected, moved_s = awake and patient != self._station, None if self._steady is None else set_s
+            given: list[Input] = [Tick(now, expected, moved_s)]
             given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
             inputs[patient] = [_Waiting(one) for one in given]
         return inputs
@@ -497,7 +532,7 @@ class Hub:
         self._faults.pop(bed.patient, None)
         bed.state = folded[-1].state
         turn.answers += [
-            (one.receipt, Receipt(bed.patient, each.refused, each.wanted))
+            (one.receipt, Receipt(bed.patient, each.refused, each.wanted, each.late))
             for one, each in zip(waiting, folded, strict=True)
             if one.receipt is not None
         ]

@@ -39,11 +39,14 @@ class Receipt:
         Why it was not taken; empty where it was.
     wanted : int or None
         Position of the sample that comes next; None before the first one.
+    late : int
+        How many samples were left out, for they were there already, or their time was over.
     """
 
     patient: str
     refused: tuple[str, ...]
     wanted: int | None
+    late: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -162,6 +165,12 @@ class Keeper:
         if self._size > self._room:
             error = StorageError(f"too much waits for the store; send it again later: {self.away}")
             self.give_up({step.patient for turn in self._turns for step in turn.steps}, error)
+
+    def shift(self, set_s: float) -> None:
+        """The clock was set by so much: turns that wait have not waited longer for it."""
+        with self._lock:
+            for turn in self._turns:
+                turn.at += set_s
 
     def refuse(self, receipts: Iterable[Future[Receipt]], error: EctopyError) -> None:
         """Tell senders that their inputs are not safe."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 
 _SWITCH_S = 0.0002
 
@@ -17,3 +18,9 @@ def share() -> None:
     sys.setswitchinterval(_SWITCH_S)
     gc.collect()
     gc.freeze()
+
+
+def steady() -> float:
+    """Seconds by a clock that is never set, and counts while the machine sleeps where the system has such a one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)

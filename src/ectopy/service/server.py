@@ -61,6 +61,10 @@ class Server(uvicorn.Server):
         if self.started:
             self._ready(self)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end: when told to, and when another service has taken the database over."""
+        return await super().on_tick(counter) or bool(self._app.state.lease.lost)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what would go on for ever, then everything else."""
         self._app.state.ward.feed.close()

@@ -22,7 +22,7 @@ from ectopy.monitor.events import Evidence
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
-from ectopy.service.storage import Device, StoredAudit, StoredEvent, TrendStep, Waveform
+from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
@@ -135,7 +135,10 @@ class EffortShape(TypedDict):
 
 
 class DetailShape(SummaryShape):
-    """How a patient is, and how they are watched."""
+    """How a patient is, and how they are watched.
+
+    `clock_drift` is how many seconds the device's clock gains in a second of the service's, negative where it is slow.
+    """
 
     profile: str
     limits: dict[str, float | None]
@@ -146,6 +149,7 @@ class DetailShape(SummaryShape):
     stream: str
     wanted: int | None
     devices: list[str]
+    clock_drift: float | None
 
 
 @with_config(
@@ -318,12 +322,13 @@ SHAPE_RATE_HZ = 180.0
 """Of single beats, as they are judged."""
 
 
-def alarm(patient: str, origin: float, one: monitor_alarm.Alarm) -> AlarmShape:
-    """An alarm; `origin` is the time of stream second 0."""
+def alarm(stored: StoredAlarm) -> AlarmShape:
+    """An alarm."""
+    one = stored.alarm
     condition = CONDITIONS[one.condition]
     until_s = one.acknowledged_until_s
     return AlarmShape(
-        patient=patient,
+        patient=stored.patient,
         number=one.number,
         condition=condition.code,
         title=condition.title,
@@ -336,12 +341,12 @@ def alarm(patient: str, origin: float, one: monitor_alarm.Alarm) -> AlarmShape:
         value=number(one.latest.value),
         limit=number(one.latest.limit),
         unit=condition.unit,
-        since_time=origin + one.present_s,
-        onset_time=origin + one.raised_s,
-        ended_time=None if one.ended_s is None else origin + one.ended_s,
+        since_time=stored.since_time,
+        onset_time=stored.raised_time,
+        ended_time=stored.ended_time,
         level=one.level,
         acknowledged_by=one.acknowledged_by,
-        acknowledged_until_time=None if until_s is None else origin + until_s,
+        acknowledged_until_time=None if until_s is None else stored.origin + until_s,
         advice=ADVICE[condition.code],
         statement=STATEMENT,
     )
@@ -351,6 +356,10 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
     """How a patient is."""
     alarms, calling, paused_s = standing.alarms, standing.calling, state.alarms.audio_paused_until_s
     rate = standing.heart_rate_bpm
+
+    def shape(one: monitor_alarm.Alarm) -> AlarmShape:
+        return alarm(StoredAlarm(patient, standing.origin, one, state.origins.get(one.number)))
+
     return SummaryShape(
         patient=patient,
         name=name,
@@ -358,8 +367,8 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
         heart_rate_bpm=None if rate is None else round(rate, 1),
         quality=standing.quality,
         last_sample_time=standing.last_sample_time,
-        alarm=alarm(patient, standing.origin, alarms[0]) if alarms else None,
-        calling=None if calling is None else alarm(patient, standing.origin, calling),
+        alarm=shape(alarms[0]) if alarms else None,
+        calling=None if calling is None else shape(calling),
         alarms=len(alarms),
         audio_paused_until_time=None if paused_s is None else standing.origin + paused_s,
     )
@@ -368,7 +377,7 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
 def detail(brief: SummaryShape, state: MonitorState, devices: list[str]) -> DetailShape:
     """How a patient is, how they are watched, and by which devices."""
     segment = None if state.signal is None else state.signal.segment
-    limits = asdict(state.limits)
+    limits, drift = asdict(state.limits), state.pace.drift
     return DetailShape(
         **brief,
         profile=limits.pop("profile"),
@@ -380,6 +389,7 @@ def detail(brief: SummaryShape, state: MonitorState, devices: list[str]) -> Deta
         stream="" if segment is None else segment.stream,
         wanted=None if segment is None else segment.wanted,
         devices=devices,
+        clock_drift=None if drift is None else round(drift, 7),
     )
 
 
@@ -497,7 +507,7 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
                 "change": entry.change,
                 "who": entry.who,
                 "why": entry.why,
-                "alarm": alarm(stored.patient, origin, entry.alarm),
+                "alarm": alarm(StoredAlarm(stored.patient, origin, entry.alarm, one.origins)),
             }
         case QualityChanged():
             return {"lead": one.lead, "word": one.word, "index": one.index}

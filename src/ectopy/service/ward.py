@@ -58,6 +58,8 @@ class Ward:
         Who hears of alarms.
     clock : callable
         Gives seconds since 1970.
+    steady : callable or None
+        Gives seconds by a clock that is never set; None = there is none.
 
     Attributes
     ----------
@@ -81,12 +83,21 @@ class Ward:
         bundle: str,
         targets: Sequence[Target] = (),
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
         self.feed = Feed()
         self.devices = Devices(store, clock)
         self._hub = Hub(
-            store, monitor, targets, bundle, clock, shown=self._shown, watched=self._watched, stored=self._stored
+            store,
+            monitor,
+            targets,
+            bundle,
+            clock,
+            steady=steady,
+            shown=self._shown,
+            watched=self._watched,
+            stored=self._stored,
         )
         self._names = {one.patient: one.name for one in store.patients()}
         self._stop = threading.Event()
@@ -175,7 +186,8 @@ class Ward:
         found = []
         for patient in (STATION, *self._hub.patients()):
             state = self._hub.state(patient)
-            found += [StoredAlarm(patient, state.epoch or 0.0, one) for one in active_alarms(state)]
+            epoch = state.epoch or 0.0
+            found += [StoredAlarm(patient, epoch, one, state.origins.get(one.number)) for one in active_alarms(state)]
         return found
 
     def attach(self, device: str, patient: str) -> None:

@@ -5,7 +5,7 @@ acknowledged to the broker when it is stored, or refused for good; until then th
 the next connection. Whoever may publish to a topic is the broker's business.
 
 The answer to each chunk is JSON: its ``sequence``, and either ``wanted``, the position of the sample that comes next,
-or ``refused``, why it was not taken. It is published with QoS 0.
+with ``late``, how many samples were left out, or ``refused``, why it was not taken. It is published with QoS 0.
 """
 
 from __future__ import annotations
@@ -146,4 +146,4 @@ class _Taker:
                 return {"sequence": sent.sequence, "refused": str(error)}
             else:
                 refused = {"refused": " ".join(receipt.refused)} if receipt.refused else {}
-                return {"sequence": sent.sequence, "wanted": receipt.wanted, **refused}
+                return {"sequence": sent.sequence, "wanted": receipt.wanted, "late": receipt.late, **refused}

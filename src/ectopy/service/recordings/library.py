@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -284,6 +285,33 @@ class Library:
             (self._folder / entry.id).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
+    def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> int:
+        """Delete the oldest recordings, and what was found in them; how many.
+
+        One that waits or is being analysed stays.
+
+        Parameters
+        ----------
+        older_than : float or None
+            Seconds since 1970.
+        larger_than_bytes : int or None
+            Of all together.
+        """
+        finished = [entry for entry in self.entries() if entry.status in (Status.DONE, Status.FAILED)]
+        gone = {entry.id for entry in finished if older_than is not None and entry.added < older_than}
+        if larger_than_bytes is not None:
+            excess = sum(_size(self._folder / entry.id) for entry in self.entries() if entry.id not in gone)
+            for entry in reversed(finished):
+                if excess <= larger_than_bytes:
+                    break
+                if entry.id not in gone:
+                    gone.add(entry.id)
+                    excess -= _size(self._folder / entry.id)
+        for id in gone:
+            with suppress(SettingError):  # somebody has deleted it meanwhile
+                self.delete(id)
+        return len(gone)
+
     def _copy(self, source: BinaryIO, target: Path, room: int) -> int:
         """Copy a file; how much room is left."""
         with target.open("xb") as file:
@@ -384,6 +412,16 @@ class Library:
     def _end_process(self) -> None:
         if self._process is not None:
             self._process[1].kill()
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder; one that goes meanwhile counts nothing."""
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            status = path.lstat()
+            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return size
 
 
 def _write(folder: Path, entry: Entry) -> None:

@@ -16,6 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
 from ectopy.errors import MissingExtraError, SettingError, StorageError
+from ectopy.service.storage.tables import leases
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -60,6 +61,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
+        self._token: str | None = None
         if self._url.get_backend_name() == SQLITE:
             self._engine = sa.create_engine(self._url, paramstyle="named")
             sa.event.listen(self._engine, "connect", _prepare)
@@ -90,19 +92,33 @@ class Database:
         with self._telling(), self._reader.begin() as connection:
             yield connection
 
+    def fence(self, token: str) -> None:
+        """Write from now on only while the lease of this token holds."""
+        self._token = token
+
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """A transaction that is the only one to write; it is committed at the end of the block, or undone as a whole.
+
+        Parameters
+        ----------
+        fenced : bool
+            Whether to write only while the lease holds, where there is one; see `fence`.
 
         Raises
         ------
         StorageError
-            If the database fails. Where that was during the commit itself, it may yet have happened.
+            If the database fails, or the lease is another's. Where the database fails during the commit itself, that
+            may yet have happened.
         """
         with self._telling(), self._engine.begin() as connection:
             # One after the other: ids become visible in ascending order, so nobody who reads on from one misses any.
             if connection.dialect.name == POSTGRESQL:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
+            if fenced and self._token is not None:
+                held = sa.select(leases.c.token).where(leases.c.token == self._token)
+                if connection.execute(held).first() is None:
+                    raise StorageError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
 
     def _upgrade(self) -> None:
@@ -117,7 +133,7 @@ class Database:
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise StorageError(
-                    f"{self._name} was made by another version of Ectopy (tables of version {present}); "
+                    f"{self.name} was made by another version of Ectopy (tables of version {present}); "
                     "install that version or a newer one, or name another database."
                 ) from error
 
@@ -129,11 +145,12 @@ class Database:
             cause = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
             reason = cause.strip().partition("\n")[0].rstrip(".")
             raise StorageError(
-                f"the database {self._name} fails: {reason}; nothing was half written, try again when it is back."
+                f"the database {self.name} fails: {reason}; nothing was half written, try again when it is back."
             ) from error
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The URL, without a password."""
         return self._url.render_as_string(hide_password=True)
 
 

@@ -6,16 +6,15 @@ import asyncio
 import shlex
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from ectopy import __version__
 from ectopy.errors import DataError
 from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.monitor.log import verify
 from ectopy.service import shapes
 from ectopy.service.history import stretch
-from ectopy.service.storage import StoredAlarm
+from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
 from ectopy.service.web.door import Acknowledging, Viewing
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
@@ -27,27 +26,61 @@ router = APIRouter(prefix="/api", tags=["alarms"])
 Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
 
 
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="So many at most, the newest ones.")]
+Before = Annotated[
+    int | None, Query(ge=1, le=2**53, description="Go on with older ones, as the header Link of the page before says.")
+]
+
+
 @router.get("/alarms")
 def list_alarms(
+    request: Request,
+    response: Response,
     ward: TheWard,
     caller: Viewing,
     audit: TheAudit,
     active: Annotated[bool, Query(description="Leave out those that have ended.")] = True,
+    limit: Limit = MOST_ROWS,
+    before: Before = None,
 ) -> list[shapes.AlarmShape]:
-    """Alarms of everybody, and of the service itself, which is called `station`."""
+    """Alarms of everybody, and of the service itself, which is called `station`; those that changed last come last.
+
+    All that go on are answered at once; of all that there ever were, a page, with the address of the next older one in
+    the header `Link`.
+    """
     audit.saw(caller.name, "listed alarms")
-    found = ward.active_alarms() if active else ward.store.alarms()
-    return [shapes.alarm(one.patient, one.origin, one.alarm) for one in found]
+    if active:
+        return [shapes.alarm(one) for one in ward.active_alarms()]
+    found = ward.store.alarms(limit=limit, before=before)
+    if len(found) == limit:
+        _link(request, response, found[0].id)
+    return [shapes.alarm(one) for one in found]
 
 
 @router.get("/patients/{patient}/alarms")
 def list_alarms_of(
-    ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, active: bool = False
+    request: Request,
+    response: Response,
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: PatientPath,
+    active: bool = False,
+    limit: Limit = MOST_ROWS,
+    before: Before = None,
 ) -> list[shapes.AlarmShape]:
-    """Alarms of a patient, the oldest first."""
+    """The newest alarms of a patient, the oldest first; the header `Link` has the address of the page before."""
     ward.state(patient)
     audit.saw(caller.name, "viewed alarms", patient)
-    return [shapes.alarm(patient, one.origin, one.alarm) for one in ward.store.alarms(patient, active_only=active)]
+    found = ward.store.alarms(patient, active_only=active, limit=limit, before=before)
+    if len(found) == limit:
+        _link(request, response, found[0].alarm.number)
+    return [shapes.alarm(one) for one in found]
+
+
+def _link(request: Request, response: Response, before: int) -> None:
+    """Say where there are older ones."""
+    response.headers["Link"] = f'<{request.url.include_query_params(before=before)}>; rel="next"'
 
 
 @router.get("/patients/{patient}/alarms/{number}", response_model=shapes.AlarmDetailShape)
@@ -111,7 +144,7 @@ async def _order(
     await ward.order(patient, Action(order, ward.clock(), who, comment, number))
     await audit.did_async(who, f"{order}d alarm", patient, f"{number} {comment}".strip())
     one = await asyncio.to_thread(_alarm, ward, patient, number)
-    return shapes.alarm(patient, one.origin, one.alarm)
+    return shapes.alarm(one)
 
 
 def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
@@ -134,12 +167,12 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     condition = CONDITIONS[stored.alarm.condition]
     until_s = max(end_s, latest.at_s)
     return shapes.AlarmDetailShape(
-        **shapes.alarm(patient, stored.origin, stored.alarm),
+        **shapes.alarm(stored),
         definition=condition.definition,
         source=condition.source,
         evidence=None if evidence is None else shapes.evidence(origin, evidence),
         history=[shapes.transition(time, event.transition) for time, event in changes],
-        log_whole=verify(store.alarm_log(patient)) is None,
+        log_whole=store.log_is_whole(patient, stored.alarm.number),
         strip=None if strip is None else shapes.waveform(patient, strip.stream, strip.start_time, strip.waveform),
         replay=f"ectopy what-if --stored {shlex.quote(patient)} --from {begin_s:.0f} --to {until_s:.0f}",
         software=f"ectopy {__version__}",

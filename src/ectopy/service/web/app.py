@@ -20,6 +20,7 @@ from ectopy.service.audit import Audit
 from ectopy.service.exchange.mqtt import Bridge
 from ectopy.service.notify import load_targets
 from ectopy.service.place import make_home
+from ectopy.service.process import steady
 from ectopy.service.recordings import Library
 from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
@@ -80,25 +81,30 @@ def create_app(settings: Settings) -> FastAPI:
     SettingError
         If a setting is not what it may be.
     StorageError
-        If the database cannot be opened.
+        If the database cannot be opened, or another service uses it.
     """
     make_home(settings.home)
     detector, bundle = load_ambulatory(), ambulatory_digest()
     targets = () if settings.targets is None else load_targets(settings.targets)
     bridge = None if settings.mqtt is None else Bridge(settings.mqtt)
     store = Store.open(settings.store_url)
+    try:
+        lease = store.lease()
+    except BaseException:
+        store.close()
+        raise
     visitors = Visitors(store.access)
     library = Library(settings.home / "recordings", settings.upload_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets)
+        ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets, steady=steady)
         app.state.ward, app.state.metrics = ward, Metrics(ward)
         app.state.first_key = visitors.first_key()
         app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
         library.start()
-        tasks = [asyncio.create_task(_forget(store, settings))]
+        tasks = [asyncio.create_task(_forget(store, library, settings))]
         if bridge is not None:
             tasks.append(asyncio.create_task(bridge.run(ward.send, ward.clock)))
         try:
@@ -109,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(app.state.replays.close)
             await asyncio.to_thread(library.stop)
             await ward.end()
+            await asyncio.to_thread(lease.close)
             store.close()
 
     app = FastAPI(
@@ -122,6 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=errors.PROBLEMS,
         max_body_size=settings.request_bytes,
     )
+    app.state.lease = lease
     app.state.settings, app.state.visitors, app.state.audit = settings, visitors, Audit(store)
     errors.install(app)
     app.add_middleware(Door, visitors=visitors, settings=settings)
@@ -134,13 +142,17 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _forget(store: Store, settings: Settings) -> None:
+async def _forget(store: Store, library: Library, settings: Settings) -> None:
     """Keep no more than is wanted."""
     most = None if settings.keep_gb is None else round(settings.keep_gb * 1e9)
+    offset_s = time.time() - steady()
     while True:
-        older_than = None if settings.keep_days is None else time.time() - settings.keep_days * _DAY_S
+        # A clock that is set forwards makes nothing old.
+        now = min(time.time(), steady() + offset_s)
+        older_than = None if settings.keep_days is None else now - settings.keep_days * _DAY_S
         try:
             await asyncio.to_thread(store.forget, older_than, most)
+            await asyncio.to_thread(library.forget, older_than, most)
         except StorageError as error:
             _log.warning("What is too old could not be deleted: %s", error)
         await asyncio.sleep(_FORGET_EVERY_S)

@@ -41,11 +41,15 @@ class Refusal(TypedDict):
 
 
 class Taken(TypedDict):
-    """Which sample is wanted next, and what was not taken."""
+    """Which sample is wanted next, and what was not taken.
+
+    `late` is how many samples were left out, for they were there already, or their time was over.
+    """
 
     wanted: int | None
     stream: str
     refused: list[Refusal]
+    late: int
 
 
 _CHUNK: dict[str, Any] = {
@@ -116,12 +120,12 @@ async def send_chunks(
     if device is not None:
         ward.attach(device, patient)
     await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
-    refused = await _send(ward, patient, found)
+    refused, late = await _send(ward, patient, found)
     metrics.chunks.labels("refused").inc(len(refused))
     metrics.chunks.labels("taken").inc(len(found) - len(refused))
     if refused and len(refused) == len(found):
         raise DataError(refused[0]["reason"])
-    return Taken(**_wanted(ward, patient), refused=refused)
+    return Taken(**_wanted(ward, patient), refused=refused, late=late)
 
 
 @router.websocket("/stream")
@@ -222,7 +226,7 @@ class _Line:
             self._refuse(sequence, DataError(reason))
         if not receipt.refused:
             self._metrics.chunks.labels("taken").inc()
-            self._answers.put_nowait({"sequence": sequence, "wanted": receipt.wanted})
+            self._answers.put_nowait({"sequence": sequence, "wanted": receipt.wanted, "late": receipt.late})
 
     def _refuse(self, sequence: int | None, error: EctopyError) -> None:
         """Say why; what failed for the store's sake is to be sent again."""
@@ -253,10 +257,11 @@ def _wanted(ward: Ward, patient: str) -> _Wanted:
     return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
 
 
-async def _send(ward: Ward, patient: str, found: list[Sent]) -> list[Refusal]:
-    """Hand in all of them, then wait; what was refused."""
+async def _send(ward: Ward, patient: str, found: list[Sent]) -> tuple[list[Refusal], int]:
+    """Hand in all of them, then wait; what was refused, and how many samples were left out."""
     waiting = []
     refused = []
+    late = 0
     for index, sent in enumerate(found):
         try:
             waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk))))
@@ -265,4 +270,5 @@ async def _send(ward: Ward, patient: str, found: list[Sent]) -> list[Refusal]:
     for index, sent, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
         refused += [Refusal(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.refused]
-    return refused
+        late += receipt.late
+    return refused, late

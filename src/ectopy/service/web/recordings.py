@@ -15,6 +15,7 @@ from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
 from ectopy.service.access import Caller
 from ectopy.service.recordings import Entry, Result, Upload
+from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.shapes import like
@@ -112,10 +113,15 @@ async def upload(request: Request, library: TheLibrary, caller: Sending, audit: 
 
 
 @router.get("")
-def list_recordings(library: TheLibrary, caller: Viewing, audit: TheAudit) -> list[RecordingShape]:
-    """All recordings, the newest first; without their summaries."""
+def list_recordings(
+    library: TheLibrary,
+    caller: Viewing,
+    audit: TheAudit,
+    limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS,
+) -> list[RecordingShape]:
+    """The newest recordings, the newest first; without their summaries."""
     audit.saw(caller.name, "listed recordings")
-    return [shape(entry) for entry in library.entries()]
+    return [shape(entry) for entry in library.entries()[:limit]]
 
 
 @router.get("/{id}")

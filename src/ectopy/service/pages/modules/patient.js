@@ -194,6 +194,14 @@ async function loadDetail() {
   fillLimits(find("#limits"), detail);
   showBaseline(detail.baseline);
   say(find("#devices"), detail.devices.length ? `Sent by ${detail.devices.join(", ")}` : "");
+  say(find("#clock"), detail.clock_drift === null ? "" : `Device clock: ${driftWords(detail.clock_drift)}`);
+}
+
+function driftWords(drift) {
+  const side = drift > 0 ? "fast" : "slow";
+  const hourly = Math.abs(drift) * 3600;
+  if (hourly >= 1) return `${hourly.toFixed(0)} s per hour ${side}`;
+  return hourly * 24 >= 1 ? `${(hourly * 24).toFixed(0)} s per day ${side}` : "less than 1 s per day off";
 }
 
 function showBaseline(baseline) {

@@ -84,12 +84,14 @@ def running(home: Path, **settings: Any) -> Iterator[Service]:
 
 
 @contextmanager
-def served(home: Path, port: int, log_to: int | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(
+    home: Path, port: int, log_to: int | None = None, command: list[str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service in a process of its own, which is killed when the block ends, and what it said at its start.
 
     It logs to a file, or to this file descriptor.
     """
-    command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
+    command = command or [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
     environment = os.environ | {"ECTOPY_LEARNING_S": "30", "PYTHONUNBUFFERED": "1"}
     with (home / "log").open("a") as log:
         stderr = log if log_to is None else log_to

@@ -52,10 +52,12 @@ class Service:
         """Who shows nothing."""
         return httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
 
-    def new_key(self, *scopes: Scope) -> str:
-        """A key that allows this."""
+    def new_key(self, *scopes: Scope, **other: Any) -> str:
+        """A key that allows this; one that sends does so for any patient unless it is said for whom."""
+        binding = {} if {"patients", "devices"} & set(other) or Scope.SEND not in scopes else {"any_patient": True}
+        given = {"name": " ".join(scopes), "scopes": scopes, **binding, **other}
         with self.client() as client:
-            answer = client.post("/api/keys", json={"name": " ".join(scopes), "scopes": scopes})
+            answer = client.post("/api/keys", json=given)
         return answer.json()["key"]
 
     def socket(self, path: str, key: str | None = None, **other: Any) -> ClientConnection:

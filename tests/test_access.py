@@ -65,7 +65,7 @@ def filled(path: str) -> str:
 def keys(service: Service) -> dict[str, str]:
     """A key for each scope alone, and one for all of them but the last."""
     one = {scope.value: service.new_key(scope) for scope in Scope}
-    return one | {"but administer": service.new_key(Scope.SEND, Scope.VIEW, Scope.ACKNOWLEDGE)}
+    return one | {"but administer": service.new_key(*(one for one in Scope if one is not Scope.ADMINISTER))}
 
 
 def test_the_routes_are_known(service: Service):

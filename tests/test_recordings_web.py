@@ -230,8 +230,8 @@ def test_impossible_replays_are_refused(http: httpx.Client, change: dict, status
 
 
 ROUTES = [
-    ("POST", "/api/recordings", Scope.SEND),
-    ("POST", "/api/recordings/named", Scope.SEND),
+    ("POST", "/api/recordings", Scope.UPLOAD),
+    ("POST", "/api/recordings/named", Scope.UPLOAD),
     ("GET", "/api/recordings/named", Scope.VIEW),
     ("GET", "/api/recordings", Scope.VIEW),
     ("GET", "/api/recordings/0", Scope.VIEW),
@@ -240,10 +240,10 @@ ROUTES = [
     ("GET", "/api/recordings/0/beats", Scope.VIEW),
     ("GET", "/api/recordings/0/trend", Scope.VIEW),
     ("DELETE", "/api/recordings/0", Scope.ADMINISTER),
-    ("POST", "/api/replays", Scope.SEND),
+    ("POST", "/api/replays", Scope.ADMINISTER),
     ("GET", "/api/replays", Scope.VIEW),
     ("GET", "/api/replays/0", Scope.VIEW),
-    ("DELETE", "/api/replays/0", Scope.SEND),
+    ("DELETE", "/api/replays/0", Scope.ADMINISTER),
 ]
 
 

@@ -108,7 +108,7 @@ class Connections:
         listeners: list[socket.socket] = []
         try:
             for family, _, _, _, place in dict.fromkeys(places):
-                listener = _Listener(self, family)
+                listener: socket.socket = _Listener(self, family)
                 listeners.append(listener)
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:

@@ -19,7 +19,7 @@ from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.shapes import like
 from ectopy.service.ward import NotFoundError
-from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.door import Administering, Uploading, Viewing
 from ectopy.service.web.parts import TheAudit, TheLibrary, json_response
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
@@ -99,7 +99,7 @@ class SignalShape(TypedDict, total=False):
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
-async def upload(request: Request, library: TheLibrary, caller: Sending, audit: TheAudit) -> RecordingShape:
+async def upload(request: Request, library: TheLibrary, caller: Uploading, audit: TheAudit) -> RecordingShape:
     """Upload the files of one recording; it is analysed when those before it are."""
     async with request.form(max_files=MOST_FILES, max_fields=_MOST_FIELDS) as form:
         rate_hz, unit = _stated(form)

@@ -14,7 +14,7 @@ from ectopy.service.recordings import Library, named
 from ectopy.service.replays import FASTEST, SLOWEST, Replay
 from ectopy.service.shapes import like
 from ectopy.service.ward import NotFoundError
-from ectopy.service.web.door import Sending, Viewing
+from ectopy.service.web.door import Administering, Viewing
 from ectopy.service.web.parts import TheAudit, TheLibrary, TheReplays, TheWard
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
@@ -69,7 +69,7 @@ def start(
     replays: TheReplays,
     library: TheLibrary,
     ward: TheWard,
-    caller: Sending,
+    caller: Administering,
     audit: TheAudit,
     given: Annotated[NewReplay, Body()],
 ) -> ReplayShape:
@@ -99,7 +99,7 @@ def show(replays: TheReplays, caller: Viewing, audit: TheAudit, id: ReplayId) ->
 
 
 @router.delete("/{id}")
-def stop(replays: TheReplays, caller: Sending, audit: TheAudit, id: ReplayId) -> ReplayShape:
+def stop(replays: TheReplays, caller: Administering, audit: TheAudit, id: ReplayId) -> ReplayShape:
     """End a replay; what was sent stays."""
     try:
         replay = replays.stop(id)

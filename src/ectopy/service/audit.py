@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import threading
 import time
 from collections import deque
@@ -19,6 +21,24 @@ SEND_AGAIN_S = 86_400.0
 """So do samples of a patient that come over and over."""
 
 _MOST_REMEMBERED = 10_000
+
+
+def account(name: str | None = None) -> str:
+    """Who works at this machine: the account as the system knows it, behind the name that somebody states.
+
+    Examples
+    --------
+    >>> account("Anna") == f"Anna ({account()})"
+    True
+    """
+    try:
+        import pwd
+
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):  # where there are no such accounts
+        user = getpass.getuser()
+    shown = f"account {user}"
+    return shown if name is None else f"{name} ({shown})"
 
 
 class Audit:

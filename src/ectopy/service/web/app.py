@@ -22,6 +22,7 @@ from ectopy.service.exchange.mqtt import Bridge
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import load_targets
 from ectopy.service.place import make_home
+from ectopy.service.readiness import Readiness
 from ectopy.service.recordings import Library
 from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
@@ -98,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets)
         app.state.ward, app.state.metrics = ward, Metrics(ward)
+        app.state.readiness = Readiness(ward, settings.home)
         app.state.first_key = visitors.first_key()
         app.state.library, app.state.replays = library, Replays(partial(ward.submit, sender="a replay"))
         await ward.begin()

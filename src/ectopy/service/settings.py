@@ -59,6 +59,8 @@ class Settings(BaseSettings):
         Size of a request, and of a message from a device.
     upload_bytes : int
         Size of an upload of recordings.
+    recordings_gb : float
+        How many gigabytes of uploaded recordings, and what was found in them, are kept at most; of one key half.
     """
 
     model_config = SettingsConfigDict(env_prefix="ECTOPY_", extra="forbid", frozen=True)
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
     connections_per_address: Annotated[int, Field(ge=1)] = 2048
     request_bytes: Annotated[int, Field(ge=1024, le=2**26)] = 4 * 2**20
     upload_bytes: Annotated[int, Field(ge=1024)] = 512 * 2**20
+    recordings_gb: Annotated[float, Field(gt=0)] = 20.0
 
     @classmethod
     def settings_customise_sources(

@@ -93,7 +93,8 @@ def create_app(settings: Settings) -> FastAPI:
     bridge = None if settings.mqtt is None else Bridge(settings.mqtt)
     store = Store.open(settings.store_url)
     visitors = Visitors(store.access)
-    library = Library(settings.home / "recordings", settings.upload_bytes)
+    most_bytes = round(settings.recordings_gb * 1e9)
+    library = Library(settings.home / "recordings", settings.upload_bytes, most_bytes=most_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -24,8 +24,9 @@ class Choice(BaseModel):
 
 
 @router.get("")
-def list_names(caller: Viewing) -> list[str]:
+def list_names(caller: Viewing, audit: TheAudit) -> list[str]:
     """What can be analysed and replayed by its name: `simulated`, and the records of data sets on this machine."""
+    audit.saw(caller.name, "listed named recordings")
     return list(names())
 
 
@@ -34,6 +35,6 @@ def analyse(
     library: TheLibrary, caller: Uploading, audit: TheAudit, given: Annotated[Choice, Body()]
 ) -> RecordingShape:
     """Have one analysed, when those before it are."""
-    entry = library.add_named(given.recording)
+    entry = library.add_named(given.recording, caller.key)
     audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")
     return shape(entry)

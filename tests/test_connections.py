@@ -21,7 +21,7 @@ import pytest
 from ectopy.service import connections
 from ectopy.service.connections import Connections, connections_within_descriptors
 from ectopy.service.logs import WARNINGS_PER_MINUTE, Throttle, log_as_json
-from server import PATIENCE_S, Service, running, served, small, until
+from server import PATIENCE_S, Service, free_port, running, served, small, until
 
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\n"
 SLOW_BODY = b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{"
@@ -129,7 +129,7 @@ def test_a_connection_may_be_kept_for_the_next_request(service: Service):
 
 
 def test_half_open_connections_keep_nobody_out(tmp_path: Path):
-    port = _free()
+    port = free_port()
     limited = [sys.executable, "-c", _LIMITED, "serve", "--home", str(tmp_path), "--port", str(port)]
     with served(tmp_path, port, command=limited) as (process, said):
         key = said.partition("Key, shown this once: ")[2].split()[0]
@@ -149,11 +149,6 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 from ectopy.cli import main
 main()
 """
-
-
-def _free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def test_who_waits_longest_makes_room(tmp_path: Path):

@@ -92,7 +92,7 @@ async def stream_for_ever(ward: Ward, recordings: Mapping[str, Recording]) -> No
                 chunk = replace(next(parts), received=ward.clock(), stream=f"turn {turn}")
                 # What the store does not take now is lost, as with a device that keeps nothing.
                 with suppress(StorageError):
-                    ward.submit(patient, chunk, "the demo")
+                    ward.submit(patient, chunk)
 
 
 def _recording(number: int, person: _Person) -> Recording:

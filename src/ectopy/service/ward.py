@@ -35,6 +35,9 @@ _DEVICES_S = 1.0
 ANSWER_S = 30.0
 """How long an answer of the store is waited for."""
 
+ITSELF = "the service itself"
+"""The sender of samples that come from no device."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -194,7 +197,7 @@ class Ward:
 
     # Inputs
 
-    def submit(self, patient: str, chunk: Chunk, sender: str) -> Future[Receipt]:
+    def submit(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Future[Receipt]:
         """Hand in samples; see `Hub.submit`.
 
         Raises
@@ -211,7 +214,7 @@ class Ward:
             self.senders.claim(patient, sender, chunk.stream)
         return self._hub.submit(patient, chunk)
 
-    async def send(self, patient: str, chunk: Chunk, sender: str) -> Receipt:
+    async def send(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Receipt:
         """Hand in samples; the receipt comes when they are safe.
 
         Raises

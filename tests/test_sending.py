@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -239,7 +240,7 @@ def test_there_is_one_sender_within_ten_seconds(attempts: list[tuple[str, float]
         else:
             taken.append((sender, clock.now))
         assert len(senders.reading("p").text) < 300
-    for (one, at), (other, later) in zip(taken, taken[1:], strict=False):
+    for (one, at), (other, later) in pairwise(taken):
         assert one == other or later - at >= NO_DATA_S
 
 

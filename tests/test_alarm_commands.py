@@ -79,7 +79,7 @@ def test_an_alarm_is_shown_with_its_definition_and_its_log(stored: Path, ectopy)
 def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor: Monitor, clock: Clock):
     number = json.loads(ectopy("alarms", "list", "--store", stored, "--json", "-").out)["alarms"][0]["number"]
     done = ectopy("alarms", "acknowledge", "bed-7", number, "--who", "Ada", "--why", "seen", "--store", stored)
-    assert "Ada acknowledges" in done.out
+    assert f"Ada ({account()}) acknowledges" in done.out
     with Store.open(f"sqlite:///{stored}") as store:
         hub = Hub(store, monitor, clock=clock)
         clock.now += 2

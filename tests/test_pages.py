@@ -640,6 +640,7 @@ def test_about(page: Page, service: Service):
 def test_a_key_is_made_shown_once_and_revoked(page: Page, service: Service):
     page.goto("/")
     page.get_by_role("link", name="Access", exact=True).click()
+    expect(page.get_by_role("button", name="Revoke first key")).to_be_visible()
     page.get_by_label("Name, such as").fill(NAME)
     page.get_by_role("button", name="Make the key").click()
     expect(page.locator("#trouble")).to_have_text("Choose what the key may do.")

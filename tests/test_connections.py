@@ -204,7 +204,7 @@ def test_every_connection_is_counted_until_it_is_closed():
         accepted = [listener.accept()[0] for _ in range(2)]
         assert len(counted) == 2
         for one in accepted:
-            counted.serves(counted.of(one.fileno()))
+            counted.serves(counted.of(one))
         # Both are in use: a third one of this address is closed at once.
         third = stack.enter_context(socket.create_connection(address))
         listener.setblocking(False)

@@ -21,6 +21,7 @@ from ectopy.service.access import Scope
 from ectopy.service.senders import OccupiedError, Senders
 from ectopy.service.settings import load_settings
 from ectopy.service.web.app import create_app
+from ectopy.service.web.ingest import MOST_DEVICES_OF_PATIENT
 from server import PATIENCE_S, Service, small, until
 
 SECRET_NAME = "Anna Secret"
@@ -154,6 +155,16 @@ def test_a_key_takes_no_device_from_another_patient(service: Service, client: ht
         strap.post("/api/patients/thief/chunks?device=strap-5", json=small(25)).raise_for_status()
     attached = {one["device"]: one["patient"] for one in client.get("/api/devices").json()}
     assert (attached["strap-4"], attached["strap-5"]) == ("wearer", "thief")
+
+
+def test_a_key_does_not_use_up_the_names_of_devices(service: Service, client: httpx.Client):
+    admit(client, "inventive")
+    with service.client(service.new_key(Scope.SEND, patients=["inventive"])) as strap:
+        for number in range(MOST_DEVICES_OF_PATIENT + 5):
+            path = f"/api/patients/inventive/chunks?device=made-up-{number}"
+            assert strap.post(path, json=small(25 * number)).status_code == 200
+    listed = [one for one in client.get("/api/devices").json() if one["patient"] == "inventive"]
+    assert len(listed) == MOST_DEVICES_OF_PATIENT
 
 
 def test_the_client_works_with_a_bound_key(service: Service, client: httpx.Client):

@@ -142,9 +142,9 @@ class Connections:
         self.waits(connection, HEADERS_S)
         return True
 
-    def of(self, descriptor: int) -> Connection:
-        """The connection with this descriptor."""
-        return self._open[descriptor]
+    def of(self, accepted: socket.socket) -> Connection:
+        """The connection of a socket; one that was not accepted here is not counted, and has no deadlines."""
+        return self._open.get(accepted.fileno()) or Connection(accepted, "", math.inf)
 
     def waits(self, connection: Connection, allowed_s: float, is_our_fault: Callable[[], bool] = _never) -> None:
         """Begin to wait for a client, at most so long; longer while it is not the client's fault."""
@@ -252,7 +252,7 @@ class Protocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Begin; the time for the headers counts from when the connection was accepted."""
         super().connection_made(transport)
-        self._connection = self.counted.of(transport.get_extra_info("socket").fileno())
+        self._connection = self.counted.of(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         """Take data."""

@@ -32,6 +32,9 @@ _SMALL_BYTES = 65_536
 _LARGE = ThreadPoolExecutor(1, "large-chunks")
 """Reads what is large, one at a time: neither the memory nor the threads for everything else are used up."""
 
+MOST_DEVICES_OF_PATIENT = 16
+"""Which a key that is bound to patients can attach to one of them by naming them."""
+
 MOST_UNANSWERED = 64
 """Messages of one device on their way into the store."""
 
@@ -262,14 +265,14 @@ def _check_sender(ward: Ward, caller: Caller, patient: str, device: str | None) 
             403, "this key does not send for this patient; make one that does, or attach its device to the patient."
         )
     ward.state(patient)
-    # Whose samples a device of another patient gives is not for any key to change.
-    if device is not None and (_may_move(caller) or ward.devices.patient_of(device) in (None, patient)):
+    if device is not None and (caller.patients is None or _may_attach(ward, device, patient)):
         ward.attach(device, patient)
 
 
-def _may_move(caller: Caller) -> bool:
-    """Whether a key may take a device from one patient to another by sending: it sends for any patient."""
-    return caller.patients is None
+def _may_attach(ward: Ward, device: str, patient: str) -> bool:
+    """Whether a key that is bound to a patient may attach a device: none of another patient, and not too many."""
+    wearer = ward.devices.patient_of(device)
+    return wearer == patient or (wearer is None and len(ward.devices.of(patient)) < MOST_DEVICES_OF_PATIENT)
 
 
 def _wanted(ward: Ward, patient: str, caller: Caller) -> _Wanted:

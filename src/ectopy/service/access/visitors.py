@@ -81,7 +81,7 @@ class Visitors:
         self._removed: set[tuple[int, float]] = set()
         self._known: dict[str, Caller] = {}
         # What cannot be right is known without the store. Keys and sessions are made here alone.
-        self._digests, self._sessions = stored.digests(), stored.session_digests()
+        self._key_digests, self._cookie_digests = stored.digests(), stored.session_digests()
 
     def new_key(
         self,
@@ -114,7 +114,7 @@ class Visitors:
             devices=tuple(sorted(devices)),
             expires=expires,
         )
-        self._digests.add(digest(secret))
+        self._key_digests.add(digest(secret))
         return key, secret
 
     def first_key(self) -> str | None:
@@ -147,11 +147,11 @@ class Visitors:
 
     def may_know(self, secret: str) -> bool:
         """Whether a key was ever made with this secret, told without the store."""
-        return is_key(secret) and digest(secret) in self._digests
+        return is_key(secret) and digest(secret) in self._key_digests
 
     def may_know_session(self, cookie: str) -> bool:
         """Whether a session was ever opened with this cookie, told without the store."""
-        return digest(cookie) in self._sessions
+        return digest(cookie) in self._cookie_digests
 
     def by_key(self, secret: str) -> Caller | None:
         """Who shows a key; one that was known lately is so while the store is away, for devices have to be watched.
@@ -162,7 +162,7 @@ class Visitors:
             If the store fails, and the key was not known or has been removed.
         """
         shown = digest(secret)
-        if shown not in self._digests:
+        if shown not in self._key_digests:
             return None
         try:
             found = self._stored.key(shown)
@@ -197,13 +197,13 @@ class Visitors:
             return None
         cookie, now = secrets.token_urlsafe(32), self._clock()
         self._stored.open_session(digest(cookie), key.id, now, now + SESSION_S)
-        self._sessions.add(digest(cookie))
+        self._cookie_digests.add(digest(cookie))
         return _caller(key, derived(cookie, _CSRF)), cookie
 
     def sign_out(self, cookie: str) -> None:
         """End a session."""
         self._stored.close_session(digest(cookie))
-        self._sessions.discard(digest(cookie))
+        self._cookie_digests.discard(digest(cookie))
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:

@@ -213,6 +213,15 @@ def test_a_second_sender_displaces_nothing_and_is_told_of(service: Service, clie
     assert all(f"(key {number})" in text for number in numbers)
 
 
+def test_nothing_is_played_into_a_patient_for_whom_a_device_sends(service: Service, client: httpx.Client):
+    admit(client, "on a device")
+    with service.client(service.new_key(Scope.SEND, patients=["on a device"])) as strap:
+        strap.post("/api/patients/on a device/chunks", json=small()).raise_for_status()
+    refused = client.post("/api/replays", json={"recording": "simulated", "patient": "on a device"})
+    assert refused.status_code == 409
+    assert "come from" in refused.json()["detail"]
+
+
 class Clock:
     now = 1000.0
 

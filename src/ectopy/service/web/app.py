@@ -102,7 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.ward, app.state.metrics = ward, Metrics(ward)
         app.state.readiness = Readiness(ward, settings.home)
         app.state.first_key = visitors.first_key()
-        app.state.library, app.state.replays = library, Replays(partial(ward.submit, sender="a replay"))
+        app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
         library.start()
         tasks = [asyncio.create_task(_forget(store, settings))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
@@ -73,9 +74,12 @@ def start(
     audit: TheAudit,
     given: Annotated[NewReplay, Body()],
 ) -> ReplayShape:
-    """Play a recording into a patient who is watched."""
+    """Play a recording into a patient who is watched, and for whom no other key sends now."""
     ward.state(given.patient)
-    replay = replays.start(_recording(library, given.recording), given.recording, given.patient, given.speed)
+    recording = _recording(library, given.recording)
+    ward.senders.claim(given.patient, caller.sender, "")
+    submit = partial(ward.submit, sender=caller.sender)
+    replay = replays.start(recording, given.recording, given.patient, given.speed, submit)
     audit.did(caller.name, "started replay", given.patient, given.recording)
     return _shape(replay)
 

@@ -26,7 +26,7 @@ from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.storage import Store
 from ectopy.wire import Sent, write
-from server import free_port
+from server import free_port, running
 
 RECORDING = simulate_recording(5)
 JUDGED = simulate_recording(40)
@@ -350,3 +350,23 @@ def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
 def test_addresses_that_are_none(url: str):
     with pytest.raises(SettingError, match="mqtt://HOST"):
         Bridge(url)
+
+
+def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
+    async def work() -> None:
+        port = free_port()
+        async with broker(port), device(port) as client:
+            with_service = running(tmp_path, mqtt=f"mqtt://127.0.0.1:{port}")
+            service = await asyncio.to_thread(with_service.__enter__)
+            try:
+                await asyncio.to_thread(service.app.state.ward.admit, "anna")
+                await subscribed(client)
+                for number, chunk in enumerate(chunks(RECORDING, 1.0)):
+                    await client.publish("ectopy/anna/ecg", write(Sent(chunk, number), "msgpack"), qos=1)
+                    assert "refused" not in await answer_to(number, client)
+                found = await asyncio.to_thread(service.app.state.ward.store.audit, "anna")
+            finally:
+                await asyncio.to_thread(with_service.__exit__, None, None, None)
+        assert [(one.entry.who, one.entry.what) for one in found] == [("the MQTT broker", "sent samples")]
+
+    run(work)

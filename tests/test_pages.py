@@ -640,6 +640,7 @@ def test_about(page: Page, service: Service):
 def test_a_key_is_made_shown_once_and_revoked(page: Page, service: Service):
     page.goto("/")
     page.get_by_role("link", name="Access", exact=True).click()
+    expect(page.get_by_role("button", name="Revoke first key")).to_be_visible()
     page.get_by_label("Name, such as").fill(NAME)
     page.get_by_role("button", name="Make the key").click()
     expect(page.locator("#trouble")).to_have_text("Choose what the key may do.")
@@ -670,6 +671,32 @@ def test_a_key_is_made_shown_once_and_revoked(page: Page, service: Service):
         assert holder.get("/api/session").status_code == 401
         done = [(entry["what"], entry["detail"].partition(" ")[2]) for entry in other.get("/api/audit").json()]
     assert ("removed key", NAME) in done
+
+
+def test_a_key_that_sends_is_bound_to_patients_and_devices(page: Page, service: Service):
+    with service.client() as client:
+        client.post("/api/patients", json={"patient": "bound", "name": NAME}).raise_for_status()
+        client.put("/api/devices/strap-5", json={"patient": "bound"}).raise_for_status()
+        page.goto("/access")
+        expect(page.get_by_role("group", name="It sends for")).to_be_hidden()
+        page.get_by_label("Name, such as").fill("strap 5")
+        page.get_by_label("send samples").check()
+        page.get_by_label("Patients (with Ctrl").select_option("bound")
+        page.get_by_label("Devices, whoever").select_option("strap-5")
+        page.get_by_label("It is good").select_option("for a day")
+        page.get_by_role("button", name="Make the key").click()
+        row = page.get_by_role("row").filter(has=page.get_by_role("button", name="Revoke strap 5", exact=True))
+        expect(row).to_contain_text("bound, device strap-5")
+        expect(row).to_contain_text("good until")
+        made = client.get("/api/keys").json()[-1]
+    assert (made["patients"], made["devices"]) == (["bound"], ["strap-5"])
+    assert abs(made["expires_time"] - made["created_time"] - 86_400) < 60
+    page.get_by_label("Name, such as").fill("gateway")
+    page.get_by_label("send samples").check()
+    page.get_by_label("any patient: who has").check()
+    page.get_by_role("button", name="Make the key").click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("button", name="Revoke gateway", exact=True))
+    expect(row).to_contain_text("any patient")
 
 
 def test_the_key_in_use_is_kept(page: Page):
@@ -729,8 +756,12 @@ def test_access_by_keyboard(page: Page):
     expect(page.get_by_role("button", name="Revoke first key")).to_be_visible()
     tab_to(page, "Name, such as “strap of bed 3”")
     page.keyboard.type("typed")
-    tab_to(page, "send samples and recordings, admit patients")
+    tab_to(page, "send samples of the patients or devices chosen below, and see nothing")
     page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator("#trouble")).to_have_text("Choose the patients or devices for whom the key sends.")
+    tab_to(page, "A patient who is not admitted yet")
+    page.keyboard.type("bed 99")
     page.keyboard.press("Enter")
     expect(page.locator("#secret")).to_have_text(re.compile(r"ectopy_[\w-]{43}"))
     tab_to(page, "Take it off the screen")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +43,7 @@ def list_alarms(
     from ectopy.console.alarms import alarm_facts, alarm_table
 
     with _stored(store) as opened:
+        _audit(opened, "listed alarms", patient or "")
         found = opened.alarms(patient, active_only=not everything, limit=limit)
     console.emit(
         json,
@@ -65,6 +65,7 @@ def show_alarm(patient: Patient, number: Number, store: StoreOption = None, json
 
     with _stored(store) as opened:
         stored = opened.alarm(patient, number)
+        _audit(opened, f"viewed alarm {number}", patient)
         log = opened.alarm_log(patient)
     entries = [entry for entry in log if entry.alarm.number == number]
     broken, condition = verify(log), CONDITIONS[stored.alarm.condition]
@@ -99,16 +100,19 @@ def acknowledge_alarm(
     patient: Patient,
     number: Number,
     why: Annotated[str, typer.Option(help="A comment, for the log.")] = "",
-    who: Annotated[str | None, typer.Option(help="Your name; by default that of your account.")] = None,
+    who: Annotated[str | None, typer.Option(help="Your name; the log has that of your account beside it.")] = None,
     store: StoreOption = None,
 ) -> None:
     """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
     from ectopy.console import screen
     from ectopy.monitor import Action, Order
+    from ectopy.service.audit import account
+    from ectopy.service.storage import AuditEntry
 
-    name = who or getpass.getuser()
+    name = account(who)
     with _stored(store) as opened:
         opened.alarm(patient, number)
+        opened.record(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
         opened.hand_over(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
     screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")
 
@@ -152,6 +156,7 @@ def what_if(
     inputs: list[Input]
     if stored:
         with _stored(store) as opened:
+            _audit(opened, "watched again with other limits", source)
             inputs, limits = list(opened.inputs(source)), opened.state(source).limits
     else:
         inputs, limits = list(chunks(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
@@ -174,6 +179,14 @@ def what_if(
         screen.print(f"{hours(alarm.raised_s)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
     screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")
+
+
+def _audit(store: Store, what: str, patient: str) -> None:
+    """Write down who looks at what with these commands."""
+    from ectopy.service.audit import account
+    from ectopy.service.storage import AuditEntry
+
+    store.record(AuditEntry(time.time(), account(), what, patient))
 
 
 def _stored(given: str | None) -> Store:

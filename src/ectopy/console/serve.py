@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from ectopy.console import screen
 from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
+from ectopy.service.audit import account
 from ectopy.service.logs import log_as_json
-from ectopy.service.process import share
+from ectopy.service.process import keep_files_private, share
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 from ectopy.service.web.app import create_app
@@ -29,12 +30,14 @@ def serve(settings: Settings, new_key: bool = False) -> None:
     StorageError
         If the database cannot be opened, or another service uses it, or has taken it over.
     """
+    keep_files_private()
     app = create_app(settings)
 
     def ready(server: Server) -> None:
         if new_key and app.state.first_key is None:
             name = "made by 'ectopy serve --new-key'"
-            _, app.state.first_key = app.state.visitors.new_key(name, frozenset({Scope.ADMINISTER}))
+            key, app.state.first_key = app.state.visitors.new_key(name, frozenset({Scope.ADMINISTER}))
+            app.state.audit.did(account(), "made key", detail=f"{key.id} {key.name}: {Scope.ADMINISTER}")
 
     run(app, settings, ready)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import threading
 import time
 from collections import deque
@@ -12,8 +14,31 @@ from contextlib import suppress
 from ectopy.errors import StorageError
 from ectopy.service.storage import AuditEntry, Store
 
-_AGAIN_S = 60.0
+LOOK_AGAIN_S = 60.0
+"""The same look of the same caller counts once in this time."""
+
+SEND_AGAIN_S = 86_400.0
+"""So do samples of a patient that come over and over."""
+
 _MOST_REMEMBERED = 10_000
+
+
+def account(name: str | None = None) -> str:
+    """Who works at this machine: the account as the system knows it, behind the name that somebody states.
+
+    Examples
+    --------
+    >>> account("Anna") == f"Anna ({account()})"
+    True
+    """
+    try:
+        import pwd
+
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):  # where there are no such accounts
+        user = getpass.getuser()
+    shown = f"account {user}"
+    return shown if name is None else f"{name} ({shown})"
 
 
 class Audit:
@@ -46,8 +71,13 @@ class Audit:
         """The same as `did`, from the event loop."""
         await asyncio.to_thread(self.did, who, what, patient, detail)
 
-    def saw(self, who: str, what: str, patient: str = "") -> None:
-        """Write what somebody has looked at; the same once a minute, however often a page asks.
+    async def saw_async(self, who: str, what: str, patient: str = "", again_s: float = LOOK_AGAIN_S) -> None:
+        """The same as `saw`, from the event loop."""
+        if self._is_new((who, what, patient), again_s):
+            await asyncio.to_thread(self.saw, who, what, patient, again_s)
+
+    def saw(self, who: str, what: str, patient: str = "", again_s: float = LOOK_AGAIN_S) -> None:
+        """Write what somebody has looked at; the same once in `again_s`, however often a page asks.
 
         What the store does not take is written with the next look: nobody is kept from watching by a full disk.
 
@@ -58,16 +88,21 @@ class Audit:
         """
         look, now = (who, what, patient), self._clock()
         with self._lock:
-            if now - self._seen.get(look, 0.0) < _AGAIN_S:
+            if now < self._seen.get(look, 0.0) <= now + again_s:
                 return
             if len(self._waiting) >= _MOST_REMEMBERED:
                 raise StorageError("who looks at patients cannot be written down any more; see to the database.")
             if len(self._seen) >= _MOST_REMEMBERED:
-                self._seen = {one: at for one, at in self._seen.items() if now - at < _AGAIN_S}
-            self._seen[look] = now
+                self._seen = {one: until for one, until in self._seen.items() if now < until}
+            self._seen[look] = now + again_s
             self._waiting.append(AuditEntry(now, who, what, patient))
         with suppress(StorageError):
             self._write_waiting()
+
+    def _is_new(self, look: tuple[str, str, str], again_s: float) -> bool:
+        with self._lock:
+            now, until = self._clock(), self._seen.get(look, 0.0)
+        return not now < until <= now + again_s
 
     def _write_waiting(self) -> None:
         while True:

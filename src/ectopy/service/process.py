@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 
 _SWITCH_S = 0.0002
+_PRIVATE = 0o077
+
+
+def keep_files_private() -> None:
+    """Let nobody else on the machine read what this process, and those that it starts, will write."""
+    os.umask(_PRIVATE)
 
 
 def share() -> None:

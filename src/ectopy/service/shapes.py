@@ -281,14 +281,27 @@ class DeviceShape(TypedDict):
     since_time: float
 
 
-@with_config(like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0))
+@with_config(
+    like(
+        id=2,
+        name="strap of bed 3",
+        scopes=["send"],
+        created_time=1767225600.0,
+        patients=["bed 3"],
+        devices=[],
+        expires_time=None,
+    )
+)
 class KeyShape(TypedDict):
-    """A key, without its secret."""
+    """A key, without its secret; `patients` is for whom it sends, null = for any patient."""
 
     id: int
     name: str
     scopes: list[str]
     created_time: float
+    patients: list[str] | None
+    devices: list[str]
+    expires_time: float | None
 
 
 class NewKeyShape(KeyShape):
@@ -521,7 +534,15 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
 
 def key(one: StoredKey) -> KeyShape:
     """A key, without its secret."""
-    return KeyShape(id=one.id, name=one.name, scopes=list(one.scopes), created_time=one.created)
+    return KeyShape(
+        id=one.id,
+        name=one.name,
+        scopes=list(one.scopes),
+        created_time=one.created,
+        patients=None if one.patients is None else list(one.patients),
+        devices=list(one.devices),
+        expires_time=one.expires,
+    )
 
 
 def audit(stored: StoredAudit) -> AuditShape:

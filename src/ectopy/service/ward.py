@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState
+from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report
 from ectopy.service import shapes
 from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
@@ -25,6 +25,7 @@ from ectopy.service.frames import signal_frame, text_frame
 from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Target
+from ectopy.service.senders import TWO_SENDERS, Senders
 from ectopy.service.standing import active_alarms, standing
 from ectopy.service.storage import Stepped, Store, StoredAlarm
 from ectopy.service.traces import Trace
@@ -33,6 +34,9 @@ _SUMMARIES_S = 1.0
 _DEVICES_S = 1.0
 ANSWER_S = 30.0
 """How long an answer of the store is waited for."""
+
+ITSELF = "the service itself"
+"""The sender of samples that come from no device."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +73,7 @@ class Ward:
     clock : callable
     feed : Feed
     devices : Devices
+    senders : Senders
 
     Raises
     ------
@@ -88,6 +93,7 @@ class Ward:
         self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
         self.feed = Feed()
         self.devices = Devices(store, clock)
+        self.senders = Senders(clock)
         self._hub = Hub(
             store,
             monitor,
@@ -203,32 +209,38 @@ class Ward:
 
     # Inputs
 
-    def submit(self, patient: str, chunk: Chunk) -> Future[Receipt]:
+    def submit(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Future[Receipt]:
         """Hand in samples; see `Hub.submit`.
 
         Raises
         ------
         NotFoundError
             If the patient is not watched.
+        OccupiedError
+            If somebody else sends for the patient.
         DataError, StorageError
         """
         if not self.knows(patient):
             raise NotFoundError(f"nobody called {patient!r} is watched; admit the patient first.")
+        if not self.state(patient).discharged:
+            self.senders.claim(patient, sender, chunk.stream)
         return self._hub.submit(patient, chunk)
 
-    async def send(self, patient: str, chunk: Chunk) -> Receipt:
+    async def send(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Receipt:
         """Hand in samples; the receipt comes when they are safe.
 
         Raises
         ------
         NotFoundError
             If the patient is not watched.
+        OccupiedError
+            If somebody else sends for the patient.
         DataError
             If they are not taken as they are.
         StorageError
             If they could not be stored; send them again.
         """
-        return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk)), ANSWER_S)
+        return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
     async def order(self, patient: str, action: Action) -> None:
         """Give an order, and wait until it is carried out and stored; its time is now.
@@ -297,9 +309,20 @@ class Ward:
         while True:
             await asyncio.sleep(_SUMMARIES_S)
             try:
+                self._report_senders()
                 self._tell_changes()
             except Exception:
                 _log.exception("summaries could not be told")
+
+    def _report_senders(self) -> None:
+        """Tell the monitor where two send for one patient, and where that is over."""
+        for patient in self._hub.patients():
+            reading = self.senders.reading(patient)
+            course = self.state(patient).alarms.courses.get(TWO_SENDERS)
+            begins = reading.present and (course is None or not course.present)
+            if begins or (not reading.present and course is not None):
+                with suppress(DataError, StorageError):
+                    self._hub.submit(patient, Report(self.clock(), reading))
 
     def _tell_changes(self) -> None:
         watched = self._hub.patients()

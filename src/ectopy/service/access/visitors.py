@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ectopy.errors import StorageError
-from ectopy.service.access.keys import Scope, derived, digest, mint
+from ectopy.service.access.keys import Scope, derived, digest, is_key, mint
 from ectopy.service.storage.access import StoredAccess, StoredKey
 
 SESSION_S = 12 * 3600.0
@@ -35,6 +35,12 @@ class Caller:
     scopes : frozenset of Scope
     csrf : str or None
         What a browser has to show before it changes something; None for who shows a key.
+    patients : frozenset of str or None
+        For whom the key may send; None = any patient.
+    devices : frozenset of str
+        As which devices the key may send, for the patients to whom they are attached.
+    expires : float or None
+        When the key ends, seconds since 1970; None = never.
     """
 
     key: int
@@ -42,10 +48,22 @@ class Caller:
     name: str
     scopes: frozenset[Scope]
     csrf: str | None = None
+    patients: frozenset[str] | None = None
+    devices: frozenset[str] = frozenset()
+    expires: float | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the key allows this."""
         return scope in self.scopes or Scope.ADMINISTER in self.scopes
+
+    def may_send_for(self, patient: str) -> bool:
+        """Whether the key sends for a patient, whatever the device is called."""
+        return self.may(Scope.ADMINISTER) or self.patients is None or patient in self.patients
+
+    @property
+    def sender(self) -> str:
+        """The key as one of those that send, for people: its name and its number."""
+        return f"{self.name} (key {self.key})"
 
 
 class Visitors:
@@ -62,12 +80,42 @@ class Visitors:
         self._stored, self._clock = stored, clock
         self._removed: set[tuple[int, float]] = set()
         self._known: dict[str, Caller] = {}
+        # What cannot be right is known without the store. Keys and sessions are made here alone.
+        self._key_digests, self._cookie_digests = stored.digests(), stored.session_digests()
 
-    def new_key(self, name: str, scopes: frozenset[Scope]) -> tuple[StoredKey, str]:
-        """A new key, and its secret, which nobody can tell again."""
+    def new_key(
+        self,
+        name: str,
+        scopes: frozenset[Scope],
+        patients: frozenset[str] | None = None,
+        devices: frozenset[str] = frozenset(),
+        expires: float | None = None,
+    ) -> tuple[StoredKey, str]:
+        """A new key, and its secret, which nobody can tell again.
+
+        Parameters
+        ----------
+        name : str
+        scopes : frozenset of Scope
+        patients : frozenset of str or None
+            For whom it may send; None = any patient.
+        devices : frozenset of str
+            As which devices it may send, for the patients to whom they are attached.
+        expires : float or None
+            Seconds since 1970; None = never.
+        """
         secret = mint()
-        known = tuple(sorted(str(scope) for scope in scopes))
-        return self._stored.add_key(name, digest(secret), known, self._clock()), secret
+        key = self._stored.add_key(
+            name,
+            digest(secret),
+            tuple(sorted(str(scope) for scope in scopes)),
+            self._clock(),
+            patients=None if patients is None else tuple(sorted(patients)),
+            devices=tuple(sorted(devices)),
+            expires=expires,
+        )
+        self._key_digests.add(digest(secret))
+        return key, secret
 
     def first_key(self) -> str | None:
         """A key that allows everything, where there is none yet; its secret."""
@@ -93,8 +141,17 @@ class Visitors:
         return removed
 
     def welcome(self, caller: Caller) -> bool:
-        """Whether the key of somebody who was let in is still there; who stays on is asked again and again."""
-        return (caller.key, caller.made) not in self._removed
+        """Whether the key of somebody who was let in is still good; who stays on is asked again and again."""
+        expired = caller.expires is not None and caller.expires <= self._clock()
+        return not expired and (caller.key, caller.made) not in self._removed
+
+    def may_know(self, secret: str) -> bool:
+        """Whether a key was ever made with this secret, told without the store."""
+        return is_key(secret) and digest(secret) in self._key_digests
+
+    def may_know_session(self, cookie: str) -> bool:
+        """Whether a session was ever opened with this cookie, told without the store."""
+        return digest(cookie) in self._cookie_digests
 
     def by_key(self, secret: str) -> Caller | None:
         """Who shows a key; one that was known lately is so while the store is away, for devices have to be watched.
@@ -105,6 +162,8 @@ class Visitors:
             If the store fails, and the key was not known or has been removed.
         """
         shown = digest(secret)
+        if shown not in self._key_digests:
+            return None
         try:
             found = self._stored.key(shown)
         except StorageError:
@@ -116,7 +175,7 @@ class Visitors:
             self._known.pop(shown, None)
             return None
         caller = self._known[shown] = _caller(found)
-        return caller
+        return caller if self.welcome(caller) else None
 
     def by_session(self, cookie: str) -> Caller | None:
         """Who has signed in."""
@@ -128,21 +187,26 @@ class Visitors:
         if expires < now + SESSION_S - _NOTED_EVERY_S:
             with suppress(StorageError):  # it lasts some time yet, and who looks is not kept out by a full disk
                 self._stored.prolong_session(digest(cookie), now + SESSION_S)
-        return _caller(key, derived(cookie, _CSRF))
+        caller = _caller(key, derived(cookie, _CSRF))
+        return caller if self.welcome(caller) else None
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
         """Begin a session; who it is, and the cookie."""
-        key = self._stored.key(digest(secret))
-        if key is None:
+        key = self._stored.key(digest(secret)) if self.may_know(secret) else None
+        if key is None or not self.welcome(_caller(key)):
             return None
         cookie, now = secrets.token_urlsafe(32), self._clock()
         self._stored.open_session(digest(cookie), key.id, now, now + SESSION_S)
+        self._cookie_digests.add(digest(cookie))
         return _caller(key, derived(cookie, _CSRF)), cookie
 
     def sign_out(self, cookie: str) -> None:
         """End a session."""
         self._stored.close_session(digest(cookie))
+        self._cookie_digests.discard(digest(cookie))
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:
-    return Caller(key.id, key.created, key.name, frozenset(map(Scope, key.scopes)), csrf)
+    patients = None if key.patients is None else frozenset(key.patients)
+    scopes, devices = frozenset(map(Scope, key.scopes)), frozenset(key.devices)
+    return Caller(key.id, key.created, key.name, scopes, csrf, patients, devices, key.expires)

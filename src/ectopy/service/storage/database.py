@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -63,6 +64,7 @@ class Database:
         self._url = _parsed(url)
         self._token: str | None = None
         if self._url.get_backend_name() == SQLITE:
+            _make_private(self._url)
             self._engine = sa.create_engine(self._url, paramstyle="named")
             sa.event.listen(self._engine, "connect", _prepare)
             sa.event.listen(self._engine, "begin", _begin)
@@ -167,6 +169,12 @@ def _parsed(text: str) -> URL:
     if url.database in (None, "", ":memory:"):
         raise SettingError(f"{text!r} names no file, and in memory nothing would outlive the process; {_ADVICE}.")
     return url
+
+
+def _make_private(url: URL) -> None:
+    """Make the file of a new database for this user alone; SQLite gives the files beside it the same permissions."""
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(url.database or "", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _postgresql(url: URL) -> sa.Engine:

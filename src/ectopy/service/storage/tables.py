@@ -245,6 +245,9 @@ keys = sa.Table(
     sa.Column("digest", sa.Text, nullable=False, unique=True),
     sa.Column("scopes", sa.Text, nullable=False, comment="separated by blanks"),
     sa.Column("created", sa.Double, nullable=False),
+    sa.Column("patients", sa.Text, comment="JSON: for whom it sends; NULL = any patient"),
+    sa.Column("devices", sa.Text, nullable=False, server_default="[]", comment="JSON: as which devices it sends"),
+    sa.Column("expires", sa.Double, comment="NULL = never"),
 )
 
 sessions = sa.Table(

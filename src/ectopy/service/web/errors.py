@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from typing_extensions import TypedDict
 
 from ectopy.errors import EctopyError, StorageError
+from ectopy.service.senders import OccupiedError
 from ectopy.service.ward import NotFoundError, RefusedError
 
 _INTERNAL = "the service has failed at this; who runs it finds the reason in its log."
@@ -78,7 +79,7 @@ def _response(error: Exception) -> Response:
             return error.response()
         case NotFoundError():
             return problem(404, str(error))
-        case RefusedError():
+        case RefusedError() | OccupiedError():
             return problem(409, str(error))
         case StorageError():
             return problem(503, str(error), {"Retry-After": "1"})

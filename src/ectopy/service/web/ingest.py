@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -15,7 +14,10 @@ from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.service.access import Caller, Scope, Visitors
+from ectopy.service.audit import SEND_AGAIN_S
 from ectopy.service.keeping import Receipt
+from ectopy.service.senders import OccupiedError
 from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
@@ -27,6 +29,11 @@ router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
 
 _FORMS: dict[str, Form] = {"application/json": "json", "application/msgpack": "msgpack"}
 _SMALL_BYTES = 65_536
+_LARGE = ThreadPoolExecutor(1, "large-chunks")
+"""Reads what is large, one at a time: neither the memory nor the threads for everything else are used up."""
+
+MOST_DEVICES_OF_PATIENT = 16
+"""Which a key that is bound to patients can attach to one of them by naming them."""
 
 MOST_UNANSWERED = 64
 """Messages of one device on their way into the store."""
@@ -115,17 +122,15 @@ async def send_chunks(
     form = _FORMS.get(kind)
     if form is None:
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
+    _check_sender(ward, caller, patient, device)
     found = await _read(await request.body(), form, ward.clock())
-    ward.state(patient)
-    if device is not None:
-        ward.attach(device, patient)
-    await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
-    refused, late = await _send(ward, patient, found)
+    await audit.saw_async(caller.name, "sent samples", patient, SEND_AGAIN_S)
+    refused, late = await _send(ward, patient, found, caller.sender)
     metrics.chunks.labels("refused").inc(len(refused))
     metrics.chunks.labels("taken").inc(len(found) - len(refused))
     if refused and len(refused) == len(found):
         raise DataError(refused[0]["reason"])
-    return Taken(**_wanted(ward, patient), refused=refused, late=late)
+    return Taken(**_wanted(ward, patient, caller), refused=refused, late=late)
 
 
 @router.websocket("/stream")
@@ -140,12 +145,10 @@ async def stream(
     device: DeviceQuery = None,
 ) -> None:
     """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored."""
-    ward.state(patient)
-    if device is not None:
-        ward.attach(device, patient)
-    await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
+    _check_sender(ward, caller, patient, device)
+    await audit.saw_async(caller.name, "sent samples", patient, SEND_AGAIN_S)
     await socket.accept()
-    line = _Line(socket, ward, metrics, patient, lambda: visitors.welcome(caller))
+    line = _Line(socket, ward, metrics, patient, caller, visitors)
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
         await line.serve()
 
@@ -154,17 +157,17 @@ class _Line:
     """To a device that streams: messages in, answers out, at most so many on their way."""
 
     def __init__(
-        self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, welcome: Callable[[], bool]
+        self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, caller: Caller, visitors: Visitors
     ) -> None:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
-        self._welcome = welcome
+        self._caller, self._visitors = caller, visitors
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._unanswered = 0
 
     async def serve(self) -> None:
         """Until the device goes, or sends too much."""
-        await self._say(dict(_wanted(self._ward, self._patient)))
+        await self._say(dict(_wanted(self._ward, self._patient, self._caller)))
         answering = asyncio.create_task(self._answer())
         try:
             while True:
@@ -174,7 +177,7 @@ class _Line:
                 if self._unanswered >= MOST_UNANSWERED:
                     await self._end(f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
                     return
-                if not self._welcome():
+                if not self._visitors.welcome(self._caller):
                     await self._end("the key was removed")
                     return
                 await self._take(message.get("bytes"), message.get("text"))
@@ -205,7 +208,7 @@ class _Line:
         for sent in found:
             self._unanswered += 1
             try:
-                future = self._ward.submit(self._patient, sent.chunk)
+                future = self._ward.submit(self._patient, sent.chunk, self._caller.sender)
             except EctopyError as error:
                 self._refuse(sent.sequence, error)
             else:
@@ -229,18 +232,18 @@ class _Line:
             self._answers.put_nowait({"sequence": sequence, "wanted": receipt.wanted, "late": receipt.late})
 
     def _refuse(self, sequence: int | None, error: EctopyError) -> None:
-        """Say why; what failed for the store's sake is to be sent again."""
+        """Say why; what failed for the store's sake, or because another one still sends, is to be sent again."""
         self._metrics.chunks.labels("refused").inc()
-        again = isinstance(error, StorageError)
+        again = isinstance(error, StorageError | OccupiedError)
         answer = {"sequence": sequence, "refused": str(error), "again": again}
-        self._answers.put_nowait({**answer, **_wanted(self._ward, self._patient)})
+        self._answers.put_nowait({**answer, **_wanted(self._ward, self._patient, self._caller)})
 
 
 async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
     """What was sent; what is large is read by a thread, so that nobody else waits."""
     if len(content) <= _SMALL_BYTES:
         return read(content, form, received)
-    return await asyncio.to_thread(read, content, form, received)
+    return await asyncio.get_running_loop().run_in_executor(_LARGE, read, content, form, received)
 
 
 class _Wanted(TypedDict):
@@ -250,21 +253,57 @@ class _Wanted(TypedDict):
     stream: str
 
 
-def _wanted(ward: Ward, patient: str) -> _Wanted:
+def _check_sender(ward: Ward, caller: Caller, patient: str, device: str | None) -> None:
+    """Check that somebody may send for a patient, and attach the device.
+
+    Raises
+    ------
+    DeniedError
+        If the key is for other patients or devices.
+    NotFoundError
+        If the patient is not watched.
+    """
+    of_device = device is not None and device in caller.devices and ward.devices.patient_of(device) == patient
+    if not (caller.may_send_for(patient) or of_device):
+        raise DeniedError(
+            403, "this key does not send for this patient; make one that does, or attach its device to the patient."
+        )
+    ward.state(patient)
+    if device is not None and (caller.patients is None or _may_attach(ward, device, patient)):
+        ward.attach(device, patient)
+
+
+def _may_attach(ward: Ward, device: str, patient: str) -> bool:
+    """Whether a key that is bound to a patient may attach a device: none of another patient, and not too many."""
+    wearer = ward.devices.patient_of(device)
+    return wearer == patient or (wearer is None and len(ward.devices.of(patient)) < MOST_DEVICES_OF_PATIENT)
+
+
+def _wanted(ward: Ward, patient: str, caller: Caller) -> _Wanted:
+    """Which sample is wanted next; only who has sent the stream, or may view, is told of it."""
     signal = ward.state(patient).signal
     if signal is None:
         return _Wanted(wanted=None, stream="")
-    return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
+    stream = signal.segment.stream
+    if not (caller.may(Scope.VIEW) or ward.senders.owns(patient, caller.sender, stream)):
+        return _Wanted(wanted=None, stream="")
+    return _Wanted(wanted=signal.segment.wanted, stream=stream)
 
 
-async def _send(ward: Ward, patient: str, found: list[Sent]) -> tuple[list[Refusal], int]:
-    """Hand in all of them, then wait; what was refused, and how many samples were left out."""
+async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tuple[list[Refusal], int]:
+    """Hand in all of them, then wait; what was refused, and how many samples were left out.
+
+    Raises
+    ------
+    OccupiedError
+        If somebody else sends for the patient.
+    """
     waiting = []
     refused = []
     late = 0
     for index, sent in enumerate(found):
         try:
-            waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk))))
+            waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk, sender))))
         except DataError as error:
             refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
     for index, sent, future in waiting:

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from ectopy.errors import SettingError
 from ectopy.monitor import Action, Limits, Order
 from ectopy.service import shapes
+from ectopy.service.access import Scope
 from ectopy.service.ward import Ward
 from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard
 
 router = APIRouter(prefix="/api/patients", tags=["patients"])
@@ -56,16 +59,37 @@ def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shape
     return [ward.summary(patient) for patient in ward.patients()]
 
 
+class Admitted(TypedDict):
+    """The patient is watched; more is told to keys that may view."""
+
+    patient: str
+
+
 @router.post("", status_code=201)
-def admit(ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]) -> shapes.SummaryShape:
-    """Begin to watch a patient, anew one who was discharged, or give one who is watched another name."""
+def admit(
+    ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]
+) -> shapes.SummaryShape | Admitted:
+    """Begin to watch a patient.
+
+    Who may administer also begins anew with one who was discharged, and gives one who is watched another name. A key
+    that may only send admits the patients for whom it sends, as a device does at its start.
+    """
     if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
         raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
     if given.patient != given.patient.strip() or not (given.name or "").isprintable():
         raise SettingError("a patient is called by what can be seen: no blanks at its ends, and printable characters.")
-    ward.admit(given.patient, given.name, who=caller.name)
-    audit.did(caller.name, "admitted patient", given.patient)
-    return ward.summary(given.patient)
+    administers = caller.may(Scope.ADMINISTER)
+    is_known = ward.knows(given.patient)
+    if not caller.may_send_for(given.patient):
+        raise DeniedError(403, "this key does not send for this patient, and cannot admit them.")
+    if is_known and not administers and ward.state(given.patient).discharged:
+        raise DeniedError(403, "this patient was discharged; a key that may administer admits them again.")
+    if administers or not is_known:
+        ward.admit(given.patient, given.name, who=caller.name)
+        audit.did(caller.name, "admitted patient", given.patient)
+    else:
+        audit.saw(caller.name, "found patient admitted", given.patient)
+    return ward.summary(given.patient) if caller.may(Scope.VIEW) else Admitted(patient=given.patient)
 
 
 @router.get("/{patient}")

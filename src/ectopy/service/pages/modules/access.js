@@ -6,6 +6,7 @@ import { announce, attempt, may, refresh, start, trouble } from "./shell.js";
 import { moment } from "./words.js";
 
 const ENTRIES = 50;
+const DAY_S = 86400;
 
 const visitor = await start();
 let asked = null; // the key that the dialog is about
@@ -17,17 +18,50 @@ let begins = [null]; // before which entry the pages begin that were turned, the
 function keyRow(key) {
   const revoke = element("button", { type: "button", class: "quiet", click: () => ask(key) }, "Revoke");
   revoke.setAttribute("aria-label", `Revoke ${key.name}`);
+  const ends = key.expires_time === null ? "" : `, good until ${moment(key.expires_time)}`;
   return element(
     "tr",
     {},
-    element("th", { scope: "row" }, key.name, element("span", { class: "detail" }, `no. ${key.id}, made ${moment(key.created_time)}`)),
+    element("th", { scope: "row" }, key.name, element("span", { class: "detail" }, `no. ${key.id}, made ${moment(key.created_time)}${ends}`)),
     element("td", {}, key.scopes.join(", ")),
+    element("td", { class: "names" }, sendsFor(key)),
     element("td", {}, revoke),
   );
 }
 
+function sendsFor({ scopes, patients, devices }) {
+  if (!scopes.includes("send") && !scopes.includes("administer")) return "";
+  if (patients === null) return "any patient";
+  return [...patients, ...devices.map((device) => `device ${device}`)].join(", ");
+}
+
 async function listKeys() {
   find("#keys").replaceChildren(...(await get("/api/keys")).map(keyRow));
+}
+
+/** For whom a key can be made to send. */
+async function listSenders() {
+  const [patients, devices] = await Promise.all([get("/api/patients"), get("/api/devices")]);
+  find("#patients").replaceChildren(
+    ...patients.map(({ patient, name }) => element("option", { value: patient }, name ? `${patient} (${name})` : patient)),
+  );
+  find("#devices").replaceChildren(...devices.map(({ device }) => element("option", { value: device }, device)));
+}
+
+/** Whom a new key sends for matters where it may send, and not where it may do everything. */
+function showSenders() {
+  const scopes = new FormData(find("#make")).getAll("scopes");
+  find("#sends").hidden = !scopes.includes("send") || scopes.includes("administer");
+}
+
+/** For whom the key that is asked for sends; null where that is not said. */
+function binding(given) {
+  if (find("#sends").hidden) return {};
+  if (find("#any").checked) return { any_patient: true };
+  const coming = find("#coming").value.trim();
+  const patients = [...given.getAll("patients"), ...(coming ? [coming] : [])];
+  const devices = given.getAll("devices");
+  return patients.length || devices.length ? { patients, devices } : null;
 }
 
 async function make() {
@@ -37,9 +71,17 @@ async function make() {
     trouble("Choose what the key may do.");
     return;
   }
-  const made = await attempt(() => post("/api/keys", { name: given.get("name"), scopes }));
+  const sends = binding(given);
+  if (!sends) {
+    trouble("Choose the patients or devices for whom the key sends.");
+    return;
+  }
+  const days = Number(find("#days").value);
+  const expires_time = days ? Date.now() / 1000 + days * DAY_S : null;
+  const made = await attempt(() => post("/api/keys", { name: given.get("name"), scopes, ...sends, expires_time }));
   if (!made) return;
   find("#make").reset();
+  showSenders();
   say(find("#made-title"), `The key of ${made.name}, shown this once`);
   say(find("#secret"), made.key);
   find("#made").hidden = false;
@@ -124,6 +166,7 @@ if (may(visitor, "administer")) {
   });
   addEventListener("pagehide", forget); // a browser may show the page again as it was
   find("#sure").addEventListener("close", () => find("#sure").returnValue && revoke(asked));
+  find("#make").addEventListener("change", showSenders);
   find("#newer").addEventListener("click", () => attempt(() => turn(begins.slice(0, -1))));
   find("#older").addEventListener("click", () => attempt(() => turn([...begins, lastShown()])));
   for (const [form, work] of [
@@ -135,7 +178,7 @@ if (may(visitor, "administer")) {
       work();
     });
   }
-  await refresh(() => Promise.all([listKeys(), turn(begins)]));
+  await refresh(() => Promise.all([listKeys(), listSenders(), turn(begins)]));
 } else {
   find("#closed").hidden = false;
 }

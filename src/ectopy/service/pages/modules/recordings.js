@@ -89,7 +89,8 @@ async function play() {
   if (replay) location.assign(`/patient?patient=${encodeURIComponent(patient)}`);
 }
 
-find("#send").hidden = find("#play-panel").hidden = !may(visitor, "send");
+find("#send").hidden = !may(visitor, "upload");
+find("#play-panel").hidden = !may(visitor, "administer");
 const drop = find("#drop");
 for (const name of ["dragenter", "dragover"]) {
   drop.addEventListener(name, (event) => {

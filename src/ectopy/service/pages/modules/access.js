@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "./api.js";
 import { element, find, say } from "./dom.js";
-import { announce, attempt, may, refresh, start, trouble } from "./shell.js";
+import { announce, attempt, may, refresh, reply, start } from "./shell.js";
 import { moment } from "./words.js";
 
 const ENTRIES = 50;
@@ -34,10 +34,11 @@ async function make() {
   const given = new FormData(find("#make"));
   const scopes = given.getAll("scopes");
   if (!scopes.length) {
-    trouble("Choose what the key may do.");
+    reply(find("#make .scopes"), "Choose what the key may do.", true);
     return;
   }
-  const made = await attempt(() => post("/api/keys", { name: given.get("name"), scopes }));
+  reply(find("#make .scopes"), "");
+  const made = await attempt(() => post("/api/keys", { name: given.get("name"), scopes }), find("#make button"));
   if (!made) return;
   find("#make").reset();
   say(find("#made-title"), `The key of ${made.name}, shown this once`);
@@ -60,7 +61,7 @@ function ask(key) {
 }
 
 async function revoke({ id, name }) {
-  if ((await attempt(() => remove(`/api/keys/${id}`))) === undefined) return;
+  if ((await attempt(() => remove(`/api/keys/${id}`), find("#keys").closest("table"))) === undefined) return;
   announce(`${name} is revoked.`);
   await refresh(listKeys);
   find("#keys-title").focus();
@@ -96,7 +97,7 @@ async function turn(pages) {
 
 async function filter() {
   patient = find("#about").value.trim();
-  await attempt(() => turn([null]));
+  await attempt(() => turn([null]), find("#filter"));
 }
 
 /** A button that is disabled gives its focus to the other one. */
@@ -124,8 +125,8 @@ if (may(visitor, "administer")) {
   });
   addEventListener("pagehide", forget); // a browser may show the page again as it was
   find("#sure").addEventListener("close", () => find("#sure").returnValue && revoke(asked));
-  find("#newer").addEventListener("click", () => attempt(() => turn(begins.slice(0, -1))));
-  find("#older").addEventListener("click", () => attempt(() => turn([...begins, lastShown()])));
+  find("#newer").addEventListener("click", () => attempt(() => turn(begins.slice(0, -1)), find("#newer")));
+  find("#older").addEventListener("click", () => attempt(() => turn([...begins, lastShown()]), find("#older")));
   for (const [form, work] of [
     ["#make", make],
     ["#filter", filter],

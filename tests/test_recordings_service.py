@@ -88,6 +88,9 @@ def test_files_of_a_recording(names, title, main, kept):
         (["a.dat"], "no recording"),
         (["a.edf", "b.edf"], "no recording"),
         (["100.hea", "200.hea"], "several records"),
+        (["100.hea"], "upload all files of the record together"),
+        (["s1_2.hea", "s1.hea"], "upload all files of the record together"),
+        (["100.HEA"], "upload all files of the record together"),
         (["100.hea", "../100.dat"], "cannot be the name"),
         (["100.hea", "..\\100.dat"], "cannot be the name"),
         (["100.hea", "a/../100.dat"], "cannot be the name"),
@@ -211,11 +214,20 @@ def _without_checksums(header: str) -> bytes:
 BAD = {
     "empty file": ({"a.edf": b""}, "empty"),
     "nonsense in EDF": ({"a.edf": bytes(range(256)) * 40}, "."),
-    "nonsense in WFDB": ({"a.hea": b"\xff\xfe" * 300}, "."),
-    "a header that leaves the folder": ({"a.hea": b"a 1 250 100\n../../../etc/passwd 16 200 16 0 0 0 0 I\n"}, "."),
-    "a header with an absolute path": ({"a.hea": b"a 1 250 100\n/etc/passwd 16 200 16 0 0 0 0 I\n"}, "."),
-    "a segment that leaves the folder": ({"a.hea": b"a/2 1 250 200\n../b 100\n../c 100\n"}, "."),
-    "a header without its data": ({"a.hea": b"a 1 250 100\na.dat 16 200 16 0 0 0 0 I\n"}, "not beside it"),
+    "nonsense in WFDB": ({"a.hea": b"\xff\xfe" * 300, "a.dat": b"\0"}, "."),
+    "a header that leaves the folder": (
+        {"a.hea": b"a 1 250 100\n../../../etc/passwd 16 200 16 0 0 0 0 I\n", "a.dat": b"\0"},
+        ".",
+    ),
+    "a header with an absolute path": (
+        {"a.hea": b"a 1 250 100\n/etc/passwd 16 200 16 0 0 0 0 I\n", "a.dat": b"\0"},
+        ".",
+    ),
+    "a segment that leaves the folder": ({"a.hea": b"a/2 1 250 200\n../b 100\n../c 100\n", "a.dat": b"\0"}, "."),
+    "a header without its data": (
+        {"a.hea": b"a 1 250 100\na.dat 16 200 16 0 0 0 0 I\n", "b.dat": b"\0"},
+        "not beside it",
+    ),
     "a header that promises too much": (
         {"a.hea": b"a 1 250 99999999999\na.dat 16 200 16 0 0 0 0 I\n", "a.dat": b"\0\0"},
         "split it",

@@ -71,6 +71,8 @@ class Alarm:
         Empty where nobody has, or no longer.
     acknowledged_until_s : float or None
         When the acknowledgement runs out.
+    cleared_s : float or None
+        Of an alarm that is latched or has ended, when its condition went away; None where it was there to the end.
     """
 
     number: int
@@ -88,6 +90,7 @@ class Alarm:
     level: int = 0
     acknowledged_by: str = ""
     acknowledged_until_s: float | None = None
+    cleared_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

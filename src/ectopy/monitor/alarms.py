@@ -391,6 +391,7 @@ def _end(book: _Book, at_s: float, code: str) -> None:
     alarm = course.alarm
     if alarm is None or alarm.state is State.LATCHED or course.present or course.lasted_s < CONDITIONS[code].clear_s:
         return
+    alarm = replace(alarm, cleared_s=course.since_s)
     if book.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
         book.amend(at_s, "latched", replace(alarm, state=State.LATCHED))
     else:
@@ -445,7 +446,9 @@ def _return(book: _Book, at_s: float, course: Course, alarm: Alarm) -> None:
         level, escalates_s = 0, book.escalation(at_s, alarm.priority)
     high = alarm.priority is Priority.HIGH
     inactivation = Inactivation.ENABLED if high else alarm.inactivation
-    again = replace(alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level)
+    again = replace(
+        alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level, cleared_s=None
+    )
     book.enter(at_s, "returned", again, escalates_s)
     if high:
         _end_audio_pause(book, at_s)

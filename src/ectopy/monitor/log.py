@@ -72,6 +72,8 @@ def _digest(entry: Transition) -> str:
     del facts["digest"]
     if not entry.evidence:  # as were all entries before there was a digest of it
         del facts["evidence"]
+    if entry.alarm.cleared_s is None:  # so that entries written before there was this field keep their digest
+        del facts["alarm"]["cleared_s"]
     plain = json.loads(json.dumps(facts), parse_int=float, parse_constant=lambda _: None)
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

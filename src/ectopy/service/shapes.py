@@ -19,6 +19,7 @@ from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Notice
 from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
+from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
@@ -54,6 +55,7 @@ _ALARM = {
     "level": 0,
     "acknowledged_by": "",
     "acknowledged_until_time": None,
+    "cleared_time": None,
     "advice": ADVICE["ventricular tachycardia"],
     "statement": STATEMENT,
 }
@@ -82,6 +84,7 @@ class AlarmShape(TypedDict):
     level: int
     acknowledged_by: str
     acknowledged_until_time: float | None
+    cleared_time: float | None
     advice: str
     statement: str
 
@@ -94,6 +97,9 @@ class AlarmShape(TypedDict):
         heart_rate_bpm=152.1,
         quality={"MLII": "good", "V1": "noisy"},
         last_sample_time=1767225604.0,
+        received_time=1767225604.1,
+        compared_with="own normal",
+        learning_left_s=None,
         alarm=_ALARM,
         calling=_ALARM,
         alarms=1,
@@ -101,7 +107,11 @@ class AlarmShape(TypedDict):
     )
 )
 class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of all `alarms` that go on, `calling` of those unanswered."""
+    """How a patient is; `alarm` is the most urgent of all `alarms` that go on, `calling` of those unanswered.
+
+    Where `received_time`, when the newest samples came, is more than 3 s ago, the state is "no data", and there is
+    neither a rate nor a quality. While beats are compared with "other people's normal", none is ventricular-like.
+    """
 
     patient: str
     name: str
@@ -109,6 +119,9 @@ class SummaryShape(TypedDict):
     heart_rate_bpm: float | None
     quality: dict[str, str]
     last_sample_time: float | None
+    received_time: float | None
+    compared_with: str
+    learning_left_s: float | None
     alarm: AlarmShape | None
     calling: AlarmShape | None
     alarms: int
@@ -116,7 +129,7 @@ class SummaryShape(TypedDict):
 
 
 class BaselineShape(TypedDict):
-    """The patient's normal: what beats are compared with."""
+    """The patient's normal: what beats are compared with; `threshold` is the one of beats compared with it."""
 
     known: bool
     learning: bool
@@ -125,6 +138,15 @@ class BaselineShape(TypedDict):
     beats: int | None
     leads: list[str]
     template: list[list[float]] | None
+    threshold: float
+
+
+class LimitShape(TypedDict):
+    """From where to where a limit can be set; `whole`: only to whole numbers."""
+
+    least: float
+    most: float
+    whole: bool
 
 
 class EffortShape(TypedDict):
@@ -142,6 +164,7 @@ class DetailShape(SummaryShape):
 
     profile: str
     limits: dict[str, float | None]
+    limit_ranges: dict[str, LimitShape]
     effort: EffortShape
     baseline: BaselineShape
     leads: list[str]
@@ -249,6 +272,15 @@ class TransitionShape(TypedDict):
     digest: str
 
 
+@with_config(like(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
+class CommentShape(TypedDict):
+    """What somebody has said about an alarm."""
+
+    time: float
+    who: str
+    comment: str
+
+
 class AlarmDetailShape(AlarmShape):
     """An alarm with everything that explains it."""
 
@@ -256,6 +288,7 @@ class AlarmDetailShape(AlarmShape):
     source: str
     evidence: EvidenceShape | None
     history: list[TransitionShape]
+    comments: list[CommentShape]
     log_whole: bool
     strip: WaveformShape | None
     replay: str
@@ -360,6 +393,7 @@ def alarm(stored: StoredAlarm) -> AlarmShape:
         level=one.level,
         acknowledged_by=one.acknowledged_by,
         acknowledged_until_time=None if until_s is None else stored.origin + until_s,
+        cleared_time=stored.cleared_time,
         advice=ADVICE[condition.code],
         statement=STATEMENT,
     )
@@ -380,6 +414,9 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
         heart_rate_bpm=None if rate is None else round(rate, 1),
         quality=standing.quality,
         last_sample_time=standing.last_sample_time,
+        received_time=standing.received,
+        compared_with=standing.compared_with.value,
+        learning_left_s=standing.learning_left_s,
         alarm=shape(alarms[0]) if alarms else None,
         calling=None if calling is None else shape(calling),
         alarms=len(alarms),
@@ -387,16 +424,20 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
     )
 
 
-def detail(brief: SummaryShape, state: MonitorState, devices: list[str]) -> DetailShape:
-    """How a patient is, how they are watched, and by which devices."""
+def detail(brief: SummaryShape, state: MonitorState, devices: list[str], threshold: float) -> DetailShape:
+    """How a patient is, how they are watched, and by which devices; `threshold` is that of beats with a baseline."""
     segment = None if state.signal is None else state.signal.segment
     limits, drift = asdict(state.limits), state.pace.drift
     return DetailShape(
         **brief,
         profile=limits.pop("profile"),
         limits=limits,
+        limit_ranges={
+            name: LimitShape(least=least, most=most, whole=name in WHOLE_LIMITS)
+            for name, (least, most) in LIMIT_RANGES.items()
+        },
         effort=EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
-        baseline=_baseline(state),
+        baseline=_baseline(state, threshold),
         leads=[] if segment is None else list(segment.leads),
         rate_hz=None if segment is None else segment.rate_hz,
         stream="" if segment is None else segment.stream,
@@ -411,7 +452,7 @@ def device(one: Device) -> DeviceShape:
     return DeviceShape(device=one.device, patient=one.patient, since_time=one.since)
 
 
-def _baseline(state: MonitorState) -> BaselineShape:
+def _baseline(state: MonitorState, threshold: float) -> BaselineShape:
     detection = None if state.signal is None else state.signal.detection
     normal = state.normal if detection is None else detection.baseline.normal
     return BaselineShape(
@@ -422,6 +463,7 @@ def _baseline(state: MonitorState) -> BaselineShape:
         beats=None if normal is None else normal.beats,
         leads=[] if normal is None else list(normal.leads),
         template=None if normal is None else np.round(normal.template, 4).tolist(),
+        threshold=threshold,
     )
 
 

@@ -26,7 +26,7 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Target
 from ectopy.service.senders import TWO_SENDERS, Senders
-from ectopy.service.standing import active_alarms, standing
+from ectopy.service.standing import Standing, active_alarms, standing
 from ectopy.service.storage import Stepped, Store, StoredAlarm
 from ectopy.service.traces import Trace
 
@@ -68,6 +68,7 @@ class Ward:
     Attributes
     ----------
     store : Store
+    monitor : Monitor
     detector : Detector
     bundle : str
     clock : callable
@@ -90,7 +91,8 @@ class Ward:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] | None = None,
     ) -> None:
-        self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
+        self.store, self.monitor, self.bundle, self.clock = store, monitor, bundle, clock
+        self.detector = monitor.criterion.detector
         self.feed = Feed()
         self.devices = Devices(store, clock)
         self.senders = Senders(clock)
@@ -185,7 +187,20 @@ class Ward:
             If the patient is not watched.
         """
         state = self.state(patient)
-        return shapes.summary(patient, self._names.get(patient, ""), state, standing(state, self.clock()))
+        return shapes.summary(patient, self._names.get(patient, ""), state, self._standing(state))
+
+    def standing(self, patient: str) -> Standing:
+        """Return how a patient is now, without a name.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        """
+        return self._standing(self.state(patient))
+
+    def _standing(self, state: MonitorState) -> Standing:
+        return standing(state, self.clock(), self.monitor.learning_s)
 
     def active_alarms(self) -> list[StoredAlarm]:
         """All alarms that are active or latched, of the hub itself too, from memory: they are told without a store."""

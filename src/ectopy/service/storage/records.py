@@ -184,9 +184,19 @@ class StoredAlarm:
         return self.raised_origin + self.alarm.raised_s
 
     @property
+    def since_origin(self) -> float:
+        """Time of stream second 0 when the condition came."""
+        return self.origin if self.origins is None else self.origins[1]
+
+    @property
     def since_time(self) -> float:
         """Since when the condition is there."""
-        return (self.origin if self.origins is None else self.origins[1]) + self.alarm.present_s
+        return self.since_origin + self.alarm.present_s
+
+    @property
+    def cleared_time(self) -> float | None:
+        """When the condition went away, by the same clock: after it came, though the clock was set meanwhile."""
+        return None if self.alarm.cleared_s is None else self.since_origin + self.alarm.cleared_s
 
     @property
     def ended_time(self) -> float | None:

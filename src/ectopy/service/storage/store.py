@@ -479,6 +479,14 @@ class Store:
             changed = {"bytes": tried.excluded.bytes}
             connection.execute(tried.on_conflict_do_update(index_elements=["name"], set_=changed))
 
+    def audit_about(self, patient: str, what: str) -> list[AuditEntry]:
+        """Return who did one thing with a patient, the oldest entry first."""
+        columns = tables.audit.c
+        query = sa.select(columns.time, columns.who, columns.what, columns.patient, columns.detail)
+        query = query.where(columns.patient == patient, columns.what == what).order_by(columns.id)
+        with self._database.reading() as connection:
+            return [AuditEntry(*entry) for entry in connection.execute(query)]
+
     # What is no longer needed
 
     def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Forgotten:

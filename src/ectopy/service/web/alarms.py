@@ -7,6 +7,7 @@ import shlex
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy import __version__
 from ectopy.errors import DataError
@@ -22,6 +23,15 @@ from ectopy.service.web.patients import Comment
 from ectopy.service.web.signals import LONGEST_S
 
 router = APIRouter(prefix="/api", tags=["alarms"])
+
+
+class NewComment(BaseModel):
+    """What was seen, what was done."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "artefact: tooth brushing"}]})
+
+    comment: Annotated[str, Field(min_length=1, max_length=1000)]
+
 
 Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
 
@@ -117,6 +127,22 @@ async def unacknowledge(
     return await _order(ward, Order.UNACKNOWLEDGE, caller.name, audit, patient, number, given.comment)
 
 
+@router.post("/patients/{patient}/alarms/{number}/comments", status_code=201)
+async def comment_on(
+    ward: TheWard,
+    caller: Acknowledging,
+    audit: TheAudit,
+    patient: PatientPath,
+    number: Number,
+    given: Annotated[NewComment, Body()],
+) -> shapes.CommentShape:
+    """Say something about an alarm, also when it has ended; the audit keeps it."""
+    await asyncio.to_thread(_alarm, ward, patient, number)
+    now = ward.clock()
+    await audit.did_async(caller.name, _commented(number), patient, given.comment)
+    return shapes.CommentShape(time=now, who=caller.name, comment=given.comment)
+
+
 @router.post("/patients/{patient}/audio-pause")
 async def pause_audio(
     ward: TheWard, caller: Acknowledging, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
@@ -172,12 +198,21 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
         source=condition.source,
         evidence=None if evidence is None else shapes.evidence(origin, evidence),
         history=[shapes.transition(time, event.transition) for time, event in changes],
+        comments=[
+            shapes.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
+            for entry in store.audit_about(patient, _commented(stored.alarm.number))
+        ],
         log_whole=store.log_is_whole(patient, stored.alarm.number),
         strip=None if strip is None else shapes.waveform(patient, strip.stream, strip.start_time, strip.waveform),
         replay=f"ectopy what-if --stored {shlex.quote(patient)} --from {begin_s:.0f} --to {until_s:.0f}",
         software=f"ectopy {__version__}",
         bundle=ward.bundle,
     )
+
+
+def _commented(number: int) -> str:
+    """What the audit calls a comment on an alarm."""
+    return f"commented on alarm {number}"
 
 
 def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:

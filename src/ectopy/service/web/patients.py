@@ -139,4 +139,5 @@ async def relearn(
 
 
 def _detail(ward: Ward, patient: str) -> shapes.DetailShape:
-    return shapes.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient))
+    threshold = ward.monitor.criterion.with_baseline
+    return shapes.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient), threshold)

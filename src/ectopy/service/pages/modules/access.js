@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "./api.js";
 import { element, find, say } from "./dom.js";
-import { announce, attempt, may, refresh, start, trouble } from "./shell.js";
+import { announce, attempt, may, refresh, reply, start } from "./shell.js";
 import { moment } from "./words.js";
 
 const ENTRIES = 50;
@@ -68,17 +68,17 @@ async function make() {
   const given = new FormData(find("#make"));
   const scopes = given.getAll("scopes");
   if (!scopes.length) {
-    trouble("Choose what the key may do.");
+    reply(find("#make .scopes"), "Choose what the key may do.", true);
     return;
   }
+  reply(find("#make .scopes"), "");
   const sends = binding(given);
-  if (!sends) {
-    trouble("Choose the patients or devices for whom the key sends.");
-    return;
-  }
+  reply(find("#sends"), sends ? "" : "Choose the patients or devices for whom the key sends.", !sends);
+  if (!sends) return;
   const days = Number(find("#days").value);
   const expires_time = days ? Date.now() / 1000 + days * DAY_S : null;
-  const made = await attempt(() => post("/api/keys", { name: given.get("name"), scopes, ...sends, expires_time }));
+  const body = { name: given.get("name"), scopes, ...sends, expires_time };
+  const made = await attempt(() => post("/api/keys", body), find("#make button"));
   if (!made) return;
   find("#make").reset();
   showSenders();
@@ -102,7 +102,7 @@ function ask(key) {
 }
 
 async function revoke({ id, name }) {
-  if ((await attempt(() => remove(`/api/keys/${id}`))) === undefined) return;
+  if ((await attempt(() => remove(`/api/keys/${id}`), find("#keys").closest("table"))) === undefined) return;
   announce(`${name} is revoked.`);
   await refresh(listKeys);
   find("#keys-title").focus();
@@ -138,7 +138,7 @@ async function turn(pages) {
 
 async function filter() {
   patient = find("#about").value.trim();
-  await attempt(() => turn([null]));
+  await attempt(() => turn([null]), find("#filter"));
 }
 
 /** A button that is disabled gives its focus to the other one. */
@@ -167,8 +167,8 @@ if (may(visitor, "administer")) {
   addEventListener("pagehide", forget); // a browser may show the page again as it was
   find("#sure").addEventListener("close", () => find("#sure").returnValue && revoke(asked));
   find("#make").addEventListener("change", showSenders);
-  find("#newer").addEventListener("click", () => attempt(() => turn(begins.slice(0, -1))));
-  find("#older").addEventListener("click", () => attempt(() => turn([...begins, lastShown()])));
+  find("#newer").addEventListener("click", () => attempt(() => turn(begins.slice(0, -1)), find("#newer")));
+  find("#older").addEventListener("click", () => attempt(() => turn([...begins, lastShown()]), find("#older")));
   for (const [form, work] of [
     ["#make", make],
     ["#filter", filter],

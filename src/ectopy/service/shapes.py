@@ -115,6 +115,18 @@ class SummaryShape(TypedDict):
     audio_paused_until_time: float | None
 
 
+class AlarmOrderShape(AlarmShape):
+    """An alarm after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
+class PatientOrderShape(SummaryShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
 class BaselineShape(TypedDict):
     """The patient's normal: what beats are compared with."""
 
@@ -146,6 +158,12 @@ class DetailShape(SummaryShape):
     stream: str
     wanted: int | None
     devices: list[str]
+
+
+class DetailOrderShape(DetailShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
 
 
 @with_config(

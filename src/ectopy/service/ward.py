@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState
+from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState
 from ectopy.service import shapes
 from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
@@ -32,7 +32,7 @@ from ectopy.service.traces import Trace
 _SUMMARIES_S = 1.0
 _DEVICES_S = 1.0
 ANSWER_S = 30.0
-"""How long an answer of the store is waited for."""
+"""How long an answer of the hub is waited for."""
 
 _log = logging.getLogger(__name__)
 
@@ -89,11 +89,15 @@ class Ward:
             store, monitor, targets, bundle, clock, shown=self._shown, watched=self._watched, stored=self._stored
         )
         self._names = {one.patient: one.name for one in store.patients()}
+        self._newest_event = store.newest_event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._told: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._unstored: dict[tuple[str, int], StoredAlarm] = {}
+        self._changes: dict[tuple[str, int], int] = {}
 
     async def begin(self) -> None:
         """Begin to watch."""
@@ -118,8 +122,13 @@ class Ward:
 
     # Patients
 
-    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> None:
+    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> bool:
         """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether it is stored; False = it is done, and will be.
 
         Raises
         ------
@@ -128,15 +137,16 @@ class Ward:
         DataError
             If what is stored of the patient is damaged.
         StorageError
-            If the store fails.
+            If the store fails, and the patient is not known.
         TimeoutError
-            If the store does not answer.
+            If the hub does not answer.
         """
         known = self._names.get(patient, "") if name is None else name
         again = self._hub.admit(patient, known, limits, who)
         self._names[patient] = known
         if again is not None:
-            again.result(ANSWER_S)
+            return again.result(ANSWER_S).stored
+        return not self._hub.away
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""
@@ -178,6 +188,21 @@ class Ward:
             found += [StoredAlarm(patient, state.epoch or 0.0, one) for one in active_alarms(state)]
         return found
 
+    def unstored_alarm(self, patient: str, number: int) -> StoredAlarm | None:
+        """An alarm that goes on, or whose latest change is not stored yet; None = what the store says holds."""
+        going_on = (one for one in self.active_alarms() if (one.patient, one.alarm.number) == (patient, number))
+        found = next(going_on, None)
+        if found is not None:
+            return found
+        with self._lock:
+            return self._unstored.get((patient, number))
+
+    def newest_event(self) -> int:
+        """Id of the event that was stored last, after which readers go on; while the store is away, one before it."""
+        with suppress(StorageError):
+            self._newest_event = self.store.newest_event()
+        return self._newest_event
+
     def attach(self, device: str, patient: str) -> None:
         """Attach a device to the patient for whom it sends; nothing changes where that one is not watched.
 
@@ -205,7 +230,7 @@ class Ward:
         return self._hub.submit(patient, chunk)
 
     async def send(self, patient: str, chunk: Chunk) -> Receipt:
-        """Hand in samples; the receipt comes when they are safe.
+        """Hand in samples; the receipt comes when they are stored, or acknowledged where that takes long.
 
         Raises
         ------
@@ -213,13 +238,20 @@ class Ward:
             If the patient is not watched.
         DataError
             If they are not taken as they are.
+        LostError
+            If they were watched, and cannot be stored.
         StorageError
-            If they could not be stored; send them again.
+            If they are to be sent again.
         """
         return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk)), ANSWER_S)
 
-    async def order(self, patient: str, action: Action) -> None:
-        """Give an order, and wait until it is carried out and stored; its time is now.
+    async def order(self, patient: str, action: Action) -> bool:
+        """Give an order, and wait until it is carried out; its time is now.
+
+        Returns
+        -------
+        bool
+            Whether it is stored; False = it is done, and will be.
 
         Raises
         ------
@@ -228,13 +260,14 @@ class Ward:
         RefusedError
             If the monitor does not take it.
         StorageError
-            If it could not be stored.
+            If it was not carried out.
         """
         self.state(patient)
         future = self._hub.submit(patient, replace(action, now=self.clock()))
         receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
         if receipt.refused:
             raise RefusedError(receipt.refused[0])
+        return receipt.stored
 
     # Those who look
 
@@ -252,12 +285,23 @@ class Ward:
 
     def _watched(self, steps: Sequence[Stepped]) -> None:
         """By the thread that watches."""
+        with self._lock:
+            for step, change in _changes(steps):
+                alarm = change.transition.alarm
+                self._unstored[step.patient, alarm.number] = StoredAlarm(step.patient, step.origin, alarm)
+                self._changes[step.patient, alarm.number] = change.number
         beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
         if beats:
             self._in_loop(lambda: self._publish_beats(beats))
 
     def _stored(self, steps: Sequence[Stepped]) -> None:
         """By the thread that stores."""
+        with self._lock:
+            for step, change in _changes(steps):
+                place = step.patient, change.transition.alarm.number
+                if change.number >= self._changes.get(place, 0):
+                    self._unstored.pop(place, None)
+                    self._changes.pop(place, None)
         if not all(isinstance(event, BeatJudged) for step in steps for event in step.events):
             self._in_loop(self.feed.tell)
 
@@ -300,6 +344,10 @@ class Ward:
                     self.feed.publish(patient, lambda text=text: text)  # type: ignore[misc]
         for patient in discharged:
             del self._told[patient]
+
+
+def _changes(steps: Sequence[Stepped]) -> list[tuple[Stepped, AlarmChanged]]:
+    return [(step, event) for step in steps for event in step.events if isinstance(event, AlarmChanged)]
 
 
 def _beat_frame(step: Stepped, event: BeatJudged) -> str:

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
-from ectopy.errors import MissingExtraError, SettingError, StorageError
+from ectopy.errors import DatabaseError, MissingExtraError, SettingError
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -116,7 +116,7 @@ class Database:
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
-                raise StorageError(
+                raise DatabaseError(
                     f"{self._name} was made by another version of Ectopy (tables of version {present}); "
                     "install that version or a newer one, or name another database."
                 ) from error
@@ -128,7 +128,7 @@ class Database:
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             cause = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
             reason = cause.strip().partition("\n")[0].rstrip(".")
-            raise StorageError(
+            raise DatabaseError(
                 f"the database {self._name} fails: {reason}; nothing was half written, try again when it is back."
             ) from error
 

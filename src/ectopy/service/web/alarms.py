@@ -28,7 +28,7 @@ Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm am
 
 
 @router.get("/alarms")
-def list_alarms(
+async def list_alarms(
     ward: TheWard,
     caller: Viewing,
     audit: TheAudit,
@@ -36,18 +36,23 @@ def list_alarms(
 ) -> list[shapes.AlarmShape]:
     """Alarms of everybody, and of the service itself, which is called `station`."""
     audit.saw(caller.name, "listed alarms")
-    found = ward.active_alarms() if active else ward.store.alarms()
+    found = ward.active_alarms() if active else await asyncio.to_thread(ward.store.alarms)
     return [shapes.alarm(one.patient, one.origin, one.alarm) for one in found]
 
 
 @router.get("/patients/{patient}/alarms")
-def list_alarms_of(
+async def list_alarms_of(
     ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, active: bool = False
 ) -> list[shapes.AlarmShape]:
-    """Alarms of a patient, the oldest first."""
+    """Alarms of a patient, the oldest first; those that go on, as the list of all has them."""
     ward.state(patient)
     audit.saw(caller.name, "viewed alarms", patient)
-    return [shapes.alarm(patient, one.origin, one.alarm) for one in ward.store.alarms(patient, active_only=active)]
+    if active:
+        going_on = (one for one in ward.active_alarms() if one.patient == patient)
+        found = sorted(going_on, key=lambda one: one.alarm.number)
+    else:
+        found = await asyncio.to_thread(ward.store.alarms, patient)
+    return [shapes.alarm(patient, one.origin, one.alarm) for one in found]
 
 
 @router.get("/patients/{patient}/alarms/{number}", response_model=shapes.AlarmDetailShape)
@@ -66,8 +71,11 @@ async def acknowledge(
     patient: PatientPath,
     number: Number,
     given: Annotated[Comment, Body()],
-) -> shapes.AlarmShape:
-    """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on."""
+) -> shapes.AlarmOrderShape:
+    """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
+
+    This and every other order is carried out at once. The answer says `stored: false` while the database is away.
+    """
     return await _order(ward, Order.ACKNOWLEDGE, caller.name, audit, patient, number, given.comment)
 
 
@@ -79,7 +87,7 @@ async def unacknowledge(
     patient: PatientPath,
     number: Number,
     given: Annotated[Comment, Body()],
-) -> shapes.AlarmShape:
+) -> shapes.AlarmOrderShape:
     """Take an acknowledgement back."""
     return await _order(ward, Order.UNACKNOWLEDGE, caller.name, audit, patient, number, given.comment)
 
@@ -87,31 +95,31 @@ async def unacknowledge(
 @router.post("/patients/{patient}/audio-pause")
 async def pause_audio(
     ward: TheWard, caller: Acknowledging, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
-) -> shapes.SummaryShape:
+) -> shapes.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
-    await ward.order(patient, Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment))
+    stored = await ward.order(patient, Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment))
     await audit.did_async(caller.name, "paused audio", patient, given.comment)
-    return ward.summary(patient)
+    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.post("/patients/{patient}/audio-resume")
 async def resume_audio(
     ward: TheWard, caller: Acknowledging, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
-) -> shapes.SummaryShape:
+) -> shapes.PatientOrderShape:
     """End an audio pause."""
-    await ward.order(patient, Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment))
+    stored = await ward.order(patient, Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment))
     await audit.did_async(caller.name, "resumed audio", patient, given.comment)
-    return ward.summary(patient)
+    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 async def _order(
     ward: Ward, order: Order, who: str, audit: TheAudit, patient: str, number: int, comment: str
-) -> shapes.AlarmShape:
-    await asyncio.to_thread(_alarm, ward, patient, number)
-    await ward.order(patient, Action(order, ward.clock(), who, comment, number))
+) -> shapes.AlarmOrderShape:
+    await _alarm(ward, patient, number)
+    stored = await ward.order(patient, Action(order, ward.clock(), who, comment, number))
     await audit.did_async(who, f"{order}d alarm", patient, f"{number} {comment}".strip())
-    one = await asyncio.to_thread(_alarm, ward, patient, number)
-    return shapes.alarm(patient, one.origin, one.alarm)
+    one = await _alarm(ward, patient, number)
+    return shapes.AlarmOrderShape(**shapes.alarm(patient, one.origin, one.alarm), stored=stored)
 
 
 def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
@@ -147,10 +155,10 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     )
 
 
-def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
-    """An alarm as it stands; one that is active is known before it is stored."""
-    active = (one for one in ward.active_alarms() if (one.patient, one.alarm.number) == (patient, number))
-    return next(active, None) or _stored(ward, patient, number)
+async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """An alarm as it stands; the store is asked only for one that has ended and is stored."""
+    ward.state(patient)
+    return ward.unstored_alarm(patient, number) or await asyncio.to_thread(_stored, ward, patient, number)
 
 
 def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:

@@ -97,6 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.first_key = visitors.first_key()
         app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
+        app.state.audit.start()
         library.start()
         tasks = [asyncio.create_task(_forget(store, settings))]
         if bridge is not None:
@@ -109,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(app.state.replays.close)
             await asyncio.to_thread(library.stop)
             await ward.end()
+            await asyncio.to_thread(app.state.audit.close)
             store.close()
 
     app = FastAPI(

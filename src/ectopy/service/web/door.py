@@ -99,7 +99,8 @@ class Door:
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return await anyio.to_thread.run_sync(self._visitors.by_key, secret.strip())
+            known = self._visitors.recent(secret.strip())
+            return known or await anyio.to_thread.run_sync(self._visitors.by_key, secret.strip())
         cookie = connection.cookies.get(COOKIE)
         return None if cookie is None else await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
 

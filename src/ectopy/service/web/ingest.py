@@ -1,4 +1,8 @@
-"""Samples from devices, by HTTP and over a WebSocket; nothing is acknowledged before it is stored."""
+"""Samples from devices, by HTTP and over a WebSocket.
+
+An answer says whether the samples are stored. While the database is away they are acknowledged only: they are watched,
+and the device keeps them until it is told that they are stored.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
-from ectopy.service.keeping import Receipt
+from ectopy.service.keeping import LostError, Receipt, sentence
 from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
@@ -29,7 +33,7 @@ _FORMS: dict[str, Form] = {"application/json": "json", "application/msgpack": "m
 _SMALL_BYTES = 65_536
 
 MOST_UNANSWERED = 64
-"""Messages of one device on their way into the store."""
+"""Messages of one device to which there is no answer yet."""
 
 
 class Refusal(TypedDict):
@@ -41,10 +45,14 @@ class Refusal(TypedDict):
 
 
 class Taken(TypedDict):
-    """Which sample is wanted next, and what was not taken."""
+    """Which sample is wanted next, whether everything that was taken is stored, and what was not taken.
+
+    What is not stored is kept by the sender, and sent again later: until an answer to it says that it is stored.
+    """
 
     wanted: int | None
     stream: str
+    stored: bool
     refused: list[Refusal]
 
 
@@ -103,9 +111,10 @@ async def send_chunks(
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> Taken:
-    """Send samples: one chunk, or a list of them; the answer comes when they are stored.
+    """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
-    Whoever gets none, or 503, sends them again: a sample that is known already is left out.
+    Whoever gets none, or 503, sends them again at once; whoever gets `stored: false` goes on, and sends them again
+    later. A sample that is known already is left out.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(kind)
@@ -115,13 +124,13 @@ async def send_chunks(
     ward.state(patient)
     if device is not None:
         ward.attach(device, patient)
-    await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
-    refused = await _send(ward, patient, found)
+    audit.saw(caller.name, "sent samples", patient)
+    stored, refused = await _send(ward, patient, found)
     metrics.chunks.labels("refused").inc(len(refused))
     metrics.chunks.labels("taken").inc(len(found) - len(refused))
     if refused and len(refused) == len(found):
         raise DataError(refused[0]["reason"])
-    return Taken(**_wanted(ward, patient), refused=refused)
+    return Taken(**_wanted(ward, patient), stored=stored, refused=refused)
 
 
 @router.websocket("/stream")
@@ -135,11 +144,14 @@ async def stream(
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> None:
-    """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored."""
+    """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored.
+
+    Where that takes more than a second, it is answered twice: at first with `stored: false`.
+    """
     ward.state(patient)
     if device is not None:
         ward.attach(device, patient)
-    await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
+    audit.saw(caller.name, "sent samples", patient)
     await socket.accept()
     line = _Line(socket, ward, metrics, patient, lambda: visitors.welcome(caller))
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
@@ -155,8 +167,9 @@ class _Line:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
         self._welcome = welcome
         self._loop = asyncio.get_running_loop()
-        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answers: asyncio.Queue[tuple[dict[str, Any], bool]] = asyncio.Queue()
         self._unanswered = 0
+        self._open = True
 
     async def serve(self) -> None:
         """Until the device goes, or sends too much."""
@@ -175,13 +188,15 @@ class _Line:
                     return
                 await self._take(message.get("bytes"), message.get("text"))
         finally:
+            self._open = False
             answering.cancel()
 
     async def _answer(self) -> None:
         with suppress(WebSocketDisconnect):
             while True:
-                await self._say(await self._answers.get())
-                self._unanswered -= 1
+                answer, first = await self._answers.get()
+                await self._say(answer)
+                self._unanswered -= first
 
     async def _say(self, answer: dict[str, Any]) -> None:
         await self._socket.send_text(msgspec.json.encode(answer).decode())
@@ -205,31 +220,44 @@ class _Line:
             except EctopyError as error:
                 self._refuse(sent.sequence, error)
             else:
-                future.add_done_callback(partial(self._stored, sent.sequence))
+                future.add_done_callback(partial(self._in_loop, self._answered, sent.sequence))
 
-    def _stored(self, sequence: int | None, future: Future[Receipt]) -> None:
-        """By the thread that stores."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, sequence, future)
+    def _in_loop(self, work: Callable[..., None], *given: Any) -> None:
+        """By the threads that watch and store."""
+        if self._open and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(work, *given)
 
-    def _tell(self, sequence: int | None, future: Future[Receipt]) -> None:
+    def _answered(self, sequence: int | None, future: Future[Receipt]) -> None:
         error = future.exception()
         if isinstance(error, EctopyError):
             self._refuse(sequence, error)
             return
         receipt = future.result()
-        for reason in receipt.refused:
-            self._refuse(sequence, DataError(reason))
-        if not receipt.refused:
+        if receipt.refused:
+            self._refuse(sequence, DataError(" ".join(receipt.refused)))
+        else:
             self._metrics.chunks.labels("taken").inc()
-            self._answers.put_nowait({"sequence": sequence, "wanted": receipt.wanted})
+            self._tell(sequence, receipt.wanted, receipt.stored)
+            if receipt.unstored is not None:
+                receipt.unstored.then(partial(self._in_loop, self._settled, sequence, receipt.wanted))
 
-    def _refuse(self, sequence: int | None, error: EctopyError) -> None:
-        """Say why; what failed for the store's sake is to be sent again."""
+    def _settled(self, sequence: int | None, wanted: int | None, error: EctopyError | None) -> None:
+        """What was acknowledged is stored now, or never will be."""
+        if error is None:
+            self._tell(sequence, wanted, True, first=False)
+        else:
+            self._refuse(sequence, error, first=False)
+
+    def _tell(self, sequence: int | None, wanted: int | None, stored: bool, first: bool = True) -> None:
+        self._answers.put_nowait(({"sequence": sequence, "wanted": wanted, "stored": stored}, first))
+
+    def _refuse(self, sequence: int | None, error: EctopyError, first: bool = True) -> None:
+        """Say why; what failed for the store's sake is to be sent again, and what is lost to it need not be."""
         self._metrics.chunks.labels("refused").inc()
-        again = isinstance(error, StorageError)
-        answer = {"sequence": sequence, "refused": str(error), "again": again}
-        self._answers.put_nowait({**answer, **_wanted(self._ward, self._patient)})
+        reason = sentence(error) if isinstance(error, StorageError) else str(error)
+        kind = {"again": isinstance(error, StorageError), "lost": isinstance(error, LostError)}
+        answer = {"sequence": sequence, "refused": reason, **kind}
+        self._answers.put_nowait(({**answer, **_wanted(self._ward, self._patient)}, first))
 
 
 async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
@@ -253,16 +281,22 @@ def _wanted(ward: Ward, patient: str) -> _Wanted:
     return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
 
 
-async def _send(ward: Ward, patient: str, found: list[Sent]) -> list[Refusal]:
-    """Hand in all of them, then wait; what was refused."""
+async def _send(ward: Ward, patient: str, found: list[Sent]) -> tuple[bool, list[Refusal]]:
+    """Hand in all of them, then wait; whether all is stored, and what was refused."""
     waiting = []
     refused = []
+    stored = True
     for index, sent in enumerate(found):
         try:
             waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk))))
         except DataError as error:
             refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
     for index, sent, future in waiting:
-        receipt = await asyncio.wait_for(future, ANSWER_S)
+        try:
+            receipt = await asyncio.wait_for(future, ANSWER_S)
+        except LostError as error:
+            refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
+            continue
         refused += [Refusal(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.refused]
-    return refused
+        stored = stored and (receipt.stored or bool(receipt.refused))
+    return stored, refused

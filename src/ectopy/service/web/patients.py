@@ -50,26 +50,28 @@ class Comment(BaseModel):
 
 
 @router.get("")
-def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.SummaryShape]:
+async def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.SummaryShape]:
     """Everybody who is watched, and how they are."""
     audit.saw(caller.name, "listed patients")
     return [ward.summary(patient) for patient in ward.patients()]
 
 
 @router.post("", status_code=201)
-def admit(ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]) -> shapes.SummaryShape:
+def admit(
+    ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]
+) -> shapes.PatientOrderShape:
     """Begin to watch a patient, anew one who was discharged, or give one who is watched another name."""
     if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
         raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
     if given.patient != given.patient.strip() or not (given.name or "").isprintable():
         raise SettingError("a patient is called by what can be seen: no blanks at its ends, and printable characters.")
-    ward.admit(given.patient, given.name, who=caller.name)
+    stored = ward.admit(given.patient, given.name, who=caller.name)
     audit.did(caller.name, "admitted patient", given.patient)
-    return ward.summary(given.patient)
+    return shapes.PatientOrderShape(**ward.summary(given.patient), stored=stored)
 
 
 @router.get("/{patient}")
-def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
+async def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
     """How a patient is, and how they are watched."""
     detail = _detail(ward, patient)
     audit.saw(caller.name, "viewed patient", patient)
@@ -83,35 +85,35 @@ async def discharge(
     audit: TheAudit,
     patient: PatientPath,
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
-) -> shapes.SummaryShape:
+) -> shapes.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
-    await ward.order(patient, Action(Order.DISCHARGE, ward.clock(), caller.name, comment))
+    stored = await ward.order(patient, Action(Order.DISCHARGE, ward.clock(), caller.name, comment))
     await audit.did_async(caller.name, "discharged patient", patient, comment)
-    return ward.summary(patient)
+    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.put("/{patient}/limits")
 async def set_limits(
     ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[NewLimits, Body()]
-) -> shapes.DetailShape:
+) -> shapes.DetailOrderShape:
     """Watch a patient by other limits from now on."""
     known = {name: value for name, value in given.limits.items() if value is not None}
     age, resting_bpm = known.get("age"), known.get("resting_bpm")
     limits = Limits.of(given.profile, age, resting_bpm).changed(known)
     action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
-    await ward.order(patient, action)
+    stored = await ward.order(patient, action)
     await audit.did_async(caller.name, "set limits", patient, given.comment)
-    return _detail(ward, patient)
+    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
 async def relearn(
     ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
-) -> shapes.DetailShape:
+) -> shapes.DetailOrderShape:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
+    stored = await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
     await audit.did_async(caller.name, "ordered relearning", patient, given.comment)
-    return _detail(ward, patient)
+    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
 def _detail(ward: Ward, patient: str) -> shapes.DetailShape:

@@ -23,7 +23,7 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.folding import Folded, fold, fold_together
-from ectopy.service.keeping import Keeper, Listener, LostError, Receipt, Turn, tell
+from ectopy.service.keeping import GapError, Keeper, Listener, LostError, Receipt, Turn, tell
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
 from ectopy.service.storage import Restored, Stepped, Store
@@ -292,8 +292,8 @@ class Hub:
             If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today. If samples are of
             somebody who is discharged: of a device that nobody has taken off nothing is kept.
         StorageError
-            If too much waits already, or the hub has been stopped; send again later. If there are samples missing in
-            front of a chunk that is the first one since the start: send those first that were not stored.
+            If too much waits already, or the hub has been stopped; send again later. A `GapError` if samples are
+            missing in front of the first chunk since the start: send those first that were not stored.
         """
         bed = self._bed(patient)
         if bed.state.discharged and isinstance(given, Chunk):
@@ -333,7 +333,7 @@ class Hub:
 
         Raises
         ------
-        StorageError
+        GapError
             If samples are missing in front of these, and their sender has not had the time to send them again.
         """
         signal = bed.state.signal
@@ -341,7 +341,7 @@ class Hub:
             now = time.monotonic()
             bed.asked = bed.asked or now
             if now - bed.asked < _RESENT_WITHIN_S:
-                raise StorageError(
+                raise GapError(
                     f"samples {signal.segment.wanted} to {chunk.position - 1} of this stream are not stored; send them "
                     "first if you have them, and then these again."
                 )

@@ -42,6 +42,10 @@ class LostError(EctopyError):
     """Samples were watched, but can never be stored: to send them again is of no use."""
 
 
+class GapError(StorageError):
+    """Samples that were acknowledged before a restart are missing in front of these: they are to be sent first."""
+
+
 def sentence(error: StorageError) -> str:
     """What is said of a failure of the store to anybody but who runs the service: not where it is, nor whose words.
 

@@ -158,7 +158,8 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
 async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
     """An alarm as it stands; the store is asked only for one that has ended and is stored."""
     ward.state(patient)
-    return ward.unstored_alarm(patient, number) or await asyncio.to_thread(_stored, ward, patient, number)
+    unstored = ward.unstored_alarm(patient, number)
+    return unstored or await asyncio.to_thread(_stored, ward, patient, number)
 
 
 def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:

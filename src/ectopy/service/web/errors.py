@@ -89,9 +89,7 @@ def _response(error: Exception) -> Response:
                 _log.error("a request failed: %s", error)
             return problem(503, sentence(error), {"Retry-After": "1"})
         case TimeoutError():
-            return problem(
-                503, "the service has not answered in time; look whether it was done, and try again.", {"Retry-After": "1"}
-            )
+            return problem(503, "the service has not answered in time; see whether it was done.", {"Retry-After": "1"})
         case EctopyError():
             return problem(422, str(error))
         case RequestValidationError():

@@ -1,4 +1,4 @@
-"""The hub: nothing acknowledged is lost, nobody is watched worse for the sake of another, and alarms get out."""
+"""The hub: nothing stored is lost, nobody is watched worse for the sake of another, and alarms get out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from conftest import PostgresqlServer
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import (
     Action,
     AlarmChanged,
@@ -134,6 +135,13 @@ def alarms(store: Store, patient: str) -> list[tuple[str, str]]:
     return [(entry.change, entry.alarm.condition) for entry in store.alarm_log(patient)]
 
 
+def outcome_of(receipt: Receipt) -> Future[EctopyError | None]:
+    """What becomes of an input that is acknowledged: None once it is stored."""
+    outcome: Future[EctopyError | None] = Future()
+    receipt.unstored.then(outcome.set_result)
+    return outcome
+
+
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not true():
@@ -144,7 +152,7 @@ def until(true: Callable[[], bool]) -> None:
 # Safe, then acknowledged
 
 
-def test_nothing_is_acknowledged_before_it_is_stored(hub: Hub, database_url: str, steady: Recording, clock: Clock):
+def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, steady: Recording, clock: Clock):
     clock.now = NOW + 4
     with Store.open(database_url) as other:
         first, second = (hub.submit("anna", cut(steady, start, start + 2)) for start in (0, 2))
@@ -761,12 +769,18 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
                 until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
                 until(has("asystole", "raised"))
                 until(has("storage failed", "raised"))
-                assert not any(receipt.done() for receipt in waiting)
+                assert [receipt.result(20).wanted for receipt in waiting] == [
+                    250 * (second + 1) for second in range(9, 25)
+                ]
+                assert not any(receipt.result().stored for receipt in waiting)
+                outcomes = [outcome_of(receipt.result()) for receipt in waiting]
+                assert not any(outcome.done() for outcome in outcomes)
                 chunks = [given for step in seen for given in step.inputs if isinstance(given, Chunk)]
                 assert [chunk.position for chunk in chunks] == list(range(0, 25 * 250, 250))
             clock.now += 2
-            waiting += play(hub, clock, {"anna": still}, 25, 26, rest)
-            assert [receipt.result(20).wanted for receipt in waiting] == [250 * second for second in range(10, 27)]
+            assert [outcome.result(20) for outcome in outcomes] == [None] * 16
+            (stored,) = play(hub, clock, {"anna": still}, 25, 26, rest)
+            assert stored.result(20).wanted == 26 * 250
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
         assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
@@ -835,12 +849,19 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         lost = play(hub, clock, {"anna": still}, 3, 26, hub.turn)
         for receipt in lost[:-6]:
             with pytest.raises(StorageError, match="send it again"):
-                receipt.result(0)
+                raise receipt.exception(0) or outcome_of(receipt.result(0)).result(0)
         raised = [c for c, course in hub.state("anna").alarms.courses.items() if course.alarm]
         assert "asystole" in raised
         store.failing = ""
         fine = play(hub, clock, {"anna": still}, 26, 40, hub.turn)
-        assert fine[-1].result(0).wanted == 10_000
+        assert fine[-1].result(0) == Receipt("anna", (), 10_000)
+        ((begin, end),) = hub.missing("anna", "")
+        assert 750 <= begin < end < 7500
+        for second in range(begin // 250, end // 250):
+            hub.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
+            hub.turn()
+        assert hub.missing("anna", "") == []
+        np.testing.assert_array_equal(store.waveform("anna", "", 0, 10_000).signal, still.signal[:10_000])
         assert verify(store.alarm_log("anna")) is None
         assert store.alarm_log("anna")[-1].digest == hub.state("anna").alarms.digest
         assert ("raised", "asystole") in alarms(store, "anna")
@@ -904,8 +925,10 @@ def test_a_store_that_hangs_does_not_hold_up_the_monitors(
                 receipts = play(hub, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
                 until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
                 receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
-                assert not any(receipt.done() for receipt in receipts)
-            assert receipts[-1].result(20).wanted == 25 * 250
+                assert [receipt.result(20).stored for receipt in receipts] == [False] * 25
+                outcomes = [outcome_of(receipt.result()) for receipt in receipts]
+                assert not any(outcome.done() for outcome in outcomes)
+            assert [outcome.result(20) for outcome in outcomes] == [None] * 25
 
 
 # At work

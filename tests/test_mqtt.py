@@ -151,7 +151,7 @@ async def subscribed(client: aiomqtt.Client) -> None:
                 return
 
 
-def test_nothing_is_acknowledged_to_the_broker_before_it_is_stored(hub: Hub):
+def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(hub: Hub):
     message = write(Sent(next(chunks(RECORDING, 5.0))), "msgpack")
 
     async def work() -> None:
@@ -260,7 +260,7 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, s
             assert [given for given in store.inputs("anna") if isinstance(given, Chunk)] == []
             with watching(store, monitor) as restarted:
                 async with bridge(line_port, sending(restarted)):
-                    assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal)}
+                    assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal), "stored": True}
                     await until(lambda: not session.inflight_out)
 
     run(work)
@@ -292,7 +292,7 @@ def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
                 await subscribed(client)
                 session = keep_unacknowledged(running)
                 await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
-                assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal)}
+                assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal), "stored": True}
                 await until(lambda: not session.inflight_out)
         assert came == 2
 
@@ -337,7 +337,7 @@ def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
                 (answer,) = await receipts(client, 1)
                 assert words in answer["refused"]
             await client.publish("ectopy/anna/ecg", good, qos=1)
-            assert await receipts(client, 1) == [{"sequence": 7, "wanted": 250}]
+            assert await receipts(client, 1) == [{"sequence": 7, "wanted": 250, "stored": True}]
 
     run(work)
 

@@ -189,11 +189,12 @@ class Client:
 
 @dataclass(slots=True)
 class _Message:
-    """Samples that are not stored, from a position to before another."""
+    """Samples that are not stored, from a position to before another; `seen`: whether the service has them."""
 
     content: bytes
     begin: int
     end: int
+    seen: bool = False
 
     @property
     def size(self) -> int:
@@ -205,8 +206,8 @@ class Stream:
     """Samples on their way to a service, over a WebSocket that is opened again whenever it is lost.
 
     The service *acknowledges* samples when it has seen them; once they are *stored* they are safe. All that is not
-    stored is kept in memory, at most 64 MiB, and sent again after a connection is lost: first what the service has not
-    seen, then what it may have seen and not stored. It leaves out what it has already.
+    stored is kept in memory, at most 64 MiB, and what the service does not have is sent again, after a lost connection
+    and after a restart of the service.
 
     Parameters
     ----------
@@ -224,13 +225,13 @@ class Stream:
         self._changed = threading.Condition()
         self._position: int | None = None
         self._sequence = 0
-        # What is not stored; of that what has to be sent, what has only to be confirmed, and what is under way.
+        # What is not stored; of that what has to be sent now, or once the database is back, and what is under way.
         self._kept: dict[int, _Message] = {}
         self._kept_bytes = 0
         self._unsent: deque[int] = deque()
-        self._unconfirmed: deque[int] = deque()
+        self._again: dict[int, None] = {}
         self._unanswered: set[int] = set()
-        self._acknowledged = self._stored = self._lost = 0
+        self._acknowledged = self._stored = 0
         self._closing = False
         self._disconnected = False
         self._failure = ""
@@ -253,15 +254,9 @@ class Stream:
 
     @property
     def stored(self) -> int:
-        """How many samples are safe, counted from the start of the stream: all in front of this but those `lost`."""
+        """How many samples are stored, counted from the start of the stream: all in front of this position are safe."""
         with self._changed:
             return self._stored
-
-    @property
-    def lost(self) -> int:
-        """How many samples the service has watched, and could not keep until its database was back."""
-        with self._changed:
-            return self._lost
 
     @property
     def position(self) -> int:
@@ -401,15 +396,20 @@ class Stream:
             reader.join()
 
     def _begin(self, hello: dict[str, Any]) -> None:
-        """Send what the service has not seen; then what it has seen and perhaps not stored, so that it says so."""
-        wanted = (hello["wanted"] if hello["stream"] == self.name else None) or 0
+        """Send again what the service has not; what it has, and has not stored yet, is kept until it is stored."""
+        same = hello["stream"] == self.name
+        wanted = (hello["wanted"] if same else None) or 0
+        missing = hello.get("missing", []) if same else []
         with self._changed:
             self._disconnected = False
             if self._position is None:
                 self._position = self._acknowledged = self._stored = wanted
             self._unanswered.clear()
-            self._unsent = deque(number for number, message in self._kept.items() if message.end > wanted)
-            self._unconfirmed = deque(number for number, message in self._kept.items() if message.end <= wanted)
+            for message in self._kept.values():
+                message.seen = message.end <= wanted
+            self._unsent = deque(number for number, message in self._kept.items() if not message.seen)
+            self._again.clear()
+            self._note_missing(missing)
             self._changed.notify_all()
 
     def _next(self) -> bytes | None:
@@ -420,12 +420,12 @@ class Stream:
                     self._disconnected
                     or self._closing
                     or self._failure
-                    or ((self._unsent or self._unconfirmed) and len(self._unanswered) < WINDOW)
+                    or (self._unsent and len(self._unanswered) < WINDOW)
                 )
             )
             if self._disconnected or self._closing or self._failure:
                 return None
-            number = (self._unsent or self._unconfirmed).popleft()
+            number = self._unsent.popleft()
             self._unanswered.add(number)
             return self._kept[number].content
 
@@ -444,32 +444,58 @@ class Stream:
             sequence: int = answer.get("sequence", -1)
             self._unanswered.discard(sequence)
             if "refused" not in answer:
+                self._note_missing(answer.get("missing", []))
                 self._answered(sequence, answer["stored"])
-            elif answer.get("lost"):
-                self._lost += self._forget(sequence)
-            elif answer.get("again"):
-                self._disconnected = True
+            elif answer["again"]:
+                self._send_again(sequence, answer)
             else:
                 self._fail(str(answer["refused"]))
             self._changed.notify_all()
 
     def _answered(self, sequence: int, stored: bool) -> None:
+        """The service has a message; if it has stored it, then also all that it had before."""
         message = self._kept.get(sequence)
         if message is None:
             return
+        message.seen = True
         self._acknowledged = max(self._acknowledged, message.end)
         if stored:
             self._forget(sequence)
+            for number in self._again:
+                self._kept[number].seen = False
+            self._unsent.extend(self._again)
+            self._again.clear()
 
-    def _forget(self, sequence: int) -> int:
-        """Keep a message no longer; how many samples it holds."""
-        message = self._kept.pop(sequence, None)
-        if message is None:
-            return 0
-        self._kept_bytes -= message.size
+    def _forget(self, sequence: int) -> None:
+        """Keep no longer what is stored: a message, and those before it that the service had by then."""
+        stored = {sequence}
+        for number, message in self._kept.items():
+            if number > sequence:
+                break
+            if message.seen and number not in self._again:
+                stored.add(number)
+        self._again.pop(sequence, None)
+        for number in stored:
+            self._kept_bytes -= self._kept.pop(number).size
         oldest = next(iter(self._kept.values()), None)
         self._stored = (self._position or 0) if oldest is None else oldest.begin
-        return message.end - message.begin
+
+    def _note_missing(self, stretches: list[tuple[int, int]]) -> None:
+        """Send again, once the service stores again, what it has seen and could not keep."""
+        for begin, end in stretches:
+            for number, message in self._kept.items():
+                if message.seen and begin < message.end and message.begin < end:
+                    self._again[number] = None
+
+    def _send_again(self, sequence: int, answer: dict[str, Any]) -> None:
+        """Send what the service has seen and could not keep once it stores again, and what it has not seen at once."""
+        message = self._kept.get(sequence)
+        if message is not None and answer["stream"] == self.name and message.end <= (answer["wanted"] or 0):
+            message.seen = True
+            self._acknowledged = max(self._acknowledged, message.end)
+            self._again[sequence] = None
+        else:
+            self._disconnected = True
 
 
 def _of(patient: str) -> str:

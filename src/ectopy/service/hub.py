@@ -23,7 +23,7 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.folding import Folded, fold, fold_together
-from ectopy.service.keeping import GapError, Keeper, Listener, LostError, Receipt, Turn, tell
+from ectopy.service.keeping import GapError, Keeper, Listener, Receipt, Turn, tell
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
 from ectopy.service.storage import Restored, Stepped, Store
@@ -231,6 +231,10 @@ class Hub:
         """Whether the store takes nothing now."""
         return bool(self._keeper.away)
 
+    def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
+        """Samples of a stream, from a position to before another, that were watched, and could not be kept."""
+        return self._keeper.missing(patient, stream)
+
     def state(self, patient: str) -> MonitorState:
         """What is known of a patient now.
 
@@ -261,7 +265,7 @@ class Hub:
             folded = fold(self._monitor, patient, state, given, self._clock())
             state = folded.state
             if folded.failed:
-                error = LostError("a stored input could not be taken again, and what follows it cannot be stored yet.")
+                error = StorageError("a stored input could not be taken again; send later ones again.")
                 self._keeper.give_up({patient}, error, folded.events)
         self._faults.pop(patient, None)
         # Not all snapshots at once.
@@ -281,8 +285,7 @@ class Hub:
     def submit(self, patient: str, given: Input) -> Future[Receipt]:
         """Hand in an input; the receipt comes when it is stored, or acknowledged where that takes long.
 
-        The receipt is a `StorageError` instead where the input should be sent again, and a `LostError` where it has
-        been watched, and cannot be stored.
+        The receipt is a `StorageError` instead where the input should be sent again; it has been watched then.
 
         Raises
         ------
@@ -558,13 +561,11 @@ class Hub:
             return
         self._faults.pop(bed.patient, None)
         bed.state = folded[-1].state
-        for one, each in zip(waiting, folded, strict=True):
-            if one.receipt is None:
-                continue
-            if not each.inputs and isinstance(one.given, Chunk) and self._keeper.lost(bed.patient, one.given):
-                self._keeper.refuse([one.receipt], LostError("these samples were watched, and could not be kept."))
-            else:
-                turn.answers.append((one.receipt, Receipt(bed.patient, each.refused, each.wanted)))
+        turn.answers += [
+            (one.receipt, Receipt(bed.patient, each.refused, each.wanted))
+            for one, each in zip(waiting, folded, strict=True)
+            if one.receipt is not None
+        ]
         if step.inputs or step.orders:
             turn.steps.append(step)
             turn.sizes[bed.patient] = sum(one.size for one in waiting)

@@ -29,17 +29,13 @@ ACKNOWLEDGED_AFTER_S = 1.0
 _RETRY_S = 1.0
 _PATIENCE_S = 5.0
 _MOST_TURNS = 16
-_MOST_LOST = 100
+_MOST_MISSING = 100
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Listener = Callable[[Sequence[Stepped]], None]
 """Hears of steps, in the thread that has made or stored them: it must be quick."""
-
-
-class LostError(EctopyError):
-    """Samples were watched, but can never be stored: to send them again is of no use."""
 
 
 class GapError(StorageError):
@@ -57,7 +53,7 @@ def sentence(error: StorageError) -> str:
 
 
 class Unstored:
-    """Says when an input that is acknowledged has been stored; or that it never will be."""
+    """Says when an input that is acknowledged has been stored, or that it has to be sent again for that."""
 
     __slots__ = ("_done", "_error", "_listener")
 
@@ -69,10 +65,7 @@ class Unstored:
         self._listener: Callable[[EctopyError | None], None] | None = None
 
     def then(self, listener: Callable[[EctopyError | None], None]) -> None:
-        """Call `listener` once, with None when the input is stored, else with the error: in the thread that knows it.
-
-        A `StorageError` = send it again; a `LostError` = it cannot be stored.
-        """
+        """Call `listener` once, with None when the input is stored, else with the error, in any thread."""
         with self._lock:
             if not self._done:
                 self._listener = listener
@@ -185,6 +178,14 @@ class _Stretch:
     start: int
     stop: int
 
+    def without(self, chunk: Chunk) -> list[_Stretch]:
+        """What is left of it without the samples of a chunk."""
+        end = chunk.position + len(chunk.signal)
+        if chunk.stream != self.stream or end <= self.start or self.stop <= chunk.position:
+            return [self]
+        parts = _Stretch(self.stream, self.start, chunk.position), _Stretch(self.stream, end, self.stop)
+        return [part for part in parts if part.start < part.stop]
+
 
 class Keeper:
     """Between two threads: one takes turns and hands them in, the other stores them.
@@ -221,7 +222,7 @@ class Keeper:
         self._sizes: Counter[str] = Counter()
         self._stored: list[Delivery] = []
         self._rests: dict[str, Rest] = {}
-        self._lost: dict[str, deque[_Stretch]] = {}
+        self._missing: dict[str, deque[_Stretch]] = {}
         self._answers: list[tuple[Future[Receipt], Receipt | EctopyError]] = []
         self._settled: list[tuple[Unstored, EctopyError | None]] = []
 
@@ -252,7 +253,7 @@ class Keeper:
                     self._acknowledge(turn)
         while self._sizes.total() > self._room:
             ((patient, _),) = self._sizes.most_common(1)
-            self.give_up({patient}, LostError("the store was away for so long that these samples could not be kept."))
+            self.give_up({patient}, StorageError("too much waits for the store; send it again when that is back."))
 
     def _acknowledge(self, turn: Turn) -> None:
         """Let senders know that their inputs have been seen, and messages go out."""
@@ -269,13 +270,10 @@ class Keeper:
         with self._lock:
             self._answers += [(receipt, error) for receipt in receipts]
 
-    def lost(self, patient: str, chunk: Chunk) -> bool:
-        """Whether samples of a chunk have been given up, so that they will never be stored."""
-        stop = chunk.position + len(chunk.signal)
-        return any(
-            one.stream == chunk.stream and one.start < stop and chunk.position < one.stop
-            for one in tuple(self._lost.get(patient, ()))
-        )
+    def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
+        """Samples of a stream, from a position to before another, that were given up and are not stored."""
+        with self._lock:
+            return [(one.start, one.stop) for one in self._missing.get(patient, ()) if one.stream == stream]
 
     def given_up(self, patient: str) -> Rest | None:
         """What is left of the steps of a patient whose samples have been given up."""
@@ -358,9 +356,21 @@ class Keeper:
                 self._answers += turn.answers
                 self._settled += [(unstored, None) for _, unstored in turn.unstored]
             self._sizes = +self._sizes
+            for step in steps:
+                self._note_stored(step)
         for step in steps:
             self._stored += step.deliveries
         tell(self._listener, steps)
+
+    def _note_stored(self, step: Stepped) -> None:
+        """Samples that were given up, and have been sent again, are missing no longer."""
+        stretches = self._missing.get(step.patient)
+        if not stretches:
+            return
+        for given in step.inputs:
+            if isinstance(given, Chunk):
+                stretches = deque((rest for one in stretches for rest in one.without(given)), _MOST_MISSING)
+        self._missing[step.patient] = stretches
 
     def _write_apart(self, steps: Sequence[Stepped]) -> list[Stepped]:
         """Store the steps of each patient by themselves, for those of one cannot be stored; the others."""
@@ -376,7 +386,7 @@ class Keeper:
                 raise
             except Exception as error:
                 _log.exception("what patient '%s' sends cannot be stored", patient)
-                self.give_up({patient}, LostError(f"what was sent cannot be stored: {error}"))
+                self.give_up({patient}, StorageError(f"what was sent cannot be stored: {error}"))
         return done
 
     # By both
@@ -408,7 +418,7 @@ class Keeper:
         self._deliver_from_memory(gone)
         for step in gone:
             rests[step.patient].add(step)
-            self._remember_lost(step)
+            self._note_missing(step)
         self._answers += [(one, rests[said.patient].error) for one, said in turn.answers if said.patient in rests]
         self._settled += [(one, rests[patient].error) for patient, one in turn.unstored if patient in rests]
         turn.steps = [step for step in turn.steps if step.patient not in rests]
@@ -417,8 +427,8 @@ class Keeper:
         for patient in rests.keys() & turn.sizes.keys():
             self._sizes[patient] -= turn.sizes.pop(patient)
 
-    def _remember_lost(self, step: Stepped) -> None:
-        stretches = self._lost.setdefault(step.patient, deque(maxlen=_MOST_LOST))
+    def _note_missing(self, step: Stepped) -> None:
+        stretches = self._missing.setdefault(step.patient, deque(maxlen=_MOST_MISSING))
         for given in step.inputs:
             if isinstance(given, Chunk):
                 stop = given.position + len(given.signal)

@@ -270,7 +270,7 @@ class AlarmDetailShape(AlarmShape):
     source: str
     evidence: EvidenceShape | None
     history: list[TransitionShape]
-    log_whole: bool
+    log_whole: bool | None
     strip: WaveformShape | None
     replay: str
     software: str

@@ -96,8 +96,7 @@ class Ward:
         self._tasks: list[asyncio.Task[None]] = []
         self._told: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._unstored: dict[tuple[str, int], StoredAlarm] = {}
-        self._changes: dict[tuple[str, int], int] = {}
+        self._unstored: dict[tuple[str, int], list[tuple[float, AlarmChanged]]] = {}
 
     async def begin(self) -> None:
         """Begin to watch."""
@@ -169,6 +168,19 @@ class Ward:
         except SettingError as error:
             raise NotFoundError(str(error)) from error
 
+    def missing(self, patient: str) -> list[tuple[int, int]]:
+        """Samples of the patient's stream, from a position to before another, that a sender should send again.
+
+        They were watched, and could not be kept until the store was back.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        """
+        signal = self.state(patient).signal
+        return [] if signal is None else self._hub.missing(patient, signal.segment.stream)
+
     def summary(self, patient: str) -> shapes.SummaryShape:
         """How a patient is now.
 
@@ -194,8 +206,13 @@ class Ward:
         found = next(going_on, None)
         if found is not None:
             return found
+        changes = self.unstored_changes(patient, number)
+        return StoredAlarm(patient, changes[-1][0], changes[-1][1].transition.alarm) if changes else None
+
+    def unstored_changes(self, patient: str, number: int) -> list[tuple[float, AlarmChanged]]:
+        """What has happened to an alarm and is not stored yet, each with the time of stream second 0."""
         with self._lock:
-            return self._unstored.get((patient, number))
+            return list(self._unstored.get((patient, number), ()))
 
     def newest_event(self) -> int:
         """Id of the event that was stored last, after which readers go on; while the store is away, one before it."""
@@ -238,8 +255,6 @@ class Ward:
             If the patient is not watched.
         DataError
             If they are not taken as they are.
-        LostError
-            If they were watched, and cannot be stored.
         StorageError
             If they are to be sent again.
         """
@@ -287,9 +302,8 @@ class Ward:
         """By the thread that watches."""
         with self._lock:
             for step, change in _changes(steps):
-                alarm = change.transition.alarm
-                self._unstored[step.patient, alarm.number] = StoredAlarm(step.patient, step.origin, alarm)
-                self._changes[step.patient, alarm.number] = change.number
+                place = step.patient, change.transition.alarm.number
+                self._unstored.setdefault(place, []).append((step.origin, change))
         beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
         if beats:
             self._in_loop(lambda: self._publish_beats(beats))
@@ -299,9 +313,11 @@ class Ward:
         with self._lock:
             for step, change in _changes(steps):
                 place = step.patient, change.transition.alarm.number
-                if change.number >= self._changes.get(place, 0):
+                left = [one for one in self._unstored.get(place, ()) if one[1].number > change.number]
+                if left:
+                    self._unstored[place] = left
+                else:
                     self._unstored.pop(place, None)
-                    self._changes.pop(place, None)
         if not all(isinstance(event, BeatJudged) for step in steps for event in step.events):
             self._in_loop(self.feed.tell)
 

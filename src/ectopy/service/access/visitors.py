@@ -116,7 +116,8 @@ class Visitors:
 
     def recent(self, secret: str) -> Caller | None:
         """Who shows a key that was let in before, without asking the store."""
-        return self._known.get(digest(secret))
+        known = self._known.get(digest(secret))
+        return known if known is not None and self.welcome(known) else None
 
     def by_key(self, secret: str) -> Caller | None:
         """Who shows a key; the store is asked once.

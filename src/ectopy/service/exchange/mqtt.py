@@ -26,7 +26,7 @@ import msgspec
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
-from ectopy.service.keeping import GapError, LostError, Receipt, sentence
+from ectopy.service.keeping import GapError, Receipt, sentence
 from ectopy.wire import Form, Sent, read
 
 IDENTIFIER = "ectopy"
@@ -204,7 +204,7 @@ class _Taker:
 
 
 def _settled(patient: str, taken: dict[str, Any], postbox: _Postbox, error: EctopyError | None) -> None:
-    """What was acknowledged is stored now, or never will be."""
+    """What was acknowledged is stored now, or has to be sent again."""
     answer = {**taken, "stored": True} if error is None else _refusal(taken["sequence"], error)
     postbox.put_later(patient, answer)
 
@@ -212,4 +212,4 @@ def _settled(patient: str, taken: dict[str, Any], postbox: _Postbox, error: Ecto
 def _refusal(sequence: int | None, error: EctopyError) -> dict[str, Any]:
     again = isinstance(error, StorageError)
     reason = sentence(error) if isinstance(error, StorageError) else str(error)
-    return {"sequence": sequence, "refused": reason, "again": again, "lost": isinstance(error, LostError)}
+    return {"sequence": sequence, "refused": reason, "again": again}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from ectopy import __version__
-from ectopy.errors import DataError
+from ectopy.errors import DataError, StorageError
 from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.log import verify
@@ -58,7 +59,8 @@ async def list_alarms_of(
 @router.get("/patients/{patient}/alarms/{number}", response_model=shapes.AlarmDetailShape)
 def show_alarm(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, number: Number) -> Response:
     """One alarm: why it was raised, the beats it rests on, its strip, and everything that has happened to it."""
-    stored = _stored(ward, patient, number)
+    ward.state(patient)
+    stored = ward.unstored_alarm(patient, number) or _stored(ward, patient, number)
     audit.saw(caller.name, "viewed alarm", patient)
     return json_response(explained(ward, stored))
 
@@ -123,22 +125,34 @@ async def _order(
 
 
 def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
-    """An alarm with everything that explains it.
+    """An alarm with everything that explains it; while the store is away, with what the memory holds of that.
 
     Raises
     ------
     StorageError
-        If the store fails.
+        If the store fails, and the memory holds nothing of the alarm.
     """
-    patient, store = stored.patient, ward.store
-    entries = [(one.time, one.event) for one in store.alarm_events(patient, stored.alarm.number)]
+    patient, store, number = stored.patient, ward.store, stored.alarm.number
+    unstored = [(origin + event.at_s, event) for origin, event in ward.unstored_changes(patient, number)]
+    try:
+        entries = [(one.time, one.event) for one in store.alarm_events(patient, number)]
+    except StorageError:
+        if not unstored:
+            raise
+        entries = []
+    known = {event.number for _, event in entries}
+    entries += [(time, event) for time, event in unstored if event.number not in known]
     changes = [(time, event) for time, event in entries if isinstance(event, AlarmChanged)]
     time, latest = changes[-1]
     evidence = next((event.evidence for _, event in reversed(changes) if event.evidence is not None), None)
     begin_s, end_s = latest.strip_s
     begin_s = max(begin_s, end_s - LONGEST_S)
     origin = time - latest.at_s
-    strip = stretch(store, patient, ward.state(patient), origin, begin_s, end_s)
+    strip, log_whole = None, None
+    with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
+        strip = stretch(store, patient, ward.state(patient), origin, begin_s, end_s)
+    with suppress(StorageError):
+        log_whole = verify(store.alarm_log(patient)) is None
     condition = CONDITIONS[stored.alarm.condition]
     until_s = max(end_s, latest.at_s)
     return shapes.AlarmDetailShape(
@@ -147,7 +161,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
         source=condition.source,
         evidence=None if evidence is None else shapes.evidence(origin, evidence),
         history=[shapes.transition(time, event.transition) for time, event in changes],
-        log_whole=verify(store.alarm_log(patient)) is None,
+        log_whole=log_whole,
         strip=None if strip is None else shapes.waveform(patient, strip.stream, strip.start_time, strip.waveform),
         replay=f"ectopy what-if --stored {shlex.quote(patient)} --from {begin_s:.0f} --to {until_s:.0f}",
         software=f"ectopy {__version__}",
@@ -159,7 +173,7 @@ async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
     """An alarm as it stands; the store is asked only for one that has ended and is stored."""
     ward.state(patient)
     unstored = ward.unstored_alarm(patient, number)
-    return unstored or await asyncio.to_thread(_stored, ward, patient, number)
+    return await asyncio.to_thread(_stored, ward, patient, number) if unstored is None else unstored
 
 
 def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:

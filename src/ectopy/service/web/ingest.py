@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
-from ectopy.service.keeping import LostError, Receipt, sentence
+from ectopy.service.keeping import Receipt, sentence
 from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
@@ -45,14 +45,16 @@ class Refusal(TypedDict):
 
 
 class Taken(TypedDict):
-    """Which sample is wanted next, whether everything that was taken is stored, and what was not taken.
+    """Which sample is wanted next, whether everything up to now is stored, and what was not taken.
 
-    What is not stored is kept by the sender, and sent again later: until an answer to it says that it is stored.
+    What is not stored is kept by the sender until a later answer says that it is. `missing`, if it is there: from which
+    position to before which samples could not be kept until then, and should be sent again.
     """
 
     wanted: int | None
     stream: str
     stored: bool
+    missing: NotRequired[list[tuple[int, int]]]
     refused: list[Refusal]
 
 
@@ -113,8 +115,8 @@ async def send_chunks(
 ) -> Taken:
     """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
-    Whoever gets none, or 503, sends them again at once; whoever gets `stored: false` goes on, and sends them again
-    later. A sample that is known already is left out.
+    Whoever gets none, or 503, sends them again; whoever gets `stored: false` keeps them until a later answer says
+    `stored: true`. A sample that is known already is left out.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(kind)
@@ -130,7 +132,7 @@ async def send_chunks(
     metrics.chunks.labels("taken").inc(len(found) - len(refused))
     if refused and len(refused) == len(found):
         raise DataError(refused[0]["reason"])
-    return Taken(**_wanted(ward, patient), stored=stored, refused=refused)
+    return Taken(**_wanted(ward, patient), stored=stored, refused=refused, **_missing(ward, patient))
 
 
 @router.websocket("/stream")
@@ -173,7 +175,7 @@ class _Line:
 
     async def serve(self) -> None:
         """Until the device goes, or sends too much."""
-        await self._say(dict(_wanted(self._ward, self._patient)))
+        await self._say({**_wanted(self._ward, self._patient), **_missing(self._ward, self._patient)})
         answering = asyncio.create_task(self._answer())
         try:
             while True:
@@ -242,21 +244,21 @@ class _Line:
                 receipt.unstored.then(partial(self._in_loop, self._settled, sequence, receipt.wanted))
 
     def _settled(self, sequence: int | None, wanted: int | None, error: EctopyError | None) -> None:
-        """What was acknowledged is stored now, or never will be."""
+        """What was acknowledged is stored now, or has to be sent again."""
         if error is None:
             self._tell(sequence, wanted, True, first=False)
         else:
             self._refuse(sequence, error, first=False)
 
     def _tell(self, sequence: int | None, wanted: int | None, stored: bool, first: bool = True) -> None:
-        self._answers.put_nowait(({"sequence": sequence, "wanted": wanted, "stored": stored}, first))
+        answer = {"sequence": sequence, "wanted": wanted, "stored": stored, **_missing(self._ward, self._patient)}
+        self._answers.put_nowait((answer, first))
 
     def _refuse(self, sequence: int | None, error: EctopyError, first: bool = True) -> None:
-        """Say why; what failed for the store's sake is to be sent again, and what is lost to it need not be."""
+        """Say why; what failed for the store's sake is to be sent again."""
         self._metrics.chunks.labels("refused").inc()
         reason = sentence(error) if isinstance(error, StorageError) else str(error)
-        kind = {"again": isinstance(error, StorageError), "lost": isinstance(error, LostError)}
-        answer = {"sequence": sequence, "refused": reason, **kind}
+        answer = {"sequence": sequence, "refused": reason, "again": isinstance(error, StorageError)}
         self._answers.put_nowait(({**answer, **_wanted(self._ward, self._patient)}, first))
 
 
@@ -281,6 +283,16 @@ def _wanted(ward: Ward, patient: str) -> _Wanted:
     return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
 
 
+class _Missing(TypedDict):
+    missing: NotRequired[list[tuple[int, int]]]
+
+
+def _missing(ward: Ward, patient: str) -> _Missing:
+    """Which samples should be sent again, if any."""
+    missing = ward.missing(patient)
+    return _Missing(missing=missing) if missing else _Missing()
+
+
 async def _send(ward: Ward, patient: str, found: list[Sent]) -> tuple[bool, list[Refusal]]:
     """Hand in all of them, then wait; whether all is stored, and what was refused."""
     waiting = []
@@ -292,11 +304,7 @@ async def _send(ward: Ward, patient: str, found: list[Sent]) -> tuple[bool, list
         except DataError as error:
             refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
     for index, sent, future in waiting:
-        try:
-            receipt = await asyncio.wait_for(future, ANSWER_S)
-        except LostError as error:
-            refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
-            continue
+        receipt = await asyncio.wait_for(future, ANSWER_S)
         refused += [Refusal(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.refused]
         stored = stored and (receipt.stored or bool(receipt.refused))
     return stored, refused

@@ -15,6 +15,11 @@ const STATES = {
   active: "goes on",
   latched: "over, and waits for somebody to see it",
 };
+const LOG = {
+  true: "whole: its chain of digests is intact",
+  false: "damaged: its chain of digests is broken",
+  null: "not checked: the database does not answer",
+};
 const QUIET = {
   enabled: "Nobody has answered.",
   "audio-paused": "The sound is paused; nobody has answered.",
@@ -57,7 +62,7 @@ function show(detail) {
     ["Source", alarm.source],
     ["Software", alarm.software],
     ["Detector", `SHA-256 ${alarm.bundle.slice(0, 16)}…`],
-    ["Log", alarm.log_whole ? "whole: its chain of digests is intact" : "damaged: its chain of digests is broken"],
+    ["Log", LOG[alarm.log_whole]],
   ]);
   say(find("#replay"), alarm.replay);
   showAnswer(alarm, answered);

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +15,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from conftest import PostgresqlServer
+import outages
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
@@ -45,6 +43,7 @@ from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
 from ectopy.service.storage import Stepped, Store
 from ectopy.service.traces import Trace
+from outages import KINDS, Losable, locked
 from webhooks import NOW, SECRET, Receiver, answer, running
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -673,59 +672,9 @@ def test_no_message_waits_for_a_clock_that_was_set_back(
 # The store is lost
 
 
-@contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Nothing can be added to any file of this process."""
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Somebody else writes, and does not end."""
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.close()
-
-
-@contextmanager
-def stopped(server: PostgresqlServer) -> Iterator[None]:
-    server.stop()
-    try:
-        yield
-    finally:
-        server.ensure_postgres_running()
-
-
-@dataclass
-class Losable:
-    """A database that can be lost for a while."""
-
-    url: str
-    lost: Callable[[], object]
-
-
-@pytest.fixture(params=["full disk", "locked", "server stopped"])
+@pytest.fixture(params=KINDS)
 def losable(request: pytest.FixtureRequest, tmp_path: Path) -> Losable:
-    path = tmp_path / "ectopy.db"
-    match request.param:
-        case "full disk":
-            return Losable(f"sqlite:///{path}", lambda: full_disk(path))
-        case "locked":
-            return Losable(f"sqlite:///{path}?timeout=0.2", lambda: locked(path))
-        case _:
-            server = request.getfixturevalue("postgresql_server")
-            with request.getfixturevalue("postgresql").connect() as connection:
-                connection.exec_driver_sql(f"CREATE DATABASE {tmp_path.name}")
-            url = sa.make_url(server.get_uri(driver="psycopg")).set(database=tmp_path.name)
-            return Losable(url.render_as_string(hide_password=False), lambda: stopped(server))
+    return outages.losable(request.param, tmp_path, request)
 
 
 @contextmanager

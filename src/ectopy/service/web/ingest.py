@@ -11,12 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired
 
 import msgspec
 from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.service.keeping import Receipt, sentence

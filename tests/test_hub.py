@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +39,8 @@ from ectopy.monitor.log import verify
 from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
 from ectopy.service.hub import STATION, Hub
-from ectopy.service.keeping import Receipt
+from ectopy.service.keeping import GapError, Receipt
+from ectopy.service.memory import MemoryOutbox
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
 from ectopy.service.storage import Stepped, Store
 from ectopy.service.traces import Trace
@@ -669,6 +670,31 @@ def test_no_message_waits_for_a_clock_that_was_set_back(
     assert [one.patient for one in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
 
 
+@pytest.mark.parametrize("kind", ["stored", "memory"])
+@pytest.mark.parametrize("setback_s", [90.0, 3600.0, 86_400.0])
+def test_a_message_under_way_when_the_clock_is_set_back_is_due_after_a_minute(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget, kind: str, setback_s: float
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": still}, 0, 20, hub.turn)
+    outbox = store.outbox
+    if kind == "memory":
+        outbox = MemoryOutbox()
+        outbox.put(store.outbox.claim(clock.now, 10, "ward", True))
+        clock.now += 61
+    first, *_ = outbox.claim(clock.now, 10, "ward", True)
+    clock.now -= setback_s
+    assert outbox.claim(clock.now, 10, "ward", True) == []
+    clock.now += 61
+    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+    outbox.failed(first.key, clock.now, "no connection", clock.now + 120)
+    clock.now -= setback_s
+    assert outbox.claim(clock.now, 10, "ward", True) == []
+    clock.now += 121
+    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+
+
 # The store is lost
 
 
@@ -818,6 +844,77 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         assert ("ended", "storage failed") in alarms(store, STATION)
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
         np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
+
+
+@ON_SQLITE
+def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, room_bytes=60_000)
+        for patient in ("greedy", "anna", "bob"):
+            hub.admit(patient)
+        store.failing = "before"
+        clock.now = NOW + 40
+        receipts = {name: hub.submit(name, cut(steady, 0, 6)) for name in ("greedy", "anna", "bob")}
+        hub.turn()
+        for second in range(6, 30):
+            hub.submit("greedy", cut(steady, second, second + 1))
+            hub.turn()
+        ((_, stop),) = hub.missing("greedy", "")
+        assert stop == 30 * 250
+        assert hub.missing("anna", "") == hub.missing("bob", "") == []
+        store.failing = ""
+        clock.now += 2
+        hub.turn()
+        assert [outcome_of(receipts[name].result()).result(0) for name in ("anna", "bob")] == [None, None]
+        np.testing.assert_array_equal(store.waveform("anna", "", 0, 1500).signal, steady.signal[:1500])
+
+
+@ON_SQLITE
+def test_no_patient_takes_the_room_of_another_at_the_door(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub = Hub(store, monitor, clock=clock, room_bytes=30_000)
+    for patient in ("greedy", "anna", "bob"):
+        hub.admit(patient)
+    taken = 0
+    with suppress(StorageError):
+        while taken < 40:
+            hub.submit("greedy", cut(steady, taken, taken + 1))
+            taken += 1
+    assert 5 < taken < 40
+    fine = [hub.submit(name, cut(steady, at, at + 1)) for name in ("anna", "bob") for at in (0, 1)]
+    clock.now = NOW + 40
+    while hub.turn():
+        pass
+    assert all(receipt.result(0).stored for receipt in fine)
+
+
+@ON_SQLITE
+def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording, monkeypatch: pytest.MonkeyPatch
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock)
+        for patient in ("anna", "bob"):
+            hub.admit(patient)
+        play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+        store.failing = "before"
+        acknowledged = play(hub, clock, {"anna": steady, "bob": steady}, 5, 15, hub.turn)
+        assert not any(receipt.result(0).stored for receipt in acknowledged)
+        store.failing = ""
+        again = Hub(store, monitor, clock=clock)  # the process was killed, and started again
+        for name in ("anna", "bob"):
+            for second in (15, 16):
+                with pytest.raises(GapError, match="samples 1250 to"):
+                    again.submit(name, cut(steady, second, second + 1))
+        resent = play(again, clock, {"anna": steady}, 5, 20, again.turn)
+        assert resent[-1].result(0) == Receipt("anna", (), 5000)
+        np.testing.assert_array_equal(store.waveform("anna", "", 0, 5000).signal, steady.signal[:5000])
+        monkeypatch.setattr("ectopy.service.hub._RESENT_WITHIN_S", 0.0)
+        (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
+        assert late.result(0).refused == ()
 
 
 @ON_SQLITE

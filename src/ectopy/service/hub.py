@@ -226,10 +226,9 @@ class Hub:
         beds = tuple(self._beds.values())
         return tuple(bed.patient for bed in beds if bed.patient != self._station and not bed.state.discharged)
 
-    @property
-    def away(self) -> bool:
-        """Whether the store takes nothing now."""
-        return bool(self._keeper.away)
+    def is_name_stored(self, patient: str) -> bool:
+        """Whether the store has the name that a patient was given last."""
+        return patient not in self._renamed
 
     def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
         """Samples of a stream, from a position to before another, that were watched, and could not be kept."""

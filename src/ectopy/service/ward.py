@@ -143,9 +143,9 @@ class Ward:
         known = self._names.get(patient, "") if name is None else name
         again = self._hub.admit(patient, known, limits, who)
         self._names[patient] = known
-        if again is not None:
-            return again.result(ANSWER_S).stored
-        return not self._hub.away
+        if again is not None and not again.result(ANSWER_S).stored:
+            return False
+        return self._hub.is_name_stored(patient)
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""

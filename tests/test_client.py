@@ -194,7 +194,7 @@ def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Se
     with Client("http://127.0.0.1:9", service.key) as nowhere:
         stream = nowhere.stream("anybody", RATE_HZ, LEADS)
         stream._begin({"wanted": None, "stream": ""})
-        sender = threading.Thread(target=lambda: [stream.send(STILL.signal[:125]) for _ in range(60)], daemon=True)
+        sender = threading.Thread(target=lambda: [stream.send(STILL.signal[:125]) for _ in range(45)], daemon=True)
         sender.start()
         until(lambda: stream._kept_bytes >= 40 * 1000)
         assert sender.is_alive()

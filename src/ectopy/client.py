@@ -42,6 +42,7 @@ KEPT_BYTES = 64 * 2**20
 """How much a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
 
 _TIMEOUT_S = 30.0
+_ASK_AGAIN_S = 15.0
 _OVERHEAD_BYTES = 256
 """What a message takes in memory beside its content."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
@@ -410,24 +411,29 @@ class Stream:
             self._unsent = deque(number for number, message in self._kept.items() if not message.seen)
             self._again.clear()
             self._note_missing(missing)
+            if not self._unsent:
+                self._ask_again()
             self._changed.notify_all()
 
+    def _ask_again(self) -> None:
+        """Send the newest message once more where there is no other: its answer says whether all is stored."""
+        if self._kept:
+            newest = next(reversed(self._kept))
+            self._kept[newest].seen = False
+            self._unsent.append(newest)
+
     def _next(self) -> bytes | None:
-        """The next message, once it may be sent; None when the connection is lost, or everything is done."""
+        """The next message, once it may be sent; None when the connection is lost, or the stream ends."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._disconnected
-                    or self._closing
-                    or self._failure
-                    or (self._unsent and len(self._unanswered) < WINDOW)
-                )
-            )
-            if self._disconnected or self._closing or self._failure:
-                return None
-            number = self._unsent.popleft()
-            self._unanswered.add(number)
-            return self._kept[number].content
+            while not (self._disconnected or self._closing or self._failure):
+                if self._unsent and len(self._unanswered) < WINDOW:
+                    number = self._unsent.popleft()
+                    if number in self._kept:  # else it has been stored meanwhile
+                        self._unanswered.add(number)
+                        return self._kept[number].content
+                elif not self._changed.wait(_ASK_AGAIN_S) and not self._unsent and not self._unanswered:
+                    self._ask_again()
+            return None
 
     def _listen(self, socket: Connection) -> None:
         try:
@@ -455,10 +461,9 @@ class Stream:
     def _answered(self, sequence: int, stored: bool) -> None:
         """The service has a message; if it has stored it, then also all that it had before."""
         message = self._kept.get(sequence)
-        if message is None:
-            return
-        message.seen = True
-        self._acknowledged = max(self._acknowledged, message.end)
+        if message is not None:
+            message.seen = True
+            self._acknowledged = max(self._acknowledged, message.end)
         if stored:
             self._forget(sequence)
             for number in self._again:
@@ -468,7 +473,7 @@ class Stream:
 
     def _forget(self, sequence: int) -> None:
         """Keep no longer what is stored: a message, and those before it that the service had by then."""
-        stored = {sequence}
+        stored = {sequence} & self._kept.keys()
         for number, message in self._kept.items():
             if number > sequence:
                 break

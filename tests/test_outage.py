@@ -162,8 +162,8 @@ def test_screens_and_orders_go_on_without_the_database(losable: Losable, tmp_pat
                 place = f"/api/patients/station/alarms/{station['number']}"
                 answers = [
                     another.post(f"{place}/acknowledge", json={"comment": "seen"}),
-                    browser.post("/api/patients/bob/audio-pause", json={}),
-                    browser.post("/api/patients/bob/audio-resume", json={}),
+                    browser.post("/api/patients/anna/audio-pause", json={}),
+                    browser.post("/api/patients/anna/audio-resume", json={}),
                     browser.put("/api/patients/bob/limits", json={"profile": "ward", "limits": {"high_bpm": 111}}),
                     browser.post("/api/patients/anna/relearn", json={}),
                     browser.post("/api/patients", json={"patient": "bob", "name": "Bob"}),
@@ -179,7 +179,7 @@ def test_screens_and_orders_go_on_without_the_database(losable: Losable, tmp_pat
                 "bob": "Bob",
                 "carl": "",
             }
-        until(lambda: browser.post("/api/patients/bob/audio-pause", json={}).json()["stored"])
+        until(lambda: browser.post("/api/patients/bob/relearn", json={}).json()["stored"])
         until(lambda: {one.patient: one.name for one in service.app.state.ward.store.patients()}["bob"] == "Bob")
         did = {(one["what"], one["patient"]) for one in client.get("/api/audit").json()}
         assert {("discharged patient", "anna"), ("set limits", "bob"), ("acknowledged alarm", "station")} <= did
@@ -224,7 +224,7 @@ def test_no_answer_says_where_the_database_is(losable: Losable, tmp_path: Path):
                 sockets += [device.recv(PATIENCE_S), device.recv(PATIENCE_S)]
     assert {503} <= {status for status, _ in told.values()}
     assert [place for place, (status, _) in told.items() if status == 500] == []
-    words = ("postgres", "psycopg", "sqlite", "sqlalchemy", str(tmp_path), tmp_path.name, "connection", "locked")
+    words = ("postgres", "psycopg", "sqlite", "sqlalchemy", str(tmp_path), tmp_path.name, "server at", "locked")
     said = {"socket": "".join(map(str, sockets))} | {f"{m} {path}": text for (m, path), (_, text) in told.items()}
     assert [(place, word) for place, text in said.items() for word in words if word in text.lower()] == []
 

@@ -54,7 +54,7 @@ class Replay:
     duration_s : float
         Length of the recording.
     position_s : float
-        How much of it is stored.
+        How much of it has been watched.
     status : Playing
     error : str
         One sentence where it has failed.
@@ -74,7 +74,7 @@ class Replay:
 class Replays:
     """Replays that go on, and the last ones that have ended.
 
-    A chunk is sent when its last sample is due and the one before is stored. A chunk that could not be stored is sent
+    A chunk is sent when its last sample is due and the one before is acknowledged. A chunk that was not taken is sent
     again. Every replay is a stream of its own.
 
     Parameters
@@ -188,19 +188,19 @@ class Replays:
         start = time.monotonic()
         for position in range(0, len(recording.signal), length):
             signal = recording.signal[position : position + length]
-            stored_s = (position + len(signal)) / rate_hz
-            if stop.wait(start + stored_s / begun.speed - time.monotonic()):
+            end_s = (position + len(signal)) / rate_hz
+            if stop.wait(start + end_s / begun.speed - time.monotonic()):
                 return Playing.STOPPED
             chunk = Chunk(position, signal, rate_hz, recording.leads, self._clock(), stream=f"replay {begun.id}")
-            while not self._stored(begun.patient, chunk, submit):
+            while not self._acknowledged(begun.patient, chunk, submit):
                 if stop.wait(_AGAIN_S):
                     return Playing.STOPPED
             with self._lock:
-                self._replays[begun.id] = replace(self._replays[begun.id], position_s=stored_s)
+                self._replays[begun.id] = replace(self._replays[begun.id], position_s=end_s)
         return Playing.DONE
 
-    def _stored(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
-        """Whether a chunk is safe now; an error where it never will be."""
+    def _acknowledged(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
+        """Whether a chunk has been watched; an error where it never will be."""
         try:
             receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:

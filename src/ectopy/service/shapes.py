@@ -128,6 +128,18 @@ class SummaryShape(TypedDict):
     audio_paused_until_time: float | None
 
 
+class AlarmOrderShape(AlarmShape):
+    """An alarm after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
+class PatientOrderShape(SummaryShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
 class BaselineShape(TypedDict):
     """The patient's normal: what beats are compared with; `threshold` is the one of beats compared with it."""
 
@@ -173,6 +185,12 @@ class DetailShape(SummaryShape):
     wanted: int | None
     devices: list[str]
     clock_drift: float | None
+
+
+class DetailOrderShape(DetailShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
 
 
 @with_config(
@@ -289,7 +307,7 @@ class AlarmDetailShape(AlarmShape):
     evidence: EvidenceShape | None
     history: list[TransitionShape]
     comments: list[CommentShape]
-    log_whole: bool
+    log_whole: bool | None
     strip: WaveformShape | None
     replay: str
     software: str

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report
+from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report
 from ectopy.service import shapes
 from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
@@ -33,7 +33,7 @@ from ectopy.service.traces import Trace
 _SUMMARIES_S = 1.0
 _DEVICES_S = 1.0
 ANSWER_S = 30.0
-"""How long an answer of the store is waited for."""
+"""How long an answer of the hub is waited for."""
 
 ITSELF = "the service itself"
 """The sender of samples that come from no device."""
@@ -108,11 +108,14 @@ class Ward:
             stored=self._stored,
         )
         self._names = {one.patient: one.name for one in store.patients()}
+        self._newest_event = store.newest_event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._told: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._unstored: dict[tuple[str, int], list[tuple[float, AlarmChanged]]] = {}
 
     async def begin(self) -> None:
         """Begin to watch."""
@@ -137,8 +140,13 @@ class Ward:
 
     # Patients
 
-    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> None:
+    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> bool:
         """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether it is stored; False = it is done, and will be.
 
         Raises
         ------
@@ -147,15 +155,16 @@ class Ward:
         DataError
             If what is stored of the patient is damaged.
         StorageError
-            If the store fails.
+            If the store fails, and the patient is not known.
         TimeoutError
-            If the store does not answer.
+            If the hub does not answer.
         """
         known = self._names.get(patient, "") if name is None else name
         again = self._hub.admit(patient, known, limits, who)
         self._names[patient] = known
-        if again is not None:
-            again.result(ANSWER_S)
+        if again is not None and not again.result(ANSWER_S).stored:
+            return False
+        return self._hub.is_name_stored(patient)
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""
@@ -177,6 +186,19 @@ class Ward:
             return self._hub.state(patient)
         except SettingError as error:
             raise NotFoundError(str(error)) from error
+
+    def missing(self, patient: str) -> list[tuple[int, int]]:
+        """Samples of the patient's stream, from a position to before another, that a sender should send again.
+
+        They were watched, and could not be kept until the store was back.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        """
+        signal = self.state(patient).signal
+        return [] if signal is None else self._hub.missing(patient, signal.segment.stream)
 
     def summary(self, patient: str) -> shapes.SummaryShape:
         """How a patient is now.
@@ -211,6 +233,29 @@ class Ward:
             found += [StoredAlarm(patient, epoch, one, state.origins.get(one.number)) for one in active_alarms(state)]
         return found
 
+    def unstored_alarm(self, patient: str, number: int) -> StoredAlarm | None:
+        """An alarm that goes on, or whose latest change is not stored yet; None = what the store says holds."""
+        going_on = (one for one in self.active_alarms() if (one.patient, one.alarm.number) == (patient, number))
+        found = next(going_on, None)
+        if found is not None:
+            return found
+        changes = self.unstored_changes(patient, number)
+        if not changes:
+            return None
+        origin, changed = changes[-1]
+        return StoredAlarm(patient, origin, changed.transition.alarm, changed.origins)
+
+    def unstored_changes(self, patient: str, number: int) -> list[tuple[float, AlarmChanged]]:
+        """What has happened to an alarm and is not stored yet, each with the time of stream second 0."""
+        with self._lock:
+            return list(self._unstored.get((patient, number), ()))
+
+    def newest_event(self) -> int:
+        """Id of the event that was stored last, after which readers go on; while the store is away, one before it."""
+        with suppress(StorageError):
+            self._newest_event = self.store.newest_event()
+        return self._newest_event
+
     def attach(self, device: str, patient: str) -> None:
         """Attach a device to the patient for whom it sends; nothing changes where that one is not watched.
 
@@ -242,7 +287,7 @@ class Ward:
         return self._hub.submit(patient, chunk)
 
     async def send(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Receipt:
-        """Hand in samples; the receipt comes when they are safe.
+        """Hand in samples; the receipt comes when they are stored, or acknowledged where that takes long.
 
         Raises
         ------
@@ -253,12 +298,17 @@ class Ward:
         DataError
             If they are not taken as they are.
         StorageError
-            If they could not be stored; send them again.
+            If they are to be sent again.
         """
         return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
-    async def order(self, patient: str, action: Action) -> None:
-        """Give an order, and wait until it is carried out and stored; its time is now.
+    async def order(self, patient: str, action: Action) -> bool:
+        """Give an order, and wait until it is carried out; its time is now.
+
+        Returns
+        -------
+        bool
+            Whether it is stored; False = it is done, and will be.
 
         Raises
         ------
@@ -267,13 +317,14 @@ class Ward:
         RefusedError
             If the monitor does not take it.
         StorageError
-            If it could not be stored.
+            If it was not carried out.
         """
         self.state(patient)
         future = self._hub.submit(patient, replace(action, now=self.clock()))
         receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
         if receipt.refused:
             raise RefusedError(receipt.refused[0])
+        return receipt.stored
 
     # Those who look
 
@@ -291,12 +342,24 @@ class Ward:
 
     def _watched(self, steps: Sequence[Stepped]) -> None:
         """By the thread that watches."""
+        with self._lock:
+            for step, change in _changes(steps):
+                place = step.patient, change.transition.alarm.number
+                self._unstored.setdefault(place, []).append((step.origin, change))
         beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
         if beats:
             self._in_loop(lambda: self._publish_beats(beats))
 
     def _stored(self, steps: Sequence[Stepped]) -> None:
         """By the thread that stores."""
+        with self._lock:
+            for step, change in _changes(steps):
+                place = step.patient, change.transition.alarm.number
+                left = [one for one in self._unstored.get(place, ()) if one[1].number > change.number]
+                if left:
+                    self._unstored[place] = left
+                else:
+                    self._unstored.pop(place, None)
         if not all(isinstance(event, BeatJudged) for step in steps for event in step.events):
             self._in_loop(self.feed.tell)
 
@@ -350,6 +413,10 @@ class Ward:
                     self.feed.publish(patient, lambda text=text: text)  # type: ignore[misc]
         for patient in discharged:
             del self._told[patient]
+
+
+def _changes(steps: Sequence[Stepped]) -> list[tuple[Stepped, AlarmChanged]]:
+    return [(step, event) for step in steps for event in step.events if isinstance(event, AlarmChanged)]
 
 
 def _beat_frame(step: Stepped, event: BeatJudged) -> str:

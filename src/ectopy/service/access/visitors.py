@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ectopy.errors import StorageError
 from ectopy.service.access.keys import Scope, derived, digest, is_key, mint
@@ -66,8 +67,19 @@ class Caller:
         return f"{self.name} (key {self.key})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session: who has signed in, until when, and whether the store has it."""
+
+    caller: Caller
+    expires: float
+    stored: bool = True
+
+
 class Visitors:
     """Knows callers by what they show.
+
+    Whoever was let in once is remembered, so that devices and screens go on while the store is away.
 
     Parameters
     ----------
@@ -79,9 +91,12 @@ class Visitors:
     def __init__(self, stored: StoredAccess, clock: Callable[[], float] = time.time) -> None:
         self._stored, self._clock = stored, clock
         self._removed: set[tuple[int, float]] = set()
+        self._lock = threading.Lock()
         self._known: dict[str, Caller] = {}
         # What cannot be right is known without the store. Keys and sessions are made here alone.
         self._key_digests, self._cookie_digests = stored.digests(), stored.session_digests()
+        self._sessions: dict[str, _Session] = {}
+        self._ended: set[str] = set()
 
     def new_key(
         self,
@@ -138,6 +153,9 @@ class Visitors:
         """
         removed = self._stored.remove_key(number)
         self._removed.add((removed.id, removed.created))
+        with self._lock:
+            self._known = {shown: caller for shown, caller in self._known.items() if self.welcome(caller)}
+            self._sessions = {shown: one for shown, one in self._sessions.items() if self.welcome(one.caller)}
         return removed
 
     def welcome(self, caller: Caller) -> bool:
@@ -153,57 +171,109 @@ class Visitors:
         """Whether a session was ever opened with this cookie, told without the store."""
         return digest(cookie) in self._cookie_digests
 
+    def recent(self, secret: str) -> Caller | None:
+        """Who shows a key that was let in before, without asking the store."""
+        known = self._known.get(digest(secret))
+        return known if known is not None and self.welcome(known) else None
+
     def by_key(self, secret: str) -> Caller | None:
-        """Who shows a key; one that was known lately is so while the store is away, for devices have to be watched.
+        """Who shows a key; the store is asked once.
 
         Raises
         ------
         StorageError
             If the store fails, and the key was not known or has been removed.
         """
-        shown = digest(secret)
-        if shown not in self._key_digests:
-            return None
-        try:
-            found = self._stored.key(shown)
-        except StorageError:
-            known = self._known.get(shown)
-            if known is None or not self.welcome(known):
-                raise
+        known = self.recent(secret)
+        if known is not None:
             return known
-        if found is None:
-            self._known.pop(shown, None)
+        if not self.may_know(secret):
             return None
-        caller = self._known[shown] = _caller(found)
-        return caller if self.welcome(caller) else None
+        shown = digest(secret)
+        found = self._stored.key(shown)
+        if found is None:
+            return None
+        caller = _caller(found)
+        if not self.welcome(caller):
+            return None
+        with self._lock:
+            self._known[shown] = caller
+        return caller
 
     def by_session(self, cookie: str) -> Caller | None:
-        """Who has signed in."""
-        now = self._clock()
-        found = self._stored.session(digest(cookie), now)
-        if found is None:
+        """Who has signed in; the store is asked once, and told now and then that the session is used.
+
+        Raises
+        ------
+        StorageError
+            If the store fails, and the session is not known.
+        """
+        shown, now = digest(cookie), self._clock()
+        session = self._sessions.get(shown)
+        if session is None and shown not in self._ended:
+            stored = self._stored.session(shown, now)
+            if stored is not None:
+                session = _Session(_caller(stored[0], derived(cookie, _CSRF)), stored[1])
+        if session is None or session.expires <= now or not self.welcome(session.caller):
+            self._forget(shown)
             return None
-        key, expires = found
-        if expires < now + SESSION_S - _NOTED_EVERY_S:
-            with suppress(StorageError):  # it lasts some time yet, and who looks is not kept out by a full disk
-                self._stored.prolong_session(digest(cookie), now + SESSION_S)
-        caller = _caller(key, derived(cookie, _CSRF))
-        return caller if self.welcome(caller) else None
+        if session.expires < now + SESSION_S - _NOTED_EVERY_S:
+            session = self._prolonged(shown, session, now)
+        with self._lock:
+            if shown not in self._ended and self.welcome(session.caller):
+                self._sessions[shown] = session
+        return session.caller
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
-        """Begin a session; who it is, and the cookie."""
-        key = self._stored.key(digest(secret)) if self.may_know(secret) else None
-        if key is None or not self.welcome(_caller(key)):
+        """Begin a session; who it is, and the cookie.
+
+        Raises
+        ------
+        StorageError
+            If the store fails, and the key was not known.
+        """
+        caller = self.by_key(secret)
+        if caller is None:
             return None
         cookie, now = secrets.token_urlsafe(32), self._clock()
-        self._stored.open_session(digest(cookie), key.id, now, now + SESSION_S)
-        self._cookie_digests.add(digest(cookie))
-        return _caller(key, derived(cookie, _CSRF)), cookie
+        caller = replace(caller, csrf=derived(cookie, _CSRF))
+        session = self._kept(digest(cookie), _Session(caller, now + SESSION_S, stored=False), now)
+        with self._lock:
+            self._sessions = {shown: one for shown, one in self._sessions.items() if one.expires > now}
+            self._sessions[digest(cookie)] = session
+            self._cookie_digests.add(digest(cookie))
+        return caller, cookie
 
     def sign_out(self, cookie: str) -> None:
-        """End a session."""
-        self._stored.close_session(digest(cookie))
-        self._cookie_digests.discard(digest(cookie))
+        """End a session; if the store is away it ends for this process now, and for a later one by its time."""
+        shown = digest(cookie)
+        with self._lock:
+            self._ended.add(shown)
+            self._cookie_digests.discard(shown)
+        self._forget(shown)
+        with suppress(StorageError):
+            self._stored.close_session(shown)
+            self._ended.discard(shown)
+
+    def _prolonged(self, shown: str, session: _Session, now: float) -> _Session:
+        """A session that lasts longer; where the store does not take that, it lasts in memory."""
+        longer = replace(session, expires=now + SESSION_S)
+        if not session.stored:
+            return self._kept(shown, longer, now)
+        with suppress(StorageError):
+            self._stored.prolong_session(shown, longer.expires)
+        return longer
+
+    def _kept(self, shown: str, session: _Session, now: float) -> _Session:
+        """A new session, in the store unless that is away."""
+        with suppress(StorageError):
+            self._stored.open_session(shown, session.caller.key, now, session.expires)
+            return replace(session, stored=True)
+        return session
+
+    def _forget(self, shown: str) -> None:
+        with self._lock:
+            self._sessions.pop(shown, None)
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:

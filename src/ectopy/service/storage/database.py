@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
-from ectopy.errors import MissingExtraError, SettingError, StorageError
+from ectopy.errors import DatabaseError, MissingExtraError, SettingError
 from ectopy.service.storage.tables import leases
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -120,7 +120,7 @@ class Database:
             if fenced and self._token is not None:
                 held = sa.select(leases.c.token).where(leases.c.token == self._token)
                 if connection.execute(held).first() is None:
-                    raise StorageError(f"another service has taken {self.name} over; nothing more is stored here.")
+                    raise DatabaseError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
 
     def _upgrade(self) -> None:
@@ -134,7 +134,7 @@ class Database:
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
-                raise StorageError(
+                raise DatabaseError(
                     f"{self.name} was made by another version of Ectopy (tables of version {present}); "
                     "install that version or a newer one, or name another database."
                 ) from error
@@ -146,7 +146,7 @@ class Database:
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             cause = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
             reason = cause.strip().partition("\n")[0].rstrip(".")
-            raise StorageError(
+            raise DatabaseError(
                 f"the database {self.name} fails: {reason}; nothing was half written, try again when it is back."
             ) from error
 

@@ -110,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.first_key = visitors.first_key()
         app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
+        app.state.audit.start()
         library.start()
         tasks = [asyncio.create_task(_forget(store, library, settings))]
         if bridge is not None:
@@ -122,6 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(app.state.replays.close)
             await asyncio.to_thread(library.stop)
             await ward.end()
+            await asyncio.to_thread(app.state.audit.close)
             await asyncio.to_thread(lease.close)
             store.close()
 
@@ -153,7 +155,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _send_from_broker(ward: Ward, audit: Audit, patient: str, chunk: Chunk) -> Receipt:
     """Hand in samples that came through the broker, which decides who may send them."""
     receipt = await ward.send(patient, chunk, _BROKER)
-    await audit.saw_async(_BROKER, "sent samples", patient, SEND_AGAIN_S)
+    audit.saw(_BROKER, "sent samples", patient, SEND_AGAIN_S)
     return receipt
 
 

@@ -99,10 +99,12 @@ class Door:
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            # Who guesses costs neither a thread nor a query.
-            if not self._visitors.may_know(secret.strip()):
+            # Who guesses, or was let in before, costs neither a thread nor a query.
+            secret = secret.strip()
+            if not self._visitors.may_know(secret):
                 return None
-            return await anyio.to_thread.run_sync(self._visitors.by_key, secret.strip())
+            known = self._visitors.recent(secret)
+            return known or await anyio.to_thread.run_sync(self._visitors.by_key, secret)
         cookie = connection.cookies.get(COOKIE)
         if cookie is None or not self._visitors.may_know_session(cookie):
             return None

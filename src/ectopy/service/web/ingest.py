@@ -1,12 +1,17 @@
-"""Samples from devices, by HTTP and over a WebSocket; nothing is acknowledged before it is stored."""
+"""Samples from devices, by HTTP and over a WebSocket.
+
+An answer says whether the samples are stored. While the database is away they are acknowledged only: they are watched,
+and the device keeps them until it is told that they are stored.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired
 
 import msgspec
 from fastapi import APIRouter, Request, WebSocket, status
@@ -16,7 +21,7 @@ from typing_extensions import TypedDict
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.service.access import Caller, Scope, Visitors
 from ectopy.service.audit import SEND_AGAIN_S
-from ectopy.service.keeping import Receipt
+from ectopy.service.keeping import Receipt, sentence
 from ectopy.service.senders import OccupiedError
 from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
@@ -36,7 +41,7 @@ MOST_DEVICES_OF_PATIENT = 16
 """Which a key that is bound to patients can attach to one of them by naming them."""
 
 MOST_UNANSWERED = 64
-"""Messages of one device on their way into the store."""
+"""Messages of one device to which there is no answer yet."""
 
 
 class Refusal(TypedDict):
@@ -48,13 +53,17 @@ class Refusal(TypedDict):
 
 
 class Taken(TypedDict):
-    """Which sample is wanted next, and what was not taken.
+    """Which sample is wanted next, whether everything up to now is stored, and what was not taken.
 
-    `late` is how many samples were left out, for they were there already, or their time was over.
+    What is not stored is kept by the sender until a later answer says that it is. `missing`, if it is there: from which
+    position to before which samples could not be kept until then, and should be sent again. `late` is how many samples
+    were left out, for they were there already, or their time was over.
     """
 
     wanted: int | None
     stream: str
+    stored: bool
+    missing: NotRequired[list[tuple[int, int]]]
     refused: list[Refusal]
     late: int
 
@@ -114,9 +123,10 @@ async def send_chunks(
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> Taken:
-    """Send samples: one chunk, or a list of them; the answer comes when they are stored.
+    """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
-    Whoever gets none, or 503, sends them again: a sample that is known already is left out.
+    Whoever gets none, or 503, sends them again; whoever gets `stored: false` keeps them until a later answer says
+    `stored: true`. A sample that is known already is left out.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(kind)
@@ -124,13 +134,14 @@ async def send_chunks(
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
     _check_sender(ward, caller, patient, device)
     found = await _read(await request.body(), form, ward.clock())
-    await audit.saw_async(caller.name, "sent samples", patient, SEND_AGAIN_S)
-    refused, late = await _send(ward, patient, found, caller.sender)
+    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
+    stored, refused, late = await _send(ward, patient, found, caller.sender)
     metrics.chunks.labels("refused").inc(len(refused))
     metrics.chunks.labels("taken").inc(len(found) - len(refused))
     if refused and len(refused) == len(found):
         raise DataError(refused[0]["reason"])
-    return Taken(**_wanted(ward, patient, caller), refused=refused, late=late)
+    answer = _wanted(ward, patient, caller)
+    return Taken(**answer, stored=stored, refused=refused, late=late, **_missing(ward, patient, caller))
 
 
 @router.websocket("/stream")
@@ -144,9 +155,12 @@ async def stream(
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> None:
-    """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored."""
+    """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored.
+
+    Where that takes more than a second, it is answered twice: at first with `stored: false`.
+    """
     _check_sender(ward, caller, patient, device)
-    await audit.saw_async(caller.name, "sent samples", patient, SEND_AGAIN_S)
+    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
     await socket.accept()
     line = _Line(socket, ward, metrics, patient, caller, visitors)
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
@@ -162,12 +176,13 @@ class _Line:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
         self._caller, self._visitors = caller, visitors
         self._loop = asyncio.get_running_loop()
-        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answers: asyncio.Queue[tuple[dict[str, Any], bool]] = asyncio.Queue()
         self._unanswered = 0
+        self._open = True
 
     async def serve(self) -> None:
         """Until the device goes, or sends too much."""
-        await self._say(dict(_wanted(self._ward, self._patient, self._caller)))
+        await self._say({**self._place(), **self._missing()})
         answering = asyncio.create_task(self._answer())
         try:
             while True:
@@ -182,13 +197,15 @@ class _Line:
                     return
                 await self._take(message.get("bytes"), message.get("text"))
         finally:
+            self._open = False
             answering.cancel()
 
     async def _answer(self) -> None:
         with suppress(WebSocketDisconnect):
             while True:
-                await self._say(await self._answers.get())
-                self._unanswered -= 1
+                answer, first = await self._answers.get()
+                await self._say(answer)
+                self._unanswered -= first
 
     async def _say(self, answer: dict[str, Any]) -> None:
         await self._socket.send_text(msgspec.json.encode(answer).decode())
@@ -212,31 +229,52 @@ class _Line:
             except EctopyError as error:
                 self._refuse(sent.sequence, error)
             else:
-                future.add_done_callback(partial(self._stored, sent.sequence))
+                future.add_done_callback(partial(self._in_loop, self._answered, sent.sequence))
 
-    def _stored(self, sequence: int | None, future: Future[Receipt]) -> None:
-        """By the thread that stores."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, sequence, future)
+    def _in_loop(self, work: Callable[..., None], *given: Any) -> None:
+        """By the threads that watch and store."""
+        if self._open and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(work, *given)
 
-    def _tell(self, sequence: int | None, future: Future[Receipt]) -> None:
+    def _answered(self, sequence: int | None, future: Future[Receipt]) -> None:
         error = future.exception()
         if isinstance(error, EctopyError):
             self._refuse(sequence, error)
             return
         receipt = future.result()
-        for reason in receipt.refused:
-            self._refuse(sequence, DataError(reason))
-        if not receipt.refused:
+        if receipt.refused:
+            self._refuse(sequence, DataError(" ".join(receipt.refused)))
+        else:
             self._metrics.chunks.labels("taken").inc()
-            self._answers.put_nowait({"sequence": sequence, "wanted": receipt.wanted, "late": receipt.late})
+            self._tell(sequence, receipt.wanted, receipt.stored, receipt.late)
+            if receipt.unstored is not None:
+                receipt.unstored.then(partial(self._in_loop, self._settled, sequence, receipt.wanted))
 
-    def _refuse(self, sequence: int | None, error: EctopyError) -> None:
-        """Say why; what failed for the store's sake, or because another one still sends, is to be sent again."""
+    def _settled(self, sequence: int | None, wanted: int | None, error: EctopyError | None) -> None:
+        """What was acknowledged is stored now, or has to be sent again."""
+        if error is None:
+            self._tell(sequence, wanted, True)
+        else:
+            self._refuse(sequence, error, first=False)
+
+    def _tell(self, sequence: int | None, wanted: int | None, stored: bool, late: int | None = None) -> None:
+        """Answer; `late` is told the first time."""
+        first = {} if late is None else {"late": late}
+        answer = {"sequence": sequence, "wanted": wanted, "stored": stored, **first, **self._missing()}
+        self._answers.put_nowait((answer, late is not None))
+
+    def _refuse(self, sequence: int | None, error: EctopyError, first: bool = True) -> None:
+        """Say why; what failed for the store's sake, or for another sender's, is to be sent again."""
         self._metrics.chunks.labels("refused").inc()
-        again = isinstance(error, StorageError | OccupiedError)
-        answer = {"sequence": sequence, "refused": str(error), "again": again}
-        self._answers.put_nowait({**answer, **_wanted(self._ward, self._patient, self._caller)})
+        reason = sentence(error) if isinstance(error, StorageError) else str(error)
+        answer = {"sequence": sequence, "refused": reason, "again": isinstance(error, StorageError | OccupiedError)}
+        self._answers.put_nowait(({**answer, **self._place()}, first))
+
+    def _place(self) -> _Wanted:
+        return _wanted(self._ward, self._patient, self._caller)
+
+    def _missing(self) -> _Missing:
+        return _missing(self._ward, self._patient, self._caller)
 
 
 async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
@@ -284,14 +322,30 @@ def _wanted(ward: Ward, patient: str, caller: Caller) -> _Wanted:
     signal = ward.state(patient).signal
     if signal is None:
         return _Wanted(wanted=None, stream="")
-    stream = signal.segment.stream
-    if not (caller.may(Scope.VIEW) or ward.senders.owns(patient, caller.sender, stream)):
+    if not _may_see(ward, patient, caller):
         return _Wanted(wanted=None, stream="")
-    return _Wanted(wanted=signal.segment.wanted, stream=stream)
+    return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
 
 
-async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tuple[list[Refusal], int]:
-    """Hand in all of them, then wait; what was refused, and how many samples were left out.
+def _may_see(ward: Ward, patient: str, caller: Caller) -> bool:
+    """Whether somebody may know of the patient's stream: who has sent it, or may view."""
+    signal = ward.state(patient).signal
+    is_own = signal is not None and ward.senders.owns(patient, caller.sender, signal.segment.stream)
+    return caller.may(Scope.VIEW) or is_own
+
+
+class _Missing(TypedDict):
+    missing: NotRequired[list[tuple[int, int]]]
+
+
+def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
+    """Which samples should be sent again, if any; only who has sent the stream, or may view, is told of them."""
+    missing = ward.missing(patient) if _may_see(ward, patient, caller) else []
+    return _Missing(missing=missing) if missing else _Missing()
+
+
+async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tuple[bool, list[Refusal], int]:
+    """Hand in all of them, then wait; whether all is stored, what was refused, and how many samples were left out.
 
     Raises
     ------
@@ -301,6 +355,7 @@ async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tup
     waiting = []
     refused = []
     late = 0
+    stored = True
     for index, sent in enumerate(found):
         try:
             waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk, sender))))
@@ -309,5 +364,6 @@ async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tup
     for index, sent, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
         refused += [Refusal(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.refused]
+        stored = stored and (receipt.stored or bool(receipt.refused))
         late += receipt.late
-    return refused, late
+    return stored, refused, late

@@ -10,6 +10,11 @@ import { acknowledged, alarmAge, alarmLasted, capital, clock, figure, moment } f
 
 const AROUND_S = 60;
 const AGE_MS = 500;
+const LOG = {
+  true: "whole: its chain of digests is intact",
+  false: "damaged: its chain of digests is broken",
+  null: "not checked: the database does not answer",
+};
 const QUIET = {
   enabled: "Nobody has acknowledged it.",
   "audio-paused": "The sound is paused; nobody has acknowledged it.",
@@ -58,7 +63,7 @@ function show(detail) {
     ["Source", alarm.source],
     ["Software", alarm.software],
     ["Detector", `SHA-256 ${alarm.bundle.slice(0, 16)}…`],
-    ["Log", alarm.log_whole ? "whole: its chain of digests is intact" : "damaged: its chain of digests is broken"],
+    ["Log", LOG[alarm.log_whole]],
   ]);
   say(find("#replay"), alarm.replay);
   showAnswer(alarm, answered);

@@ -257,7 +257,7 @@ class Stream:
     def late(self) -> int:
         """How many samples the service left out, for it had them already or their time was over.
 
-        Those that are sent again after the line was lost may be among them. Where it grows otherwise, another device
+        Those that are sent again, after the line was lost or to ask whether they are stored, are among them. Where it grows otherwise, another device
         sends the same stream.
         """
         with self._changed:

@@ -52,10 +52,12 @@ class Service:
         """Who shows nothing."""
         return httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
 
-    def new_key(self, *scopes: Scope) -> str:
-        """A key that allows this."""
+    def new_key(self, *scopes: Scope, **other: Any) -> str:
+        """A key that allows this; one that sends does so for any patient unless it is said for whom."""
+        binding = {} if {"patients", "devices"} & set(other) or Scope.SEND not in scopes else {"any_patient": True}
+        given = {"name": " ".join(scopes), "scopes": scopes, **binding, **other}
         with self.client() as client:
-            answer = client.post("/api/keys", json={"name": " ".join(scopes), "scopes": scopes})
+            answer = client.post("/api/keys", json=given)
         return answer.json()["key"]
 
     def socket(self, path: str, key: str | None = None, **other: Any) -> ClientConnection:
@@ -84,12 +86,14 @@ def running(home: Path, **settings: Any) -> Iterator[Service]:
 
 
 @contextmanager
-def served(home: Path, port: int, log_to: int | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(
+    home: Path, port: int, log_to: int | None = None, command: list[str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service in a process of its own, which is killed when the block ends, and what it said at its start.
 
     It logs to a file, or to this file descriptor.
     """
-    command = [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
+    command = command or [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
     environment = os.environ | {"ECTOPY_LEARNING_S": "30", "PYTHONUNBUFFERED": "1"}
     with (home / "log").open("a") as log:
         stderr = log if log_to is None else log_to

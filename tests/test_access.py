@@ -26,7 +26,7 @@ from ectopy.service.access.visitors import SESSION_S
 from ectopy.service.logs import log_as_json
 from ectopy.service.storage import Store
 from ectopy.service.web.door import COOKIE
-from server import PATIENCE_S, Service, running, small, until
+from server import PATIENCE_S, Service, free_port, running, served, small, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
 OF_ANYBODY_KNOWN = {
@@ -65,7 +65,7 @@ def filled(path: str) -> str:
 def keys(service: Service) -> dict[str, str]:
     """A key for each scope alone, and one for all of them but the last."""
     one = {scope.value: service.new_key(scope) for scope in Scope}
-    return one | {"but administer": service.new_key(Scope.SEND, Scope.VIEW, Scope.ACKNOWLEDGE)}
+    return one | {"but administer": service.new_key(*(one for one in Scope if one is not Scope.ADMINISTER))}
 
 
 def test_the_routes_are_known(service: Service):
@@ -443,3 +443,80 @@ def test_the_database_holds_what_the_audit_says(service: Service):
         ("first key", "viewed patient"),
     ]
     assert abs(entries[0]["time"] - time.time()) < 60
+
+
+# What is needed, and what others on the machine see
+
+
+def ready(service: Service) -> tuple[int, dict[str, bool]]:
+    with service.stranger() as stranger:
+        answer = stranger.get("/health/ready")
+    return answer.status_code, answer.json()["checks"]
+
+
+def test_a_service_without_space_is_not_ready(service: Service, monkeypatch: pytest.MonkeyPatch):
+    assert until(lambda: ready(service)[0] == 200)
+    monkeypatch.setattr("ectopy.service.readiness.LEAST_FREE_BYTES", 2**60)
+    until(lambda: ready(service) == (503, {"store": True, "hub": True, "disk": False}))
+    monkeypatch.undo()
+    assert until(lambda: ready(service)[0] == 200)
+
+
+def test_a_service_that_cannot_write_is_not_ready(tmp_path: Path):
+    with running(tmp_path) as service:
+        assert ready(service)[0] == 200
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("CREATE TRIGGER full BEFORE INSERT ON sizes BEGIN SELECT RAISE(ABORT, 'read-only'); END")
+        until(lambda: ready(service) == (503, {"store": False, "hub": True, "disk": True}))
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("DROP TRIGGER full")
+        assert until(lambda: ready(service)[0] == 200)
+
+
+def test_who_guesses_asks_no_database(tmp_path: Path):
+    with running(tmp_path) as service, service.stranger() as stranger:
+        with sqlite3.connect(tmp_path / "ectopy.db") as database:
+            database.execute("ALTER TABLE keys RENAME TO away")
+        for guess in ("x", "ectopy_", "ectopy_" + "A" * 43):
+            assert stranger.get("/api/about", headers={"Authorization": f"Bearer {guess}"}).status_code == 401
+            assert stranger.get("/api/about", headers={"Cookie": f"{COOKIE}={guess}"}).status_code == 401
+            assert stranger.post("/api/session", json={"key": guess}).status_code == 401
+
+
+def test_a_body_that_is_no_recording_is_small(service: Service):
+    lists = b'{"key": [' + b",".join([b"[]"] * 100_000) + b"]}"
+    with service.stranger() as stranger:
+        headers = {"Content-Type": "application/json"}
+        assert stranger.post("/api/session", content=lists, headers=headers).status_code == 413
+    with service.client() as client:
+        assert client.post("/api/keys", content=lists, headers=headers).status_code == 413
+        assert client.post("/api/patients", content=lists, headers=headers).status_code == 413
+
+
+def test_nobody_else_on_the_machine_reads_the_data(tmp_path: Path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    with served(home, free_port()) as (_, said):
+        key = said.partition("Key, shown this once: ")[2].split()[0]
+        address = said.partition("answers at ")[2].split()[0]
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S, trust_env=False) as client:
+            client.post("/api/patients", json={"patient": "anna"}).raise_for_status()
+            recording = [("files", ("a.csv", b"I\n" + b"0.1\n" * 500))]
+            client.post("/api/recordings", files=recording, data={"unit": "mV"}).raise_for_status()
+        kept = {path: path.stat().st_mode & 0o077 for path in home.rglob("*") if path.name != "log"}
+    assert {"ectopy.db", "ectopy.db-wal", "recordings", "entry.json"} <= {path.name for path in kept}
+    assert set(kept.values()) == {0}
+
+
+def test_a_new_database_is_for_its_owner_alone(tmp_path: Path):
+    file = tmp_path / "ward.db"
+    with closing(Store.open(f"sqlite:///{file}")) as store:
+        store.enrol("anna", 0.0)
+        assert {path.stat().st_mode & 0o077 for path in tmp_path.glob("ward.db*")} == {0}
+
+
+def test_who_reads_the_keys_is_in_the_audit(service: Service):
+    with service.client() as client:
+        client.get("/api/keys")
+        assert "listed keys" in {one["what"] for one in client.get("/api/audit").json()}

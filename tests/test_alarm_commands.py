@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Limits, Monitor, MonitorState, chunks
 from ectopy.monitor.what_if import compare, raised
+from ectopy.service.audit import account
 from ectopy.service.hub import Hub
 from ectopy.service.storage import Store
 
@@ -76,7 +79,7 @@ def test_an_alarm_is_shown_with_its_definition_and_its_log(stored: Path, ectopy)
 def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor: Monitor, clock: Clock):
     number = json.loads(ectopy("alarms", "list", "--store", stored, "--json", "-").out)["alarms"][0]["number"]
     done = ectopy("alarms", "acknowledge", "bed-7", number, "--who", "Ada", "--why", "seen", "--store", stored)
-    assert "Ada acknowledges" in done.out
+    assert f"Ada ({account()}) acknowledges" in done.out
     with Store.open(f"sqlite:///{stored}") as store:
         hub = Hub(store, monitor, clock=clock)
         clock.now += 2
@@ -86,7 +89,7 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
         assert store.alarms("bed-7", active_only=True) == []
         last = store.alarm_log("bed-7")[-1]
     assert (last.change, last.alarm.condition) == ("ended", "asystole")
-    assert [(e.who, e.why) for e in (last,)] == [("Ada", "seen")]
+    assert [(e.who, e.why) for e in (last,)] == [(account("Ada"), "seen")]
 
 
 @pytest.mark.parametrize(("words", "says"), [(("show", "bed-7", 99), "no alarm 99"), (("show", "nobody", 1), "admit")])
@@ -162,3 +165,33 @@ def test_what_if_wants_to_know_what_is_to_be_otherwise(tmp_path: Path, ectopy):
 
 def as_dict(limits: Limits) -> dict:
     return {name: getattr(limits, name) for name in limits.__slots__}
+
+
+def test_the_audit_has_what_the_commands_read_and_order(stored: Path, ectopy):
+    for words in (
+        ("alarms", "list"),
+        ("alarms", "list", "--patient", "bed-7", "--all"),
+        ("alarms", "show", "bed-7", 1),
+        ("alarms", "acknowledge", "bed-7", 1, "--why", "seen", "--who", "Ada"),
+        ("what-if", "bed-7", "--stored"),
+    ):
+        assert ectopy(*words, "--store", stored).status == 0
+    with Store.open(f"sqlite:///{stored}") as store:
+        entries = [one.entry for one in store.audit()]
+        handed = store.handed_over()[-1].action
+    user = account()
+    assert user == f"account {pwd.getpwuid(os.getuid()).pw_name}"
+    assert [(one.who, one.what, one.patient) for one in entries[-5:]] == [
+        (user, "listed alarms", ""),
+        (user, "listed alarms", "bed-7"),
+        (user, "viewed alarm 1", "bed-7"),
+        (f"Ada ({user})", "acknowledged alarm", "bed-7"),
+        (user, "watched again with other limits", "bed-7"),
+    ]
+    assert (handed.who, handed.why) == (f"Ada ({user})", "seen")
+
+
+def test_nobody_is_somebody_else_by_the_environment(stored: Path, ectopy, monkeypatch: pytest.MonkeyPatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody else")
+    assert "somebody else" not in ectopy("alarms", "acknowledge", "bed-7", 1, "--store", stored).out

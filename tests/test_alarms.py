@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
@@ -514,6 +515,18 @@ def busy_log() -> list[Transition]:
 
 
 ENTRIES = busy_log()
+
+
+def test_entries_from_before_alarms_said_when_they_cleared_keep_their_digest():
+    """A log that an earlier version wrote stays whole."""
+    entry = ENTRIES[0]
+    assert entry.alarm.cleared_s is None
+    facts = asdict(entry)
+    del facts["digest"], facts["alarm"]["cleared_s"]
+    plain = json.loads(json.dumps(facts), parse_int=float, parse_constant=lambda _: None)
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    assert entry.digest == hashlib.sha256(canonical.encode()).hexdigest()
+    assert verify([replace(entry, alarm=replace(entry.alarm, cleared_s=1.0))]) == 1
 
 
 def test_an_untouched_log_is_whole():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import socket
 import threading
@@ -15,6 +16,7 @@ import httpx
 import numpy as np
 import pytest
 
+import ectopy.client
 from ectopy.client import Client
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
@@ -174,6 +176,75 @@ def test_unknown_patients_and_keys_end_a_stream(service: Service, client: Client
         client.stream("nobody", RATE_HZ, LEADS).send(np.zeros((1, 2)))
     with Client(service.url, "ectopy_wrong") as stranger, pytest.raises(ServiceError, match="not known"):
         stranger.stream("refused", RATE_HZ, LEADS).send(np.zeros((1, 2)))
+
+
+def test_a_stream_that_is_refused_keeps_nothing(client: Client):
+    client.admit("heavy")
+    stream = client.stream("heavy", RATE_HZ, LEADS)
+    stream.send(np.full((10, 2), 5000.0))
+    until(lambda: stream._failure)
+    assert (stream._kept, stream._kept_bytes) == ({}, 0)
+    stream._thread.join(30)
+    assert not stream._thread.is_alive()
+
+
+def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Service, monkeypatch: pytest.MonkeyPatch):
+    assert ectopy.client.KEPT_BYTES > 600 * 16 * 1000 * 4
+    monkeypatch.setattr("ectopy.client.KEPT_BYTES", 40 * 1000)
+    with Client("http://127.0.0.1:9", service.key) as nowhere:
+        stream = nowhere.stream("anybody", RATE_HZ, LEADS)
+        stream._begin({"wanted": None, "stream": ""})
+        sender = threading.Thread(target=lambda: [stream.send(STILL.signal[:125]) for _ in range(45)], daemon=True)
+        sender.start()
+        until(lambda: stream._kept_bytes >= 40 * 1000)
+        assert sender.is_alive()
+        assert stream._kept_bytes < 42 * 1000
+        stream._take({"sequence": 20, "wanted": 21 * 125, "stored": True})
+        assert stream.stored == 0  # what is in front of it has not been seen
+        for sequence in range(20):
+            stream._take({"sequence": sequence, "wanted": 125 * (sequence + 1), "stored": False})
+        assert (stream.acknowledged, stream.stored) == (21 * 125, 0)
+        stream._take({"sequence": 19, "wanted": 20 * 125, "stored": True})
+        assert stream.stored == 21 * 125
+        sender.join(30)
+        assert not sender.is_alive()
+        stream.close(0)
+
+
+def test_what_could_not_be_kept_is_sent_again_once_the_service_stores(service: Service):
+    with Client("http://127.0.0.1:9", service.key) as nowhere:
+        stream = nowhere.stream("anybody", RATE_HZ, LEADS, stream="mine")
+        stream._begin({"wanted": 0, "stream": "mine"})
+        for _ in range(6):
+            stream.send(STILL.signal[:125])
+        sent = [stream._next() for _ in range(6)]
+        for sequence in range(3):
+            stream._take({"sequence": sequence, "wanted": 125 * (sequence + 1), "stored": False})
+        stream._take({"sequence": 1, "refused": "x", "again": True, "wanted": 375, "stream": "mine"})
+        stream._take({"sequence": 3, "wanted": 500, "stored": True, "missing": [[250, 375]]})
+        assert [stream._next(), stream._next()] == [sent[1], sent[2]]
+        stream._take({"sequence": 5, "wanted": 750, "stored": True})
+        assert stream.stored == 125
+        stream._take({"sequence": 1, "wanted": 750, "stored": True})
+        stream._take({"sequence": 2, "wanted": 750, "stored": True})
+        assert stream.stored == 500
+        stream._begin({"wanted": 750, "stream": "mine"})  # the answer was lost with the connection
+        assert stream._next() == sent[4]
+        stream._take({"sequence": 4, "wanted": 750, "stored": True})
+        assert stream.stored == stream.position
+        stream.close(0)
+
+
+def test_a_service_that_hangs_makes_no_traceback(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    client.admit("hanging")
+    with client.stream("hanging", RATE_HZ, LEADS) as stream:
+        stream.send(np.zeros((10, 2)))
+        stream.flush()
+        logger = logging.getLogger("ectopy.client.connection")
+        logger.error("keepalive ping failed", exc_info=TimeoutError())
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("shape", [(10,), (10, 3), (3, 2, 1)])

@@ -1,14 +1,13 @@
-"""The hub: nothing acknowledged is lost, nobody is watched worse for the sake of another, and alarms get out."""
+"""The hub: nothing stored is lost, nobody is watched worse for the sake of another, and alarms get out."""
 
 from __future__ import annotations
 
 import json
-import resource
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +15,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from conftest import PostgresqlServer
+import outages
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import (
     Action,
     AlarmChanged,
@@ -40,10 +39,12 @@ from ectopy.monitor.log import verify
 from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
 from ectopy.service.hub import STATION, Hub
-from ectopy.service.keeping import Receipt
+from ectopy.service.keeping import GapError, Receipt
+from ectopy.service.memory import MemoryOutbox
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
 from ectopy.service.storage import Stepped, Store
 from ectopy.service.traces import Trace
+from outages import KINDS, Losable, locked
 from webhooks import NOW, SECRET, Receiver, answer, running
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -134,6 +135,13 @@ def alarms(store: Store, patient: str) -> list[tuple[str, str]]:
     return [(entry.change, entry.alarm.condition) for entry in store.alarm_log(patient)]
 
 
+def outcome_of(receipt: Receipt) -> Future[EctopyError | None]:
+    """What becomes of an input that is acknowledged: None once it is stored."""
+    outcome: Future[EctopyError | None] = Future()
+    receipt.unstored.then(outcome.set_result)
+    return outcome
+
+
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not true():
@@ -144,7 +152,7 @@ def until(true: Callable[[], bool]) -> None:
 # Safe, then acknowledged
 
 
-def test_nothing_is_acknowledged_before_it_is_stored(hub: Hub, database_url: str, steady: Recording, clock: Clock):
+def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, steady: Recording, clock: Clock):
     clock.now = NOW + 4
     with Store.open(database_url) as other:
         first, second = (hub.submit("anna", cut(steady, start, start + 2)) for start in (0, 2))
@@ -662,62 +670,37 @@ def test_no_message_waits_for_a_clock_that_was_set_back(
     assert [one.patient for one in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
 
 
+@pytest.mark.parametrize("kind", ["stored", "memory"])
+@pytest.mark.parametrize("setback_s", [90.0, 3600.0, 86_400.0])
+def test_a_message_under_way_when_the_clock_is_set_back_is_due_after_a_minute(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget, kind: str, setback_s: float
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": still}, 0, 20, hub.turn)
+    outbox = store.outbox
+    if kind == "memory":
+        outbox = MemoryOutbox()
+        outbox.put(store.outbox.claim(clock.now, 10, "ward", True))
+        clock.now += 61
+    first, *_ = outbox.claim(clock.now, 10, "ward", True)
+    clock.now -= setback_s
+    assert outbox.claim(clock.now, 10, "ward", True) == []
+    clock.now += 61
+    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+    outbox.failed(first.key, clock.now, "no connection", clock.now + 120)
+    clock.now -= setback_s
+    assert outbox.claim(clock.now, 10, "ward", True) == []
+    clock.now += 121
+    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+
+
 # The store is lost
 
 
-@contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Nothing can be added to any file of this process."""
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Somebody else writes, and does not end."""
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.close()
-
-
-@contextmanager
-def stopped(server: PostgresqlServer) -> Iterator[None]:
-    server.stop()
-    try:
-        yield
-    finally:
-        server.ensure_postgres_running()
-
-
-@dataclass
-class Losable:
-    """A database that can be lost for a while."""
-
-    url: str
-    lost: Callable[[], object]
-
-
-@pytest.fixture(params=["full disk", "locked", "server stopped"])
+@pytest.fixture(params=KINDS)
 def losable(request: pytest.FixtureRequest, tmp_path: Path) -> Losable:
-    path = tmp_path / "ectopy.db"
-    match request.param:
-        case "full disk":
-            return Losable(f"sqlite:///{path}", lambda: full_disk(path))
-        case "locked":
-            return Losable(f"sqlite:///{path}?timeout=0.2", lambda: locked(path))
-        case _:
-            server = request.getfixturevalue("postgresql_server")
-            with request.getfixturevalue("postgresql").connect() as connection:
-                connection.exec_driver_sql(f"CREATE DATABASE {tmp_path.name}")
-            url = sa.make_url(server.get_uri(driver="psycopg")).set(database=tmp_path.name)
-            return Losable(url.render_as_string(hide_password=False), lambda: stopped(server))
+    return outages.losable(request.param, tmp_path, request)
 
 
 @contextmanager
@@ -761,12 +744,18 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
                 until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
                 until(has("asystole", "raised"))
                 until(has("storage failed", "raised"))
-                assert not any(receipt.done() for receipt in waiting)
+                assert [receipt.result(20).wanted for receipt in waiting] == [
+                    250 * (second + 1) for second in range(9, 25)
+                ]
+                assert not any(receipt.result().stored for receipt in waiting)
+                outcomes = [outcome_of(receipt.result()) for receipt in waiting]
+                assert not any(outcome.done() for outcome in outcomes)
                 chunks = [given for step in seen for given in step.inputs if isinstance(given, Chunk)]
                 assert [chunk.position for chunk in chunks] == list(range(0, 25 * 250, 250))
             clock.now += 2
-            waiting += play(hub, clock, {"anna": still}, 25, 26, rest)
-            assert [receipt.result(20).wanted for receipt in waiting] == [250 * second for second in range(10, 27)]
+            assert [outcome.result(20) for outcome in outcomes] == [None] * 16
+            (stored,) = play(hub, clock, {"anna": still}, 25, 26, rest)
+            assert stored.result(20).wanted == 26 * 250
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
         assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
@@ -835,12 +824,19 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         lost = play(hub, clock, {"anna": still}, 3, 26, hub.turn)
         for receipt in lost[:-6]:
             with pytest.raises(StorageError, match="send it again"):
-                receipt.result(0)
+                raise receipt.exception(0) or outcome_of(receipt.result(0)).result(0)
         raised = [c for c, course in hub.state("anna").alarms.courses.items() if course.alarm]
         assert "asystole" in raised
         store.failing = ""
         fine = play(hub, clock, {"anna": still}, 26, 40, hub.turn)
-        assert fine[-1].result(0).wanted == 10_000
+        assert fine[-1].result(0) == Receipt("anna", (), 10_000)
+        ((begin, end),) = hub.missing("anna", "")
+        assert 750 <= begin < end < 7500
+        for second in range(begin // 250, end // 250):
+            hub.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
+            hub.turn()
+        assert hub.missing("anna", "") == []
+        np.testing.assert_array_equal(store.waveform("anna", "", 0, 10_000).signal, still.signal[:10_000])
         assert verify(store.alarm_log("anna")) is None
         assert store.alarm_log("anna")[-1].digest == hub.state("anna").alarms.digest
         assert ("raised", "asystole") in alarms(store, "anna")
@@ -848,6 +844,77 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         assert ("ended", "storage failed") in alarms(store, STATION)
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
         np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
+
+
+@ON_SQLITE
+def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, room_bytes=60_000)
+        for patient in ("greedy", "anna", "bob"):
+            hub.admit(patient)
+        store.failing = "before"
+        clock.now = NOW + 40
+        receipts = {name: hub.submit(name, cut(steady, 0, 6)) for name in ("greedy", "anna", "bob")}
+        hub.turn()
+        for second in range(6, 30):
+            hub.submit("greedy", cut(steady, second, second + 1))
+            hub.turn()
+        ((_, stop),) = hub.missing("greedy", "")
+        assert stop == 30 * 250
+        assert hub.missing("anna", "") == hub.missing("bob", "") == []
+        store.failing = ""
+        clock.now += 2
+        hub.turn()
+        assert [outcome_of(receipts[name].result()).result(0) for name in ("anna", "bob")] == [None, None]
+        np.testing.assert_array_equal(store.waveform("anna", "", 0, 1500).signal, steady.signal[:1500])
+
+
+@ON_SQLITE
+def test_no_patient_takes_the_room_of_another_at_the_door(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub = Hub(store, monitor, clock=clock, room_bytes=30_000)
+    for patient in ("greedy", "anna", "bob"):
+        hub.admit(patient)
+    taken = 0
+    with suppress(StorageError):
+        while taken < 40:
+            hub.submit("greedy", cut(steady, taken, taken + 1))
+            taken += 1
+    assert 5 < taken < 40
+    fine = [hub.submit(name, cut(steady, at, at + 1)) for name in ("anna", "bob") for at in (0, 1)]
+    clock.now = NOW + 40
+    while hub.turn():
+        pass
+    assert all(receipt.result(0).stored for receipt in fine)
+
+
+@ON_SQLITE
+def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording, monkeypatch: pytest.MonkeyPatch
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock)
+        for patient in ("anna", "bob"):
+            hub.admit(patient)
+        play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+        store.failing = "before"
+        acknowledged = play(hub, clock, {"anna": steady, "bob": steady}, 5, 15, hub.turn)
+        assert not any(receipt.result(0).stored for receipt in acknowledged)
+        store.failing = ""
+        again = Hub(store, monitor, clock=clock)  # the process was killed, and started again
+        for name in ("anna", "bob"):
+            for second in (15, 16):
+                with pytest.raises(GapError, match="samples 1250 to"):
+                    again.submit(name, cut(steady, second, second + 1))
+        resent = play(again, clock, {"anna": steady}, 5, 20, again.turn)
+        assert resent[-1].result(0) == Receipt("anna", (), 5000)
+        np.testing.assert_array_equal(store.waveform("anna", "", 0, 5000).signal, steady.signal[:5000])
+        monkeypatch.setattr("ectopy.service.hub._RESENT_WITHIN_S", 0.0)
+        (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
+        assert late.result(0).refused == ()
 
 
 @ON_SQLITE
@@ -904,8 +971,10 @@ def test_a_store_that_hangs_does_not_hold_up_the_monitors(
                 receipts = play(hub, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
                 until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
                 receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
-                assert not any(receipt.done() for receipt in receipts)
-            assert receipts[-1].result(20).wanted == 25 * 250
+                assert [receipt.result(20).stored for receipt in receipts] == [False] * 25
+                outcomes = [outcome_of(receipt.result()) for receipt in receipts]
+                assert not any(outcome.done() for outcome in outcomes)
+            assert [outcome.result(20) for outcome in outcomes] == [None] * 25
 
 
 # At work
@@ -952,3 +1021,30 @@ def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady
     assert store.restore("anna").following == following
     assert store.restore(STATION).following <= 2
     assert [type(event.event) for event in store.events() if isinstance(event.event, AlarmChanged | BeatJudged)] == []
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("set_s", [3600.0, -3600.0, 7.0])
+def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
+    store: Store, monitor: Monitor, still: Recording, set_s: float
+):
+    steady, clock = Clock(1000.0), Clock()
+    hub = Hub(store, monitor, clock=clock, steady=steady)
+    hub.admit("anna")
+    for second in range(40):
+        steady.now += 1
+        clock.now = NOW + second + 1 + (set_s if second >= 9 else 0.0)
+        # One is on its way while the clock is set, with the time of before.
+        received = clock.now - (set_s if second == 9 else 0.0)
+        receipt = hub.submit("anna", cut(still, second, second + 1, received=received))
+        hub.turn()
+        assert receipt.result().refused == ()
+        assert receipt.result().late == 0
+    changes = [one for one in store.events(kinds=["alarm"]) if one.patient == "anna"]
+    asystoles = (one for one in changes if one.event.transition.alarm.condition == "asystole")
+    (raised,) = (one for one in asystoles if one.event.transition.change == "raised")
+    assert raised.time - set_s - NOW == pytest.approx(15.5, abs=1.5)
+    assert not [one for one in changes if one.event.transition.change == "escalated"]
+    beats = store.beats("anna", NOW + 20 + set_s, NOW + 39 + set_s)
+    assert all(one.time - set_s - NOW == pytest.approx(one.beat.position / 250, abs=0.6) for one in beats)
+    assert len(beats) > 15

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -18,15 +18,15 @@ from amqtt.session import OutgoingApplicationMessage, Session
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets import simulate_recording
-from ectopy.errors import SettingError
+from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor, chunks
 from ectopy.recording import Recording
 from ectopy.service.exchange.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
-from ectopy.service.storage import Store
+from ectopy.service.storage import Stepped, Store
 from ectopy.wire import Sent, write
-from server import free_port
+from server import free_port, running
 
 RECORDING = simulate_recording(5)
 JUDGED = simulate_recording(40)
@@ -151,7 +151,7 @@ async def subscribed(client: aiomqtt.Client) -> None:
                 return
 
 
-def test_nothing_is_acknowledged_to_the_broker_before_it_is_stored(hub: Hub):
+def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(hub: Hub):
     message = write(Sent(next(chunks(RECORDING, 5.0))), "msgpack")
 
     async def work() -> None:
@@ -260,7 +260,12 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, s
             assert [given for given in store.inputs("anna") if isinstance(given, Chunk)] == []
             with watching(store, monitor) as restarted:
                 async with bridge(line_port, sending(restarted)):
-                    assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal)}
+                    assert await answer_to(7, client) == {
+                        "sequence": 7,
+                        "wanted": len(chunk.signal),
+                        "stored": True,
+                        "late": 0,
+                    }
                     await until(lambda: not session.inflight_out)
 
     run(work)
@@ -292,12 +297,97 @@ def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
                 await subscribed(client)
                 session = keep_unacknowledged(running)
                 await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
-                assert await answer_to(7, client) == {"sequence": 7, "wanted": len(chunk.signal)}
+                assert await answer_to(7, client) == {
+                    "sequence": 7,
+                    "wanted": len(chunk.signal),
+                    "stored": True,
+                    "late": len(chunk.signal),
+                }
                 await until(lambda: not session.inflight_out)
         assert came == 2
 
     run(work)
     assert_taken_once(store, JUDGED)
+
+
+class Leaky(Store):
+    """A store that can be told to fail."""
+
+    failing = False
+
+    def write(self, steps: Sequence[Stepped]) -> None:
+        if self.failing:
+            raise StorageError("lost")
+        super().write(steps)
+
+
+def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_again_after_a_kill(
+    tmp_path: Path, monitor: Monitor
+):
+    sent = [Sent(chunk, number) for number, chunk in enumerate(chunks(JUDGED, 1.0))]
+
+    async def work() -> None:
+        port = free_port()
+
+        async def publish(some: Sequence[Sent]) -> None:
+            for one in some:
+                await client.publish("ectopy/anna/ecg", write(one, "msgpack"), qos=1)
+
+        async with broker(port), device(port) as client:
+            with watching(store, monitor) as hub:
+                hub.admit("anna")
+                async with bridge(port, sending(hub)):
+                    await subscribed(client)
+                    await publish(sent[:5])
+                    assert {answer["stored"] for answer in await receipts(client, 5)} == {True}
+                    store.failing = True
+                    await publish(sent[5:30])
+                    kept = [answer["sequence"] for answer in await receipts(client, 25) if not answer["stored"]]
+                    assert kept == list(range(5, 30))
+            store.failing = False
+            with watching(store, monitor) as hub:
+                async with bridge(port, sending(hub)):
+                    await until(lambda: hub.state("anna").signal is not None)
+                    await subscribed(client)
+                    await publish(sent[30:31])
+                    refused = await answer_to(30, client)
+                    assert refused["again"]
+                    assert "samples 1250 to 7499" in refused["refused"]
+                    await publish(sent[5:])
+                    assert {answer["stored"] for answer in await receipts(client, 35)} == {True}
+
+    with Leaky.open(f"sqlite:///{tmp_path / 'leaky.db'}") as store:
+        run(work)
+        assert_taken_once(store, JUDGED)
+
+
+def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ectopy.service.exchange.mqtt.MOST_AT_ONCE", 4)
+    hung: asyncio.Event
+
+    async def send(patient: str, chunk: Chunk) -> Receipt:
+        if patient == "greedy":
+            await hung.wait()
+        return Receipt(patient, (), chunk.position)
+
+    async def work() -> None:
+        nonlocal hung
+        hung = asyncio.Event()
+        port = free_port()
+        async with broker(port), bridge(port, send), device(port) as client:
+            await subscribed(client)
+            for number in range(7):
+                await client.publish(
+                    "ectopy/greedy/ecg", write(Sent(next(chunks(RECORDING, 1.0)), number), "json"), qos=1
+                )
+            refused = await receipts(client, 3)
+            assert all(answer["again"] and "more than" in answer["refused"] for answer in refused)
+            await client.publish("ectopy/anna/ecg", write(Sent(next(chunks(RECORDING, 1.0)), 7), "json"), qos=1)
+            assert (await answer_to(7, client))["stored"]
+            hung.set()
+            assert {(await receipts(client, 1))[0]["sequence"] for _ in range(4)} == {0, 1, 2, 3}
+
+    run(work)
 
 
 def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyPatch):
@@ -337,7 +427,7 @@ def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
                 (answer,) = await receipts(client, 1)
                 assert words in answer["refused"]
             await client.publish("ectopy/anna/ecg", good, qos=1)
-            assert await receipts(client, 1) == [{"sequence": 7, "wanted": 250}]
+            assert await receipts(client, 1) == [{"sequence": 7, "wanted": 250, "stored": True, "late": 0}]
 
     run(work)
 
@@ -346,3 +436,23 @@ def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
 def test_addresses_that_are_none(url: str):
     with pytest.raises(SettingError, match="mqtt://HOST"):
         Bridge(url)
+
+
+def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
+    async def work() -> None:
+        port = free_port()
+        async with broker(port), device(port) as client:
+            with_service = running(tmp_path, mqtt=f"mqtt://127.0.0.1:{port}")
+            service = await asyncio.to_thread(with_service.__enter__)
+            try:
+                await asyncio.to_thread(service.app.state.ward.admit, "anna")
+                await subscribed(client)
+                for number, chunk in enumerate(chunks(RECORDING, 1.0)):
+                    await client.publish("ectopy/anna/ecg", write(Sent(chunk, number), "msgpack"), qos=1)
+                    assert "refused" not in await answer_to(number, client)
+                found = await asyncio.to_thread(service.app.state.ward.store.audit, "anna")
+            finally:
+                await asyncio.to_thread(with_service.__exit__, None, None, None)
+        assert [(one.entry.who, one.entry.what) for one in found] == [("the MQTT broker", "sent samples")]
+
+    run(work)

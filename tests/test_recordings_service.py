@@ -88,6 +88,9 @@ def test_files_of_a_recording(names, title, main, kept):
         (["a.dat"], "no recording"),
         (["a.edf", "b.edf"], "no recording"),
         (["100.hea", "200.hea"], "several records"),
+        (["100.hea"], "upload all files of the record together"),
+        (["s1_2.hea", "s1.hea"], "upload all files of the record together"),
+        (["100.HEA"], "upload all files of the record together"),
         (["100.hea", "../100.dat"], "cannot be the name"),
         (["100.hea", "..\\100.dat"], "cannot be the name"),
         (["100.hea", "a/../100.dat"], "cannot be the name"),
@@ -211,11 +214,20 @@ def _without_checksums(header: str) -> bytes:
 BAD = {
     "empty file": ({"a.edf": b""}, "empty"),
     "nonsense in EDF": ({"a.edf": bytes(range(256)) * 40}, "."),
-    "nonsense in WFDB": ({"a.hea": b"\xff\xfe" * 300}, "."),
-    "a header that leaves the folder": ({"a.hea": b"a 1 250 100\n../../../etc/passwd 16 200 16 0 0 0 0 I\n"}, "."),
-    "a header with an absolute path": ({"a.hea": b"a 1 250 100\n/etc/passwd 16 200 16 0 0 0 0 I\n"}, "."),
-    "a segment that leaves the folder": ({"a.hea": b"a/2 1 250 200\n../b 100\n../c 100\n"}, "."),
-    "a header without its data": ({"a.hea": b"a 1 250 100\na.dat 16 200 16 0 0 0 0 I\n"}, "not beside it"),
+    "nonsense in WFDB": ({"a.hea": b"\xff\xfe" * 300, "a.dat": b"\0"}, "."),
+    "a header that leaves the folder": (
+        {"a.hea": b"a 1 250 100\n../../../etc/passwd 16 200 16 0 0 0 0 I\n", "a.dat": b"\0"},
+        ".",
+    ),
+    "a header with an absolute path": (
+        {"a.hea": b"a 1 250 100\n/etc/passwd 16 200 16 0 0 0 0 I\n", "a.dat": b"\0"},
+        ".",
+    ),
+    "a segment that leaves the folder": ({"a.hea": b"a/2 1 250 200\n../b 100\n../c 100\n", "a.dat": b"\0"}, "."),
+    "a header without its data": (
+        {"a.hea": b"a 1 250 100\na.dat 16 200 16 0 0 0 0 I\n", "b.dat": b"\0"},
+        "not beside it",
+    ),
     "a header that promises too much": (
         {"a.hea": b"a 1 250 99999999999\na.dat 16 200 16 0 0 0 0 I\n", "a.dat": b"\0\0"},
         "split it",
@@ -354,3 +366,53 @@ def test_there_is_room_for_so_many_recordings(tmp_path, monkeypatch):
     for add in (lambda: library.add_named("simulated"), lambda: library.add([upload("a.csv", b"I\n0\n")])):
         with pytest.raises(StorageError, match="1 recordings already"):
             add()
+
+
+def test_each_key_has_its_share_of_the_room(tmp_path, monkeypatch):
+    monkeypatch.setattr("ectopy.service.recordings.library.MOST_RECORDINGS", 4)
+    library = Library(tmp_path / "recordings")
+    for _ in range(2):
+        library.add([upload("a.csv", csv(1))], key=1)
+    with pytest.raises(StorageError, match="with this key there are 2 recordings already"):
+        library.add([upload("a.csv", csv(1))], key=1)
+    for _ in range(2):
+        library.add([upload("a.csv", csv(1))], key=2)
+    with pytest.raises(StorageError, match="there are 4 recordings already"):
+        library.add([upload("a.csv", csv(1))], key=3)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_bytes_of_recordings_are_limited_in_all_and_of_each_key(tmp_path, restarted):
+    content = csv(10)
+    library = Library(tmp_path / "recordings", most_bytes=3 * len(content))
+    for _ in range(2):
+        library.add([upload("a.csv", content)], key=1)
+    if restarted:
+        library = Library(tmp_path / "recordings", most_bytes=3 * len(content))
+    with pytest.raises(StorageError, match="with this key there are recordings of"):
+        library.add([upload("a.csv", content)], key=1)
+    library.add([upload("a.csv", content)], key=2)
+    with pytest.raises(StorageError, match="there are recordings of"):
+        library.check_room(key=3)
+
+
+def test_a_recording_that_is_mostly_a_gap_is_refused(tmp_path):
+    """A few kilobytes must not become gigabytes."""
+    lines = [
+        f"{second:.4f},{second % 1:.2f}" for start in (0, 6 * 3600) for second in np.arange(start, start + 4, 1 / 250)
+    ]
+    library = Library(tmp_path / "recordings")
+    entry = library.add([upload("a.csv", "\n".join(["time (s),II (mV)", *lines]).encode())])
+    folder = tmp_path / "recordings" / entry.id
+    assert work(folder, entry)
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 100_000
+
+
+def test_an_analysis_leaves_room_on_the_disk(tmp_path, monkeypatch):
+    library = Library(tmp_path / "recordings")
+    entry = library.add([upload("a.csv", csv(20))])
+    monkeypatch.setattr("ectopy.service.recordings.worker.SPARE_BYTES", 2**60)
+    assert "disk is nearly full" in work(tmp_path / "recordings" / entry.id, entry)
+    monkeypatch.setattr("ectopy.service.recordings.library.SPARE_BYTES", 2**60)
+    with pytest.raises(StorageError, match="disk is nearly full"):
+        library.add([upload("a.csv", csv(1))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -230,8 +231,8 @@ def test_impossible_replays_are_refused(http: httpx.Client, change: dict, status
 
 
 ROUTES = [
-    ("POST", "/api/recordings", Scope.SEND),
-    ("POST", "/api/recordings/named", Scope.SEND),
+    ("POST", "/api/recordings", Scope.UPLOAD),
+    ("POST", "/api/recordings/named", Scope.UPLOAD),
     ("GET", "/api/recordings/named", Scope.VIEW),
     ("GET", "/api/recordings", Scope.VIEW),
     ("GET", "/api/recordings/0", Scope.VIEW),
@@ -240,10 +241,10 @@ ROUTES = [
     ("GET", "/api/recordings/0/beats", Scope.VIEW),
     ("GET", "/api/recordings/0/trend", Scope.VIEW),
     ("DELETE", "/api/recordings/0", Scope.ADMINISTER),
-    ("POST", "/api/replays", Scope.SEND),
+    ("POST", "/api/replays", Scope.ADMINISTER),
     ("GET", "/api/replays", Scope.VIEW),
     ("GET", "/api/replays/0", Scope.VIEW),
-    ("DELETE", "/api/replays/0", Scope.SEND),
+    ("DELETE", "/api/replays/0", Scope.ADMINISTER),
 ]
 
 
@@ -260,3 +261,28 @@ def test_every_route_needs_its_scope(service: Service, method: str, path: str, s
 @pytest.mark.parametrize("id", ["0", "..", "%2e%2e", "a" * 16, "x" * 33])
 def test_unknown_recordings_are_not_found(http: httpx.Client, id: str):
     assert http.get(f"/api/recordings/{id}/report").status_code in (404, 422)
+
+
+def test_an_upload_ends_as_soon_as_the_disk_is_full(http: httpx.Client, monkeypatch: pytest.MonkeyPatch):
+    """What comes is checked while it comes, and not when all of it is there."""
+    began = threading.Event()
+
+    def parts() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\n'
+        began.set()
+        while True:
+            monkeypatch.setattr("ectopy.service.recordings.library.SPARE_BYTES", 2**60)
+            yield b"0.1\n" * 20_000
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = http.post("/api/recordings", content=parts(), headers=headers)
+    assert began.is_set()
+    assert answer.status_code == 503
+    assert "disk is nearly full" in answer.json()["detail"]
+
+
+def test_fields_of_an_upload_are_short(http: httpx.Client):
+    answer = http.post("/api/recordings", files=[("files", ("a.csv", b"0"))], data={"unit": "m" * 5000})
+    assert answer.status_code == 400
+    many = [("files", (f"{number}.dat", b"0")) for number in range(70)]
+    assert http.post("/api/recordings", files=many).status_code == 400

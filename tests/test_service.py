@@ -191,9 +191,24 @@ def test_a_chunk_is_stored_when_it_is_answered(client: httpx.Client, service: Se
         one = small(samples=50)
         found = client.post(path, json=[one, small(50, 50)] if form == "list" else one)
         samples = 100 if form == "list" else 50
-    assert found.json() == {"wanted": samples, "stream": "", "refused": []}
+    assert found.json() == {"wanted": samples, "stream": "", "stored": True, "refused": [], "late": 0}
     stored = service.app.state.ward.store.waveform(patient, "", 0, samples)
     assert np.isfinite(stored.signal).all()
+
+
+def test_an_answer_says_what_was_left_out(service: Service):
+    with service.client() as client:
+        client.post("/api/patients", json={"patient": "twice"}).raise_for_status()
+        first = client.post("/api/patients/twice/chunks", json=small(0, 50)).json()
+        again = client.post("/api/patients/twice/chunks", json=[small(25, 50), small(0, 25)]).json()
+        assert (first["late"], again["late"], again["wanted"]) == (0, 50, 75)
+        for position in (round(time.time()), round(time.time() * 1000), 2**62, -1, 1.5):
+            refused = client.post("/api/patients/twice/chunks", json=small(position, stream=f"of {position}"))
+            assert refused.status_code == 422, refused.text
+        with service.socket("/api/patients/twice/stream") as device:
+            answer(device)
+            device.send(json.dumps(small(50, 50, sequence=1)))
+            assert answer(device) == {"sequence": 1, "wanted": 100, "late": 25}
 
 
 def test_what_cannot_be_taken_is_refused_with_a_reason(client: httpx.Client):
@@ -567,19 +582,20 @@ def test_an_id_of_no_event_is_refused(client: httpx.Client, last: str):
 def test_health_is_open_and_says_whether_all_is_well(service: Service):
     with service.stranger() as stranger:
         assert stranger.get("/health").json()["status"] == "ok"
-        assert stranger.get("/health/ready").json() == {"ready": True, "checks": {"store": True, "hub": True}}
+        checks = {"store": True, "hub": True, "disk": True}
+        assert stranger.get("/health/ready").json() == {"ready": True, "checks": checks}
 
 
 def test_readiness_says_that_the_store_is_away_and_that_it_is_back(tmp_path: Path):
     with running(tmp_path) as service, service.stranger() as stranger:
         with sqlite3.connect(tmp_path / "ectopy.db") as database:
-            database.execute("ALTER TABLE events RENAME TO away")
+            database.execute("ALTER TABLE sizes RENAME TO away")
         bad = stranger.get("/health/ready")
         assert (bad.status_code, bad.json()["checks"]["store"]) == (503, False)
         assert stranger.get("/health").status_code == 200
         with sqlite3.connect(tmp_path / "ectopy.db") as database:
-            database.execute("ALTER TABLE away RENAME TO events")
-        assert stranger.get("/health/ready").status_code == 200
+            database.execute("ALTER TABLE away RENAME TO sizes")
+        until(lambda: stranger.get("/health/ready").status_code == 200)
 
 
 def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_path: Path):
@@ -597,8 +613,8 @@ def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_pa
             writer.close()
             answer(device)
         assert client.get("/api/patients").status_code == 200
-        told = {(one["what"], one["patient"]) for one in client.get("/api/audit").json()}
-        assert {("sent samples", "anna"), ("viewed patient", "anna"), ("listed alarms", "")} <= told
+        looks = {("sent samples", "anna"), ("viewed patient", "anna"), ("listed alarms", "")}
+        until(lambda: looks <= {(one["what"], one["patient"]) for one in client.get("/api/audit").json()})
 
 
 def test_a_device_whose_key_was_known_is_let_in_while_keys_cannot_be_looked_up(tmp_path: Path):
@@ -615,8 +631,8 @@ def test_a_device_whose_key_was_known_is_let_in_while_keys_cannot_be_looked_up(t
             answer(device)
             device.send(messages(troubled())[0])
             assert answer(device)["wanted"] > 0
-        for key in (never_used, removed, "ectopy_" + 43 * "x"):
-            with pytest.raises(InvalidStatus, match="503"):
+        for key, status in ((never_used, "503"), (removed, "503"), ("ectopy_" + 43 * "x", "401")):
+            with pytest.raises(InvalidStatus, match=status):
                 service.socket("/api/patients/anna/stream", key)
 
 
@@ -635,12 +651,15 @@ def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
             until(failed)
             (alarm,) = failed()
             place = f"/api/patients/{alarm['patient']}/alarms/{alarm['number']}"
-            acknowledging = threading.Thread(target=client.post, args=(f"{place}/acknowledge",), kwargs={"json": {}})
-            acknowledging.start()
-            until(lambda: failed()[0]["inactivation"] == "alert-acknowledged")
+            answered = client.post(f"{place}/acknowledge", json={}).json()
+            assert (answered["acknowledged_by"], answered["stored"]) == ("first key", False)
+            unstored = client.get(place).json()
+            assert (unstored["acknowledged_by"], unstored["strip"]) == ("first key", None)
+            assert [one["change"] for one in unstored["history"]] == ["raised", "acknowledged"]
             writer.close()
-            acknowledging.join()
-        assert client.get(place).json()["acknowledged_by"] == "first key"
+            until(lambda: not service.app.state.ward.unstored_changes(alarm["patient"], alarm["number"]))
+        stored = client.get(place).json()
+        assert [one["change"] for one in stored["history"]][:2] == ["raised", "acknowledged"]
 
 
 def test_figures_name_no_patient(client: httpx.Client, patient: str):

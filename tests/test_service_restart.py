@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import httpx
@@ -11,9 +12,11 @@ import numpy as np
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from ectopy.client import Client
 from ectopy.datasets import simulate_recording
 from ectopy.service.storage import Store
-from server import PATIENCE_S, free_port, messages, served
+from outages import locked
+from server import PATIENCE_S, free_port, messages, served, until
 
 DEVICES = [f"bed {number}" for number in range(3)]
 
@@ -75,3 +78,79 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
             np.testing.assert_array_equal(stored.signal, recording.signal)
             beats = [one.beat.position for one in store.beats(device, 0, 1e11)]
             assert len(beats) == len(set(beats)) > 25
+
+
+class HttpDevice:
+    """Sends over HTTP, and keeps what is not stored, as the documentation says."""
+
+    def __init__(self, port: int, key: str, patient: str) -> None:
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=60
+        )
+        self.path = f"/api/patients/{patient}/chunks"
+        self.kept: list[dict] = []
+        self.lost = False
+
+    def send(self, chunk: dict) -> None:
+        """Send a chunk; and all that is kept in front of it after an answer that did not come, or was 503."""
+        self.kept.append(chunk)
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            assert time.monotonic() < end
+            try:
+                answer = self.client.post(self.path, json=self.kept if self.lost else chunk)
+            except httpx.TransportError:
+                self.lost = True
+                time.sleep(0.1)
+                continue
+            self.lost = answer.status_code == 503
+            if not self.lost:
+                break
+        assert answer.status_code == 200, answer.text
+        if answer.json()["stored"]:
+            self.kept.clear()
+
+
+def test_what_was_acknowledged_without_the_database_is_sent_again_after_a_kill(tmp_path: Path):
+    recording, port, path = simulate_recording(40), free_port(), tmp_path / "ectopy.db"
+    halves = np.split(recording.signal, 80)
+    with served(tmp_path, port) as (process, said), Client(f"http://127.0.0.1:{port}", key_of(said)) as client:
+        client.admit("socket")
+        client.admit("http")
+        stream = client.stream("socket", 250.0, recording.leads)
+        device = HttpDevice(port, key_of(said), "http")
+
+        def send(first: int, last: int) -> None:
+            for number in range(first, last):
+                stream.send(halves[number])
+                samples = halves[number].tolist()
+                device.send(
+                    {"position": 125 * number, "sampling_rate_hz": 250, "leads": ["a", "b"], "samples": samples}
+                )
+
+        send(0, 10)
+        stream.flush()
+        assert device.kept == []
+        with locked(path):
+            send(10, 60)
+            until(lambda: stream.acknowledged == stream.position == 60 * 125)
+            assert stream.stored == 10 * 125
+            assert len(device.kept) == 50
+            process.kill()
+            process.wait()
+        with served(tmp_path, port):
+            send(60, 80)
+            stream.close()
+            assert stream.stored == len(recording.signal)
+            until(lambda: device.send(device.kept[-1]) or not device.kept if device.kept else True)
+        device.client.close()
+    with Store.open(f"sqlite:///{path}") as store:
+        for patient, name in (("socket", stream.name), ("http", "")):
+            found = store.waveform(patient, name, 0, len(recording.signal))
+            np.testing.assert_array_equal(found.signal, recording.signal)
+            assert not [one for one in store.events(patient=patient, kinds=("noticed",)) if one.event.subject == "gap"]
+
+
+def key_of(said: str) -> str:
+    """The key that a service has made at its first start."""
+    return re.findall(r"ectopy_[\w-]{43}", said)[0]

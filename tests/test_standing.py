@@ -13,17 +13,20 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import Action, Monitor, MonitorState, Order, Tick, chunks
+from ectopy.monitor.alarm import State
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.advice import ADVICE
 from ectopy.service.settings import FILE, load_settings
-from ectopy.service.standing import Word, standing
+from ectopy.service.standing import SILENT_S, Comparison, Word, standing
 from ectopy.service.storage import Arrival
 from ectopy.service.timeline import former_lines, present_line
+
+LEARNING_S = 30.0
 
 
 @pytest.fixture(scope="module")
 def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), learning_s=30)
+    return Monitor.of(load_ambulatory(), learning_s=LEARNING_S)
 
 
 def watched(monitor: Monitor, until_s: float, **simulated: object) -> MonitorState:
@@ -34,20 +37,20 @@ def watched(monitor: Monitor, until_s: float, **simulated: object) -> MonitorSta
 
 
 def test_a_patient_learns_and_is_normal_and_goes_silent(monitor: Monitor):
-    assert standing(MonitorState(), 0.0).word is Word.NO_DATA
+    assert standing(MonitorState(), 0.0, LEARNING_S).word is Word.NO_DATA
     early, late = watched(monitor, 20), watched(monitor, 45)
-    assert standing(early, 1020.0).word is Word.LEARNING
-    found = standing(late, 1045.0)
+    assert standing(early, 1020.0, LEARNING_S).word is Word.LEARNING
+    found = standing(late, 1045.0, LEARNING_S)
     assert found.word is Word.NORMAL
     assert found.heart_rate_bpm == pytest.approx(70, abs=8)
     assert found.last_sample_time == pytest.approx(1045.0)
     assert found.alarms == ()
-    assert standing(late, 1060.0).word is Word.NO_DATA
+    assert standing(late, 1060.0, LEARNING_S).word is Word.NO_DATA
 
 
 def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1)
-    found = standing(state, 1050.0)
+    found = standing(state, 1050.0, LEARNING_S)
     assert found.word is Word.ALARM
     assert found.heart_rate_bpm is None
     assert found.alarms[0].condition == "asystole"
@@ -56,29 +59,91 @@ def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor
 
 def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
-    tachycardia = standing(state, 1050.0).alarms[0]
+    tachycardia = standing(state, 1050.0, LEARNING_S).alarms[0]
     assert tachycardia.condition == "ventricular tachycardia"
-    assert standing(state, 1050.0).calling == tachycardia
+    assert standing(state, 1050.0, LEARNING_S).calling == tachycardia
     state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=tachycardia.number))
     for now in (1061.0, 1071.0):
         state, _ = monitor.step(state, Tick(now))
-    found = standing(state, 1071.0)
+    found = standing(state, 1071.0, LEARNING_S)
     assert found.alarms[0].number == tachycardia.number
     assert found.calling.condition == "no data"
 
 
 def test_leads_that_are_off_are_unreadable(monitor: Monitor):
     state = watched(monitor, 45, episodes=[Episode("lead_off", 38, 7)])
-    assert standing(state, 1045.0).word is Word.UNREADABLE
+    assert standing(state, 1045.0, LEARNING_S).word is Word.UNREADABLE
 
 
 def test_who_is_discharged_is_neither_well_nor_silent(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1)
     state, _ = monitor.step(state, Action(Order.DISCHARGE, 1050.0, "Cem"))
-    found = standing(state, 5000.0)
+    found = standing(state, 5000.0, LEARNING_S)
     assert found.word is Word.DISCHARGED
     assert (found.heart_rate_bpm, found.quality, found.alarms) == (None, {}, ())
     assert found.last_sample_time == pytest.approx(1050.0)
+
+
+@pytest.fixture(scope="module")
+def states(monitor: Monitor) -> list[MonitorState]:
+    """Of patients whose normal is learned and is not, who are well, in alarm, and badly connected."""
+    return [
+        watched(monitor, 20),
+        watched(monitor, 45),
+        watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1),
+        watched(monitor, 45, episodes=[Episode("lead_off", 38, 7)]),
+    ]
+
+
+@given(st.integers(0, 3), st.floats(-5, 100_000))
+def test_nothing_old_is_current(states: list[MonitorState], place: int, silent_s: float):
+    state = states[place]
+    found = standing(state, state.received + silent_s, LEARNING_S)
+    assert (found.word is Word.NO_DATA) == (silent_s > SILENT_S)
+    if silent_s > SILENT_S:
+        assert (found.heart_rate_bpm, found.quality) == (None, {})
+    assert found.received == state.received
+
+
+def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monitor):
+    nothing = standing(MonitorState(), 0.0, LEARNING_S)
+    assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NOTHING, None)
+    first, early, late = (standing(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in (0.5, 20, 45))
+    assert (first.compared_with, first.learning_left_s) == (Comparison.OTHERS, LEARNING_S)
+    assert early.compared_with is Comparison.OTHERS
+    assert early.learning_left_s == pytest.approx(12.5, abs=2.5)
+    assert (late.compared_with, late.learning_left_s) == (Comparison.OWN, None)
+    # The present normal serves while another one is learned.
+    state, _ = monitor.step(watched(monitor, 45), Action(Order.RELEARN, 1045.0, "Cem"))
+    again = standing(state, 1045.0, LEARNING_S)
+    assert (again.word, again.compared_with, again.learning_left_s) == (Word.LEARNING, Comparison.OWN, LEARNING_S)
+
+
+def test_a_latched_alarm_knows_when_its_condition_went_away(monitor: Monitor):
+    tachycardia = Episode("ventricular_tachycardia", 38, 8)
+    found = standing(watched(monitor, 70, episodes=[tachycardia], random_state=1), 1070.0, LEARNING_S)
+    alarm = next(one for one in found.alarms if one.condition == "ventricular tachycardia")
+    assert alarm.state is State.LATCHED
+    assert alarm.cleared_s == pytest.approx(46, abs=4)
+    # When it is acknowledged much later, that is no longer part of it.
+    state, _ = monitor.step(
+        watched(monitor, 70, episodes=[tachycardia], random_state=1),
+        Action(Order.ACKNOWLEDGE, 1300.0, "Cem", alarm=alarm.number),
+    )
+    assert all(one.condition != alarm.condition for one in standing(state, 1300.0, LEARNING_S).alarms)
+
+
+def test_an_alarm_that_goes_on_or_returns_is_not_cleared(monitor: Monitor):
+    first, second = Episode("ventricular_tachycardia", 38, 8), Episode("ventricular_tachycardia", 70, 12)
+    cleared = [
+        alarm.cleared_s
+        for until_s, episodes in ((45, [first]), (80, [first, second]))
+        for alarm in standing(
+            watched(monitor, until_s, episodes=episodes, random_state=1), 1000.0 + until_s, LEARNING_S
+        ).alarms
+        if alarm.condition == "ventricular tachycardia"
+    ]
+    assert cleared == [None, None]
 
 
 def test_every_condition_has_its_advice():

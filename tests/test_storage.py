@@ -497,7 +497,10 @@ def test_the_chain_of_the_log_is_whole_when_it_is_read(store: Store):
     log = store.alarm_log("anna")
     assert len(log) == 2
     assert verify(log) is None
-    assert encoded([stored.event for stored in store.events()]) == encoded(events)
+    assert encoded([stored.event for stored in store.alarm_events("anna", 0)]) == []
+    assert encoded([stored.event for stored in store.alarm_events("anna", high.number)]) == encoded(events)
+    light = [replace(event, evidence=None) for event in events]
+    assert encoded([stored.event for stored in store.events()]) == encoded(light)
 
 
 def test_who_did_or_saw_what_is_on_record(store: Store):

@@ -64,6 +64,19 @@ def test_a_key_is_found_by_its_digest_until_it_is_removed(store: Store):
         access.remove_key(one.id)
 
 
+def test_a_key_keeps_for_whom_it_sends_and_how_long(store: Store):
+    access = store.access
+    made = access.add_key("one", "d1", ("send",), NOW, patients=("ä, b", "c"), devices=("x",), expires=NOW + 1)
+    assert access.key("d1") == made
+    assert (made.patients, made.devices, made.expires) == (("ä, b", "c"), ("x",), NOW + 1)
+    nobody = access.add_key("two", "d2", ("send",), NOW, patients=())
+    assert access.key("d2") == nobody
+    assert nobody.patients == ()
+    # As in a database from before keys had this.
+    assert access.add_key("three", "d3", ("send",), NOW).patients is None
+    assert access.digests() >= {"d1", "d2", "d3"}
+
+
 def test_a_session_lasts_until_its_time_its_end_or_that_of_its_key(store: Store):
     access = store.access
     key = access.add_key("one", "d1", ("view",), NOW)

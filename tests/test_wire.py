@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import tracemalloc
 
 import msgspec
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk
-from ectopy.wire import MOST_AT_ONCE, NO_SAMPLE, Sent, counts, read, write
+from ectopy.wire import MOST_AT_ONCE, MOST_ROWS, MOST_ROWS_AT_ONCE, NO_SAMPLE, Sent, counts, read, write
 
 NUMBERS = st.floats(-30, 30, width=32) | st.just(np.nan)
 SIGNALS = st.tuples(st.integers(1, 20), st.integers(1, 4)).flatmap(
@@ -94,3 +96,63 @@ def test_no_bytes_get_anything_but_chunks_or_a_sentence(content: bytes, form: st
     except DataError:
         return
     assert all(isinstance(sent, Sent) for sent in found)
+
+
+def packed(samples: bytes, leads: bytes = b"\x91\xa2II") -> bytes:
+    """A chunk as msgpack, with samples and leads as they are encoded."""
+    return b"\x84\xa8position\x00\xb0sampling_rate_hz\xcc\xfa\xa5leads" + leads + b"\xa7samples" + samples
+
+
+def array(length: int) -> bytes:
+    """With what a list of so many begins in msgpack."""
+    return b"\xdd" + struct.pack(">I", length)
+
+
+MANY = 2_000_000
+TEXT = b'{"position":0,"sampling_rate_hz":250,"leads":["II"],"samples":['
+BOMBS = {
+    "empty rows": ("msgpack", packed(array(MANY) + b"\x90" * MANY)),
+    "rows of nothing": ("msgpack", packed(array(MANY) + b"\x91\xc0" * MANY)),
+    "a wide row": ("msgpack", packed(b"\x91" + array(MANY) + b"\xc0" * MANY)),
+    "many leads": ("msgpack", packed(b"\x90", array(MANY) + b"\xa1a" * MANY)),
+    "many numbers for chunks": ("msgpack", array(MANY) + b"\x00" * MANY),
+    "many maps for chunks": ("msgpack", array(MANY) + b"\x80" * MANY),
+    "rows of many chunks": (
+        "msgpack",
+        b"\x9f" + packed(array(MOST_ROWS) + b"\x91\xc0" * MOST_ROWS) * 15,
+    ),
+    "json rows": ("json", TEXT + b",".join([b"[0]"] * 1_000_000) + b"]}"),
+    "json empty rows": ("json", TEXT + b",".join([b"[]"] * 1_000_000) + b"]}"),
+    "a wide json row": ("json", TEXT + b"[" + b",".join([b"0"] * MANY) + b"]]}"),
+    "json leads": ("json", TEXT.replace(b'["II"]', b"[" + b",".join([b'"a"'] * 1_000_000) + b"]") + b"]}"),
+    "json texts": ("json", b"[" + b",".join([b'"a"'] * 1_000_000) + b"]"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_would_become_much_is_refused_before_it_does(name: str):
+    form, content = BOMBS[name]
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError):
+            read(content, form, 0.0)
+        assert tracemalloc.get_traced_memory()[1] < 80e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_minute_of_sixteen_leads_is_read():
+    signal = np.zeros((MOST_ROWS, 16), np.float32)
+    (sent,) = read(write(Sent(chunk(signal)), "msgpack"), "msgpack", 0.0)
+    assert sent.chunk.signal.shape == signal.shape
+    rows = np.zeros((MOST_ROWS, 4), np.float32)
+    for form in ("json", "msgpack"):
+        content = {**PLAIN, "leads": ["a", "b", "c", "d"], "samples": rows.tolist()}
+        encoded = msgspec.json.encode(content) if form == "json" else msgspec.msgpack.encode(content)
+        (sent,) = read(encoded, form, 0.0)
+        assert sent.chunk.signal.shape == rows.shape
+    several = [{**PLAIN, "samples": [[0, 1]] * 1000}] * (MOST_ROWS_AT_ONCE // 1000)
+    for form, encode in (("json", msgspec.json.encode), ("msgpack", msgspec.msgpack.encode)):
+        assert len(read(encode(several[:100]), form, 0.0)) == 100
+        with pytest.raises(DataError, match="too much"):
+            read(encode([*several, *several]), form, 0.0)

@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -42,10 +44,20 @@ except ModuleNotFoundError as error:
 WINDOW = 16
 """Messages that a stream sends ahead of the answers."""
 
+KEPT_BYTES = 64 * 2**20
+"""How much a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
+
 _TIMEOUT_S = 30.0
-_MOST_WAITING = 1000
+_ASK_AGAIN_S = 15.0
+_OVERHEAD_BYTES = 256
+"""What a message takes in memory beside its content."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 _TOO_OFTEN = 429
+
+_QUIET = logging.getLogger("ectopy.client.connection")
+"""For what a connection has to say when it is lost: it is opened again, and nobody need read a traceback."""
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
 
 
 class Client:
@@ -111,7 +123,10 @@ class Client:
     # Samples
 
     def send(self, patient: str, chunk: Chunk) -> dict[str, Any]:
-        """Send one chunk; what the service answers when it is stored: ``wanted``, and what was ``refused``."""
+        """Send one chunk; what the service answers: ``wanted``, whether it is ``stored``, and what was ``refused``.
+
+        Where it is not stored yet, keep it, and send it again later, until an answer says that it is.
+        """
         content = write(Sent(chunk), "msgpack")
         headers = {"Content-Type": "application/msgpack"}
         return self._told("POST", f"{_of(patient)}/chunks", content=content, headers=headers)
@@ -181,17 +196,26 @@ class Client:
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """A message that is not acknowledged, and where its samples end."""
+class _Message:
+    """Samples that are not stored, from a position to before another; `seen`: whether the service has them."""
 
     content: bytes
+    begin: int
     end: int
+    seen: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return len(self.content) + _OVERHEAD_BYTES
 
 
 class Stream:
     """Samples on their way to a service, over a WebSocket that is opened again whenever it is lost.
 
-    What was not acknowledged is kept, and sent again; the service leaves out what it has already.
+    The service *acknowledges* samples when it has seen them; once they are *stored* they are safe. All that is not
+    stored is kept in memory, at most 64 MiB, and what the service does not have is sent again, after a lost connection
+    and after a restart of the service.
 
     Parameters
     ----------
@@ -209,11 +233,15 @@ class Stream:
         self._changed = threading.Condition()
         self._position: int | None = None
         self._sequence = 0
-        self._waiting: dict[int, _Waiting] = {}
-        self._unsent: list[int] = []
-        self._acknowledged = 0
+        # What is not stored; of that what has to be sent now, or once the database is back, and what is under way.
+        self._kept: dict[int, _Message] = {}
+        self._kept_bytes = 0
+        self._unsent: deque[int] = deque()
+        self._again: dict[int, None] = {}
+        self._unanswered: set[int] = set()
+        self._acknowledged = self._stored = self._late = 0
         self._closing = False
-        self._lost = False
+        self._disconnected = False
         self._failure = ""
         self._thread = threading.Thread(target=self._run, name=f"stream {name}", daemon=True)
         self._thread.start()
@@ -228,9 +256,25 @@ class Stream:
 
     @property
     def acknowledged(self) -> int:
-        """How many samples are stored, counted from the start of the stream."""
+        """How many samples the service has seen, counted from the start of the stream."""
         with self._changed:
             return self._acknowledged
+
+    @property
+    def late(self) -> int:
+        """How many samples the service left out, for it had them already or their time was over.
+
+        Those that are sent again, after the line was lost or to ask whether they are stored, are among them. Where it grows otherwise, another device
+        sends the same stream.
+        """
+        with self._changed:
+            return self._late
+
+    @property
+    def stored(self) -> int:
+        """How many samples are stored, counted from the start of the stream: all in front of this position are safe."""
+        with self._changed:
+            return self._stored
 
     @property
     def position(self) -> int:
@@ -241,7 +285,7 @@ class Stream:
             return self._position or 0
 
     def send(self, samples: NDArray[np.floating], sent: float | None = None) -> None:
-        """Send samples; waits only where a thousand messages are not acknowledged.
+        """Send samples; waits only where 64 MiB are not stored.
 
         Parameters
         ----------
@@ -265,7 +309,7 @@ class Stream:
             raise DataError(f"samples of {leads} leads have the shape (n, {leads}), not {signal.shape}.")
         position = self.position
         with self._changed:
-            self._changed.wait_for(lambda: len(self._waiting) < _MOST_WAITING or self._failure or self._closing)
+            self._changed.wait_for(lambda: self._kept_bytes < KEPT_BYTES or self._failure or self._closing)
             self._raise()
             if self._closing:
                 raise ServiceError("the stream is closed; begin another one.")
@@ -280,13 +324,15 @@ class Stream:
                 unit=self._template.unit,
             )
             self._position = position + len(signal)
-            self._waiting[self._sequence] = _Waiting(write(Sent(chunk, self._sequence), "msgpack"), self._position)
+            message = _Message(write(Sent(chunk, self._sequence), "msgpack"), position, self._position)
+            self._kept[self._sequence] = message
+            self._kept_bytes += message.size
             self._unsent.append(self._sequence)
             self._sequence += 1
             self._changed.notify_all()
 
     def flush(self, wait_s: float = _TIMEOUT_S) -> None:
-        """Wait until everything is acknowledged.
+        """Wait until everything is stored.
 
         Raises
         ------
@@ -294,18 +340,18 @@ class Stream:
             If it is not in so many seconds, or the service has refused something.
         """
         with self._changed:
-            done = self._changed.wait_for(lambda: not self._waiting or self._failure, wait_s)
+            done = self._changed.wait_for(lambda: not self._kept or self._failure, wait_s)
             self._raise()
         if not done:
-            raise ServiceError(f"{self._url} has not acknowledged everything in {wait_s:g} s.")
+            raise ServiceError(f"{self._url} has not stored everything in {wait_s:g} s.")
 
     def close(self, wait_s: float = _TIMEOUT_S) -> None:
-        """Wait until everything is acknowledged, at most so long, and end.
+        """Wait until everything is stored, at most so long, and end.
 
         Raises
         ------
         ServiceError
-            If not everything is acknowledged by then, and `wait_s` is above 0.
+            If not everything is stored by then, and `wait_s` is above 0.
         """
         try:
             if wait_s > 0:
@@ -318,16 +364,18 @@ class Stream:
 
     def _raise(self) -> None:
         if self._failure:
-            raise ServiceError(self._failure)
+            raise ServiceError(f"{self._failure.rstrip('.')}; nothing more is sent until another stream is begun.")
 
-    # The thread that keeps the line
+    # The thread that keeps the connection
 
     def _run(self) -> None:
         pause_s = _SHORTEST_PAUSE_S
         while not self._over():
             began = time.monotonic()
             try:
-                with connect(self._url, additional_headers=self._headers, open_timeout=_TIMEOUT_S) as socket:
+                with connect(
+                    self._url, additional_headers=self._headers, open_timeout=_TIMEOUT_S, logger=_QUIET
+                ) as socket:
                     self._talk(socket)
             except InvalidStatus as error:
                 status = error.response.status_code
@@ -339,7 +387,7 @@ class Stream:
                 pause_s = _SHORTEST_PAUSE_S
             with self._changed:
                 # Many that were cut off together do not come back together.
-                self._changed.wait_for(lambda: self._closing, pause_s * random.uniform(0.5, 1.0))
+                self._changed.wait_for(lambda: self._closing or self._failure, pause_s * random.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _over(self) -> bool:
@@ -347,8 +395,11 @@ class Stream:
             return self._closing or bool(self._failure)
 
     def _fail(self, why: str) -> None:
+        """End because of a refusal; what waits would never be sent, and is not kept for that."""
         with self._changed:
             self._failure = self._failure or why
+            self._kept.clear()
+            self._kept_bytes = 0
             self._changed.notify_all()
 
     def _talk(self, socket: Connection) -> None:
@@ -363,29 +414,43 @@ class Stream:
             reader.join()
 
     def _begin(self, hello: dict[str, Any]) -> None:
-        """Send again what is not acknowledged; what the service merely has, and has not stored, it may yet lose."""
-        wanted = hello["wanted"] if hello["stream"] == self.name else None
+        """Send again what the service has not; what it has, and has not stored yet, is kept until it is stored."""
+        same = hello["stream"] == self.name
+        wanted = (hello["wanted"] if same else None) or 0
+        missing = hello.get("missing", []) if same else []
         with self._changed:
-            self._lost = False
+            self._disconnected = False
             if self._position is None:
-                self._position = self._acknowledged = wanted or 0
-            self._unsent = list(self._waiting)
+                self._position = self._acknowledged = self._stored = wanted
+            self._unanswered.clear()
+            for message in self._kept.values():
+                message.seen = message.end <= wanted
+            self._unsent = deque(number for number, message in self._kept.items() if not message.seen)
+            self._again.clear()
+            self._note_missing(missing)
+            if not self._unsent:
+                self._ask_again()
             self._changed.notify_all()
 
+    def _ask_again(self) -> None:
+        """Send the newest message once more where there is no other: its answer says whether all is stored."""
+        if self._kept:
+            newest = next(reversed(self._kept))
+            self._kept[newest].seen = False
+            self._unsent.append(newest)
+
     def _next(self) -> bytes | None:
-        """The next message, once it may be sent; None when the line is lost, or everything is done."""
+        """The next message, once it may be sent; None when the connection is lost, or the stream ends."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._lost
-                    or self._closing
-                    or self._failure
-                    or (self._unsent and len(self._waiting) - len(self._unsent) < WINDOW)
-                )
-            )
-            if self._lost or self._closing or self._failure:
-                return None
-            return self._waiting[self._unsent.pop(0)].content
+            while not (self._disconnected or self._closing or self._failure):
+                if self._unsent and len(self._unanswered) < WINDOW:
+                    number = self._unsent.popleft()
+                    if number in self._kept:  # else it has been stored meanwhile
+                        self._unanswered.add(number)
+                        return self._kept[number].content
+                elif not self._changed.wait(_ASK_AGAIN_S) and not self._unsent and not self._unanswered:
+                    self._ask_again()
+            return None
 
     def _listen(self, socket: Connection) -> None:
         try:
@@ -394,23 +459,66 @@ class Stream:
         except (OSError, WebSocketException):
             pass
         with self._changed:
-            self._lost = True
+            self._disconnected = True
             self._changed.notify_all()
 
     def _take(self, answer: dict[str, Any]) -> None:
         with self._changed:
+            sequence: int = answer.get("sequence", -1)
+            self._unanswered.discard(sequence)
             if "refused" not in answer:
-                self._acknowledge(answer["sequence"])
-            elif answer.get("again"):
-                self._lost = True
+                self._late += answer.get("late", 0)
+                self._note_missing(answer.get("missing", []))
+                self._answered(sequence, answer["stored"])
+            elif answer["again"]:
+                self._send_again(sequence, answer)
             else:
-                self._failure = self._failure or str(answer["refused"])
+                self._fail(str(answer["refused"]))
             self._changed.notify_all()
 
-    def _acknowledge(self, sequence: int) -> None:
-        message = self._waiting.pop(sequence, None)
+    def _answered(self, sequence: int, stored: bool) -> None:
+        """The service has a message; if it has stored it, then also all that it had before."""
+        message = self._kept.get(sequence)
         if message is not None:
+            message.seen = True
             self._acknowledged = max(self._acknowledged, message.end)
+        if stored:
+            self._forget(sequence)
+            for number in self._again:
+                self._kept[number].seen = False
+            self._unsent.extend(self._again)
+            self._again.clear()
+
+    def _forget(self, sequence: int) -> None:
+        """Keep no longer what is stored: a message, and those before it that the service had by then."""
+        stored = {sequence} & self._kept.keys()
+        for number, message in self._kept.items():
+            if number > sequence:
+                break
+            if message.seen and number not in self._again:
+                stored.add(number)
+        self._again.pop(sequence, None)
+        for number in stored:
+            self._kept_bytes -= self._kept.pop(number).size
+        oldest = next(iter(self._kept.values()), None)
+        self._stored = (self._position or 0) if oldest is None else oldest.begin
+
+    def _note_missing(self, stretches: list[tuple[int, int]]) -> None:
+        """Send again, once the service stores again, what it has seen and could not keep."""
+        for begin, end in stretches:
+            for number, message in self._kept.items():
+                if message.seen and begin < message.end and message.begin < end:
+                    self._again[number] = None
+
+    def _send_again(self, sequence: int, answer: dict[str, Any]) -> None:
+        """Send what the service has seen and could not keep once it stores again, and what it has not seen at once."""
+        message = self._kept.get(sequence)
+        if message is not None and answer["stream"] == self.name and message.end <= (answer["wanted"] or 0):
+            message.seen = True
+            self._acknowledged = max(self._acknowledged, message.end)
+            self._again[sequence] = None
+        else:
+            self._disconnected = True
 
 
 def _of(patient: str) -> str:

@@ -89,6 +89,10 @@ class StorageError(EctopyError):
     """A database cannot be reached, is full or damaged, or belongs to another version; nothing was half written."""
 
 
+class DatabaseError(StorageError):
+    """The database itself fails; the message says where it is and why, for the log and the command line alone."""
+
+
 class ServiceError(EctopyError):
     """A service cannot be reached, or refuses what it was asked for."""
 

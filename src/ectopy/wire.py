@@ -18,7 +18,7 @@ One message is an object, or a list of them. Its keys:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -35,7 +35,20 @@ NO_SAMPLE = -32768
 MOST_AT_ONCE = 1000
 """Messages in one list."""
 
+MOST_LEADS = 16
+
+MOST_ROWS = 60_000
+"""Of `samples` in one message: a minute at 1000 Hz."""
+
+MOST_ROWS_AT_ONCE, MOST_NUMBERS_AT_ONCE = 2**18, 2**20
+"""In all messages of a list, where samples are not bytes: each becomes an object many times its size."""
+
 _SEQUENCES = 2**53
+
+# In msgpack a list begins with its length, which is checked before it is read; in JSON the text is counted.
+_Leads = Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_LEADS)]
+_Row = Annotated[list[float | None], msgspec.Meta(max_length=MOST_LEADS)]
+_Rows = Annotated[list[_Row], msgspec.Meta(max_length=MOST_ROWS)]
 
 
 class _Message(msgspec.Struct, omit_defaults=True):
@@ -43,8 +56,8 @@ class _Message(msgspec.Struct, omit_defaults=True):
 
     position: int
     sampling_rate_hz: float
-    leads: tuple[str, ...]
-    samples: list[list[float | None]] | bytes
+    leads: _Leads
+    samples: _Rows | bytes
     unit: str = "mV"
     stream: str = ""
     sent: float | None = None
@@ -80,16 +93,55 @@ def read(content: bytes, form: Form, received: float) -> list[Sent]:
     Raises
     ------
     DataError
-        If it is none, or its samples do not fit its leads; one sentence for the sender.
+        If it is none, has more than a sender may send at a time, or its samples do not fit its leads; one sentence for
+        the sender.
     """
     try:
-        found = (_FROM_JSON if form == "json" else _FROM_MSGPACK).decode(content)
+        return _read_json(content, received) if form == "json" else _read_msgpack(content, received)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"this is no chunk in {form}: {error}.") from error
+
+
+def _read_json(content: bytes, received: float) -> list[Sent]:
+    if content.count(b"[") > MOST_ROWS_AT_ONCE or content.count(b",") > MOST_NUMBERS_AT_ONCE:
+        raise _too_much()
+    found = _FROM_JSON.decode(content)
     messages = found if isinstance(found, list) else [found]
-    if len(messages) > MOST_AT_ONCE:
-        raise DataError(f"{len(messages)} chunks are too many; send at most {MOST_AT_ONCE} at a time.")
-    return [Sent(_chunk(message, received), _sequence(message)) for message in messages]
+    _check_count(len(messages))
+    return [_sent(message, received) for message in messages]
+
+
+def _read_msgpack(content: bytes, received: float) -> list[Sent]:
+    """Decode messages one by one, so that the objects of one are gone before those of the next are made."""
+    first = content[:1]
+    if not (b"\x90" <= first <= b"\x9f" or first in (b"\xdc", b"\xdd")):  # the bytes with which a list begins
+        return [_sent(_FROM_MSGPACK.decode(content), received)]
+    # Its length is in the 4 bits of the first byte, or the 2 or 4 bytes after it.
+    size = {b"\xdc": 2, b"\xdd": 4}.get(first, 0)
+    _check_count(int.from_bytes(content[1 : 1 + size], "big") if size else first[0] & 0x0F)
+    read, rows = [], 0
+    for part in _PARTS.decode(content):
+        message = _FROM_MSGPACK.decode(part)
+        rows += 0 if isinstance(message.samples, bytes) else len(message.samples)
+        if rows > MOST_ROWS_AT_ONCE:
+            raise _too_much()
+        read.append(_sent(message, received))
+    return read
+
+
+def _too_much() -> DataError:
+    return DataError(
+        f"this is too much at a time; send at most {MOST_ROWS_AT_ONCE} rows and {MOST_NUMBERS_AT_ONCE} numbers."
+    )
+
+
+def _check_count(messages: int) -> None:
+    if messages > MOST_AT_ONCE:
+        raise DataError(f"{messages} chunks are too many; send at most {MOST_AT_ONCE} at a time.")
+
+
+def _sent(message: _Message, received: float) -> Sent:
+    return Sent(_chunk(message, received), _sequence(message))
 
 
 def write(sent: Sent, form: Form, gain: float | None = None) -> bytes:
@@ -165,4 +217,5 @@ def _signal(message: _Message) -> NDArray[np.float32]:
 
 
 _FROM_JSON = msgspec.json.Decoder(list[_Message] | _Message)
-_FROM_MSGPACK = msgspec.msgpack.Decoder(list[_Message] | _Message)
+_FROM_MSGPACK = msgspec.msgpack.Decoder(_Message)
+_PARTS = msgspec.msgpack.Decoder(list[msgspec.Raw])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +33,7 @@ Number = Annotated[int, typer.Argument(help="Number of the alarm, as in the list
 def list_alarms(
     patient: Annotated[str | None, typer.Option(help="Of one patient only.", show_default=False)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest ones, so many at most.")] = 100,
     store: StoreOption = None,
     json: Json = None,
     overwrite: Overwrite = False,
@@ -44,13 +44,16 @@ def list_alarms(
 
     check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
-        found = opened.alarms(patient, active_only=not everything)
+        _audit(opened, "listed alarms", patient or "")
+        found = opened.alarms(patient, active_only=not everything, limit=limit)
     console.emit(
         json,
         {"alarms": [{"patient": one.patient, "origin": one.origin, **alarm_facts(one.alarm)} for one in found]},
     )
     screen = console.screen(json)
     screen.print(alarm_table(found) if found else "No alarm is active.")
+    if len(found) == limit:
+        screen.print(f"These are the newest {limit}; there may be older ones: --limit.")
 
 
 @alarms_app.command("show")
@@ -70,6 +73,7 @@ def show_alarm(
     check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
         stored = opened.alarm(patient, number)
+        _audit(opened, f"viewed alarm {number}", patient)
         log = opened.alarm_log(patient)
     entries = [entry for entry in log if entry.alarm.number == number]
     broken, condition = verify(log), CONDITIONS[stored.alarm.condition]
@@ -104,16 +108,19 @@ def acknowledge_alarm(
     patient: Patient,
     number: Number,
     why: Annotated[str, typer.Option(help="A comment, for the log.")] = "",
-    who: Annotated[str | None, typer.Option(help="Your name; by default that of your account.")] = None,
+    who: Annotated[str | None, typer.Option(help="Your name; the log has that of your account beside it.")] = None,
     store: StoreOption = None,
 ) -> None:
     """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
     from ectopy.console import screen
     from ectopy.monitor import Action, Order
+    from ectopy.service.audit import account
+    from ectopy.service.storage import AuditEntry
 
-    name = who or getpass.getuser()
+    name = account(who)
     with _stored(store) as opened:
         opened.alarm(patient, number)
+        opened.record(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
         opened.hand_over(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
     screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")
 
@@ -159,6 +166,7 @@ def what_if(
     inputs: list[Input]
     if stored:
         with _stored(store) as opened:
+            _audit(opened, "watched again with other limits", source)
             inputs, limits = list(opened.inputs(source)), opened.state(source).limits
     else:
         inputs, limits = list(whole(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
@@ -189,6 +197,14 @@ def _store_files(given: str | None) -> list[Path]:
 
     settings = load_settings(store=given)
     return [settings.home / FILE, *database_files(settings.store_url)]
+
+
+def _audit(store: Store, what: str, patient: str) -> None:
+    """Write down who looks at what with these commands."""
+    from ectopy.service.audit import account
+    from ectopy.service.storage import AuditEntry
+
+    store.record(AuditEntry(time.time(), account(), what, patient))
 
 
 def _stored(given: str | None) -> Store:

@@ -23,12 +23,12 @@ def alarm_table(alarms: Sequence[StoredAlarm]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("patient", "alarm", "raised (UTC)", "priority", "condition", "state"):
         table.add_column(heading)
-    for stored in sorted(alarms, key=lambda one: one.origin + one.alarm.raised_s, reverse=True):
+    for stored in sorted(alarms, key=lambda one: one.raised_time, reverse=True):
         alarm = stored.alarm
         table.add_row(
             stored.patient,
             str(alarm.number),
-            clock(stored.origin + alarm.raised_s),
+            clock(stored.raised_time),
             Text(alarm.priority.name.lower(), STYLES[alarm.priority]),
             CONDITIONS[alarm.condition].title,
             f"{alarm.state}, {alarm.inactivation}" if alarm.ended_s is None else "ended",

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from ectopy.console import screen
-from ectopy.errors import SettingError
+from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
+from ectopy.service.audit import account
 from ectopy.service.logs import log_as_json
-from ectopy.service.process import share
+from ectopy.service.process import keep_files_private, share
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 from ectopy.service.web.app import create_app
@@ -27,14 +28,16 @@ def serve(settings: Settings, new_key: bool = False) -> None:
     SettingError
         If a setting is not what it may be, or the address is taken.
     StorageError
-        If the database cannot be opened.
+        If the database cannot be opened, or another service uses it, or has taken it over.
     """
+    keep_files_private()
     app = create_app(settings)
 
     def ready(server: Server) -> None:
         if new_key and app.state.first_key is None:
             name = "made by 'ectopy serve --new-key'"
-            _, app.state.first_key = app.state.visitors.new_key(name, frozenset({Scope.ADMINISTER}))
+            key, app.state.first_key = app.state.visitors.new_key(name, frozenset({Scope.ADMINISTER}))
+            app.state.audit.did(account(), "made key", detail=f"{key.id} {key.name}: {Scope.ADMINISTER}")
 
     run(app, settings, ready)
 
@@ -46,6 +49,8 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
     ------
     SettingError
         If the address is taken.
+    StorageError
+        If another service has taken the database over.
     """
     # Whoever starts it by hand looks for the key, not for each request.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
@@ -69,3 +74,5 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
         server.run()
     except SystemExit as error:
         raise SettingError(f"the service cannot listen at {server.address}; choose another port.") from error
+    if app.state.lease.lost:
+        raise StorageError(app.state.lease.lost)

@@ -72,6 +72,8 @@ class Alarm:
         Empty where nobody has, or no longer.
     acknowledged_until_s : float or None
         When the acknowledgement runs out.
+    cleared_s : float or None
+        Of an alarm that is latched or has ended, when its condition went away; None where it was there to the end.
     """
 
     __repr__ = short_repr
@@ -91,6 +93,7 @@ class Alarm:
     level: int = 0
     acknowledged_by: str = ""
     acknowledged_until_s: float | None = None
+    cleared_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,10 @@ class Transition:
     previous : str
         `digest` of the entry before; 64 zeros for the first one.
     digest : str
-        SHA-256 of all of the above, hexadecimal.
+        SHA-256 of all the others, hexadecimal.
+    evidence : str
+        SHA-256 of the beats that the alarm rests on, hexadecimal; empty where it rests on none. So the log can be
+        verified when the beats themselves are not kept any more.
     """
 
     __repr__ = short_repr
@@ -125,3 +131,4 @@ class Transition:
     why: str
     previous: str
     digest: str
+    evidence: str = ""

@@ -24,7 +24,8 @@ before: an alarm ends only when its condition has gone.
 forgotten: one that is there afterwards raises a new alarm.
 
 *Escalation.* The level of an alarm that nobody acknowledges rises from time to time, up to the most; be it active or
-latched, heard or paused.
+latched, heard or paused. The time counts from when people could hear of it: of samples that come more than ten seconds
+late from when they came.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from ectopy.monitor.courses import Course, told
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Order
 from ectopy.monitor.log import GENESIS, seal
+from ectopy.monitor.pace import LATE_S
 from ectopy.reprs import short_repr
 
 
@@ -148,7 +150,11 @@ class AlarmState:
 
 
 def weigh(
-    state: AlarmState, settings: AlarmSettings, at_s: float, readings: Sequence[Reading]
+    state: AlarmState,
+    settings: AlarmSettings,
+    at_s: float,
+    readings: Sequence[Reading],
+    now_s: float | None = None,
 ) -> tuple[AlarmState, tuple[Transition, ...]]:
     """Take new readings, after everything that is due by then.
 
@@ -159,6 +165,8 @@ def weigh(
     at_s : float
     readings : sequence of Reading
         At most one for each condition; for one that has none, its last reading holds.
+    now_s : float or None
+        What the stream second of now is, where the readings are of samples that may have come late; None = `at_s`.
 
     Returns
     -------
@@ -181,7 +189,7 @@ def weigh(
     if not news:
         return state, due
     courses = {code: course for code, course in (known | news).items() if course is not None}
-    book = _Book(replace(state, at_s=at_s, courses=courses), settings)
+    book = _Book(replace(state, at_s=at_s, courses=courses), settings, now_s=now_s)
     for code in sorted(courses, key=_RANK.__getitem__):
         _end(book, at_s, code)
     for code in sorted(book.state.courses, key=_RANK.__getitem__):
@@ -320,8 +328,15 @@ def _alarm(state: AlarmState, number: int | None) -> Alarm:
 class _Book:
     """The state while it changes, and the new entries of the log."""
 
-    def __init__(self, state: AlarmState, settings: AlarmSettings, action: Action | None = None) -> None:
+    def __init__(
+        self,
+        state: AlarmState,
+        settings: AlarmSettings,
+        action: Action | None = None,
+        now_s: float | None = None,
+    ) -> None:
         self.state = state
+        self._now_s = now_s
         self.settings = settings
         self.entries: list[Transition] = []
         self._who = action.who if action else ""
@@ -360,7 +375,11 @@ class _Book:
     def escalation(self, at_s: float, priority: Priority) -> float | None:
         """When an alarm is escalated that nobody acknowledges from now on."""
         after_s = self.settings.of(priority).escalate_after_s
-        return None if after_s is None or self.settings.most_escalations == 0 else at_s + after_s
+        if after_s is None or self.settings.most_escalations == 0:
+            return None
+        # However samples are cut into chunks of a few seconds, the time counts from the same moment.
+        late = self._now_s is not None and self._now_s - at_s > LATE_S
+        return (self._now_s if late and self._now_s is not None else at_s) + after_s
 
     @property
     def hearing(self) -> Inactivation:
@@ -375,6 +394,7 @@ def _end(book: _Book, at_s: float, code: str) -> None:
     alarm = course.alarm
     if alarm is None or alarm.state is State.LATCHED or course.present or course.lasted_s < CONDITIONS[code].clear_s:
         return
+    alarm = replace(alarm, cleared_s=course.since_s)
     if book.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
         book.amend(at_s, "latched", replace(alarm, state=State.LATCHED))
     else:
@@ -429,7 +449,9 @@ def _return(book: _Book, at_s: float, course: Course, alarm: Alarm) -> None:
         level, escalates_s = 0, book.escalation(at_s, alarm.priority)
     high = alarm.priority is Priority.HIGH
     inactivation = Inactivation.ENABLED if high else alarm.inactivation
-    again = replace(alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level)
+    again = replace(
+        alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level, cleared_s=None
+    )
     book.enter(at_s, "returned", again, escalates_s)
     if high:
         _end_audio_pause(book, at_s)

@@ -273,6 +273,15 @@ _ALL = (
         10.0,
         0.0,
     ),
+    Condition(
+        "two senders",
+        "Two senders",
+        _ST,
+        _MEDIUM,
+        "samples of the patient were sent with two keys; those of the second one are refused",
+        _OURS,
+        clear_s=10.0,
+    ),
     Condition("noise", "Noisy signal", _ST, _LOW, "no lead readable for 20 s, for noise", _OURS, "s", 20.0, 5.0, 60.0),
     Condition(
         "clock",

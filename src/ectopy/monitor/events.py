@@ -110,6 +110,9 @@ class AlarmChanged:
         The stretch of signal to look at, stream seconds: ten before the condition was there, five after.
     evidence : Evidence or None
         Of an alarm that is raised or returns because of beats.
+    origins : tuple of (float, float) or None
+        Time of stream second 0, seconds since 1970: as it was when the alarm was raised, and when its condition was
+        there last; None where it is not known.
     """
 
     __repr__ = short_repr
@@ -119,6 +122,7 @@ class AlarmChanged:
     transition: Transition
     strip_s: tuple[float, float] = (0.0, 0.0)
     evidence: Evidence | None = None
+    origins: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +155,15 @@ class Noticed:
         ``discharged``, ``admitted``.
     text : str
         One sentence.
+    samples : int
+        How many samples were not taken, of ``late`` ones.
     """
 
     number: int
     at_s: float
     subject: str
     text: str
+    samples: int = 0
 
 
 Event = BeatJudged | QualityChanged | AlarmChanged | Refused | Noticed

@@ -2,7 +2,7 @@
 
 Two clocks are kept apart. *Stream seconds* count samples: sample 0 of a stream is its second 0, and everything that
 depends on the signal happens in them. `received` and `now` are the clock of the process around the monitor, in seconds
-since 1970 (UTC); the monitor never looks at a clock of its own.
+since 1970 (UTC); the monitor never looks at a clock of its own. That clock may be set: a `Tick` says by how much.
 """
 
 from __future__ import annotations
@@ -64,10 +64,15 @@ class Tick:
     now : float
     expected : bool
         Whether samples should be coming.
+    set_s : float or None
+        By how many seconds the clock of `now` and `received` was set since the tick before, as a clock that is never
+        set has shown; negative where it was set back. None = there is no such clock: then samples that are late by
+        more than ten seconds, and go on to be, are taken for a clock that was set forwards.
     """
 
     now: float
     expected: bool = True
+    set_s: float | None = None
 
 
 class Order(StrEnum):

@@ -30,7 +30,7 @@ _USUAL_AGE, _USUAL_RESTING_BPM = 50.0, 70.0
 _HIGH_SHARE = 0.95
 _ABOVE_MAXIMUM_BPM = 20.0
 
-_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+LIMIT_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "low_bpm": (20, 120),
         "high_bpm": (60, 300),
@@ -58,7 +58,9 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "ectopy_per_min": (1, 60),
     }
 )
-_WHOLE = (
+"""Least and greatest value of each limit."""
+
+WHOLE_LIMITS = (
     "extreme_low_beats",
     "extreme_high_beats",
     "vt_beats",
@@ -69,6 +71,7 @@ _WHOLE = (
     "abnormal_n",
     "ectopy_per_min",
 )
+"""Limits that are whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +160,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         _require(self.profile in PROFILES, f"profile must be one of {', '.join(PROFILES)}, not {self.profile!r}.")
-        for name, (least, most) in _RANGES.items():
+        for name, (least, most) in LIMIT_RANGES.items():
             value = getattr(self, name)
             if value is None:
                 continue
             _require(least <= value <= most, f"{name} must be {least:g} to {most:g}, not {value}.")
-            _require(name not in _WHOLE or value == int(value), f"{name} must be a whole number, not {value}.")
+            _require(name not in WHOLE_LIMITS or value == int(value), f"{name} must be a whole number, not {value}.")
         for low, high in (
             ("extreme_low_bpm", "low_bpm"),
             ("high_bpm", "extreme_high_bpm"),
@@ -222,8 +225,10 @@ class Limits:
         110
         """
         for name in values:
-            _require(name in _RANGES, f"there is no limit {name!r}; there are {', '.join(_RANGES)}.")
-        whole = {name: int(value) for name, value in values.items() if name in _WHOLE and float(value).is_integer()}
+            _require(name in LIMIT_RANGES, f"there is no limit {name!r}; there are {', '.join(LIMIT_RANGES)}.")
+        whole = {
+            name: int(value) for name, value in values.items() if name in WHOLE_LIMITS and float(value).is_integer()
+        }
         return replace(self, **{**values, **whole})  # type: ignore[arg-type]
 
     @property

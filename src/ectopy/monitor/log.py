@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
 from ectopy.monitor.alarm import Alarm, Transition
+from ectopy.monitor.codec import encode
+from ectopy.monitor.events import Evidence
 
 GENESIS = "0" * 64
 
@@ -18,7 +20,23 @@ def seal(number: int, at_s: float, change: str, alarm: Alarm, who: str, why: str
     return replace(entry, digest=_digest(entry))
 
 
-def verify(entries: Iterable[Transition]) -> int | None:
+def seal_with(entries: Sequence[Transition], evidence: Sequence[Evidence | None]) -> tuple[Transition, ...]:
+    """Seal entries that follow each other once more, each with what it rests on."""
+    sealed: list[Transition] = []
+    previous = entries[0].previous
+    for entry, beats in zip(entries, evidence, strict=True):
+        entry = replace(entry, previous=previous, evidence="" if beats is None else digest_of(beats))
+        sealed.append(replace(entry, digest=_digest(entry)))
+        previous = sealed[-1].digest
+    return tuple(sealed)
+
+
+def digest_of(evidence: Evidence) -> str:
+    """What stands for the beats of an alarm in `Transition.evidence`."""
+    return hashlib.sha256(encode(evidence)).hexdigest()
+
+
+def verify(entries: Iterable[Transition], after: int = 0, previous: str = GENESIS) -> int | None:
     """Find the first broken entry of a log.
 
     Entries missing at the end break no chain: compare the last digest with that in the patient's `AlarmState`.
@@ -26,7 +44,11 @@ def verify(entries: Iterable[Transition]) -> int | None:
     Parameters
     ----------
     entries : iterable of Transition
-        The whole log of a patient, from its first entry.
+        The log of a patient: all of it, or from a checkpoint on.
+    after : int
+        Number of the last entry before these, which was verified earlier.
+    previous : str
+        Digest of that entry.
 
     Returns
     -------
@@ -34,8 +56,7 @@ def verify(entries: Iterable[Transition]) -> int | None:
         The number that the first entry ought to have that was changed, or stands where another one belongs; None where
         the log is whole.
     """
-    previous = GENESIS
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in enumerate(entries, start=after + 1):
         if (entry.number, entry.previous, entry.digest) != (number, previous, _digest(entry)):
             return number
         previous = entry.digest
@@ -49,6 +70,10 @@ def _digest(entry: Transition) -> str:
     """
     facts = asdict(entry)
     del facts["digest"]
+    if not entry.evidence:  # as were all entries before there was a digest of it
+        del facts["evidence"]
+    if entry.alarm.cleared_s is None:  # so that entries written before there was this field keep their digest
+        del facts["alarm"]["cleared_s"]
     plain = json.loads(json.dumps(facts), parse_int=float, parse_constant=lambda _: None)
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -31,20 +31,31 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
+from ectopy.monitor.log import seal_with
+from ectopy.monitor.pace import LATE_S, Pace, follow
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
-from ectopy.monitor.stream import LONGEST_FILLED_S, WAIT_S, Arrived, Segment, arrive, checked, give_up_waiting, hole_s
+from ectopy.monitor.stream import (
+    LONGEST_FILLED_S,
+    WAIT_S,
+    Arrived,
+    Segment,
+    arrive,
+    checked,
+    give_up_waiting,
+    hole_s,
+    require_count,
+)
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, no_beats
 from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
 _MOST_AHEAD_S = 60.0
-_LEAST_DRIFT_S = 0.001
 _REMEMBERED_LEADS = 32
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
@@ -130,6 +141,15 @@ class MonitorState:
         Whether the patient is not watched any more: samples are refused, and nothing raises an alarm.
     leads : dict of str to LeadMemory
         What is known of the leads of former segments, by name, for when they come again; at most 32.
+    pace : Pace
+        How late samples come, and how the device's clock drifts.
+    origins : dict of int to (float, float)
+        By number of each alarm that is not over, the `epoch` when it was raised, and when its condition was there last.
+    has_second_clock : bool
+        Whether ticks say by how much the clock was set.
+    leap_s : float
+        By how much it was set forwards since the newest samples: so much time may have passed instead, for a machine
+        that was stopped as a whole.
     """
 
     __repr__ = short_repr
@@ -148,6 +168,10 @@ class MonitorState:
     silent: bool = False
     discharged: bool = False
     leads: dict[str, LeadMemory] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
+    origins: dict[int, tuple[float, float]] = field(default_factory=dict)
+    has_second_clock: bool = False
+    leap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +279,7 @@ class _Step:
         self.monitor = monitor
         self.state = state
         self.events: list[Event] = []
+        self.received: float | None = None
 
     def done(self) -> Outcome:
         """What has come of the step."""
@@ -293,22 +318,39 @@ class _Step:
             return
         length_s = len(samples) / chunk.sampling_rate_hz
         signal = self.state.signal
+        self.received = chunk.received
         if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
-            ahead_s = end_s - self._second(chunk.received)
-            if ahead_s > _MOST_AHEAD_S:
+            ahead_s = end_s - (chunk.received - self._epoch)
+            has_hole, leap_s = chunk.position > signal.segment.wanted, self.state.leap_s
+            # Samples without a hole before them are ahead where the clock was set, or more come than time has passed.
+            if has_hole and ahead_s > _MOST_AHEAD_S + leap_s:
                 text = (
                     f"position {chunk.position} lies {ahead_s:.0f} s ahead of the time; count from the stream's start."
                 )
                 self.refuse(chunk.received, text)
                 return
-            if ahead_s > _LEAST_DRIFT_S:
-                self.state = replace(self.state, epoch=chunk.received - end_s)
+            if chunk.position + len(samples) > signal.segment.wanted:
+                pace, epoch = follow(
+                    self.state.pace,
+                    self._epoch,
+                    chunk.received,
+                    end_s,
+                    sets_clock=not has_hole or leap_s > 0,
+                    may_be_set=not self.state.has_second_clock,
+                )
+                if pace is not self.state.pace or epoch != self._epoch or leap_s:
+                    self.state = replace(self.state, pace=pace, epoch=epoch, leap_s=0.0)
             if hole_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
                 yield from self._process(give_up_waiting(signal.segment))
                 missing_s = hole_s(signal.segment, chunk.position)
                 self._begin(chunk, signal.segment.second(chunk.position), "gap", f"{missing_s:.0f} s are missing.")
         else:
+            try:
+                require_count(chunk)
+            except EctopyError as error:
+                self.refuse(chunk.received, str(error))
+                return
             yield from self._begin_anew(chunk, length_s)
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
@@ -316,7 +358,7 @@ class _Step:
         if arrived.late:
             late_s = arrived.late / chunk.sampling_rate_hz
             text = f"{late_s:.2f} s came late or twice and were not taken."
-            self._notice(signal.segment.second(chunk.position + arrived.late), "late", text)
+            self._notice(signal.segment.second(chunk.position + arrived.late), "late", text, arrived.late)
         yield from self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
 
     def end(self) -> _Work:
@@ -332,17 +374,21 @@ class _Step:
     def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
         now = tick.now
+        if (tick.set_s is not None) != self.state.has_second_clock:
+            self.state = replace(self.state, has_second_clock=tick.set_s is not None)
+        if tick.set_s and self.state.epoch is not None:
+            self._shift_time(tick.set_s)
         self._keep_time(now)
         if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
             self.state = replace(self.state, received=now)
-        now_s = self._second(now)
         signal = self.state.signal
+        now_s = self._ticked(now)
         if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
             yield from self._process(give_up_waiting(signal.segment))
         reading = no_data(now, self.state.received)
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
-            self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,))
+            self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
         alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
         self._alarms(alarms, transitions)
 
@@ -430,19 +476,36 @@ class _Step:
         # In this order NaN, of an input that is refused for it, gives the latest second.
         return max(self.state.clock_s, now - self._epoch)
 
+    def _ticked(self, now: float) -> float:
+        """The stream second to which timers have come."""
+        now_s, signal = self._second(now), self.state.signal
+        if signal is None or self.state.has_second_clock or self.state.silent:
+            return now_s
+        # The clock may have been set forwards: while late samples come, they tell how much time passes.
+        by_samples_s = signal.segment.second(signal.segment.wanted) + now - self.state.received
+        return now_s if now_s - by_samples_s <= LATE_S else max(self.state.clock_s, by_samples_s)
+
     def _keep_time(self, now: float) -> None:
         """Time begins; and goes on from where it was if the clock has been set back."""
         if self.state.epoch is None:
             self.state = replace(self.state, epoch=now, received=now)
         latest_s = max(self.state.clock_s, self.state.alarms.at_s)
         if latest_s - (now - self._epoch) > NO_DATA_S:
-            self.state = replace(self.state, epoch=now - latest_s)
+            epoch = now - latest_s
+            self.state = replace(self.state, epoch=epoch, pace=self.state.pace.shifted(epoch - self._epoch))
+
+    def _shift_time(self, set_s: float) -> None:
+        """The clock was set: what it has said so far was by the former one, and stream seconds go on."""
+        received, pace = self.state.received + set_s, self.state.pace.shifted(set_s)
+        leap_s = max(self.state.leap_s + set_s, 0.0)
+        self.state = replace(self.state, epoch=self._epoch + set_s, received=received, pace=pace, leap_s=leap_s)
 
     # Segments
 
     def _begin_anew(self, chunk: Chunk, length_s: float) -> _Work:
         """A stream begins, or its rate, its leads or its count have changed."""
         before = self.state.signal
+        self.state = replace(self.state, pace=Pace())
         if self.state.epoch is None:
             origin_s = chunk.position / chunk.sampling_rate_hz
             self.state = replace(self.state, epoch=chunk.received - origin_s - length_s, received=chunk.received)
@@ -629,28 +692,53 @@ class _Step:
                 )
             )
 
-    def _weigh(self, at_s: float, readings: Sequence[Reading]) -> None:
-        alarms, transitions = weigh(self.state.alarms, self.monitor.alarms, at_s, readings)
+    def _weigh(self, at_s: float, readings: Sequence[Reading], now_s: float | None = None) -> None:
+        if now_s is None and self.received is not None:
+            now_s = self._second(self.received)
+        alarms, transitions = weigh(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
         self._alarms(alarms, transitions)
 
     def _alarms(self, alarms: AlarmState, transitions: tuple[Transition, ...]) -> None:
         if alarms is self.state.alarms:
             return
+        evidence = [self._evidence(transition) for transition in transitions]
+        if any(each is not None for each in evidence):
+            transitions = seal_with(transitions, evidence)
+            alarms = replace(alarms, digest=transitions[-1].digest)
         self.state = replace(self.state, alarms=alarms)
-        for transition in transitions:
-            self._add(self._alarm_changed(transition))
+        for transition, each in zip(transitions, evidence, strict=True):
+            self._alarm_changed(transition, each)
 
-    def _alarm_changed(self, transition: Transition) -> AlarmChanged:
+    def _alarm_changed(self, transition: Transition, evidence: Evidence | None) -> None:
+        alarm = transition.alarm
+        strip, origins = strip_s(alarm.latest, alarm.present_s), self._origins(transition)
+        self._add(AlarmChanged(self._number(), transition.at_s, transition, strip, evidence, origins))
+        if alarm.ended_s is not None:
+            left = {number: pair for number, pair in self.state.origins.items() if number != alarm.number}
+            self.state = replace(self.state, origins=left)
+
+    def _evidence(self, transition: Transition) -> Evidence | None:
         alarm, signal = transition.alarm, self.state.signal
-        strip = strip_s(alarm.latest, alarm.present_s)
         if signal is None or transition.change not in ("raised", "returned"):
-            return AlarmChanged(self._number(), transition.at_s, transition, strip)
+            return None
         baseline, detector = signal.detection.baseline, self.monitor.criterion.detector
-        evidence = evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
-        return AlarmChanged(self._number(), transition.at_s, transition, strip, evidence)
+        return evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
 
-    def _notice(self, at_s: float, subject: str, text: str) -> None:
-        self._add(Noticed(self._number(), at_s, subject, text))
+    def _origins(self, transition: Transition) -> tuple[float, float] | None:
+        """When stream second 0 was by the clock at which this alarm was raised, and at which its condition returned."""
+        number, epoch = transition.alarm.number, round(self._epoch, 3)
+        before = self.state.origins.get(number)
+        if transition.change == "raised":
+            origins = epoch, epoch
+        elif transition.change == "returned" and before is not None:
+            origins = before[0], epoch
+        else:
+            return before
+        self.state = replace(self.state, origins=self.state.origins | {number: origins})
+        return origins
+
+    def _notice(self, at_s: float, subject: str, text: str, samples: int = 0) -> None:
+        self._add(Noticed(self._number(), at_s, subject, text, samples))
 
     def _number(self) -> int:
         return self.state.events + len(self.events) + 1

@@ -29,6 +29,8 @@ WAIT_S = 2.0
 _MOST_HELD = 64
 _MOST_MV = 1000.0
 _DAY_S = 86_400.0
+_LONGEST_STREAM_S = 366 * _DAY_S
+_UNIX_TIMES = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
 _UNITS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3}
 
 
@@ -140,7 +142,7 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
             f"a chunk holds 1 sample to {LONGEST_CHUNK_S:g} s, not {len(signal)} samples at "
             f"{chunk.sampling_rate_hz:g} Hz; send it in parts."
         )
-    if not 0 <= chunk.position < 2**53:
+    if not isinstance(chunk.position, int | np.integer) or not 0 <= chunk.position < 2**53:
         raise DataError(f"the position of a chunk counts samples from 0, and cannot be {chunk.position}.")
     if chunk.unit not in _UNITS:
         raise DataError(f"the unit must be one of mV, uV and V, not {chunk.unit!r}.")
@@ -157,6 +159,29 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
     if highest > _MOST_MV:
         raise DataError(f"a sample of {highest:g} mV is no ECG; is the unit really {chunk.unit}?")
     return samples
+
+
+def require_count(chunk: Chunk) -> None:
+    """Check the position of the first chunk of a stream, which no earlier one can tell.
+
+    Raises
+    ------
+    DataError
+        If it is a time and not a count of samples, or would be more than a year after the stream's start.
+    """
+    begun_s = chunk.position / chunk.sampling_rate_hz
+    unit = next((name for name, parts in _UNIX_TIMES if abs(chunk.position / parts - chunk.received) < _DAY_S), None)
+    # A recording that is replayed has a time of its own, which begins at 0 as its positions do.
+    if unit is not None and chunk.received > _LONGEST_STREAM_S:
+        raise DataError(
+            f"position {chunk.position} is the time of now in {unit} since 1970; "
+            "count samples, from 0 at the start of the stream."
+        )
+    if begun_s > _LONGEST_STREAM_S:
+        raise DataError(
+            f"position {chunk.position} lies {begun_s / _DAY_S:.0f} days after the start of the stream; "
+            "count samples, from 0 at its start."
+        )
 
 
 def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arrived:

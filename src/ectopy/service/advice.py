@@ -27,6 +27,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "no data": "Check the device, its battery and its connection.",
         "lead off": "Check the electrodes and the cable.",
         "restarts": "Let one device alone send for this patient; check its cable and its settings.",
+        "two senders": "Find out which of the two devices is the patient's, and stop the other one or revoke its key.",
         "noise": "Check the electrodes; dry skin, movement and loose cables make noise.",
         "clock": "Set the clock of the device.",
         "detector failed": "Watch the patient by the certified monitor alone, and tell who runs the service.",

@@ -48,6 +48,12 @@ class Devices:
             if known is None or known.patient != patient:
                 self._attached[device] = self._unsaved[device] = Device(device, patient, self._clock())
 
+    def patient_of(self, device: str) -> str | None:
+        """To whom a device is attached; None for one that is not known."""
+        with self._lock:
+            known = self._attached.get(device)
+        return None if known is None else known.patient
+
     def all(self) -> list[Device]:
         """All devices, by name."""
         with self._lock:

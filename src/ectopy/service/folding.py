@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Refusal, Refused, Report
+from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Noticed, Refusal, Refused, Report
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.monitor import Outcome
 
@@ -36,6 +36,11 @@ class Folded:
     def refused(self) -> tuple[str, ...]:
         """Why it was not taken; empty where it was."""
         return tuple(event.reason for event in self.events if isinstance(event, Refused))
+
+    @property
+    def late(self) -> int:
+        """How many samples were left out, for they were there already, or their time was over."""
+        return sum(event.samples for event in self.events if isinstance(event, Noticed))
 
     @property
     def wanted(self) -> int | None:

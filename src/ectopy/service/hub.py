@@ -1,8 +1,9 @@
 """Watches many patients: steps their monitors, stores what came of it in one transaction, then answers the senders.
 
-Nothing is acknowledged before it is stored. Where the store fails, or does not answer, the monitors go on, alarms are
-delivered from memory, a technical alarm says so, and everything is written once the store is back. Samples that are too
-many to be kept until then are given up, and their senders are told; what was found in them is not.
+Where the store fails, or does not answer within a second, the monitors go on: senders are told that their inputs are
+acknowledged and not stored yet, alarms are delivered from memory, a technical alarm says so, and everything is written
+once the store is back. Samples that are too many to be kept until then are given up, and their senders are told; what
+was found in them is not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.folding import Folded, fold, fold_together
-from ectopy.service.keeping import Keeper, Listener, Receipt, Turn, tell
+from ectopy.service.keeping import GapError, Keeper, Listener, Receipt, Turn, tell
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
 from ectopy.service.storage import Restored, Stepped, Store
@@ -35,6 +36,8 @@ SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
 
 _TICK_S = 1.0
+_LEAST_SET_S = 0.5
+_STAMPED_S = 5.0
 _TOGETHER = 32
 _PHASES = 16
 _DAY_S = 86_400.0
@@ -43,6 +46,8 @@ _APART_S = 1e-6
 _SHARE = 2**15
 """Bytes of one patient from which on the next inputs have to wait; 16 s of two leads at 250 Hz."""
 _LARGEST_INPUT = 8 * 2**20
+_RESENT_WITHIN_S = 3.0
+"""How long after a start a sender is asked for samples in front of those that it sends, before they are a gap."""
 _STORAGE, _DETECTOR, _NOBODY = "storage failed", "detector failed", "nobody reached"
 
 _log = logging.getLogger(__name__)
@@ -50,13 +55,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Bed:
-    """One patient while they are watched; `following` is the number of the next input."""
+    """One patient while they are watched; `following` is the number of the next input.
+
+    `continues`: whether nothing has come since the start, so that samples may be missing which the process before this
+    one had acknowledged, and not stored. `asked`: since when their sender has been asked for them.
+    """
 
     patient: str
     name: str
     state: MonitorState
     following: int
     snapshot_at: float
+    continues: bool = False
+    asked: float | None = None
 
 
 @dataclass(slots=True)
@@ -88,12 +99,15 @@ class Hub:
         SHA-256 of the detector's bundle, told with every alarm.
     clock : callable
         Gives seconds since 1970.
+    steady : callable or None
+        Gives seconds by a clock that is never set, from which the hub sees when `clock` is; None = there is none.
     station : str
         What the hub itself is called among the patients.
     patients : iterable of str or None
         Whom to go on with; None = everybody in the store.
     room_bytes : int
-        How much may wait to be taken; and how much, once taken, to be stored.
+        How much may wait to be taken; and how much, once taken, to be stored, of all patients together. Where there is
+        no room, whoever has more than an equal share of it goes first.
     shown : callable or None
         Hears of samples: as soon as they have come where they continue the signal, else once they are taken.
     watched : callable
@@ -117,9 +131,10 @@ class Hub:
         bundle: str = "",
         clock: Callable[[], float] = time.time,
         *,
+        steady: Callable[[], float] | None = None,
         station: str = STATION,
         patients: Iterable[str] | None = None,
-        room_bytes: int = 2**28,
+        room_bytes: int = 2**30,
         shown: TraceListener | None = None,
         watched: Listener = lambda steps: None,
         stored: Listener = lambda steps: None,
@@ -136,7 +151,8 @@ class Hub:
         self._door = threading.Lock()
         self._come = threading.Event()
         self._queue: list[tuple[_Bed, _Waiting]] = []
-        self._queued = 0
+        self._queued: Counter[str] = Counter()
+        self._renamed: dict[str, str] = {}
         self._new: list[tuple[_Bed, _Waiting]] = []
         self._over = False
         self._orders: set[int] = set()
@@ -146,6 +162,8 @@ class Hub:
         self._unreached: dict[str, Reading] = {}
         self._faults: dict[str, str] = {}
         self._began = self._ticked = clock()
+        self._steady = steady
+        self._offset_s = 0.0 if steady is None else self._began - steady()
         self._go_on(patients)
 
     # Patients
@@ -169,7 +187,7 @@ class Hub:
         -------
         Future of Receipt or None
             Of the order to watch somebody again who was discharged; samples are taken once it has come. None = the
-            patient is watched now.
+            patient is watched now. A known patient is watched even while the store is away, which gets the name later.
 
         Raises
         ------
@@ -178,16 +196,16 @@ class Hub:
         DataError
             If what is stored of the patient is damaged.
         StorageError
-            If the store fails.
+            If the store fails, and the patient is not known.
         """
         if patient == self._station:
             raise SettingError(f"{patient!r} is what the hub itself is called; call the patient something else.")
-        self._store.enrol(patient, self._clock(), name)
         if patient in self._beds:
-            self._beds[patient].name = name
+            self._rename(patient, name)
             if not self._beds[patient].state.discharged:
                 return None
             return self.submit(patient, Action(Order.ADMIT, self._clock(), who))
+        self._store.enrol(patient, self._clock(), name)
         restored = self._store.restore(patient)
         if limits is not None and restored.following == 1:
             state = encode(MonitorState(limits=limits))
@@ -197,10 +215,31 @@ class Hub:
             self._open(patient, name, restored)
         return None
 
+    def _rename(self, patient: str, name: str) -> None:
+        bed = self._beds[patient]
+        if bed.name == name:
+            return
+        bed.name = name
+        if self._keeper.away:
+            self._renamed[patient] = name
+            return
+        try:
+            self._store.enrol(patient, self._clock(), name)
+        except StorageError:
+            self._renamed[patient] = name
+
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""
         beds = tuple(self._beds.values())
         return tuple(bed.patient for bed in beds if bed.patient != self._station and not bed.state.discharged)
+
+    def is_name_stored(self, patient: str) -> bool:
+        """Whether the store has the name that a patient was given last."""
+        return patient not in self._renamed
+
+    def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
+        """Samples of a stream, from a position to before another, that were watched, and could not be kept."""
+        return self._keeper.missing(patient, stream)
 
     def state(self, patient: str) -> MonitorState:
         """What is known of a patient now.
@@ -232,12 +271,13 @@ class Hub:
             folded = fold(self._monitor, patient, state, given, self._clock())
             state = folded.state
             if folded.failed:
-                error = DataError("a stored input could not be taken again; send later ones again.")
+                error = StorageError("a stored input could not be taken again; send later ones again.")
                 self._keeper.give_up({patient}, error, folded.events)
         self._faults.pop(patient, None)
         # Not all snapshots at once.
         snapshot_at = self._clock() - SNAPSHOT_S * (len(self._beds) % _PHASES) / _PHASES
-        self._beds[patient] = _Bed(patient, name, state, restored.following, snapshot_at)
+        continues = state.signal is not None
+        self._beds[patient] = _Bed(patient, name, state, restored.following, snapshot_at, continues)
 
     def _bed(self, patient: str) -> _Bed:
         bed = self._beds.get(patient)
@@ -249,10 +289,9 @@ class Hub:
     # Inputs
 
     def submit(self, patient: str, given: Input) -> Future[Receipt]:
-        """Hand in an input; the receipt comes when it is safe.
+        """Hand in an input; the receipt comes when it is stored, or acknowledged where that takes long.
 
-        The receipt is a `StorageError` instead if the input could not be stored; it has been watched then, but should
-        be sent again.
+        The receipt is a `StorageError` instead where the input should be sent again; it has been watched then.
 
         Raises
         ------
@@ -262,7 +301,8 @@ class Hub:
             If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today. If samples are of
             somebody who is discharged: of a device that nobody has taken off nothing is kept.
         StorageError
-            If too much waits already, or the hub has been stopped; send again later.
+            If too much waits already, or the hub has been stopped; send again later. A `GapError` if samples are
+            missing in front of the first chunk since the start: send those first that were not stored.
         """
         bed = self._bed(patient)
         if bed.state.discharged and isinstance(given, Chunk):
@@ -275,23 +315,47 @@ class Hub:
         at = given.received if isinstance(given, Chunk) else given.now
         if not abs(at - self._clock()) <= _DAY_S:
             raise DataError(f"an input is of now by the hub's clock, in seconds since 1970, and not of {at:g}.")
+        given = self._restamped(given, self._clock())
         if patient == self._station and isinstance(given, Chunk):
             raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
         if patient == self._station and isinstance(given, Action) and given.order is Order.DISCHARGE:
             raise SettingError(f"{patient!r} is the hub itself, and cannot be discharged; name the patient.")
+        if bed.continues and isinstance(given, Chunk):
+            self._check_continued(bed, given)
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
         with self._door:
             if self._over:
                 raise StorageError("the hub has been stopped; send again when it runs again.")
-            if self._queued + len(content) > self._room:
+            own = self._queued[patient] + len(content)
+            if self._queued.total() + len(content) > self._room and own > self._room // len(self._beds):
                 raise StorageError("more inputs wait than can be kept; send again later.")
             waiting = _Waiting(given, len(content), receipt)
             self._queue.append((bed, waiting))
             self._new.append((bed, waiting))
-            self._queued += len(content)
+            self._queued[patient] += len(content)
         self._come.set()
         return receipt
+
+    @staticmethod
+    def _check_continued(bed: _Bed, chunk: Chunk) -> None:
+        """Ask for what was acknowledged before the start and not stored, before it becomes a gap.
+
+        Raises
+        ------
+        GapError
+            If samples are missing in front of these, and their sender has not had the time to send them again.
+        """
+        signal = bed.state.signal
+        if signal is not None and signal.segment.continued_by(chunk) and chunk.position > signal.segment.wanted:
+            now = time.monotonic()
+            bed.asked = bed.asked or now
+            if now - bed.asked < _RESENT_WITHIN_S:
+                raise GapError(
+                    f"samples {signal.segment.wanted} to {chunk.position - 1} of this stream are not stored; send them "
+                    "first if you have them, and then these again."
+                )
+        bed.continues = False
 
     def turn(self) -> int:
         """Take what waits, as `watch` does, store it, and answer; how many inputs that were."""
@@ -340,7 +404,7 @@ class Hub:
     def _keep_states(self) -> None:
         """Let a later start fold nothing again, which another version might do in another way."""
         with self._lock:
-            turn = Turn(self._clock())
+            turn = Turn()
             for bed in self._beds.values():
                 state, origin = encode(bed.state), bed.state.epoch or 0.0
                 turn.steps.append(Stepped(bed.patient, bed.following, (), (), origin, state))
@@ -353,11 +417,13 @@ class Hub:
 
         Of who sends much at once it is some, and the rest the next time, so that nobody else waits for that.
         """
-        now = self._clock()
+        now, set_s = self._look_at_clocks()
         self._come.clear()
         inputs = self._shares()
         with self._lock:
-            self._keeper.look(now)
+            self._keeper.look()
+            if set_s:
+                self._step(now, self._ticks(now, set_s))
             patients = tuple(inputs.items())
             for first in range(0, len(patients), _TOGETHER):
                 self._show()
@@ -367,6 +433,29 @@ class Hub:
             self._resume(now)
         self._keeper.answer()
         return sum(map(len, inputs.values()))
+
+    def _look_at_clocks(self) -> tuple[float, float]:
+        """What the time is, and by how much the clock was set since the last look; then what waits is of now."""
+        if self._steady is None:
+            return self._clock(), 0.0
+        before, now, after = self._steady(), self._clock(), self._steady()
+        set_s = now - after - self._offset_s
+        # Who was held up between the clocks looks again the next time.
+        if abs(set_s) < _LEAST_SET_S or after - before > _LEAST_SET_S / 2:
+            return now, 0.0
+        _log.warning("The clock was set %s by %.1f s.", "forwards" if set_s > 0 else "back", abs(set_s))
+        self._offset_s += set_s
+        with self._door:
+            for _, waiting in self._queue:
+                waiting.given = self._restamped(waiting.given, now)
+        return now, set_s
+
+    def _restamped(self, given: Input, now: float) -> Input:
+        """An input that has only just come, but whose time is of before the clock was set."""
+        at = given.received if isinstance(given, Chunk) else given.now
+        if self._steady is None or abs(at - now) <= _STAMPED_S:
+            return given
+        return replace(given, received=now) if isinstance(given, Chunk) else replace(given, now=now)
 
     def _shares(self) -> dict[str, list[_Waiting]]:
         """What is taken now, by patient; the rest stays."""
@@ -380,7 +469,9 @@ class Hub:
                 else:
                     rest.append((bed, waiting))
                 sizes[bed.patient] += waiting.size
-            self._queue, self._queued = rest, sum(waiting.size for _, waiting in rest)
+            self._queue, self._queued = rest, Counter()
+            for bed, waiting in rest:
+                self._queued[bed.patient] += waiting.size
         if rest:
             self._come.set()
         return shares
@@ -411,10 +502,10 @@ class Hub:
                 bed.following, bed.snapshot_at = following, now
                 kept = tuple(rest.events), bed.state.epoch or 0.0, encode(bed.state)
                 step = Stepped(patient, following, (), *kept, tuple(rest.deliveries), tuple(rest.orders))
-                self._keeper.take(Turn(now, [step]))
+                self._keeper.take(Turn([step]))
 
-    def _ticks(self, now: float) -> dict[str, list[_Waiting]]:
-        """What everybody is told once a second."""
+    def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_Waiting]]:
+        """What everybody is told once a second, and when the clock was set."""
         self._ticked = now
         # Who had to send again after a start gets the time for it.
         awake = abs(now - self._began) >= NO_DATA_S
@@ -423,7 +514,8 @@ class Hub:
         for patient, bed in self._beds.items():
             if bed.state.discharged:
                 continue
-            given: list[Input] = [Tick(now, expected=awake and patient != self._station)]
+            expected, moved_s = awake and patient != self._station, None if self._steady is None else set_s
+            given: list[Input] = [Tick(now, expected, moved_s)]
             given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
             inputs[patient] = [_Waiting(one) for one in given]
         return inputs
@@ -448,7 +540,7 @@ class Hub:
 
     def _step(self, now: float, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
         """Take inputs of patients, the first of all together, then the next; what happens to one concerns no other."""
-        turn = Turn(now)
+        turn = Turn()
         folded: dict[str, list[Folded]] = {patient: [] for patient in inputs}
         failed: dict[str, Exception] = {}
         for number in range(max(map(len, inputs.values()), default=0)):
@@ -463,7 +555,7 @@ class Hub:
                 else:
                     folded[patient].append(came)
         for patient, waiting in inputs.items():
-            self._settle(turn, self._beds[patient], waiting, folded[patient], failed.get(patient))
+            self._settle(turn, now, self._beds[patient], waiting, folded[patient], failed.get(patient))
         if self._shown is not None:
             tell(
                 self._shown,
@@ -480,14 +572,20 @@ class Hub:
             self._taken.set()
 
     def _settle(
-        self, turn: Turn, bed: _Bed, waiting: Sequence[_Waiting], folded: Sequence[Folded], failed: Exception | None
+        self,
+        turn: Turn,
+        now: float,
+        bed: _Bed,
+        waiting: Sequence[_Waiting],
+        folded: Sequence[Folded],
+        failed: Exception | None,
     ) -> None:
         """Go on from what came of the inputs of one patient, to be stored and answered."""
         try:
             if failed is not None:
                 raise failed
             orders = tuple(one.order for one in waiting if one.order is not None)
-            step = self._stepped(bed, folded, orders, turn.at)
+            step = self._stepped(bed, folded, orders, now)
         except Exception as error:
             _log.exception("patient '%s' cannot be watched", bed.patient)
             self._faults[bed.patient] = f"{type(error).__name__}: {error}"
@@ -497,16 +595,16 @@ class Hub:
         self._faults.pop(bed.patient, None)
         bed.state = folded[-1].state
         turn.answers += [
-            (one.receipt, Receipt(bed.patient, each.refused, each.wanted))
+            (one.receipt, Receipt(bed.patient, each.refused, each.wanted, each.late))
             for one, each in zip(waiting, folded, strict=True)
             if one.receipt is not None
         ]
         if step.inputs or step.orders:
             turn.steps.append(step)
-            turn.size += sum(one.size for one in waiting)
+            turn.sizes[bed.patient] = sum(one.size for one in waiting)
             bed.following += len(step.inputs)
             if step.snapshot is not None:
-                bed.snapshot_at = turn.at - (turn.at - bed.snapshot_at) % SNAPSHOT_S
+                bed.snapshot_at = now - (now - bed.snapshot_at) % SNAPSHOT_S
 
     def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> Stepped:
         state = folded[-1].state
@@ -560,6 +658,10 @@ class Hub:
         self._looked = now
         if self._targets:
             self._unreached = unreached(self._store.outbox, now, UNREACHED_S)
+        for patient, name in tuple(self._renamed.items()):
+            self._store.enrol(patient, now, name)
+            if self._renamed[patient] == name:
+                del self._renamed[patient]
         orders = [order for order in self._store.handed_over() if order.patient in self._beds]
         with self._door:
             for order in orders:

@@ -53,9 +53,9 @@ class Load:
     devices, viewers : int
         One of the viewers never reads.
     seconds : float
-    chunks_sent, chunks_acknowledged : int
+    chunks_sent, chunks_stored : int
     chunks_lost : int
-        Acknowledged, and not in the store afterwards.
+        Said to be stored, and not in the store afterwards.
     chunks_doubled : int
         In the store twice.
     frames_missed : int
@@ -76,7 +76,7 @@ class Load:
     viewers: int
     seconds: float
     chunks_sent: int
-    chunks_acknowledged: int
+    chunks_stored: int
     chunks_lost: int
     chunks_doubled: int
     frames_missed: int
@@ -130,7 +130,7 @@ def benchmark_service(
             job = Job(url.replace("http", "ws", 1), key, devices, viewers, seconds, str(home / "signals.npy"))
             tally, watch = _stream(job, process.pid)
         tell(2, 3, "what is stored")
-        lost, doubled = _compared(home, tally["acknowledged"])
+        lost, doubled = _compared(home, tally["stored"])
     latencies_s = np.array(tally["latencies_s"])
     p50, p95 = np.percentile(latencies_s, [50, 95]).tolist() if len(latencies_s) else (None, None)
     return Load(
@@ -138,7 +138,7 @@ def benchmark_service(
         viewers=viewers,
         seconds=seconds,
         chunks_sent=tally["sent"],
-        chunks_acknowledged=sum(map(len, tally["acknowledged"].values())),
+        chunks_stored=sum(map(len, tally["stored"].values())),
         chunks_lost=lost,
         chunks_doubled=doubled,
         frames_missed=tally["missed"],
@@ -254,11 +254,11 @@ def _stream(job: Job, server: int) -> tuple[dict[str, Any], _Watch]:
     return tally, watch
 
 
-def _compared(home: Path, acknowledged: dict[str, list[int]]) -> tuple[int, int]:
+def _compared(home: Path, promised: dict[str, list[int]]) -> tuple[int, int]:
     """How many chunks were lost, and how many doubled."""
     lost = doubled = 0
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
-        for name, positions in acknowledged.items():
+        for name, positions in promised.items():
             stored = [given.position for given in store.inputs(name) if isinstance(given, Chunk)]
             lost += len(set(positions) - set(stored))
             doubled += len(stored) - len(set(stored))

@@ -63,14 +63,14 @@ class Job:
 
 @dataclass(slots=True)
 class Tally:
-    """What was sent, acknowledged and seen.
+    """What was sent, stored and seen.
 
     Attributes
     ----------
     sent : int
         Chunks.
-    acknowledged : dict of str to list of int
-        Positions of chunks, by patient.
+    stored : dict of str to list of int
+        Positions of chunks that the service has said to be stored, by patient.
     latencies_s : list of float
         From the sending of a chunk to its coming at a viewer.
     missed : int
@@ -78,7 +78,7 @@ class Tally:
     """
 
     sent: int = 0
-    acknowledged: dict[str, list[int]] = field(default_factory=dict)
+    stored: dict[str, list[int]] = field(default_factory=dict)
     latencies_s: list[float] = field(default_factory=list)
     missed: int = 0
 
@@ -125,26 +125,26 @@ class _Load:
     async def _send(self, number: int, name: str, begin: float) -> None:
         signal = self._signals[number % len(self._signals)]
         signal = signal[round(number // len(self._signals) * _SHIFT_S % _MOST_SHIFTED_S * RATE_HZ) :]
-        acknowledged = self.tally.acknowledged[name] = []
-        waiting: dict[int, int] = {}
+        stored = self.tally.stored[name] = []
+        waiting: set[int] = set()
         path = f"/api/patients/{quote(name)}/stream"
         async with self._connected(path) as socket:
             await socket.recv()
-            listening = asyncio.create_task(_listen(socket, waiting, acknowledged))
+            listening = asyncio.create_task(_listen(socket, waiting, stored))
             first = begin + CHUNK_S * number / self._job.devices
             for sequence in range(int(self._job.seconds / CHUNK_S)):
                 await asyncio.sleep(first + (sequence + 1) * CHUNK_S - time.monotonic())
                 while len(waiting) >= _MOST_UNANSWERED and not listening.done():
                     await asyncio.sleep(CHUNK_S)
                 chunk = _chunk(signal, sequence)
-                waiting[sequence] = chunk.position
+                waiting.add(sequence)
                 self._sent_at[name, chunk.position] = time.monotonic()
                 self.tally.sent += 1
                 with suppress(ConnectionClosed):
                     await socket.send(write(Sent(chunk, sequence), "msgpack", _COUNTS_PER_MV))
             with suppress(TimeoutError):
                 async with asyncio.timeout(_DRAIN_S):
-                    while waiting and not listening.done():
+                    while len(stored) < self._job.seconds // CHUNK_S and not listening.done():
                         await asyncio.sleep(0.1)
             listening.cancel()
 
@@ -190,13 +190,13 @@ def _chunk(signal: NDArray[np.float32], sequence: int) -> Chunk:
     return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=0.0)
 
 
-async def _listen(socket: ClientConnection, waiting: dict[int, int], acknowledged: list[int]) -> None:
+async def _listen(socket: ClientConnection, waiting: set[int], stored: list[int]) -> None:
     with suppress(ConnectionClosed):
         async for message in socket:
             answer = json.loads(message)
-            position = waiting.pop(answer["sequence"], None)
-            if position is not None and "refused" not in answer:
-                acknowledged.append(position)
+            waiting.discard(answer["sequence"])
+            if answer.get("stored"):
+                stored.append(answer["sequence"] * round(CHUNK_S * RATE_HZ))
 
 
 def main() -> None:

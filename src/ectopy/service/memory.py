@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ectopy.service.outbox import Delivery, DeliveryState
+from ectopy.service.outbox import Delivery, DeliveryState, Setback
 
 _LEASE_S = 60.0
 
@@ -17,6 +17,7 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._messages: dict[str, Delivery] = {}
+        self._setback = Setback()
 
     def put(self, deliveries: Iterable[Delivery]) -> None:
         """Add messages; one that is there already stays as it is."""
@@ -38,6 +39,7 @@ class MemoryOutbox:
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
         """Messages that are due; nobody else gets them for a minute."""
         with self._lock:
+            self._follow(self._setback.seen(now))
             due = [
                 message
                 for message in self._messages.values()
@@ -78,6 +80,12 @@ class MemoryOutbox:
                 for other in taken
             )
         ]
+
+    def _follow(self, setback_s: float) -> None:
+        """Let nothing wait longer because the clock has been set back."""
+        if setback_s:
+            for key, message in self._messages.items():
+                self._messages[key] = replace(message, due=message.due - setback_s)
 
     def _attempted(self, key: str, outcome: Callable[[Delivery], Delivery]) -> None:
         with self._lock:

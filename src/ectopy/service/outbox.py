@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -63,13 +64,32 @@ class Delivery:
     ended: float | None = None
 
 
+class Setback:
+    """Notices that a clock has been set back: what is due later by that clock is then due as much earlier."""
+
+    _LEAST_S = 1.0
+
+    def __init__(self) -> None:
+        self._newest = -math.inf
+
+    def seen(self, now: float) -> float:
+        """By how many seconds the clock has been set back since it was seen last; 0 where it has not."""
+        setback_s = self._newest - now
+        if setback_s < self._LEAST_S:
+            self._newest = max(self._newest, now)
+            return 0.0
+        self._newest = now
+        return setback_s
+
+
 class Outbox(Protocol):
     """Where messages wait. Called from several threads at once."""
 
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
         """Messages for a target, all of high priority or all others, that are due, oldest first.
 
-        They are due again after a minute. An attempt counts when it has succeeded or failed.
+        They are due again after a minute, whether or not the clock is set back meanwhile. An attempt counts when it
+        has succeeded or failed.
         """
 
     def succeeded(self, key: str, now: float, receipt: str) -> None:

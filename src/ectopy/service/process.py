@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import time
 
 _SWITCH_S = 0.0002
+_PRIVATE = 0o077
+
+
+def keep_files_private() -> None:
+    """Let nobody else on the machine read what this process, and those that it starts, will write."""
+    os.umask(_PRIVATE)
 
 
 def share() -> None:
@@ -17,3 +25,9 @@ def share() -> None:
     sys.setswitchinterval(_SWITCH_S)
     gc.collect()
     gc.freeze()
+
+
+def steady() -> float:
+    """Seconds by a clock that is never set, and counts while the machine sleeps where the system has such a one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)

@@ -17,6 +17,9 @@ from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import Recording
 from ectopy.service.keeping import Receipt
 
+Submit = Callable[[str, Chunk], Future[Receipt]]
+"""Takes a patient and a chunk; see `ectopy.service.ward.Ward.submit`."""
+
 SLOWEST, FASTEST = 0.1, 1000.0
 MOST_PLAYING = 32
 
@@ -51,7 +54,7 @@ class Replay:
     duration_s : float
         Length of the recording.
     position_s : float
-        How much of it is stored.
+        How much of it has been watched.
     status : Playing
     error : str
         One sentence where it has failed.
@@ -71,7 +74,7 @@ class Replay:
 class Replays:
     """Replays that go on, and the last ones that have ended.
 
-    A chunk is sent when its last sample is due and the one before is stored. A chunk that could not be stored is sent
+    A chunk is sent when its last sample is due and the one before is acknowledged. A chunk that was not taken is sent
     again. Every replay is a stream of its own.
 
     Parameters
@@ -82,15 +85,28 @@ class Replays:
         Gives seconds since 1970.
     """
 
-    def __init__(self, submit: Callable[[str, Chunk], Future[Receipt]], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, submit: Submit, clock: Callable[[], float] = time.time) -> None:
         self._submit, self._clock = submit, clock
         self._lock = threading.Lock()
         self._replays: dict[str, Replay] = {}
         self._stops: dict[str, threading.Event] = {}
         self._threads: dict[str, threading.Thread] = {}
 
-    def start(self, recording: Recording, name: str, patient: str, speed: float = 1.0) -> Replay:
+    def start(
+        self, recording: Recording, name: str, patient: str, speed: float = 1.0, submit: Submit | None = None
+    ) -> Replay:
         """Begin to play a recording into a patient who is watched.
+
+        Parameters
+        ----------
+        recording : Recording
+        name : str
+            Of the recording.
+        patient : str
+        speed : float
+            Seconds of signal a second.
+        submit : callable or None
+            Hands in the samples in the name of who has started it; None = that of all replays.
 
         Raises
         ------
@@ -101,7 +117,9 @@ class Replays:
             raise SettingError(f"a recording is played at {SLOWEST:g} to {FASTEST:g} times its speed, not {speed:g}.")
         id = secrets.token_hex(8)
         begun = Replay(id, name, patient, speed, self._clock(), recording.duration_s)
-        thread = threading.Thread(target=self._play, args=(begun, recording), name=f"replay-{id}", daemon=True)
+        thread = threading.Thread(
+            target=self._play, args=(begun, recording, submit or self._submit), name=f"replay-{id}", daemon=True
+        )
         with self._lock:
             if len(self._threads) >= MOST_PLAYING:
                 raise SettingError(f"{MOST_PLAYING} recordings are played already; stop one first.")
@@ -155,36 +173,36 @@ class Replays:
         for id in going:
             self.stop(id)
 
-    def _play(self, begun: Replay, recording: Recording) -> None:
+    def _play(self, begun: Replay, recording: Recording, submit: Submit) -> None:
         try:
-            status, error = self._send(begun, recording), ""
+            status, error = self._send(begun, recording, submit), ""
         except (EctopyError, CancelledError) as failure:
             status, error = Playing.FAILED, str(failure)
         with self._lock:
             self._replays[begun.id] = replace(self._replays[begun.id], status=status, error=error)
             del self._stops[begun.id], self._threads[begun.id]
 
-    def _send(self, begun: Replay, recording: Recording) -> Playing:
+    def _send(self, begun: Replay, recording: Recording, submit: Submit) -> Playing:
         stop, rate_hz = self._stops[begun.id], recording.sampling_rate_hz
         length = chunk_length(min(_CHUNK_S * begun.speed, LONGEST_CHUNK_S), rate_hz)
         start = time.monotonic()
         for position in range(0, len(recording.signal), length):
             signal = recording.signal[position : position + length]
-            stored_s = (position + len(signal)) / rate_hz
-            if stop.wait(start + stored_s / begun.speed - time.monotonic()):
+            end_s = (position + len(signal)) / rate_hz
+            if stop.wait(start + end_s / begun.speed - time.monotonic()):
                 return Playing.STOPPED
             chunk = Chunk(position, signal, rate_hz, recording.leads, self._clock(), stream=f"replay {begun.id}")
-            while not self._stored(begun.patient, chunk):
+            while not self._acknowledged(begun.patient, chunk, submit):
                 if stop.wait(_AGAIN_S):
                     return Playing.STOPPED
             with self._lock:
-                self._replays[begun.id] = replace(self._replays[begun.id], position_s=stored_s)
+                self._replays[begun.id] = replace(self._replays[begun.id], position_s=end_s)
         return Playing.DONE
 
-    def _stored(self, patient: str, chunk: Chunk) -> bool:
-        """Whether a chunk is safe now; an error where it never will be."""
+    def _acknowledged(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
+        """Whether a chunk has been watched; an error where it never will be."""
         try:
-            receipt = self._submit(patient, replace(chunk, received=self._clock())).result()
+            receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:
             return False
         if receipt.refused:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
 
+from ectopy.errors import SettingError
+from ectopy.service.connections import (
+    Connections,
+    Protocol,
+    connections_within_descriptors,
+    raise_descriptor_limit,
+)
 from ectopy.service.settings import Settings
 
 _GRACE_S = 5
+_TICKS_A_SECOND = 10
 
 
 class Server(uvicorn.Server):
@@ -26,9 +35,19 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> None:
+        raise_descriptor_limit()
+        most = connections_within_descriptors(settings.connections)
+        connections = Connections(most, min(settings.connections_per_address, max(1, most // 2)))
+
+        class Counted(Protocol):
+            pass
+
+        Counted.counted = self._connections = connections
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Counted,
+                loop="asyncio",
                 host=settings.host,
                 port=settings.port,
                 lifespan="on",
@@ -56,10 +75,33 @@ class Server(uvicorn.Server):
         return f"{'https' if self._settings.tls else 'http'}://{name}:{port}"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so."""
+        """Begin to answer, and say so.
+
+        Raises
+        ------
+        SettingError
+            If the address is taken.
+        """
+        if sockets is None:
+            try:
+                sockets = self._connections.listen(self._settings.host, self._settings.port)
+            except OSError as error:
+                await asyncio.to_thread(self._app.state.lease.close)
+                raise SettingError(
+                    f"the service cannot listen at {self.address} ({error.strerror or error}); choose another port."
+                ) from error
         await super().startup(sockets)
         if self.started:
             self._ready(self)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look once a second for clients that keep the service waiting; whether to end.
+
+        That is when told to, and when another service has taken the database over.
+        """
+        if counter % _TICKS_A_SECOND == 0:
+            self._connections.end_late()
+        return await super().on_tick(counter) or bool(self._app.state.lease.lost)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what would go on for ever, then everything else."""

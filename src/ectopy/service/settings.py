@@ -53,10 +53,14 @@ class Settings(BaseSettings):
         Of one key from one address.
     failures_per_minute : int
         Of one address: requests with a wrong key.
+    connections, connections_per_address : int
+        In total, and of one address; fewer where the process may not open so many files.
     request_bytes : int
         Size of a request, and of a message from a device.
     upload_bytes : int
         Size of an upload of recordings.
+    recordings_gb : float
+        How many gigabytes of uploaded recordings, and what was found in them, are kept at most; of one key half.
     """
 
     model_config = SettingsConfigDict(env_prefix="ECTOPY_", extra="forbid", frozen=True)
@@ -74,8 +78,11 @@ class Settings(BaseSettings):
     keep_gb: Annotated[float, Field(gt=0)] | None = 20.0
     requests_per_minute: Annotated[int, Field(ge=1)] = 6000
     failures_per_minute: Annotated[int, Field(ge=1)] = 10
+    connections: Annotated[int, Field(ge=1)] = 4096
+    connections_per_address: Annotated[int, Field(ge=1)] = 2048
     request_bytes: Annotated[int, Field(ge=1024, le=2**26)] = 4 * 2**20
     upload_bytes: Annotated[int, Field(ge=1024)] = 512 * 2**20
+    recordings_gb: Annotated[float, Field(gt=0)] = 20.0
 
     @classmethod
     def settings_customise_sources(

@@ -19,10 +19,11 @@ from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Notice
 from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
+from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
-from ectopy.service.storage import Device, StoredAudit, StoredEvent, TrendStep, Waveform
+from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
@@ -54,6 +55,7 @@ _ALARM = {
     "level": 0,
     "acknowledged_by": "",
     "acknowledged_until_time": None,
+    "cleared_time": None,
     "advice": ADVICE["ventricular tachycardia"],
     "statement": STATEMENT,
 }
@@ -82,6 +84,7 @@ class AlarmShape(TypedDict):
     level: int
     acknowledged_by: str
     acknowledged_until_time: float | None
+    cleared_time: float | None
     advice: str
     statement: str
 
@@ -94,6 +97,9 @@ class AlarmShape(TypedDict):
         heart_rate_bpm=152.1,
         quality={"MLII": "good", "V1": "noisy"},
         last_sample_time=1767225604.0,
+        received_time=1767225604.1,
+        compared_with="own normal",
+        learning_left_s=None,
         alarm=_ALARM,
         calling=_ALARM,
         alarms=1,
@@ -101,7 +107,11 @@ class AlarmShape(TypedDict):
     )
 )
 class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of all `alarms` that go on, `calling` of those unanswered."""
+    """How a patient is; `alarm` is the most urgent of all `alarms` that go on, `calling` of those unanswered.
+
+    Where `received_time`, when the newest samples came, is more than 3 s ago, the state is "no data", and there is
+    neither a rate nor a quality. While beats are compared with "other people's normal", none is ventricular-like.
+    """
 
     patient: str
     name: str
@@ -109,14 +119,29 @@ class SummaryShape(TypedDict):
     heart_rate_bpm: float | None
     quality: dict[str, str]
     last_sample_time: float | None
+    received_time: float | None
+    compared_with: str
+    learning_left_s: float | None
     alarm: AlarmShape | None
     calling: AlarmShape | None
     alarms: int
     audio_paused_until_time: float | None
 
 
+class AlarmOrderShape(AlarmShape):
+    """An alarm after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
+class PatientOrderShape(SummaryShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
 class BaselineShape(TypedDict):
-    """The patient's normal: what beats are compared with."""
+    """The patient's normal: what beats are compared with; `threshold` is the one of beats compared with it."""
 
     known: bool
     learning: bool
@@ -125,6 +150,15 @@ class BaselineShape(TypedDict):
     beats: int | None
     leads: list[str]
     template: list[list[float]] | None
+    threshold: float
+
+
+class LimitShape(TypedDict):
+    """From where to where a limit can be set; `whole`: only to whole numbers."""
+
+    least: float
+    most: float
+    whole: bool
 
 
 class EffortShape(TypedDict):
@@ -135,10 +169,14 @@ class EffortShape(TypedDict):
 
 
 class DetailShape(SummaryShape):
-    """How a patient is, and how they are watched."""
+    """How a patient is, and how they are watched.
+
+    `clock_drift` is how many seconds the device's clock gains in a second of the service's, negative where it is slow.
+    """
 
     profile: str
     limits: dict[str, float | None]
+    limit_ranges: dict[str, LimitShape]
     effort: EffortShape
     baseline: BaselineShape
     leads: list[str]
@@ -146,6 +184,13 @@ class DetailShape(SummaryShape):
     stream: str
     wanted: int | None
     devices: list[str]
+    clock_drift: float | None
+
+
+class DetailOrderShape(DetailShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
 
 
 @with_config(
@@ -249,6 +294,15 @@ class TransitionShape(TypedDict):
     digest: str
 
 
+@with_config(like(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
+class CommentShape(TypedDict):
+    """What somebody has said about an alarm."""
+
+    time: float
+    who: str
+    comment: str
+
+
 class AlarmDetailShape(AlarmShape):
     """An alarm with everything that explains it."""
 
@@ -256,7 +310,8 @@ class AlarmDetailShape(AlarmShape):
     source: str
     evidence: EvidenceShape | None
     history: list[TransitionShape]
-    log_whole: bool
+    comments: list[CommentShape]
+    log_whole: bool | None
     strip: WaveformShape | None
     replay: str
     software: str
@@ -281,14 +336,27 @@ class DeviceShape(TypedDict):
     since_time: float
 
 
-@with_config(like(id=2, name="strap of bed 3", scopes=["send"], created_time=1767225600.0))
+@with_config(
+    like(
+        id=2,
+        name="strap of bed 3",
+        scopes=["send"],
+        created_time=1767225600.0,
+        patients=["bed 3"],
+        devices=[],
+        expires_time=None,
+    )
+)
 class KeyShape(TypedDict):
-    """A key, without its secret."""
+    """A key, without its secret; `patients` is for whom it sends, null = for any patient."""
 
     id: int
     name: str
     scopes: list[str]
     created_time: float
+    patients: list[str] | None
+    devices: list[str]
+    expires_time: float | None
 
 
 class NewKeyShape(KeyShape):
@@ -322,12 +390,13 @@ SHAPE_RATE_HZ = 180.0
 """Of single beats, as they are judged."""
 
 
-def alarm(patient: str, origin: float, one: monitor_alarm.Alarm) -> AlarmShape:
-    """An alarm; `origin` is the time of stream second 0."""
+def alarm(stored: StoredAlarm) -> AlarmShape:
+    """An alarm."""
+    one = stored.alarm
     condition = CONDITIONS[one.condition]
     until_s = one.acknowledged_until_s
     return AlarmShape(
-        patient=patient,
+        patient=stored.patient,
         number=one.number,
         condition=condition.code,
         title=condition.title,
@@ -340,12 +409,13 @@ def alarm(patient: str, origin: float, one: monitor_alarm.Alarm) -> AlarmShape:
         value=number(one.latest.value),
         limit=number(one.latest.limit),
         unit=condition.unit,
-        since_time=origin + one.present_s,
-        onset_time=origin + one.raised_s,
-        ended_time=None if one.ended_s is None else origin + one.ended_s,
+        since_time=stored.since_time,
+        onset_time=stored.raised_time,
+        ended_time=stored.ended_time,
         level=one.level,
         acknowledged_by=one.acknowledged_by,
-        acknowledged_until_time=None if until_s is None else origin + until_s,
+        acknowledged_until_time=None if until_s is None else stored.origin + until_s,
+        cleared_time=stored.cleared_time,
         advice=ADVICE[condition.code],
         statement=STATEMENT,
     )
@@ -355,6 +425,10 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
     """How a patient is."""
     alarms, calling, paused_s = standing.alarms, standing.calling, state.alarms.audio_paused_until_s
     rate = standing.heart_rate_bpm
+
+    def shape(one: monitor_alarm.Alarm) -> AlarmShape:
+        return alarm(StoredAlarm(patient, standing.origin, one, state.origins.get(one.number)))
+
     return SummaryShape(
         patient=patient,
         name=name,
@@ -362,28 +436,36 @@ def summary(patient: str, name: str, state: MonitorState, standing: Standing) ->
         heart_rate_bpm=None if rate is None else round(rate, 1),
         quality=standing.quality,
         last_sample_time=standing.last_sample_time,
-        alarm=alarm(patient, standing.origin, alarms[0]) if alarms else None,
-        calling=None if calling is None else alarm(patient, standing.origin, calling),
+        received_time=standing.received,
+        compared_with=standing.compared_with.value,
+        learning_left_s=standing.learning_left_s,
+        alarm=shape(alarms[0]) if alarms else None,
+        calling=None if calling is None else shape(calling),
         alarms=len(alarms),
         audio_paused_until_time=None if paused_s is None else standing.origin + paused_s,
     )
 
 
-def detail(brief: SummaryShape, state: MonitorState, devices: list[str]) -> DetailShape:
-    """How a patient is, how they are watched, and by which devices."""
+def detail(brief: SummaryShape, state: MonitorState, devices: list[str], threshold: float) -> DetailShape:
+    """How a patient is, how they are watched, and by which devices; `threshold` is that of beats with a baseline."""
     segment = None if state.signal is None else state.signal.segment
-    limits = asdict(state.limits)
+    limits, drift = asdict(state.limits), state.pace.drift
     return DetailShape(
         **brief,
         profile=limits.pop("profile"),
         limits=limits,
+        limit_ranges={
+            name: LimitShape(least=least, most=most, whole=name in WHOLE_LIMITS)
+            for name, (least, most) in LIMIT_RANGES.items()
+        },
         effort=EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
-        baseline=_baseline(state),
+        baseline=_baseline(state, threshold),
         leads=[] if segment is None else list(segment.leads),
         rate_hz=None if segment is None else segment.rate_hz,
         stream="" if segment is None else segment.stream,
         wanted=None if segment is None else segment.wanted,
         devices=devices,
+        clock_drift=None if drift is None else round(drift, 7),
     )
 
 
@@ -392,7 +474,7 @@ def device(one: Device) -> DeviceShape:
     return DeviceShape(device=one.device, patient=one.patient, since_time=one.since)
 
 
-def _baseline(state: MonitorState) -> BaselineShape:
+def _baseline(state: MonitorState, threshold: float) -> BaselineShape:
     detection = None if state.signal is None else state.signal.detection
     normal = state.normal if detection is None else detection.baseline.normal
     return BaselineShape(
@@ -403,6 +485,7 @@ def _baseline(state: MonitorState) -> BaselineShape:
         beats=None if normal is None else normal.beats,
         leads=[] if normal is None else list(normal.leads),
         template=None if normal is None else np.round(normal.template, 4).tolist(),
+        threshold=threshold,
     )
 
 
@@ -502,7 +585,7 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
                 "change": entry.change,
                 "who": entry.who,
                 "why": entry.why,
-                "alarm": alarm(stored.patient, origin, entry.alarm),
+                "alarm": alarm(StoredAlarm(stored.patient, origin, entry.alarm, one.origins)),
             }
         case QualityChanged():
             return {"lead": one.lead, "word": one.word, "index": one.index}
@@ -516,7 +599,15 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
 
 def key(one: StoredKey) -> KeyShape:
     """A key, without its secret."""
-    return KeyShape(id=one.id, name=one.name, scopes=list(one.scopes), created_time=one.created)
+    return KeyShape(
+        id=one.id,
+        name=one.name,
+        scopes=list(one.scopes),
+        created_time=one.created,
+        patients=None if one.patients is None else list(one.patients),
+        devices=list(one.devices),
+        expires_time=one.expires,
+    )
 
 
 def audit(stored: StoredAudit) -> AuditShape:

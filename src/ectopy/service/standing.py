@@ -8,7 +8,9 @@ from enum import StrEnum
 from ectopy.monitor import MonitorState
 from ectopy.monitor.alarm import Alarm, Inactivation, State
 from ectopy.monitor.conditions import AlarmType
-from ectopy.monitor.technical import NO_DATA_S
+
+SILENT_S = 3.0
+"""Seconds without samples after which nothing that was found in earlier ones is shown as current."""
 
 _RATE_OVER = 8
 _STALE_S = 8.0
@@ -26,6 +28,14 @@ class Word(StrEnum):
     NORMAL = "normal"
 
 
+class Comparison(StrEnum):
+    """What the beats of a patient are compared with."""
+
+    OWN = "own normal"
+    OTHERS = "other people's normal"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a patient is.
@@ -36,9 +46,16 @@ class Standing:
     heart_rate_bpm : float or None
         Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
-        By lead, one of `ectopy.signal.quality.WORDS`; empty until the first second is judged, and after discharge.
+        By lead, one of `ectopy.signal.quality.WORDS`; empty until the first second is judged, without data, and after
+        discharge.
     last_sample_time : float or None
         Of the newest sample, seconds since 1970.
+    received : float or None
+        When the newest samples came, seconds since 1970.
+    compared_with : Comparison
+        Without the patient's own normal no beat is called ventricular-like, so that nothing raises an alarm of these.
+    learning_left_s : float or None
+        How much more signal the patient's normal is learned from; None while it is not being learned.
     origin : float
         Time of stream second 0.
     alarms : tuple of Alarm
@@ -49,6 +66,9 @@ class Standing:
     heart_rate_bpm: float | None
     quality: dict[str, str]
     last_sample_time: float | None
+    received: float | None
+    compared_with: Comparison
+    learning_left_s: float | None
     origin: float
     alarms: tuple[Alarm, ...]
 
@@ -58,17 +78,36 @@ class Standing:
         return next((alarm for alarm in self.alarms if not _answered(alarm)), None)
 
 
-def standing(state: MonitorState, now: float) -> Standing:
-    """How a patient is at a time, seconds since 1970."""
+def standing(state: MonitorState, now: float, learning_s: float) -> Standing:
+    """Return how a patient is.
+
+    Parameters
+    ----------
+    state : MonitorState
+    now : float
+        Seconds since 1970.
+    learning_s : float
+        How long a patient's normal is learned from.
+    """
     signal, origin = state.signal, state.epoch or 0.0
-    quality = {} if signal is None or not signal.words else dict(zip(signal.segment.leads, signal.words, strict=True))
     newest = None if signal is None else origin + signal.segment.second(signal.segment.wanted)
+    received = None if signal is None else state.received
     if state.discharged:
-        return Standing(Word.DISCHARGED, None, {}, newest, origin, ())
+        return Standing(Word.DISCHARGED, None, {}, newest, received, Comparison.NOTHING, None, origin, ())
     alarms = active_alarms(state)
     word = _word(state, alarms, now)
-    rate_bpm = None if word is Word.NO_DATA else _heart_rate_bpm(state)
-    return Standing(word, rate_bpm, quality, newest, origin, alarms)
+    silent = word is Word.NO_DATA
+    return Standing(
+        word=word,
+        heart_rate_bpm=None if silent else _heart_rate_bpm(state),
+        quality={} if silent else _quality(state),
+        last_sample_time=newest,
+        received=received,
+        compared_with=_compared_with(state),
+        learning_left_s=_learning_left_s(state, learning_s),
+        origin=origin,
+        alarms=alarms,
+    )
 
 
 def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
@@ -88,7 +127,7 @@ def _urgency(alarm: Alarm) -> tuple[int, bool, bool, float]:
 
 def _word(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> Word:
     signal = state.signal
-    if signal is None or state.silent or now - state.received > NO_DATA_S:
+    if signal is None or state.silent or now - state.received > SILENT_S:
         return Word.NO_DATA
     if any(alarm.kind is AlarmType.PHYSIOLOGICAL for alarm in alarms):
         return Word.ALARM
@@ -97,6 +136,24 @@ def _word(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> Word:
     if signal.detection.lessons is not None or not signal.words:
         return Word.LEARNING
     return Word.ABNORMAL if state.rhythm.abnormal else Word.NORMAL
+
+
+def _quality(state: MonitorState) -> dict[str, str]:
+    signal = state.signal
+    return dict(zip(signal.segment.leads, signal.words, strict=True)) if signal is not None and signal.words else {}
+
+
+def _compared_with(state: MonitorState) -> Comparison:
+    if state.signal is None:
+        return Comparison.NOTHING
+    return Comparison.OTHERS if state.signal.detection.baseline.normal is None else Comparison.OWN
+
+
+def _learning_left_s(state: MonitorState, learning_s: float) -> float | None:
+    if state.signal is None or state.signal.detection.lessons is None:
+        return None
+    times_s = state.signal.detection.lessons.beats.times_s
+    return learning_s if not len(times_s) else max(learning_s - float(times_s[-1] - times_s[0]), 0.0)
 
 
 def _heart_rate_bpm(state: MonitorState) -> float | None:

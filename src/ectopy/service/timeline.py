@@ -1,6 +1,7 @@
-"""Where a stream second lies in a stream of samples.
+"""Where a stream second lies in a stream of samples, and when it was.
 
-Stream seconds are the measure, for the clock that belongs to them is set anew whenever a sender is ahead of it.
+Stream seconds are the measure, for the clock that belongs to them moves: it may be set, and devices run slow or fast.
+What it was is stored, so that a time in the past is found where it was then.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ectopy.monitor import MonitorState
-from ectopy.service.storage import Arrival
+from ectopy.service.storage import Arrival, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,18 @@ class Line:
         """Positions of the known samples from a stream second to before another."""
         first, last = (round((second - self.zero_s) * self.rate_hz) for second in (begin_s, end_s))
         return range(max(first, self.first), min(last, self.last))
+
+
+def origin_at(store: Store, patient: str, state: MonitorState, time: float) -> float:
+    """When stream second 0 was by the clock at a time, seconds since 1970.
+
+    Raises
+    ------
+    StorageError
+        If the store fails.
+    """
+    origin = store.origin(patient, time)
+    return (state.epoch or 0.0) if origin is None else origin
 
 
 def present_line(state: MonitorState) -> Line | None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, BeatJudged, Chunk, Limits, Monitor, MonitorState
+from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report
 from ectopy.service import shapes
 from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
@@ -25,14 +25,18 @@ from ectopy.service.frames import signal_frame, text_frame
 from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Target
-from ectopy.service.standing import active_alarms, standing
+from ectopy.service.senders import TWO_SENDERS, Senders
+from ectopy.service.standing import Standing, active_alarms, standing
 from ectopy.service.storage import Stepped, Store, StoredAlarm
 from ectopy.service.traces import Trace
 
 _SUMMARIES_S = 1.0
 _DEVICES_S = 1.0
 ANSWER_S = 30.0
-"""How long an answer of the store is waited for."""
+"""How long an answer of the hub is waited for."""
+
+ITSELF = "the service itself"
+"""The sender of samples that come from no device."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,15 +62,19 @@ class Ward:
         Who hears of alarms.
     clock : callable
         Gives seconds since 1970.
+    steady : callable or None
+        Gives seconds by a clock that is never set; None = there is none.
 
     Attributes
     ----------
     store : Store
+    monitor : Monitor
     detector : Detector
     bundle : str
     clock : callable
     feed : Feed
     devices : Devices
+    senders : Senders
 
     Raises
     ------
@@ -81,19 +89,33 @@ class Ward:
         bundle: str,
         targets: Sequence[Target] = (),
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
     ) -> None:
-        self.store, self.detector, self.bundle, self.clock = store, monitor.criterion.detector, bundle, clock
+        self.store, self.monitor, self.bundle, self.clock = store, monitor, bundle, clock
+        self.detector = monitor.criterion.detector
         self.feed = Feed()
         self.devices = Devices(store, clock)
+        self.senders = Senders(clock)
         self._hub = Hub(
-            store, monitor, targets, bundle, clock, shown=self._shown, watched=self._watched, stored=self._stored
+            store,
+            monitor,
+            targets,
+            bundle,
+            clock,
+            steady=steady,
+            shown=self._shown,
+            watched=self._watched,
+            stored=self._stored,
         )
         self._names = {one.patient: one.name for one in store.patients()}
+        self._newest_event = store.newest_event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._told: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._unstored: dict[tuple[str, int], list[tuple[float, AlarmChanged]]] = {}
 
     async def begin(self) -> None:
         """Begin to watch."""
@@ -118,8 +140,13 @@ class Ward:
 
     # Patients
 
-    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> None:
+    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> bool:
         """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether it is stored; False = it is done, and will be.
 
         Raises
         ------
@@ -128,15 +155,16 @@ class Ward:
         DataError
             If what is stored of the patient is damaged.
         StorageError
-            If the store fails.
+            If the store fails, and the patient is not known.
         TimeoutError
-            If the store does not answer.
+            If the hub does not answer.
         """
         known = self._names.get(patient, "") if name is None else name
         again = self._hub.admit(patient, known, limits, who)
         self._names[patient] = known
-        if again is not None:
-            again.result(ANSWER_S)
+        if again is not None and not again.result(ANSWER_S).stored:
+            return False
+        return self._hub.is_name_stored(patient)
 
     def patients(self) -> tuple[str, ...]:
         """Everybody who is watched."""
@@ -159,6 +187,19 @@ class Ward:
         except SettingError as error:
             raise NotFoundError(str(error)) from error
 
+    def missing(self, patient: str) -> list[tuple[int, int]]:
+        """Samples of the patient's stream, from a position to before another, that a sender should send again.
+
+        They were watched, and could not be kept until the store was back.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        """
+        signal = self.state(patient).signal
+        return [] if signal is None else self._hub.missing(patient, signal.segment.stream)
+
     def summary(self, patient: str) -> shapes.SummaryShape:
         """How a patient is now.
 
@@ -168,15 +209,52 @@ class Ward:
             If the patient is not watched.
         """
         state = self.state(patient)
-        return shapes.summary(patient, self._names.get(patient, ""), state, standing(state, self.clock()))
+        return shapes.summary(patient, self._names.get(patient, ""), state, self._standing(state))
+
+    def standing(self, patient: str) -> Standing:
+        """Return how a patient is now, without a name.
+
+        Raises
+        ------
+        NotFoundError
+            If the patient is not watched.
+        """
+        return self._standing(self.state(patient))
+
+    def _standing(self, state: MonitorState) -> Standing:
+        return standing(state, self.clock(), self.monitor.learning_s)
 
     def active_alarms(self) -> list[StoredAlarm]:
         """All alarms that are active or latched, of the hub itself too, from memory: they are told without a store."""
         found = []
         for patient in (STATION, *self._hub.patients()):
             state = self._hub.state(patient)
-            found += [StoredAlarm(patient, state.epoch or 0.0, one) for one in active_alarms(state)]
+            epoch = state.epoch or 0.0
+            found += [StoredAlarm(patient, epoch, one, state.origins.get(one.number)) for one in active_alarms(state)]
         return found
+
+    def unstored_alarm(self, patient: str, number: int) -> StoredAlarm | None:
+        """An alarm that goes on, or whose latest change is not stored yet; None = what the store says holds."""
+        going_on = (one for one in self.active_alarms() if (one.patient, one.alarm.number) == (patient, number))
+        found = next(going_on, None)
+        if found is not None:
+            return found
+        changes = self.unstored_changes(patient, number)
+        if not changes:
+            return None
+        origin, changed = changes[-1]
+        return StoredAlarm(patient, origin, changed.transition.alarm, changed.origins)
+
+    def unstored_changes(self, patient: str, number: int) -> list[tuple[float, AlarmChanged]]:
+        """What has happened to an alarm and is not stored yet, each with the time of stream second 0."""
+        with self._lock:
+            return list(self._unstored.get((patient, number), ()))
+
+    def newest_event(self) -> int:
+        """Id of the event that was stored last, after which readers go on; while the store is away, one before it."""
+        with suppress(StorageError):
+            self._newest_event = self.store.newest_event()
+        return self._newest_event
 
     def attach(self, device: str, patient: str) -> None:
         """Attach a device to the patient for whom it sends; nothing changes where that one is not watched.
@@ -191,35 +269,46 @@ class Ward:
 
     # Inputs
 
-    def submit(self, patient: str, chunk: Chunk) -> Future[Receipt]:
+    def submit(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Future[Receipt]:
         """Hand in samples; see `Hub.submit`.
 
         Raises
         ------
         NotFoundError
             If the patient is not watched.
+        OccupiedError
+            If somebody else sends for the patient.
         DataError, StorageError
         """
         if not self.knows(patient):
             raise NotFoundError(f"nobody called {patient!r} is watched; admit the patient first.")
+        if not self.state(patient).discharged:
+            self.senders.claim(patient, sender, chunk.stream)
         return self._hub.submit(patient, chunk)
 
-    async def send(self, patient: str, chunk: Chunk) -> Receipt:
-        """Hand in samples; the receipt comes when they are safe.
+    async def send(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Receipt:
+        """Hand in samples; the receipt comes when they are stored, or acknowledged where that takes long.
 
         Raises
         ------
         NotFoundError
             If the patient is not watched.
+        OccupiedError
+            If somebody else sends for the patient.
         DataError
             If they are not taken as they are.
         StorageError
-            If they could not be stored; send them again.
+            If they are to be sent again.
         """
-        return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk)), ANSWER_S)
+        return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
-    async def order(self, patient: str, action: Action) -> None:
-        """Give an order, and wait until it is carried out and stored; its time is now.
+    async def order(self, patient: str, action: Action) -> bool:
+        """Give an order, and wait until it is carried out; its time is now.
+
+        Returns
+        -------
+        bool
+            Whether it is stored; False = it is done, and will be.
 
         Raises
         ------
@@ -228,13 +317,14 @@ class Ward:
         RefusedError
             If the monitor does not take it.
         StorageError
-            If it could not be stored.
+            If it was not carried out.
         """
         self.state(patient)
         future = self._hub.submit(patient, replace(action, now=self.clock()))
         receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
         if receipt.refused:
             raise RefusedError(receipt.refused[0])
+        return receipt.stored
 
     # Those who look
 
@@ -252,12 +342,24 @@ class Ward:
 
     def _watched(self, steps: Sequence[Stepped]) -> None:
         """By the thread that watches."""
+        with self._lock:
+            for step, change in _changes(steps):
+                place = step.patient, change.transition.alarm.number
+                self._unstored.setdefault(place, []).append((step.origin, change))
         beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
         if beats:
             self._in_loop(lambda: self._publish_beats(beats))
 
     def _stored(self, steps: Sequence[Stepped]) -> None:
         """By the thread that stores."""
+        with self._lock:
+            for step, change in _changes(steps):
+                place = step.patient, change.transition.alarm.number
+                left = [one for one in self._unstored.get(place, ()) if one[1].number > change.number]
+                if left:
+                    self._unstored[place] = left
+                else:
+                    self._unstored.pop(place, None)
         if not all(isinstance(event, BeatJudged) for step in steps for event in step.events):
             self._in_loop(self.feed.tell)
 
@@ -285,9 +387,20 @@ class Ward:
         while True:
             await asyncio.sleep(_SUMMARIES_S)
             try:
+                self._report_senders()
                 self._tell_changes()
             except Exception:
                 _log.exception("summaries could not be told")
+
+    def _report_senders(self) -> None:
+        """Tell the monitor where two send for one patient, and where that is over."""
+        for patient in self._hub.patients():
+            reading = self.senders.reading(patient)
+            course = self.state(patient).alarms.courses.get(TWO_SENDERS)
+            begins = reading.present and (course is None or not course.present)
+            if begins or (not reading.present and course is not None):
+                with suppress(DataError, StorageError):
+                    self._hub.submit(patient, Report(self.clock(), reading))
 
     def _tell_changes(self) -> None:
         watched = self._hub.patients()
@@ -300,6 +413,10 @@ class Ward:
                     self.feed.publish(patient, lambda text=text: text)  # type: ignore[misc]
         for patient in discharged:
             del self._told[patient]
+
+
+def _changes(steps: Sequence[Stepped]) -> list[tuple[Stepped, AlarmChanged]]:
+    return [(step, event) for step in steps for event in step.events if isinstance(event, AlarmChanged)]
 
 
 def _beat_frame(step: Stepped, event: BeatJudged) -> str:

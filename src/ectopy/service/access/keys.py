@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from enum import StrEnum
 
 _PREFIX = "ectopy_"
 _BYTES = 32
+_KEY = re.compile(r"ectopy_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class Scope(StrEnum):
-    """What a key allows; `ADMINISTER` allows the others too."""
+    """What a key allows; `ADMINISTER` allows the others too.
+
+    `SEND` allows to send samples of patients or devices that the key names, and nothing else.
+    """
 
     SEND = "send"
+    UPLOAD = "upload"
     VIEW = "view"
     ACKNOWLEDGE = "acknowledge"
     ADMINISTER = "administer"
@@ -28,6 +34,11 @@ def mint() -> str:
     50
     """
     return _PREFIX + secrets.token_urlsafe(_BYTES)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text looks like a key."""
+    return _KEY.fullmatch(text) is not None
 
 
 def digest(secret: str) -> str:

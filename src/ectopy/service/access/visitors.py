@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ectopy.errors import StorageError
-from ectopy.service.access.keys import Scope, derived, digest, mint
+from ectopy.service.access.keys import Scope, derived, digest, is_key, mint
 from ectopy.service.storage.access import StoredAccess, StoredKey
 
 SESSION_S = 12 * 3600.0
@@ -35,6 +36,12 @@ class Caller:
     scopes : frozenset of Scope
     csrf : str or None
         What a browser has to show before it changes something; None for who shows a key.
+    patients : frozenset of str or None
+        For whom the key may send; None = any patient.
+    devices : frozenset of str
+        As which devices the key may send, for the patients to whom they are attached.
+    expires : float or None
+        When the key ends, seconds since 1970; None = never.
     """
 
     key: int
@@ -42,14 +49,37 @@ class Caller:
     name: str
     scopes: frozenset[Scope]
     csrf: str | None = None
+    patients: frozenset[str] | None = None
+    devices: frozenset[str] = frozenset()
+    expires: float | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the key allows this."""
         return scope in self.scopes or Scope.ADMINISTER in self.scopes
 
+    def may_send_for(self, patient: str) -> bool:
+        """Whether the key sends for a patient, whatever the device is called."""
+        return self.may(Scope.ADMINISTER) or self.patients is None or patient in self.patients
+
+    @property
+    def sender(self) -> str:
+        """The key as one of those that send, for people: its name and its number."""
+        return f"{self.name} (key {self.key})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session: who has signed in, until when, and whether the store has it."""
+
+    caller: Caller
+    expires: float
+    stored: bool = True
+
 
 class Visitors:
     """Knows callers by what they show.
+
+    Whoever was let in once is remembered, so that devices and screens go on while the store is away.
 
     Parameters
     ----------
@@ -61,13 +91,46 @@ class Visitors:
     def __init__(self, stored: StoredAccess, clock: Callable[[], float] = time.time) -> None:
         self._stored, self._clock = stored, clock
         self._removed: set[tuple[int, float]] = set()
+        self._lock = threading.Lock()
         self._known: dict[str, Caller] = {}
+        # What cannot be right is known without the store. Keys and sessions are made here alone.
+        self._key_digests, self._cookie_digests = stored.digests(), stored.session_digests()
+        self._sessions: dict[str, _Session] = {}
+        self._ended: set[str] = set()
 
-    def new_key(self, name: str, scopes: frozenset[Scope]) -> tuple[StoredKey, str]:
-        """A new key, and its secret, which nobody can tell again."""
+    def new_key(
+        self,
+        name: str,
+        scopes: frozenset[Scope],
+        patients: frozenset[str] | None = None,
+        devices: frozenset[str] = frozenset(),
+        expires: float | None = None,
+    ) -> tuple[StoredKey, str]:
+        """A new key, and its secret, which nobody can tell again.
+
+        Parameters
+        ----------
+        name : str
+        scopes : frozenset of Scope
+        patients : frozenset of str or None
+            For whom it may send; None = any patient.
+        devices : frozenset of str
+            As which devices it may send, for the patients to whom they are attached.
+        expires : float or None
+            Seconds since 1970; None = never.
+        """
         secret = mint()
-        known = tuple(sorted(str(scope) for scope in scopes))
-        return self._stored.add_key(name, digest(secret), known, self._clock()), secret
+        key = self._stored.add_key(
+            name,
+            digest(secret),
+            tuple(sorted(str(scope) for scope in scopes)),
+            self._clock(),
+            patients=None if patients is None else tuple(sorted(patients)),
+            devices=tuple(sorted(devices)),
+            expires=expires,
+        )
+        self._key_digests.add(digest(secret))
+        return key, secret
 
     def first_key(self) -> str | None:
         """A key that allows everything, where there is none yet; its secret."""
@@ -90,59 +153,130 @@ class Visitors:
         """
         removed = self._stored.remove_key(number)
         self._removed.add((removed.id, removed.created))
+        with self._lock:
+            self._known = {shown: caller for shown, caller in self._known.items() if self.welcome(caller)}
+            self._sessions = {shown: one for shown, one in self._sessions.items() if self.welcome(one.caller)}
         return removed
 
     def welcome(self, caller: Caller) -> bool:
-        """Whether the key of somebody who was let in is still there; who stays on is asked again and again."""
-        return (caller.key, caller.made) not in self._removed
+        """Whether the key of somebody who was let in is still good; who stays on is asked again and again."""
+        expired = caller.expires is not None and caller.expires <= self._clock()
+        return not expired and (caller.key, caller.made) not in self._removed
+
+    def may_know(self, secret: str) -> bool:
+        """Whether a key was ever made with this secret, told without the store."""
+        return is_key(secret) and digest(secret) in self._key_digests
+
+    def may_know_session(self, cookie: str) -> bool:
+        """Whether a session was ever opened with this cookie, told without the store."""
+        return digest(cookie) in self._cookie_digests
+
+    def recent(self, secret: str) -> Caller | None:
+        """Who shows a key that was let in before, without asking the store."""
+        known = self._known.get(digest(secret))
+        return known if known is not None and self.welcome(known) else None
 
     def by_key(self, secret: str) -> Caller | None:
-        """Who shows a key; one that was known lately is so while the store is away, for devices have to be watched.
+        """Who shows a key; the store is asked once.
 
         Raises
         ------
         StorageError
             If the store fails, and the key was not known or has been removed.
         """
-        shown = digest(secret)
-        try:
-            found = self._stored.key(shown)
-        except StorageError:
-            known = self._known.get(shown)
-            if known is None or not self.welcome(known):
-                raise
+        known = self.recent(secret)
+        if known is not None:
             return known
-        if found is None:
-            self._known.pop(shown, None)
+        if not self.may_know(secret):
             return None
-        caller = self._known[shown] = _caller(found)
+        shown = digest(secret)
+        found = self._stored.key(shown)
+        if found is None:
+            return None
+        caller = _caller(found)
+        if not self.welcome(caller):
+            return None
+        with self._lock:
+            self._known[shown] = caller
         return caller
 
     def by_session(self, cookie: str) -> Caller | None:
-        """Who has signed in."""
-        now = self._clock()
-        found = self._stored.session(digest(cookie), now)
-        if found is None:
+        """Who has signed in; the store is asked once, and told now and then that the session is used.
+
+        Raises
+        ------
+        StorageError
+            If the store fails, and the session is not known.
+        """
+        shown, now = digest(cookie), self._clock()
+        session = self._sessions.get(shown)
+        if session is None and shown not in self._ended:
+            stored = self._stored.session(shown, now)
+            if stored is not None:
+                session = _Session(_caller(stored[0], derived(cookie, _CSRF)), stored[1])
+        if session is None or session.expires <= now or not self.welcome(session.caller):
+            self._forget(shown)
             return None
-        key, expires = found
-        if expires < now + SESSION_S - _NOTED_EVERY_S:
-            with suppress(StorageError):  # it lasts some time yet, and who looks is not kept out by a full disk
-                self._stored.prolong_session(digest(cookie), now + SESSION_S)
-        return _caller(key, derived(cookie, _CSRF))
+        if session.expires < now + SESSION_S - _NOTED_EVERY_S:
+            session = self._prolonged(shown, session, now)
+        with self._lock:
+            if shown not in self._ended and self.welcome(session.caller):
+                self._sessions[shown] = session
+        return session.caller
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
-        """Begin a session; who it is, and the cookie."""
-        key = self._stored.key(digest(secret))
-        if key is None:
+        """Begin a session; who it is, and the cookie.
+
+        Raises
+        ------
+        StorageError
+            If the store fails, and the key was not known.
+        """
+        caller = self.by_key(secret)
+        if caller is None:
             return None
         cookie, now = secrets.token_urlsafe(32), self._clock()
-        self._stored.open_session(digest(cookie), key.id, now, now + SESSION_S)
-        return _caller(key, derived(cookie, _CSRF)), cookie
+        caller = replace(caller, csrf=derived(cookie, _CSRF))
+        session = self._kept(digest(cookie), _Session(caller, now + SESSION_S, stored=False), now)
+        with self._lock:
+            self._sessions = {shown: one for shown, one in self._sessions.items() if one.expires > now}
+            self._sessions[digest(cookie)] = session
+            self._cookie_digests.add(digest(cookie))
+        return caller, cookie
 
     def sign_out(self, cookie: str) -> None:
-        """End a session."""
-        self._stored.close_session(digest(cookie))
+        """End a session; if the store is away it ends for this process now, and for a later one by its time."""
+        shown = digest(cookie)
+        with self._lock:
+            self._ended.add(shown)
+            self._cookie_digests.discard(shown)
+        self._forget(shown)
+        with suppress(StorageError):
+            self._stored.close_session(shown)
+            self._ended.discard(shown)
+
+    def _prolonged(self, shown: str, session: _Session, now: float) -> _Session:
+        """A session that lasts longer; where the store does not take that, it lasts in memory."""
+        longer = replace(session, expires=now + SESSION_S)
+        if not session.stored:
+            return self._kept(shown, longer, now)
+        with suppress(StorageError):
+            self._stored.prolong_session(shown, longer.expires)
+        return longer
+
+    def _kept(self, shown: str, session: _Session, now: float) -> _Session:
+        """A new session, in the store unless that is away."""
+        with suppress(StorageError):
+            self._stored.open_session(shown, session.caller.key, now, session.expires)
+            return replace(session, stored=True)
+        return session
+
+    def _forget(self, shown: str) -> None:
+        with self._lock:
+            self._sessions.pop(shown, None)
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:
-    return Caller(key.id, key.created, key.name, frozenset(map(Scope, key.scopes)), csrf)
+    patients = None if key.patients is None else frozenset(key.patients)
+    scopes, devices = frozenset(map(Scope, key.scopes)), frozenset(key.devices)
+    return Caller(key.id, key.created, key.name, scopes, csrf, patients, devices, key.expires)

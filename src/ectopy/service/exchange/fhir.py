@@ -164,7 +164,7 @@ def detected_issue(stored: StoredAlarm, strip: Resource | None = None) -> Resour
         },
         "severity": _SEVERITY[alarm.priority],
         "patient": _patient(stored.patient),
-        "identifiedDateTime": instant(stored.origin + alarm.raised_s),
+        "identifiedDateTime": instant(stored.raised_time),
         "author": _software(),
         "evidence": [evidence],
         "detail": " ".join((f"{condition.title}: {condition.definition}.", alarm.latest.text, *STATEMENTS)),

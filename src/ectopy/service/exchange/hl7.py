@@ -59,7 +59,7 @@ def alert(stored: StoredAlarm, name: str, at: float) -> str:
         Segments, each with a carriage return at its end.
     """
     alarm = stored.alarm
-    uid = sha256(f"{stored.patient}\0{stored.origin}\0{alarm.number}".encode()).hexdigest()[:_CONTROL_LENGTH]
+    uid = sha256(f"{stored.patient}\0{stored.raised_origin}\0{alarm.number}".encode()).hexdigest()[:_CONTROL_LENGTH]
     control = sha256(f"{uid} {at} {alarm!r}".encode()).hexdigest()[:_CONTROL_LENGTH]
     segments = [
         _header(control, at),
@@ -100,9 +100,9 @@ def _header(control: str, at: float) -> str:
 def _request(stored: StoredAlarm, uid: str, control: str) -> str:
     """The container: a start has an id of its own, what follows names the start as its parent."""
     alarm = stored.alarm
-    fields = {1: "1", 4: _coded_as(ALERT), 7: _time(stored.origin + alarm.raised_s)}
-    if alarm.ended_s is not None:
-        fields[8] = _time(stored.origin + alarm.ended_s)
+    fields = {1: "1", 4: _coded_as(ALERT), 7: _time(stored.raised_time)}
+    if stored.ended_time is not None:
+        fields[8] = _time(stored.ended_time)
     if alarm.phase is Phase.START:
         fields[3] = f"{uid}^{_SENDER}"
     else:
@@ -115,7 +115,7 @@ def _facets(stored: StoredAlarm) -> Iterable[dict[int, str]]:
     condition = CONDITIONS[alarm.condition]
     priority = _PRIORITY[alarm.priority]
     text = escaped(f"{condition.title}: {alarm.latest.text or condition.definition}")
-    begun = _time(stored.origin + alarm.present_s)
+    begun = _time(stored.since_time)
     flags = "~".join(filter(None, (_RATES.get(condition.code), priority, alarm.kind.value)))
     event = {2: "CWE", 3: _coded_as(ALERT), 5: f"{_coded_as(event_code(condition))}^^^^^^{text}", 8: flags, 14: begun}
     words = (

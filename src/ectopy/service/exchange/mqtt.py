@@ -1,11 +1,13 @@
 """Samples that come through an MQTT broker: ``ectopy/PATIENT/ecg`` in, ``ectopy/PATIENT/receipt`` out.
 
 A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.wire`), published with QoS 1. It is
-acknowledged to the broker when it is stored, or refused for good; until then the broker keeps it, and gives it again to
+acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again to
 the next connection. Whoever may publish to a topic is the broker's business.
 
-The answer to each chunk is JSON: its ``sequence``, and either ``wanted``, the position of the sample that comes next,
-or ``refused``, why it was not taken. It is published with QoS 0.
+The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``wanted``, the position of the
+sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``refused``, why it
+was not taken, and whether to send it ``again``. Where it takes more than a second to store a chunk there are two
+answers, the first with ``stored`` false, the second without ``late``: the device keeps the chunk until the second.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,19 +26,24 @@ import msgspec
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
-from ectopy.service.keeping import Receipt
+from ectopy.service.keeping import GapError, Receipt, sentence
 from ectopy.wire import Form, Sent, read
 
 IDENTIFIER = "ectopy"
 """The name by which the broker knows the session, and keeps what was not acknowledged."""
 
-MOST_AT_ONCE = 256
+MOST_AT_ONCE = 64
+"""Messages of one patient to which there is no answer yet."""
+
 LARGEST_BYTES = 4 * 2**20
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _AGAIN_S = 1.0
 _RECONNECT_S = 2.0
 _AT_LEAST_ONCE = 1
+_NO_ROOM = (
+    f"more than {MOST_AT_ONCE} messages of this patient wait for an answer; wait for it, and send this one again."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +79,6 @@ class Bridge:
             "password": None if parts.password is None else unquote(parts.password),
             "tls_context": ssl.create_default_context() if parts.scheme == "mqtts" else None,
         }
-        self._room = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def run(self, send: Send, clock: Callable[[], float]) -> None:
         """Pass on until cancelled; a broker that is lost is called again.
@@ -96,23 +104,57 @@ class Bridge:
         async with client, asyncio.TaskGroup() as tasks:
             # A broker may want what it kept acknowledged before it answers.
             tasks.create_task(client.subscribe("ectopy/+/ecg", qos=_AT_LEAST_ONCE))
+            postbox = _Postbox(client)
+            tasks.create_task(postbox.run())
+            under_way: Counter[str] = Counter()
             async for message in client.messages:
-                await self._room.acquire()
-                tasks.create_task(self._take(client, message, taker))
+                patient = message.topic.value.split("/")[1]
+                under_way[patient] += 1
+                room = under_way[patient] <= MOST_AT_ONCE
+                task = tasks.create_task(self._take(client, message, patient, taker if room else None, postbox))
+                task.add_done_callback(lambda _, patient=patient: under_way.subtract([patient]))  # type: ignore[misc]
 
-    async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message, taker: _Taker) -> None:
-        patient = message.topic.value.split("/")[1]
+    async def _take(
+        self, client: aiomqtt.Client, message: aiomqtt.Message, patient: str, taker: _Taker | None, postbox: _Postbox
+    ) -> None:
+        """Take a message and answer it; without a taker there is no room for it."""
         try:
-            answers = await taker.answers(patient, message.payload)
+            if taker is None:
+                postbox.put(patient, _refusal(None, StorageError(_NO_ROOM)))
+            else:
+                await taker.take(patient, message.payload, postbox)
             client._client.ack(message.mid, message.qos)
-            for answer in answers:
-                await client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
-        except aiomqtt.MqttError:
-            pass  # what was not acknowledged comes again
         except Exception:
             _log.exception("a message for patient '%s' could not be taken", patient)
+
+
+class _Postbox:
+    """Answers on their way to the broker, in their order; those to what was stored later too."""
+
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._answers: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self._open = True
+
+    async def run(self) -> None:
+        """Publish until the connection is lost."""
+        try:
+            while True:
+                patient, answer = await self._answers.get()
+                await self._client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
         finally:
-            self._room.release()
+            self._open = False
+
+    def put(self, patient: str, answer: dict[str, Any]) -> None:
+        """Publish an answer; in the loop."""
+        if self._open:
+            self._answers.put_nowait((patient, answer))
+
+    def put_later(self, patient: str, answer: dict[str, Any]) -> None:
+        """Publish an answer; by any thread."""
+        if self._open and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.put, patient, answer)
 
 
 class _Taker:
@@ -121,13 +163,14 @@ class _Taker:
     def __init__(self, send: Send, clock: Callable[[], float]) -> None:
         self._send, self._clock = send, clock
 
-    async def answers(self, patient: str, payload: object) -> list[dict[str, Any]]:
-        """One answer for each chunk."""
+    async def take(self, patient: str, payload: object, postbox: _Postbox) -> None:
+        """Hand in all chunks of a message, and answer each."""
         try:
             found = self._read(payload)
         except DataError as error:
-            return [{"sequence": None, "refused": str(error)}]
-        return list(await asyncio.gather(*(self._answer(patient, sent) for sent in found)))
+            postbox.put(patient, _refusal(None, error))
+            return
+        await asyncio.gather(*(self._answer(patient, sent, postbox) for sent in found))
 
     def _read(self, payload: object) -> list[Sent]:
         if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
@@ -135,15 +178,38 @@ class _Taker:
         form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
         return read(payload, form, self._clock())
 
-    async def _answer(self, patient: str, sent: Sent) -> dict[str, Any]:
+    async def _answer(self, patient: str, sent: Sent, postbox: _Postbox) -> None:
         while True:
             try:
                 receipt = await self._send(patient, sent.chunk)
+            except GapError as error:
+                # The device sends this again too, after what is missing.
+                postbox.put(patient, _refusal(sent.sequence, error))
+                return
             except (StorageError, TimeoutError):
                 # The broker gives it again only to another connection.
                 await asyncio.sleep(_AGAIN_S)
             except EctopyError as error:
-                return {"sequence": sent.sequence, "refused": str(error)}
+                postbox.put(patient, _refusal(sent.sequence, error))
+                return
             else:
-                refused = {"refused": " ".join(receipt.refused)} if receipt.refused else {}
-                return {"sequence": sent.sequence, "wanted": receipt.wanted, **refused}
+                break
+        if receipt.refused:
+            postbox.put(patient, _refusal(sent.sequence, DataError(" ".join(receipt.refused))))
+            return
+        taken = {"sequence": sent.sequence, "wanted": receipt.wanted}
+        postbox.put(patient, {**taken, "stored": receipt.stored, "late": receipt.late})
+        if receipt.unstored is not None:
+            receipt.unstored.then(partial(_settled, patient, taken, postbox))
+
+
+def _settled(patient: str, taken: dict[str, Any], postbox: _Postbox, error: EctopyError | None) -> None:
+    """What was acknowledged is stored now, or has to be sent again."""
+    answer = {**taken, "stored": True} if error is None else _refusal(taken["sequence"], error)
+    postbox.put_later(patient, answer)
+
+
+def _refusal(sequence: int | None, error: EctopyError) -> dict[str, Any]:
+    again = isinstance(error, StorageError)
+    reason = sentence(error) if isinstance(error, StorageError) else str(error)
+    return {"sequence": sequence, "refused": reason, "again": again}

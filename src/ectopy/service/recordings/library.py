@@ -8,8 +8,10 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +32,10 @@ from ectopy.service.recordings.uploads import Upload, plan
 
 MOST_RECORDINGS = 500
 LARGEST_UPLOAD = 512 * 2**20
+MOST_BYTES = 20 * 10**9
+SHARE_OF_KEY = 0.5
+"""How much of the number and the bytes of all recordings one key may have uploaded."""
+
 TIME_LIMIT_S = 1800.0
 
 FILES, RESULT, REPORT = "files", "result", "report.html"
@@ -37,7 +43,8 @@ _ENTRY = "entry.json"
 _UNFINISHED = ".part-"
 _ID = re.compile(r"[0-9a-f]{16}")
 _BLOCK = 2**20
-_SPARE_BYTES = 2**30
+SPARE_BYTES = 2**30
+"""What uploads and analyses leave free on the disk; the database needs it more."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +83,10 @@ class Entry:
         0 to 1.
     error : str
         One sentence where it has failed.
+    key : int or None
+        Id of the key with which it was added.
+    size_bytes : int
+        Of its files, and of what was found in them.
     """
 
     id: str
@@ -88,6 +99,8 @@ class Entry:
     status: Status = Status.WAITING
     progress: float = 0.0
     error: str = ""
+    key: int | None = None
+    size_bytes: int = 0
 
     @property
     def done(self) -> bool:
@@ -100,6 +113,11 @@ def read_entry(folder: Path) -> Entry:
     return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=Entry)
 
 
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
 class Library:
     """Recordings in a folder. What was being analysed when the process ended is analysed anew at the next start.
 
@@ -109,6 +127,8 @@ class Library:
         Made if need be.
     largest_bytes : int
         Of one upload.
+    most_bytes : int
+        Of all recordings, and what was found in them.
     time_limit_s : float
         Of one analysis.
     clock : callable
@@ -126,8 +146,10 @@ class Library:
         largest_bytes: int = LARGEST_UPLOAD,
         time_limit_s: float = TIME_LIMIT_S,
         clock: Callable[[], float] = time.time,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._folder, self._largest, self._limit_s, self._clock = folder, largest_bytes, time_limit_s, clock
+        self._most_bytes = most_bytes
         make_folder(folder)
         self._changed = threading.Condition()
         self._entries: dict[str, Entry] = {}
@@ -206,7 +228,38 @@ class Library:
 
     # What is ordered
 
-    def add(self, files: Sequence[Upload], sampling_rate_hz: float | None = None, unit: str | None = None) -> Entry:
+    def check_room(self, key: int | None = None) -> None:
+        """Check that another upload may come, or more of one.
+
+        Parameters
+        ----------
+        key : int or None
+            Id of the key with which it comes.
+
+        Raises
+        ------
+        StorageError
+            If there is no room on a disk, or there are too many recordings: in all, or of this key.
+        """
+        self._check_disk()
+        with self._changed:
+            entries = list(self._entries.values())
+        for whose, share in ((entries, 1.0), ([one for one in entries if one.key == key], SHARE_OF_KEY)):
+            what = "there are" if share == 1.0 else "with this key there are"
+            if len(whose) >= share * MOST_RECORDINGS:
+                raise StorageError(f"{what} {len(whose)} recordings already; delete some first.")
+            if sum(one.size_bytes for one in whose) >= share * self._most_bytes:
+                raise StorageError(
+                    f"{what} recordings of {share * self._most_bytes / 1e9:g} GB already; delete some first."
+                )
+
+    def add(
+        self,
+        files: Sequence[Upload],
+        sampling_rate_hz: float | None = None,
+        unit: str | None = None,
+        key: int | None = None,
+    ) -> Entry:
         """Keep the files of a recording, and have it analysed.
 
         Parameters
@@ -214,6 +267,8 @@ class Library:
         files : sequence of Upload
         sampling_rate_hz, unit : optional
             For files that do not say.
+        key : int or None
+            Id of the key with which they were uploaded.
 
         Raises
         ------
@@ -223,16 +278,18 @@ class Library:
             If there is no room.
         """
         planned = plan([file.name for file in files])
-        entry = Entry(secrets.token_hex(8), planned.title, self._clock(), planned.main, sampling_rate_hz, unit)
+        entry = Entry(secrets.token_hex(8), planned.title, self._clock(), planned.main, sampling_rate_hz, unit, key=key)
         return self._keep(entry, dict(zip(planned.names, (file.content for file in files), strict=True)))
 
-    def add_named(self, name: str) -> Entry:
+    def add_named(self, name: str, key: int | None = None) -> Entry:
         """Have a recording analysed that this machine has, as if its files had been uploaded.
 
         Parameters
         ----------
         name : str
             One of `ectopy.service.recordings.names`.
+        key : int or None
+            Id of the key with which it was chosen.
 
         Raises
         ------
@@ -243,18 +300,17 @@ class Library:
         """
         if name not in names():
             raise SettingError(f"this machine has no recording {name[:80]!r}; list the names to see which there are.")
-        return self._keep(Entry(secrets.token_hex(8), name, self._clock(), name, named=True), {})
+        return self._keep(Entry(secrets.token_hex(8), name, self._clock(), name, named=True, key=key), {})
 
     def _keep(self, entry: Entry, files: Mapping[str, BinaryIO]) -> Entry:
-        if len(self._entries) >= MOST_RECORDINGS:
-            raise StorageError(f"there are {MOST_RECORDINGS} recordings already; delete some first.")
+        self.check_room(entry.key)
         unfinished = self._folder / f"{_UNFINISHED}{entry.id}"
         try:
             (unfinished / FILES).mkdir(parents=True)
-            self._check_disk()
             room = self._largest
             for name, content in files.items():
                 room = self._copy(content, unfinished / FILES / name, room)
+            entry = replace(entry, size_bytes=self._largest - room)
             _write(unfinished, entry)
             unfinished.rename(self._folder / entry.id)
         except OSError as error:
@@ -284,6 +340,33 @@ class Library:
             (self._folder / entry.id).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
+    def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> int:
+        """Delete the oldest recordings, and what was found in them; how many.
+
+        One that waits or is being analysed stays.
+
+        Parameters
+        ----------
+        older_than : float or None
+            Seconds since 1970.
+        larger_than_bytes : int or None
+            Of all together.
+        """
+        finished = [entry for entry in self.entries() if entry.status in (Status.DONE, Status.FAILED)]
+        gone = {entry.id for entry in finished if older_than is not None and entry.added < older_than}
+        if larger_than_bytes is not None:
+            excess = sum(_size(self._folder / entry.id) for entry in self.entries() if entry.id not in gone)
+            for entry in reversed(finished):
+                if excess <= larger_than_bytes:
+                    break
+                if entry.id not in gone:
+                    gone.add(entry.id)
+                    excess -= _size(self._folder / entry.id)
+        for id in gone:
+            with suppress(SettingError):  # somebody has deleted it meanwhile
+                self.delete(id)
+        return len(gone)
+
     def _copy(self, source: BinaryIO, target: Path, room: int) -> int:
         """Copy a file; how much room is left."""
         with target.open("xb") as file:
@@ -296,7 +379,8 @@ class Library:
         return room
 
     def _check_disk(self) -> None:
-        if shutil.disk_usage(self._folder).free < _SPARE_BYTES:
+        """Check the disk of the recordings, and that on which uploads lie while they come."""
+        if min(shutil.disk_usage(folder).free for folder in (self._folder, tempfile.gettempdir())) < SPARE_BYTES:
             raise StorageError("the disk is nearly full; make room first.")
 
     # Analysis
@@ -310,6 +394,8 @@ class Library:
             return
         if entry.status is Status.ANALYSING:
             entry = replace(entry, status=Status.WAITING, progress=0.0)
+        if not entry.size_bytes:
+            entry = replace(entry, size_bytes=size_of(folder))
         self._entries[entry.id] = entry
 
     def _run(self) -> None:
@@ -359,7 +445,7 @@ class Library:
         if error:
             self._set(entry.id, status=Status.FAILED, error=error)
         else:
-            self._set(entry.id, status=Status.DONE, progress=1.0)
+            self._set(entry.id, status=Status.DONE, progress=1.0, size_bytes=size_of(folder))
 
     def _listen(self, id: str, process: subprocess.Popen[str]) -> str:
         """Note how far it is; what is wrong in the end."""
@@ -384,6 +470,16 @@ class Library:
     def _end_process(self) -> None:
         if self._process is not None:
             self._process[1].kill()
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder; one that goes meanwhile counts nothing."""
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            status = path.lstat()
+            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return size
 
 
 def _write(folder: Path, entry: Entry) -> None:

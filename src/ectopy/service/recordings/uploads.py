@@ -79,6 +79,11 @@ def plan(given: Sequence[str]) -> Plan:
     record = main.removesuffix(_HEADER)
     if not all(header.startswith(record) for header in headers):
         raise DataError(f"{_shown(headers)} are headers of several records; upload one recording at a time.")
+    if len(headers) == len(titles):
+        raise DataError(
+            f"{_shown(headers)} describes samples that lie in other files; upload all files of the record together, "
+            "such as 100.hea and 100.dat."
+        )
     return Plan(record, main, tuple(given))
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
-from ectopy.errors import EctopyError
+from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.events import find_events
 from ectopy.formats import read
 from ectopy.recording import Recording
 from ectopy.report.recording import recording_report
-from ectopy.service.recordings.library import FILES, RESULT, Entry, read_entry
+from ectopy.service.recordings.library import FILES, RESULT, SPARE_BYTES, Entry, read_entry, size_of
 from ectopy.service.recordings.named import named
 from ectopy.service.recordings.result import keep
 
@@ -29,7 +31,13 @@ _NICE = 10
 """The monitors of patients come first."""
 
 _LARGEST_FILE = 4 * 2**30
-_SHARE_OF_MEMORY = 0.75
+_SHARE_OF_MEMORY = 0.5
+
+_FACTOR, _ALWAYS = 8, 2**20
+"""How many values a recording may have: so many for each byte of its files, and so many more."""
+
+_RESULT_BYTES = 8
+"""What is kept of a value, and of its report, at most; in bytes."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,18 +72,41 @@ def work(folder: Path, entry: Entry) -> str:
 
 def _analyse(folder: Path, entry: Entry) -> None:
     _say(progress=0.02)
+    _check_disk(folder, 0)
     recording = replace(_read(folder, entry), source=entry.name)
+    values = recording.signal.size
+    size = size_of(folder / FILES)
+    if not entry.named and values > _FACTOR * size + _ALWAYS:
+        raise DataError(
+            f"{entry.name} has {size:,} bytes, and says that they are {values:,} samples; "
+            "most of them would be a gap: cut the recording there."
+        )
+    _check_disk(folder, _RESULT_BYTES * values)
     _say(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
     events = find_events(analysis)
     _say(progress=0.6)
+    _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
     keep(unfinished, recording, analysis, events)
     _say(progress=0.75)
+    _check_disk(folder, 0)
     recording_report(unfinished / "report.html", recording, analysis, events)
     unfinished.rename(folder / RESULT)
     _say(progress=1.0)
+
+
+def _check_disk(folder: Path, needed_bytes: int) -> None:
+    """Check that there is room for what will be written, and for others after it.
+
+    Raises
+    ------
+    StorageError
+        If there is not.
+    """
+    if shutil.disk_usage(folder).free < SPARE_BYTES + needed_bytes:
+        raise StorageError("the disk is nearly full; make room, and upload the recording again.")
 
 
 def _read(folder: Path, entry: Entry) -> Recording:
@@ -89,7 +120,9 @@ def _say(**words: object) -> None:
 
 
 def _restrain() -> None:
-    """Leave the machine to others."""
+    """Leave the machine to others; where memory runs out all the same, this process is the one that ends."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     if hasattr(os, "nice"):
         os.nice(_NICE)
     try:

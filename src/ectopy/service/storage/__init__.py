@@ -16,9 +16,11 @@ from ectopy.service.storage.records import (
     TrendStep,
     Waveform,
 )
-from ectopy.service.storage.store import Store, check_name
+from ectopy.service.storage.store import MOST_BEATS, MOST_ROWS, Store, check_name
 
 __all__ = [
+    "MOST_BEATS",
+    "MOST_ROWS",
     "Arrival",
     "AuditEntry",
     "Device",

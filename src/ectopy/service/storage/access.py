@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +24,24 @@ class StoredKey:
     scopes : tuple of str
     created : float
         Seconds since 1970.
+    patients : tuple of str or None
+        For whom it may send; None = any patient.
+    devices : tuple of str
+        As which devices it may send, for the patients to whom they are attached.
+    expires : float or None
+        Seconds since 1970; None = never.
     """
 
     id: int
     name: str
     scopes: tuple[str, ...]
     created: float
+    patients: tuple[str, ...] | None = None
+    devices: tuple[str, ...] = ()
+    expires: float | None = None
 
 
-_KEY = (tables.keys.c.id, tables.keys.c.name, tables.keys.c.scopes, tables.keys.c.created)
+_KEY = tuple(tables.keys.c[name] for name in ("id", "name", "scopes", "created", "patients", "devices", "expires"))
 
 
 class StoredAccess:
@@ -40,17 +50,40 @@ class StoredAccess:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_key(self, name: str, digest: str, scopes: tuple[str, ...], now: float) -> StoredKey:
+    def add_key(
+        self,
+        name: str,
+        digest: str,
+        scopes: tuple[str, ...],
+        now: float,
+        *,
+        patients: tuple[str, ...] | None = None,
+        devices: tuple[str, ...] = (),
+        expires: float | None = None,
+    ) -> StoredKey:
         """Keep a new key."""
-        row = {"name": name, "digest": digest, "scopes": " ".join(scopes), "created": now}
+        row = {
+            "name": name,
+            "digest": digest,
+            "scopes": " ".join(scopes),
+            "created": now,
+            "patients": None if patients is None else json.dumps(patients),
+            "devices": json.dumps(devices),
+            "expires": expires,
+        }
         with self._database.writing() as connection:
             statement = sa.insert(tables.keys).values(row).returning(tables.keys.c.id)
-            return StoredKey(connection.execute(statement).scalar_one(), name, scopes, now)
+            return StoredKey(connection.execute(statement).scalar_one(), name, scopes, now, patients, devices, expires)
 
     def keys(self) -> list[StoredKey]:
         """All keys, the oldest first."""
         with self._database.reading() as connection:
             return [_key(row) for row in connection.execute(sa.select(*_KEY).order_by(tables.keys.c.id))]
+
+    def digests(self) -> set[str]:
+        """Of all keys."""
+        with self._database.reading() as connection:
+            return set(connection.scalars(sa.select(tables.keys.c.digest)))
 
     def key(self, digest: str) -> StoredKey | None:
         """The key whose secret has this digest."""
@@ -74,6 +107,11 @@ class StoredAccess:
             connection.execute(sa.delete(tables.keys).where(tables.keys.c.id == number))
         return _key(row)
 
+    def session_digests(self) -> set[str]:
+        """Of all sessions that were opened and not closed."""
+        with self._database.reading() as connection:
+            return set(connection.scalars(sa.select(tables.sessions.c.digest)))
+
     def open_session(self, digest: str, key: int, now: float, expires: float) -> None:
         """Keep a session, and forget those that are over."""
         columns = tables.sessions.c
@@ -85,13 +123,13 @@ class StoredAccess:
         """The key with which a session was opened, and until when it lasts; None if it is over."""
         columns = tables.sessions.c
         query = (
-            sa.select(*_KEY, columns.expires)
+            sa.select(*_KEY, columns.expires.label("ends"))
             .join_from(tables.sessions, tables.keys)
             .where(columns.digest == digest, columns.expires > now)
         )
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else (_key(row), row.expires)
+        return None if row is None else (_key(row), row.ends)
 
     def prolong_session(self, digest: str, expires: float) -> None:
         """Let a session last longer."""
@@ -107,4 +145,6 @@ class StoredAccess:
 
 
 def _key(row: sa.Row[*tuple[Any, ...]]) -> StoredKey:
-    return StoredKey(row.id, row.name, tuple(row.scopes.split()), row.created)
+    patients = None if row.patients is None else tuple(json.loads(row.patients))
+    devices = tuple(json.loads(row.devices))
+    return StoredKey(row.id, row.name, tuple(row.scopes.split()), row.created, patients, devices, row.expires)

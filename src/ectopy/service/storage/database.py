@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,7 +16,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
-from ectopy.errors import MissingExtraError, SettingError, StorageError
+from ectopy.errors import DatabaseError, MissingExtraError, SettingError
+from ectopy.service.storage.tables import leases
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -60,7 +62,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
+        self._token: str | None = None
         if self._url.get_backend_name() == SQLITE:
+            _make_private(self._url)
             self._engine = sa.create_engine(self._url, paramstyle="named")
             sa.event.listen(self._engine, "connect", _prepare)
             sa.event.listen(self._engine, "begin", _begin)
@@ -90,19 +94,33 @@ class Database:
         with self._telling(), self._reader.begin() as connection:
             yield connection
 
+    def fence(self, token: str) -> None:
+        """Write from now on only while the lease of this token holds."""
+        self._token = token
+
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """A transaction that is the only one to write; it is committed at the end of the block, or undone as a whole.
+
+        Parameters
+        ----------
+        fenced : bool
+            Whether to write only while the lease holds, where there is one; see `fence`.
 
         Raises
         ------
         StorageError
-            If the database fails. Where that was during the commit itself, it may yet have happened.
+            If the database fails, or the lease is another's. Where the database fails during the commit itself, that
+            may yet have happened.
         """
         with self._telling(), self._engine.begin() as connection:
             # One after the other: ids become visible in ascending order, so nobody who reads on from one misses any.
             if connection.dialect.name == POSTGRESQL:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
+            if fenced and self._token is not None:
+                held = sa.select(leases.c.token).where(leases.c.token == self._token)
+                if connection.execute(held).first() is None:
+                    raise DatabaseError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
 
     def _upgrade(self) -> None:
@@ -116,8 +134,8 @@ class Database:
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
-                raise StorageError(
-                    f"{self._name} was made by another version of Ectopy (tables of version {present}); "
+                raise DatabaseError(
+                    f"{self.name} was made by another version of Ectopy (tables of version {present}); "
                     "install that version or a newer one, or name another database."
                 ) from error
 
@@ -128,12 +146,13 @@ class Database:
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             cause = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
             reason = cause.strip().partition("\n")[0].rstrip(".")
-            raise StorageError(
-                f"the database {self._name} fails: {reason}; nothing was half written, try again when it is back."
+            raise DatabaseError(
+                f"the database {self.name} fails: {reason}; nothing was half written, try again when it is back."
             ) from error
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The URL, without a password."""
         return self._url.render_as_string(hide_password=True)
 
 
@@ -150,6 +169,12 @@ def _parsed(text: str) -> URL:
     if url.database in (None, "", ":memory:"):
         raise SettingError(f"{text!r} names no file, and in memory nothing would outlive the process; {_ADVICE}.")
     return url
+
+
+def _make_private(url: URL) -> None:
+    """Make the file of a new database for this user alone; SQLite gives the files beside it the same permissions."""
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(url.database or "", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _postgresql(url: URL) -> sa.Engine:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
 
-from ectopy.service.outbox import Delivery, DeliveryState
+from ectopy.service.outbox import Delivery, DeliveryState, Setback
 from ectopy.service.storage.database import Database
 from ectopy.service.storage.tables import deliveries
 
@@ -27,12 +28,16 @@ class StoredOutbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.Lock()
+        self._setback = Setback()
+        self._owed_s = 0.0
 
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
         """Messages for a target, all of high priority or all others, that are due, oldest first.
 
         Nobody else gets them for a minute. One of which it is not said by then what became of it is due again.
         """
+        self._follow(now)
         due = (_COLUMN.state == _WAITING, _COLUMN.target == target, _COLUMN.high == high, _COLUMN.due <= now)
         # Nearly always nothing is due, and to find that out nobody needs to wait for who writes.
         with self._database.reading() as connection:
@@ -74,6 +79,16 @@ class StoredOutbox:
     def dead(self) -> list[Delivery]:
         """Messages that are given up, oldest first."""
         return self._read(_COLUMN.state == _DEAD)
+
+    def _follow(self, now: float) -> None:
+        """Let nothing wait longer because the clock has been set back."""
+        with self._lock:
+            self._owed_s += self._setback.seen(now)
+            if self._owed_s:
+                earlier = sa.update(deliveries).where(_COLUMN.state == _WAITING).values(due=_COLUMN.due - self._owed_s)
+                with self._database.writing() as connection:
+                    connection.execute(earlier)
+                self._owed_s = 0.0
 
     def _attempted(self, key: str, outcome: dict[str, Any]) -> None:
         attempt = sa.update(deliveries).where(_COLUMN.key == key, _NOT_TAKEN)

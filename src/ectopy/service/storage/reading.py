@@ -6,6 +6,7 @@ import heapq
 import json
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -19,13 +20,15 @@ from ectopy.formats.leads import millivolt
 from ectopy.judgement import Hint
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Phase, Transition
-from ectopy.monitor.events import AlarmChanged, BeatJudged
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Evidence
 from ectopy.monitor.inputs import Chunk, Input
+from ectopy.monitor.log import GENESIS
 from ectopy.service.storage import tables
 from ectopy.service.storage.records import Arrival, Restored, StoredAlarm, StoredBeat, StoredEvent, TrendStep, Waveform
 
 MOST_SAMPLES = 10_000_000
 
+_AT_A_TIME = 500
 _ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
 
@@ -117,13 +120,16 @@ def read_waveform(connection: sa.Connection, patient: str, stream: str, start: i
     return Waveform(start, signal, rate, leads)
 
 
-def read_beats(connection: sa.Connection, patient: str, start: float, stop: float) -> list[StoredBeat]:
+def read_beats(
+    connection: sa.Connection, patient: str, start: float, stop: float, limit: int | None = None
+) -> list[StoredBeat]:
     """Beats of a stretch of time; see `Store.beats`."""
     beat = tables.beats.c
     rows = connection.execute(
         sa.select(tables.beats)
         .where(beat.patient_id == patient_id(connection, patient), beat.time >= start, beat.time < stop)
         .order_by(beat.time, beat.number)
+        .limit(limit)
     )
     return [StoredBeat(row.time, _beat(row)) for row in rows]
 
@@ -227,57 +233,117 @@ def read_events(
 
 
 def read_alarms(
-    connection: sa.Connection, patient: str | None, number: int | None = None, active_only: bool = False
+    connection: sa.Connection,
+    patient: str | None,
+    active_only: bool = False,
+    limit: int = 1,
+    before: int | None = None,
 ) -> list[StoredAlarm]:
-    """Alarms as they stand, by patient and number; see `Store.alarms`."""
+    """The newest alarms as they stand, in order; see `Store.alarms`."""
     alarm, event = tables.alarms.c, tables.events.c
-    query = (
-        sa.select(tables.patients.c.patient, alarm.origin, event.body)
-        .join_from(tables.alarms, tables.patients)
-        .join(tables.events, sa.and_(event.patient_id == alarm.patient_id, event.number == alarm.event))
-        .order_by(alarm.patient_id, alarm.number)
-    )
+    # Of one patient by number, which the key of the table gives; of all by the event at which each changed last.
+    order = alarm.number if patient is not None else event.id
+    query = _alarms().order_by(order.desc()).limit(limit)
     if patient is not None:
         query = query.where(alarm.patient_id == patient_id(connection, patient))
-    if number is not None:
-        query = query.where(alarm.number == number)
+    if before is not None:
+        query = query.where(order < before)
     if active_only:
         query = query.where(alarm.phase != Phase.END.value)
-    return [
-        StoredAlarm(row.patient, row.origin, codec.decode(AlarmChanged, row.body).transition.alarm)
-        for row in connection.execute(query)
-    ]
+    return [_alarm(row) for row in connection.execute(query)][::-1]
 
 
-def read_alarm_log(connection: sa.Connection, patient: str) -> list[Transition]:
-    """All that ever happened to the alarms of a patient, in order."""
+def read_alarm(connection: sa.Connection, patient: str, number: int) -> StoredAlarm | None:
+    """One alarm as it stands; None where there is none of this number."""
+    alarm = tables.alarms.c
+    query = _alarms().where(alarm.patient_id == patient_id(connection, patient), alarm.number == number)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _alarm(row)
+
+
+def _alarms() -> sa.Select[tuple[Any, ...]]:
+    alarm, event = tables.alarms.c, tables.events.c
+    last = sa.and_(alarm.patient_id == event.patient_id, alarm.event == event.number)
+    joined = tables.events.join(tables.alarms, last).join(tables.patients, tables.patients.c.id == event.patient_id)
+    return sa.select(event.id, tables.patients.c.patient, alarm.origin, event.body).select_from(joined)
+
+
+def count_alarms(connection: sa.Connection, patient: str) -> int:
+    """How many alarms a patient has had."""
+    alarm = tables.alarms.c
+    mine = alarm.patient_id == patient_id(connection, patient)
+    return connection.execute(sa.select(sa.func.count()).select_from(tables.alarms).where(mine)).scalar_one()
+
+
+def read_alarm_log(connection: sa.Connection, patient: str, after: int = 0) -> Iterator[Transition]:
+    """All that ever happened to the alarms of a patient, in order; that after an entry, read as it is wanted."""
     log, event = tables.alarm_log.c, tables.events.c
     query = (
         sa.select(event.body)
         .join_from(
             tables.alarm_log, tables.events, sa.and_(event.patient_id == log.patient_id, event.number == log.event)
         )
-        .where(log.patient_id == patient_id(connection, patient))
+        .where(log.patient_id == patient_id(connection, patient), log.number > after)
         .order_by(log.number)
+        .execution_options(yield_per=_AT_A_TIME)
     )
-    return [codec.decode(AlarmChanged, body).transition for body in connection.scalars(query)]
+    return (codec.decode(AlarmChanged, body).transition for body in connection.scalars(query))
+
+
+def read_checkpoint(connection: sa.Connection, patient: str) -> tuple[int, str]:
+    """Number and digest of the entry up to which the log of a patient was verified."""
+    column = tables.checkpoints.c
+    mine = sa.select(column.number, column.digest).where(column.patient_id == patient_id(connection, patient))
+    row = connection.execute(mine).one_or_none()
+    return (0, GENESIS) if row is None else (row.number, row.digest)
+
+
+def read_last_entry(connection: sa.Connection, patient: str) -> tuple[int, str]:
+    """Number and digest of the newest entry of the log of a patient."""
+    log = tables.alarm_log.c
+    mine = sa.select(log.number, log.digest).where(log.patient_id == patient_id(connection, patient))
+    row = connection.execute(mine.order_by(log.number.desc()).limit(1)).one_or_none()
+    return (0, GENESIS) if row is None else (row.number, row.digest)
+
+
+def read_digests(connection: sa.Connection, patient: str, numbers: Sequence[int]) -> dict[int, str]:
+    """Digests of entries of a log, as they were noted beside it."""
+    log = tables.alarm_log.c
+    query = sa.select(log.number, log.digest).where(log.patient_id == patient_id(connection, patient))
+    return {row.number: row.digest for row in connection.execute(query.where(log.number.in_(numbers)))}
 
 
 def read_alarm_events(connection: sa.Connection, patient: str, number: int) -> list[StoredEvent]:
-    """All that ever happened to one alarm, in order."""
-    log, event = tables.alarm_log.c, tables.events.c
+    """All that ever happened to one alarm, in order, with the evidence that is still stored."""
+    log, event, evidence = tables.alarm_log.c, tables.events.c, tables.evidence.c
     query = (
-        sa.select(event.id, event.time, event.body)
+        sa.select(event.id, event.time, event.body, evidence.body.label("evidence"))
         .join_from(
             tables.alarm_log, tables.events, sa.and_(event.patient_id == log.patient_id, event.number == log.event)
         )
+        .outerjoin(tables.evidence, sa.and_(evidence.patient_id == event.patient_id, evidence.event == event.number))
         .where(log.patient_id == patient_id(connection, patient), log.alarm == number)
         .order_by(log.number)
     )
-    return [
-        StoredEvent(row.id, patient, row.time, codec.decode(AlarmChanged, row.body))
-        for row in connection.execute(query)
-    ]
+    return [StoredEvent(row.id, patient, row.time, _changed(row)) for row in connection.execute(query)]
+
+
+def _changed(row: sa.Row[*tuple[Any, ...]]) -> AlarmChanged:
+    changed = codec.decode(AlarmChanged, row.body)
+    return changed if row.evidence is None else replace(changed, evidence=codec.decode(Evidence, row.evidence))
+
+
+def read_origin(connection: sa.Connection, patient: str, time: float) -> float | None:
+    """Time of stream second 0 by the clock at a time; see `Store.origin`."""
+    column = tables.origins.c
+    mine = column.patient_id == patient_id(connection, patient)
+    query = sa.select(column.origin).where(mine, column.time <= time).order_by(column.number.desc()).limit(1)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _alarm(row: sa.Row[*tuple[Any, ...]]) -> StoredAlarm:
+    changed = codec.decode(AlarmChanged, row.body)
+    return StoredAlarm(row.patient, row.origin, changed.transition.alarm, changed.origins, row.id)
 
 
 def _leads(row: sa.Row[*tuple[Any, ...]]) -> tuple[str, ...]:

@@ -152,19 +152,56 @@ class StoredBeat:
 
 @dataclass(frozen=True, slots=True)
 class StoredAlarm:
-    """An alarm as it stands.
+    """An alarm as it stands; times are seconds since 1970.
 
     Attributes
     ----------
     patient : str
     origin : float
-        Time of stream second 0, seconds since 1970.
+        Time of stream second 0 when the alarm changed last.
     alarm : Alarm
+    origins : tuple of (float, float) or None
+        The same when it was raised, and when its condition was there last: the clock may have been set since then. None
+        where it is not known.
+    id : int
+        Greater for alarms that changed later; 0 where it is not stored yet.
     """
 
     patient: str
     origin: float
     alarm: Alarm
+    origins: tuple[float, float] | None = None
+    id: int = 0
+
+    @property
+    def raised_origin(self) -> float:
+        """Time of stream second 0 when the alarm was raised."""
+        return self.origin if self.origins is None else self.origins[0]
+
+    @property
+    def raised_time(self) -> float:
+        """When the alarm was raised."""
+        return self.raised_origin + self.alarm.raised_s
+
+    @property
+    def since_origin(self) -> float:
+        """Time of stream second 0 when the condition came."""
+        return self.origin if self.origins is None else self.origins[1]
+
+    @property
+    def since_time(self) -> float:
+        """Since when the condition is there."""
+        return self.since_origin + self.alarm.present_s
+
+    @property
+    def cleared_time(self) -> float | None:
+        """When the condition went away, by the same clock: after it came, though the clock was set meanwhile."""
+        return None if self.alarm.cleared_s is None else self.since_origin + self.alarm.cleared_s
+
+    @property
+    def ended_time(self) -> float | None:
+        """When the alarm ended."""
+        return None if self.alarm.ended_s is None else self.origin + self.alarm.ended_s
 
 
 @dataclass(frozen=True, slots=True)

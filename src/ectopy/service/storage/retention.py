@@ -1,6 +1,6 @@
 """Deletes what is too old, a little at a time so that nobody waits for it.
 
-Alarms, their log, orders of operators and the audit stay.
+Alarms, their log, orders of operators and the audit stay; the evidence of alarms goes.
 """
 
 from __future__ import annotations
@@ -61,8 +61,11 @@ def _forget_old(database: Database, past: _Past, older_than: float) -> list[Forg
             others = _delete_others(connection, past, older_than)
             beats = _delete_said(connection, past, older_than, tables.beats)
             events = _delete_said(connection, past, older_than, tables.events, *_dispensable_events())
+            evidence, freed = _delete_evidence(connection, past, older_than)
+            _delete_origins(connection, past, older_than)
+        size += freed
         done.append(Forgotten(len(chunks), beats, size))
-        more = _AT_A_TIME in (len(chunks), others, beats, events)
+        more = _AT_A_TIME in (len(chunks), others, beats, events, evidence)
     return done
 
 
@@ -179,6 +182,28 @@ def _delete_said(
     return connection.execute(
         sa.delete(table).where(said.patient_id == past.patient_id, said.number.in_(oldest))
     ).rowcount
+
+
+def _delete_evidence(connection: sa.Connection, past: _Past, before: float) -> tuple[int, int]:
+    """Delete the oldest evidence of alarms, whose log stays: how many, and how many bytes that were."""
+    column = tables.evidence.c
+    mine = column.patient_id == past.patient_id
+    oldest = sa.select(column.event, sa.func.length(column.body).label("bytes")).where(mine, column.time < before)
+    rows = connection.execute(oldest.order_by(column.time).limit(_AT_A_TIME)).all()
+    if not rows:
+        return 0, 0
+    connection.execute(sa.delete(tables.evidence).where(mine, column.event.in_([row.event for row in rows])))
+    size: int = sum(row.bytes for row in rows)
+    add_bytes(connection, -size)
+    return len(rows), size
+
+
+def _delete_origins(connection: sa.Connection, past: _Past, before: float) -> None:
+    """Forget what the clock was before; the newest one of that time still holds."""
+    column = tables.origins.c
+    mine = column.patient_id == past.patient_id
+    newest = sa.select(sa.func.max(column.number)).where(mine, column.time < before).scalar_subquery()
+    connection.execute(sa.delete(tables.origins).where(mine, column.number < newest))
 
 
 def _dispensable_events() -> tuple[sa.ColumnElement[bool], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,11 +11,14 @@ import sqlalchemy as sa
 from ectopy.errors import DataError, SettingError
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.inputs import Action, Input
+from ectopy.monitor.log import GENESIS, digest_of, verify
 from ectopy.monitor.monitor import MonitorState
 from ectopy.service.storage import reading, retention, tables
 from ectopy.service.storage.access import StoredAccess
 from ectopy.service.storage.database import Database
+from ectopy.service.storage.lease import Lease
 from ectopy.service.storage.outbox import StoredOutbox
 from ectopy.service.storage.records import (
     Arrival,
@@ -36,8 +39,11 @@ from ectopy.service.storage.records import (
 from ectopy.service.storage.writing import Writer, upsert
 
 MOST_ROWS = 1000
+MOST_BEATS = 200_000
 
 _LONGEST_NAME = 200
+_CHECKPOINT_EVERY = 64
+_TRIED = "tried to write"
 
 
 class Store:
@@ -78,6 +84,18 @@ class Store:
             If it cannot be opened, or a newer version of Ectopy has made it.
         """
         return cls(Database(url))
+
+    def lease(self) -> Lease:
+        """Be the only service that writes here, until the lease is closed; tools that read or hand over need none.
+
+        A lease that was not given back is waited for, ten seconds at most.
+
+        Raises
+        ------
+        StorageError
+            If another service has it.
+        """
+        return Lease(self._database)
 
     def close(self) -> None:
         """Close all connections."""
@@ -209,8 +227,8 @@ class Store:
         with self._database.reading() as connection:
             return reading.read_waveform(connection, patient, stream, start, stop)
 
-    def beats(self, patient: str, start: float, stop: float) -> list[StoredBeat]:
-        """Judged beats from a time to before another, seconds since 1970, in order.
+    def beats(self, patient: str, start: float, stop: float, limit: int = MOST_BEATS) -> list[StoredBeat]:
+        """The first judged beats from a time to before another, seconds since 1970, in order.
 
         Raises
         ------
@@ -218,7 +236,7 @@ class Store:
             If the patient is not enrolled.
         """
         with self._database.reading() as connection:
-            return reading.read_beats(connection, patient, start, stop)
+            return reading.read_beats(connection, patient, start, stop, limit)
 
     def worst_beats(self, patient: str, start: float, stop: float, limit: int) -> list[StoredBeat]:
         """The abnormal beats from a time to before another farthest above their thresholds, the farthest first.
@@ -253,10 +271,25 @@ class Store:
         with self._database.reading() as connection:
             return reading.read_arrivals(connection, patient, start, stop, limit)
 
+    def origin(self, patient: str, time: float) -> float | None:
+        """When stream second 0 was by the clock at a time, seconds since 1970; None where it is not known any more.
+
+        The clock may have been set since then, or the device may run slow or fast.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.read_origin(connection, patient, time)
+
     def events(
         self, after: int = 0, patient: str | None = None, kinds: Sequence[str] = (), limit: int = MOST_ROWS
     ) -> list[StoredEvent]:
         """The first events but beats whose id is larger than `after`, in the order in which they were stored.
+
+        Alarms come without the evidence they rest on, which `alarm_events` has.
 
         Parameters
         ----------
@@ -284,8 +317,25 @@ class Store:
 
     # Alarms
 
-    def alarms(self, patient: str | None = None, active_only: bool = False) -> list[StoredAlarm]:
-        """Alarms as they stand, of one patient or of all; `active_only` leaves out those that have ended.
+    def alarms(
+        self,
+        patient: str | None = None,
+        active_only: bool = False,
+        limit: int = MOST_ROWS,
+        before: int | None = None,
+    ) -> list[StoredAlarm]:
+        """The newest alarms as they stand, those that changed last first.
+
+        Parameters
+        ----------
+        patient : str or None
+            None = of all.
+        active_only : bool
+            Leave out those that have ended.
+        limit : int
+            At most so many.
+        before : int or None
+            Only alarms that come after the one of this `StoredAlarm.id`; of one patient its number says the same.
 
         Raises
         ------
@@ -293,7 +343,18 @@ class Store:
             If the patient is not enrolled.
         """
         with self._database.reading() as connection:
-            return reading.read_alarms(connection, patient, active_only=active_only)
+            return reading.read_alarms(connection, patient, active_only=active_only, limit=limit, before=before)
+
+    def count_alarms(self, patient: str) -> int:
+        """How many alarms a patient has had.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            return reading.count_alarms(connection, patient)
 
     def alarm(self, patient: str, number: int) -> StoredAlarm:
         """One alarm as it stands.
@@ -304,10 +365,10 @@ class Store:
             If there is none of this number.
         """
         with self._database.reading() as connection:
-            found = reading.read_alarms(connection, patient, number)
-        if not found:
+            found = reading.read_alarm(connection, patient, number)
+        if found is None:
             raise DataError(f"patient {patient!r} has no alarm {number}; list the alarms to see which there are.")
-        return found[0]
+        return found
 
     def alarm_log(self, patient: str) -> list[Transition]:
         """Everything that ever happened to the alarms of a patient, in order; see `ectopy.monitor.log.verify`.
@@ -318,7 +379,39 @@ class Store:
             If the patient is not enrolled.
         """
         with self._database.reading() as connection:
-            return reading.read_alarm_log(connection, patient)
+            return list(reading.read_alarm_log(connection, patient))
+
+    def log_is_whole(self, patient: str, number: int) -> bool:
+        """Whether the entries of one alarm, and all since the log was verified last, are as they were written.
+
+        The log is verified from a checkpoint on, and a new checkpoint is kept; `ectopy.monitor.log.verify` does the
+        whole of it.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        """
+        with self._database.reading() as connection:
+            start, digest = reading.read_checkpoint(connection, patient)
+            whole = verify(reading.read_alarm_log(connection, patient, start), start, digest) is None
+            last = reading.read_last_entry(connection, patient)
+            changes = [one.event for one in reading.read_alarm_events(connection, patient, number)]
+            own = [event for event in changes if isinstance(event, AlarmChanged)]
+            numbers = {event.transition.number for event in own}
+            noted = reading.read_digests(connection, patient, [start, *numbers, *(number - 1 for number in numbers)])
+        noted[0] = GENESIS
+        whole = whole and noted.get(start) == digest and all(_as_noted(event, noted) for event in own)
+        if whole and last[0] - start >= _CHECKPOINT_EVERY:
+            self._keep_checkpoint(patient, *last)
+        return whole
+
+    def _keep_checkpoint(self, patient: str, number: int, digest: str) -> None:
+        with self._database.writing() as connection:
+            found = reading.patient_id(connection, patient)
+            changed = {"number": number, "digest": digest}
+            statement = upsert(connection, tables.checkpoints).values(patient_id=found, **changed)
+            connection.execute(statement.on_conflict_do_update(index_elements=["patient_id"], set_=changed))
 
     def alarm_events(self, patient: str, number: int) -> list[StoredEvent]:
         """Everything that ever happened to one alarm, in order; nothing where there is none of this number.
@@ -379,22 +472,47 @@ class Store:
             rows = connection.execute(query.order_by(columns.id.desc()).limit(limit)).all()
         return [StoredAudit(id, AuditEntry(*entry)) for id, *entry in reversed(rows)]
 
+    def try_to_write(self, now: float) -> None:
+        """Write a few bytes, as only a store does that is neither full nor read-only."""
+        with self._database.writing() as connection:
+            tried = upsert(connection, tables.sizes).values(name=_TRIED, bytes=round(now))
+            changed = {"bytes": tried.excluded.bytes}
+            connection.execute(tried.on_conflict_do_update(index_elements=["name"], set_=changed))
+
+    def audit_about(self, patient: str, what: str) -> list[AuditEntry]:
+        """Return who did one thing with a patient, the oldest entry first."""
+        columns = tables.audit.c
+        query = sa.select(columns.time, columns.who, columns.what, columns.patient, columns.detail)
+        query = query.where(columns.patient == patient, columns.what == what).order_by(columns.id)
+        with self._database.reading() as connection:
+            return [AuditEntry(*entry) for entry in connection.execute(query)]
+
     # What is no longer needed
 
     def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Forgotten:
         """Delete the oldest samples and other inputs, beats and other events, and messages that have ended.
 
-        Nothing since a patient's newest snapshot goes. The space is used again by what is stored later. Alarms, their
-        log, orders of operators and the audit stay; so does the newest event of all, after which readers go on.
+        Nothing since a patient's newest snapshot goes, but the evidence of alarms. The space is used again by what is
+        stored later. Alarms, their log, orders of operators and the audit stay; so does the newest event of all, after
+        which readers go on.
 
         Parameters
         ----------
         older_than : float or None
             Seconds since 1970.
         larger_than_bytes : int or None
-            Of all stored samples together; whatever of a patient is older than the samples that go goes with them.
+            Of all stored samples and evidence together; whatever of a patient is older than the samples that go goes
+            with them.
         """
         return retention.forget(self._database, older_than, larger_than_bytes)
+
+
+def _as_noted(event: AlarmChanged, noted: Mapping[int, str]) -> bool:
+    """Whether an entry of the log is as it was written, fits the one before it, and has the evidence it had."""
+    entry, evidence = event.transition, event.evidence
+    number, previous = entry.number, noted.get(entry.number - 1, "")
+    fits = verify([entry], number - 1, previous) is None and noted.get(number) == entry.digest
+    return fits and (evidence is None or not entry.evidence or digest_of(evidence) == entry.evidence)
 
 
 def check_name(name: str) -> None:

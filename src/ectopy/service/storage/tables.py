@@ -159,6 +159,48 @@ alarm_log = sa.Table(
     sa.UniqueConstraint("patient_id", "event"),
 )
 
+# What alarms rest on, by the number of their event: large, and gone after a time, while their log stays.
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    _patient(primary_key=True),
+    sa.Column("event", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.Double, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="msgpack"),
+    sa.Index(None, "patient_id", "time"),
+)
+
+# Up to which entry the log of a patient was verified, and the digest of that entry.
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    _patient(primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+)
+
+# Time of stream second 0 from an input on: it changes when the clock is set, and when a device runs slow or fast.
+origins = sa.Table(
+    "origins",
+    metadata,
+    _patient(primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.Double, nullable=False),
+    sa.Column("origin", sa.Double, nullable=False),
+)
+
+# Which service writes to this database; `ectopy.service.storage.lease` says how it is renewed.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("renewals", sa.BigInteger, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("renewed", sa.Double, nullable=False),
+)
+
 # Alarms as they stand since the event of that number.
 alarms = sa.Table(
     "alarms",
@@ -171,6 +213,7 @@ alarms = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("origin", sa.Double, nullable=False, comment="time of stream second 0"),
     sa.Column("event", sa.BigInteger, nullable=False),
+    sa.Index(None, "patient_id", "event"),
 )
 
 # Orders of operators, given to the store by another process, that the monitor has not taken yet.
@@ -202,6 +245,9 @@ keys = sa.Table(
     sa.Column("digest", sa.Text, nullable=False, unique=True),
     sa.Column("scopes", sa.Text, nullable=False, comment="separated by blanks"),
     sa.Column("created", sa.Double, nullable=False),
+    sa.Column("patients", sa.Text, comment="JSON: for whom it sends; NULL = any patient"),
+    sa.Column("devices", sa.Text, nullable=False, server_default="[]", comment="JSON: as which devices it sends"),
+    sa.Column("expires", sa.Double, comment="NULL = never"),
 )
 
 sessions = sa.Table(

@@ -7,7 +7,7 @@ import math
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from ectopy.service.storage.records import Stepped
 
 _LARGEST = 2**62
 _LONGEST_TEXT = 400
+_LEAST_SHIFT_S = 0.25
 _WAVEFORMS = "waveforms"
 
 _Row = dict[str, Any]
@@ -84,13 +85,14 @@ class Writer:
         self._lock = threading.Lock()
         self._tails: dict[str, _Tail] = {}
         self._streams: dict[int, _Stream] = {}
+        self._origins: dict[int, float] = {}
 
     def write(self, steps: Sequence[Stepped]) -> None:
         """Store `steps` in one transaction; see `Store.write`."""
         with self._lock:
             try:
                 with self._database.writing() as connection:
-                    batch = _Batch(connection, self._tails, self._streams)
+                    batch = _Batch(connection, self._tails, self._streams, self._origins)
                     for step in steps:
                         batch.add(step)
                     batch.insert()
@@ -98,6 +100,7 @@ class Writer:
                 # Whether a commit that failed has happened is seen only by looking.
                 self._tails.clear()
                 self._streams.clear()
+                self._origins.clear()
                 if isinstance(error.__cause__, IntegrityError):
                     raise _two_processes() from error
                 raise
@@ -106,10 +109,17 @@ class Writer:
 class _Batch:
     """The rows of one transaction."""
 
-    def __init__(self, connection: sa.Connection, tails: dict[str, _Tail], streams: dict[int, _Stream]) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        tails: dict[str, _Tail],
+        streams: dict[int, _Stream],
+        origins: dict[int, float],
+    ) -> None:
         self._connection = connection
         self._tails = tails
         self._streams = streams
+        self._origins = origins
         self._rows: defaultdict[sa.Table, list[_Row]] = defaultdict(list)
         self._snapshots: dict[int, _Row] = {}
         self._alarms: dict[tuple[int, int], _Row] = {}
@@ -135,6 +145,8 @@ class _Batch:
                     self._add_event(tail.patient_id, step.origin, event)
         except EctopyError as error:
             raise DataError(f"of patient {step.patient!r}: {error}") from error
+        if step.inputs and last > tail.number:
+            self._add_origin(tail.patient_id, last, step)
         self._rows[tables.deliveries] += map(_delivery_row, step.deliveries)
         self._orders += step.orders
         event_number = max(tail.event, step.events[-1].number if step.events else 0)
@@ -155,15 +167,17 @@ class _Batch:
             if rows := self._rows[table]:
                 # Most rows are of these two, and the driver alone takes them twice as fast.
                 self._connection.exec_driver_sql(_insert(table, self._connection.dialect), rows)
-        for table in (tables.journal, tables.events, tables.alarm_log):
+        for table in (tables.journal, tables.events, tables.evidence, tables.alarm_log, tables.origins):
             if rows := self._rows[table]:
                 self._connection.execute(sa.insert(table), rows)
         if rows := self._rows[tables.deliveries]:
             self._connection.execute(upsert(self._connection, tables.deliveries).on_conflict_do_nothing(), rows)
         if self._orders:
             self._connection.execute(sa.delete(tables.orders).where(tables.orders.c.id.in_(self._orders)))
-        if rows := self._rows[tables.waveforms]:
-            add_bytes(self._connection, sum(len(row["signal"]) for row in rows))
+        sizes = [len(row["signal"]) for row in self._rows[tables.waveforms]]
+        sizes += [len(row["body"]) for row in self._rows[tables.evidence]]
+        if sizes:
+            add_bytes(self._connection, sum(sizes))
 
     def _replace(self, table: sa.Table, rows: list[_Row]) -> None:
         if rows:
@@ -235,6 +249,23 @@ class _Batch:
         stored = statement.on_conflict_do_update(index_elements=keys, set_={"longest": longest})
         return _Stream(layout, *self._connection.execute(stored.returning(columns.id, columns.longest)).one())
 
+    def _add_origin(self, patient: int, number: int, step: Stepped) -> None:
+        """Note what the time of stream second 0 is from this input on, where it has changed."""
+        known = self._origins.get(patient)
+        if known is None:
+            column = tables.origins.c
+            newest = (
+                sa.select(column.origin).where(column.patient_id == patient).order_by(column.number.desc()).limit(1)
+            )
+            known = self._connection.execute(newest).scalar_one_or_none()
+        if known is None or abs(step.origin - known) >= _LEAST_SHIFT_S:
+            given = step.inputs[-1]
+            time = float(given.received if isinstance(given, Chunk) else given.now)
+            row = {"patient_id": patient, "number": number, "time": time, "origin": float(step.origin)}
+            self._rows[tables.origins].append(row)
+            known = step.origin
+        self._origins[patient] = known
+
     def _add_event(self, patient: int, origin: float, event: Event) -> None:
         row: _Row = {"patient_id": patient, "number": int(event.number)}
         if isinstance(event, BeatJudged):
@@ -243,6 +274,12 @@ class _Batch:
         time = float(origin + event.at_s)
         if isinstance(event, AlarmChanged):
             self._add_transition(patient, origin, time, event)
+            if event.evidence is not None:
+                body = codec.encode(event.evidence)
+                self._rows[tables.evidence].append(
+                    {"patient_id": patient, "event": int(event.number), "time": time, "body": body}
+                )
+                event = replace(event, evidence=None)
         self._rows[tables.events].append(
             row | {"kind": codec.kind_of(event), "time": time, "body": codec.encode(event)}
         )
@@ -276,7 +313,7 @@ class _Batch:
 
 
 def stored_bytes(connection: sa.Connection) -> int:
-    """Size of all stored samples."""
+    """Size of all stored samples, and of the evidence of alarms."""
     size = tables.sizes.c
     return connection.execute(sa.select(size.bytes).where(size.name == _WAVEFORMS)).scalar_one_or_none() or 0
 

@@ -7,19 +7,23 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from ectopy import __version__
 from ectopy.ambulatory import ambulatory_digest, load_ambulatory
 from ectopy.errors import StorageError
-from ectopy.monitor import Monitor
+from ectopy.monitor import Chunk, Monitor
 from ectopy.service import shapes
 from ectopy.service.access import Visitors
-from ectopy.service.audit import Audit
+from ectopy.service.audit import SEND_AGAIN_S, Audit
 from ectopy.service.exchange.mqtt import Bridge
+from ectopy.service.keeping import Receipt
 from ectopy.service.notify import load_targets
 from ectopy.service.place import make_home
+from ectopy.service.process import steady
+from ectopy.service.readiness import Readiness
 from ectopy.service.recordings import Library
 from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
@@ -59,15 +63,17 @@ _ROUTERS = (
     devices,
     signals,
     alarms,
-    ingest,
     live,
     events,
     fhir,
     named,
     replays,
 )
+_SMALL_BODY_BYTES = 2**16
+"""Of everything but samples and recordings: what is in a JSON text takes many times its size in memory."""
 _FORGET_EVERY_S = 600.0
 _DAY_S = 86_400.0
+_BROKER = "the MQTT broker"
 
 _log = logging.getLogger(__name__)
 
@@ -80,27 +86,35 @@ def create_app(settings: Settings) -> FastAPI:
     SettingError
         If a setting is not what it may be.
     StorageError
-        If the database cannot be opened.
+        If the database cannot be opened, or another service uses it.
     """
     make_home(settings.home)
     detector, bundle = load_ambulatory(), ambulatory_digest()
     targets = () if settings.targets is None else load_targets(settings.targets)
     bridge = None if settings.mqtt is None else Bridge(settings.mqtt)
     store = Store.open(settings.store_url)
+    try:
+        lease = store.lease()
+    except BaseException:
+        store.close()
+        raise
     visitors = Visitors(store.access)
-    library = Library(settings.home / "recordings", settings.upload_bytes)
+    most_bytes = round(settings.recordings_gb * 1e9)
+    library = Library(settings.home / "recordings", settings.upload_bytes, most_bytes=most_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets)
+        ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets, steady=steady)
         app.state.ward, app.state.metrics = ward, Metrics(ward)
+        app.state.readiness = Readiness(ward, settings.home)
         app.state.first_key = visitors.first_key()
         app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
+        app.state.audit.start()
         library.start()
-        tasks = [asyncio.create_task(_forget(store, settings))]
+        tasks = [asyncio.create_task(_forget(store, library, settings))]
         if bridge is not None:
-            tasks.append(asyncio.create_task(bridge.run(ward.send, ward.clock)))
+            tasks.append(asyncio.create_task(bridge.run(partial(_send_from_broker, ward, app.state.audit), ward.clock)))
         try:
             yield
         finally:
@@ -109,6 +123,8 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(app.state.replays.close)
             await asyncio.to_thread(library.stop)
             await ward.end()
+            await asyncio.to_thread(app.state.audit.close)
+            await asyncio.to_thread(lease.close)
             store.close()
 
     app = FastAPI(
@@ -120,8 +136,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=errors.PROBLEMS,
-        max_body_size=settings.request_bytes,
+        max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes),
     )
+    app.state.lease = lease
     app.state.settings, app.state.visitors, app.state.audit = settings, visitors, Audit(store)
     errors.install(app)
     app.add_middleware(Door, visitors=visitors, settings=settings)
@@ -129,18 +146,30 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Record)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.include_router(ingest.router, max_body_size=settings.request_bytes)
     app.include_router(recordings.router, max_body_size=settings.upload_bytes)
     app.mount("/", Pages(), name="pages")
     return app
 
 
-async def _forget(store: Store, settings: Settings) -> None:
+async def _send_from_broker(ward: Ward, audit: Audit, patient: str, chunk: Chunk) -> Receipt:
+    """Hand in samples that came through the broker, which decides who may send them."""
+    receipt = await ward.send(patient, chunk, _BROKER)
+    audit.saw(_BROKER, "sent samples", patient, SEND_AGAIN_S)
+    return receipt
+
+
+async def _forget(store: Store, library: Library, settings: Settings) -> None:
     """Keep no more than is wanted."""
     most = None if settings.keep_gb is None else round(settings.keep_gb * 1e9)
+    offset_s = time.time() - steady()
     while True:
-        older_than = None if settings.keep_days is None else time.time() - settings.keep_days * _DAY_S
+        # A clock that is set forwards makes nothing old.
+        now = min(time.time(), steady() + offset_s)
+        older_than = None if settings.keep_days is None else now - settings.keep_days * _DAY_S
         try:
             await asyncio.to_thread(store.forget, older_than, most)
+            await asyncio.to_thread(library.forget, older_than, most)
         except StorageError as error:
             _log.warning("What is too old could not be deleted: %s", error)
         await asyncio.sleep(_FORGET_EVERY_S)

@@ -23,6 +23,7 @@ def list_audit(
     before: Annotated[int | None, Query(ge=1, le=2**62, description="Only entries before the one of this id.")] = None,
 ) -> list[shapes.AuditShape]:
     """The newest entries of the audit, the oldest of them first; the same look is written once a minute."""
+    audit.flush()
     found = ward.store.audit(patient, limit, before)
     audit.saw(caller.name, "viewed audit", patient or "")
     return [shapes.audit(entry) for entry in found]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path
+from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy.service import shapes
-from ectopy.service.web.door import Viewing
+from ectopy.service.ward import RefusedError
+from ectopy.service.web.door import Administering, Viewing
 from ectopy.service.web.parts import TheAudit, TheWard
 
 router = APIRouter(prefix="/api/devices", tags=["devices"])
@@ -16,3 +20,26 @@ def list_devices(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes
     """Devices that have said what they are called, by name, and for whom each has sent last."""
     audit.saw(caller.name, "listed devices")
     return [shapes.device(one) for one in ward.devices.all()]
+
+
+class Wearer(BaseModel):
+    """For whom a device sends."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3"}]})
+
+    patient: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@router.put("/{device}", status_code=204)
+def attach(
+    ward: TheWard,
+    caller: Administering,
+    audit: TheAudit,
+    device: Annotated[str, Path(min_length=1, max_length=200, description="What the device calls itself.")],
+    given: Annotated[Wearer, Body()],
+) -> None:
+    """Attach a device to a patient, for whom its key then sends."""
+    if ward.state(given.patient).discharged:
+        raise RefusedError(f"{given.patient!r} is discharged; admit the patient first.")
+    ward.attach(device, given.patient)
+    audit.did(caller.name, "attached device", given.patient, device)

@@ -99,9 +99,16 @@ class Door:
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return await anyio.to_thread.run_sync(self._visitors.by_key, secret.strip())
+            # Who guesses, or was let in before, costs neither a thread nor a query.
+            secret = secret.strip()
+            if not self._visitors.may_know(secret):
+                return None
+            known = self._visitors.recent(secret)
+            return known or await anyio.to_thread.run_sync(self._visitors.by_key, secret)
         cookie = connection.cookies.get(COOKIE)
-        return None if cookie is None else await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
+        if cookie is None or not self._visitors.may_know_session(cookie):
+            return None
+        return await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
 
     def _take(self, buckets: Buckets, name: str) -> None:
         wait_s = buckets.take(name, time.monotonic())
@@ -170,6 +177,7 @@ async def visitor(
 
 Known = Annotated[Caller, Security(visitor)]
 Viewing = Annotated[Caller, Security(visitor, scopes=[Scope.VIEW])]
+Uploading = Annotated[Caller, Security(visitor, scopes=[Scope.UPLOAD])]
 Sending = Annotated[Caller, Security(visitor, scopes=[Scope.SEND])]
 Acknowledging = Annotated[Caller, Security(visitor, scopes=[Scope.ACKNOWLEDGE])]
 Administering = Annotated[Caller, Security(visitor, scopes=[Scope.ADMINISTER])]

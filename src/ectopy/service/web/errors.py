@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,8 +14,12 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 from typing_extensions import TypedDict
 
-from ectopy.errors import EctopyError, StorageError
+from ectopy.errors import DatabaseError, EctopyError, StorageError
+from ectopy.service.keeping import sentence
+from ectopy.service.senders import OccupiedError
 from ectopy.service.ward import NotFoundError, RefusedError
+
+_log = logging.getLogger(__name__)
 
 _INTERNAL = "the service has failed at this; who runs it finds the reason in its log."
 
@@ -34,7 +39,7 @@ _DESCRIPTIONS = {
     415: "The body is encoded, or of another kind.",
     422: "What was sent cannot be taken as it is.",
     429: "Too often; the header Retry-After says when again.",
-    503: "The store does not answer; try again.",
+    503: "The database does not answer, and without it this cannot be done; try again.",
 }
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     **{status: {"model": Problem, "description": text} for status, text in _DESCRIPTIONS.items()},
@@ -78,14 +83,14 @@ def _response(error: Exception) -> Response:
             return error.response()
         case NotFoundError():
             return problem(404, str(error))
-        case RefusedError():
+        case RefusedError() | OccupiedError():
             return problem(409, str(error))
         case StorageError():
-            return problem(503, str(error), {"Retry-After": "1"})
+            if isinstance(error, DatabaseError):
+                _log.error("a request failed: %s", error)
+            return problem(503, sentence(error), {"Retry-After": "1"})
         case TimeoutError():
-            return problem(
-                503, "this was not stored in time; look whether it was, and try again.", {"Retry-After": "1"}
-            )
+            return problem(503, "the service has not answered in time; see whether it was done.", {"Retry-After": "1"})
         case EctopyError():
             return problem(422, str(error))
         case RequestValidationError():

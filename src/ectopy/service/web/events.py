@@ -54,8 +54,8 @@ async def events(
         ward.state(patient)
     after = last_event_id if seen is None else _number(seen)
     if after is None:
-        after = await asyncio.to_thread(ward.store.newest_event)
-    await asyncio.to_thread(audit.saw, caller.name, "watched events", patient or "")
+        after = await asyncio.to_thread(ward.newest_event)
+    audit.saw(caller.name, "watched events", patient or "")
     # A proxy that collects what it passes on would hold up alarms.
     headers = {"X-Accel-Buffering": "no"}
     found = _events(ward, after, patient, kind, lambda: visitors.welcome(caller))

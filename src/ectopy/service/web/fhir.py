@@ -13,6 +13,7 @@ from ectopy.monitor.evidence import strip_s
 from ectopy.service.exchange import fhir, hl7
 from ectopy.service.history import stretch
 from ectopy.service.storage import StoredAlarm
+from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError, Ward
 from ectopy.service.web.door import Known, Viewing
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
@@ -81,13 +82,11 @@ def detected_issues(
     """Alarms of a patient, the newest first, each with the signal that shows it."""
     state = ward.state(patient)
     audit.saw(caller.name, "read FHIR DetectedIssue", patient)
-    alarms = ward.store.alarms(patient)[::-1]
-    older = [one for one in alarms if before is None or one.alarm.number < before]
-    page = older[:count]
+    newest = ward.store.alarms(patient, limit=count + 1, before=before)[::-1]
+    page, more = newest[:count], len(newest) > count
     issues = [fhir.detected_issue(one, _strip(ward, one, state)) for one in page]
-    more = len(older) > count
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
-    return _answer(fhir.searchset(issues, str(request.url), len(alarms), following))
+    return _answer(fhir.searchset(issues, str(request.url), ward.store.count_alarms(patient), following))
 
 
 @router.get(
@@ -113,11 +112,11 @@ def alert(
 
 
 def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list[fhir.Resource]:
-    origin = state.epoch or 0.0
     if date:
         start, stop = _span(date)
+        origin = origin_at(ward.store, patient, state, stop)
     else:
-        signal = state.signal
+        signal, origin = state.signal, state.epoch or 0.0
         stop = origin if signal is None else origin + signal.segment.second(signal.segment.wanted)
         start = stop - _NEWEST_S
     found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
@@ -126,7 +125,7 @@ def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list
 
 def _strip(ward: Ward, stored: StoredAlarm, state: MonitorState) -> fhir.Resource | None:
     begin_s, end_s = strip_s(stored.alarm.reading, stored.alarm.present_s)
-    found = stretch(ward.store, stored.patient, state, stored.origin, begin_s, min(end_s, begin_s + _LONGEST_S))
+    found = stretch(ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + _LONGEST_S))
     return None if found is None else fhir.ecg(stored.patient, found.waveform, found.start_time)
 
 

@@ -6,9 +6,8 @@ from fastapi import APIRouter, Response
 from typing_extensions import TypedDict
 
 from ectopy import __version__
-from ectopy.errors import StorageError
 from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import TheMetrics, TheWard
+from ectopy.service.web.parts import TheMetrics, TheReadiness
 
 router = APIRouter(tags=["health"])
 
@@ -34,9 +33,9 @@ async def health() -> Health:
 
 
 @router.get("/health/ready", responses={503: {"model": Readiness}})
-def ready(ward: TheWard, response: Response) -> Readiness:
+async def ready(readiness: TheReadiness, response: Response) -> Readiness:
     """Whether patients are watched and what is found can be stored; open to all."""
-    checks = {"store": _answers(ward), "hub": ward.watching}
+    checks = await readiness.look()
     if not all(checks.values()):
         response.status_code = 503
     return Readiness(ready=all(checks.values()), checks=checks)
@@ -46,11 +45,3 @@ def ready(ward: TheWard, response: Response) -> Readiness:
 def metrics(caller: Viewing, figures: TheMetrics) -> Response:
     """Figures for Prometheus."""
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _answers(ward: TheWard) -> bool:
-    try:
-        ward.store.newest_event()
-    except StorageError:
-        return False
-    return True

@@ -1,13 +1,17 @@
-"""Samples from devices, by HTTP and over a WebSocket; nothing is acknowledged before it is stored."""
+"""Samples from devices, by HTTP and over a WebSocket.
+
+An answer says whether the samples are stored. While the database is away they are acknowledged only: they are watched,
+and the device keeps them until it is told that they are stored.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired
 
 import msgspec
 from fastapi import APIRouter, Request, WebSocket, status
@@ -15,7 +19,10 @@ from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
-from ectopy.service.keeping import Receipt
+from ectopy.service.access import Caller, Scope, Visitors
+from ectopy.service.audit import SEND_AGAIN_S
+from ectopy.service.keeping import Receipt, sentence
+from ectopy.service.senders import OccupiedError
 from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
@@ -27,9 +34,14 @@ router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
 
 _FORMS: dict[str, Form] = {"application/json": "json", "application/msgpack": "msgpack"}
 _SMALL_BYTES = 65_536
+_LARGE = ThreadPoolExecutor(1, "large-chunks")
+"""Reads what is large, one at a time: neither the memory nor the threads for everything else are used up."""
+
+MOST_DEVICES_OF_PATIENT = 16
+"""Which a key that is bound to patients can attach to one of them by naming them."""
 
 MOST_UNANSWERED = 64
-"""Messages of one device on their way into the store."""
+"""Messages of one device to which there is no answer yet."""
 
 
 class Refusal(TypedDict):
@@ -41,11 +53,19 @@ class Refusal(TypedDict):
 
 
 class Taken(TypedDict):
-    """Which sample is wanted next, and what was not taken."""
+    """Which sample is wanted next, whether everything up to now is stored, and what was not taken.
+
+    What is not stored is kept by the sender until a later answer says that it is. `missing`, if it is there: from which
+    position to before which samples could not be kept until then, and should be sent again. `late` is how many samples
+    were left out, for they were there already, or their time was over.
+    """
 
     wanted: int | None
     stream: str
+    stored: bool
+    missing: NotRequired[list[tuple[int, int]]]
     refused: list[Refusal]
+    late: int
 
 
 _CHUNK: dict[str, Any] = {
@@ -103,25 +123,25 @@ async def send_chunks(
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> Taken:
-    """Send samples: one chunk, or a list of them; the answer comes when they are stored.
+    """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
-    Whoever gets none, or 503, sends them again: a sample that is known already is left out.
+    Whoever gets none, or 503, sends them again; whoever gets `stored: false` keeps them until a later answer says
+    `stored: true`. A sample that is known already is left out.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(kind)
     if form is None:
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
+    _check_sender(ward, caller, patient, device)
     found = await _read(await request.body(), form, ward.clock())
-    ward.state(patient)
-    if device is not None:
-        ward.attach(device, patient)
-    await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
-    refused = await _send(ward, patient, found)
+    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
+    stored, refused, late = await _send(ward, patient, found, caller.sender)
     metrics.chunks.labels("refused").inc(len(refused))
     metrics.chunks.labels("taken").inc(len(found) - len(refused))
     if refused and len(refused) == len(found):
         raise DataError(refused[0]["reason"])
-    return Taken(**_wanted(ward, patient), refused=refused)
+    answer = _wanted(ward, patient, caller)
+    return Taken(**answer, stored=stored, refused=refused, late=late, **_missing(ward, patient, caller))
 
 
 @router.websocket("/stream")
@@ -135,13 +155,14 @@ async def stream(
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> None:
-    """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored."""
-    ward.state(patient)
-    if device is not None:
-        ward.attach(device, patient)
-    await asyncio.to_thread(audit.saw, caller.name, "sent samples", patient)
+    """Chunk messages as they come, text for JSON and bytes for msgpack; each is answered once it is stored.
+
+    Where that takes more than a second, it is answered twice: at first with `stored: false`.
+    """
+    _check_sender(ward, caller, patient, device)
+    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
     await socket.accept()
-    line = _Line(socket, ward, metrics, patient, lambda: visitors.welcome(caller))
+    line = _Line(socket, ward, metrics, patient, caller, visitors)
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
         await line.serve()
 
@@ -150,17 +171,18 @@ class _Line:
     """To a device that streams: messages in, answers out, at most so many on their way."""
 
     def __init__(
-        self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, welcome: Callable[[], bool]
+        self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, caller: Caller, visitors: Visitors
     ) -> None:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
-        self._welcome = welcome
+        self._caller, self._visitors = caller, visitors
         self._loop = asyncio.get_running_loop()
-        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answers: asyncio.Queue[tuple[dict[str, Any], bool]] = asyncio.Queue()
         self._unanswered = 0
+        self._open = True
 
     async def serve(self) -> None:
         """Until the device goes, or sends too much."""
-        await self._say(dict(_wanted(self._ward, self._patient)))
+        await self._say({**self._place(), **self._missing()})
         answering = asyncio.create_task(self._answer())
         try:
             while True:
@@ -170,18 +192,20 @@ class _Line:
                 if self._unanswered >= MOST_UNANSWERED:
                     await self._end(f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
                     return
-                if not self._welcome():
+                if not self._visitors.welcome(self._caller):
                     await self._end("the key was removed")
                     return
                 await self._take(message.get("bytes"), message.get("text"))
         finally:
+            self._open = False
             answering.cancel()
 
     async def _answer(self) -> None:
         with suppress(WebSocketDisconnect):
             while True:
-                await self._say(await self._answers.get())
-                self._unanswered -= 1
+                answer, first = await self._answers.get()
+                await self._say(answer)
+                self._unanswered -= first
 
     async def _say(self, answer: dict[str, Any]) -> None:
         await self._socket.send_text(msgspec.json.encode(answer).decode())
@@ -201,42 +225,63 @@ class _Line:
         for sent in found:
             self._unanswered += 1
             try:
-                future = self._ward.submit(self._patient, sent.chunk)
+                future = self._ward.submit(self._patient, sent.chunk, self._caller.sender)
             except EctopyError as error:
                 self._refuse(sent.sequence, error)
             else:
-                future.add_done_callback(partial(self._stored, sent.sequence))
+                future.add_done_callback(partial(self._in_loop, self._answered, sent.sequence))
 
-    def _stored(self, sequence: int | None, future: Future[Receipt]) -> None:
-        """By the thread that stores."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, sequence, future)
+    def _in_loop(self, work: Callable[..., None], *given: Any) -> None:
+        """By the threads that watch and store."""
+        if self._open and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(work, *given)
 
-    def _tell(self, sequence: int | None, future: Future[Receipt]) -> None:
+    def _answered(self, sequence: int | None, future: Future[Receipt]) -> None:
         error = future.exception()
         if isinstance(error, EctopyError):
             self._refuse(sequence, error)
             return
         receipt = future.result()
-        for reason in receipt.refused:
-            self._refuse(sequence, DataError(reason))
-        if not receipt.refused:
+        if receipt.refused:
+            self._refuse(sequence, DataError(" ".join(receipt.refused)))
+        else:
             self._metrics.chunks.labels("taken").inc()
-            self._answers.put_nowait({"sequence": sequence, "wanted": receipt.wanted})
+            self._tell(sequence, receipt.wanted, receipt.stored, receipt.late)
+            if receipt.unstored is not None:
+                receipt.unstored.then(partial(self._in_loop, self._settled, sequence, receipt.wanted))
 
-    def _refuse(self, sequence: int | None, error: EctopyError) -> None:
-        """Say why; what failed for the store's sake is to be sent again."""
+    def _settled(self, sequence: int | None, wanted: int | None, error: EctopyError | None) -> None:
+        """What was acknowledged is stored now, or has to be sent again."""
+        if error is None:
+            self._tell(sequence, wanted, True)
+        else:
+            self._refuse(sequence, error, first=False)
+
+    def _tell(self, sequence: int | None, wanted: int | None, stored: bool, late: int | None = None) -> None:
+        """Answer; `late` is told the first time."""
+        first = {} if late is None else {"late": late}
+        answer = {"sequence": sequence, "wanted": wanted, "stored": stored, **first, **self._missing()}
+        self._answers.put_nowait((answer, late is not None))
+
+    def _refuse(self, sequence: int | None, error: EctopyError, first: bool = True) -> None:
+        """Say why; what failed for the store's sake, or for another sender's, is to be sent again."""
         self._metrics.chunks.labels("refused").inc()
-        again = isinstance(error, StorageError)
-        answer = {"sequence": sequence, "refused": str(error), "again": again}
-        self._answers.put_nowait({**answer, **_wanted(self._ward, self._patient)})
+        reason = sentence(error) if isinstance(error, StorageError) else str(error)
+        answer = {"sequence": sequence, "refused": reason, "again": isinstance(error, StorageError | OccupiedError)}
+        self._answers.put_nowait(({**answer, **self._place()}, first))
+
+    def _place(self) -> _Wanted:
+        return _wanted(self._ward, self._patient, self._caller)
+
+    def _missing(self) -> _Missing:
+        return _missing(self._ward, self._patient, self._caller)
 
 
 async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
     """What was sent; what is large is read by a thread, so that nobody else waits."""
     if len(content) <= _SMALL_BYTES:
         return read(content, form, received)
-    return await asyncio.to_thread(read, content, form, received)
+    return await asyncio.get_running_loop().run_in_executor(_LARGE, read, content, form, received)
 
 
 class _Wanted(TypedDict):
@@ -246,23 +291,79 @@ class _Wanted(TypedDict):
     stream: str
 
 
-def _wanted(ward: Ward, patient: str) -> _Wanted:
+def _check_sender(ward: Ward, caller: Caller, patient: str, device: str | None) -> None:
+    """Check that somebody may send for a patient, and attach the device.
+
+    Raises
+    ------
+    DeniedError
+        If the key is for other patients or devices.
+    NotFoundError
+        If the patient is not watched.
+    """
+    of_device = device is not None and device in caller.devices and ward.devices.patient_of(device) == patient
+    if not (caller.may_send_for(patient) or of_device):
+        raise DeniedError(
+            403, "this key does not send for this patient; make one that does, or attach its device to the patient."
+        )
+    ward.state(patient)
+    if device is not None and (caller.patients is None or _may_attach(ward, device, patient)):
+        ward.attach(device, patient)
+
+
+def _may_attach(ward: Ward, device: str, patient: str) -> bool:
+    """Whether a key that is bound to a patient may attach a device: none of another patient, and not too many."""
+    wearer = ward.devices.patient_of(device)
+    return wearer == patient or (wearer is None and len(ward.devices.of(patient)) < MOST_DEVICES_OF_PATIENT)
+
+
+def _wanted(ward: Ward, patient: str, caller: Caller) -> _Wanted:
+    """Which sample is wanted next; only who has sent the stream, or may view, is told of it."""
     signal = ward.state(patient).signal
     if signal is None:
+        return _Wanted(wanted=None, stream="")
+    if not _may_see(ward, patient, caller):
         return _Wanted(wanted=None, stream="")
     return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
 
 
-async def _send(ward: Ward, patient: str, found: list[Sent]) -> list[Refusal]:
-    """Hand in all of them, then wait; what was refused."""
+def _may_see(ward: Ward, patient: str, caller: Caller) -> bool:
+    """Whether somebody may know of the patient's stream: who has sent it, or may view."""
+    signal = ward.state(patient).signal
+    is_own = signal is not None and ward.senders.owns(patient, caller.sender, signal.segment.stream)
+    return caller.may(Scope.VIEW) or is_own
+
+
+class _Missing(TypedDict):
+    missing: NotRequired[list[tuple[int, int]]]
+
+
+def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
+    """Which samples should be sent again, if any; only who has sent the stream, or may view, is told of them."""
+    missing = ward.missing(patient) if _may_see(ward, patient, caller) else []
+    return _Missing(missing=missing) if missing else _Missing()
+
+
+async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tuple[bool, list[Refusal], int]:
+    """Hand in all of them, then wait; whether all is stored, what was refused, and how many samples were left out.
+
+    Raises
+    ------
+    OccupiedError
+        If somebody else sends for the patient.
+    """
     waiting = []
     refused = []
+    late = 0
+    stored = True
     for index, sent in enumerate(found):
         try:
-            waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk))))
+            waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk, sender))))
         except DataError as error:
             refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
     for index, sent, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
         refused += [Refusal(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.refused]
-    return refused
+        stored = stored and (receipt.stored or bool(receipt.refused))
+        late += receipt.late
+    return stored, refused, late

@@ -10,40 +10,85 @@ from pydantic import BaseModel, ConfigDict, Field
 from ectopy.errors import DataError, SettingError
 from ectopy.service import shapes
 from ectopy.service.access import Scope
+from ectopy.service.storage.access import StoredKey
 from ectopy.service.ward import NotFoundError, RefusedError
 from ectopy.service.web.door import Administering
-from ectopy.service.web.parts import TheAudit, TheVisitors
+from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
+_Names = Annotated[set[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=200)]
+
+
 class NewKey(BaseModel):
-    """What the key is called, and what it allows."""
+    """What the key is called, what it allows, and until when.
+
+    A key that may send names the patients for whom it does, or the devices as which it does. Only where `any_patient`
+    says so it sends for everybody.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "strap of bed 3", "scopes": ["send"]}]}
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "strap of bed 3", "scopes": ["send"], "patients": ["bed 3"]}]},
     )
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     scopes: Annotated[set[Scope], Field(min_length=1)]
+    patients: _Names = set()
+    devices: _Names = set()
+    any_patient: bool = False
+    expires_time: Annotated[float | None, Field(description="Seconds since 1970; null = it does not end.")] = None
 
 
 @router.get("")
-def list_keys(caller: Administering, visitors: TheVisitors) -> list[shapes.KeyShape]:
+def list_keys(caller: Administering, visitors: TheVisitors, audit: TheAudit) -> list[shapes.KeyShape]:
     """All keys, without their secrets."""
+    audit.saw(caller.name, "listed keys")
     return [shapes.key(one) for one in visitors.known_keys()]
 
 
 @router.post("", status_code=201)
 def make_key(
-    caller: Administering, visitors: TheVisitors, audit: TheAudit, given: Annotated[NewKey, Body()]
+    caller: Administering, visitors: TheVisitors, audit: TheAudit, ward: TheWard, given: Annotated[NewKey, Body()]
 ) -> shapes.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
     if not given.name.isprintable():
         raise SettingError("a key is called by printable characters.")
-    key, secret = visitors.new_key(given.name, frozenset(given.scopes))
-    audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}")
+    if given.expires_time is not None and not given.expires_time > ward.clock():
+        raise SettingError("a key ends in the future; leave 'expires_time' out for one that does not end.")
+    patients = _patients(given)
+    key, secret = visitors.new_key(
+        given.name, frozenset(given.scopes), patients, frozenset(given.devices), given.expires_time
+    )
+    audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}{_sends(key)}")
     return shapes.NewKeyShape(**shapes.key(key), key=secret)
+
+
+def _patients(given: NewKey) -> frozenset[str] | None:
+    """For whom a new key sends; None = any patient."""
+    if given.scopes.isdisjoint({Scope.SEND, Scope.ADMINISTER}) and (
+        given.patients or given.devices or given.any_patient
+    ):
+        raise SettingError("only a key that may send is for patients or devices; give it the scope send.")
+    if given.any_patient and (given.patients or given.devices):
+        raise SettingError("a key sends for any patient, or for those that it names; give one of the two.")
+    if Scope.ADMINISTER in given.scopes or given.any_patient:
+        return None
+    if Scope.SEND in given.scopes and not (given.patients or given.devices):
+        raise SettingError(
+            "say for whom the key sends: 'patients', or 'devices' that are attached to patients; "
+            "'any_patient' makes one that may send as everybody."
+        )
+    return frozenset(given.patients)
+
+
+def _sends(key: StoredKey) -> str:
+    """For whom a key sends, for the audit."""
+    if Scope.SEND not in key.scopes:
+        return ""
+    whom = "any patient" if key.patients is None else ", ".join((*key.patients, *key.devices))
+    return f" for {whom}"
 
 
 @router.delete("/{number}", status_code=204)

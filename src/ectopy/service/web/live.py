@@ -35,7 +35,7 @@ async def live(
     for one in patient:
         ward.state(one)
     for one in patient or [""]:
-        await asyncio.to_thread(audit.saw, caller.name, "watched live", one)
+        audit.saw(caller.name, "watched live", one)
     await socket.accept()
     viewer = Viewer(patient)
     ward.look(viewer)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from ectopy.monitor.conditions import Priority
-from ectopy.service.standing import Word, standing
+from ectopy.service.standing import Word
 from ectopy.service.ward import Ward
 
 _BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -42,8 +42,8 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """What there is to see in the ward now."""
-        ward, now = self._ward, self._ward.clock()
-        words = Tally(standing(ward.state(patient), now).word for patient in ward.patients())
+        ward = self._ward
+        words = Tally(ward.standing(patient).word for patient in ward.patients())
         patients = GaugeMetricFamily("ectopy_patients", "Patients by state.", labels=["state"])
         for word in Word:
             if word is not Word.DISCHARGED:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy.service.recordings import names
-from ectopy.service.web.door import Sending, Viewing
+from ectopy.service.web.door import Uploading, Viewing
 from ectopy.service.web.parts import TheAudit, TheLibrary
 from ectopy.service.web.recordings import RecordingShape, shape
 
@@ -24,14 +24,17 @@ class Choice(BaseModel):
 
 
 @router.get("")
-def list_names(caller: Viewing) -> list[str]:
+def list_names(caller: Viewing, audit: TheAudit) -> list[str]:
     """What can be analysed and replayed by its name: `simulated`, and the records of data sets on this machine."""
+    audit.saw(caller.name, "listed named recordings")
     return list(names())
 
 
 @router.post("", status_code=202)
-def analyse(library: TheLibrary, caller: Sending, audit: TheAudit, given: Annotated[Choice, Body()]) -> RecordingShape:
+def analyse(
+    library: TheLibrary, caller: Uploading, audit: TheAudit, given: Annotated[Choice, Body()]
+) -> RecordingShape:
     """Have one analysed, when those before it are."""
-    entry = library.add_named(given.recording)
+    entry = library.add_named(given.recording, caller.key)
     audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")
     return shape(entry)

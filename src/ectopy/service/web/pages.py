@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FOLDER = Path(__file__).parents[1] / "pages"
 
+_STRICT = "max-age=31536000"
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -54,6 +55,8 @@ class Headers:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", keeping)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", _STRICT)
             await send(message)
 
         await self._app(scope, receive, sending)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ectopy.service.access import Visitors
 from ectopy.service.audit import Audit
+from ectopy.service.readiness import Readiness
 from ectopy.service.recordings import Library
 from ectopy.service.replays import Replays
 from ectopy.service.settings import Settings
@@ -43,6 +44,11 @@ async def _metrics(connection: HTTPConnection) -> Metrics:
     return metrics
 
 
+async def _readiness(connection: HTTPConnection) -> Readiness:
+    readiness: Readiness = connection.app.state.readiness
+    return readiness
+
+
 async def _library(connection: HTTPConnection) -> Library:
     library: Library = connection.app.state.library
     return library
@@ -58,6 +64,7 @@ TheAudit = Annotated[Audit, Depends(_audit)]
 TheVisitors = Annotated[Visitors, Depends(_visitors)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheMetrics = Annotated[Metrics, Depends(_metrics)]
+TheReadiness = Annotated[Readiness, Depends(_readiness)]
 TheLibrary = Annotated[Library, Depends(_library)]
 TheReplays = Annotated[Replays, Depends(_replays)]
 PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="What the patient is called by.")]

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from ectopy.errors import SettingError
 from ectopy.monitor import Action, Limits, Order
 from ectopy.service import shapes
+from ectopy.service.access import Scope
 from ectopy.service.ward import Ward
 from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard
 
 router = APIRouter(prefix="/api/patients", tags=["patients"])
@@ -50,26 +53,51 @@ class Comment(BaseModel):
 
 
 @router.get("")
-def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.SummaryShape]:
+async def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.SummaryShape]:
     """Everybody who is watched, and how they are."""
     audit.saw(caller.name, "listed patients")
     return [ward.summary(patient) for patient in ward.patients()]
 
 
+class Admitted(TypedDict):
+    """The patient is watched, and whether that is stored; more is told to keys that may view."""
+
+    patient: str
+    stored: bool
+
+
 @router.post("", status_code=201)
-def admit(ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]) -> shapes.SummaryShape:
-    """Begin to watch a patient, anew one who was discharged, or give one who is watched another name."""
+def admit(
+    ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]
+) -> shapes.PatientOrderShape | Admitted:
+    """Begin to watch a patient.
+
+    Who may administer also begins anew with one who was discharged, and gives one who is watched another name. A key
+    that may only send admits the patients for whom it sends, as a device does at its start.
+    """
     if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
         raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
     if given.patient != given.patient.strip() or not (given.name or "").isprintable():
         raise SettingError("a patient is called by what can be seen: no blanks at its ends, and printable characters.")
-    ward.admit(given.patient, given.name, who=caller.name)
-    audit.did(caller.name, "admitted patient", given.patient)
-    return ward.summary(given.patient)
+    administers = caller.may(Scope.ADMINISTER)
+    is_known = ward.knows(given.patient)
+    if not caller.may_send_for(given.patient):
+        raise DeniedError(403, "this key does not send for this patient, and cannot admit them.")
+    if is_known and not administers and ward.state(given.patient).discharged:
+        raise DeniedError(403, "this patient was discharged; a key that may administer admits them again.")
+    stored = True
+    if administers or not is_known:
+        stored = ward.admit(given.patient, given.name, who=caller.name)
+        audit.did(caller.name, "admitted patient", given.patient)
+    else:
+        audit.saw(caller.name, "found patient admitted", given.patient)
+    if not caller.may(Scope.VIEW):
+        return Admitted(patient=given.patient, stored=stored)
+    return shapes.PatientOrderShape(**ward.summary(given.patient), stored=stored)
 
 
 @router.get("/{patient}")
-def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
+async def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
     """How a patient is, and how they are watched."""
     detail = _detail(ward, patient)
     audit.saw(caller.name, "viewed patient", patient)
@@ -83,36 +111,37 @@ async def discharge(
     audit: TheAudit,
     patient: PatientPath,
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
-) -> shapes.SummaryShape:
+) -> shapes.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
-    await ward.order(patient, Action(Order.DISCHARGE, ward.clock(), caller.name, comment))
+    stored = await ward.order(patient, Action(Order.DISCHARGE, ward.clock(), caller.name, comment))
     await audit.did_async(caller.name, "discharged patient", patient, comment)
-    return ward.summary(patient)
+    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.put("/{patient}/limits")
 async def set_limits(
     ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[NewLimits, Body()]
-) -> shapes.DetailShape:
+) -> shapes.DetailOrderShape:
     """Watch a patient by other limits from now on."""
     known = {name: value for name, value in given.limits.items() if value is not None}
     age, resting_bpm = known.get("age"), known.get("resting_bpm")
     limits = Limits.of(given.profile, age, resting_bpm).changed(known)
     action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
-    await ward.order(patient, action)
+    stored = await ward.order(patient, action)
     await audit.did_async(caller.name, "set limits", patient, given.comment)
-    return _detail(ward, patient)
+    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
 async def relearn(
     ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
-) -> shapes.DetailShape:
+) -> shapes.DetailOrderShape:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
+    stored = await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
     await audit.did_async(caller.name, "ordered relearning", patient, given.comment)
-    return _detail(ward, patient)
+    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
 def _detail(ward: Ward, patient: str) -> shapes.DetailShape:
-    return shapes.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient))
+    threshold = ward.monitor.criterion.with_baseline
+    return shapes.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient), threshold)

@@ -9,27 +9,30 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import with_config
 from starlette.datastructures import FormData, UploadFile
+from starlette.types import Message
 from typing_extensions import TypedDict
 
 from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
 from ectopy.service.access import Caller
 from ectopy.service.recordings import Entry, Result, Upload
+from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.shapes import like
 from ectopy.service.ward import NotFoundError
-from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.door import Administering, Uploading, Viewing
 from ectopy.service.web.parts import TheAudit, TheLibrary, json_response
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
 _MOST_FIELDS = 8
+_FIELD_BYTES = 1024
 _LONGEST_S = 1e9
 _REPORT_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-        "sandbox"
+        "sandbox allow-same-origin"  # no script can run; the page around it may measure its height
     ),
     "X-Frame-Options": "SAMEORIGIN",
 }
@@ -99,23 +102,36 @@ class SignalShape(TypedDict, total=False):
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
-async def upload(request: Request, library: TheLibrary, caller: Sending, audit: TheAudit) -> RecordingShape:
+async def upload(request: Request, library: TheLibrary, caller: Uploading, audit: TheAudit) -> RecordingShape:
     """Upload the files of one recording; it is analysed when those before it are."""
-    async with request.form(max_files=MOST_FILES, max_fields=_MOST_FIELDS) as form:
+    await asyncio.to_thread(library.check_room, caller.key)
+
+    async def receive() -> Message:
+        library.check_room(caller.key)
+        return await request.receive()
+
+    # Files lie on the disk, the other fields in memory.
+    coming = Request(request.scope, receive)
+    async with coming.form(max_files=MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES) as form:
         rate_hz, unit = _stated(form)
         files = [
             Upload(part.filename or "", part.file) for part in form.getlist("files") if isinstance(part, UploadFile)
         ]
-        entry = await asyncio.to_thread(library.add, files, rate_hz, unit)
+        entry = await asyncio.to_thread(library.add, files, rate_hz, unit, caller.key)
     await audit.did_async(caller.name, "uploaded recording", detail=entry.id)
     return shape(entry)
 
 
 @router.get("")
-def list_recordings(library: TheLibrary, caller: Viewing, audit: TheAudit) -> list[RecordingShape]:
-    """All recordings, the newest first; without their summaries."""
+def list_recordings(
+    library: TheLibrary,
+    caller: Viewing,
+    audit: TheAudit,
+    limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS,
+) -> list[RecordingShape]:
+    """The newest recordings, the newest first; without their summaries."""
     audit.saw(caller.name, "listed recordings")
-    return [shape(entry) for entry in library.entries()]
+    return [shape(entry) for entry in library.entries()[:limit]]
 
 
 @router.get("/{id}")

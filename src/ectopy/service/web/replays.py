@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
@@ -14,7 +15,7 @@ from ectopy.service.recordings import Library, named
 from ectopy.service.replays import FASTEST, SLOWEST, Replay
 from ectopy.service.shapes import like
 from ectopy.service.ward import NotFoundError
-from ectopy.service.web.door import Sending, Viewing
+from ectopy.service.web.door import Administering, Viewing
 from ectopy.service.web.parts import TheAudit, TheLibrary, TheReplays, TheWard
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
@@ -69,13 +70,16 @@ def start(
     replays: TheReplays,
     library: TheLibrary,
     ward: TheWard,
-    caller: Sending,
+    caller: Administering,
     audit: TheAudit,
     given: Annotated[NewReplay, Body()],
 ) -> ReplayShape:
-    """Play a recording into a patient who is watched."""
+    """Play a recording into a patient who is watched, and for whom no other key sends now."""
     ward.state(given.patient)
-    replay = replays.start(_recording(library, given.recording), given.recording, given.patient, given.speed)
+    recording = _recording(library, given.recording)
+    ward.senders.claim(given.patient, caller.sender, "")
+    submit = partial(ward.submit, sender=caller.sender)
+    replay = replays.start(recording, given.recording, given.patient, given.speed, submit)
     audit.did(caller.name, "started replay", given.patient, given.recording)
     return _shape(replay)
 
@@ -99,7 +103,7 @@ def show(replays: TheReplays, caller: Viewing, audit: TheAudit, id: ReplayId) ->
 
 
 @router.delete("/{id}")
-def stop(replays: TheReplays, caller: Sending, audit: TheAudit, id: ReplayId) -> ReplayShape:
+def stop(replays: TheReplays, caller: Administering, audit: TheAudit, id: ReplayId) -> ReplayShape:
     """End a replay; what was sent stays."""
     try:
         replay = replays.stop(id)

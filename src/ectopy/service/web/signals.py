@@ -9,6 +9,8 @@ from fastapi import APIRouter, Query, Response
 from ectopy.errors import SettingError
 from ectopy.service import shapes
 from ectopy.service.history import one_of_each_shape, picture, stretch
+from ectopy.service.storage import MOST_BEATS
+from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError
 from ectopy.service.web.door import Viewing
 from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
@@ -34,7 +36,7 @@ def waveform(
     _check(start, stop, LONGEST_S)
     state = ward.state(patient)
     audit.saw(caller.name, "viewed waveform", patient)
-    origin = state.epoch or 0.0
+    origin = origin_at(ward.store, patient, state, stop)
     found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
     if found is None:
         raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
@@ -42,12 +44,20 @@ def waveform(
 
 
 @router.get("/beats", response_model=list[shapes.BeatShape])
-def beats(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, start: Start, stop: Stop) -> Response:
-    """Judged beats of at most a day, in order."""
+def beats(
+    ward: TheWard,
+    caller: Viewing,
+    audit: TheAudit,
+    patient: PatientPath,
+    start: Start,
+    stop: Stop,
+    limit: Annotated[int, Query(ge=1, le=MOST_BEATS)] = MOST_BEATS,
+) -> Response:
+    """The first judged beats of at most a day, in order."""
     _check(start, stop, 86_400.0)
     ward.state(patient)
     audit.saw(caller.name, "viewed beats", patient)
-    found = ward.store.beats(patient, start, stop)
+    found = ward.store.beats(patient, start, stop, limit)
     return json_response([shapes.beat(one.time, one.beat) for one in found])
 
 

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { element, find } from "./dom.js";
-import { attempt, start } from "./shell.js";
+import { refresh, start } from "./shell.js";
 import { capital } from "./words.js";
 
 function facts(place, entries) {
@@ -17,7 +17,7 @@ function text(value) {
 }
 
 await start();
-const about = await attempt(() => get("/api/about"));
+const about = await refresh(() => get("/api/about"));
 if (about) {
   const { sha256, model_card: card } = about.bundle;
   find("#statements").replaceChildren(...about.statements.map((statement) => element("li", {}, statement)));

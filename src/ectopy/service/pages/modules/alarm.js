@@ -1,23 +1,23 @@
 // One alarm: the evidence, why, what to do, the answer, and everything that ever happened to it.
 
-import { get, patientPath, post } from "./api.js";
+import { get, patientPath, post, serverNow } from "./api.js";
 import { element, find, say } from "./dom.js";
 import { hear } from "./events.js";
 import { card } from "./gallery.js";
 import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S } from "./paper.js";
-import { announce, attempt, connection, may, parameter, refresh, sign, start } from "./shell.js";
-import { capital, clock, duration, figure, moment } from "./words.js";
+import { announce, attempt, connection, may, parameter, refresh, reply, sign, start } from "./shell.js";
+import { acknowledged, alarmAge, alarmLasted, capital, clock, figure, moment } from "./words.js";
 
 const AROUND_S = 60;
-const STATES = {
-  off: "over",
-  inactive: "over",
-  active: "goes on",
-  latched: "over, and waits for somebody to see it",
+const AGE_MS = 500;
+const LOG = {
+  true: "whole: its chain of digests is intact",
+  false: "damaged: its chain of digests is broken",
+  null: "not checked: the database does not answer",
 };
 const QUIET = {
-  enabled: "Nobody has answered.",
-  "audio-paused": "The sound is paused; nobody has answered.",
+  enabled: "Nobody has acknowledged it.",
+  "audio-paused": "The sound is paused; nobody has acknowledged it.",
   "audio-off": "The sound is off.",
   "alarm-paused": "The alarm is paused.",
   "alarm-off": "The alarm is off.",
@@ -28,10 +28,12 @@ const number = parameter("number");
 const path = patientPath(patient, `/alarms/${encodeURIComponent(number)}`);
 const visitor = await start();
 let shown = null;
+let current = null; // the alarm
 
 function show(detail) {
   const { alarm, name } = detail;
-  const answered = alarm.inactivation === "alert-acknowledged";
+  const answered = acknowledged(alarm);
+  current = alarm;
   document.title = `${alarm.title}, ${name} – Ectopy`;
   const title = find("#title");
   title.className = `band title ${alarm.priority}${answered ? " answered" : ""}`;
@@ -40,9 +42,13 @@ function show(detail) {
   say(find("#what"), alarm.title);
   find("#whom").replaceChildren(
     element("a", { href: `/patient?patient=${encodeURIComponent(patient)}` }, name),
-    ` · ${alarm.priority} priority · since ${moment(alarm.since_time)} · ${STATES[alarm.state]}`,
+    ` · ${alarm.priority} priority · since ${moment(alarm.since_time)} · `,
+    element("span", { id: "age" }),
   );
-  say(find("#do"), alarm.advice);
+  tick();
+  // What is to be done at once was done by whoever has acknowledged it.
+  say(find("#do"), answered || alarm.ended_time !== null ? "" : alarm.advice);
+  find("#do").hidden = find("#do").textContent === "";
   say(find("#text"), alarm.text);
   find("#figures").replaceChildren(
     ...[
@@ -57,11 +63,22 @@ function show(detail) {
     ["Source", alarm.source],
     ["Software", alarm.software],
     ["Detector", `SHA-256 ${alarm.bundle.slice(0, 16)}…`],
-    ["Log", alarm.log_whole ? "whole: its chain of digests is intact" : "damaged: its chain of digests is broken"],
+    ["Log", LOG[alarm.log_whole]],
   ]);
   say(find("#replay"), alarm.replay);
   showAnswer(alarm, answered);
-  showHistory(alarm.history);
+  showHistory(alarm);
+}
+
+/** The age of the alarm, which goes on. */
+function tick() {
+  if (current) say(find("#age"), how(current));
+}
+
+function how(alarm) {
+  if (alarm.state === "active") return `goes on ${alarmAge(alarm, serverNow())}`;
+  if (alarm.state === "latched") return `${alarmAge(alarm, serverNow())}, and waits for somebody to see it`;
+  return "over";
 }
 
 function facts(place, list) {
@@ -72,22 +89,20 @@ function showAnswer(alarm, answered) {
   const over = alarm.ended_time !== null;
   const until = alarm.acknowledged_until_time;
   const runsOut = until === null ? "" : ` It sounds again at ${clock(until)} if it goes on.`;
-  const words = over
-    ? `The alarm ended at ${moment(alarm.ended_time)}, after ${duration(alarm.ended_time - alarm.onset_time)}.`
-    : answered
-      ? `Acknowledged by ${alarm.acknowledged_by}.${runsOut}`
-      : QUIET[alarm.inactivation];
-  say(find("#standing"), words);
+  const past = alarm.state === "active" ? "" : `It lasted ${alarmLasted(alarm)}, until ${moment(alarm.cleared_time ?? alarm.ended_time)}. `;
+  const words = answered ? `Acknowledged by ${alarm.acknowledged_by}.${over ? "" : runsOut}` : over ? "" : QUIET[alarm.inactivation];
+  say(find("#standing"), past + words);
   const mayAnswer = may(visitor, "acknowledge");
-  find("#answer").hidden = over || !mayAnswer;
-  find("#acknowledge").hidden = answered;
-  find("#unacknowledge").hidden = !answered;
-  find("#pause").hidden = answered || alarm.inactivation === "audio-paused";
+  find("#answer").hidden = !mayAnswer;
+  find("#acknowledge").hidden = over || answered || !mayAnswer;
+  find("#unacknowledge").hidden = over || !answered;
+  find("#pause").hidden = over || answered || alarm.inactivation === "audio-paused";
 }
 
-function showHistory(history) {
+function showHistory({ history, comments }) {
+  const said = comments.map(({ time, who, comment }) => ({ time, change: "comment", who, why: comment, level: 0 }));
   find("#history").replaceChildren(
-    ...history.map(({ time, change, who, why, level }) =>
+    ...[...history, ...said].toSorted((one, other) => one.time - other.time).map(({ time, change, who, why, level }) =>
       element(
         "li",
         {},
@@ -99,7 +114,7 @@ function showHistory(history) {
   );
 }
 
-async function showEvidence(alarm) {
+async function showEvidence(alarm, threshold) {
   const { strip, evidence } = alarm;
   if (!strip) {
     find("#strip-scroll").hidden = true;
@@ -110,7 +125,7 @@ async function showEvidence(alarm) {
   const beats = await beatsOf(strip, stop);
   const times = evidence?.beat_time ?? [];
   const highlight = times.length ? [times[0] - 0.3, times.at(-1) + 0.5] : [alarm.since_time, Math.min(stop, alarm.onset_time)];
-  showStrip(find("#strip"), strip, { beats, highlight });
+  showStrip(find("#strip"), strip, { beats, threshold, highlight });
   const scale = `${SPEED_MM_S} mm/s · ${GAIN_MM_MV} mm/mV · as received, without its offset`;
   say(find("#strip-words"), `${moment(strip.start_time)} to ${clock(stop)} · ${scale} · shaded: what the alarm rests on`);
   const leads = strip.leads.map((lead, at) => `${lead} spans ${figure(height(strip.samples[at]), 1)} mV`).join(", ");
@@ -139,25 +154,37 @@ async function load() {
   const [alarm, summary] = await Promise.all([get(path), get(patientPath(patient))]);
   show({ alarm, name: summary.name || patient });
   const strip = JSON.stringify([alarm.strip?.position, alarm.strip?.samples[0]?.length, alarm.evidence?.beat_time]);
-  if (strip !== shown) await showEvidence(alarm);
+  if (strip !== shown) await showEvidence(alarm, summary.baseline.threshold);
   shown = strip;
 }
 
-async function order(rest, done) {
-  const comment = find("#comment").value.trim();
-  const given = await attempt(() => post(rest, { comment }));
-  if (given === undefined) return;
+/** Give an order by the button `at`; what is written in the field goes with it. */
+async function order(rest, done, at, comment = find("#comment").value.trim()) {
+  const given = await attempt(() => post(rest, { comment }), at);
+  if (!given) return;
   find("#comment").value = "";
-  announce(done);
   await refresh(load);
+  if (at.hidden) announce(done);
+  else reply(at, done);
 }
 
 find("#answer").addEventListener("submit", (event) => {
   event.preventDefault();
-  order(`${path}/acknowledge`, "Acknowledged.");
+  const field = find("#comment");
+  if (field.value.trim()) order(`${path}/comments`, "The comment is kept.", field);
+  else reply(field, "Write what was seen, or what was done.", true);
 });
-find("#unacknowledge").addEventListener("click", () => order(`${path}/unacknowledge`, "The acknowledgement is taken back."));
-find("#pause").addEventListener("click", () => order(patientPath(patient, "/audio-pause"), "The sound is paused."));
+for (const [id, rest, done] of [
+  ["#acknowledge", `${path}/acknowledge`, "Acknowledged."],
+  ["#unacknowledge", `${path}/unacknowledge`, "The acknowledgement is taken back."],
+  ["#pause", patientPath(patient, "/audio-pause"), "The sound is paused."],
+]) {
+  find(id).addEventListener("click", async ({ currentTarget: button }) => {
+    await order(rest, done, button);
+    if (button.hidden) find("#alarm").focus({ preventScroll: true });
+  });
+}
+setInterval(tick, AGE_MS);
 find("#copy").hidden = !navigator.clipboard; // there is none without TLS
 find("#copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText(find("#replay").textContent);

@@ -2,7 +2,11 @@
 
 const KEY = "#key=";
 
+const DATE_MS = 500; // a date in a header has whole seconds
+const SAME_S = 1.5;
+
 let csrf = "";
+let ahead = 0; // how far the server's clock is ahead of this computer's, seconds
 let leaving = false; // what else is refused while signing out leads nowhere
 
 export class ApiError extends Error {
@@ -16,6 +20,9 @@ export const get = (path) => request("GET", path);
 export const post = (path, body = {}) => request("POST", path, body);
 export const put = (path, body) => request("PUT", path, body);
 export const remove = (path) => request("DELETE", path);
+
+/** Seconds since 1970 by the server's clock. */
+export const serverNow = () => Date.now() / 1000 + ahead;
 
 /** Address of a patient's data. */
 export const patientPath = (patient, rest = "") => `/api/patients/${encodeURIComponent(patient)}${rest}`;
@@ -96,6 +103,7 @@ async function request(method, path, body, { redirect = true } = {}) {
   } catch {
     throw unreachable();
   }
+  compareClocks(response.headers.get("Date"));
   if (response.status === 401 && redirect) return toSignIn();
   const text = await response.text();
   if (!response.ok) {
@@ -103,6 +111,11 @@ async function request(method, path, body, { redirect = true } = {}) {
     throw new ApiError(response.status, sentence(response.status, parsed(text), wait));
   }
   return text ? JSON.parse(text) : null;
+}
+
+function compareClocks(date) {
+  const difference = (Date.parse(date) + DATE_MS - Date.now()) / 1000;
+  if (Number.isFinite(difference)) ahead = Math.abs(difference) < SAME_S ? 0 : difference;
 }
 
 function unreachable() {

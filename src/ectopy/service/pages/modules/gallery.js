@@ -1,7 +1,7 @@
 // Single beats beside what was expected of them, with the difference shaded: 50 mm/s and 20 mm/mV.
 
 import { drawing, element } from "./dom.js";
-import { beatKind, counted, moment, share } from "./words.js";
+import { beatKind, counted, moment, rarity } from "./words.js";
 
 const SPEED_MM_S = 50;
 const GAIN_MM_MV = 20;
@@ -22,8 +22,9 @@ export function beatCard({ beat, alike, leads, rate_hz, samples, reconstruction,
   const lead = sums.indexOf(Math.max(...sums));
   const words = [
     element("strong", { class: kind.colour }, kind.text),
-    element("span", { class: "muted" }, `, ${moment(beat.time)}, p ${share(beat.p_value)}. `),
+    element("span", { class: "muted" }, `, ${moment(beat.time)}. `),
     beat.reason,
+    element("span", { class: "muted" }, ` ${rarity(beat.p_value)}`),
     ...(alike > 1 ? [element("span", { class: "muted" }, ` ${counted(alike - 1, "other beat")} of the most abnormal look like it.`)] : []),
   ];
   const picture = { leads: [leads[lead]], rate_hz, samples: [samples[lead]], reconstruction: [reconstruction[lead]] };

@@ -84,20 +84,20 @@ export function drawTrace(context, samples, place, height, style = colour("ink")
   context.stroke();
 }
 
-export function label(context, text, x, y, style, font = "600 12px system-ui, sans-serif", align = "center") {
+export function label(context, text, x, y, style, font = "600 12px system-ui, sans-serif", align = "center", most = undefined) {
   context.font = font;
   context.textAlign = align;
   context.textBaseline = "alphabetic";
   context.lineWidth = 3;
   context.strokeStyle = colour("paper");
-  context.strokeText(text, x, y);
+  context.strokeText(text, x, y, most);
   context.fillStyle = style;
-  context.fillText(text, x, y);
+  context.fillText(text, x, y, most);
 }
 
 /** Each beat above its place: the letter, and the colour of its verdict. */
-export function drawBeat(context, beat, x, y) {
-  const kind = beatKind(beat);
+export function drawBeat(context, beat, x, y, threshold = null) {
+  const kind = beatKind(beat, threshold);
   label(context, kind.letter, x, y, colour(kind.colour), `${kind.colour === "normal" ? 600 : 800} 13px system-ui, sans-serif`);
 }
 
@@ -106,7 +106,7 @@ export function drawBeat(context, beat, x, y) {
  *
  * The canvas gets the size that the scale asks for.
  */
-export function showStrip(canvas, strip, { beats = [], highlight = null, speed = SPEED_MM_S, gain = GAIN_MM_MV } = {}) {
+export function showStrip(canvas, strip, { beats = [], threshold = null, highlight = null, speed = SPEED_MM_S, gain = GAIN_MM_MV } = {}) {
   const count = strip.samples[0]?.length ?? 0;
   const duration = count / strip.rate_hz;
   const lanes = strip.samples.map((samples) => extent(samples, gain));
@@ -141,7 +141,7 @@ export function showStrip(canvas, strip, { beats = [], highlight = null, speed =
     }
     for (const beat of beats) {
       const seconds = beat.time - strip.start_time;
-      if (seconds >= 0 && seconds <= duration) drawBeat(context, beat, place(seconds), (TOP_MM - 2) * MM);
+      if (seconds >= 0 && seconds <= duration) drawBeat(context, beat, place(seconds), (TOP_MM - 2) * MM, threshold);
     }
     const ground = (TOP_MM + tall) * MM;
     for (let second = 0; second <= duration; second += 1) {

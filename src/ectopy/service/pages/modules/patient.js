@@ -1,19 +1,36 @@
 // One patient: live leads on paper, scores, trend, the most abnormal beats, limits, and what is normal for them.
 
-import { get, patientPath, post, put, remove } from "./api.js";
+import { get, patientPath, post, put, remove, serverNow } from "./api.js";
 import { Chart, range } from "./chart.js";
 import { element, find, say } from "./dom.js";
 import { beatCard, usualCard } from "./gallery.js";
-import { fillLimits, limitsForm } from "./limits.js";
+import { fillLimits, inWordsOfTheForm, limitsForm } from "./limits.js";
 import { watch } from "./live.js";
-import { announce, attempt, connection, exists, may, parameter, refresh, sign, start } from "./shell.js";
+import { announce, attempt, confirmed, connection, exists, may, parameter, refresh, reply, sign, start } from "./shell.js";
 import { sound } from "./sound.js";
 import { BAND, Sweep } from "./sweep.js";
-import { beatKind, bpm, capital, clock, counted, duration, moment, PRIORITIES, score, state } from "./words.js";
+import {
+  acknowledged,
+  alarmAge,
+  alarmLasted,
+  beatKind,
+  bpm,
+  capital,
+  clock,
+  counted,
+  duration,
+  moment,
+  PRIORITIES,
+  score,
+  SILENT_S,
+  state,
+  unwatched,
+} from "./words.js";
 
 const BEAT_HZ = 180; // as beats are judged
 const SCORES_S = 600;
 const SHOWN_S = 20;
+const AGE_MS = 500;
 const TREND_EVERY_MS = 30_000;
 const SPANS = [
   ["3600", "1 h"],
@@ -30,6 +47,8 @@ const trend = new Chart(find("#trend"));
 let beats = [];
 let alarms = [];
 let summary = null;
+let threshold = null; // of beats that are compared with the patient's own normal
+let called = null; // the alarm in the bar
 let waiting = null;
 let span = Number(SPANS[0][0]);
 
@@ -44,19 +63,75 @@ function showSummary(given) {
   document.title = `${name} – Ectopy`;
   say(find("#name"), name);
   say(find("#id"), given.name ? given.patient : "");
-  const { text, colour } = state(given.state);
-  say(find("#state"), text);
-  find("#state").className = colour;
-  find("#leaving").hidden = given.state === "discharged" || !may(visitor, "administer");
-  say(find("#rate"), bpm(given.heart_rate_bpm));
-  const words = Object.entries(given.quality).map(([lead, word]) => `${lead} ${word}`);
-  say(find("#quality"), words.length ? `Signal: ${words.join(", ")}` : "");
+  if (given.received_time !== null) sweep.received(serverNow() - given.received_time);
+  // To give a discharged patient another name would be to admit them again.
+  find("#leaving").hidden = find("#naming").hidden = given.state === "discharged" || !may(visitor, "administer");
   const { calling: alarm } = given;
+  showCall(alarm);
+  tick();
   if (before && alarmKey(before) !== alarmKey(given)) refresh(loadAlarms);
   if (before && alarm?.inactivation === "enabled" && before.calling?.number !== alarm.number) {
     announce(`${alarm.priority} priority alarm: ${alarm.title}. ${alarm.advice}`, alarm.priority === "high");
   }
   sound(alarm?.inactivation === "enabled" ? alarm.priority : null);
+}
+
+/** What depends on the time: an old figure is not shown as if it were of now, and an alarm grows older. */
+function tick() {
+  if (!summary) return;
+  const silent = sweep.silent_s > SILENT_S;
+  const { text, colour } = state(summary, sweep.silent_s);
+  say(find("#state"), text);
+  find("#state").className = colour;
+  say(find("#rate"), bpm(silent ? null : summary.heart_rate_bpm));
+  const words = silent ? [] : Object.entries(summary.quality).map(([lead, word]) => `${lead} ${word}`);
+  say(find("#quality"), words.length ? `Signal: ${words.join(", ")}` : "");
+  const note = summary.state === "discharged" ? "" : unwatched(summary);
+  say(find("#unwatched"), note === text ? "" : note);
+  find("#unwatched").hidden = find("#unwatched").textContent === "";
+  find("#live").classList.toggle("stale", silent);
+  find("#silence").hidden = !silent;
+  const since = summary.last_sample_time;
+  say(find("#silence"), silent ? `${text}${since ? `: what is drawn ended at ${moment(since)}` : ""}` : "");
+  say(find("#live-title"), silent ? "Not live" : "Live");
+  find("#trace").setAttribute("aria-label", silent ? "The last ECG, not live" : "Live ECG");
+  if (called) say(find("#call small"), alarmAge(called, serverNow()));
+}
+
+/** The alarm that nobody has acknowledged stays in sight with its button, wherever the page is scrolled to. */
+function showCall(alarm) {
+  const bar = find("#call");
+  const key = alarm && JSON.stringify([alarm.number, alarm.priority, alarm.title, alarm.advice]);
+  if (bar.dataset.shown === (key ?? "")) {
+    called = alarm;
+    return;
+  }
+  bar.dataset.shown = key ?? "";
+  called = alarm;
+  bar.hidden = !alarm;
+  if (!alarm) {
+    bar.replaceChildren();
+    return;
+  }
+  bar.className = `band call ${alarm.priority}`;
+  bar.replaceChildren(
+    sign(alarm.priority),
+    element(
+      "div",
+      {},
+      element("p", {}, element("strong", {}, element("a", { href: address(alarm) }, alarm.title)), " ", element("small", {})),
+      element("p", { class: "advice" }, alarm.advice),
+    ),
+  );
+  if (may(visitor, "acknowledge")) bar.append(element("button", { type: "button", class: "answer", click: acknowledge }, "Acknowledge"));
+}
+
+async function acknowledge() {
+  const { number } = called;
+  const given = await attempt(() => post(path(`/alarms/${number}/acknowledge`), { comment: "" }), find("#call"));
+  if (!given) return;
+  find("#patient").focus({ preventScroll: true }); // the button that had it is gone
+  announce(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`);
 }
 
 const alarmKey = ({ alarm, calling, alarms: count }) =>
@@ -68,7 +143,7 @@ async function loadAlarms() {
   alarms = (await get(path("/alarms"))).toReversed();
   const active = alarms.filter(({ state: word }) => word === "active" || word === "latched");
   active.sort((one, other) => PRIORITIES.indexOf(other.priority) - PRIORITIES.indexOf(one.priority));
-  find("#alarms").replaceChildren(...active.map(band));
+  find("#alarms").replaceChildren(...active.filter(({ number }) => number !== called?.number).map(band));
   const past = alarms.slice(0, 12).map((alarm) =>
     element(
       "li",
@@ -80,20 +155,28 @@ async function loadAlarms() {
   find("#past").replaceChildren(...(past.length ? past : [element("li", { class: "muted" }, "None.")]));
 }
 
-function length({ onset_time: from, ended_time: until }) {
-  return until === null ? "goes on" : `lasted ${duration(until - from)}`;
+function length(alarm) {
+  if (alarm.state === "active") return `goes on ${alarmAge(alarm, serverNow())}`;
+  return `lasted ${alarmLasted(alarm)}${alarm.state === "latched" ? ", to be acknowledged" : ""}`;
 }
 
 const address = ({ number }) => `/alarm?patient=${encodeURIComponent(patient)}&number=${number}`;
 
 function band(alarm) {
-  const answered = alarm.inactivation === "alert-acknowledged";
+  const done = acknowledged(alarm);
+  const advice = done ? `Acknowledged by ${alarm.acknowledged_by}.` : alarm.advice;
   return element(
     "li",
-    { class: `band ${alarm.priority}${answered ? " answered" : ""}` },
+    { class: `band ${alarm.priority}${done ? " answered" : ""}` },
     sign(alarm.priority),
-    element("div", {}, element("strong", {}, alarm.title), element("p", {}, alarm.text), element("p", {}, alarm.advice)),
-    element("a", { class: "answer", href: address(alarm) }, answered ? "Answered" : "Answer"),
+    element(
+      "div",
+      {},
+      element("p", {}, element("strong", {}, alarm.title), " ", element("small", {}, alarmAge(alarm, serverNow()))),
+      element("p", {}, alarm.text),
+      element("p", {}, advice),
+    ),
+    element("a", { class: "answer", href: address(alarm), "aria-label": `${alarm.title}: the alarm` }, "See it"),
   );
 }
 
@@ -133,27 +216,22 @@ function scaleChoices() {
   rescale();
 }
 
-sweep.onstale = (stale) => {
-  find("#live").classList.toggle("stale", stale);
-  find("#silence").hidden = !stale;
-};
-
 // Scores and trend
 
 function showScores() {
   const stop = now();
   beats = beats.filter(({ time }) => time > stop - SCORES_S);
   const judged = beats.filter(({ score: value }) => value !== null);
-  const threshold = beats.at(-1)?.threshold ?? null;
+  const limit = beats.at(-1)?.threshold ?? null;
   const dots = judged.map((beat) => {
-    const { colour, letter } = beatKind(beat);
-    return { time: beat.time, value: beat.score, colour, form: letter === "N" ? "dot" : "triangle" };
+    const { colour } = beatKind(beat, threshold);
+    return { time: beat.time, value: beat.score, colour, form: colour === "abnormal" ? "triangle" : "dot" };
   });
   dots.sort((one, other) => (one.form > other.form) - (one.form < other.form));
-  const ends = threshold === null ? [0, 4] : [0, 1.5 * threshold];
-  scores.show({ start: stop - SCORES_S, stop, ...range(dots.map(({ value }) => value), ...ends), dots, threshold });
+  const ends = limit === null ? [0, 4] : [0, 1.5 * limit];
+  scores.show({ start: stop - SCORES_S, stop, ...range(dots.map(({ value }) => value), ...ends), dots, threshold: limit });
   const abnormal = beats.filter(({ verdict }) => verdict === "ABNORMAL").length;
-  const words = `${counted(beats.length, "beat")}, ${abnormal} abnormal; dashed: the threshold, ${score(threshold)}.`;
+  const words = `${counted(beats.length, "beat")}, ${abnormal} abnormal; dashed: the threshold, ${score(limit)}.`;
   say(find("#score-words"), beats.length ? capital(words) : "No beat has been judged yet.");
   find("#scores").setAttribute("aria-label", `Scores of the last ten minutes: ${words}`);
 }
@@ -190,51 +268,81 @@ async function loadGallery() {
 
 async function loadDetail() {
   const detail = await get(path(""));
+  threshold = sweep.threshold = detail.baseline.threshold;
   showSummary(detail);
+  if (document.activeElement !== find("#called")) find("#called").value = detail.name;
   fillLimits(find("#limits"), detail);
   showBaseline(detail.baseline);
   say(find("#devices"), detail.devices.length ? `Sent by ${detail.devices.join(", ")}` : "");
+  say(find("#clock"), detail.clock_drift === null ? "" : `Device clock: ${driftWords(detail.clock_drift)}`);
+}
+
+function driftWords(drift) {
+  const side = drift > 0 ? "fast" : "slow";
+  const hourly = Math.abs(drift) * 3600;
+  if (hourly >= 1) return `${hourly.toFixed(0)} s per hour ${side}`;
+  return hourly * 24 >= 1 ? `${(hourly * 24).toFixed(0)} s per day ${side}` : "less than 1 s per day off";
 }
 
 function showBaseline(baseline) {
   const { known, learning, doubtful, text } = baseline;
   const parts = [text];
-  if (learning) parts.push(known ? "It is being learned anew." : "It is being learned.");
+  if (learning) parts.push(known ? "It is being learned anew." : "It is being learned; until then nothing is called ventricular-like, and there are no ventricular alarms.");
   if (doubtful) parts.push("Somebody should look at it before relying on what is called normal.");
   say(find("#baseline"), parts.filter(Boolean).join(" ") || "Nothing has been learned yet.");
   find("#usual").replaceChildren(...(known ? [usualCard(baseline, BEAT_HZ)] : []));
 }
 
-async function saveLimits(limits) {
-  const detail = await attempt(() => put(path("/limits"), limits));
+/** Set limits; `at` is the button or field that asked for it. */
+async function saveLimits(limits, at) {
+  const detail = await attempt(() => put(path("/limits"), limits), at, inWordsOfTheForm);
   if (!detail) return;
   fillLimits(find("#limits"), detail, true);
-  announce("The limits are set.");
+  reply(at, "Limits set.");
 }
 
 function relearning() {
-  const dialog = find("#sure");
-  find("#relearn").hidden = !may(visitor, "administer");
-  find("#relearn").addEventListener("click", () => dialog.showModal());
-  dialog.addEventListener("close", async () => {
-    if (dialog.returnValue !== "learn") return;
-    const detail = await attempt(() => post(path("/relearn"), { comment: "" }));
+  const button = find("#relearn");
+  button.hidden = !may(visitor, "administer");
+  button.addEventListener("click", async () => {
+    const sure = await confirmed({
+      title: "Learn this patient's normal anew?",
+      text: "The next minutes become what beats are compared with. Do this only while the rhythm is usual for the patient. Until it is learned, the present normal serves; a signal that begins anew meanwhile is compared with other people's.",
+      yes: "Learn anew",
+      no: "Leave it",
+    });
+    if (!sure) return;
+    const detail = await attempt(() => post(path("/relearn"), { comment: "" }), button);
     if (detail) showBaseline(detail.baseline);
-    dialog.returnValue = "";
   });
 }
 
 function discharging() {
-  const dialog = find("#leave");
-  find("#discharge").addEventListener("click", () => dialog.showModal());
-  dialog.addEventListener("close", async () => {
-    if (dialog.returnValue !== "discharge") return;
-    dialog.returnValue = "";
-    const left = await attempt(() => remove(path("")));
+  const button = find("#discharge");
+  button.addEventListener("click", async () => {
+    const sure = await confirmed({
+      title: "Discharge this patient?",
+      text: "All alarms of the patient end, and none is raised any more, until the patient is admitted again. Do this only when nobody is connected.",
+      yes: "Discharge now",
+      no: "Go on watching",
+    });
+    if (!sure) return;
+    const left = await attempt(() => remove(path("")), button);
     if (!left) return;
     showSummary(left);
     find("#patient").focus(); // the button that had it is gone
     announce("The patient is discharged.");
+  });
+}
+
+function naming() {
+  find("#rename").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const input = find("#called");
+    const named = await attempt(() => post("/api/patients", { patient, name: input.value.trim() }), input);
+    if (!named) return;
+    showSummary(named);
+    reply(input, "The name is changed.");
   });
 }
 
@@ -243,7 +351,7 @@ async function loadStrip() {
   if (summary.last_sample_time === null) return;
   const { samples, ...strip } = await get(path(`/waveform?start=${now() - SHOWN_S}&stop=${now() + SHOWN_S}`));
   const counts = samples[0].flatMap((_, at) => samples.map((lead) => lead[at]));
-  sweep.push({ ...strip, counts, microvolt_per_count: 1000, missing: null });
+  sweep.push({ ...strip, counts, microvolt_per_count: 1000, missing: null }, { stored: true });
 }
 
 async function loadBeats() {
@@ -271,17 +379,15 @@ async function load() {
 limitsForm(find("#limits"), may(visitor, "administer"), saveLimits);
 relearning();
 discharging();
+naming();
 scaleChoices();
 choices("#span", "span", "", SPANS, String(span), (value) => {
   span = Number(value);
-  attempt(loadTrend);
+  refresh(loadTrend);
 });
 setInterval(showScores, 1000);
 setInterval(() => document.hidden || refresh(() => Promise.all([loadTrend(), loadGallery()])), TREND_EVERY_MS);
-setInterval(() => {
-  const since = summary?.last_sample_time;
-  say(find("#silence"), since ? `No data since ${clock(since)}` : "No data yet");
-}, 1000);
+setInterval(tick, AGE_MS);
 
 if (await exists(path(""))) {
   watch([patient], {

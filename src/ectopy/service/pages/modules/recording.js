@@ -2,13 +2,14 @@
 
 import { get } from "./api.js";
 import { find, say } from "./dom.js";
-import { announce, attempt, follow, parameter, start } from "./shell.js";
+import { announce, follow, parameter, refresh, start } from "./shell.js";
 import { Viewer } from "./viewer.js";
 
-const WORDS = {
-  waiting: "Waiting for the ones before it.",
-  analysing: "Finding the heartbeats, learning what is normal, judging each beat.",
-};
+const STEPS = [
+  [0.6, "Step 3 of 3: writing the report."],
+  [0.2, "Step 2 of 3: finding the heartbeats, learning what is normal, judging each beat."],
+  [0, "Step 1 of 3: reading the recording."],
+];
 
 const path = `/api/recordings/${encodeURIComponent(parameter("id"))}`;
 
@@ -19,16 +20,30 @@ async function look() {
   entry = await get(path);
   document.title = `${entry.name} – Ectopy`;
   say(find("#name"), entry.name);
-  find("#progress").value = entry.progress;
-  find("#progress").hidden = entry.status === "failed";
+  find("#progress").hidden = entry.status !== "analysing"; // without a value: how long a step takes is not known
   find("#again").hidden = entry.status !== "failed";
-  say(find("#status"), WORDS[entry.status] ?? `It could not be analysed: ${entry.error}`);
+  say(find("#status"), words(entry));
   return entry.status === "waiting" || entry.status === "analysing";
+}
+
+function words({ status, progress, error }) {
+  if (status === "waiting") return "Waiting for the ones before it.";
+  if (status === "analysing") return STEPS.find(([from]) => progress >= from)[1];
+  return status === "failed" ? `It could not be analysed: ${error}` : "The analysis is done.";
+}
+
+/** The report as high as it is, so that there is one scroll bar. */
+function fit() {
+  const page = find("#page");
+  const { documentElement: root } = page.contentDocument;
+  const measure = () => (page.style.height = `${root.scrollHeight + page.offsetHeight - page.clientHeight}px`);
+  new ResizeObserver(measure).observe(root.querySelector("body"));
 }
 
 async function open() {
   find("#progress-panel").hidden = true;
   find("#viewer").hidden = find("#report").hidden = find("#report-link").hidden = false;
+  find("#page").addEventListener("load", fit);
   find("#report-link").href = find("#page").src = `${path}/report`;
   announce("The analysis is done.");
   await new Viewer(path, entry.summary.duration_s).open();
@@ -36,4 +51,4 @@ async function open() {
 
 await start();
 await follow(look);
-if (entry.status === "done") await attempt(open);
+if (entry.status === "done") await refresh(open);

@@ -2,7 +2,7 @@
 
 import { get, post, remove, upload } from "./api.js";
 import { arrange, element, find, say } from "./dom.js";
-import { announce, attempt, follow, may, refresh, start } from "./shell.js";
+import { announce, attempt, confirmed, follow, may, refresh, start } from "./shell.js";
 import { moment } from "./words.js";
 
 const STATUS = { waiting: "Waiting", analysing: "Being analysed", done: "Analysed", failed: "Failed" };
@@ -15,14 +15,14 @@ async function send(files) {
   const sent = find("#sent");
   sent.hidden = false;
   const form = Object.fromEntries([...new FormData(find("#stated"))].filter(([, value]) => value !== ""));
-  const entry = await attempt(() => upload("/api/recordings", files, form, (share) => (sent.value = share)));
+  const entry = await attempt(() => upload("/api/recordings", files, form, (share) => (sent.value = share)), find("#files"));
   sent.hidden = true;
   find("#files").value = "";
   if (entry) location.assign(address(entry));
 }
 
 async function choose() {
-  const entry = await attempt(() => post("/api/recordings/named", { recording: find("#chosen").value }));
+  const entry = await attempt(() => post("/api/recordings/named", { recording: find("#chosen").value }), find("#choose button"));
   if (entry) location.assign(address(entry));
 }
 
@@ -38,8 +38,8 @@ class Row {
   constructor(entry) {
     this.name = element("a", { href: address(entry) }, entry.name);
     this.status = element("span", {});
-    this.progress = element("progress", { max: 1, "aria-label": `Analysis of ${entry.name}` });
-    const wipe = element("button", { type: "button", class: "quiet", click: () => this.#remove(entry) }, "Delete");
+    this.progress = element("progress", { "aria-label": `Analysis of ${entry.name}` });
+    const wipe = element("button", { type: "button", class: "quiet", click: () => this.#remove(entry, wipe) }, "Delete");
     wipe.setAttribute("aria-label", `Delete ${entry.name}`);
     this.node = element(
       "li",
@@ -56,14 +56,20 @@ class Row {
 
   update(entry) {
     say(this.status, `${moment(entry.added_time)} · ${STATUS[entry.status]}${entry.error ? `: ${entry.error}` : ""}`);
-    this.progress.hidden = entry.status === "done" || entry.status === "failed";
-    this.progress.value = entry.progress;
+    this.progress.hidden = entry.status !== "analysing"; // without a value: how long it takes is not known
   }
 
-  async #remove(entry) {
-    if ((await attempt(() => remove(`/api/recordings/${entry.id}`))) === undefined) return;
+  async #remove(entry, button) {
+    const sure = await confirmed({
+      title: `Delete ${entry.name}?`,
+      text: "Its files, its analysis and its report are deleted. This cannot be undone.",
+      yes: "Delete it",
+      no: "Keep it",
+    });
+    if (!sure || (await attempt(() => remove(`/api/recordings/${entry.id}`), button)) === undefined) return;
     announce(`${entry.name} is deleted.`);
     await refresh(list);
+    find("#list-title").focus(); // the button that had it is gone
   }
 }
 
@@ -82,14 +88,22 @@ async function play() {
   const given = Object.fromEntries(new FormData(find("#play")));
   const { patient } = given;
   const replay = await attempt(async () => {
-    const watched = await get("/api/patients");
-    if (!watched.some((one) => one.patient === patient)) await post("/api/patients", { patient });
+    const watched = (await get("/api/patients")).find((one) => one.patient === patient);
+    if (watched && !(await confirmed(mixing(watched)))) return null;
+    if (!watched) await post("/api/patients", { patient });
     return post("/api/replays", { ...given, speed: Number(given.speed) });
-  });
+  }, find("#play button"));
   if (replay) location.assign(`/patient?patient=${encodeURIComponent(patient)}`);
 }
 
-find("#send").hidden = find("#play-panel").hidden = !may(visitor, "send");
+const mixing = ({ patient, name }) => ({
+  title: `Play into ${name || patient}, who is watched?`,
+  text: "The recording is then stored as this patient's signal, raises this patient's alarms, and cannot be taken out.",
+  yes: "Play it",
+});
+
+find("#send").hidden = !may(visitor, "upload");
+find("#play-panel").hidden = !may(visitor, "administer");
 const drop = find("#drop");
 for (const name of ["dragenter", "dragover"]) {
   drop.addEventListener(name, (event) => {

@@ -20,7 +20,7 @@ const SOUND = {
 const FOLLOW_MS = 1000;
 const AGAIN_MS = 5000; // after a failure
 
-let refreshing = false; // whether what is said is trouble with a refresh
+const replies = new WeakMap(); // what was said beside an element
 
 /** Fill the head of the page; gives who is signed in. `heard`: whether alarms sound on this page. */
 export async function start({ heard = false } = {}) {
@@ -33,7 +33,7 @@ export async function start({ heard = false } = {}) {
   if (heard) tools.append(soundButton());
   tools.append(
     element("span", { class: "visitor" }, visitor.name),
-    element("button", { type: "button", class: "quiet", click: () => attempt(signOut) }, "Sign out"),
+    element("button", { type: "button", class: "quiet", click: ({ currentTarget: button }) => attempt(signOut, button) }, "Sign out"),
   );
   top.append(tools);
   return visitor;
@@ -60,33 +60,88 @@ export function announce(text, urgent = false) {
   region.replaceChildren(element("p", {}, text));
 }
 
-/** What went wrong, where the reader looks; it stays. */
-export function trouble(text) {
+/** What is wrong with the page itself, above all of it. */
+function trouble(text) {
   const place = find("#trouble");
   place.hidden = !text;
-  say(place, text ?? "");
+  say(place, text);
 }
 
-/** Do what a person asked for; if it fails, say so until the next time. */
-export function attempt(work) {
-  refreshing = false;
-  trouble("");
-  return work().catch((error) => trouble(words(error)));
+/**
+ * Say what came of a command beside the button or field it belongs to, where the reader looks; it stays until the next
+ * time. A field that was refused gets the focus.
+ */
+export function reply(at, text, failed = false) {
+  let place = replies.get(at);
+  if (!place?.isConnected) {
+    place = element("p", { id: `reply-${crypto.getRandomValues(new Uint32Array(1))[0]}` });
+    replies.set(at, place);
+    (at.closest(".row, .field, .command") ?? at).after(place);
+  }
+  place.className = failed ? "reply failed" : "reply";
+  place.hidden = !text;
+  if (failed) place.setAttribute("role", "alert");
+  else place.removeAttribute("role");
+  say(place, text);
+  if (at.matches("input, select, textarea")) {
+    for (const [name, value] of [
+      ["aria-invalid", "true"],
+      ["aria-describedby", place.id],
+    ]) {
+      if (failed) at.setAttribute(name, value);
+      else at.removeAttribute(name);
+    }
+    if (failed) at.focus({ preventScroll: true });
+  }
+  if (text) place.scrollIntoView({ block: "nearest" });
+  if (text && !failed) announce(text);
 }
 
-/** Do what the page does by itself; if it fails, say so until it works again, but not over what a person was told. */
+/** Do what a person asked for; if it fails, say so beside the button or field `at`, `translated` to its words. */
+export async function attempt(work, at, translated = (text) => text) {
+  reply(at, "");
+  try {
+    return await work();
+  } catch (error) {
+    reply(at, translated(words(error)), true);
+    return undefined;
+  }
+}
+
+/** Do what the page does by itself; if it fails, say so until it works again. */
 export async function refresh(work) {
   try {
     const result = await work();
-    if (refreshing) trouble("");
-    refreshing = false;
+    trouble("");
     return result;
   } catch (error) {
-    const text = words(error);
-    if (!refreshing && !find("#trouble").hidden) return undefined;
-    refreshing = true;
-    return trouble(text);
+    trouble(words(error));
+    return undefined;
   }
+}
+
+/** Ask before what cannot be undone; whether it is to be done. */
+export function confirmed({ title, text, yes, no = "Cancel" }) {
+  const dialog = element(
+    "dialog",
+    { "aria-labelledby": "question" },
+    element("h2", { id: "question" }, title),
+    element("p", {}, text),
+    element(
+      "form",
+      { method: "dialog", class: "row" },
+      element("button", { value: "yes", class: "first" }, yes),
+      element("button", { value: "" }, no),
+    ),
+  );
+  find("main").append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+  });
 }
 
 /** Do it again and again until it says that there is no more to come. */

@@ -5,7 +5,7 @@ import { find } from "./dom.js";
 import { attempt, parameter, startOpen } from "./shell.js";
 
 async function enter(key) {
-  if (!(await attempt(() => signIn(key)))) return;
+  if (!(await attempt(() => signIn(key), find("#key")))) return;
   const next = parameter("next");
   // Only to a page of this server: "//elsewhere" is another one.
   location.replace(/^\/(?![/\\])/.test(next) ? next : "/");

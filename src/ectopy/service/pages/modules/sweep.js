@@ -12,8 +12,8 @@ const KEPT_S = 90;
 const BEHIND_S = 0.5;
 const CATCH_UP = 4; // seconds of signal a second, for each second behind
 const BAR_PX = 18;
+const GUTTER_PX = 64; // left of the trace, for the pulse and the name of each lead; as in the style sheet
 const HIGH_PASS_HZ = 0.5;
-const STALE_MS = 3000;
 const MOST_BEATS = 400;
 const MIDDLE = 0.58; // of a lane, from its top
 const WHOLE_MV = 2; // so high a QRS complex is whole where no scale is stated
@@ -85,16 +85,15 @@ export class Sweep {
     this.drawn = 0; // position up to which the trace is on the screen
     this.last = null;
     this.beats = new Map(); // by position
-    this.heard = -Infinity;
-    this.stale = true;
-    this.onstale = () => {};
+    this.threshold = null; // of beats that are compared with the patient's own normal
+    this.heard = -Infinity; // when the newest samples came, by the clock of the page
     this.redraw = fitted(canvas, (context, width, height) => this.#all(context, width, height));
     this.repaper = paper && fitted(paper, (context, width, height) => this.#paper(context, width, height));
     this.stop = animate((now) => this.#frame(now));
   }
 
-  /** A frame of live samples, as `live.js` decodes it. */
-  push(frame) {
+  /** Samples as `live.js` decodes them, which have come just now; or `stored` ones, which are older. */
+  push(frame, { stored = false } = {}) {
     const leads = frame.leads.slice(0, this.most);
     const other =
       !this.ring ||
@@ -111,8 +110,18 @@ export class Sweep {
     }
     this.ring.push(frame.position, frame.counts, frame.microvolt_per_count / 1000, frame.missing);
     if (this.pen < this.ring.oldest || this.pen > this.ring.end) this.pen = this.drawn = this.ring.oldest;
-    this.heard = performance.now();
+    if (!stored) this.received(0);
     if (other) this.redraw();
+  }
+
+  /** The server has got samples so many seconds ago. */
+  received(ago_s) {
+    this.heard = Math.max(this.heard, performance.now() - 1000 * Math.max(ago_s, 0));
+  }
+
+  /** Seconds since the newest samples came; infinite where none have. */
+  get silent_s() {
+    return (performance.now() - this.heard) / 1000;
   }
 
   /** A beat with its verdict, to be written above its place. */
@@ -132,11 +141,6 @@ export class Sweep {
     const ring = this.ring;
     const passed = this.last === null ? 0 : (now - this.last) / 1000;
     this.last = now;
-    const stale = performance.now() - this.heard > STALE_MS;
-    if (stale !== this.stale) {
-      this.stale = stale;
-      this.onstale(stale);
-    }
     if (!ring || !this.canvas.width) return;
     const behind = (ring.end - this.pen) / ring.rateHz;
     const pace = Math.max(1 + CATCH_UP * (behind - BEHIND_S), 0);
@@ -204,7 +208,7 @@ export class Sweep {
     for (const beat of this.beats.values()) {
       if (beat.drawn || beat.position > to - room) continue;
       beat.drawn = true;
-      if (beat.position > wiped) drawBeat(context, beat, this.#x(beat.position), 14);
+      if (beat.position > wiped) drawBeat(context, beat, this.#x(beat.position), 14, this.threshold);
     }
   }
 
@@ -216,7 +220,7 @@ export class Sweep {
     for (const [at, lead] of leads.entries()) {
       const middle = top + lane * (at + MIDDLE);
       drawPulse(context, 3, middle, this.speed, this.gain, this.mm);
-      label(context, lead, 6, middle + 20, colour("ink"), "650 13px system-ui, sans-serif", "left");
+      label(context, lead, 6, middle + 20, colour("ink"), "650 13px system-ui, sans-serif", "left", GUTTER_PX - 8);
     }
   }
 }

@@ -1,11 +1,11 @@
 // One person at training: heart rate, zone, effort, extra beats, and advice in plain words.
 
-import { get, patientPath } from "./api.js";
+import { get, patientPath, serverNow } from "./api.js";
 import { element, find, say } from "./dom.js";
 import { watch } from "./live.js";
 import { connection, exists, parameter, refresh, start } from "./shell.js";
 import { Sweep } from "./sweep.js";
-import { bpm, whole } from "./words.js";
+import { bpm, duration, NOTHING, SILENT_S, whole } from "./words.js";
 
 // From which share of the heart rate reserve; after the position stand of the ACSM, doi:10.1249/MSS.0b013e318213fefb.
 const ZONES = [
@@ -18,6 +18,7 @@ const ZONES = [
 const MANY_EXTRA = 7; // a minute
 const HOUR_S = 3600;
 const MINUTE_S = 60;
+const AGE_MS = 500;
 // What the alarm itself advises is for who looks after a patient.
 const ALARMED = { high: "Stop now, sit down, and get help.", medium: "Ease off; stop if it goes on.", low: "Ease off if it does not feel right." };
 const UNWELL = "If you feel dizzy, have pain in the chest or are short of breath, stop and get help.";
@@ -28,6 +29,7 @@ let limits = null;
 let reserve = null;
 let extra = [];
 let summary = null;
+let sweep = null;
 
 async function choose() {
   const people = await get("/api/patients");
@@ -57,9 +59,20 @@ function show(given) {
   const name = given.name || given.patient;
   say(find("#name"), name);
   document.title = `${name} trains – Ectopy`;
-  say(find("#rate"), bpm(given.heart_rate_bpm));
-  const effort = given.heart_rate_bpm === null ? null : share(given.heart_rate_bpm);
-  say(find("#effort"), effort === null ? "–" : `${Math.round(100 * Math.max(effort, 0))} %`);
+  if (given.received_time !== null) sweep.received(serverNow() - given.received_time);
+  tick();
+}
+
+/** What depends on the time: a rate, an effort or a count that is old is not shown as if it were of now. */
+function tick() {
+  if (!summary) return;
+  const { heart_rate_bpm: measured, last_sample_time: last } = summary;
+  const silent = sweep.silent_s > SILENT_S;
+  const rate = silent ? null : measured;
+  const effort = rate === null ? null : share(rate);
+  find("#session .strip").classList.toggle("stale", silent);
+  say(find("#rate"), bpm(rate));
+  say(find("#effort"), effort === null ? NOTHING : `${Math.round(100 * Math.max(effort, 0))} %`);
   const zone = effort === null ? -1 : ZONES.findLastIndex(([from]) => effort >= from || from === 0);
   say(find("#zone"), zone < 0 ? "No heart rate" : ZONES[zone][1]);
   for (const [at, item] of [...find("#zones").children].entries()) {
@@ -67,22 +80,24 @@ function show(given) {
     if (at === zone) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
   }
-  const now = given.last_sample_time ?? 0;
+  const now = last ?? 0;
   extra = extra.filter((time) => time > now - HOUR_S);
   const recent = extra.filter((time) => time > now - MINUTE_S).length;
   say(find("#extra"), whole(extra.length));
-  say(find("#recent"), whole(recent));
-  say(find("#advice"), advice(given, zone, recent));
+  say(find("#recent"), silent ? NOTHING : whole(recent));
+  say(find("#advice"), advice(summary, zone, silent ? 0 : recent, silent));
+  say(find("#since"), silent && Number.isFinite(sweep.silent_s) ? `No signal for ${duration(sweep.silent_s)}.` : "");
 }
 
 function share(rate) {
   return (rate - reserve.resting_bpm) / (reserve.maximum_bpm - reserve.resting_bpm);
 }
 
-function advice({ alarm, state }, zone, recent) {
+function advice({ alarm, state }, zone, recent, silent) {
   if (alarm && alarm.type === "SP") return `${alarm.title}. ${ALARMED[alarm.priority]} ${UNWELL}`;
   if (state === "discharged") return "Nobody is watched here: the patient was discharged.";
-  if (state === "no data" || state === "unreadable") return "The signal cannot be read: check the strap, and moisten its electrodes.";
+  if (silent || state === "no data") return "Nothing comes from the device: check that it is on, charged, and in reach.";
+  if (state === "unreadable") return "The signal cannot be read: check the strap, and moisten its electrodes.";
   if (recent >= MANY_EXTRA) return `Many extra beats in the last minute. Ease off. ${UNWELL}`;
   return zone < 0 ? "Waiting for the heart rate." : ZONES[zone][2];
 }
@@ -92,8 +107,9 @@ if (!patient) {
   await refresh(choose);
 } else if (await exists(patientPath(patient))) {
   find("#session").hidden = false;
-  const sweep = new Sweep(find("#trace"), { most: 1 });
+  sweep = new Sweep(find("#trace"), { most: 1 });
   await refresh(load);
+  setInterval(() => reserve && tick(), AGE_MS);
   watch([patient], {
     samples: (frame) => sweep.push(frame),
     beat: (beat) => ectopic(beat) && extra.push(beat.time),

@@ -6,7 +6,7 @@ import { Chart, range } from "./chart.js";
 import { find, say } from "./dom.js";
 import { drawBeat, drawPaper, drawTrace, extent, GAIN_MM_MV, label, MM, SPEED_MM_S } from "./paper.js";
 import { colour } from "./theme.js";
-import { attempt } from "./shell.js";
+import { attempt, refresh } from "./shell.js";
 import { beatKind, counted, elapsed, score } from "./words.js";
 
 const SHORTEST_S = 2;
@@ -16,6 +16,7 @@ const ZOOM = 1.6;
 const TOP = 22;
 const BOTTOM = 20;
 const LEAST_PX = 1.5;
+const LEFT = 52; // for the names of the leads
 const MOST_LETTERS = 120;
 const KEYS = { ArrowLeft: "back", ArrowRight: "forth", "+": "in", "=": "in", "-": "out", Home: "all", n: "beat", N: "beat" };
 
@@ -41,7 +42,7 @@ export class Viewer {
     this.#mark();
     this.redraw();
     clearTimeout(this.wait);
-    this.wait = setTimeout(() => attempt(() => this.#show()), 60);
+    this.wait = setTimeout(() => refresh(() => this.#show()), 60);
   }
 
   zoom(factor, at = this.start + this.span / 2) {
@@ -64,7 +65,7 @@ export class Viewer {
       in: () => this.zoom(ZOOM),
       out: () => this.zoom(1 / ZOOM),
       all: () => this.go(0, this.duration),
-      beat: () => attempt(() => this.nextBeat()),
+      beat: () => attempt(() => this.nextBeat(), find("[data-do=beat]")),
     };
     done[what]();
   }
@@ -90,9 +91,14 @@ export class Viewer {
     say(find("#where"), `${place} · ${counted(there, "beat")}${kinds}${most}${paper}`);
   }
 
+  /** Pixels for the signal. */
+  get #wide() {
+    return Math.max(this.view.clientWidth - LEFT, 1);
+  }
+
   /** Pixels of a millimetre, at the speed of ECG paper. */
   #paper() {
-    return this.view.clientWidth / this.span / SPEED_MM_S;
+    return this.#wide / this.span / SPEED_MM_S;
   }
 
   #mark() {
@@ -113,8 +119,8 @@ export class Viewer {
   #draw(context, width, height) {
     if (!this.signal) return;
     const { start, span, signal, rooms } = this;
-    const perSecond = width / span;
-    const x = (seconds) => (seconds - start) * perSecond;
+    const perSecond = (width - LEFT) / span;
+    const x = (seconds) => LEFT + (seconds - start) * perSecond;
     const tall = height - TOP - BOTTOM;
     const lane = tall / signal.leads.length;
     const mm = this.#paper();
@@ -131,7 +137,7 @@ export class Viewer {
       } else {
         this.#envelope(context, signal.low[lead], signal.high[lead], x, y);
       }
-      label(context, name, 6, middle + 26, colour("ink"), "650 13px system-ui, sans-serif", "left");
+      label(context, name, 6, middle + 5, colour("ink"), "650 13px system-ui, sans-serif", "left", LEFT - 12);
     }
     const shown = signal.beats.filter(({ time_s: time }) => time >= start && time <= start + span);
     if (shown.length <= MOST_LETTERS) for (const beat of shown) drawBeat(context, beat, x(beat.time_s), TOP - 7);
@@ -142,10 +148,10 @@ export class Viewer {
   /** A square stays 40 ms and 0.1 mV, whatever its form; of a long stretch there are none. */
   #ground(context, width, tall, mm, high) {
     if (mm >= LEAST_PX) {
-      drawPaper(context, 0, TOP, width, tall, mm, high);
+      drawPaper(context, LEFT, TOP, width - LEFT, tall, mm, high);
     } else {
       context.fillStyle = colour("paper");
-      context.fillRect(0, TOP, width, tall);
+      context.fillRect(LEFT, TOP, width - LEFT, tall);
     }
   }
 
@@ -174,24 +180,24 @@ export class Viewer {
 
   #seconds(context, x, height) {
     const steps = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400];
-    const every = steps.find((step) => this.span / step <= this.view.clientWidth / 90) ?? 21600;
+    const every = steps.find((step) => this.span / step <= this.#wide / 90) ?? 21600;
     for (let time = Math.ceil(this.start / every) * every; time <= this.start + this.span; time += every) {
       context.fillStyle = colour("muted");
       context.fillRect(x(time), height - BOTTOM, 1, 4);
-      const place = Math.min(Math.max(x(time), 24), x(this.start + this.span) - 24);
+      const place = Math.min(Math.max(x(time), LEFT + 24), x(this.start + this.span) - 24);
       label(context, elapsed(time, every < 1 ? 1 : 0), place, height - 4, colour("muted"), "11px system-ui, sans-serif");
     }
   }
 
   #listen() {
     const { view } = this;
-    const at = (event) => this.start + ((event.clientX - view.getBoundingClientRect().left) / view.clientWidth) * this.span;
+    const at = (event) => this.start + ((event.clientX - view.getBoundingClientRect().left - LEFT) / this.#wide) * this.span;
     view.addEventListener(
       "wheel",
       (event) => {
         event.preventDefault();
         if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-          this.go(this.start + ((event.deltaX || event.deltaY) / view.clientWidth) * this.span, this.span);
+          this.go(this.start + ((event.deltaX || event.deltaY) / this.#wide) * this.span, this.span);
         } else {
           this.zoom(Math.exp(-event.deltaY / 300), at(event));
         }

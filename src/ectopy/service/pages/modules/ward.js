@@ -1,17 +1,21 @@
 // The ward: one tile per patient, the most urgent first; alarms are seen, heard, and say what to do.
 
-import { get } from "./api.js";
+import { get, patientPath, post, serverNow } from "./api.js";
 import { arrange, element, find, say } from "./dom.js";
 import { watch } from "./live.js";
 import { MM } from "./paper.js";
-import { announce, connection, refresh, sign, start } from "./shell.js";
+import { announce, attempt, connection, may, refresh, reply, sign, start } from "./shell.js";
 import { onSound, sound, unheard } from "./sound.js";
 import { Sweep } from "./sweep.js";
-import { bpm, counted, PRIORITIES, state } from "./words.js";
+import { acknowledged, alarmAge, bpm, clock, counted, PRIORITIES, SILENT_S, state, unwatched } from "./words.js";
 
 const STATION = "station";
 const OWN_MS = 10_000;
+const AGE_MS = 500;
+const NO_DATA = "no data";
+const MANY_SILENT = 3; // so many patients without data are one fault, such as a gateway's
 
+const visitor = await start({ heard: true });
 const tiles = new Map();
 let own = [];
 let settled = false;
@@ -20,24 +24,23 @@ class Tile {
   constructor(summary) {
     this.link = element("a", { href: `/patient?patient=${encodeURIComponent(summary.patient)}` });
     this.id = element("span", { class: "id" });
+    this.lead = element("span", { class: "lead" });
     this.more = element("span", { class: "more" });
-    this.lead = element("span", { class: "lead" }, "No signal now");
     this.rate = element("b", {});
+    this.note = element("p", { class: "note" });
     this.news = element("div", { class: "news" });
+    this.age = null;
     const canvas = element("canvas", { "aria-hidden": true });
     this.node = element(
       "li",
       { class: "tile" },
-      element("header", {}, element("h2", {}, this.link), this.id, this.more),
-      element("div", { class: "strip" }, canvas, this.lead),
+      element("header", {}, element("h2", {}, this.link), this.id, this.lead, this.more),
+      element("div", { class: "strip" }, canvas),
       element("p", { class: "rate" }, this.rate, element("span", {}, "per minute")),
+      this.note,
       this.news,
     );
     this.sweep = new Sweep(canvas, { most: 1, mm: enlarged() });
-    this.sweep.onstale = (stale) => {
-      this.node.classList.toggle("stale", stale);
-      say(this.lead, stale ? "No signal now" : this.sweep.shown[0]);
-    };
     this.shown = null;
   }
 
@@ -47,55 +50,102 @@ class Tile {
 
   update(summary) {
     this.summary = summary;
+    if (summary.received_time !== null) this.sweep.received(serverNow() - summary.received_time);
     const { alarm, calling } = summary;
     say(this.link, summary.name || summary.patient);
     say(this.id, summary.name ? summary.patient : "");
-    say(this.rate, bpm(summary.heart_rate_bpm));
-    say(this.more, summary.alarms > 1 ? counted(summary.alarms, "alarm") : "");
-    const priority = alarm?.priority ?? "";
-    this.node.className = ["tile", priority, answered(alarm) && "answered", this.sweep.stale && "stale"]
-      .filter(Boolean)
-      .join(" ");
-    const parts = [alarm, calling].map((one) => one && [one.number, one.text, one.priority, one.state, answered(one)]);
-    const shown = JSON.stringify([summary.state, parts]);
+    const shown = JSON.stringify(
+      [calling ?? alarm, alarm].map((one) => one && [one.number, one.title, one.priority, one.state, acknowledged(one), summary.alarms]),
+    );
     if (shown !== this.shown) this.#tell(summary);
     this.shown = shown;
+    this.tick();
   }
 
-  #tell({ patient, alarm, calling, ...summary }) {
-    if (!alarm) {
-      const { text, colour } = state(summary.state);
-      this.news.replaceChildren(element("p", { class: `state ${colour}` }, text));
+  /** What depends on the time: an old figure is not shown, and an alarm grows older. */
+  tick() {
+    const { summary, sweep } = this;
+    const silent = sweep.silent_s > SILENT_S;
+    const { text, colour } = state(summary, sweep.silent_s);
+    const alarm = this.band;
+    say(this.rate, bpm(silent ? null : summary.heart_rate_bpm));
+    say(this.lead, sweep.shown?.[0] ?? "");
+    const priority = alarm?.priority ?? "";
+    this.node.className = ["tile", priority, alarm && acknowledged(alarm) && "answered", silent && "stale"].filter(Boolean).join(" ");
+    if (alarm) {
+      say(this.age, alarmAge(alarm, serverNow()));
+      say(this.note, silent ? text : unwatched(summary));
+    } else {
+      say(this.note, summary.state === "learning" ? "" : unwatched(summary));
+      say(this.state, text);
+      this.state.className = `state ${colour}`;
+    }
+    this.note.hidden = !this.note.textContent;
+  }
+
+  /** The alarm that calls, or else the most urgent one; one that is acknowledged is named above all the same. */
+  #tell({ patient, name, alarm, calling, alarms }) {
+    this.band = calling ?? alarm;
+    this.more.replaceChildren();
+    if (!this.band) {
+      this.state = element("p", { class: "state" });
+      this.news.replaceChildren(this.state);
       return;
     }
     const focused = this.news.contains(document.activeElement);
-    // One that was answered hides none that still calls.
-    const told = calling && calling.number !== alarm.number ? [alarm, calling] : [alarm];
-    this.news.replaceChildren(...told.map((one) => band(one, summary.name || patient, one.advice)));
-    if (focused) find(".answer", this.news).focus();
+    this.age = element("small", {});
+    this.news.replaceChildren(band(this.band, name || patient, this.age));
+    if (focused) find("a, button", this.news).focus();
+    if (calling && calling.number !== alarm.number) {
+      const label = `Acknowledged: ${alarm.title}, ${name || patient}`;
+      this.more.append(element("a", { href: alarmPath(alarm), "aria-label": label }, `✓ ${alarm.title}`));
+    } else if (alarms > 1) {
+      this.more.append(counted(alarms, "alarm"));
+    }
   }
 }
 
-function band(alarm, whom, text) {
-  const words = answered(alarm) ? "Answered" : "Answer";
-  const gone = alarm.state === "latched" ? element("small", {}, "over") : null;
-  const priority = element("span", { class: "visually-hidden" }, `${alarm.priority} priority: `);
-  const label = `${words}: ${alarm.title}, ${whom}`;
-  return element(
+function band(alarm, whom, age) {
+  const { priority, title } = alarm;
+  const done = acknowledged(alarm);
+  const node = element(
     "div",
-    { class: `band ${alarm.priority}${answered(alarm) ? " answered" : ""}` },
-    sign(alarm.priority),
-    element("div", {}, element("strong", {}, priority, alarm.title, gone), element("p", {}, text)),
-    element("a", { class: "answer", href: alarmPath(alarm), "aria-label": label }, words),
+    { class: `band ${priority}${done ? " answered" : ""}` },
+    sign(priority),
+    element(
+      "div",
+      { class: "words" },
+      element(
+        "p",
+        { class: "line" },
+        element("span", { class: "visually-hidden" }, `${priority} priority: `),
+        element("a", { class: "what", href: alarmPath(alarm), title, "aria-label": `${title}, ${whom}` }, title),
+        age,
+      ),
+      element("p", { class: "advice" }, done ? `Acknowledged by ${alarm.acknowledged_by}` : alarm.advice),
+    ),
+    done ? element("span", { class: "done" }, "Acknowledged") : null,
   );
+  if (!done && may(visitor, "acknowledge")) node.append(acknowledgeButton(alarm, whom));
+  return node;
 }
+
+function acknowledgeButton(alarm, whom) {
+  const button = element("button", { type: "button", class: "answer" }, "Acknowledge");
+  button.setAttribute("aria-label", `Acknowledge: ${alarm.title}, ${whom}`);
+  button.addEventListener("click", async () => {
+    const given = await attempt(() => acknowledge(alarm), button.closest(".band"));
+    if (given) announce(`Acknowledged: ${alarm.title}, ${whom}.`);
+  });
+  return button;
+}
+
+const acknowledge = ({ patient, number }) => post(patientPath(patient, `/alarms/${number}/acknowledge`), { comment: "" });
 
 /** A millimetre of the paper; larger on a wall screen, as the letters are. */
 const enlarged = () => (MM * parseFloat(getComputedStyle(document.documentElement).fontSize)) / 16;
 
 const alarmPath = ({ patient, number }) => `/alarm?patient=${encodeURIComponent(patient)}&number=${number}`;
-
-const answered = (alarm) => alarm?.inactivation === "alert-acknowledged";
 
 const audible = (alarm) => alarm && alarm.inactivation === "enabled";
 
@@ -103,7 +153,7 @@ const audible = (alarm) => alarm && alarm.inactivation === "enabled";
 function urgency({ alarm, calling, state: word }) {
   const weight = ({ priority }) => 10 * (PRIORITIES.indexOf(priority) + 1);
   if (alarm) return weight(alarm) + (calling ? weight(calling) / 10 : 0);
-  return ["normal", "learning", "abnormal", "unreadable", "no data"].indexOf(word);
+  return ["normal", "learning", "abnormal", "unreadable", NO_DATA].indexOf(word);
 }
 
 function show(summary) {
@@ -133,8 +183,29 @@ function drop(patient) {
 /** Alarms of the service itself: nobody can be reached, nothing can be stored. */
 async function ownAlarms() {
   own = (await get("/api/alarms")).filter(({ patient }) => patient === STATION);
-  find("#own").replaceChildren(...own.map((alarm) => element("li", {}, band(alarm, "the service", alarm.text))));
+  find("#own").replaceChildren(
+    ...own.map((alarm) => element("li", {}, band({ ...alarm, advice: alarm.text }, "the service", element("small", {}, alarmAge(alarm, serverNow()))))),
+  );
   settle();
+}
+
+/** Many patients without data at once are told together, and acknowledged together. */
+function tellSilent(summaries) {
+  const silent = summaries.map(({ calling }) => calling).filter((alarm) => alarm?.condition === NO_DATA);
+  const place = find("#silent");
+  place.hidden = silent.length < MANY_SILENT;
+  if (place.hidden) return;
+  const since = Math.min(...silent.map(({ since_time: time }) => time));
+  say(find("#silent-words"), `${counted(silent.length, "device")} silent since ${clock(since, false)}: check what they have in common, such as a gateway or a network.`);
+  find("#silent-all").hidden = !may(visitor, "acknowledge");
+  place.alarms = silent;
+}
+
+async function acknowledgeSilent() {
+  const place = find("#silent");
+  const { alarms } = place;
+  const given = await attempt(() => Promise.all(alarms.map(acknowledge)), place);
+  if (given) announce(`${counted(given.length, "alarm")} acknowledged.`);
 }
 
 function settle() {
@@ -144,12 +215,13 @@ function settle() {
   );
   arrange(find("#tiles"), order.map(({ patient }) => tiles.get(patient).node));
   const alarms = [...own, ...summaries.map(({ calling }) => calling).filter(Boolean)];
-  const waiting = alarms.filter((alarm) => !answered(alarm));
+  const waiting = alarms.filter((alarm) => !acknowledged(alarm));
   const high = waiting.filter(({ priority }) => priority === "high").length;
-  const calls = waiting.length ? `, ${counted(waiting.length, "alarm")} to answer${high ? ` (${high} high)` : ""}` : "";
+  const calls = waiting.length ? `, ${counted(waiting.length, "alarm")} to acknowledge${high ? ` (${high} high)` : ""}` : "";
   say(find("#count"), counted(summaries.length, "patient") + calls);
   document.title = `${waiting.length ? `(${waiting.length}) ` : ""}Ward – Ectopy`;
   find("#nobody").hidden = summaries.length > 0;
+  tellSilent(summaries);
   const heard = alarms.filter(audible).map(({ priority }) => PRIORITIES.indexOf(priority));
   sound(PRIORITIES[Math.max(-1, ...heard)] ?? null);
   find("#ask").hidden = !unheard();
@@ -165,10 +237,39 @@ async function load() {
   settled = true;
 }
 
-await start({ heard: true });
+// Admission
+
+function admitting() {
+  const [dialog, form] = [find("#admission"), find("#admit")];
+  find("#admit-open").hidden = !may(visitor, "send");
+  find("#admit-open").addEventListener("click", () => {
+    form.reset();
+    reply(find("#bed"), "");
+    dialog.showModal();
+  });
+  find("#admit-cancel").addEventListener("click", () => dialog.close());
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const [patient, name] = [find("#bed").value.trim(), find("#called").value.trim()];
+    if (tiles.has(patient)) {
+      reply(find("#bed"), `${patient} is watched already. A name is changed on the patient's page.`, true);
+      return;
+    }
+    const admitted = await attempt(() => post("/api/patients", name ? { patient, name } : { patient }), find("#bed"));
+    if (!admitted) return;
+    dialog.close();
+    announce(`${admitted.name || admitted.patient} is admitted.`);
+    show(admitted);
+    settle();
+  });
+}
+
 onSound(() => (find("#ask").hidden = !unheard()));
+admitting();
+find("#silent-all").addEventListener("click", acknowledgeSilent);
 await refresh(load);
 setInterval(() => ownAlarms().catch(() => null), OWN_MS);
+setInterval(() => [...tiles.values()].forEach((tile) => tile.tick()), AGE_MS);
 watch([], {
   samples: (frame) => tiles.get(frame.patient)?.samples(frame),
   summary: (summary) => {

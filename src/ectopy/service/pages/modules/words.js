@@ -1,36 +1,61 @@
 // Figures, times and states as people read them.
 
-export const NOTHING = "–";
+export const NOTHING = "--";
+
+/** Seconds without samples after which what is shown is old; as in `ectopy.service.standing`. */
+export const SILENT_S = 3;
 
 const MINUS = "−";
+const RARE = 0.05;
 const KINDS = {
   "ventricular-like": ["V", "abnormal", "Ventricular-like"],
   "supraventricular-like": ["S", "abnormal", "Supraventricular-like"],
   other: ["Q", "abnormal", "Abnormal"],
   UNREADABLE: ["?", "unreadable", "Unreadable"],
-  NORMAL: ["N", "normal", "Normal"],
+  NORMAL: ["N", "normal", "As usual"],
 };
+const NOT_JUDGED = ["·", "muted", "Not compared with this patient's own normal"];
+const OTHERS = "other people's normal";
 const STATES = {
-  learning: ["Learning what is normal", "muted"],
-  normal: ["Normal rhythm", "normal"],
-  abnormal: ["Abnormal beats", "abnormal"],
+  normal: ["Beats as usual", "normal"],
+  abnormal: ["Unusual beats", "abnormal"],
   unreadable: ["Signal not readable", "unreadable"],
-  "no data": ["No data", "unreadable"],
   alarm: ["Alarm", "abnormal"],
   discharged: ["Discharged", "muted"],
 };
 export const PRIORITIES = ["low", "medium", "high"];
 
-/** Letter, colour and words of a beat's verdict. */
-export function beatKind(beat) {
-  const [letter, colour, text] = KINDS[beat.hint] ?? KINDS[beat.verdict] ?? KINDS.other;
+/**
+ * Letter, colour and words of a beat's verdict.
+ *
+ * `threshold` is the one of beats that are compared with the patient's own normal: another one was compared with other
+ * people's only, and is not called usual. Null = all were.
+ */
+export function beatKind({ hint, verdict, threshold: its }, threshold = null) {
+  const like = threshold !== null && its !== threshold && verdict === "NORMAL";
+  const [letter, colour, text] = like ? NOT_JUDGED : KINDS[hint] ?? KINDS[verdict] ?? KINDS.other;
   return { letter, colour, text };
 }
 
-/** Words and colour of a patient's state. */
-export function state(name) {
-  const [text, colour] = STATES[name] ?? [name, "muted"];
-  return { text, colour };
+/** Words and colour of a patient's state, where the newest samples came so many seconds ago. */
+export function state(summary, silent_s) {
+  const { state: word, compared_with: comparison } = summary;
+  if (word === "discharged") return worded(STATES.discharged);
+  if (silent_s === Infinity) return worded(["No signal yet", "unreadable"]);
+  if (silent_s > SILENT_S) return worded([`No signal for ${duration(silent_s)}`, "unreadable"]);
+  if (word === "no data") return worded(["The signal has come back", "muted"]);
+  if (word === "learning") return worded([unwatched(summary), "muted"]);
+  if (word === "normal" && comparison === OTHERS) return worded(["Beats like other people's", "muted"]);
+  return worded(STATES[word] ?? [word, "muted"]);
+}
+
+const worded = ([text, colour]) => ({ text, colour });
+
+/** What raises no alarm now, and for how long; empty where all is watched. */
+export function unwatched({ compared_with: comparison, learning_left_s: left }) {
+  const learning = left === null ? "" : `Learning the normal${comparison === OTHERS ? "" : " anew"}: ${elapsed(left)} left`;
+  if (comparison !== OTHERS) return learning;
+  return learning ? `${learning}; no ventricular alarms yet` : "The normal is not known: no ventricular alarms";
 }
 
 export const bpm = (value) => (value === null || value === undefined ? NOTHING : String(Math.round(value)));
@@ -42,9 +67,11 @@ export function figure(value, decimals) {
   return value.toFixed(decimals).replace("-", MINUS);
 }
 
-/** Two digits, as a p-value is written. */
-export function share(value) {
-  return value === null || value === undefined ? NOTHING : String(Number(value.toPrecision(2)));
+/** How rare such a beat is among normal ones, from its p-value. */
+export function rarity(share) {
+  if (share === null || share === undefined) return "";
+  if (share > RARE) return `${Math.round(100 * share)} of 100 normal beats are as unusual.`;
+  return `About 1 of ${whole(Number((1 / share).toPrecision(1)))} normal beats is as unusual.`;
 }
 
 export const whole = (value) => value.toLocaleString("en-GB");
@@ -72,6 +99,26 @@ export function duration(seconds) {
   if (minutes < 60) return minutes < 10 && whole % 60 ? `${minutes} min ${whole % 60} s` : `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** The same in one unit, for what is read at a glance: 12 s, 3 min, 2 h. */
+export function age(seconds) {
+  const whole = Math.max(Math.floor(seconds), 0);
+  if (whole < 60) return `${whole} s`;
+  return whole < 7200 ? `${Math.floor(whole / 60)} min` : `${Math.floor(whole / 3600)} h`;
+}
+
+/** Since when an alarm's condition is there, or for how long it has been away. */
+export function alarmAge({ state: word, since_time: since, cleared_time: cleared }, now) {
+  if (word === "active") return `for ${age(now - since)}`;
+  return cleared === null ? "over" : `ended ${age(now - cleared)} ago`;
+}
+
+/** How long the condition of an alarm was there, which is over; one that came back counts from the first time. */
+export function alarmLasted({ onset_time: onset, since_time: since, cleared_time: cleared, ended_time: ended }) {
+  return duration((cleared ?? ended) - Math.min(onset, since));
+}
+
+export const acknowledged = (alarm) => alarm?.inactivation === "alert-acknowledged";
 
 /** From the start of a recording: 12:34, or 5:12:34. */
 export function elapsed(seconds, decimals = 0) {

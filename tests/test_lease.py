@@ -1,0 +1,169 @@
+"""One service at a time writes to a database: who has the lease, who has to wait for it, and who has lost it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from conftest import PostgresqlServer
+from ectopy.errors import StorageError
+from ectopy.monitor import Action, Order
+from ectopy.service.storage import AuditEntry, Store, tables
+from ectopy.service.storage import lease as leasing
+from server import free_port, served, until
+
+SEEN = AuditEntry(1.0, "nurse", "saw")
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that lasts a second, so that nobody waits long for the test."""
+    for name, seconds in (("LEASE_S", 1.0), ("_RENEW_S", 0.2), ("_LOOK_S", 0.05)):
+        monkeypatch.setattr(leasing, name, seconds)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_second_is_told_who_has_the_lease_and_the_first_goes_on(database_url: str):
+    with Store.open(database_url) as first, Store.open(database_url) as second:
+        lease = first.lease()
+        with pytest.raises(
+            StorageError, match=r"in use by another service: process \d+ on .*, since .*, until .* unless"
+        ):
+            second.lease()
+        first.record(SEEN)
+        assert not lease.lost
+        lease.close()
+        second.lease().close()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_lease_that_nobody_renews_is_taken_over_and_its_former_holder_stores_nothing_more(database_url: str):
+    with Store.open(database_url) as first, Store.open(database_url) as second:
+        lost = first.lease()
+        lost._end.set()  # as if the process hung
+        lost._thread.join()
+        lease = second.lease()
+        with pytest.raises(StorageError, match="another service has taken"):
+            first.record(SEEN)
+        assert first.audit() == []
+        lost._renew()
+        assert "no longer this service's: process" in lost.lost
+        second.record(SEEN)
+        assert [stored.entry for stored in second.audit()] == [SEEN]
+        lost.close()
+        second.record(SEEN)
+        assert not lease.lost
+        lease.close()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_holder_that_was_out_of_reach_goes_on_where_nobody_has_taken_over(database_url: str):
+    with Store.open(database_url) as store:
+        lease = store.lease()
+        lease._end.set()
+        lease._thread.join()
+        lease._renew()
+        assert not lease.lost
+        store.record(SEEN)
+        lease.close()
+        with store._database.reading() as connection:
+            assert connection.execute(sa.select(tables.leases)).all() == []
+
+
+@pytest.mark.usefixtures("hurried")
+def test_of_many_that_want_an_expired_lease_one_gets_it(database_url: str):
+    with Store.open(database_url) as gone:
+        former = gone.lease()
+        former._end.set()
+        former._thread.join()
+        stores = [Store.open(database_url) for _ in range(4)]
+        got: list[object] = []
+
+        def want(store: Store) -> None:
+            try:
+                got.append(store.lease())
+            except StorageError as error:
+                got.append(str(error))
+
+        threads = [threading.Thread(target=want, args=(store,)) for store in stores]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        leases = [one for one in got if isinstance(one, leasing.Lease)]
+        assert len(leases) == 1
+        assert all("in use by another service" in one for one in got if isinstance(one, str))
+        leases[0].close()
+        for store in stores:
+            store.close()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_tools_that_hand_over_orders_need_no_lease(database_url: str):
+    with Store.open(database_url) as service, Store.open(database_url) as tool:
+        service.enrol("anna", 1.0)
+        lease = service.lease()
+        tool.hand_over("anna", Action(Order.RELEARN, 1.0, "nurse"))
+        assert len(service.handed_over()) == 1
+        lease.close()
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_lease_outlasts_an_outage_of_the_database(database_url: str, postgresql_server: PostgresqlServer):
+    with Store.open(database_url) as store:
+        lease = store.lease()
+        postgresql_server.stop()
+        try:
+            with pytest.raises(StorageError):
+                lease._renew()
+        finally:
+            postgresql_server.ensure_postgres_running()
+        before = until(lambda: _renewals(store) + 1)
+        until(lambda: _renewals(store) > before)
+        store.record(SEEN)
+        assert not lease.lost
+        lease.close()
+
+
+def _renewals(store: Store) -> int:
+    try:
+        with store._database.reading() as connection:
+            return connection.execute(sa.select(tables.leases.c.renewals)).scalar_one()
+    except StorageError:
+        return 0
+
+
+def test_a_second_service_explains_and_ends_with_status_2(tmp_path: Path):
+    with served(tmp_path, free_port()):
+        command = [sys.executable, "-m", "ectopy", "serve", "--home", str(tmp_path), "--port", str(free_port())]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 2
+        said = " ".join(second.stderr.split())
+        assert "is in use by another service: process" in said
+        assert "Traceback" not in said
+
+
+def test_a_service_that_was_killed_is_followed_by_the_next_one(tmp_path: Path):
+    with served(tmp_path, free_port()) as (process, _):
+        process.kill()
+        process.wait()
+    with served(tmp_path, free_port()) as (process, said):
+        assert process.poll() is None
+    assert "Ectopy answers at" in said
+    assert "Waiting for at most 10 s" in (tmp_path / "log").read_text()
+
+
+def test_a_service_whose_lease_was_taken_says_so_and_ends(tmp_path: Path):
+    with served(tmp_path, free_port()) as (process, _):
+        store = Store.open(f"sqlite:///{tmp_path}/ectopy.db")
+        with store._database.writing() as connection:
+            connection.execute(sa.update(tables.leases).values(token="another", holder="process 7 on ward-2"))
+        assert process.wait(60) == 2
+        store.close()
+    assert "process 7 on ward-2 has it" in (tmp_path / "log").read_text()

@@ -208,7 +208,7 @@ def test_an_answer_says_what_was_left_out(service: Service):
         with service.socket("/api/patients/twice/stream") as device:
             answer(device)
             device.send(json.dumps(small(50, 50, sequence=1)))
-            assert answer(device) == {"sequence": 1, "wanted": 100, "late": 25}
+            assert answer(device) == {"sequence": 1, "wanted": 100, "stored": True, "late": 25}
 
 
 def test_what_cannot_be_taken_is_refused_with_a_reason(client: httpx.Client):
@@ -305,8 +305,7 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
         ]
         client.post("/api/patients", json={"patient": "bob"})
         service.socket("/api/patients/bob/stream?device=strap%207").close()
-        told = {one["what"] for one in client.get("/api/audit").json()}
-        assert "listed devices" in told
+        until(lambda: "listed devices" in {one["what"] for one in client.get("/api/audit").json()})
     with running(tmp_path, store=f"sqlite:///{path}") as service:
         assert service.app.state.ward.devices.of("bob") == ["strap 7"]
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.console.live_demo import stream_for_ever
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Monitor
 from ectopy.service.access import Scope
-from ectopy.service.storage import Store
+from ectopy.service.storage import Store, tables
 from ectopy.service.ward import Ward
 from server import Service, free_port, messages, running, served, troubled, until
 
@@ -62,6 +63,8 @@ def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
     assert done.status == 2
     assert f"127.0.0.1:{port}" in done.err
     assert "choose another port" in done.err
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store, store._database.reading() as connection:
+        assert connection.execute(sa.select(tables.leases)).all() == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")

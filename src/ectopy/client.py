@@ -264,8 +264,8 @@ class Stream:
     def late(self) -> int:
         """How many samples the service left out, for it had them already or their time was over.
 
-        Those that are sent again, after the line was lost or to ask whether they are stored, are among them. Where it grows otherwise, another device
-        sends the same stream.
+        Those that are sent again, after the line was lost or to ask whether they are stored, are among them. Where it
+        grows otherwise, another device sends the same stream.
         """
         with self._changed:
             return self._late

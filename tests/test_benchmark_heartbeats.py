@@ -87,7 +87,7 @@ def test_simulated_recording_with_every_method_that_is_installed(run, simulated_
     outcome = run("--data", simulated_folder, "--json", tmp_path / "out.json")
     assert outcome.status == 0, outcome.err
     result = json.loads((tmp_path / "out.json").read_text())
-    assert result.keys() == {"split", "methods", "seconds_24h", "left_out"}
+    assert result.keys() == {"generator", "split", "methods", "seconds_24h", "left_out"}
     assert result["split"] == "all"
     assert result["methods"].keys() | result["left_out"].keys() == METHODS.keys()
     assert set(OURS) <= result["methods"].keys()

@@ -13,7 +13,6 @@ EXTRAS = {
     "report": ("matplotlib", "jinja2"),
     "formats": ("pyarrow", "soundfile", "pandas"),
     "service": (
-        "msgspec",
         "sqlalchemy",
         "alembic",
         "apprise",

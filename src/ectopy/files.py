@@ -143,6 +143,10 @@ def unpacked(content: bytes, most_bytes: int) -> dict[str, bytes]:
         raise DataError(f"it holds more than {_MOST_MEMBERS} members")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # zipfile says nothing of a comment that is cut short.
+            begin = len(content) - len(archive.comment)
+            if int.from_bytes(content[begin - 2 : begin], "little") != len(archive.comment):
+                raise DataError("it is cut short within its last bytes")
             entries = archive.infolist()
             if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
                 raise DataError("it is packed in another way than deflate")

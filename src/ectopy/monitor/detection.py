@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,30 +266,10 @@ def detect_step(
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, index, word)
-    last, intervals_s = state.last, beats.rr_s
-    baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
-    if len(beats):
-        before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
-        last, intervals_s = _intervals(last, before, beats, judgement, darkness)
-    in_noise = in_empty_seconds(frontend.evidence.leads, peaks, beats.times_s * (filtered.rate_hz / 2))
-    heights, low = height_step(state.heights, heights_mv(beats))
     known_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
-    return (
-        DetectionState(frontend, peaks, cut, seconds, last, baseline, lessons, heights),
-        Detected(
-            known_to_s,
-            heard_s,
-            beats,
-            intervals_s,
-            judgement,
-            index,
-            word,
-            learned=baseline is not state.baseline,
-            dead=_dead(sensed.early),
-            credible=~(low | in_noise),
-            clear=frontend.evidence.leads.clear[:, 0],
-        ),
-    )
+    state = replace(state, frontend=frontend, peaks=peaks, cut=cut, seconds=seconds)
+    detected = _Unjudged(known_to_s, heard_s, beats, darkness, dead=_dead(sensed.early))
+    return _judge_beats(state, detected, sensed, leads, criterion, learning_s)
 
 
 def detect_end(
@@ -321,26 +302,50 @@ def detect_end(
     beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
     none = np.empty(0)
     seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
+    detected = _Unjudged(duration_s, heard_s, beats, darkness, dead=False)
+    return _judge_beats(replace(state, seconds=seconds), detected, sensed, leads, criterion, learning_s)
+
+
+class _Unjudged(NamedTuple):
+    """What is new, before its beats are judged; as in `Detected`, with the dark seconds before each beat."""
+
+    known_to_s: float
+    heard_s: NDArray[np.float64]
+    beats: CutBeats
+    darkness: NDArray[np.int64]
+    dead: bool
+
+
+def _judge_beats(
+    state: DetectionState,
+    new: _Unjudged,
+    sensed: Sensed,
+    leads: tuple[str, ...],
+    criterion: Criterion,
+    learning_s: float,
+) -> tuple[DetectionState, Detected]:
+    """Judge the next beats, learn from them, and tell which of them are credible."""
+    beats = new.beats
     last, intervals_s = state.last, beats.rr_s
     baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
     if len(beats):
         before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
-        last, intervals_s = _intervals(last, before, beats, judgement, darkness)
+        last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     seen = state.frontend.evidence.leads
     in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
     heights, low = height_step(state.heights, heights_mv(beats))
     return (
-        replace(state, seconds=seconds, last=last, baseline=baseline, lessons=lessons, heights=heights),
+        replace(state, last=last, baseline=baseline, lessons=lessons, heights=heights),
         Detected(
-            duration_s,
-            heard_s,
+            new.known_to_s,
+            new.heard_s,
             beats,
             intervals_s,
             judgement,
             sensed.index,
             sensed.word,
             learned=baseline is not state.baseline,
-            dead=False,
+            dead=new.dead,
             credible=~(low | in_noise),
             clear=seen.clear[:, 0],
         ),

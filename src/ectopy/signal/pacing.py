@@ -1,11 +1,12 @@
 """Takes out pacing spikes before the signal is filtered, so that a spike without capture is not found as a heartbeat.
 
 A stimulus of a pacemaker lasts 0.1 to 2 ms, a few samples at most as recorded; the QRS complexes of an infant are
-about 20 ms wide at half of their height. Features of at most 10 ms that rise or fall by more than 0.5 mV, and by six
-times as much as any such feature 12 to 40 ms before them, are replaced by what lies around them: the signal after a
-morphological opening (for rising ones) or closing (for falling ones). The second condition leaves mains hum and
-muscle noise as they are, whose waves are as narrow but follow each other. Below 200 Hz spikes cannot be told from
-complexes by their width, and the signal stays as it is.
+about 20 ms wide at half of their height. Features of at most 10 ms that rise or fall by more than 0.5 mV, by six
+times as much as any such feature 12 to 40 ms before them, and by half of what the signal spans since then, are
+replaced by what lies around them: the signal after a morphological opening (for rising ones) or closing (for falling
+ones). The second condition leaves mains hum and muscle noise as they are, whose waves are as narrow but follow each
+other; the third leaves the tips of QRS complexes, at any gain. Below 200 Hz spikes cannot be told from complexes by
+their width, and the signal stays as it is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _LEAST_SPIKE_MV = 0.5
 _LEAST_TAIL_MV = 0.05
 _TAIL_S = 0.012
 _ALONE = 6.0
+_SHARE_OF_SPAN = 0.5
 _BEFORE_S = (0.012, 0.040)
 
 
@@ -110,6 +112,12 @@ def _without_spikes(samples: NDArray[np.float64], rate_hz: float) -> NDArray[np.
     before = np.zeros_like(height)
     before[:, first:] = maximum_filter1d(height, width, axis=1)[:, width // 2 : width // 2 + height.shape[1] - first]
     spikes &= height > _ALONE * before
+    # And how far the signal spans in the 40 ms before each one, and in the spike itself.
+    around = 2 * first + 1
+    span = maximum_filter1d(samples, around, axis=1, origin=first) - minimum_filter1d(
+        samples, around, axis=1, origin=first
+    )
+    spikes &= height > _SHARE_OF_SPAN * span
     # And what swings back after a spike.
     tail = _tail(rate_hz)
     after = maximum_filter1d(spikes.astype(np.uint8), tail + 1, axis=1, origin=tail // 2, mode="constant").astype(

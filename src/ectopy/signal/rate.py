@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.reprs import short_repr
+
 WINDOW_S = 10.0
 
 _LEAST_KNOWN = 0.5
@@ -29,6 +31,8 @@ class HeartRate:
     bpm : ndarray of float64, shape (windows,)
         Beats per minute; NaN where the intervals cover less than half of the window.
     """
+
+    __repr__ = short_repr
 
     median_bpm: float
     intervals: NDArray[np.int64]

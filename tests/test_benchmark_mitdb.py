@@ -275,6 +275,7 @@ def test_holter_from_the_command_line(run, tmp_path: Path):
     assert outcome.status == 0, outcome.err
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures.keys() == {
+        "generator",
         "hours",
         "seconds",
         "beats",

@@ -452,6 +452,7 @@ def test_a_unit_must_be_stated():
 def test_lines_are_watched_as_they_come_until_their_end(recording: Recording):
     with subprocess.Popen(
         command("-", "--rate", 128, "--unit", "mV", "--json"),
+        bufsize=0,  # or what was read together with the first line would be lost to communicate()
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -231,18 +231,22 @@ def bombs(bundle: Path, folder: Path) -> dict[str, Path]:
 
 
 _PEAK = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from ectopy import Detector
 from ectopy.detector.patient import PatientNormal
 from ectopy.errors import EctopyError
 Detector.load(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_kb():
+    # Unlike that of getrusage, not that of the process which started this one.
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+before = peak_kb()
 try:
     (PatientNormal if sys.argv[2].endswith(".npz") else Detector).load(sys.argv[2])
     said = "read"
 except EctopyError as error:
     said = str(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak_kb() - before)
 print(said)
 """
 

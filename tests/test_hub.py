@@ -39,7 +39,7 @@ from ectopy.monitor.log import verify
 from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
 from ectopy.service.hub import STATION, Hub
-from ectopy.service.keeping import GapError, Receipt
+from ectopy.service.keeping import GapError, Keeper, Receipt, Turn
 from ectopy.service.memory import MemoryOutbox
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
 from ectopy.service.storage import Stepped, Store
@@ -1048,3 +1048,17 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
     beats = store.beats("anna", NOW + 20 + set_s, NOW + 39 + set_s)
     assert all(one.time - set_s - NOW == pytest.approx(one.beat.position / 250, abs=0.6) for one in beats)
     assert len(beats) > 15
+
+
+def test_what_waits_for_the_store_is_acknowledged_in_its_order(tmp_path: Path):
+    told: list[int | None] = []
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
+        keeper = Keeper(store, 2**20, lambda: None, lambda steps: None)
+        for wanted in (250, 500, 750):
+            future: Future[Receipt] = Future()
+            future.add_done_callback(lambda one: told.append(one.result().wanted))
+            keeper.take(Turn(answers=[(future, Receipt("anna", (), wanted))]))
+        keeper.ended(StorageError("the database is away."))
+        keeper.look()
+        keeper.answer()
+    assert told == [250, 500, 750]

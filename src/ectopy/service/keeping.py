@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TypeVar
 
 from ectopy.errors import DatabaseError, DataError, EctopyError, StorageError
@@ -249,9 +249,8 @@ class Keeper:
             before, self.away = self.away, self._error or silent
             if silent and not before:
                 _log.error("The store has failed: %s", silent)
-            for turn in reversed(self._turns):
-                if turn.acknowledged:
-                    break
+            # Answers come in the order of the inputs.
+            for turn in reversed(tuple(takewhile(lambda turn: not turn.acknowledged, reversed(self._turns)))):
                 if self.away or now - turn.began > ACKNOWLEDGED_AFTER_S:
                     self._acknowledge(turn)
         while self._sizes.total() > self._room:

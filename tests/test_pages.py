@@ -636,7 +636,7 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
 
 def test_what_is_no_recording_is_refused_in_words(page: Page):
     page.goto("/recordings")
-    upload = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear"}
+    upload = {"name": "letter.pdf", "mimeType": "application/pdf", "buffer": b"Dear"}
     files = page.get_by_label("Files of one recording")
     expect(files).to_be_visible()
     files.set_input_files(upload)

@@ -81,6 +81,8 @@ def test_nonsense_in_json_gets_a_sentence(content: bytes):
         {"samples": b"123"},
         {"samples": b"1234", "gain": 0.0},
         {"samples": b"1234", "gain": float("nan")},
+        {"samples": b"1234", "gain": 1e-60},
+        {"samples": b"1234", "gain": float("inf")},
         {"samples": b"1234", "leads": []},
     ],
 )

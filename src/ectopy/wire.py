@@ -43,6 +43,7 @@ MOST_ROWS = 60_000
 MOST_ROWS_AT_ONCE, MOST_NUMBERS_AT_ONCE = 2**18, 2**20
 """In all messages of a list, where samples are not bytes: each becomes an object many times its size."""
 
+_LEAST_GAIN, _MOST_GAIN = 1e-6, 1e12
 _SEQUENCES = 2**53
 
 # In msgpack a list begins with its length, which is checked before it is read; in JSON the text is counted.
@@ -210,8 +211,11 @@ def _signal(message: _Message) -> NDArray[np.float32]:
         raise DataError(f"{len(samples)} bytes are no samples of {leads} leads with {size} bytes each.")
     if message.gain is None:
         return np.frombuffer(samples, "<f4").reshape(-1, leads).astype(np.float32)
-    if not 0 < message.gain < float("inf"):
-        raise DataError(f"'gain' is how many counts are one {message.unit}, above 0, and not {message.gain:g}.")
+    if not _LEAST_GAIN <= message.gain <= _MOST_GAIN:
+        raise DataError(
+            f"'gain' is how many counts are one {message.unit}, from {_LEAST_GAIN:g} to {_MOST_GAIN:g}, and not "
+            f"{message.gain:g}."
+        )
     found = np.frombuffer(samples, "<i2").reshape(-1, leads)
     return np.where(found == NO_SAMPLE, np.float32(np.nan), found / np.float32(message.gain)).astype(np.float32)
 

@@ -424,7 +424,7 @@ def test_another_profile_is_asked_for_before_it_replaces_limits(page: Page, serv
             return http.get("/api/patients/bed 3").json()["limits"]["high_bpm"]
 
     page.goto("/patient?patient=bed 3")
-    profile = page.get_by_label("Profile")
+    profile = page.get_by_label("Profile", exact=True)
     expect(profile).to_have_value("ward")
     before = high()
     profile.select_option("ambulatory")

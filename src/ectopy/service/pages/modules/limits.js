@@ -45,19 +45,20 @@ const GROUPS = [
 
 /**
  * Build the form; `save({profile, limits}, at)` is called when it is sent, with the button or field that asked for it.
- * Who may not change it can read it.
+ * Who may not change it can read it; nobody can change it before `fillLimits` has shown what the limits are.
  */
 export function limitsForm(form, allowed, save) {
   const profile = element("select", { id: "profile", name: "profile" });
   for (const [value, text] of PROFILES) profile.append(element("option", { value }, text));
   const groups = GROUPS.map(([legend, fields]) =>
-    element("fieldset", { class: "limits", disabled: !allowed }, element("legend", {}, legend), ...fields.map(field)),
+    element("fieldset", { class: "limits", disabled: true }, element("legend", {}, legend), ...fields.map(field)),
   );
   const choice = element("div", { class: "field" }, element("label", { for: "profile" }, "Profile"), profile);
   groups[0].firstChild.after(choice);
   form.noValidate = true; // what is wrong is said below, in words that stay
   form.replaceChildren(...groups);
-  const button = element("button", { class: "first" }, "Set limits");
+  const button = element("button", { class: "first", disabled: true }, "Set limits");
+  form.allowed = allowed;
   if (allowed) form.append(element("p", { class: "row" }, button));
   else form.append(element("p", { class: "small muted" }, "Only a key that may administer can change them."));
   form.addEventListener("input", () => (form.dataset.changed = "yes"));
@@ -85,6 +86,7 @@ export function fillLimits(form, { profile, limits, limit_ranges: ranges }, save
   if (saved) delete form.dataset.changed;
   if (form.dataset.changed) return;
   form.given = { profile, limits };
+  if (form.allowed) for (const part of form.querySelectorAll("fieldset, button")) part.disabled = false;
   find("#profile", form).value = profile;
   for (const input of form.querySelectorAll("input")) {
     const { least, most, whole } = ranges[input.name];

@@ -49,6 +49,20 @@ def http(service: Service) -> Iterator[httpx.Client]:
         yield http
 
 
+@pytest.fixture(scope="module")
+def still(client: Client) -> str:
+    """A patient whose heart has stood still."""
+    patient = "still 1"
+    client.admit(patient, "<b>Anna</b> & |^~\\")
+    now = time.time()
+    for chunk in chunks(STILL, 10.0):
+        answer = client.send(patient, replace(chunk, received=now))
+        assert answer["refused"] == []
+    assert answer["wanted"] == len(STILL.signal)
+    until(lambda: any(alarm["condition"] == "asystole" for alarm in client.alarms(patient, active=False)))
+    return patient
+
+
 def until(true: Callable[[], object]) -> None:
     end = time.monotonic() + 30
     while not true():
@@ -257,15 +271,8 @@ def test_samples_of_other_leads_are_not_sent(client: Client, shape: tuple[int, .
 # Everything else
 
 
-def test_chunk_alarm_and_acknowledgement(client: Client, service: Service):
-    client.admit("still 1", "<b>Anna</b> & |^~\\")
-    patient = "still 1"
-    now = time.time()
-    for chunk in chunks(STILL, 10.0):
-        answer = client.send(patient, replace(chunk, received=now))
-        assert answer["refused"] == []
-    assert answer["wanted"] == len(STILL.signal)
-    until(lambda: client.alarms(patient, active=False))
+def test_chunk_alarm_and_acknowledgement(client: Client, still: str):
+    patient = still
     found = next(alarm for alarm in client.alarms(patient, active=False) if alarm["condition"] == "asystole")
     answer = client.acknowledge(patient, found["number"], "seen")
     assert answer["number"] == found["number"]
@@ -292,6 +299,7 @@ def test_who_is_discharged_is_to_be_admitted_before_more_is_sent(client: Client)
         stream.send(STILL.signal[:250])
 
 
+@pytest.mark.usefixtures("still")
 def test_refused_chunk_and_lost_service_are_one_error(client: Client):
     bad = Chunk(0, np.zeros((1, 1), np.float32), 5.0, ("I",), 0.0)
     with pytest.raises(ServiceError, match="sampling rate"):
@@ -310,6 +318,7 @@ def test_upload(client: Client, tmp_path):
 # What other systems read
 
 
+@pytest.mark.usefixtures("still")
 def test_fhir_observations(http: httpx.Client, client: Client):
     answer = http.get("/api/fhir/Observation", params={"patient": "still 1"})
     assert answer.headers["content-type"] == "application/fhir+json"
@@ -330,6 +339,7 @@ def test_fhir_observations(http: httpx.Client, client: Client):
     assert again["entry"][0]["resource"]["effectivePeriod"]["start"][:-4] == begin[:-4]
 
 
+@pytest.mark.usefixtures("still")
 def test_fhir_detected_issues(http: httpx.Client):
     bundle = http.get("/api/fhir/DetectedIssue", params={"patient": "still 1"}).json()
     issue = next(
@@ -342,6 +352,7 @@ def test_fhir_detected_issues(http: httpx.Client):
     assert bundle["total"] == len(http.get("/api/patients/still%201/alarms").json())
 
 
+@pytest.mark.usefixtures("still")
 def test_pages_of_detected_issues_follow_each_other(http: httpx.Client):
     whole = http.get("/api/fhir/DetectedIssue", params={"patient": "still 1"}).json()
     path, found = "/api/fhir/DetectedIssue?patient=still 1&_count=1", []
@@ -354,6 +365,7 @@ def test_pages_of_detected_issues_follow_each_other(http: httpx.Client):
     assert len(found) > 1
 
 
+@pytest.mark.usefixtures("still")
 def test_fhir_says_what_it_is_capable_of(http: httpx.Client):
     statement = http.get("/api/fhir/metadata").json()
     address = statement["implementation"]["url"]
@@ -363,6 +375,7 @@ def test_fhir_says_what_it_is_capable_of(http: httpx.Client):
         assert http.get(f"{address}/{resource['type']}", params=parameters).is_success
 
 
+@pytest.mark.usefixtures("still")
 def test_alert_as_hl7(http: httpx.Client, client: Client):
     (number,) = [
         alarm["number"] for alarm in client.alarms("still 1", active=False) if alarm["condition"] == "asystole"
@@ -374,6 +387,7 @@ def test_alert_as_hl7(http: httpx.Client, client: Client):
     assert "Asystole" in str(message.segments("OBX")[0][5])
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -320,3 +320,9 @@ def test_no_two_recordings_share_a_file(tmp_path: Path, names: tuple[str, str]):
         files = [getattr(job, kind).name.casefold() for job in jobs]
         assert len(set(files)) == 2
     assert [job.recording for job in jobs] == [Path(name) for name in names]
+
+
+def test_a_recording_that_is_missing_is_said_to_be_missing(ectopy, tmp_path: Path):
+    done = ectopy("detect", tmp_path / "nothing.csv")
+    assert done.status == 2
+    assert "nothing.csv does not exist" in done.err

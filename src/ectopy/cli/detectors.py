@@ -161,7 +161,7 @@ def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
     if len(named) == 1:
         arguments.remove(named[0])
         arguments.insert(0, named[0])
-    elif not named and (Path(arguments[0]).exists() or Path(f"{arguments[0]}.hea").exists()):
+    elif not named and (len(arguments) == 1 or Path(arguments[0]).exists() or Path(f"{arguments[0]}.hea").exists()):
         arguments.insert(0, SHIPPED)
     bundle, *sources = arguments
     if not sources:

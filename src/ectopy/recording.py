@@ -59,6 +59,38 @@ class Annotations:
 
 
 @dataclass(frozen=True, slots=True)
+class PulseWave:
+    """A pulse wave recorded beside the ECG; its first sample belongs to the ECG's first one.
+
+    Attributes
+    ----------
+    name : str
+        As in the file: ``PLETH``, ``ABP``, ``ART``.
+    unit : str
+        ``mmHg`` for a pressure; a plethysmogram has none (``NU``).
+    sampling_rate_hz : float
+        Its own, which may differ from the ECG's.
+    samples : ndarray of float32, shape (n,)
+        NaN where there is no valid sample.
+    """
+
+    __repr__ = short_repr
+
+    name: str
+    unit: str
+    sampling_rate_hz: float
+    samples: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", as_samples(self.samples, f"the pulse wave {self.name}"))
+        check_fields(self)
+        if self.samples.ndim != 1:
+            raise DataError(f"a pulse wave needs samples of shape (n,), not {self.samples.shape}.")
+        if not 0 < self.sampling_rate_hz < math.inf:
+            raise DataError(f"the sampling rate of a pulse wave must be positive, not {self.sampling_rate_hz} Hz.")
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A continuous ECG.
 
@@ -77,6 +109,8 @@ class Recording:
         Where the recording comes from, for people.
     notes : tuple of str
         Sentences on what was left out, is missing or damaged, for people.
+    pulses : tuple of PulseWave
+        Pulse waves recorded beside the ECG.
     """
 
     __repr__ = short_repr
@@ -88,6 +122,7 @@ class Recording:
     annotations: Annotations | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    pulses: tuple[PulseWave, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "signal", as_samples(self.signal, "the signal"))

@@ -20,6 +20,34 @@ from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
+class PulseChunk:
+    """Samples of one pulse wave, sent with the ECG of the same time.
+
+    Attributes
+    ----------
+    name : str
+        ``PLETH``, ``ABP``, ``ART``.
+    unit : str
+        ``mmHg`` for a pressure; a plethysmogram has none (``NU``).
+    sampling_rate_hz : float
+        Its own, 20 to 1000 Hz.
+    position : int
+        Index of the first sample since the stream began, at its own rate: position / rate is the second that
+        position / rate of the ECG is.
+    samples : ndarray of float32, shape (n,)
+        NaN where there is no valid sample.
+    """
+
+    __repr__ = short_repr
+
+    name: str
+    unit: str
+    sampling_rate_hz: float
+    position: int
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Samples of one stream, as a device sends them.
 
@@ -41,6 +69,8 @@ class Chunk:
         Changes whenever the sender counts from 0 anew.
     unit : str
         ``mV``, ``uV`` or ``V``.
+    pulses : tuple of PulseChunk
+        Pulse waves of the same time, as far as there are any.
     """
 
     __repr__ = short_repr
@@ -53,6 +83,7 @@ class Chunk:
     sent: float | None = None
     stream: str = ""
     unit: str = "mV"
+    pulses: tuple[PulseChunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from PIL import Image
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.monitor import Chunk
+from ectopy.monitor.replay import pulse_chunk
 from ectopy.recording import Recording
 from ectopy.report import theme
 from ectopy.service.access import Scope
@@ -38,6 +39,7 @@ from ectopy.service.keeping import Receipt
 from ectopy.service.traces import Trace
 from ectopy.service.web.pages import FOLDER
 from ectopy.statements import STATEMENTS
+from pulses import with_pulses
 from server import Service, free_port, running, served, until
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -108,7 +110,14 @@ def send(service: Service, patient: str, signal: Recording, begin_s: float, end_
     ward, step = service.app.state.ward, round(RATE_HZ / 2)
     edges = [*range(round(begin_s * RATE_HZ), round(end_s * RATE_HZ), step), round(end_s * RATE_HZ)]
     chunks = [
-        Chunk(first, signal.signal[first:last].astype(np.float32), RATE_HZ, signal.leads, ward.clock())
+        Chunk(
+            first,
+            signal.signal[first:last].astype(np.float32),
+            RATE_HZ,
+            signal.leads,
+            ward.clock(),
+            pulses=tuple(pulse_chunk(wave, first / RATE_HZ, last / RATE_HZ) for wave in signal.pulses),
+        )
         for first, last in pairwise(edges)
     ]
     return [ward.submit(patient, chunk) for chunk in chunks]
@@ -1360,6 +1369,52 @@ def test_names_and_pulses_of_leads_are_beside_the_trace(page: Page):
     page.goto("/")
     first = tile(page, "Bela")
     assert not overlap(first.locator(".lead").bounding_box(), first.locator("canvas").bounding_box())
+
+
+def painted(page: Page, selector: str, colour: str) -> int:
+    """How many rows of a canvas have something in a colour of the style sheet."""
+    return page.evaluate(
+        """([selector, name]) => {
+          const canvas = document.querySelector(selector);
+          const style = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+          const wanted = [1, 3, 5].map((at) => parseInt(style.slice(at, at + 2), 16));
+          const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const near = (at) => data[at + 3] > 200 && wanted.every((value, part) => Math.abs(data[at + part] - value) < 12);
+          let rows = 0;
+          for (let y = 0; y < height; y += 1) {
+            for (let x = 0; x < width; x += 1) {
+              if (near(4 * (y * width + x))) { rows += 1; break; }
+            }
+          }
+          return rows;
+        }""",
+        [selector, colour],
+    )
+
+
+def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
+    service.app.state.ward.admit("bed 40", "Wanda")
+    signal = with_pulses(ventricular_tachycardia(2))
+    feed(service, "bed 40", signal)
+    page.goto("/patient?patient=bed 40")
+    trace = page.get_by_label("ECG, ABP, PLETH")
+    expect(trace).to_be_visible()
+    until(lambda: painted(page, "#trace", "pulse") > 60)
+    assert painted(page, "#paper", "pulse") > 10
+    # What comes now is drawn as well.
+    before = trace.evaluate(PIXELS)
+    feed(service, "bed 40", signal, UNTIL_S, UNTIL_S + 2)
+    page.wait_for_function("before => document.querySelector('#trace').toDataURL() !== before", arg=before)
+    photograph(page, "pulse")
+    page.goto("/alarm?patient=bed 40&number=1")
+    expect(page.get_by_label("ABP from 60 to 120 mmHg; PLETH")).to_be_visible()
+    assert painted(page, "#strip", "pulse") > 60
+    photograph(page, "pulse alarm")
+    if AXE is not None:
+        require_no_serious_fault(page)
+    page.goto("/patient?patient=bed 1")
+    expect(page.get_by_label("ECG", exact=False).first).to_be_visible()
+    assert painted(page, "#trace", "pulse") == painted(page, "#paper", "pulse") == 0
 
 
 # Without a mouse

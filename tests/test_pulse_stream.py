@@ -182,7 +182,7 @@ def test_memory_is_bounded_whatever_is_sent(sent: list[tuple[str, str, float, in
     stream = PulseStream()
     for second, (name, unit, rate_hz, position, samples) in enumerate(sent):
         position = position if position % 3 else round(second * rate_hz) + position % 5
-        pulse = PulseChunk(name, unit, rate_hz, position, np.ones(samples, np.float32))
+        pulse = PulseChunk(name, unit, rate_hz, position, np.ones(min(samples, round(60 * rate_hz)), np.float32))
         chunk = Chunk(second * 100, np.zeros((100, 1), np.float32), RATE_HZ, ("II",), 0.0, pulses=(pulse,))
         check_pulses(chunk)
         stream, _ = take_pulses(stream, chunk)

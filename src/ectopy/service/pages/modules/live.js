@@ -85,8 +85,14 @@ export function decode(buffer) {
     const length = new DataView(buffer).getUint32(at, true);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, at + 4, length)));
     const count = header.samples * header.leads.length;
-    frames.push({ ...header, missing: MISSING, counts: new Int16Array(buffer, at + 4 + length, count) });
+    const counts = new Int16Array(buffer, at + 4 + length, count);
     at += 4 + length + 4 * Math.ceil(count / 2);
+    const pulses = (header.pulses ?? []).map((wave) => {
+      const values = new Float32Array(buffer, at, wave.samples);
+      at += values.byteLength;
+      return { ...wave, values };
+    });
+    frames.push({ ...header, missing: MISSING, counts, pulses });
   }
   return frames;
 }

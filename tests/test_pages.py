@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import combinations, count, pairwise
@@ -30,6 +31,7 @@ from PIL import Image
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.monitor import Chunk
+from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import pulse_chunk
 from ectopy.recording import Recording
 from ectopy.report import theme
@@ -1544,18 +1546,25 @@ def test_frames_are_read_as_they_are_written(page: Page):
     signals = [rng.normal(0, 0.5, (samples, 2)).astype(np.float32) for samples in (5, 124, 1)]
     signals[1][3:7, 1] = np.nan
     chunks = [Chunk(10 * at, signal, RATE_HZ, ("MLII", "V1"), 0.0) for at, signal in enumerate(signals)]
+    wave = PulseChunk("ABP", "mmHg", 125.0, 3, np.array([80.5, np.nan, 120.25], np.float32))
+    chunks[1] = replace(chunks[1], pulses=(wave,))
     message, _ = together([signal_frame(Trace("Ä", chunk, 1.5)) for chunk in chunks])
     page.goto("/signin")
     frames = page.evaluate(
         """async (bytes) => {
           const { decode } = await import("/modules/live.js");
           const frames = decode(new Uint8Array(bytes).buffer);
-          return frames.map((frame) => ({ ...frame, counts: [...frame.counts] }));
+          const pulses = (frame) => frame.pulses.map((wave) => ({ ...wave, values: [...wave.values] }));
+          return frames.map((frame) => ({ ...frame, counts: [...frame.counts], pulses: pulses(frame) }));
         }""",
         list(message),
     )
     assert [frame["position"] for frame in frames] == [0, 10, 20]
     assert {frame["patient"] for frame in frames} == {"Ä"}
+    assert [len(frame["pulses"]) for frame in frames] == [0, 1, 0]
+    (read,) = frames[1]["pulses"]
+    assert (read["name"], read["unit"], read["rate_hz"], read["position"]) == ("ABP", "mmHg", 125, 3)
+    np.testing.assert_array_equal(read["values"], wave.samples)
     for frame, signal in zip(frames, signals, strict=True):
         counts = np.array(frame["counts"], float).reshape(signal.shape)
         counts[counts == frame["missing"]] = np.nan

@@ -7,10 +7,10 @@ lead for each sample, filled up with zeros in the same way. Header::
     {"patient": "bed 3", "stream": "", "position": 15000, "time": 1767225600.0, "rate_hz": 250.0,
      "leads": ["MLII", "V1"], "samples": 125, "microvolt_per_count": 5.0}
 
-A sample of -32768 is none. Where there are pulse waves, the header has them too, and their samples follow those of the
-leads, wave after wave, as float32, where NaN is none::
+A sample of -32768 is none. Where there are pulse waves, the header has them too, with little-endian float32 in base64,
+where NaN is no sample::
 
-    "pulses": [{"name": "PLETH", "unit": "NU", "rate_hz": 125.0, "position": 7500, "samples": 62}]
+    "pulses": [{"name": "PLETH", "unit": "NU", "rate_hz": 125.0, "position": 7500, "samples": "zczMPc3MTD4="}]
 
 Text is a JSON list of objects, each with a ``type``.
 """
@@ -51,7 +51,7 @@ def signal_frame(trace: Trace) -> bytes:
                 "unit": pulse.unit,
                 "rate_hz": pulse.sampling_rate_hz,
                 "position": pulse.position,
-                "samples": len(pulse.samples),
+                "samples": pulse.samples.astype("<f4", copy=False).tobytes(),  # which JSON has in base64
             }
             for pulse in chunk.pulses
         ]
@@ -59,8 +59,7 @@ def signal_frame(trace: Trace) -> bytes:
     header += b" " * (-len(header) % 4)
     scale = (millivolt(chunk.unit) or np.nan) * 1000.0 / MICROVOLT_PER_COUNT
     samples = counts(chunk.signal, scale).tobytes()
-    pulses = (pulse.samples.astype("<f4", copy=False).tobytes() for pulse in chunk.pulses)
-    return b"".join((struct.pack("<I", len(header)), header, samples, bytes(-len(samples) % 4), *pulses))
+    return b"".join((struct.pack("<I", len(header)), header, samples, bytes(-len(samples) % 4)))
 
 
 def text_frame(kind: str, content: Mapping[str, object]) -> str:

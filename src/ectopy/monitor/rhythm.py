@@ -24,10 +24,12 @@ heard as beats before it hides them, and what is left of a heart that stands sti
 noise. *An asystole* that has begun goes on, also into a new part of the stream, until a beat is judged that is readable
 and credible.
 
-*Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
-its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats
-decide; high rates are means. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it
-would come and go, nothing is told.
+*Rates* are of beats in a row, with known intervals between them. An unreadable beat counts as well if it lies within a
+second of its neighbours and at least three readable ones came before it, for a beat's time is known where its shape is
+not; otherwise it ends the row. Extreme bradycardia is one by the mean of its intervals, with at most one of them clear
+of the limit; a low rate by their mean and median, so that neither a pause nor early beats decide; high rates are means.
+An extreme tachycardia well beyond its limit needs fewer beats. A rate is no longer beyond its limit when it is back by
+`clear_bpm`; in between, where it would come and go, nothing is told.
 
 *A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
 comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
@@ -84,6 +86,8 @@ _MOST_COUPLETS = 100
 _MOST_EVIDENCE = 20
 _LEAST_HEARD = 10  # of which the last few may turn out not to be credible
 _SAME_BEAT_S = 1e-6
+_BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not fit in between
+_WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 
 _EXERCISE = CODES[-3:]
 _ABSENT = {code: Reading(code, False) for code in CODES}
@@ -142,7 +146,9 @@ class RhythmState:
     judged_s : float
         The newest readable beat judged.
     row_s : tuple of float
-        The last beats judged in a row, all readable, the intervals between them known.
+        The last beats judged in a row.
+    row_readable : int
+        How many of them, at the end, are readable: 0 where the last one is not.
     run : Run
     longest : Run
         The longest one since the findings before: a run that has already ended again is told as well.
@@ -184,6 +190,7 @@ class RhythmState:
     still: bool = False
     judged_s: float = -inf
     row_s: tuple[float, ...] = ()
+    row_readable: int = 0
     run: Run = field(default_factory=Run)
     longest: Run = field(default_factory=Run)
     couplets_s: tuple[float, ...] = ()
@@ -314,9 +321,11 @@ def _judge(
     usual_rr_s, share = _regular(state, interval_s, ectopic)
     if verdict == Verdict.UNREADABLE:
         passed_over = state.run.beats > 0 and state.run.unreadable == 0
+        bridges = state.row_readable >= _BRIDGED_BY and beat_s - state.row_s[-1] <= _BRIDGED_S
         return replace(
             state,
-            row_s=(),
+            row_s=(*state.row_s[1 - _longest_row(limits) :], beat_s) if bridges else (),
+            row_readable=0,
             run=replace(state.run, unreadable=1) if passed_over else Run(),
             alternating=0,
             alternation_s=(),
@@ -325,8 +334,9 @@ def _judge(
             irregularity=share,
         )
     follows = isfinite(interval_s)
-    longest = max(limits.extreme_high_beats, RATE_OVER + 1)
-    row_s = (*state.row_s[1 - longest :], beat_s) if follows else (beat_s,)
+    bridged = bool(state.row_s) and state.row_readable == 0 and beat_s - state.row_s[-1] <= _BRIDGED_S
+    in_row = follows or bridged
+    row_s = (*state.row_s[1 - _longest_row(limits) :], beat_s) if in_row else (beat_s,)
     run, couplets_s = _extend(state, beat_s, interval_s, ventricular)
     alternates = follows and state.alternating > 0 and ventricular != state.ventricular
     window_s, window_abnormal, abnormal = _weigh(state, limits, beat_s, verdict == Verdict.ABNORMAL)
@@ -337,6 +347,7 @@ def _judge(
         state,
         judged_s=beat_s,
         row_s=row_s,
+        row_readable=state.row_readable + 1 if in_row else 1,
         run=run,
         longest=max(state.longest, run, key=lambda either: either.beats),
         couplets_s=couplets_s,
@@ -351,6 +362,10 @@ def _judge(
         abnormal=abnormal,
         exercise=exercise,
     )
+
+
+def _longest_row(limits: Limits) -> int:
+    return max(limits.extreme_high_beats, RATE_OVER + 1)
 
 
 def _regular(state: RhythmState, interval_s: float, ectopic: bool) -> tuple[tuple[float, ...], float]:
@@ -473,7 +488,8 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
     if len(beats_s) < beats:
         return _UNKNOWN[code]
     intervals_s = _intervals_s(beats_s)
-    interval_s = min(fmean(intervals_s), sorted(intervals_s)[1])
+    slowest_s = sorted(intervals_s)[1] * (limits.extreme_low_bpm + limits.clear_bpm) / limits.extreme_low_bpm
+    interval_s = min(fmean(intervals_s), slowest_s)
     return _below(code, limits, beats_s, interval_s, limits.extreme_low_bpm, "is extreme")
 
 
@@ -502,8 +518,13 @@ def _below(
 
 
 def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
-    code, beats = "extreme tachycardia", limits.extreme_high_beats
-    return _above(code, state, limits, beats, limits.extreme_high_bpm, "is extreme")
+    code, beats, limit_bpm = "extreme tachycardia", limits.extreme_high_beats, limits.extreme_high_bpm
+    # A rhythm well beyond the limit needs fewer beats.
+    fewer = max(round(_FEWER_SHARE * beats), _LEAST_BEATS)
+    bpm = _rate(state.row_s, fewer)
+    if bpm is not None and len(state.row_s) >= fewer and bpm > limit_bpm + _WELL_BEYOND_BPM:
+        beats, limit_bpm = fewer, limit_bpm + _WELL_BEYOND_BPM
+    return _above(code, state, limits, beats, limit_bpm, "is extreme")
 
 
 def _high_rate(state: RhythmState, limits: Limits) -> Reading:

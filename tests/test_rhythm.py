@@ -143,6 +143,22 @@ def test_a_tachycardia_well_beyond_the_limit_needs_fewer_beats(bpm: float, beats
 @pytest.mark.parametrize(
     ("letters", "rate_bpm", "expected"),
     [
+        ("SSSSS", 110, True),
+        ("SSSSS", 95, False),
+        ("SSSS", 150, False),
+        ("SSSNSSS", 150, False),
+        ("SSS?SS", 150, True),
+        ("SSVSSS", 150, False),
+        ("VVVVVV", 150, False),
+    ],
+)
+def test_supraventricular_run_is_five_beats_above_100(letters: str, rate_bpm: float, expected: bool):
+    assert ("supraventricular run" in told_of(letters, rate_bpm)) == expected
+
+
+@pytest.mark.parametrize(
+    ("letters", "rate_bpm", "expected"),
+    [
         ("VVVVV", 101, True),
         ("VVVVV", 99, False),
         ("VVVV", 150, False),

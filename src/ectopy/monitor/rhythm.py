@@ -479,8 +479,8 @@ def _pause(state: RhythmState, limits: Limits) -> Reading:
 def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> Reading:
     """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
 
-    In flat leads it has to be longer by `longer_s`; and where for a while no lead moved, for electrodes may have been
-    off.
+    While it lasts in flat leads it has to be longer by `longer_s`, for electrodes may have come off; and also where for
+    a while no lead moved.
     """
     silence_s, began_s = _silence_s(state), _last_beat_s(state)
     if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.dead_s > began_s):
@@ -489,7 +489,7 @@ def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, beg
         return _UNKNOWN[code]
     before_s, after_s = state.apart_s or (0.0, 0.0)
     ended_s = after_s - before_s
-    if ended_s < limit_s + _longer_s(longer_s, state.apart_flat, state.dead_s > before_s):
+    if ended_s < limit_s + _FLAT_S * (state.dead_s > before_s):
         return _ABSENT[code]
     return Reading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
 

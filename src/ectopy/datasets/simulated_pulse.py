@@ -40,7 +40,7 @@ _DELAY_S = {"PLETH": 0.05, "ABP": 0.0, "ART": 0.0}
 _BREATHING_HZ, _DELAY_VARIES_S, _BREATHING_SHARE = 0.25, 0.006, 0.04
 _NOTCH_S, _NOTCH_WIDTH_S, _NOTCH_SHARE = 0.30, 0.035, 0.12
 _FLOOR_MMHG, _SYSTOLIC_MMHG, _FLUSH_MMHG = 12.0, 125.0, 300.0
-_NOISE_SHARE = 0.004
+_NOISE_SHARE, _NOISE_S = 0.002, 0.015
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,8 @@ def simulate_pulse(
     is_pressure = name != "PLETH"
     samples = _FLOOR_MMHG + (_SYSTOLIC_MMHG - _FLOOR_MMHG) * wave if is_pressure else wave
     scale = float(np.ptp(samples)) if size else 0.0
-    noise = _NOISE_SHARE * (_SYSTOLIC_MMHG if is_pressure else 1.0) * rng.standard_normal(size)
+    noise = gaussian_filter1d(rng.standard_normal(size), _NOISE_S * sampling_rate_hz) if size else np.empty(0)
+    noise *= _NOISE_SHARE * (_SYSTOLIC_MMHG if is_pressure else 1.0)
     samples = samples + noise
     for artefact in artefacts:
         edges = (min(round(t * sampling_rate_hz), size) for t in (artefact.start_s, _end_s(artefact)))

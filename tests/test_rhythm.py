@@ -410,7 +410,9 @@ EPISODES = {
 }
 
 
-def findings_of_patient(seed: int, episodes: list[Episode], duration_s: float, rate_bpm: float) -> list[Findings]:
+def findings_of_patient(
+    seed: int, episodes: list[Episode], duration_s: float, rate_bpm: float, hrv_sd_ms: float = 40.0
+) -> list[Findings]:
     """The truth as findings: no beat is heard where leads are off, and in noise many are that nobody can read."""
     recording = simulate_recording(
         duration_s,
@@ -418,6 +420,7 @@ def findings_of_patient(seed: int, episodes: list[Episode], duration_s: float, r
         leads=1,
         noise_mv=0,
         rate_bpm=rate_bpm,
+        hrv_sd_ms=hrv_sd_ms,
         episodes=episodes,
         random_state=seed,
     )

@@ -393,10 +393,10 @@ def test_limits_are_set_and_refused_with_a_reason(page: Page, service: Service):
         assert http.get("/api/patients/bed 3").json()["limits"]["high_bpm"] == 125
     high.fill("10")
     page.keyboard.press("Enter")
-    expect(failed(page)).to_have_text("“High above” must be 60 to 300, not 10.")
+    expect(failed(page)).to_have_text("“High above” must be 60 to 320, not 10.")
     expect(failed(page)).to_be_in_viewport()
     expect(high).to_be_focused()
-    expect(high).to_have_accessible_description("“High above” must be 60 to 300, not 10.")
+    expect(high).to_have_accessible_description("“High above” must be 60 to 320, not 10.")
     # Of what only the service can know, the sentence has the names of the form.
     high.fill("200")
     page.keyboard.press("Enter")

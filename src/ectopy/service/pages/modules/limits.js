@@ -7,6 +7,8 @@ const PROFILES = [
   ["ward", "Ward"],
   ["ambulatory", "Ambulatory"],
   ["exercise", "Exercise"],
+  ["child", "Child"],
+  ["infant", "Infant"],
 ];
 const GROUPS = [
   [

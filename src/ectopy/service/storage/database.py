@@ -135,8 +135,8 @@ class Database:
         Raises
         ------
         StorageError
-            If the database fails or does not answer, or the lease is another's. Where the database fails during the commit itself, that
-            may yet have happened.
+            If the database fails or does not answer, or the lease is another's. Where it fails during the commit
+            itself, that may yet have happened.
         """
         with (
             self._telling(),

@@ -210,16 +210,14 @@ def test_tiles_alarms_and_orders_go_on_while_the_database_hangs(
 
         with outages.hanging(postgresql), service.socket("/api/live?patient=anna") as screen:
             # More than there are threads want what only the database knows.
-            paths = ["/api/alarms?active=false", "/api/patients/anna/beats?start=0&stop=1", "/api/patients/anna/alarms/9"]
-            looking = [threading.Thread(target=look, args=(path,)) for path in 20 * paths]
+            paths = "alarms?active=false", "patients/anna/beats?start=0&stop=1", "patients/anna/alarms/9"
+            looking = [threading.Thread(target=look, args=(f"/api/{path}",)) for path in 20 * paths]
             for thread in looking:
                 thread.start()
             assert not send(client, STILL, 30, 50)["stored"]
             until_alarm_is_live(screen, "asystole")
             assert "asystole" in {one["condition"] for one in browser.get("/api/alarms").json()}
-            number = next(
-                one["number"] for one in browser.get("/api/alarms").json() if one["condition"] == "asystole"
-            )
+            number = next(one["number"] for one in browser.get("/api/alarms").json() if one["condition"] == "asystole")
             place = f"/api/patients/anna/alarms/{number}"
             given = browser.post(f"{place}/acknowledge", json={"comment": ""}).json()
             assert given["acknowledged_by"] == "first key"

@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import outages
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.monitor import Chunk
@@ -520,6 +521,27 @@ def test_alarm_from_raise_to_acknowledgement(page: Page, service: Service):
     expect(page.get_by_role("link", name="Acknowledged: Ventricular tachycardia, Fatma")).to_be_visible()
     # What was acknowledged hides nothing that calls: nobody sends any more.
     expect(page.get_by_role("button", name="Acknowledge: No data, Fatma")).to_be_visible()
+
+
+def test_what_is_not_stored_yet_is_said(browser: Browser, tmp_path: Path):
+    path = tmp_path / "ward.db"
+    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.2") as service:
+        service.app.state.ward.admit("bed 2", "Bela")
+        feed(service, "bed 2", ventricular_tachycardia(2))
+        for page in opened(browser, base_url=service.url):
+            page.goto(f"/alarm?patient=bed 2&number=1#key={service.key}")
+            expect(page.locator("#history li")).not_to_have_count(0)
+            expect(page.locator("#history")).not_to_contain_text("not stored yet")
+            with outages.locked(path):
+                page.get_by_role("button", name="Pause the sound").click()
+                expect(page.locator(".reply").or_(page.locator("#polite"))).to_contain_text(["not stored yet"])
+                page.get_by_role("button", name="Acknowledge", exact=True).click()
+                expect(page.locator("#polite")).to_contain_text("not stored yet")
+                expect(page.locator("#history")).to_contain_text("not stored yet")
+            until(lambda: not service.app.state.ward.unstored_changes("bed 2", 1))
+            page.reload()
+            expect(page.locator("#history")).to_contain_text("Acknowledged")
+            expect(page.locator("#history")).not_to_contain_text("not stored yet")
 
 
 def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):

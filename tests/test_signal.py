@@ -362,4 +362,4 @@ def test_hours_of_peaks_that_are_too_low_are_not_kept():
         block = slice(start, start + 18_000)
         state.step(result[block])
     assert len(state.peaks.rhythm.passed_over) < 10
-    assert state.peaks.evidence.size < EVIDENCE_RATE_HZ
+    assert state.peaks.evidence.height.size < EVIDENCE_RATE_HZ

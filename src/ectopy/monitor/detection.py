@@ -262,7 +262,7 @@ def detect_step(
         How long the patient's normal is learned from.
     """
     filtered, index, word = sensed.filtered, sensed.index, sensed.word
-    peaks, told = peaks_step(state.peaks, sensed.evidence[0])
+    peaks, told = peaks_step(state.peaks, sensed.evidence)
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, index, word)
@@ -298,7 +298,7 @@ def detect_end(
     detected : Detected
     """
     sensed = sense_end(filters_for(rate_hz), state.frontend)
-    heard_s = peaks_end(state.peaks, sensed.evidence[0]) / (sensed.filtered.rate_hz / 2)
+    heard_s = peaks_end(state.peaks, sensed.evidence) / (sensed.filtered.rate_hz / 2)
     beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
     none = np.empty(0)
     seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)

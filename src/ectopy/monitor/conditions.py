@@ -77,8 +77,8 @@ _ALL = (
         "Asystole",
         _SP,
         _HIGH,
-        "no QRS complex for 4 s; while it lasts for 6 s if a lead is flat or off or all leads are noisy from the start, "
-        "and for 6 s if no lead moves for a second, meanwhile",
+        "no QRS complex for 4 s; while it lasts for 6 s if a lead is flat or off or all leads are noisy from the "
+        "start, and for 6 s if no lead moves for a second, meanwhile",
         _CINC,
         "s",
         covers=("pause", "low rate", "extreme bradycardia"),

@@ -300,8 +300,8 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
         silence = {"flat": flat}
     if findings.dead:
         silence["dead_s"] = findings.at_s
-    runs = {"longest": state.run, "longest_atrial": state.atrial_run}
-    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, still=still, **runs, **silence)
+    state = replace(state, longest=state.run, longest_atrial=state.atrial_run)
+    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, still=still, **silence)
 
 
 def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:

@@ -200,7 +200,7 @@ function remembered(name, usual) {
 function rescale() {
   const scale = { speed: Number(remembered("speed", "25")), gain: Number(remembered("gain", "10")) };
   sweep.scale(scale);
-  say(find("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the pulse is 1 mV and 0.2 s`);
+  say(find("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the calibration is 1 mV and 0.2 s`);
 }
 
 function scaleChoices() {

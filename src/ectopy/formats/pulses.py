@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +53,7 @@ class PulseUnit(NamedTuple):
     factor: float
 
 
+@lru_cache(maxsize=256)
 def pulse_unit(name: str, unit: str) -> PulseUnit | None:
     """The unit of a pulse wave; None if the name and the unit together are not those of one.
 
@@ -100,6 +102,7 @@ def contradictions(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]
 
 def readable_pulse(samples: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Samples of a pulse wave with NaN for what none can be: infinite, or beyond `MOST_PULSE_VALUE`."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        result: NDArray[np.float32] = np.where(np.abs(samples) <= MOST_PULSE_VALUE, samples, np.nan).astype(np.float32)
-    return result
+    possible = np.abs(samples) <= MOST_PULSE_VALUE
+    if not possible.all():
+        samples = np.where(possible, samples, np.nan)
+    return samples.astype(np.float32, copy=False)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import combinations, count, pairwise
@@ -31,6 +32,8 @@ import outages
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.monitor import Chunk
+from ectopy.monitor.inputs import PulseChunk
+from ectopy.monitor.replay import pulse_chunk
 from ectopy.recording import Recording
 from ectopy.report import theme
 from ectopy.service.access import Scope
@@ -39,6 +42,7 @@ from ectopy.service.keeping import Receipt
 from ectopy.service.traces import Trace
 from ectopy.service.web.pages import FOLDER
 from ectopy.statements import STATEMENTS
+from pulses import with_pulses
 from server import Service, free_port, running, served, until
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -109,7 +113,14 @@ def send(service: Service, patient: str, signal: Recording, begin_s: float, end_
     ward, step = service.app.state.ward, round(RATE_HZ / 2)
     edges = [*range(round(begin_s * RATE_HZ), round(end_s * RATE_HZ), step), round(end_s * RATE_HZ)]
     chunks = [
-        Chunk(first, signal.signal[first:last].astype(np.float32), RATE_HZ, signal.leads, ward.clock())
+        Chunk(
+            first,
+            signal.signal[first:last].astype(np.float32),
+            RATE_HZ,
+            signal.leads,
+            ward.clock(),
+            pulses=tuple(pulse_chunk(wave, first / RATE_HZ, last / RATE_HZ) for wave in signal.pulses),
+        )
         for first, last in pairwise(edges)
     ]
     return [ward.submit(patient, chunk) for chunk in chunks]
@@ -1384,6 +1395,51 @@ def test_names_and_pulses_of_leads_are_beside_the_trace(page: Page):
     assert not overlap(first.locator(".lead").bounding_box(), first.locator("canvas").bounding_box())
 
 
+def painted(page: Page, selector: str, colour: str) -> int:
+    """How many rows of a canvas have something in a colour of the style sheet."""
+    return page.evaluate(
+        """([selector, name]) => {
+          const canvas = document.querySelector(selector);
+          const style = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+          const wanted = [1, 3, 5].map((at) => parseInt(style.slice(at, at + 2), 16));
+          const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const same = (at) => wanted.every((value, part) => Math.abs(data[at + part] - value) < 12);
+          let rows = 0;
+          for (let y = 0; y < height; y += 1) {
+            for (let x = 0; x < width; x += 1) {
+              const at = 4 * (y * width + x);
+              if (data[at + 3] > 200 && same(at)) { rows += 1; break; }
+            }
+          }
+          return rows;
+        }""",
+        [selector, colour],
+    )
+
+
+def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
+    service.app.state.ward.admit("bed 40", "Wanda")
+    signal = with_pulses(ventricular_tachycardia(2))
+    feed(service, "bed 40", signal)
+    page.goto("/patient?patient=bed 40")
+    trace = page.get_by_label("ECG, ABP, PLETH")
+    expect(trace).to_be_visible()
+    until(lambda: painted(page, "#trace", "pulse") > 60)
+    assert painted(page, "#paper", "pulse") > 10
+    # What comes now is drawn as well.
+    before = trace.evaluate(PIXELS)
+    feed(service, "bed 40", signal, UNTIL_S, UNTIL_S + 2)
+    page.wait_for_function("before => document.querySelector('#trace').toDataURL() !== before", arg=before)
+    page.goto("/alarm?patient=bed 40&number=1")
+    expect(page.get_by_label("ABP from 60 to 120 mmHg; PLETH")).to_be_visible()
+    assert painted(page, "#strip", "pulse") > 60
+    if AXE is not None:
+        require_no_serious_fault(page)
+    page.goto("/patient?patient=bed 1")
+    expect(page.get_by_label("ECG", exact=False).first).to_be_visible()
+    assert painted(page, "#trace", "pulse") == painted(page, "#paper", "pulse") == 0
+
+
 # Without a mouse
 
 
@@ -1511,18 +1567,25 @@ def test_frames_are_read_as_they_are_written(page: Page):
     signals = [rng.normal(0, 0.5, (samples, 2)).astype(np.float32) for samples in (5, 124, 1)]
     signals[1][3:7, 1] = np.nan
     chunks = [Chunk(10 * at, signal, RATE_HZ, ("MLII", "V1"), 0.0) for at, signal in enumerate(signals)]
+    wave = PulseChunk("ABP", "mmHg", 125.0, 3, np.array([80.5, np.nan, 120.25], np.float32))
+    chunks[1] = replace(chunks[1], pulses=(wave,))
     message, _ = together([signal_frame(Trace("Ä", chunk, 1.5)) for chunk in chunks])
     page.goto("/signin")
     frames = page.evaluate(
         """async (bytes) => {
           const { decode } = await import("/modules/live.js");
           const frames = decode(new Uint8Array(bytes).buffer);
-          return frames.map((frame) => ({ ...frame, counts: [...frame.counts] }));
+          const pulses = (frame) => frame.pulses.map((wave) => ({ ...wave, values: [...wave.values] }));
+          return frames.map((frame) => ({ ...frame, counts: [...frame.counts], pulses: pulses(frame) }));
         }""",
         list(message),
     )
     assert [frame["position"] for frame in frames] == [0, 10, 20]
     assert {frame["patient"] for frame in frames} == {"Ä"}
+    assert [len(frame["pulses"]) for frame in frames] == [0, 1, 0]
+    (read,) = frames[1]["pulses"]
+    assert (read["name"], read["unit"], read["rate_hz"], read["position"]) == ("ABP", "mmHg", 125, 3)
+    np.testing.assert_array_equal(read["values"], wave.samples)
     for frame, signal in zip(frames, signals, strict=True):
         counts = np.array(frame["counts"], float).reshape(signal.shape)
         counts[counts == frame["missing"]] = np.nan

@@ -4,7 +4,7 @@ import { get, patientPath, post, serverNow } from "./api.js";
 import { element, find, say } from "./dom.js";
 import { hear } from "./events.js";
 import { card } from "./gallery.js";
-import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S } from "./paper.js";
+import { extent, GAIN_MM_MV, reach, showStrip, SPEED_MM_S } from "./paper.js";
 import { announce, attempt, connection, may, outcome, parameter, refresh, reply, sign, start } from "./shell.js";
 import { acknowledged, alarmAge, alarmLasted, capital, clock, figure, moment } from "./words.js";
 
@@ -129,7 +129,8 @@ async function showEvidence(alarm, threshold) {
   const scale = `${SPEED_MM_S} mm/s · ${GAIN_MM_MV} mm/mV · as received, without its offset`;
   say(find("#strip-words"), `${moment(strip.start_time)} to ${clock(stop)} · ${scale} · shaded: what the alarm rests on`);
   const leads = strip.leads.map((lead, at) => `${lead} spans ${figure(height(strip.samples[at]), 1)} mV`).join(", ");
-  find("#strip").setAttribute("aria-label", `ECG from ${clock(strip.start_time)} to ${clock(stop)}: ${beats.length} beats; ${leads}.`);
+  const waves = (strip.pulses ?? []).map(waveWords).join("");
+  find("#strip").setAttribute("aria-label", `ECG from ${clock(strip.start_time)} to ${clock(stop)}: ${beats.length} beats; ${leads}${waves}.`);
   const cards = times.map((time, at) => {
     const picture = { ...evidence, samples: evidence.samples[at], reconstruction: evidence.reconstruction[at] };
     return card(picture, [`Beat at ${clock(time)}`], `Beat at ${clock(time)} and what was expected`);
@@ -143,6 +144,11 @@ async function beatsOf({ position, rate_hz: rateHz, samples, start_time: start }
   return around
     .filter((beat) => beat.position >= position && beat.position < position + samples[0].length)
     .map((beat) => ({ ...beat, time: start + (beat.position - position) / rateHz }));
+}
+
+function waveWords({ name, unit, samples }) {
+  const { low, high } = reach(samples);
+  return unit === "mmHg" ? `; ${name} from ${figure(low, 0)} to ${figure(high, 0)} ${unit}` : `; ${name}`;
 }
 
 function height(samples) {

@@ -46,6 +46,8 @@ COMMANDS = {
     "demo": (),
     "fetch ecg5000": (),
     "fetch mitdb": (),
+    "fetch cinc2015": (),
+    "fetch vfdb": (),
     "train": ("@", "-o", "new"),
     "evaluate": ("@", "@"),
     "detect": ("ambulatory", "@"),

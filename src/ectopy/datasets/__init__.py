@@ -9,6 +9,7 @@ from ectopy.arguments import checked
 from ectopy.beats import Beats
 from ectopy.datasets.ecg5000 import fetch_ecg5000, load_ecg5000
 from ectopy.datasets.mitdb import fetch_mitdb, load_mitdb
+from ectopy.datasets.physionet import fetch_challenge_2015, fetch_vfdb
 from ectopy.datasets.simulated import (
     Episode,
     load_simulated,
@@ -23,8 +24,10 @@ __all__ = [
     "NAMES",
     "Episode",
     "PulseArtefact",
+    "fetch_challenge_2015",
     "fetch_ecg5000",
     "fetch_mitdb",
+    "fetch_vfdb",
     "load",
     "load_ecg5000",
     "load_mitdb",

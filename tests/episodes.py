@@ -7,10 +7,9 @@ patient serve for many episodes, and many patients are watched together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
-from types import MappingProxyType
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +106,9 @@ class Patient:
         """By which the patient is watched."""
         return Limits.of("infant" if self.group == "infant" else "ward")
 
-    def recording(self, duration_s: float, seed: int, episodes: Sequence[Episode] = (), noise: bool = False) -> Recording:
+    def recording(
+        self, duration_s: float, seed: int, episodes: Sequence[Episode] = (), noise: bool = False
+    ) -> Recording:
         """Of this patient: the heart without noise, with ectopic beats while nothing is wrong, or the noise alone."""
         rng = np.random.default_rng(self.seed)
         rates_bpm = (110, 160) if self.group == "infant" else (60, 100)
@@ -164,10 +165,9 @@ class Happening:
         rate = f" at {self.episode.rate_bpm:.0f}/min" if self.episode.rate_bpm else ""
         besides = f" with {self.besides}" if self.besides else ""
         said = ", ".join(f"{code} after {at_s - self.episode.start_s:.1f} s" for at_s, code in self.calls) or "nothing"
-        return (
-            f"{self.patient.group} {self.patient.seed}: {self.episode.kind}{rate}{besides} at {self.episode.start_s:.1f} s,"
-            f" defined after {self.defined_s - self.episode.start_s:.1f} s, {self.episode.duration_s:.0f} s long: {said}"
-        )
+        lasts = f"defined after {self.defined_s - self.episode.start_s:.1f} s, {self.episode.duration_s:.0f} s long"
+        who = f"{self.patient.group} {self.patient.seed}"
+        return f"{who}: {self.episode.kind}{rate}{besides} at {self.episode.start_s:.1f} s, {lasts}: {said}"
 
 
 @dataclass(slots=True)
@@ -188,9 +188,8 @@ class _Branch:
 
     def chunk(self) -> Chunk:
         part, self.samples = self.samples[:RATE_HZ], self.samples[RATE_HZ:]
-        position = self.second * RATE_HZ
         self.second += 1
-        return Chunk(position, part, float(RATE_HZ), LEADS, received=float(self.second))
+        return Chunk((self.second - 1) * RATE_HZ, part, float(RATE_HZ), LEADS, received=float(self.second))
 
 
 def watch_episodes(
@@ -198,16 +197,21 @@ def watch_episodes(
 ) -> list[Happening]:
     """Watch patients, with so many episodes of each kind, at times between second 15 and the latest."""
     monitor = Monitor.of(load_ambulatory())
-    branches = [branch for patient in patients for branch in _planned(patient, kinds, each, latest_s)]
-    waiting = {
-        (patient, second): list(group)
-        for (patient, second), group in groupby(
-            sorted(branches, key=lambda branch: (branch.happening.patient.seed, branch.happening.patient.group, branch.second)),
-            key=lambda branch: (branch.happening.patient, branch.second),
-        )
+    hearts = {patient: patient.recording(_duration_s(latest_s), patient.seed) for patient in patients}
+    noises = {
+        patient: patient.recording(_duration_s(latest_s), patient.seed, noise=True).signal for patient in patients
     }
+    branches = [
+        _branch(patient, kind, number, hearts[patient], noises[patient], latest_s)
+        for patient in patients
+        for kind in kinds
+        for number in range(each)
+    ]
+    waiting: dict[tuple[Patient, int], list[_Branch]] = defaultdict(list)
+    for branch in branches:
+        waiting[branch.happening.patient, branch.second].append(branch)
     last = {patient: max(second for other, second in waiting if other == patient) for patient in patients}
-    signals = {patient: _calm(patient, latest_s) for patient in patients}
+    signals = {patient: hearts[patient].signal + noises[patient] for patient in patients}
     states = {patient: MonitorState(limits=patient.limits) for patient in patients}
     ready: list[_Branch] = []
     for second in range(max(last.values()) + 1):
@@ -220,7 +224,13 @@ def watch_episodes(
             del ready[:_TOGETHER]
         going_on = [patient for patient in patients if last[patient] > second]
         given = [
-            Chunk(second * RATE_HZ, signals[p][second * RATE_HZ : (second + 1) * RATE_HZ], float(RATE_HZ), LEADS, second + 1.0)
+            Chunk(
+                second * RATE_HZ,
+                signals[p][second * RATE_HZ : (second + 1) * RATE_HZ],
+                float(RATE_HZ),
+                LEADS,
+                second + 1.0,
+            )
             for p in going_on
         ]
         outcomes = monitor.step_together([(states[p], chunk) for p, chunk in zip(going_on, given, strict=True)])
@@ -295,28 +305,20 @@ def _urgent_of(patients: Sequence[Patient], recordings: Sequence[Recording]) -> 
     return {patient: urgent(calls_of(iter(said))) for patient, said in zip(patients, events, strict=True)}
 
 
-def _calm(patient: Patient, latest_s: float) -> Signal:
-    """The patient with nothing wrong, with noise."""
-    duration_s = latest_s + _LONGEST_S + _AFTER_S + 10
-    heart, noise = patient.recording(duration_s, patient.seed), patient.recording(duration_s, patient.seed, noise=True)
-    return heart.signal + noise.signal
+def _duration_s(latest_s: float) -> float:
+    return latest_s + _LONGEST_S + _AFTER_S
 
 
-def _planned(patient: Patient, kinds: Sequence[str], each: int, latest_s: float) -> Iterator[_Branch]:
-    duration_s = latest_s + _LONGEST_S + _AFTER_S + 10
-    heart = patient.recording(duration_s, patient.seed)
-    noise = patient.recording(duration_s, patient.seed, noise=True).signal
-    for kind in kinds:
-        for number in range(each):
-            seed = [patient.seed, list(KINDS).index(kind), number, patient.group == "infant"]
-            yield _branch(patient, kind, heart, noise, np.random.default_rng(seed), latest_s)
+def _chunk(signal: Signal, second: int) -> Chunk:
+    part = slice(second * RATE_HZ, (second + 1) * RATE_HZ)
+    return Chunk(part.start, signal[part], float(RATE_HZ), LEADS, received=second + 1.0)
 
 
-def _branch(
-    patient: Patient, kind: str, heart: Recording, noise: Signal, rng: np.random.Generator, latest_s: float
-) -> _Branch:
+def _branch(patient: Patient, kind: str, number: int, heart: Recording, noise: Signal, latest_s: float) -> _Branch:
     """Lead a patient's signal into an episode, in the middle between two beats."""
-    what, rates_bpm = KINDS[kind], KINDS[kind].infant_bpm if patient.group == "infant" else KINDS[kind].adult_bpm
+    rng = np.random.default_rng([patient.seed, list(KINDS).index(kind), number, patient.group == "infant"])
+    what = KINDS[kind]
+    rates_bpm = what.infant_bpm if patient.group == "infant" else what.adult_bpm
     name = str(rng.choice(list(what.episodes)))
     besides = str(rng.choice(what.episodes[name]))
     rate_bpm = rng.uniform(*rates_bpm) if rates_bpm[0] else None
@@ -332,8 +334,7 @@ def _branch(
 
     # From half way after a beat of the one to half way after a beat of the other.
     at_s = rng.uniform(EARLIEST_S, latest_s) - begins
-    here, _ = _between_beats(heart, at_s)
-    there, _ = _between_beats(wrong, 0.6)
+    here, there = _between_beats(heart, at_s), _between_beats(wrong, 0.6)
     second = here // RATE_HZ
     samples = np.concatenate([heart.signal[second * RATE_HZ : here], wrong.signal[there:]])
     samples = samples + noise[second * RATE_HZ : second * RATE_HZ + len(samples)]
@@ -343,15 +344,15 @@ def _branch(
     return _Branch(Happening(patient, kind, lies, besides, defined_s), second, samples)
 
 
-def _between_beats(recording: Recording, after_s: float) -> tuple[int, int]:
-    """Sample half way between the first two normal beats in a row after a time, and that of the beat before it."""
+def _between_beats(recording: Recording, after_s: float) -> int:
+    """Sample about half way between the first two normal beats in a row after a time."""
     marks = recording.annotations
     assert marks is not None
     normal = marks.symbols == "N"
     here = (marks.positions[:-1] >= after_s * RATE_HZ) & normal[:-1] & normal[1:]
     beat = int(np.flatnonzero(here)[0])
     before, after = marks.positions[beat : beat + 2].tolist()
-    return (before + after) // 2 + RATE_HZ // 20, before
+    return (before + after) // 2 + RATE_HZ // 20
 
 
 def _defined_s(recording: Recording, episode: Episode, what: Kind, limits: Limits, besides: str) -> float:
@@ -387,10 +388,5 @@ def _finish(monitor: Monitor, branches: Sequence[_Branch]) -> None:
 
 
 def _done(branch: _Branch) -> Happening:
-    happening = branch.happening
-    calls = tuple(
-        (at_s, code) for at_s, code in branch.calls if CONDITIONS[code].kind is AlarmType.PHYSIOLOGICAL
-    )
-    return Happening(
-        happening.patient, happening.kind, happening.episode, happening.besides, happening.defined_s, calls
-    )
+    calls = [(at_s, code) for at_s, code in branch.calls if CONDITIONS[code].kind is AlarmType.PHYSIOLOGICAL]
+    return replace(branch.happening, calls=tuple(calls))

@@ -962,23 +962,32 @@ def frozen(browser: Browser, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[
             sending.join()
 
 
-@pytest.mark.parametrize("name", ["ward", "patient", "training"])
-def test_nothing_looks_current_while_the_service_is_frozen(frozen: tuple[subprocess.Popen[str], Page], name: str):
+def test_nothing_looks_current_while_the_service_is_frozen(frozen: tuple[subprocess.Popen[str], Page]):
     process, page = frozen
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-    page.goto({"ward": "/", "patient": "/patient?patient=anna", "training": "/training?patient=anna"}[name])
-    rate = page.locator(".tile .rate b, #rate").first
-    expect(rate).to_have_text(re.compile(r"\d\d"))
+    pages = {"ward": page, "patient": page.context.new_page(), "training": page.context.new_page()}
+    rates = {name: each.locator(".tile .rate b, #rate").first for name, each in pages.items()}
+    for name, path in (("ward", "/"), ("patient", "/patient?patient=anna"), ("training", "/training?patient=anna")):
+        pages[name].goto(path)
+        # What is in front of the others is drawn, and what is not runs as slowly as in a hidden tab.
+        pages[name].bring_to_front()
+        expect(rates[name]).to_have_text(re.compile(r"\d\d"))
     process.send_signal(signal_module.SIGSTOP)
-    expect(rate).to_have_text("--")
-    main = page.get_by_role("main")
-    expect(main).to_contain_text(re.compile(r"No signal for [3-9] s"))
-    expect(main).not_to_contain_text("as usual" if name == "ward" else "MLII good")
-    expect(page.locator(".stale #trace, .tile.stale canvas").first).to_have_css("opacity", re.compile(r"0\.[23]\d*"))
-    expect(main).to_contain_text(re.compile(r"No signal for 1\d s"))
+    for name, each in pages.items():
+        each.bring_to_front()
+        expect(rates[name]).to_have_text("--")
+        main = each.get_by_role("main")
+        expect(main).to_contain_text(re.compile(r"No signal for \d+ s"))
+        expect(main).not_to_contain_text("as usual" if name == "ward" else "MLII good")
+        drawing = each.locator(".stale #trace, .tile.stale canvas").first
+        expect(drawing).to_have_css("opacity", re.compile(r"0\.[23]\d*"))
+    for each in pages.values():
+        expect(each.get_by_role("main")).to_contain_text(re.compile(r"No signal for [1-9]\d s"))
     process.send_signal(signal_module.SIGCONT)
-    expect(rate).to_have_text(re.compile(r"\d\d"))
-    expect(main).not_to_contain_text("No signal for")
+    for name, each in pages.items():
+        each.bring_to_front()
+        expect(rates[name]).to_have_text(re.compile(r"\d\d"))
+        expect(each.get_by_role("main")).not_to_contain_text("No signal for")
 
 
 def test_the_old_ecg_of_a_silent_patient_is_never_drawn_as_live(page: Page, service: Service):

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.signal import firwin
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
@@ -61,11 +62,13 @@ _LEAST_WEIGHT = _LEAST_CLEARNESS**2
 _WINDOW_BLOCKS = 3  # in which a rhythm has to repeat
 _LONGEST_PERIOD = 54
 _SHORTEST_PERIOD = 15
+_LONGEST_RR = 108
+_BEAT_SPREAD = 4
+_BEAT_SHARE = 0.5
 _LEAST_REPEATED = 0.6
 _NEARLY_AS_WELL = 0.85
 _STEADY_SHARE = 0.2
 _MAY_REPEAT_BELOW = 7.0
-_TINY = 1e-9
 _AT_ONCE = 4096
 _APART = 13  # a peak is the highest within so many samples to each side
 _AROUND = np.arange(-_APART, _APART + 1)
@@ -617,26 +620,46 @@ def _repeats(waves: NDArray[np.float64], possible: NDArray[np.bool_], first: int
 
 def _periods(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The period of each window of three seconds and its correlation, shape (2, windows); see `_repeats`."""
-    count, length = windows.shape
-    # The energy of the first and last samples of each window, which the correlation is measured by.
-    power = np.zeros((count, length + 1))
-    np.cumsum(windows * windows, axis=1, out=power[:, 1:])
-    lags = np.arange(_SHORTEST_PERIOD - 1, _LONGEST_PERIOD + 2)
-    scale = np.sqrt(power[:, length - lags] * (power[:, -1:] - power[:, lags]))
-    products = np.stack([(windows[:, : length - lag] * windows[:, lag:]).sum(axis=1) for lag in lags.tolist()], axis=1)
-    correlation = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+    found = np.zeros((2, len(windows)))
+    # All three seconds must have a share in it: one artefact is not a rhythm.
+    power = np.square(windows).reshape(len(windows), _WINDOW_BLOCKS, _BLOCK).sum(axis=2)
+    rows = np.flatnonzero(power.min(axis=1) > _STEADY_SHARE * power.max(axis=1))
 
     # The shortest of the lags at which the signal is nearly as similar to itself as it is at the best of them.
+    correlation = _correlation(windows[rows], _SHORTEST_PERIOD - 1, _LONGEST_PERIOD + 1)
     inner = correlation[:, 1:-1]
     peaks = np.where((inner >= correlation[:, :-2]) & (inner > correlation[:, 2:]), inner, 0.0)
-    best = (peaks >= np.maximum(_NEARLY_AS_WELL * peaks.max(axis=1, keepdims=True), _TINY)).argmax(axis=1)
-    similar = peaks[np.arange(count), best]
+    place = (peaks >= _NEARLY_AS_WELL * peaks.max(axis=1, keepdims=True)).argmax(axis=1)
+    similar = peaks[np.arange(len(rows)), place]
+    some = similar >= _LEAST_REPEATED
+    rows, period, similar = rows[some], place[some] + _SHORTEST_PERIOD, similar[some]
 
-    # All three seconds must have a share in it: one artefact is not a rhythm.
-    seconds = np.diff(power[:, ::_BLOCK], axis=1)
-    steady = seconds.min(axis=1) >= _STEADY_SHARE * seconds.max(axis=1)
-    repeated = steady & (similar >= _LEAST_REPEATED)
-    return np.where(repeated, [best + float(_SHORTEST_PERIOD), similar], 0.0)
+    # It is not much more similar to itself after the longer period of a slow rhythm, whose waves look alike.
+    longer = _correlation(windows[rows], _LONGEST_PERIOD + 1, _LONGEST_RR).max(axis=1)
+    some = similar >= _NEARLY_AS_WELL * longer
+    rows, period, similar = rows[some], period[some], similar[some]
+
+    # And every stretch of one period holds a beat.
+    height = np.abs(windows[rows])
+    for length in np.unique(period).tolist():
+        some = period == length
+        within = maximum_filter1d(height[some], length + _BEAT_SPREAD, axis=1)
+        edge = (length + _BEAT_SPREAD) // 2
+        lowest = within[:, edge:-edge].min(axis=1)
+        alike = lowest >= _BEAT_SHARE * within.max(axis=1)
+        found[:, rows[some]] = np.where(alike, [np.full(len(alike), float(length)), similar[some]], 0.0)
+    return found
+
+
+def _correlation(windows: NDArray[np.float64], first: int, last: int) -> NDArray[np.float64]:
+    """The correlation of each window with itself so many samples later, shape (windows, lags)."""
+    count, length = windows.shape
+    power = np.zeros((count, length + 1))
+    np.cumsum(windows * windows, axis=1, out=power[:, 1:])
+    lags = np.arange(first, last + 1)
+    scale = np.sqrt(power[:, length - lags] * (power[:, -1:] - power[:, lags]))
+    products = np.stack([(windows[:, : length - lag] * windows[:, lag:]).sum(axis=1) for lag in lags.tolist()], axis=1)
+    return np.minimum(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0), 1.0)
 
 
 def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -160,9 +160,10 @@ class PulseState:
     def fresh(cls, *, pressure: bool, rate_hz: float, start_s: float) -> PulseState:
         """Return the state before the first sample of a wave.
 
-        Half a second of missing samples is put in front, so that blocks end where the pieces of the ECG do.
+        Three quarters of a second of missing samples are put in front, so that blocks end where the pieces of the ECG
+        and the samples handed out with them do.
         """
-        ahead = ceil(rate_hz / 2)
+        ahead = ceil(0.75 * rate_hz)
         return cls(
             pressure=pressure,
             rate_hz=rate_hz,

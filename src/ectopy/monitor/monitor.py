@@ -38,6 +38,7 @@ from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Rep
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.log import seal_with
 from ectopy.monitor.pace import LATE_S, Pace, follow
+from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import (
     LONGEST_FILLED_S,
@@ -150,6 +151,8 @@ class MonitorState:
     leap_s : float
         By how much it was set forwards since the newest samples: so much time may have passed instead, for a machine
         that was stopped as a whole.
+    pulses : PulseStream
+        Samples of the pulse waves that have not been analysed.
     """
 
     __repr__ = short_repr
@@ -172,6 +175,7 @@ class MonitorState:
     origins: dict[int, tuple[float, float]] = field(default_factory=dict)
     has_second_clock: bool = False
     leap_s: float = 0.0
+    pulses: PulseStream = field(default_factory=PulseStream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +317,7 @@ class _Step:
         """Samples have come."""
         try:
             samples = checked(chunk)
+            check_pulses(chunk)
         except EctopyError as error:
             self.refuse(chunk.received, str(error))
             return
@@ -354,6 +359,7 @@ class _Step:
             yield from self._begin_anew(chunk, length_s)
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
+        self._take_pulses(chunk)
         arrived = arrive(signal.segment, chunk.position, samples)
         if arrived.late:
             late_s = arrived.late / chunk.sampling_rate_hz
@@ -456,6 +462,7 @@ class _Step:
             silent=False,
             discharged=True,
             leads={},
+            pulses=PulseStream(),
         )
         self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
 
@@ -532,7 +539,8 @@ class _Step:
         self._remember_leads()
         detection = self._fresh_detection(chunk.sampling_rate_hz, chunk.leads)
         signal = Signal(Segment.beginning(chunk, origin_s), chunk.position, detection, no_beats(len(chunk.leads)))
-        self.state = replace(self.state, signal=signal, sent_offset_s=None)
+        pulses = fresh_pulses(self.state.pulses, chunk)
+        self.state = replace(self.state, signal=signal, sent_offset_s=None, pulses=pulses)
         if subject:
             self._notice(origin_s, subject, text)
 
@@ -580,6 +588,14 @@ class _Step:
         for number, piece in enumerate(arrived.pieces, start=first + 1):
             yield from self._piece(piece, segment.piece_begins(number))
 
+    def _take_pulses(self, chunk: Chunk) -> None:
+        if not chunk.pulses:
+            return
+        pulses, notices = take_pulses(self.state.pulses, chunk)
+        self.state = replace(self.state, pulses=pulses)
+        for text in notices:
+            self._notice(self._signal.segment.second(chunk.position), "pulse", text)
+
     def _piece(self, piece: NDArray[np.float32], end: int, *, last: bool = False) -> _Work:
         before, said = self.state, len(self.events)
         try:
@@ -606,14 +622,20 @@ class _Step:
         rate_hz, leads = signal.segment.rate_hz, signal.segment.leads
         duration_s = (end - signal.origin) / rate_hz
         self._take_over(
-            end, *detect_end(signal.detection, rate_hz, duration_s, leads, monitor.criterion, monitor.learning_s)
+            end,
+            *detect_end(signal.detection, rate_hz, duration_s, leads, monitor.criterion, monitor.learning_s),
+            pulse_margin_s=0.0,
         )
 
-    def _take_over(self, end: int, detection: DetectionState, detected: Detected) -> None:
-        """Events and alarms that come of what was detected up to a position."""
+    def _take_over(
+        self, end: int, detection: DetectionState, detected: Detected, pulse_margin_s: float = MARGIN_S
+    ) -> None:
+        """Events and alarms that come of what was detected up to a position, and of the pulse waves of that time."""
         state, signal = self.state, self._signal
         segment = signal.segment
         at_s = segment.second(end)
+        # `pieces` are what the analysis of pulse waves takes; see PulsePiece.
+        pulses, _pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), pulse_margin_s)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
@@ -630,6 +652,7 @@ class _Step:
             technical=technical,
             silent=False,
             clock_s=max(at_s, state.clock_s),
+            pulses=pulses,
         )
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s

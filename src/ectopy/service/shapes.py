@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
 STATEMENT = " ".join(STATEMENTS)
+
+_PULSE_PLACES = 5
 
 
 def like(**example: Any) -> ConfigDict:
@@ -231,8 +233,19 @@ class BeatShape(TypedDict):
         samples=[[0.01, 0.02, None]],
     )
 )
+class PulseShape(TypedDict):
+    """A stretch of a pulse wave, null where there is no sample."""
+
+    name: str
+    unit: str
+    rate_hz: float
+    start_time: float
+    position: int
+    samples: list[float | None]
+
+
 class WaveformShape(TypedDict):
-    """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
+    """A stretch of signal: millivolt, one list for each lead, null where there is no sample; and its pulse waves."""
 
     patient: str
     stream: str
@@ -241,6 +254,7 @@ class WaveformShape(TypedDict):
     start_time: float
     position: int
     samples: list[list[float | None]]
+    pulses: NotRequired[list[PulseShape]]
 
 
 class TrendShape(TypedDict):
@@ -506,7 +520,7 @@ def beat(time: float, judged: BeatJudged) -> BeatShape:
 
 def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> WaveformShape:
     """A stretch of signal, to the microvolt."""
-    return WaveformShape(
+    shape = WaveformShape(
         patient=patient,
         stream=stream,
         rate_hz=found.sampling_rate_hz,
@@ -515,6 +529,20 @@ def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> W
         position=found.position,
         samples=lists(found.signal.T),
     )
+    if found.pulses:
+        begin_s = found.position / found.sampling_rate_hz
+        shape["pulses"] = [
+            PulseShape(
+                name=pulse.name,
+                unit=pulse.unit,
+                rate_hz=pulse.sampling_rate_hz,
+                start_time=start_time + pulse.position / pulse.sampling_rate_hz - begin_s,
+                position=pulse.position,
+                samples=np.round(pulse.samples.astype(np.float64), _PULSE_PLACES).tolist(),
+            )
+            for pulse in found.pulses
+        ]
+    return shape
 
 
 def trend(steps: Sequence[TrendStep]) -> TrendShape:

@@ -17,7 +17,7 @@ from ectopy.detector import Verdict
 from ectopy.events import Event
 from ectopy.judgement import Hint
 from ectopy.monitor.codec import decode, encode
-from ectopy.recording import Recording
+from ectopy.recording import PulseWave, Recording
 from ectopy.results import summary
 from ectopy.service.recordings.view import pyramid, stretch
 
@@ -27,6 +27,7 @@ _SHORTEST_STEP_S = 1.0
 _DECIMALS = 4
 
 _SUMMARY, _BEATS, _SIGNAL = "summary.json", "beats.msgpack", "signal.npy"
+_PULSES = "pulses.msgpack"
 _ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
 
@@ -163,6 +164,8 @@ def keep(folder: Path, recording: Recording, analysis: Analysis, events: Sequenc
     (folder / _SUMMARY).write_text(json.dumps(facts))
     (folder / _BEATS).write_bytes(encode(BeatTable.of(analysis)))
     np.save(folder / _SIGNAL, recording.signal)
+    if recording.pulses:
+        (folder / _PULSES).write_bytes(encode(recording.pulses))
     for number, level in enumerate(pyramid(recording.signal)):
         np.save(_level(folder, number), level)
 
@@ -174,11 +177,18 @@ def load_result(folder: Path) -> Result:
     signal = np.load(folder / _SIGNAL, mmap_mode="r")
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
     return Result(
-        Recording(signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"]),
+        Recording(
+            signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"], pulses=_pulses(folder)
+        ),
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
         decode(BeatTable, (folder / _BEATS).read_bytes()),
         facts,
     )
+
+
+def _pulses(folder: Path) -> tuple[PulseWave, ...]:
+    path = folder / _PULSES
+    return decode(tuple[PulseWave, ...], path.read_bytes()) if path.exists() else ()
 
 
 def known(values: NDArray[np.floating]) -> list[float | None]:

@@ -127,7 +127,33 @@ def test_extreme_tachycardia_is_seventeen_beats_above_140(fast_beats: int, rate_
 def test_beats_in_noise_are_no_tachycardia():
     times_s = at_rates((60, 180))
     assert told(times_s, "?" * len(times_s)) == set()
-    assert "extreme tachycardia" not in told(at_rates((63, 180)), ("N" * 15 + "?") * 4)
+    assert "extreme tachycardia" not in told(at_rates((63, 180)), ("NN" + "?") * 21 + "N")
+    assert "extreme tachycardia" not in told(at_rates((63, 180)), ("N" * 10 + "??") * 5 + "NNNN")
+
+
+def test_one_unreadable_beat_among_many_does_not_hide_a_tachycardia():
+    assert "extreme tachycardia" in told(at_rates((63, 145)), ("N" * 7 + "?") * 8)
+
+
+@pytest.mark.parametrize(("bpm", "beats", "expected"), [(155, 12, True), (155, 11, False), (145, 16, False)])
+def test_a_tachycardia_well_beyond_the_limit_needs_fewer_beats(bpm: float, beats: int, expected: bool):
+    assert ("extreme tachycardia" in told(at_rates((20, 70), (beats - 1, bpm), (12, 60)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("letters", "rate_bpm", "expected"),
+    [
+        ("SSSSS", 110, True),
+        ("SSSSS", 95, False),
+        ("SSSS", 150, False),
+        ("SSSNSSS", 150, False),
+        ("SSS?SS", 150, True),
+        ("SSVSSS", 150, False),
+        ("VVVVVV", 150, False),
+    ],
+)
+def test_supraventricular_run_is_five_beats_above_100(letters: str, rate_bpm: float, expected: bool):
+    assert ("supraventricular run" in told_of(letters, rate_bpm)) == expected
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ LIMIT_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "vt_beats": (3, 20),
         "vt_bpm": (60, 200),
         "run_beats": (3, 20),
+        "svt_beats": (3, 50),
+        "svt_bpm": (60, 250),
         "couplets": (0, 50),
         "bigeminy_pairs": (2, 20),
         "irregular_share": (0.02, 1),
@@ -65,6 +67,7 @@ WHOLE_LIMITS = (
     "extreme_high_beats",
     "vt_beats",
     "run_beats",
+    "svt_beats",
     "couplets",
     "bigeminy_pairs",
     "abnormal_k",
@@ -100,6 +103,10 @@ class Limits:
         And above which rate, 60 to 200 per minute.
     run_beats : int
         Ventricular-like beats in a row that are a run, 3 to 20.
+    svt_beats : int
+        Supraventricular-like beats in a row that are told, 3 to 50.
+    svt_bpm : float
+        And above which rate, 60 to 250 per minute.
     couplets : int
         More couplets in five minutes than this are told, 0 to 50.
     bigeminy_pairs : int
@@ -145,6 +152,8 @@ class Limits:
     vt_beats: int = 5
     vt_bpm: float = 100.0
     run_beats: int = RUN_BEATS
+    svt_beats: int = 5
+    svt_bpm: float = 100.0
     couplets: int = 3
     bigeminy_pairs: int = BIGEMINY_PAIRS
     irregular_share: float = IRREGULAR

@@ -124,6 +124,8 @@ BASE = {
     "benchmark heartbeats": ([["benchmark", "heartbeats", "--data", "."], None],),
     "benchmark mitdb": ([["benchmark", "mitdb", "--data", "."], None],),
     "benchmark alarms": ([["benchmark", "alarms", "--data", "."], None],),
+    "benchmark icu": ([["benchmark", "icu", "--data", "."], None],),
+    "benchmark ventricular": ([["benchmark", "ventricular", "--data", "."], None],),
     "benchmark holter": ([["benchmark", "holter", "--hours", "0.2"], None],),
     "benchmark monitor": (
         [["benchmark", "monitor"], "service"],

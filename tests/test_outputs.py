@@ -57,6 +57,8 @@ COMMANDS = {
     "benchmark heartbeats": ("--data", "@folder"),
     "benchmark mitdb": ("--data", "@folder"),
     "benchmark alarms": ("--data", "@folder"),
+    "benchmark icu": ("--data", "@folder"),
+    "benchmark ventricular": ("--data", "@folder"),
     "benchmark holter": ("--hours", "0.1"),
     "benchmark monitor": ("--store", "@"),
     "benchmark service": (),

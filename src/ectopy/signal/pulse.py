@@ -1,13 +1,13 @@
 """Onsets of the pulse in a pressure wave or a plethysmogram, and whether each pulse can be read.
 
-The wave is averaged to `GRID_HZ` and smoothed. The *slope sum function* adds up the rises of a short window, so that its
-peaks are as high as the upstrokes (Zong et al. 2003, `wabp`, doi:10.1109/CIC.2003.1291140). A peak is a pulse if it is
-higher than a share of the usual one. The onset is where the tangent of the steepest rise meets the level before it.
+The wave is averaged to `GRID_HZ` and smoothed. The *slope sum function* adds up the rises of a short window, so that
+its peaks are as high as the upstrokes (Zong et al. 2003, `wabp`, doi:10.1109/CIC.2003.1291140). A peak is a pulse if it
+is higher than a share of the usual one. The onset is where the tangent of the steepest rise meets the level before it.
 
 A pulse is readable if it resembles the running template of this wave (Li and Clifford 2012,
-doi:10.1088/0967-3334/33/9/1491; Orphanidou et al. 2015, doi:10.1109/JBHI.2014.2338351, whose least correlation is 0.86),
-is wide enough for a pulse, which an artefact of the ECG is not, and has neither a flat top nor a missing sample. Nothing
-depends on the unit: the plethysmogram has none, and that of a pressure is not always stated.
+doi:10.1088/0967-3334/33/9/1491; Orphanidou et al. 2015, doi:10.1109/JBHI.2014.2338351, whose least correlation is
+0.86), is wide enough for a pulse, which crosstalk of the ECG is not, and has neither a flat top nor a missing sample.
+Nothing depends on the unit: a plethysmogram has none, and that of a pressure is not always stated.
 
 Waves are analysed in blocks of one second, counted from their first sample: the result is the same for any cut.
 """

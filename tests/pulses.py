@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ectopy.service.storage import Waveform
 
 def pulse_wave(duration_s: float, name: str = "ABP", unit: str = "mmHg", rate_hz: float = 125.0) -> PulseWave:
     """A pulse of 66 per minute between 60 and 120."""
-    at = np.arange(round(duration_s * rate_hz)) / rate_hz
+    at = np.arange(ceil(duration_s * rate_hz)) / rate_hz
     return PulseWave(name, unit, rate_hz, (90 + 30 * np.sin(2 * np.pi * 1.1 * at)).astype(np.float32))
 
 

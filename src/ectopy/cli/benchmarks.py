@@ -103,7 +103,7 @@ def benchmark_alarms_command(
         Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
     ],
     split: Annotated[str, typer.Option(help="ds1 or ds2.")] = "ds1",
-    profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory or exercise.")] = "ward",
+    profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory, exercise, child or infant.")] = "ward",
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -16,12 +16,14 @@ from ectopy.datasets.simulated import (
     simulate_beats,
     simulate_recording,
 )
+from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
 from ectopy.datasets.tables import known_suffixes, read_beats
 from ectopy.errors import DataError, SettingError
 
 __all__ = [
     "NAMES",
     "Episode",
+    "PulseArtefact",
     "fetch_challenge_2015",
     "fetch_ecg5000",
     "fetch_mitdb",
@@ -32,6 +34,7 @@ __all__ = [
     "load_simulated",
     "read_beats",
     "simulate_beats",
+    "simulate_pulse",
     "simulate_recording",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,11 @@ _NO_UNITS = frozenset(
 )
 
 
+def is_pressure_name(name: str) -> bool:
+    """Whether a pulse wave of this name is an arterial pressure, whatever its unit."""
+    return _PRESSURE.search(name.lower()) is not None
+
+
 class PulseUnit(NamedTuple):
     """Unit of a pulse wave, ``mmHg`` or ``NU``, and the factor by which its values are multiplied to be in it."""
 
@@ -52,6 +58,7 @@ class PulseUnit(NamedTuple):
     factor: float
 
 
+@lru_cache(maxsize=256)
 def pulse_unit(name: str, unit: str) -> PulseUnit | None:
     """The unit of a pulse wave; None if the name and the unit together are not those of one.
 
@@ -100,6 +107,7 @@ def contradictions(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]
 
 def readable_pulse(samples: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Samples of a pulse wave with NaN for what none can be: infinite, or beyond `MOST_PULSE_VALUE`."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        result: NDArray[np.float32] = np.where(np.abs(samples) <= MOST_PULSE_VALUE, samples, np.nan).astype(np.float32)
-    return result
+    possible = np.abs(samples) <= MOST_PULSE_VALUE
+    if not possible.all():
+        samples = np.where(possible, samples, np.nan)
+    return samples.astype(np.float32, copy=False)

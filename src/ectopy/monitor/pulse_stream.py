@@ -164,7 +164,7 @@ def take_pulses(stream: PulseStream, chunk: Chunk) -> tuple[PulseStream, tuple[s
     """
     begin_s = chunk.position / chunk.sampling_rate_hz
     end_s = begin_s + len(chunk.signal) / chunk.sampling_rate_hz
-    notices = []
+    notices: list[str] = []
     for pulse in chunk.pulses:
         if not len(pulse.samples):
             continue
@@ -203,24 +203,29 @@ def _with_samples(stream: PulseStream, pulse: PulseChunk, most_s: float) -> Puls
     if wave is None or (wave.unit, wave.rate_hz) != (unit, rate_hz):
         first = max(position, floor)
         wave = PulseBuffer(pulse.name, unit, rate_hz, first, np.empty(0, np.float32), first)
+    stop = wave.position + len(wave.samples)
     lowest = wave.position if wave.begun else min(wave.position, max(position, floor))
     begin = max(position, lowest)
     end = min(position + len(pulse.samples), math.floor(most_s * rate_hz))
     if begin >= end:
         return stream
-    # A buffer that reaches from the first to the last sample that is there.
-    last = max(wave.position + len(wave.samples), end)
-    samples = np.full(last - lowest, _ABSENT, np.float32)
-    samples[wave.position - lowest :][: len(wave.samples)] = wave.samples
-    # Of two samples for one position the first to come stays.
-    place = samples[begin - lowest : end - lowest]
-    came = readable_pulse(np.asarray(pulse.samples[begin - position : end - position]) * factor)
-    place[:] = np.where(place == _ABSENT, came, place)
-    wave = replace(wave, position=lowest, samples=samples, newest=max(wave.newest, end))
+    came = pulse.samples[begin - position : end - position]
+    came = readable_pulse(came if factor == 1.0 else came * np.float32(factor))
+    if begin == stop and lowest == wave.position:  # they follow what is there, as they mostly do
+        samples = np.concatenate([wave.samples, came])
+    else:
+        # A buffer that reaches from the first to the last sample that is there.
+        samples = np.full(max(stop, end) - lowest, _ABSENT, np.float32)
+        samples[wave.position - lowest :][: len(wave.samples)] = wave.samples
+        # Of two samples for one position the first to come stays.
+        place = samples[begin - lowest : end - lowest]
+        place[:] = np.where(place == _ABSENT, came, place)
+    wave = PulseBuffer(pulse.name, unit, rate_hz, lowest, samples, max(wave.newest, end), wave.begun)
     others = [other for other in stream.waves if other.name != pulse.name]
     if len(others) == MOST_PULSES:
         others.remove(min(others, key=lambda other: other.newest / other.rate_hz))
-    return replace(stream, waves=tuple(sorted([*others, wave], key=lambda each: each.name)))
+    waves = tuple(sorted([*others, wave], key=lambda each: each.name)) if others else (wave,)
+    return PulseStream(stream.begin_s, stream.until_s, waves, stream.ignored)
 
 
 def pulse_pieces(
@@ -245,6 +250,8 @@ def pulse_pieces(
         In order of name; none of a wave of which there is nothing to hand out.
     """
     until_s = max(end_s - margin_s, stream.until_s)
+    if not stream.waves:
+        return PulseStream(stream.begin_s, until_s, (), stream.ignored), ()
     waves, pieces = [], []
     for wave in stream.waves:
         wave, samples = _handed_out(wave, math.ceil(until_s * wave.rate_hz))
@@ -252,7 +259,7 @@ def pulse_pieces(
         if len(samples):
             start_s = offset_s + (wave.position - len(samples)) / wave.rate_hz
             pieces.append(PulsePiece(wave.name, wave.unit, wave.rate_hz, start_s, samples))
-    return replace(stream, until_s=until_s, waves=tuple(waves)), tuple(pieces)
+    return PulseStream(stream.begin_s, until_s, tuple(waves), stream.ignored), tuple(pieces)
 
 
 def _handed_out(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.float32]]:
@@ -261,6 +268,8 @@ def _handed_out(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.
     if reach <= 0:
         return wave, np.empty(0, np.float32)
     there = wave.samples[:reach] != _ABSENT
+    if wave.begun and len(there) == reach and there.all():
+        return _shortened(wave, reach), wave.samples[:reach]
     first = 0
     if not wave.begun:  # nothing was before the first sample
         first = int(np.argmax(there)) if there.any() else len(there)
@@ -272,8 +281,13 @@ def _handed_out(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.
     samples = wave.samples[first:size].copy()
     samples = np.concatenate([samples, np.full(size - first - len(samples), np.nan, np.float32)])
     samples[samples == _ABSENT] = np.nan
-    rest = wave.samples[size:]
-    return replace(wave, position=wave.position + size, samples=rest, begun=wave.begun or len(samples) > 0), samples
+    return _shortened(wave, size, wave.begun or len(samples) > 0), samples
+
+
+def _shortened(wave: PulseBuffer, size: int, begun: bool = True) -> PulseBuffer:
+    """The wave without its first samples."""
+    rest, position = wave.samples[size:].copy(), wave.position + size
+    return PulseBuffer(wave.name, wave.unit, wave.rate_hz, position, rest, wave.newest, begun)
 
 
 def fresh_pulses(stream: PulseStream, chunk: Chunk) -> PulseStream:

@@ -99,12 +99,13 @@ export function label(context, text, x, y, style, font = "600 12px system-ui, sa
 
 /** Name and unit of a pulse wave in its lane, and for a pressure the values at its highest and its lowest point. */
 export function labelWave(context, { name, unit, low, high }, x, upper, lane, share, most = undefined) {
-  const pressure = unit === "mmHg";
-  const font = "11px system-ui, sans-serif";
-  label(context, pressure ? `${name} ${unit}` : name, x, upper + lane / 2 + 4, colour("pulse"), "650 12px system-ui, sans-serif", "left", most);
-  if (!pressure || !(high > low)) return;
-  label(context, figure(high, 0), x, upper + lane * (0.5 - share / 2) + 8, colour("pulse"), font, "left", most);
-  label(context, figure(low, 0), x, upper + lane * (0.5 + share / 2), colour("pulse"), font, "left", most);
+  const write = (text, y, weight) => label(context, text, x, y, colour("pulse"), `${weight}px system-ui, sans-serif`, "left", most);
+  write(name, upper + lane / 2 + 2, "650 12");
+  if (unit !== "mmHg") return;
+  write(unit, upper + lane / 2 + 13, 11);
+  if (!(high > low)) return;
+  write(figure(high, 0), upper + lane * (0.5 - share / 2) + 8, 11);
+  write(figure(low, 0), upper + lane * (0.5 + share / 2), 11);
 }
 
 /** Lowest and highest value of a pulse wave; both 0 where there is none. */

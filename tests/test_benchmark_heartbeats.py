@@ -126,6 +126,7 @@ def test_two_real_records(ds1_folder: Path, tmp_path: Path):
         assert row["gross"]["qrs_fn"] == sum(record["qrs_fn"] for record in row["records"].values())
 
 
+@pytest.mark.long  # test_two_real_records is its short version
 def test_figures_of_ectopy_on_ds1(ds1_folder: Path):
     figures = benchmark_heartbeats(ds1_folder, "ds1", OURS).summary()["methods"]
     for name, least in (("ectopy", 99.75), ("ectopy_first_lead", 99.66)):

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from ectopy.baseline import Baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import Evidence, compare
-from ectopy.detector.population import AMBULATORY_LAYOUT, population_score
+from ectopy.detector.population import AMBULATORY_LAYOUT, population_score, ventricular_shape
 from ectopy.detector.recordings import RecordingCalibration
 from ectopy.detector.threshold import p_values_among
 from ectopy.errors import LayoutError
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import CutBeats
+from ectopy.signal.cut import MARGIN, CutBeats
 
 _VENTRICULAR = 0.57
 _USUAL_QRS = 0.5
@@ -27,6 +27,8 @@ _EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
 _SUDDEN = 0.08
 _SHORT = 0.75
 _CHANGED_SHAPE = 0.6
+_WIDE = 1.5
+_FAST_S = 0.6
 
 
 class Hint(StrEnum):
@@ -207,7 +209,9 @@ def _name(
     """Hints from width, shape and timing; a beat that has one is abnormal whatever its score.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
-    (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early.
+    (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early. Where the patient's
+    normal is not known, one that is as wide as ventricular beats of other people are (`ventricular_shape`), and comes
+    less than 0.6 s after the beat before, as in a tachycardia above 100 per minute.
     Supraventricular-like: a beat that comes suddenly, and earlier than the irregularity of the fifty intervals before
     explains; an abnormal beat with nearly the usual QRS complex that is somewhat early; and the rest of a run that such
     a beat begins (`_with_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
@@ -220,7 +224,10 @@ def _name(
     rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
     early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
     ventricular = usual_shape = np.zeros(len(beats), np.bool_)
-    if evidence is not None:
+    if evidence is None:
+        wide = ventricular_shape(beats.samples[:, :, MARGIN:-MARGIN], beats.readable) > _WIDE
+        ventricular = wide & (beats.rr_s < _FAST_S)
+    else:
         usual_qrs = evidence.qrs < _USUAL_QRS
         ventricular = (evidence.ventricular > _VENTRICULAR) & ~usual_qrs
         early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)

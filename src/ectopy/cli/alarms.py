@@ -134,7 +134,10 @@ def what_if(
         typer.Option(metavar="NAME=VALUE", help="Another limit, such as high_bpm=110; repeatable.", show_default=False),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Limits of another profile: ward, ambulatory or exercise.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Limits of another profile: ward, ambulatory, exercise, child or infant.", show_default=False
+        ),
     ] = None,
     rate: Annotated[
         float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say.", show_default=False)

@@ -39,8 +39,8 @@ def watch(
         float, typer.Option("--from", metavar="S", help="Tell from this second on; before it all is watched, untold.")
     ] = 0.0,
     to_s: Annotated[float | None, typer.Option("--to", metavar="S", help="End here.", show_default=False)] = None,
-    profile: Annotated[str, typer.Option(help="Of limits: ward, ambulatory or exercise.")] = "ward",
-    age: Annotated[float | None, typer.Option(help="Years, for 'exercise'.")] = None,
+    profile: Annotated[str, typer.Option(help="Of limits: ward, ambulatory, exercise, child or infant.")] = "ward",
+    age: Annotated[float | None, typer.Option(help="Years, for 'exercise', 'child' and 'infant'.")] = None,
     resting_rate: Annotated[float | None, typer.Option(help="Beats per minute at rest, for 'exercise'.")] = None,
     limit: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another limit, such as high_bpm=120; repeatable.")

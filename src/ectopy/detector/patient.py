@@ -27,6 +27,7 @@ MAX_BASELINE_BYTES = 2**20
 
 _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
+_MOST_FAMILIES = 3
 _OTHER_FORM = 0.8
 _QRS = slice(BEFORE - 22, BEFORE + 28)
 _SHIFTED_QRS = np.arange(2 * MARGIN + 1)[:, None] + np.arange(_QRS.start, _QRS.stop)
@@ -166,6 +167,22 @@ class Evidence:
         return likeness
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Beats of one shape.
+
+    Attributes
+    ----------
+    normal : PatientNormal
+        What would be normal if these were the patient's normal beats.
+    rate_bpm : float
+        Median rate of these beats; 0 where it is not known.
+    """
+
+    normal: PatientNormal
+    rate_bpm: float
+
+
 def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientNormal | None:
     """Learn a patient's normal from the first beats; None where they are too few or too different.
 
@@ -176,17 +193,31 @@ def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LE
     learning_s : float
         How long is learned from, seconds from the first readable beat; 300 by default.
     """
-    return _learn(beats, learning_beats(beats, learning_s), leads)
+    family = _learn(beats, learning_beats(beats, learning_s), leads, LEAST_BEATS)
+    return None if family is None else family.normal
 
 
-def learn_other_form(beats: CutBeats, normal: PatientNormal, learning_s: float = LEARNING_S) -> PatientNormal | None:
-    """Learn from those of the first beats that are unlike the normal learned from them; None where they are too few.
+def learn_families(beats: CutBeats, leads: tuple[str, ...], least: int = LEAST_BEATS) -> tuple[Family, ...]:
+    """Group beats by shape: the most frequent shape first, then those of the beats unlike all before, three at most.
 
-    Where a recording starts in an abnormal rhythm, these are the normal beats.
+    Where a recording starts in an abnormal rhythm, the normal beats are not the first of them.
+
+    Parameters
+    ----------
+    beats : CutBeats
+    leads : tuple of str
+    least : int
+        How many beats a family has at least.
     """
-    first = learning_beats(beats, learning_s)
-    unlike = compare(beats[first], normal).shape > _OTHER_FORM
-    return _learn(beats, first[unlike], normal.leads)
+    rows = np.flatnonzero(beats.readable.any(axis=1))[:_MOST_LEARNED]
+    families: list[Family] = []
+    while len(families) < _MOST_FAMILIES:
+        family = _learn(beats, rows, leads, least)
+        if family is None:
+            break
+        families.append(family)
+        rows = rows[compare(beats[rows], family.normal).shape > _OTHER_FORM]
+    return tuple(families)
 
 
 def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[np.intp]:
@@ -197,13 +228,13 @@ def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[n
     return first
 
 
-def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> PatientNormal | None:
-    if len(first) < LEAST_BEATS:
+def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...], least: int) -> Family | None:
+    if len(first) < least:
         return None
     readable = beats.readable[first]
     usable = readable.mean(axis=0) > 0.5
     first = first[readable[:, usable].all(axis=1)]
-    if not usable.any() or len(first) < LEAST_BEATS:
+    if not usable.any() or len(first) < least:
         return None
     samples = beats.samples[first][:, :, MARGIN:-MARGIN].astype(np.float64)
     amplitude = np.maximum(np.median(np.ptp(samples, axis=2), axis=0), _LEAST_AMPLITUDE_MV)
@@ -217,7 +248,10 @@ def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> 
         return None
     early = beats.prematurity[first]
     spread = 1.4826 * float(np.median(np.abs(early - np.median(early))))
-    return PatientNormal(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
+    normal = PatientNormal(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
+    intervals_s = beats.rr_s[first[central]]
+    known = intervals_s[np.isfinite(intervals_s)]
+    return Family(normal, 60.0 / float(np.median(known)) if len(known) else 0.0)
 
 
 def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:

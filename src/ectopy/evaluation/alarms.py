@@ -252,7 +252,7 @@ def benchmark_alarms(
     folder : Path
         Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
     split : {"ds1", "ds2"}
-    profile : {"ward", "ambulatory", "exercise"}
+    profile : {"ward", "ambulatory", "exercise", "child", "infant"}
     progress : callable, optional
         Called with records done, records in all, and which one was done last.
 

@@ -46,6 +46,11 @@ _NO_UNITS = frozenset(
 )
 
 
+def is_pressure_name(name: str) -> bool:
+    """Whether a pulse wave of this name is an arterial pressure, whatever its unit."""
+    return _PRESSURE.search(name.lower()) is not None
+
+
 class PulseUnit(NamedTuple):
     """Unit of a pulse wave, ``mmHg`` or ``NU``, and the factor by which its values are multiplied to be in it."""
 

@@ -38,6 +38,7 @@ from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Rep
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.log import seal_with
 from ectopy.monitor.pace import LATE_S, Pace, follow
+from ectopy.monitor.pulse import PulseMemory, pulse_readings, remember, remember_end, weighed
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import (
@@ -153,6 +154,8 @@ class MonitorState:
         that was stopped as a whole.
     pulses : PulseStream
         Samples of the pulse waves that have not been analysed.
+    pulse : PulseMemory
+        What is known of the pulse waves.
     """
 
     __repr__ = short_repr
@@ -176,6 +179,7 @@ class MonitorState:
     has_second_clock: bool = False
     leap_s: float = 0.0
     pulses: PulseStream = field(default_factory=PulseStream)
+    pulse: PulseMemory = field(default_factory=PulseMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +467,7 @@ class _Step:
             discharged=True,
             leads={},
             pulses=PulseStream(),
+            pulse=PulseMemory(),
         )
         self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
 
@@ -634,12 +639,18 @@ class _Step:
         state, signal = self.state, self._signal
         segment = signal.segment
         at_s = segment.second(end)
-        # `pieces` are what the analysis of pulse waves takes; see PulsePiece.
-        pulses, _pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), pulse_margin_s)
+        pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), pulse_margin_s)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         technical, technically = technical_step(state.technical, findings)
+        pulse = remember(state.pulse, pieces, findings.beats)
+        if not pulse_margin_s:
+            pulse = remember_end(pulse)
+        heard = sum(beat_s > findings.known_to_s - 10.0 for beat_s in rhythm.heard_s)
+        pulse, by_pulse = pulse_readings(pulse, at_s, beats=heard if findings.readable else 0)
+        active = {code for code, course in state.alarms.courses.items() if course.is_active}
+        rhythmic = weighed(pulse, rhythmic, findings.known_to_s, active)
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         recent = signal.recent
@@ -653,11 +664,12 @@ class _Step:
             silent=False,
             clock_s=max(at_s, state.clock_s),
             pulses=pulses,
+            pulse=pulse,
         )
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
-        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *technically))
+        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment

@@ -295,7 +295,7 @@ class EvidenceShape(TypedDict):
 
 
 class TransitionShape(TypedDict):
-    """Something that has happened to an alarm."""
+    """Something that has happened to an alarm; `stored` is false while only the memory holds it."""
 
     time: float
     change: str
@@ -306,6 +306,7 @@ class TransitionShape(TypedDict):
     level: int
     text: str
     digest: str
+    stored: bool
 
 
 @with_config(like(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
@@ -582,8 +583,8 @@ def evidence(origin: float, one: Evidence) -> EvidenceShape:
     )
 
 
-def transition(time: float, one: monitor_alarm.Transition) -> TransitionShape:
-    """Something that has happened to an alarm."""
+def transition(time: float, one: monitor_alarm.Transition, stored: bool) -> TransitionShape:
+    """Something that has happened to an alarm, and whether that is stored."""
     return TransitionShape(
         time=time,
         change=one.change,
@@ -594,6 +595,7 @@ def transition(time: float, one: monitor_alarm.Transition) -> TransitionShape:
         level=one.alarm.level,
         text=one.alarm.latest.text,
         digest=one.digest,
+        stored=stored,
     )
 
 

@@ -5,7 +5,7 @@ import { element, find, say } from "./dom.js";
 import { hear } from "./events.js";
 import { card } from "./gallery.js";
 import { extent, GAIN_MM_MV, reach, showStrip, SPEED_MM_S } from "./paper.js";
-import { announce, attempt, connection, may, parameter, refresh, reply, sign, start } from "./shell.js";
+import { announce, attempt, connection, may, outcome, parameter, refresh, reply, sign, start } from "./shell.js";
 import { acknowledged, alarmAge, alarmLasted, capital, clock, figure, moment } from "./words.js";
 
 const AROUND_S = 60;
@@ -102,12 +102,12 @@ function showAnswer(alarm, answered) {
 function showHistory({ history, comments }) {
   const said = comments.map(({ time, who, comment }) => ({ time, change: "comment", who, why: comment, level: 0 }));
   find("#history").replaceChildren(
-    ...[...history, ...said].toSorted((one, other) => one.time - other.time).map(({ time, change, who, why, level }) =>
+    ...[...history, ...said].toSorted((one, other) => one.time - other.time).map(({ time, change, who, why, level, stored }) =>
       element(
         "li",
         {},
         element("span", { class: "muted" }, clock(time)),
-        element("span", {}, capital(change), who ? ` by ${who}` : "", level ? ` (level ${level})` : ""),
+        element("span", {}, capital(change), who ? ` by ${who}` : "", level ? ` (level ${level})` : "", stored === false ? " – not stored yet" : ""),
         why ? element("blockquote", {}, why) : null,
       ),
     ),
@@ -165,13 +165,13 @@ async function load() {
 }
 
 /** Give an order by the button `at`; what is written in the field goes with it. */
-async function order(rest, done, at, comment = find("#comment").value.trim()) {
+async function order(rest, words, at, comment = find("#comment").value.trim()) {
   const given = await attempt(() => post(rest, { comment }), at);
   if (!given) return;
   find("#comment").value = "";
   await refresh(load);
-  if (at.hidden) announce(done);
-  else reply(at, done);
+  if (at.hidden) announce(outcome(words, given));
+  else reply(at, outcome(words, given));
 }
 
 find("#answer").addEventListener("submit", (event) => {
@@ -180,13 +180,13 @@ find("#answer").addEventListener("submit", (event) => {
   if (field.value.trim()) order(`${path}/comments`, "The comment is kept.", field);
   else reply(field, "Write what was seen, or what was done.", true);
 });
-for (const [id, rest, done] of [
+for (const [id, rest, words] of [
   ["#acknowledge", `${path}/acknowledge`, "Acknowledged."],
   ["#unacknowledge", `${path}/unacknowledge`, "The acknowledgement is taken back."],
   ["#pause", patientPath(patient, "/audio-pause"), "The sound is paused."],
 ]) {
   find(id).addEventListener("click", async ({ currentTarget: button }) => {
-    await order(rest, done, button);
+    await order(rest, words, button);
     if (button.hidden) find("#alarm").focus({ preventScroll: true });
   });
 }

@@ -6,7 +6,7 @@ import { element, find, say } from "./dom.js";
 import { beatCard, usualCard } from "./gallery.js";
 import { fillLimits, inWordsOfTheForm, limitsForm } from "./limits.js";
 import { watch } from "./live.js";
-import { announce, attempt, confirmed, connection, exists, may, parameter, refresh, reply, sign, start } from "./shell.js";
+import { announce, attempt, confirmed, connection, exists, may, outcome, parameter, refresh, reply, sign, start } from "./shell.js";
 import { sound } from "./sound.js";
 import { BAND, Sweep } from "./sweep.js";
 import {
@@ -132,7 +132,7 @@ async function acknowledge() {
   const given = await attempt(() => post(path(`/alarms/${number}/acknowledge`), { comment: "" }), find("#call"));
   if (!given) return;
   find("#patient").focus({ preventScroll: true }); // the button that had it is gone
-  announce(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`);
+  announce(outcome(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`, given));
 }
 
 const alarmKey = ({ alarm, calling, alarms: count }) =>
@@ -299,7 +299,7 @@ async function saveLimits(limits, at) {
   const detail = await attempt(() => put(path("/limits"), limits), at, inWordsOfTheForm);
   if (!detail) return;
   fillLimits(find("#limits"), detail, true);
-  reply(at, "Limits set.");
+  reply(at, outcome("Limits set.", detail));
 }
 
 function relearning() {
@@ -332,7 +332,7 @@ function discharging() {
     if (!left) return;
     showSummary(left);
     find("#patient").focus(); // the button that had it is gone
-    announce("The patient is discharged.");
+    announce(outcome("The patient is discharged.", left));
   });
 }
 
@@ -343,7 +343,7 @@ function naming() {
     const named = await attempt(() => post("/api/patients", { patient, name: input.value.trim() }), input);
     if (!named) return;
     showSummary(named);
-    reply(input, "The name is changed.");
+    reply(input, outcome("The name is changed.", named));
   });
 }
 

@@ -1458,7 +1458,6 @@ def test_pulse_waves_of_a_recording_are_drawn(page: Page, analysed: str):
     page.get_by_role("button", name="Next abnormal beat").click()
     expect(where).to_contain_text("40 ms and 0.1 mV")
     until(lambda: painted(page, "#signal", "pulse") > 60)
-    photograph(page, "pulse recording")
 
 
 # Without a mouse

@@ -51,6 +51,8 @@ _NOISE_STANDS_OUT = 5.0
 _HIDES_NOTHING_OVER = 4.0
 _HIDES_NOTHING_SHARE = 0.5
 _HIDES_NOTHING_MV = 0.2
+_P_WAVE_BLOCKS, _P_WAVE_RANK = 20, 3
+_P_WAVE_MV, _P_WAVE_SHARE, _P_WAVE_SHARPNESS = 0.1, 0.55, 0.4
 _CARRIED_BLOCKS = 3
 _EMPTY_BLOCKS = 8
 _BACKGROUND_PERCENTILE = 40
@@ -568,9 +570,16 @@ def _remember(
     lately = _last(state.heights, own[0], stands_out)
     still = ~stands_out & (own[0] < _STILL_SHARE * lately[:, 1:].max(axis=2))
 
+    # Low and smooth, while others of late were far higher: a P wave that no QRS complex follows.
+    top = energies.argmax(axis=2)[..., None]
+    bent = np.take_along_axis(bends, top, axis=2)[..., 0]
+    usual_top = np.partition(lately[:, 1:, -_P_WAVE_BLOCKS:], -_P_WAVE_RANK, axis=2)[..., -_P_WAVE_RANK]
+    low = (own[0] < _P_WAVE_MV) & (own[0] < _P_WAVE_SHARE * usual_top)
+    p_wave = low & (bent < _P_WAVE_SHARPNESS * np.square(own[0]))
+
     # Nothing is learned from noise, a pause or a loose electrode, so that the next beat is still measured by the last.
     empty = ~present | noise | (own[0] < _LEAST_HEIGHT_MV)
-    usable = ~empty & ~still & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
+    usable = ~empty & ~still & ~p_wave & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
     # But a lead counts less while it is noisy.
     learned = np.array([usable, usable | (noise & present)])
     last = np.array([_last(*each) for each in zip(state.levels, own, learned, strict=True)])

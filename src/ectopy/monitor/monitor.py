@@ -33,6 +33,7 @@ from ectopy.monitor.detection import (
 )
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
+from ectopy.monitor.fibrillation import WaveformState, waveform_step
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
@@ -123,6 +124,7 @@ class MonitorState:
     signal : Signal or None
         None before the first samples.
     rhythm : RhythmState
+    waveform : WaveformState
     technical : TechnicalState
     alarms : AlarmState
     events : int
@@ -158,6 +160,7 @@ class MonitorState:
     normal: PatientNormal | None = None
     signal: Signal | None = None
     rhythm: RhythmState = field(default_factory=RhythmState.fresh)
+    waveform: WaveformState = field(default_factory=WaveformState)
     technical: TechnicalState = field(default_factory=TechnicalState)
     alarms: AlarmState = field(default_factory=AlarmState.fresh)
     events: int = 0
@@ -452,6 +455,7 @@ class _Step:
             self.state,
             signal=None if signal is None else signal.at_rest(),
             rhythm=RhythmState.fresh(),
+            waveform=WaveformState(),
             technical=TechnicalState(),
             silent=False,
             discharged=True,
@@ -615,7 +619,8 @@ class _Step:
         segment = signal.segment
         at_s = segment.second(end)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
-        findings = _findings(detected, at_s, signal.origin_s, words)
+        findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
+        waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         technical, technically = technical_step(state.technical, findings)
         self._quality(at_s, signal, detected, detection.seconds.judged)
@@ -627,6 +632,7 @@ class _Step:
             state,
             signal=Signal(segment, signal.origin, detection, recent, words),
             rhythm=rhythm,
+            waveform=waveform,
             technical=technical,
             silent=False,
             clock_s=max(at_s, state.clock_s),
@@ -634,7 +640,7 @@ class _Step:
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
-        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *technically))
+        self._weigh(at_s, (*_WATCHED, *lasts, *learned, fibrillation, *rhythmic, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
@@ -747,7 +753,9 @@ class _Step:
         self.events.append(event)
 
 
-def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...]) -> Findings:
+def _findings(
+    detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...], leads: tuple[str, ...]
+) -> Findings:
     beats, judgement = detected.beats, detected.judgement
     judged = JudgedBeats(
         time_s=beats.times_s + origin_s,
@@ -765,6 +773,8 @@ def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str
         words,
         detected.dead,
         noise_is_low=any(word == "noisy" and clear for word, clear in zip(words, detected.clear, strict=False)),
+        leads=leads,
+        waveform=detected.waveform,
     )
 
 

@@ -33,7 +33,7 @@ from ectopy.monitor.detection import (
 )
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
-from ectopy.monitor.fibrillation import WaveformState, waveform_step
+from ectopy.monitor.fibrillation import WaveformState, waveform_step, without_silence
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
@@ -655,7 +655,8 @@ class _Step:
         heard = sum(beat_s > findings.known_to_s - 10.0 for beat_s in rhythm.heard_s)
         pulse, by_pulse = pulse_readings(pulse, at_s, beats=heard if findings.readable else 0)
         active = {code for code, course in state.alarms.courses.items() if course.is_active}
-        rhythmic = weighed(pulse, (fibrillation, *rhythmic), findings.known_to_s, active)
+        rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
+        rhythmic = weighed(pulse, rhythmic, findings.known_to_s, active)
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         recent = signal.recent

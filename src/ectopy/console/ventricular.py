@@ -64,8 +64,9 @@ def false_table(figures: Mapping[str, Any]) -> Table:
         by = Counter(alarm["condition"] for alarm in alarms if alarm["rhythm"] == mark)
         conditions = ", ".join(f"{condition} {count}" for condition, count in by.most_common())
         hours, false = each["hours"], each["false_high"]
-        rate = f"{false / hours:.1f}" if hours else "-"
-        table.add_row(mark.removeprefix("(") or "before the first mark", f"{hours:.2f}", str(false), rate, conditions)
+        if hours:
+            name = mark.removeprefix("(") or "before the first mark"
+            table.add_row(name, f"{hours:.2f}", str(false), f"{false / hours:.1f}", conditions)
     return table
 
 

@@ -75,7 +75,8 @@ def test_scikit_learns_own_checks_pass_but_for_the_named_exceptions():
 
 
 def test_conventions_for_outlier_detectors(simulated: Beats):
-    estimator = AutoencoderDetector("dense", members=2, max_steps=100, random_state=0)
+    drawn = np.random.RandomState(0)
+    estimator = AutoencoderDetector("dense", members=2, max_steps=100, layout=simulated.layout, random_state=drawn)
     estimator.fit(load_simulated("train").normals().samples)
     beats = simulated.samples[:500]
     scores, decision, predicted = (
@@ -86,11 +87,7 @@ def test_conventions_for_outlier_detectors(simulated: Beats):
     np.testing.assert_array_equal(predicted == -1, estimator.detector_.detect(beats).abnormal)
     normal = ~simulated.abnormal[:500]
     assert scores[normal].mean() > scores[~normal].mean()
-
-
-def test_the_layout_is_kept(simulated: Beats):
-    estimator = AutoencoderDetector("dense", members=2, max_steps=2, layout=simulated.layout, random_state=0)
-    assert estimator.fit(simulated.normals().samples[:200]).detector_.layout == simulated.layout
+    assert estimator.detector_.layout == simulated.layout
 
 
 def test_settings_survive_cloning():
@@ -98,7 +95,8 @@ def test_settings_survive_cloning():
     assert clone(estimator).get_params() == estimator.get_params()
 
 
-def test_a_random_state_object_is_taken():
+@pytest.mark.long
+def test_a_random_state_object_gives_what_its_seed_does():
     beats = load_simulated("train").normals().samples
     make = lambda: AutoencoderDetector("dense", members=2, max_steps=2, random_state=np.random.RandomState(1))  # noqa: E731
     np.testing.assert_array_equal(make().fit(beats).score_samples(beats), make().fit(beats).score_samples(beats))

@@ -179,7 +179,13 @@ def test_postgresql_names_its_extra(folder: Path):
     one_sentence(line, answer, "postgres")
 
 
-@pytest.mark.parametrize("package", EXTRAS["service"])
+_SOME = {"sqlalchemy", "fastapi", "httpx"}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [name if name in _SOME else pytest.param(name, marks=pytest.mark.long) for name in EXTRAS["service"]],
+)
 def test_each_package_of_the_service_is_known_to_belong_to_it(folder: Path, package: str):
     lines = [line for name in ("serve", "replay", "alarms list") for line, _ in BASE[name]]
     answers = run([package], [line for line in lines if line[0] != "serve"], folder)

@@ -29,8 +29,7 @@ def normals() -> Beats:
 def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process(
     name: str, normals: Beats, simulated: Beats, tmp_path: Path
 ):
-    steps = 50 if name == "lstm" else 300
-    detector = train(normals, TrainingSettings(architecture=name, members=2, max_steps=steps), random_state=3)
+    detector = train(normals, TrainingSettings(architecture=name, members=2, max_steps=40), random_state=3)
     detector.save(tmp_path / "bundle.ectopy")
     judged = simulated.samples[:300]
     np.save(tmp_path / "beats.npy", judged)
@@ -49,10 +48,11 @@ def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("name", ["dense", pytest.param("conv", marks=pytest.mark.long)])
 def test_the_same_seed_gives_the_same_file_and_another_seed_other_scores(
-    normals: Beats, simulated: Beats, tmp_path: Path
+    name: str, normals: Beats, simulated: Beats, tmp_path: Path
 ):
-    settings = TrainingSettings(architecture="conv", members=2, max_steps=20)
+    settings = TrainingSettings(architecture=name, members=2, max_steps=20)
     first, again, other = (train(normals, settings, random_state=seed) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.score(simulated), again.score(simulated))
     files = [tmp_path / "first.ectopy", tmp_path / "again.ectopy"]

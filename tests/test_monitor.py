@@ -166,6 +166,22 @@ def test_the_last_beats_of_a_recording_are_judged(monitor: Monitor, rate_hz: flo
     assert [beat.verdict == "UNREADABLE" for beat in beats] == (analysis.verdict == "UNREADABLE").tolist()
 
 
+def test_the_last_beats_before_a_long_gap_are_judged(monitor: Monitor):
+    recording = simulate_recording(60)
+    _, events = feed(monitor, MonitorState(), *whole(recording))
+    expected = [event.beat_s for event in events if isinstance(event, BeatJudged)]
+    state, before = feed(monitor, MonitorState(), *chunks(recording, 1))
+    for second in range(61, 180):
+        state, events = feed(monitor, state, Tick(second))
+        before += events
+    later = [
+        replace(one, position=one.position + 180 * 250, received=180 + one.received) for one in chunks(recording, 1)
+    ]
+    _, after = feed(monitor, state, *later)
+    judged = [event.beat_s for event in before + after if isinstance(event, BeatJudged) and event.beat_s < 100]
+    assert judged == expected
+
+
 def test_what_comes_after_the_end_of_a_stream_is_a_new_segment(monitor: Monitor, trouble: Recording):
     state, before = feed(monitor, MonitorState(), *whole(trouble))
     assert monitor.step(state, End(91.0)) == (state, ())
@@ -248,7 +264,9 @@ def test_a_stream_may_change_its_rate_its_leads_and_its_count(monitor: Monitor, 
     assert [e.subject for e in events if isinstance(e, Noticed)] == [change]
     beats = [e for e in events if isinstance(e, BeatJudged)]
     assert len(beats) > 35
-    assert all(60 <= e.beat_s <= 100 for e in beats)
+    assert all(56 <= e.beat_s <= 100 for e in beats)
+    # The last beats of the former part are not lost with it.
+    assert sum(e.beat_s < 60 for e in beats) >= 2
     assert np.mean([e.verdict == "NORMAL" for e in beats]) > 0.9
     assert state.signal.detection.baseline.normal is not None
 

@@ -354,7 +354,7 @@ class _Step:
                 if pace is not self.state.pace or epoch != self._epoch or leap_s:
                     self.state = replace(self.state, pace=pace, epoch=epoch, leap_s=0.0)
             if hole_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
-                yield from self._process(give_up_waiting(signal.segment))
+                yield from self._finish()
                 missing_s = hole_s(signal.segment, chunk.position)
                 self._begin(chunk, signal.segment.second(chunk.position), "gap", f"{missing_s:.0f} s are missing.")
         else:
@@ -378,11 +378,17 @@ class _Step:
         """The stream has ended: judge its last seconds, which could not be judged without those that follow."""
         if self.state.signal is None or self.state.signal.ended:
             return
-        yield from self._process(give_up_waiting(self.state.signal.segment))
+        yield from self._finish()
+        self.state = replace(self.state, signal=replace(self._signal, ended=True))
+
+    def _finish(self) -> _Work:
+        """Judge the last seconds of a segment that nothing continues."""
+        if self._signal.ended:
+            return
+        yield from self._process(give_up_waiting(self._signal.segment))
         segment = self._signal.segment
         if self._signal.origin < segment.wanted:
             yield from self._piece(segment.samples, segment.wanted, last=True)
-        self.state = replace(self.state, signal=replace(self._signal, ended=True))
 
     def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
@@ -530,7 +536,7 @@ class _Step:
         if before is None:
             self._begin(chunk, origin_s, "", "")
             return
-        yield from self._process(give_up_waiting(before.segment))
+        yield from self._finish()
         old = self._signal.segment
         end_s = old.second(old.wanted)
         origin_s = max(origin_s, end_s)

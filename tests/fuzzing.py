@@ -68,6 +68,7 @@ def subjects(folder: Path) -> dict[str, Subject]:
     for storage in ("16", "212", "80", "8", "24", "310", "516"):
         made[f"wfdb{storage}"] = Subject(_record(folder, recording, storage), False, _read("r.hea"))
     made["segments"] = Subject(_segments(folder, recording), False, _read("r.hea"))
+    made["pulse"] = Subject(_with_pulse(folder), False, _read("r.hea"))
     made["edf"] = Subject({"r.edf": _edf(recording, bdf=False)}, True, _read("r.edf"))
     made["bdf"] = Subject({"r.bdf": _edf(recording, bdf=True)}, True, _read("r.bdf"))
     rows = [f"{i / 250:.4f},{one:.4f},{two:.4f}" for i, (one, two) in enumerate(recording.signal[:800].tolist())]
@@ -134,6 +135,14 @@ def _record(folder: Path, recording: Recording, storage: str) -> dict[str, bytes
     write_annotations(folder / "r.atr", recording.annotations, 250)
     annotations = (folder / "r.atr").read_bytes()
     return {"r.hea": header.encode(), "r.dat": _stored(folder, digital, storage), "r.atr": annotations}
+
+
+def _with_pulse(folder: Path) -> dict[str, bytes]:
+    """A WFDB record of a lead and an arterial pressure."""
+    files = _record(folder, simulate_recording(10, sampling_rate_hz=250.0), "16")
+    lines = files["r.hea"].splitlines(keepends=True)
+    lines[2] = re.sub(rb"/mV (.*) \S+\n", rb"/mmHg \1 ABP\n", lines[2])
+    return files | {"r.hea": b"".join(lines)}
 
 
 def _stored(folder: Path, digital: np.ndarray, storage: str) -> bytes:

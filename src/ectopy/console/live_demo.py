@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from ectopy.console.serve import run
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
+from ectopy.datasets.simulated_pulse import simulate_pulse
 from ectopy.errors import StorageError
 from ectopy.monitor import chunks
 from ectopy.recording import Recording
@@ -96,7 +97,7 @@ async def stream_for_ever(ward: Ward, recordings: Mapping[str, Recording]) -> No
 
 
 def _recording(number: int, person: _Person) -> Recording:
-    return simulate_recording(
+    recording = simulate_recording(
         _LENGTH_S,
         rate_bpm=person.rate_bpm,
         ectopic=person.ectopic,
@@ -104,6 +105,11 @@ def _recording(number: int, person: _Person) -> Recording:
         episodes=person.episodes,
         random_state=number,
     )
+    if number % 2:
+        return recording
+    pleth = simulate_pulse(recording, "PLETH", random_state=number)
+    pressure = simulate_pulse(recording, "ABP", random_state=number)
+    return replace(recording, pulses=(pleth, pressure) if number % 4 else (pleth,))
 
 
 def _port() -> int:

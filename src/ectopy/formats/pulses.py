@@ -105,9 +105,11 @@ def contradictions(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]
     return notes
 
 
-def readable_pulse(samples: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Samples of a pulse wave with NaN for what none can be: infinite, or beyond `MOST_PULSE_VALUE`."""
-    possible = np.abs(samples) <= MOST_PULSE_VALUE
-    if not possible.all():
-        samples = np.where(possible, samples, np.nan)
-    return samples.astype(np.float32, copy=False)
+def readable_pulse(samples: NDArray[Any], factor: float = 1.0) -> NDArray[np.float32]:
+    """Samples of a pulse wave times a factor, NaN for what none can be: infinite, or beyond `MOST_PULSE_VALUE`."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = samples if factor == 1.0 else samples * factor
+        possible = np.abs(scaled) <= MOST_PULSE_VALUE
+        if not possible.all():
+            scaled = np.where(possible, scaled, np.nan)
+        return scaled.astype(np.float32, copy=False)

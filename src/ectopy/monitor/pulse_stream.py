@@ -209,8 +209,7 @@ def _with_samples(stream: PulseStream, pulse: PulseChunk, most_s: float) -> Puls
     end = min(position + len(pulse.samples), math.floor(most_s * rate_hz))
     if begin >= end:
         return stream
-    came = pulse.samples[begin - position : end - position]
-    came = readable_pulse(came if factor == 1.0 else came * np.float32(factor))
+    came = readable_pulse(pulse.samples[begin - position : end - position], factor)
     if begin == stop and lowest == wave.position:  # they follow what is there, as they mostly do
         samples = np.concatenate([wave.samples, came])
     else:

@@ -153,7 +153,8 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
         raise DataError(f"the sender's clock is {days:+.1f} days from the monitor's; set it, or send no time.")
     if signal.dtype.kind not in "fiu":
         raise DataError(f"samples must be numbers, not {signal.dtype}.")
-    samples = (signal * _UNITS[chunk.unit]).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        samples = (signal * _UNITS[chunk.unit]).astype(np.float32)
     samples[~np.isfinite(samples)] = np.nan
     highest = float(np.fmax.reduce(np.abs(samples), axis=None))
     if highest > _MOST_MV:

@@ -167,8 +167,8 @@ def _pulses(chunks: Iterable[Chunk], first_s: float, stop_s: float) -> tuple[Pul
             if begin < end:
                 key = pulse.name, unit.unit, rate_hz
                 wave = waves.setdefault(key, PulseWave(*key, np.full(stop - first, np.nan, np.float32)))
-                samples = readable_pulse(pulse.samples[begin - pulse.position : end - pulse.position])
-                wave.samples[begin - first : end - first] = samples * np.float32(unit.factor)
+                samples = pulse.samples[begin - pulse.position : end - pulse.position]
+                wave.samples[begin - first : end - first] = readable_pulse(samples, unit.factor)
     return tuple(waves[key] for key in sorted(waves))[:MOST_PULSES]
 
 

@@ -52,7 +52,7 @@ _HIDES_NOTHING_OVER = 4.0
 _HIDES_NOTHING_SHARE = 0.5
 _HIDES_NOTHING_MV = 0.2
 _P_WAVE_BLOCKS, _P_WAVE_RANK = 20, 3
-_P_WAVE_MV, _P_WAVE_SHARE, _P_WAVE_SHARPNESS = 0.1, 0.55, 0.4
+_P_WAVE_MV, _P_WAVE_SHARE, _P_WAVE_SHARPNESS = 0.09, 0.4, 0.4
 _CARRIED_BLOCKS = 3
 _EMPTY_BLOCKS = 8
 _BACKGROUND_PERCENTILE = 40
@@ -75,6 +75,7 @@ _MAY_REPEAT_BELOW = 7.0
 _AT_ONCE = 4096
 _APART = 13  # a peak is the highest within so many samples to each side
 _AROUND = np.arange(-_APART, _APART + 1)
+_CLOSE = np.arange(-7, 8)
 _LEAST_EVIDENCE = 0.08
 
 _THRESHOLD = 0.36
@@ -88,9 +89,10 @@ _SMOOTH_UNTIL = 0.40 * EVIDENCE_RATE_HZ
 _SMOOTH_HEIGHT = 1.2
 _OVERDUE = 1.6
 _OVERDUE_SHARE = 0.7
+_MOST_LATE = 3
 _LOOK_BACK = 3.0 * EVIDENCE_RATE_HZ
 _REMEMBERED_BEATS = 8
-_LEVEL_RANGE = (0.3, 2.0)
+_LEVEL_RANGE = (0.6, 2.0)
 _RR_RANGE = (0.17 * EVIDENCE_RATE_HZ, 1.5 * EVIDENCE_RATE_HZ)
 _USUAL_RR = 0.8 * EVIDENCE_RATE_HZ
 
@@ -761,12 +763,17 @@ def _decide(state: PeaksState, evidence: Evidence, *, last: bool) -> tuple[Peaks
 
 
 def _peaks(evidence: Evidence, start: int) -> Iterable[tuple[Peak, float]]:
-    """What is highest within `_APART` samples to each side and not too low, and the period of the signal there."""
+    """What is highest within 13 samples to each side and not too low, and the period of the signal there."""
     height = evidence.height[0]
     high = _APART + np.flatnonzero(height[_APART:-_APART] > _LEAST_EVIDENCE)
     if not len(high):
         return ()
-    peaks = high[height[high] == height[high[:, None] + _AROUND].max(axis=1)]
+    highest = height[high] == height[high[:, None] + _AROUND].max(axis=1)
+    # Beats of a fast rhythm are so close that the flank of the next one may be as high as the peak.
+    fast = (evidence.period[0, high] > 0) & (evidence.period[0, high] < _REFRACTORY)
+    if fast.any():
+        highest[fast] = height[high[fast]] == height[high[fast, None] + _CLOSE].max(axis=1)
+    peaks = high[highest]
     left, top, right = height[peaks - 1], height[peaks], height[peaks + 1]
     bend = 2 * top - left - right
     between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
@@ -805,7 +812,9 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[Peak, float]], seen: float) -> 
             least = _OVERDUE_SHARE * _THRESHOLD * usual_height
             overdue = [other for other in passed_over if beat[0] + refractory < other[0] < position - refractory]
             best = max(overdue, key=lambda other: other[1], default=(0.0, 0.0, 0.0))
-            if best[1] > least:
+            # Once several were so low, they are P waves or noise.
+            low = sum(other < _THRESHOLD * usual_height for other in heights[-_REMEMBERED_BEATS:])
+            if best[1] > least and low < _MOST_LATE:
                 accept(best)
             else:  # too low once is too low until the next beat
                 passed_over = [other for other in passed_over if other[0] >= position - refractory]

@@ -50,7 +50,7 @@ _BAND = Fir(firwin(91, [1.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
 _MISSING = Fir(np.ones(3), 1, 2)
 _WINDOW = WINDOW_S * RATE_HZ
 _MOST_MISSING = 0.1
-_LEAST_RMS_MV, _MOST_RMS_MV = 0.02, 4.0
+_LEAST_RMS_MV, _MOST_RMS_MV = 0.012, 4.0
 _THRESHOLD_SHARE = 0.2
 _TINY = 1e-12
 
@@ -178,7 +178,7 @@ def _judged(state: FibrillationState) -> tuple[FibrillationState, Waveform]:
     )
 
 
-def measure_signal(filtered: Filtered) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def measure_signal(filtered: Filtered) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Measure the windows of a whole signal, which end with its fourth second and each later one.
 
     Returns
@@ -186,7 +186,9 @@ def measure_signal(filtered: Filtered) -> tuple[NDArray[np.float64], NDArray[np.
     measures : ndarray of float64, shape (4, leads, windows)
         In the order of `MEASURES`.
     told : ndarray of bool, shape (leads, windows)
-        Where the lead says something.
+        Where there is enough signal, and not too much.
+    noise : ndarray of bool, shape (leads, windows)
+        Where the lead says nothing, for noise.
     """
     leads = len(filtered.signal)
     band, wave = fir_step(_BAND, FirState.fresh(leads), filtered.signal)
@@ -195,7 +197,7 @@ def measure_signal(filtered: Filtered) -> tuple[NDArray[np.float64], NDArray[np.
     windows = max((wave.shape[1] - _WINDOW) // RATE_HZ + 1, 0)
     places = np.arange(windows)[:, None] * RATE_HZ + np.arange(_WINDOW)
     found, told, noise = _measure_places(wave, absent, places)
-    return found.measures.reshape(-1, leads, windows), (told & ~noise).reshape(leads, windows)
+    return found.measures.reshape(-1, leads, windows), told.reshape(leads, windows), noise.reshape(leads, windows)
 
 
 def _measure_places(

@@ -14,8 +14,9 @@ export ECTOPY_DATA := $(if $(ECTOPY_DATA),$(ECTOPY_DATA):)$(wildcard ../shared/d
 demo: $(VENV)/.run
 	$(BIN)/ectopy demo
 
+# Many tests wait for a clock, a browser or another process: three at a time keep two cores busy.
 test: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal
 
 long: $(VENV)/.dev
 	$(BIN)/pytest -m long

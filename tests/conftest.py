@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
@@ -81,18 +82,24 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def detector() -> Detector:
-    """A small detector, trained once on simulated normal beats; for tests of everything but its quality."""
-    settings = TrainingSettings(architecture="dense", members=2, max_steps=150)
-    return train(load_simulated("train"), settings, random_state=0)
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small detector, trained on simulated normal beats once for all processes of the suite; as a file."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path = folder / "small.ectopy"
+    with (folder / "small.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            settings = TrainingSettings(architecture="dense", members=2, max_steps=150)
+            train(load_simulated("train"), settings, random_state=0).save(path)
+    return path
 
 
 @pytest.fixture(scope="session")
-def bundle(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small detector as a file."""
-    path = tmp_path_factory.mktemp("bundle") / "small.ectopy"
-    detector.save(path)
-    return path
+def detector(bundle: Path) -> Detector:
+    """The small detector; for tests of everything but its quality."""
+    return Detector.load(bundle)
 
 
 @pytest.fixture(scope="session")

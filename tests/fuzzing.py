@@ -20,6 +20,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -37,6 +38,9 @@ from ectopy.formats import write_annotations
 from ectopy.formats.leads import Stated
 from ectopy.formats.lines import SampleLines
 from ectopy.monitor import Chunk
+from ectopy.monitor.inputs import PulseChunk
+from ectopy.monitor.pulse_stream import PulseStream, check_pulses, pulse_pieces, take_pulses
+from ectopy.monitor.stream import checked
 from ectopy.recording import Recording
 
 MOST_SECONDS = 15
@@ -77,9 +81,15 @@ def subjects(folder: Path) -> dict[str, Subject]:
     bundle = (folder / "r.ectopy").read_bytes()
     made["bundle"] = Subject({"r.ectopy": bundle}, False, lambda at, _: Detector.load(at / "r.ectopy"))
     chunk = Chunk(500, recording.signal[:125], 250.0, recording.leads, received=0.0, sent=1.0, stream="strap")
+    pulses = (
+        PulseChunk("PLETH", "NU", 125.0, 250, np.linspace(0, 1, 63, dtype=np.float32)),
+        PulseChunk("ABP", "mmHg", 62.5, 125, np.full(31, 80, np.float32)),
+    )
     for name, form, gain in (("json", "json", None), ("msgpack", "msgpack", None), ("counts", "msgpack", 1000.0)):
         message = wire.write(wire.Sent(chunk, 7), form, gain)
         made[name] = Subject({"message": message}, False, _decode(form))
+        message = wire.write(wire.Sent(replace(chunk, pulses=pulses), 7), form, gain)
+        made[f"{name} with pulses"] = Subject({"message": message}, False, _monitored(form))
     made["lines"] = Subject({"lines": text}, False, _lines)
     return made
 
@@ -90,6 +100,21 @@ def _read(name: str, **stated: object) -> Callable[[Path, random.Random], Record
 
 def _decode(form: wire.Form) -> Callable[[Path, random.Random], object]:
     return lambda folder, _: wire.read((folder / "message").read_bytes(), form, 0.0)
+
+
+def _monitored(form: wire.Form) -> Callable[[Path, random.Random], object]:
+    """Read messages, and take their pulse waves as the monitor does."""
+
+    def take(folder: Path, _: random.Random) -> object:
+        stream = PulseStream()
+        for sent in wire.read((folder / "message").read_bytes(), form, 0.0):
+            checked(sent.chunk)
+            check_pulses(sent.chunk)
+            stream, notices = take_pulses(stream, sent.chunk)
+            stream, pieces = pulse_pieces(stream, 2.0, 0.0)
+        return stream, pieces, notices
+
+    return take
 
 
 def _lines(folder: Path, _: random.Random) -> object:

@@ -17,7 +17,7 @@ class HeartbeatStream:
 
     def step(self, filtered: Filtered) -> NDArray[np.float64]:
         self.evidence, found = evidence_step(self.evidence, filtered)
-        self.peaks, positions = peaks_step(self.peaks, found[0])
+        self.peaks, positions = peaks_step(self.peaks, found)
         return positions
 
     def end(self) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -47,6 +48,23 @@ def stopped(server: PostgresqlServer) -> Iterator[None]:
         yield
     finally:
         server.ensure_postgres_running()
+
+
+@contextmanager
+def hanging(server: sa.Engine) -> Iterator[None]:
+    """The server takes what is sent to it, and does not answer."""
+    with server.connect() as connection:
+        folder = connection.exec_driver_sql("SHOW data_directory").scalar_one()
+    server.dispose()
+    first = psutil.Process(int((Path(folder) / "postmaster.pid").read_text().split()[0]))
+    processes = [first, *first.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in reversed(processes):
+            process.resume()
 
 
 @dataclass

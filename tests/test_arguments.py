@@ -209,12 +209,22 @@ def test_methods_of_a_detector_answer_whatever_they_are_given(
                 raise AssertionError(f"{method}({parameter}={kind})") from error
 
 
+SENSIBLE_OF_ESTIMATOR = {
+    (parameter, kind)
+    for parameter in ("random_state", "k_std", "layout")
+    for kind in ("None", "True", "a scalar array", "a number")
+}
+TRAINED = {("learning_rate", "a number"), ("learning_rate", "a scalar array"), ("k_std", "a negative number")}
+"""What is accepted, so that a network is trained with it."""
+
+
+@pytest.mark.parametrize("trained", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("parameter", parameters(AutoencoderDetector))
-def test_the_estimator_answers_whatever_its_parameters_are(right: dict[str, Any], parameter: str):
+def test_the_estimator_answers_whatever_its_parameters_are(right: dict[str, Any], parameter: str, trained: bool):
     quick = {"architecture": "dense", "members": 2, "max_steps": 1, "target_fpr": 0.2}
     samples = right["beats"].normals().samples
     for kind, value in WRONG.items():
-        if kind in ("None", "True", "a scalar array", "a number") and parameter in ("random_state", "k_std", "layout"):
+        if (parameter, kind) in SENSIBLE_OF_ESTIMATOR or ((parameter, kind) in TRAINED) != trained:
             continue
         try:
             answers(AutoencoderDetector(**quick | {parameter: value}).fit, {"X": samples})

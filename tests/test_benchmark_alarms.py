@@ -273,7 +273,7 @@ def test_several_records_are_replayed_at_a_time(folder: Path, tmp_path: Path):
         (("--data", "nowhere"), "no folder nowhere"),
         (("--data", "."), "0 of the 22 records of ds1"),
         (("--data", ".", "--split", "all"), "unknown split 'all'"),
-        (("--data", ".", "--profile", "icu"), "profile must be one of ward, ambulatory, exercise"),
+        (("--data", ".", "--profile", "icu"), "profile must be one of ward, ambulatory, exercise, child, infant"),
     ],
 )
 def test_a_mistake_gets_one_sentence(ectopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, says: str):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,6 +127,7 @@ def test_two_real_records(ds1_folder: Path, tmp_path: Path):
         assert row["gross"]["qrs_fn"] == sum(record["qrs_fn"] for record in row["records"].values())
 
 
+@pytest.mark.long  # test_two_real_records is its short version
 def test_figures_of_ectopy_on_ds1(ds1_folder: Path):
     figures = benchmark_heartbeats(ds1_folder, "ds1", OURS).summary()["methods"]
     for name, least in (("ectopy", 99.75), ("ectopy_first_lead", 99.66)):
@@ -154,6 +156,13 @@ def test_missed_ventricular_beats_are_v_and_e_of_the_reference(tmp_path: Path, m
     assert (row["missed_veb"], row["veb"]) == (2, 4)
     assert (row["gross"]["qrs_tp"], row["gross"]["qrs_fn"], row["gross"]["qrs_fp"]) == (5, 3, 1)
     assert np.isnan(row["relative_seconds"])
+
+
+def test_the_unit_is_asked_for(tmp_path: Path):
+    drawn = simulate_recording(60, sampling_rate_hz=360)
+    write_record(tmp_path, "counts", replace(drawn, signal=drawn.signal * 2000))
+    with pytest.raises(DataError, match=r"counts.* cannot be read.*is the unit really mV\?"):
+        benchmark_heartbeats(tmp_path, methods=["ectopy"])
 
 
 def test_paced_records_are_left_out(simulated_folder: Path, tmp_path: Path):

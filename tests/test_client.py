@@ -22,7 +22,9 @@ from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.errors import DataError, ServiceError
 from ectopy.monitor import Chunk, chunks
+from ectopy.recording import PulseWave
 from ectopy.service.access import Scope
+from pulses import has_pulses, with_pulses
 from server import Service, running
 from test_recordings_service import csv
 
@@ -134,13 +136,16 @@ def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, clie
         Client(line.url, service.key) as other,
         other.stream("bad line", RATE_HZ, LEADS) as stream,
     ):
-        for chunk in chunks(STILL, 0.5):
-            stream.send(chunk.signal)
+        recording = with_pulses(STILL)
+        for chunk in chunks(recording, 0.3):
+            pulses = [PulseWave(one.name, one.unit, one.sampling_rate_hz, one.samples) for one in chunk.pulses]
+            stream.send(chunk.signal, pulses=pulses)
         stream.flush()
         assert stream.acknowledged == stream.position == len(STILL.signal)
     assert line.cuts >= 3
     store = service.app.state.ward.store
     np.testing.assert_array_equal(stored(service, "bad line", stream.name, len(STILL.signal)), STILL.signal)
+    has_pulses(store.waveform("bad line", stream.name, 0, len(STILL.signal)), recording)
     beats = [beat.beat.position for beat in store.beats("bad line", 0, 2e9)]
     assert len(beats) == len(set(beats)) > 50
     assert not [one for one in store.events(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]

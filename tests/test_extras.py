@@ -95,6 +95,8 @@ BASE = {
     "demo": ([["demo"], "report"], [["demo", "--live"], "service"], [["demo", "--report", "x.html"], "report"]),
     "fetch ecg5000": ([["fetch", "ecg5000"], None],),
     "fetch mitdb": ([["fetch", "mitdb"], None],),
+    "fetch cinc2015": ([["fetch", "cinc2015"], None],),
+    "fetch vfdb": ([["fetch", "vfdb"], None],),
     "train": (
         [["train", "simulated", "-o", "x.ectopy"], "train"],
         [["train", "beats.parquet", "-o", "x.ectopy"], "formats"],
@@ -124,6 +126,8 @@ BASE = {
     "benchmark heartbeats": ([["benchmark", "heartbeats", "--data", "."], None],),
     "benchmark mitdb": ([["benchmark", "mitdb", "--data", "."], None],),
     "benchmark alarms": ([["benchmark", "alarms", "--data", "."], None],),
+    "benchmark icu": ([["benchmark", "icu", "--data", "."], None],),
+    "benchmark ventricular": ([["benchmark", "ventricular", "--data", "."], None],),
     "benchmark holter": ([["benchmark", "holter", "--hours", "0.2"], None],),
     "benchmark monitor": (
         [["benchmark", "monitor"], "service"],

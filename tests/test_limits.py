@@ -11,6 +11,8 @@ from ectopy import events
 from ectopy.errors import SettingError
 from ectopy.monitor.limits import PROFILES, Limits
 
+ADULTS = ("ward", "ambulatory", "exercise")
+YOUNG = {"child": (1, 18), "infant": (0, 1)}
 ages = st.one_of(st.none(), st.floats(18, 110))
 resting_rates = st.one_of(st.none(), st.floats(30, 110))
 
@@ -32,11 +34,56 @@ def test_what_a_recording_and_the_monitor_both_judge_is_defined_once():
     assert limits.irregular_share == events.IRREGULAR
 
 
-@given(st.sampled_from(PROFILES), ages, resting_rates)
-def test_every_patient_gets_limits_in_their_order(profile: str, age: float | None, resting_bpm: float | None):
+@given(st.sampled_from(ADULTS), ages, resting_rates)
+def test_every_adult_gets_limits_in_their_order(profile: str, age: float | None, resting_bpm: float | None):
     limits = Limits.of(profile, age, resting_bpm)
     assert (limits.profile, limits.age, limits.resting_bpm) == (profile, age, resting_bpm)
     assert limits.extreme_low_bpm <= limits.low_bpm < 60 < 100 < limits.high_bpm <= limits.extreme_high_bpm
+
+
+@given(st.data(), st.sampled_from(sorted(YOUNG)))
+def test_every_child_gets_limits_in_their_order(data: st.DataObject, profile: str):
+    limits = Limits.of(profile, data.draw(st.one_of(st.none(), st.floats(*YOUNG[profile]))))
+    assert 40 <= limits.extreme_low_bpm <= min(limits.low_bpm, 60)
+    assert limits.low_bpm < limits.high_bpm < limits.extreme_high_bpm
+    assert limits.vt_bpm == 120
+
+
+@given(st.floats(0, 18), st.floats(0, 18))
+def test_limits_of_rates_fall_as_a_child_grows(one: float, other: float):
+    younger, older = (Limits.of("infant" if age <= 1 else "child", age) for age in sorted((one, other)))
+    assert older.low_bpm <= younger.low_bpm
+    assert older.high_bpm <= younger.high_bpm
+    assert older.extreme_low_bpm <= younger.extreme_low_bpm
+    assert older.extreme_high_bpm <= younger.extreme_high_bpm
+
+
+@pytest.mark.parametrize(
+    ("age", "low_bpm", "high_bpm"), [(0, 107, 181), (0.5, 104, 175), (2.5, 76, 142), (17, 43, 130)]
+)
+def test_limits_of_children_are_the_published_centiles(age: float, low_bpm: float, high_bpm: float):
+    limits = Limits.of("infant" if age <= 1 else "child", age)
+    assert (limits.low_bpm, limits.high_bpm) == (low_bpm, high_bpm)
+
+
+def test_an_infants_heart_stands_still_sooner_than_an_adults():
+    infant = Limits.of("infant")
+    assert (infant.asystole_s, infant.pause_s, infant.extreme_high_bpm, infant.extreme_low_bpm) == (3, 2, 220, 60)
+    assert (Limits.of("child").asystole_s, Limits.of("child").extreme_high_bpm) == (4, 180)
+
+
+@pytest.mark.parametrize(
+    ("profile", "age", "message"),
+    [
+        ("infant", 2, "age must be 0 to 1 in the profile infant, not 2."),
+        ("child", 0.5, "age must be 1 to 18 in the profile child, not 0.5."),
+        ("ward", 17, "age must be 18 to 110 in the profile ward, not 17."),
+    ],
+)
+def test_an_age_must_fit_the_profile(profile: str, age: float, message: str):
+    with pytest.raises(SettingError) as refusal:
+        Limits.of(profile, age)
+    assert str(refusal.value) == message
 
 
 @pytest.mark.parametrize(("age", "maximum_bpm"), [(20, 194), (40, 180), (60, 166)])
@@ -58,12 +105,12 @@ def test_heart_rate_reserve_lies_between_rest_and_maximum(age: float | None, res
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"profile": "night"}, "profile must be one of ward, ambulatory, exercise, not 'night'."),
+        ({"profile": "night"}, "profile must be one of ward, ambulatory, exercise, child, infant, not 'night'."),
         ({"asystole_s": 2.9}, "asystole_s must be 3 to 10, not 2.9."),
         ({"asystole_s": 10.1}, "asystole_s must be 3 to 10, not 10.1."),
-        ({"high_bpm": float("nan")}, "high_bpm must be 60 to 300, not nan."),
+        ({"high_bpm": float("nan")}, "high_bpm must be 60 to 320, not nan."),
         ({"vt_beats": 4.5}, "vt_beats must be a whole number, not 4.5."),
-        ({"age": 17}, "age must be 18 to 110, not 17."),
+        ({"age": 111}, "age must be 0 to 110, not 111."),
         ({"high_bpm": 141}, "high_bpm must be at most extreme_high_bpm, 140, not 141."),
         ({"low_bpm": 39}, "extreme_low_bpm must be at most low_bpm, 39, not 40."),
         ({"low_bpm": 90, "high_bpm": 90}, "low_bpm must be below high_bpm, 90."),
@@ -88,7 +135,7 @@ def test_every_number_has_a_range():
 
 @given(st.sampled_from(PROFILES), ages, resting_rates)
 def test_limits_can_be_written_and_read(profile: str, age: float | None, resting_bpm: float | None):
-    limits = Limits.of(profile, age, resting_bpm)
+    limits = Limits.of(profile, age if profile in ADULTS else None, resting_bpm)
     assert msgspec.json.decode(msgspec.json.encode(limits), type=Limits) == limits
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(limits), type=Limits) == limits
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from ectopy.datasets.simulated import Episode, simulate_recording
-from episodes import CONDITION, announcements, calm, disturbed, urgent, watch
+from episodes import KINDS, Happening, Patient, calm, disturbed, urgent, watch, watch_episodes
 
 WITHIN_S = 5.0
-EPISODES_EACH, PATIENTS = 5, 40
+GROUPS = ("adult", "infant")
+EPISODES_EACH, PATIENTS, TOGETHER = 5, 40, 10
 HOUR_S, DAY_H = 3600.0, 24
 
 
@@ -25,15 +26,37 @@ def pool() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-@pytest.mark.parametrize("kind", CONDITION)
-def test_episodes_are_announced_within_their_definition_and_five_seconds(kind: str):
-    found = announcements(kind, seed=1000, episodes=3)
-    assert not [each for each in found if each.delay_s > WITHIN_S]
+@pytest.fixture(scope="module")
+def few() -> list[Happening]:
+    """One episode of each kind of an adult and of an infant, within a minute of admission."""
+    return watch_episodes([Patient(1000, group) for group in GROUPS], list(KINDS), each=1, latest_s=60.0)
+
+
+@pytest.fixture(scope="module")
+def many(pool: ProcessPoolExecutor) -> list[Happening]:
+    """Two hundred episodes of each kind of adults, and of infants, within twenty minutes of admission."""
+    parts = [
+        [Patient(seed, group) for seed in range(first, first + TOGETHER)]
+        for first in range(0, PATIENTS, TOGETHER)
+        for group in GROUPS
+    ]
+    found = pool.map(watch_episodes, parts, repeat(list(KINDS)), repeat(EPISODES_EACH))
+    return [happening for part in found for happening in part]
+
+
+def of(happenings: list[Happening], kind: str, group: str) -> list[Happening]:
+    return [each for each in happenings if (each.kind, each.patient.group) == (kind, group)]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_episodes_are_announced_within_their_definition_and_five_seconds(few: list[Happening], kind: str, group: str):
+    assert [str(each) for each in of(few, kind, group) if each.delay_s > WITHIN_S] == []
 
 
 @pytest.mark.parametrize("seed", [0, 1], ids=["sinus rhythm", "with ectopic beats"])
 def test_minutes_of_sinus_rhythm_raise_nothing_urgent(seed: int):
-    assert calm(seed, 150.0) == []
+    assert not any(calm([Patient(seed, group) for group in GROUPS], 150.0).values())
 
 
 @pytest.mark.parametrize("length_s", [2.0, 2.7, 3.2])
@@ -44,25 +67,28 @@ def test_electrodes_that_come_off_for_a_moment_raise_nothing_urgent(length_s: fl
 
 
 def test_minutes_of_noise_and_loose_electrodes_raise_nothing_urgent():
-    assert disturbed(0, 300.0) == []
+    assert not any(disturbed([Patient(0, group) for group in GROUPS], 300.0).values())
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", CONDITION)
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_hundred_episodes_are_announced_within_their_definition_and_five_seconds(
-    pool: ProcessPoolExecutor, kind: str
+    many: list[Happening], kind: str, group: str
 ):
-    parts = pool.map(announcements, repeat(kind), range(PATIENTS), repeat(EPISODES_EACH))
-    found = [each for part in parts for each in part]
+    found = of(many, kind, group)
     assert len(found) == PATIENTS * EPISODES_EACH
     delays_s = np.array([each.delay_s for each in found])
-    print(f"{kind}: {np.sum(np.isinf(delays_s))} missed, delays {np.percentile(delays_s, [50, 95, 100])}")
-    assert not [each for each in found if each.called_s is None]
+    print(f"{kind}, {group}: {np.sum(np.isinf(delays_s))} missed, delays {np.sort(delays_s)[[100, 189, 199]]}")
+    assert [str(each) for each in found if np.isinf(each.delay_s)] == []
     assert np.percentile(delays_s, 95) <= WITHIN_S
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("watched", [calm, disturbed])
-def test_a_day_raises_nothing_urgent(pool: ProcessPoolExecutor, watched):
-    hours = dict(enumerate(pool.map(watched, range(DAY_H), repeat(HOUR_S))))
-    assert {seed: calls for seed, calls in hours.items() if calls} == {}
+def test_a_day_raises_nothing_urgent(pool: ProcessPoolExecutor, watched, group: str):
+    parts = [[Patient(seed, group) for seed in range(first, first + 6)] for first in range(0, DAY_H, 6)]
+    calls = {each: said for part in pool.map(watched, parts, repeat(HOUR_S)) for each, said in part.items()}
+    assert len(calls) == DAY_H
+    assert {each: said for each, said in calls.items() if said} == {}

@@ -26,9 +26,10 @@ from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.storage import Stepped, Store
 from ectopy.wire import Sent, write
+from pulses import has_pulses, with_pulses
 from server import free_port, running
 
-RECORDING = simulate_recording(5)
+RECORDING = with_pulses(simulate_recording(5))
 JUDGED = simulate_recording(40)
 """Long enough for the patient's normal to be learned."""
 
@@ -138,7 +139,9 @@ def test_chunks_are_stored_and_answered(hub: Hub, store: Store, form: str):
             assert max(answer["wanted"] for answer in found) == len(RECORDING.signal)
 
     run(work)
-    np.testing.assert_array_equal(store.waveform("anna", "", 0, len(RECORDING.signal)).signal, RECORDING.signal)
+    stored = store.waveform("anna", "", 0, len(RECORDING.signal))
+    np.testing.assert_array_equal(stored.signal, RECORDING.signal)
+    has_pulses(stored, RECORDING)
 
 
 async def subscribed(client: aiomqtt.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from websockets.sync.client import ClientConnection, connect
 
 import outages
@@ -187,6 +189,47 @@ def test_screens_and_orders_go_on_without_the_database(losable: Losable, tmp_pat
         assert store.state("anna").discharged
         assert store.state("bob").limits.high_bpm == 111
         assert not store.state("carl").discharged
+
+
+def test_tiles_alarms_and_orders_go_on_while_the_database_hangs(
+    postgresql: sa.Engine, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+):
+    from ectopy.service.storage.postgresql import Connection
+
+    monkeypatch.setattr(Connection, "patience_s", 2.0)
+    url = outages.losable("server stopped", tmp_path, request).url
+    with serving(tmp_path, url) as service, service.client() as client, service.stranger() as browser:
+        client.post("/api/patients", json={"patient": "anna"}).raise_for_status()
+        browser.headers["x-csrf-token"] = browser.post("/api/session", json={"key": service.key}).json()["csrf"]
+        send(client, STILL, 0, 30)
+        answers: list[int] = []
+
+        def look(path: str) -> None:
+            with service.client() as another:
+                answers.append(another.get(path).status_code)
+
+        with outages.hanging(postgresql), service.socket("/api/live?patient=anna") as screen:
+            # More than there are threads want what only the database knows.
+            paths = "alarms?active=false", "patients/anna/beats?start=0&stop=1", "patients/anna/alarms/9"
+            looking = [threading.Thread(target=look, args=(f"/api/{path}",)) for path in 20 * paths]
+            for thread in looking:
+                thread.start()
+            assert not send(client, STILL, 30, 50)["stored"]
+            until_alarm_is_live(screen, "asystole")
+            assert "asystole" in {one["condition"] for one in browser.get("/api/alarms").json()}
+            number = next(one["number"] for one in browser.get("/api/alarms").json() if one["condition"] == "asystole")
+            place = f"/api/patients/anna/alarms/{number}"
+            given = browser.post(f"{place}/acknowledge", json={"comment": ""}).json()
+            assert given["acknowledged_by"] == "first key"
+            assert not given["stored"]
+            # Nobody has waited for those who look at what is stored, and they do not wait for ever.
+            for thread in looking:
+                thread.join()
+            assert set(answers) == {503}
+            # Who comes later is not kept waiting at all, nor alone.
+            assert not any(entry["stored"] for entry in browser.get(place).json()["history"])
+        until(lambda: client.get("/api/alarms?active=false").status_code == 200)
+        until(lambda: all(entry["stored"] for entry in browser.get(place).json()["history"]))
 
 
 BODIES: dict[str, Any] = {

@@ -19,8 +19,9 @@ from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.replays import Playing, Replay, Replays
 from ectopy.service.storage import Store
+from pulses import has_pulses, with_pulses
 
-RECORDING = simulate_recording(20)
+RECORDING = with_pulses(simulate_recording(20))
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,7 @@ def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
     found = store.waveform("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
     np.testing.assert_array_equal(found.signal, RECORDING.signal)
     assert found.leads == RECORDING.leads
+    has_pulses(found, RECORDING)
     assert replays.all() == [done]
 
 

@@ -57,7 +57,7 @@ def test_silence_in_a_lead_that_is_readable_or_flat_or_has_become_noisy_is_asyst
 
 
 @given(st.floats(1.0, 9.0))
-def test_a_silence_that_ends_in_flat_leads_is_a_pause_and_asystole_after_six_seconds(gap_s: float):
+def test_a_silence_in_flat_leads_that_has_ended_is_an_asystole_after_four_seconds(gap_s: float):
     times_s = at_rates((10, 60))
     times_s += [times_s[-1] + gap_s + k for k in range(6)]
     gap_s = times_s[11] - times_s[10]
@@ -66,7 +66,7 @@ def test_a_silence_that_ends_in_flat_leads_is_a_pause_and_asystole_after_six_sec
         return ("flat", "flat") if times_s[10] + 1 < at_s - DELAY_S < times_s[11] + 0.5 else GOOD
 
     found = present(readings_of(findings_of(times_s, words=words)))
-    assert ("asystole" in found) == (gap_s >= 4.0 + 2.0)
+    assert ("asystole" in found) == (gap_s >= 4.0)
     assert ("pause" in found) == (gap_s >= 3.0)
 
 
@@ -127,7 +127,33 @@ def test_extreme_tachycardia_is_seventeen_beats_above_140(fast_beats: int, rate_
 def test_beats_in_noise_are_no_tachycardia():
     times_s = at_rates((60, 180))
     assert told(times_s, "?" * len(times_s)) == set()
-    assert "extreme tachycardia" not in told(at_rates((63, 180)), ("N" * 15 + "?") * 4)
+    assert "extreme tachycardia" not in told(at_rates((63, 180)), ("NN" + "?") * 21 + "N")
+    assert "extreme tachycardia" not in told(at_rates((63, 180)), ("N" * 10 + "??") * 5 + "NNNN")
+
+
+def test_one_unreadable_beat_among_many_does_not_hide_a_tachycardia():
+    assert "extreme tachycardia" in told(at_rates((63, 145)), ("N" * 7 + "?") * 8)
+
+
+@pytest.mark.parametrize(("bpm", "beats", "expected"), [(155, 12, True), (155, 11, False), (145, 16, False)])
+def test_a_tachycardia_well_beyond_the_limit_needs_fewer_beats(bpm: float, beats: int, expected: bool):
+    assert ("extreme tachycardia" in told(at_rates((20, 70), (beats - 1, bpm), (12, 60)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("letters", "rate_bpm", "expected"),
+    [
+        ("SSSSS", 110, True),
+        ("SSSSS", 95, False),
+        ("SSSS", 150, False),
+        ("SSSNSSS", 150, False),
+        ("SSS?SS", 150, True),
+        ("SSVSSS", 150, False),
+        ("VVVVVV", 150, False),
+    ],
+)
+def test_supraventricular_run_is_five_beats_above_100(letters: str, rate_bpm: float, expected: bool):
+    assert ("supraventricular run" in told_of(letters, rate_bpm)) == expected
 
 
 @pytest.mark.parametrize(
@@ -319,10 +345,12 @@ def test_without_a_signal_that_can_be_read_nothing_is_told(beats: list[tuple[flo
 
 
 @settings(max_examples=60)
-@given(st.floats(60, 100), st.sampled_from(PROFILES), st.one_of(st.none(), st.integers(18, 110)))
-def test_clean_sinus_rhythm_raises_nothing_in_any_profile(rate_bpm: float, profile: str, age: int | None):
-    findings = findings_of(at_rates((100, rate_bpm)))
-    readings = readings_of(findings, Limits.of(profile, age=age))
+@given(st.floats(0.05, 0.95), st.sampled_from(PROFILES))
+def test_clean_sinus_rhythm_raises_nothing_in_any_profile(share: float, profile: str):
+    limits = Limits.of(profile)
+    low_bpm, high_bpm = limits.low_bpm + limits.clear_bpm, limits.high_bpm - limits.clear_bpm
+    findings = findings_of(at_rates((100, low_bpm + share * (high_bpm - low_bpm))))
+    readings = readings_of(findings, limits)
     assert present(readings) == set()
     assert {reading.present for reading in readings[-1][1].values()} == {False}
 
@@ -408,7 +436,9 @@ EPISODES = {
 }
 
 
-def findings_of_patient(seed: int, episodes: list[Episode], duration_s: float, rate_bpm: float) -> list[Findings]:
+def findings_of_patient(
+    seed: int, episodes: list[Episode], duration_s: float, rate_bpm: float, hrv_sd_ms: float = 40.0
+) -> list[Findings]:
     """The truth as findings: no beat is heard where leads are off, and in noise many are that nobody can read."""
     recording = simulate_recording(
         duration_s,
@@ -416,6 +446,7 @@ def findings_of_patient(seed: int, episodes: list[Episode], duration_s: float, r
         leads=1,
         noise_mv=0,
         rate_bpm=rate_bpm,
+        hrv_sd_ms=hrv_sd_ms,
         episodes=episodes,
         random_state=seed,
     )
@@ -466,7 +497,8 @@ def test_every_episode_is_announced_within_its_definition_and_five_seconds(seed:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_ten_minutes_of_sinus_rhythm_raise_nothing(profile: str):
-    findings = findings_of_patient(3, [], 600, rate_bpm=75)
+    usual = {"child": {"rate_bpm": 95}, "infant": {"rate_bpm": 130, "hrv_sd_ms": 15}}.get(profile, {"rate_bpm": 75})
+    findings = findings_of_patient(3, [], 600, **usual)
     assert present(readings_of(findings, Limits.of(profile))) == set()
 
 

@@ -16,6 +16,7 @@ from ectopy.client import Client
 from ectopy.datasets import simulate_recording
 from ectopy.service.storage import Store
 from outages import locked
+from pulses import has_pulses, with_pulses
 from server import PATIENCE_S, free_port, messages, served, until
 
 DEVICES = [f"bed {number}" for number in range(3)]
@@ -37,7 +38,7 @@ def send(port: int, key: str, patient: str, contents: list[bytes], most: int) ->
 
 
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
-    recording, port = simulate_recording(30), free_port()
+    recording, port = with_pulses(simulate_recording(30)), free_port()
     contents = messages(recording)
     with served(tmp_path, port) as (process, said):
         key = re.findall(r"ectopy_[\w-]{43}", said)[0]
@@ -76,6 +77,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
         for device in DEVICES:
             stored = store.waveform(device, "", 0, len(recording.signal))
             np.testing.assert_array_equal(stored.signal, recording.signal)
+            has_pulses(stored, recording)
             beats = [one.beat.position for one in store.beats(device, 0, 1e11)]
             assert len(beats) == len(set(beats)) > 25
 

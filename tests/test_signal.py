@@ -19,6 +19,7 @@ from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import (
     EVIDENCE_RATE_HZ,
+    Evidence,
     PeaksState,
     _decide,
 )
@@ -155,9 +156,10 @@ def test_a_long_recording_is_filtered_over_its_blocks_without_a_seam():
 @pytest.mark.parametrize("cut", range(20, 80))
 def test_a_higher_peak_at_the_edge_of_the_refractory_period_counts_in_a_stream_too(cut: int):
     # The first peak lies 0.3 samples before its highest, the second one 0.5: less than 22 between them.
-    evidence = np.zeros(100)
-    evidence[29:32] = 0.84, 1.0, 0.60
-    evidence[51:54] = 1.4999, 1.5, 0.5
+    height = np.zeros((1, 100))
+    height[0, 29:32] = 0.84, 1.0, 0.60
+    height[0, 51:54] = 1.4999, 1.5, 0.5
+    evidence = Evidence(height, np.ones_like(height), np.zeros_like(height))
     _, whole = _decide(PeaksState.fresh(), evidence, last=True)
     state, begun = _decide(PeaksState.fresh(), evidence[:cut], last=False)
     _, rest = _decide(state, evidence[cut:], last=True)
@@ -362,4 +364,4 @@ def test_hours_of_peaks_that_are_too_low_are_not_kept():
         block = slice(start, start + 18_000)
         state.step(result[block])
     assert len(state.peaks.rhythm.passed_over) < 10
-    assert state.peaks.evidence.size < EVIDENCE_RATE_HZ
+    assert state.peaks.evidence.height.size < EVIDENCE_RATE_HZ

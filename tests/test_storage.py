@@ -30,7 +30,7 @@ from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.findings import Reading
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, PulseChunk, Refusal, Report, Tick
 from ectopy.monitor.log import GENESIS, seal, verify
 from ectopy.service.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.storage import AuditEntry, Device, Forgotten, Patient, Stepped, Store, StoredBeat, writing
@@ -377,6 +377,28 @@ def test_any_stretch_is_what_was_sent_first(store: Store, chunks: list, start: i
         part[:] = np.where(np.isnan(part), each.signal, part)
     waveform = store.waveform(patient, "", start, start + samples)
     np.testing.assert_array_equal(waveform.signal, expected[start + 50 : start + 50 + samples])
+
+
+def test_pulse_waves_are_stored_with_their_ecg_and_go_with_it(store: Store, database_url: str):
+    def pulses(first: int) -> tuple[PulseChunk, ...]:
+        return (PulseChunk("PLETH", "NU", 125.0, first, np.arange(first, first + 5, dtype=np.float32)),)
+
+    first, again, plain = chunk(0, pulses=pulses(0)), chunk(20, pulses=pulses(10)), chunk(30)
+    store.write([stepped(1, first, again, plain)])
+    (wave,) = store.waveform("anna", "", 4, 40).pulses
+    assert (wave.name, wave.unit, wave.sampling_rate_hz, wave.position) == ("PLETH", "NU", 125.0, 2)
+    nothing = [np.nan] * 5
+    np.testing.assert_array_equal(wave.samples, [2, 3, 4, *nothing, 10, 11, 12, 13, 14, *nothing])
+    assert store.waveform("anna", "", 30, 40).pulses == ()
+    inputs = store.restore("anna").inputs
+    assert [codec.encode(one) for one in inputs] == [codec.encode(one) for one in (first, again, plain)]
+    with database(database_url) as connection:
+        size = connection.exec_driver_sql("SELECT sum(length(signal) + coalesce(length(pulses), 0)) FROM waveforms")
+        assert writing.stored_bytes(connection) == size.scalar_one() > 240
+    store.write([replace(stepped(4, chunk(40)), snapshot=b"state")])
+    store.forget(None, 0)
+    with database(database_url) as connection:
+        assert writing.stored_bytes(connection) == 0
 
 
 def test_leads_come_and_go_and_units_are_millivolt(store: Store):

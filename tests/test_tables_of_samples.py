@@ -274,7 +274,7 @@ def test_a_gap_is_kept(tmp_path: Path) -> None:
         ("raw_ecg,filtered_resp,hr", (II, V1, [72.0] * ROWS), "'filtered_resp' (not ECG), 'hr' (not ECG)"),
         ("MLII,HR,SpO2", (II, [72] * ROWS, [98] * ROWS), "'HR' (not ECG), 'SpO2' (not ECG)"),
         ("II (mV),RESP (mV)", (II, V1), "'RESP' (not ECG)"),
-        ("II,ABP (mmHg),SpO2 [%],Z (Ohm)", (II, V1, V1, V1), "'ABP' (in mmHg), 'SpO2' (in %), 'Z' (in Ohm)"),
+        ("II,CVP (mmHg),SpO2 [%],Z (Ohm)", (II, V1, V1, V1), "'CVP' (in mmHg), 'SpO2' (in %), 'Z' (in Ohm)"),
         ("ECG_Clean,ECG_Rate,ECG_R_Peaks", (II, V1, V1), "'ECG_Rate' (not ECG), 'ECG_R_Peaks' (labels or states)"),
         ("II,foo", (II, V1), "'foo' (not called ECG)"),
         ("ECG (mV),AccX", (II, V1), "'AccX' (not ECG)"),
@@ -340,7 +340,10 @@ def test_two_header_lines(tmp_path: Path) -> None:
     recording = read(tmp_path, content)
     holds(recording, II, V1)
     assert recording.leads == ("MLII", "V1")
-    assert recording.notes == ("Left out: 'ABP' (in mmHg).",)
+    assert recording.notes == ()
+    (wave,) = recording.pulses
+    assert (wave.name, wave.unit, wave.sampling_rate_hz) == ("ABP", "mmHg", recording.sampling_rate_hz)
+    np.testing.assert_allclose(wave.samples, II, atol=1e-4)
 
 
 def test_leads_of_the_same_name_are_numbered(tmp_path: Path) -> None:

@@ -381,7 +381,9 @@ def test_damage_to_a_segment_is_noted_with_its_name(tmp_path: Path):
     assert "two and 1 more" in note
 
 
-@pytest.mark.parametrize("command", [["inspect"], ["detect", "ambulatory"], ["watch", "--fast"]])
+@pytest.mark.parametrize(
+    "command", [["inspect"], ["detect", "ambulatory"], ["watch", "--fast"], ["what-if", "--profile", "ambulatory"]]
+)
 def test_commands_tell_of_damage(ectopy, tmp_path: Path, command: list[str]):
     counts = np.rint(simulate_recording(30, sampling_rate_hz=250.0).signal[:, 0] * 1000)
     header = f"rec 1 250 {len(counts)}\nrec.dat 16 1000 16 0 0 {checksum(counts) + 1} 0 II\n"
@@ -448,11 +450,11 @@ def test_gaps_longer_than_all_the_rest_are_refused_before_memory_is_taken(tmp_pa
 
 
 def test_what_is_left_out_is_noted(tmp_path: Path):
-    lines = "rec.dat 16 1000 16 0 0 0 0 II\nrec.dat 16 100/mmHg 16 0 0 0 0 ABP\n"
+    lines = "rec.dat 16 1000 16 0 0 0 0 II\nrec.dat 16 100/mmHg 16 0 0 0 0 CVP\n"
     recording = ectopy.read(write(tmp_path, f"rec 2 250 500\n{lines}", MILLIVOLT * 1000))
     assert recording.leads == ("II",)
     (note,) = recording.notes
-    assert "'ABP' in mmHg" in note
+    assert "'CVP' in mmHg" in note
 
 
 def test_names_that_cannot_be_printed(tmp_path: Path):

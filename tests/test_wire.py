@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import tracemalloc
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -15,12 +16,15 @@ from hypothesis.extra import numpy as arrays
 
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk
+from ectopy.monitor.inputs import PulseChunk
 from ectopy.wire import MOST_AT_ONCE, MOST_ROWS, MOST_ROWS_AT_ONCE, NO_SAMPLE, Sent, counts, read, write
 
 NUMBERS = st.floats(-30, 30, width=32) | st.just(np.nan)
 SIGNALS = st.tuples(st.integers(1, 20), st.integers(1, 4)).flatmap(
     lambda shape: arrays.arrays(np.float32, shape, elements=NUMBERS)
 )
+
+PLAIN = {"position": 0, "sampling_rate_hz": 250, "leads": ["I", "II"], "samples": [[0, 1]]}
 
 
 def chunk(signal: np.ndarray) -> Chunk:
@@ -39,6 +43,69 @@ def test_what_is_written_is_read_again(signal: np.ndarray, form: str, sequence: 
         assert getattr(sent.chunk, name) == getattr(given_chunk, name)
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["PLETH", "ABP", "ART"]), st.lists(NUMBERS, max_size=20)), min_size=1, max_size=4
+    ),
+    st.sampled_from(["json", "msgpack"]),
+)
+def test_pulse_waves_are_read_again(waves: list[tuple[str, list[float]]], form: str):
+    pulses = tuple(PulseChunk(name, "mmHg", 62.5, 9, np.array(samples, np.float32)) for name, samples in waves)
+    signal = np.zeros((2, 1), np.float32)
+    (sent,) = read(write(Sent(replace(chunk(signal), pulses=pulses)), form), form, received=5.0)
+    assert len(sent.chunk.pulses) == len(pulses)
+    for found, expected in zip(sent.chunk.pulses, pulses, strict=True):
+        assert (found.name, found.unit, found.sampling_rate_hz, found.position) == (expected.name, "mmHg", 62.5, 9)
+        np.testing.assert_array_equal(found.samples, expected.samples)
+        assert found.samples.dtype == np.float32
+
+
+def test_pulse_waves_as_counts():
+    pulse = {"name": "ABP", "unit": "mmHg", "sampling_rate_hz": 125, "position": 0, "gain": 10.0}
+    pulse["samples"] = np.array([800, 1200, NO_SAMPLE], "<i2").tobytes()
+    message = PLAIN | {"pulses": [pulse]}
+    (sent,) = read(msgspec.msgpack.encode(message), "msgpack", 0.0)
+    np.testing.assert_array_equal(sent.chunk.pulses[0].samples, [80, 120, np.nan])
+
+
+def test_messages_without_pulse_waves_are_what_they_were():
+    message = msgspec.json.decode(write(Sent(chunk(np.zeros((1, 1), np.float32))), "json"))
+    assert message.keys() == {"position", "sampling_rate_hz", "leads", "samples", "unit", "stream", "sent"}
+    (sent,) = read(json.dumps(PLAIN).encode(), "json", 0.0)
+    assert sent.chunk.pulses == ()
+
+
+PULSE = {"name": "PLETH", "sampling_rate_hz": 125, "position": 0, "samples": [1, None]}
+
+
+@pytest.mark.parametrize(
+    "pulses",
+    [
+        7,
+        [PULSE] * 5,
+        [PULSE | {"samples": [[1]]}],
+        [PULSE | {"samples": ["1"]}],
+        [PULSE | {"position": 0.5}],
+        [PULSE | {"name": None}],
+        [PULSE | {"samples": b"abc"}],
+        [PULSE | {"samples": b"abc", "gain": 1.0}],
+        [PULSE | {"samples": b"ab", "gain": 0.0}],
+        [PULSE | {"samples": [0] * (MOST_ROWS + 1)}],
+        [{"name": "PLETH"}],
+    ],
+)
+def test_nonsense_in_pulse_waves_gets_a_sentence(pulses: object):
+    with pytest.raises(DataError, match=r"\.$"):
+        read(msgspec.msgpack.encode(PLAIN | {"pulses": pulses}), "msgpack", 0.0)
+
+
+def test_samples_of_pulse_waves_count_among_what_is_sent_at_a_time():
+    message = PLAIN | {"pulses": [PULSE | {"samples": [0] * MOST_ROWS}] * 4}
+    assert len(read(msgspec.msgpack.encode([message]), "msgpack", 0.0)) == 1
+    with pytest.raises(DataError, match="too much at a time"):
+        read(msgspec.msgpack.encode([message, message]), "msgpack", 0.0)
+
+
 @given(SIGNALS, st.floats(10, 1000))
 def test_counts_keep_half_a_count_and_what_is_missing(signal: np.ndarray, gain: float):
     (sent,) = read(write(Sent(chunk(signal)), "msgpack", gain), "msgpack", received=5.0)
@@ -48,9 +115,6 @@ def test_counts_keep_half_a_count_and_what_is_missing(signal: np.ndarray, gain: 
 def test_counts_are_cut_off_and_never_become_no_sample():
     found = counts(np.array([-1e9, 1e9, np.nan, np.inf, -np.inf]), 1.0)
     assert found.tolist() == [-32767, 32767, NO_SAMPLE, 32767, -32767]
-
-
-PLAIN = {"position": 0, "sampling_rate_hz": 250, "leads": ["I", "II"], "samples": [[0, 1]]}
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.detector import Detector
-from ectopy.detector.patient import PatientNormal, learn_normal, learn_other_form, learning_beats
-from ectopy.detector.population import unlikeness, usual_height_mv
+from ectopy.detector.patient import LEAST_BEATS, Family, PatientNormal, learn_families, learning_beats
+from ectopy.detector.population import unlikeness, usual_height_mv, ventricular_shape
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats
 
+FIRST_BEATS = 10
+"""From how many readable beats the first provisional baseline is learned."""
+
+_LEAST_PROVISIONAL = 8
 _STRANGE = 1.0
 _CLEARLY_LESS = 1.0
+_WIDE = 1.5
+_FAST_BPM = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Baseline:
         One sentence: learned, given, or why there is none.
     doubtful : bool
         Whether somebody should look at it before relying on what is called normal.
+    provisional : bool
+        Whether the patient's normal is still being learned, and this is what is known of it so far.
     """
 
     __repr__ = short_repr
@@ -39,6 +47,7 @@ class Baseline:
     height_mv: NDArray[np.float64]
     text: str
     doubtful: bool = False
+    provisional: bool = False
 
 
 def given_baseline(normal: PatientNormal) -> Baseline:
@@ -59,24 +68,63 @@ def learn_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, 
     learning_s : float
         How long is learned from, seconds from the first readable beat.
     """
-    first = beats[learning_beats(beats, learning_s)]
+    return _learn(beats[learning_beats(beats, learning_s)], leads, detector, LEAST_BEATS)
+
+
+def provisional_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector) -> Baseline:
+    """The baseline while the patient's normal is being learned, from the beats so far, ten at least.
+
+    Parameters
+    ----------
+    beats : CutBeats
+    leads : tuple of str
+    detector : Detector
+        With a population model for recordings.
+    """
+    readable = beats[np.flatnonzero(beats.readable.any(axis=1))]
+    baseline = _learn(readable, leads, detector, _LEAST_PROVISIONAL)
+    span_s = float(readable.times_s[-1] - readable.times_s[0]) if len(readable) else 0.0
+    return replace(baseline, text=f"Learning, {span_s:.0f} s so far. {baseline.text}", provisional=True)
+
+
+def _learn(first: CutBeats, leads: tuple[str, ...], detector: Detector, least: int) -> Baseline:
+    """The baseline from readable beats: the most frequent family of them that is plausible."""
     height_mv = usual_height_mv(first)
-    usual = learn_normal(first, leads, learning_s)
-    if usual is None:
+    families = learn_families(first, leads, least)
+    if not families:
         text = "The patient's normal could not be learned: too few clear beats at the start."
         return Baseline(None, height_mv, text, doubtful=True)
-    other = learn_other_form(first, usual, learning_s)
-    strangeness = unlikeness(detector, usual)
-    if other is not None and unlikeness(detector, other) < strangeness - _CLEARLY_LESS:
+    plausible = [family for family in families if not _like_tachycardia(family)]
+    if not plausible:
         text = (
-            f"Learned from {other.beats} beats that are more like normal beats of other people than the "
+            f"The patient's normal is not known: the usual beats are wide and come at {families[0].rate_bpm:.0f} per "
+            "minute, as in ventricular tachycardia."
+        )
+        return Baseline(None, height_mv, text, doubtful=True)
+    usual = families[0].normal
+    chosen = min(plausible, key=lambda family: _doubt(family, plausible[0], detector)).normal
+    if chosen is not usual:
+        text = (
+            f"Learned from {chosen.beats} beats that are more like normal beats of other people than the "
             f"{usual.beats} usual ones: the recording seems to start in an abnormal rhythm."
         )
-        return Baseline(other, height_mv, text, doubtful=True)
-    if strangeness > _STRANGE:
+        return Baseline(chosen, height_mv, text, doubtful=True)
+    if unlikeness(detector, usual) > _STRANGE:
         text = (
             f"Learned from {usual.beats} beats, which are unlike normal beats of other people: look at them before you "
             "rely on what is called normal."
         )
         return Baseline(usual, height_mv, text, doubtful=True)
     return Baseline(usual, height_mv, f"Learned from {usual.beats} beats.")
+
+
+def _like_tachycardia(family: Family) -> bool:
+    """Whether beats are so wide and so fast that they may be ventricular tachycardia."""
+    normal = family.normal
+    shape = ventricular_shape(normal.template[None], normal.clearness[None] > 0)
+    return family.rate_bpm > _FAST_BPM and bool(shape[0] > _WIDE)
+
+
+def _doubt(family: Family, most: Family, detector: Detector) -> float:
+    """How unlike normal beats of other people a family is; a rarer one must be clearly less so to be preferred."""
+    return unlikeness(detector, family.normal) + _CLEARLY_LESS * (family is not most)

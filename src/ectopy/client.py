@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, MissingExtraError, ServiceError, SettingError
-from ectopy.monitor.inputs import Chunk
+from ectopy.monitor.inputs import Chunk, PulseChunk
+from ectopy.recording import PulseWave
 
 try:
     import httpx
@@ -232,6 +233,7 @@ class Stream:
         self._url, self._headers, self._template = url, headers, template
         self._changed = threading.Condition()
         self._position: int | None = None
+        self._pulse_positions: dict[tuple[str, float], int] = {}
         self._sequence = 0
         # What is not stored; of that what has to be sent now, or once the database is back, and what is under way.
         self._kept: dict[int, _Message] = {}
@@ -284,7 +286,7 @@ class Stream:
             self._raise()
             return self._position or 0
 
-    def send(self, samples: NDArray[np.floating], sent: float | None = None) -> None:
+    def send(self, samples: NDArray[np.floating], sent: float | None = None, pulses: Sequence[PulseWave] = ()) -> None:
         """Send samples; waits only where 64 MiB are not stored.
 
         Parameters
@@ -293,6 +295,9 @@ class Stream:
             NaN where there is none.
         sent : float, optional
             Time of the first one, seconds since 1970.
+        pulses : sequence of PulseWave, optional
+            Pulse waves of the same time, at most four, each at its own rate. The samples of one follow those of the
+            call before, as the ECG's do.
 
         Raises
         ------
@@ -322,6 +327,7 @@ class Stream:
                 sent=sent,
                 stream=self.name,
                 unit=self._template.unit,
+                pulses=tuple(self._pulse_chunk(wave, position) for wave in pulses),
             )
             self._position = position + len(signal)
             message = _Message(write(Sent(chunk, self._sequence), "msgpack"), position, self._position)
@@ -330,6 +336,16 @@ class Stream:
             self._unsent.append(self._sequence)
             self._sequence += 1
             self._changed.notify_all()
+
+    def _pulse_chunk(self, wave: PulseWave, position: int) -> PulseChunk:
+        """The samples of a wave, counted on; placed by the ECG at first, and where the count is a second off."""
+        rate_hz = wave.sampling_rate_hz
+        due = round(position / self._template.sampling_rate_hz * rate_hz)
+        begin = self._pulse_positions.get((wave.name, rate_hz), due)
+        if abs(begin - due) > rate_hz:
+            begin = due
+        self._pulse_positions[wave.name, rate_hz] = begin + len(wave.samples)
+        return PulseChunk(wave.name, wave.unit, rate_hz, begin, wave.samples)
 
     def flush(self, wait_s: float = _TIMEOUT_S) -> None:
         """Wait until everything is stored.

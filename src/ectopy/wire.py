@@ -13,6 +13,10 @@ One message is an object, or a list of them. Its keys:
     Counts of int16 per unit; -32768 is no sample.
 ``sequence``
     A number of the sender's own, which the answer repeats.
+``pulses``
+    Pulse waves of the same time, up to four objects with the keys ``name``, ``unit``, ``sampling_rate_hz``,
+    ``position`` and ``samples``: one number per sample, null where there is none. In msgpack also bytes, as above, with
+    a ``gain`` of their own where they are int16. The unit is NU, for none, where it is left out.
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.monitor.inputs import Chunk
+from ectopy.formats.pulses import MOST_PULSES, NO_UNIT
+from ectopy.monitor.inputs import Chunk, PulseChunk
 
 Form = Literal["json", "msgpack"]
 
@@ -50,6 +55,18 @@ _SEQUENCES = 2**53
 _Leads = Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_LEADS)]
 _Row = Annotated[list[float | None], msgspec.Meta(max_length=MOST_LEADS)]
 _Rows = Annotated[list[_Row], msgspec.Meta(max_length=MOST_ROWS)]
+_Numbers = Annotated[list[float | None], msgspec.Meta(max_length=MOST_ROWS)]
+
+
+class _Pulse(msgspec.Struct, omit_defaults=True):
+    """The keys of a pulse wave in a message."""
+
+    name: str
+    sampling_rate_hz: float
+    position: int
+    samples: _Numbers | bytes
+    unit: str = NO_UNIT
+    gain: float | None = None
 
 
 class _Message(msgspec.Struct, omit_defaults=True):
@@ -64,6 +81,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
     sent: float | None = None
     gain: float | None = None
     sequence: int | None = None
+    pulses: Annotated[tuple[_Pulse, ...], msgspec.Meta(max_length=MOST_PULSES)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +141,17 @@ def _read_msgpack(content: bytes, received: float) -> list[Sent]:
     read, rows = [], 0
     for part in _PARTS.decode(content):
         message = _FROM_MSGPACK.decode(part)
-        rows += 0 if isinstance(message.samples, bytes) else len(message.samples)
+        rows += _rows(message)
         if rows > MOST_ROWS_AT_ONCE:
             raise _too_much()
         read.append(_sent(message, received))
     return read
+
+
+def _rows(message: _Message) -> int:
+    """Rows of samples, and samples of pulse waves, that are not bytes."""
+    samples = (message.samples, *(pulse.samples for pulse in message.pulses))
+    return sum(len(each) for each in samples if not isinstance(each, bytes))
 
 
 def _too_much() -> DataError:
@@ -153,7 +177,8 @@ def write(sent: Sent, form: Form, gain: float | None = None) -> bytes:
     sent : Sent
     form : {"json", "msgpack"}
     gain : float or None
-        Counts per unit for int16 in msgpack, half the size of float32; samples beyond 32767 counts are cut off.
+        Counts per unit for int16 in msgpack, half the size of float32; samples beyond 32767 counts are cut off. Pulse
+        waves are float32.
     """
     chunk = sent.chunk
     message = _Message(
@@ -166,8 +191,14 @@ def write(sent: Sent, form: Form, gain: float | None = None) -> bytes:
         sent=chunk.sent,
         gain=gain if form == "msgpack" else None,
         sequence=sent.sequence,
+        pulses=tuple(_pulse_message(pulse, form) for pulse in chunk.pulses),
     )
     return msgspec.json.encode(message) if form == "json" else msgspec.msgpack.encode(message)
+
+
+def _pulse_message(pulse: PulseChunk, form: Form) -> _Pulse:
+    samples = pulse.samples.tolist() if form == "json" else _bytes(pulse.samples, None)
+    return _Pulse(pulse.name, pulse.sampling_rate_hz, pulse.position, samples, pulse.unit)
 
 
 def counts(signal: NDArray[np.floating], gain: float) -> NDArray[np.int16]:
@@ -190,6 +221,10 @@ def _chunk(message: _Message, received: float) -> Chunk:
         sent=message.sent,
         stream=message.stream,
         unit=message.unit,
+        pulses=tuple(
+            PulseChunk(pulse.name, pulse.unit, pulse.sampling_rate_hz, pulse.position, _pulse_samples(pulse))
+            for pulse in message.pulses
+        ),
     )
 
 
@@ -209,15 +244,29 @@ def _signal(message: _Message) -> NDArray[np.float32]:
     size = 4 if message.gain is None else 2
     if not leads or len(samples) % (size * leads):
         raise DataError(f"{len(samples)} bytes are no samples of {leads} leads with {size} bytes each.")
-    if message.gain is None:
-        return np.frombuffer(samples, "<f4").reshape(-1, leads).astype(np.float32)
-    if not _LEAST_GAIN <= message.gain <= _MOST_GAIN:
+    return _unpacked(samples, message.gain, message.unit).reshape(-1, leads)
+
+
+def _pulse_samples(pulse: _Pulse) -> NDArray[np.float32]:
+    if isinstance(pulse.samples, list):
+        with np.errstate(over="ignore"):
+            return np.array(pulse.samples, np.float64).astype(np.float32)
+    size = 4 if pulse.gain is None else 2
+    if len(pulse.samples) % size:
+        raise DataError(f"{len(pulse.samples)} bytes are no samples of the pulse wave with {size} bytes each.")
+    return _unpacked(pulse.samples, pulse.gain, pulse.unit)
+
+
+def _unpacked(samples: bytes, gain: float | None, unit: str) -> NDArray[np.float32]:
+    """Samples from bytes: float32, or int16 with a gain."""
+    if gain is None:
+        return np.frombuffer(samples, "<f4").astype(np.float32)
+    if not _LEAST_GAIN <= gain <= _MOST_GAIN:
         raise DataError(
-            f"'gain' is how many counts are one {message.unit}, from {_LEAST_GAIN:g} to {_MOST_GAIN:g}, and not "
-            f"{message.gain:g}."
+            f"'gain' is how many counts are one {unit}, from {_LEAST_GAIN:g} to {_MOST_GAIN:g}, and not {gain:g}."
         )
-    found = np.frombuffer(samples, "<i2").reshape(-1, leads)
-    return np.where(found == NO_SAMPLE, np.float32(np.nan), found / np.float32(message.gain)).astype(np.float32)
+    found = np.frombuffer(samples, "<i2")
+    return np.where(found == NO_SAMPLE, np.float32(np.nan), found / np.float32(gain)).astype(np.float32)
 
 
 _FROM_JSON = msgspec.json.Decoder(list[_Message] | _Message)

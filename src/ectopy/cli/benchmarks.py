@@ -103,7 +103,7 @@ def benchmark_alarms_command(
         Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
     ],
     split: Annotated[str, typer.Option(help="ds1 or ds2.")] = "ds1",
-    profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory or exercise.")] = "ward",
+    profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory, exercise, child or infant.")] = "ward",
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -147,6 +147,75 @@ def benchmark_fibrillation_command(
     console.emit(json, figures)
     screen.print(fibrillation_table(figures))
     screen.print(weights_table(figures))
+
+
+@benchmark_app.command("icu")
+def benchmark_icu_command(
+    data: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder of the Challenge 2015: ALARMS, .hea and .mat.", show_default=False),
+    ],
+    without_pulse: Annotated[bool, typer.Option("--without-pulse", help="Leave the pulse waves out.")] = False,
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Bedside alarms, true and false: which ones the monitor raises too (PhysioNet/CinC Challenge 2015)."""
+    from ectopy import console
+    from ectopy.console.icu import answer_lines, kinds_table
+    from ectopy.evaluation.icu import benchmark_icu
+
+    check_outputs([json], [data, data / "cinc2015", data / "training"], overwrite)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        figures = benchmark_icu(data, not without_pulse, progress).summary()
+    console.emit(json, figures)
+    screen.print(kinds_table(figures))
+    for line in answer_lines(figures):
+        screen.print(line)
+
+
+@benchmark_app.command("ventricular")
+def benchmark_ventricular_command(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder of records with marks of rhythm: .hea, .dat and .atr.", show_default=False
+        ),
+    ],
+    from_start: Annotated[
+        bool,
+        typer.Option(
+            "--from-start", help="Watch each episode as a new patient: from its first sample, and from 60 s before."
+        ),
+    ] = False,
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Fibrillation, flutter, ventricular tachycardia, asystole: announced or missed, how late, and what is false."""
+    from ectopy import console
+    from ectopy.console.ventricular import episodes_table, false_lines, false_table, outcome_lines
+    from ectopy.evaluation.ventricular import LEAD_IN_S, benchmark_from_start, benchmark_ventricular
+
+    check_outputs([json], [data, data / "vfdb"], overwrite)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        if from_start:
+            figures = benchmark_from_start(data, 0.0, progress).summary()
+            earlier = benchmark_from_start(data, LEAD_IN_S, progress).summary()
+            figures["from_60_s_before"] = earlier
+            parts = {"watched from their first sample": figures, "watched from 60 s before": earlier}
+        else:
+            figures = benchmark_ventricular(data, progress).summary()
+            parts = {"in whole records": figures}
+    console.emit(json, figures)
+    for title, part in parts.items():
+        screen.print(episodes_table(part, f"Episodes {title}, {len(part['records'])} records"))
+        for line in outcome_lines(part):
+            screen.print(line)
+    if not from_start:
+        screen.print(false_table(figures))
+        for line in false_lines(figures):
+            screen.print(line)
 
 
 @benchmark_app.command("holter")

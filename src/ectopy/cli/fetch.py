@@ -34,3 +34,31 @@ def fetch_mitdb_command(json: Json = None, overwrite: Overwrite = False) -> None
     console.screen(json).print(
         f"The MIT-BIH Arrhythmia Database is verified and ready in {folder}: {len(RECORDS)} records."
     )
+
+
+@fetch_app.command("cinc2015")
+def fetch_cinc2015_command(json: Json = None, overwrite: Overwrite = False) -> None:
+    """Challenge 2015: 750 bedside alarms, true and false, with ECG and pulse waves (from PhysioNet, ODC-BY; 350 MB)."""
+    from ectopy import console, datasets
+
+    check_outputs([json], ["cinc2015"], overwrite)
+    folder = datasets.fetch_challenge_2015()
+    records = len(list(folder.glob("*.hea")))
+    console.emit(json, {"folder": str(folder), "records": records})
+    console.screen(json).print(
+        f"The Challenge 2015 is ready in {folder}: {records} records, each with the checksum that PhysioNet states."
+    )
+
+
+@fetch_app.command("vfdb")
+def fetch_vfdb_command(json: Json = None, overwrite: Overwrite = False) -> None:
+    """MIT-BIH Malignant Ventricular Ectopy Database: 22 half hours, rhythms marked (from PhysioNet, ODC-BY)."""
+    from ectopy import console, datasets
+
+    check_outputs([json], ["vfdb"], overwrite)
+    folder = datasets.fetch_vfdb()
+    records = len(list(folder.glob("*.hea")))
+    console.emit(json, {"folder": str(folder), "records": records})
+    console.screen(json).print(
+        f"VFDB is ready in {folder}: {records} records, each with the checksum that PhysioNet states."
+    )

@@ -15,8 +15,8 @@ from ectopy.errors import OutputError
 
 STANDARD_STREAM = "-"
 
-_DATA_SETS = ("ecg5000", "mitdb")
-_RECORD_SUFFIXES = (".hea", ".dat", ".atr")
+_DATA_SETS = ("ecg5000", "mitdb", "cinc2015", "vfdb")
+_RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".atr")
 _MAX_HEADER_BYTES = 2**20
 
 

@@ -39,8 +39,8 @@ def watch(
         float, typer.Option("--from", metavar="S", help="Tell from this second on; before it all is watched, untold.")
     ] = 0.0,
     to_s: Annotated[float | None, typer.Option("--to", metavar="S", help="End here.", show_default=False)] = None,
-    profile: Annotated[str, typer.Option(help="Of limits: ward, ambulatory or exercise.")] = "ward",
-    age: Annotated[float | None, typer.Option(help="Years, for 'exercise'.")] = None,
+    profile: Annotated[str, typer.Option(help="Of limits: ward, ambulatory, exercise, child or infant.")] = "ward",
+    age: Annotated[float | None, typer.Option(help="Years, for 'exercise', 'child' and 'infant'.")] = None,
     resting_rate: Annotated[float | None, typer.Option(help="Beats per minute at rest, for 'exercise'.")] = None,
     limit: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another limit, such as high_bpm=120; repeatable.")
@@ -98,12 +98,12 @@ def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[I
 def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, speed: float | None) -> Iterator[Input]:
     import time
 
+    from ectopy import console
     from ectopy.formats import read
     from ectopy.watching.sources import from_recording, paced
 
     recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
-    for note in recording.notes:
-        print(f"ectopy: {note}", file=sys.stderr)
+    console.warn(recording.notes)
     if not 0 <= from_s < recording.duration_s:
         raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {from_s:g}.")
     if to_s is not None and not to_s > from_s:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ectopy.client import Client
 from ectopy.errors import SettingError
 from ectopy.monitor import chunks
-from ectopy.recording import Recording
+from ectopy.recording import PulseWave, Recording
 
 _CHUNK_S, _LONGEST_CHUNK_S = 0.5, 10.0
 _UNHURRIED = 10.0
@@ -52,7 +52,8 @@ def play(
         chunk_s = min(_CHUNK_S * max(speed / _UNHURRIED, 1.0), _LONGEST_CHUNK_S)
         for chunk in chunks(recording, chunk_s):
             time.sleep(max(began + chunk.received / speed - time.monotonic(), 0.0))
-            stream.send(chunk.signal)
+            pulses = [PulseWave(wave.name, wave.unit, wave.sampling_rate_hz, wave.samples) for wave in chunk.pulses]
+            stream.send(chunk.signal, pulses=pulses)
             progress(round(stream.acknowledged / rate_hz), round(recording.duration_s), f"to {patient}")
         stream.flush()
         return stream.acknowledged

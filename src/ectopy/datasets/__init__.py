@@ -9,26 +9,32 @@ from ectopy.arguments import checked
 from ectopy.beats import Beats
 from ectopy.datasets.ecg5000 import fetch_ecg5000, load_ecg5000
 from ectopy.datasets.mitdb import fetch_mitdb, load_mitdb
+from ectopy.datasets.physionet import fetch_challenge_2015, fetch_vfdb
 from ectopy.datasets.simulated import (
     Episode,
     load_simulated,
     simulate_beats,
     simulate_recording,
 )
+from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
 from ectopy.datasets.tables import known_suffixes, read_beats
 from ectopy.errors import DataError, SettingError
 
 __all__ = [
     "NAMES",
     "Episode",
+    "PulseArtefact",
+    "fetch_challenge_2015",
     "fetch_ecg5000",
     "fetch_mitdb",
+    "fetch_vfdb",
     "load",
     "load_ecg5000",
     "load_mitdb",
     "load_simulated",
     "read_beats",
     "simulate_beats",
+    "simulate_pulse",
     "simulate_recording",
 ]
 

@@ -189,14 +189,38 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_
     DataError
         If it is no whole zip archive, or a file is missing or too large.
     """
+    with refusing_archives(), zipfile.ZipFile(archive) as content:
+        members = {PurePosixPath(info.filename).name: info for info in content.infolist()}
+        for names in wanted:
+            _unpack_first(content, members, names, folder, max_member_bytes)
+
+
+@contextmanager
+def refusing_archives() -> Iterator[None]:
+    """Raise DataError where a zip archive turns out to be damaged or encrypted."""
     try:
-        with zipfile.ZipFile(archive) as content:
-            members = {PurePosixPath(info.filename).name: info for info in content.infolist()}
-            for names in wanted:
-                _unpack_first(content, members, names, folder, max_member_bytes)
+        yield
     # zipfile calls an encrypted file a RuntimeError.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise DataError("it is not a whole zip archive.") from error
+
+
+def extract(content: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, max_bytes: int) -> None:
+    """Take one file out of a zip archive.
+
+    Raises
+    ------
+    DataError
+        If it is too large, or compressed in an unusual way.
+    """
+    # The other methods can ask for much memory before they give a byte.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"its {file.name} is compressed in an unusual way.")
+    # zipfile never gives more bytes than the archive declares.
+    if member.file_size > max_bytes:
+        raise DataError(f"its {file.name} unpacks to more than {max_bytes / 2**20:.0f} MiB.")
+    with content.open(member) as source, file.open("wb") as sink:
+        shutil.copyfileobj(source, sink)
 
 
 def _unpack_first(
@@ -209,12 +233,4 @@ def _unpack_first(
     name = next((name for name in names if name in members), None)
     if name is None:
         raise DataError(f"it has no {' or '.join(names)}.")
-    member = members[name]
-    # The other methods can ask for much memory before they give a byte.
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"its {name} is compressed in an unusual way.")
-    # zipfile never gives more bytes than the archive declares.
-    if member.file_size > max_bytes:
-        raise DataError(f"its {name} unpacks to more than {max_bytes / 2**20:.0f} MiB.")
-    with content.open(member) as source, (folder / name).open("wb") as sink:
-        shutil.copyfileobj(source, sink)
+    extract(content, members[name], folder / name, max_bytes)

@@ -224,7 +224,7 @@ def _verify(folder: Path) -> None:
             raise DataError(f"it has {difference} the {part.description}.")
 
 
-_ECG5000 = Published(
+_ECG5000 = Published.of_files(
     name="ecg5000",
     title="ECG5000",
     files=tuple(tuple(f"{part.stem}{suffix}" for suffix in _SUFFIXES) for part in _PARTS),

@@ -120,7 +120,7 @@ def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
 
 def _database(records: Sequence[str]) -> Published:
     """The database, as far as these records go."""
-    return Published(
+    return Published.of_files(
         name="mitdb",
         title="the MIT-BIH Arrhythmia Database",
         files=tuple((f"{record}{suffix}",) for record in records for suffix in _SUFFIXES),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,24 +21,55 @@ class Published:
         Of its folder, and of it for ``ectopy fetch``.
     title : str
         As it is called in a sentence.
-    files : tuple of tuples of str
-        Alternative names of each file, the preferred one first.
+    is_held_by : callable
+        Says whether a folder has all files.
+    unpack : callable
+        Takes an archive and a folder, and puts the files there; raises DataError if the archive is not the data set's.
     verify : callable
         Raises DataError unless the files in a folder are what the owner published.
-    max_archive_bytes, max_member_bytes : int
-        A larger archive is refused, and a file that unpacks to more.
+    max_archive_bytes : int
+        A larger archive is refused.
     """
 
     name: str
     title: str
-    files: tuple[tuple[str, ...], ...]
+    is_held_by: Callable[[Path], bool]
+    unpack: Callable[[Path, Path], None]
     verify: Callable[[Path], None]
     max_archive_bytes: int
-    max_member_bytes: int
+
+    @classmethod
+    def of_files(
+        cls,
+        *,
+        name: str,
+        title: str,
+        files: Sequence[Sequence[str]],
+        verify: Callable[[Path], None],
+        max_archive_bytes: int,
+        max_member_bytes: int,
+    ) -> Published:
+        """A data set of which the files are known.
+
+        Parameters
+        ----------
+        files : sequence of sequences of str
+            Alternative names of each file, the preferred one first.
+        max_member_bytes : int
+            A file that unpacks to more is refused.
+        """
+
+        def is_held_by(folder: Path) -> bool:
+            return all(any((folder / file).is_file() for file in names) for names in files)
+
+        def unpack_files(archive: Path, folder: Path) -> None:
+            unpack(archive, folder, files, max_member_bytes=max_member_bytes)
+
+        return cls(name, title, is_held_by, unpack_files, verify, max_archive_bytes)
 
     def find(self) -> Path | None:
         """The first folder on this machine that has all files, the user's own before the cache; or None."""
-        return find_dataset(self.name, self._held_by)
+        return find_dataset(self.name, self.is_held_by)
 
     def fetch(self, url: str, progress: bool) -> Path:
         """Make sure that a verified copy is on this machine, downloading it if need be.
@@ -98,15 +129,12 @@ class Published:
             f"{flaw}; put the official files in its place, or delete it and run `ectopy fetch {self.name}`."
         )
 
-    def _held_by(self, folder: Path) -> bool:
-        return all(any((folder / name).is_file() for name in names) for names in self.files)
-
     def _download_to(self, target: Path, url: str, progress: bool) -> None:
-        with fresh_folder(target, self._held_by) as folder:
+        with fresh_folder(target, self.is_held_by) as folder:
             archive = folder / "archive.zip"
             title = f"Downloading {self.title}"
             download(url, archive, title=title, max_bytes=self.max_archive_bytes, progress=progress)
-            unpack(archive, folder, self.files, max_member_bytes=self.max_member_bytes)
+            self.unpack(archive, folder)
             archive.unlink()
             self.verify(folder)
 

@@ -5,7 +5,8 @@ The heart's clock and its waves follow ECGSYN [1]_: a phase advances by ``1 / RR
 Gaussian around its place in the cycle. Two departures: the Gaussians are summed directly, as in
 [2]_, instead of integrating equations of motion, so that nothing loops over samples; and the paper
 stops at sinus rhythm. Ectopic beats, pauses, episodes and the wave tables are ours, set by eye to
-textbook durations and amplitudes.
+textbook durations and amplitudes; the waves of each kind of beat, and of ventricles that flutter or
+fibrillate, are in `arrhythmias`, and the pulse wave is in `simulated_pulse`.
 
 It is a drawing of an ECG, good for testing software. No figure measured on it says anything about a
 patient.
@@ -25,13 +26,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.arguments import check_fields, checked
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
+from ectopy.datasets.arrhythmias import (
+    ATRIAL,
+    CODES,
+    ESCAPE,
+    NORMAL,
+    P_WAVE,
+    POLYMORPHIC,
+    SUPRAVENTRICULAR,
+    VENTRICULAR,
+    WAVES,
+    fibrillation,
+    flutter,
+    twist,
+)
 from ectopy.errors import DataError, SettingError
 from ectopy.recording import Annotations, Recording
 
@@ -39,38 +54,6 @@ SIMULATED_LAYOUT = BeatLayout("simulated", BEAT_SAMPLES, None, "z-score")
 LEADS = ("MLII", "V1")
 SYMBOLS = ("N", "r", "V", "A", "F")
 """Annotation code of each kind of beat; the place in the tuple plus one is its label."""
-_NORMAL, _R_ON_T, _VENTRICULAR, _ATRIAL, _FUSION = range(len(SYMBOLS))
-
-# Per wave (P, Q, R, S, T): centre after R (s), standard deviation (s), mV in MLII, mV in V1.
-_NORMAL_WAVES = [
-    [-0.165, 0.024, 0.14, 0.06],
-    [-0.031, 0.009, -0.12, 0.22],
-    [0.000, 0.012, 1.10, -0.85],
-    [0.030, 0.010, -0.24, -0.12],
-    [0.295, 0.048, 0.30, 0.12],
-]
-_VENTRICULAR_WAVES = [
-    [-0.170, 0.024, 0.00, 0.00],
-    [-0.075, 0.022, -0.12, 0.15],
-    [0.000, 0.036, 1.35, -1.20],
-    [0.085, 0.030, -0.35, -0.20],
-    [0.350, 0.065, -0.42, 0.40],
-]
-_ATRIAL_WAVES = [  # a P from another focus, and a conduction a little aberrant
-    [-0.125, 0.018, -0.08, 0.08],
-    [-0.030, 0.009, -0.07, 0.24],
-    [0.000, 0.012, 1.00, -0.75],
-    [0.032, 0.012, -0.36, -0.05],
-    [0.285, 0.048, 0.22, 0.10],
-]
-_FUSION_WAVES = [
-    [-0.165, 0.024, 0.14, 0.06],
-    [-0.050, 0.015, -0.12, 0.18],
-    [0.000, 0.023, 1.20, -1.00],
-    [0.055, 0.020, -0.32, -0.15],
-    [0.315, 0.058, -0.08, 0.24],
-]
-_WAVES = np.array([_NORMAL_WAVES, _VENTRICULAR_WAVES, _VENTRICULAR_WAVES, _ATRIAL_WAVES, _FUSION_WAVES])
 _FOLLOWS_RATE = np.array([True, False, False, False, True])
 _JITTER = (0.03, 0.08, 0.12)  # between beats, relative: centre, standard deviation, mV
 _WINDOW_S = (0.36, 0.80)  # before and after R; beyond it every wave has died away
@@ -81,10 +64,15 @@ _CLOCK_HZ = 4.0
 _RESPIRATION_HZ = 0.25
 _MAINS_HZ = 50.0
 _REFRACTORY_S = 0.28
-_RUN_COUPLING_S = 0.4
 _NOISE_EPISODE_MV = 0.5
 _PAUSE_SLOT_S = 10.0
-_MAX_RATE_BPM = 300.0
+_MAX_RATE_BPM = 350.0
+_P_RATE_BPM = 90.0
+_HUM_MV = 0.3
+_SPIKE_MV, _SPIKE_S = (2.5, -1.5), 0.002
+_RATES_BPM = {"adult": 70.0, "infant": 140.0}
+_COUPLING_S = {"adult": 0.4, "infant": 0.28}
+_SHORTEST_S = {"adult": 0.4, "infant": 0.18}  # T waves move with the RR interval down to here
 
 _EPISODE_RATES_BPM: Mapping[str, float | None] = MappingProxyType(
     {
@@ -92,11 +80,31 @@ _EPISODE_RATES_BPM: Mapping[str, float | None] = MappingProxyType(
         "bradycardia": 35.0,
         "tachycardia": 150.0,
         "ventricular_tachycardia": 160.0,
+        "polymorphic_tachycardia": 220.0,
+        "supraventricular_tachycardia": 200.0,
+        "ventricular_flutter": 270.0,
+        "coarse_fibrillation": None,
+        "fine_fibrillation": None,
+        "complete_block": 30.0,
+        "ventricular_standstill": None,
         "lead_off": None,
         "noise": None,
+        "mains_hum": None,
+        "pacing": 70.0,
     }
 )
 _UNREADABLE = ("lead_off", "noise")
+_NO_RHYTHM = (*_UNREADABLE, "mains_hum", "pacing")
+_SINUS = ("bradycardia", "tachycardia")
+_BEATS_STOP = ("asystole", "complete_block", "ventricular_standstill")
+_WAVES_ALONE = ("ventricular_flutter", "coarse_fibrillation", "fine_fibrillation")
+_RUN_KINDS = MappingProxyType(
+    {
+        "ventricular_tachycardia": VENTRICULAR,
+        "polymorphic_tachycardia": POLYMORPHIC,
+        "supraventricular_tachycardia": SUPRAVENTRICULAR,
+    }
+)
 _NO_ECTOPIC: Mapping[str, float] = MappingProxyType({})
 # Class counts of the official files of ECG5000, and a seed for each.
 _SPLITS = MappingProxyType({"train": (292, (177, 10, 19, 2), 5000), "test": (2627, (1590, 86, 175, 22), 4500)})
@@ -109,14 +117,26 @@ class Episode:
     Attributes
     ----------
     kind : str
-        ``"asystole"``: no beat. ``"bradycardia"``, ``"tachycardia"``: sinus rhythm at `rate_bpm`.
-        ``"ventricular_tachycardia"``: ventricular beats at `rate_bpm`, the first at `start_s`.
-        ``"lead_off"``: all leads flat at 0 mV, with mains hum if the recording is noisy.
-        ``"noise"``: muscle noise of 0.5 mV standard deviation on all leads.
+        What the heart does:
+
+        - ``"asystole"``: no beat. ``"ventricular_standstill"``: P waves at 90 per minute and no QRS complex.
+          ``"complete_block"``: such P waves, and wide escape beats at `rate_bpm`.
+        - ``"bradycardia"``, ``"tachycardia"``: sinus rhythm at `rate_bpm`. ``"supraventricular_tachycardia"``: narrow
+          beats without a P wave, the first at `start_s`.
+        - ``"ventricular_tachycardia"``: ventricular beats at `rate_bpm`, the first at `start_s`.
+          ``"polymorphic_tachycardia"``: the same, but they twist around the baseline, at irregular intervals.
+        - ``"ventricular_flutter"``: a sine wave at `rate_bpm`; at 120 to 220, a tachycardia like a sine wave.
+          ``"coarse_fibrillation"``, ``"fine_fibrillation"``: ventricular fibrillation of about 1.3 and 0.2 mV.
+
+        What else is in the signal, at the same time as any of those or alone:
+
+        - ``"lead_off"``: all leads flat at 0 mV, with mains hum if the recording is noisy.
+        - ``"noise"``: muscle noise of 0.5 mV standard deviation on all leads.
+        - ``"mains_hum"``: 0.3 mV at 50 Hz. ``"pacing"``: spikes of a pacemaker at `rate_bpm`, which no beat follows.
     start_s, duration_s : float
         Seconds; the start from the beginning of the recording.
     rate_bpm : float or None
-        Beats per minute, of the three kinds that have a rate; None = 35, 150 and 160.
+        Beats, waves or spikes per minute, at most 350, of the kinds that have a rate; None = the usual one of the kind.
 
     Raises
     ------
@@ -156,13 +176,14 @@ def simulate_recording(
     duration_s: float = 300.0,
     *,
     sampling_rate_hz: float = 250.0,
-    rate_bpm: float = 70.0,
+    rate_bpm: float | None = None,
     hrv_sd_ms: float = 40.0,
     ectopic: Mapping[str, float] = _NO_ECTOPIC,
     pauses_per_hour: float = 0.0,
     noise_mv: float = 0.02,
     leads: int = 2,
     episodes: Sequence[Episode] = (),
+    patient: Literal["adult", "infant"] = "adult",
     random_state: int = 0,
 ) -> Recording:
     """Draw an ECG with its true annotations.
@@ -174,8 +195,8 @@ def simulate_recording(
     ----------
     duration_s : float
     sampling_rate_hz : float
-    rate_bpm : float
-        Sinus rate, at most 300 beats per minute.
+    rate_bpm : float, optional
+        Sinus rate, at most 350 beats per minute; by default 70, of an infant 140.
     hrv_sd_ms : float
         Standard deviation of the sinus RR interval at `rate_bpm`, in milliseconds.
     ectopic : mapping of str to float
@@ -193,15 +214,19 @@ def simulate_recording(
         1 = MLII, 2 = MLII and V1.
     episodes : sequence of Episode
         Those that set the rhythm must not overlap.
+    patient : {"adult", "infant"}
+        An infant has narrower beats, those that are ventricular too, and a high R wave in V1.
     random_state : int
 
     Returns
     -------
     Recording
         Signal in mV, shape (samples, leads). Annotations: the code of each beat at its R peak or
-        main deflection, and ``~`` at the start and the end of each lead-off or noise episode. Beats
-        in those episodes are annotated too: the heart goes on, and without them a loose electrode
-        would be annotated like an asystole. To forgive them, leave out what lies between two ``~``.
+        main deflection, also ``S`` in a supraventricular tachycardia and ``E`` for an escape beat; ``p`` for a P wave
+        that is not conducted; ``[`` and ``]`` where flutter or fibrillation begins and ends; and ``~`` at the start
+        and the end of each lead-off or noise episode. Beats in those episodes are annotated too: the heart goes on,
+        and without them a loose electrode would be annotated like an asystole. To forgive them, leave out what lies
+        between two ``~``.
 
     Raises
     ------
@@ -215,6 +240,7 @@ def simulate_recording(
     (15000, 2)
     """
     _require_positive(duration_s=duration_s, sampling_rate_hz=sampling_rate_hz)
+    rate_bpm = _RATES_BPM[patient] if rate_bpm is None else rate_bpm
     _require_rate(rate_bpm)
     _require_not_negative(random_state=random_state)
     _require_not_negative(hrv_sd_ms=hrv_sd_ms, pauses_per_hour=pauses_per_hour, noise_mv=noise_mv)
@@ -230,19 +256,21 @@ def simulate_recording(
     size = round(duration_s * sampling_rate_hz)
     _require(size > 0, f"duration_s must be at least one sample, not {duration_s}.")
 
-    rhythm_rng, shape_rng, noise_rng = np.random.default_rng(random_state).spawn(3)
+    rhythm_rng, shape_rng, noise_rng, episode_rng = np.random.default_rng(random_state).spawn(4)
     interval_s = 60 / rate_bpm
-    clock = _wind_clock(rhythm_rng, duration_s, interval_s, hrv_sd_ms / 1000, pauses_per_hour, episodes)
-    times_s, kinds = _place_beats(rhythm_rng, clock, ectopic, episodes)
-    kept = times_s * sampling_rate_hz < size - 0.5
-    times_s, kinds = times_s[kept], kinds[kept]
-    signal = _draw_beats(shape_rng, times_s, kinds, interval_s, size, sampling_rate_hz, leads)
+    coupling_s = _COUPLING_S[patient]
+    clock = _wind_clock(rhythm_rng, duration_s, interval_s, hrv_sd_ms / 1000, pauses_per_hour, coupling_s, episodes)
+    beats = _place_beats(rhythm_rng, episode_rng, clock, ectopic, episodes)
+    beats = beats.chosen(beats.times_s * sampling_rate_hz < size - 0.5)
+    signal = _draw_beats(shape_rng, beats, interval_s, size, sampling_rate_hz, leads, patient)
+    _add_waves(episode_rng, signal, sampling_rate_hz, episodes)
     _add_noise(noise_rng, signal, sampling_rate_hz, noise_mv, episodes)
 
-    marks = [t for e in episodes if e.kind in _UNREADABLE for t in (e.start_s, e.end_s)]
-    seconds = np.concatenate([times_s, marks])
+    marks = [(t, "~") for e in episodes if e.kind in _UNREADABLE for t in (e.start_s, e.end_s)]
+    marks += [mark for e in episodes if e.kind in _WAVES_ALONE for mark in ((e.start_s, "["), (e.end_s, "]"))]
+    seconds = np.concatenate([beats.times_s, [at_s for at_s, _ in marks]])
     positions = np.minimum(np.rint(seconds * sampling_rate_hz).astype(np.int64), size - 1)
-    symbols = np.concatenate([np.array(SYMBOLS)[kinds], np.full(len(marks), "~")])
+    symbols = np.concatenate([CODES[beats.kinds], np.array([symbol for _, symbol in marks], "U1")])
     order = np.argsort(positions, kind="stable")
     annotations = Annotations(positions[order], symbols[order])
     source = f"simulated (random_state={random_state})"
@@ -396,7 +424,7 @@ def _require_rate(rate_bpm: float) -> None:
 def _require_possible(episodes: Sequence[Episode], duration_s: float) -> None:
     for e in episodes:
         _require(e.start_s < duration_s, f"{e.kind} must start before {duration_s} s, the end.")
-    rhythms = [e for e in episodes if e.kind not in _UNREADABLE]
+    rhythms = [e for e in episodes if e.kind not in _NO_RHYTHM]
     for a, b in pairwise(sorted(rhythms, key=lambda e: e.start_s)):
         _require(a.end_s <= b.start_s, f"{b.kind} must start after {a.kind} ends at {a.end_s} s.")
 
@@ -415,6 +443,7 @@ def _wind_clock(
     interval_s: float,
     hrv_sd_s: float,
     pauses_per_hour: float,
+    coupling_s: float,
     episodes: Sequence[Episode],
 ) -> _Clock:
     # One pause per slot, in its first half: two in a row would be an asystole nobody asked for.
@@ -422,10 +451,10 @@ def _wind_clock(
     slots = slots[rng.random(len(slots)) < pauses_per_hour * _PAUSE_SLOT_S / 3600]
     pauses = slots + rng.uniform(0, _PAUSE_SLOT_S / 2, len(slots))
     stops = [(start, start + rng.uniform(1, 2)) for start in pauses]
-    stops += [(e.start_s, e.end_s) for e in episodes if e.kind == "asystole"]
-    runs = [e for e in episodes if e.kind == "ventricular_tachycardia"]
-    stops += [(e.start_s - _RUN_COUPLING_S, e.end_s) for e in runs]
-    paced = [e for e in episodes if e.kind in ("bradycardia", "tachycardia")]
+    stops += [(e.start_s, e.end_s) for e in episodes if e.kind in _BEATS_STOP]
+    runs = [e for e in episodes if e.kind in _RUN_KINDS or e.kind in _WAVES_ALONE]
+    stops += [(e.start_s - coupling_s, e.end_s) for e in runs]
+    paced = [e for e in episodes if e.kind in _SINUS]
     edges = [*np.ravel(stops), *(t for e in paced for t in (e.start_s, e.end_s)), duration_s]
     ticks = np.arange(0, duration_s, 1 / _CLOCK_HZ)
     knots = np.union1d(ticks, np.clip(edges, 0, duration_s))
@@ -457,18 +486,30 @@ def _variability(rng: np.random.Generator, times_s: NDArray[np.float64]) -> NDAr
     return np.asarray(np.interp(times_s, np.arange(size) / _CLOCK_HZ, series))
 
 
+class _PlacedBeats(NamedTuple):
+    """When each beat is, in order, of what kind, and how high relative to its kind in both leads."""
+
+    times_s: NDArray[np.float64]
+    kinds: NDArray[np.int_]
+    heights: NDArray[np.float64]
+
+    def chosen(self, rows: NDArray[Any]) -> _PlacedBeats:
+        """Those of these places, or where this is true."""
+        return _PlacedBeats(self.times_s[rows], self.kinds[rows], self.heights[rows])
+
+
 def _place_beats(
     rng: np.random.Generator,
+    episode_rng: np.random.Generator,
     clock: _Clock,
     ectopic: Mapping[str, float],
     episodes: Sequence[Episode],
-) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
-    """When each beat is, in seconds and in order, and of what kind."""
+) -> _PlacedBeats:
     # A premature supraventricular beat resets the sinus node: it shortens its own step of the clock
     # and the next one counts from it. Two steps last 1.6 cycles at least, so `count` is enough.
     count = int(clock.cycles[-1] / 0.8) + 3
     kinds = _draw_kinds(rng, count, ectopic)
-    reset = np.flatnonzero(kinds == _ATRIAL)
+    reset = np.flatnonzero(kinds == ATRIAL)
     steps = np.ones(count)
     steps[reset] = rng.uniform(0.62, 0.78, len(reset))
     steps[reset + 1] = rng.uniform(1.0, 1.1, len(reset))
@@ -478,7 +519,7 @@ def _place_beats(
 
     # Beside a stop of the clock nothing is premature.
     still = np.interp(times, clock.knots_s, clock.still_s)
-    kinds[1:-1][still[2:] > still[:-2]] = _NORMAL
+    kinds[1:-1][still[2:] > still[:-2]] = NORMAL
 
     # A ventricular beat leaves the sinus node alone: it takes the place of a sinus beat, early, and
     # the beat after it is on time. That is the full compensatory pause.
@@ -490,20 +531,38 @@ def _place_beats(
     times -= interval - np.minimum(np.maximum(coupling, _REFRACTORY_S), interval)
 
     kept = cycles < clock.cycles[-1]
-    runs = [
-        e.start_s + e._interval_s * np.arange(int(e.duration_s / e._interval_s + 1e-9))
-        for e in episodes
-        if e.kind == "ventricular_tachycardia"
-    ]
-    times = np.concatenate([times[kept], *runs])
-    kinds = np.append(kinds[kept], np.full(len(times) - kept.sum(), _VENTRICULAR))
-    order = np.argsort(times, kind="stable")
-    return times[order], kinds[order]
+    sinus = _PlacedBeats(times[kept], kinds[kept], np.ones((int(kept.sum()), 2)))
+    parts = [sinus, *(part for e in episodes for part in _beats_of(episode_rng, e))]
+    together = _PlacedBeats(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return together.chosen(np.argsort(together.times_s, kind="stable"))
+
+
+def _beats_of(rng: np.random.Generator, episode: Episode) -> Iterator[_PlacedBeats]:
+    """The beats that an episode adds to those of the sinus node."""
+    start_s, interval_s = episode.start_s, episode._interval_s
+    if episode.kind in _RUN_KINDS:
+        count = int(episode.duration_s / interval_s + 1e-9)
+        times_s = start_s + interval_s * np.arange(count)
+        heights = None
+        if episode.kind == "polymorphic_tachycardia":
+            times_s[1:] += 0.08 * interval_s * rng.uniform(-1, 1, len(times_s[1:]))
+            heights = twist(rng, count)
+        yield _beats_at(times_s, _RUN_KINDS[episode.kind], heights)
+    if episode.kind in ("complete_block", "ventricular_standstill"):
+        step_s = 60 / _P_RATE_BPM
+        yield _beats_at(np.arange(start_s + step_s * rng.random(), episode.end_s, step_s), P_WAVE)
+    if episode.kind == "complete_block":
+        yield _beats_at(np.arange(start_s + 0.6 * interval_s, episode.end_s, interval_s), ESCAPE)
+
+
+def _beats_at(times_s: NDArray[Any], kind: int, heights: NDArray[np.float64] | None = None) -> _PlacedBeats:
+    usual = np.ones((len(times_s), 2))
+    return _PlacedBeats(times_s.astype(np.float64), np.full(len(times_s), kind), usual if heights is None else heights)
 
 
 def _draw_kinds(rng: np.random.Generator, count: int, ectopic: Mapping[str, float]) -> NDArray[np.int_]:
     """Kind of each beat; at least one normal beat before each ectopic one, and one at the end."""
-    kinds = np.full(count, _NORMAL)
+    kinds = np.full(count, NORMAL)
     fractions = np.array([ectopic.get(symbol, 0.0) for symbol in SYMBOLS[1:]])
     total = fractions.sum()
     if total > 0:
@@ -515,25 +574,27 @@ def _draw_kinds(rng: np.random.Generator, count: int, ectopic: Mapping[str, floa
 
 def _draw_beats(
     rng: np.random.Generator,
-    times_s: NDArray[np.float64],
-    kinds: NDArray[np.int_],
+    beats: _PlacedBeats,
     interval_s: float,
     size: int,
     sampling_rate_hz: float,
     leads: int,
+    patient: str,
 ) -> NDArray[np.float32]:
     """Clean signal in mV, shape (leads, size)."""
+    times_s, kinds, heights = beats
     # P and T move with the root of the interval (Bazett), which follows the rate with a delay.
     interval = np.diff(times_s, prepend=times_s[:1] - interval_s)
     recent = (interval + np.append(interval[:1], interval[:-1])) / 2
-    stretch = np.sqrt(np.clip(recent, 0.4, 1.2))[:, None] ** _FOLLOWS_RATE
+    shortest_s = np.where(kinds == SUPRAVENTRICULAR, _SHORTEST_S["infant"], _SHORTEST_S[patient])
+    stretch = np.sqrt(np.clip(recent, shortest_s, 1.2))[:, None] ** _FOLLOWS_RATE
     jitter = np.exp(rng.standard_normal((len(times_s), 5, 3)) * _JITTER)
-    waves = _WAVES[kinds]
+    waves = WAVES[patient][kinds]
     nearest = np.rint(times_s * sampling_rate_hz).astype(np.int64)
     remainder = times_s - nearest / sampling_rate_hz
     centre = waves[..., 0] * stretch * jitter[..., 0] + remainder[:, None]
     width = waves[..., 1] * stretch * jitter[..., 1]
-    height = waves[..., 2:] * jitter[..., 2:]
+    height = waves[..., 2:] * jitter[..., 2:] * heights[:, None]
 
     before, after = (round(seconds * sampling_rate_hz) + 1 for seconds in _WINDOW_S)
     offsets = np.arange(-before, after)
@@ -545,9 +606,26 @@ def _draw_beats(
         shapes = np.exp(-0.5 * ((seconds - c[..., None]) / w[..., None]) ** 2)
         index = (before + nearest[block, None] + offsets).ravel()
         for lead in range(leads):
-            beats = np.einsum("bw,bws->bs", h[..., lead], shapes)
-            np.add.at(padded[lead], index, beats.ravel())
+            drawn = np.einsum("bw,bws->bs", h[..., lead], shapes)
+            np.add.at(padded[lead], index, drawn.ravel())
     return padded[:, before : before + size]
+
+
+def _add_waves(
+    rng: np.random.Generator, signal: NDArray[np.float32], sampling_rate_hz: float, episodes: Sequence[Episode]
+) -> None:
+    """Add flutter and fibrillation to a signal of shape (leads, samples), in place."""
+    leads, size = signal.shape
+    for e in episodes:
+        if e.kind not in _WAVES_ALONE:
+            continue
+        begin, end = (min(round(at_s * sampling_rate_hz), size) for at_s in (e.start_s, e.end_s))
+        times_s = np.arange(begin, end) / sampling_rate_hz
+        if e.kind == "ventricular_flutter":
+            waves = flutter(rng, 60 / e._interval_s, e.start_s, e.end_s, times_s)
+        else:
+            waves = fibrillation(rng, e.kind, e.start_s, e.end_s, times_s)
+        signal[:, begin:end] += waves[:leads].astype(np.float32)
 
 
 def _add_noise(
@@ -578,5 +656,11 @@ def _add_noise(
             part = signal[:, begin:end]
             if e.kind == "noise":
                 part += np.float32(_NOISE_EPISODE_MV) * rng.standard_normal(part.shape, np.float32)
+            elif e.kind == "mains_hum":
+                part += sine(_HUM_MV, _MAINS_HZ, begin, end)
+            elif e.kind == "pacing":
+                since_s = np.arange(begin, end) / sampling_rate_hz - e.start_s + 1e-9
+                spike = since_s % e._interval_s < max(_SPIKE_S, 1 / sampling_rate_hz) - 1e-6
+                part += np.array(_SPIKE_MV[: len(part)], np.float32)[:, None] * spike
             elif e.kind == "lead_off":
                 part[:] = sine(noise_mv, _MAINS_HZ, begin, end)

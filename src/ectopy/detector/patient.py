@@ -27,12 +27,14 @@ MAX_BASELINE_BYTES = 2**20
 
 _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
+_MOST_FAMILIES = 3
 _OTHER_FORM = 0.8
 _QRS = slice(BEFORE - 22, BEFORE + 28)
 _SHIFTED_QRS = np.arange(2 * MARGIN + 1)[:, None] + np.arange(_QRS.start, _QRS.stop)
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
 _LEAST_IRREGULARITY = 0.05
+_CLEAR = 2.0
 _MOST_IRREGULARITIES = 6.0
 
 
@@ -134,6 +136,8 @@ class Evidence:
         Log of the area of the QRS complex over its height, against the template's: positive = wider.
     prematurity, delay : ndarray of float64
         As in `CutBeats`, in units of the patient's irregularity.
+    best_qrs : ndarray of float64
+        As `qrs`, of the clear lead in which the QRS complex is most like the template's.
     """
 
     __repr__ = short_repr
@@ -143,6 +147,7 @@ class Evidence:
     width: NDArray[np.float64]
     prematurity: NDArray[np.float64]
     delay: NDArray[np.float64]
+    best_qrs: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> Evidence:
         """Of some of the beats."""
@@ -166,6 +171,22 @@ class Evidence:
         return likeness
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Beats of one shape.
+
+    Attributes
+    ----------
+    normal : PatientNormal
+        What would be normal if these were the patient's normal beats.
+    rate_bpm : float
+        Median rate of these beats; 0 where it is not known.
+    """
+
+    normal: PatientNormal
+    rate_bpm: float
+
+
 def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientNormal | None:
     """Learn a patient's normal from the first beats; None where they are too few or too different.
 
@@ -176,17 +197,31 @@ def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LE
     learning_s : float
         How long is learned from, seconds from the first readable beat; 300 by default.
     """
-    return _learn(beats, learning_beats(beats, learning_s), leads)
+    family = _learn(beats, learning_beats(beats, learning_s), leads, LEAST_BEATS)
+    return None if family is None else family.normal
 
 
-def learn_other_form(beats: CutBeats, normal: PatientNormal, learning_s: float = LEARNING_S) -> PatientNormal | None:
-    """Learn from those of the first beats that are unlike the normal learned from them; None where they are too few.
+def learn_families(beats: CutBeats, leads: tuple[str, ...], least: int = LEAST_BEATS) -> tuple[Family, ...]:
+    """Group beats by shape: the most frequent shape first, then those of the beats unlike all before, three at most.
 
-    Where a recording starts in an abnormal rhythm, these are the normal beats.
+    Where a recording starts in an abnormal rhythm, the normal beats are not the first of them.
+
+    Parameters
+    ----------
+    beats : CutBeats
+    leads : tuple of str
+    least : int
+        How many beats a family has at least.
     """
-    first = learning_beats(beats, learning_s)
-    unlike = compare(beats[first], normal).shape > _OTHER_FORM
-    return _learn(beats, first[unlike], normal.leads)
+    rows = np.flatnonzero(beats.readable.any(axis=1))[:_MOST_LEARNED]
+    families: list[Family] = []
+    while len(families) < _MOST_FAMILIES:
+        family = _learn(beats, rows, leads, least)
+        if family is None:
+            break
+        families.append(family)
+        rows = rows[compare(beats[rows], family.normal).shape > _OTHER_FORM]
+    return tuple(families)
 
 
 def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[np.intp]:
@@ -197,13 +232,13 @@ def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[n
     return first
 
 
-def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> PatientNormal | None:
-    if len(first) < LEAST_BEATS:
+def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...], least: int) -> Family | None:
+    if len(first) < least:
         return None
     readable = beats.readable[first]
     usable = readable.mean(axis=0) > 0.5
     first = first[readable[:, usable].all(axis=1)]
-    if not usable.any() or len(first) < LEAST_BEATS:
+    if not usable.any() or len(first) < least:
         return None
     samples = beats.samples[first][:, :, MARGIN:-MARGIN].astype(np.float64)
     amplitude = np.maximum(np.median(np.ptp(samples, axis=2), axis=0), _LEAST_AMPLITUDE_MV)
@@ -217,7 +252,10 @@ def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...]) -> 
         return None
     early = beats.prematurity[first]
     spread = 1.4826 * float(np.median(np.abs(early - np.median(early))))
-    return PatientNormal(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
+    normal = PatientNormal(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
+    intervals_s = beats.rr_s[first[central]]
+    known = intervals_s[np.isfinite(intervals_s)]
+    return Family(normal, 60.0 / float(np.median(known)) if len(known) else 0.0)
 
 
 def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
@@ -231,8 +269,9 @@ def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
     if beats.samples.shape[1] != len(normal.leads):
         raise DataError(f"the baseline has {len(normal.leads)} leads and the recording {beats.samples.shape[1]}.")
     parts = [_compare(beats, normal, slice(start, start + 512)) for start in range(0, len(beats), 512)]
-    shape, qrs, width = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else np.empty((3, 0))
-    return Evidence(shape, qrs, width, beats.prematurity / normal.irregularity, beats.delay / normal.irregularity)
+    shape, qrs, width, best = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else np.empty((4, 0))
+    irregularity = normal.irregularity
+    return Evidence(shape, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best)
 
 
 def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
@@ -254,7 +293,7 @@ def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integ
 
 def _compare(
     beats: CutBeats, normal: PatientNormal, rows: slice
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     weights = np.where(beats.readable[rows], normal.clearness, 0.0)
     total = weights.sum(axis=1, keepdims=True)
     weights = weights / np.where(total > 0, total, np.nan)
@@ -265,7 +304,10 @@ def _compare(
     shape = np.sqrt(np.square(different).sum(axis=2) / energy)
     qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
     width = np.log(_width(aligned) / _width(normal.template))
-    return (shape * weights).sum(axis=1), (qrs * weights).sum(axis=1), (width * weights).sum(axis=1)
+    clear = beats.readable[rows] & (normal.clearness > _CLEAR)
+    mean_qrs = (qrs * weights).sum(axis=1)
+    best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
+    return (shape * weights).sum(axis=1), mean_qrs, (width * weights).sum(axis=1), best_qrs
 
 
 def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import Signal, Stated, choose_leads, factors, is_ecg, millivolt, unique_names
+from ectopy.formats.pulses import MOST_PULSES, PulseUnit, pulse_unit
 
 _LONGEST_NAME = 200
 _MISSING = ("", "?", "na", "nan", "null", "none", "-")
@@ -93,12 +94,21 @@ class Header(NamedTuple):
     unit: str
 
 
+class PulseColumn(NamedTuple):
+    """A column that holds a pulse wave, by its index."""
+
+    column: int
+    name: str
+    unit: PulseUnit
+
+
 class Columns(NamedTuple):
     """What the columns of a table are.
 
     `leads` are columns in the order of `names`; `to_millivolt` is one factor for each. `times` are columns of times,
     those that state a unit first, and `time_units` their units; `counters` are columns that count rows. `doubtful` are
-    the leads that neither name nor unit says to be ECG. `left_out` describes the other columns, for people.
+    the leads that neither name nor unit says to be ECG. `pulses` are the columns of pulse waves. `left_out` describes
+    the other columns, for people.
     """
 
     names: tuple[str, ...]
@@ -109,6 +119,18 @@ class Columns(NamedTuple):
     counters: tuple[int, ...]
     doubtful: tuple[int, ...]
     left_out: tuple[str, ...]
+    pulses: tuple[PulseColumn, ...] = ()
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """The columns that are read: those of leads, and then those of pulse waves."""
+        return (*self.leads, *(pulse.column for pulse in self.pulses))
+
+    @property
+    def without_pulses(self) -> Columns:
+        """The columns with pulse waves left out."""
+        left_out = tuple(f"{pulse.name!r} (a pulse wave)" for pulse in self.pulses)
+        return self._replace(left_out=(*self.left_out, *left_out), pulses=())
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -213,6 +235,13 @@ def choose_columns(
     signals = [_signal(position, headers[index], unit_in_file) for position, index in enumerate(usable, start=1)]
     chosen = choose_leads(path, signals, stated.unit)
     leads = tuple(usable[index] for index in chosen)
+    waves = [
+        (index, header.name, unit)
+        for index, (header, role, column) in enumerate(zip(headers, roles, values, strict=True))
+        if role is Role.OTHER and header is not None and isinstance(column, np.ndarray)
+        if (unit := pulse_unit(header.name, header.unit)) is not None
+    ][:MOST_PULSES]
+    read = {*leads, *(index for index, _, _ in waves)}
     times = sorted(
         (index for index, role in enumerate(roles) if role is Role.TIME),
         key=lambda column: not _time_unit(headers[column]),
@@ -228,7 +257,11 @@ def choose_columns(
         tuple(
             _described(index, headers[index], role)
             for index, role in enumerate(roles)
-            if index not in leads and role not in (Role.TIME, Role.BLANK) and headers[index] != Header("", "")
+            if index not in read and role not in (Role.TIME, Role.BLANK) and headers[index] != Header("", "")
+        ),
+        tuple(
+            PulseColumn(index, name, unit)
+            for (index, _, unit), name in zip(waves, unique_names([name for _, name, _ in waves]), strict=True)
         ),
     )
 
@@ -277,9 +310,10 @@ def numbered(count: int) -> list[str]:
 
 
 def to_samples(values: NDArray[np.float64], columns: Columns) -> NDArray[np.float32]:
-    """Rows of lead columns in mV, NaN where they are not finite."""
+    """Rows of the columns that are read, leads in mV and pulse waves in their unit; NaN where they are not finite."""
+    factors = (*columns.to_millivolt, *(pulse.unit.factor for pulse in columns.pulses))
     with np.errstate(over="ignore", invalid="ignore"):
-        samples: NDArray[np.float32] = (values * np.array(columns.to_millivolt)).astype(np.float32)
+        samples: NDArray[np.float32] = (values * np.array(factors)).astype(np.float32)
     samples[~np.isfinite(samples)] = np.nan
     return samples
 

@@ -55,13 +55,13 @@ def _read(path: Path, stated: Stated) -> Recording:
     body = head[layout.first :]
     values = first_values(layout, [line.text for line in body])
     columns = choose_columns(path, layout.headers, values, stated, layout.preamble.unit)
-    check_size(path, rows - layout.first, len(columns.leads))
+    check_size(path, rows - layout.first, len(columns.read))
 
     time = best_time(columns, values)
     beside = columns.counters[0] if time is None and columns.counters else time
     clock = isinstance(values[time], list) if time is not None else False
-    wanted = columns.leads if beside is None else (*columns.leads, beside)
-    samples = np.empty((rows, len(columns.leads)), np.float32)
+    wanted = columns.read if beside is None else (*columns.read, beside)
+    samples = np.empty((rows, len(columns.read)), np.float32)
     others = np.empty(rows if beside is not None else 0)
     filled = 0
     lines = chain(body, lines)
@@ -71,11 +71,11 @@ def _read(path: Path, stated: Stated) -> Recording:
             continue
         numbers = _numbers(path, rows_in_block, layout, wanted, clock)
         end = filled + len(numbers)
-        samples[filled:end] = to_samples(numbers[:, : len(columns.leads)], columns)
+        samples[filled:end] = to_samples(numbers[:, : len(columns.read)], columns)
         if beside is not None:
             others[filled:end] = numbers[:, -1]
         filled = end
-    check_size(path, filled, len(columns.leads))
+    check_size(path, filled, len(columns.read))
     preamble = layout.preamble
     return place_rows(
         path,

@@ -36,8 +36,9 @@ from ectopy.formats.leads import (
 )
 from ectopy.formats.limits import check_gaps, check_step
 from ectopy.formats.marks import Mark, each_mark, within
+from ectopy.formats.pulses import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.spelling import parse_number, printable, readable_unit
-from ectopy.recording import Annotations, Recording
+from ectopy.recording import Annotations, PulseWave, Recording
 
 _ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
 _AFTER_TEXT, _BEFORE_DURATION, _AFTER_ANNOTATION = b"\x14", b"\x15", b"\0"
@@ -50,7 +51,8 @@ def read(path: Path, stated: Stated) -> Recording:
     """Read an EDF, EDF+, BDF or BDF+ file.
 
     Gaps between data records are NaN where the file says when each begins. An annotation whose text is a PhysioNet code
-    becomes that mark and any other a comment; durations are left out. A file without leads is refused.
+    becomes that mark and any other a comment; durations are left out. Pulse waves keep their own rate, and one that
+    cannot be read is named in the notes. A file without leads is refused.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def read(path: Path, stated: Stated) -> Recording:
     rate = sampling_rate(path, signals[leads[0]].sampling_rate_hz, stated.sampling_rate_hz)
     chosen = [layout.lines[lead] for lead in leads]
     to_millivolt = factors(signals, leads, stated.unit)
-    scales = [_scale(path, line, factor) for line, factor in zip(chosen, to_millivolt, strict=True)]
+    scales = [_lead_scale(path, line, factor) for line, factor in zip(chosen, to_millivolt, strict=True)]
     check_size(path, records * chosen[0].samples, len(leads))
 
     content = np.memmap(path, np.uint8, "r", layout.header_bytes, (records, layout.record_bytes))
@@ -81,6 +83,15 @@ def read(path: Path, stated: Stated) -> Recording:
     annotations = within((_mark(round((onset - first_onset) * rate), text) for onset, text in texts), samples)
     start, doubt = _start(path, layout, first_onset)
     names = unique_names([signal.name for signal in signals])
+    pulses = choose_pulses(signals, leads)
+    waves = []
+    for pulse in pulses:
+        line = layout.lines[pulse]
+        try:
+            waves.append(_read_pulse(path, layout, content, line, names[pulse], starts, chosen[0].samples))
+        except DataError as error:  # an ECG is read without a pulse wave that is damaged
+            notes.append(f"The pulse wave {names[pulse]!r} is left out: {error}")
+    left = (*left_out(signals, [*leads, *pulses]), *contradictions(signals, leads))
     return Recording(
         result,
         rate,
@@ -88,7 +99,8 @@ def read(path: Path, stated: Stated) -> Recording:
         start,
         annotations if len(annotations) else None,
         str(path),
-        (*notes, *jumped, *doubt, *left_out(signals, leads)),
+        (*notes, *jumped, *doubt, *left),
+        tuple(waves),
     )
 
 
@@ -308,21 +320,26 @@ def _rate(path: Path, layout: _Layout, line: _Line) -> float:
 
 
 class _Scale(NamedTuple):
-    """How samples are stored: (stored + `offset`) * `step` * `to_millivolt`."""
+    """How samples are stored: (stored + `offset`) * `step` * `to_unit`, which is millivolt or that of a pulse wave."""
 
     offset: float
     step: float
-    to_millivolt: float
+    to_unit: float
 
 
-def _scale(path: Path, line: _Line, to_millivolt: float) -> _Scale:
+def _lead_scale(path: Path, line: _Line, to_millivolt: float) -> _Scale:
+    scale = _scale(path, line, to_millivolt)
+    check_step(path, line.label, scale.step * to_millivolt)
+    return scale
+
+
+def _scale(path: Path, line: _Line, to_unit: float) -> _Scale:
     low, high = (_number(path, f"the physical limits of {line.label!r}", text) for text in line.physical)
     lowest, highest = (_number(path, f"the digital limits of {line.label!r}", text) for text in line.digital)
     if low == high or lowest == highest:
-        raise DataError(f"{path} says no range for the lead {line.label!r}; expected a calibrated signal.")
+        raise DataError(f"{path} says no range for the signal {line.label!r}; expected a calibrated signal.")
     step = (high - low) / (highest - lowest)
-    check_step(path, line.label, step * to_millivolt)
-    return _Scale(high / step - highest, step, to_millivolt)
+    return _Scale(high / step - highest, step, to_unit)
 
 
 def _start(path: Path, layout: _Layout, first_onset: float) -> tuple[datetime | None, list[str]]:
@@ -463,13 +480,35 @@ def _read_samples(
         for column, (line, scale) in enumerate(zip(lines, scales, strict=True)):
             stored = _stored(content[first:last, line.bytes], layout.sample_bytes)
             with np.errstate(over="ignore"):  # such values are refused later
-                values = ((stored + scale.offset) * scale.step * scale.to_millivolt).astype(np.float32)
+                values = ((stored + scale.offset) * scale.step * scale.to_unit).astype(np.float32)
             for begin, end in runs:
                 target = result[starts[begin] : ends[end - 1], column]
                 held = (end - begin) * line.samples
                 target[:held] = values[begin - first : end - first].ravel()
                 target[held:] = np.nan
     return result
+
+
+def _read_pulse(
+    path: Path,
+    layout: _Layout,
+    content: NDArray[np.uint8],
+    line: _Line,
+    name: str,
+    starts: NDArray[np.int64],
+    lead_samples: int,
+) -> PulseWave:
+    """Read a pulse wave beside leads with so many samples in a data record, which begin at `starts`."""
+    unit = pulse_unit(line.label, line.unit)
+    assert unit is not None
+    records = np.arange(len(starts), dtype=np.int64)
+    late = np.rint((starts - records * lead_samples) / lead_samples * line.samples).astype(np.int64)
+    own = records * line.samples + late
+    samples = int(own[-1]) + line.samples
+    check_size(path, samples, 1)
+    scale = _scale(path, line, unit.factor)
+    values = _read_samples(layout, content, [line], [scale], own, samples)
+    return PulseWave(name, unit.unit, _rate(path, layout, line), readable_pulse(values[:, 0]))
 
 
 def _stored(content: NDArray[np.uint8], sample_bytes: int) -> NDArray[Any]:

@@ -25,6 +25,9 @@ _MILLIVOLT = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "ÂµV"
 # The last-but-one is a micro sign in UTF-8 that was read as Latin-1.
 _FACTORS = _MILLIVOLT | {unit.lower(): factor for unit, factor in _MILLIVOLT.items()}
 _SAYS_ECG = re.compile(r"(?<![A-Za-z])(?i:ecg|ekg)|(?<=[a-z])E[CcKk][Gg]")
+_PULSE_NAME = re.compile(r"(?<![a-z])(pleth|plethysmogra(m|ph|phy)|ppg|abp|art|aobp|ibp)(?![a-z])")
+# Numbers that a monitor computes from a pulse wave.
+_OF_A_PULSE = re.compile(r"(?<![a-z])(mean|map|mbp|sys|sbp|systolic|dia|dbp|diastolic|hr|pr|rate)(?![a-z])")
 _LEAD_NAME = re.compile(r"(i{1,3}|av[rlf]|m?v(\d{1,2}|[xyz])?r?|ml(i{1,3}|[1-3])|m?cl?m?[1-9]|lead.*)", re.IGNORECASE)
 
 
@@ -57,17 +60,19 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
 
     Those in a unit of voltage; where some of them are called ECG or EKG, only these and those called like a lead (II,
     aVR, V5, ...), so that the EEG of a sleep study stays out. Where they have several sampling rates, those with the
-    highest: a slower one is left out rather than resampled.
+    highest: a slower one is left out rather than resampled. One that is called like a pulse wave is left out where
+    there are others.
 
     Raises
     ------
     DataError
         If there is no such signal, one that looks like a lead states no unit and `unit` is None, or there are too many.
     """
-    units = [signal.unit or unit or "" for signal in signals]
+    units = [signal.unit or ("" if is_pulse_name(signal.name) else unit) or "" for signal in signals]
     leads = [index for index, stated in enumerate(units) if millivolt(stated) is not None]
+    leads = [index for index in leads if not is_pulse_name(signals[index].name)] or leads
     for index, signal in enumerate(signals):
-        if not units[index] and (not leads or is_ecg(signal.name)):
+        if not units[index] and (is_ecg(signal.name) or (not leads and not is_pulse_name(signal.name))):
             raise DataError(
                 f"{path} states no unit for the lead {signal.name!r}: "
                 "give V, mV or uV with unit= (--unit on the command line)."
@@ -89,6 +94,12 @@ def is_ecg(name: str) -> bool:
     return bool(_SAYS_ECG.search(name) or _LEAD_NAME.fullmatch(name.strip()))
 
 
+def is_pulse_name(name: str) -> bool:
+    """Whether a signal is called like a pulse wave: a plethysmogram or an arterial pressure, not a mean of one."""
+    lower = name.casefold()
+    return bool(_PULSE_NAME.search(lower)) and not _OF_A_PULSE.search(lower)
+
+
 def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:
     """Number names that are there already, upper and lower case alike: ECG, ECG and ECG become ECG, ECG 2 and ECG 3.
 
@@ -108,15 +119,17 @@ def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:
     return tuple(result)
 
 
-def left_out(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]:
+def left_out(signals: Sequence[Signal], read: Sequence[int]) -> list[str]:
     """A note on the signals that are not read, if there are any."""
     others = [
         f"{signal.name!r} in {signal.unit or 'no unit'} at {signal.sampling_rate_hz:g} Hz"
         for index, signal in enumerate(signals)
-        if index not in leads
+        if index not in read
     ]
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    return [f"Left out, as not ECG or slower: {', '.join(others[:_NAMED])}{more}."] if others else []
+    return (
+        [f"Left out, as neither ECG nor pulse wave, or slower: {', '.join(others[:_NAMED])}{more}."] if others else []
+    )
 
 
 def factors(signals: Sequence[Signal], leads: Sequence[int], unit: str | None) -> list[float]:

@@ -160,7 +160,7 @@ class SampleLines:
         return [np.nan] * len(columns.leads)
 
     def _choose(self, headers: Sequence[Header | None], values: Sequence[Column], unit: str = "") -> Columns:
-        return choose_columns(_SOURCE, headers, values, self._stated, unit)
+        return choose_columns(_SOURCE, headers, values, self._stated, unit).without_pulses
 
 
 class _SplitNumbersError(DataError):

@@ -46,8 +46,8 @@ def _read(path: Path, file: Any, stated: Stated) -> Recording:
     first = next(file.iter_batches(_HEAD_ROWS), None)
     values = [_first_values(path, field, None if first is None else first.column(i)) for i, field in enumerate(fields)]
     columns = choose_columns(path, _headers(fields), values, stated)
-    check_size(path, rows, len(columns.leads))
-    for lead in columns.leads:
+    check_size(path, rows, len(columns.read))
+    for lead in columns.read:
         if not _is_number(fields[lead].type):
             raise DataError(
                 f"{path} has values of type {fields[lead].type} in the column {fields[lead].name!r}; expected numbers."
@@ -55,14 +55,14 @@ def _read(path: Path, file: Any, stated: Stated) -> Recording:
 
     time = best_time(columns, values)
     beside = columns.counters[0] if time is None and columns.counters else time
-    wanted = columns.leads if beside is None else (*columns.leads, beside)
-    samples = np.empty((rows, len(columns.leads)), np.float32)
+    wanted = columns.read if beside is None else (*columns.read, beside)
+    samples = np.empty((rows, len(columns.read)), np.float32)
     others = np.empty(rows if beside is not None else 0)
     filled = 0
     for batch in file.iter_batches(_BLOCK_ROWS, columns=[fields[column].name for column in wanted]):
         end = filled + batch.num_rows
         numbers = [_numbers(path, fields[column], batch.column(fields[column].name)) for column in wanted]
-        samples[filled:end] = to_samples(np.column_stack(numbers[: len(columns.leads)]), columns)
+        samples[filled:end] = to_samples(np.column_stack(numbers[: len(columns.read)]), columns)
         if beside is not None:
             others[filled:end] = numbers[-1]
         filled = end

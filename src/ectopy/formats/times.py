@@ -14,7 +14,8 @@ from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.columns import Column, Columns, seconds_of_unit, without_levels
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, check_size, sampling_rate
-from ectopy.recording import Recording
+from ectopy.formats.pulses import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, readable_pulse
+from ectopy.recording import PulseWave, Recording
 
 MOST_GAPS = 10
 """Gaps may be so many times as long as what is recorded."""
@@ -147,7 +148,7 @@ def place_rows(
     ----------
     path : Path
     columns : Columns
-    samples : ndarray of float32, shape (rows, leads)
+    samples : ndarray of float32, shape (rows, leads and pulse waves)
     times : Times or None
     counter : ndarray of float64, shape (rows,), or None
         A column that counts rows, where there are no times.
@@ -159,7 +160,8 @@ def place_rows(
     DataError
         If there is no rate, the times do not fit one, or the gaps are longer than `MOST_GAPS` times the rows.
     """
-    columns, samples = without_levels(columns, samples)
+    columns, leads = without_levels(columns, samples[:, : len(columns.leads)])
+    samples = np.hstack([leads, samples[:, -len(columns.pulses) :]]) if columns.pulses else leads
     with np.errstate(all="ignore"):
         if times is not None:
             samples, rate = _by_times(path, samples, times, rates)
@@ -167,7 +169,14 @@ def place_rows(
             rate = _agreed(path, rates)
             if counter is not None:
                 samples = _by_counter(path, samples, counter)
-    return Recording(samples, rate, columns.names, start=start, source=str(path), notes=columns.notes)
+    if not LOWEST_PULSE_HZ <= rate <= HIGHEST_PULSE_HZ:
+        columns = columns.without_pulses
+    pulses = tuple(
+        PulseWave(pulse.name, pulse.unit.unit, rate, readable_pulse(samples[:, len(columns.leads) + place]))
+        for place, pulse in enumerate(columns.pulses)
+    )
+    leads = np.ascontiguousarray(samples[:, : len(columns.leads)])
+    return Recording(leads, rate, columns.names, start=start, source=str(path), notes=columns.notes, pulses=pulses)
 
 
 def _unevenness(column: Column) -> float:

@@ -33,11 +33,12 @@ from ectopy.formats.leads import (
 )
 from ectopy.formats.limits import check_gaps, check_step
 from ectopy.formats.marks import Mark, collect, each_mark, within
+from ectopy.formats.pulses import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.rim import refusing
 from ectopy.formats.spelling import readable_unit
 from ectopy.formats.wfdb_header import Header, Line, check_name, find_beside, find_header, read_header
 from ectopy.formats.wfdb_samples import NULL, DataFile, invalid_sample
-from ectopy.recording import Annotations, Recording
+from ectopy.recording import Annotations, PulseWave, Recording
 
 MAX_FRAME_VALUES = 2**20
 """Most samples of all signals together in one frame."""
@@ -57,8 +58,9 @@ def read(path: Path, stated: Stated) -> Recording:
 
     A lead without a unit is in mV if it has a gain, as the specification says; one without a gain is not calibrated,
     and the unit of its 200 steps is asked for. Where signals have several samples per frame, the leads with the most
-    are read, and annotations are moved to their sampling rate. Segments that lack a lead leave NaN in it. A lead whose
-    samples do not add up to the checksum in the header is named in the notes.
+    are read, and annotations are moved to their sampling rate. Pulse waves keep their own rate. Segments that lack a
+    signal leave NaN in it. A signal whose samples do not add up to the checksum in the header is named in the notes,
+    and so is a pulse wave that cannot be read.
 
     Raises
     ------
@@ -82,13 +84,13 @@ def read(path: Path, stated: Stated) -> Recording:
     rate = sampling_rate(header.path, per_frame * frame_rate, stated.sampling_rate_hz)
     names = unique_names([signal.name for signal in signals])
     chosen = tuple(names[lead] for lead in leads)
+    pulses = choose_pulses(signals, leads)
 
     # Nothing is read before it is known that it fits and all of it is there.
     check_size(header.path, sum(segment.frames for segment in segments) * per_frame, len(leads))
-    parts, notes = [], [*header.notes, *left_out(signals, leads)]
+    parts, notes = [], [*header.notes, *left_out(signals, [*leads, *pulses]), *contradictions(signals, leads)]
     for segment in segments:
-        columns = _columns_by_name(segment.header, chosen) if header.variable and segment.header else leads
-        part, note = _measure(header, segment, columns, stated.partial)
+        part, note = _measure(header, segment, _columns(header, segment, chosen, leads), stated.partial)
         parts.append(part)
         notes += [note] if note else []
     frames = sum(part.frames for part in parts)
@@ -104,7 +106,15 @@ def read(path: Path, stated: Stated) -> Recording:
         for lead in _fill(part, chosen, per_frame, frame_rate, stated.unit, result[begin:end]):
             wrong.setdefault(lead, []).append(part.segment.header.path.stem if part.segment.header else _GAP)
         begin = end
-    notes += [_checksum_note(lead, records) for lead, records in wrong.items()]
+    notes += [_checksum_note(f"lead {lead!r}", records) for lead, records in wrong.items()]
+    waves = []
+    for pulse in pulses:
+        try:
+            wave, sentences = _read_pulse(header, parts, pattern.lines[pulse], names[pulse], pulse, frame_rate)
+            waves.append(wave)
+            notes += sentences
+        except DataError as error:  # an ECG is read without a pulse wave that is damaged
+            notes.append(f"The pulse wave {names[pulse]!r} is left out: {error}")
     return Recording(
         result,
         rate,
@@ -113,6 +123,7 @@ def read(path: Path, stated: Stated) -> Recording:
         _annotations_beside(record, frame_rate, rate, len(result)),
         str(path),
         tuple(notes),
+        tuple(waves),
     )
 
 
@@ -176,6 +187,11 @@ def _pattern(header: Header, segments: Sequence[_Segment]) -> Header:
     return headers[0]
 
 
+def _columns(header: Header, segment: _Segment, names: Sequence[str], columns: Sequence[int]) -> Sequence[int | None]:
+    """Where a segment has the signals of these names, which the whole record has in these columns."""
+    return _columns_by_name(segment.header, names) if header.variable and segment.header else columns
+
+
 def _columns_by_name(header: Header, names: Sequence[str]) -> list[int | None]:
     present = unique_names([line.name for line in header.lines])
     return [present.index(name) if name in present else None for name in names]
@@ -214,13 +230,16 @@ class _Part(NamedTuple):
     frames: int
 
 
-class _Lead(NamedTuple):
-    """A lead of a segment: its place in the recording, its index and line in the header, and its unit in millivolt."""
+class _Column(NamedTuple):
+    """A signal of a segment: its place in the recording, its index and line in the header, and the factor to its unit.
+
+    That is millivolt, or the unit of a pulse wave.
+    """
 
     place: int
     column: int
     line: Line
-    to_millivolt: float
+    factor: float
 
 
 def _data_file(header: Header, line: Line) -> DataFile:
@@ -287,6 +306,13 @@ def _fill(
         target[:] = np.nan
         return []
     leads = _leads(header, part.columns, names, per_frame, frame_rate_hz, unit)
+    return [names[place] for place in _fill_columns(header, part, leads, per_frame, frame_rate_hz, target)]
+
+
+def _fill_columns(
+    header: Header, part: _Part, leads: Sequence[_Column], per_frame: int, frame_rate_hz: float, target: _Samples
+) -> list[int]:
+    """Read signals of a segment into the columns of `target`; return the columns that have a wrong checksum."""
     target[part.intact * per_frame :] = np.nan
     target[:, sorted(set(range(target.shape[1])) - {lead.place for lead in leads})] = np.nan
     wrong = []
@@ -300,7 +326,48 @@ def _fill(
         _unskew(target[:, lead.place], lead.line.skew * per_frame)
     # A checksum is one of all samples.
     verifiable = part.intact == part.segment.frames and header.frames is not None
-    return [names[place] for place in sorted(wrong)] if verifiable else []
+    return sorted(wrong) if verifiable else []
+
+
+def _read_pulse(
+    header: Header, parts: Sequence[_Part], line: Line, name: str, column: int, frame_rate_hz: float
+) -> tuple[PulseWave, list[str]]:
+    """Read a pulse wave beside the leads in `parts`; where its data file ends before theirs it is NaN.
+
+    Returns
+    -------
+    wave : PulseWave
+    notes : list of str
+    """
+    unit = pulse_unit(line.name, line.unit)
+    assert unit is not None
+    per_frame = line.per_frame
+    check_size(header.path, sum(part.frames for part in parts) * per_frame, 1)
+    result = np.full((sum(part.frames for part in parts) * per_frame, 1), np.nan, np.float32)
+    wrong, notes = [], []
+    begin = 0
+    for lead_part in parts:
+        target = result[begin : begin + lead_part.frames * per_frame]
+        begin += len(target)
+        segment = lead_part.segment
+        if segment.header is None or not len(target):
+            continue
+        part, note = _measure(header, segment, _columns(header, segment, (name,), (column,)), partial=True)
+        notes += [note] if note and lead_part.intact == segment.frames else []
+        for place in part.columns:
+            if place is None or segment.header.lines[place].storage == NULL:
+                continue
+            own = segment.header.lines[place]
+            own_unit = pulse_unit(own.name, own.unit)
+            if own.per_frame != per_frame or own_unit is None or own_unit.unit != unit.unit:
+                notes.append(f"{segment.header.path} has the pulse wave {name!r} in another unit or at another rate.")
+                continue
+            part = part._replace(intact=min(part.intact, lead_part.frames))
+            columns = [_Column(0, place, own, own_unit.factor)]
+            if _fill_columns(segment.header, part, columns, per_frame, frame_rate_hz, target):
+                wrong.append(segment.header.path.stem)
+    notes += [_checksum_note(f"pulse wave {name!r}", wrong)] if wrong else []
+    return PulseWave(name, unit.unit, per_frame * frame_rate_hz, readable_pulse(result[:, 0])), notes
 
 
 def _leads(
@@ -310,7 +377,7 @@ def _leads(
     per_frame: int,
     frame_rate_hz: float,
     unit: str | None,
-) -> list[_Lead]:
+) -> list[_Column]:
     """The leads that a segment has samples of."""
     places = [
         place for place, column in enumerate(columns) if column is not None and header.lines[column].storage != NULL
@@ -329,15 +396,15 @@ def _leads(
                 "in the rest of the record."
             )
     leads = [
-        _Lead(place, column, header.lines[column], factor)
+        _Column(place, column, header.lines[column], factor)
         for place, column, factor in zip(places, present, factors(signals, range(len(signals)), unit), strict=True)
     ]
     for lead in leads:
-        check_step(header.path, names[lead.place], lead.to_millivolt / lead.line.gain)
+        check_step(header.path, names[lead.place], lead.factor / lead.line.gain)
     return leads
 
 
-def _fill_from(file: DataFile, leads: dict[int, _Lead], per_frame: int, block: int, target: _Samples) -> list[int]:
+def _fill_from(file: DataFile, leads: dict[int, _Column], per_frame: int, block: int, target: _Samples) -> list[int]:
     """Read leads, by their index in a file, in blocks of frames; return the columns that have a wrong checksum."""
     frames = len(target) // per_frame
     sums = dict.fromkeys(leads, 0)
@@ -349,7 +416,7 @@ def _fill_from(file: DataFile, leads: dict[int, _Lead], per_frame: int, block: i
         for index, lead in leads.items():
             samples = digital[index]
             sums[index] += int(samples.sum(dtype=np.int64))
-            values = (samples - lead.line.baseline) / lead.line.gain * lead.to_millivolt
+            values = (samples - lead.line.baseline) / lead.line.gain * lead.factor
             values[samples == invalid_sample(file.storage)] = np.nan
             target[begin * per_frame : end * per_frame, lead.place] = values
     # Programs that do not count write a checksum of 0.
@@ -360,10 +427,10 @@ def _fill_from(file: DataFile, leads: dict[int, _Lead], per_frame: int, block: i
     ]
 
 
-def _checksum_note(lead: str, records: Sequence[str]) -> str:
+def _checksum_note(signal: str, records: Sequence[str]) -> str:
     others = f" and {len(records) - 1} more" if len(records) > 1 else ""
     return (
-        f"The samples of the lead {lead!r} do not add up to the checksum in the header of {records[0]}{others}: "
+        f"The samples of the {signal} do not add up to the checksum in the header of {records[0]}{others}: "
         "the data file was changed or damaged; copy the record again."
     )
 

@@ -49,6 +49,11 @@ class Course:
         """How long the condition is known to have been there, or away."""
         return self.told_s - self.since_s - self.unknown_s
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it has an alarm whose condition is there."""
+        return self.alarm is not None and self.alarm.state is State.ACTIVE
+
 
 def told(course: Course | None, reading: Reading, at_s: float) -> Course | None:
     """What is known of a condition after one more reading.

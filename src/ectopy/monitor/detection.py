@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.baseline import Baseline, given_baseline, learn_baseline
+from ectopy.baseline import FIRST_BEATS, Baseline, given_baseline, learn_baseline, provisional_baseline
 from ectopy.detector import Verdict
 from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
@@ -29,7 +29,8 @@ from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds
 from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
 
 _SECONDS_KEPT = 8
-_LEARNING = "The patient's normal is being learned; until then beats are compared with other people's."
+_LEARNING = "The patient's normal is being learned; until ten beats can be read they are compared with other people's."
+_MORE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,14 @@ class Lessons:
         Of these; NaN where not readable.
     after : Before
         The beat before them.
+    due : int
+        From how many readable beats the next provisional baseline is learned.
     """
 
     beats: CutBeats
     heights_mv: NDArray[np.float32]
     after: Before
+    due: int = FIRST_BEATS
 
     @classmethod
     def fresh(cls, leads: int) -> Lessons:
@@ -266,7 +270,7 @@ def detect_step(
         How long the patient's normal is learned from.
     """
     filtered, index, word = sensed.filtered, sensed.index, sensed.word
-    peaks, told = peaks_step(state.peaks, sensed.evidence[0])
+    peaks, told = peaks_step(state.peaks, sensed.evidence)
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, index, word)
@@ -302,7 +306,7 @@ def detect_end(
     detected : Detected
     """
     sensed = sense_end(filters_for(rate_hz), state.frontend)
-    heard_s = peaks_end(state.peaks, sensed.evidence[0]) / (sensed.filtered.rate_hz / 2)
+    heard_s = peaks_end(state.peaks, sensed.evidence) / (sensed.filtered.rate_hz / 2)
     beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
     none = np.empty(0)
     seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
@@ -348,7 +352,7 @@ def _judge_beats(
             judgement,
             sensed.index,
             sensed.word,
-            learned=baseline is not state.baseline,
+            learned=baseline is not state.baseline and not baseline.provisional,
             dead=new.dead,
             credible=~(low | in_noise),
             clear=seen.clear[:, 0],
@@ -422,19 +426,36 @@ def _judged(
     lessons = _taught(state.lessons, beats, before)
     times_s = lessons.beats.times_s
     if not len(times_s) or times_s[-1] < times_s[0] + learning_s:
-        before, judgement = judge(beats, _provisional(baseline, lessons.heights_mv), criterion, before)
+        before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
+        baseline, lessons = _provisional(baseline, lessons, leads, criterion)
         return before, baseline, lessons, judgement
-    baseline = learn_baseline(lessons.beats, leads, criterion.detector, learning_s)
+    learned = learn_baseline(lessons.beats, leads, criterion.detector, learning_s)
+    if learned.normal is None:
+        # Monitoring goes on with what there is, and learning begins anew.
+        before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
+        kept = learned if baseline.normal is None else baseline
+        return before, kept, Lessons.fresh(len(leads)), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
-    before, judgement = judge(lessons.beats, baseline, criterion, lessons.after)
-    return before, baseline, None, judgement[-len(beats) :]
+    before, judgement = judge(lessons.beats, learned, criterion, lessons.after)
+    return before, learned, None, judgement[-len(beats) :]
+
+
+def _provisional(
+    baseline: Baseline, lessons: Lessons, leads: tuple[str, ...], criterion: Criterion
+) -> tuple[Baseline, Lessons]:
+    """A provisional baseline after ten readable beats, and a better one each time that there are half as many again."""
+    if np.count_nonzero(lessons.beats.readable.any(axis=1)) < lessons.due:
+        return baseline, lessons
+    learned = provisional_baseline(lessons.beats, leads, criterion.detector)
+    lessons = replace(lessons, due=int(_MORE * lessons.due))
+    return (baseline if learned.normal is None and baseline.normal is not None else learned), lessons
 
 
 def _taught(lessons: Lessons, beats: CutBeats, before: Before) -> Lessons:
     """With more beats, from the first readable one."""
     if len(lessons.beats):
         heights = np.concatenate([lessons.heights_mv, heights_mv(beats)])
-        return Lessons(CutBeats.joined([lessons.beats, beats]), heights, lessons.after)
+        return replace(lessons, beats=CutBeats.joined([lessons.beats, beats]), heights_mv=heights)
     first = int(np.argmax(np.append(beats.readable.any(axis=1), True)))
     return Lessons(beats[first:], heights_mv(beats)[first:], before)
 
@@ -449,8 +470,8 @@ def _intervals(
     return LastBeat(before, bool(readable[-1]), int(darkness[-1])), np.where(both, beats.rr_s, np.nan)
 
 
-def _provisional(baseline: Baseline, heights: NDArray[np.float32]) -> Baseline:
-    """Other people's normal, with the usual height of the beats so far; or the former baseline where there is one."""
+def _scaled(baseline: Baseline, heights: NDArray[np.float32]) -> Baseline:
+    """The baseline, with the usual height of the beats so far where the patient's normal is not known."""
     if baseline.normal is not None:
         return baseline
     return replace(baseline, height_mv=median_height_mv(heights))

@@ -7,6 +7,7 @@ passed over: they neither begin nor end it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -16,6 +17,7 @@ from ectopy.monitor.findings import Findings, Reading
 
 CODE = "ventricular fibrillation"
 
+_SILENT = frozenset({"asystole", "extreme bradycardia", "pause", "low rate"})
 _BEGINS_S, _ENDS_S = 4, 4
 _GAP_S = 1.25  # findings come every second
 
@@ -80,6 +82,16 @@ def waveform_step(state: WaveformState, findings: Findings) -> tuple[WaveformSta
             speaks = bool(names) and not against[:, second].any()
             state = _count(state, names if speaks else (), told=bool(told[:, second].any()))
     return state, _reading(state)
+
+
+def without_silence(state: WaveformState, readings: Sequence[Reading]) -> tuple[Reading, ...]:
+    """Leave open whether the heart stands still or beats slowly while the newest second shows fibrillation.
+
+    Its waves may be too low or too wide to be found as beats. The first second that does not show it decides.
+    """
+    if not state.shows_fibrillation:
+        return tuple(readings)
+    return tuple(Reading(each.condition, None) if each.condition in _SILENT else each for each in readings)
 
 
 def _count(state: WaveformState, names: tuple[str, ...], *, told: bool) -> WaveformState:

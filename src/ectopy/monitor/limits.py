@@ -10,8 +10,20 @@
     reserve (Karvonen, Kentala, Mustala 1957, Ann Med Exp Biol Fenn 35:307-315). *Extreme* is 20 per minute above the
     maximum for the age, 208 - 0.7 * age (Tanaka et al. 2001, doi:10.1016/S0735-1097(00)01054-8), from which people
     stray by about 10. Recovery, sudden drops and ectopy are watched as well; see `exercise`.
+``child``
+    From one to 18 years. *Low* and *high* are the first and the 99th centile of healthy children of that age (Fleming
+    et al. 2011, doi:10.1016/S0140-6736(10)62226-X), *high* not below that of an adult in the ward. *Extremely high* is
+    180, from where a supraventricular tachycardia is likely, *extremely low* 60, from where a child with poor perfusion
+    is resuscitated, and a ventricular tachycardia is faster than 120 (American Heart Association, Pediatric Basic and
+    Advanced Life Support 2020, doi:10.1161/CIR.0000000000000901). An extremely low rate is at least ten below a low
+    one, and not below the adult's.
+``infant``
+    Up to one year, by the same sources; *extremely high* is 220. In healthy newborns the mean of the slowest five beats
+    of a day is 87 per minute, standard deviation 12 (Southall et al. 1980, doi:10.1136/hrt.43.1.14). Pauses of more
+    than two seconds are abnormal (Schwartz et al. 2002, doi:10.1053/euhj.2002.3274); an asystole is announced after
+    three, in which six beats are missing or so, as after four seconds in an adult.
 
-For adults.
+The other profiles are for adults.
 """
 
 from __future__ import annotations
@@ -24,32 +36,56 @@ from ectopy.errors import SettingError
 from ectopy.events import BIGEMINY_PAIRS, IRREGULAR, RUN_BEATS
 from ectopy.reprs import short_repr
 
-PROFILES = ("ward", "ambulatory", "exercise")
+PROFILES = ("ward", "ambulatory", "exercise", "child", "infant")
 
 _USUAL_AGE, _USUAL_RESTING_BPM = 50.0, 70.0
 _HIGH_SHARE = 0.95
 _ABOVE_MAXIMUM_BPM = 20.0
+_ADULT_YEARS = (18.0, 110.0)
+_YEARS = {"child": (1.0, 18.0), "infant": (0.0, 1.0)}
+_USUAL_CHILD_YEARS = 5.0
+_ANY_INFANT = (93.0, 181.0)
+_CENTILES = (  # years up to which, first and 99th centile of the heart rate
+    (0.25, 107.0, 181.0),
+    (0.5, 104.0, 175.0),
+    (0.75, 98.0, 168.0),
+    (1.0, 93.0, 161.0),
+    (1.5, 88.0, 156.0),
+    (2.0, 82.0, 149.0),
+    (3.0, 76.0, 142.0),
+    (4.0, 70.0, 136.0),
+    (6.0, 65.0, 131.0),
+    (8.0, 59.0, 123.0),
+    (12.0, 52.0, 115.0),
+    (15.0, 47.0, 108.0),
+    (18.0, 43.0, 104.0),
+)
+_RESUSCITATED_BPM = 60.0
+_FAST_BPM = {"child": 180.0, "infant": 220.0}
+_CHILD_VT_BPM = 120.0
 
 LIMIT_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "low_bpm": (20, 120),
-        "high_bpm": (60, 300),
+        "low_bpm": (20, 160),
+        "high_bpm": (60, 320),
         "asystole_s": (3, 10),
-        "extreme_low_bpm": (10, 60),
+        "extreme_low_bpm": (10, 100),
         "extreme_low_beats": (3, 20),
-        "extreme_high_bpm": (100, 300),
+        "extreme_high_bpm": (100, 320),
         "extreme_high_beats": (5, 60),
         "clear_bpm": (0, 20),
         "pause_s": (1, 10),
         "vt_beats": (3, 20),
         "vt_bpm": (60, 200),
         "run_beats": (3, 20),
+        "svt_beats": (3, 50),
+        "svt_bpm": (60, 250),
         "couplets": (0, 50),
         "bigeminy_pairs": (2, 20),
         "irregular_share": (0.02, 1),
         "abnormal_k": (2, 200),
         "abnormal_n": (2, 200),
-        "age": (18, 110),
+        "age": (0, 110),
         "resting_bpm": (30, 110),
         "effort_share": (0.1, 1),
         "vigorous_share": (0.1, 1),
@@ -65,6 +101,7 @@ WHOLE_LIMITS = (
     "extreme_high_beats",
     "vt_beats",
     "run_beats",
+    "svt_beats",
     "couplets",
     "bigeminy_pairs",
     "abnormal_k",
@@ -81,13 +118,13 @@ class Limits:
     Attributes
     ----------
     profile : str
-        ``ward``, ``ambulatory`` or ``exercise``.
+        ``ward``, ``ambulatory``, ``exercise``, ``child`` or ``infant``.
     low_bpm, high_bpm : float
-        Mean rate of eight beats, per minute: 20 to 120 and 60 to 300; not beyond the extreme rates.
+        Mean rate of eight beats, per minute: 20 to 160 and 60 to 320; not beyond the extreme rates.
     asystole_s : float
         Seconds without a beat, 3 to 10.
     extreme_low_bpm, extreme_high_bpm : float
-        Per minute: 10 to 60 and 100 to 300.
+        Per minute: 10 to 100 and 100 to 320.
     extreme_low_beats, extreme_high_beats : int
         For so many beats in a row: 3 to 20 and 5 to 60.
     clear_bpm : float
@@ -100,6 +137,10 @@ class Limits:
         And above which rate, 60 to 200 per minute.
     run_beats : int
         Ventricular-like beats in a row that are a run, 3 to 20.
+    svt_beats : int
+        Supraventricular-like beats in a row that are told, 3 to 50.
+    svt_bpm : float
+        And above which rate, 60 to 250 per minute.
     couplets : int
         More couplets in five minutes than this are told, 0 to 50.
     bigeminy_pairs : int
@@ -109,7 +150,7 @@ class Limits:
     abnormal_k, abnormal_n : int
         How many of how many readable beats are abnormal, 2 to 200.
     age : float or None
-        Years, 18 to 110.
+        Years: 18 to 110, of a child 1 to 18, of an infant 0 to 1.
     resting_bpm : float or None
         Heart rate at rest, 30 to 110 per minute.
     effort_share, vigorous_share : float
@@ -145,6 +186,8 @@ class Limits:
     vt_beats: int = 5
     vt_bpm: float = 100.0
     run_beats: int = RUN_BEATS
+    svt_beats: int = 5
+    svt_bpm: float = 100.0
     couplets: int = 3
     bigeminy_pairs: int = BIGEMINY_PAIRS
     irregular_share: float = IRREGULAR
@@ -166,6 +209,10 @@ class Limits:
                 continue
             _require(least <= value <= most, f"{name} must be {least:g} to {most:g}, not {value}.")
             _require(name not in WHOLE_LIMITS or value == int(value), f"{name} must be a whole number, not {value}.")
+        youngest, oldest = _YEARS.get(self.profile, _ADULT_YEARS)
+        if self.age is not None:
+            fits = youngest <= self.age <= oldest
+            _require(fits, f"age must be {youngest:g} to {oldest:g} in the profile {self.profile}, not {self.age}.")
         for low, high in (
             ("extreme_low_bpm", "low_bpm"),
             ("high_bpm", "extreme_high_bpm"),
@@ -179,7 +226,10 @@ class Limits:
 
     @classmethod
     def of(cls, profile: str, age: float | None = None, resting_bpm: float | None = None) -> Limits:
-        """Limits of a profile; in ``exercise`` an unknown age counts as 50 years, an unknown resting rate as 70.
+        """Limits of a profile.
+
+        In ``exercise`` an unknown age counts as 50 years and an unknown resting rate as 70. In ``child`` an unknown age
+        counts as 5 years; in ``infant`` the limits are then the widest of the first year.
 
         Raises
         ------
@@ -191,6 +241,9 @@ class Limits:
         >>> young, old = Limits.of("exercise", age=20), Limits.of("exercise", age=80)
         >>> young.high_bpm, young.extreme_high_bpm, old.high_bpm, old.extreme_high_bpm
         (188.0, 214.0, 148.0, 172.0)
+        >>> infant = Limits.of("infant", age=0.2)
+        >>> infant.extreme_low_bpm, infant.low_bpm, infant.high_bpm, infant.extreme_high_bpm
+        (60.0, 107.0, 181.0, 220.0)
         """
         limits = cls(profile, age=age, resting_bpm=resting_bpm)
         if profile == "ambulatory":
@@ -209,6 +262,12 @@ class Limits:
                 age=age,
                 resting_bpm=resting_bpm,
             )
+        if profile == "child":
+            low_bpm, high_bpm = _centiles(_USUAL_CHILD_YEARS if age is None else age)
+            return limits.changed(_young(profile, low_bpm, max(high_bpm, limits.high_bpm)))
+        if profile == "infant":
+            low_bpm, high_bpm = _ANY_INFANT if age is None else _centiles(age)
+            return limits.changed(_young(profile, low_bpm, high_bpm) | {"pause_s": 2.0, "asystole_s": 3.0})
         return limits
 
     def changed(self, values: Mapping[str, float]) -> Limits:
@@ -240,6 +299,22 @@ class Limits:
         """Heart rate at a share of the heart rate reserve, per minute: 0 = at rest, 1 = maximum."""
         resting = _USUAL_RESTING_BPM if self.resting_bpm is None else self.resting_bpm
         return resting + share * (self.maximum_bpm - resting)
+
+
+def _centiles(age: float) -> tuple[float, float]:
+    """First and 99th centile of the heart rate at an age in years."""
+    return next((low, high) for years, low, high in _CENTILES if age <= years)
+
+
+def _young(profile: str, low_bpm: float, high_bpm: float) -> dict[str, float]:
+    """Rates of a child or an infant whose usual rates lie between these."""
+    return {
+        "low_bpm": low_bpm,
+        "high_bpm": high_bpm,
+        "extreme_low_bpm": min(_RESUSCITATED_BPM, max(low_bpm - 10.0, 40.0)),
+        "extreme_high_bpm": _FAST_BPM[profile],
+        "vt_bpm": _CHILD_VT_BPM,
+    }
 
 
 def _require(condition: bool, message: str) -> None:

@@ -33,12 +33,14 @@ from ectopy.monitor.detection import (
 )
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
-from ectopy.monitor.fibrillation import WaveformState, waveform_step
+from ectopy.monitor.fibrillation import WaveformState, waveform_step, without_silence
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.log import seal_with
 from ectopy.monitor.pace import LATE_S, Pace, follow
+from ectopy.monitor.pulse import PulseMemory, pulse_readings, remember, remember_end, weighed
+from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import (
     LONGEST_FILLED_S,
@@ -152,6 +154,10 @@ class MonitorState:
     leap_s : float
         By how much it was set forwards since the newest samples: so much time may have passed instead, for a machine
         that was stopped as a whole.
+    pulses : PulseStream
+        Samples of the pulse waves that have not been analysed.
+    pulse : PulseMemory
+        What is known of the pulse waves.
     """
 
     __repr__ = short_repr
@@ -175,6 +181,8 @@ class MonitorState:
     origins: dict[int, tuple[float, float]] = field(default_factory=dict)
     has_second_clock: bool = False
     leap_s: float = 0.0
+    pulses: PulseStream = field(default_factory=PulseStream)
+    pulse: PulseMemory = field(default_factory=PulseMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +324,7 @@ class _Step:
         """Samples have come."""
         try:
             samples = checked(chunk)
+            check_pulses(chunk)
         except EctopyError as error:
             self.refuse(chunk.received, str(error))
             return
@@ -357,6 +366,7 @@ class _Step:
             yield from self._begin_anew(chunk, length_s)
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
+        self._take_pulses(chunk)
         arrived = arrive(signal.segment, chunk.position, samples)
         if arrived.late:
             late_s = arrived.late / chunk.sampling_rate_hz
@@ -460,6 +470,8 @@ class _Step:
             silent=False,
             discharged=True,
             leads={},
+            pulses=PulseStream(),
+            pulse=PulseMemory(),
         )
         self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
 
@@ -536,7 +548,8 @@ class _Step:
         self._remember_leads()
         detection = self._fresh_detection(chunk.sampling_rate_hz, chunk.leads)
         signal = Signal(Segment.beginning(chunk, origin_s), chunk.position, detection, no_beats(len(chunk.leads)))
-        self.state = replace(self.state, signal=signal, sent_offset_s=None)
+        pulses = fresh_pulses(self.state.pulses, chunk)
+        self.state = replace(self.state, signal=signal, sent_offset_s=None, pulses=pulses)
         if subject:
             self._notice(origin_s, subject, text)
 
@@ -584,6 +597,14 @@ class _Step:
         for number, piece in enumerate(arrived.pieces, start=first + 1):
             yield from self._piece(piece, segment.piece_begins(number))
 
+    def _take_pulses(self, chunk: Chunk) -> None:
+        if not chunk.pulses:
+            return
+        pulses, notices = take_pulses(self.state.pulses, chunk)
+        self.state = replace(self.state, pulses=pulses)
+        for text in notices:
+            self._notice(self._signal.segment.second(chunk.position), "pulse", text)
+
     def _piece(self, piece: NDArray[np.float32], end: int, *, last: bool = False) -> _Work:
         before, said = self.state, len(self.events)
         try:
@@ -610,19 +631,32 @@ class _Step:
         rate_hz, leads = signal.segment.rate_hz, signal.segment.leads
         duration_s = (end - signal.origin) / rate_hz
         self._take_over(
-            end, *detect_end(signal.detection, rate_hz, duration_s, leads, monitor.criterion, monitor.learning_s)
+            end,
+            *detect_end(signal.detection, rate_hz, duration_s, leads, monitor.criterion, monitor.learning_s),
+            pulse_margin_s=0.0,
         )
 
-    def _take_over(self, end: int, detection: DetectionState, detected: Detected) -> None:
-        """Events and alarms that come of what was detected up to a position."""
+    def _take_over(
+        self, end: int, detection: DetectionState, detected: Detected, pulse_margin_s: float = MARGIN_S
+    ) -> None:
+        """Events and alarms that come of what was detected up to a position, and of the pulse waves of that time."""
         state, signal = self.state, self._signal
         segment = signal.segment
         at_s = segment.second(end)
+        pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), pulse_margin_s)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         technical, technically = technical_step(state.technical, findings)
+        pulse = remember(state.pulse, pieces, findings.beats)
+        if not pulse_margin_s:
+            pulse = remember_end(pulse)
+        heard = sum(beat_s > findings.known_to_s - 10.0 for beat_s in rhythm.heard_s)
+        pulse, by_pulse = pulse_readings(pulse, at_s, beats=heard if findings.readable else 0)
+        active = {code for code, course in state.alarms.courses.items() if course.is_active}
+        rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
+        rhythmic = weighed(pulse, rhythmic, findings.known_to_s, active)
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         recent = signal.recent
@@ -636,11 +670,13 @@ class _Step:
             technical=technical,
             silent=False,
             clock_s=max(at_s, state.clock_s),
+            pulses=pulses,
+            pulse=pulse,
         )
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
-        self._weigh(at_s, (*_WATCHED, *lasts, *learned, fibrillation, *rhythmic, *technically))
+        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment

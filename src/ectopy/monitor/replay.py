@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ectopy.errors import SettingError
 from ectopy.monitor.events import Event
-from ectopy.monitor.inputs import Chunk, End
+from ectopy.monitor.inputs import Chunk, End, PulseChunk
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.stream import LONGEST_CHUNK_S
-from ectopy.recording import Recording
+from ectopy.recording import PulseWave, Recording
 from ectopy.signal.amplitude import require_plausible_start
 
 
@@ -30,12 +31,25 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
     DataError
         If the signal is an ECG whose unit is not the one stated.
     """
+    require_plausible_start(recording)
+    yield from cut(recording, chunk_s)
+
+
+def cut(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
+    """Cut a part of a recording, of which it has been checked that it is in its unit, as `chunks` does."""
     rate_hz = recording.sampling_rate_hz
     length = chunk_length(chunk_s, rate_hz)
-    require_plausible_start(recording)
     for position in range(0, len(recording.signal), length):
         signal = recording.signal[position : position + length]
-        yield Chunk(position, signal, rate_hz, recording.leads, received=(position + len(signal)) / rate_hz)
+        end_s = (position + len(signal)) / rate_hz
+        pulses = tuple(pulse_chunk(wave, position / rate_hz, end_s) for wave in recording.pulses)
+        yield Chunk(position, signal, rate_hz, recording.leads, received=end_s, pulses=pulses)
+
+
+def pulse_chunk(wave: PulseWave, begin_s: float, end_s: float) -> PulseChunk:
+    """The samples of a pulse wave from one second of its recording to before another."""
+    begin, end = math.ceil(begin_s * wave.sampling_rate_hz), math.ceil(end_s * wave.sampling_rate_hz)
+    return PulseChunk(wave.name, wave.unit, wave.sampling_rate_hz, begin, wave.samples[begin:end])
 
 
 def whole(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk | End]:

@@ -24,14 +24,16 @@ heard as beats before it hides them, and what is left of a heart that stands sti
 noise. *An asystole* that has begun goes on, also into a new part of the stream, until a beat is judged that is readable
 and credible.
 
-*Rates* are of beats in a row: all readable, the intervals between them known. Extreme bradycardia is one by the mean of
-its intervals and by all of them but one, a low rate by their mean and median, so that neither a pause nor early beats
-decide; high rates are means. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it
-would come and go, nothing is told.
+*Rates* are of beats in a row, with known intervals between them. An unreadable beat counts as well if it lies within a
+second of its neighbours and at least three readable ones came before it, for a beat's time is known where its shape is
+not; otherwise it ends the row. Extreme bradycardia is one by the mean of its intervals, with at most one of them clear
+of the limit; a low rate by their mean and median, so that neither a pause nor early beats decide; high rates are means.
+An extreme tachycardia well beyond its limit needs fewer beats. A rate is no longer beyond its limit when it is back by
+`clear_bpm`; in between, where it would come and go, nothing is told.
 
-*A ventricular run* lasts until a readable beat is not ventricular-like, two beats in a row are unreadable, or no beat
-comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals known, half
-of them at least.
+*A run* of ventricular-like beats lasts until a readable beat is of another kind, two beats in a row are unreadable, or
+no beat comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals
+known, half of them at least. The same holds for supraventricular-like beats.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ CODES = (
     "high rate",
     "low rate",
     "ventricular run",
+    "supraventricular run",
     "pause",
     "couplet",
     "bigeminy",
@@ -84,6 +87,8 @@ _MOST_COUPLETS = 100
 _MOST_EVIDENCE = 20
 _LEAST_HEARD = 10  # of which the last few may turn out not to be credible
 _SAME_BEAT_S = 1e-6
+_BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not fit in between
+_WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 
 _EXERCISE = CODES[-3:]
 _ABSENT = {code: Reading(code, False) for code in CODES}
@@ -92,7 +97,7 @@ _UNKNOWN = {code: Reading(code, None) for code in CODES}
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Ventricular-like beats in a row, up to the newest beat.
+    """Beats of one kind in a row, up to the newest beat.
 
     Attributes
     ----------
@@ -142,10 +147,14 @@ class RhythmState:
     judged_s : float
         The newest readable beat judged.
     row_s : tuple of float
-        The last beats judged in a row, all readable, the intervals between them known.
-    run : Run
-    longest : Run
-        The longest one since the findings before: a run that has already ended again is told as well.
+        The last beats judged in a row.
+    row_readable : int
+        How many of them, at the end, are readable: 0 where the last one is not.
+    run, longest : Run
+        Of ventricular-like beats; and the longest one since the findings before, for one that has already ended again
+        is told as well.
+    atrial_run, longest_atrial : Run
+        The same of supraventricular-like beats.
     couplets_s : tuple of float
         Couplets of the last five minutes.
     alternating : int
@@ -184,8 +193,11 @@ class RhythmState:
     still: bool = False
     judged_s: float = -inf
     row_s: tuple[float, ...] = ()
+    row_readable: int = 0
     run: Run = field(default_factory=Run)
     longest: Run = field(default_factory=Run)
+    atrial_run: Run = field(default_factory=Run)
+    longest_atrial: Run = field(default_factory=Run)
     couplets_s: tuple[float, ...] = ()
     alternating: int = 0
     alternation_s: tuple[float, ...] = ()
@@ -288,7 +300,8 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
         silence = {"flat": flat}
     if findings.dead:
         silence["dead_s"] = findings.at_s
-    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, longest=state.run, still=still, **silence)
+    state = replace(state, longest=state.run, longest_atrial=state.atrial_run)
+    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, still=still, **silence)
 
 
 def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:
@@ -313,11 +326,13 @@ def _judge(
     ectopic = ventricular or hint == Hint.SUPRAVENTRICULAR
     usual_rr_s, share = _regular(state, interval_s, ectopic)
     if verdict == Verdict.UNREADABLE:
-        passed_over = state.run.beats > 0 and state.run.unreadable == 0
+        bridges = state.row_readable >= _BRIDGED_BY and beat_s - state.row_s[-1] <= _BRIDGED_S
         return replace(
             state,
-            row_s=(),
-            run=replace(state.run, unreadable=1) if passed_over else Run(),
+            row_s=(*state.row_s[1 - _longest_row(limits) :], beat_s) if bridges else (),
+            row_readable=0,
+            run=_pass_over(state.run),
+            atrial_run=_pass_over(state.atrial_run),
             alternating=0,
             alternation_s=(),
             usual_rr_s=usual_rr_s,
@@ -325,9 +340,14 @@ def _judge(
             irregularity=share,
         )
     follows = isfinite(interval_s)
-    longest = max(limits.extreme_high_beats, RATE_OVER + 1)
-    row_s = (*state.row_s[1 - longest :], beat_s) if follows else (beat_s,)
-    run, couplets_s = _extend(state, beat_s, interval_s, ventricular)
+    bridged = bool(state.row_s) and state.row_readable == 0 and beat_s - state.row_s[-1] <= _BRIDGED_S
+    in_row = follows or bridged
+    row_s = (*state.row_s[1 - _longest_row(limits) :], beat_s) if in_row else (beat_s,)
+    run = _extend(state.run, beat_s, interval_s, belongs=ventricular)
+    atrial_run = _extend(state.atrial_run, beat_s, interval_s, belongs=hint == Hint.SUPRAVENTRICULAR)
+    couplets_s = tuple(couplet for couplet in state.couplets_s if couplet > beat_s - _COUPLETS_WITHIN_S)
+    if run.beats < 2 and state.run.beats == 2 and state.run.unreadable == 0:
+        couplets_s = (*couplets_s, state.run.times_s[-1])[-_MOST_COUPLETS:]
     alternates = follows and state.alternating > 0 and ventricular != state.ventricular
     window_s, window_abnormal, abnormal = _weigh(state, limits, beat_s, verdict == Verdict.ABNORMAL)
     exercise, bpm = state.exercise, _rate(row_s, RATE_OVER + 1)
@@ -337,8 +357,11 @@ def _judge(
         state,
         judged_s=beat_s,
         row_s=row_s,
+        row_readable=state.row_readable + 1 if in_row else 1,
         run=run,
         longest=max(state.longest, run, key=lambda either: either.beats),
+        atrial_run=atrial_run,
+        longest_atrial=max(state.longest_atrial, atrial_run, key=lambda either: either.beats),
         couplets_s=couplets_s,
         alternating=state.alternating + 1 if alternates else 1,
         alternation_s=(*state.alternation_s[1 - _MOST_EVIDENCE :], beat_s) if alternates else (beat_s,),
@@ -353,6 +376,10 @@ def _judge(
     )
 
 
+def _longest_row(limits: Limits) -> int:
+    return max(limits.extreme_high_beats, RATE_OVER + 1)
+
+
 def _regular(state: RhythmState, interval_s: float, ectopic: bool) -> tuple[tuple[float, ...], float]:
     """RR intervals before the last beats that are not ectopic, and how irregular they are."""
     if ectopic:
@@ -362,17 +389,20 @@ def _regular(state: RhythmState, interval_s: float, ectopic: bool) -> tuple[tupl
     return usual_rr_s, share
 
 
-def _extend(state: RhythmState, beat_s: float, interval_s: float, ventricular: bool) -> tuple[Run, tuple[float, ...]]:
-    """The ventricular run after a readable beat, and the couplets with one that has just ended."""
-    run = state.run
-    couplets_s = tuple(couplet for couplet in state.couplets_s if couplet > beat_s - _COUPLETS_WITHIN_S)
-    if ventricular and run.beats and beat_s - run.times_s[-1] <= _BROKEN_S:
-        known = (interval_s,) if isfinite(interval_s) else ()
-        times_s = (*run.times_s, beat_s)[-_MOST_EVIDENCE:]
-        return Run(run.beats + 1, times_s, (run.intervals_s + known)[-_MOST_EVIDENCE:]), couplets_s
-    if run.beats == 2 and run.unreadable == 0:
-        couplets_s = (*couplets_s, run.times_s[-1])[-_MOST_COUPLETS:]
-    return Run(1, (beat_s,)) if ventricular else Run(), couplets_s
+def _extend(run: Run, beat_s: float, interval_s: float, *, belongs: bool) -> Run:
+    """The run after a readable beat, of its kind or not."""
+    if not belongs:
+        return Run()
+    if not run.beats or beat_s - run.times_s[-1] > _BROKEN_S:
+        return Run(1, (beat_s,))
+    known = (interval_s,) if isfinite(interval_s) else ()
+    times_s = (*run.times_s, beat_s)[-_MOST_EVIDENCE:]
+    return Run(run.beats + 1, times_s, (run.intervals_s + known)[-_MOST_EVIDENCE:])
+
+
+def _pass_over(run: Run) -> Run:
+    """The run after an unreadable beat: it bears one."""
+    return replace(run, unreadable=1) if run.beats > 0 and run.unreadable == 0 else Run()
 
 
 def _weigh(
@@ -413,6 +443,7 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
             "ventricular tachycardia": _ventricular_tachycardia(state, limits),
             "high rate": _high_rate(state, limits),
             "ventricular run": _ventricular_run(state, limits),
+            "supraventricular run": _supraventricular_run(state, limits),
             "bigeminy": _bigeminy(state, limits),
         }
     )
@@ -448,8 +479,8 @@ def _pause(state: RhythmState, limits: Limits) -> Reading:
 def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> Reading:
     """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
 
-    In flat leads it has to be longer by `longer_s`; and where for a while no lead moved, for electrodes may have been
-    off.
+    While it lasts in flat leads it has to be longer by `longer_s`, for electrodes may have come off; and also where for
+    a while no lead moved.
     """
     silence_s, began_s = _silence_s(state), _last_beat_s(state)
     if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.dead_s > began_s):
@@ -458,7 +489,7 @@ def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, beg
         return _UNKNOWN[code]
     before_s, after_s = state.apart_s or (0.0, 0.0)
     ended_s = after_s - before_s
-    if ended_s < limit_s + _longer_s(longer_s, state.apart_flat, state.dead_s > before_s):
+    if ended_s < limit_s + _FLAT_S * (state.dead_s > before_s):
         return _ABSENT[code]
     return Reading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
 
@@ -473,7 +504,8 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
     if len(beats_s) < beats:
         return _UNKNOWN[code]
     intervals_s = _intervals_s(beats_s)
-    interval_s = min(fmean(intervals_s), sorted(intervals_s)[1])
+    slowest_s = sorted(intervals_s)[1] * (limits.extreme_low_bpm + limits.clear_bpm) / limits.extreme_low_bpm
+    interval_s = min(fmean(intervals_s), slowest_s)
     return _below(code, limits, beats_s, interval_s, limits.extreme_low_bpm, "is extreme")
 
 
@@ -502,8 +534,13 @@ def _below(
 
 
 def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
-    code, beats = "extreme tachycardia", limits.extreme_high_beats
-    return _above(code, state, limits, beats, limits.extreme_high_bpm, "is extreme")
+    code, beats, limit_bpm = "extreme tachycardia", limits.extreme_high_beats, limits.extreme_high_bpm
+    # A rhythm well beyond the limit needs fewer beats.
+    fewer = max(round(_FEWER_SHARE * beats), _LEAST_BEATS)
+    bpm = _rate(state.row_s, fewer)
+    if bpm is not None and len(state.row_s) >= fewer and bpm > limit_bpm + _WELL_BEYOND_BPM:
+        beats, limit_bpm = fewer, limit_bpm + _WELL_BEYOND_BPM
+    return _above(code, state, limits, beats, limit_bpm, "is extreme")
 
 
 def _high_rate(state: RhythmState, limits: Limits) -> Reading:
@@ -523,20 +560,28 @@ def _above(code: str, state: RhythmState, limits: Limits, beats: int, limit_bpm:
 
 
 def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
-    run = state.longest
-    if run.beats < limits.vt_beats:
-        return _ABSENT["ventricular tachycardia"]
-    known = run.intervals_s[1 - limits.vt_beats :]
-    if 2 * len(known) < limits.vt_beats - 1:
-        return _UNKNOWN["ventricular tachycardia"]
+    reading = _fast_run("ventricular tachycardia", state.longest, limits.vt_beats, limits.vt_bpm)
+    return replace(reading, text=f"{reading.text} are a tachycardia.") if reading.present else reading
+
+
+def _supraventricular_run(state: RhythmState, limits: Limits) -> Reading:
+    reading = _fast_run("supraventricular run", state.longest_atrial, limits.svt_beats, limits.svt_bpm)
+    return replace(reading, text=f"{reading.text} are a run.") if reading.present else reading
+
+
+def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> Reading:
+    """A run of so many beats, the last ones above a rate; its text ends before the verb."""
+    if run.beats < beats:
+        return _ABSENT[code]
+    known = run.intervals_s[1 - beats :]
+    if 2 * len(known) < beats - 1:
+        return _UNKNOWN[code]
     bpm = 60.0 * len(known) / sum(known)
-    if bpm <= limits.vt_bpm:
-        return _ABSENT["ventricular tachycardia"]
-    text = (
-        f"{run.beats} ventricular-like beats in a row, the last ones at {bpm:.0f} per minute; {limits.vt_beats} above "
-        f"{limits.vt_bpm:g} are a tachycardia."
-    )
-    return Reading("ventricular tachycardia", True, text, bpm, limits.vt_bpm, run.times_s)
+    if bpm <= limit_bpm:
+        return _ABSENT[code]
+    kind = code.split()[0]
+    text = f"{run.beats} {kind}-like beats in a row, the last ones at {bpm:.0f} per minute; {beats} above {limit_bpm:g}"
+    return Reading(code, True, text, bpm, limit_bpm, run.times_s)
 
 
 def _ventricular_run(state: RhythmState, limits: Limits) -> Reading:

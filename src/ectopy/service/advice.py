@@ -19,6 +19,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "high rate": f"See the patient soon, and {_CERTIFIED}; look for pain, fever, effort or loss of blood.",
         "low rate": f"See the patient soon, and {_CERTIFIED}; look for dizziness and recent medication.",
         "ventricular run": f"See the patient soon, {_CERTIFIED}, and look at the strip.",
+        "supraventricular run": f"See the patient soon, {_CERTIFIED}; a 12-lead ECG can tell what it is.",
         "pause": f"See the patient soon, {_CERTIFIED}, and look at the strip.",
         "couplet": "Look at the strip when there is time, and compare it with earlier ones.",
         "bigeminy": "Look at the strip when there is time, and compare it with earlier ones.",

@@ -7,7 +7,12 @@ lead for each sample, filled up with zeros in the same way. Header::
     {"patient": "bed 3", "stream": "", "position": 15000, "time": 1767225600.0, "rate_hz": 250.0,
      "leads": ["MLII", "V1"], "samples": 125, "microvolt_per_count": 5.0}
 
-A sample of -32768 is none. Text is a JSON list of objects, each with a ``type``.
+A sample of -32768 is none. Where there are pulse waves, the header has them too, with little-endian float32 in base64,
+where NaN is no sample::
+
+    "pulses": [{"name": "PLETH", "unit": "NU", "rate_hz": 125.0, "position": 7500, "samples": "zczMPc3MTD4="}]
+
+Text is a JSON list of objects, each with a ``type``.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ MICROVOLT_PER_COUNT = 5.0
 def signal_frame(trace: Trace) -> bytes:
     """Samples, and when they were."""
     chunk = trace.chunk
-    head = {
+    head: dict[str, object] = {
         "patient": trace.patient,
         "stream": chunk.stream,
         "position": chunk.position,
@@ -39,6 +44,17 @@ def signal_frame(trace: Trace) -> bytes:
         "samples": len(chunk.signal),
         "microvolt_per_count": MICROVOLT_PER_COUNT,
     }
+    if chunk.pulses:
+        head["pulses"] = [
+            {
+                "name": pulse.name,
+                "unit": pulse.unit,
+                "rate_hz": pulse.sampling_rate_hz,
+                "position": pulse.position,
+                "samples": pulse.samples.astype("<f4", copy=False).tobytes(),  # which JSON has in base64
+            }
+            for pulse in chunk.pulses
+        ]
     header = msgspec.json.encode(head)
     header += b" " * (-len(header) % 4)
     scale = (millivolt(chunk.unit) or np.nan) * 1000.0 / MICROVOLT_PER_COUNT

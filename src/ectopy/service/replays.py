@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from ectopy.errors import EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
-from ectopy.monitor.replay import chunk_length
+from ectopy.monitor.replay import chunk_length, pulse_chunk
 from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import Recording
 from ectopy.service.keeping import Receipt
@@ -191,7 +191,16 @@ class Replays:
             end_s = (position + len(signal)) / rate_hz
             if stop.wait(start + end_s / begun.speed - time.monotonic()):
                 return Playing.STOPPED
-            chunk = Chunk(position, signal, rate_hz, recording.leads, self._clock(), stream=f"replay {begun.id}")
+            pulses = tuple(pulse_chunk(wave, position / rate_hz, end_s) for wave in recording.pulses)
+            chunk = Chunk(
+                position,
+                signal,
+                rate_hz,
+                recording.leads,
+                self._clock(),
+                stream=f"replay {begun.id}",
+                pulses=pulses,
+            )
             while not self._acknowledged(begun.patient, chunk, submit):
                 if stop.wait(_AGAIN_S):
                     return Playing.STOPPED

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from ectopy.service.storage.access import StoredKey
 from ectopy.statements import STATEMENTS
 
 STATEMENT = " ".join(STATEMENTS)
+
+_PULSE_PLACES = 5
 
 
 def like(**example: Any) -> ConfigDict:
@@ -231,8 +233,19 @@ class BeatShape(TypedDict):
         samples=[[0.01, 0.02, None]],
     )
 )
+class PulseShape(TypedDict):
+    """A stretch of a pulse wave, null where there is no sample."""
+
+    name: str
+    unit: str
+    rate_hz: float
+    start_time: float
+    position: int
+    samples: list[float | None]
+
+
 class WaveformShape(TypedDict):
-    """A stretch of signal: millivolt, one list for each lead, null where there is no sample."""
+    """A stretch of signal: millivolt, one list for each lead, null where there is no sample; and its pulse waves."""
 
     patient: str
     stream: str
@@ -241,6 +254,7 @@ class WaveformShape(TypedDict):
     start_time: float
     position: int
     samples: list[list[float | None]]
+    pulses: NotRequired[list[PulseShape]]
 
 
 class TrendShape(TypedDict):
@@ -281,7 +295,7 @@ class EvidenceShape(TypedDict):
 
 
 class TransitionShape(TypedDict):
-    """Something that has happened to an alarm."""
+    """Something that has happened to an alarm; `stored` is false while only the memory holds it."""
 
     time: float
     change: str
@@ -292,6 +306,7 @@ class TransitionShape(TypedDict):
     level: int
     text: str
     digest: str
+    stored: bool
 
 
 @with_config(like(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
@@ -506,7 +521,7 @@ def beat(time: float, judged: BeatJudged) -> BeatShape:
 
 def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> WaveformShape:
     """A stretch of signal, to the microvolt."""
-    return WaveformShape(
+    shape = WaveformShape(
         patient=patient,
         stream=stream,
         rate_hz=found.sampling_rate_hz,
@@ -515,6 +530,20 @@ def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> W
         position=found.position,
         samples=lists(found.signal.T),
     )
+    if found.pulses:
+        begin_s = found.position / found.sampling_rate_hz
+        shape["pulses"] = [
+            PulseShape(
+                name=pulse.name,
+                unit=pulse.unit,
+                rate_hz=pulse.sampling_rate_hz,
+                start_time=start_time + pulse.position / pulse.sampling_rate_hz - begin_s,
+                position=pulse.position,
+                samples=np.round(pulse.samples.astype(np.float64), _PULSE_PLACES).tolist(),
+            )
+            for pulse in found.pulses
+        ]
+    return shape
 
 
 def trend(steps: Sequence[TrendStep]) -> TrendShape:
@@ -554,8 +583,8 @@ def evidence(origin: float, one: Evidence) -> EvidenceShape:
     )
 
 
-def transition(time: float, one: monitor_alarm.Transition) -> TransitionShape:
-    """Something that has happened to an alarm."""
+def transition(time: float, one: monitor_alarm.Transition, stored: bool) -> TransitionShape:
+    """Something that has happened to an alarm, and whether that is stored."""
     return TransitionShape(
         time=time,
         change=one.change,
@@ -566,6 +595,7 @@ def transition(time: float, one: monitor_alarm.Transition) -> TransitionShape:
         level=one.alarm.level,
         text=one.alarm.latest.text,
         digest=one.digest,
+        stored=stored,
     )
 
 

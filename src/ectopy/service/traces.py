@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, MonitorState
+from ectopy.monitor.pulse_stream import check_pulses
 from ectopy.monitor.stream import checked
 
 
@@ -29,6 +30,7 @@ def foreseen(patient: str, state: MonitorState, chunk: Chunk) -> Trace | None:
         return None
     try:
         checked(chunk)
+        check_pulses(chunk)
     except DataError:
         return None
     return taken(patient, state, chunk)

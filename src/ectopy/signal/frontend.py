@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ectopy.signal.fibrillation import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
-from ectopy.signal.heartbeats import EvidenceState, LeadAmplitude, evidence_end, evidence_step
+from ectopy.signal.heartbeats import Evidence, EvidenceState, LeadAmplitude, evidence_end, evidence_step
 from ectopy.signal.quality import QualityState, quality_end, quality_step
 from ectopy.signal.stacking import parted, stacked, structure
 
@@ -56,7 +56,7 @@ class Sensed:
     ----------
     early, filtered : Filtered
         From `filter_step`.
-    evidence : ndarray of float64, shape (patients, k)
+    evidence : Evidence
         From `evidence_step`.
     index, word : ndarray, shape (leads, seconds)
         From `quality_step`.
@@ -66,7 +66,7 @@ class Sensed:
 
     early: Filtered
     filtered: Filtered
-    evidence: NDArray[np.float64]
+    evidence: Evidence
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     waveform: Waveform
@@ -108,7 +108,7 @@ def sense_end(plan: Filter, state: FrontendState) -> Sensed:
     """Find what remains when the signal of one patient ends."""
     early, filtered = filter_end(plan, state.filters)
     evidence_state, begun = evidence_step(state.evidence, early)
-    evidence = np.concatenate([begun, evidence_end(evidence_state)[None]], axis=1)
+    evidence = begun.followed_by(evidence_end(evidence_state))
     index, word = quality_end(state.quality, plan.rate_hz, filtered)
     return Sensed(early, filtered, evidence, index, word, fibrillation_end(state.fibrillation, filtered))
 

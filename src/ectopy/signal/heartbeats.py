@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.signal import firwin
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
@@ -50,29 +51,91 @@ _NOISE_STANDS_OUT = 5.0
 _HIDES_NOTHING_OVER = 4.0
 _HIDES_NOTHING_SHARE = 0.5
 _HIDES_NOTHING_MV = 0.2
+_P_WAVE_BLOCKS, _P_WAVE_RANK = 20, 3
+_P_WAVE_MV, _P_WAVE_SHARE, _P_WAVE_SHARPNESS = 0.1, 0.55, 0.4
 _CARRIED_BLOCKS = 3
 _EMPTY_BLOCKS = 8
 _BACKGROUND_PERCENTILE = 40
 _LEAST_HEIGHT_MV = 0.02
 _LEAST_UNCLEAR_MV = 0.05
 _LEAST_BACKGROUND_MV = 0.001
+_LEAST_BACKGROUND_SHARE = 0.5
 _LEAST_CLEARNESS = 0.01
 _LEAST_WEIGHT = _LEAST_CLEARNESS**2
+_WINDOW_BLOCKS = 3  # in which a rhythm has to repeat
+_LONGEST_PERIOD = 54
+_SHORTEST_PERIOD = 15
+_LONGEST_RR = 108
+_BEAT_SPREAD = 4
+_BEAT_SHARE = 0.5
+_LEAST_REPEATED = 0.6
+_NEARLY_AS_WELL = 0.9
+_STEADY_SHARE = 0.2
+_MAY_REPEAT_BELOW = 7.0
+_AT_ONCE = 4096
 _APART = 13  # a peak is the highest within so many samples to each side
 _AROUND = np.arange(-_APART, _APART + 1)
 _LEAST_EVIDENCE = 0.08
 
 _THRESHOLD = 0.36
 _REFRACTORY = round(0.25 * EVIDENCE_RATE_HZ)
+_REFRACTORY_SHARE = 0.7  # of the period of a fast rhythm
+_IN_TIME_SHARE = 0.8
 _T_WAVE_SHARE = 0.6
 _T_WAVE_UNTIL, _T_WAVE_OVER = 0.30 * EVIDENCE_RATE_HZ, 0.45 * EVIDENCE_RATE_HZ
+_SMOOTH_SHARE = 0.17
+_SMOOTH_UNTIL = 0.40 * EVIDENCE_RATE_HZ
+_SMOOTH_HEIGHT = 1.2
 _OVERDUE = 1.6
 _OVERDUE_SHARE = 0.7
 _LOOK_BACK = 3.0 * EVIDENCE_RATE_HZ
 _REMEMBERED_BEATS = 8
 _LEVEL_RANGE = (0.3, 2.0)
-_RR_RANGE = (0.3 * EVIDENCE_RATE_HZ, 1.5 * EVIDENCE_RATE_HZ)
+_RR_RANGE = (0.17 * EVIDENCE_RATE_HZ, 1.5 * EVIDENCE_RATE_HZ)
 _USUAL_RR = 0.8 * EVIDENCE_RATE_HZ
+
+Peak = tuple[float, float, float]
+"""Position, evidence and sharpness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a QRS complex, at `EVIDENCE_RATE_HZ`.
+
+    Attributes
+    ----------
+    height : ndarray of float64, shape (patients, k)
+        1 = a usual QRS complex.
+    sharpness : ndarray of float64, shape (patients, k)
+        Power of the curvature over that of the signal, both between 5 and 25 Hz: about 1 in a narrow QRS complex, 0.2 to
+        0.5 in a wide one, 0.1 in a T wave.
+    period : ndarray of float64, shape (patients, k)
+        Samples after which the signal of the last three complete seconds repeats itself; 0 where it does not, or where
+        the QRS complexes stand out so far that the rhythm cannot be a fast one.
+    """
+
+    height: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
+    period: NDArray[np.float64]
+
+    @classmethod
+    def nothing(cls, samples: int, patients: int = 1) -> Evidence:
+        """That no QRS complex is there."""
+        zeros = np.zeros((patients, samples))
+        return cls(zeros, zeros, zeros)
+
+    def __getitem__(self, stretch: slice) -> Evidence:
+        """Some of the samples."""
+        return Evidence(self.height[:, stretch], self.sharpness[:, stretch], self.period[:, stretch])
+
+    def followed_by(self, *others: Evidence) -> Evidence:
+        """With the evidence of the next stretches."""
+        parts = (self, *others)
+        return Evidence(
+            np.concatenate([part.height for part in parts], axis=1),
+            np.concatenate([part.sharpness for part in parts], axis=1),
+            np.concatenate([part.period for part in parts], axis=1),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +146,19 @@ class Rhythm:
     ----------
     heights, intervals : tuple of float
         Evidence of the last beats, and the RR intervals between them.
-    beat : tuple of (float, float), or None
-        Position and evidence of the last beat.
+    beat : tuple of (float, float, float), or None
+        Position, evidence and sharpness of the last beat.
     told : bool
         Whether it was given as a result; until then a higher peak close by may replace it.
-    passed_over : tuple of (float, float)
+    passed_over : tuple of (float, float, float)
         Peaks since then that were too low, in case a beat is overdue.
     """
 
     heights: tuple[float, ...] = (1.0,) * _REMEMBERED_BEATS
     intervals: tuple[float, ...] = (_USUAL_RR,) * _REMEMBERED_BEATS
-    beat: tuple[float, float] | None = None
+    beat: Peak | None = None
     told: bool = True
-    passed_over: tuple[tuple[float, float], ...] = ()
+    passed_over: tuple[Peak, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +183,9 @@ class LeadsState:
 
     Attributes
     ----------
-    waiting, bent, absent : ndarray, shape (leads, k)
-        Energy of the second that is not complete, the power of its curvature, and where there is no signal; at first
-        of three seconds.
+    waiting, bent, waves, absent : ndarray, shape (leads, k)
+        Energy of the second that is not complete, the power of its curvature, the signal between 5 and 25 Hz itself,
+        and where there is no signal; at first of three seconds.
     levels : ndarray of float64, shape (2, leads, 9)
         Height and background of the last usable blocks of one second; NaN as long as there were fewer.
     usual : ndarray of float64, shape (2, leads, 1)
@@ -131,6 +194,11 @@ class LeadsState:
         Of the last blocks in which something stood out; 0 as long as there were fewer.
     recent : ndarray of float64, shape (leads, 90)
         Energy of the second before.
+    recent_waves : ndarray of float64, shape (leads, 180)
+        Signal between 5 and 25 Hz of the two seconds before.
+    repeats : ndarray of float64, shape (2, leads, 1)
+        After how many samples the last three complete seconds repeat themselves, and how well, as a correlation; 0
+        where they do not.
     given : int
         Samples of `waiting` that are evidence already.
     blocks : int
@@ -147,11 +215,14 @@ class LeadsState:
 
     waiting: NDArray[np.float64]
     bent: NDArray[np.float64]
+    waves: NDArray[np.float64]
     absent: NDArray[np.bool_]
     levels: NDArray[np.float64]
     usual: NDArray[np.float64]
     heights: NDArray[np.float64]
     recent: NDArray[np.float64]
+    recent_waves: NDArray[np.float64]
+    repeats: NDArray[np.float64]
     empty: NDArray[np.bool_]
     clear: NDArray[np.bool_]
     given: int = 0
@@ -171,11 +242,14 @@ class LeadsState:
         return cls(
             waiting=np.empty((leads, 0)),
             bent=np.empty((leads, 0)),
+            waves=np.empty((leads, 0)),
             absent=np.empty((leads, 0), np.bool_),
             levels=levels,
             usual=_usual(levels)[..., None],
             heights=heights,
             recent=np.zeros((leads, _BLOCK)),
+            recent_waves=np.zeros((leads, (_WINDOW_BLOCKS - 1) * _BLOCK)),
+            repeats=np.zeros((2, leads, 1)),
             empty=np.zeros((leads, _EMPTY_BLOCKS), np.bool_),
             clear=np.zeros((leads, 1), np.bool_),
         )
@@ -193,21 +267,21 @@ class PeaksState:
 
     Attributes
     ----------
-    evidence : ndarray of float64, shape (k,)
-        The latest, in which peaks may still be found.
+    evidence : Evidence
+        The latest of one patient, in which peaks may still be found.
     start : int
         Position of its first sample.
     rhythm : Rhythm
     """
 
-    evidence: NDArray[np.float64]
+    evidence: Evidence
     start: int
     rhythm: Rhythm
 
     @classmethod
     def fresh(cls) -> PeaksState:
         """Before the first sample, on which the first peak may lie."""
-        return cls(np.zeros(_APART), -_APART, Rhythm())
+        return cls(Evidence.nothing(_APART), -_APART, Rhythm())
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +309,7 @@ class EvidenceState:
         return cls(fresh, fresh, fresh, fresh, missing, LeadsState.fresh(leads, amplitudes))
 
 
-def evidence_step(
-    state: EvidenceState, filtered: Filtered, patients: int = 1
-) -> tuple[EvidenceState, NDArray[np.float64]]:
+def evidence_step(state: EvidenceState, filtered: Filtered, patients: int = 1) -> tuple[EvidenceState, Evidence]:
     """Measure how much speaks for a QRS complex, in the next stretch of filtered signal.
 
     Parameters
@@ -250,20 +322,20 @@ def evidence_step(
     Returns
     -------
     state : EvidenceState
-    evidence : ndarray of float64, shape (patients, k)
-        At `EVIDENCE_RATE_HZ`; 1 = a usual QRS complex.
+    evidence : Evidence
+        As far as it is certain.
     """
     band, qrs = fir_step(_QRS_BAND, state.band, filtered.signal)
     energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
     curvature, curved = fir_step(_CURVATURE, state.curvature, qrs)
     bent, bend = fir_step(_ENERGY, state.bent, curved * curved)
     missing, gone = missing_step(_MISSING, state.missing, filtered.missing)
-    leads, evidence = _weigh(state.leads, power, bend, gone, patients, last=False)
+    leads, evidence = _weigh(state.leads, power, bend, qrs, gone, patients, last=False)
     return EvidenceState(band, energy, curvature, bent, missing, leads), evidence
 
 
-def evidence_end(state: EvidenceState) -> NDArray[np.float64]:
-    """The evidence that is left when the signal of one patient ends, shape (k,)."""
+def evidence_end(state: EvidenceState) -> Evidence:
+    """The evidence that is left when the signal of one patient ends."""
     edge = np.zeros((len(state.band.recent), 1))
     qrs = fir_end(_QRS_BAND, state.band, state.band.recent[:, -1:] if state.band.recent.shape[1] else edge)
     energy, begun = fir_step(_ENERGY, state.energy, qrs * qrs)
@@ -273,9 +345,7 @@ def evidence_end(state: EvidenceState) -> NDArray[np.float64]:
     bent, begun = fir_step(_ENERGY, state.bent, curved * curved)
     bend = np.concatenate([begun, fir_end(_ENERGY, bent, edge)], axis=1)
     gone = fir_end(_MISSING, state.missing, edge)
-    _, evidence = _weigh(state.leads, power, bend, gone > 0, 1, last=True)
-    rest: NDArray[np.float64] = evidence[0]
-    return rest
+    return _weigh(state.leads, power, bend, qrs, gone > 0, 1, last=True)[1]
 
 
 def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -293,7 +363,7 @@ def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np
     ndarray of bool, shape (n,)
         False for a second that is not complete, or more than eight seconds ago.
     """
-    complete = (peaks.start + len(peaks.evidence) - leads.given) // _BLOCK
+    complete = (peaks.start + peaks.evidence.height.shape[1] - leads.given) // _BLOCK
     places = positions.astype(int) // _BLOCK - complete + _EMPTY_BLOCKS
     inside = (places >= 0) & (places < _EMPTY_BLOCKS)
     empty = np.logical_and.reduce(leads.empty, axis=0)
@@ -305,13 +375,14 @@ def known_to(state: PeaksState) -> float:
     return state.start + _APART - 0.5 - _REFRACTORY
 
 
-def peaks_step(state: PeaksState, evidence: NDArray[np.float64]) -> tuple[PeaksState, NDArray[np.float64]]:
+def peaks_step(state: PeaksState, evidence: Evidence) -> tuple[PeaksState, NDArray[np.float64]]:
     """Find heartbeats in the next stretch of evidence; the same for any cutting into stretches.
 
     Parameters
     ----------
     state : PeaksState
-    evidence : ndarray of float64, shape (k,)
+    evidence : Evidence
+        Of one patient.
 
     Returns
     -------
@@ -323,7 +394,7 @@ def peaks_step(state: PeaksState, evidence: NDArray[np.float64]) -> tuple[PeaksS
     return _decide(state, evidence, last=False)
 
 
-def peaks_end(state: PeaksState, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+def peaks_end(state: PeaksState, evidence: Evidence) -> NDArray[np.float64]:
     """The heartbeats that are left when the evidence ends, with its last stretch."""
     return _decide(state, evidence, last=True)[1]
 
@@ -334,12 +405,12 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (n,)
-        Seconds from the start of the signal, in order, at least 0.24 s apart.
+        Seconds from the start of the signal, in order, at least 0.16 s apart, and 0.24 s where the rhythm is not a fast one.
     """
     state, peaks, parts = EvidenceState.fresh(len(filtered.signal)), PeaksState.fresh(), []
     for start in range(0, filtered.signal.shape[1], _STEP):
         state, evidence = evidence_step(state, filtered[start : start + _STEP])
-        peaks, positions = peaks_step(peaks, evidence[0])
+        peaks, positions = peaks_step(peaks, evidence)
         parts.append(positions)
     return np.concatenate([*parts, peaks_end(peaks, evidence_end(state))]) / (filtered.rate_hz / 2)
 
@@ -348,28 +419,33 @@ def _weigh(
     state: LeadsState,
     power: NDArray[np.float64],
     bend: NDArray[np.float64],
+    qrs: NDArray[np.float64],
     gone: NDArray[np.bool_],
     patients: int,
     *,
     last: bool,
-) -> tuple[LeadsState, NDArray[np.float64]]:
+) -> tuple[LeadsState, Evidence]:
     """From the energy of each lead to evidence for each patient, as far as it is certain."""
     energy = np.concatenate([state.waiting, np.sqrt(np.maximum(power, 0.0))], axis=1)
     bent = np.concatenate([state.bent, bend], axis=1)
+    waves = np.concatenate([state.waves, qrs], axis=1)
     absent = np.concatenate([state.absent, gone], axis=1)
     # The curvature is known one sample after the energy.
     ready = min(energy.shape[1], bent.shape[1], absent.shape[1])
     begun = -(-ready // _BLOCK)
     complete = begun if last else ready // _BLOCK
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
-        return replace(state, waiting=energy, bent=bent, absent=absent), np.empty((patients, 0))
+        return replace(state, waiting=energy, bent=bent, waves=waves, absent=absent), Evidence.nothing(0, patients)
     given = state.given
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
-    bends = _in_blocks(bent[:, :ready], 0.0)[:, :complete]
-    own, usable, levels, heights, usual, empty, clear = _remember(
-        state, energies[:, :complete], bends, absences[:, :complete]
-    )
+    bends = _in_blocks(bent[:, :ready], 0.0)
     done = complete * _BLOCK
+    # At the end of the signal the last second is filled up.
+    windows = np.concatenate(
+        [state.recent_waves, _in_blocks(waves[:, :ready], 0.0)[:, :complete].reshape(len(waves), -1)], axis=1
+    )
+    blocks = _remember(state, energies[:, :complete], bends[:, :complete], windows, absences[:, :complete])
+    usual = blocks.usual
     measures, settled = usual, state.settled
     if not settled:
         unknown = np.isnan(usual[0])
@@ -379,27 +455,32 @@ def _weigh(
         if by_itself[complete]:
             ready = min(ready, done)
         measures = np.where(unknown, 0.0, usual)
-        measures[..., :complete] = np.where(by_itself[:complete], own, measures[..., :complete])
-        unknown[:, :complete] &= ~(by_itself[:complete] & usable)
+        measures[..., :complete] = np.where(by_itself[:complete], blocks.own, measures[..., :complete])
+        unknown[:, :complete] &= ~(by_itself[:complete] & blocks.usable)
         absences |= unknown[:, :begun, None]
     recent = np.concatenate([state.recent, energies.reshape(len(energies), -1)], axis=1)
     silent = _silent(recent).reshape(energies.shape)
-    evidence = _evidence(energies, absences, silent, measures[..., :begun], patients)
+    evidence = _evidence(
+        energies, bends, absences, silent, measures[..., :begun], blocks.repeats[..., :begun], patients
+    )
     state = LeadsState(
         waiting=energy[:, done:],
         bent=bent[:, done:],
+        waves=waves[:, done:],
         absent=absent[:, done:],
-        levels=levels,
+        levels=blocks.levels,
         usual=usual[..., -1:],
-        heights=heights,
+        heights=blocks.heights,
         recent=recent[:, done : done + _BLOCK],
-        empty=empty,
-        clear=clear,
+        recent_waves=windows[:, done:],
+        repeats=blocks.repeats[..., -1:],
+        empty=blocks.empty,
+        clear=blocks.clear,
         given=max(ready - done, 0),
         blocks=min(state.blocks + complete, _FIRST_BLOCKS),
         settled=settled,
     )
-    return state, evidence[:, given:ready]
+    return state, evidence[given:ready]
 
 
 def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
@@ -423,27 +504,12 @@ def _silent(energy: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(high[:, _BLOCK + 1 :] == high[:, : -_BLOCK - 1])
 
 
-def _remember(
-    state: LeadsState,
-    energies: NDArray[np.float64],
-    bends: NDArray[np.float64],
-    absences: NDArray[np.bool_],
-) -> tuple[
-    NDArray[np.float64],
-    NDArray[np.bool_],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.bool_],
-    NDArray[np.bool_],
-]:
-    """What is usual for each complete block, and for the one after them.
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """What is known of complete seconds, and what is usual for each and for the one after them.
 
-    That is the median of the last nine usable ones before it, NaN if fewer than two were; for the first blocks of a
-    signal of which nothing was known the median of all of them.
-
-    Returns
-    -------
+    Attributes
+    ----------
     own : ndarray of float64, shape (2, leads, blocks)
         Height and background of each block.
     usable : ndarray of bool, shape (leads, blocks)
@@ -452,36 +518,77 @@ def _remember(
         Height and background of the last usable ones.
     heights : ndarray of float64, shape (leads, 120)
         Of the last blocks in which something stood out.
-    usual : ndarray of float64, shape (2, leads, blocks + 1)
+    usual, repeats : ndarray of float64, shape (2, leads, blocks + 1)
+        As in `LeadsState`, before each block and after the last.
     empty, clear : ndarray of bool, shape (leads, 8) and (leads, 1)
         As in `LeadsState`, after the last block.
     """
+
+    own: NDArray[np.float64]
+    usable: NDArray[np.bool_]
+    levels: NDArray[np.float64]
+    heights: NDArray[np.float64]
+    usual: NDArray[np.float64]
+    repeats: NDArray[np.float64]
+    empty: NDArray[np.bool_]
+    clear: NDArray[np.bool_]
+
+
+def _remember(
+    state: LeadsState,
+    energies: NDArray[np.float64],
+    bends: NDArray[np.float64],
+    waves: NDArray[np.float64],
+    absences: NDArray[np.bool_],
+) -> _Blocks:
+    """What is usual for each complete block, and for the one after them.
+
+    That is the median of the last nine usable ones before it, NaN if fewer than two were; for the first blocks of a
+    signal of which nothing was known the median of all of them. `waves` begins two seconds before the first block.
+    """
     leads, blocks, _ = energies.shape
     if blocks == 0:
-        nothing = np.empty((leads, 0), np.bool_)
-        return np.empty((2, leads, 0)), nothing, state.levels, state.heights, state.usual, state.empty, state.clear
+        none = np.empty((leads, 0), np.bool_)
+        own = np.empty((2, leads, 0))
+        return _Blocks(own, none, state.levels, state.heights, state.usual, state.repeats, state.empty, state.clear)
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
     own = np.array([energies.max(axis=2), np.partition(energies, place, axis=2)[..., place]])
     power = np.square(energies).sum(axis=2)
-    noise = _noise(own, np.divide(bends.sum(axis=2), power, out=np.zeros_like(power), where=power > 0))
     present = 2 * absences.sum(axis=2) <= _BLOCK
+    first = max(_FIRST_BLOCKS - state.blocks, 0)
+
+    # What repeats itself is a rhythm: a fast one leaves little between its beats, which then is not background.
+    possible = present & (own[0] < _MAY_REPEAT_BELOW * own[1]) & (own[0] >= _LEAST_UNCLEAR_MV)
+    repeats = _repeats(waves, possible, first)
+    own[1] *= np.maximum(np.sqrt(1.0 - repeats[1]), _LEAST_BACKGROUND_SHARE)
+    curvature = np.divide(bends.sum(axis=2), power, out=np.zeros_like(power), where=power > 0)
+    fast = repeats[0] > 0
+    noise = _noise(own, curvature) & ~fast
 
     # Far lower than any block of late in which something stood out, while nothing stands out: the heart stands still.
-    stands_out = present & ~noise & (own[0] >= _STANDS_OUT * own[1])
+    stands_out = present & ~noise & (fast | (own[0] >= _STANDS_OUT * own[1]))
     lately = _last(state.heights, own[0], stands_out)
     still = ~stands_out & (own[0] < _STILL_SHARE * lately[:, 1:].max(axis=2))
 
+    # Low and smooth, while others of late were far higher: a P wave that no QRS complex follows.
+    top = energies.argmax(axis=2)[..., None]
+    bent = np.take_along_axis(bends, top, axis=2)[..., 0]
+    usual_top = np.partition(lately[:, 1:, -_P_WAVE_BLOCKS:], -_P_WAVE_RANK, axis=2)[..., -_P_WAVE_RANK]
+    low = (own[0] < _P_WAVE_MV) & (own[0] < _P_WAVE_SHARE * usual_top)
+    p_wave = low & (bent < _P_WAVE_SHARPNESS * np.square(own[0]))
+
     # Nothing is learned from noise, a pause or a loose electrode, so that the next beat is still measured by the last.
     empty = ~present | noise | (own[0] < _LEAST_HEIGHT_MV)
-    usable = ~empty & ~still & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
+    usable = ~empty & ~still & ~p_wave & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
     # But a lead counts less while it is noisy.
     learned = np.array([usable, usable | (noise & present)])
     last = np.array([_last(*each) for each in zip(state.levels, own, learned, strict=True)])
     usual = _usual(last)
-    first = max(_FIRST_BLOCKS - state.blocks, 0)
+    repeats = np.concatenate([state.repeats, repeats], axis=2)
     if first:
         beginning = _usual(np.where(learned, own, np.nan)[..., None, :first])
         usual[..., :first] = np.where(np.isnan(state.usual), beginning, usual[..., :first])
+        repeats[..., :first] = repeats[..., min(first, blocks), None]
 
     # Whether a usual QRS complex would have stood out in the newest block; where none is known, only low noise counts.
     (height, background), usual_height = own[:, :, -1:], usual[0, :, -1:]
@@ -489,7 +596,84 @@ def _remember(
     low = np.where(noise[:, -1:], in_noise, height < _HIDES_NOTHING_SHARE * usual_height)
     low |= noise[:, -1:] & np.isnan(usual_height) & (height < _HIDES_NOTHING_MV)
     empty = np.concatenate([state.empty, empty], axis=1)[:, -_EMPTY_BLOCKS:]
-    return own, usable, last[:, :, -1], lately[:, -1], usual, empty, low & present[:, -1:]
+    return _Blocks(own, usable, last[:, :, -1], lately[:, -1], usual, repeats, empty, low & present[:, -1:])
+
+
+def _repeats(waves: NDArray[np.float64], possible: NDArray[np.bool_], first: int) -> NDArray[np.float64]:
+    """After how many samples each block and the two before it repeat themselves, and how well.
+
+    Parameters
+    ----------
+    waves : ndarray of float64, shape (leads, 90 * (blocks + 2))
+    possible : ndarray of bool, shape (leads, blocks)
+        Blocks to examine.
+    first : int
+        How many blocks have no two before them, but for the last of these; the others are as that one.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, leads, blocks)
+        The period in samples, and the correlation of the signal with itself one period later; 0 where it is below 0.6.
+    """
+    leads, blocks = possible.shape
+    found = np.zeros((2, leads, blocks))
+    possible = possible.copy()
+    possible[:, : max(first - 1, 0)] = False
+    lead, block = np.nonzero(possible)
+    length = _WINDOW_BLOCKS * _BLOCK
+    for start in range(0, len(lead), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        places = block[some, None] * _BLOCK + np.arange(length)
+        found[:, lead[some], block[some]] = _periods(waves[lead[some, None], places])
+    if first > 1 and blocks:
+        found[..., : first - 1] = found[..., min(first, blocks) - 1, None]
+    return found
+
+
+def _periods(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The period of each window of three seconds and its correlation, shape (2, windows); see `_repeats`."""
+    found = np.zeros((2, len(windows)))
+    # All three seconds must have a share in it: one artefact is not a rhythm.
+    power = np.square(windows).reshape(len(windows), _WINDOW_BLOCKS, _BLOCK).sum(axis=2)
+    rows = np.flatnonzero(power.min(axis=1) > _STEADY_SHARE * power.max(axis=1))
+
+    # The shortest of the lags at which the signal is nearly as similar to itself as it is at the best of them.
+    correlation = _correlation(windows[rows], _SHORTEST_PERIOD - 1, _LONGEST_PERIOD + 1)
+    left, top, right = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
+    high = (top >= left) & (top > right)
+    between = np.divide(np.square(right - left), 8 * (2 * top - left - right), out=np.zeros_like(top), where=high)
+    peaks = np.where(high, np.minimum(top + between, 1.0), 0.0)
+    place = (peaks >= _NEARLY_AS_WELL * peaks.max(axis=1, keepdims=True)).argmax(axis=1)
+    similar = peaks[np.arange(len(rows)), place]
+    some = similar >= _LEAST_REPEATED
+    rows, period, similar = rows[some], place[some] + _SHORTEST_PERIOD, similar[some]
+
+    # It is not much more similar to itself after the longer period of a slow rhythm, whose waves look alike.
+    longer = _correlation(windows[rows], _LONGEST_PERIOD + 1, _LONGEST_RR).max(axis=1)
+    some = similar >= _NEARLY_AS_WELL * longer
+    rows, period, similar = rows[some], period[some], similar[some]
+
+    # And every stretch of one period holds a beat.
+    height = np.abs(windows[rows])
+    for length in np.unique(period).tolist():
+        some = period == length
+        within = maximum_filter1d(height[some], length + _BEAT_SPREAD, axis=1)
+        edge = (length + _BEAT_SPREAD) // 2
+        lowest = within[:, edge:-edge].min(axis=1)
+        alike = lowest >= _BEAT_SHARE * within.max(axis=1)
+        found[:, rows[some]] = np.where(alike, [np.full(len(alike), float(length)), similar[some]], 0.0)
+    return found
+
+
+def _correlation(windows: NDArray[np.float64], first: int, last: int) -> NDArray[np.float64]:
+    """The correlation of each window with itself so many samples later, shape (windows, lags)."""
+    count, length = windows.shape
+    power = np.zeros((count, length + 1))
+    np.cumsum(windows * windows, axis=1, out=power[:, 1:])
+    lags = np.arange(first, last + 1)
+    scale = np.sqrt(power[:, length - lags] * (power[:, -1:] - power[:, lags]))
+    products = np.stack([(windows[:, : length - lag] * windows[:, lag:]).sum(axis=1) for lag in lags.tolist()], axis=1)
+    return np.minimum(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0), 1.0)
 
 
 def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -534,49 +718,64 @@ def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _evidence(
     energies: NDArray[np.float64],
+    bends: NDArray[np.float64],
     absences: NDArray[np.bool_],
     silent: NDArray[np.bool_],
     usual: NDArray[np.float64],
+    repeats: NDArray[np.float64],
     patients: int,
-) -> NDArray[np.float64]:
+) -> Evidence:
     """Mean over each patient's leads of the energy, each lead weighted by how far its QRS complexes stand out."""
     heights, backgrounds = usual
     standing_out = heights / np.maximum(backgrounds, _LEAST_BACKGROUND_MV) - 1.0
     clearness = np.maximum(standing_out, _LEAST_CLEARNESS)[..., None]
     weights = np.where(absences, 0.0, np.square(np.where(silent, _LEAST_CLEARNESS, clearness)))
-    shares = energies / np.maximum(heights, _LEAST_HEIGHT_MV)[..., None]
-    of_patients = (patients, len(energies) // patients, energies.shape[1] * energies.shape[2])
-    share = (shares * weights).reshape(of_patients).sum(axis=1)
-    evidence: NDArray[np.float64] = share / np.maximum(weights.reshape(of_patients).sum(axis=1), _LEAST_WEIGHT)
-    return evidence
+    scale = np.maximum(heights, _LEAST_HEIGHT_MV)[..., None]
+    shares = energies / scale
+
+    def of_patients(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        leads, blocks, _ = values.shape
+        return np.asarray(values.reshape(patients, leads // patients, blocks * _BLOCK).sum(axis=1))
+
+    height = of_patients(shares * weights) / np.maximum(of_patients(weights), _LEAST_WEIGHT)
+    power, bent = of_patients(np.square(shares) * weights), of_patients(bends / np.square(scale) * weights)
+    sharpness = np.divide(bent, power, out=np.zeros_like(power), where=power > 0)
+
+    # The period is that of the lead which repeats itself best.
+    period, similar = repeats.reshape(2, patients, -1, repeats.shape[2])
+    best = similar.argmax(axis=1)[:, None]
+    return Evidence(height, sharpness, np.take_along_axis(period, best, axis=1)[:, 0].repeat(_BLOCK, axis=1))
 
 
-def _decide(state: PeaksState, evidence: NDArray[np.float64], *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
+def _decide(state: PeaksState, evidence: Evidence, *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
     """From evidence to beats: its peaks, each judged by the rule."""
-    whole = np.concatenate([state.evidence, evidence, np.zeros(_APART if last else 0)])
-    kept = len(whole) - 2 * _APART
+    whole = state.evidence.followed_by(evidence, Evidence.nothing(_APART if last else 0))
+    length = whole.height.shape[1]
+    kept = length - 2 * _APART
     if kept <= 0:
         return PeaksState(whole, state.start, state.rhythm), np.empty(0)
     # Between samples, a peak may lie half of one before its highest.
-    seen = np.inf if last else state.start + len(whole) - _APART - 0.5
+    seen = np.inf if last else state.start + length - _APART - 0.5
     rhythm, beats = _judge(state.rhythm, _peaks(whole, state.start), seen)
     return PeaksState(whole[kept:], state.start + kept, rhythm), np.array(beats)
 
 
-def _peaks(evidence: NDArray[np.float64], start: int) -> Iterable[tuple[float, float]]:
-    """Position and height of what is highest within `_APART` samples to each side and not too low."""
-    high = _APART + np.flatnonzero(evidence[_APART:-_APART] > _LEAST_EVIDENCE)
+def _peaks(evidence: Evidence, start: int) -> Iterable[tuple[Peak, float]]:
+    """What is highest within `_APART` samples to each side and not too low, and the period of the signal there."""
+    height = evidence.height[0]
+    high = _APART + np.flatnonzero(height[_APART:-_APART] > _LEAST_EVIDENCE)
     if not len(high):
         return ()
-    peaks = high[evidence[high] == evidence[high[:, None] + _AROUND].max(axis=1)]
-    left, top, right = evidence[peaks - 1], evidence[peaks], evidence[peaks + 1]
+    peaks = high[height[high] == height[high[:, None] + _AROUND].max(axis=1)]
+    left, top, right = height[peaks - 1], height[peaks], height[peaks + 1]
     bend = 2 * top - left - right
     between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
     positions = start + peaks + np.minimum(np.maximum(between, -0.5), 0.5)
-    return zip(positions.tolist(), top.tolist(), strict=True)
+    found = zip(positions.tolist(), top.tolist(), evidence.sharpness[0, peaks].tolist(), strict=True)
+    return zip(found, evidence.period[0, peaks].tolist(), strict=True)
 
 
-def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) -> tuple[Rhythm, list[float]]:
+def _judge(rhythm: Rhythm, peaks: Iterable[tuple[Peak, float]], seen: float) -> tuple[Rhythm, list[float]]:
     """Which peaks of the evidence are heartbeats.
 
     `seen` is where the next peak can lie at the earliest.
@@ -585,8 +784,9 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) ->
     beat, told, beats = rhythm.beat, rhythm.told, []
     usual_height, usual_interval = _usual_height(heights), _middle(intervals)
 
-    def accept(position: float, height: float) -> None:
+    def accept(peak: Peak) -> None:
         nonlocal beat, told, usual_height, usual_interval, passed_over
+        position, height, _ = peak
         if beat is not None:
             if not told:
                 beats.append(beat[0])
@@ -594,35 +794,40 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[float, float]], seen: float) ->
             usual_interval = _middle(intervals[-_REMEMBERED_BEATS:])
         heights.append(height)
         usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
-        passed_over = [peak for peak in passed_over if peak[0] > position]
-        beat, told = (position, height), False
+        passed_over = [other for other in passed_over if other[0] > position]
+        beat, told = peak, False
 
-    for position, height in peaks:
-        passed_over = [peak for peak in passed_over if peak[0] > position - _LOOK_BACK]
+    for peak, period in peaks:
+        position, height, sharpness = peak
+        refractory = min(_REFRACTORY, _REFRACTORY_SHARE * period) if period else _REFRACTORY
+        passed_over = [other for other in passed_over if other[0] > position - _LOOK_BACK]
         if beat is not None and passed_over and position - beat[0] > _OVERDUE * usual_interval:
             least = _OVERDUE_SHARE * _THRESHOLD * usual_height
-            overdue = [peak for peak in passed_over if beat[0] + _REFRACTORY < peak[0] < position - _REFRACTORY]
-            best = max(overdue, key=lambda peak: peak[1], default=(0.0, 0.0))
+            overdue = [other for other in passed_over if beat[0] + refractory < other[0] < position - refractory]
+            best = max(overdue, key=lambda other: other[1], default=(0.0, 0.0, 0.0))
             if best[1] > least:
-                accept(*best)
+                accept(best)
             else:  # too low once is too low until the next beat
-                passed_over = [peak for peak in passed_over if peak[0] >= position - _REFRACTORY]
+                passed_over = [other for other in passed_over if other[0] >= position - refractory]
         threshold = _THRESHOLD * usual_height
         if beat is not None:
             since = position - beat[0]
-            if since < _REFRACTORY:
+            if since < refractory:
                 if height > max(beat[1], threshold) and not told:
-                    beat = position, height
+                    beat = peak
                     heights[-1] = height
                     usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
                 continue
-            if since < _T_WAVE_OVER:
+            in_time = 0 < _IN_TIME_SHARE * period <= since
+            if since < _T_WAVE_OVER and not in_time:
                 fading = min(1.0, (_T_WAVE_OVER - since) / (_T_WAVE_OVER - _T_WAVE_UNTIL))
                 threshold = max(threshold, _T_WAVE_SHARE * beat[1] * fading)
+                if since < _SMOOTH_UNTIL and sharpness < _SMOOTH_SHARE * beat[2]:
+                    threshold = max(threshold, _SMOOTH_HEIGHT * beat[1])
         if height > threshold:
-            accept(position, height)
+            accept(peak)
         elif beat is not None:
-            passed_over.append((position, height))
+            passed_over.append(peak)
     if beat is not None and not told and seen - beat[0] > _REFRACTORY:
         beats.append(beat[0])
         told = True

@@ -200,6 +200,13 @@ class Visitors:
             self._known[shown] = caller
         return caller
 
+    def recent_session(self, cookie: str) -> Caller | None:
+        """Who shows the cookie of a session that is known, and has nothing to be stored, without asking the store."""
+        session = self._sessions.get(digest(cookie))
+        if session is None or _is_due(session, self._clock()) or not self.welcome(session.caller):
+            return None
+        return session.caller
+
     def by_session(self, cookie: str) -> Caller | None:
         """Who has signed in; the store is asked once, and told now and then that the session is used.
 
@@ -217,7 +224,7 @@ class Visitors:
         if session is None or session.expires <= now or not self.welcome(session.caller):
             self._forget(shown)
             return None
-        if session.expires < now + SESSION_S - _NOTED_EVERY_S:
+        if _is_due(session, now):
             session = self._prolonged(shown, session, now)
         with self._lock:
             if shown not in self._ended and self.welcome(session.caller):
@@ -258,6 +265,10 @@ class Visitors:
     def _prolonged(self, shown: str, session: _Session, now: float) -> _Session:
         """A session that lasts longer; where the store does not take that, it lasts in memory."""
         longer = replace(session, expires=now + SESSION_S)
+        with self._lock:
+            # Who asks meanwhile does not wait for the store as well.
+            if shown not in self._ended:
+                self._sessions[shown] = longer
         if not session.stored:
             return self._kept(shown, longer, now)
         with suppress(StorageError):
@@ -274,6 +285,11 @@ class Visitors:
     def _forget(self, shown: str) -> None:
         with self._lock:
             self._sessions.pop(shown, None)
+
+
+def _is_due(session: _Session, now: float) -> bool:
+    """Whether the store is to be told that a session is used."""
+    return session.expires < now + SESSION_S - _NOTED_EVERY_S
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:

@@ -17,7 +17,7 @@ from ectopy.detector import Verdict
 from ectopy.events import Event
 from ectopy.judgement import Hint
 from ectopy.monitor.codec import decode, encode
-from ectopy.recording import Recording
+from ectopy.recording import PulseWave, Recording
 from ectopy.results import summary
 from ectopy.service.recordings.view import pyramid, stretch
 
@@ -27,6 +27,7 @@ _SHORTEST_STEP_S = 1.0
 _DECIMALS = 4
 
 _SUMMARY, _BEATS, _SIGNAL = "summary.json", "beats.msgpack", "signal.npy"
+_PULSES = "pulses.msgpack"
 _ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
 
@@ -78,12 +79,15 @@ class Result:
         Its signal is read from the disk as it is looked at.
     levels : tuple of ndarray
         The pyramid of the signal.
+    pulse_levels : tuple of list of ndarray
+        The pyramid of each pulse wave.
     beats : BeatTable
     summary : dict
     """
 
     recording: Recording
     levels: tuple[NDArray[np.float32], ...]
+    pulse_levels: tuple[list[NDArray[np.float32]], ...]
     beats: BeatTable
     summary: dict[str, Any]
 
@@ -112,9 +116,21 @@ class Result:
             "sampling_rate_hz": recording.sampling_rate_hz,
             "leads": list(recording.leads),
             **(drawn or {"low": _by_lead(shown.low), "high": _by_lead(shown.high)}),
+            **({"pulses": self._pulses(start_s, stop_s, columns)} if recording.pulses else {}),
             "beats": self.beats.rows(chosen),
             "beats_there": len(beats),
         }
+
+    def _pulses(self, start_s: float, stop_s: float, columns: int) -> list[dict[str, Any]]:
+        drawn: list[dict[str, Any]] = []
+        for wave, levels in zip(self.recording.pulses, self.pulse_levels, strict=True):
+            samples, rate_hz = wave.samples[:, np.newaxis], wave.sampling_rate_hz
+            shown = stretch(samples, levels, rate_hz, start_s, stop_s, min(max(columns, 1), MOST_COLUMNS))
+            low, high = known(shown.low[:, 0]), known(shown.high[:, 0])
+            values = {"samples": low} if shown.single else {"low": low, "high": high}
+            place = {"start_s": shown.start_s, "step_s": shown.step_s}
+            drawn.append({"name": wave.name, "unit": wave.unit, **place, **values})
+        return drawn
 
     def beat_rows(
         self, start_s: float, stop_s: float, limit: int, verdict: Verdict | None = None
@@ -163,6 +179,8 @@ def keep(folder: Path, recording: Recording, analysis: Analysis, events: Sequenc
     (folder / _SUMMARY).write_text(json.dumps(facts))
     (folder / _BEATS).write_bytes(encode(BeatTable.of(analysis)))
     np.save(folder / _SIGNAL, recording.signal)
+    if recording.pulses:
+        (folder / _PULSES).write_bytes(encode(recording.pulses))
     for number, level in enumerate(pyramid(recording.signal)):
         np.save(_level(folder, number), level)
 
@@ -173,12 +191,19 @@ def load_result(folder: Path) -> Result:
     facts = json.loads((folder / _SUMMARY).read_text())
     signal = np.load(folder / _SIGNAL, mmap_mode="r")
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
+    pulses = _pulses(folder)
     return Result(
-        Recording(signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"]),
+        Recording(signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"], pulses=pulses),
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
+        tuple(pyramid(wave.samples[:, np.newaxis]) for wave in pulses),
         decode(BeatTable, (folder / _BEATS).read_bytes()),
         facts,
     )
+
+
+def _pulses(folder: Path) -> tuple[PulseWave, ...]:
+    path = folder / _PULSES
+    return decode(tuple[PulseWave, ...], path.read_bytes()) if path.exists() else ()
 
 
 def known(values: NDArray[np.floating]) -> list[float | None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,12 +25,20 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 _ADVICE = "give sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BEGIN = "sqlite_begin"
+_Patient = Callable[[sa.Connection, float | None], AbstractContextManager[None]]
 
 # Of PostgreSQL's advisory locks, the one whose holder writes; any number that is always the same.
 _WRITER = 0xEC70
 
 # A server that is gone shall be an error within seconds, not hang the monitor.
 _CONNECT = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+_POOL_S = 5.0
+
+# What is not stored for want of an answer has to be stored again.
+_WRITING_S = 30.0
+
+# Fewer than there are connections, so that who writes always gets one.
+_MOST_READERS = 10
 
 # FULL makes each commit wait for the disk, so that a power cut loses nothing acknowledged either; to outlive the
 # kill of the process NORMAL would do. The commit of half a second of 500 patients changes some 8 MB, most of them in
@@ -63,6 +72,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
         self._token: str | None = None
+        self._readers = threading.BoundedSemaphore(_MOST_READERS)
+        # Why the server is known not to answer; then one at a time tries it again, and nobody else waits for it.
+        self._silent = ""
+        self._trial = threading.Lock()
+        self._is_silence: Callable[[BaseException | None], bool] = lambda error: False
+        self._patient: _Patient = lambda connection, limit_s: nullcontext()
         if self._url.get_backend_name() == SQLITE:
             _make_private(self._url)
             self._engine = sa.create_engine(self._url, paramstyle="named")
@@ -70,7 +85,7 @@ class Database:
             sa.event.listen(self._engine, "begin", _begin)
             self._reader = self._engine.execution_options(**{_BEGIN: "BEGIN"})
         else:
-            self._engine = _postgresql(self._url)
+            self._engine = self._postgresql()
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         try:
             self._upgrade()
@@ -89,10 +104,20 @@ class Database:
         Raises
         ------
         StorageError
-            If the database fails.
+            If the database fails, or does not answer; while it is known not to, at once.
         """
-        with self._telling(), self._reader.begin() as connection:
+        with self._telling(), self._place(), self._reader.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """A place among those who read."""
+        if not self._readers.acquire(timeout=_POOL_S):
+            raise DatabaseError(f"too many read {self.name} at once; try again.")
+        try:
+            yield
+        finally:
+            self._readers.release()
 
     def fence(self, token: str) -> None:
         """Write from now on only while the lease of this token holds."""
@@ -110,10 +135,15 @@ class Database:
         Raises
         ------
         StorageError
-            If the database fails, or the lease is another's. Where the database fails during the commit itself, that
-            may yet have happened.
+            If the database fails or does not answer, or the lease is another's. Where it fails during the commit
+            itself, that may yet have happened.
         """
-        with self._telling(), self._engine.begin() as connection:
+        with (
+            self._telling(),
+            self._engine.connect() as connection,
+            self._patient(connection, _WRITING_S),
+            connection.begin(),
+        ):
             # One after the other: ids become visible in ascending order, so nobody who reads on from one misses any.
             if connection.dialect.name == POSTGRESQL:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
@@ -126,7 +156,7 @@ class Database:
     def _upgrade(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        with self.writing() as connection:
+        with self.writing() as connection, self._patient(connection, None):
             present = MigrationContext.configure(connection).get_current_revision()
             if present == ScriptDirectory.from_config(config).get_current_head():
                 return
@@ -139,16 +169,43 @@ class Database:
                     "install that version or a newer one, or name another database."
                 ) from error
 
+    def _postgresql(self) -> sa.Engine:
+        try:
+            from ectopy.service.storage import postgresql
+        except ImportError as error:
+            raise MissingExtraError.of("postgres", "a PostgreSQL database") from error
+        engine = sa.create_engine(self._url, pool_pre_ping=True, pool_timeout=_POOL_S, connect_args=_CONNECT)
+        postgresql.connect_with(engine)
+        self._is_silence, self._patient = postgresql.is_silence, postgresql.patient
+        return engine
+
     @contextmanager
     def _telling(self) -> Iterator[None]:
+        with self._trying():
+            try:
+                yield
+            except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+                cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+                reason = str(cause).strip().partition("\n")[0].rstrip(".")
+                text = f"the database {self.name} fails: {reason}; nothing was half written, try again when it is back."
+                if self._is_silence(cause):
+                    self._silent = text
+                raise DatabaseError(text) from error
+
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        """Let one at a time ask a server that did not answer, until it does."""
+        before = self._silent
+        if not before:
+            yield
+            return
+        if not self._trial.acquire(blocking=False):
+            raise DatabaseError(before)
         try:
             yield
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            cause = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
-            reason = cause.strip().partition("\n")[0].rstrip(".")
-            raise DatabaseError(
-                f"the database {self.name} fails: {reason}; nothing was half written, try again when it is back."
-            ) from error
+            self._silent = ""
+        finally:
+            self._trial.release()
 
     @property
     def name(self) -> str:
@@ -175,13 +232,6 @@ def _make_private(url: URL) -> None:
     """Make the file of a new database for this user alone; SQLite gives the files beside it the same permissions."""
     with suppress(OSError):  # SQLite says what is wrong
         os.close(os.open(url.database or "", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _postgresql(url: URL) -> sa.Engine:
-    try:
-        return sa.create_engine(url, pool_pre_ping=True, connect_args=_CONNECT)
-    except ImportError as error:
-        raise MissingExtraError.of("postgres", "a PostgreSQL database") from error
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:

@@ -3,7 +3,8 @@
 The holder adds to a counter every few seconds. Whoever wants the lease watches that counter by a clock of its own, so
 that no clock which is set, or differs between machines, gives a lease away: where the counter stands still for as long
 as a lease lasts, the holder has ended, and the lease is taken over. A holder that could not renew it meanwhile - its
-database was out of reach - finds another token there when it comes back; nothing it writes is stored any more.
+database was out of reach - finds another token there when it comes back; nothing it writes is stored any more. Where
+the holder was a process of this machine, and that is there no more, nobody has to wait.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -29,6 +31,7 @@ LEASE_S = 10.0
 _RENEW_S = 2.5
 _LOOK_S = 0.5
 _NAME = "service"
+_PROCESSES = Path("/proc")
 
 _COLUMN = leases.c
 _log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class Lease:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database, self._token = database, secrets.token_hex(16)
+        self._database, self._token = database, _new_token()
         self._lost = ""
         self._end = threading.Event()
         self._acquire()
@@ -84,6 +87,8 @@ class Lease:
 
     def _acquire(self) -> None:
         seen, since = self._take(None), time.monotonic()
+        if seen is not None and _has_ended(seen.token):
+            seen = self._take(seen)
         if seen is not None:
             _log.warning("Waiting for at most %g s: %s has not given the lease back.", LEASE_S, seen.holder)
         while seen is not None:
@@ -140,6 +145,46 @@ def _holder(connection: sa.Connection) -> _Holder | None:
     columns = (_COLUMN.token, _COLUMN.renewals, _COLUMN.holder, _COLUMN.since, _COLUMN.renewed)
     row = connection.execute(sa.select(*columns).where(_COLUMN.name == _NAME)).one_or_none()
     return None if row is None else _Holder(*row)
+
+
+def _new_token() -> str:
+    """A token that nobody else has, with the process that holds it where processes can be told apart."""
+    place, began = _place_of_processes(), _began(os.getpid())
+    return "|".join(filter(None, (secrets.token_hex(16), place and began and f"{place}|{os.getpid()}|{began}")))
+
+
+def _has_ended(token: str) -> bool:
+    """Whether it is certain that the process which holds a token is there no more."""
+    _, _, holder = token.partition("|")
+    place, _, process = holder.rpartition("|")[0].rpartition("|")
+    if not process or place != _place_of_processes():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return _began(int(process)) not in ("", holder.rpartition("|")[2])
+
+
+def _place_of_processes() -> str:
+    """The machine since it was started, and the numbers of processes in it; empty where that is not known."""
+    try:
+        machine = (_PROCESSES / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{machine} {(_PROCESSES / 'self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _began(process: int) -> str:
+    """When a process began, or that it has ended and only its number is left; empty where that is not known."""
+    try:
+        # Behind the name of the program, which is in brackets and may hold anything.
+        facts = (_PROCESSES / f"{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "ended" if facts[0] in "ZX" else facts[19]
 
 
 def _name() -> str:

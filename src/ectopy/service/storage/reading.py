@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import millivolt
+from ectopy.formats.pulses import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ
 from ectopy.judgement import Hint
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Phase, Transition
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Evidence
-from ectopy.monitor.inputs import Chunk, Input
+from ectopy.monitor.inputs import Chunk, Input, PulseChunk
 from ectopy.monitor.log import GENESIS
 from ectopy.service.storage import tables
 from ectopy.service.storage.records import Arrival, Restored, StoredAlarm, StoredBeat, StoredEvent, TrendStep, Waveform
@@ -117,7 +118,29 @@ def read_waveform(connection: sa.Connection, patient: str, stream: str, start: i
     # The first chunk that tells of a sample counts, so it is the last one to be put in.
     for row in reversed([row for row in chunks if row.sampling_rate_hz == rate]):
         _put(signal, leads, row, start)
-    return Waveform(start, signal, rate, leads)
+    return Waveform(start, signal, rate, leads, _pulse_waves(chunks, rate, start, stop))
+
+
+def _pulse_waves(
+    chunks: Sequence[sa.Row[*tuple[Any, ...]]], rate_hz: float, start: int, stop: int
+) -> tuple[PulseChunk, ...]:
+    """Pulse waves that came with the ECG of this rate from `start` to before `stop`, in order of name."""
+    waves: dict[tuple[str, str, float], PulseChunk] = {}
+    # The first chunk that tells of a sample counts, so it is the last one to be put in.
+    for row in reversed([row for row in chunks if row.sampling_rate_hz == rate_hz]):
+        for pulse in _pulses(row):
+            if not LOWEST_PULSE_HZ <= pulse.sampling_rate_hz <= HIGHEST_PULSE_HZ:
+                continue
+            key = pulse.name, pulse.unit, pulse.sampling_rate_hz
+            if key not in waves:
+                begin, end = (math.ceil(place / rate_hz * pulse.sampling_rate_hz) for place in (start, stop))
+                waves[key] = PulseChunk(*key, begin, np.full(end - begin, np.nan, np.float32))
+            wave = waves[key]
+            first, last = pulse.position - wave.position, pulse.position + len(pulse.samples) - wave.position
+            low, high = max(first, 0), min(last, len(wave.samples))
+            if low < high:
+                wave.samples[low:high] = pulse.samples[low - first : high - first]
+    return tuple(waves[key] for key in sorted(waves))
 
 
 def read_beats(
@@ -364,7 +387,12 @@ def _chunk(row: sa.Row[*tuple[Any, ...]]) -> Chunk:
         row.sent,
         row.stream,
         row.unit,
+        _pulses(row),
     )
+
+
+def _pulses(row: sa.Row[*tuple[Any, ...]]) -> tuple[PulseChunk, ...]:
+    return () if row.pulses is None else codec.decode(tuple[PulseChunk, ...], row.pulses)
 
 
 def _put(signal: NDArray[np.float32], leads: Sequence[str], row: sa.Row[*tuple[Any, ...]], start: int) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import BeatJudged, Event
-from ectopy.monitor.inputs import Action, Input
+from ectopy.monitor.inputs import Action, Input, PulseChunk
 from ectopy.service.outbox import Delivery
 
 
@@ -114,12 +114,15 @@ class Waveform:
         Millivolt; NaN where there is none.
     sampling_rate_hz : float
     leads : tuple of str
+    pulses : tuple of PulseChunk
+        Pulse waves of the same time.
     """
 
     position: int
     signal: NDArray[np.float32]
     sampling_rate_hz: float
     leads: tuple[str, ...]
+    pulses: tuple[PulseChunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

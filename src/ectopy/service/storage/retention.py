@@ -101,8 +101,9 @@ def _oldest_chunks(
     connection: sa.Connection, past: _Past, most: int = _AT_A_TIME
 ) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     chunk = tables.waveforms.c
+    size = sa.func.length(chunk.signal) + sa.func.coalesce(sa.func.length(chunk.pulses), 0)
     return connection.execute(
-        sa.select(chunk.number, chunk.received, chunk.stream_id, sa.func.length(chunk.signal).label("bytes"))
+        sa.select(chunk.number, chunk.received, chunk.stream_id, size.label("bytes"))
         .where(chunk.patient_id == past.patient_id, chunk.number <= past.number)
         .order_by(chunk.number)
         .limit(most)

@@ -451,14 +451,15 @@ class Store:
 
     # Who did or saw what
 
-    def record(self, entry: AuditEntry) -> None:
-        """Add to the audit."""
+    def record(self, entry: AuditEntry, *, once: bool = False) -> None:
+        """Add to the audit; `once`: unless the same entry is there."""
+        columns = tables.audit.c
+        values = {"time": entry.time, "who": entry.who, "what": entry.what}
+        values |= {"patient": entry.patient, "detail": entry.detail}
+        same = sa.select(columns.id).where(*(columns[name] == value for name, value in values.items()))
         with self._database.writing() as connection:
-            connection.execute(
-                sa.insert(tables.audit).values(
-                    time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail
-                )
-            )
+            if not once or connection.execute(same.limit(1)).first() is None:
+                connection.execute(sa.insert(tables.audit).values(values))
 
     def audit(self, patient: str | None = None, limit: int = MOST_ROWS, before: int | None = None) -> list[StoredAudit]:
         """The last `limit` entries of the audit, in order: of one patient or of all, and before an entry or of all."""

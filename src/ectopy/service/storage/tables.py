@@ -87,6 +87,7 @@ waveforms = sa.Table(
     sa.Column("received", sa.Double, nullable=False),
     sa.Column("sent", sa.Double),
     sa.Column("signal", sa.LargeBinary, nullable=False, comment="float32, little-endian, lead after lead per sample"),
+    sa.Column("pulses", sa.LargeBinary, comment="msgpack; none where there are no pulse waves"),
     sa.Index(None, "stream_id", "position"),
 )
 

@@ -174,7 +174,7 @@ class _Batch:
             self._connection.execute(upsert(self._connection, tables.deliveries).on_conflict_do_nothing(), rows)
         if self._orders:
             self._connection.execute(sa.delete(tables.orders).where(tables.orders.c.id.in_(self._orders)))
-        sizes = [len(row["signal"]) for row in self._rows[tables.waveforms]]
+        sizes = [len(row["signal"]) + len(row["pulses"] or b"") for row in self._rows[tables.waveforms]]
         sizes += [len(row["body"]) for row in self._rows[tables.evidence]]
         if sizes:
             add_bytes(self._connection, sum(sizes))
@@ -211,6 +211,7 @@ class _Batch:
                     "received": float(given.received),
                     "sent": None if given.sent is None else float(given.sent),
                     "signal": given.signal.astype("<f4", copy=False).tobytes(),
+                    "pulses": codec.encode(given.pulses) if given.pulses else None,
                 }
             )
             return

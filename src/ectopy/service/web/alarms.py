@@ -226,7 +226,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
         definition=condition.definition,
         source=condition.source,
         evidence=None if evidence is None else shapes.evidence(origin, evidence),
-        history=[shapes.transition(time, event.transition) for time, event in changes],
+        history=[shapes.transition(time, event.transition, event.number in known) for time, event in changes],
         comments=comments,
         log_whole=log_whole,
         strip=None if strip is None else shapes.waveform(patient, strip.stream, strip.start_time, strip.waveform),

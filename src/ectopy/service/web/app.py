@@ -139,7 +139,8 @@ def create_app(settings: Settings) -> FastAPI:
         max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes),
     )
     app.state.lease = lease
-    app.state.settings, app.state.visitors, app.state.audit = settings, visitors, Audit(store)
+    app.state.settings, app.state.visitors = settings, visitors
+    app.state.audit = Audit(store, settings.home / "audit.journal")
     errors.install(app)
     app.add_middleware(Door, visitors=visitors, settings=settings)
     app.add_middleware(Headers)

@@ -108,7 +108,8 @@ class Door:
         cookie = connection.cookies.get(COOKIE)
         if cookie is None or not self._visitors.may_know_session(cookie):
             return None
-        return await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
+        known = self._visitors.recent_session(cookie)
+        return known or await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
 
     def _take(self, buckets: Buckets, name: str) -> None:
         wait_s = buckets.take(name, time.monotonic())

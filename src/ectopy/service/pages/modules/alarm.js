@@ -4,8 +4,8 @@ import { get, patientPath, post, serverNow } from "./api.js";
 import { element, find, say } from "./dom.js";
 import { hear } from "./events.js";
 import { card } from "./gallery.js";
-import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S } from "./paper.js";
-import { announce, attempt, connection, may, parameter, refresh, reply, sign, start } from "./shell.js";
+import { extent, GAIN_MM_MV, reach, showStrip, SPEED_MM_S } from "./paper.js";
+import { announce, attempt, connection, may, outcome, parameter, refresh, reply, sign, start } from "./shell.js";
 import { acknowledged, alarmAge, alarmLasted, capital, clock, figure, moment } from "./words.js";
 
 const AROUND_S = 60;
@@ -102,12 +102,12 @@ function showAnswer(alarm, answered) {
 function showHistory({ history, comments }) {
   const said = comments.map(({ time, who, comment }) => ({ time, change: "comment", who, why: comment, level: 0 }));
   find("#history").replaceChildren(
-    ...[...history, ...said].toSorted((one, other) => one.time - other.time).map(({ time, change, who, why, level }) =>
+    ...[...history, ...said].toSorted((one, other) => one.time - other.time).map(({ time, change, who, why, level, stored }) =>
       element(
         "li",
         {},
         element("span", { class: "muted" }, clock(time)),
-        element("span", {}, capital(change), who ? ` by ${who}` : "", level ? ` (level ${level})` : ""),
+        element("span", {}, capital(change), who ? ` by ${who}` : "", level ? ` (level ${level})` : "", stored === false ? " – not stored yet" : ""),
         why ? element("blockquote", {}, why) : null,
       ),
     ),
@@ -129,7 +129,8 @@ async function showEvidence(alarm, threshold) {
   const scale = `${SPEED_MM_S} mm/s · ${GAIN_MM_MV} mm/mV · as received, without its offset`;
   say(find("#strip-words"), `${moment(strip.start_time)} to ${clock(stop)} · ${scale} · shaded: what the alarm rests on`);
   const leads = strip.leads.map((lead, at) => `${lead} spans ${figure(height(strip.samples[at]), 1)} mV`).join(", ");
-  find("#strip").setAttribute("aria-label", `ECG from ${clock(strip.start_time)} to ${clock(stop)}: ${beats.length} beats; ${leads}.`);
+  const waves = (strip.pulses ?? []).map(waveWords).join("");
+  find("#strip").setAttribute("aria-label", `ECG from ${clock(strip.start_time)} to ${clock(stop)}: ${beats.length} beats; ${leads}${waves}.`);
   const cards = times.map((time, at) => {
     const picture = { ...evidence, samples: evidence.samples[at], reconstruction: evidence.reconstruction[at] };
     return card(picture, [`Beat at ${clock(time)}`], `Beat at ${clock(time)} and what was expected`);
@@ -143,6 +144,11 @@ async function beatsOf({ position, rate_hz: rateHz, samples, start_time: start }
   return around
     .filter((beat) => beat.position >= position && beat.position < position + samples[0].length)
     .map((beat) => ({ ...beat, time: start + (beat.position - position) / rateHz }));
+}
+
+function waveWords({ name, unit, samples }) {
+  const { low, high } = reach(samples);
+  return unit === "mmHg" ? `; ${name} from ${figure(low, 0)} to ${figure(high, 0)} ${unit}` : `; ${name}`;
 }
 
 function height(samples) {
@@ -159,13 +165,13 @@ async function load() {
 }
 
 /** Give an order by the button `at`; what is written in the field goes with it. */
-async function order(rest, done, at, comment = find("#comment").value.trim()) {
+async function order(rest, words, at, comment = find("#comment").value.trim()) {
   const given = await attempt(() => post(rest, { comment }), at);
   if (!given) return;
   find("#comment").value = "";
   await refresh(load);
-  if (at.hidden) announce(done);
-  else reply(at, done);
+  if (at.hidden) announce(outcome(words, given));
+  else reply(at, outcome(words, given));
 }
 
 find("#answer").addEventListener("submit", (event) => {
@@ -174,13 +180,13 @@ find("#answer").addEventListener("submit", (event) => {
   if (field.value.trim()) order(`${path}/comments`, "The comment is kept.", field);
   else reply(field, "Write what was seen, or what was done.", true);
 });
-for (const [id, rest, done] of [
+for (const [id, rest, words] of [
   ["#acknowledge", `${path}/acknowledge`, "Acknowledged."],
   ["#unacknowledge", `${path}/unacknowledge`, "The acknowledgement is taken back."],
   ["#pause", patientPath(patient, "/audio-pause"), "The sound is paused."],
 ]) {
   find(id).addEventListener("click", async ({ currentTarget: button }) => {
-    await order(rest, done, button);
+    await order(rest, words, button);
     if (button.hidden) find("#alarm").focus({ preventScroll: true });
   });
 }

@@ -7,6 +7,8 @@ const PROFILES = [
   ["ward", "Ward"],
   ["ambulatory", "Ambulatory"],
   ["exercise", "Exercise"],
+  ["child", "Child"],
+  ["infant", "Infant"],
 ];
 const GROUPS = [
   [
@@ -26,6 +28,8 @@ const GROUPS = [
       ["vt_beats", "Ventricular tachycardia from", "beats"],
       ["vt_bpm", "and above", "/min"],
       ["run_beats", "Ventricular run from", "beats"],
+      ["svt_beats", "Supraventricular run from", "beats"],
+      ["svt_bpm", "and above", "/min"],
       ["couplets", "Couplets in 5 min, more than", ""],
       ["abnormal_k", "Not this patient's normal from", "beats"],
       ["abnormal_n", "of the last", "beats"],

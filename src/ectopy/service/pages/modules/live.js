@@ -85,8 +85,14 @@ export function decode(buffer) {
     const length = new DataView(buffer).getUint32(at, true);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, at + 4, length)));
     const count = header.samples * header.leads.length;
-    frames.push({ ...header, missing: MISSING, counts: new Int16Array(buffer, at + 4 + length, count) });
+    const pulses = (header.pulses ?? []).map((wave) => ({ ...wave, values: floats(wave.samples) }));
+    frames.push({ ...header, missing: MISSING, counts: new Int16Array(buffer, at + 4 + length, count), pulses });
     at += 4 + length + 4 * Math.ceil(count / 2);
   }
   return frames;
+}
+
+/** Numbers from the base64 of their little-endian float32. */
+function floats(text) {
+  return new Float32Array(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
 }

@@ -2,7 +2,7 @@
 
 import { fitted } from "./canvas.js";
 import { colour } from "./theme.js";
-import { beatKind, clock } from "./words.js";
+import { beatKind, clock, figure } from "./words.js";
 
 export const MM = 96 / 25.4; // CSS pixels
 export const SPEED_MM_S = 25;
@@ -16,6 +16,8 @@ const TOP_MM = 7;
 const BOTTOM_MM = 5;
 const LANE_MM = [20, 45];
 const ROOM_MM = 3;
+const PULSE_MM = 20;
+const PULSE_SHARE = 0.8;
 
 /** Fill a rectangle with ECG paper, `mm` wide and `tall` high; lines that would run together are left out. */
 export function drawPaper(context, left, top, width, height, mm = MM, tall = mm) {
@@ -95,6 +97,25 @@ export function label(context, text, x, y, style, font = "600 12px system-ui, sa
   context.fillText(text, x, y, most);
 }
 
+/** Name and unit of a pulse wave in its lane, and for a pressure the values at its highest and its lowest point. */
+export function labelWave(context, { name, unit, low, high }, x, upper, lane, share, most = undefined) {
+  const write = (text, y, weight) => label(context, text, x, y, colour("pulse"), `${weight}px system-ui, sans-serif`, "left", most);
+  write(name, upper + lane / 2 + 2, "650 12");
+  if (unit !== "mmHg") return;
+  write(unit, upper + lane / 2 + 13, 11);
+  if (!(high > low)) return;
+  write(figure(high, 0), upper + lane * (0.5 - share / 2) + 8, 11);
+  write(figure(low, 0), upper + lane * (0.5 + share / 2), 11);
+}
+
+/** Lowest and highest value of a pulse wave; both 0 where there is none. */
+export function reach(samples) {
+  const values = samples.filter((value) => value !== null);
+  return values.length
+    ? { low: values.reduce((one, other) => Math.min(one, other)), high: values.reduce((one, other) => Math.max(one, other)) }
+    : { low: 0, high: 0 };
+}
+
 /** Each beat above its place: the letter, and the colour of its verdict. */
 export function drawBeat(context, beat, x, y, threshold = null) {
   const kind = beatKind(beat, threshold);
@@ -102,7 +123,8 @@ export function drawBeat(context, beat, x, y, threshold = null) {
 }
 
 /**
- * A strip on paper: {rate_hz, start_time, leads, samples in mV}, with beats above and a stretch to look at.
+ * A strip on paper: {rate_hz, start_time, leads, samples in mV}, with beats above and a stretch to look at; below the
+ * leads its pulse waves, each at its own scale.
  *
  * The canvas gets the size that the scale asks for.
  */
@@ -111,7 +133,8 @@ export function showStrip(canvas, strip, { beats = [], threshold = null, highlig
   const duration = count / strip.rate_hz;
   const lanes = strip.samples.map((samples) => extent(samples, gain));
   const paper = Math.max(Math.ceil((duration * speed) / HEAVY_MM) * HEAVY_MM, HEAVY_MM) + LEFT_MM;
-  const lanesMm = lanes.reduce((sum, lane) => sum + lane.up + lane.down, 0);
+  const waves = (strip.pulses ?? []).map((wave) => ({ ...wave, ...reach(wave.samples) }));
+  const lanesMm = lanes.reduce((sum, lane) => sum + lane.up + lane.down, 0) + PULSE_MM * waves.length;
   const tall = Math.ceil(lanesMm / HEAVY_MM) * HEAVY_MM;
   canvas.style.width = `${paper * MM}px`;
   canvas.style.height = `${(TOP_MM + tall + BOTTOM_MM) * MM}px`;
@@ -138,6 +161,19 @@ export function showStrip(canvas, strip, { beats = [], threshold = null, highlig
       drawPulse(context, 0.6 * MM, baseline, speed, gain);
       label(context, strip.leads[at], 1 * MM, baseline + 4.4 * MM, colour("ink"), "650 12px system-ui, sans-serif", "left");
       top += lane.up + lane.down;
+    }
+    for (const wave of waves) {
+      const [upper, lane] = [top * MM, PULSE_MM * MM];
+      const span = wave.high - wave.low || 1;
+      drawTrace(
+        context,
+        wave.samples,
+        (sample) => place(wave.start_time - strip.start_time + sample / wave.rate_hz),
+        (value) => upper + lane * (0.5 + PULSE_SHARE * (0.5 - (value - wave.low) / span)),
+        colour("pulse"),
+      );
+      labelWave(context, wave, 1 * MM, upper, lane, PULSE_SHARE, (LEFT_MM - 1.5) * MM);
+      top += PULSE_MM;
     }
     for (const beat of beats) {
       const seconds = beat.time - strip.start_time;

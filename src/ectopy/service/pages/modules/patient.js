@@ -6,7 +6,7 @@ import { element, find, say } from "./dom.js";
 import { beatCard, usualCard } from "./gallery.js";
 import { fillLimits, inWordsOfTheForm, limitsForm } from "./limits.js";
 import { watch } from "./live.js";
-import { announce, attempt, confirmed, connection, exists, may, parameter, refresh, reply, sign, start } from "./shell.js";
+import { announce, attempt, confirmed, connection, exists, may, outcome, parameter, refresh, reply, sign, start } from "./shell.js";
 import { sound } from "./sound.js";
 import { BAND, Sweep } from "./sweep.js";
 import {
@@ -41,7 +41,7 @@ const SPANS = [
 const patient = parameter("patient");
 const path = (rest) => patientPath(patient, rest);
 const visitor = await start({ heard: true });
-const sweep = new Sweep(find("#trace"), { paper: find("#paper"), beats: true, most: 12 });
+const sweep = new Sweep(find("#trace"), { paper: find("#paper"), beats: true, most: 12, pulses: true });
 const scores = new Chart(find("#scores"));
 const trend = new Chart(find("#trend"));
 let beats = [];
@@ -94,7 +94,8 @@ function tick() {
   const since = summary.last_sample_time;
   say(find("#silence"), silent ? `${text}${since ? `: what is drawn ended at ${moment(since)}` : ""}` : "");
   say(find("#live-title"), silent ? "Not live" : "Live");
-  find("#trace").setAttribute("aria-label", silent ? "The last ECG, not live" : "Live ECG");
+  const drawn = ["ECG", ...sweep.waves.map(({ name }) => name)].join(", ");
+  find("#trace").setAttribute("aria-label", silent ? `The last ${drawn}, not live` : `Live ${drawn}`);
   if (called) say(find("#call small"), alarmAge(called, serverNow()));
 }
 
@@ -131,7 +132,7 @@ async function acknowledge() {
   const given = await attempt(() => post(path(`/alarms/${number}/acknowledge`), { comment: "" }), find("#call"));
   if (!given) return;
   find("#patient").focus({ preventScroll: true }); // the button that had it is gone
-  announce(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`);
+  announce(outcome(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`, given));
 }
 
 const alarmKey = ({ alarm, calling, alarms: count }) =>
@@ -199,7 +200,7 @@ function remembered(name, usual) {
 function rescale() {
   const scale = { speed: Number(remembered("speed", "25")), gain: Number(remembered("gain", "10")) };
   sweep.scale(scale);
-  say(find("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the pulse is 1 mV and 0.2 s`);
+  say(find("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the calibration is 1 mV and 0.2 s`);
 }
 
 function scaleChoices() {
@@ -298,7 +299,7 @@ async function saveLimits(limits, at) {
   const detail = await attempt(() => put(path("/limits"), limits), at, inWordsOfTheForm);
   if (!detail) return;
   fillLimits(find("#limits"), detail, true);
-  reply(at, "Limits set.");
+  reply(at, outcome("Limits set.", detail));
 }
 
 function relearning() {
@@ -331,7 +332,7 @@ function discharging() {
     if (!left) return;
     showSummary(left);
     find("#patient").focus(); // the button that had it is gone
-    announce("The patient is discharged.");
+    announce(outcome("The patient is discharged.", left));
   });
 }
 
@@ -342,16 +343,17 @@ function naming() {
     const named = await attempt(() => post("/api/patients", { patient, name: input.value.trim() }), input);
     if (!named) return;
     showSummary(named);
-    reply(input, "The name is changed.");
+    reply(input, outcome("The name is changed.", named));
   });
 }
 
 /** What is stored of the last seconds, so that the paper is not empty. */
 async function loadStrip() {
   if (summary.last_sample_time === null) return;
-  const { samples, ...strip } = await get(path(`/waveform?start=${now() - SHOWN_S}&stop=${now() + SHOWN_S}`));
+  const { samples, pulses = [], ...strip } = await get(path(`/waveform?start=${now() - SHOWN_S}&stop=${now() + SHOWN_S}`));
   const counts = samples[0].flatMap((_, at) => samples.map((lead) => lead[at]));
-  sweep.push({ ...strip, counts, microvolt_per_count: 1000, missing: null }, { stored: true });
+  const waves = pulses.map((wave) => ({ ...wave, values: Float32Array.from(wave.samples, (value) => value ?? NaN) }));
+  sweep.push({ ...strip, counts, microvolt_per_count: 1000, missing: null, pulses: waves }, { stored: true });
 }
 
 async function loadBeats() {

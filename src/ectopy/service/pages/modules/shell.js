@@ -97,11 +97,20 @@ export function reply(at, text, failed = false) {
   if (text && !failed) announce(text);
 }
 
-/** Do what a person asked for; if it fails, say so beside the button or field `at`, `translated` to its words. */
+const UNSTORED = "Done, and not stored yet: the database does not answer.";
+
+const isUnstored = (given) => [given].flat().some((one) => one?.stored === false);
+
+/** What is said of a command that was carried out, whose answer is `given`. */
+export const outcome = (text, given) => (isUnstored(given) ? `${text} ${UNSTORED}` : text);
+
+/** Do what a person asked for; if it fails, or is not stored yet, say so beside the button or field `at`, `translated` to its words. */
 export async function attempt(work, at, translated = (text) => text) {
   reply(at, "");
   try {
-    return await work();
+    const given = await work();
+    if (isUnstored(given)) reply(at, UNSTORED);
+    return given;
   } catch (error) {
     reply(at, translated(words(error)), true);
     return undefined;

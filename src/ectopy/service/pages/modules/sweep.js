@@ -3,7 +3,7 @@
 // Samples come in bursts. The pen runs a little behind the newest one, faster the further it is behind, so that it
 // moves evenly and is never far from now.
 
-import { drawBeat, drawPaper, drawPulse, label, MM } from "./paper.js";
+import { drawBeat, drawPaper, drawPulse, label, labelWave, MM } from "./paper.js";
 import { fitted } from "./canvas.js";
 import { animate } from "./loop.js";
 import { colour } from "./theme.js";
@@ -17,13 +17,16 @@ const HIGH_PASS_HZ = 0.5;
 const MOST_BEATS = 400;
 const MIDDLE = 0.58; // of a lane, from its top
 const WHOLE_MV = 2; // so high a QRS complex is whole where no scale is stated
+const PULSE_SHARE = 0.8; // of a lane, for a pulse wave from its lowest to its highest value
+const SCALED_S = 10; // of a pulse wave, by which it is scaled
+const SHRUNK = 0.4; // of its scale: a pulse wave that is lower is scaled anew
 
 /** What the screen's own filter does, for people. */
 export const BAND = `from ${HIGH_PASS_HZ} Hz`;
 
 /** The newest samples of some leads, by their position in the stream; NaN where there is none. */
 export class Ring {
-  constructor(leads, rateHz) {
+  constructor(leads, rateHz, { filtered = true } = {}) {
     this.leads = leads;
     this.rateHz = rateHz;
     this.capacity = Math.ceil(KEPT_S * rateHz);
@@ -31,7 +34,8 @@ export class Ring {
     this.end = null;
     this.start = null;
     this.slow = leads.map(() => NaN);
-    this.smoothing = 1 - Math.exp((-2 * Math.PI * HIGH_PASS_HZ) / rateHz);
+    this.smoothing = filtered ? 1 - Math.exp((-2 * Math.PI * HIGH_PASS_HZ) / rateHz) : 0;
+    this.filtered = filtered;
   }
 
   /** Samples interleaved by time; `scale` is millivolt per count, and `missing` the count of no sample. */
@@ -67,18 +71,50 @@ export class Ring {
       if (Number.isNaN(raw)) this.slow[lead] = NaN;
       else if (Number.isNaN(this.slow[lead])) this.slow[lead] = raw;
       else this.slow[lead] += this.smoothing * (raw - this.slow[lead]);
-      this.values[lead][this.end % this.capacity] = raw - this.slow[lead];
+      this.values[lead][this.end % this.capacity] = this.filtered ? raw - this.slow[lead] : raw;
     }
+  }
+}
+
+/** A pulse wave at its own rate and scale, and the position up to which it is on the screen. */
+class Wave {
+  constructor({ name, unit, rate_hz: rateHz, position }) {
+    Object.assign(this, { name, unit, low: 0, high: 0, drawn: position });
+    this.ring = new Ring([name], rateHz, { filtered: false });
+  }
+
+  /** Whether the samples that have come change its scale. */
+  push({ position, values }) {
+    this.ring.push(position, values, 1, null);
+    let [low, high] = [Infinity, -Infinity];
+    const from = Math.max(this.ring.oldest, Math.floor(this.ring.end - SCALED_S * this.ring.rateHz));
+    for (let at = from; at < this.ring.end; at += 1) {
+      const value = this.ring.at(0, at);
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    const fits = low >= this.low && high <= this.high && high - low >= SHRUNK * (this.high - this.low);
+    if (!(low <= high) || fits) return false;
+    const same = low === this.low && high === this.high;
+    Object.assign(this, { low, high });
+    return !same;
+  }
+
+  /** How high in its lane a value is, from 0 to 1. */
+  height(value) {
+    const share = this.high > this.low ? (value - this.low) / (this.high - this.low) : 0.5;
+    return Math.min(Math.max(share, 0), 1);
   }
 }
 
 export class Sweep {
   /**
    * `paper` is a canvas below the trace for the ECG paper, or null: then a low canvas has a lower gain. At most `most`
-   * leads are shown.
+   * leads are shown, and below them the pulse waves if `pulses` says so.
    */
-  constructor(canvas, { paper = null, most = 12, speed = 25, gain = 10, mm = MM, beats = false } = {}) {
-    Object.assign(this, { canvas, most, speed, gain, mm, beatsShown: beats, scaled: paper !== null });
+  constructor(canvas, { paper = null, most = 12, speed = 25, gain = 10, mm = MM, beats = false, pulses = false } = {}) {
+    Object.assign(this, { canvas, most, speed, gain, mm, beatsShown: beats, pulsesShown: pulses, scaled: paper !== null });
+    this.waves = [];
     this.ring = null;
     this.stream = null;
     this.pen = 0; // position in the stream, between samples
@@ -105,13 +141,31 @@ export class Sweep {
       this.stream = frame.stream;
       this.shown = leads;
       this.beats.clear();
+      this.waves = [];
       this.pen = this.drawn = frame.position;
       this.repaper?.();
     }
     this.ring.push(frame.position, frame.counts, frame.microvolt_per_count / 1000, frame.missing);
     if (this.pen < this.ring.oldest || this.pen > this.ring.end) this.pen = this.drawn = this.ring.oldest;
+    if (this.pulsesShown) this.#pulses(frame.pulses ?? []);
     if (!stored) this.received(0);
     if (other) this.redraw();
+  }
+
+  #pulses(pulses) {
+    let changed = false;
+    for (const pulse of pulses) {
+      let wave = this.waves.find(({ name }) => name === pulse.name);
+      if (!wave || wave.unit !== pulse.unit || wave.ring.rateHz !== pulse.rate_hz) {
+        wave = new Wave(pulse);
+        this.waves = [...this.waves.filter(({ name }) => name !== pulse.name), wave];
+        changed = true;
+      }
+      changed = wave.push(pulse) || changed;
+    }
+    if (!changed) return;
+    this.repaper?.();
+    this.redraw();
   }
 
   /** The server has got samples so many seconds ago. */
@@ -156,6 +210,7 @@ export class Sweep {
     if (!this.ring || this.ring.end === null) return;
     const shown = Math.floor(((width - BAR_PX) / (this.speed * this.mm)) * this.ring.rateHz);
     for (const beat of this.beats.values()) beat.drawn = false;
+    for (const wave of this.waves) wave.drawn = wave.ring.start;
     this.#draw(context, Math.max(this.ring.oldest, this.drawn - shown), this.drawn);
   }
 
@@ -169,7 +224,7 @@ export class Sweep {
     const wide = ((to - from) / this.ring.rateHz) * this.speed * this.mm;
     this.#wipe(context, this.#x(from), Math.min(wide, this.width));
     const top = this.beatsShown ? 18 : 0;
-    const lane = (this.height - top) / this.shown.length;
+    const lane = (this.height - top) / (this.shown.length + this.waves.length);
     const gain = Math.min(this.gain * this.mm, this.scaled ? Infinity : (lane * MIDDLE) / WHOLE_MV);
     context.beginPath();
     for (let lead = 0; lead < this.shown.length; lead += 1) {
@@ -193,7 +248,34 @@ export class Sweep {
     context.lineWidth = (1.6 * this.mm) / MM;
     context.lineJoin = "round";
     context.stroke();
+    for (const [at, wave] of this.waves.entries()) {
+      this.#drawWave(context, wave, top + lane * (this.shown.length + at), lane, to / this.ring.rateHz);
+    }
     if (this.beatsShown) this.#label(context, to, window);
+  }
+
+  /** A pulse wave up to a second of the stream; what comes later than its ECG is drawn when it is there. */
+  #drawWave(context, wave, upper, lane, to_s) {
+    const { ring } = wave;
+    const shown_s = (this.width - BAR_PX) / (this.speed * this.mm);
+    const to = Math.min(Math.floor(to_s * ring.rateHz), ring.end);
+    const from = Math.max(wave.drawn - 1, ring.oldest, Math.ceil((to_s - shown_s) * ring.rateHz));
+    let before = null;
+    context.beginPath();
+    for (let position = from; position < to; position += 1) {
+      const value = ring.at(0, position);
+      const x = ((position / ring.rateHz) * this.speed * this.mm) % this.width;
+      const y = upper + lane * (0.5 + PULSE_SHARE * (0.5 - wave.height(value)));
+      if (Number.isNaN(value)) before = null;
+      else {
+        if (before === null || x < before) context.moveTo(x, y);
+        else context.lineTo(x, y);
+        before = x;
+      }
+    }
+    context.strokeStyle = colour("pulse");
+    context.stroke();
+    wave.drawn = Math.max(wave.drawn, to);
   }
 
   #wipe(context, left, wide) {
@@ -216,11 +298,15 @@ export class Sweep {
     const top = this.beatsShown ? 18 : 0;
     drawPaper(context, 0, top, width, height - top, this.mm);
     const leads = this.shown ?? [];
-    const lane = (height - top) / leads.length;
+    const lane = (height - top) / (leads.length + this.waves.length);
     for (const [at, lead] of leads.entries()) {
       const middle = top + lane * (at + MIDDLE);
       drawPulse(context, 3, middle, this.speed, this.gain, this.mm);
       label(context, lead, 6, middle + 20, colour("ink"), "650 13px system-ui, sans-serif", "left", GUTTER_PX - 8);
+    }
+    for (const [at, wave] of this.waves.entries()) {
+      const upper = top + lane * (leads.length + at);
+      labelWave(context, wave, 6, upper, lane, PULSE_SHARE, GUTTER_PX - 8);
     }
   }
 }

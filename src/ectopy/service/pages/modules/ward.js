@@ -4,7 +4,7 @@ import { get, patientPath, post, serverNow } from "./api.js";
 import { arrange, element, find, say } from "./dom.js";
 import { watch } from "./live.js";
 import { MM } from "./paper.js";
-import { announce, attempt, connection, may, refresh, reply, sign, start } from "./shell.js";
+import { announce, attempt, connection, may, outcome, refresh, reply, sign, start } from "./shell.js";
 import { onSound, sound, unheard } from "./sound.js";
 import { Sweep } from "./sweep.js";
 import { acknowledged, alarmAge, bpm, clock, counted, PRIORITIES, SILENT_S, state, unwatched } from "./words.js";
@@ -135,7 +135,7 @@ function acknowledgeButton(alarm, whom) {
   button.setAttribute("aria-label", `Acknowledge: ${alarm.title}, ${whom}`);
   button.addEventListener("click", async () => {
     const given = await attempt(() => acknowledge(alarm), button.closest(".band"));
-    if (given) announce(`Acknowledged: ${alarm.title}, ${whom}.`);
+    if (given) announce(outcome(`Acknowledged: ${alarm.title}, ${whom}.`, given));
   });
   return button;
 }
@@ -205,7 +205,7 @@ async function acknowledgeSilent() {
   const place = find("#silent");
   const { alarms } = place;
   const given = await attempt(() => Promise.all(alarms.map(acknowledge)), place);
-  if (given) announce(`${counted(given.length, "alarm")} acknowledged.`);
+  if (given) announce(outcome(`${counted(given.length, "alarm")} acknowledged.`, given));
 }
 
 function settle() {
@@ -258,7 +258,7 @@ function admitting() {
     const admitted = await attempt(() => post("/api/patients", name ? { patient, name } : { patient }), find("#bed"));
     if (!admitted) return;
     dialog.close();
-    announce(`${admitted.name || admitted.patient} is admitted.`);
+    announce(outcome(`${admitted.name || admitted.patient} is admitted.`, admitted));
     show(admitted);
     settle();
   });

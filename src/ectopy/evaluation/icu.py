@@ -1,0 +1,289 @@
+"""Bedside alarms, right or false: the PhysioNet/Computing in Cardiology Challenge 2015 (doi:10.1109/CIC.2015.7408639).
+
+Each record ends 0 or 30 s after a bedside monitor raised an alarm, at 5:00; experts say whether it was right. The
+monitor watches the record from its first sample to 5:06, or to its end, and learns nothing of what follows. The answer
+is that the alarm is right if an alarm of high priority of the same kind is raised, or still active, between 4:44 and
+5:06. What belongs to each kind is in `CONDITIONS_OF_KIND`.
+
+An alarm of high priority covers others that say the same, which then have no alarm of their own: a ventricular
+tachycardia at 180 per minute covers the extreme tachycardia. A condition that is there by its own definition while
+such an alarm is active counts too, as somebody is being called at that moment. An alarm of lower priority never counts:
+a rhythm that the pulse contradicts, and that is therefore not raised, is an answer that the bedside alarm is false.
+
+The score of the challenge is 100 (TP + TN) / (TP + TN + FP + 5 FN): a missed alarm weighs five times a false one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ectopy.ambulatory import load_ambulatory
+from ectopy.errors import DataError
+from ectopy.evaluation.replays import Excerpt, Progress, Spell, in_processes, read_record, watch_together
+from ectopy.monitor import Limits, Monitor
+from ectopy.monitor.conditions import Priority
+from ectopy.recording import Recording
+from ectopy.reprs import short_repr
+
+CONDITIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
+    "Asystole": ("asystole",),
+    "Bradycardia": ("extreme bradycardia",),
+    "Tachycardia": ("extreme tachycardia",),
+    "Ventricular_Flutter_Fib": ("ventricular fibrillation",),
+    "Ventricular_Tachycardia": ("ventricular tachycardia",),
+}
+"""Codes of the conditions whose alarm answers each kind, in the challenge's words.
+
+Fibrillation does not answer ventricular tachycardia, nor the other way round: the experts were asked for the one that
+the bedside monitor had named.
+"""
+
+NOT_CONFIRMED = "not confirmed by pulse"
+"""Code of the condition that tells of a rhythm which the pulse contradicts."""
+
+FROM_S, TO_S = 284.0, 306.0
+"""4:44 and 5:06."""
+
+ALARMS_FILE = "ALARMS"
+FOLDER = "cinc2015"
+
+_MISSED_WEIGHT = 5
+_TOGETHER = 12
+
+
+@dataclass(frozen=True, slots=True)
+class BedsideAlarm:
+    """A line of the file ``ALARMS``.
+
+    Attributes
+    ----------
+    record : str
+    kind : str
+        A key of `CONDITIONS_OF_KIND`.
+    truth : bool
+        Whether experts call it right.
+    """
+
+    record: str
+    kind: str
+    truth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the monitor says of a bedside alarm.
+
+    Attributes
+    ----------
+    alarm : BedsideAlarm
+    counting : tuple of Spell
+        Those of high priority that say the same, between 4:44 and 5:06.
+    not_confirmed : tuple of Spell
+        Rhythms that were not raised as the pulse contradicts them, at that time.
+    """
+
+    __repr__ = short_repr
+
+    alarm: BedsideAlarm
+    counting: tuple[Spell, ...]
+    not_confirmed: tuple[Spell, ...]
+
+    @classmethod
+    def of(cls, alarm: BedsideAlarm, spells: Sequence[Spell]) -> Answer:
+        """Choose what counts among all alarms of a record."""
+        codes = CONDITIONS_OF_KIND[alarm.kind]
+        then = [spell for spell in spells if spell.overlaps(FROM_S, TO_S)]
+        return cls(
+            alarm,
+            tuple(spell for spell in then if spell.condition in codes and spell.priority is Priority.HIGH),
+            tuple(spell for spell in then if spell.condition == NOT_CONFIRMED),
+        )
+
+    @property
+    def answer(self) -> bool:
+        """Whether an alarm of high priority says the same as the bedside monitor."""
+        return bool(self.counting)
+
+    def summary(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "record": self.alarm.record,
+            "kind": self.alarm.kind,
+            "truth": self.alarm.truth,
+            "answer": self.answer,
+            "alarms": [spell.summary() for spell in self.counting],
+            "not_confirmed_by_pulse": [spell.summary() for spell in self.not_confirmed],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Right and wrong answers: true alarms raised and missed, false alarms raised and suppressed."""
+
+    tp: int = 0
+    fn: int = 0
+    fp: int = 0
+    tn: int = 0
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer]) -> Confusion:
+        """Count answers."""
+        pairs = [(answer.alarm.truth, answer.answer) for answer in answers]
+        return cls(
+            pairs.count((True, True)),
+            pairs.count((True, False)),
+            pairs.count((False, True)),
+            pairs.count((False, False)),
+        )
+
+    @property
+    def tpr(self) -> float:
+        """Share of the true alarms that are raised; NaN where there are none."""
+        return _share(self.tp, self.tp + self.fn)
+
+    @property
+    def tnr(self) -> float:
+        """Share of the false alarms that are suppressed; NaN where there are none."""
+        return _share(self.tn, self.tn + self.fp)
+
+    @property
+    def score(self) -> float:
+        """The score of the challenge, 0 to 100; NaN without answers."""
+        right = self.tp + self.tn
+        return 100 * _share(right, right + self.fp + _MISSED_WEIGHT * self.fn)
+
+
+@dataclass(frozen=True, slots=True)
+class IcuBenchmark:
+    """The answers of all records, in the order of ``ALARMS``.
+
+    Attributes
+    ----------
+    answers : tuple of Answer
+    with_pulse : bool
+        Whether the monitor was given pulse waves.
+    """
+
+    __repr__ = short_repr
+
+    answers: tuple[Answer, ...]
+    with_pulse: bool
+
+    @property
+    def by_kind(self) -> dict[str, Confusion]:
+        """Of each kind that occurs."""
+        kinds = [kind for kind in CONDITIONS_OF_KIND if any(answer.alarm.kind == kind for answer in self.answers)]
+        return {kind: Confusion.of([answer for answer in self.answers if answer.alarm.kind == kind]) for kind in kinds}
+
+    def summary(self) -> dict[str, Any]:
+        """Every figure, for JSON; a figure of nothing is NaN."""
+        counts = Confusion.of(self.answers)
+        return {
+            "with_pulse": self.with_pulse,
+            "records": [answer.summary() for answer in self.answers],
+            "by_kind": {
+                kind: {"tp": each.tp, "fn": each.fn, "fp": each.fp, "tn": each.tn}
+                for kind, each in self.by_kind.items()
+            },
+            "tpr": counts.tpr,
+            "tnr": counts.tnr,
+            "score": counts.score,
+        }
+
+
+def benchmark_icu(folder: Path, with_pulse: bool = True, progress: Progress | None = None) -> IcuBenchmark:
+    """Ask the monitor about the bedside alarms in a folder, one worker process per core.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``ALARMS`` and the WFDB records that it names; or a folder ``cinc2015`` or ``training`` that does.
+    with_pulse : bool
+        Whether the monitor gets the pulse waves.
+    progress : callable, optional
+        Called with records done, records in all, and which ones were done last.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no bedside alarms, or a record that cannot be used.
+    """
+    folder, alarms = bedside_alarms(folder)
+    groups = [alarms[first : first + _TOGETHER] for first in range(0, len(alarms), _TOGETHER)]
+    answers: dict[str, Answer] = {}
+    if progress:
+        progress(0, len(alarms), "replaying")
+    for group, results in in_processes(partial(_answers, folder, with_pulse), groups):
+        answers |= {answer.alarm.record: answer for answer in results}
+        if progress:
+            progress(len(answers), len(alarms), f"records {group[0].record} to {group[-1].record}")
+    return IcuBenchmark(tuple(answers[alarm.record] for alarm in alarms), with_pulse)
+
+
+def bedside_alarms(folder: Path) -> tuple[Path, tuple[BedsideAlarm, ...]]:
+    """The bedside alarms of the records that are in a folder, and where they are.
+
+    Raises
+    ------
+    DataError
+        If there is no file of alarms, it is damaged, or no record that it names is there.
+    """
+    here = next(
+        (each for each in (folder, folder / FOLDER, folder / "training") if (each / ALARMS_FILE).is_file()), None
+    )
+    if here is None:
+        raise DataError(
+            f"the folder {folder} holds no {ALARMS_FILE} of the Challenge 2015; name the one that does, or run "
+            f"`ectopy fetch {FOLDER}`."
+        )
+    alarms = parse_alarms(here / ALARMS_FILE)
+    present = tuple(alarm for alarm in alarms if (here / f"{alarm.record}.hea").is_file())
+    if not present:
+        raise DataError(f"the folder {here} holds none of the {len(alarms)} records that its {ALARMS_FILE} names.")
+    return here, present
+
+
+def parse_alarms(path: Path) -> tuple[BedsideAlarm, ...]:
+    """Read a file ``ALARMS``: on each line a record, the kind of its alarm, and 1 if that is right, 0 if it is false.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or a line is something else.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text; copy it again from its source.") from error
+    alarms: dict[str, BedsideAlarm] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        record, _, rest = line.partition(",")
+        kind, _, truth = rest.partition(",")
+        if kind not in CONDITIONS_OF_KIND or truth.strip() not in ("0", "1") or Path(record).name != record:
+            raise DataError(
+                f"line {number} of {path} is {line!r}; expected a record, one of {', '.join(CONDITIONS_OF_KIND)}, and "
+                "0 or 1, separated by commas."
+            )
+        alarms[record] = BedsideAlarm(record, kind, truth.strip() == "1")
+    return tuple(alarms.values())
+
+
+def shown(recording: Recording, with_pulse: bool = True) -> Excerpt:
+    """What of a record the monitor sees."""
+    return Excerpt.of(recording if with_pulse else replace(recording, pulses=()), end_s=TO_S)
+
+
+def _answers(folder: Path, with_pulse: bool, alarms: Sequence[BedsideAlarm]) -> list[Answer]:
+    excerpts = [shown(read_record(folder / alarm.record), with_pulse) for alarm in alarms]
+    results = watch_together(Monitor.of(load_ambulatory()), excerpts, Limits())
+    return [Answer.of(alarm, spells) for alarm, spells in zip(alarms, results, strict=True)]
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")

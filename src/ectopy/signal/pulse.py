@@ -1,0 +1,383 @@
+"""Onsets of the pulse in a pressure wave or a plethysmogram, and whether each pulse can be read.
+
+The wave is averaged to `GRID_HZ` and smoothed. The *slope sum function* adds up the rises of a short window, so that
+its peaks are as high as the upstrokes (Zong et al. 2003, `wabp`, doi:10.1109/CIC.2003.1291140). A peak is a pulse if it
+is higher than a share of the usual one. The onset is where the tangent of the steepest rise meets the level before it.
+
+A pulse is readable if it resembles the running template of this wave (Li and Clifford 2012,
+doi:10.1088/0967-3334/33/9/1491; Orphanidou et al. 2015, doi:10.1109/JBHI.2014.2338351, whose least correlation is
+0.86), is wide enough for a pulse, which crosstalk of the ECG is not, and has neither a flat top nor a missing sample.
+Nothing depends on the unit: a plethysmogram has none, and that of a pressure is not always stated.
+
+Waves are analysed in blocks of one second, counted from their first sample: the result is the same for any cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.reprs import short_repr
+
+GRID_HZ = 64
+"""Rate to which every wave is averaged."""
+
+_SMOOTHED = 5  # grid samples, 80 ms
+_HALF = _SMOOTHED // 2
+_RISE = {True: 8, False: 11}  # window of the slope sum function, grid samples: 0.13 s of a pressure, 0.17 s else
+_BUFFER = 176
+_AHEAD = 40  # grid samples that must follow the steepest rise of a pulse before it is judged
+_AHEAD_AT_END = 16  # as many at the end of the wave
+_BEFORE = 26  # in which the level before the upstroke is searched
+_TOP = 26  # in which the top is searched
+_AROUND = np.arange(-_BEFORE - _HALF - 1, _AHEAD - 1)
+_AROUND_FIRST = -int(_AROUND[0])
+_APART = 13  # two pulses are at least 0.2 s apart
+_SHAPE = (-10, 30)  # the part of a pulse that is compared with the template
+_SHARE = 0.4  # of the usual slope sum, which a pulse exceeds
+_USUAL = 8  # pulses
+_DECAY = 0.8  # of the usual slope sum in a second without a pulse
+_LEAST_CORRELATION = 0.86
+_LEARNED = 8  # pulses that the template is an average of
+_LEAST_LEARNED = 3
+_LEAST_WIDTH = 8  # at half height, grid samples, 0.125 s
+_FLAT_TOP = 9  # grid samples of the very same height, 0.14 s
+
+
+@dataclass(frozen=True, slots=True)
+class Pulses:
+    """Pulses in order of time; arrays with one entry per pulse.
+
+    Attributes
+    ----------
+    onset_s : ndarray of float64
+        Where the upstroke begins.
+    amplitude : ndarray of float64
+        From the level before the upstroke to the top, in the unit of the wave.
+    readable : ndarray of bool
+        Whether it is a pulse beyond doubt.
+    """
+
+    __repr__ = short_repr
+
+    onset_s: NDArray[np.float64]
+    amplitude: NDArray[np.float64]
+    readable: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls) -> Pulses:
+        """Return no pulses."""
+        return cls(np.empty(0), np.empty(0), np.empty(0, bool))
+
+    def __len__(self) -> int:
+        return len(self.onset_s)
+
+    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Pulses:
+        return Pulses(self.onset_s[rows], self.amplitude[rows], self.readable[rows])
+
+    def followed_by(self, later: Pulses) -> Pulses:
+        """Join two sets of pulses."""
+        return Pulses(
+            np.concatenate([self.onset_s, later.onset_s]),
+            np.concatenate([self.amplitude, later.amplitude]),
+            np.concatenate([self.readable, later.readable]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PulseFindings:
+    """What was detected in one more piece of a wave.
+
+    Attributes
+    ----------
+    known_to_s : float
+        All pulses with an upstroke before this are known.
+    pulses : Pulses
+        New ones.
+    low, high : ndarray of float64, shape (seconds,)
+        The lowest and the highest value of each second; NaN where no sample is valid.
+    """
+
+    __repr__ = short_repr
+
+    known_to_s: float
+    pulses: Pulses
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PulseState:
+    """What the detector remembers of one wave.
+
+    Attributes
+    ----------
+    pressure : bool
+        Whether the wave is an arterial pressure, whose upstroke is steeper than that of a plethysmogram.
+    rate_hz : float
+    start_s : float
+        Time of the first sample.
+    count : int
+        Samples so far.
+    pending : ndarray of float32
+        The newest samples, from which no block could be made yet.
+    blocks : int
+        How many seconds have been averaged.
+    known : int
+        Grid sample up to which pulses have been detected.
+    wave : ndarray of float64
+        The newest grid samples; of `valid` those that are measured.
+    valid : ndarray of bool
+    steepest : int
+        Grid sample of the last pulse.
+    usual : ndarray of float64
+        Slope sums of the last pulses.
+    template : ndarray of float64
+        Running average of the shape, of which `learned` pulses are part.
+    learned : int
+    """
+
+    __repr__ = short_repr
+
+    pressure: bool
+    rate_hz: float
+    start_s: float
+    count: int
+    pending: NDArray[np.float32]
+    blocks: int
+    known: int
+    wave: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    steepest: int
+    usual: NDArray[np.float64]
+    template: NDArray[np.float64]
+    learned: int
+
+    @classmethod
+    def fresh(cls, *, pressure: bool, rate_hz: float, start_s: float) -> PulseState:
+        """Return the state before the first sample of a wave.
+
+        Three quarters of a second of missing samples are put in front, so that blocks end where the pieces of the ECG
+        and the samples handed out with them do.
+        """
+        ahead = ceil(0.75 * rate_hz)
+        return cls(
+            pressure=pressure,
+            rate_hz=rate_hz,
+            start_s=start_s - ahead / rate_hz,
+            count=ahead,
+            pending=np.full(ahead, np.nan, np.float32),
+            blocks=0,
+            known=-_AHEAD,
+            wave=np.zeros(_BUFFER),
+            valid=np.zeros(_BUFFER, bool),
+            steepest=-_BUFFER,
+            usual=np.empty(0),
+            template=np.zeros(_SHAPE[1] - _SHAPE[0]),
+            learned=0,
+        )
+
+    @property
+    def end_s(self) -> float:
+        """Time of the sample after the newest one."""
+        return self.start_s + self.count / self.rate_hz
+
+    @property
+    def known_to_s(self) -> float:
+        """Up to where all pulses are known."""
+        return self.start_s + max(self.known, 0) / GRID_HZ
+
+
+def pulse_step(
+    state: PulseState, samples: NDArray[np.float32], rate_hz: float, start_s: float
+) -> tuple[PulseState, PulseFindings]:
+    """Detect the pulses in the next samples of a wave.
+
+    Parameters
+    ----------
+    state : PulseState
+    samples : ndarray of float32, shape (n,)
+        NaN where there is no valid sample.
+    rate_hz : float
+        20 to 1000 Hz.
+    start_s : float
+        Time of the first sample. Where it does not follow the last one of the state, or the rate is another one, the
+        wave begins anew; what was learned of its shape is kept.
+
+    Returns
+    -------
+    state : PulseState
+    findings : PulseFindings
+    """
+    if rate_hz != state.rate_hz or abs(start_s - state.end_s) > 1.5 / rate_hz:
+        fresh = PulseState.fresh(pressure=state.pressure, rate_hz=rate_hz, start_s=start_s)
+        state = replace(fresh, usual=state.usual, template=state.template, learned=state.learned)
+    pending = np.concatenate([state.pending, samples])
+    state = replace(state, count=state.count + len(samples), pending=pending)
+    pulses, low, high = [], [], []
+    while (block := _next_block(state)) is not None:
+        state, values = block
+        state, new = _detect(state, _AHEAD)
+        pulses.append(new)
+        low.append(values[0])
+        high.append(values[1])
+    return state, PulseFindings(state.known_to_s, _joined(pulses), np.array(low), np.array(high))
+
+
+def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
+    """Detect the last pulses of a wave that has ended, up to a quarter of a second before its end.
+
+    Returns
+    -------
+    state : PulseState
+        Takes no more samples.
+    findings : PulseFindings
+    """
+    missing = ceil((state.blocks + 1) * state.rate_hz - state.count - 1e-6)
+    pending = np.concatenate([state.pending, np.full(missing, np.nan, np.float32)])
+    padded = _next_block(replace(state, count=state.count + missing, pending=pending))
+    if padded is None:
+        return state, PulseFindings(state.known_to_s, Pulses.empty(), np.empty(0), np.empty(0))
+    ended, pulses = _detect(padded[0], _AHEAD_AT_END + ceil(missing / state.rate_hz * GRID_HZ))
+    return ended, PulseFindings(ended.known_to_s, pulses, np.empty(0), np.empty(0))
+
+
+def _joined(pulses: list[Pulses]) -> Pulses:
+    joined = Pulses.empty() if not pulses else pulses[0]
+    for new in pulses[1:]:
+        joined = joined.followed_by(new)
+    return joined
+
+
+def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | None:
+    """Average the next second to the grid; None where samples of it are still to come."""
+    rate_hz, first = state.rate_hz, state.count - len(state.pending)
+    # Each sample stands for the time until the next one.
+    edges = np.arange(GRID_HZ + 1) * (rate_hz / GRID_HZ) + (state.blocks * rate_hz - first)
+    last = ceil(edges[-1] - 1e-6)
+    if len(state.pending) < last:
+        return None
+    raw = state.pending[:last].astype(np.float64)
+    measured = np.isfinite(raw)
+    if measured.all():
+        valid = np.ones(GRID_HZ, bool)
+        values = float(raw.min()), float(raw.max())
+    else:
+        # What is missing keeps the last level, and is not valid.
+        values = (float(raw[measured].min()), float(raw[measured].max())) if measured.any() else (np.nan, np.nan)
+        held = np.maximum.accumulate(np.where(measured, np.arange(last), -1))
+        level = state.wave[-1] if state.valid.any() or not measured.any() else raw[measured.argmax()]
+        raw = np.where(held >= 0, raw[np.maximum(held, 0)], level)
+        share = _average(measured.astype(np.float64), edges)
+        valid = share > 1.0 - 1e-9
+    grid = _average(raw, edges)
+    wave = state.wave if state.valid.any() or not valid.any() else np.full(_BUFFER, grid[valid.argmax()])
+    # The sample in which the block ends is part of the next one as well.
+    kept = int(edges[-1] + 1e-6)
+    after = replace(
+        state,
+        pending=state.pending[kept:].copy(),
+        blocks=state.blocks + 1,
+        wave=np.concatenate([wave[GRID_HZ:], grid]),
+        valid=np.concatenate([state.valid[GRID_HZ:], valid]),
+    )
+    return after, values
+
+
+def _average(raw: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of samples between successive edges, given in samples."""
+    total = np.concatenate([[0.0], np.cumsum(raw - raw[0])])
+    integral = np.interp(edges, np.arange(len(total)), total)
+    means: NDArray[np.float64] = (integral[1:] - integral[:-1]) / (edges[1] - edges[0]) + raw[0]
+    return means
+
+
+def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
+    """Pulses not detected yet whose steepest rise so many grid samples follow."""
+    window, wave = _RISE[state.pressure], state.wave
+    begin = state.blocks * GRID_HZ - _BUFFER  # grid sample of the first one in the buffer
+    # Rise of the wave smoothed by a moving average, from the sample before to this one.
+    rise = np.zeros(_BUFFER)
+    np.subtract(wave[_SMOOTHED:], wave[:-_SMOOTHED], out=rise[_HALF + 1 : _BUFFER - _HALF])
+    rise *= 1.0 / _SMOOTHED
+    # The slope sum function.
+    up = np.maximum(rise, 0.0).cumsum()
+    slope_sum = np.zeros(_BUFFER)
+    np.subtract(up[window:], up[:-window], out=slope_sum[window:])
+    # Peaks above the threshold that no higher one is near to.
+    sizes = sorted(state.usual.tolist())
+    usual = sizes[len(sizes) // 2] if sizes else float(slope_sum.max())
+    middle = slope_sum[1:-1]
+    peaks = 1 + np.flatnonzero((middle > slope_sum[:-2]) & (middle >= slope_sum[2:]) & (middle > _SHARE * usual))
+    steepest = _steepest(peaks.tolist(), slope_sum, rise, window)
+    low, high = max(state.known - begin, _AROUND_FIRST), _BUFFER - ahead
+    chosen = []
+    last = state.steepest - begin
+    for at, size in steepest:
+        if low <= at < high and at - last >= _APART and usual > 0.0:
+            chosen.append((at, size))
+            last = at
+    if not chosen:
+        return replace(state, known=begin + high, usual=state.usual * _DECAY), Pulses.empty()
+    places = np.array([at for at, _ in chosen])
+    # The wave around each pulse, as it came and smoothed.
+    around = wave[np.minimum(places[:, None] + _AROUND, _BUFFER - 1)]
+    total = around.cumsum(axis=1)
+    smooth = (total[:, _SMOOTHED:] - total[:, :-_SMOOTHED]) / _SMOOTHED
+    # Level before, top, and onset by the tangent.
+    before = smooth[:, : _BEFORE + 1].min(axis=1)
+    amplitude = smooth[:, _BEFORE : _BEFORE + _TOP].max(axis=1) - before
+    behind = (smooth[:, _BEFORE - 1 : _BEFORE + 1].mean(axis=1) - before) / rise[places]
+    onset = places - 0.5 - np.minimum(behind, _BEFORE)
+    # Width at half height, and flat tops.
+    raised = around[:, _HALF + 1 + _BEFORE - _TOP // 4 : -_HALF] - before[:, None]
+    width = (raised[:, : _TOP + _TOP // 4] > amplitude[:, None] / 2).sum(axis=1)
+    flat = (raised >= raised.max(axis=1, keepdims=True) - 1e-6 * amplitude[:, None]).sum(axis=1)
+    follows = min(ahead, _AHEAD_AT_END if ahead != _AHEAD else _AHEAD)
+    measured = state.valid[places[:, None] + _AROUND[: _AROUND_FIRST + follows]].all(axis=1)
+    # Likeness to the template, which is then moved towards this pulse.
+    template, learned = state.template, state.learned
+    correlation = []
+    shapes = smooth[:, _BEFORE + _SHAPE[0] : _BEFORE + min(_SHAPE[1], follows - _HALF)]
+    shapes = shapes - shapes.mean(axis=1, keepdims=True)
+    shapes /= np.sqrt((shapes * shapes).sum(axis=1, keepdims=True)) + 1e-30
+    if ahead != _AHEAD:  # the last pulses, of which less is seen
+        template = template[: shapes.shape[1]] - template[: shapes.shape[1]].mean()
+    for shape in shapes:
+        length = sqrt(template @ template)
+        correlation.append(shape @ template / length if length > 0.0 else 0.0)
+        learned = min(learned + 1, _LEARNED)
+        template = template + (shape - template) / learned
+    readable = (
+        (np.array(correlation) >= _LEAST_CORRELATION)
+        & (width >= _LEAST_WIDTH)
+        & (flat < _FLAT_TOP)
+        & measured
+        & (learned >= _LEAST_LEARNED)
+    )
+    after = replace(
+        state,
+        known=begin + high,
+        steepest=begin + int(places[-1]),
+        usual=np.append(state.usual, [size for _, size in chosen])[-_USUAL:],
+        template=template,
+        learned=learned,
+    )
+    onset_s = state.start_s + (begin + onset + 0.5) / GRID_HZ - 0.5 / state.rate_hz
+    return after, Pulses(onset_s, amplitude, readable)
+
+
+def _steepest(
+    peaks: list[int], slope_sum: NDArray[np.float64], rise: NDArray[np.float64], window: int
+) -> list[tuple[int, float]]:
+    """Where each upstroke is steepest, with its slope sum."""
+    heights = [float(slope_sum[peak]) for peak in peaks]
+    kept = []
+    for peak, height in zip(peaks, heights, strict=True):
+        near = [other for at, other in zip(peaks, heights, strict=True) if abs(at - peak) < _APART]
+        if height >= max(near) and peak >= window:
+            kept.append((peak - window + 1 + int(rise[peak - window + 1 : peak + 1].argmax()), height))
+    return kept

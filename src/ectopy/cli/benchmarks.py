@@ -124,6 +124,31 @@ def benchmark_alarms_command(
         screen.print(line)
 
 
+@benchmark_app.command("fibrillation")
+def benchmark_fibrillation_command(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Holds the folders vfdb, mitdb, qtdb, cinc2017 and cinc2015.", show_default=False
+        ),
+    ],
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Fit what tells fibrillation from the waveform, with records and whole databases left out."""
+    from ectopy import console
+    from ectopy.console.fibrillation import fibrillation_table, weights_table
+    from ectopy.evaluation.fibrillation import benchmark_fibrillation
+
+    check_outputs([json], [data], overwrite)
+    screen = console.screen(json)
+    with console.progress("benchmark") as progress:
+        figures = benchmark_fibrillation(data, progress)
+    console.emit(json, figures)
+    screen.print(fibrillation_table(figures))
+    screen.print(weights_table(figures))
+
+
 @benchmark_app.command("icu")
 def benchmark_icu_command(
     data: Annotated[

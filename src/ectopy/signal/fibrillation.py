@@ -19,9 +19,9 @@ flutter and tachycardia and all others of several public databases; `ectopy benc
 records and whole databases left out. Labelled rhythms have chosen this rule and nothing else: no autoencoder is
 trained on them.
 
-A lead says nothing in a second in which its slope changes as fast as in noise. A lead *speaks against* fibrillation
-where single complexes are much steeper than the rest, or where the signal repeats itself closely (Boersma 1993) after
-more than 0.46 s: a wide QRS complex or a high T wave of a rhythm below 130 per minute.
+A lead says nothing where the signal or its slope changes as fast as noise does, or nearly all of it is slow. A lead
+*speaks against* fibrillation where single complexes are much steeper than the rest, or where the signal repeats itself
+closely (Boersma 1993) after more than 0.46 s: a wide QRS complex or a high T wave of a rhythm below 130 per minute.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _BAND = Fir(firwin(91, [1.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
 _MISSING = Fir(np.ones(3), 1, 2)
 _WINDOW = WINDOW_S * RATE_HZ
 _MOST_MISSING = 0.1
-_LEAST_RMS_MV, _MOST_RMS_MV = 0.02, 4.0
+_LEAST_RMS_MV, _MOST_RMS_MV = 0.012, 4.0
 _THRESHOLD_SHARE = 0.2
 _TINY = 1e-12
 
@@ -64,10 +64,11 @@ _SLOW_HZ = 2.1
 _SLOW_BINS = int(_SLOW_HZ * _PADDED / _HALF_HZ) + 1
 _FIRST_SHARE, _FIRST_BELOW = 0.8, 0.15
 
-_OFFSET = -9.61
-_WEIGHTS = np.array([25.848, 5.676, 2.435, -6.487])
-_LEAST_SCORE = 0.5
-_MOST_SPEED, _MOST_BEND = -0.6, -0.15
+WEIGHTS = (-9.61, 25.848, 5.676, 2.435, -6.487)
+"""The offset, then one for each measure."""
+THRESHOLD = 0.5
+"""Log-odds above which a lead shows fibrillation."""
+_MOST_SPEED, _MOST_BEND, _MOST_SLOW = -0.6, -0.15, 0.7
 _UNEVEN = 0.19
 _REPEATS = 0.85
 _SLOW_CYCLE_S = 0.46
@@ -118,7 +119,7 @@ class Waveform:
     @property
     def fibrillating(self) -> NDArray[np.bool_]:
         """Where the score is above the limit."""
-        return np.asarray(self.score > _LEAST_SCORE)
+        return np.asarray(self.score > THRESHOLD)
 
 
 def fibrillation_step(state: FibrillationState, filtered: Filtered) -> tuple[FibrillationState, Waveform]:
@@ -162,15 +163,10 @@ def _judged(state: FibrillationState) -> tuple[FibrillationState, Waveform]:
         nothing = np.empty((leads, 0))
         return state, Waveform(nothing, nothing > 0)
     places = np.arange(seconds)[:, None] * RATE_HZ + np.arange(_WINDOW)
-    # `take` lays them out in the same way for any number of leads, which decides how sums are rounded.
-    windows = state.wave.take(places, axis=1).reshape(-1, _WINDOW)
-    found = measure(windows)
-    absent = state.absent.take(places, axis=1).reshape(-1, _WINDOW).sum(axis=1) > _MOST_MISSING * _WINDOW
-    told = ~absent & (found.power >= _LEAST_RMS_MV**2) & (found.power <= _MOST_RMS_MV**2)
-    noise = (found.speed > _MOST_SPEED) | (found.bend > _MOST_BEND)
+    found, told, noise = _measure_places(state.wave, state.absent, places)
     # Added up one after the other: a product of matrices is rounded in another way for other numbers of leads.
-    score = np.full(len(windows), _OFFSET)
-    for weight, values in zip(_WEIGHTS.tolist(), found.measures, strict=True):
+    score = np.full(len(found.power), WEIGHTS[0])
+    for weight, values in zip(WEIGHTS[1:], found.measures, strict=True):
         score += weight * values
     organised = (found.measures[0] < _UNEVEN) | ((found.cycle_s > _SLOW_CYCLE_S) & (found.repeats > _REPEATS))
     done = seconds * RATE_HZ
@@ -180,6 +176,40 @@ def _judged(state: FibrillationState) -> tuple[FibrillationState, Waveform]:
         np.where(told & ~noise, score, np.nan).reshape(shape),
         (told & organised).reshape(shape),
     )
+
+
+def measure_signal(filtered: Filtered) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Measure the windows of a whole signal, which end with its fourth second and each later one.
+
+    Returns
+    -------
+    measures : ndarray of float64, shape (4, leads, windows)
+        In the order of `MEASURES`.
+    told : ndarray of bool, shape (leads, windows)
+        Where there is enough signal, and not too much.
+    noise : ndarray of bool, shape (leads, windows)
+        Where the lead says nothing, for noise.
+    """
+    leads = len(filtered.signal)
+    band, wave = fir_step(_BAND, FirState.fresh(leads), filtered.signal)
+    wave = np.concatenate([wave, fir_end(_BAND, band, np.zeros((leads, 1)))], axis=1)
+    absent = filtered.missing[:, ::2]
+    windows = max((wave.shape[1] - _WINDOW) // RATE_HZ + 1, 0)
+    places = np.arange(windows)[:, None] * RATE_HZ + np.arange(_WINDOW)
+    found, told, noise = _measure_places(wave, absent, places)
+    return found.measures.reshape(-1, leads, windows), told.reshape(leads, windows), noise.reshape(leads, windows)
+
+
+def _measure_places(
+    wave: NDArray[np.float64], absent: NDArray[np.bool_], places: NDArray[np.int64]
+) -> tuple[Measured, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Measure the windows at these places of each lead, and tell where there is enough signal, and where noise."""
+    # `take` lays them out in the same way for any number of leads, which decides how sums are rounded.
+    found = measure(wave.take(places, axis=1).reshape(-1, _WINDOW))
+    gone = absent.take(places, axis=1).reshape(-1, _WINDOW).sum(axis=1) > _MOST_MISSING * _WINDOW
+    told = ~gone & (found.power >= _LEAST_RMS_MV**2) & (found.power <= _MOST_RMS_MV**2)
+    noise = (found.speed > _MOST_SPEED) | (found.bend > _MOST_BEND) | (found.measures[-1] > _MOST_SLOW)
+    return found, told, noise
 
 
 class Measured(NamedTuple):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor import Chunk, chunks
+from ectopy.monitor import chunks
 from ectopy.recording import Recording
 from ectopy.service.access import Scope
 from ectopy.service.server import Server
@@ -127,8 +127,7 @@ def messages(recording: Recording, chunk_s: float = 1.0, stream: str = "") -> li
     """What a device would send, as msgpack."""
     found = []
     for number, chunk in enumerate(chunks(recording, chunk_s)):
-        sent = Chunk(chunk.position, chunk.signal, chunk.sampling_rate_hz, chunk.leads, 0.0, stream=stream)
-        found.append(write(Sent(sent, number), "msgpack"))
+        found.append(write(Sent(replace(chunk, stream=stream), number), "msgpack"))
     return found
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,6 +156,13 @@ def test_missed_ventricular_beats_are_v_and_e_of_the_reference(tmp_path: Path, m
     assert (row["missed_veb"], row["veb"]) == (2, 4)
     assert (row["gross"]["qrs_tp"], row["gross"]["qrs_fn"], row["gross"]["qrs_fp"]) == (5, 3, 1)
     assert np.isnan(row["relative_seconds"])
+
+
+def test_the_unit_is_asked_for(tmp_path: Path):
+    drawn = simulate_recording(60, sampling_rate_hz=360)
+    write_record(tmp_path, "counts", replace(drawn, signal=drawn.signal * 2000))
+    with pytest.raises(DataError, match=r"counts.* cannot be read.*is the unit really mV\?"):
+        benchmark_heartbeats(tmp_path, methods=["ectopy"])
 
 
 def test_paced_records_are_left_out(simulated_folder: Path, tmp_path: Path):

@@ -213,7 +213,8 @@ def test_commands_read_the_intact_part(ectopy, tmp_path: Path):
     signal = simulate_recording(90, sampling_rate_hz=RATE, random_state=2).signal[:, 0].astype(float)
     path = edf(tmp_path / "rec.edf", [signal])
     path.write_bytes(path.read_bytes()[: -30 * 500 - 20])
-    for command in (["inspect"], ["detect", "ambulatory"], ["watch", "--fast"]):
+    other = ["what-if", "--profile", "ambulatory"]
+    for command in (["inspect"], ["detect", "ambulatory"], ["watch", "--fast"], other):
         refused = ectopy(*command, path)
         assert refused.status == 2, refused
         assert "--partial" in refused.err

@@ -35,7 +35,7 @@ def evidence_of(beats: CutBeats, shape: dict[int, float], qrs: dict[int, float])
         return found
 
     width = np.where(values(qrs) > LIKE_NORMAL, 0.5, 0.0)
-    return Evidence(values(shape), values(qrs), width, beats.prematurity / 0.05, beats.delay / 0.05)
+    return Evidence(values(shape), values(qrs), width, beats.prematurity / 0.05, beats.delay / 0.05, values(qrs))
 
 
 def hints(

@@ -21,6 +21,7 @@ import pytest
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.datasets.simulated_pulse import simulate_pulse
 from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, Event, Monitor, MonitorState, chunks
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
@@ -30,6 +31,7 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store
+from pulses import has_pulses
 from webhooks import NOW, SECRET, Receiver, answer, running
 
 LEARNING_S = 30.0
@@ -169,6 +171,8 @@ def patients(count: int, duration_s: float) -> dict[str, tuple[Recording, str]]:
         condition, length_s, rate_bpm = EPISODES[kind]
         episode = Episode(kind, rng.uniform(LEARNING_S + 5, duration_s - length_s - 5), length_s, rate_bpm)
         recording = simulate_recording(duration_s, ectopic={"V": 0.03}, episodes=[episode], random_state=number)
+        if number % 2 == 0:
+            recording = replace(recording, pulses=(simulate_pulse(recording, "ABP"),))
         made[f"patient {number}"] = (recording, condition)
     return made
 
@@ -179,9 +183,7 @@ def planned(recordings: dict[str, Recording]) -> list[Sent]:
     for name, recording in recordings.items():
         for chunk in chunks(recording, 1.0):
             at = NOW + chunk.received
-            plan.append(
-                Sent(at, name, Chunk(chunk.position, chunk.signal, chunk.sampling_rate_hz, chunk.leads, received=at))
-            )
+            plan.append(Sent(at, name, replace(chunk, received=at)))
     return sorted(plan, key=lambda sent: sent.now)
 
 
@@ -266,8 +268,9 @@ def messages_owed(patient: str, events: Sequence[Event]) -> dict[str, AlarmChang
 
 
 def assert_samples_and_beats(monitor: Monitor, store: Store, patient: str, recording: Recording) -> None:
-    signal_stored = store.waveform(patient, "", 0, len(recording.signal)).signal
-    np.testing.assert_array_equal(signal_stored, recording.signal.astype(np.float32))
+    waveform = store.waveform(patient, "", 0, len(recording.signal))
+    np.testing.assert_array_equal(waveform.signal, recording.signal.astype(np.float32))
+    has_pulses(waveform, recording)
     stored = [event for event in stored_events(store, patient) if isinstance(event, BeatJudged)]
     alone = [event for event in live(monitor, recording) if isinstance(event, BeatJudged)]
     assert [facts(beat) for beat in stored] == [facts(beat) for beat in alone]

@@ -42,7 +42,7 @@ from ectopy.service.keeping import Receipt
 from ectopy.service.traces import Trace
 from ectopy.service.web.pages import FOLDER
 from ectopy.statements import STATEMENTS
-from pulses import with_pulses
+from pulses import pulse_wave, with_pulses
 from server import Service, free_port, running, served, until
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -179,10 +179,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def analysed(service: Service) -> str:
     """A recording that somebody has uploaded."""
     with service.client() as http:
-        content = io.BytesIO()
-        np.save(content, recording(5, ectopic={"V": 0.05}, duration_s=120).signal)
+        content, signal = io.BytesIO(), recording(5, ectopic={"V": 0.05}, duration_s=120).signal
+        columns = np.column_stack([signal, pulse_wave(120, rate_hz=RATE_HZ).samples])
+        np.savetxt(content, columns, "%.3f", ",", header="MLII,V1,ABP (mmHg)", comments="")
         stated = {"sampling_rate_hz": str(RATE_HZ), "unit": "mV"}
-        answer = http.post("/api/recordings", files=[("files", ("day.npy", content.getvalue()))], data=stated)
+        answer = http.post("/api/recordings", files=[("files", ("day.csv", content.getvalue()))], data=stated)
         return answer.json()["id"]
 
 
@@ -1447,6 +1448,16 @@ def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
     page.goto("/patient?patient=bed 1")
     expect(page.get_by_label("ECG", exact=False).first).to_be_visible()
     assert painted(page, "#trace", "pulse") == painted(page, "#paper", "pulse") == 0
+
+
+def test_pulse_waves_of_a_recording_are_drawn(page: Page, analysed: str):
+    page.goto(f"/recording?id={analysed}")
+    where = page.locator("#where")
+    expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00", timeout=30_000)
+    until(lambda: painted(page, "#signal", "pulse") > 20)
+    page.get_by_role("button", name="Next abnormal beat").click()
+    expect(where).to_contain_text("40 ms and 0.1 mV")
+    until(lambda: painted(page, "#signal", "pulse") > 60)
 
 
 # Without a mouse

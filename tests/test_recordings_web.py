@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from ectopy.datasets import simulate_recording
 from ectopy.service.access import Scope
 from server import Service, running
 from test_recordings_service import BAD, NO_NAMES, RATE_HZ, csv
@@ -115,6 +117,19 @@ def test_bad_recording_says_what_is_wrong(http: httpx.Client):
         answer = http.get(f"/api/recordings/{id}/{path}")
         assert (answer.status_code, "not analysed" in answer.json()["detail"]) == (422, True)
     http.delete(f"/api/recordings/{id}").raise_for_status()
+
+
+def test_the_unit_of_an_upload_is_asked_for(http: httpx.Client):
+    counts = simulate_recording(60, sampling_rate_hz=RATE_HZ, random_state=3).signal * 2000
+    content = io.BytesIO()
+    np.save(content, counts.astype(np.float32))
+    shown = finished(
+        http, upload(http, {"adc.npy": content.getvalue()}, sampling_rate_hz=RATE_HZ, unit="mV").json()["id"]
+    )
+    assert shown["status"] == "failed"
+    assert "adc.npy cannot be read" in shown["error"]
+    assert "is the unit really mV?" in shown["error"]
+    http.delete(f"/api/recordings/{shown['id']}").raise_for_status()
 
 
 def test_too_large_uploads_are_cut_off(http: httpx.Client):

@@ -22,6 +22,7 @@ from ectopy.service.access import Scope
 from ectopy.service.storage import Store, tables
 from ectopy.service.ward import Ward
 from server import Service, free_port, messages, running, served, troubled, until
+from test_edf_files import edf
 
 
 def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: Service, tmp_path: Path):
@@ -35,6 +36,17 @@ def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: S
     assert (done.status, done.out) == (0, "5,000 samples of replayed are stored.\n")
     with service.client() as client:
         assert client.get("/api/patients/replayed").json()["wanted"] == 5000
+
+
+def test_replay_sends_the_intact_part_and_says_what_is_missing(ectopy, service: Service, tmp_path: Path):
+    path = edf(tmp_path / "rec.edf")
+    path.write_bytes(path.read_bytes()[:-500])
+    options = ("--url", service.url, "--key", service.key, "--speed", 1000, "--patient", "cut short")
+    refused = ectopy("replay", path, *options)
+    assert (refused.status, "--partial" in refused.err) == (2, True)
+    done = ectopy("replay", path, *options, "--partial")
+    assert (done.status, done.out) == (0, "4,750 samples of cut short are stored.\n")
+    assert "1 s at the end are missing" in done.err
 
 
 @pytest.mark.parametrize(

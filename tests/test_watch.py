@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from ectopy.statements import STATEMENTS
 from ectopy.watching import album, watch
 from ectopy.watching.plan import Plan
 from ectopy.watching.sources import from_lines, from_recording, paced
+from pulses import with_pulses
 
 LEARNING_S = 30.0
 RATE_HZ = 128.0
@@ -594,6 +596,8 @@ def test_a_page_without_alarms(ectopy, file: Path, tmp_path: Path):
 
 
 def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Recording, monitor: Monitor):
+    recording = with_pulses(recording)
+
     def pictures(chunk_s: float) -> list[album.Picture]:
         book = album.Album()
         for step in watch(monitor, MonitorState(), from_recording(recording, chunk_s)):
@@ -608,6 +612,10 @@ def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Rec
         first = round(picture.begins_s * RATE_HZ)
         part = recording.signal[first : first + len(picture.recording.signal)]
         np.testing.assert_array_equal(picture.recording.signal, part)
+        for wave, drawn in zip(recording.pulses, picture.recording.pulses, strict=True):
+            first = ceil(picture.begins_s * wave.sampling_rate_hz)
+            np.testing.assert_array_equal(drawn.samples, wave.samples[first:][: len(drawn.samples)])
+            assert len(drawn.samples) == pytest.approx(len(part) / RATE_HZ * wave.sampling_rate_hz, abs=1)
         assert picture.begins_s <= picture.start_s < picture.end_s <= picture.start_s + album.LONGEST_S
         assert {change.lead for change in picture.quality if change.since_s <= picture.start_s} == set(recording.leads)
 

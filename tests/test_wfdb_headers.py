@@ -381,7 +381,9 @@ def test_damage_to_a_segment_is_noted_with_its_name(tmp_path: Path):
     assert "two and 1 more" in note
 
 
-@pytest.mark.parametrize("command", [["inspect"], ["detect", "ambulatory"], ["watch", "--fast"]])
+@pytest.mark.parametrize(
+    "command", [["inspect"], ["detect", "ambulatory"], ["watch", "--fast"], ["what-if", "--profile", "ambulatory"]]
+)
 def test_commands_tell_of_damage(ectopy, tmp_path: Path, command: list[str]):
     counts = np.rint(simulate_recording(30, sampling_rate_hz=250.0).signal[:, 0] * 1000)
     header = f"rec 1 250 {len(counts)}\nrec.dat 16 1000 16 0 0 {checksum(counts) + 1} 0 II\n"

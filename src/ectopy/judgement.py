@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -18,10 +18,11 @@ from ectopy.detector.recordings import RecordingCalibration
 from ectopy.detector.threshold import p_values_among
 from ectopy.errors import LayoutError
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import MARGIN, CutBeats
+from ectopy.signal.cut import MARGIN, CutBeats, no_beats
 
-_VENTRICULAR = 0.57
+_VENTRICULAR = 0.55
 _USUAL_QRS = 0.5
+_USUAL_QRS_OF_ONE_LEAD = 0.3
 _LEAST_IRREGULARITY = 0.05
 _EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
 _SUDDEN = 0.08
@@ -29,6 +30,11 @@ _SHORT = 0.75
 _CHANGED_SHAPE = 0.6
 _WIDE = 1.5
 _FAST_S = 0.6
+_ALIKE = 0.4
+_COMPARISONS = 3
+_ROW_ENDS_S = 3.0
+_COMPLEX = np.arange(MARGIN + 30, MARGIN + 80)
+_SHIFTED_COMPLEX = _COMPLEX + np.arange(-8, 9)[:, None]
 
 
 class Hint(StrEnum):
@@ -88,7 +94,7 @@ def no_judgement(baseline: Baseline, criterion: Criterion) -> Judgement:
     if baseline.normal is None:
         evidence, threshold = None, criterion.without_baseline
     else:
-        evidence, threshold = Evidence(none, none, none, none, none), criterion.with_baseline
+        evidence, threshold = Evidence(none, none, none, none, none, none), criterion.with_baseline
     return Judgement(np.empty(0, "U10"), np.empty(0, "U21"), none, none, threshold, evidence)
 
 
@@ -133,6 +139,24 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """Beats in a row that have the shape of ventricular ones, up to the last readable beat.
+
+    Attributes
+    ----------
+    last : CutBeats
+        The last of them; none outside of a row.
+    alike : tuple of bool
+        Which of the last three of them are like the one before.
+    """
+
+    __repr__ = short_repr
+
+    last: CutBeats = field(default_factory=lambda: no_beats(0))
+    alike: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Before:
     """The beat before the first one of a stretch.
 
@@ -142,10 +166,12 @@ class Before:
         RR interval before it; NaN where unknown.
     limit_s : float
         In a run of early beats, the RR interval below which it goes on; 0 outside of one.
+    row : Row
     """
 
     rr_s: float = float("nan")
     limit_s: float = 0.0
+    row: Row = field(default_factory=Row)
 
 
 def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Before) -> tuple[Before, Judgement]:
@@ -209,7 +235,8 @@ def _name(
     """Hints from width, shape and timing; a beat that has one is abnormal whatever its score.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
-    (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early. Where the patient's
+    (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early, be it by all leads
+    together or by one clear lead alone; nor the fourth or a later one of a row that are not alike. Where the patient's
     normal is not known, one that is as wide as ventricular beats of other people are (`ventricular_shape`), and comes
     less than 0.6 s after the beat before, as in a tachycardia above 100 per minute.
     Supraventricular-like: a beat that comes suddenly, and earlier than the irregularity of the fifty intervals before
@@ -230,11 +257,62 @@ def _name(
     else:
         usual_qrs = evidence.qrs < _USUAL_QRS
         ventricular = (evidence.ventricular > _VENTRICULAR) & ~usual_qrs
+        ventricular &= evidence.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         usual_shape = evidence.shape < _CHANGED_SHAPE
     limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
-    hint = _HINTS[np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))) * ~unreadable]
-    return (Before(float(beats.rr_s[-1]), limit_s) if len(beats) else before), hint
+    row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)
+    kind = np.where(noise, 3, np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))))
+    return (Before(float(beats.rr_s[-1]), limit_s, row) if len(beats) else before), _HINTS[kind * ~unreadable]
+
+
+def _unlike_in_a_row(
+    beats: CutBeats, ventricular: NDArray[np.bool_], unreadable: NDArray[np.bool_], row: Row
+) -> tuple[Row, NDArray[np.bool_]]:
+    """Which beats of the shape of ventricular ones are more likely noise: in a row, where they are not alike.
+
+    Ventricular tachycardia repeats itself, or changes little from beat to beat; noise does not. A beat is noise where,
+    in a row of four or more, it or one of the two before it does not resemble the one before. Unreadable beats are
+    passed over, and a row ends where no beat comes for three seconds.
+    """
+    noise = np.zeros(len(beats), np.bool_)
+    if not ventricular.any():
+        return (row if unreadable.all() else Row()), noise
+    readable = np.flatnonzero(~unreadable)
+    # The last beat of the row so far comes before the others.
+    joined = CutBeats.joined([row.last, beats[readable]]) if len(row.last) else beats[readable]
+    known = len(row.last)
+    shaped = np.concatenate([np.ones(known, np.bool_), ventricular[readable]])
+    follows = np.zeros(len(joined), np.bool_)
+    follows[1:] = shaped[1:] & shaped[:-1] & (np.diff(joined.times_s) <= _ROW_ENDS_S)
+    later = np.flatnonzero(follows)
+    resembles = dict(zip(later.tolist(), _resemble(joined, later), strict=True))
+    alike = row.alike
+    for beat in (np.flatnonzero(shaped[known:]) + known).tolist():
+        alike = (*alike, resembles[beat])[-_COMPARISONS:] if beat in resembles else ()
+        noise[readable[beat - known]] = len(alike) == _COMPARISONS and not all(alike)
+    return (Row(joined[-1:], alike) if shaped[-1] else Row()), noise
+
+
+def _resemble(beats: CutBeats, rows: NDArray[np.intp]) -> list[bool]:
+    """Whether the QRS complexes of these beats resemble those of the beats before, shifted by up to 45 ms.
+
+    They do where the correlation over all leads that are readable in both is at least 0.4. Of 159 beats of true
+    tachycardias of the Challenge 2015 that follow another one 97 % do, and 53 % of those in false alarms.
+    """
+    alike: list[bool] = []
+    for start in range(0, len(rows), 512):
+        some = rows[start : start + 512]
+        both = (beats.readable[some] & beats.readable[some - 1])[:, :, None]
+        before = beats.samples[some - 1][:, :, _COMPLEX].astype(np.float64)
+        before = np.where(both, before - before.mean(axis=2, keepdims=True), 0.0)
+        # Shape (beats, leads, shifts, samples).
+        shifted = beats.samples[some][:, :, _SHIFTED_COMPLEX].astype(np.float64)
+        shifted = np.where(both[..., None], shifted - shifted.mean(axis=3, keepdims=True), 0.0)
+        product = (shifted * before[:, :, None]).sum(axis=(1, 3))
+        energy = np.square(before).sum(axis=(1, 2))[:, None] * np.square(shifted).sum(axis=(1, 3))
+        alike += (product >= _ALIKE * np.sqrt(energy)).any(axis=1).tolist()
+    return alike
 
 
 def _with_runs(

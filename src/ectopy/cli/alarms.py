@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Overwrite
+from ectopy.cli.options import Json, Overwrite, Partial
 from ectopy.cli.outputs import check_outputs, database_files
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def what_if(
     unit: Annotated[
         str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
     ] = None,
+    partial: Partial = False,
     stored: Annotated[bool, typer.Option("--stored", help="Take what the store has of a patient.")] = False,
     start_s: Annotated[float, typer.Option("--from", help="Compare alarms from this second on.")] = 0.0,
     end_s: Annotated[float | None, typer.Option("--to", help="And up to this one.", show_default=False)] = None,
@@ -172,7 +173,9 @@ def what_if(
             _audit(opened, "watched again with other limits", source)
             inputs, limits = list(opened.inputs(source)), opened.state(source).limits
     else:
-        inputs, limits = list(whole(read(source, sampling_rate_hz=rate, unit=unit))), Limits.of("ward")
+        recording = read(source, sampling_rate_hz=rate, unit=unit, partial=partial)
+        console.warn(recording.notes)
+        inputs, limits = list(whole(recording)), Limits.of("ward")
     other = (limits if profile is None else Limits.of(profile)).changed(limits_named(limit or []))
     monitor = Monitor.of(load_ambulatory())
     runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))

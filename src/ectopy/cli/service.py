@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ectopy.cli.options import Partial
+
 
 def serve(
     port: Annotated[
@@ -59,6 +61,7 @@ def replay(
     unit: Annotated[
         str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
     ] = None,
+    partial: Partial = False,
 ) -> None:
     """Send a recording to a server as if it were live."""
     from ectopy import console
@@ -70,7 +73,11 @@ def replay(
 
     if not key:
         raise SettingError("give a key that allows to send: --key, or ECTOPY_KEY in the environment.")
-    signal = named(recording) if is_named(recording) else read(recording, sampling_rate_hz=rate, unit=unit)
+    if is_named(recording):
+        signal = named(recording)
+    else:
+        signal = read(recording, sampling_rate_hz=rate, unit=unit, partial=partial)
+    console.warn(signal.notes)
     with Client(url, key) as client, console.progress("Sending") as progress:
         samples = play(client, signal, patient, speed, progress)
     console.screen(None).print(f"{samples:,} samples of {patient} are stored.")

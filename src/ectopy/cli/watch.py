@@ -98,12 +98,12 @@ def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[I
 def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, speed: float | None) -> Iterator[Input]:
     import time
 
+    from ectopy import console
     from ectopy.formats import read
     from ectopy.watching.sources import from_recording, paced
 
     recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
-    for note in recording.notes:
-        print(f"ectopy: {note}", file=sys.stderr)
+    console.warn(recording.notes)
     if not 0 <= from_s < recording.duration_s:
         raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {from_s:g}.")
     if to_s is not None and not to_s > from_s:

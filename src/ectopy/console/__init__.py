@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as _json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -38,6 +38,12 @@ def emit(json: str | None, figures: Mapping[str, Any]) -> None:
         sys.stdout.write(text)
     else:
         write_text(Path(json), text)
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Say on standard error what is missing or damaged in a file."""
+    for note in notes:
+        print(f"ectopy: {note}", file=sys.stderr)
 
 
 @contextmanager

@@ -30,6 +30,9 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
             else f"median {rate['median']:.0f} per minute from beat to beat{_span(rate)}"
         ),
     }
+    if recording.pulses:
+        waves = (f"{wave.name} in {wave.unit} at {wave.sampling_rate_hz:g} Hz" for wave in recording.pulses)
+        rows["pulse waves"] = ", ".join(waves)
     if recording.notes:
         rows["notes"] = "\n".join(recording.notes)
     for name, value in rows.items():

@@ -34,6 +34,7 @@ _SHIFTED_QRS = np.arange(2 * MARGIN + 1)[:, None] + np.arange(_QRS.start, _QRS.s
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
 _LEAST_IRREGULARITY = 0.05
+_CLEAR = 2.0
 _MOST_IRREGULARITIES = 6.0
 
 
@@ -135,6 +136,8 @@ class Evidence:
         Log of the area of the QRS complex over its height, against the template's: positive = wider.
     prematurity, delay : ndarray of float64
         As in `CutBeats`, in units of the patient's irregularity.
+    best_qrs : ndarray of float64
+        As `qrs`, of the clear lead in which the QRS complex is most like the template's.
     """
 
     __repr__ = short_repr
@@ -144,6 +147,7 @@ class Evidence:
     width: NDArray[np.float64]
     prematurity: NDArray[np.float64]
     delay: NDArray[np.float64]
+    best_qrs: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> Evidence:
         """Of some of the beats."""
@@ -265,8 +269,9 @@ def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
     if beats.samples.shape[1] != len(normal.leads):
         raise DataError(f"the baseline has {len(normal.leads)} leads and the recording {beats.samples.shape[1]}.")
     parts = [_compare(beats, normal, slice(start, start + 512)) for start in range(0, len(beats), 512)]
-    shape, qrs, width = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else np.empty((3, 0))
-    return Evidence(shape, qrs, width, beats.prematurity / normal.irregularity, beats.delay / normal.irregularity)
+    shape, qrs, width, best = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else np.empty((4, 0))
+    irregularity = normal.irregularity
+    return Evidence(shape, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best)
 
 
 def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
@@ -288,7 +293,7 @@ def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integ
 
 def _compare(
     beats: CutBeats, normal: PatientNormal, rows: slice
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     weights = np.where(beats.readable[rows], normal.clearness, 0.0)
     total = weights.sum(axis=1, keepdims=True)
     weights = weights / np.where(total > 0, total, np.nan)
@@ -299,7 +304,10 @@ def _compare(
     shape = np.sqrt(np.square(different).sum(axis=2) / energy)
     qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
     width = np.log(_width(aligned) / _width(normal.template))
-    return (shape * weights).sum(axis=1), (qrs * weights).sum(axis=1), (width * weights).sum(axis=1)
+    clear = beats.readable[rows] & (normal.clearness > _CLEAR)
+    mean_qrs = (qrs * weights).sum(axis=1)
+    best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
+    return (shape * weights).sum(axis=1), mean_qrs, (width * weights).sum(axis=1), best_qrs
 
 
 def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,12 +19,10 @@ condition ``not this patient's normal`` are counted.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +32,12 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.errors import DataError
 from ectopy.evaluation.alarm_truth import Stretches, Truth
 from ectopy.evaluation.records import SPLITS, records_in
+from ectopy.evaluation.replays import Progress, in_processes
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
-
-Progress = Callable[[int, int, str], None]
 
 TOLERANCE_S = 10.0
 NORMAL_SHARE = 0.98
@@ -268,7 +265,7 @@ def benchmark_alarms(
     found: dict[str, RecordAlarms] = {}
     if progress:
         progress(0, len(names), "replaying")
-    for name, result in _each(folder, names, limits):
+    for name, result in in_processes(partial(_replayed, folder, limits), names):
         found[name] = result
         if progress:
             progress(len(found), len(names), f"record {name}")
@@ -276,17 +273,7 @@ def benchmark_alarms(
     return AlarmBenchmark(split, profile, {name: found[name] for name in names}, missing)
 
 
-def _each(folder: Path, names: Sequence[str], limits: Limits) -> Iterator[tuple[str, RecordAlarms]]:
-    if len(names) == 1:
-        yield names[0], _replayed(folder, names[0], limits)
-        return
-    with ProcessPoolExecutor(min(len(names), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(_replayed, folder, name, limits): name for name in names}
-        for future in as_completed(running):
-            yield running[future], future.result()
-
-
-def _replayed(folder: Path, name: str, limits: Limits) -> RecordAlarms:
+def _replayed(folder: Path, limits: Limits, name: str) -> RecordAlarms:
     recording = read(folder / name)
     if not recording.annotations:
         raise DataError(f"record {name} has no reference annotations; take it out of the folder.")

@@ -21,6 +21,7 @@ from ectopy.evaluation.heartbeat_peers import METHODS, Find, Positions, Samples,
 from ectopy.formats import read
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
+from ectopy.signal.amplitude import require_plausible_start
 
 Progress = Callable[[int, int, str], None]
 
@@ -141,6 +142,7 @@ def benchmark_heartbeats(
 
     for record in records:
         recording = read(folder / record)
+        require_plausible_start(recording)
         samples = Samples.of(recording)
         for name, find in finders.items():
             report(f"{record}: {name}")

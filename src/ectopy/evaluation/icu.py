@@ -7,8 +7,8 @@ is that the alarm is right if an alarm of high priority of the same kind is rais
 
 An alarm of high priority covers others that say the same, which then have no alarm of their own: a ventricular
 tachycardia at 180 per minute covers the extreme tachycardia. A condition that is there by its own definition while
-such an alarm is active counts too, as somebody is being called at that moment. An alarm of lower priority never counts,
-so neither does one that a pulse wave has kept from being of high priority.
+such an alarm is active counts too, as somebody is being called at that moment. An alarm of lower priority never counts:
+a rhythm that the pulse contradicts, and that is therefore not raised, is an answer that the bedside alarm is false.
 
 The score of the challenge is 100 (TP + TN) / (TP + TN + FP + 5 FN): a missed alarm weighs five times a false one.
 """
@@ -23,8 +23,7 @@ from typing import Any
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.errors import DataError
-from ectopy.evaluation.replays import Excerpt, Progress, Spell, in_processes, watch_together
-from ectopy.formats import read
+from ectopy.evaluation.replays import Excerpt, Progress, Spell, in_processes, read_record, watch_together
 from ectopy.monitor import Limits, Monitor
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import Recording
@@ -42,6 +41,9 @@ CONDITIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
 Fibrillation does not answer ventricular tachycardia, nor the other way round: the experts were asked for the one that
 the bedside monitor had named.
 """
+
+NOT_CONFIRMED = "not confirmed by pulse"
+"""Code of the condition that tells of a rhythm which the pulse contradicts."""
 
 FROM_S, TO_S = 284.0, 306.0
 """4:44 and 5:06."""
@@ -78,25 +80,33 @@ class Answer:
     Attributes
     ----------
     alarm : BedsideAlarm
-    spells : tuple of Spell
-        Of the conditions of its kind, between 4:44 and 5:06.
+    counting : tuple of Spell
+        Those of high priority that say the same, between 4:44 and 5:06.
+    not_confirmed : tuple of Spell
+        Rhythms that were not raised as the pulse contradicts them, at that time.
     """
 
     __repr__ = short_repr
 
     alarm: BedsideAlarm
-    spells: tuple[Spell, ...]
+    counting: tuple[Spell, ...]
+    not_confirmed: tuple[Spell, ...]
 
     @classmethod
     def of(cls, alarm: BedsideAlarm, spells: Sequence[Spell]) -> Answer:
         """Choose what counts among all alarms of a record."""
         codes = CONDITIONS_OF_KIND[alarm.kind]
-        return cls(alarm, tuple(spell for spell in spells if spell.condition in codes and spell.overlaps(FROM_S, TO_S)))
+        then = [spell for spell in spells if spell.overlaps(FROM_S, TO_S)]
+        return cls(
+            alarm,
+            tuple(spell for spell in then if spell.condition in codes and spell.priority is Priority.HIGH),
+            tuple(spell for spell in then if spell.condition == NOT_CONFIRMED),
+        )
 
     @property
     def answer(self) -> bool:
         """Whether an alarm of high priority says the same as the bedside monitor."""
-        return any(spell.priority is Priority.HIGH for spell in self.spells)
+        return bool(self.counting)
 
     def summary(self) -> dict[str, Any]:
         """For JSON."""
@@ -105,8 +115,8 @@ class Answer:
             "kind": self.alarm.kind,
             "truth": self.alarm.truth,
             "answer": self.answer,
-            "alarms": [spell.summary() for spell in self.spells if spell.priority is Priority.HIGH],
-            "not_confirmed_by_pulse": [spell.summary() for spell in self.spells if spell.priority is not Priority.HIGH],
+            "alarms": [spell.summary() for spell in self.counting],
+            "not_confirmed_by_pulse": [spell.summary() for spell in self.not_confirmed],
         }
 
 
@@ -270,7 +280,7 @@ def shown(recording: Recording, with_pulse: bool = True) -> Excerpt:
 
 
 def _answers(folder: Path, with_pulse: bool, alarms: Sequence[BedsideAlarm]) -> list[Answer]:
-    excerpts = [shown(read(folder / alarm.record), with_pulse) for alarm in alarms]
+    excerpts = [shown(read_record(folder / alarm.record), with_pulse) for alarm in alarms]
     results = watch_together(Monitor.of(load_ambulatory()), excerpts, Limits())
     return [Answer.of(alarm, spells) for alarm, spells in zip(alarms, results, strict=True)]
 

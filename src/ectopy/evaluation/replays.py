@@ -13,16 +13,19 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from math import inf
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar
 
+from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState
 from ectopy.monitor.alarm import State
 from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
-from ectopy.monitor.inputs import Chunk, End, PulseChunk
-from ectopy.monitor.replay import chunks
-from ectopy.recording import PulseWave, Recording
+from ectopy.monitor.inputs import Chunk, End
+from ectopy.monitor.replay import cut, pulse_chunk
+from ectopy.recording import Recording
 from ectopy.reprs import short_repr
+from ectopy.signal.amplitude import require_plausible_start
 
 Progress = Callable[[int, int, str], None]
 
@@ -58,7 +61,7 @@ class Excerpt:
         first = max(round(start_s * rate_hz), 0)
         stop = len(recording.signal) if end_s == inf else min(round(end_s * rate_hz), len(recording.signal))
         pulses = tuple(
-            replace(wave, samples=wave.samples[_at(first, rate_hz, wave) : _at(stop, rate_hz, wave)])
+            replace(wave, samples=pulse_chunk(wave, first / rate_hz, stop / rate_hz).samples)
             for wave in recording.pulses
         )
         part = replace(recording, signal=recording.signal[first:stop], annotations=None, pulses=pulses)
@@ -111,6 +114,19 @@ class Spell:
             "text": self.text,
         }
         return figures | ({"covered_by": self.covered_by} if self.covered_by else {})
+
+
+def read_record(path: Path) -> Recording:
+    """Read a recording whose unit is the one that it states.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or is an ECG in another unit.
+    """
+    recording = read(path)
+    require_plausible_start(recording)
+    return recording
 
 
 def watch_together(monitor: Monitor, excerpts: Sequence[Excerpt], limits: Limits) -> list[tuple[Spell, ...]]:
@@ -207,23 +223,6 @@ class _Watched:
 
 
 def _inputs(excerpt: Excerpt) -> Iterator[Chunk | End]:
-    recording = excerpt.recording
-    rate_hz = recording.sampling_rate_hz
-    for chunk in chunks(recording):
-        stop = chunk.position + len(chunk.signal)
-        yield replace(
-            chunk, pulses=tuple(_pulse_chunk(wave, chunk.position, stop, rate_hz) for wave in recording.pulses)
-        )
+    yield from cut(excerpt.recording)
     if excerpt.to_the_end:
-        yield End(recording.duration_s)
-
-
-def _pulse_chunk(wave: PulseWave, first: int, stop: int, rate_hz: float) -> PulseChunk:
-    """The samples of a pulse wave that belong to a stretch of the ECG."""
-    begin, end = _at(first, rate_hz, wave), _at(stop, rate_hz, wave)
-    return PulseChunk(wave.name, wave.unit, wave.sampling_rate_hz, begin, wave.samples[begin:end])
-
-
-def _at(position: int, rate_hz: float, wave: PulseWave) -> int:
-    """The sample of a pulse wave that belongs to a sample of the ECG."""
-    return round(position * wave.sampling_rate_hz / rate_hz)
+        yield End(excerpt.recording.duration_s)

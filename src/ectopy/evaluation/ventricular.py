@@ -37,8 +37,7 @@ import numpy as np
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.errors import DataError
-from ectopy.evaluation.replays import Excerpt, Progress, Spell, in_processes, watch_together
-from ectopy.formats import read
+from ectopy.evaluation.replays import Excerpt, Progress, Spell, in_processes, read_record, watch_together
 from ectopy.monitor import Limits, Monitor
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
@@ -395,7 +394,7 @@ def _all(
 
 
 def _whole(folder: Path, names: Sequence[str]) -> list[RecordOutcome]:
-    recordings = [read(folder / name) for name in names]
+    recordings = [read_record(folder / name) for name in names]
     stretches = [stretches_of(recording) for recording in recordings]
     watched = watch_together(
         Monitor.of(load_ambulatory()), [Excerpt.of(recording) for recording in recordings], Limits()
@@ -406,7 +405,7 @@ def _whole(folder: Path, names: Sequence[str]) -> list[RecordOutcome]:
 def _from_start(folder: Path, lead_in_s: float, names: Sequence[str]) -> list[RecordOutcome]:
     results = []
     for name in names:
-        recording = read(folder / name)
+        recording = read_record(folder / name)
         episodes = [episode for episode in episodes_of(stretches_of(recording)) if episode.counts]
         excerpts = [Excerpt.of(recording, episode.start_s - lead_in_s, episode.last_call_s) for episode in episodes]
         watched = watch_together(Monitor.of(load_ambulatory()), excerpts, Limits())

@@ -73,6 +73,26 @@ _TOLD_AGAIN_S = 3600.0
 
 _ALL = (
     Condition(
+        "ventricular fibrillation",
+        "Ventricular fibrillation or flutter",
+        _SP,
+        _HIGH,
+        "in four seconds in a row a lead shows fibrillation, flutter or a tachycardia without distinct QRS complexes, "
+        "each judged with the three seconds before it, and no lead that can be read shows complexes that stand out",
+        "Ectopy, after Amann et al. 2005, doi:10.1186/1475-925X-4-60",
+        "s",
+        covers=(
+            "ventricular tachycardia",
+            "extreme tachycardia",
+            "ventricular run",
+            "couplet",
+            "bigeminy",
+            "high rate",
+            "not this patient's normal",
+            "ectopy with effort",
+        ),
+    ),
+    Condition(
         "asystole",
         "Asystole",
         _SP,

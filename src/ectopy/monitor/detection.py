@@ -22,6 +22,7 @@ from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.monitor.beat_height import BeatHeights, height_step
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, CutState, cut_end, cut_step, no_beats
+from ectopy.signal.fibrillation import Waveform
 from ectopy.signal.filters import Filter, Filtered
 from ectopy.signal.frontend import FrontendState, Piece, Sensed, sense_end
 from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
@@ -216,6 +217,8 @@ class Detected:
         Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone.
     clear : ndarray of bool, shape (leads,)
         In which leads a usual QRS complex would have stood out in the newest second, though none did.
+    waveform : Waveform
+        Whether the leads show fibrillation, in the seconds newly judged for it.
     """
 
     __repr__ = short_repr
@@ -231,6 +234,7 @@ class Detected:
     dead: bool
     credible: NDArray[np.bool_]
     clear: NDArray[np.bool_]
+    waveform: Waveform
 
 
 @lru_cache(maxsize=32)
@@ -352,6 +356,7 @@ def _judge_beats(
             dead=new.dead,
             credible=~(low | in_noise),
             clear=seen.clear[:, 0],
+            waveform=sensed.waveform,
         ),
     )
 

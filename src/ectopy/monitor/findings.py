@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.reprs import short_repr
+from ectopy.signal.fibrillation import Waveform
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ class Findings:
         Whether no lead has moved in this piece, as no heart leaves it: quality is judged over longer.
     noise_is_low : bool
         Whether a lead is noisy, but so little that a usual QRS complex would stand out in it.
+    leads : tuple of str
+        Names of the leads of `waveform`.
+    waveform : Waveform or None
+        Whether the leads show fibrillation, in the seconds judged for it since the last piece; None = not judged.
     """
 
     __repr__ = short_repr
@@ -76,6 +81,8 @@ class Findings:
     words: tuple[str, ...]
     dead: bool = False
     noise_is_low: bool = False
+    leads: tuple[str, ...] = ()
+    waveform: Waveform | None = None
 
     @property
     def readable(self) -> bool:

@@ -33,6 +33,7 @@ from ectopy.monitor.detection import (
 )
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
+from ectopy.monitor.fibrillation import WaveformState, waveform_step, without_silence
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
 from ectopy.monitor.limits import Limits
@@ -125,6 +126,7 @@ class MonitorState:
     signal : Signal or None
         None before the first samples.
     rhythm : RhythmState
+    waveform : WaveformState
     technical : TechnicalState
     alarms : AlarmState
     events : int
@@ -164,6 +166,7 @@ class MonitorState:
     normal: PatientNormal | None = None
     signal: Signal | None = None
     rhythm: RhythmState = field(default_factory=RhythmState.fresh)
+    waveform: WaveformState = field(default_factory=WaveformState)
     technical: TechnicalState = field(default_factory=TechnicalState)
     alarms: AlarmState = field(default_factory=AlarmState.fresh)
     events: int = 0
@@ -462,6 +465,7 @@ class _Step:
             self.state,
             signal=None if signal is None else signal.at_rest(),
             rhythm=RhythmState.fresh(),
+            waveform=WaveformState(),
             technical=TechnicalState(),
             silent=False,
             discharged=True,
@@ -641,7 +645,8 @@ class _Step:
         at_s = segment.second(end)
         pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), pulse_margin_s)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
-        findings = _findings(detected, at_s, signal.origin_s, words)
+        findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
+        waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         technical, technically = technical_step(state.technical, findings)
         pulse = remember(state.pulse, pieces, findings.beats)
@@ -650,6 +655,7 @@ class _Step:
         heard = sum(beat_s > findings.known_to_s - 10.0 for beat_s in rhythm.heard_s)
         pulse, by_pulse = pulse_readings(pulse, at_s, beats=heard if findings.readable else 0)
         active = {code for code, course in state.alarms.courses.items() if course.is_active}
+        rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
         rhythmic = weighed(pulse, rhythmic, findings.known_to_s, active)
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
@@ -660,6 +666,7 @@ class _Step:
             state,
             signal=Signal(segment, signal.origin, detection, recent, words),
             rhythm=rhythm,
+            waveform=waveform,
             technical=technical,
             silent=False,
             clock_s=max(at_s, state.clock_s),
@@ -782,7 +789,9 @@ class _Step:
         self.events.append(event)
 
 
-def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...]) -> Findings:
+def _findings(
+    detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...], leads: tuple[str, ...]
+) -> Findings:
     beats, judgement = detected.beats, detected.judgement
     judged = JudgedBeats(
         time_s=beats.times_s + origin_s,
@@ -800,6 +809,8 @@ def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str
         words,
         detected.dead,
         noise_is_low=any(word == "noisy" and clear for word, clear in zip(words, detected.clear, strict=False)),
+        leads=leads,
+        waveform=detected.waveform,
     )
 
 

@@ -31,9 +31,14 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
     DataError
         If the signal is an ECG whose unit is not the one stated.
     """
+    require_plausible_start(recording)
+    yield from cut(recording, chunk_s)
+
+
+def cut(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
+    """Cut a part of a recording, of which it has been checked that it is in its unit, as `chunks` does."""
     rate_hz = recording.sampling_rate_hz
     length = chunk_length(chunk_s, rate_hz)
-    require_plausible_start(recording)
     for position in range(0, len(recording.signal), length):
         signal = recording.signal[position : position + length]
         end_s = (position + len(signal)) / rate_hz

@@ -14,6 +14,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.formats.pulses import PRESSURE_UNIT
 from ectopy.report import words
 from ectopy.report.theme import LIGHT
 from ectopy.signal.cut import BEFORE
@@ -27,6 +28,7 @@ TOP_MM, LEFT_MM = 10, 10
 _BOTTOM_MM = 4
 _HEAVY_MM = 5
 _PULSE_S = 0.2
+_PULSE_LANE_MM, _PULSE_SHARE = 20, 0.8
 _LEAST_UP_MM, _LEAST_DOWN_MM, _MOST_MM = 10, 5, 40
 _MOST_NAME = 20
 _LEAST_RR_S = 0.34  # in which its figure has room
@@ -55,6 +57,25 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class PulseTrace:
+    """A stretch of a pulse wave.
+
+    Attributes
+    ----------
+    name, unit : str
+    times_s : ndarray of float64, shape (n,)
+        From the start of the recording.
+    samples : ndarray of float32, shape (n,)
+        NaN is drawn as a gap.
+    """
+
+    name: str
+    unit: str
+    times_s: NDArray[np.float64]
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Strip:
     """A stretch of ECG, all its leads under each other.
 
@@ -75,6 +96,8 @@ class Strip:
         From when to when something is that the strip is shown for.
     start : datetime or None
         When the recording started, for the time of day.
+    pulses : tuple of PulseTrace
+        Pulse waves, below the leads.
     """
 
     start_s: float
@@ -87,10 +110,11 @@ class Strip:
     doubts: tuple[Stretch, ...] = ()
     highlight: tuple[float, float] | None = None
     start: datetime | None = None
+    pulses: tuple[PulseTrace, ...] = ()
 
 
 def strip(shown: Strip, name: str, label: str) -> str:
-    """Draw a strip at 25 mm/s and 10 mm/mV.
+    """Draw a strip at 25 mm/s and 10 mm/mV; pulse waves fill their lanes.
 
     Parameters
     ----------
@@ -103,7 +127,8 @@ def strip(shown: Strip, name: str, label: str) -> str:
     width = LEFT_MM + max(_up_to_heavy(SPEED_MM_S * (shown.end_s - shown.start_s)), _HEAVY_MM)
     rows = [_extent(GAIN_MM_MV * lead) for lead in shown.signal]
     tops = np.cumsum([TOP_MM, *(up + down for up, down in rows)]).tolist()
-    bottom = tops[-1]
+    lanes = [tops[-1] + index * _PULSE_LANE_MM for index in range(len(shown.pulses))]
+    bottom = tops[-1] + len(lanes) * _PULSE_LANE_MM
     parts = [_paper(width, TOP_MM, bottom), _heading(shown), *_highlight(shown, bottom)]
     for index, (lead, (up, down)) in enumerate(zip(shown.leads, rows, strict=True)):
         middle = tops[index] + up
@@ -120,6 +145,8 @@ def strip(shown: Strip, name: str, label: str) -> str:
         else:
             parts.append(drawn)
         parts += [_pulse(middle), _text(0.8, middle + 3.8, _short(lead), "lead halo")]
+    for wave, top in zip(shown.pulses, lanes, strict=True):
+        parts += _pulse_wave(shown, wave, top)
     parts += [*_symbols(shown), *_seconds(shown, width, bottom)]
     return _svg(width, bottom + _BOTTOM_MM, label, parts)
 
@@ -165,6 +192,8 @@ STYLE = f"""
 .ecg .heavy {{ stroke: var(--heavy,{LIGHT["heavy"]}); stroke-width: .2; fill: none; }}
 .ecg .trace, .ecg .pulse, .ecg .usual {{ fill: none; stroke: var(--ink); stroke-width: .3; }}
 .ecg .pulse {{ stroke-linejoin: miter; }}
+.ecg path.wave {{ fill: none; stroke: var(--pulse,{LIGHT["pulse"]}); stroke-width: .3; }}
+.ecg text.wave {{ fill: var(--pulse,{LIGHT["pulse"]}); }}
 .ecg .usual {{ stroke: var(--normal); stroke-width: .35; }}
 .ecg .different + .usual {{ stroke-dasharray: 1.4 .7; }}
 .ecg .different {{ fill: var(--abnormal); fill-opacity: .28; }}
@@ -254,6 +283,24 @@ def _pulse(middle: float) -> str:
     """1 mV for 200 ms."""
     wide, high = SPEED_MM_S * _PULSE_S, GAIN_MM_MV
     return f'<path class="pulse" d="M2 {middle:g}h1v{-high:g}h{wide:g}v{high:g}h1"/>'
+
+
+def _pulse_wave(shown: Strip, wave: PulseTrace, top: int) -> list[str]:
+    """A pulse wave from its lowest to its highest value in a lane, with these values where it is a pressure."""
+    middle = top + _PULSE_LANE_MM / 2
+    parts = [_text(0.8, middle + 1, _short(wave.name), "wave lead halo")]
+    samples = wave.samples.astype(np.float64)
+    if np.isfinite(samples).any():
+        low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
+        reach = _PULSE_LANE_MM * _PULSE_SHARE / 2
+        x = LEFT_MM + SPEED_MM_S * (wave.times_s - shown.start_s)
+        parts.append(_trace(x, middle + reach - 2 * reach * (samples - low) / ((high - low) or 1.0), "wave"))
+        if wave.unit == PRESSURE_UNIT:
+            parts += [
+                _text(0.8, middle - reach + 2, f"{high:.0f} {wave.unit}", "wave halo"),
+                _text(0.8, middle + reach, f"{low:.0f}", "wave halo"),
+            ]
+    return parts
 
 
 def _trace(x: NDArray[np.float64], y: NDArray[np.float64], kind: str = "trace") -> str:

@@ -153,6 +153,7 @@ def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str
         ("Leads", ", ".join(map(words.lead, recording.leads))),
         ("Sampling rate", f"{recording.sampling_rate_hz:g} Hz"),
         ("Filter", words.band(filters)),
+        *(("Note", note) for note in recording.notes),
     ]
 
 

@@ -22,6 +22,7 @@ LIGHT: Mapping[str, str] = MappingProxyType(
         "paper": "#fff9f6",
         "fine": "#f6dcd4",
         "heavy": "#e5ac9f",
+        "pulse": "#7b2d8e",
     }
 )
 DARK: Mapping[str, str] = MappingProxyType(
@@ -37,6 +38,7 @@ DARK: Mapping[str, str] = MappingProxyType(
         "paper": "#1b181a",
         "fine": "#33272a",
         "heavy": "#5c3f3f",
+        "pulse": "#dca6ec",
     }
 )
 

@@ -10,6 +10,9 @@ _CERTIFIED = "check the certified monitor"
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
         "asystole": f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help and begin CPR.",
+        "ventricular fibrillation": (
+            f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help, begin CPR and defibrillate."
+        ),
         "extreme bradycardia": f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         "ventricular tachycardia": f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         "extreme tachycardia": f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",

@@ -1,10 +1,10 @@
 """How many patients this machine watches in real time, and at what cost; storage is on.
 
-Simulated patients at 250 Hz with two leads send half a second of signal every half second by the real clock, their
-phases spread evenly. They are divided among as many worker processes as there are cores, each with a hub of its own on
-the same database. The signals are made beforehand, a handful of recordings shifted against each other, and neither that
-nor the start of the workers counts. Patients' normals are given at the start, so that a ward is measured as it is most
-of the time, unless learning them is to be measured too.
+Simulated patients at 250 Hz with two leads, every other one with a plethysmogram, send half a second of signal every
+half second by the real clock, their phases spread evenly. They are divided among as many worker processes as there are
+cores, each with a hub of its own on the same database. The signals are made beforehand, a handful of recordings shifted
+against each other, and neither that nor the start of the workers counts. Patients' normals are given at the start, so
+that a ward is measured as it is most of the time, unless learning them is to be measured too.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.errors import SettingError, StorageError
 from ectopy.evaluation.speed import ONE_THREAD, peak_rss_mb
 from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
-from ectopy.recording import Recording
+from ectopy.monitor.replay import pulse_chunk
+from ectopy.recording import PulseWave, Recording
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
+from ectopy.service.load_process import plethysmogram
 from ectopy.service.process import share
 from ectopy.service.storage import Stepped, Store
 
@@ -215,16 +217,18 @@ def _line(process: subprocess.Popen[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """A patient: where in which recording the stream begins, and when."""
+    """A patient: where in which recording the stream begins, when, and what goes with it."""
 
     name: str
     signal: NDArray[np.float32]
     begin_s: float
+    waves: tuple[PulseWave, ...]
 
     def chunk(self, number: int, now: float) -> Chunk:
         length = round(_CHUNK_S * _RATE_HZ)
         samples = self.signal[number * length : (number + 1) * length]
-        return Chunk(number * length, samples, _RATE_HZ, ("MLII", "V1"), received=now)
+        pulses = tuple(pulse_chunk(wave, number * _CHUNK_S, (number + 1) * _CHUNK_S) for wave in self.waves)
+        return Chunk(number * length, samples, _RATE_HZ, ("MLII", "V1"), received=now, pulses=pulses)
 
 
 @dataclass(slots=True)
@@ -293,12 +297,13 @@ def _work(job: _Job) -> _Done:
 
 
 def _senders(job: _Job) -> list[_Sender]:
-    signals = np.load(job.signals)
+    signals, pleth = np.load(job.signals), plethysmogram(job.seconds)
     senders = []
     for number in range(job.worker, job.patients, job.workers):
         shift_s = number // _RECORDINGS * _SHIFT_S % _MOST_SHIFTED_S
         signal = signals[number % _RECORDINGS, round(shift_s * _RATE_HZ) :]
-        senders.append(_Sender(f"simulated {number + 1}", signal, _CHUNK_S * number / job.patients))
+        waves = (pleth,) if number // job.workers % 2 else ()
+        senders.append(_Sender(f"simulated {number + 1}", signal, _CHUNK_S * number / job.patients, waves))
     return senders
 
 

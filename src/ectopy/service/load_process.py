@@ -1,7 +1,8 @@
 """Devices and viewers of the benchmark of the service, in a process of their own.
 
-Each device sends half a second of signal every half second, over a WebSocket; their phases are spread evenly. Each
-viewer looks at sixteen patients, as many as a page shows at once; one of the viewers looks at all, and never reads.
+Each device sends half a second of signal every half second, over a WebSocket; their phases are spread evenly. Every
+other one sends a plethysmogram with it. Each viewer looks at sixteen patients, as many as a page shows at once; one of
+the viewers looks at all, and never reads.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import struct
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from urllib.parse import quote, urlencode
@@ -23,6 +24,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from ectopy.monitor import Chunk
+from ectopy.monitor.replay import pulse_chunk
+from ectopy.recording import PulseWave
 from ectopy.wire import Sent, write
 
 RATE_HZ = 250
@@ -30,6 +33,7 @@ CHUNK_S = 0.5
 LEADS = ("MLII", "V1")
 SEEN_AT_ONCE = 16
 
+_PLETH_HZ, _PULSES_PER_S = 125.0, 1.2
 _COUNTS_PER_MV = 1000.0
 _SHIFT_S, _MOST_SHIFTED_S = 1.7, 60.0
 _MOST_UNANSWERED = 48
@@ -83,6 +87,13 @@ class Tally:
     missed: int = 0
 
 
+def plethysmogram(duration_s: float) -> PulseWave:
+    """Make 72 pulses per minute, each with a second, dicrotic wave."""
+    phase = np.arange(round(duration_s * _PLETH_HZ)) / _PLETH_HZ * _PULSES_PER_S % 1.0
+    samples = np.exp(-(((phase - 0.15) / 0.08) ** 2)) + 0.4 * np.exp(-(((phase - 0.45) / 0.12) ** 2))
+    return PulseWave("PLETH", "NU", _PLETH_HZ, samples.astype(np.float32))
+
+
 def patients(devices: int) -> list[str]:
     """What the patients of so many devices are called by."""
     return [f"device {number + 1}" for number in range(devices)]
@@ -104,6 +115,7 @@ class _Load:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._signals = np.load(job.signals)
+        self._pleth = plethysmogram(job.seconds)
         self._headers = {"Authorization": f"Bearer {job.key}"}
         self._sent_at: dict[tuple[str, int], float] = {}
         self.tally = Tally()
@@ -136,7 +148,7 @@ class _Load:
                 await asyncio.sleep(first + (sequence + 1) * CHUNK_S - time.monotonic())
                 while len(waiting) >= _MOST_UNANSWERED and not listening.done():
                     await asyncio.sleep(CHUNK_S)
-                chunk = _chunk(signal, sequence)
+                chunk = _chunk(signal, sequence, (self._pleth,) if number % 2 else ())
                 waiting.add(sequence)
                 self._sent_at[name, chunk.position] = time.monotonic()
                 self.tally.sent += 1
@@ -184,10 +196,11 @@ class _Load:
         )
 
 
-def _chunk(signal: NDArray[np.float32], sequence: int) -> Chunk:
+def _chunk(signal: NDArray[np.float32], sequence: int, waves: Sequence[PulseWave]) -> Chunk:
     length = round(CHUNK_S * RATE_HZ)
-    position = sequence * length
-    return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=0.0)
+    position, begin_s = sequence * length, sequence * CHUNK_S
+    pulses = tuple(pulse_chunk(wave, begin_s, begin_s + CHUNK_S) for wave in waves)
+    return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=0.0, pulses=pulses)
 
 
 async def _listen(socket: ClientConnection, waiting: set[int], stored: list[int]) -> None:

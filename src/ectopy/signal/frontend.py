@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.signal.fibrillation import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
 from ectopy.signal.heartbeats import Evidence, EvidenceState, LeadAmplitude, evidence_end, evidence_step
 from ectopy.signal.quality import QualityState, quality_end, quality_step
@@ -27,18 +28,24 @@ class FrontendState:
 
     Attributes
     ----------
-    filters, evidence, quality
+    filters, evidence, quality, fibrillation
         Of its steps.
     """
 
     filters: FilterState
     evidence: EvidenceState
     quality: QualityState
+    fibrillation: FibrillationState
 
     @classmethod
     def fresh(cls, plan: Filter, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> FrontendState:
         """Before the first sample of so many leads, with what is known of their amplitude from an earlier stream."""
-        return cls(plan.fresh(leads), EvidenceState.fresh(leads, amplitudes), QualityState.fresh(leads))
+        return cls(
+            plan.fresh(leads),
+            EvidenceState.fresh(leads, amplitudes),
+            QualityState.fresh(leads),
+            FibrillationState.fresh(leads),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class Sensed:
         From `evidence_step`.
     index, word : ndarray, shape (leads, seconds)
         From `quality_step`.
+    waveform : Waveform
+        From `fibrillation_step`.
     """
 
     early: Filtered
@@ -60,6 +69,7 @@ class Sensed:
     evidence: Evidence
     index: NDArray[np.float64]
     word: NDArray[np.str_]
+    waveform: Waveform
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,10 @@ def sense(piece: Piece, patients: int = 1) -> Answer:
     filters, early, filtered = filter_step(piece.plan, state.filters, piece.signal)
     evidence, found = evidence_step(state.evidence, early, patients)
     quality, (index, word) = quality_step(state.quality, piece.plan.rate_hz, piece.signal, filtered)
-    return FrontendState(filters, evidence, quality), Sensed(early, filtered, found, index, word)
+    fibrillation, waveform = fibrillation_step(state.fibrillation, filtered)
+    return FrontendState(filters, evidence, quality, fibrillation), Sensed(
+        early, filtered, found, index, word, waveform
+    )
 
 
 def sense_end(plan: Filter, state: FrontendState) -> Sensed:
@@ -97,7 +110,7 @@ def sense_end(plan: Filter, state: FrontendState) -> Sensed:
     evidence_state, begun = evidence_step(state.evidence, early)
     evidence = begun.followed_by(evidence_end(evidence_state))
     index, word = quality_end(state.quality, plan.rate_hz, filtered)
-    return Sensed(early, filtered, evidence, index, word)
+    return Sensed(early, filtered, evidence, index, word, fibrillation_end(state.fibrillation, filtered))
 
 
 def sense_together(pieces: Sequence[Piece]) -> list[Answer]:

@@ -51,12 +51,15 @@ _NOISE_STANDS_OUT = 5.0
 _HIDES_NOTHING_OVER = 4.0
 _HIDES_NOTHING_SHARE = 0.5
 _HIDES_NOTHING_MV = 0.2
+_P_WAVE_BLOCKS, _P_WAVE_RANK = 20, 3
+_P_WAVE_MV, _P_WAVE_SHARE, _P_WAVE_SHARPNESS = 0.1, 0.55, 0.4
 _CARRIED_BLOCKS = 3
 _EMPTY_BLOCKS = 8
 _BACKGROUND_PERCENTILE = 40
 _LEAST_HEIGHT_MV = 0.02
 _LEAST_UNCLEAR_MV = 0.05
 _LEAST_BACKGROUND_MV = 0.001
+_LEAST_BACKGROUND_SHARE = 0.5
 _LEAST_CLEARNESS = 0.01
 _LEAST_WEIGHT = _LEAST_CLEARNESS**2
 _WINDOW_BLOCKS = 3  # in which a rhythm has to repeat
@@ -66,7 +69,7 @@ _LONGEST_RR = 108
 _BEAT_SPREAD = 4
 _BEAT_SHARE = 0.5
 _LEAST_REPEATED = 0.6
-_NEARLY_AS_WELL = 0.85
+_NEARLY_AS_WELL = 0.9
 _STEADY_SHARE = 0.2
 _MAY_REPEAT_BELOW = 7.0
 _AT_ONCE = 4096
@@ -555,19 +558,28 @@ def _remember(
     first = max(_FIRST_BLOCKS - state.blocks, 0)
 
     # What repeats itself is a rhythm: a fast one leaves little between its beats, which then is not background.
-    repeats = _repeats(waves, (own[0] < _MAY_REPEAT_BELOW * own[1]) & present, first)
-    own[1] *= np.sqrt(1.0 - repeats[1])
+    possible = present & (own[0] < _MAY_REPEAT_BELOW * own[1]) & (own[0] >= _LEAST_UNCLEAR_MV)
+    repeats = _repeats(waves, possible, first)
+    own[1] *= np.maximum(np.sqrt(1.0 - repeats[1]), _LEAST_BACKGROUND_SHARE)
     curvature = np.divide(bends.sum(axis=2), power, out=np.zeros_like(power), where=power > 0)
-    noise = _noise(own, curvature) & (repeats[0] == 0)
+    fast = repeats[0] > 0
+    noise = _noise(own, curvature) & ~fast
 
     # Far lower than any block of late in which something stood out, while nothing stands out: the heart stands still.
-    stands_out = present & ~noise & (own[0] >= _STANDS_OUT * own[1])
+    stands_out = present & ~noise & (fast | (own[0] >= _STANDS_OUT * own[1]))
     lately = _last(state.heights, own[0], stands_out)
     still = ~stands_out & (own[0] < _STILL_SHARE * lately[:, 1:].max(axis=2))
 
+    # Low and smooth, while others of late were far higher: a P wave that no QRS complex follows.
+    top = energies.argmax(axis=2)[..., None]
+    bent = np.take_along_axis(bends, top, axis=2)[..., 0]
+    usual_top = np.partition(lately[:, 1:, -_P_WAVE_BLOCKS:], -_P_WAVE_RANK, axis=2)[..., -_P_WAVE_RANK]
+    low = (own[0] < _P_WAVE_MV) & (own[0] < _P_WAVE_SHARE * usual_top)
+    p_wave = low & (bent < _P_WAVE_SHARPNESS * np.square(own[0]))
+
     # Nothing is learned from noise, a pause or a loose electrode, so that the next beat is still measured by the last.
     empty = ~present | noise | (own[0] < _LEAST_HEIGHT_MV)
-    usable = ~empty & ~still & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
+    usable = ~empty & ~still & ~p_wave & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
     # But a lead counts less while it is noisy.
     learned = np.array([usable, usable | (noise & present)])
     last = np.array([_last(*each) for each in zip(state.levels, own, learned, strict=True)])
@@ -627,8 +639,10 @@ def _periods(windows: NDArray[np.float64]) -> NDArray[np.float64]:
 
     # The shortest of the lags at which the signal is nearly as similar to itself as it is at the best of them.
     correlation = _correlation(windows[rows], _SHORTEST_PERIOD - 1, _LONGEST_PERIOD + 1)
-    inner = correlation[:, 1:-1]
-    peaks = np.where((inner >= correlation[:, :-2]) & (inner > correlation[:, 2:]), inner, 0.0)
+    left, top, right = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
+    high = (top >= left) & (top > right)
+    between = np.divide(np.square(right - left), 8 * (2 * top - left - right), out=np.zeros_like(top), where=high)
+    peaks = np.where(high, np.minimum(top + between, 1.0), 0.0)
     place = (peaks >= _NEARLY_AS_WELL * peaks.max(axis=1, keepdims=True)).argmax(axis=1)
     similar = peaks[np.arange(len(rows)), place]
     some = similar >= _LEAST_REPEATED

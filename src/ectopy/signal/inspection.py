@@ -53,6 +53,10 @@ class Inspection:
         """Every figure, for JSON."""
         recording = self.recording
         known = self.rate.bpm[np.isfinite(self.rate.bpm)]
+        pulses = [
+            {"name": wave.name, "unit": wave.unit, "sampling_rate_hz": wave.sampling_rate_hz}
+            for wave in recording.pulses
+        ]
         return {
             "source": recording.source,
             "start": recording.start.isoformat() if recording.start else None,
@@ -63,6 +67,7 @@ class Inspection:
                 {"name": name, "mean_index": float(index.mean()), "quality": shares}
                 for name, index, shares in zip(recording.leads, self.quality.index, self.shares(), strict=True)
             ],
+            **({"pulses": pulses} if pulses else {}),
             "unreadable": [{**asdict(stretch), "lead": recording.leads[stretch.lead]} for stretch in self.unreadable],
             "beats": len(self.heartbeats_s),
             "beats_unreadable": int(np.sum(~self.readable)),

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ectopy.formats.pulses import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, MOST_PULSES, pulse_unit, readable_pulse
 from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.stream import Segment
-from ectopy.recording import Recording
+from ectopy.recording import PulseWave, Recording
 from ectopy.watching import Step
 
 MOST_STRIPS = 24
@@ -141,15 +142,34 @@ class Album:
         begins_s, end_s = segment.second(first), min(end_s, segment.second(stop))
         if end_s <= start_s or np.isnan(signal).all():
             return None
+        pulses = _pulses(self._chunks, first / segment.rate_hz, stop / segment.rate_hz)
         return Picture(
             event,
             start_s,
             end_s,
-            Recording(signal, segment.rate_hz, segment.leads),
+            Recording(signal, segment.rate_hz, segment.leads, pulses=pulses),
             begins_s,
             tuple(beat for beat in self._beats if begins_s <= beat.beat_s <= end_s),
             tuple(change for change in _changes_from(self._quality, begins_s) if change.since_s < end_s),
         )
+
+
+def _pulses(chunks: Iterable[Chunk], first_s: float, stop_s: float) -> tuple[PulseWave, ...]:
+    """Pulse waves from one second of the sender's count to before another, in order of name."""
+    waves: dict[tuple[str, str, float], PulseWave] = {}
+    for chunk in chunks:
+        for pulse in chunk.pulses:
+            unit, rate_hz = pulse_unit(pulse.name, pulse.unit), pulse.sampling_rate_hz
+            if unit is None or not LOWEST_PULSE_HZ <= rate_hz <= HIGHEST_PULSE_HZ:
+                continue
+            first, stop = math.ceil(first_s * rate_hz), math.ceil(stop_s * rate_hz)
+            begin, end = max(pulse.position, first), min(pulse.position + len(pulse.samples), stop)
+            if begin < end:
+                key = pulse.name, unit.unit, rate_hz
+                wave = waves.setdefault(key, PulseWave(*key, np.full(stop - first, np.nan, np.float32)))
+                samples = readable_pulse(pulse.samples[begin - pulse.position : end - pulse.position])
+                wave.samples[begin - first : end - first] = samples * np.float32(unit.factor)
+    return tuple(waves[key] for key in sorted(waves))[:MOST_PULSES]
 
 
 def _position(segment: Segment, second: float) -> float:

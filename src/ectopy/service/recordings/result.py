@@ -79,12 +79,15 @@ class Result:
         Its signal is read from the disk as it is looked at.
     levels : tuple of ndarray
         The pyramid of the signal.
+    pulse_levels : tuple of list of ndarray
+        The pyramid of each pulse wave.
     beats : BeatTable
     summary : dict
     """
 
     recording: Recording
     levels: tuple[NDArray[np.float32], ...]
+    pulse_levels: tuple[list[NDArray[np.float32]], ...]
     beats: BeatTable
     summary: dict[str, Any]
 
@@ -113,9 +116,21 @@ class Result:
             "sampling_rate_hz": recording.sampling_rate_hz,
             "leads": list(recording.leads),
             **(drawn or {"low": _by_lead(shown.low), "high": _by_lead(shown.high)}),
+            **({"pulses": self._pulses(start_s, stop_s, columns)} if recording.pulses else {}),
             "beats": self.beats.rows(chosen),
             "beats_there": len(beats),
         }
+
+    def _pulses(self, start_s: float, stop_s: float, columns: int) -> list[dict[str, Any]]:
+        drawn: list[dict[str, Any]] = []
+        for wave, levels in zip(self.recording.pulses, self.pulse_levels, strict=True):
+            samples, rate_hz = wave.samples[:, np.newaxis], wave.sampling_rate_hz
+            shown = stretch(samples, levels, rate_hz, start_s, stop_s, min(max(columns, 1), MOST_COLUMNS))
+            low, high = known(shown.low[:, 0]), known(shown.high[:, 0])
+            values = {"samples": low} if shown.single else {"low": low, "high": high}
+            place = {"start_s": shown.start_s, "step_s": shown.step_s}
+            drawn.append({"name": wave.name, "unit": wave.unit, **place, **values})
+        return drawn
 
     def beat_rows(
         self, start_s: float, stop_s: float, limit: int, verdict: Verdict | None = None
@@ -176,11 +191,11 @@ def load_result(folder: Path) -> Result:
     facts = json.loads((folder / _SUMMARY).read_text())
     signal = np.load(folder / _SIGNAL, mmap_mode="r")
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
+    pulses = _pulses(folder)
     return Result(
-        Recording(
-            signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"], pulses=_pulses(folder)
-        ),
+        Recording(signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"], pulses=pulses),
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
+        tuple(pyramid(wave.samples[:, np.newaxis]) for wave in pulses),
         decode(BeatTable, (folder / _BEATS).read_bytes()),
         facts,
     )

@@ -86,6 +86,18 @@ class RecordingShape(TypedDict):
     summary: dict[str, Any] | None
 
 
+class PulseShape(TypedDict, total=False):
+    """What fits into so many columns of a pulse wave, in its unit: `samples`, or `low` and `high` of each."""
+
+    name: str
+    unit: str
+    start_s: float
+    step_s: float
+    samples: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+
+
 class SignalShape(TypedDict, total=False):
     """What fits into so many columns: `samples`, or `low` and `high` of each; by lead, millivolt, null = none."""
 
@@ -97,6 +109,7 @@ class SignalShape(TypedDict, total=False):
     samples: list[list[float | None]]
     low: list[list[float | None]]
     high: list[list[float | None]]
+    pulses: list[PulseShape]
     beats: list[dict[str, Any]]
     beats_there: int
 

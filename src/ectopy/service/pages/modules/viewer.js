@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { fitted } from "./canvas.js";
 import { Chart, range } from "./chart.js";
 import { find, say } from "./dom.js";
-import { drawBeat, drawPaper, drawTrace, extent, GAIN_MM_MV, label, MM, SPEED_MM_S } from "./paper.js";
+import { drawBeat, drawPaper, drawTrace, extent, GAIN_MM_MV, label, labelWave, MM, reach, SPEED_MM_S } from "./paper.js";
 import { colour } from "./theme.js";
 import { attempt, refresh } from "./shell.js";
 import { beatKind, counted, elapsed, score } from "./words.js";
@@ -18,11 +18,12 @@ const BOTTOM = 20;
 const LEAST_PX = 1.5;
 const LEFT = 52; // for the names of the leads
 const MOST_LETTERS = 120;
+const PULSE_SHARE = 0.8; // of a lane, for a pulse wave from its lowest to its highest value
 const KEYS = { ArrowLeft: "back", ArrowRight: "forth", "+": "in", "=": "in", "-": "out", Home: "all", n: "beat", N: "beat" };
 
 export class Viewer {
   constructor(path, duration) {
-    Object.assign(this, { path, duration, start: 0, span: duration, signal: null, asked: 0, wait: 0 });
+    Object.assign(this, { path, duration, start: 0, span: duration, signal: null, waves: [], asked: 0, wait: 0 });
     this.overview = new Chart(find("#overview"), { time: (seconds) => elapsed(seconds) });
     this.view = find("#view");
     this.redraw = fitted(find("#signal"), (context, width, height) => this.#draw(context, width, height));
@@ -79,6 +80,9 @@ export class Viewer {
     this.signal = found;
     const { samples, low, high } = found;
     this.rooms = found.leads.map((_, lead) => extent(samples ? samples[lead] : [...low[lead], ...high[lead]], GAIN_MM_MV));
+    this.waves = (found.pulses ?? []).map(({ low: lows, high: highs, ...wave }) => {
+      return { ...wave, lows, highs, ...reach(wave.samples ?? [...lows, ...highs]) };
+    });
     this.#mark();
     this.redraw();
     const { beats, beats_there: there } = found;
@@ -122,7 +126,7 @@ export class Viewer {
     const perSecond = (width - LEFT) / span;
     const x = (seconds) => LEFT + (seconds - start) * perSecond;
     const tall = height - TOP - BOTTOM;
-    const lane = tall / signal.leads.length;
+    const lane = tall / (signal.leads.length + this.waves.length);
     const mm = this.#paper();
     const high = Math.min(Math.max(mm, MM), ...rooms.map(({ up, down }) => lane / (up + down)));
     this.#ground(context, width, tall, mm, high);
@@ -135,10 +139,11 @@ export class Viewer {
         const samples = signal.samples[lead];
         drawTrace(context, samples, (at) => x(signal.start_s + at * signal.step_s), y);
       } else {
-        this.#envelope(context, signal.low[lead], signal.high[lead], x, y);
+        this.#envelope(context, signal, signal.low[lead], signal.high[lead], x, y);
       }
       label(context, name, 6, middle + 5, colour("ink"), "650 13px system-ui, sans-serif", "left", LEFT - 12);
     }
+    for (const [at, wave] of this.waves.entries()) this.#wave(context, wave, TOP + lane * (signal.leads.length + at), lane, x);
     const shown = signal.beats.filter(({ time_s: time }) => time >= start && time <= start + span);
     if (shown.length <= MOST_LETTERS) for (const beat of shown) drawBeat(context, beat, x(beat.time_s), TOP - 7);
     else for (const beat of shown) this.#tick(context, beat, x(beat.time_s));
@@ -155,8 +160,16 @@ export class Viewer {
     }
   }
 
-  #envelope(context, low, high, x, y) {
-    const { start_s: from, step_s: step } = this.signal;
+  /** A pulse wave in a lane of its own, from its lowest to its highest value. */
+  #wave(context, wave, top, lane, x) {
+    const span = wave.high - wave.low || 1;
+    const y = (value) => top + lane * (0.5 + PULSE_SHARE * (0.5 - (value - wave.low) / span));
+    if (wave.samples) drawTrace(context, wave.samples, (at) => x(wave.start_s + at * wave.step_s), y, colour("pulse"));
+    else this.#envelope(context, wave, wave.lows, wave.highs, x, y, "pulse");
+    labelWave(context, wave, 6, top, lane, PULSE_SHARE, LEFT - 12);
+  }
+
+  #envelope(context, { start_s: from, step_s: step }, low, high, x, y, style = "ink") {
     context.beginPath();
     for (let at = 0; at < low.length; at += 1) {
       if (low[at] === null) continue;
@@ -165,7 +178,7 @@ export class Viewer {
       else context.lineTo(place, y(high[at]) - 0.4);
       context.lineTo(place, y(low[at]) + 0.4);
     }
-    context.strokeStyle = colour("ink");
+    context.strokeStyle = colour(style);
     context.lineWidth = 0.9;
     context.lineJoin = "bevel";
     context.stroke();

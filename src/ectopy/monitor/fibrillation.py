@@ -1,0 +1,122 @@
+"""From what the leads show second by second to the condition "ventricular fibrillation".
+
+A second speaks for fibrillation if a lead shows it and no lead speaks against it; it tells nothing if no lead does. It
+is there after four seconds in a row that speak for it, and until four in a row do not. Seconds that tell nothing are
+passed over: they neither begin nor end it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+
+from ectopy.monitor.findings import Findings, Reading
+
+CODE = "ventricular fibrillation"
+
+_SILENT = frozenset({"asystole", "extreme bradycardia", "pause", "low rate"})
+_BEGINS_S, _ENDS_S = 4, 4
+_GAP_S = 1.25  # findings come every second
+
+
+@dataclass(frozen=True, slots=True)
+class WaveformState:
+    """What is remembered of the seconds judged.
+
+    Attributes
+    ----------
+    at_s : float
+        Stream second at which the last findings ended.
+    shown_s : int
+        Seconds in a row that speak for fibrillation, counted on while it is present.
+    away_s : int
+        Seconds in a row that do not.
+    present : bool
+        Whether fibrillation is present.
+    told : bool
+        Whether the newest second tells anything.
+    leads : tuple of str
+        Which leads showed it last.
+    """
+
+    at_s: float = -inf
+    shown_s: int = 0
+    away_s: int = 0
+    present: bool = False
+    told: bool = False
+    leads: tuple[str, ...] = ()
+
+    @property
+    def shows_fibrillation(self) -> bool:
+        """Whether the newest seconds show fibrillation, though maybe not for long enough: silence is no asystole."""
+        return self.present or self.shown_s > 0
+
+
+def waveform_step(state: WaveformState, findings: Findings) -> tuple[WaveformState, Reading]:
+    """Take the next findings into account, and say whether fibrillation is present.
+
+    Parameters
+    ----------
+    state : WaveformState
+    findings : Findings
+        In order of time, one for each piece.
+
+    Returns
+    -------
+    state : WaveformState
+    reading : Reading
+        Of "ventricular fibrillation"; not known where the newest second tells nothing.
+    """
+    if not 0.0 <= findings.at_s - state.at_s <= _GAP_S:
+        state = WaveformState(present=state.present, leads=state.leads)
+    state = replace(state, at_s=findings.at_s)
+    waveform = findings.waveform
+    if waveform is not None:
+        shown, against = waveform.fibrillating, waveform.organised
+        told = ~np.isnan(waveform.score) | against
+        for second in range(told.shape[1]):
+            names = tuple(name for name, shows in zip(findings.leads, shown[:, second].tolist(), strict=True) if shows)
+            speaks = bool(names) and not against[:, second].any()
+            state = _count(state, names if speaks else (), told=bool(told[:, second].any()))
+    return state, _reading(state)
+
+
+def without_silence(state: WaveformState, readings: Sequence[Reading]) -> tuple[Reading, ...]:
+    """Leave open whether the heart stands still or beats slowly while the newest second shows fibrillation.
+
+    Its waves may be too low or too wide to be found as beats. The first second that does not show it decides.
+    """
+    if not state.shows_fibrillation:
+        return tuple(readings)
+    return tuple(Reading(each.condition, None) if each.condition in _SILENT else each for each in readings)
+
+
+def _count(state: WaveformState, names: tuple[str, ...], *, told: bool) -> WaveformState:
+    if not told:
+        return replace(state, told=False)
+    if names:
+        shown_s = state.shown_s + 1
+        return replace(
+            state,
+            shown_s=shown_s,
+            away_s=0,
+            present=state.present or shown_s >= _BEGINS_S,
+            told=True,
+            leads=names,
+        )
+    away_s = state.away_s + 1
+    present = state.present and away_s < _ENDS_S
+    return replace(state, shown_s=state.shown_s if present else 0, away_s=away_s, present=present, told=True)
+
+
+def _reading(state: WaveformState) -> Reading:
+    if not state.present:
+        return Reading(CODE, False if state.told else None)
+    if not state.told:
+        return Reading(CODE, None)
+    leads = f"lead{'s' if len(state.leads) > 1 else ''} {', '.join(state.leads)}"
+    text = f"Fibrillation, flutter or a tachycardia without distinct QRS complexes in {leads} for {state.shown_s} s."
+    return Reading(CODE, True, text, float(state.shown_s), float(_BEGINS_S))

@@ -25,6 +25,7 @@ from ectopy.reprs import short_repr
 GRID_HZ = 64
 """Rate to which every wave is averaged."""
 
+_EDGES: NDArray[np.float64] = np.arange(GRID_HZ + 1) / GRID_HZ
 _SMOOTHED = 5  # grid samples, 80 ms
 _HALF = _SMOOTHED // 2
 _RISE = {True: 8, False: 11}  # window of the slope sum function, grid samples: 0.13 s of a pressure, 0.17 s else
@@ -256,7 +257,7 @@ def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | N
     """Average the next second to the grid; None where samples of it are still to come."""
     rate_hz, first = state.rate_hz, state.count - len(state.pending)
     # Each sample stands for the time until the next one.
-    edges = np.arange(GRID_HZ + 1) * (rate_hz / GRID_HZ) + (state.blocks * rate_hz - first)
+    edges = _EDGES * rate_hz + (state.blocks * rate_hz - first)
     last = ceil(edges[-1] - 1e-6)
     if len(state.pending) < last:
         return None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beat_streams import DELAY_S, GOOD, at_rates, findings_of, first_present, present, readings_of
+from beat_streams import DELAY_S, GOOD, at_rates, findings_of, first_present, judged, present, readings_of
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.findings import Findings
@@ -138,6 +138,14 @@ def test_one_unreadable_beat_among_many_does_not_hide_a_tachycardia():
 @pytest.mark.parametrize(("bpm", "beats", "expected"), [(155, 12, True), (155, 11, False), (145, 16, False)])
 def test_a_tachycardia_well_beyond_the_limit_needs_fewer_beats(bpm: float, beats: int, expected: bool):
     assert ("extreme tachycardia" in told(at_rates((20, 70), (beats - 1, bpm), (12, 60)))) == expected
+
+
+def test_a_tachycardia_that_ends_before_the_next_findings_is_told():
+    times_s = at_rates((13, 160))
+    before = replace(RhythmState.fresh(), at_s=times_s[-1], since_s=0.0)
+    last = Findings(times_s[-1] + 1, times_s[-1], np.array(times_s), judged(times_s, "N" * 12 + "??"), GOOD)
+    _, readings = rhythm_step(before, Limits(), last)
+    assert {reading.condition for reading in readings if reading.present} == {"extreme tachycardia"}
 
 
 @pytest.mark.parametrize(

@@ -243,15 +243,24 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
         exercise = state.exercise if went_on else ExerciseState()
         state = RhythmState(since_s=findings.at_s, exercise=exercise, asystole_s=state.asystole_s)
     state = _listen(state, limits, findings)
-    beats = findings.beats
+    beats, fast = findings.beats, _ABSENT["extreme tachycardia"]
     if len(beats):
         columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint, beats.credible)
         for *beat, credible in zip(*(column.tolist() for column in columns), strict=True):
             state = _confirm(state, beat[0], readable=beat[2] != Verdict.UNREADABLE, credible=credible)
             state = _judge(state, limits, *beat)
+            # One that has already ended again is told as well.
+            fast = fast if fast.present else _extreme_tachycardia(state, limits)
     if state.asystole_s is None and (_tellable(findings) or state.still):
         state = replace(state, asystole_s=_asystole_since_s(state, limits))
-    return state, _readings(state, limits, findings)
+    readings = _readings(state, limits, findings)
+    if not fast.present or not findings.readable or _is_silent(state, limits):
+        return state, readings
+    return state, tuple(fast if each.condition == fast.condition else each for each in readings)
+
+
+def _is_silent(state: RhythmState, limits: Limits) -> bool:
+    return state.asystole_s is not None or _silence_s(state) >= limits.pause_s
 
 
 def _tellable(findings: Findings) -> bool:
@@ -434,10 +443,9 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
     }
     if not findings.readable or state.judged_s <= state.since_s:
         return tuple((_UNKNOWN | slow).values())
-    silent = state.asystole_s is not None or _silence_s(state) >= limits.pause_s
     fast = (
         {}
-        if silent
+        if _is_silent(state, limits)
         else {
             "extreme tachycardia": _extreme_tachycardia(state, limits),
             "ventricular tachycardia": _ventricular_tachycardia(state, limits),

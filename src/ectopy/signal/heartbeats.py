@@ -22,7 +22,7 @@ as the highest, and if that is as high as QRS complexes are.
 A T wave is told from a beat by its curvature, less than 0.17 of that of the beat before it: of 2,500 beats that follow
 another within 0.42 s on DS1 and in the QT Database, six are so smooth. A second is taken to hold only a P wave, and
 nothing of the height of QRS complexes is learned from it, if its highest peak is smooth, below 0.09 mV and below 0.4 of
-what others of late reached. P waves of more than a third of the energy of the QRS complexes still count as beats.
+what others of late reached. P waves of more than a quarter of the energy of the QRS complexes still count as beats.
 
 Polarity does not matter, nor does amplitude down to QRS complexes of about 0.5 mV from peak to peak. Lower ones are
 still found, down to about 0.05 mV; in a second in which nothing is higher, a lead counts as silent.
@@ -100,7 +100,6 @@ _SMOOTH_UNTIL = 0.40 * EVIDENCE_RATE_HZ
 _SMOOTH_HEIGHT = 1.2
 _OVERDUE = 1.6
 _OVERDUE_SHARE = 0.7
-_MOST_LATE = 3
 _LOOK_BACK = 3.0 * EVIDENCE_RATE_HZ
 _REMEMBERED_BEATS = 8
 _LEVEL_RANGE = (0.6, 2.0)
@@ -824,9 +823,7 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[Peak, float]], seen: float) -> 
             least = _OVERDUE_SHARE * _THRESHOLD * usual_height
             overdue = [other for other in passed_over if beat[0] + refractory < other[0] < position - refractory]
             best = max(overdue, key=lambda other: other[1], default=(0.0, 0.0, 0.0))
-            # Once several were so low, they are P waves or noise.
-            low = sum(other < _THRESHOLD * usual_height for other in heights[-_REMEMBERED_BEATS:])
-            if best[1] > least and low < _MOST_LATE:
+            if best[1] > least:
                 accept(best)
             else:  # too low once is too low until the next beat
                 passed_over = [other for other in passed_over if other[0] >= position - refractory]

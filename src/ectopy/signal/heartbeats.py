@@ -13,6 +13,17 @@ noise, muscle or a coarse converter does. That of QRS complexes, ventricular tac
 the records of the MIT-BIH Malignant Ventricular Ectopy Database the measure is below 0.65 in 99 % of the seconds of
 fibrillation, flutter and tachycardia, and above 0.7 in every second of white noise sampled at 125 to 1000 Hz.
 
+A fast rhythm leaves nothing between its beats for these to stand out from. It is known by how it repeats itself: if the
+last three seconds of a lead are similar to themselves 0.17 to 0.6 s later, with a correlation of at least 0.6, they are
+not noise (at most 0.45 in 16,000 s of white noise), and below a period of 0.35 s the refractory period follows. A
+period counts only if no longer one fits better by a tenth, if every stretch of that length holds something half as high
+as the highest, and if that is as high as QRS complexes are.
+
+A T wave is told from a beat by its curvature, less than 0.17 of that of the beat before it: of 2,500 beats that follow
+another within 0.42 s on DS1 and in the QT Database, six are so smooth. A second is taken to hold only a P wave, and
+nothing of the height of QRS complexes is learned from it, if its highest peak is smooth, below 0.09 mV and below 0.4 of
+what others of late reached. P waves of more than a quarter of the energy of the QRS complexes still count as beats.
+
 Polarity does not matter, nor does amplitude down to QRS complexes of about 0.5 mV from peak to peak. Lower ones are
 still found, down to about 0.05 mV; in a second in which nothing is higher, a lead counts as silent.
 """
@@ -89,7 +100,6 @@ _SMOOTH_UNTIL = 0.40 * EVIDENCE_RATE_HZ
 _SMOOTH_HEIGHT = 1.2
 _OVERDUE = 1.6
 _OVERDUE_SHARE = 0.7
-_MOST_LATE = 3
 _LOOK_BACK = 3.0 * EVIDENCE_RATE_HZ
 _REMEMBERED_BEATS = 8
 _LEVEL_RANGE = (0.6, 2.0)
@@ -109,8 +119,8 @@ class Evidence:
     height : ndarray of float64, shape (patients, k)
         1 = a usual QRS complex.
     sharpness : ndarray of float64, shape (patients, k)
-        Power of the curvature over that of the signal, both between 5 and 25 Hz: about 1 in a narrow QRS complex, 0.2 to
-        0.5 in a wide one, 0.1 in a T wave.
+        Power of the curvature over that of the signal, both between 5 and 25 Hz: about 1 in a narrow QRS complex, 0.1
+        to 0.5 in a wide one, at most 0.2 in most P and T waves.
     period : ndarray of float64, shape (patients, k)
         Samples after which the signal of the last three complete seconds repeats itself; 0 where it does not, or where
         the QRS complexes stand out so far that the rhythm cannot be a fast one.
@@ -407,7 +417,7 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (n,)
-        Seconds from the start of the signal, in order, at least 0.16 s apart, and 0.24 s where the rhythm is not a fast one.
+        Seconds from the start of the signal, in order, at least 0.24 s apart, or 0.11 s in a fast rhythm.
     """
     state, peaks, parts = EvidenceState.fresh(len(filtered.signal)), PeaksState.fresh(), []
     for start in range(0, filtered.signal.shape[1], _STEP):
@@ -675,7 +685,8 @@ def _correlation(windows: NDArray[np.float64], first: int, last: int) -> NDArray
     lags = np.arange(first, last + 1)
     scale = np.sqrt(power[:, length - lags] * (power[:, -1:] - power[:, lags]))
     products = np.stack([(windows[:, : length - lag] * windows[:, lag:]).sum(axis=1) for lag in lags.tolist()], axis=1)
-    return np.minimum(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0), 1.0)
+    correlation: NDArray[np.float64] = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+    return np.minimum(correlation, 1.0)
 
 
 def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -812,9 +823,7 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[Peak, float]], seen: float) -> 
             least = _OVERDUE_SHARE * _THRESHOLD * usual_height
             overdue = [other for other in passed_over if beat[0] + refractory < other[0] < position - refractory]
             best = max(overdue, key=lambda other: other[1], default=(0.0, 0.0, 0.0))
-            # Once several were so low, they are P waves or noise.
-            low = sum(other < _THRESHOLD * usual_height for other in heights[-_REMEMBERED_BEATS:])
-            if best[1] > least and low < _MOST_LATE:
+            if best[1] > least:
                 accept(best)
             else:  # too low once is too low until the next beat
                 passed_over = [other for other in passed_over if other[0] >= position - refractory]

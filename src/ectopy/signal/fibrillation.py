@@ -64,7 +64,7 @@ _SLOW_HZ = 2.1
 _SLOW_BINS = int(_SLOW_HZ * _PADDED / _HALF_HZ) + 1
 _FIRST_SHARE, _FIRST_BELOW = 0.8, 0.15
 
-WEIGHTS = (-9.61, 25.848, 5.676, 2.435, -6.487)
+WEIGHTS = (-10.499, 29.422, 5.309, 2.208, -6.735)
 """The offset, then one for each measure."""
 THRESHOLD = 0.5
 """Log-odds above which a lead shows fibrillation."""

@@ -64,9 +64,9 @@ _SLOW_HZ = 2.1
 _SLOW_BINS = int(_SLOW_HZ * _PADDED / _HALF_HZ) + 1
 _FIRST_SHARE, _FIRST_BELOW = 0.8, 0.15
 
-WEIGHTS = (-9.61, 25.848, 5.676, 2.435, -6.487)
+WEIGHTS = (-10.499, 29.422, 5.309, 2.208, -6.735)
 """The offset, then one for each measure."""
-THRESHOLD = 0.5
+THRESHOLD = 0.0
 """Log-odds above which a lead shows fibrillation."""
 _MOST_SPEED, _MOST_BEND, _MOST_SLOW = -0.6, -0.15, 0.7
 _UNEVEN = 0.19

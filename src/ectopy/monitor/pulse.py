@@ -60,6 +60,7 @@ _FIBRILLATION_S = 5.0
 _CLEAN = ((1.0, 0.2, 0.5, 2.0), (0.6, 0.12, 0.6, 1.6))
 """A pulse is clean with so large a share of readable pulses, intervals that differ so little from their median, and
 amplitudes between these shares of the usual one."""
+_CONFIRMING = ((0.6, 0.3, 0.3, 3.0),)
 _LEAST_PULSES = 4
 _COVERED = 0.7  # of the stretch, which pulses must be known for
 _SAME_RATE = 0.1
@@ -298,7 +299,7 @@ def confirmation(memory: PulseMemory, reading: Reading, known_to_s: float) -> Co
 
 
 def _stretch(reading: Reading, known_to_s: float) -> tuple[float, float]:
-    """From where to where the evidence of a reading lasts."""
+    """From where to where the evidence of a reading lasts; to infinity where it lasts until now."""
     beats_s = reading.beats_s
     if reading.condition == "ventricular fibrillation":
         return known_to_s - _FIBRILLATION_S, inf
@@ -306,13 +307,15 @@ def _stretch(reading: Reading, known_to_s: float) -> tuple[float, float]:
         since_s = beats_s[-1] if beats_s else known_to_s - (reading.value or 0.0)
         return max(since_s, known_to_s - _LOOKED_AT_S), known_to_s
     if not beats_s:
-        return inf, inf
+        return known_to_s, -inf
     return max(beats_s[0], beats_s[-1] - _LOOKED_AT_S), beats_s[-1]
 
 
 def _of_wave(wave: Wave, reading: Reading, known_to_s: float) -> Confirmation:
     begin_s, end_s = _stretch(reading, known_to_s)
-    rate_bpm = _steady(wave, begin_s, end_s)
+    if end_s == inf:
+        end_s = max(known_to_s, wave.detector.known_to_s - wave.delays_s[1])
+    rate_bpm = _steady(wave, begin_s, end_s, _CLEAN)
     if rate_bpm is not None and _contradicts(reading, rate_bpm):
         return Confirmation(
             Verdict.CONTRADICTED, f"{wave.name} shows a regular pulse of {rate_bpm:.0f} per minute", rate_bpm
@@ -321,7 +324,9 @@ def _of_wave(wave: Wave, reading: Reading, known_to_s: float) -> Confirmation:
         silent_s = wave.detector.known_to_s - max(wave.pulse_s, begin_s + wave.delays_s[0])
         if wave.pulse_s > -inf and silent_s >= _STOPPED_S and _has_samples(wave, silent_s):
             return Confirmation(Verdict.CONFIRMED, f"{wave.name} has shown no pulse for {silent_s:.0f} s")
-    elif rate_bpm is not None and reading.value and abs(rate_bpm / reading.value - 1.0) <= _SAME_RATE:
+        return _UNKNOWN
+    rate_bpm = _steady(wave, begin_s, end_s, _CONFIRMING)
+    if rate_bpm is not None and reading.value and abs(rate_bpm / reading.value - 1.0) <= _SAME_RATE:
         return Confirmation(Verdict.CONFIRMED, f"{wave.name} shows a pulse of {rate_bpm:.0f} per minute", rate_bpm)
     return _UNKNOWN
 
@@ -332,7 +337,9 @@ def _has_samples(wave: Wave, seconds: float) -> bool:
     return bool(np.isfinite(low).all() and (high > low).any())
 
 
-def _steady(wave: Wave, begin_s: float, end_s: float) -> float | None:
+def _steady(
+    wave: Wave, begin_s: float, end_s: float, criteria: Sequence[tuple[float, float, float, float]]
+) -> float | None:
     """Rate of a clean pulse that goes on from `begin_s` to `end_s`; None where it is not clean or not regular."""
     onset_s = wave.pulses.onset_s
     known_to_s = wave.detector.known_to_s
@@ -352,7 +359,7 @@ def _steady(wave: Wave, begin_s: float, end_s: float) -> float | None:
     ratios = pulses.amplitude / wave.amplitude
     least, most = float(ratios.min()), float(ratios.max())
     share = float(pulses.readable.mean())
-    for readable, regular, low, high in _CLEAN:
+    for readable, regular, low, high in criteria:
         if share >= readable and uneven <= regular and least >= low and most <= high:
             return 60.0 / middle_s
     return None

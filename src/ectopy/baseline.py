@@ -71,6 +71,33 @@ def learn_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, 
     return _learn(beats[learning_beats(beats, learning_s)], leads, detector, LEAST_BEATS)
 
 
+def find_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
+    """Learn the patient's normal from the first stretch of a recording that it can be learned from.
+
+    Parameters
+    ----------
+    beats : CutBeats
+        Of the whole recording.
+    leads, detector, learning_s
+        As for `learn_baseline`.
+    """
+    first = baseline = learn_baseline(beats, leads, detector, learning_s)
+    while baseline.normal is None:
+        beats = after_learning(beats, learning_s)
+        if not len(beats):
+            return first
+        baseline = learn_baseline(beats, leads, detector, learning_s)
+    return baseline
+
+
+def after_learning(beats: CutBeats, learning_s: float) -> CutBeats:
+    """The beats after those that are learned from."""
+    readable = np.flatnonzero(beats.readable.any(axis=1))
+    if not len(readable):
+        return beats[len(beats) :]
+    return beats[int(np.searchsorted(beats.times_s, beats.times_s[readable[0]] + learning_s)) :]
+
+
 def provisional_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector) -> Baseline:
     """The baseline while the patient's normal is being learned, from the beats so far, ten at least.
 

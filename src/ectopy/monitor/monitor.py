@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import require_learning_time
+from ectopy.baseline import Baseline, given_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, PatientNormal
 from ectopy.errors import EctopyError, SettingError
@@ -547,7 +548,15 @@ class _Step:
 
     def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
         memory = [self.state.leads.get(name) for name in leads]
-        return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory)
+        return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory, self._provisional_for(leads))
+
+    def _provisional_for(self, leads: tuple[str, ...]) -> Baseline | None:
+        """What has served while the patient's normal was being learned goes on to serve in another part."""
+        baseline = None if self.state.signal is None else self.state.signal.detection.baseline
+        if baseline is None or baseline.normal is None or not baseline.provisional:
+            return None
+        normal = baseline.normal.for_leads(leads)
+        return None if normal is None else replace(given_baseline(normal), text=baseline.text, provisional=True)
 
     def _normal_for(self, leads: tuple[str, ...]) -> PatientNormal | None:
         return None if self.state.normal is None else self.state.normal.for_leads(leads)

@@ -58,6 +58,9 @@ from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
 _MOST_AHEAD_S = 60.0
 _REMEMBERED_LEADS = 32
+_BY_SHAPE = frozenset(
+    {"ventricular tachycardia", "ventricular run", "couplet", "bigeminy", "not this patient's normal"}
+)
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
@@ -626,6 +629,7 @@ class _Step:
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
+        rhythmic = _with_confidence(rhythmic, self._confidence(detected))
         technical, technically = technical_step(state.technical, findings)
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
@@ -698,8 +702,13 @@ class _Step:
                     p_value=_known(p_value),
                     threshold=judgement.threshold,
                     reason="" if verdict == Verdict.NORMAL else reason(beats, judgement, beat),
+                    confidence=self._confidence(detected),
                 )
             )
+
+    def _confidence(self, detected: Detected) -> str:
+        """How far to trust what the beats just judged are called."""
+        return "" if detected.learned else self._signal.detection.baseline.confidence
 
     def _weigh(self, at_s: float, readings: Sequence[Reading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
@@ -754,6 +763,18 @@ class _Step:
 
     def _add(self, event: Event) -> None:
         self.events.append(event)
+
+
+def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Reading, ...]:
+    """Readings that rest on what beats are called say how far to trust that."""
+    if not confidence:
+        return readings
+    return tuple(
+        replace(reading, text=f"{reading.text} ({confidence})")
+        if reading.present and reading.condition in _BY_SHAPE
+        else reading
+        for reading in readings
+    )
 
 
 def _findings(detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...]) -> Findings:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.arguments import checked
-from ectopy.baseline import given_baseline, learn_baseline
+from ectopy.baseline import find_baseline, given_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
@@ -135,10 +135,8 @@ def analyse(
     criterion = Criterion.of(detector)
     read = read_recording(recording, filters)
     beats = read.beats
-    if normal is None:
-        baseline = learn_baseline(beats, recording.leads, detector, learning_s)
-    else:
-        baseline = given_baseline(normal)
+    own = None if normal is None else given_baseline(normal)
+    baseline = own or find_baseline(beats, recording.leads, detector, learning_s)
     _, judgement = judge(beats, baseline, criterion, Before())
     return Analysis(
         beats=beats,

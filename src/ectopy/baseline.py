@@ -39,6 +39,8 @@ class Baseline:
         Whether somebody should look at it before relying on what is called normal.
     provisional : bool
         Whether the patient's normal is still being learned, and this is what is known of it so far.
+    learned_s : float
+        Of a provisional one, from how many seconds of beats it was learned.
     """
 
     __repr__ = short_repr
@@ -48,6 +50,14 @@ class Baseline:
     text: str
     doubtful: bool = False
     provisional: bool = False
+    learned_s: float = 0.0
+
+    @property
+    def confidence(self) -> str:
+        """How far to trust what beats are called, in a few words; empty where the patient's normal is known."""
+        if self.normal is None:
+            return "compared with other people's beats"
+        return f"learning, {self.learned_s:.0f} s" if self.provisional else ""
 
 
 def given_baseline(normal: PatientNormal) -> Baseline:
@@ -71,6 +81,33 @@ def learn_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, 
     return _learn(beats[learning_beats(beats, learning_s)], leads, detector, LEAST_BEATS)
 
 
+def find_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
+    """Learn the patient's normal from the first stretch of a recording that it can be learned from.
+
+    Parameters
+    ----------
+    beats : CutBeats
+        Of the whole recording.
+    leads, detector, learning_s
+        As for `learn_baseline`.
+    """
+    first = baseline = learn_baseline(beats, leads, detector, learning_s)
+    while baseline.normal is None:
+        beats = after_learning(beats, learning_s)
+        if not len(beats):
+            return first
+        baseline = learn_baseline(beats, leads, detector, learning_s)
+    return baseline
+
+
+def after_learning(beats: CutBeats, learning_s: float) -> CutBeats:
+    """The beats after those that are learned from."""
+    readable = np.flatnonzero(beats.readable.any(axis=1))
+    if not len(readable):
+        return beats[len(beats) :]
+    return beats[int(np.searchsorted(beats.times_s, beats.times_s[readable[0]] + learning_s)) :]
+
+
 def provisional_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector) -> Baseline:
     """The baseline while the patient's normal is being learned, from the beats so far, ten at least.
 
@@ -84,7 +121,8 @@ def provisional_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Dete
     readable = beats[np.flatnonzero(beats.readable.any(axis=1))]
     baseline = _learn(readable, leads, detector, _LEAST_PROVISIONAL)
     span_s = float(readable.times_s[-1] - readable.times_s[0]) if len(readable) else 0.0
-    return replace(baseline, text=f"Learning, {span_s:.0f} s so far. {baseline.text}", provisional=True)
+    text = f"Learning, {span_s:.0f} s so far. {baseline.text}"
+    return replace(baseline, text=text, provisional=True, learned_s=span_s)
 
 
 def _learn(first: CutBeats, leads: tuple[str, ...], detector: Detector, least: int) -> Baseline:

@@ -14,7 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.baseline import FIRST_BEATS, Baseline, given_baseline, learn_baseline, provisional_baseline
+from ectopy.baseline import (
+    FIRST_BEATS,
+    Baseline,
+    after_learning,
+    given_baseline,
+    learn_baseline,
+    provisional_baseline,
+)
 from ectopy.detector import Verdict
 from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
@@ -155,7 +162,12 @@ class DetectionState:
 
     @classmethod
     def fresh(
-        cls, rate_hz: float, leads: int, normal: PatientNormal | None = None, memory: Sequence[LeadMemory | None] = ()
+        cls,
+        rate_hz: float,
+        leads: int,
+        normal: PatientNormal | None = None,
+        memory: Sequence[LeadMemory | None] = (),
+        provisional: Baseline | None = None,
     ) -> DetectionState:
         """Before the first sample of a stream.
 
@@ -167,13 +179,15 @@ class DetectionState:
             The patient's normal where it is known already.
         memory : sequence of LeadMemory or None
             What is known of each lead from an earlier stream; empty = nothing.
+        provisional : Baseline or None
+            What serves while the patient's normal is being learned; None = other people's normal.
         """
         heights = BeatHeights.fresh(leads)
         for lead, known in enumerate(memory):
             if known is not None:
                 heights.recent_mv[lead] = known.heights_mv
         amplitudes = [None if known is None else known.amplitude for known in memory]
-        unknown = Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
+        unknown = provisional or Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
             frontend=FrontendState.fresh(filters_for(rate_hz), leads, amplitudes),
             peaks=PeaksState.fresh(),
@@ -432,9 +446,11 @@ def _judged(
     learned = learn_baseline(lessons.beats, leads, criterion.detector, learning_s)
     if learned.normal is None:
         # Monitoring goes on with what there is, and learning begins anew.
+        rest = after_learning(lessons.beats, learning_s)
+        last = before
         before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
         kept = learned if baseline.normal is None else baseline
-        return before, kept, Lessons.fresh(len(leads)), judgement
+        return before, kept, _taught(Lessons.fresh(len(leads)), rest, last), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
     before, judgement = judge(lessons.beats, learned, criterion, lessons.after)
     return before, learned, None, judgement[-len(beats) :]

@@ -31,6 +31,8 @@ class BeatJudged:
     score, p_value, threshold : float or None
     reason : str
         One sentence; empty for a normal beat.
+    confidence : str
+        ``learning, 40 s`` or the like, while the patient's normal is not yet known; empty after that.
     """
 
     number: int
@@ -44,6 +46,7 @@ class BeatJudged:
     p_value: float | None
     threshold: float
     reason: str
+    confidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

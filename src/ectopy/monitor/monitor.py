@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import require_learning_time
+from ectopy.baseline import Baseline, given_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, PatientNormal
 from ectopy.errors import EctopyError, SettingError
@@ -60,6 +61,9 @@ from ectopy.signal.frontend import Answer, Piece, sense, sense_together
 
 _MOST_AHEAD_S = 60.0
 _REMEMBERED_LEADS = 32
+_BY_SHAPE = frozenset(
+    {"ventricular tachycardia", "ventricular run", "couplet", "bigeminy", "not this patient's normal"}
+)
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
@@ -570,7 +574,15 @@ class _Step:
 
     def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
         memory = [self.state.leads.get(name) for name in leads]
-        return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory)
+        return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory, self._provisional_for(leads))
+
+    def _provisional_for(self, leads: tuple[str, ...]) -> Baseline | None:
+        """What has served while the patient's normal was being learned goes on to serve in another part."""
+        baseline = None if self.state.signal is None else self.state.signal.detection.baseline
+        if baseline is None or baseline.normal is None or not baseline.provisional:
+            return None
+        normal = baseline.normal.for_leads(leads)
+        return None if normal is None else replace(given_baseline(normal), text=baseline.text, provisional=True)
 
     def _normal_for(self, leads: tuple[str, ...]) -> PatientNormal | None:
         return None if self.state.normal is None else self.state.normal.for_leads(leads)
@@ -654,6 +666,7 @@ class _Step:
         findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
+        rhythmic = _with_confidence(rhythmic, self._confidence(detected))
         technical, technically = technical_step(state.technical, findings)
         pulse = remember(state.pulse, pieces, findings.beats)
         if not pulse_margin_s:
@@ -737,8 +750,13 @@ class _Step:
                     p_value=_known(p_value),
                     threshold=judgement.threshold,
                     reason="" if verdict == Verdict.NORMAL else reason(beats, judgement, beat),
+                    confidence=self._confidence(detected),
                 )
             )
+
+    def _confidence(self, detected: Detected) -> str:
+        """How far to trust what the beats just judged are called."""
+        return "" if detected.learned else self._signal.detection.baseline.confidence
 
     def _weigh(self, at_s: float, readings: Sequence[Reading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
@@ -793,6 +811,18 @@ class _Step:
 
     def _add(self, event: Event) -> None:
         self.events.append(event)
+
+
+def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Reading, ...]:
+    """Readings that rest on what beats are called say how far to trust that."""
+    if not confidence:
+        return readings
+    return tuple(
+        replace(reading, text=f"{reading.text} ({confidence})")
+        if reading.present and reading.condition in _BY_SHAPE
+        else reading
+        for reading in readings
+    )
 
 
 def _findings(

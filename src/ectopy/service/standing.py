@@ -32,6 +32,7 @@ class Comparison(StrEnum):
     """What the beats of a patient are compared with."""
 
     OWN = "own normal"
+    PROVISIONAL = "provisional normal"
     OTHERS = "other people's normal"
     NOTHING = "nothing"
 
@@ -146,7 +147,10 @@ def _quality(state: MonitorState) -> dict[str, str]:
 def _compared_with(state: MonitorState) -> Comparison:
     if state.signal is None:
         return Comparison.NOTHING
-    return Comparison.OTHERS if state.signal.detection.baseline.normal is None else Comparison.OWN
+    baseline = state.signal.detection.baseline
+    if baseline.normal is None:
+        return Comparison.OTHERS
+    return Comparison.PROVISIONAL if baseline.provisional else Comparison.OWN
 
 
 def _learning_left_s(state: MonitorState, learning_s: float) -> float | None:

@@ -288,7 +288,7 @@ function driftWords(drift) {
 function showBaseline(baseline) {
   const { known, learning, doubtful, text } = baseline;
   const parts = [text];
-  if (learning) parts.push(known ? "It is being learned anew." : "It is being learned; until then nothing is called ventricular-like, and there are no ventricular alarms.");
+  if (learning) parts.push(known ? "It is being learned from more beats." : "It is being learned; until ten beats can be read they are compared with those of other people.");
   if (doubtful) parts.push("Somebody should look at it before relying on what is called normal.");
   say(find("#baseline"), parts.filter(Boolean).join(" ") || "Nothing has been learned yet.");
   find("#usual").replaceChildren(...(known ? [usualCard(baseline, BEAT_HZ)] : []));

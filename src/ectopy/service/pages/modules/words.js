@@ -15,6 +15,7 @@ const KINDS = {
   NORMAL: ["N", "normal", "As usual"],
 };
 const NOT_JUDGED = ["·", "muted", "Not compared with this patient's own normal"];
+const OWN = "own normal";
 const OTHERS = "other people's normal";
 const STATES = {
   normal: ["Beats as usual", "normal"],
@@ -51,11 +52,11 @@ export function state(summary, silent_s) {
 
 const worded = ([text, colour]) => ({ text, colour });
 
-/** What raises no alarm now, and for how long; empty where all is watched. */
+/** With what confidence beats are named now, and for how long; empty where the patient's normal is known. */
 export function unwatched({ compared_with: comparison, learning_left_s: left }) {
-  const learning = left === null ? "" : `Learning the normal${comparison === OTHERS ? "" : " anew"}: ${elapsed(left)} left`;
+  const learning = left === null ? "" : `Learning the normal${comparison === OWN ? " anew" : ""}: ${elapsed(left)} left`;
   if (comparison !== OTHERS) return learning;
-  return learning ? `${learning}; no ventricular alarms yet` : "The normal is not known: no ventricular alarms";
+  return `${learning || "The normal is not known"}; compared with other people's`;
 }
 
 export const bpm = (value) => (value === null || value === undefined ? NOTHING : String(Math.round(value)));

@@ -74,7 +74,7 @@ def test_a_tachycardia_is_announced_soon_after_admission_with_the_confidence(mon
     _, events = watch(monitor, np.concatenate([quiet, tachycardia(12, 140)]))
     (called,) = calls(events, "ventricular tachycardia")
     assert 15 < called.at_s < 15 + 5 * 60 / 140 + 5
-    assert "(learning, " in called.transition.alarm.text
+    assert "(learning, " in called.transition.alarm.reading.text
 
 
 def test_ectopic_beats_are_named_from_the_tenth_beat_on(monitor):

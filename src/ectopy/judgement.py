@@ -20,7 +20,7 @@ from ectopy.errors import LayoutError
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import MARGIN, CutBeats, no_beats
 
-_VENTRICULAR = 0.6
+_VENTRICULAR = 0.57
 _USUAL_QRS = 0.5
 _USUAL_QRS_OF_ONE_LEAD = 0.3
 _LEAST_IRREGULARITY = 0.05

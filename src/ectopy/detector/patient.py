@@ -35,7 +35,7 @@ _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
 _LEAST_IRREGULARITY = 0.05
 _CLEAR = 2.0
-_FIRST_OF_A_RUN = 0.75
+_FIRST_OF_A_RUN, _ANOTHER_QRS = 0.75, 0.9
 _MOST_IRREGULARITIES = 6.0
 
 
@@ -168,9 +168,10 @@ class Evidence:
     def ventricular(self) -> NDArray[np.float64]:
         """How much a beat is like a ventricular one: a changed, wide QRS complex, early, with a pause after it.
 
-        A beat that is followed by an early one counts too, if less: it may be the first of a run.
+        A beat of quite another shape that is followed by an early one counts too: it may be the first of a run.
         """
-        after = np.maximum(self.delay, -_FIRST_OF_A_RUN * self.delay)
+        first = np.where(self.qrs > _ANOTHER_QRS, -_FIRST_OF_A_RUN * self.delay, 0.0)
+        after = np.maximum(self.delay, first)
         timing = np.maximum(self.prematurity, 0.0) + _between(after, 0.0, _MOST_IRREGULARITIES)
         likeness: NDArray[np.float64] = np.log(0.1 + self.qrs) + 0.1 * timing + 0.5 * _between(self.width, -0.3, 0.8)
         return likeness

@@ -164,6 +164,15 @@ def test_supraventricular_run_is_five_beats_above_100(letters: str, rate_bpm: fl
     assert ("supraventricular run" in told_of(letters, rate_bpm)) == expected
 
 
+@pytest.mark.parametrize(("before_bpm", "beats", "expected"), [(120, 8, False), (120, 9, True), (100, 5, True)])
+def test_ventricular_tachycardia_at_the_rate_before_it_needs_nine_beats(
+    before_bpm: float, beats: int, expected: bool
+):
+    times_s = at_rates((20, before_bpm), (beats, 120), (5, before_bpm))
+    letters = "N" * 21 + "V" * beats + "N" * 5
+    assert ("ventricular tachycardia" in told(times_s, letters)) == expected
+
+
 @pytest.mark.parametrize(
     ("letters", "rate_bpm", "expected"),
     [
@@ -180,7 +189,8 @@ def test_supraventricular_run_is_five_beats_above_100(letters: str, rate_bpm: fl
     ],
 )
 def test_ventricular_tachycardia_is_five_beats_above_100(letters: str, rate_bpm: float, expected: bool):
-    assert ("ventricular tachycardia" in told_of(letters, rate_bpm)) == expected
+    times_s = at_rates((9, 0.7 * rate_bpm), (len(letters) + 2, rate_bpm))
+    assert ("ventricular tachycardia" in told(times_s, "N" * 10 + letters + "NN")) == expected
 
 
 def test_a_run_that_becomes_faster_becomes_a_tachycardia():

@@ -19,7 +19,7 @@ from ectopy.signal.heartbeats import lower_median
 LOW_SHARE = 0.4
 LOW_MV = 0.35
 
-_REMEMBERED_BEATS = 15
+_REMEMBERED_BEATS = 45  # a run of higher beats does not change what is usual
 _LEAST_BEATS = 8
 
 
@@ -29,7 +29,7 @@ class BeatHeights:
 
     Attributes
     ----------
-    recent_mv : ndarray of float64, shape (leads, 15)
+    recent_mv : ndarray of float64, shape (leads, 45)
         From peak to peak, millivolt; NaN as long as there were fewer.
     """
 

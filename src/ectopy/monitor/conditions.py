@@ -118,7 +118,7 @@ _ALL = (
         "Ventricular tachycardia",
         _SP,
         _HIGH,
-        "5 or more ventricular-like beats in a row above 100 per minute",
+        "5 or more ventricular-like beats in a row above 100 per minute; 9 if they keep the rate of the beats before",
         _CINC,
         "/min",
         covers=(

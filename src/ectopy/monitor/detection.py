@@ -125,7 +125,7 @@ class LeadMemory:
     ----------
     amplitude : LeadAmplitude or None
         Of its QRS complexes; None = not known.
-    heights_mv : ndarray of float64, shape (15,)
+    heights_mv : ndarray of float64, shape (45,)
         As in `BeatHeights`.
     """
 

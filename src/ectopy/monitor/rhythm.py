@@ -33,7 +33,8 @@ An extreme tachycardia well beyond its limit needs fewer beats. A rate is no lon
 
 *A run* of ventricular-like beats lasts until a readable beat is of another kind, two beats in a row are unreadable, or
 no beat comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals
-known, half of them at least. The same holds for supraventricular-like beats.
+known, half of them at least. The same holds for supraventricular-like beats. A ventricular tachycardia at the rate of
+the beats before it needs 9 beats: an artefact changes their shape, but not their rate.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ _MOST_EVIDENCE = 20
 _LEAST_HEARD = 10  # of which the last few may turn out not to be credible
 _SAME_BEAT_S = 1e-6
 _BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not fit in between
+_SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 
 _EXERCISE = CODES[-3:]
@@ -568,8 +570,19 @@ def _above(code: str, state: RhythmState, limits: Limits, beats: int, limit_bpm:
 
 
 def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
-    reading = _fast_run("ventricular tachycardia", state.longest, limits.vt_beats, limits.vt_bpm)
+    run, code = state.longest, "ventricular tachycardia"
+    reading = _fast_run(code, run, limits.vt_beats, limits.vt_bpm)
+    if reading.present and _keeps_the_rate(state, reading) and run.beats < _SAME_RATE_BEATS:
+        return _UNKNOWN[code]
     return replace(reading, text=f"{reading.text} are a tachycardia.") if reading.present else reading
+
+
+def _keeps_the_rate(state: RhythmState, run: Reading) -> bool:
+    """Whether a run has the rate of the beats before it, as beats do that an artefact has given another shape."""
+    usual_s = [interval_s for interval_s in state.usual_rr_s[-_SAME_RATE_OVER:] if isfinite(interval_s)]
+    if run.value is None or 2 * len(usual_s) < _SAME_RATE_OVER:
+        return False
+    return abs(run.value * median(usual_s) / 60.0 - 1.0) < _SAME_RATE
 
 
 def _supraventricular_run(state: RhythmState, limits: Limits) -> Reading:

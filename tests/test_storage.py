@@ -263,6 +263,14 @@ def test_the_newest_snapshot_and_all_inputs_after_it_are_restored(store: Store, 
     assert encoded(restored.inputs) == encoded(after)
 
 
+def test_an_input_without_a_time_says_nothing_of_the_clock(store: Store):
+    store.write([stepped(1, Tick(math.nan))])
+    assert store.restore("anna").following == 2
+    assert store.origin("anna", NOW) is None
+    store.write([stepped(2, Tick(NOW))])
+    assert store.origin("anna", NOW) is not None
+
+
 def test_the_bits_of_samples_survive(store: Store):
     bits = np.array([[0x7FC00001, 0x80000000], [0xFFC12345, 0x00000001]], np.uint32).view(np.float32)
     store.write([stepped(1, chunk(0, signal=np.asfortranarray(bits)))])

@@ -52,7 +52,7 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         hints = _hints(function)
         for name, value in (*zip(names, args, strict=False), *kwargs.items()):
-            if name in hints:
+            if name in hints and type(value) is not hints[name]:
                 _check(f"{function.__qualname__}()", name, value, hints[name])
         return function(*args, **kwargs)
 
@@ -69,7 +69,9 @@ def check_fields(instance: Any) -> None:
     """
     kind: Any = type(instance)
     for name, hint in _hints(kind).items():
-        _check(kind.__name__, name, getattr(instance, name), hint)
+        value = getattr(instance, name)
+        if type(value) is not hint:
+            _check(kind.__name__, name, value, hint)
 
 
 def as_samples(values: Any, what: str) -> NDArray[np.float32]:
@@ -112,6 +114,7 @@ def _is_checked(hint: Any) -> bool:
     return not any(part is Any or get_origin(part) is np.ndarray or "numpy" in repr(part) for part in _options(hint))
 
 
+@cache
 def _options(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ MAX_LINE_CHARACTERS = 100_000
 """Longest line that is read."""
 
 _BLOCK_ROWS = 2**16
+_AT_ONCE = 8
 _BLOCK_CHARACTERS = 2**24
 _COUNT_BYTES = 2**20
 
@@ -130,9 +131,13 @@ def _block(lines: Iterator[Line], most_lines: int, most_characters: int) -> list
     """The next lines: a number of them, or fewer if they are long."""
     block: list[Line] = []
     characters = 0
-    while len(block) < most_lines and characters < most_characters and (line := next(lines, None)) is not None:
-        block.append(line)
-        characters += len(line.text)
+    while (
+        len(block) < most_lines
+        and characters < most_characters
+        and (some := list(islice(lines, min(_AT_ONCE, most_lines - len(block)))))
+    ):
+        block += some
+        characters += sum([len(line.text) for line in some])
     return block
 
 
@@ -149,7 +154,7 @@ def _fast_numbers(texts: list[str], layout: Layout, wanted: Sequence[int]) -> ND
     """The wanted columns as numpy reads them; None if any line is not as it should be, and has to be looked at."""
     width = len(layout.headers)
     separator = layout.separator.strip(" ")
-    if separator and not all(text.count(separator) == width - 1 for text in texts):
+    if separator and {text.count(separator) for text in texts} != {width - 1}:
         return None
     if layout.decimal_comma:
         texts = [text.replace(",", ".") for text in texts]

@@ -340,7 +340,7 @@ class Keeper:
     def _write(self, turns: Sequence[Turn]) -> None:
         """Store the oldest turns in one transaction, so that a slow store gets fewer of them."""
         steps = [
-            replace(step, deliveries=tuple(map(self.memory.outcome, step.deliveries)))
+            replace(step, deliveries=tuple(map(self.memory.outcome, step.deliveries))) if step.deliveries else step
             for turn in turns
             for step in turn.steps
         ]

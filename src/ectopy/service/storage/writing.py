@@ -262,6 +262,8 @@ class _Batch:
         if known is None or abs(step.origin - known) >= _LEAST_SHIFT_S:
             given = step.inputs[-1]
             time = float(given.received if isinstance(given, Chunk) else given.now)
+            if not math.isfinite(time):
+                return  # the next input that has a time tells it
             row = {"patient_id": patient, "number": number, "time": time, "origin": float(step.origin)}
             self._rows[tables.origins].append(row)
             known = step.origin

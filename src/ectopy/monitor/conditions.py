@@ -118,8 +118,7 @@ _ALL = (
         "Ventricular tachycardia",
         _SP,
         _HIGH,
-        "5 or more ventricular-like beats in a row above 100 per minute, of which the first or the last may be a "
-        "fusion beat, abnormal in another way",
+        "5 or more ventricular-like beats in a row above 100 per minute",
         _CINC,
         "/min",
         covers=(

@@ -33,8 +33,7 @@ An extreme tachycardia well beyond its limit needs fewer beats. A rate is no lon
 
 *A run* of ventricular-like beats lasts until a readable beat is of another kind, two beats in a row are unreadable, or
 no beat comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals
-known, half of them at least. The same holds for supraventricular-like beats. A tachycardia may begin or end with a
-fusion beat: one beat at its edge that is abnormal in another way counts.
+known, half of them at least. The same holds for supraventricular-like beats.
 """
 
 from __future__ import annotations
@@ -109,20 +108,12 @@ class Run:
         The last RR intervals between them that are known.
     unreadable : int
         Unreadable beats since the last of them.
-    fusion : bool
-        Whether the beat before the first of them, or after the last, is abnormal in another way.
     """
 
     beats: int = 0
     times_s: tuple[float, ...] = ()
     intervals_s: tuple[float, ...] = ()
     unreadable: int = 0
-    fusion: bool = False
-
-    @property
-    def length(self) -> int:
-        """Beats, with one at its edge that may be a fusion beat."""
-        return self.beats + self.fusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +163,6 @@ class RhythmState:
         Its last beats.
     ventricular : bool
         Whether the newest readable beat is ventricular-like.
-    fusion : bool
-        Whether it is abnormal in another way.
     usual_rr_s : tuple of float
         RR intervals before the last 65 beats that are not ectopic; NaN = not known.
     ectopic : bool
@@ -213,7 +202,6 @@ class RhythmState:
     alternating: int = 0
     alternation_s: tuple[float, ...] = ()
     ventricular: bool = False
-    fusion: bool = False
     usual_rr_s: tuple[float, ...] = ()
     ectopic: bool = False
     irregularity: float = nan
@@ -364,11 +352,7 @@ def _judge(
     bridged = bool(state.row_s) and state.row_readable == 0 and beat_s - state.row_s[-1] <= _BRIDGED_S
     in_row = follows or bridged
     row_s = (*state.row_s[1 - _longest_row(limits) :], beat_s) if in_row else (beat_s,)
-    fusion = verdict == Verdict.ABNORMAL and not ventricular
     run = _extend(state.run, beat_s, interval_s, belongs=ventricular)
-    if run.beats == 1 and follows and state.fusion:
-        run = _with_fusion(run, interval_s)
-    ended = _with_fusion(state.run, interval_s) if state.run.beats and follows and fusion else state.run
     atrial_run = _extend(state.atrial_run, beat_s, interval_s, belongs=hint == Hint.SUPRAVENTRICULAR)
     couplets_s = tuple(couplet for couplet in state.couplets_s if couplet > beat_s - _COUPLETS_WITHIN_S)
     if run.beats < 2 and state.run.beats == 2 and state.run.unreadable == 0:
@@ -384,14 +368,13 @@ def _judge(
         row_s=row_s,
         row_readable=state.row_readable + 1 if in_row else 1,
         run=run,
-        longest=max(state.longest, ended, run, key=lambda run: run.length),
+        longest=max(state.longest, run, key=lambda either: either.beats),
         atrial_run=atrial_run,
-        longest_atrial=max(state.longest_atrial, atrial_run, key=lambda run: run.beats),
+        longest_atrial=max(state.longest_atrial, atrial_run, key=lambda either: either.beats),
         couplets_s=couplets_s,
         alternating=state.alternating + 1 if alternates else 1,
         alternation_s=(*state.alternation_s[1 - _MOST_EVIDENCE :], beat_s) if alternates else (beat_s,),
         ventricular=ventricular,
-        fusion=fusion,
         usual_rr_s=usual_rr_s,
         ectopic=ectopic,
         irregularity=share,
@@ -423,12 +406,7 @@ def _extend(run: Run, beat_s: float, interval_s: float, *, belongs: bool) -> Run
         return Run(1, (beat_s,))
     known = (interval_s,) if isfinite(interval_s) else ()
     times_s = (*run.times_s, beat_s)[-_MOST_EVIDENCE:]
-    return Run(run.beats + 1, times_s, (run.intervals_s + known)[-_MOST_EVIDENCE:], fusion=run.fusion)
-
-
-def _with_fusion(run: Run, interval_s: float) -> Run:
-    """The run with the beat before or after it, so many seconds away, which is abnormal in another way."""
-    return replace(run, intervals_s=(*run.intervals_s, interval_s)[-_MOST_EVIDENCE:], fusion=True)
+    return Run(run.beats + 1, times_s, (run.intervals_s + known)[-_MOST_EVIDENCE:])
 
 
 def _pass_over(run: Run) -> Run:
@@ -601,7 +579,7 @@ def _supraventricular_run(state: RhythmState, limits: Limits) -> Reading:
 
 def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> Reading:
     """A run of so many beats, the last ones above a rate; its text ends before the verb."""
-    if run.length < beats:
+    if run.beats < beats:
         return _ABSENT[code]
     known = run.intervals_s[1 - beats :]
     if 2 * len(known) < beats - 1:
@@ -609,8 +587,8 @@ def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> Reading:
     bpm = 60.0 * len(known) / sum(known)
     if bpm <= limit_bpm:
         return _ABSENT[code]
-    kind = f"{code.split()[0]}-like beats{' with a fusion beat' if run.fusion else ''}"
-    text = f"{run.length} {kind} in a row, the last ones at {bpm:.0f} per minute; {beats} above {limit_bpm:g}"
+    kind = code.split()[0]
+    text = f"{run.beats} {kind}-like beats in a row, the last ones at {bpm:.0f} per minute; {beats} above {limit_bpm:g}"
     return Reading(code, True, text, bpm, limit_bpm, run.times_s)
 
 

@@ -128,6 +128,7 @@ BASE = {
     "benchmark alarms": ([["benchmark", "alarms", "--data", "."], None],),
     "benchmark icu": ([["benchmark", "icu", "--data", "."], None],),
     "benchmark ventricular": ([["benchmark", "ventricular", "--data", "."], None],),
+    "benchmark fibrillation": ([["benchmark", "fibrillation", "--data", "."], None],),
     "benchmark holter": ([["benchmark", "holter", "--hours", "0.2"], None],),
     "benchmark monitor": (
         [["benchmark", "monitor"], "service"],

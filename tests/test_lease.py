@@ -169,6 +169,7 @@ def test_a_service_that_was_killed_is_followed_by_the_next_one(tmp_path: Path):
         (f"0123|{leasing._place_of_processes()}|{os.getpid()}|1", True),  # the number is another's now
         (f"0123|{leasing._place_of_processes()}|{2**22 + 1}|5", True),
     ],
+    ids=["of nobody", "of another machine", "of this process", "of an earlier process", "of no process"],
 )
 def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path: Path, token: str, ended: bool):
     if not leasing._place_of_processes():

@@ -61,6 +61,7 @@ COMMANDS = {
     "benchmark alarms": ("--data", "@folder"),
     "benchmark icu": ("--data", "@folder"),
     "benchmark ventricular": ("--data", "@folder"),
+    "benchmark fibrillation": ("--data", "@folder"),
     "benchmark holter": ("--hours", "0.1"),
     "benchmark monitor": ("--store", "@"),
     "benchmark service": (),

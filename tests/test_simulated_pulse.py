@@ -122,6 +122,8 @@ def test_impossible_settings_are_refused_in_one_sentence():
         simulate_pulse(replace(recording, annotations=None))
     with pytest.raises(SettingError, match="above 0"):
         simulate_pulse(recording, delay_s=0.0)
+    with pytest.raises(SettingError, match=r"one of PLETH, ABP, ART, not 'CVP'\."):
+        simulate_pulse(recording, "CVP")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="one of damped, flushed, clipped, detached"):
         PulseArtefact("torn", 1, 2)
     with pytest.raises(SettingError, match="above 0"):

@@ -59,14 +59,16 @@ def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor
 
 def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
-    tachycardia = standing(state, 1050.0, LEARNING_S).alarms[0]
-    assert tachycardia.condition == "ventricular tachycardia"
-    assert standing(state, 1050.0, LEARNING_S).calling == tachycardia
-    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=tachycardia.number))
+    first, second = standing(state, 1050.0, LEARNING_S).alarms[:2]
+    assert {first.condition, second.condition} == {"ventricular tachycardia", "ventricular fibrillation"}
+    assert standing(state, 1050.0, LEARNING_S).calling == first
+    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=first.number))
+    assert standing(state, 1051.0, LEARNING_S).calling == second
+    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1052.0, "Cem", alarm=second.number))
     for now in (1061.0, 1071.0):
         state, _ = monitor.step(state, Tick(now))
     found = standing(state, 1071.0, LEARNING_S)
-    assert found.alarms[0].number == tachycardia.number
+    assert found.alarms[0].number == first.number
     assert found.calling.condition == "no data"
 
 
@@ -108,9 +110,12 @@ def test_nothing_old_is_current(states: list[MonitorState], place: int, silent_s
 def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monitor):
     nothing = standing(MonitorState(), 0.0, LEARNING_S)
     assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NOTHING, None)
-    first, early, late = (standing(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in (0.5, 20, 45))
-    assert (first.compared_with, first.learning_left_s) == (Comparison.OTHERS, LEARNING_S)
-    assert early.compared_with is Comparison.OTHERS
+    times_s = (0.5, 6, 20, 45)
+    none, first, early, late = (standing(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in times_s)
+    assert (none.compared_with, none.learning_left_s) == (Comparison.OTHERS, LEARNING_S)
+    # Ten beats make a provisional normal.
+    assert first.compared_with is Comparison.OTHERS
+    assert early.compared_with is Comparison.PROVISIONAL
     assert early.learning_left_s == pytest.approx(12.5, abs=2.5)
     assert (late.compared_with, late.learning_left_s) == (Comparison.OWN, None)
     # The present normal serves while another one is learned.

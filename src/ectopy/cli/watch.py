@@ -172,7 +172,7 @@ def _watch(
         screen.print(f"Wrote {report}.")
     if save_baseline:
         if state.normal is None:
-            raise DataError(f"{plan.name}: {normal}")
+            raise DataError(f"{plan.name}: the patient's normal was not learned and cannot be saved. {normal}")
         state.normal.save(save_baseline)
         screen.print(f"Wrote {save_baseline}.")
     return finished

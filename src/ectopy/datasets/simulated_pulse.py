@@ -106,7 +106,7 @@ def simulate_pulse(
     Raises
     ------
     SettingError
-        If the recording has no annotations, or a setting is impossible.
+        If the recording has no annotations, or a setting is unknown or impossible.
 
     Examples
     --------
@@ -118,6 +118,8 @@ def simulate_pulse(
     """
     if recording.annotations is None:
         raise SettingError("the recording has no annotations, and the pulse follows the beats: take a simulated one.")
+    if name not in _DELAY_S:
+        raise SettingError(f"name must be one of {', '.join(_DELAY_S)}, not {name!r}.")
     if not (0 < sampling_rate_hz < np.inf and 0 < delay_s < np.inf and random_state >= 0):
         raise SettingError("sampling_rate_hz and delay_s must be above 0, and random_state 0 or more.")
     rng = np.random.default_rng(random_state)

@@ -124,9 +124,9 @@ class Album:
             picture = None if self._segment is None else self._picture_of(event, self._segment)
             if picture is not None:
                 self.pictures.append(picture)
-        if len(self.pictures) > MOST_STRIPS:
-            urgent = sorted(self.pictures, key=_urgency)[:MOST_STRIPS]
-            self.pictures = sorted(urgent, key=lambda picture: picture.event.number)
+        # The strip of a later alarm may be complete earlier, and more of them at a time where chunks are long.
+        urgent = sorted(self.pictures, key=_urgency)[:MOST_STRIPS]
+        self.pictures = sorted(urgent, key=lambda picture: picture.event.number)
 
     def _picture_of(self, event: AlarmChanged, segment: Segment) -> Picture | None:
         """None where nothing was recorded."""

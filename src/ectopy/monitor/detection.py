@@ -228,7 +228,8 @@ class Detected:
     dead : bool
         Whether no lead has moved in the newest second: quality is judged over two.
     credible : ndarray of bool, shape (n,)
-        Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone.
+        Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone;
+        see `height_step`.
     clear : ndarray of bool, shape (leads,)
         In which leads a usual QRS complex would have stood out in the newest second, though none did.
     waveform : Waveform
@@ -355,7 +356,7 @@ def _judge_beats(
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     seen = state.frontend.evidence.leads
     in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
-    heights, low = height_step(state.heights, heights_mv(beats))
+    heights, credible = height_step(state.heights, heights_mv(beats), in_noise)
     return (
         replace(state, last=last, baseline=baseline, lessons=lessons, heights=heights),
         Detected(
@@ -368,7 +369,7 @@ def _judge_beats(
             sensed.word,
             learned=baseline is not state.baseline and not baseline.provisional,
             dead=new.dead,
-            credible=~(low | in_noise),
+            credible=credible,
             clear=seen.clear[:, 0],
             waveform=sensed.waveform,
         ),

@@ -6,9 +6,9 @@ below 0.35 mV in every readable lead. Low beats do not change what is usual, so 
 is not forgotten; a lower signal, as after a change of electrodes, becomes usual when the patient's normal is learned
 again.
 
-In a second in which no lead shows a QRS complex by its shape over time, what is found may be noise. But a very fast
-rhythm may fill the second, so that no lead is ever quiet: a beat of at least 80 % of the usual height in a readable lead
-is a beat. What is found in such a second never changes what is usual.
+In a second in which no lead shows a QRS complex that stands out, what is found may be noise. But a very fast rhythm may
+fill the second, so that no lead is ever quiet: a beat of at least 80 % of the usual height in a readable lead is a
+beat. What is found in such a second never changes what is usual.
 """
 
 from __future__ import annotations

@@ -280,15 +280,25 @@ def test_narrow_qrs_complexes_and_hum_stay_as_they_are(mv: float, width_s: float
 
 def test_a_beat_is_low_in_all_readable_leads_or_not_at_all():
     state = BeatHeights.fresh(2)
-    state, low = height_step(state, np.full((10, 2), 1.2))
-    assert not low.any()
+    state, credible = height_step(state, np.full((10, 2), 1.2), np.zeros(10, bool))
+    assert credible.all()
     beats = np.array([[0.2, 0.2], [0.2, 0.6], [0.2, np.nan], [np.nan, np.nan], [0.47, 0.47], [0.36, 0.36]])
-    state, low = height_step(state, beats)
-    assert low.tolist() == [True, False, True, False, False, False]
+    state, credible = height_step(state, beats, np.zeros(6, bool))
+    assert credible.tolist() == [False, True, False, True, True, True]
 
 
 def test_low_beats_never_become_usual_by_themselves():
-    state, _ = height_step(BeatHeights.fresh(1), np.full((10, 1), 1.2))
-    state, low = height_step(state, np.full((500, 1), 0.2))
-    assert low.all()
+    state, _ = height_step(BeatHeights.fresh(1), np.full((10, 1), 1.2), np.zeros(10, bool))
+    state, credible = height_step(state, np.full((500, 1), 0.2), np.zeros(500, bool))
+    assert not credible.any()
     assert np.nanmax(state.recent_mv) == 1.2
+
+
+def test_a_beat_of_the_usual_height_is_not_noise_and_noise_never_becomes_usual():
+    noise_s = np.ones(100, bool)
+    state, credible = height_step(BeatHeights.fresh(2), np.full((100, 2), 0.5), noise_s)
+    assert not credible.any()
+    state, _ = height_step(state, np.full((10, 2), 1.2), np.zeros(10, bool))
+    heights_mv = np.tile([[1.0, 0.5], [0.7, 0.7], [np.nan, 1.0], [np.nan, np.nan]], (25, 1))
+    state, credible = height_step(state, heights_mv, noise_s)
+    assert credible.tolist() == [True, False, True, False] * 25

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.evaluation.alarms import calls_of
-from ectopy.monitor import Monitor, replay
+from ectopy.monitor import Monitor, MonitorState, replay
+from ectopy.monitor.limits import Limits
 from ectopy.recording import Recording
 from ectopy.signal import assess, filter_signal, filter_twice, find_heartbeats
 from ectopy.signal.filters import Filtered
@@ -149,3 +150,13 @@ def test_p_waves_of_a_complete_block_are_not_beats(p_mv: float, width_s: float, 
     # Until the first escape beat shows how high a QRS complex is, P waves are all that there is.
     assert np.count_nonzero(apart_s[found > 10.0] > 0.1) == 0
     assert np.all(np.abs(found[:, None] - escapes_s[1:-1]).min(axis=0) < 0.1)
+
+
+@pytest.mark.parametrize("bpm", [280, 292])
+def test_a_very_fast_rhythm_after_a_normal_one_is_not_called_a_pause(bpm: int):
+    signal = np.concatenate([rhythm("infant", 130, 30.0), rhythm("infant", bpm, 20.0)])
+    state = MonitorState(limits=Limits.of("infant"))
+    calls = calls_of(replay(Monitor.of(load_ambulatory()), Recording(signal, RATE_HZ, ("II",)), state))
+    conditions = {call.condition for call in calls}
+    assert "extreme tachycardia" in conditions
+    assert conditions.isdisjoint(("pause", "asystole"))

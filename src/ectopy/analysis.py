@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.adaptation import Adaptation, judge_adapting
 from ectopy.arguments import checked
 from ectopy.baseline import find_baseline, given_baseline
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
-from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, judge, reason
+from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, reason
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
@@ -137,7 +138,8 @@ def analyse(
     beats = read.beats
     own = None if normal is None else given_baseline(normal)
     baseline = own or find_baseline(beats, recording.leads, detector, learning_s)
-    _, judgement = judge(beats, baseline, criterion, Before())
+    fresh = Adaptation.fresh(len(recording.leads))
+    _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, criterion, Before())
     return Analysis(
         beats=beats,
         quality=read.quality,

@@ -41,6 +41,8 @@ class Baseline:
         Whether the patient's normal is still being learned, and this is what is known of it so far.
     learned_s : float
         Of a provisional one, from how many seconds of beats it was learned.
+    learned_to_s : float
+        Up to when it was learned, seconds from the start of the recording or stream; 0 for one that was given.
     """
 
     __repr__ = short_repr
@@ -51,6 +53,7 @@ class Baseline:
     doubtful: bool = False
     provisional: bool = False
     learned_s: float = 0.0
+    learned_to_s: float = 0.0
 
     @property
     def confidence(self) -> str:
@@ -78,7 +81,9 @@ def learn_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, 
     learning_s : float
         How long is learned from, seconds from the first readable beat.
     """
-    return _learn(beats[learning_beats(beats, learning_s)], leads, detector, LEAST_BEATS)
+    first = beats[learning_beats(beats, learning_s)]
+    learned = _learn(first, leads, detector, LEAST_BEATS)
+    return replace(learned, learned_to_s=first.times_s[:1].sum() + learning_s)
 
 
 def find_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
@@ -132,7 +137,7 @@ def _learn(first: CutBeats, leads: tuple[str, ...], detector: Detector, least: i
     if not families:
         text = "The patient's normal could not be learned: too few clear beats at the start."
         return Baseline(None, height_mv, text, doubtful=True)
-    plausible = [family for family in families if not _like_tachycardia(family)]
+    plausible = [family for family in families if not like_tachycardia(family)]
     if not plausible:
         text = (
             f"The patient's normal is not known: the usual beats are wide and come at {families[0].rate_bpm:.0f} per "
@@ -156,7 +161,7 @@ def _learn(first: CutBeats, leads: tuple[str, ...], detector: Detector, least: i
     return Baseline(usual, height_mv, f"Learned from {usual.beats} beats.")
 
 
-def _like_tachycardia(family: Family) -> bool:
+def like_tachycardia(family: Family) -> bool:
     """Whether beats are so wide and so fast that they may be ventricular tachycardia."""
     normal = family.normal
     shape = ventricular_shape(normal.template[None], normal.clearness[None] > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -86,6 +86,17 @@ class Judgement:
         return Judgement(
             self.verdict[rows], self.hint[rows], self.score[rows], self.p_value[rows], self.threshold, evidence
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Judgement]) -> Judgement:
+        """Judgements of the same criterion put together; there is at least one."""
+        if len(parts) == 1:
+            return parts[0]
+        verdict, hint, score, p_value = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("verdict", "hint", "score", "p_value")
+        )
+        evidence = [part.evidence for part in parts if part.evidence is not None]
+        return cls(verdict, hint, score, p_value, parts[0].threshold, Evidence.joined(evidence) if evidence else None)
 
 
 def no_judgement(baseline: Baseline, criterion: Criterion) -> Judgement:

@@ -8,6 +8,7 @@ shares of the patient's own irregularity: both mean the same for every patient, 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -153,6 +154,11 @@ class Evidence:
     def __getitem__(self, rows: slice) -> Evidence:
         """Of some of the beats."""
         return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Evidence]) -> Evidence:
+        """Put together, in the order of the parts, of which there is at least one."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     @property
     def score(self) -> NDArray[np.float64]:

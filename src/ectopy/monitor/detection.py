@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.adaptation import Adaptation, judge_adapting
 from ectopy.baseline import (
     FIRST_BEATS,
     Baseline,
@@ -146,6 +147,8 @@ class DetectionState:
     baseline : Baseline
     lessons : Lessons or None
         None while the patient's normal is not being learned.
+    adaptation : Adaptation
+        What the patient's normal, once it is learned, follows.
     heights : BeatHeights
     """
 
@@ -158,6 +161,7 @@ class DetectionState:
     last: LastBeat
     baseline: Baseline
     lessons: Lessons | None
+    adaptation: Adaptation
     heights: BeatHeights
 
     @classmethod
@@ -196,6 +200,7 @@ class DetectionState:
             last=LastBeat(Before()),
             baseline=unknown if normal is None else given_baseline(normal),
             lessons=Lessons.fresh(leads) if normal is None else None,
+            adaptation=Adaptation.fresh(leads),
             heights=heights,
         )
 
@@ -224,11 +229,12 @@ class Detected:
     index, word : ndarray, shape (leads, seconds)
         Quality of each lead in the seconds judged.
     learned : bool
-        Whether the baseline is a new one.
+        Whether the patient's normal was learned, or learned anew, with these beats.
     dead : bool
         Whether no lead has moved in the newest second: quality is judged over two.
     credible : ndarray of bool, shape (n,)
-        Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone.
+        Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone;
+        see `height_step`.
     clear : ndarray of bool, shape (leads,)
         In which leads a usual QRS complex would have stood out in the newest second, though none did.
     waveform : Waveform
@@ -349,15 +355,16 @@ def _judge_beats(
     """Judge the next beats, learn from them, and tell which of them are credible."""
     beats = new.beats
     last, intervals_s = state.last, beats.rr_s
-    baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
+    judgement = no_judgement(state.baseline, criterion)
+    judged = state
     if len(beats):
-        before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s)
+        before, judged, judgement = _judged(state, beats, leads, criterion, learning_s)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     seen = state.frontend.evidence.leads
     in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
-    heights, low = height_step(state.heights, heights_mv(beats))
+    heights, credible = height_step(state.heights, heights_mv(beats), in_noise)
     return (
-        replace(state, last=last, baseline=baseline, lessons=lessons, heights=heights),
+        replace(judged, last=last, heights=heights),
         Detected(
             new.known_to_s,
             new.heard_s,
@@ -366,9 +373,9 @@ def _judge_beats(
             judgement,
             sensed.index,
             sensed.word,
-            learned=baseline is not state.baseline and not baseline.provisional,
+            learned=_has_learned(state, judged),
             dead=new.dead,
-            credible=~(low | in_noise),
+            credible=credible,
             clear=seen.clear[:, 0],
             waveform=sensed.waveform,
         ),
@@ -381,6 +388,13 @@ def _dead(early: Filtered) -> bool:
     return signal.shape[1] > 0 and not (np.ptp(signal, axis=1) >= LEAST_MOVEMENT_MV).any()
 
 
+def _has_learned(before: DetectionState, after: DetectionState) -> bool:
+    """Whether learning has ended, with or without success, or the electrodes were changed."""
+    if before.lessons is None:
+        return after.baseline.text != before.baseline.text
+    return after.baseline is not before.baseline and not after.baseline.provisional
+
+
 def relearn(state: DetectionState) -> DetectionState:
     """Learn the patient's normal anew from now on; the present one serves until then."""
     leads = len(state.baseline.height_mv)
@@ -389,7 +403,7 @@ def relearn(state: DetectionState) -> DetectionState:
 
 def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:
     """Compare with this normal from now on."""
-    return replace(state, lessons=None, baseline=given_baseline(normal))
+    return replace(state, lessons=None, baseline=given_baseline(normal), adaptation=Adaptation.fresh(len(normal.leads)))
 
 
 def _with_quality(
@@ -431,18 +445,18 @@ def _with_quality(
 
 def _judged(
     state: DetectionState, beats: CutBeats, leads: tuple[str, ...], criterion: Criterion, learning_s: float
-) -> tuple[Before, Baseline, Lessons | None, Judgement]:
+) -> tuple[Before, DetectionState, Judgement]:
     """Judge the next beats, one at least, and learn from them as long as there is something to learn."""
     baseline, before = state.baseline, state.last.before
     if state.lessons is None:
-        before, judgement = judge(beats, baseline, criterion, before)
-        return before, baseline, None, judgement
+        before, baseline, adaptation, judgement = judge_adapting(beats, baseline, state.adaptation, criterion, before)
+        return before, replace(state, baseline=baseline, adaptation=adaptation), judgement
     lessons = _taught(state.lessons, beats, before)
     times_s = lessons.beats.times_s
     if not len(times_s) or times_s[-1] < times_s[0] + learning_s:
         before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
         baseline, lessons = _provisional(baseline, lessons, leads, criterion)
-        return before, baseline, lessons, judgement
+        return before, replace(state, baseline=baseline, lessons=lessons), judgement
     learned = learn_baseline(lessons.beats, leads, criterion.detector, learning_s)
     if learned.normal is None:
         # Monitoring goes on with what there is, and learning begins anew.
@@ -450,10 +464,13 @@ def _judged(
         last = before
         before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
         kept = learned if baseline.normal is None else baseline
-        return before, kept, _taught(Lessons.fresh(len(leads)), rest, last), judgement
+        lessons = _taught(Lessons.fresh(len(leads)), rest, last)
+        return before, replace(state, baseline=kept, lessons=lessons), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
-    before, judgement = judge(lessons.beats, learned, criterion, lessons.after)
-    return before, learned, None, judgement[-len(beats) :]
+    fresh = Adaptation.fresh(len(leads))
+    before, learned, adaptation, judgement = judge_adapting(lessons.beats, learned, fresh, criterion, lessons.after)
+    state = replace(state, baseline=learned, lessons=None, adaptation=adaptation)
+    return before, state, judgement[-len(beats) :]
 
 
 def _provisional(

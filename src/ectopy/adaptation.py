@@ -1,0 +1,246 @@
+"""A patient's normal follows slow changes of electrodes and posture, and a change of electrodes, but no abnormal beats.
+
+Slow changes: of every two minutes the first sixteen normal beats that come after two normal ones, and are much like the
+template, are kept, and the template moves towards their median by a limited share. A beat that is judged abnormal is
+never among them. On the records DS1 of the MIT-BIH Arrhythmia Database any share from 0.1 to 0.3, of beats that differ
+by at most 0.35 to 0.5 of the template, is at least as good as a fixed template; without that limit it is not.
+
+A change of electrodes: the shape of all beats changes at once, while the rate does not. Thirty beats in a row that are
+alike, as narrow as before and as regular, at the rate that the last normal beats had, become a new provisional normal.
+The former one is remembered, and serves again when ten beats in a row are like it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.baseline import Baseline, like_tachycardia
+from ectopy.detector import Verdict
+from ectopy.detector.patient import (
+    LEARNING_S,
+    Family,
+    PatientNormal,
+    align,
+    compare,
+    learn_families,
+)
+from ectopy.detector.population import ventricular_shape
+from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
+from ectopy.reprs import short_repr
+from ectopy.signal.cut import MARGIN, CutBeats, centred, no_beats
+
+_BLOCK_S = 120.0
+_KEPT = 16
+_LEAST_KEPT = 8
+_SIMILAR = 0.5
+_SHARE, _PROVISIONAL_SHARE = 0.2, 0.5
+_BEATS_OF_A_CHANGE = 30
+_BEATS_BACK = 10
+_LEAST_ALIKE = 0.8
+_SAME_RATE = 0.15
+_REGULAR = 0.2
+_WIDER = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """What a patient's normal is adapted from.
+
+    Attributes
+    ----------
+    kept : ndarray of float32, shape (k, leads, 140)
+        Normal beats of this block of two minutes, 16 at most, as `align` gives them; NaN where not readable.
+    changed : CutBeats
+        Beats of another shape since the last one of the usual shape, fewer than 30.
+    block : int
+        Which block of two minutes this is, from the end of learning.
+    in_a_row : int
+        How many normal beats came last, 3 at most.
+    usual_rr_s : float
+        RR interval usual at the last normal beats; NaN = not known.
+    earlier : PatientNormal or None
+        The normal before the last change of electrodes.
+    """
+
+    __repr__ = short_repr
+
+    kept: NDArray[np.float32]
+    changed: CutBeats
+    block: int = -1
+    in_a_row: int = 0
+    usual_rr_s: float = float("nan")
+    earlier: PatientNormal | None = None
+
+    @classmethod
+    def fresh(cls, leads: int) -> Adaptation:
+        """Before the first beat."""
+        none = no_beats(leads)
+        return cls(none.samples[:, :, MARGIN:-MARGIN], none)
+
+
+class Adapted(NamedTuple):
+    """What follows from the next beats.
+
+    Attributes
+    ----------
+    before : Before
+    baseline : Baseline
+    adaptation : Adaptation
+        These three for the next beats.
+    judgement : Judgement
+    """
+
+    before: Before
+    baseline: Baseline
+    adaptation: Adaptation
+    judgement: Judgement
+
+
+def judge_adapting(
+    beats: CutBeats, baseline: Baseline, adaptation: Adaptation, criterion: Criterion, before: Before
+) -> Adapted:
+    """Judge the next beats, and adapt the patient's normal to them; the same for any cutting into stretches.
+
+    Parameters
+    ----------
+    beats : CutBeats
+    baseline : Baseline
+        Nothing is adapted without the patient's normal, nor to the beats that it was learned from.
+    adaptation : Adaptation
+        `Adaptation.fresh` at the start.
+    criterion : Criterion
+    before : Before
+        The last beat of the stretch before; `Before()` at the start.
+    """
+    judgements = [no_judgement(baseline, criterion)]
+    learned = len(beats) if baseline.normal is None else int(np.searchsorted(beats.times_s, baseline.learned_to_s))
+    if learned:
+        before, judgement = judge(beats[:learned], baseline, criterion, before)
+        judgements = [judgement]
+    beats = beats[learned:]
+    blocks = np.floor((beats.times_s - baseline.learned_to_s) / _BLOCK_S).astype(int)
+    while len(beats):
+        if blocks[0] > adaptation.block:
+            baseline = _moved(baseline, adaptation)
+            adaptation = replace(adaptation, kept=adaptation.kept[:0], block=int(blocks[0]))
+        stretch = beats[: int(np.searchsorted(blocks, adaptation.block + 1))]
+        then, judgement = judge(stretch, baseline, criterion, before)
+        followed, end = _follow(adaptation, baseline, stretch, judgement)
+        if end < len(stretch):
+            then, judgement = judge(stretch[:end], baseline, criterion, before)
+        judgements.append(judgement)
+        before, (baseline, adaptation) = then, _changed(baseline, followed, criterion)
+        beats, blocks = beats[end:], blocks[end:]
+    return Adapted(before, baseline, adaptation, Judgement.joined(judgements))
+
+
+def _moved(baseline: Baseline, adaptation: Adaptation) -> Baseline:
+    """The baseline after a block: its template moved towards the normal beats of the block."""
+    normal = baseline.normal
+    known = np.isfinite(adaptation.kept[:, :, 0]).sum(axis=0) >= _LEAST_KEPT
+    if normal is None or not known.any():
+        return baseline
+    kept = adaptation.kept.astype(np.float64)
+    target = centred(np.nanmedian(kept[:, known], axis=0))
+    share = _PROVISIONAL_SHARE if baseline.provisional else _SHARE
+    template = normal.template.copy()
+    template[known] += share * (target - template[known])
+    learned_s = baseline.learned_s + _BLOCK_S
+    return replace(
+        baseline,
+        normal=replace(normal, template=template),
+        provisional=baseline.provisional and learned_s < LEARNING_S,
+        learned_s=learned_s,
+    )
+
+
+def _follow(
+    adaptation: Adaptation, baseline: Baseline, beats: CutBeats, judgement: Judgement
+) -> tuple[Adaptation, int]:
+    """Take note of beats of one block, up to the one with which a row of changed beats is long enough to be looked at.
+
+    Returns
+    -------
+    adaptation : Adaptation
+    end : int
+        How many of the beats were taken.
+    """
+    assert judgement.evidence is not None
+    similar = judgement.evidence.shape <= _SIMILAR
+    normal = (similar & np.equal(judgement.verdict, Verdict.NORMAL)).tolist()
+    other = (judgement.evidence.shape > _SIMILAR).tolist()
+    room = _KEPT - len(adaptation.kept)
+    begun, in_a_row, end = len(adaptation.changed), adaptation.in_a_row, len(beats)
+    kept: list[int] = []
+    row: list[int] = []
+    for beat, (is_similar, is_normal, is_other) in enumerate(zip(similar.tolist(), normal, other, strict=True)):
+        in_a_row = min(in_a_row + 1, 3) if is_normal else 0
+        if in_a_row == 3:
+            kept.append(beat)
+        if is_similar:
+            begun, row = 0, []
+        elif is_other:
+            row.append(beat)
+            if begun + len(row) in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
+                end = beat + 1
+                break
+    changed = CutBeats.joined([adaptation.changed[:begun], beats[np.array(row, np.intp)]])
+    adaptation = replace(adaptation, in_a_row=in_a_row, changed=changed)
+    if not kept:
+        return adaptation, end
+    usual_s = beats.rr_s[kept[-1]] * np.exp(beats.prematurity[kept[-1]])
+    if np.isfinite(usual_s):
+        adaptation = replace(adaptation, usual_rr_s=float(usual_s))
+    if room and baseline.normal is not None:
+        rows = np.array(kept[:room], np.intp)
+        aligned = np.where(beats.readable[rows][:, :, None], align(beats, baseline.normal, rows), np.nan)
+        adaptation = replace(adaptation, kept=np.concatenate([adaptation.kept, aligned.astype(np.float32)]))
+    return adaptation, end
+
+
+def _changed(baseline: Baseline, adaptation: Adaptation, criterion: Criterion) -> tuple[Baseline, Adaptation]:
+    """Another normal, where a row of changed beats shows that the electrodes were changed."""
+    row, normal, earlier = adaptation.changed, baseline.normal, adaptation.earlier
+    if normal is None or len(row) not in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
+        return baseline, adaptation
+    none = row[:0]
+    if earlier is not None and np.mean(compare(row, earlier).shape <= _SIMILAR) >= _LEAST_ALIKE:
+        text = "The patient's beats are again as they were before the last change of electrodes."
+        back = replace(baseline, normal=earlier, text=text, provisional=False, doubtful=False)
+        return back, replace(adaptation, kept=adaptation.kept[:0], changed=none, earlier=normal)
+    if len(row) < _BEATS_OF_A_CHANGE:
+        return baseline, adaptation
+    new = _after_change(row, normal, adaptation.usual_rr_s)
+    if new is None:
+        return baseline, replace(adaptation, changed=none)
+    text = (
+        f"Learned anew from {new.beats} beats: the shape of all beats changed at once and their rate did not, as after "
+        "a change of electrodes."
+    )
+    span_s = float(row.times_s[-1] - row.times_s[0])
+    learned = replace(baseline, normal=new, text=text, provisional=True, doubtful=True, learned_s=span_s)
+    return learned, replace(adaptation, kept=adaptation.kept[:0], changed=none, earlier=normal)
+
+
+def _after_change(row: CutBeats, normal: PatientNormal, usual_rr_s: float) -> PatientNormal | None:
+    """What the changed beats teach, if the electrodes were changed rather than the rhythm."""
+    # As regular, and of the same rate, as the normal beats before; NaN is neither.
+    faster = np.log(row.rr_s / usual_rr_s)
+    if not abs(np.median(faster)) < _SAME_RATE or np.mean(np.abs(faster) < _REGULAR) < _LEAST_ALIKE:
+        return None
+    families = learn_families(row, normal.leads, round(_LEAST_ALIKE * len(row)))
+    if not families or like_tachycardia(families[0]) or _is_wider(families[0], normal):
+        return None
+    new = families[0].normal
+    return new if np.mean(compare(row, new).shape <= _SIMILAR) >= _LEAST_ALIKE else None
+
+
+def _is_wider(family: Family, normal: PatientNormal) -> bool:
+    """Whether beats are wider and slower than the normal ones; other electrodes hardly change that."""
+    clear = ((family.normal.clearness > 0) & (normal.clearness > 0))[None]
+    new, old = (ventricular_shape(each.template[None], clear)[0] for each in (family.normal, normal))
+    return not new - old < _WIDER

@@ -9,11 +9,12 @@ again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.replacing import replace
 from ectopy.signal.heartbeats import lower_median
 
 LOW_SHARE = 0.4

@@ -39,7 +39,7 @@ fusion beat: one beat at its edge that is abnormal in another way counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf, isfinite, nan
 from statistics import fmean, median
@@ -53,6 +53,7 @@ from ectopy.judgement import Hint
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 
 CODES = (

@@ -31,7 +31,7 @@ late from when they came.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from math import isfinite
 from typing import NamedTuple
@@ -44,6 +44,7 @@ from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Order
 from ectopy.monitor.log import GENESIS, seal
 from ectopy.monitor.pace import LATE_S
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 
 

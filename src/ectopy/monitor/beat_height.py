@@ -13,11 +13,12 @@ beat. What is found in such a second never changes what is usual.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.replacing import replace
 from ectopy.signal.heartbeats import lower_median
 
 LOW_SHARE = 0.4

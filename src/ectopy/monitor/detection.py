@@ -7,7 +7,7 @@ is being learned, beats are compared with those of other people.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.monitor.beat_height import BeatHeights, height_step
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.fibrillation import Waveform

@@ -8,12 +8,13 @@ passed over: they neither begin nor end it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 import numpy as np
 
 from ectopy.monitor.findings import Findings, Reading
+from ectopy.replacing import replace
 
 CODE = "ventricular fibrillation"
 

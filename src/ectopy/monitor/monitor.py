@@ -7,7 +7,7 @@ the same events, however the samples are cut into chunks and wherever the state 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf, isnan
 
 import numpy as np
@@ -55,6 +55,7 @@ from ectopy.monitor.stream import (
     require_count,
 )
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, no_beats
 from ectopy.signal.frontend import Answer, Piece, sense, sense_together

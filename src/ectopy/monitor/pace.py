@@ -11,10 +11,12 @@ more are taken for that, and the time moves at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import inf
 from statistics import median
+
+from ectopy.replacing import replace
 
 LEAST_MOVE_S = 0.001
 LATE_S = 10.0

@@ -17,7 +17,7 @@ Where two waves disagree, nothing is contradicted.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil, inf, isfinite, nan
 
@@ -30,6 +30,7 @@ from ectopy.judgement import Hint
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.findings import JudgedBeats, Reading
 from ectopy.monitor.pulse_stream import PulsePiece
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.pulse import Pulses, PulseState, pulse_end, pulse_step
 

@@ -9,7 +9,7 @@ piece, however the stream was cut into chunks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from ectopy.formats.pulses import (
     readable_pulse,
 )
 from ectopy.monitor.inputs import Chunk, PulseChunk
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 
 MARGIN_S = 0.25

@@ -39,7 +39,7 @@ the beats before it needs 9 beats: an artefact changes their shape, but not thei
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf, isfinite, nan
 from statistics import fmean, median
@@ -53,6 +53,7 @@ from ectopy.judgement import Hint
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 
 CODES = (

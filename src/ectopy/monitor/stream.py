@@ -7,13 +7,14 @@ of a stream with one rate and one set of leads, so that it does not matter how t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.beats import BEAT_SAMPLES
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import lower_median

@@ -26,13 +26,14 @@ closely (Boersma 1993) after more than 0.46 s: a wide QRS complex or a high T wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import firwin
 
+from ectopy.replacing import replace
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 

@@ -123,7 +123,8 @@ def sense_together(pieces: Sequence[Piece]) -> list[Answer]:
         some = [pieces[number] for number in numbers]
         signal = np.concatenate([piece.signal for piece in some])
         state, sensed = sense(Piece(some[0].plan, stacked([piece.state for piece in some]), signal), len(some))
-        answers |= zip(numbers, zip(parted(state, len(some)), parted(sensed, len(some)), strict=True), strict=True)
+        parts = zip(parted(state, len(some)), parted(sensed, len(some), kept=False), strict=True)
+        answers |= zip(numbers, parts, strict=True)
     return [answers[number] for number in range(len(pieces))]
 
 

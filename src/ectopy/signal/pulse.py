@@ -14,12 +14,13 @@ Waves are analysed in blocks of one second, counted from their first sample: the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 
 GRID_HZ = 64

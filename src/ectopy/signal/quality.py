@@ -37,7 +37,7 @@ spans less than 8 mV is not seen.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ from scipy.ndimage import correlate1d
 from scipy.signal import firwin
 
 from ectopy.errors import DataError
+from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step

@@ -5,10 +5,10 @@ States are dataclasses of numbers, further states, and arrays that have the lead
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -20,7 +20,7 @@ T = TypeVar("T")
 def structure(state: object) -> tuple[object, ...]:
     """What two states must have in common to be put together: every number, and the shape of every array."""
     kind: Any = type(state)
-    return tuple(leaf.shape if isinstance(leaf, np.ndarray) else leaf for leaf in _leaves(kind)(state))
+    return tuple([leaf.shape if type(leaf) is np.ndarray else leaf for leaf in _leaves(kind)(state)])
 
 
 def stacked(states: Sequence[T]) -> T:
@@ -28,25 +28,33 @@ def stacked(states: Sequence[T]) -> T:
     kind: Any = type(states[0])
     columns = zip(*map(_leaves(kind), states), strict=True)
     leaves = [np.concatenate(column, -2) if isinstance(column[0], np.ndarray) else column[0] for column in columns]
-    whole: T = _builder(kind)(leaves)
+    whole: T = _built(kind, iter([[leaf] for leaf in leaves]))[0]
     return whole
 
 
-def parted(state: T, count: int) -> list[T]:
-    """The reverse: one for each of so many; arrays are copies, so that none keeps the others alive."""
+def parted(state: T, count: int, *, kept: bool = True) -> list[T]:
+    """The reverse: one for each of so many.
+
+    Arrays of what will be kept are copies, so that none keeps the others alive; the others are views.
+    """
     kind: Any = type(state)
-    columns = [_rows(leaf, count) if isinstance(leaf, np.ndarray) else [leaf] * count for leaf in _leaves(kind)(state)]
-    return list(map(_builder(kind), zip(*columns, strict=True)))
+    leaves = _leaves(kind)(state)
+    columns = [_rows(leaf, count, kept) if isinstance(leaf, np.ndarray) else [leaf] * count for leaf in leaves]
+    parts: list[T] = _built(kind, iter(columns))
+    return parts
 
 
-def _rows(whole: NDArray[Any], count: int) -> list[NDArray[Any]]:
+def _rows(whole: NDArray[Any], count: int, kept: bool) -> list[NDArray[Any]]:
     *before, rows, columns = whole.shape
-    return [part.copy() for part in np.moveaxis(whole.reshape(*before, count, rows // count, columns), -3, 0)]
+    parts = whole.reshape(*before, count, rows // count, columns)
+    if before:
+        parts = np.moveaxis(parts, -3, 0)
+    return [part.copy() for part in parts] if kept else list(parts)
 
 
 @cache
 def _leaves(kind: Any) -> Callable[[object], tuple[Any, ...]]:
-    """Takes all numbers and arrays out of a state, in the order in which `_builder` puts them in."""
+    """Takes all numbers and arrays out of a state, in the order in which `_built` puts them in."""
     return attrgetter(*_paths(kind))
 
 
@@ -64,11 +72,7 @@ def _paths(kind: Any) -> list[str]:
     return found
 
 
-@cache
-def _builder(kind: Any, first: int = 0) -> Callable[[Sequence[Any]], Any]:
-    """Makes a state of its leaves, which begin at this place."""
-    makers: list[Callable[[Sequence[Any]], Any]] = []
-    for _, inner in _parts(kind):
-        makers.append(itemgetter(first) if inner is None else _builder(inner, first))
-        first += 1 if inner is None else len(_paths(inner))
-    return lambda leaves: kind(*[make(leaves) for make in makers])
+def _built(kind: Any, columns: Iterator[Sequence[Any]]) -> list[Any]:
+    """Makes states of their leaves, of which each column has one per state, in the order of `_leaves`."""
+    values = [next(columns) if inner is None else _built(inner, columns) for _, inner in _parts(kind)]
+    return list(map(kind, *values))

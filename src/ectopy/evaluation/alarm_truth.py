@@ -3,14 +3,15 @@
 The definitions are those of the PhysioNet/CinC Challenge 2015 (doi:10.1109/CIC.2015.7408639), applied to reference
 beats; classes are those of de Chazal et al., doi:10.1109/TBME.2004.827359 (ventricular: `V` and `E`).
 
-=======================  ===============================================================================================
-asystole                 4 s or more without a beat, also before the first and after the last; from the fourth second
-extreme bradycardia      five beats in a row, mean rate below 40 per minute
-extreme tachycardia      17 beats in a row, mean rate above 140 per minute; or flutter, fibrillation or tachycardia of
-                         the ventricles by the mark of its episode
-ventricular tachycardia  five ventricular beats in a row, mean rate above 100 per minute; or such an episode
-ventricular run          three or more ventricular beats in a row
-=======================  ===============================================================================================
+========================  ==============================================================================================
+asystole                  4 s or more without a beat, also before the first and after the last; from the fourth second
+extreme bradycardia       five beats in a row, mean rate below 40 per minute
+extreme tachycardia       17 beats in a row, mean rate above 140 per minute; or flutter, fibrillation or tachycardia of
+                          the ventricles by the mark of its episode
+ventricular tachycardia   five ventricular beats in a row, mean rate above 100 per minute; or such an episode
+ventricular fibrillation  such an episode: a tachycardia without distinct complexes looks like flutter
+ventricular run           three or more ventricular beats in a row
+========================  ==============================================================================================
 
 Episodes lie between `[` and `]`, or are those of the rhythms ``(VFL``, ``(VF`` and ``(VT``. Between `[` and `]` there
 are no beats: no interval leads across them, and beats on both sides are not in a row.
@@ -81,6 +82,7 @@ class Truth:
                 "extreme bradycardia": _joined(bradycardia),
                 "extreme tachycardia": _joined([*tachycardia, ventricular]),
                 "ventricular tachycardia": _joined([*fast, ventricular]),
+                "ventricular fibrillation": ventricular,
             },
             np.array(
                 [(times[a], times[a + _RUN_BEATS - 1], times[b]) for a, b in rows if b - a + 1 >= _RUN_BEATS]

@@ -5,10 +5,10 @@ is told of the reference. Nobody acknowledges anything. What is counted is how o
 time that it is raised, or returns after its condition had gone. Reminders and escalations are not counted.
 
 *Ventricular runs* are three or more ventricular beats in a row. One is announced where an alarm of the conditions
-``ventricular run`` or ``ventricular tachycardia`` calls within 10 s of its third beat, or still is active at that beat,
-having called for a run shortly before; delays are from the third beat, and only of those that called. Such an alarm
-is false where it does not call from the first beat of a run, or the start of an episode of fibrillation, to 10 s after
-its end.
+``ventricular run``, ``ventricular tachycardia`` or ``ventricular fibrillation`` calls within 10 s of its third beat, or
+still is active at that beat, having called for a run shortly before; delays are from the third beat, and only of those
+that called. Such an alarm is false where it does not call from the first beat of a run, or the start of an episode of
+fibrillation, to 10 s after its end.
 
 *High-priority alarms* are the physiological ones. One is false where the same condition is not there by the reference
 within 10 s; see `alarm_truth` for the definitions.
@@ -43,7 +43,7 @@ TOLERANCE_S = 10.0
 NORMAL_SHARE = 0.98
 PRIORITIES = {priority: priority.name.lower() for priority in sorted(Priority, reverse=True)}
 
-_RUNS = ("ventricular run", "ventricular tachycardia")
+_RUNS = ("ventricular run", "ventricular tachycardia", "ventricular fibrillation")
 _NOT_NORMAL = "not this patient's normal"
 _HOUR_S, _DAY_H = 3600.0, 24.0
 

@@ -165,9 +165,7 @@ def test_supraventricular_run_is_five_beats_above_100(letters: str, rate_bpm: fl
 
 
 @pytest.mark.parametrize(("before_bpm", "beats", "expected"), [(120, 8, False), (120, 9, True), (100, 5, True)])
-def test_ventricular_tachycardia_at_the_rate_before_it_needs_nine_beats(
-    before_bpm: float, beats: int, expected: bool
-):
+def test_ventricular_tachycardia_at_the_rate_before_it_needs_nine_beats(before_bpm: float, beats: int, expected: bool):
     times_s = at_rates((20, before_bpm), (beats, 120), (5, before_bpm))
     letters = "N" * 21 + "V" * beats + "N" * 5
     assert ("ventricular tachycardia" in told(times_s, letters)) == expected

@@ -3,14 +3,17 @@
 The definitions are those of the PhysioNet/CinC Challenge 2015 (doi:10.1109/CIC.2015.7408639), applied to reference
 beats; classes are those of de Chazal et al., doi:10.1109/TBME.2004.827359 (ventricular: `V` and `E`).
 
-=======================  ===============================================================================================
-asystole                 4 s or more without a beat, also before the first and after the last; from the fourth second
-extreme bradycardia      five beats in a row, mean rate below 40 per minute
-extreme tachycardia      17 beats in a row, mean rate above 140 per minute; or flutter, fibrillation or tachycardia of
-                         the ventricles by the mark of its episode
-ventricular tachycardia  five ventricular beats in a row, mean rate above 100 per minute; or such an episode
-ventricular run          three or more ventricular beats in a row
-=======================  ===============================================================================================
+========================  ==============================================================================================
+asystole                  4 s or more without a beat, also before the first and after the last; from the fourth second
+extreme bradycardia       five beats in a row, mean rate below 40 per minute
+extreme tachycardia       17 beats in a row, mean rate above 140 per minute; or flutter, fibrillation or tachycardia of
+                          the ventricles by the mark of its episode
+ventricular tachycardia   five ventricular beats in a row, mean rate above 100 per minute; or such an episode
+ventricular fibrillation  as ventricular tachycardia: the condition includes those without distinct QRS complexes, which
+                          the reference does not tell from others
+loss of pulse             never: the reference is that of an ECG
+ventricular run           three or more ventricular beats in a row
+========================  ==============================================================================================
 
 Episodes lie between `[` and `]`, or are those of the rhythms ``(VFL``, ``(VF`` and ``(VT``. Between `[` and `]` there
 are no beats: no interval leads across them, and beats on both sides are not in a row.
@@ -75,12 +78,15 @@ class Truth:
         parts = [times[row == each] for each in np.unique(row)]
         tachycardia = [_at_rate(part, _TACHYCARDIA_BEATS, above_bpm=_TACHYCARDIA_BPM) for part in parts]
         bradycardia = [_at_rate(part, _BRADYCARDIA_BEATS, below_bpm=_BRADYCARDIA_BPM) for part in parts]
+        ventricular_tachycardia = _joined([*fast, ventricular])
         return cls(
             {
                 "asystole": _silences(times, fibrillation, recording.duration_s),
                 "extreme bradycardia": _joined(bradycardia),
                 "extreme tachycardia": _joined([*tachycardia, ventricular]),
-                "ventricular tachycardia": _joined([*fast, ventricular]),
+                "ventricular tachycardia": ventricular_tachycardia,
+                "ventricular fibrillation": ventricular_tachycardia,
+                "loss of pulse": np.empty((0, 2)),
             },
             np.array(
                 [(times[a], times[a + _RUN_BEATS - 1], times[b]) for a, b in rows if b - a + 1 >= _RUN_BEATS]

@@ -475,6 +475,7 @@ def test_detection_is_possible_but_not_trivial():
         ({"pauses_per_hour": 361}, "at most 360"),
         ({"noise_mv": -0.1}, "0 or more"),
         ({"leads": 3}, "1 or 2"),
+        ({"patient": "neonate"}, r"one of adult, infant, not 'neonate'\."),
         ({"ectopic": {"X": 0.1}}, "must be r, V, A, F"),
         ({"ectopic": {"V": -0.1}}, "0 or more"),
         ({"ectopic": {"V": 0.3, "A": 0.3}}, "at most 0.5"),

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 NORMAL, R_ON_T, VENTRICULAR, ATRIAL, FUSION, SUPRAVENTRICULAR, POLYMORPHIC, ESCAPE, P_WAVE = range(9)
 """Kinds of beats; the last is the P wave of a beat that is not conducted."""
@@ -195,6 +194,8 @@ def flutter(
 
 def _wander(rng: np.random.Generator, size: int, memory_s: float) -> NDArray[np.float64]:
     """A random walk that is drawn back to zero (Ornstein-Uhlenbeck), with standard deviation 1."""
+    from scipy.signal import lfilter
+
     decay = np.exp(-1 / (memory_s * _GRID_HZ))
     steps = rng.standard_normal(size) * np.sqrt(1 - decay**2)
     steps[:1] /= np.sqrt(1 - decay**2)

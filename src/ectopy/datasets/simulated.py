@@ -240,6 +240,7 @@ def simulate_recording(
     (15000, 2)
     """
     _require_positive(duration_s=duration_s, sampling_rate_hz=sampling_rate_hz)
+    _require(patient in _RATES_BPM, f"patient must be one of {', '.join(_RATES_BPM)}, not {patient!r}.")
     rate_bpm = _RATES_BPM[patient] if rate_bpm is None else rate_bpm
     _require_rate(rate_bpm)
     _require_not_negative(random_state=random_state)

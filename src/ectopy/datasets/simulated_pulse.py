@@ -21,8 +21,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 
 from ectopy.arguments import check_fields, checked
 from ectopy.errors import SettingError
@@ -134,7 +132,7 @@ def simulate_pulse(
     is_pressure = name != "PLETH"
     samples = _FLOOR_MMHG + (_SYSTOLIC_MMHG - _FLOOR_MMHG) * wave if is_pressure else wave
     scale = float(np.ptp(samples)) if size else 0.0
-    noise = gaussian_filter1d(rng.standard_normal(size), _NOISE_S * sampling_rate_hz) if size else np.empty(0)
+    noise = _smoothed(rng.standard_normal(size), _NOISE_S * sampling_rate_hz) if size else np.empty(0)
     noise *= _NOISE_SHARE * (_SYSTOLIC_MMHG if is_pressure else 1.0)
     samples = samples + noise
     for artefact in artefacts:
@@ -174,6 +172,8 @@ def _windkessel(
     run_off_s: float,
 ) -> NDArray[np.float64]:
     """The wave, shape (size,): 1 = top of a usual pulse, 0 = empty arteries."""
+    from scipy.signal import lfilter
+
     # Start as if the heart had been beating for a while.
     lead_s = 8 * run_off_s
     before_s = np.arange(arrives_s[0] - usual_s, -lead_s, -usual_s) if len(arrives_s) else np.empty(0)
@@ -184,14 +184,14 @@ def _windkessel(
     # Flow out of the heart: a bell per beat, which begins when the pulse arrives.
     width_s = min(_EJECTION_S, 0.15 * usual_s + 0.02) / 2
     flow = _impulses(places + 2 * width_s, heights, lead, size, rate_hz)
-    flow = gaussian_filter1d(flow, width_s * rate_hz, truncate=3)
+    flow = _smoothed(flow, width_s * rate_hz, truncate=3)
     # What has come in and has not yet run off.
     decay = np.exp(-1 / (run_off_s * rate_hz))
     stored = lfilter([1.0], [1.0, -decay], flow)
     # The reflected wave after the valve has closed.
     late_s = min(_NOTCH_S, 0.6 * usual_s)
     notch = _impulses(places + late_s + 2 * width_s, heights, lead, size, rate_hz)
-    notch = gaussian_filter1d(notch, _NOTCH_WIDTH_S * rate_hz) * _NOTCH_WIDTH_S * rate_hz * np.sqrt(2 * np.pi)
+    notch = _smoothed(notch, _NOTCH_WIDTH_S * rate_hz) * _NOTCH_WIDTH_S * rate_hz * np.sqrt(2 * np.pi)
     wave = (stored + _NOTCH_SHARE * notch)[lead : lead + size]
     usual: float = 1 / (1 - np.exp(-usual_s / run_off_s))  # top of the wave where every stroke is 1
     scaled: NDArray[np.float64] = wave / usual
@@ -213,6 +213,13 @@ def _impulses(
     return impulses
 
 
+def _smoothed(samples: NDArray[np.float64], width: float, truncate: float = 4.0) -> NDArray[np.float64]:
+    from scipy.ndimage import gaussian_filter1d
+
+    smoothed: NDArray[np.float64] = gaussian_filter1d(samples, width, truncate=truncate)
+    return smoothed
+
+
 def _disturbed(
     samples: NDArray[np.float64],
     noise: NDArray[np.float64],
@@ -222,8 +229,8 @@ def _disturbed(
     scale: float,
 ) -> NDArray[np.float64]:
     if kind == "damped":
-        mean = gaussian_filter1d(samples, 1.0 * rate_hz)
-        return np.asarray(mean + 0.15 * (gaussian_filter1d(samples, 0.12 * rate_hz) - mean) + noise)
+        mean = _smoothed(samples, 1.0 * rate_hz)
+        return np.asarray(mean + 0.15 * (_smoothed(samples, 0.12 * rate_hz) - mean) + noise)
     if kind == "flushed":
         return (_FLUSH_MMHG if is_pressure else 1.5 * scale) + noise
     if kind == "clipped":

@@ -9,7 +9,9 @@ extreme bradycardia       five beats in a row, mean rate below 40 per minute
 extreme tachycardia       17 beats in a row, mean rate above 140 per minute; or flutter, fibrillation or tachycardia of
                           the ventricles by the mark of its episode
 ventricular tachycardia   five ventricular beats in a row, mean rate above 100 per minute; or such an episode
-ventricular fibrillation  the same: a tachycardia without distinct complexes looks like flutter
+ventricular fibrillation  as ventricular tachycardia: the condition includes those without distinct QRS complexes, which
+                          the reference does not tell from others
+loss of pulse             never: the reference is that of an ECG
 ventricular run           three or more ventricular beats in a row
 ========================  ==============================================================================================
 
@@ -76,14 +78,15 @@ class Truth:
         parts = [times[row == each] for each in np.unique(row)]
         tachycardia = [_at_rate(part, _TACHYCARDIA_BEATS, above_bpm=_TACHYCARDIA_BPM) for part in parts]
         bradycardia = [_at_rate(part, _BRADYCARDIA_BEATS, below_bpm=_BRADYCARDIA_BPM) for part in parts]
-        ventricular_rhythm = _joined([*fast, ventricular])
+        ventricular_tachycardia = _joined([*fast, ventricular])
         return cls(
             {
                 "asystole": _silences(times, fibrillation, recording.duration_s),
                 "extreme bradycardia": _joined(bradycardia),
                 "extreme tachycardia": _joined([*tachycardia, ventricular]),
-                "ventricular tachycardia": ventricular_rhythm,
-                "ventricular fibrillation": ventricular_rhythm,
+                "ventricular tachycardia": ventricular_tachycardia,
+                "ventricular fibrillation": ventricular_tachycardia,
+                "loss of pulse": np.empty((0, 2)),
             },
             np.array(
                 [(times[a], times[a + _RUN_BEATS - 1], times[b]) for a, b in rows if b - a + 1 >= _RUN_BEATS]

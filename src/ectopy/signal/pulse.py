@@ -93,6 +93,9 @@ class Pulses:
         )
 
 
+_NO_PULSES = Pulses.empty()
+
+
 @dataclass(frozen=True, slots=True)
 class PulseFindings:
     """What was detected in one more piece of a wave.
@@ -252,8 +255,9 @@ def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
 
 
 def _joined(pulses: list[Pulses]) -> Pulses:
-    joined = Pulses.empty() if not pulses else pulses[0]
-    for new in pulses[1:]:
+    filled = [each for each in pulses if len(each)]
+    joined = filled[0] if filled else _NO_PULSES
+    for new in filled[1:]:
         joined = joined.followed_by(new)
     return joined
 
@@ -332,7 +336,7 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
             chosen.append((at, size))
             last = at
     if not chosen:
-        return replace(state, known=begin + high, usual=state.usual * _DECAY), Pulses.empty()
+        return replace(state, known=begin + high, usual=state.usual * _DECAY), _NO_PULSES
     places = np.array([at for at, _ in chosen])
     # The wave around each pulse, as it came and smoothed.
     around = wave[np.minimum(places[:, None] + _AROUND, _BUFFER - 1)]

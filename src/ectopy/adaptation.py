@@ -22,6 +22,7 @@ from ectopy.baseline import Baseline, like_tachycardia
 from ectopy.detector import Verdict
 from ectopy.detector.patient import (
     LEARNING_S,
+    Evidence,
     Family,
     PatientNormal,
     align,
@@ -101,7 +102,12 @@ class Adapted(NamedTuple):
 
 
 def judge_adapting(
-    beats: CutBeats, baseline: Baseline, adaptation: Adaptation, criterion: Criterion, before: Before
+    beats: CutBeats,
+    baseline: Baseline,
+    adaptation: Adaptation,
+    criterion: Criterion,
+    before: Before,
+    evidence: Evidence | None = None,
 ) -> Adapted:
     """Judge the next beats, and adapt the patient's normal to them; the same for any cutting into stretches.
 
@@ -115,26 +121,34 @@ def judge_adapting(
     criterion : Criterion
     before : Before
         The last beat of the stretch before; `Before()` at the start.
+    evidence : Evidence or None
+        How the beats differ from the normal of this baseline, where that is known.
     """
     judgements = [no_judgement(baseline, criterion)]
     learned = len(beats) if baseline.normal is None else int(np.searchsorted(beats.times_s, baseline.learned_to_s))
     if learned:
-        before, judgement = judge(beats[:learned], baseline, criterion, before)
+        known = None if evidence is None else evidence[:learned]
+        before, judgement = judge(beats[:learned], baseline, criterion, before, known)
         judgements = [judgement]
-    beats = beats[learned:]
+    beats, evidence = beats[learned:], None if evidence is None else evidence[learned:]
+    compared = baseline.normal
     blocks = np.floor((beats.times_s - baseline.learned_to_s) / _BLOCK_S).astype(int)
     while len(beats):
         if blocks[0] > adaptation.block:
             baseline = _moved(baseline, adaptation)
             adaptation = replace(adaptation, kept=adaptation.kept[:0], block=int(blocks[0]))
-        stretch = beats[: int(np.searchsorted(blocks, adaptation.block + 1))]
-        then, judgement = judge(stretch, baseline, criterion, before)
+        if baseline.normal is not compared:
+            evidence = None
+        stop = int(np.searchsorted(blocks, adaptation.block + 1))
+        stretch, known = beats[:stop], None if evidence is None else evidence[:stop]
+        then, judgement = judge(stretch, baseline, criterion, before, known)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
-            then, judgement = judge(stretch[:end], baseline, criterion, before)
+            known = None if known is None else known[:end]
+            then, judgement = judge(stretch[:end], baseline, criterion, before, known)
         judgements.append(judgement)
         before, (baseline, adaptation) = then, _changed(baseline, followed, criterion)
-        beats, blocks = beats[end:], blocks[end:]
+        beats, blocks, evidence = beats[end:], blocks[end:], None if evidence is None else evidence[end:]
     return Adapted(before, baseline, adaptation, Judgement.joined(judgements))
 
 

@@ -41,6 +41,7 @@ _SHARE, _PROVISIONAL_SHARE = 0.2, 0.5
 _BEATS_OF_A_CHANGE = 30
 _BEATS_BACK = 10
 _LEAST_ALIKE = 0.8
+_LEAST_REGULAR = 0.7
 _SAME_RATE = 0.15
 _REGULAR = 0.2
 _WIDER = 0.75
@@ -230,7 +231,7 @@ def _after_change(row: CutBeats, normal: PatientNormal, usual_rr_s: float) -> Pa
     """What the changed beats teach, if the electrodes were changed rather than the rhythm."""
     # As regular, and of the same rate, as the normal beats before; NaN is neither.
     faster = np.log(row.rr_s / usual_rr_s)
-    if not abs(np.median(faster)) < _SAME_RATE or np.mean(np.abs(faster) < _REGULAR) < _LEAST_ALIKE:
+    if not abs(np.median(faster)) < _SAME_RATE or np.mean(np.abs(faster) < _REGULAR) < _LEAST_REGULAR:
         return None
     families = learn_families(row, normal.leads, round(_LEAST_ALIKE * len(row)))
     if not families or like_tachycardia(families[0]) or _is_wider(families[0], normal):

@@ -414,7 +414,7 @@ def _dead(early: Filtered) -> bool:
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
     """Whether learning has ended, with or without success, or the electrodes were changed."""
     if before.lessons is None:
-        return after.baseline.text != before.baseline.text
+        return after.adaptation.earlier is not before.adaptation.earlier
     return after.baseline is not before.baseline and not after.baseline.provisional
 
 

@@ -711,6 +711,7 @@ class _Step:
             pulses=pulses,
             pulse=pulse,
         )
+        self._keep_normal(signal.detection, detection)
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
@@ -730,6 +731,14 @@ class _Step:
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
         self._weigh(at_s, (Reading("detector failed", True, text),))
+
+    def _keep_normal(self, before: DetectionState, after: DetectionState) -> None:
+        """What the patient's normal has become serves in the next part, and is what is saved."""
+        normal = after.baseline.normal
+        if normal is None or normal is before.baseline.normal or after.lessons is not None:
+            return
+        if self.state.normal is not None and self.state.normal.leads == normal.leads:
+            self.state = replace(self.state, normal=normal)
 
     def _learned(self, at_s: float, detection: DetectionState) -> tuple[Reading]:
         baseline = detection.baseline

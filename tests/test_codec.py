@@ -182,6 +182,7 @@ def test_json_names_the_kind_and_has_only_what_json_has():
         "p_value": None,
         "threshold": 3.0,
         "reason": "",
+        "confidence": "",
     }
     alarm = lines[2]["transition"]["alarm"]
     assert (alarm["kind"], alarm["priority"], alarm["latest"]["value"]) == ("SP", 3, None)

@@ -6,8 +6,8 @@ never among them. On the records DS1 of the MIT-BIH Arrhythmia Database any shar
 by at most 0.35 to 0.5 of the template, is at least as good as a fixed template; without that limit it is not.
 
 A change of electrodes: the shape of all beats changes at once, while the rate does not. Thirty beats in a row that are
-alike, as narrow as before and as regular, not far lower, at the rate that the last normal beats had, become a new provisional normal.
-The former one is remembered, and serves again when ten beats in a row are like it.
+alike, regular, as narrow as before and not far lower, at the rate that the last normal beats had, become a new
+provisional normal. The former one is remembered, and serves again when ten beats in a row are like it.
 """
 
 from __future__ import annotations

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
 from ectopy.datasets.simulated import simulate_recording
+from ectopy.detector.patient import compare, compare_together, learn_normal
+from ectopy.errors import DataError
 from ectopy.judgement import Criterion
-from ectopy.monitor.detection import DetectionState, detect_step, next_piece
+from ectopy.monitor.detection import DetectionState, detect_step, judge_step, next_piece
 from ectopy.recording import Recording
 from ectopy.signal.cut import CutBeats
 from ectopy.signal.frontend import sense
@@ -29,7 +33,8 @@ def test_a_stream_is_judged_as_the_whole_recording_is_even_after_half_a_minute_o
     state, found, size = DetectionState.fresh(RATE_HZ, 2), [], round(chunk_s * RATE_HZ)
     for start in range(0, len(signal), size):
         piece = signal[start : start + size]
-        state, new = detect_step(state, *sense(next_piece(state, piece, RATE_HZ)), made.leads, criterion, LEARNING_S)
+        state, unjudged = detect_step(state, *sense(next_piece(state, piece, RATE_HZ)))
+        state, new = judge_step(state, unjudged, made.leads, criterion, LEARNING_S)
         found.append(new)
 
     beats = CutBeats.joined([new.beats for new in found])
@@ -43,3 +48,19 @@ def test_a_stream_is_judged_as_the_whole_recording_is_even_after_half_a_minute_o
     np.testing.assert_array_equal(score[known], whole.score[given][known])
     np.testing.assert_array_equal(verdict[known], whole.verdict[given][known])
     np.testing.assert_array_equal(hint[known], whole.hint[given][known])
+
+
+def test_beats_of_many_patients_are_compared_as_each_patient_is_alone():
+    patients = []
+    for number, leads in enumerate((2, 1, 2, 1, 2)):
+        made = simulate_recording(60, leads=leads, rate_bpm=60 + 10 * number, ectopic={"V": 0.2}, random_state=number)
+        beats = analyse(made, load_ambulatory(), learning_s=LEARNING_S).beats
+        patients.append((beats[40 : 43 + number], learn_normal(beats, made.leads, LEARNING_S)))
+    together = compare_together(patients)
+    for (beats, normal), found in zip(patients, together, strict=True):
+        alone = compare(beats, normal)
+        for one in fields(alone):
+            np.testing.assert_array_equal(getattr(found, one.name), getattr(alone, one.name))
+    assert compare_together([]) == []
+    with pytest.raises(DataError, match="leads"):
+        compare_together([*patients, (patients[0][0], patients[1][1]), (patients[0][0], patients[1][1])])

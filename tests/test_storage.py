@@ -457,6 +457,12 @@ def test_beats_are_found_by_time(store: Store):
     assert store.events() == []
 
 
+def test_the_confidence_in_a_beat_is_kept(store: Store):
+    beats = [beat(1, 1.0), replace(beat(2, 2.0), confidence="learning, 40 s")]
+    store.write([stepped(1, chunk(0), events=beats)])
+    assert [stored.beat for stored in store.beats("anna", NOW, NOW + 9)] == beats
+
+
 def test_numbers_of_beats_may_be_missing(store: Store):
     odd = replace(
         beat(np.int64(1)), interval_s=None, score=math.nan, p_value=None, threshold=math.nan, beat_s=np.float64(1)

@@ -116,7 +116,6 @@ class Breaking:
 def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
     breaking = Breaking()
     monkeypatch.setattr(monitor_module, "sense_together", breaking.together)
-    monkeypatch.setattr(monitor_module, "sense", breaking.alone)
     good, bad = MonitorState(), MonitorState()
     found: list[Event] = []
     for number in range(8):

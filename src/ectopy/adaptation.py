@@ -12,6 +12,7 @@ The former one is remembered, and serves again when ten beats in a row are like 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from ectopy.baseline import Baseline, like_tachycardia
 from ectopy.detector import Verdict
 from ectopy.detector.patient import (
     LEARNING_S,
+    Evidence,
     Family,
     PatientNormal,
     align,
@@ -41,6 +43,7 @@ _SHARE, _PROVISIONAL_SHARE = 0.2, 0.5
 _BEATS_OF_A_CHANGE = 30
 _BEATS_BACK = 10
 _LEAST_ALIKE = 0.8
+_LEAST_REGULAR = 0.7
 _SAME_RATE = 0.15
 _REGULAR = 0.2
 _WIDER = 0.75
@@ -101,7 +104,12 @@ class Adapted(NamedTuple):
 
 
 def judge_adapting(
-    beats: CutBeats, baseline: Baseline, adaptation: Adaptation, criterion: Criterion, before: Before
+    beats: CutBeats,
+    baseline: Baseline,
+    adaptation: Adaptation,
+    criterion: Criterion,
+    before: Before,
+    evidence: Evidence | None = None,
 ) -> Adapted:
     """Judge the next beats, and adapt the patient's normal to them; the same for any cutting into stretches.
 
@@ -115,27 +123,39 @@ def judge_adapting(
     criterion : Criterion
     before : Before
         The last beat of the stretch before; `Before()` at the start.
+    evidence : Evidence or None
+        How the beats differ from the normal of this baseline, where that is known.
     """
-    judgements = [no_judgement(baseline, criterion)]
+    judgements = []
     learned = len(beats) if baseline.normal is None else int(np.searchsorted(beats.times_s, baseline.learned_to_s))
     if learned:
-        before, judgement = judge(beats[:learned], baseline, criterion, before)
-        judgements = [judgement]
-    beats = beats[learned:]
-    blocks = np.floor((beats.times_s - baseline.learned_to_s) / _BLOCK_S).astype(int)
+        before, judgement = judge(beats[:learned], baseline, criterion, before, _of(evidence, slice(learned)))
+        judgements.append(judgement)
+        beats, evidence = beats[learned:], _of(evidence, slice(learned, None))
+    compared = baseline.normal
     while len(beats):
-        if blocks[0] > adaptation.block:
+        block = int((beats.times_s[0] - baseline.learned_to_s) // _BLOCK_S)
+        if block > adaptation.block:
             baseline = _moved(baseline, adaptation)
-            adaptation = replace(adaptation, kept=adaptation.kept[:0], block=int(blocks[0]))
-        stretch = beats[: int(np.searchsorted(blocks, adaptation.block + 1))]
-        then, judgement = judge(stretch, baseline, criterion, before)
+            adaptation = replace(adaptation, kept=adaptation.kept[:0], block=block)
+        if baseline.normal is not compared:
+            evidence = None
+        ends_s = baseline.learned_to_s + (block + 1) * _BLOCK_S
+        stop = len(beats) if beats.times_s[-1] < ends_s else int(np.searchsorted(beats.times_s, ends_s))
+        stretch, known = beats[:stop], _of(evidence, slice(stop))
+        then, judgement = judge(stretch, baseline, criterion, before, known)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
-            then, judgement = judge(stretch[:end], baseline, criterion, before)
+            then, judgement = judge(stretch[:end], baseline, criterion, before, _of(known, slice(end)))
         judgements.append(judgement)
         before, (baseline, adaptation) = then, _changed(baseline, followed, criterion)
-        beats, blocks = beats[end:], blocks[end:]
-    return Adapted(before, baseline, adaptation, Judgement.joined(judgements))
+        beats, evidence = beats[end:], _of(evidence, slice(end, None))
+    judgement = Judgement.joined(judgements) if judgements else no_judgement(baseline, criterion)
+    return Adapted(before, baseline, adaptation, judgement)
+
+
+def _of(evidence: Evidence | None, rows: slice) -> Evidence | None:
+    return None if evidence is None else evidence[rows]
 
 
 def _moved(baseline: Baseline, adaptation: Adaptation) -> Baseline:
@@ -170,36 +190,35 @@ def _follow(
         How many of the beats were taken.
     """
     assert judgement.evidence is not None
-    similar = judgement.evidence.shape <= _SIMILAR
-    normal = (similar & np.equal(judgement.verdict, Verdict.NORMAL)).tolist()
-    other = (judgement.evidence.shape > _SIMILAR).tolist()
-    room = _KEPT - len(adaptation.kept)
-    begun, in_a_row, end = len(adaptation.changed), adaptation.in_a_row, len(beats)
-    kept: list[int] = []
+    shape, verdict = judgement.evidence.shape.tolist(), judgement.verdict.tolist()
+    changed, in_a_row, end = adaptation.changed, adaptation.in_a_row, len(beats)
+    begun = len(changed)
+    usual: list[int] = []
     row: list[int] = []
-    for beat, (is_similar, is_normal, is_other) in enumerate(zip(similar.tolist(), normal, other, strict=True)):
-        in_a_row = min(in_a_row + 1, 3) if is_normal else 0
+    for beat in range(len(beats)):
+        in_a_row = min(in_a_row + 1, 3) if shape[beat] <= _SIMILAR and verdict[beat] == Verdict.NORMAL else 0
         if in_a_row == 3:
-            kept.append(beat)
-        if is_similar:
+            usual.append(beat)
+        if shape[beat] <= _SIMILAR:
             begun, row = 0, []
-        elif is_other:
+        elif shape[beat] > _SIMILAR:  # not an unreadable one, whose shape is NaN
             row.append(beat)
             if begun + len(row) in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
                 end = beat + 1
                 break
-    changed = CutBeats.joined([adaptation.changed[:begun], beats[np.array(row, np.intp)]])
-    adaptation = replace(adaptation, in_a_row=in_a_row, changed=changed)
-    if not kept:
-        return adaptation, end
-    usual_s = beats.rr_s[kept[-1]] * np.exp(beats.prematurity[kept[-1]])
-    if np.isfinite(usual_s):
-        adaptation = replace(adaptation, usual_rr_s=float(usual_s))
-    if room and baseline.normal is not None:
-        rows = np.array(kept[:room], np.intp)
-        aligned = np.where(beats.readable[rows][:, :, None], align(beats, baseline.normal, rows), np.nan)
-        adaptation = replace(adaptation, kept=np.concatenate([adaptation.kept, aligned.astype(np.float32)]))
-    return adaptation, end
+    if begun < len(changed):
+        changed = changed[:0]
+    if row:
+        changed = CutBeats.joined([changed, beats[np.array(row, np.intp)]])
+    kept, usual_rr_s = adaptation.kept, adaptation.usual_rr_s
+    if usual:
+        rr_s = float(beats.rr_s[usual[-1]] * np.exp(beats.prematurity[usual[-1]]))
+        usual_rr_s = usual_rr_s if math.isnan(rr_s) else rr_s
+        rows = np.array(usual[: _KEPT - len(kept)], np.intp)
+        if len(rows) and baseline.normal is not None:
+            aligned = np.where(beats.readable[rows][:, :, None], align(beats, baseline.normal, rows), np.nan)
+            kept = np.concatenate([kept, aligned.astype(np.float32)])
+    return replace(adaptation, kept=kept, changed=changed, in_a_row=in_a_row, usual_rr_s=usual_rr_s), end
 
 
 def _changed(baseline: Baseline, adaptation: Adaptation, criterion: Criterion) -> tuple[Baseline, Adaptation]:
@@ -230,7 +249,7 @@ def _after_change(row: CutBeats, normal: PatientNormal, usual_rr_s: float) -> Pa
     """What the changed beats teach, if the electrodes were changed rather than the rhythm."""
     # As regular, and of the same rate, as the normal beats before; NaN is neither.
     faster = np.log(row.rr_s / usual_rr_s)
-    if not abs(np.median(faster)) < _SAME_RATE or np.mean(np.abs(faster) < _REGULAR) < _LEAST_ALIKE:
+    if not abs(np.median(faster)) < _SAME_RATE or np.mean(np.abs(faster) < _REGULAR) < _LEAST_REGULAR:
         return None
     families = learn_families(row, normal.leads, round(_LEAST_ALIKE * len(row)))
     if not families or like_tachycardia(families[0]) or _is_wider(families[0], normal):

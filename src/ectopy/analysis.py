@@ -44,10 +44,13 @@ class Analysis:
     evidence : Evidence or None
         How each beat differs from the patient's normal; None where that could not be learned.
     normal : PatientNormal or None
+        As it is at the end: it follows slow changes and a change of electrodes.
     baseline : str
         One sentence on the patient's normal: learned, given, or why there is none.
     missed : ndarray of bool, shape (n,)
         Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed`.
+    learned_to_s : float
+        Up to when the patient's normal was learned; 0 where it was given or could not be learned.
     """
 
     __repr__ = short_repr
@@ -64,6 +67,7 @@ class Analysis:
     normal: PatientNormal | None
     baseline: str
     missed: NDArray[np.bool_]
+    learned_to_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -153,6 +157,7 @@ def analyse(
         normal=baseline.normal,
         baseline=baseline.text,
         missed=read.missed,
+        learned_to_s=0.0 if baseline.normal is None else baseline.learned_to_s,
     )
 
 

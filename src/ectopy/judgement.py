@@ -185,7 +185,9 @@ class Before:
     row: Row = field(default_factory=Row)
 
 
-def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Before) -> tuple[Before, Judgement]:
+def judge(
+    beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Before, evidence: Evidence | None = None
+) -> tuple[Before, Judgement]:
     """Judge the next beats of a recording or a stream; the same for any cutting into stretches.
 
     Parameters
@@ -195,6 +197,8 @@ def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Bef
     criterion : Criterion
     before : Before
         The last beat of the stretch before; `Before()` at the start.
+    evidence : Evidence or None
+        What `compare` says of the beats and the baseline's normal; None = ask it.
 
     Returns
     -------
@@ -212,7 +216,7 @@ def judge(beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Bef
         evidence, score = None, population_score(criterion.detector, beats, baseline.height_mv)
         threshold, scores = criterion.without_baseline, known.without_baseline
     else:
-        evidence = compare(beats, baseline.normal)
+        evidence = compare(beats, baseline.normal) if evidence is None else evidence
         score, threshold, scores = evidence.score, criterion.with_baseline, known.with_baseline
     unreadable = np.isnan(score)
     before, hint = _name(beats, score > threshold, unreadable, evidence, before)

@@ -38,6 +38,7 @@ _LEAST_IRREGULARITY = 0.05
 _CLEAR = 2.0
 _FIRST_OF_A_RUN, _ANOTHER_QRS = 0.75, 0.9
 _MOST_IRREGULARITIES = 6.0
+_AT_ONCE = 512  # beats
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +281,39 @@ def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
     """
     if beats.samples.shape[1] != len(normal.leads):
         raise DataError(f"the baseline has {len(normal.leads)} leads and the recording {beats.samples.shape[1]}.")
-    parts = [_compare(beats, normal, slice(start, start + 512)) for start in range(0, len(beats), 512)]
-    shape, qrs, width, best = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else np.empty((4, 0))
-    irregularity = normal.irregularity
-    return Evidence(shape, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best)
+    return _compare(beats, normal.template, normal.clearness, normal.irregularity)
+
+
+def compare_together(pairs: Sequence[tuple[CutBeats, PatientNormal]]) -> list[Evidence]:
+    """Compare beats of many patients, each with their own normal: what `compare` says of each, for less.
+
+    Raises
+    ------
+    DataError
+        If the beats of a patient have other leads than their normal.
+    """
+    alike: dict[tuple[int, int], list[int]] = {}
+    for number, (beats, normal) in enumerate(pairs):
+        alike.setdefault((beats.samples.shape[1], len(normal.leads)), []).append(number)
+    found: dict[int, Evidence] = {}
+    for numbers in alike.values():
+        found |= zip(numbers, _compare_alike([pairs[number] for number in numbers]), strict=True)
+    return [found[number] for number in range(len(pairs))]
+
+
+def _compare_alike(pairs: Sequence[tuple[CutBeats, PatientNormal]]) -> list[Evidence]:
+    """The same of patients with as many leads as each other."""
+    beats, normal = pairs[0]
+    if len(pairs) == 1 or beats.samples.shape[1] != len(normal.leads):
+        return [compare(*pair) for pair in pairs]
+    counts = [len(beats) for beats, _ in pairs]
+    template, clearness, irregularity = (
+        np.repeat(np.array(values), counts, axis=0)
+        for values in zip(*((n.template, n.clearness, n.irregularity) for _, n in pairs), strict=True)
+    )
+    together = _compare(CutBeats.joined([beats for beats, _ in pairs]), template, clearness, irregularity)
+    ends = np.cumsum(counts).tolist()
+    return [together[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
 
 def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
@@ -294,29 +324,53 @@ def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integ
     ndarray of float64, shape (k, leads, 140)
         Millivolt, median 0, as the template.
     """
-    samples = beats.samples[rows].astype(np.float64)
-    amplitude = np.maximum(np.ptp(normal.template, axis=1), _LEAST_AMPLITUDE_MV)
-    shifted = samples.take(_SHIFTED_QRS, axis=2) - normal.template[:, None, _QRS]
-    misfit = np.square(shifted).sum(axis=3) / amplitude[:, None] ** 2
+    return _aligned(beats.samples[rows], normal.template)
+
+
+def _aligned(samples: NDArray[np.float32], template: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Beats shifted to where they fit the template best, which is the same for all, or one for each."""
+    samples = samples.astype(np.float64)
+    amplitude = np.maximum(np.ptp(template, axis=-1), _LEAST_AMPLITUDE_MV)
+    shifted = samples.take(_SHIFTED_QRS, axis=2) - template[..., None, _QRS]
+    misfit = np.square(shifted).sum(axis=3) / amplitude[..., None] ** 2
     best = misfit.sum(axis=1).argmin(axis=1)
     beat, lead = np.arange(len(samples))[:, None, None], np.arange(samples.shape[1])[:, None]
     return centred(samples[beat, lead, best[:, None, None] + np.arange(BEFORE + AFTER)])
 
 
 def _compare(
-    beats: CutBeats, normal: PatientNormal, rows: slice
+    beats: CutBeats,
+    template: NDArray[np.float64],
+    clearness: NDArray[np.float64],
+    irregularity: float | NDArray[np.float64],
+) -> Evidence:
+    """Compare beats with a normal, which is the same for all, or one for each."""
+    measured = []
+    for start in range(0, len(beats), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        each = rows if template.ndim == 3 else slice(None)
+        measured.append(_measure(beats.samples[rows], beats.readable[rows], template[each], clearness[each]))
+    shape, qrs, width, best = map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((4, 0))
+    return Evidence(shape, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best)
+
+
+def _measure(
+    samples: NDArray[np.float32],
+    readable: NDArray[np.bool_],
+    template: NDArray[np.float64],
+    clearness: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    weights = np.where(beats.readable[rows], normal.clearness, 0.0)
+    weights = np.where(readable, clearness, 0.0)
     total = weights.sum(axis=1, keepdims=True)
     weights = weights / np.where(total > 0, total, np.nan)
-    aligned = align(beats, normal, rows)
-    different = aligned - normal.template
-    energy = np.maximum(np.square(normal.template).sum(axis=1), _LEAST_AMPLITUDE_MV**2)
-    qrs_energy = np.maximum(np.square(normal.template[:, _QRS]).sum(axis=1), _LEAST_AMPLITUDE_MV**2)
+    aligned = _aligned(samples, template)
+    different = aligned - template
+    energy = np.maximum(np.square(template).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
+    qrs_energy = np.maximum(np.square(template[..., _QRS]).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
     shape = np.sqrt(np.square(different).sum(axis=2) / energy)
     qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
-    width = np.log(_width(aligned) / _width(normal.template))
-    clear = beats.readable[rows] & (normal.clearness > _CLEAR)
+    width = np.log(_width(aligned) / _width(template))
+    clear = readable & (clearness > _CLEAR)
     mean_qrs = (qrs * weights).sum(axis=1)
     best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
     return (shape * weights).sum(axis=1), mean_qrs, (width * weights).sum(axis=1), best_qrs

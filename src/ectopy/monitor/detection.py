@@ -24,7 +24,7 @@ from ectopy.baseline import (
     provisional_baseline,
 )
 from ectopy.detector import Verdict
-from ectopy.detector.patient import PatientNormal
+from ectopy.detector.patient import Evidence, PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.monitor.beat_height import BeatHeights, height_step
@@ -269,14 +269,7 @@ def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: floa
     return Piece(filters_for(rate_hz), state.frontend, np.ascontiguousarray(piece.T, np.float64))
 
 
-def detect_step(
-    state: DetectionState,
-    frontend: FrontendState,
-    sensed: Sensed,
-    leads: tuple[str, ...],
-    criterion: Criterion,
-    learning_s: float,
-) -> tuple[DetectionState, Detected]:
+def detect_step(state: DetectionState, frontend: FrontendState, sensed: Sensed) -> tuple[DetectionState, Unjudged]:
     """Take what the front end has found in the next samples.
 
     Parameters
@@ -285,20 +278,28 @@ def detect_step(
     frontend : FrontendState
     sensed : Sensed
         Of `next_piece`.
-    leads : tuple of str
-    criterion : Criterion
-    learning_s : float
-        How long the patient's normal is learned from.
+
+    Returns
+    -------
+    state : DetectionState
+    unjudged : Unjudged
+        For `judge_step`.
     """
-    filtered, index, word = sensed.filtered, sensed.index, sensed.word
+    filtered = sensed.filtered
     peaks, told = peaks_step(state.peaks, sensed.evidence)
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
-    seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, index, word)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, sensed.index, sensed.word)
     known_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     state = replace(state, frontend=frontend, peaks=peaks, cut=cut, seconds=seconds)
-    detected = _Unjudged(known_to_s, heard_s, beats, darkness, dead=_dead(sensed.early))
-    return _judge_beats(state, detected, sensed, leads, criterion, learning_s)
+    return state, Unjudged(known_to_s, heard_s, beats, darkness, _dead(sensed.early), sensed)
+
+
+def next_comparison(state: DetectionState, new: Unjudged) -> Comparison | None:
+    """What the next beats are compared with, as far as that is certain; None where there are no such beats."""
+    if not len(new.beats) or state.lessons is not None or state.baseline.normal is None:
+        return None
+    return Comparison(new.beats, state.baseline.normal)
 
 
 def detect_end(
@@ -318,7 +319,7 @@ def detect_end(
     rate_hz, duration_s : float
         Of the whole stream.
     leads, criterion, learning_s
-        As for `detect_step`.
+        As for `judge_step`.
 
     Returns
     -------
@@ -331,11 +332,11 @@ def detect_end(
     beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
     none = np.empty(0)
     seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
-    detected = _Unjudged(duration_s, heard_s, beats, darkness, dead=False)
-    return _judge_beats(replace(state, seconds=seconds), detected, sensed, leads, criterion, learning_s)
+    unjudged = Unjudged(duration_s, heard_s, beats, darkness, False, sensed)
+    return judge_step(replace(state, seconds=seconds), unjudged, leads, criterion, learning_s)
 
 
-class _Unjudged(NamedTuple):
+class Unjudged(NamedTuple):
     """What is new, before its beats are judged; as in `Detected`, with the dark seconds before each beat."""
 
     known_to_s: float
@@ -343,23 +344,44 @@ class _Unjudged(NamedTuple):
     beats: CutBeats
     darkness: NDArray[np.int64]
     dead: bool
+    sensed: Sensed
 
 
-def _judge_beats(
+class Comparison(NamedTuple):
+    """Beats of a patient, and the normal that they are compared with."""
+
+    beats: CutBeats
+    normal: PatientNormal
+
+
+def judge_step(
     state: DetectionState,
-    new: _Unjudged,
-    sensed: Sensed,
+    new: Unjudged,
     leads: tuple[str, ...],
     criterion: Criterion,
     learning_s: float,
+    evidence: Evidence | None = None,
 ) -> tuple[DetectionState, Detected]:
-    """Judge the next beats, learn from them, and tell which of them are credible."""
-    beats = new.beats
+    """Judge the next beats, learn from them, and tell which of them are credible.
+
+    Parameters
+    ----------
+    state : DetectionState
+    new : Unjudged
+        Of `detect_step`.
+    leads : tuple of str
+    criterion : Criterion
+    learning_s : float
+        How long the patient's normal is learned from.
+    evidence : Evidence or None
+        What is found by `next_comparison`, where that is known.
+    """
+    beats, sensed = new.beats, new.sensed
     last, intervals_s = state.last, beats.rr_s
     judgement = no_judgement(state.baseline, criterion)
     judged = state
     if len(beats):
-        before, judged, judgement = _judged(state, beats, leads, criterion, learning_s)
+        before, judged, judgement = _judged(state, beats, leads, criterion, learning_s, evidence)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     seen = state.frontend.evidence.leads
     in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
@@ -392,7 +414,7 @@ def _dead(early: Filtered) -> bool:
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
     """Whether learning has ended, with or without success, or the electrodes were changed."""
     if before.lessons is None:
-        return after.baseline.text != before.baseline.text
+        return after.adaptation.earlier is not before.adaptation.earlier
     return after.baseline is not before.baseline and not after.baseline.provisional
 
 
@@ -445,12 +467,19 @@ def _with_quality(
 
 
 def _judged(
-    state: DetectionState, beats: CutBeats, leads: tuple[str, ...], criterion: Criterion, learning_s: float
+    state: DetectionState,
+    beats: CutBeats,
+    leads: tuple[str, ...],
+    criterion: Criterion,
+    learning_s: float,
+    evidence: Evidence | None,
 ) -> tuple[Before, DetectionState, Judgement]:
     """Judge the next beats, one at least, and learn from them as long as there is something to learn."""
-    baseline, before = state.baseline, state.last.before
+    baseline, before, adaptation = state.baseline, state.last.before, state.adaptation
     if state.lessons is None:
-        before, baseline, adaptation, judgement = judge_adapting(beats, baseline, state.adaptation, criterion, before)
+        before, baseline, adaptation, judgement = judge_adapting(
+            beats, baseline, adaptation, criterion, before, evidence
+        )
         return before, replace(state, baseline=baseline, adaptation=adaptation), judgement
     lessons = _taught(state.lessons, beats, before)
     times_s = lessons.beats.times_s

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from math import inf, isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +17,22 @@ from numpy.typing import NDArray
 from ectopy.analysis import require_learning_time
 from ectopy.baseline import Baseline, given_baseline
 from ectopy.detector import Detector, Verdict
-from ectopy.detector.patient import LEARNING_S, PatientNormal
+from ectopy.detector.patient import LEARNING_S, PatientNormal, compare_together
+from ectopy.detector.patient import Evidence as BeatEvidence
 from ectopy.errors import EctopyError, SettingError
 from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.detection import (
+    Comparison,
     Detected,
     DetectionState,
     LeadMemory,
     detect_end,
     detect_step,
+    judge_step,
+    next_comparison,
     next_piece,
     relearn,
     with_normal,
@@ -58,7 +63,7 @@ from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, cl
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, no_beats
-from ectopy.signal.frontend import Answer, Piece, sense, sense_together
+from ectopy.signal.frontend import Answer, Piece, sense_together
 
 _MOST_AHEAD_S = 60.0
 _REMEMBERED_LEADS = 32
@@ -70,8 +75,9 @@ _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 Outcome = tuple["MonitorState", tuple[Event, ...]]
 """What comes of an input: the next state, and events."""
 
-_Work = Generator[Piece, Answer, None]
-"""What asks the front end for its answer to pieces of signal, and goes on with that."""
+_Question = Piece | Comparison
+_Work = Generator[_Question, Any, None]
+"""What asks for the front end's answer to a piece of signal, or the evidence of a comparison, and goes on with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +255,9 @@ class Monitor:
         steps = [_Step(self, state) for state, _ in inputs]
         works = [step.work(given) for step, (_, given) in zip(steps, inputs, strict=True)]
         failed: dict[int, Exception] = {}
-        asked: dict[int, Piece] = {}
+        asked: dict[int, _Question] = {}
 
-        def go_on(number: int, answer: Answer | Exception | None) -> None:
+        def go_on(number: int, answer: Answer | BeatEvidence | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
@@ -266,26 +272,35 @@ class Monitor:
         for number in range(len(works)):
             go_on(number, None)
         while asked:
-            numbers, pieces = tuple(asked), tuple(asked.values())
+            numbers, questions = tuple(asked), tuple(asked.values())
             asked.clear()
-            for number, answer in zip(numbers, _answers(pieces), strict=True):
+            for number, answer in zip(numbers, _answers(questions), strict=True):
                 go_on(number, answer)
         return [failed.get(number) or step.done() for number, step in enumerate(steps)]
 
 
-def _answers(pieces: Sequence[Piece]) -> Sequence[Answer | Exception]:
-    """Of the front end; what it cannot bear of one patient concerns no other."""
+def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatEvidence | Exception]:
+    """To all at once; what cannot be borne of one patient concerns no other."""
     try:
-        return sense_together(pieces)
+        return _answers_together(questions)
     except Exception:
-        return [_answer(piece) for piece in pieces]
+        return [_answer(question) for question in questions]
 
 
-def _answer(piece: Piece) -> Answer | Exception:
+def _answer(question: _Question) -> Answer | BeatEvidence | Exception:
     try:
-        return sense(piece)
+        return _answers_together([question])[0]
     except Exception as error:
         return error
+
+
+def _answers_together(questions: Sequence[_Question]) -> list[Answer | BeatEvidence]:
+    pieces = {number: question for number, question in enumerate(questions) if isinstance(question, Piece)}
+    pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
+    answers: dict[int, Answer | BeatEvidence] = {}
+    answers |= zip(pieces, sense_together(list(pieces.values())), strict=True)
+    answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
+    return [answers[number] for number in range(len(questions))]
 
 
 class _Step:
@@ -640,8 +655,11 @@ class _Step:
         signal, monitor = self._signal, self.monitor
         segment = signal.segment
         frontend, sensed = yield next_piece(signal.detection, piece, segment.rate_hz)
+        detection, unjudged = detect_step(signal.detection, frontend, sensed)
+        comparison = next_comparison(detection, unjudged)
+        evidence = None if comparison is None else (yield comparison)
         self._take_over(
-            end, *detect_step(signal.detection, frontend, sensed, segment.leads, monitor.criterion, monitor.learning_s)
+            end, *judge_step(detection, unjudged, segment.leads, monitor.criterion, monitor.learning_s, evidence)
         )
 
     def _last(self, end: int) -> None:
@@ -693,6 +711,7 @@ class _Step:
             pulses=pulses,
             pulse=pulse,
         )
+        self._keep_normal(signal.detection, detection)
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
@@ -712,6 +731,14 @@ class _Step:
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
         self._weigh(at_s, (Reading("detector failed", True, text),))
+
+    def _keep_normal(self, before: DetectionState, after: DetectionState) -> None:
+        """What the patient's normal has become serves in the next part, and is what is saved."""
+        normal = after.baseline.normal
+        if normal is None or normal is before.baseline.normal or after.lessons is not None:
+            return
+        if self.state.normal is not None and self.state.normal.leads == normal.leads:
+            self.state = replace(self.state, normal=normal)
 
     def _learned(self, at_s: float, detection: DetectionState) -> tuple[Reading]:
         baseline = detection.baseline

@@ -196,7 +196,12 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
         if known is None and len(waves) >= _MOST_WAVES:
             continue
         waves[piece.name] = _wave_step(known, piece)
-    normal_s = beats.time_s[(beats.verdict != BeatVerdict.UNREADABLE) & (beats.hint != Hint.VENTRICULAR)]
+    columns = (beats.time_s.tolist(), beats.verdict.tolist(), beats.hint.tolist())
+    normal_s = [
+        time_s
+        for time_s, verdict, hint in zip(*columns, strict=True)
+        if verdict != BeatVerdict.UNREADABLE and hint != Hint.VENTRICULAR
+    ]
     beats_s = np.concatenate([memory.beats_s, normal_s])[-_KEPT_BEATS:] if len(normal_s) else memory.beats_s
     unlearned = memory.unlearned + len(normal_s)
     if unlearned >= _LEARN_EVERY:

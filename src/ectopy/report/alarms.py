@@ -119,7 +119,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
         render(
             "alarms.html.jinja",
             subject=watched.source.rstrip("/").rpartition("/")[2],
-            facts=_facts(watched),
+            facts=_facts(watched, tally),
             tiles=_tiles(watched, tally),
             rows=[_row(alarm, album) for alarm in album.alarms.values()],
             raised=tally.raised.total(),
@@ -138,15 +138,23 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
 # Numbers
 
 
-def _facts(watched: Watched) -> list[tuple[str, str]]:
+def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
     return [
         ("Source", watched.source),
         ("Watched", f"{words.elapsed(watched.from_s)} to {words.elapsed(watched.to_s)} (hours:minutes:seconds)"),
         ("Leads", f"{', '.join(watched.leads)}, {watched.sampling_rate_hz:g} Hz"),
-        ("Patient's normal", watched.baseline),
+        ("Patient's normal", f"{watched.baseline}{_provisional(tally)}"),
         ("Detector", f"{watched.bundle}, SHA-256 {watched.digest}"),
         ("Software", f"Ectopy {__version__}"),
     ]
+
+
+def _provisional(tally: Tally) -> str:
+    """What to say of the beats that were judged while the patient's normal was being learned."""
+    if not tally.provisional:
+        return ""
+    beats = f"{words.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
+    return f" {beats} judged before, with a provisional normal or other people's."
 
 
 def _tiles(watched: Watched, tally: Tally) -> tuple[Tile, ...]:

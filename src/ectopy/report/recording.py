@@ -125,6 +125,7 @@ def recording_report(
             beats=len(analysis),
             tiles=_tiles(recording, analysis, rate),
             baseline=analysis.baseline,
+            learned_to=words.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
             threshold=analysis.threshold,
             quality_words=WORDS,
             quality=_quality_rows(recording, analysis),

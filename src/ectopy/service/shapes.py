@@ -206,10 +206,11 @@ class DetailOrderShape(DetailShape):
         hint="ventricular-like",
         reason="Its shape is unlike the patient's usual beats.",
         p_value=0.001,
+        confidence="learning, 40 s",
     )
 )
 class BeatShape(TypedDict):
-    """A judged beat."""
+    """A judged beat; `confidence` is empty where the patient's normal is known."""
 
     time: float
     position: int
@@ -220,6 +221,7 @@ class BeatShape(TypedDict):
     threshold: float | None
     p_value: float | None
     reason: str
+    confidence: str
 
 
 @with_config(
@@ -516,6 +518,7 @@ def beat(time: float, judged: BeatJudged) -> BeatShape:
         threshold=number(judged.threshold),
         p_value=number(judged.p_value),
         reason=judged.reason,
+        confidence=judged.confidence,
     )
 
 

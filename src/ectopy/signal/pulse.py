@@ -15,7 +15,7 @@ Waves are analysed in blocks of one second, counted from their first sample: the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,12 @@ from ectopy.reprs import short_repr
 
 GRID_HZ = 64
 """Rate to which every wave is averaged."""
+HIGHEST_RATE_HZ = 1000
+"""Of a wave."""
 
 _EDGES: NDArray[np.float64] = np.arange(GRID_HZ + 1) / GRID_HZ
+_PLACES: NDArray[np.float64] = np.arange(HIGHEST_RATE_HZ + 3.0)
+_ALL_VALID: NDArray[np.bool_] = np.ones(GRID_HZ, bool)
 _SMOOTHED = 5  # grid samples, 80 ms
 _HALF = _SMOOTHED // 2
 _RISE = {True: 8, False: 11}  # window of the slope sum function, grid samples: 0.13 s of a pressure, 0.17 s else
@@ -87,6 +91,9 @@ class Pulses:
             np.concatenate([self.amplitude, later.amplitude]),
             np.concatenate([self.readable, later.readable]),
         )
+
+
+_NO_PULSES = Pulses.empty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +255,9 @@ def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
 
 
 def _joined(pulses: list[Pulses]) -> Pulses:
-    joined = Pulses.empty() if not pulses else pulses[0]
-    for new in pulses[1:]:
+    filled = [each for each in pulses if len(each)]
+    joined = filled[0] if filled else _NO_PULSES
+    for new in filled[1:]:
         joined = joined.followed_by(new)
     return joined
 
@@ -258,16 +266,19 @@ def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | N
     """Average the next second to the grid; None where samples of it are still to come."""
     rate_hz, first = state.rate_hz, state.count - len(state.pending)
     # Each sample stands for the time until the next one.
-    edges = _EDGES * rate_hz + (state.blocks * rate_hz - first)
-    last = ceil(edges[-1] - 1e-6)
+    begin = state.blocks * rate_hz - first
+    end = rate_hz + begin
+    last = ceil(end - 1e-6)
     if len(state.pending) < last:
         return None
+    edges = _EDGES * rate_hz + begin
     raw = state.pending[:last].astype(np.float64)
-    measured = np.isfinite(raw)
-    if measured.all():
-        valid = np.ones(GRID_HZ, bool)
-        values = float(raw.min()), float(raw.max())
+    # Neither is finite where a sample is missing.
+    values = float(np.minimum.reduce(raw)), float(np.maximum.reduce(raw))
+    if isfinite(values[0]) and isfinite(values[1]):
+        valid = _ALL_VALID
     else:
+        measured = np.isfinite(raw)
         # What is missing keeps the last level, and is not valid.
         values = (float(raw[measured].min()), float(raw[measured].max())) if measured.any() else (np.nan, np.nan)
         held = np.maximum.accumulate(np.where(measured, np.arange(last), -1))
@@ -276,9 +287,10 @@ def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | N
         share = _average(measured.astype(np.float64), edges)
         valid = share > 1.0 - 1e-9
     grid = _average(raw, edges)
-    wave = state.wave if state.valid.any() or not valid.any() else np.full(_BUFFER, grid[valid.argmax()])
+    begins = valid.any() and not state.valid.any()
+    wave = np.full(_BUFFER, grid[valid.argmax()]) if begins else state.wave
     # The sample in which the block ends is part of the next one as well.
-    kept = int(edges[-1] + 1e-6)
+    kept = int(end + 1e-6)
     after = replace(
         state,
         pending=state.pending[kept:].copy(),
@@ -291,8 +303,9 @@ def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | N
 
 def _average(raw: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of samples between successive edges, given in samples."""
-    total = np.concatenate([[0.0], np.cumsum(raw - raw[0])])
-    integral = np.interp(edges, np.arange(len(total)), total)
+    total = np.zeros(len(raw) + 1)
+    np.cumsum(raw - raw[0], out=total[1:])
+    integral = np.interp(edges, _PLACES[: len(total)], total)
     means: NDArray[np.float64] = (integral[1:] - integral[:-1]) / (edges[1] - edges[0]) + raw[0]
     return means
 
@@ -313,39 +326,41 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
     sizes = sorted(state.usual.tolist())
     usual = sizes[len(sizes) // 2] if sizes else float(slope_sum.max())
     middle = slope_sum[1:-1]
-    peaks = 1 + np.flatnonzero((middle > slope_sum[:-2]) & (middle >= slope_sum[2:]) & (middle > _SHARE * usual))
-    steepest = _steepest(peaks.tolist(), slope_sum, rise, window)
+    higher = (middle > slope_sum[:-2]) & (middle >= slope_sum[2:]) & (middle > _SHARE * usual)
+    peaks = [peak + 1 for peak in higher.nonzero()[0].tolist()]
     low, high = max(state.known - begin, _AROUND_FIRST), _BUFFER - ahead
     chosen = []
     last = state.steepest - begin
-    for at, size in steepest:
-        if low <= at < high and at - last >= _APART and usual > 0.0:
+    for at, size in _steepest(peaks, slope_sum, rise, window, low, high):
+        if at - last >= _APART and usual > 0.0:
             chosen.append((at, size))
             last = at
     if not chosen:
-        return replace(state, known=begin + high, usual=state.usual * _DECAY), Pulses.empty()
+        return replace(state, known=begin + high, usual=state.usual * _DECAY), _NO_PULSES
     places = np.array([at for at, _ in chosen])
     # The wave around each pulse, as it came and smoothed.
     around = wave[np.minimum(places[:, None] + _AROUND, _BUFFER - 1)]
     total = around.cumsum(axis=1)
     smooth = (total[:, _SMOOTHED:] - total[:, :-_SMOOTHED]) / _SMOOTHED
     # Level before, top, and onset by the tangent.
-    before = smooth[:, : _BEFORE + 1].min(axis=1)
-    amplitude = smooth[:, _BEFORE : _BEFORE + _TOP].max(axis=1) - before
-    behind = (smooth[:, _BEFORE - 1 : _BEFORE + 1].mean(axis=1) - before) / rise[places]
+    before = np.minimum.reduce(smooth[:, : _BEFORE + 1], axis=1)
+    amplitude = np.maximum.reduce(smooth[:, _BEFORE : _BEFORE + _TOP], axis=1) - before
+    behind = ((smooth[:, _BEFORE - 1] + smooth[:, _BEFORE]) / 2 - before) / rise[places]
     onset = places - 0.5 - np.minimum(behind, _BEFORE)
     # Width at half height, and flat tops.
     raised = around[:, _HALF + 1 + _BEFORE - _TOP // 4 : -_HALF] - before[:, None]
-    width = (raised[:, : _TOP + _TOP // 4] > amplitude[:, None] / 2).sum(axis=1)
-    flat = (raised >= raised.max(axis=1, keepdims=True) - 1e-6 * amplitude[:, None]).sum(axis=1)
+    height = amplitude[:, None]
+    width = np.add.reduce(raised[:, : _TOP + _TOP // 4] > height / 2, axis=1, dtype=np.intp)
+    top = np.maximum.reduce(raised, axis=1, keepdims=True)
+    flat = np.add.reduce(raised >= top - 1e-6 * height, axis=1, dtype=np.intp)
     follows = min(ahead, _AHEAD_AT_END if ahead != _AHEAD else _AHEAD)
-    measured = state.valid[places[:, None] + _AROUND[: _AROUND_FIRST + follows]].all(axis=1)
+    measured = np.logical_and.reduce(state.valid[places[:, None] + _AROUND[: _AROUND_FIRST + follows]], axis=1)
     # Likeness to the template, which is then moved towards this pulse.
     template, learned = state.template, state.learned
     correlation = []
     shapes = smooth[:, _BEFORE + _SHAPE[0] : _BEFORE + min(_SHAPE[1], follows - _HALF)]
-    shapes = shapes - shapes.mean(axis=1, keepdims=True)
-    shapes /= np.sqrt((shapes * shapes).sum(axis=1, keepdims=True)) + 1e-30
+    shapes = shapes - np.add.reduce(shapes, axis=1, keepdims=True) / shapes.shape[1]
+    shapes /= np.sqrt(np.add.reduce(shapes * shapes, axis=1, keepdims=True)) + 1e-30
     if ahead != _AHEAD:  # the last pulses, of which less is seen
         template = template[: shapes.shape[1]] - template[: shapes.shape[1]].mean()
     for shape in shapes:
@@ -364,7 +379,7 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
         state,
         known=begin + high,
         steepest=begin + int(places[-1]),
-        usual=np.append(state.usual, [size for _, size in chosen])[-_USUAL:],
+        usual=np.concatenate([state.usual, [size for _, size in chosen]])[-_USUAL:],
         template=template,
         learned=learned,
     )
@@ -373,13 +388,17 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
 
 
 def _steepest(
-    peaks: list[int], slope_sum: NDArray[np.float64], rise: NDArray[np.float64], window: int
+    peaks: list[int], slope_sum: NDArray[np.float64], rise: NDArray[np.float64], window: int, low: int, high: int
 ) -> list[tuple[int, float]]:
-    """Where each upstroke is steepest, with its slope sum."""
-    heights = [float(slope_sum[peak]) for peak in peaks]
+    """Where each upstroke between `low` and `high` is steepest, with its slope sum."""
+    heights = slope_sum[peaks].tolist() if peaks else []
     kept = []
     for peak, height in zip(peaks, heights, strict=True):
-        near = [other for at, other in zip(peaks, heights, strict=True) if abs(at - peak) < _APART]
-        if height >= max(near) and peak >= window:
-            kept.append((peak - window + 1 + int(rise[peak - window + 1 : peak + 1].argmax()), height))
+        first = peak - window + 1
+        if first < 1 or peak < low or first >= high:
+            continue
+        if height >= max(other for at, other in zip(peaks, heights, strict=True) if abs(at - peak) < _APART):
+            at = first + int(rise[first : peak + 1].argmax())
+            if low <= at < high:
+                kept.append((at, height))
     return kept

@@ -18,6 +18,8 @@ class Tally:
     Attributes
     ----------
     beats, abnormal, unreadable : int
+    provisional : int
+        Beats that were judged before the patient's normal was known.
     raised : counter of Priority
         Alarms that started.
     """
@@ -25,6 +27,7 @@ class Tally:
     beats: int = 0
     abnormal: int = 0
     unreadable: int = 0
+    provisional: int = 0
     raised: Counter[Priority] = field(default_factory=Counter)
 
     def take(self, events: Iterable[Event]) -> None:
@@ -34,6 +37,7 @@ class Tally:
                 case BeatJudged():
                     self.beats += 1
                     self.abnormal += event.verdict == Verdict.ABNORMAL
+                    self.provisional += bool(event.confidence)
                     self.unreadable += event.verdict == Verdict.UNREADABLE
                 case AlarmChanged() if event.transition.change == "raised":
                     self.raised[event.transition.alarm.priority] += 1

@@ -415,5 +415,5 @@ def _beat(row: sa.Row[*tuple[Any, ...]]) -> BeatJudged:
         p_value=row.p_value,
         threshold=math.nan if row.threshold is None else row.threshold,
         reason=row.reason,
-        confidence=row.confidence,
+        confidence=row.confidence or "",
     )

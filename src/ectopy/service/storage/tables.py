@@ -126,7 +126,7 @@ beats = sa.Table(
     sa.Column("p_value", sa.Double),
     sa.Column("threshold", sa.Double),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("confidence", sa.Text, nullable=False, server_default=""),
+    sa.Column("confidence", sa.Text, comment="none for the most part: the patient's normal is known"),
     sa.Index(None, "patient_id", "time"),
     sqlite_with_rowid=False,
 )

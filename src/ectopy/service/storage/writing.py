@@ -382,7 +382,7 @@ def _beat_columns(origin: float, beat: BeatJudged) -> _Row:
         "p_value": _number(beat.p_value),
         "threshold": _number(beat.threshold),
         "reason": beat.reason,
-        "confidence": beat.confidence,
+        "confidence": beat.confidence or None,
     }
 
 

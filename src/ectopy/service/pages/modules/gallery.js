@@ -24,6 +24,7 @@ export function beatCard({ beat, alike, leads, rate_hz, samples, reconstruction,
     element("strong", { class: kind.colour }, kind.text),
     element("span", { class: "muted" }, `, ${moment(beat.time)}. `),
     beat.reason,
+    ...(beat.confidence ? [` Named with less confidence: ${beat.confidence}.`] : []),
     element("span", { class: "muted" }, ` ${rarity(beat.p_value)}`),
     ...(alike > 1 ? [element("span", { class: "muted" }, ` ${counted(alike - 1, "other beat")} of the most abnormal look like it.`)] : []),
   ];

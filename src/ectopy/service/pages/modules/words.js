@@ -16,6 +16,7 @@ const KINDS = {
 };
 const NOT_JUDGED = ["·", "muted", "Not compared with this patient's own normal"];
 const OWN = "own normal";
+const PROVISIONAL = "provisional normal";
 const OTHERS = "other people's normal";
 const STATES = {
   normal: ["Beats as usual", "normal"],
@@ -55,6 +56,7 @@ const worded = ([text, colour]) => ({ text, colour });
 /** With what confidence beats are named now, and for how long; empty where the patient's normal is known. */
 export function unwatched({ compared_with: comparison, learning_left_s: left }) {
   const learning = left === null ? "" : `Learning the normal${comparison === OWN ? " anew" : ""}: ${elapsed(left)} left`;
+  if (comparison === PROVISIONAL && !learning) return "A provisional normal, as after a change of electrodes";
   if (comparison !== OTHERS) return learning;
   return `${learning || "The normal is not known"}; compared with other people's`;
 }

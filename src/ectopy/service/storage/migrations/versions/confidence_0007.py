@@ -1,4 +1,4 @@
-"""With what confidence beats are named; none is known of those from before."""
+"""How far to trust what a beat is called."""
 
 from __future__ import annotations
 
@@ -10,5 +10,10 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the column."""
-    op.add_column("beats", sa.Column("confidence", sa.Text(), nullable=False, server_default=""))
+    """Make room for it."""
+    op.add_column(
+        "beats",
+        sa.Column(
+            "confidence", sa.Text(), nullable=True, comment="none for the most part: the patient's normal is known"
+        ),
+    )

@@ -87,7 +87,9 @@ def test_beats_of_any_rate_are_counted_and_readable_from_the_first_second(kind: 
 def test_a_fast_rhythm_is_announced_from_the_first_second_of_a_patient(kind: str, bpm: int):
     calls = calls_of(replay(Monitor.of(load_ambulatory()), Recording(rhythm(kind, bpm, 16.0, 5), RATE_HZ, ("II",))))
     defined_s = 17 * 60 / bpm
-    assert [call.start_s <= defined_s + 5.0 for call in calls if call.condition == "extreme tachycardia"][:1] == [True]
+    # One of wide complexes is called ventricular, which covers the other.
+    code = "ventricular tachycardia" if kind == "wide" else "extreme tachycardia"
+    assert [call.start_s <= defined_s + 5.0 for call in calls if call.condition == code][:1] == [True]
 
 
 @pytest.mark.parametrize("bpm", [220, 320])

@@ -145,6 +145,8 @@ def test_a_database_of_before_keeps_its_evidence_and_its_log(database_url: str):
             connection.exec_driver_sql("DROP INDEX ix_alarms_patient_id_event")
             for name in ("patients", "devices", "expires"):
                 connection.exec_driver_sql(f"ALTER TABLE keys DROP COLUMN {name}")
+            connection.exec_driver_sql("ALTER TABLE waveforms DROP COLUMN pulses")
+            connection.exec_driver_sql("ALTER TABLE beats DROP COLUMN confidence")
             config = Config()
             config.set_main_option("script_location", str(database_module._MIGRATIONS))
             config.attributes["connection"] = connection

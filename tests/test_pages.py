@@ -133,7 +133,8 @@ def feed(service: Service, patient: str, signal: Recording, begin_s: float = 0.0
 
 
 def ventricular_tachycardia(seed: int) -> Recording:
-    return recording(seed, Episode("ventricular_tachycardia", TROUBLE_S, 60, 160))
+    """Slow enough that it does not look like flutter, too."""
+    return recording(seed, Episode("ventricular_tachycardia", TROUBLE_S, 60, 120))
 
 
 def streamed(number: int) -> Recording:

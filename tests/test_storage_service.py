@@ -29,7 +29,7 @@ def watched() -> list[tuple[Stepped, ...]]:
     """A minute with an asystole: what was sent each second, and what came of it."""
     monitor, state, first = Monitor.of(load_ambulatory(), 30.0), MonitorState(), 1
     steps = []
-    recording = simulate_recording(60, ectopic={"V": 0.1}, episodes=[Episode("asystole", 45, 8)], random_state=2)
+    recording = simulate_recording(60, ectopic={"V": 0.1}, episodes=[Episode("asystole", 45, 8)], random_state=8)
     for chunk in chunks(recording):
         given = replace(chunk, received=NOW + chunk.received)
         state, events = monitor.step(state, given)

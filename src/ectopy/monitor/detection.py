@@ -372,8 +372,10 @@ def judge_step(
     """
     beats, sensed = new.beats, new.sensed
     last, intervals_s = state.last, beats.rr_s
-    baseline, lessons, judgement = state.baseline, state.lessons, no_judgement(state.baseline, criterion)
-    if len(beats):
+    baseline, lessons = state.baseline, state.lessons
+    if not len(beats):
+        judgement = no_judgement(baseline, criterion)
+    else:
         before, baseline, lessons, judgement = _judged(state, beats, leads, criterion, learning_s, evidence)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     seen = state.frontend.evidence.leads

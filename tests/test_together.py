@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.detector.patient import PatientNormal, compare_together
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Tick
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import encode
@@ -129,6 +130,27 @@ def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch
         assert "detector failed" not in good.alarms.courses
     assert breaking.calls > 1
     assert "detector failed" in bad.alarms.courses
+
+
+def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
+    def breaking(pairs):
+        if any(normal.beats == 7 for _, normal in pairs):
+            raise FloatingPointError("too much")
+        return compare_together(pairs)
+
+    monkeypatch.setattr(monitor_module, "compare_together", breaking)
+    beats = np.vstack([np.hanning(140), np.hanning(140)])
+    normals = [PatientNormal(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
+    states = [MonitorState(normal=normal) for normal in normals]
+    recording = simulate_recording(10)
+    for number in range(20):
+        samples = recording.signal[number * 125 : (number + 1) * 125]
+        chunk = Chunk(number * 125, samples, 250.0, ("I", "II"), received=NOW + number / 2)
+        outcomes = monitor.step_together([(state, chunk) for state in states])
+        assert not any(isinstance(outcome, Exception) for outcome in outcomes)
+        states = [state for state, _ in outcomes]  # type: ignore[misc]
+    assert "detector failed" not in states[0].alarms.courses
+    assert "detector failed" in states[1].alarms.courses
 
 
 def test_an_input_that_cannot_be_taken_is_an_error_of_that_patient_alone(monitor: Monitor):

@@ -1,0 +1,29 @@
+"""States are copied with changed fields as `dataclasses.replace` copies them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ectopy.monitor.alarms import AlarmSettings
+from ectopy.monitor.rhythm import RhythmState
+from ectopy.replacing import replace
+
+
+def test_a_state_is_copied_with_its_changed_fields():
+    state = RhythmState(at_s=3.0, heard_s=(1.0, 2.0))
+    changes = {"at_s": 4.0, "ventricular": True}
+    assert repr(replace(state, **changes)) == repr(dataclasses.replace(state, **changes))
+    assert state.at_s == 3.0
+    assert replace(state).run is state.run
+
+
+def test_a_field_that_is_not_there_cannot_be_changed():
+    with pytest.raises(KeyError, match="unheard_s"):
+        replace(RhythmState(), unheard_s=1.0)  # type: ignore[call-arg]
+
+
+def test_what_checks_its_fields_is_not_copied_without_a_check():
+    with pytest.raises(TypeError, match="AlarmSettings"):
+        replace(AlarmSettings(), most_escalations=-1)

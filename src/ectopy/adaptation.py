@@ -6,8 +6,8 @@ never among them. On the records DS1 of the MIT-BIH Arrhythmia Database any shar
 by at most 0.35 to 0.5 of the template, is at least as good as a fixed template; without that limit it is not.
 
 A change of electrodes: the shape of all beats changes at once, while the rate does not. Thirty beats in a row that are
-alike, as narrow as before and as regular, at the rate that the last normal beats had, become a new provisional normal.
-The former one is remembered, and serves again when ten beats in a row are like it.
+alike, regular, as narrow as before and not far lower, at the rate that the last normal beats had, become a new
+provisional normal. The former one is remembered, and serves again when ten beats in a row are like it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from ectopy.detector import Verdict
 from ectopy.detector.patient import (
     LEARNING_S,
     Evidence,
-    Family,
     PatientNormal,
     align,
     compare,
@@ -47,6 +46,7 @@ _LEAST_REGULAR = 0.7
 _SAME_RATE = 0.15
 _REGULAR = 0.2
 _WIDER = 0.75
+_LOW_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +252,22 @@ def _after_change(row: CutBeats, normal: PatientNormal, usual_rr_s: float) -> Pa
     if not abs(np.median(faster)) < _SAME_RATE or np.mean(np.abs(faster) < _REGULAR) < _LEAST_REGULAR:
         return None
     families = learn_families(row, normal.leads, round(_LEAST_ALIKE * len(row)))
-    if not families or like_tachycardia(families[0]) or _is_wider(families[0], normal):
+    if not families or like_tachycardia(families[0]):
         return None
     new = families[0].normal
+    if _is_wider(new, normal) or _is_low(new, normal):
+        return None
     return new if np.mean(compare(row, new).shape <= _SIMILAR) >= _LEAST_ALIKE else None
 
 
-def _is_wider(family: Family, normal: PatientNormal) -> bool:
+def _is_wider(new: PatientNormal, old: PatientNormal) -> bool:
     """Whether beats are wider and slower than the normal ones; other electrodes hardly change that."""
-    clear = ((family.normal.clearness > 0) & (normal.clearness > 0))[None]
-    new, old = (ventricular_shape(each.template[None], clear)[0] for each in (family.normal, normal))
-    return not new - old < _WIDER
+    clear = ((new.clearness > 0) & (old.clearness > 0))[None]
+    new_shape, old_shape = (ventricular_shape(each.template[None], clear)[0] for each in (new, old))
+    return not new_shape - old_shape < _WIDER
+
+
+def _is_low(new: PatientNormal, old: PatientNormal) -> bool:
+    """Whether beats are so low in all leads that they may be P waves, which go on at the same rate in an asystole."""
+    new_mv, old_mv = np.ptp(new.template, axis=1), np.ptp(old.template, axis=1)
+    return bool((new_mv < _LOW_SHARE * old_mv)[new.clearness > 0].all())

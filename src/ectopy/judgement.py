@@ -167,6 +167,9 @@ class Row:
     alike: tuple[bool, ...] = ()
 
 
+_NO_ROW = Row()
+
+
 @dataclass(frozen=True, slots=True)
 class Before:
     """The beat before the first one of a stretch.
@@ -292,7 +295,7 @@ def _unlike_in_a_row(
     """
     noise = np.zeros(len(beats), np.bool_)
     if not ventricular.any():
-        return (row if unreadable.all() else Row()), noise
+        return (row if unreadable.all() else _NO_ROW), noise
     readable = np.flatnonzero(~unreadable)
     # The last beat of the row so far comes before the others.
     joined = CutBeats.joined([row.last, beats[readable]]) if len(row.last) else beats[readable]
@@ -306,7 +309,7 @@ def _unlike_in_a_row(
     for beat in (np.flatnonzero(shaped[known:]) + known).tolist():
         alike = (*alike, resembles[beat])[-_COMPARISONS:] if beat in resembles else ()
         noise[readable[beat - known]] = len(alike) == _COMPARISONS and not all(alike)
-    return (Row(joined[-1:], alike) if shaped[-1] else Row()), noise
+    return (Row(joined[-1:], alike) if shaped[-1] else _NO_ROW), noise
 
 
 def _resemble(beats: CutBeats, rows: NDArray[np.intp]) -> list[bool]:

@@ -171,7 +171,7 @@ _ALL = (
         "3 or more ventricular-like beats in a row",
         "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
         "beats",
-        refractory_s=60.0,
+        refractory_s=20.0,
         covers=("couplet", "not this patient's normal"),
     ),
     Condition(

@@ -378,9 +378,10 @@ def judge_step(
     """
     beats, sensed = new.beats, new.sensed
     last, intervals_s = state.last, beats.rr_s
-    judgement = no_judgement(state.baseline, criterion)
     judged = state
-    if len(beats):
+    if not len(beats):
+        judgement = no_judgement(state.baseline, criterion)
+    else:
         before, judged, judgement = _judged(state, beats, leads, criterion, learning_s, evidence)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     seen = state.frontend.evidence.leads

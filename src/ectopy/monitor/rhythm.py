@@ -255,7 +255,8 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
             # One that has already ended again is told as well.
             fast = fast if fast.present else _extreme_tachycardia(state, limits)
     if state.asystole_s is None and (_tellable(findings) or state.still):
-        state = replace(state, asystole_s=_asystole_since_s(state, limits))
+        since_s = _asystole_since_s(state, limits)
+        state = state if since_s is None else replace(state, asystole_s=since_s)
     readings = _readings(state, limits, findings)
     if not fast.present or not findings.readable or _is_silent(state, limits):
         return state, readings
@@ -312,8 +313,15 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
         silence = {"flat": flat}
     if findings.dead:
         silence["dead_s"] = findings.at_s
-    state = replace(state, longest=state.run, longest_atrial=state.atrial_run)
-    return replace(state, at_s=findings.at_s, known_s=findings.known_to_s, still=still, **silence)
+    return replace(
+        state,
+        at_s=findings.at_s,
+        known_s=findings.known_to_s,
+        still=still,
+        longest=state.run,
+        longest_atrial=state.atrial_run,
+        **silence,
+    )
 
 
 def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:

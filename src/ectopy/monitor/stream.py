@@ -156,7 +156,9 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
         raise DataError(f"samples must be numbers, not {signal.dtype}.")
     with np.errstate(invalid="ignore"):  # of a NaN that signals
         samples = (signal * _UNITS[chunk.unit]).astype(np.float32)
-    samples[~np.isfinite(samples)] = np.nan
+    finite = np.isfinite(samples)
+    if not finite.all():
+        samples[~finite] = np.nan
     highest = float(np.fmax.reduce(np.abs(samples), axis=None))
     if highest > _MOST_MV:
         raise DataError(f"a sample of {highest:g} mV is no ECG; is the unit really {chunk.unit}?")

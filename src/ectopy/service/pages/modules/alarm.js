@@ -165,10 +165,12 @@ async function load() {
 }
 
 /** Give an order by the button `at`; what is written in the field goes with it. */
-async function order(rest, words, at, comment = find("#comment").value.trim()) {
+async function order(rest, words, at) {
+  const field = find("#comment");
+  const comment = field.value.trim();
   const given = await attempt(() => post(rest, { comment }), at);
   if (!given) return;
-  find("#comment").value = "";
+  if (field.value.trim() === comment) field.value = ""; // what was written meanwhile is the next comment
   await refresh(load);
   if (at.hidden) announce(outcome(words, given));
   else reply(at, outcome(words, given));
@@ -187,7 +189,8 @@ for (const [id, rest, words] of [
 ]) {
   find(id).addEventListener("click", async ({ currentTarget: button }) => {
     await order(rest, words, button);
-    if (button.hidden) find("#alarm").focus({ preventScroll: true });
+    const nowhere = [button, document.body].includes(document.activeElement);
+    if (button.hidden && nowhere) find("#alarm").focus({ preventScroll: true });
   });
 }
 setInterval(tick, AGE_MS);

@@ -22,6 +22,7 @@ from ectopy.monitor import BeatJudged, Chunk, End, Monitor, MonitorState, Notice
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
+from ectopy.signal.cut import CutBeats
 from ectopy.signal.reading import read_recording
 from test_fast_rhythm import drawn, narrow, wide
 
@@ -133,11 +134,15 @@ def changing() -> Signal:
     return np.where(((times_s >= 200) & (times_s < 300))[:, None], -signal, signal)
 
 
+@pytest.fixture(scope="module")
+def changing_beats() -> CutBeats:
+    return read_recording(Recording(changing(), RATE_HZ, LEADS)).beats
+
+
 @given(st.lists(st.integers(0, 600), max_size=12))
 @settings(max_examples=20)
-def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(cuts: list[int]):
-    criterion = Criterion.of(load_ambulatory())
-    beats = read_recording(Recording(changing(), RATE_HZ, LEADS)).beats
+def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beats: CutBeats, cuts: list[int]):
+    criterion, beats = Criterion.of(load_ambulatory()), changing_beats
     learned = find_baseline(beats, LEADS, criterion.detector, LEARNING_S)
     expected = judge_adapting(beats, learned, Adaptation.fresh(2), criterion, Before())
     before, baseline, adaptation, parts = Before(), learned, Adaptation.fresh(2), []

@@ -12,8 +12,8 @@ from scipy.signal import firwin
 
 from ectopy.datasets import simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.fibrillation import CODE, WaveformState, waveform_step
-from ectopy.monitor.findings import Findings, JudgedBeats
+from ectopy.monitor.fibrillation import CODE, WaveformState, waveform_step, without_silence
+from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.signal.fibrillation import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, filter_signal
 from ectopy.signal.frontend import FrontendState, Piece, sense_together
@@ -185,3 +185,20 @@ def test_it_ends_when_beats_are_back_and_not_while_nothing_can_be_told():
 
 def test_the_condition_is_of_high_priority():
     assert CONDITIONS[CODE].priority is Priority.HIGH
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (WaveformState(present=True, shown_s=6, told=True), False),
+        (WaveformState(shown_s=1, told=True), False),
+        (WaveformState(present=True, shown_s=6, told=False), True),
+        (WaveformState(present=True, shown_s=6, told=True, away_s=1), True),
+        (WaveformState(told=True), True),
+    ],
+)
+def test_only_a_second_that_shows_fibrillation_leaves_an_asystole_open(state: WaveformState, told: bool):
+    readings = (Reading("asystole", True, "No beat."), Reading("high rate", True, "Fast."))
+    asystole, high = without_silence(state, readings)
+    assert asystole.present is (True if told else None)
+    assert high.present is True

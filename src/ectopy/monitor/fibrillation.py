@@ -52,8 +52,8 @@ class WaveformState:
 
     @property
     def shows_fibrillation(self) -> bool:
-        """Whether the newest seconds show fibrillation, though maybe not for long enough: silence is no asystole."""
-        return self.present or self.shown_s > 0
+        """Whether the newest second shows fibrillation, though maybe not for long enough: silence is not asystole then."""
+        return self.told and self.shown_s > 0 and self.away_s == 0
 
 
 def waveform_step(state: WaveformState, findings: Findings) -> tuple[WaveformState, Reading]:

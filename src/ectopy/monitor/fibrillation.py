@@ -52,7 +52,7 @@ class WaveformState:
 
     @property
     def shows_fibrillation(self) -> bool:
-        """Whether the newest second shows fibrillation, though maybe not for long enough: silence is not asystole then."""
+        """Whether the newest second shows fibrillation, maybe not for long enough: then silence is not asystole."""
         return self.told and self.shown_s > 0 and self.away_s == 0
 
 

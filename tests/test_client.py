@@ -140,7 +140,7 @@ def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, clie
         for chunk in chunks(recording, 0.3):
             pulses = [PulseWave(one.name, one.unit, one.sampling_rate_hz, one.samples) for one in chunk.pulses]
             stream.send(chunk.signal, pulses=pulses)
-        stream.flush()
+        stream.flush(120)
         assert stream.acknowledged == stream.position == len(STILL.signal)
     assert line.cuts >= 3
     store = service.app.state.ward.store

@@ -290,7 +290,7 @@ def test_an_upload_ends_as_soon_as_the_disk_is_full(http: httpx.Client, monkeypa
             yield b"0.1\n" * 20_000
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = http.post("/api/recordings", content=parts(), headers=headers)
+    answer = http.post("/api/recordings", content=parts(), headers=headers, timeout=60)
     assert began.is_set()
     assert answer.status_code == 503
     assert "disk is nearly full" in answer.json()["detail"]

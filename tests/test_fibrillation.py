@@ -188,17 +188,17 @@ def test_the_condition_is_of_high_priority():
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "decided"),
     [
-        (WaveformState(present=True, shown_s=6, told=True), False),
-        (WaveformState(shown_s=1, told=True), False),
-        (WaveformState(present=True, shown_s=6, told=False), True),
-        (WaveformState(present=True, shown_s=6, told=True, away_s=1), True),
-        (WaveformState(told=True), True),
+        (WaveformState(present=True, shown_s=6, readable=True), False),
+        (WaveformState(shown_s=1, readable=True), False),
+        (WaveformState(present=True, shown_s=6, readable=False), True),
+        (WaveformState(present=True, shown_s=6, readable=True, away_s=1), True),
+        (WaveformState(readable=True), True),
     ],
 )
-def test_only_a_second_that_shows_fibrillation_leaves_an_asystole_open(state: WaveformState, told: bool):
+def test_only_a_second_that_shows_fibrillation_leaves_an_asystole_open(state: WaveformState, decided: bool):
     readings = (Reading("asystole", True, "No beat."), Reading("high rate", True, "Fast."))
     asystole, high = without_silence(state, readings)
-    assert asystole.present is (True if told else None)
+    assert asystole.present is (True if decided else None)
     assert high.present is True

@@ -16,7 +16,8 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, Monitor, MonitorState, codec
-from ectopy.monitor.events import Event, Noticed, Refused
+from ectopy.monitor import monitor as monitor_module
+from ectopy.monitor.events import AlarmChanged, Event, Noticed, Refused
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import (
     MARGIN_S,
@@ -273,6 +274,27 @@ def test_a_bad_pulse_changes_nothing_in_what_is_said_of_the_ecg(monitor: Monitor
     notices = [event for event in events if isinstance(event, Noticed) and event.subject == "pulse"]
     assert len(notices) == (kind in ("another clock", "a lead", "a number"))
     assert len(codec.encode(state.pulses)) < 20_000
+
+
+def test_a_fault_in_the_analysis_of_a_pulse_does_not_touch_that_of_the_ecg(
+    monitor: Monitor, still: Recording, monkeypatch: pytest.MonkeyPatch
+):
+    _, expected = watch(monitor, list(whole(still)))
+    calls, remember = [], monitor_module.remember
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == 20:
+            raise IndexError("out of bounds")
+        return remember(*arguments)
+
+    monkeypatch.setattr(monitor_module, "remember", failing)
+    _, events = watch(monitor, list(whole(replace(still, pulses=(pulse_of(still),)))))
+    alarms = [event for event in events if isinstance(event, AlarmChanged)]
+    assert "IndexError" in alarms[0].transition.alarm.reading.text
+    assert {event.transition.alarm.condition for event in alarms} == {"probe off"}
+    rest = [event for event in events if not isinstance(event, AlarmChanged)]
+    assert without_numbers(rest) == without_numbers(expected)
 
 
 def test_a_pulse_without_ecg_is_refused_and_one_beside_a_dead_ecg_is_taken(monitor: Monitor):

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from ectopy.monitor.alarms import AlarmSettings
+from ectopy.monitor.beat_height import BeatHeights
 from ectopy.monitor.rhythm import RhythmState
 from ectopy.replacing import replace
 
@@ -17,6 +18,12 @@ def test_a_state_is_copied_with_its_changed_fields():
     assert repr(replace(state, **changes)) == repr(dataclasses.replace(state, **changes))
     assert state.at_s == 3.0
     assert replace(state).run is state.run
+
+
+def test_a_state_of_one_field_is_copied_whole():
+    state = BeatHeights.fresh(2)
+    assert replace(state).recent_mv is state.recent_mv
+    assert replace(state, recent_mv=state.recent_mv[:1]).recent_mv.shape == (1, 45)
 
 
 def test_a_field_that_is_not_there_cannot_be_changed():

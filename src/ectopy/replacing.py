@@ -17,7 +17,7 @@ else:
         Parameters
         ----------
         state : dataclass
-            With slots, more than one field, and nothing that is done after its making.
+            With slots, and without `__post_init__`.
         **changes
             New values, by field.
 
@@ -31,7 +31,7 @@ else:
         for name, value in changes.items():
             values[places[name]] = value
         copy = object.__new__(type(state))
-        for put, value in zip(setters, values, strict=False):
+        for put, value in zip(setters, values, strict=True):
             put(copy, value)
         return copy
 
@@ -42,7 +42,9 @@ else:
             raise TypeError(f"{kind.__name__} checks its fields when it is made; use dataclasses.replace.")
         names = [one.name for one in fields(kind)]
         setters = [getattr(kind, name).__set__ for name in names]
-        return attrgetter(*names), {name: place for place, name in enumerate(names)}, setters
+        # Of one name, `attrgetter` takes the value itself and not a tuple.
+        values_of = attrgetter(*names) if len(names) > 1 else lambda state: (getattr(state, names[0]),)
+        return values_of, {name: place for place, name in enumerate(names)}, setters
 
 
 __all__ = ["replace"]

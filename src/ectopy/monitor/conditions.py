@@ -296,7 +296,7 @@ _ALL = (
         "Pulse probe off",
         _ST,
         _LOW,
-        "no pulse for 10 s in a wave that has shown one",
+        "no pulse for 10 s in a wave that has shown one, or waves that cannot be analysed for a fault of the software",
         _OURS,
         "s",
         clear_s=3.0,

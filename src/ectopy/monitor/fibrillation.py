@@ -37,7 +37,7 @@ class WaveformState:
         Seconds in a row that do not.
     present : bool
         Whether fibrillation is present.
-    told : bool
+    readable : bool
         Whether the newest second tells anything.
     leads : tuple of str
         Which leads showed it last.
@@ -47,13 +47,13 @@ class WaveformState:
     shown_s: int = 0
     away_s: int = 0
     present: bool = False
-    told: bool = False
+    readable: bool = False
     leads: tuple[str, ...] = ()
 
     @property
     def shows_fibrillation(self) -> bool:
         """Whether the newest second shows fibrillation, maybe not for long enough: then silence is not asystole."""
-        return self.told and self.shown_s > 0 and self.away_s == 0
+        return self.readable and self.shown_s > 0 and self.away_s == 0
 
 
 def waveform_step(state: WaveformState, findings: Findings) -> tuple[WaveformState, Reading]:
@@ -77,11 +77,11 @@ def waveform_step(state: WaveformState, findings: Findings) -> tuple[WaveformSta
     waveform = findings.waveform
     if waveform is not None:
         shown, against = waveform.fibrillating, waveform.organised
-        told = ~np.isnan(waveform.score) | against
-        for second in range(told.shape[1]):
+        readable = ~np.isnan(waveform.score) | against
+        for second in range(readable.shape[1]):
             names = tuple(name for name, shows in zip(findings.leads, shown[:, second].tolist(), strict=True) if shows)
             speaks = bool(names) and not against[:, second].any()
-            state = _count(state, names if speaks else (), told=bool(told[:, second].any()))
+            state = _count(state, names if speaks else (), readable=bool(readable[:, second].any()))
     return state, _reading(state)
 
 
@@ -95,9 +95,9 @@ def without_silence(state: WaveformState, readings: Sequence[Reading]) -> tuple[
     return tuple(Reading(each.condition, None) if each.condition in _SILENT else each for each in readings)
 
 
-def _count(state: WaveformState, names: tuple[str, ...], *, told: bool) -> WaveformState:
-    if not told:
-        return replace(state, told=False)
+def _count(state: WaveformState, names: tuple[str, ...], *, readable: bool) -> WaveformState:
+    if not readable:
+        return replace(state, readable=False)
     if names:
         shown_s = state.shown_s + 1
         return replace(
@@ -105,18 +105,18 @@ def _count(state: WaveformState, names: tuple[str, ...], *, told: bool) -> Wavef
             shown_s=shown_s,
             away_s=0,
             present=state.present or shown_s >= _BEGINS_S,
-            told=True,
+            readable=True,
             leads=names,
         )
     away_s = state.away_s + 1
     present = state.present and away_s < _ENDS_S
-    return replace(state, shown_s=state.shown_s if present else 0, away_s=away_s, present=present, told=True)
+    return replace(state, shown_s=state.shown_s if present else 0, away_s=away_s, present=present, readable=True)
 
 
 def _reading(state: WaveformState) -> Reading:
     if not state.present:
-        return Reading(CODE, False if state.told else None)
-    if not state.told:
+        return Reading(CODE, False if state.readable else None)
+    if not state.readable:
         return Reading(CODE, None)
     leads = f"lead{'s' if len(state.leads) > 1 else ''} {', '.join(state.leads)}"
     text = f"Fibrillation, flutter or a tachycardia without distinct QRS complexes in {leads} for {state.shown_s} s."

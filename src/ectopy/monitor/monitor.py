@@ -66,9 +66,17 @@ from ectopy.signal.cut import CutBeats, no_beats
 from ectopy.signal.frontend import Answer, Piece, sense_together
 
 _MOST_AHEAD_S = 60.0
+_BEATS_WITHIN_S = 10.0
 _REMEMBERED_LEADS = 32
 _BY_SHAPE = frozenset(
-    {"ventricular tachycardia", "ventricular run", "couplet", "bigeminy", "not this patient's normal"}
+    {
+        "ventricular tachycardia",
+        "ventricular run",
+        "supraventricular run",
+        "couplet",
+        "bigeminy",
+        "not this patient's normal",
+    }
 )
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
@@ -280,7 +288,7 @@ class Monitor:
 
 
 def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatEvidence | Exception]:
-    """To all at once; what cannot be borne of one patient concerns no other."""
+    """To all at once; a question that fails for one patient concerns no other."""
     try:
         return _answers_together(questions)
     except Exception:
@@ -680,21 +688,14 @@ class _Step:
         state, signal = self.state, self._signal
         segment = signal.segment
         at_s = segment.second(end)
-        pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), pulse_margin_s)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         rhythmic = _with_confidence(rhythmic, self._confidence(detected))
-        technical, technically = technical_step(state.technical, findings)
-        pulse = remember(state.pulse, pieces, findings.beats)
-        if not pulse_margin_s:
-            pulse = remember_end(pulse)
-        heard = sum(beat_s > findings.known_to_s - 10.0 for beat_s in rhythm.heard_s)
-        pulse, by_pulse = pulse_readings(pulse, at_s, beats=heard if findings.readable else 0)
-        active = {code for code, course in state.alarms.courses.items() if course.is_active}
         rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
-        rhythmic = weighed(pulse, rhythmic, findings.known_to_s, active)
+        technical, technically = technical_step(state.technical, findings)
+        pulses, pulse, rhythmic, by_pulse = self._compare_with_pulse(end, findings, rhythm, rhythmic, pulse_margin_s)
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         recent = signal.recent
@@ -731,6 +732,30 @@ class _Step:
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
         self._weigh(at_s, (Reading("detector failed", True, text),))
+
+    def _compare_with_pulse(
+        self, end: int, findings: Findings, rhythm: RhythmState, rhythmic: tuple[Reading, ...], margin_s: float
+    ) -> tuple[PulseStream, PulseMemory, tuple[Reading, ...], tuple[Reading, ...]]:
+        """Take the pulse waves up to a position, and weigh the readings of the rhythm with them."""
+        state, segment = self.state, self._signal.segment
+        try:
+            pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), margin_s)
+            pulse = remember(state.pulse, pieces, findings.beats)
+            if not margin_s:
+                pulse = remember_end(pulse)
+            beats = sum(beat_s > findings.known_to_s - _BEATS_WITHIN_S for beat_s in rhythm.heard_s)
+            pulse, by_pulse = pulse_readings(pulse, findings.at_s, beats=beats if findings.readable else 0)
+            active = {code for code, course in state.alarms.courses.items() if course.is_active}
+            return pulses, pulse, weighed(pulse, rhythmic, findings.known_to_s, active), by_pulse
+        except Exception as error:  # a fault in the analysis of the pulse must not touch that of the ECG
+            text = f"The pulse could not be analysed: {type(error).__name__}."
+            unknown = (Reading("not confirmed by pulse", False), Reading("loss of pulse", None))
+            return (
+                replace(state.pulses, waves=()),
+                PulseMemory(),
+                (*rhythmic, *unknown),
+                (Reading("probe off", True, text),),
+            )
 
     def _keep_normal(self, before: DetectionState, after: DetectionState) -> None:
         """What the patient's normal has become serves in the next part, and is what is saved."""

@@ -129,7 +129,7 @@ def send(service: Service, patient: str, signal: Recording, begin_s: float, end_
 def feed(service: Service, patient: str, signal: Recording, begin_s: float = 0.0, end_s: float = UNTIL_S) -> None:
     """Hand in a stretch, and wait until it is stored."""
     for receipt in send(service, patient, signal, begin_s, end_s):
-        assert not receipt.result(30).refused
+        assert not receipt.result(30).rejected
 
 
 def ventricular_tachycardia(seed: int) -> Recording:

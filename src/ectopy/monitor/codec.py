@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, Refused
-from ectopy.monitor.inputs import Action, Chunk, End, Refusal, Report, Tick
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, InputRejected
+from ectopy.monitor.inputs import Action, Chunk, End, RejectedInput, Report, Tick
 
 T = TypeVar("T")
 
@@ -21,14 +21,14 @@ INPUTS: dict[str, type] = {
     "tick": Tick,
     "action": Action,
     "report": Report,
-    "refusal": Refusal,
+    "rejected_input": RejectedInput,
     "end": End,
 }
 EVENTS: dict[str, type] = {
     "beat": BeatJudged,
     "quality": QualityChanged,
     "alarm": AlarmChanged,
-    "refused": Refused,
+    "rejected": InputRejected,
     "noticed": Noticed,
 }
 

@@ -322,8 +322,8 @@ class Ward:
         self.state(patient)
         future = self._hub.submit(patient, replace(action, now=self.clock()))
         receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
-        if receipt.refused:
-            raise RefusedError(receipt.refused[0])
+        if receipt.rejected:
+            raise RefusedError(receipt.rejected[0])
         return receipt.stored
 
     # Those who look

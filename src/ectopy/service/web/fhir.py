@@ -117,7 +117,7 @@ def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list
         origin = origin_at(ward.store, patient, state, stop)
     else:
         signal, origin = state.signal, state.epoch or 0.0
-        stop = origin if signal is None else origin + signal.segment.second(signal.segment.wanted)
+        stop = origin if signal is None else origin + signal.segment.second(signal.segment.next_position)
         start = stop - _NEWEST_S
     found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
     return [] if found is None else [fhir.ecg(patient, found.waveform, found.start_time)]

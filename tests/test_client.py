@@ -182,11 +182,11 @@ def test_refusal_is_told_to_the_sender(client: Client):
     client.admit("refused")
     stream = client.stream("refused", RATE_HZ, LEADS)
     stream.send(np.full((10, 2), 5000.0))
-    with pytest.raises(ServiceError, match="no ECG"):
+    with pytest.raises(ServiceError, match="not an ECG"):
         stream.flush()
-    with pytest.raises(ServiceError, match="no ECG"):
+    with pytest.raises(ServiceError, match="not an ECG"):
         stream.send(np.zeros((10, 2)))
-    with pytest.raises(ServiceError, match="no ECG"):
+    with pytest.raises(ServiceError, match="not an ECG"):
         stream.close()
 
 

@@ -26,11 +26,11 @@ from ectopy.monitor import (
     Chunk,
     Event,
     Input,
+    InputRejected,
     Limits,
     Monitor,
     MonitorState,
     Order,
-    InputRejected,
     Tick,
 )
 from ectopy.monitor.alarm import State

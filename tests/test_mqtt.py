@@ -419,11 +419,11 @@ def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
         async with broker(port), bridge(port, sending(hub)), device(port) as client:
             await subscribed(client)
             for topic, payload, words in (
-                ("anna", b"", "no chunk"),
-                ("anna", b"nonsense", "no chunk"),
-                ("anna", b"{", "no chunk"),
+                ("anna", b"", "not a chunk"),
+                ("anna", b"nonsense", "not a chunk"),
+                ("anna", b"{", "not a chunk"),
                 ("anna", bytes(5 * 2**20), "at most"),
-                ("nobody", good, "nobody called 'nobody'"),
+                ("nobody", good, "no patient 'nobody'"),
                 ("anna", good.replace(b"250.0", b"50.0"), "sampling rate"),
             ):
                 await client.publish(f"ectopy/{topic}/ecg", payload, qos=1)

@@ -17,7 +17,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, Monitor, MonitorState, codec
 from ectopy.monitor import monitor as monitor_module
-from ectopy.monitor.events import AlarmChanged, Event, Noticed, InputRejected
+from ectopy.monitor.events import AlarmChanged, Event, InputRejected, Noticed
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import (
     MARGIN_S,

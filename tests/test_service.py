@@ -233,7 +233,7 @@ def test_a_stream_answers_every_message_and_says_where_it_stands(client: httpx.C
         assert [one["sequence"] for one in answers] == list(range(20))
         assert answers[-1]["next_position"] == 20 * 250
         device.send("{")
-        assert "no chunk" in answer(device)["rejected"]
+        assert "not a chunk" in answer(device)["rejected"]
         device.send(json.dumps(small(unit="bar", sequence=77)))
         wrong = answer(device)
         assert (wrong["sequence"], wrong["retry"], wrong["next_position"]) == (77, False, 5000)

@@ -28,7 +28,7 @@ from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, InputRejected
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Chunk, Input, Order, PulseChunk, RejectedInput, Report, Tick
 from ectopy.monitor.log import GENESIS, seal, verify

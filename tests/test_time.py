@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor import AlarmChanged, Chunk, Event, Input, Monitor, MonitorState, Noticed, InputRejected, Tick
+from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, Tick
 from ectopy.monitor.codec import decode, encode, to_json
 from ectopy.monitor.pace import Pace, follow
 from ectopy.recording import Recording

@@ -31,12 +31,12 @@ from ectopy.formats.lines import SampleLines
 from ectopy.monitor import (
     AlarmChanged,
     Chunk,
+    InputRejected,
     Limits,
     Monitor,
     MonitorState,
     Noticed,
     QualityChanged,
-    InputRejected,
     Tick,
 )
 from ectopy.monitor.conditions import Priority

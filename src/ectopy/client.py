@@ -124,7 +124,7 @@ class Client:
     # Samples
 
     def send(self, patient: str, chunk: Chunk) -> dict[str, Any]:
-        """Send one chunk; what the service answers: ``next_position``, whether it is ``stored``, and what was ``rejected``.
+        """Send one chunk and return the answer: ``next_position``, whether it is ``stored``, and what was ``rejected``.
 
         Where it is not stored yet, keep it, and send it again later, until an answer says that it is.
         """

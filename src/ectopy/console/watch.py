@@ -12,7 +12,7 @@ from rich.text import Text
 from ectopy import __version__
 from ectopy.detector import Verdict
 from ectopy.errors import MissingExtraError
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, InputRejected
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.watching.tally import Tally

@@ -9,7 +9,7 @@
 """
 
 from ectopy.monitor.alarms import AlarmSettings
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, InputRejected
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.monitor import Monitor, MonitorState
@@ -24,6 +24,7 @@ __all__ = [
     "End",
     "Event",
     "Input",
+    "InputRejected",
     "Limits",
     "Monitor",
     "MonitorState",
@@ -31,7 +32,6 @@ __all__ = [
     "Order",
     "QualityChanged",
     "RejectedInput",
-    "InputRejected",
     "Report",
     "Tick",
     "chunks",

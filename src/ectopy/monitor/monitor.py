@@ -37,7 +37,7 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, InputRejected
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation import WaveformState, waveform_step, without_silence
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
@@ -480,7 +480,7 @@ class _Step:
                 # A part that begins before the new one is known does not go back to the former one.
                 rhythm = replace(self.state.rhythm, asystole_s=None)
                 self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
-                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
+                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned again.")
             case Order.DISCHARGE:
                 self._discharge(action, at_s)
             case Order.ADMIT:
@@ -575,7 +575,7 @@ class _Step:
         elif chunk.sampling_rate_hz != old.rate_hz:
             subject, text = "rate", f"The sampling rate is now {chunk.sampling_rate_hz:g} Hz."
         else:
-            subject, text = "restarted", "The sender counts from the start anew."
+            subject, text = "restarted", "The sender counts from the start again."
         self._begin(chunk, origin_s, subject, text)
 
     def _begin(self, chunk: Chunk, origin_s: float, subject: str, text: str) -> None:

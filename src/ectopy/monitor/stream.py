@@ -161,7 +161,7 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
         samples[~finite] = np.nan
     highest = float(np.fmax.reduce(np.abs(samples), axis=None))
     if highest > _MOST_MV:
-        raise DataError(f"a sample of {highest:g} mV is no ECG; is the unit really {chunk.unit}?")
+        raise DataError(f"a sample of {highest:g} mV is not an ECG; is the unit really {chunk.unit}?")
     return samples
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Noticed, RejectedInput, InputRejected, Report
+from ectopy.monitor import Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, RejectedInput, Report
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.monitor import Outcome
 

@@ -30,7 +30,7 @@ from ectopy.service.storage import Restored, Stepped, Store
 from ectopy.service.traces import Trace, TraceListener, foreseen, taken
 
 STATION = "station"
-"""The patient that is none: alarms about the process itself are raised for it."""
+"""Not a patient: alarms about the process itself are raised for it."""
 
 SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
@@ -283,7 +283,7 @@ class Hub:
         bed = self._beds.get(patient)
         if bed is None:
             why = self._faults.get(patient, "admit the patient first.")
-            raise SettingError(f"nobody called {patient!r} is watched; {why}")
+            raise SettingError(f"no patient {patient!r} is watched; {why}")
         return bed
 
     # Inputs
@@ -352,8 +352,8 @@ class Hub:
             bed.asked = bed.asked or now
             if now - bed.asked < _RESENT_WITHIN_S:
                 raise GapError(
-                    f"samples {signal.segment.next_position} to {chunk.position - 1} of this stream are not stored; send them "
-                    "first if you have them, and then these again."
+                    f"samples {signal.segment.next_position} to {chunk.position - 1} of this stream are not stored; send "
+                    "them first if you have them, and then these again."
                 )
         bed.continues = False
 

@@ -4,7 +4,7 @@ A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.wir
 acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again to
 the next connection. Whoever may publish to a topic is the broker's business.
 
-The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``next_position``, the position of the
+The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``next_position``, that of the
 sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``rejected``, why it
 was not taken, and whether to ``retry``. Where it takes more than a second to store a chunk there are two
 answers, the first with ``stored`` false, the second without ``late``: the device keeps the chunk until the second.
@@ -61,7 +61,7 @@ class Bridge:
     Raises
     ------
     SettingError
-        If the URL is none.
+        If the URL is invalid.
     """
 
     def __init__(self, url: str) -> None:

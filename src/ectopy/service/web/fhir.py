@@ -30,7 +30,7 @@ _FHIR: dict[str, Any] = {
     "responses": {200: {"content": {fhir.MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "A resource."}},
 }
 
-Who = Annotated[str, Query(min_length=1, max_length=200, description="What the patient is called by.")]
+Who = Annotated[str, Query(min_length=1, max_length=200, description="Id of the patient.")]
 Code = Literal["ecg", "heart-rate", "11524-6", "8867-4", "http://loinc.org|11524-6", "http://loinc.org|8867-4"]
 Dates = Annotated[
     list[str],

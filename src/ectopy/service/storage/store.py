@@ -525,4 +525,4 @@ def check_name(name: str) -> None:
         If it is not 1 to 200 printable characters.
     """
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
-        raise SettingError(f"{name[:_LONGEST_NAME]!r} is no name; give 1 to {_LONGEST_NAME} printable characters.")
+        raise SettingError(f"{name[:_LONGEST_NAME]!r} is not a name; give 1 to {_LONGEST_NAME} printable characters.")

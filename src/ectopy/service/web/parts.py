@@ -67,13 +67,13 @@ TheMetrics = Annotated[Metrics, Depends(_metrics)]
 TheReadiness = Annotated[Readiness, Depends(_readiness)]
 TheLibrary = Annotated[Library, Depends(_library)]
 TheReplays = Annotated[Replays, Depends(_replays)]
-PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="What the patient is called by.")]
+PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="Id of the patient.")]
 DeviceQuery = Annotated[
     str | None,
     Query(
         min_length=1,
         max_length=200,
-        description="What the device calls itself; it is attached to the patient.",
+        description="Id of the device; it is attached to the patient.",
         examples=["strap-7"],
     ),
 ]

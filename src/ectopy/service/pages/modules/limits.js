@@ -49,7 +49,7 @@ const GROUPS = [
 
 /**
  * Build the form; `save({profile, limits}, at)` is called when it is sent, with the button or field that asked for it.
- * Who may not change it can read it; nobody can change it before `fillLimits` has shown what the limits are.
+ * Read-only without the right to change limits, and until `fillLimits` has shown their values.
  */
 export function limitsForm(form, allowed, save) {
   const profile = element("select", { id: "profile", name: "profile" });

@@ -21,7 +21,7 @@ def journal(tmp_path: Path) -> Path:
 
 
 def entries(store: Store) -> list[AuditEntry]:
-    return [one.entry for one in store.audit()]
+    return [one.entry for one in store.audit.newest()]
 
 
 def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Store, journal: Path):
@@ -29,7 +29,7 @@ def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Sto
     killed.saw("screen", "viewed alarms", "anna")
     killed.saw("screen", "viewed alarms", "bert")
     # The first was stored just before the kill.
-    store.record(AuditEntry(5.0, "screen", "viewed alarms", "anna", ""))
+    store.audit.add(AuditEntry(5.0, "screen", "viewed alarms", "anna", ""))
     with journal.open("ab") as file:
         file.write(b'\n{"time":6.0,"who":"scr')
     following = Audit(store, journal, lambda: 7.0)

@@ -62,7 +62,7 @@ async def list_alarms(
     audit.saw(caller.name, "listed alarms")
     if active:
         return [shapes.alarm(one) for one in ward.active_alarms()]
-    found = await asyncio.to_thread(ward.store.alarms, limit=limit, before=before)
+    found = await asyncio.to_thread(ward.store.alarms.newest, limit=limit, before=before)
     if len(found) == limit:
         _link(request, response, found[0].id)
     return [shapes.alarm(one) for one in found]
@@ -91,7 +91,7 @@ async def list_alarms_of(
         found = sorted(going_on, key=lambda one: one.alarm.number)
         found = [one for one in found if before is None or one.alarm.number < before][-limit:]
     else:
-        found = await asyncio.to_thread(ward.store.alarms, patient, limit=limit, before=before)
+        found = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
     if len(found) == limit:
         _link(request, response, found[0].alarm.number)
     return [shapes.alarm(one) for one in found]
@@ -197,7 +197,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     patient, store, number = stored.patient, ward.store, stored.alarm.number
     unstored = [(origin + event.at_s, event) for origin, event in ward.unstored_changes(patient, number)]
     try:
-        entries = [(one.time, one.event) for one in store.alarm_events(patient, number)]
+        entries = [(one.time, one.event) for one in store.alarms.changes(patient, number)]
     except StorageError:
         if not unstored:
             raise
@@ -214,10 +214,10 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
         strip = stretch(store, patient, ward.state(patient), origin, begin_s, end_s)
     with suppress(StorageError):
-        log_whole = store.log_is_whole(patient, number)
+        log_whole = store.alarms.is_log_intact(patient, number)
         comments = [
             shapes.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
-            for entry in store.audit_about(patient, _commented(number))
+            for entry in store.audit.about(patient, _commented(number))
         ]
     condition = CONDITIONS[stored.alarm.condition]
     until_s = max(end_s, latest.at_s)
@@ -251,6 +251,6 @@ async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
 def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:
     ward.state(patient)
     try:
-        return ward.store.alarm(patient, number)
+        return ward.store.alarms.get(patient, number)
     except DataError as error:
         raise NotFoundError(str(error)) from error

@@ -69,7 +69,7 @@ async def _events(
     while ward.feed.open:
         more = ward.feed.next_events()
         try:
-            found = await asyncio.to_thread(ward.store.events, after, patient, kinds, _AT_ONCE)
+            found = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
         except StorageError:
             found = []
         if not welcome():

@@ -82,11 +82,11 @@ def detected_issues(
     """Alarms of a patient, the newest first, each with the signal that shows it."""
     state = ward.state(patient)
     audit.saw(caller.name, "read FHIR DetectedIssue", patient)
-    newest = ward.store.alarms(patient, limit=count + 1, before=before)[::-1]
+    newest = ward.store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
     issues = [fhir.detected_issue(one, _strip(ward, one, state)) for one in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
-    return _answer(fhir.searchset(issues, str(request.url), ward.store.count_alarms(patient), following))
+    return _answer(fhir.searchset(issues, str(request.url), ward.store.alarms.count(patient), following))
 
 
 @router.get(
@@ -104,7 +104,7 @@ def alert(
     """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
     name = ward.summary(patient)["name"]
     try:
-        stored = ward.store.alarm(patient, number)
+        stored = ward.store.alarms.get(patient, number)
     except DataError as error:
         raise NotFoundError(str(error)) from error
     audit.saw(caller.name, "read HL7 alert", patient)

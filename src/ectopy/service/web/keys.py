@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ectopy.errors import DataError, SettingError
 from ectopy.service import shapes
 from ectopy.service.access import Scope
-from ectopy.service.storage.access import StoredKey
+from ectopy.service.storage import StoredKey
 from ectopy.service.ward import NotFoundError, RefusedError
 from ectopy.service.web.door import Administering
 from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard

@@ -57,7 +57,7 @@ def beats(
     _check(start, stop, 86_400.0)
     ward.state(patient)
     audit.saw(caller.name, "viewed beats", patient)
-    found = ward.store.beats(patient, start, stop, limit)
+    found = ward.store.beats.first(patient, start, stop, limit)
     return json_response([shapes.beat(one.time, one.beat) for one in found])
 
 
@@ -75,7 +75,7 @@ def trend(
     _check(start, stop, min(_DAYS_S, _MOST_STEPS * step_s))
     ward.state(patient)
     audit.saw(caller.name, "viewed trend", patient)
-    return json_response(shapes.trend(ward.store.trend(patient, start, stop, step_s)))
+    return json_response(shapes.trend(ward.store.beats.trend(patient, start, stop, step_s)))
 
 
 @router.get("/gallery", response_model=list[shapes.PictureShape])
@@ -92,7 +92,7 @@ def gallery(
     _check(start, stop, _DAYS_S)
     state = ward.state(patient)
     audit.saw(caller.name, "viewed beats", patient)
-    worst = ward.store.worst_beats(patient, start, stop, max(limit, _CANDIDATES))
+    worst = ward.store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
     pictures = [picture(ward.store, patient, state, beat, ward.detector) for beat in worst]
     shown = one_of_each_shape([one for one in pictures if one is not None], limit)
     return json_response([shapes.picture(one) for one in shown])

@@ -23,8 +23,7 @@ from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
-from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, TrendStep, Waveform
-from ectopy.service.storage.access import StoredKey
+from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 from ectopy.statements import STATEMENTS
 
 STATEMENT = " ".join(STATEMENTS)

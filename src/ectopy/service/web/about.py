@@ -11,8 +11,8 @@ from typing_extensions import TypedDict
 from ectopy import __version__
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.advice import ADVICE
-from ectopy.service.web.door import Known
-from ectopy.service.web.parts import TheWard
+from ectopy.service.web.door import AnyCaller
+from ectopy.service.web.parts import WardDep
 from ectopy.statements import STATEMENTS
 
 router = APIRouter(prefix="/api/about", tags=["about"])
@@ -48,7 +48,7 @@ class About(TypedDict):
 
 
 @router.get("")
-async def about(ward: TheWard, caller: Known) -> About:
+async def about(ward: WardDep, caller: AnyCaller) -> About:
     """What Ectopy is, and is not."""
     detector = ward.detector
     return About(

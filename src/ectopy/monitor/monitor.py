@@ -45,7 +45,7 @@ from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInpu
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.log import seal_with
 from ectopy.monitor.pace import LATE_S, Pace, follow
-from ectopy.monitor.pulse import PulseMemory, pulse_readings, remember, remember_end, weighed
+from ectopy.monitor.pulse import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import (
@@ -745,6 +745,8 @@ class _Step:
                 pulse = remember_end(pulse)
             beats = sum(beat_s > findings.known_to_s - _BEATS_WITHIN_S for beat_s in rhythm.heard_s)
             pulse, by_pulse = pulse_readings(pulse, findings.at_s, beats=beats if findings.readable else 0)
+            if findings.readable:
+                rhythmic = with_asystole(pulse, rhythmic, rhythm.heard_s, findings.known_to_s, state.limits.asystole_s)
             active = {code for code, course in state.alarms.courses.items() if course.is_active}
             return pulses, pulse, weighed(pulse, rhythmic, findings.known_to_s, active), by_pulse
         except Exception as error:  # a fault in the analysis of the pulse must not touch that of the ECG

@@ -129,7 +129,7 @@ def bad_line(service: Service) -> Iterator[Line]:
 # Streams
 
 
-def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, client: Client):
+def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, client: Client, http: httpx.Client):
     client.admit("bad line")
     with (
         bad_line(service) as line,
@@ -146,6 +146,11 @@ def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, clie
     store = service.app.state.ward.store
     np.testing.assert_array_equal(stored(service, "bad line", stream.name, len(STILL.signal)), STILL.signal)
     has_pulses(store.waveforms.read("bad line", stream.name, 0, len(STILL.signal)), recording)
+    search = {"patient": "bad line", "code": "pulse-wave"}
+    found = http.get("/api/fhir/Observation", params=search).json()
+    waves = [entry["resource"] for entry in found["entry"]]
+    assert [wave["code"]["text"] for wave in waves] == ["ABP", "PLETH"]
+    assert [len(wave["valueSampledData"]["data"].split(" ")) for wave in waves] == [1250, 625]
     beats = [beat.beat.position for beat in store.beats.first("bad line", 0, 2e9)]
     assert len(beats) == len(set(beats)) > 50
     assert not [one for one in store.events.after(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]

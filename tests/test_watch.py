@@ -458,6 +458,31 @@ def test_lines_are_read_as_soon_as_their_columns_are_plain():
     assert len(lines.take(b"5,6\n")) == 1
 
 
+def test_pulse_waves_of_lines_go_with_their_leads():
+    content = b"PLETH,II (mV),ABP (kPa)\n" + b"0.5,0.1,12\n,0.2,13\nx,0.3,14\n" * 50
+    desk = Desk([(0.0, content)])
+    chunks = [e for e in from_lines(desk.arriving(), reader([]), RATE_HZ, 1.0, desk.clock) if isinstance(e, Chunk)]
+    assert {chunk.leads for chunk in chunks} == {("II",)}
+    assert [pulse.position for chunk in chunks for pulse in chunk.pulses] == [0, 0, 128, 128]
+    pleth, pressure = (
+        np.concatenate([pulse.samples for chunk in chunks for pulse in chunk.pulses if pulse.name == name])
+        for name in ("PLETH", "ABP")
+    )
+    np.testing.assert_allclose(pleth, [0.5, np.nan, np.nan] * 50)
+    np.testing.assert_allclose(pressure, np.tile([12, 13, np.nan], 50) * 7.500617, rtol=1e-6)
+    assert {(pulse.name, pulse.unit) for chunk in chunks for pulse in chunk.pulses} == {
+        ("PLETH", "NU"),
+        ("ABP", "mmHg"),
+    }
+
+
+def test_pulse_waves_may_be_named_by_the_caller():
+    lines = reader(leads=["II", "PLETH"])
+    assert lines.leads == ("II",)
+    assert lines.take(b"0.1,2.5\n0.2,2.6\n" * 13).shape == (26, 2)
+    assert [pulse.name for pulse in lines.pulses] == ["PLETH"]
+
+
 def test_a_unit_must_be_stated():
     with pytest.raises(DataError, match=r"standard input states no unit for the lead 'lead 1'.*--unit"):
         SampleLines(Stated(None, None), (), print).take(b"1\n" * 25)

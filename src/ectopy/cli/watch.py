@@ -24,14 +24,17 @@ def watch(
         str,
         typer.Argument(
             help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input, a line for each "
-            "sample, with one number for each lead, separated by commas, semicolons, tabs or blanks."
+            "sample, with one number for each lead or pulse wave, separated by commas, semicolons, tabs or blanks."
         ),
     ],
     rate: Annotated[
         float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say; always for '-'.")
     ] = None,
     unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file or header does not say.")] = None,
-    leads: Annotated[str | None, typer.Option(metavar="NAMES", help="For '-': the leads, separated by commas.")] = None,
+    leads: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="For '-': the leads, and pulse waves such as PLETH or 'ABP (mmHg)'."),
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="Times real time; 1 if not given.", show_default=False)] = None,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as can be.")] = False,
     chunk: Annotated[float, typer.Option(help="Seconds of signal that come at once, above 0 to 60.")] = 1.0,

@@ -168,10 +168,11 @@ _ALL = (
         "Ventricular run",
         _SP,
         _MEDIUM,
-        "3 or more ventricular-like beats in a row",
+        "3 or more ventricular-like beats in a row, two successive intervals of which are about equal",
         "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
         "beats",
-        refractory_s=20.0,
+        # Runs that follow each other belong to one alarm.
+        clear_s=30.0,
         covers=("couplet", "not this patient's normal"),
     ),
     Condition(

@@ -10,10 +10,12 @@ from dataclasses import replace
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.lines import NAME, SampleLines
 from ectopy.monitor import Chunk, End, Input, Tick, chunks
+from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import chunk_length, whole
 from ectopy.monitor.stream import checked
 from ectopy.monitor.technical import NO_DATA_S
@@ -102,7 +104,7 @@ def from_lines(
             part, waiting = waiting[:length], waiting[length:]
             elapsed_s = clock() - began
             ahead_s = max(ahead_s, (position + len(part)) / sampling_rate_hz - elapsed_s)
-            yield Chunk(position, part, sampling_rate_hz, lines.leads, received=elapsed_s + ahead_s)
+            yield _chunk(lines, position, part, sampling_rate_hz, received=elapsed_s + ahead_s)
             position += len(part)
         if due and not over:
             ticked = clock()
@@ -112,6 +114,16 @@ def from_lines(
     if not position:
         raise DataError(f"{NAME} holds no samples; expected lines of numbers separated by commas or semicolons.")
     yield End(clock())
+
+
+def _chunk(
+    lines: SampleLines, position: int, samples: NDArray[np.float32], sampling_rate_hz: float, received: float
+) -> Chunk:
+    """Samples of lines, divided into those of the leads and those of the pulse waves, which have the same rate."""
+    leads = len(lines.leads)
+    waves = zip(lines.pulses, samples[:, leads:].T, strict=True)
+    pulses = tuple(PulseChunk(wave.name, wave.unit.unit, sampling_rate_hz, position, row) for wave, row in waves)
+    return Chunk(position, samples[:, :leads], sampling_rate_hz, lines.leads, received, pulses=pulses)
 
 
 def arriving(descriptor: int) -> Iterator[bytes]:

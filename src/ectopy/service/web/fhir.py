@@ -11,7 +11,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.monitor import MonitorState
 from ectopy.monitor.evidence import strip_s
 from ectopy.service.exchange import fhir, hl7
-from ectopy.service.history import stretch
+from ectopy.service.history import Stretch, stretch
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError, Ward
@@ -31,12 +31,14 @@ _FHIR: dict[str, Any] = {
 }
 
 Who = Annotated[str, Query(min_length=1, max_length=200, description="Id of the patient.")]
-Code = Literal["ecg", "heart-rate", "11524-6", "8867-4", "http://loinc.org|11524-6", "http://loinc.org|8867-4"]
+Code = Literal[
+    "ecg", "heart-rate", "pulse-wave", "11524-6", "8867-4", "http://loinc.org|11524-6", "http://loinc.org|8867-4"
+]
 Dates = Annotated[
     list[str],
     Query(
         max_length=2,
-        description="Of the ECG: two times with prefixes `ge` and `lt`, five minutes at most; else the last 10 s.",
+        description="Of the signal: two times with prefixes `ge` and `lt`, five minutes at most; else the last 10 s.",
         examples=[["ge2026-01-01T00:00:00Z", "lt2026-01-01T00:00:10Z"]],
     ),
 ]
@@ -56,13 +58,15 @@ def observations(
     code: Code | None = None,
     date: Dates = [],  # noqa: B006
 ) -> Response:
-    """The ECG of a patient as SampledData, and the heart rate now."""
+    """The ECG and the pulse waves of a patient as SampledData, and the heart rate now."""
     state = ward.state(patient)
     found = []
     if code is None or "heart-rate" in code or "8867-4" in code:
         found.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
-    if code is None or "ecg" in code or "11524-6" in code:
-        found += _ecg(ward, patient, state, date)
+    ecg = code is None or "ecg" in code or "11524-6" in code
+    pulse = code in (None, "pulse-wave")
+    if ecg or pulse:
+        found += _signal(ward, patient, state, date, ecg=ecg, pulse=pulse)
     return _answer(fhir.searchset(found, str(request.url), len(found)))
 
 
@@ -78,7 +82,7 @@ def detected_issues(
     state = ward.state(patient)
     newest = ward.store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
-    issues = [fhir.detected_issue(one, _strip(ward, one, state)) for one in page]
+    issues = [fhir.detected_issue(one, _strips(ward, one, state)) for one in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
     return _answer(fhir.searchset(issues, str(request.url), ward.store.alarms.count(patient), following))
 
@@ -103,7 +107,9 @@ def alert(
     return Response(hl7.alert(stored, name, ward.clock()), media_type=hl7.MEDIA_TYPE)
 
 
-def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list[fhir.Resource]:
+def _signal(
+    ward: Ward, patient: str, state: MonitorState, date: list[str], *, ecg: bool, pulse: bool
+) -> list[fhir.Resource]:
     if date:
         start, stop = _span(date)
         origin = origin_at(ward.store, patient, state, stop)
@@ -112,13 +118,18 @@ def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list
         stop = origin if signal is None else origin + signal.segment.second(signal.segment.next_position)
         start = stop - _NEWEST_S
     found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
-    return [] if found is None else [fhir.ecg(patient, found.waveform, found.start_time)]
+    return [] if found is None else _resources(patient, found, ecg=ecg, pulse=pulse)
 
 
-def _strip(ward: Ward, stored: StoredAlarm, state: MonitorState) -> fhir.Resource | None:
+def _resources(patient: str, found: Stretch, *, ecg: bool = True, pulse: bool = True) -> list[fhir.Resource]:
+    leads = [fhir.ecg(patient, found.waveform, found.start_time)] if ecg else []
+    return leads + (fhir.pulse_waves(patient, found.waveform, found.start_time) if pulse else [])
+
+
+def _strips(ward: Ward, stored: StoredAlarm, state: MonitorState) -> list[fhir.Resource]:
     begin_s, end_s = strip_s(stored.alarm.reading, stored.alarm.present_s)
     found = stretch(ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + _LONGEST_S))
-    return None if found is None else fhir.ecg(stored.patient, found.waveform, found.start_time)
+    return [] if found is None else _resources(stored.patient, found)
 
 
 def _span(date: list[str]) -> tuple[float, float]:

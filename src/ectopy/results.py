@@ -20,14 +20,17 @@ from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
 from ectopy.judgement import Hint
 from ectopy.recording import Annotations, Recording
+from ectopy.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.statements import STATEMENTS
 
 NOISE = "~"
 RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
 
 
-def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> dict[str, Any]:
-    """The figures of a recording, for JSON and for tables; None for what is not known."""
+def summary(
+    recording: Recording, analysis: Analysis, events: Sequence[Event], limits: RhythmLimits = RECORDING
+) -> dict[str, Any]:
+    """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known."""
     intervals = analysis.intervals_s
     rate = 60.0 / intervals[np.isfinite(intervals)]
     readable = analysis.quality.readable
@@ -43,6 +46,7 @@ def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -
         "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.NONE},
         "median_rate_bpm": known(float(np.median(rate))) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
+        "event_limits": asdict(limits),
         "threshold": known(analysis.threshold),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
@@ -108,6 +112,7 @@ def write_results(
     analysis: Analysis,
     events: Sequence[Event],
     detector_digest: str | None = None,
+    limits: RhythmLimits = RECORDING,
 ) -> None:
     """Write what was found, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
 
@@ -123,6 +128,8 @@ def write_results(
     events : sequence of Event
     detector_digest : str, optional
         SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
+    limits : RhythmLimits, optional
+        Those of the events.
 
     Raises
     ------
@@ -141,7 +148,7 @@ def write_results(
         case ".json":
             whole = {
                 **provenance(recording, detector_digest),
-                **summary(recording, analysis, events),
+                **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
                 "beat_list": beat_rows(analysis),
             }

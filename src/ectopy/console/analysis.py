@@ -43,6 +43,7 @@ def _one(figures: Mapping[str, Any]) -> Table:
         "abnormal": f"{figures['abnormal']:,}",
         **{f"  {hint}": f"{count:,}" for hint, count in figures["hints"].items()},
         **{kind: f"{count:,}" for kind, count in figures["events"].items()},
+        "limits of events": _limits(figures["event_limits"]),
         "patient's usual beat": figures["baseline"],
     }
     if figures["notes"]:
@@ -50,3 +51,10 @@ def _one(figures: Mapping[str, Any]) -> Table:
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _limits(limits: Mapping[str, Any]) -> str:
+    return (
+        f"profile {limits['profile']}: pause from {limits['pause_s']:g} s, "
+        f"rate above {limits['high_bpm']:g} or below {limits['low_bpm']:g} per minute"
+    )

@@ -1,5 +1,7 @@
 """When a rule speaks: limits by profile and patient.
 
+Those of rhythm are declared in `ectopy.rhythm_rules`, where those of recordings stand beside them.
+
 ``ward``
     Rates wider apart than the usual 50 and 120, because narrow limits are a main cause of alarms that nobody needs
     (Drew et al. 2014, doi:10.1371/journal.pone.0110274).
@@ -33,8 +35,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ectopy.errors import SettingError
-from ectopy.events import BIGEMINY_PAIRS, IRREGULAR, RUN_BEATS
 from ectopy.reprs import short_repr
+from ectopy.rhythm_rules import RHYTHM_RANGES, WARD, RhythmLimits
 
 PROFILES = ("ward", "ambulatory", "exercise", "child", "infant")
 
@@ -66,23 +68,15 @@ _CHILD_VT_BPM = 120.0
 
 LIMIT_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "low_bpm": (20, 160),
-        "high_bpm": (60, 320),
+        **RHYTHM_RANGES,
         "asystole_s": (3, 10),
         "extreme_low_bpm": (10, 100),
         "extreme_low_beats": (3, 20),
         "extreme_high_bpm": (100, 320),
         "extreme_high_beats": (5, 60),
-        "clear_bpm": (0, 20),
-        "pause_s": (1, 10),
         "vt_beats": (3, 20),
         "vt_bpm": (60, 200),
-        "run_beats": (3, 20),
-        "svt_beats": (3, 50),
-        "svt_bpm": (60, 250),
         "couplets": (0, 50),
-        "bigeminy_pairs": (2, 20),
-        "irregular_share": (0.02, 1),
         "abnormal_k": (2, 200),
         "abnormal_n": (2, 200),
         "age": (0, 110),
@@ -140,7 +134,7 @@ class Limits:
     svt_beats : int
         Supraventricular-like beats in a row that are told, 3 to 50.
     svt_bpm : float
-        And above which rate, 60 to 250 per minute.
+        And above which rate, 0 to 250 per minute.
     couplets : int
         More couplets in five minutes than this are told, 0 to 50.
     bigeminy_pairs : int
@@ -174,23 +168,23 @@ class Limits:
     __repr__ = short_repr
 
     profile: str = "ward"
-    low_bpm: float = 45.0
-    high_bpm: float = 130.0
+    low_bpm: float = WARD.low_bpm
+    high_bpm: float = WARD.high_bpm
     asystole_s: float = 4.0
     extreme_low_bpm: float = 40.0
     extreme_low_beats: int = 5
     extreme_high_bpm: float = 140.0
     extreme_high_beats: int = 17
-    clear_bpm: float = 5.0
-    pause_s: float = 3.0
+    clear_bpm: float = WARD.clear_bpm
+    pause_s: float = WARD.pause_s
     vt_beats: int = 5
     vt_bpm: float = 100.0
-    run_beats: int = RUN_BEATS
-    svt_beats: int = 5
-    svt_bpm: float = 100.0
+    run_beats: int = WARD.run_beats
+    svt_beats: int = WARD.svt_beats
+    svt_bpm: float = WARD.svt_bpm
     couplets: int = 3
-    bigeminy_pairs: int = BIGEMINY_PAIRS
-    irregular_share: float = IRREGULAR
+    bigeminy_pairs: int = WARD.bigeminy_pairs
+    irregular_share: float = WARD.irregular_share
     abnormal_k: int = 12
     abnormal_n: int = 20
     age: float | None = None
@@ -289,6 +283,11 @@ class Limits:
             name: int(value) for name, value in values.items() if name in WHOLE_LIMITS and float(value).is_integer()
         }
         return replace(self, **{**values, **whole})  # type: ignore[arg-type]
+
+    @property
+    def rhythm(self) -> RhythmLimits:
+        """Those that a recording is read by as well, see `ectopy.events.find_events`."""
+        return RhythmLimits(**{name: getattr(self, name) for name in ("profile", *RHYTHM_RANGES)})
 
     @property
     def maximum_bpm(self) -> float:

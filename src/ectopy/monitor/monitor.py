@@ -23,7 +23,7 @@ from ectopy.errors import EctopyError, SettingError
 from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
-from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.detection import (
     Comparison,
     Detected,
@@ -68,16 +68,6 @@ from ectopy.signal.frontend import Answer, Piece, sense_together
 _MOST_AHEAD_S = 60.0
 _BEATS_WITHIN_S = 10.0
 _REMEMBERED_LEADS = 32
-_BY_SHAPE = frozenset(
-    {
-        "ventricular tachycardia",
-        "ventricular run",
-        "supraventricular run",
-        "couplet",
-        "bigeminy",
-        "not this patient's normal",
-    }
-)
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
@@ -874,7 +864,7 @@ def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Re
         return readings
     return tuple(
         replace(reading, text=f"{reading.text} ({confidence})")
-        if reading.present and reading.condition in _BY_SHAPE
+        if reading.present and CONDITIONS[reading.condition].basis is Basis.SHAPES
         else reading
         for reading in readings
     )

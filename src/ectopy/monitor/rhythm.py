@@ -55,32 +55,16 @@ from typing import Any
 import numpy as np
 
 from ectopy.detector import Verdict
-from ectopy.events import RATE_OVER, RHYTHM_OVER, irregularity
 from ectopy.judgement import Hint
+from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
+from ectopy.rhythm_rules import RATE_OVER, RHYTHM_OVER, STILL_IRREGULAR, irregularity
 
-CODES = (
-    "asystole",
-    "extreme bradycardia",
-    "extreme tachycardia",
-    "ventricular tachycardia",
-    "high rate",
-    "low rate",
-    "ventricular run",
-    "supraventricular run",
-    "pause",
-    "couplet",
-    "bigeminy",
-    "irregular rhythm",
-    "not this patient's normal",
-    "slow recovery",
-    "sudden drop",
-    "ectopy with effort",
-)
+CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)
 """Conditions judged here, in the order of the readings."""
 
 _TELLABLE = frozenset({"good", "flat"})
@@ -102,7 +86,7 @@ _UNEVEN = 1.8  # one interval of a run over the next
 _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 
-_EXERCISE = CODES[-3:]
+_EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
 _ABSENT = {code: Reading(code, False) for code in CODES}
 _UNKNOWN = {code: Reading(code, None) for code in CODES}
 
@@ -680,7 +664,8 @@ def _irregular(state: RhythmState, limits: Limits) -> Reading:
     if not isfinite(share):
         return _UNKNOWN["irregular rhythm"]
     if share <= limits.irregular_share:
-        return _ABSENT["irregular rhythm"]
+        clear = share <= STILL_IRREGULAR * limits.irregular_share
+        return _ABSENT["irregular rhythm"] if clear else _UNKNOWN["irregular rhythm"]
     text = f"Successive intervals differ by {share:.0%} of the mean; above {limits.irregular_share:.0%} is irregular."
     return Reading("irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-_MOST_EVIDENCE:])
 

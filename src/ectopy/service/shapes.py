@@ -20,7 +20,6 @@ from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
-from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
 from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
@@ -57,7 +56,7 @@ _ALARM = {
     "acknowledged_by": "",
     "acknowledged_until_time": None,
     "cleared_time": None,
-    "advice": ADVICE["ventricular tachycardia"],
+    "advice": CONDITIONS["ventricular tachycardia"].advice,
     "statement": STATEMENT,
 }
 
@@ -432,7 +431,7 @@ def alarm(stored: StoredAlarm) -> AlarmShape:
         acknowledged_by=one.acknowledged_by,
         acknowledged_until_time=None if until_s is None else stored.origin + until_s,
         cleared_time=stored.cleared_time,
-        advice=ADVICE[condition.code],
+        advice=condition.advice,
         statement=STATEMENT,
     )
 

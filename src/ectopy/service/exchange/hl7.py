@@ -38,7 +38,7 @@ _PROFILE = "IHE_PCD_ACM_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.4.1^ISO"
 _SENDER = "Ectopy"
 _ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
 _PRIORITY = {Priority.HIGH: "PH", Priority.MEDIUM: "PM", Priority.LOW: "PL"}
-_RATES = {"high rate": "H", "extreme tachycardia": "H", "low rate": "L", "extreme bradycardia": "L"}
+_FLAGS = {"high": "H", "low": "L"}
 _CONTROL_LENGTH = 20
 
 
@@ -116,7 +116,8 @@ def _facets(stored: StoredAlarm) -> Iterable[dict[int, str]]:
     priority = _PRIORITY[alarm.priority]
     text = escaped(f"{condition.title}: {alarm.latest.text or condition.definition}")
     begun = _time(stored.since_time)
-    flags = "~".join(filter(None, (_RATES.get(condition.code), priority, alarm.kind.value)))
+    rate = _FLAGS[condition.heart_rate] if _is_rate(condition) else None
+    flags = "~".join(filter(None, (rate, priority, alarm.kind.value)))
     event = {2: "CWE", 3: _coded_as(ALERT), 5: f"{_coded_as(event_code(condition))}^^^^^^{text}", 8: flags, 14: begun}
     words = (
         (EVENT_PHASE, alarm.phase),
@@ -134,11 +135,16 @@ def _facets(stored: StoredAlarm) -> Iterable[dict[int, str]]:
 def _source(alarm: Alarm, condition: Condition) -> dict[int, str]:
     """What the alarm is about: the heart rate with its limit, or the ECG."""
     value, limit = alarm.latest.value, alarm.latest.limit
-    if condition.code not in _RATES or value is None:
+    if not _is_rate(condition) or value is None:
         return {2: "CWE", 3: _coded_as(ALERT_SOURCE), 5: _coded_as(ECG)}
-    beyond = {"H": "<", "L": ">"}[_RATES[condition.code]]
+    beyond = {"high": "<", "low": ">"}[condition.heart_rate]
     usual = {} if limit is None else {7: f"{beyond}{limit:g}"}
     return {2: "NM", 3: _coded_as(HEART_RATE), 5: f"{value:.1f}", 6: _coded_as(PER_MINUTE), **usual}
+
+
+def _is_rate(condition: Condition) -> bool:
+    """Whether a condition is judged by a heart rate; a pause has a length instead."""
+    return bool(condition.heart_rate) and condition.unit == "/min"
 
 
 def _coded_as(code: Code) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ectopy import events
 from ectopy.errors import SettingError
-from ectopy.monitor.limits import PROFILES, Limits
+from ectopy.monitor.limits import LIMITS, PROFILES, Limits
 
 ADULTS = ("ward", "ambulatory", "exercise")
 YOUNG = {"child": (1, 18), "infant": (0, 1)}
@@ -25,6 +25,18 @@ def test_the_published_definitions_are_the_default():
     assert (limits.vt_bpm, limits.vt_beats) == (100, 5)
     assert limits.recovery_bpm == 12
     assert limits == Limits.of("ward")
+
+
+def test_every_limit_declares_what_it_can_be_set_to():
+    assert LIMITS.keys() == {field.name for field in fields(Limits)} - {"profile"}
+    defaults = {name: getattr(Limits(), name) for name in LIMITS}
+    assert {name for name, limit in LIMITS.items() if limit.whole} == {
+        name for name, value in defaults.items() if isinstance(value, int)
+    }
+    for name, limit in LIMITS.items():
+        assert Limits().changed({name: defaults[name] or 50.0})
+        with pytest.raises(SettingError, match=f"{name} must be {limit.least:g} to {limit.most:g}, not -1"):
+            Limits().changed({name: -1})
 
 
 def test_what_a_recording_and_the_monitor_both_judge_is_defined_once():

@@ -19,7 +19,7 @@ from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Notice
 from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
+from ectopy.monitor.limits import LIMITS
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import Picture
 from ectopy.service.standing import Standing
@@ -155,11 +155,15 @@ class BaselineShape(TypedDict):
 
 
 class LimitShape(TypedDict):
-    """From where to where a limit can be set; `whole`: only to whole numbers."""
+    """From where to where a limit can be set, `whole`: only to whole numbers; `group` is its heading in a form."""
 
+    name: str
     least: float
     most: float
     whole: bool
+    label: str
+    unit: str
+    group: str
 
 
 class EffortShape(TypedDict):
@@ -177,7 +181,6 @@ class DetailShape(SummaryShape):
 
     profile: str
     limits: dict[str, float | None]
-    limit_ranges: dict[str, LimitShape]
     effort: EffortShape
     baseline: BaselineShape
     leads: list[str]
@@ -470,10 +473,6 @@ def detail(brief: SummaryShape, state: MonitorState, devices: list[str], thresho
         **brief,
         profile=limits.pop("profile"),
         limits=limits,
-        limit_ranges={
-            name: LimitShape(least=least, most=most, whole=name in WHOLE_LIMITS)
-            for name, (least, most) in LIMIT_RANGES.items()
-        },
         effort=EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
         baseline=_baseline(state, threshold),
         leads=[] if segment is None else list(segment.leads),
@@ -483,6 +482,22 @@ def detail(brief: SummaryShape, state: MonitorState, devices: list[str], thresho
         devices=devices,
         clock_drift=None if drift is None else round(drift, 7),
     )
+
+
+def limits() -> list[LimitShape]:
+    """Return what each limit can be set to."""
+    return [
+        LimitShape(
+            name=name,
+            least=one.least,
+            most=one.most,
+            whole=one.whole,
+            label=one.label,
+            unit=one.unit,
+            group=one.group,
+        )
+        for name, one in LIMITS.items()
+    ]
 
 
 def device(one: Device) -> DeviceShape:

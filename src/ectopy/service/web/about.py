@@ -10,7 +10,9 @@ from typing_extensions import TypedDict
 
 from ectopy import __version__
 from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.limits import PROFILES
 from ectopy.service.advice import ADVICE
+from ectopy.service.shapes import LimitShape, limits
 from ectopy.service.web.door import AnyCaller
 from ectopy.service.web.parts import WardDep
 from ectopy.statements import STATEMENTS
@@ -39,11 +41,13 @@ class ConditionShape(TypedDict):
 
 
 class About(TypedDict):
-    """Versions, the detector, what is watched for, and the statements that go with all of it."""
+    """Versions, the detector, what is watched for and by which limits, and the statements that go with all of it."""
 
     version: str
     bundle: BundleShape
     conditions: list[ConditionShape]
+    profiles: list[str]
+    limits: list[LimitShape]
     statements: list[str]
 
 
@@ -66,5 +70,7 @@ async def about(ward: WardDep, caller: AnyCaller) -> About:
             )
             for one in CONDITIONS.values()
         ],
+        profiles=list(PROFILES),
+        limits=limits(),
         statements=list(STATEMENTS),
     )

@@ -176,14 +176,14 @@ def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Se
             service.socket("/api/live?patient=guarded", key) as viewer,
             service.socket(path, key) as device,
             service.socket(path, other) as another,
-            guest.stream("GET", "/api/events?patient=guarded&kind=refused") as events,
+            guest.stream("GET", "/api/events?patient=guarded&kind=rejected") as events,
         ):
             lines = events.iter_lines()
             assert next(lines) == ": events"
-            assert json.loads(device.recv(PATIENCE_S)) == {"wanted": None, "stream": ""}
+            assert json.loads(device.recv(PATIENCE_S)) == {"next_position": None, "stream": ""}
             client.delete(f"/api/keys/{number}").raise_for_status()
             device.send(json.dumps(small()))
-            assert json.loads(device.recv(PATIENCE_S)) == {"refused": "the key was removed."}
+            assert json.loads(device.recv(PATIENCE_S)) == {"rejected": "the key was removed."}
             # What happens now the other device makes happen.
             another.send(json.dumps(small()))
             another.send(json.dumps(small(25, unit="bar")))

@@ -26,11 +26,11 @@ from ectopy.monitor import (
     Chunk,
     Event,
     Input,
+    InputRejected,
     Limits,
     Monitor,
     MonitorState,
     Order,
-    Refused,
     Tick,
 )
 from ectopy.monitor.alarm import State
@@ -192,7 +192,7 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
     hub.turn()
     words = ["mV, uV and V", "really mV", "different names", "days", "no alarm 99"]
     for receipt, word in zip(receipts[1:-1], words, strict=True):
-        ((reason,), wanted) = receipt.result(0).refused, receipt.result(0).wanted
+        ((reason,), wanted) = receipt.result(0).rejected, receipt.result(0).next_position
         assert word in reason
         assert wanted == 250
     assert receipts[-1].result(0) == Receipt("anna", (), 500)
@@ -200,8 +200,8 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
     assert [word for word, event in zip(words, refusals(store), strict=True) if word not in event.reason] == []
 
 
-def refusals(store: Store) -> list[Refused]:
-    return [stored.event for stored in store.events.after(kinds=("refused",))]
+def refusals(store: Store) -> list[InputRejected]:
+    return [stored.event for stored in store.events.after(kinds=("rejected",))]
 
 
 @ON_SQLITE
@@ -238,7 +238,7 @@ def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording)
     gone, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
     assert not gone.cancel()
     hub.turn()
-    assert waiting.result(0).wanted == 500
+    assert waiting.result(0).next_position == 500
 
 
 # Patients
@@ -282,7 +282,7 @@ def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, st
     assert [one.patients() for one in hubs] == [("patient 0",), ("patient 1",)]
     again = Hub(store, monitor, clock=clock, station="station 1", patients=["patient 1"])
     assert again.patients() == ("patient 1",)
-    assert again.state("patient 1").signal.segment.wanted == 500
+    assert again.state("patient 1").signal.segment.next_position == 500
 
 
 # One patient's trouble is no other's
@@ -330,11 +330,11 @@ def test_who_sends_much_at_once_keeps_nobody_waiting(store: Store, monitor: Moni
     much = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
     little = [hub.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
     assert 3 <= hub.turn() < 30
-    assert [receipt.result(0).wanted for receipt in little] == 2 * [10_000]
+    assert [receipt.result(0).next_position for receipt in little] == 2 * [10_000]
     assert not much[-1].done()
     while hub.turn():
         pass
-    assert [receipt.result(0).wanted for receipt in much] == list(range(250, 10_001, 250))
+    assert [receipt.result(0).next_position for receipt in much] == list(range(250, 10_001, 250))
 
 
 class Fragile(Monitor):
@@ -356,8 +356,8 @@ def test_an_input_that_breaks_the_monitor_is_told_and_the_others_go_on(
     play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
     broken = hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
     (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.turn)
-    assert "ZeroDivisionError" in broken.result(0).refused[0]
-    assert fine.result(0).wanted == 1500
+    assert "ZeroDivisionError" in broken.result(0).rejected[0]
+    assert fine.result(0).next_position == 1500
     assert alarms(store, "anna") == [("raised", "detector failed")]
     play(hub, clock, {"anna": steady, "bob": steady}, 6, 20, hub.turn)
     assert alarms(store, "bob") == []
@@ -377,7 +377,7 @@ def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
     play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.turn)
     assert ("raised", "detector failed") in alarms(store, "anna")
     assert verify(store.alarms.log("anna")) is None
-    assert again.state("bob").signal.segment.wanted == again.state("anna").signal.segment.wanted == 2000
+    assert again.state("bob").signal.segment.next_position == again.state("anna").signal.segment.next_position == 2000
     assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(again.state("anna"))
 
 
@@ -413,10 +413,10 @@ def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
     lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.turn)
     with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
         lost.result(0)
-    assert fine.result(0).wanted == 250
+    assert fine.result(0).next_position == 250
     assert alarms(store, STATION) == [("raised", "detector failed")]
     assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
-    assert hub.state("bob").signal.segment.wanted == 1000
+    assert hub.state("bob").signal.segment.next_position == 1000
 
 
 def test_what_another_process_has_stored_concerns_that_patient_alone(
@@ -428,9 +428,9 @@ def test_what_another_process_has_stored_concerns_that_patient_alone(
     lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.turn)
     with pytest.raises(StorageError, match="two processes"):
         lost.result(0)
-    assert fine.result(0).wanted == 1000
+    assert fine.result(0).next_position == 1000
     *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.turn)
-    assert resent.result(0).wanted == 17 * 250
+    assert resent.result(0).next_position == 17 * 250
     assert {change for change, condition in alarms(store, "anna") if condition == "storage failed"} == {
         "raised",
         "ended",
@@ -457,7 +457,7 @@ def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_datab
     ]
     renumber(-2, 2)
     *_, resent = play(hub, clock, {"anna": steady}, 10, 14, hub.turn)
-    assert resent.result(0).wanted == 14 * 250
+    assert resent.result(0).next_position == 14 * 250
 
 
 # A restart
@@ -519,7 +519,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert [course.alarm.condition for course in hub.state("anna").alarms.courses.values() if course.alarm]
     receipt = hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada", "went home"))
     hub.turn()
-    assert receipt.result(0).refused == ()
+    assert receipt.result(0).rejected == ()
     assert hub.patients() == ()
     ended = [entry for entry in store.alarms.log("anna") if entry.change == "discharged"]
     assert {(entry.who, entry.why) for entry in ended} == {("Ada", "went home")}
@@ -547,7 +547,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
     again.turn()
-    assert (admitted.result(0).refused, sent.result(0).refused) == ((), ())
+    assert (admitted.result(0).rejected, sent.result(0).rejected) == ((), ())
     assert again.admit("anna", "Anna") is None
     assert again.patients() == ("anna",)
     assert encode(Hub(store, monitor, clock=clock).state("anna").normal) == encode(normal)
@@ -741,10 +741,10 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
             until(lambda: all(receipt.done() for receipt in receipts))
             with losable.lost():
                 waiting = play(hub, clock, {"anna": still}, 9, 25, rest)
-                until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
+                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
                 until(has("asystole", "raised"))
                 until(has("storage failed", "raised"))
-                assert [receipt.result(20).wanted for receipt in waiting] == [
+                assert [receipt.result(20).next_position for receipt in waiting] == [
                     250 * (second + 1) for second in range(9, 25)
                 ]
                 assert not any(receipt.result().stored for receipt in waiting)
@@ -755,7 +755,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
             clock.now += 2
             assert [outcome.result(20) for outcome in outcomes] == [None] * 16
             (stored,) = play(hub, clock, {"anna": still}, 25, 26, rest)
-            assert stored.result(20).wanted == 26 * 250
+            assert stored.result(20).next_position == 26 * 250
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
         assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
@@ -795,7 +795,7 @@ def test_turns_that_wait_for_the_store_are_stored_together(
         assert not any(receipt.done() for receipt in receipts)
         hub.save()
         assert store.writes == 1
-        assert [receipt.result(0).wanted for receipt in receipts] == [250, 500, 750, 1000, 1250]
+        assert [receipt.result(0).next_position for receipt in receipts] == [250, 500, 750, 1000, 1250]
         inputs = list(store.inputs.all("anna"))
         assert [given.position for given in inputs if isinstance(given, Chunk)] == [0, 250, 500, 750, 1000]
 
@@ -914,7 +914,7 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 5000).signal, steady.signal[:5000])
         monkeypatch.setattr("ectopy.service.hub._RESENT_WITHIN_S", 0.0)
         (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
-        assert late.result(0).refused == ()
+        assert late.result(0).rejected == ()
 
 
 @ON_SQLITE
@@ -925,7 +925,7 @@ def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first
 
     def show(traces: Sequence[Trace]) -> None:
         signal = hub.state("anna").signal
-        wanted = None if signal is None else signal.segment.wanted
+        wanted = None if signal is None else signal.segment.next_position
         shown.extend((trace.chunk.position, trace.time, wanted) for trace in traces)
 
     with Store.open(database_url) as store:
@@ -969,7 +969,7 @@ def test_a_store_that_hangs_does_not_hold_up_the_monitors(
         with at_work(hub):
             with locked(path):
                 receipts = play(hub, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
-                until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
+                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
                 receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
                 assert [receipt.result(20).stored for receipt in receipts] == [False] * 25
                 outcomes = [outcome_of(receipt.result()) for receipt in receipts]
@@ -988,7 +988,7 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
         hub.admit("anna")
         with at_work(hub):
             receipts = play(hub, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
-        assert [receipt.result(0).wanted for receipt in receipts] == [250 * second for second in range(1, 6)]
+        assert [receipt.result(0).next_position for receipt in receipts] == [250 * second for second in range(1, 6)]
         assert store.inputs.resume_point("anna").inputs == ()
         again = Hub(store, monitor, clock=clock)
         assert encode(again.state("anna")) == encode(hub.state("anna"))
@@ -1006,7 +1006,7 @@ def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afte
     clock.now = NOW + 40
     with at_work(hub):
         receipts = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
-    assert receipts[-1].result(0).wanted == 10_000
+    assert receipts[-1].result(0).next_position == 10_000
     with pytest.raises(StorageError, match="has been stopped"):
         hub.submit("anna", cut(steady, 0, 1))
 
@@ -1040,7 +1040,7 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
         received = clock.now - (set_s if second == 9 else 0.0)
         receipt = hub.submit("anna", cut(still, second, second + 1, received=received))
         hub.turn()
-        assert receipt.result().refused == ()
+        assert receipt.result().rejected == ()
         assert receipt.result().late == 0
     changes = [one for one in store.events.after(kinds=["alarm"]) if one.patient == "anna"]
     asystoles = (one for one in changes if one.event.transition.alarm.condition == "asystole")
@@ -1058,7 +1058,7 @@ def test_what_waits_for_the_store_is_acknowledged_in_its_order(tmp_path: Path):
         keeper = Keeper(store, 2**20, lambda: None, lambda steps: None)
         for wanted in (250, 500, 750):
             future: Future[Receipt] = Future()
-            future.add_done_callback(lambda one: told.append(one.result().wanted))
+            future.add_done_callback(lambda one: told.append(one.result().next_position))
             keeper.take(Turn(answers=[(future, Receipt("anna", (), wanted))]))
         keeper.ended(StorageError("the database is away."))
         keeper.look()

@@ -92,7 +92,7 @@ def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
 
 
 def acknowledge(pipe: Connection, mouth: threading.Lock, sent: Sent, done: Future[Receipt]) -> None:
-    if not done.exception() and not done.result().refused:
+    if not done.exception() and not done.result().rejected:
         with mouth:
             pipe.send(sent.key)
 

@@ -108,7 +108,7 @@ def test_refusal_ends_a_replay_with_its_reason(hub: Hub):
     failed = ended(replays, replays.start(slow, "slow", "anna", 1000).id)
     assert (failed.status, "sampling rate" in failed.error) == (Playing.FAILED, True)
     nobody = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000).id)
-    assert "nobody called 'nobody' is watched" in nobody.error
+    assert "no patient 'nobody' is watched" in nobody.error
 
 
 def test_impossible_replays_are_refused(hub: Hub):

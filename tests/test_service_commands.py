@@ -35,7 +35,7 @@ def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: S
     done = ectopy("replay", file, "--url", service.url, "--key", key, *options)
     assert (done.status, done.out) == (0, "5,000 samples of replayed are stored.\n")
     with service.client() as client:
-        assert client.get("/api/patients/replayed").json()["wanted"] == 5000
+        assert client.get("/api/patients/replayed").json()["next_position"] == 5000
 
 
 def test_replay_sends_the_intact_part_and_says_what_is_missing(ectopy, service: Service, tmp_path: Path):
@@ -109,7 +109,9 @@ def test_the_demo_streams_its_patients(tmp_path: Path):
             streaming.cancel()
             await ward.end()
             signals = {bed: ward.state(bed).signal for bed in recordings}
-            return {bed: (signal.segment.stream, signal.segment.wanted) for bed, signal in signals.items() if signal}
+            return {
+                bed: (signal.segment.stream, signal.segment.next_position) for bed, signal in signals.items() if signal
+            }
 
     found = asyncio.run(stream())
     assert found.keys() == recordings.keys()

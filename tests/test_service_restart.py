@@ -27,13 +27,13 @@ def send(port: int, key: str, patient: str, contents: list[bytes], most: int) ->
     address = f"ws://127.0.0.1:{port}/api/patients/{patient.replace(' ', '%20')}/stream"
     headers = {"Authorization": f"Bearer {key}"}
     with connect(address, additional_headers=headers, compression=None, proxy=None) as device:
-        wanted = json.loads(device.recv(PATIENCE_S))["wanted"]
+        wanted = json.loads(device.recv(PATIENCE_S))["next_position"]
         acknowledged = wanted or 0
         rest = contents[acknowledged // 250 :][:most]
         for content in rest:
             device.send(content)
         for _ in rest:
-            acknowledged = json.loads(device.recv(PATIENCE_S))["wanted"]
+            acknowledged = json.loads(device.recv(PATIENCE_S))["next_position"]
     return wanted, acknowledged
 
 
@@ -63,7 +63,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
             process.wait()
             try:
                 while True:
-                    before["bed 0"] = json.loads(device.recv(PATIENCE_S))["wanted"]
+                    before["bed 0"] = json.loads(device.recv(PATIENCE_S))["next_position"]
             except ConnectionClosed:
                 pass
     with served(tmp_path, port) as (_, said):

@@ -28,9 +28,9 @@ from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.findings import Reading
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, PulseChunk, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, Input, Order, PulseChunk, RejectedInput, Report, Tick
 from ectopy.monitor.log import GENESIS, seal, verify
 from ectopy.service.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.storage import AuditEntry, Deleted, Device, Patient, StepRecord, Store, StoredBeat
@@ -342,7 +342,11 @@ def test_two_processes_that_watch_one_patient_are_found_out(store: Store, databa
 
 def test_all_of_a_write_or_nothing(store: Store):
     good = stepped(1, chunk(0), events=(beat(1), changed(2, 1, alarm())), deliveries=(delivery("a"),), snapshot=b"s")
-    for bad in (stepped(1, patient="bob"), stepped(2, Tick(object())), stepped(2, events=(Refused(3, 0, "\ud800"),))):
+    for bad in (
+        stepped(1, patient="bob"),
+        stepped(2, Tick(object())),
+        stepped(2, events=(InputRejected(3, 0, "\ud800"),)),
+    ):
         with pytest.raises(DataError, match="patient"):
             store.write([good, bad])
     restored = store.inputs.resume_point("anna")
@@ -485,7 +489,7 @@ def test_numbers_of_beats_may_be_missing(store: Store):
 def test_events_are_read_on_from_the_last_one_known(store: Store):
     store.patients.upsert("bob", NOW)
     own = [Noticed(1, 1.0, "gap", "a\0b"), QualityChanged(2, 2.0, "I", "flat", 0.0), changed(3, 1, alarm())]
-    other = [Refused(1, 0.5, "too late")]
+    other = [InputRejected(1, 0.5, "too late")]
     store.write([stepped(1, chunk(0), events=own), stepped(1, chunk(0), events=other, patient="bob")])
     found = store.events.after()
     assert [(stored.patient, stored.event) for stored in found] == [
@@ -496,7 +500,7 @@ def test_events_are_read_on_from_the_last_one_known(store: Store):
     assert store.events.after(after=found[1].id) == found[2:]
     assert store.events.after(limit=2) == found[:2]
     assert store.events.after(patient="bob") == found[3:]
-    assert store.events.after(kinds=("alarm", "refused")) == found[2:]
+    assert store.events.after(kinds=("alarm", "rejected")) == found[2:]
     store.write([stepped(2, chunk(10), events=[Noticed(4, 9.0, "gap", "")])])
     (newest,) = store.events.after(after=found[-1].id)
     assert newest.id > found[-1].id
@@ -724,7 +728,7 @@ def test_alarms_orders_and_the_audit_are_never_forgotten(store: Store):
     for number, one in ((1, alarm()), (3, alarm(phase=Phase.END, state=State.INACTIVE)), (5, alarm(2))):
         previous = log[-1].transition.digest if log else GENESIS
         log.append(AlarmChanged(number, 5.7, seal(len(log) + 1, 5.7, "changed", one, "", "", previous)))
-    others = [Noticed(2, 6.0, "gap", ""), QualityChanged(4, 7.0, "I", "good", 1.0), Refused(6, 8.0, "no ECG")]
+    others = [Noticed(2, 6.0, "gap", ""), QualityChanged(4, 7.0, "I", "good", 1.0), InputRejected(6, 8.0, "no ECG")]
     events = sorted([*log, *others], key=lambda event: event.number)
     store.write([stepped(1, order, chunk(0), events=events, snapshot=b"")])
     store.write([stepped(3, Tick(NOW + 1), events=[Noticed(7, 9.0, "gap", "")])])
@@ -745,10 +749,10 @@ def test_of_a_patient_without_samples_the_past_goes_too(store: Store):
         chunk(0, received=NOW, unit="furlong"),
         Tick(NOW + 1),
         Report(NOW + 2, Reading("storage failed", False)),
-        *(Refusal(NOW + second, "no ECG") for second in range(3, 1200)),
+        *(RejectedInput(NOW + second, "no ECG") for second in range(3, 1200)),
     ]
     steps = [
-        stepped(number, given, events=[Refused(number, float(number - 1), "no ECG")])
+        stepped(number, given, events=[InputRejected(number, float(number - 1), "no ECG")])
         for number, given in enumerate(nonsense, 1)
     ]
     store.write([*steps[:1100], replace(steps[1100], snapshot=b"state"), *steps[1101:]])
@@ -763,11 +767,11 @@ def test_of_a_patient_without_samples_the_past_goes_too(store: Store):
 
 
 def test_a_damaged_input_goes_with_those_around_it(store: Store, database_url: str):
-    store.write([stepped(1, *(Refusal(NOW + second, "no ECG") for second in range(3)), snapshot=b"")])
+    store.write([stepped(1, *(RejectedInput(NOW + second, "no ECG") for second in range(3)), snapshot=b"")])
     with database(database_url) as connection:
         connection.exec_driver_sql("UPDATE journal SET body = substr(body, 1, 5) WHERE number = 2")
     store.retention.apply(NOW + 1)
-    with pytest.raises(DataError, match="no Refusal"):
+    with pytest.raises(DataError, match="no RejectedInput"):
         list(store.inputs.all("anna"))
     store.retention.apply(2 * NOW)
     assert list(store.inputs.all("anna")) == []

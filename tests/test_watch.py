@@ -28,7 +28,17 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import Stated
 from ectopy.formats.lines import SampleLines
-from ectopy.monitor import AlarmChanged, Chunk, Limits, Monitor, MonitorState, Noticed, QualityChanged, Refused, Tick
+from ectopy.monitor import (
+    AlarmChanged,
+    Chunk,
+    InputRejected,
+    Limits,
+    Monitor,
+    MonitorState,
+    Noticed,
+    QualityChanged,
+    Tick,
+)
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import Recording
 from ectopy.statements import STATEMENTS
@@ -435,7 +445,7 @@ def test_refusals_are_told_in_seconds_of_the_stream(monitor: Monitor, every_s: f
     desk = Desk([(every_s * (k + 1), second) for k in range(6)], now=86_400.0 * 40)
     lines = from_lines(desk.arriving(), reader(), RATE_HZ, 1.0, desk.clock)
     events = [event for step in watch(monitor, MonitorState(), lines) for event in step.events]
-    refused = [event for event in events if isinstance(event, Refused)]
+    refused = [event for event in events if isinstance(event, InputRejected)]
     assert "is the unit really mV?" in refused[0].reason
     assert len(refused) == 6
     assert all(end_s - 1 <= event.at_s <= end_s for end_s, event in enumerate(refused, start=1))

@@ -39,7 +39,7 @@ def play(
     Raises
     ------
     SettingError
-        If the speed is none.
+        If the speed is invalid.
     ServiceError
         If the server cannot be reached, or does not take something.
     """

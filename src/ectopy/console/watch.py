@@ -12,7 +12,7 @@ from rich.text import Text
 from ectopy import __version__
 from ectopy.detector import Verdict
 from ectopy.errors import MissingExtraError
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.watching.tally import Tally
@@ -63,8 +63,8 @@ def event_text(event: Event, replay: str | None) -> Text:
             return _line(event.at_s, "quality", f"{event.lead} is {event.word}, index {event.index:.2f}", "dim")
         case Noticed():
             return _line(event.at_s, "notice", event.text)
-        case Refused():
-            return _line(event.at_s, "refused", event.reason, "magenta")
+        case InputRejected():
+            return _line(event.at_s, "rejected", event.reason, "magenta")
         case AlarmChanged():
             return _alarm(event, replay)
 

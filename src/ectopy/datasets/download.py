@@ -187,7 +187,7 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_
     Raises
     ------
     DataError
-        If it is no whole zip archive, or a file is missing or too large.
+        If it is not a whole zip archive, or a file is missing or too large.
     """
     with refusing_archives(), zipfile.ZipFile(archive) as content:
         members = {PurePosixPath(info.filename).name: info for info in content.infolist()}

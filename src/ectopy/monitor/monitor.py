@@ -37,11 +37,11 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation import WaveformState, waveform_step, without_silence
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.log import seal_with
 from ectopy.monitor.pace import LATE_S, Pace, follow
@@ -245,7 +245,7 @@ class Monitor:
         Parameters
         ----------
         state : MonitorState
-        given : Chunk, Tick, Action, Report, Refusal or End
+        given : Chunk, Tick, Action, Report, RejectedInput or End
 
         Returns
         -------
@@ -343,7 +343,7 @@ class _Step:
                 self.obey(given)
             case Report():
                 self.report(given)
-            case Refusal():
+            case RejectedInput():
                 self.refuse(given.now, given.reason)
             case End() if not self.state.discharged:
                 yield from self.end()
@@ -362,7 +362,7 @@ class _Step:
         if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - (chunk.received - self._epoch)
-            has_hole, leap_s = chunk.position > signal.segment.wanted, self.state.leap_s
+            has_hole, leap_s = chunk.position > signal.segment.next_position, self.state.leap_s
             # Samples without a hole before them are ahead where the clock was set, or more come than time has passed.
             if has_hole and ahead_s > _MOST_AHEAD_S + leap_s:
                 text = (
@@ -370,7 +370,7 @@ class _Step:
                 )
                 self.refuse(chunk.received, text)
                 return
-            if chunk.position + len(samples) > signal.segment.wanted:
+            if chunk.position + len(samples) > signal.segment.next_position:
                 pace, epoch = follow(
                     self.state.pace,
                     self._epoch,
@@ -415,8 +415,8 @@ class _Step:
             return
         yield from self._process(give_up_waiting(self._signal.segment))
         segment = self._signal.segment
-        if self._signal.origin < segment.wanted:
-            yield from self._piece(segment.samples, segment.wanted, last=True)
+        if self._signal.origin < segment.next_position:
+            yield from self._piece(segment.samples, segment.next_position, last=True)
 
     def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
@@ -458,7 +458,7 @@ class _Step:
 
     def refuse(self, now: float, reason: str) -> None:
         """An input is not taken."""
-        self._add(Refused(self._number(), self._second(now), reason))
+        self._add(InputRejected(self._number(), self._second(now), reason))
 
     def _obey(self, action: Action, at_s: float) -> None:
         signal = self.state.signal
@@ -480,7 +480,7 @@ class _Step:
                 # A part that begins before the new one is known does not go back to the former one.
                 rhythm = replace(self.state.rhythm, asystole_s=None)
                 self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
-                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
+                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned again.")
             case Order.DISCHARGE:
                 self._discharge(action, at_s)
             case Order.ADMIT:
@@ -532,7 +532,7 @@ class _Step:
         if signal is None or self.state.has_second_clock or self.state.silent:
             return now_s
         # The clock may have been set forwards: while late samples come, they tell how much time passes.
-        by_samples_s = signal.segment.second(signal.segment.wanted) + now - self.state.received
+        by_samples_s = signal.segment.second(signal.segment.next_position) + now - self.state.received
         return now_s if now_s - by_samples_s <= LATE_S else max(self.state.clock_s, by_samples_s)
 
     def _keep_time(self, now: float) -> None:
@@ -566,7 +566,7 @@ class _Step:
             return
         yield from self._finish()
         old = self._signal.segment
-        end_s = old.second(old.wanted)
+        end_s = old.second(old.next_position)
         origin_s = max(origin_s, end_s)
         if origin_s - end_s < NO_DATA_S:
             self._weigh(origin_s, (restarts(end_s - old.origin_s),))
@@ -575,7 +575,7 @@ class _Step:
         elif chunk.sampling_rate_hz != old.rate_hz:
             subject, text = "rate", f"The sampling rate is now {chunk.sampling_rate_hz:g} Hz."
         else:
-            subject, text = "restarted", "The sender counts from the start anew."
+            subject, text = "restarted", "The sender counts from the start again."
         self._begin(chunk, origin_s, subject, text)
 
     def _begin(self, chunk: Chunk, origin_s: float, subject: str, text: str) -> None:
@@ -635,7 +635,7 @@ class _Step:
         signal = Signal(segment, signal.origin, signal.detection, signal.recent, signal.words)
         self.state = replace(self.state, signal=signal, received=max(self.state.received, received))
         if arrived.gap_s:
-            self._notice(segment.second(segment.wanted), "gap", f"{arrived.gap_s:.2f} s are missing.")
+            self._notice(segment.second(segment.next_position), "gap", f"{arrived.gap_s:.2f} s are missing.")
         for number, piece in enumerate(arrived.pieces, start=first + 1):
             yield from self._piece(piece, segment.piece_begins(number))
 

@@ -31,7 +31,7 @@ _MOST_OPEN, _MOST_EVENTS = 12, 100
 _ALL_LISTED = ("ventricular run", "supraventricular run", "pause")
 _BRIEF = (*_ALL_LISTED, "ventricular couplet")
 _LIMITS = (
-    "Hints name what a beat looks like; they come from rules, not from labels, and are no diagnosis.",
+    "Hints name what a beat looks like; they come from rules, not from labels, and are not a diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
 _HINTS = (

@@ -24,7 +24,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "couplet": "Look at the strip when there is time, and compare it with earlier ones.",
         "bigeminy": "Look at the strip when there is time, and compare it with earlier ones.",
         "irregular rhythm": "Look at the strip when there is time; a 12-lead ECG can tell what it is.",
-        "not this patient's normal": "Look at the beats when there is time; learn the normal anew if this is usual.",
+        "not this patient's normal": "Look at the beats when there is time; learn the normal again if this is usual.",
         "slow recovery": "Rest, and watch until the rate has come down.",
         "sudden drop": "Stop the effort, sit down, and see how the person is.",
         "ectopy with effort": "Reduce the effort, and have the strip looked at before the next one.",
@@ -40,7 +40,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "detector failed": "Watch the patient by the certified monitor alone, and tell who runs the service.",
         "storage failed": "Tell who runs the service: what is watched cannot be stored.",
         "nobody reached": "Tell who runs the service, and look after the alarms by hand: messages reach nobody.",
-        "baseline": "Look at what was learned as the patient's normal; learn it anew while the rhythm is usual.",
+        "baseline": "Look at what was learned as the patient's normal; learn it again while the rhythm is usual.",
     }
 )
 """By code of the condition."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Noticed, Refusal, Refused, Report
+from ectopy.monitor import Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, RejectedInput, Report
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.monitor import Outcome
 
@@ -33,9 +33,9 @@ class Folded:
     failed: bool = False
 
     @property
-    def refused(self) -> tuple[str, ...]:
+    def rejected(self) -> tuple[str, ...]:
         """Why it was not taken; empty where it was."""
-        return tuple(event.reason for event in self.events if isinstance(event, Refused))
+        return tuple(event.reason for event in self.events if isinstance(event, InputRejected))
 
     @property
     def late(self) -> int:
@@ -43,9 +43,9 @@ class Folded:
         return sum(event.samples for event in self.events if isinstance(event, Noticed))
 
     @property
-    def wanted(self) -> int | None:
+    def next_position(self) -> int | None:
         """Position of the sample that comes next."""
-        return None if self.state.signal is None else self.state.signal.segment.wanted
+        return None if self.state.signal is None else self.state.signal.segment.next_position
 
 
 def fold(monitor: Monitor, patient: str, state: MonitorState, given: Input, now: float) -> Folded:
@@ -80,14 +80,14 @@ def _folded(
     after, events = outcome
     if after is state:
         return Folded(state, (), ())
-    if isinstance(given, Chunk) and events and isinstance(events[0], Refused):
-        return Folded(after, (Refusal(given.received, events[0].reason),), events)
+    if isinstance(given, Chunk) and events and isinstance(events[0], InputRejected):
+        return Folded(after, (RejectedInput(given.received, events[0].reason),), events)
     return Folded(after, (given,), events)
 
 
 def _failed(monitor: Monitor, state: MonitorState, error: Exception, now: float) -> Folded:
     text = f"An input could not be taken: {type(error).__name__}."
-    stands = (Refusal(now, text), Report(now, Reading("detector failed", True, text)))
+    stands = (RejectedInput(now, text), Report(now, Reading("detector failed", True, text)))
     between, refused = monitor.step(state, stands[0])
     after, raised = monitor.step(between, stands[1])
     return Folded(after, stands, refused + raised, failed=True)

@@ -30,7 +30,7 @@ from ectopy.service.storage import ResumePoint, StepRecord, Store
 from ectopy.service.traces import Trace, TraceListener, foreseen, taken
 
 STATION = "station"
-"""The patient that is none: alarms about the process itself are raised for it."""
+"""Not a patient: alarms about the process itself are raised for it."""
 
 SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
@@ -283,7 +283,7 @@ class Hub:
         bed = self._beds.get(patient)
         if bed is None:
             why = self._faults.get(patient, "admit the patient first.")
-            raise SettingError(f"nobody called {patient!r} is watched; {why}")
+            raise SettingError(f"no patient {patient!r} is watched; {why}")
         return bed
 
     # Inputs
@@ -347,13 +347,13 @@ class Hub:
             If samples are missing in front of these, and their sender has not had the time to send them again.
         """
         signal = bed.state.signal
-        if signal is not None and signal.segment.continued_by(chunk) and chunk.position > signal.segment.wanted:
+        if signal is not None and signal.segment.continued_by(chunk) and chunk.position > signal.segment.next_position:
             now = time.monotonic()
             bed.asked = bed.asked or now
             if now - bed.asked < _RESENT_WITHIN_S:
                 raise GapError(
-                    f"samples {signal.segment.wanted} to {chunk.position - 1} of this stream are not stored; send them "
-                    "first if you have them, and then these again."
+                    f"samples {signal.segment.next_position} to {chunk.position - 1} of this stream are not stored; "
+                    "send them first if you have them, and then these again."
                 )
         bed.continues = False
 
@@ -563,7 +563,7 @@ class Hub:
                     taken(patient, each.state, one.given)
                     for patient, waiting in inputs.items()
                     for one, each in zip(waiting, folded[patient], strict=False)
-                    if isinstance(one.given, Chunk) and not one.seen and not each.refused
+                    if isinstance(one.given, Chunk) and not one.seen and not each.rejected
                 ],
             )
         tell(self._watched, turn.steps)
@@ -595,7 +595,7 @@ class Hub:
         self._faults.pop(bed.patient, None)
         bed.state = folded[-1].state
         turn.answers += [
-            (one.receipt, Receipt(bed.patient, each.refused, each.wanted, each.late))
+            (one.receipt, Receipt(bed.patient, each.rejected, each.next_position, each.late))
             for one, each in zip(waiting, folded, strict=True)
             if one.receipt is not None
         ]

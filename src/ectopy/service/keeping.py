@@ -88,9 +88,9 @@ class Receipt:
     Attributes
     ----------
     patient : str
-    refused : tuple of str
+    rejected : tuple of str
         Why it was not taken; empty where it was.
-    wanted : int or None
+    next_position : int or None
         Position of the sample that comes next; None before the first one.
     late : int
         How many samples were left out, for they were there already, or their time was over.
@@ -99,8 +99,8 @@ class Receipt:
     """
 
     patient: str
-    refused: tuple[str, ...]
-    wanted: int | None
+    rejected: tuple[str, ...]
+    next_position: int | None
     late: int = 0
     unstored: Unstored | None = None
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Noticed, QualityChanged, Refused, codec
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Noticed, QualityChanged, codec
 from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
@@ -186,7 +186,7 @@ class DetailShape(SummaryShape):
     leads: list[str]
     rate_hz: float | None
     stream: str
-    wanted: int | None
+    next_position: int | None
     devices: list[str]
     clock_drift: float | None
 
@@ -478,7 +478,7 @@ def detail(brief: SummaryShape, state: MonitorState, devices: list[str], thresho
         leads=[] if segment is None else list(segment.leads),
         rate_hz=None if segment is None else segment.rate_hz,
         stream="" if segment is None else segment.stream,
-        wanted=None if segment is None else segment.wanted,
+        next_position=None if segment is None else segment.next_position,
         devices=devices,
         clock_drift=None if drift is None else round(drift, 7),
     )
@@ -638,7 +638,7 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
             return {"lead": one.lead, "word": one.word, "index": one.index}
         case Noticed():
             return {"subject": one.subject, "text": one.text}
-        case Refused():
+        case InputRejected():
             return {"reason": one.reason}
         case BeatJudged():
             return dict(beat(stored.time, one))

@@ -91,7 +91,7 @@ def standing(state: MonitorState, now: float, learning_s: float) -> Standing:
         How long a patient's normal is learned from.
     """
     signal, origin = state.signal, state.epoch or 0.0
-    newest = None if signal is None else origin + signal.segment.second(signal.segment.wanted)
+    newest = None if signal is None else origin + signal.segment.second(signal.segment.next_position)
     received = None if signal is None else state.received
     if state.discharged:
         return Standing(Word.DISCHARGED, None, {}, newest, received, Comparison.NOTHING, None, origin, ())

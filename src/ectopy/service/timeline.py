@@ -60,7 +60,7 @@ def present_line(state: MonitorState) -> Line | None:
     if state.signal is None:
         return None
     segment = state.signal.segment
-    return Line(segment.stream, segment.rate_hz, segment.second(0), segment.origin, segment.wanted)
+    return Line(segment.stream, segment.rate_hz, segment.second(0), segment.origin, segment.next_position)
 
 
 def former_lines(arrivals: Iterable[Arrival], origin: float) -> list[Line]:

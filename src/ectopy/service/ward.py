@@ -151,7 +151,7 @@ class Ward:
         Raises
         ------
         SettingError
-            If `patient` is no name.
+            If `patient` is not a valid name.
         DataError
             If what is stored of the patient is damaged.
         StorageError
@@ -281,7 +281,7 @@ class Ward:
         DataError, StorageError
         """
         if not self.knows(patient):
-            raise NotFoundError(f"nobody called {patient!r} is watched; admit the patient first.")
+            raise NotFoundError(f"no patient {patient!r} is watched; admit the patient first.")
         if not self.state(patient).discharged:
             self.senders.claim(patient, sender, chunk.stream)
         return self._hub.submit(patient, chunk)
@@ -322,8 +322,8 @@ class Ward:
         self.state(patient)
         future = self._hub.submit(patient, replace(action, now=self.clock()))
         receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
-        if receipt.refused:
-            raise RefusedError(receipt.refused[0])
+        if receipt.rejected:
+            raise RefusedError(receipt.rejected[0])
         return receipt.stored
 
     # Those who look

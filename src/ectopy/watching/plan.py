@@ -72,7 +72,7 @@ class Plan:
         Raises
         ------
         SettingError
-            If a limit is none, or out of its range.
+            If a limit is invalid, or out of its range.
         """
         return Limits.of(self.profile, self.age, self.resting_bpm).changed(self.limits)
 

@@ -29,7 +29,7 @@ Resource = dict[str, Any]
 
 MEDIA_TYPE = "application/fhir+json"
 LIMIT_MV = 1000.0
-"""Above and below, a sample is no ECG: the monitor refuses it, and here it is ``U`` or ``L``."""
+"""Above and below, a sample is not an ECG: the monitor refuses it, and here it is ``U`` or ``L``."""
 MV_PER_COUNT = 0.001
 
 _LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"

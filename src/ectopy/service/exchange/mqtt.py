@@ -4,9 +4,9 @@ A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.wir
 acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again to
 the next connection. Whoever may publish to a topic is the broker's business.
 
-The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``wanted``, the position of the
-sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``refused``, why it
-was not taken, and whether to send it ``again``. Where it takes more than a second to store a chunk there are two
+The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``next_position``, that of the
+sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``rejected``, why it
+was not taken, and whether to ``retry``. Where it takes more than a second to store a chunk there are two
 answers, the first with ``stored`` false, the second without ``late``: the device keeps the chunk until the second.
 """
 
@@ -61,7 +61,7 @@ class Bridge:
     Raises
     ------
     SettingError
-        If the URL is none.
+        If the URL is invalid.
     """
 
     def __init__(self, url: str) -> None:
@@ -120,7 +120,7 @@ class Bridge:
         """Take a message and answer it; without a taker there is no room for it."""
         try:
             if taker is None:
-                postbox.put(patient, _refusal(None, StorageError(_NO_ROOM)))
+                postbox.put(patient, _rejection(None, StorageError(_NO_ROOM)))
             else:
                 await taker.take(patient, message.payload, postbox)
             client._client.ack(message.mid, message.qos)
@@ -168,7 +168,7 @@ class _Taker:
         try:
             found = self._read(payload)
         except DataError as error:
-            postbox.put(patient, _refusal(None, error))
+            postbox.put(patient, _rejection(None, error))
             return
         await asyncio.gather(*(self._answer(patient, sent, postbox) for sent in found))
 
@@ -184,20 +184,20 @@ class _Taker:
                 receipt = await self._send(patient, sent.chunk)
             except GapError as error:
                 # The device sends this again too, after what is missing.
-                postbox.put(patient, _refusal(sent.sequence, error))
+                postbox.put(patient, _rejection(sent.sequence, error))
                 return
             except (StorageError, TimeoutError):
                 # The broker gives it again only to another connection.
                 await asyncio.sleep(_AGAIN_S)
             except EctopyError as error:
-                postbox.put(patient, _refusal(sent.sequence, error))
+                postbox.put(patient, _rejection(sent.sequence, error))
                 return
             else:
                 break
-        if receipt.refused:
-            postbox.put(patient, _refusal(sent.sequence, DataError(" ".join(receipt.refused))))
+        if receipt.rejected:
+            postbox.put(patient, _rejection(sent.sequence, DataError(" ".join(receipt.rejected))))
             return
-        taken = {"sequence": sent.sequence, "wanted": receipt.wanted}
+        taken = {"sequence": sent.sequence, "next_position": receipt.next_position}
         postbox.put(patient, {**taken, "stored": receipt.stored, "late": receipt.late})
         if receipt.unstored is not None:
             receipt.unstored.then(partial(_settled, patient, taken, postbox))
@@ -205,11 +205,11 @@ class _Taker:
 
 def _settled(patient: str, taken: dict[str, Any], postbox: _Postbox, error: EctopyError | None) -> None:
     """What was acknowledged is stored now, or has to be sent again."""
-    answer = {**taken, "stored": True} if error is None else _refusal(taken["sequence"], error)
+    answer = {**taken, "stored": True} if error is None else _rejection(taken["sequence"], error)
     postbox.put_later(patient, answer)
 
 
-def _refusal(sequence: int | None, error: EctopyError) -> dict[str, Any]:
-    again = isinstance(error, StorageError)
+def _rejection(sequence: int | None, error: EctopyError) -> dict[str, Any]:
+    retry = isinstance(error, StorageError)
     reason = sentence(error) if isinstance(error, StorageError) else str(error)
-    return {"sequence": sequence, "refused": reason, "again": again}
+    return {"sequence": sequence, "rejected": reason, "retry": retry}

@@ -159,7 +159,7 @@ def read_message(payload: str) -> Message:
     Raises
     ------
     DataError
-        If it is none.
+        If it is invalid.
     """
     try:
         return msgspec.json.decode(payload, type=Message)

@@ -246,7 +246,7 @@ def _parsed(text: str) -> URL:
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError as error:
-        raise SettingError(f"{text!r} is no URL of a database; {_ADVICE}.") from error
+        raise SettingError(f"{text!r} is not the URL of a database; {_ADVICE}.") from error
     kind = url.get_backend_name()
     if kind == POSTGRESQL:
         return url.set(drivername="postgresql+psycopg")

@@ -177,7 +177,7 @@ def _delete_streams(connection: sa.Connection, past: _Past, last: int) -> None:
 
 
 def _delete_others(connection: sa.Connection, past: _Past, before: float) -> int:
-    """Delete the oldest inputs that are no samples."""
+    """Delete the oldest inputs that are not samples."""
     entry = tables.journal.c
     oldest = connection.execute(
         sa.select(entry.number, entry.kind, entry.body)
@@ -190,7 +190,7 @@ def _delete_others(connection: sa.Connection, past: _Past, before: float) -> int
 
 
 def _delete_entries(connection: sa.Connection, past: _Past, number: int) -> int:
-    """Delete inputs that are no samples, up to this one."""
+    """Delete inputs that are not samples, up to this one."""
     # Commands of operators stay: without them, what is left would be replayed with other limits.
     entry = tables.journal.c
     oldest = sa.and_(entry.patient_id == past.patient_id, entry.number <= number, entry.kind != _COMMAND)

@@ -143,7 +143,7 @@ def _check_origin(connection: HTTPConnection, needed: bool) -> None:
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin; None where it is no address."""
+    """Host and port of an origin; None where it is not an address."""
     try:
         return urlsplit(origin).netloc
     except ValueError:

@@ -34,7 +34,7 @@ _DESCRIPTIONS = {
     400: "The body cannot be read at all.",
     401: "No key, or one that is not known.",
     403: "The key does not allow it.",
-    404: "There is no such thing.",
+    404: "Nothing exists at this address.",
     409: "The monitor does not take the order.",
     415: "The body is encoded, or of another kind.",
     422: "What was sent cannot be taken as it is.",

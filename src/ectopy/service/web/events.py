@@ -26,7 +26,7 @@ _LARGEST = 2**62
 
 _EXAMPLE = 'id: 17\nevent: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", "change": "raised"}\n\n'
 
-Kind = Literal["alarm", "quality", "noticed", "refused"]
+Kind = Literal["alarm", "quality", "noticed", "rejected"]
 
 
 @router.get(

@@ -30,7 +30,7 @@ _FHIR: dict[str, Any] = {
     "responses": {200: {"content": {fhir.MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "A resource."}},
 }
 
-Who = Annotated[str, Query(min_length=1, max_length=200, description="What the patient is called by.")]
+Who = Annotated[str, Query(min_length=1, max_length=200, description="Id of the patient.")]
 Code = Literal["ecg", "heart-rate", "11524-6", "8867-4", "http://loinc.org|11524-6", "http://loinc.org|8867-4"]
 Dates = Annotated[
     list[str],
@@ -109,7 +109,7 @@ def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list
         origin = origin_at(ward.store, patient, state, stop)
     else:
         signal, origin = state.signal, state.epoch or 0.0
-        stop = origin if signal is None else origin + signal.segment.second(signal.segment.wanted)
+        stop = origin if signal is None else origin + signal.segment.second(signal.segment.next_position)
         start = stop - _NEWEST_S
     found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
     return [] if found is None else [fhir.ecg(patient, found.waveform, found.start_time)]

@@ -53,7 +53,7 @@ def make_key(
 ) -> shapes.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
     if not given.name.isprintable():
-        raise SettingError("a key is called by printable characters.")
+        raise SettingError("the name of a key consists of printable characters.")
     if given.expires_time is not None and not given.expires_time > ward.clock():
         raise SettingError("a key ends in the future; leave 'expires_time' out for one that does not end.")
     patients = _patients(given)

@@ -38,13 +38,13 @@ MetricsDep = Annotated[Metrics, _part("metrics")]
 ReadinessDep = Annotated[Readiness, _part("readiness")]
 LibraryDep = Annotated[Library, _part("library")]
 ReplaysDep = Annotated[Replays, _part("replays")]
-PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="What the patient is called by.")]
+PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="Id of the patient.")]
 DeviceQuery = Annotated[
     str | None,
     Query(
         min_length=1,
         max_length=200,
-        description="What the device calls itself; it is attached to the patient.",
+        description="Id of the device; it is attached to the patient.",
         examples=["strap-7"],
     ),
 ]

@@ -75,9 +75,9 @@ def admit(
     that may only send admits the patients for whom it sends, as a device does at its start.
     """
     if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
-        raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
+        raise SettingError("a patient id is part of URLs and cannot contain / \\ ? # %.")
     if given.patient != given.patient.strip() or not (given.name or "").isprintable():
-        raise SettingError("a patient is called by what can be seen: no blanks at its ends, and printable characters.")
+        raise SettingError("a patient id consists of printable characters, without blanks at its ends.")
     administers = caller.may(Scope.ADMINISTER)
     is_known = ward.knows(given.patient)
     if not caller.may_send_for(given.patient):

@@ -311,9 +311,9 @@ function relearning() {
   button.hidden = !may(visitor, "administer");
   button.addEventListener("click", async () => {
     const sure = await confirmed({
-      title: "Learn this patient's normal anew?",
+      title: "Learn this patient's normal again?",
       text: "The next minutes become what beats are compared with. Do this only while the rhythm is usual for the patient. Until it is learned, the present normal serves; a signal that begins anew meanwhile is compared with other people's.",
-      yes: "Learn anew",
+      yes: "Learn again",
       no: "Leave it",
     });
     if (!sure) return;
@@ -327,7 +327,7 @@ function discharging() {
   button.addEventListener("click", async () => {
     const sure = await confirmed({
       title: "Discharge this patient?",
-      text: "All alarms of the patient end, and none is raised any more, until the patient is admitted again. Do this only when nobody is connected.",
+      text: "All alarms of the patient end, and none is raised any more, until the patient is admitted again. Do this only when no patient is connected.",
       yes: "Discharge now",
       no: "Go on watching",
     });

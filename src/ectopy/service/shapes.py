@@ -21,7 +21,7 @@ from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMITS
 from ectopy.service.advice import ADVICE
-from ectopy.service.history import Picture
+from ectopy.service.history import BeatComparison
 from ectopy.service.standing import Standing
 from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 from ectopy.statements import STATEMENTS
@@ -272,7 +272,7 @@ class TrendShape(TypedDict):
     unreadable: list[int]
 
 
-class PictureShape(TypedDict):
+class BeatComparisonShape(TypedDict):
     """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead.
 
     ``alike`` is how many of the most abnormal beats it stands for, itself included: those of similar shape.
@@ -575,9 +575,9 @@ def trend(steps: Sequence[TrendStep]) -> TrendShape:
     )
 
 
-def picture(one: Picture) -> PictureShape:
+def beat_comparison(one: BeatComparison) -> BeatComparisonShape:
     """A beat beside what was expected."""
-    return PictureShape(
+    return BeatComparisonShape(
         beat=beat(one.beat.time, one.beat.beat),
         alike=one.alike,
         leads=list(one.leads),

@@ -16,7 +16,7 @@ from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service import shapes
 from ectopy.service.audit import Audit
-from ectopy.service.history import stretch
+from ectopy.service.history import read_segment
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
 from ectopy.service.web.door import Acknowledging
@@ -209,7 +209,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     origin = time - latest.at_s
     strip, log_whole, comments = None, None, []
     with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
-        strip = stretch(store, patient, ward.state(patient), origin, begin_s, end_s)
+        strip = read_segment(store, patient, ward.state(patient), origin, begin_s, end_s)
     with suppress(StorageError):
         log_whole = store.alarms.is_log_intact(patient, number)
         comments = [

@@ -11,7 +11,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.monitor import MonitorState
 from ectopy.monitor.evidence import strip_s
 from ectopy.service.exchange import fhir, hl7
-from ectopy.service.history import stretch
+from ectopy.service.history import read_segment
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError, Ward
@@ -111,13 +111,15 @@ def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list
         signal, origin = state.signal, state.epoch or 0.0
         stop = origin if signal is None else origin + signal.segment.second(signal.segment.next_position)
         start = stop - _NEWEST_S
-    found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
+    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
     return [] if found is None else [fhir.ecg(patient, found.waveform, found.start_time)]
 
 
 def _strip(ward: Ward, stored: StoredAlarm, state: MonitorState) -> fhir.Resource | None:
     begin_s, end_s = strip_s(stored.alarm.reading, stored.alarm.present_s)
-    found = stretch(ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + _LONGEST_S))
+    found = read_segment(
+        ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + _LONGEST_S)
+    )
     return None if found is None else fhir.ecg(stored.patient, found.waveform, found.start_time)
 
 

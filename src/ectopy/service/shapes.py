@@ -12,7 +12,7 @@ from typing import Any, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Noticed, QualityChanged, codec
@@ -22,6 +22,7 @@ from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMITS
 from ectopy.service.advice import ADVICE
 from ectopy.service.history import BeatComparison
+from ectopy.service.schemas import LimitShape, like
 from ectopy.service.standing import Standing
 from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 from ectopy.statements import STATEMENTS
@@ -29,11 +30,6 @@ from ectopy.statements import STATEMENTS
 STATEMENT = " ".join(STATEMENTS)
 
 _PULSE_PLACES = 5
-
-
-def like(**example: Any) -> ConfigDict:
-    """Give a shape an example."""
-    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 _ALARM = {
@@ -152,18 +148,6 @@ class BaselineShape(TypedDict):
     leads: list[str]
     template: list[list[float]] | None
     threshold: float
-
-
-class LimitShape(TypedDict):
-    """From where to where a limit can be set, `whole`: only to whole numbers; `group` is its heading in a form."""
-
-    name: str
-    least: float
-    most: float
-    whole: bool
-    label: str
-    unit: str
-    group: str
 
 
 class EffortShape(TypedDict):

@@ -8,31 +8,21 @@ from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy import __version__
 from ectopy.errors import DataError, StorageError
 from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.audit import Audit
 from ectopy.service.history import read_segment
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
 from ectopy.service.web.door import Acknowledging
 from ectopy.service.web.parts import AuditDep, Audited, WardDep, WatchedPatient, carry_out, json_response
-from ectopy.service.web.patients import Comment
 from ectopy.service.web.signals import LONGEST_S
 
 router = APIRouter(prefix="/api", tags=["alarms"])
-
-
-class NewComment(BaseModel):
-    """What was seen, what was done."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "artefact: tooth brushing"}]})
-
-    comment: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
@@ -114,7 +104,7 @@ async def acknowledge(
     audit: AuditDep,
     patient: WatchedPatient,
     number: Number,
-    given: Annotated[Comment, Body()],
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.AlarmOrderShape:
     """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
 
@@ -131,7 +121,7 @@ async def unacknowledge(
     audit: AuditDep,
     patient: WatchedPatient,
     number: Number,
-    given: Annotated[Comment, Body()],
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.AlarmOrderShape:
     """Take an acknowledgement back."""
     action = Action(Order.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
@@ -145,7 +135,7 @@ async def comment_on(
     audit: AuditDep,
     patient: WatchedPatient,
     number: Number,
-    given: Annotated[NewComment, Body()],
+    given: Annotated[schemas.NewComment, Body()],
 ) -> shapes.CommentShape:
     """Say something about an alarm, also when it has ended; the audit keeps it."""
     await _alarm(ward, patient, number)
@@ -156,7 +146,11 @@ async def comment_on(
 
 @router.post("/patients/{patient}/audio-pause")
 async def pause_audio(
-    ward: WardDep, caller: Acknowledging, audit: AuditDep, patient: WatchedPatient, given: Annotated[Comment, Body()]
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
     action = Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
@@ -166,7 +160,11 @@ async def pause_audio(
 
 @router.post("/patients/{patient}/audio-resume")
 async def resume_audio(
-    ward: WardDep, caller: Acknowledging, audit: AuditDep, patient: WatchedPatient, given: Annotated[Comment, Body()]
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.PatientOrderShape:
     """End an audio pause."""
     action = Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment)

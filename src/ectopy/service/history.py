@@ -18,6 +18,9 @@ from ectopy.signal import filter_twice
 from ectopy.signal.cut import cut_beats
 from ectopy.signal.similar import similar_groups
 
+LONGEST_S = 300.0
+"""The longest segment that is answered at once."""
+
 _LATE_S = 60.0
 _MOST_ARRIVALS = 20_000
 _BEFORE_S, _AFTER_S = 6.0, 3.0

@@ -7,7 +7,7 @@ import shlex
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from ectopy import __version__
 from ectopy.errors import DataError, StorageError
@@ -15,17 +15,13 @@ from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service import schemas, shapes
 from ectopy.service.audit import Audit
-from ectopy.service.history import read_segment
+from ectopy.service.history import LONGEST_S, read_segment
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
 from ectopy.service.web.door import Acknowledging
-from ectopy.service.web.parts import AuditDep, Audited, WardDep, WatchedPatient, carry_out, json_response
-from ectopy.service.web.signals import LONGEST_S
+from ectopy.service.web.parts import AlarmNumber, AuditDep, Audited, WardDep, WatchedPatient, carry_out, json_response
 
 router = APIRouter(prefix="/api", tags=["alarms"])
-
-
-Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
 
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="So many at most, the newest ones.")]
@@ -91,10 +87,9 @@ def _link(request: Request, response: Response, before: int) -> None:
     response_model=shapes.AlarmDetailShape,
     dependencies=[Audited("viewed alarm")],
 )
-def show_alarm(ward: WardDep, patient: WatchedPatient, number: Number) -> Response:
+def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
     """One alarm: why it was raised, the beats it rests on, its strip, and everything that has happened to it."""
-    stored = ward.unstored_alarm(patient, number) or _stored(ward, patient, number)
-    return json_response(explained(ward, stored))
+    return json_response(explained(ward, find_alarm(ward, patient, number)))
 
 
 @router.post("/patients/{patient}/alarms/{number}/acknowledge")
@@ -103,7 +98,7 @@ async def acknowledge(
     caller: Acknowledging,
     audit: AuditDep,
     patient: WatchedPatient,
-    number: Number,
+    number: AlarmNumber,
     given: Annotated[schemas.Comment, Body()],
 ) -> shapes.AlarmOrderShape:
     """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
@@ -120,7 +115,7 @@ async def unacknowledge(
     caller: Acknowledging,
     audit: AuditDep,
     patient: WatchedPatient,
-    number: Number,
+    number: AlarmNumber,
     given: Annotated[schemas.Comment, Body()],
 ) -> shapes.AlarmOrderShape:
     """Take an acknowledgement back."""
@@ -134,7 +129,7 @@ async def comment_on(
     caller: Acknowledging,
     audit: AuditDep,
     patient: WatchedPatient,
-    number: Number,
+    number: AlarmNumber,
     given: Annotated[schemas.NewComment, Body()],
 ) -> shapes.CommentShape:
     """Say something about an alarm, also when it has ended; the audit keeps it."""
@@ -236,14 +231,23 @@ def _commented(number: int) -> str:
     return f"commented on alarm {number}"
 
 
-async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
-    """An alarm as it stands; the store is asked only for one that has ended and is stored."""
-    unstored = ward.unstored_alarm(patient, number)
-    return await asyncio.to_thread(_stored, ward, patient, number) if unstored is None else unstored
+def find_alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Return an alarm; the store is asked only for one that has ended and is stored.
 
-
-def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    Raises
+    ------
+    NotFoundError
+        If there is none of this number.
+    StorageError
+        If the store fails.
+    """
     try:
-        return ward.store.alarms.get(patient, number)
+        return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
     except DataError as error:
         raise NotFoundError(str(error)) from error
+
+
+async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Find an alarm, in a thread of its own where the store has to be asked."""
+    unstored = ward.unstored_alarm(patient, number)
+    return await asyncio.to_thread(find_alarm, ward, patient, number) if unstored is None else unstored

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path
+from fastapi import APIRouter, Body, Depends, Path
 
 from ectopy.errors import SettingError
 from ectopy.recording import Recording
@@ -13,12 +13,23 @@ from ectopy.service import schemas
 from ectopy.service.recordings import Library, named
 from ectopy.service.replays import Replay
 from ectopy.service.ward import NotFoundError
-from ectopy.service.web.door import Administering, Viewing
+from ectopy.service.web.door import Administering, AnyCaller, Viewing
 from ectopy.service.web.parts import AuditDep, Audited, LibraryDep, ReplaysDep, WardDep
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
 
 ReplayId = Annotated[str, Path(min_length=1, max_length=32, description="As the start was answered.")]
+
+
+def _named(replays: ReplaysDep, id: ReplayId, caller: AnyCaller) -> Replay:
+    try:
+        return replays.get(id)
+    except SettingError as error:
+        raise NotFoundError(str(error)) from error
+
+
+NamedReplay = Annotated[Replay, Depends(_named)]
+"""The replay of an address; the answer is 404 where there is none."""
 
 
 @router.post("", status_code=201)
@@ -47,23 +58,16 @@ def list_replays(replays: ReplaysDep) -> list[schemas.ReplayShape]:
 
 
 @router.get("/{id}")
-def show(replays: ReplaysDep, caller: Viewing, audit: AuditDep, id: ReplayId) -> schemas.ReplayShape:
+def show(caller: Viewing, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
     """How far a replay is."""
-    try:
-        replay = replays.get(id)
-    except SettingError as error:
-        raise NotFoundError(str(error)) from error
     audit.saw(caller.name, "viewed replay", replay.patient)
     return _shape(replay)
 
 
 @router.delete("/{id}")
-def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, id: ReplayId) -> schemas.ReplayShape:
+def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
     """End a replay; what was sent stays."""
-    try:
-        replay = replays.stop(id)
-    except SettingError as error:
-        raise NotFoundError(str(error)) from error
+    replay = replays.stop(replay.id)
     audit.did(caller.name, "stopped replay", replay.patient, replay.recording)
     return _shape(replay)
 

@@ -8,15 +8,13 @@ from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import SettingError
 from ectopy.service import shapes
-from ectopy.service.history import compare_beat, one_of_each_shape, read_segment
+from ectopy.service.history import LONGEST_S, compare_beat, one_of_each_shape, read_segment
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError
 from ectopy.service.web.parts import Audited, WardDep, WatchedPatient, json_response
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["signals"])
-
-LONGEST_S = 300.0
 
 _DAYS_S = 31 * 86_400.0
 _MOST_STEPS = 5000

@@ -371,9 +371,7 @@ def test_a_browser_may_run_only_what_the_service_sends(service: Service):
     assert page.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize(
-    ("path", "code"), [("/api/patients/nobody", 404), ("/api/patients/anna/waveform?start=x", 422)]
-)
+@pytest.mark.parametrize(("path", "code"), [("/api/patients/nobody", 404), ("/api/alarms?limit=x", 422)])
 def test_what_is_wrong_is_said_in_one_sentence(service: Service, path: str, code: int):
     with service.client() as client:
         answer = client.get(path)

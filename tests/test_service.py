@@ -686,6 +686,9 @@ def test_about_says_what_ectopy_is_not(client: httpx.Client):
     assert "Not a cleared medical device." in about["statements"]
     assert len(about["bundle"]["sha256"]) == 64
     assert all(one["advice"] for one in about["conditions"])
+    (pause,) = (one for one in about["limits"] if one["name"] == "pause_s")
+    assert (pause["least"], pause["most"], pause["whole"], pause["unit"]) == (1, 10, False, "s")
+    assert "ward" in about["profiles"]
 
 
 def test_what_is_described_is_described_with_examples(client: httpx.Client):

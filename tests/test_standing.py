@@ -18,7 +18,7 @@ from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.settings import FILE, load_settings
 from ectopy.service.standing import SILENT_S, Comparison, Word, standing
 from ectopy.service.storage import Arrival
-from ectopy.service.timeline import former_lines, present_line
+from ectopy.service.timeline import former_clocks, present_clock
 
 LEARNING_S = 30.0
 
@@ -159,7 +159,7 @@ def test_every_condition_has_its_advice():
 
 def test_the_present_stream_lies_where_the_monitor_says(monitor: Monitor):
     state = watched(monitor, 20)
-    line = present_line(state)
+    line = present_clock(state)
     assert line is not None
     assert line.within(0.0, 100.0) == range(20 * 250)
     assert line.within(5.0, 6.0) == range(1250, 1500)
@@ -169,7 +169,7 @@ def test_the_present_stream_lies_where_the_monitor_says(monitor: Monitor):
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 0.4)), min_size=1, max_size=30), st.floats(0, 1e9))
 def test_a_former_stream_lies_where_its_quickest_chunk_says(given_chunks: list[tuple[int, float]], origin: float):
     came = [Arrival("a", 250.0, 250 * place, 250, origin + place + 1.0 + late) for place, late in given_chunks]
-    (line,) = former_lines(came, origin)
+    (line,) = former_clocks(came, origin)
     places, least = [place for place, _ in given_chunks], min(late for _, late in given_chunks)
     assert line.zero_s == pytest.approx(least, abs=1e-5)
     assert (line.first, line.last) == (250 * min(places), 250 * (max(places) + 1))

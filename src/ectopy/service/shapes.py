@@ -12,15 +12,16 @@ from typing import Any, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Noticed, QualityChanged, codec
 from ectopy.monitor import alarm as monitor_alarm
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
-from ectopy.service.history import Picture
+from ectopy.monitor.limits import LIMITS
+from ectopy.service.history import BeatComparison
+from ectopy.service.schemas import LimitShape, like
 from ectopy.service.standing import Standing
 from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 from ectopy.statements import STATEMENTS
@@ -28,11 +29,6 @@ from ectopy.statements import STATEMENTS
 STATEMENT = " ".join(STATEMENTS)
 
 _PULSE_PLACES = 5
-
-
-def like(**example: Any) -> ConfigDict:
-    """Give a shape an example."""
-    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 _ALARM = {
@@ -153,14 +149,6 @@ class BaselineShape(TypedDict):
     threshold: float
 
 
-class LimitShape(TypedDict):
-    """From where to where a limit can be set; `whole`: only to whole numbers."""
-
-    least: float
-    most: float
-    whole: bool
-
-
 class EffortShape(TypedDict):
     """Between which heart rates effort is counted: the reserve; supposed where age or resting rate are not known."""
 
@@ -176,7 +164,6 @@ class DetailShape(SummaryShape):
 
     profile: str
     limits: dict[str, float | None]
-    limit_ranges: dict[str, LimitShape]
     effort: EffortShape
     baseline: BaselineShape
     leads: list[str]
@@ -268,7 +255,7 @@ class TrendShape(TypedDict):
     unreadable: list[int]
 
 
-class PictureShape(TypedDict):
+class BeatComparisonShape(TypedDict):
     """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead.
 
     ``alike`` is how many of the most abnormal beats it stands for, itself included: those of similar shape.
@@ -469,10 +456,6 @@ def detail(brief: SummaryShape, state: MonitorState, devices: list[str], thresho
         **brief,
         profile=limits.pop("profile"),
         limits=limits,
-        limit_ranges={
-            name: LimitShape(least=least, most=most, whole=name in WHOLE_LIMITS)
-            for name, (least, most) in LIMIT_RANGES.items()
-        },
         effort=EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
         baseline=_baseline(state, threshold),
         leads=[] if segment is None else list(segment.leads),
@@ -482,6 +465,22 @@ def detail(brief: SummaryShape, state: MonitorState, devices: list[str], thresho
         devices=devices,
         clock_drift=None if drift is None else round(drift, 7),
     )
+
+
+def limits() -> list[LimitShape]:
+    """Return what each limit can be set to."""
+    return [
+        LimitShape(
+            name=name,
+            least=one.least,
+            most=one.most,
+            whole=one.whole,
+            label=one.label,
+            unit=one.unit,
+            group=one.group,
+        )
+        for name, one in LIMITS.items()
+    ]
 
 
 def device(one: Device) -> DeviceShape:
@@ -559,9 +558,9 @@ def trend(steps: Sequence[TrendStep]) -> TrendShape:
     )
 
 
-def picture(one: Picture) -> PictureShape:
+def beat_comparison(one: BeatComparison) -> BeatComparisonShape:
     """A beat beside what was expected."""
-    return PictureShape(
+    return BeatComparisonShape(
         beat=beat(one.beat.time, one.beat.beat),
         alike=one.alike,
         leads=list(one.leads),

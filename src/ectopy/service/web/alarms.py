@@ -7,35 +7,21 @@ import shlex
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from ectopy import __version__
 from ectopy.errors import DataError, StorageError
 from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.audit import Audit
-from ectopy.service.history import stretch
+from ectopy.service.history import LONGEST_S, read_segment
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
 from ectopy.service.web.door import Acknowledging
-from ectopy.service.web.parts import AuditDep, Audited, WardDep, WatchedPatient, carry_out, json_response
-from ectopy.service.web.patients import Comment
-from ectopy.service.web.signals import LONGEST_S
+from ectopy.service.web.parts import AlarmNumber, AuditDep, Audited, WardDep, WatchedPatient, carry_out, json_response
 
 router = APIRouter(prefix="/api", tags=["alarms"])
-
-
-class NewComment(BaseModel):
-    """What was seen, what was done."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "artefact: tooth brushing"}]})
-
-    comment: Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
 
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="So many at most, the newest ones.")]
@@ -101,10 +87,9 @@ def _link(request: Request, response: Response, before: int) -> None:
     response_model=shapes.AlarmDetailShape,
     dependencies=[Audited("viewed alarm")],
 )
-def show_alarm(ward: WardDep, patient: WatchedPatient, number: Number) -> Response:
+def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
     """One alarm: why it was raised, the beats it rests on, its strip, and everything that has happened to it."""
-    stored = ward.unstored_alarm(patient, number) or _stored(ward, patient, number)
-    return json_response(explained(ward, stored))
+    return json_response(explained(ward, find_alarm(ward, patient, number)))
 
 
 @router.post("/patients/{patient}/alarms/{number}/acknowledge")
@@ -113,8 +98,8 @@ async def acknowledge(
     caller: Acknowledging,
     audit: AuditDep,
     patient: WatchedPatient,
-    number: Number,
-    given: Annotated[Comment, Body()],
+    number: AlarmNumber,
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.AlarmOrderShape:
     """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
 
@@ -130,8 +115,8 @@ async def unacknowledge(
     caller: Acknowledging,
     audit: AuditDep,
     patient: WatchedPatient,
-    number: Number,
-    given: Annotated[Comment, Body()],
+    number: AlarmNumber,
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.AlarmOrderShape:
     """Take an acknowledgement back."""
     action = Action(Order.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
@@ -144,8 +129,8 @@ async def comment_on(
     caller: Acknowledging,
     audit: AuditDep,
     patient: WatchedPatient,
-    number: Number,
-    given: Annotated[NewComment, Body()],
+    number: AlarmNumber,
+    given: Annotated[schemas.NewComment, Body()],
 ) -> shapes.CommentShape:
     """Say something about an alarm, also when it has ended; the audit keeps it."""
     await _alarm(ward, patient, number)
@@ -156,7 +141,11 @@ async def comment_on(
 
 @router.post("/patients/{patient}/audio-pause")
 async def pause_audio(
-    ward: WardDep, caller: Acknowledging, audit: AuditDep, patient: WatchedPatient, given: Annotated[Comment, Body()]
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
     action = Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
@@ -166,7 +155,11 @@ async def pause_audio(
 
 @router.post("/patients/{patient}/audio-resume")
 async def resume_audio(
-    ward: WardDep, caller: Acknowledging, audit: AuditDep, patient: WatchedPatient, given: Annotated[Comment, Body()]
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.PatientOrderShape:
     """End an audio pause."""
     action = Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment)
@@ -209,7 +202,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     origin = time - latest.at_s
     strip, log_whole, comments = None, None, []
     with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
-        strip = stretch(store, patient, ward.state(patient), origin, begin_s, end_s)
+        strip = read_segment(store, patient, ward.state(patient), origin, begin_s, end_s)
     with suppress(StorageError):
         log_whole = store.alarms.is_log_intact(patient, number)
         comments = [
@@ -238,14 +231,23 @@ def _commented(number: int) -> str:
     return f"commented on alarm {number}"
 
 
-async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
-    """An alarm as it stands; the store is asked only for one that has ended and is stored."""
-    unstored = ward.unstored_alarm(patient, number)
-    return await asyncio.to_thread(_stored, ward, patient, number) if unstored is None else unstored
+def find_alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Return an alarm; the store is asked only for one that has ended and is stored.
 
-
-def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    Raises
+    ------
+    NotFoundError
+        If there is none of this number.
+    StorageError
+        If the store fails.
+    """
     try:
-        return ward.store.alarms.get(patient, number)
+        return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
     except DataError as error:
         raise NotFoundError(str(error)) from error
+
+
+async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Find an alarm, in a thread of its own where the store has to be asked."""
+    unstored = ward.unstored_alarm(patient, number)
+    return await asyncio.to_thread(find_alarm, ward, patient, number) if unstored is None else unstored

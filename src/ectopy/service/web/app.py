@@ -71,7 +71,7 @@ _ROUTERS = (
 )
 _SMALL_BODY_BYTES = 2**16
 """Of everything but samples and recordings: what is in a JSON text takes many times its size in memory."""
-_FORGET_EVERY_S = 600.0
+_RETENTION_EVERY_S = 600.0
 _DAY_S = 86_400.0
 _BROKER = "the MQTT broker"
 
@@ -112,7 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
         await ward.begin()
         app.state.audit.start()
         library.start()
-        tasks = [asyncio.create_task(_forget(store, library, settings))]
+        tasks = [asyncio.create_task(_apply_retention(store, library, settings))]
         if bridge is not None:
             tasks.append(asyncio.create_task(bridge.run(partial(_send_from_broker, ward, app.state.audit), ward.clock)))
         try:
@@ -160,8 +160,8 @@ async def _send_from_broker(ward: Ward, audit: Audit, patient: str, chunk: Chunk
     return receipt
 
 
-async def _forget(store: Store, library: Library, settings: Settings) -> None:
-    """Keep no more than is wanted."""
+async def _apply_retention(store: Store, library: Library, settings: Settings) -> None:
+    """Delete what is older, or more, than the settings keep; every ten minutes."""
     most = None if settings.keep_gb is None else round(settings.keep_gb * 1e9)
     offset_s = time.time() - steady()
     while True:
@@ -170,7 +170,7 @@ async def _forget(store: Store, library: Library, settings: Settings) -> None:
         older_than = None if settings.keep_days is None else now - settings.keep_days * _DAY_S
         try:
             await asyncio.to_thread(store.retention.apply, older_than, most)
-            await asyncio.to_thread(library.forget, older_than, most)
+            await asyncio.to_thread(library.apply_retention, older_than, most)
         except StorageError as error:
             _log.warning("What is too old could not be deleted: %s", error)
-        await asyncio.sleep(_FORGET_EVERY_S)
+        await asyncio.sleep(_RETENTION_EVERY_S)

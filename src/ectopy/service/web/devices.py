@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
-from pydantic import BaseModel, ConfigDict, Field
 
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.ward import RefusedError
 from ectopy.service.web.door import Administering
 from ectopy.service.web.parts import AuditDep, Audited, WardDep
@@ -21,21 +20,13 @@ def list_devices(ward: WardDep) -> list[shapes.DeviceShape]:
     return [shapes.device(one) for one in ward.devices.all()]
 
 
-class Wearer(BaseModel):
-    """For whom a device sends."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3"}]})
-
-    patient: Annotated[str, Field(min_length=1, max_length=200)]
-
-
 @router.put("/{device}", status_code=204)
 def attach(
     ward: WardDep,
     caller: Administering,
     audit: AuditDep,
     device: Annotated[str, Path(min_length=1, max_length=200, description="What the device calls itself.")],
-    given: Annotated[Wearer, Body()],
+    given: Annotated[schemas.Wearer, Body()],
 ) -> None:
     """Attach a device to a patient, for whom its key then sends."""
     if ward.state(given.patient).discharged:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from ectopy.errors import DataError, SettingError
+from ectopy.errors import SettingError
 from ectopy.monitor import MonitorState
 from ectopy.monitor.evidence import strip_s
 from ectopy.service.exchange import fhir, hl7
-from ectopy.service.history import Stretch, stretch
+from ectopy.service.history import LONGEST_S, WaveformSegment, read_segment
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.timeline import origin_at
-from ectopy.service.ward import NotFoundError, Ward
+from ectopy.service.ward import Ward
+from ectopy.service.web.alarms import find_alarm
 from ectopy.service.web.door import AnyCaller
-from ectopy.service.web.parts import Audited, WardDep, WatchedPatient, json_response
+from ectopy.service.web.parts import AlarmNumber, Audited, WardDep, WatchedPatient, json_response
 
 router = APIRouter(tags=["exchange"])
 
 _NEWEST_S = 10.0
-_LONGEST_S = 300.0
 _ISSUES = 20
 _MOST_ISSUES = 100
 _PREFIXES = ("ge", "gt", "le", "lt")
@@ -96,15 +96,11 @@ def detected_issues(
 def alert(
     ward: WardDep,
     patient: WatchedPatient,
-    number: Annotated[int, Path(ge=1, le=2**53)],
+    number: AlarmNumber,
 ) -> Response:
     """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
     name = ward.summary(patient)["name"]
-    try:
-        stored = ward.store.alarms.get(patient, number)
-    except DataError as error:
-        raise NotFoundError(str(error)) from error
-    return Response(hl7.alert(stored, name, ward.clock()), media_type=hl7.MEDIA_TYPE)
+    return Response(hl7.alert(find_alarm(ward, patient, number), name, ward.clock()), media_type=hl7.MEDIA_TYPE)
 
 
 def _signal(
@@ -117,28 +113,30 @@ def _signal(
         signal, origin = state.signal, state.epoch or 0.0
         stop = origin if signal is None else origin + signal.segment.second(signal.segment.next_position)
         start = stop - _NEWEST_S
-    found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
+    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
     return [] if found is None else _resources(patient, found, ecg=ecg, pulse=pulse)
 
 
-def _resources(patient: str, found: Stretch, *, ecg: bool = True, pulse: bool = True) -> list[fhir.Resource]:
+def _resources(patient: str, found: WaveformSegment, *, ecg: bool = True, pulse: bool = True) -> list[fhir.Resource]:
     leads = [fhir.ecg(patient, found.waveform, found.start_time)] if ecg else []
     return leads + (fhir.pulse_waves(patient, found.waveform, found.start_time) if pulse else [])
 
 
 def _strips(ward: Ward, stored: StoredAlarm, state: MonitorState) -> list[fhir.Resource]:
     begin_s, end_s = strip_s(stored.alarm.reading, stored.alarm.present_s)
-    found = stretch(ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + _LONGEST_S))
+    found = read_segment(
+        ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + LONGEST_S)
+    )
     return [] if found is None else _resources(stored.patient, found)
 
 
 def _span(date: list[str]) -> tuple[float, float]:
     """The time between two dates of a search."""
     times = {text[:1]: _time(text[2:]) for text in date if text.startswith(_PREFIXES)}
-    if len(date) != 2 or set(times) != {"g", "l"} or not 0 < times["l"] - times["g"] <= _LONGEST_S:
+    if len(date) != 2 or set(times) != {"g", "l"} or not 0 < times["l"] - times["g"] <= LONGEST_S:
         raise SettingError(
             f"a date is given by two times such as ge2026-01-01T00:00:00Z and lt2026-01-01T00:00:10Z, at most "
-            f"{_LONGEST_S:g} s apart."
+            f"{LONGEST_S:g} s apart."
         )
     return times["g"], times["l"]
 

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.service import schemas
 from ectopy.service.access import Caller, Scope, Visitors
 from ectopy.service.audit import SEND_AGAIN_S
 from ectopy.service.keeping import Receipt, sentence
@@ -42,30 +43,6 @@ MOST_DEVICES_OF_PATIENT = 16
 
 MOST_UNANSWERED = 64
 """Messages of one device to which there is no answer yet."""
-
-
-class Rejection(TypedDict):
-    """A chunk that was not taken, by its place in the list and its own number."""
-
-    index: int
-    sequence: int | None
-    reason: str
-
-
-class Taken(TypedDict):
-    """Which sample comes next, whether everything up to now is stored, and what was not taken.
-
-    What is not stored is kept by the sender until a later answer says that it is. `missing`, if it is there: from which
-    position to before which samples could not be kept until then, and should be sent again. `late` is how many samples
-    were left out, for they were there already, or their time was over.
-    """
-
-    next_position: int | None
-    stream: str
-    stored: bool
-    missing: NotRequired[list[tuple[int, int]]]
-    rejected: list[Rejection]
-    late: int
 
 
 _CHUNK: dict[str, Any] = {
@@ -122,7 +99,7 @@ async def send_chunks(
     metrics: MetricsDep,
     patient: PatientPath,
     device: DeviceQuery = None,
-) -> Taken:
+) -> schemas.ReceiptShape:
     """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
     Whoever gets none, or 503, sends them again; whoever gets `stored: false` keeps them until a later answer says
@@ -141,7 +118,9 @@ async def send_chunks(
     if rejected and len(rejected) == len(found):
         raise DataError(rejected[0]["reason"])
     answer = _next_position(ward, patient, caller)
-    return Taken(**answer, stored=stored, rejected=rejected, late=late, **_missing(ward, patient, caller))
+    return schemas.ReceiptShape(
+        **answer, stored=stored, rejected=rejected, late=late, **_missing(ward, patient, caller)
+    )
 
 
 @router.websocket("/stream")
@@ -344,7 +323,9 @@ def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
     return _Missing(missing=missing) if missing else _Missing()
 
 
-async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tuple[bool, list[Rejection], int]:
+async def _send(
+    ward: Ward, patient: str, found: list[Sent], sender: str
+) -> tuple[bool, list[schemas.RejectionShape], int]:
     """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 
     Raises
@@ -360,10 +341,12 @@ async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tup
         try:
             waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk, sender))))
         except DataError as error:
-            rejected.append(Rejection(index=index, sequence=sent.sequence, reason=str(error)))
+            rejected.append(schemas.RejectionShape(index=index, sequence=sent.sequence, reason=str(error)))
     for index, sent, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
-        rejected += [Rejection(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.rejected]
+        rejected += [
+            schemas.RejectionShape(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.rejected
+        ]
         stored = stored and (receipt.stored or bool(receipt.rejected))
         late += receipt.late
     return stored, rejected, late

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
-from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy.errors import DataError, SettingError
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.access import Scope
 from ectopy.service.storage import StoredKey
 from ectopy.service.ward import NotFoundError, RefusedError
@@ -16,29 +15,6 @@ from ectopy.service.web.door import Administering
 from ectopy.service.web.parts import AuditDep, Audited, VisitorsDep, WardDep
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
-
-
-_Names = Annotated[set[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=200)]
-
-
-class NewKey(BaseModel):
-    """What the key is called, what it allows, and until when.
-
-    A key that may send names the patients for whom it does, or the devices as which it does. Only where `any_patient`
-    says so it sends for everybody.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"name": "strap of bed 3", "scopes": ["send"], "patients": ["bed 3"]}]},
-    )
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    scopes: Annotated[set[Scope], Field(min_length=1)]
-    patients: _Names = set()
-    devices: _Names = set()
-    any_patient: bool = False
-    expires_time: Annotated[float | None, Field(description="Seconds since 1970; null = it does not end.")] = None
 
 
 @router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
@@ -49,7 +25,11 @@ def list_keys(visitors: VisitorsDep) -> list[shapes.KeyShape]:
 
 @router.post("", status_code=201)
 def make_key(
-    caller: Administering, visitors: VisitorsDep, audit: AuditDep, ward: WardDep, given: Annotated[NewKey, Body()]
+    caller: Administering,
+    visitors: VisitorsDep,
+    audit: AuditDep,
+    ward: WardDep,
+    given: Annotated[schemas.NewKey, Body()],
 ) -> shapes.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
     if not given.name.isprintable():
@@ -64,7 +44,7 @@ def make_key(
     return shapes.NewKeyShape(**shapes.key(key), key=secret)
 
 
-def _patients(given: NewKey) -> frozenset[str] | None:
+def _patients(given: schemas.NewKey) -> frozenset[str] | None:
     """For whom a new key sends; None = any patient."""
     if given.scopes.isdisjoint({Scope.SEND, Scope.ADMINISTER}) and (
         given.patients or given.devices or given.any_patient

@@ -38,7 +38,8 @@ MetricsDep = Annotated[Metrics, _part("metrics")]
 ReadinessDep = Annotated[Readiness, _part("readiness")]
 LibraryDep = Annotated[Library, _part("library")]
 ReplaysDep = Annotated[Replays, _part("replays")]
-PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="What the patient is called by.")]
+PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="Id of the patient.")]
+AlarmNumber = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
 DeviceQuery = Annotated[
     str | None,
     Query(

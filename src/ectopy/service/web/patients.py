@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
 
 from ectopy.errors import SettingError
 from ectopy.monitor import Action, Limits, Order
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.access import Scope
 from ectopy.service.ward import Ward
 from ectopy.service.web.door import Administering, Sending
@@ -22,53 +20,16 @@ router = APIRouter(prefix="/api/patients", tags=["patients"])
 _OF_PATHS = set("/\\?#%")
 
 
-class NewPatient(BaseModel):
-    """Somebody to be watched; a name is for people, and stays as it is where none is given."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3", "name": "Anna"}]})
-
-    patient: Annotated[str, Field(min_length=1, max_length=200)]
-    name: Annotated[str | None, Field(max_length=200)] = None
-
-
-class NewLimits(BaseModel):
-    """Limits of a profile, and which of them are otherwise; those not named are the profile's own."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"profile": "ward", "limits": {"high_bpm": 120, "low_bpm": 45}}]},
-    )
-
-    profile: str
-    limits: dict[str, float | None] = {}
-    comment: Annotated[str, Field(max_length=1000)] = ""
-
-
-class Comment(BaseModel):
-    """Why."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "seen, patient is well"}]})
-
-    comment: Annotated[str, Field(max_length=1000)] = ""
-
-
 @router.get("", dependencies=[Audited("listed patients")])
 async def list_patients(ward: WardDep) -> list[shapes.SummaryShape]:
     """Everybody who is watched, and how they are."""
     return [ward.summary(patient) for patient in ward.patients()]
 
 
-class Admitted(TypedDict):
-    """The patient is watched, and whether that is stored; more is told to keys that may view."""
-
-    patient: str
-    stored: bool
-
-
 @router.post("", status_code=201)
 def admit(
-    ward: WardDep, caller: Sending, audit: AuditDep, given: Annotated[NewPatient, Body()]
-) -> shapes.PatientOrderShape | Admitted:
+    ward: WardDep, caller: Sending, audit: AuditDep, given: Annotated[schemas.NewPatient, Body()]
+) -> shapes.PatientOrderShape | schemas.AdmittedShape:
     """Begin to watch a patient.
 
     Who may administer also begins anew with one who was discharged, and gives one who is watched another name. A key
@@ -91,7 +52,7 @@ def admit(
     else:
         audit.saw(caller.name, "found patient admitted", given.patient)
     if not caller.may(Scope.VIEW):
-        return Admitted(patient=given.patient, stored=stored)
+        return schemas.AdmittedShape(patient=given.patient, stored=stored)
     return shapes.PatientOrderShape(**ward.summary(given.patient), stored=stored)
 
 
@@ -117,7 +78,11 @@ async def discharge(
 
 @router.put("/{patient}/limits")
 async def set_limits(
-    ward: WardDep, caller: Administering, audit: AuditDep, patient: WatchedPatient, given: Annotated[NewLimits, Body()]
+    ward: WardDep,
+    caller: Administering,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.NewLimits, Body()],
 ) -> shapes.DetailOrderShape:
     """Watch a patient by other limits from now on."""
     known = {name: value for name, value in given.limits.items() if value is not None}
@@ -130,7 +95,11 @@ async def set_limits(
 
 @router.post("/{patient}/relearn")
 async def relearn(
-    ward: WardDep, caller: Administering, audit: AuditDep, patient: WatchedPatient, given: Annotated[Comment, Body()]
+    ward: WardDep,
+    caller: Administering,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
 ) -> shapes.DetailOrderShape:
     """Learn the patient's normal anew from now on; the present one serves until then."""
     action = Action(Order.RELEARN, ward.clock(), caller.name, given.comment)

@@ -7,18 +7,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import with_config
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
-from typing_extensions import TypedDict
 
 from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
+from ectopy.service import schemas
 from ectopy.service.recordings import Entry, Library, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
-from ectopy.service.shapes import like
 from ectopy.service.ward import NotFoundError
 from ectopy.service.web.door import Administering, Uploading, Viewing
 from ectopy.service.web.parts import AuditDep, Audited, LibraryDep, json_response
@@ -62,57 +60,6 @@ RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As t
 Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
 
 
-@with_config(
-    like(
-        id="0123456789abcdef",
-        name="100",
-        added_time=1767225600.0,
-        status="done",
-        progress=1.0,
-        error="",
-        summary={"duration_s": 1805.6, "leads": ["MLII", "V5"], "beats": 2273, "abnormal": 34},
-    )
-)
-class RecordingShape(TypedDict):
-    """A recording; `summary` is null until it is analysed."""
-
-    id: str
-    name: str
-    added_time: float
-    status: str
-    progress: float
-    error: str
-    summary: dict[str, Any] | None
-
-
-class PulseShape(TypedDict, total=False):
-    """What fits into so many columns of a pulse wave, in its unit: `samples`, or `low` and `high` of each."""
-
-    name: str
-    unit: str
-    start_s: float
-    step_s: float
-    samples: list[float | None]
-    low: list[float | None]
-    high: list[float | None]
-
-
-class SignalShape(TypedDict, total=False):
-    """What fits into so many columns: `samples`, or `low` and `high` of each; by lead, millivolt, null = none."""
-
-    start_s: float
-    step_s: float
-    duration_s: float
-    sampling_rate_hz: float
-    leads: list[str]
-    samples: list[list[float | None]]
-    low: list[list[float | None]]
-    high: list[list[float | None]]
-    pulses: list[PulseShape]
-    beats: list[dict[str, Any]]
-    beats_there: int
-
-
 def _entry(library: Library, id: str) -> Entry:
     try:
         return library.entry(id)
@@ -131,7 +78,7 @@ ViewedRecording = Annotated[Entry, Depends(_viewed)]
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
-async def upload(request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep) -> RecordingShape:
+async def upload(request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep) -> schemas.RecordingShape:
     """Upload the files of one recording; it is analysed when those before it are."""
     await asyncio.to_thread(library.check_room, caller.key)
 
@@ -155,13 +102,13 @@ async def upload(request: Request, library: LibraryDep, caller: Uploading, audit
 def list_recordings(
     library: LibraryDep,
     limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS,
-) -> list[RecordingShape]:
+) -> list[schemas.RecordingShape]:
     """The newest recordings, the newest first; without their summaries."""
     return [shape(entry) for entry in library.entries()[:limit]]
 
 
 @router.get("/{id}")
-def show(library: LibraryDep, entry: ViewedRecording) -> RecordingShape:
+def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     """How far the analysis of a recording is, and what was found."""
     return shape(entry, library.result(entry.id).summary if entry.done else None)
 
@@ -172,7 +119,7 @@ def report(library: LibraryDep, entry: ViewedRecording) -> FileResponse:
     return FileResponse(library.report(entry.id), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
 
 
-@router.get("/{id}/signal", response_model=SignalShape)
+@router.get("/{id}/signal", response_model=schemas.RecordingSignalShape)
 def signal(
     library: LibraryDep,
     entry: ViewedRecording,
@@ -218,9 +165,9 @@ def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: Reco
     audit.did(caller.name, "deleted recording", detail=entry.id)
 
 
-def shape(entry: Entry, summary: dict[str, Any] | None = None) -> RecordingShape:
+def shape(entry: Entry, summary: dict[str, Any] | None = None) -> schemas.RecordingShape:
     """How a recording stands, and what was found where that is given."""
-    return RecordingShape(
+    return schemas.RecordingShape(
         id=entry.id,
         name=entry.name,
         added_time=entry.added,

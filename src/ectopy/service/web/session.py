@@ -6,9 +6,8 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Cookie, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
 
+from ectopy.service import schemas
 from ectopy.service.access import Caller
 from ectopy.service.web.door import COOKIE, AnyCaller
 from ectopy.service.web.errors import DeniedError
@@ -17,31 +16,15 @@ from ectopy.service.web.parts import AuditDep, SettingsDep, VisitorsDep
 router = APIRouter(prefix="/api/session", tags=["session"])
 
 
-class SignIn(BaseModel):
-    """A key."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"key": "ectopy_..."}]})
-
-    key: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class Session(TypedDict):
-    """Who has signed in; `csrf` goes into the header X-CSRF-Token of whatever changes something."""
-
-    name: str
-    scopes: list[str]
-    csrf: str | None
-
-
 @router.post("")
 async def sign_in(
     request: Request,
     response: Response,
-    given: Annotated[SignIn, Body()],
+    given: Annotated[schemas.SignIn, Body()],
     visitors: VisitorsDep,
     audit: AuditDep,
     settings: SettingsDep,
-) -> Session:
+) -> schemas.SessionShape:
     """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
     # Who guesses costs neither a thread nor a query.
     signed_in = await asyncio.to_thread(visitors.sign_in, given.key) if visitors.may_know(given.key) else None
@@ -55,7 +38,7 @@ async def sign_in(
 
 
 @router.get("")
-def who(caller: AnyCaller) -> Session:
+def who(caller: AnyCaller) -> schemas.SessionShape:
     """Who is asking."""
     return _session(caller)
 
@@ -75,5 +58,5 @@ def sign_out(
     response.delete_cookie(COOKIE, path="/")
 
 
-def _session(caller: Caller) -> Session:
-    return Session(name=caller.name, scopes=sorted(caller.scopes), csrf=caller.csrf)
+def _session(caller: Caller) -> schemas.SessionShape:
+    return schemas.SessionShape(name=caller.name, scopes=sorted(caller.scopes), csrf=caller.csrf)

@@ -8,15 +8,13 @@ from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import SettingError
 from ectopy.service import shapes
-from ectopy.service.history import one_of_each_shape, picture, stretch
+from ectopy.service.history import LONGEST_S, compare_beat, one_of_each_shape, read_segment
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError
 from ectopy.service.web.parts import Audited, WardDep, WatchedPatient, json_response
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["signals"])
-
-LONGEST_S = 300.0
 
 _DAYS_S = 31 * 86_400.0
 _MOST_STEPS = 5000
@@ -33,7 +31,7 @@ def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -
     _check(start, stop, LONGEST_S)
     state = ward.state(patient)
     origin = origin_at(ward.store, patient, state, stop)
-    found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
+    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
     if found is None:
         raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
     return json_response(shapes.waveform(patient, found.stream, found.start_time, found.waveform))
@@ -66,7 +64,7 @@ def trend(
     return json_response(shapes.trend(ward.store.beats.trend(patient, start, stop, step_s)))
 
 
-@router.get("/gallery", response_model=list[shapes.PictureShape], dependencies=[Audited("viewed beats")])
+@router.get("/gallery", response_model=list[shapes.BeatComparisonShape], dependencies=[Audited("viewed beats")])
 def gallery(
     ward: WardDep,
     patient: WatchedPatient,
@@ -78,9 +76,9 @@ def gallery(
     _check(start, stop, _DAYS_S)
     state = ward.state(patient)
     worst = ward.store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
-    pictures = [picture(ward.store, patient, state, beat, ward.detector) for beat in worst]
-    shown = one_of_each_shape([one for one in pictures if one is not None], limit)
-    return json_response([shapes.picture(one) for one in shown])
+    comparisons = [compare_beat(ward.store, patient, state, beat, ward.detector) for beat in worst]
+    shown = one_of_each_shape([one for one in comparisons if one is not None], limit)
+    return json_response([shapes.beat_comparison(one) for one in shown])
 
 
 def _check(start: float, stop: float, longest_s: float) -> None:

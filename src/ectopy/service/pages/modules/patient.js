@@ -47,6 +47,7 @@ const trend = new Chart(find("#trend"));
 let beats = [];
 let alarms = [];
 let summary = null;
+let about = null; // which limits and profiles there are
 let threshold = null; // of beats that are compared with the patient's own normal
 let called = null; // the alarm in the bar
 let waiting = null;
@@ -272,7 +273,10 @@ async function loadDetail() {
   threshold = sweep.threshold = detail.baseline.threshold;
   showSummary(detail);
   if (document.activeElement !== find("#called")) find("#called").value = detail.name;
-  fillLimits(find("#limits"), detail);
+  about ??= await get("/api/about");
+  const form = find("#limits");
+  if (!form.hasChildNodes()) limitsForm(form, about, may(visitor, "administer"), saveLimits);
+  fillLimits(form, detail);
   showBaseline(detail.baseline);
   say(find("#devices"), detail.devices.length ? `Sent by ${detail.devices.join(", ")}` : "");
   say(find("#clock"), detail.clock_drift === null ? "" : `Device clock: ${driftWords(detail.clock_drift)}`);
@@ -378,7 +382,6 @@ async function load() {
   await Promise.all([loadTrend(), loadGallery()]);
 }
 
-limitsForm(find("#limits"), may(visitor, "administer"), saveLimits);
 relearning();
 discharging();
 naming();

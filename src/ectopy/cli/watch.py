@@ -58,13 +58,10 @@ def watch(
     overwrite: Overwrite = False,
 ) -> None:
     """Watch an ECG as it comes and raise alarms; each says the command that shows it again."""
-    from ectopy.console.watch import require_json
     from ectopy.watching.plan import Plan, limits_named
 
     check_report(report)
     check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
-    if json:
-        require_json()
     limits = limits_named(limit or ())
     plan = Plan(recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial)
     if plan.live:

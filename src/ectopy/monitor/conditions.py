@@ -41,6 +41,8 @@ class Condition:
         When it is there.
     source : str
         Where the definition comes from.
+    advice : str
+        What to do about it, in one sentence; the deploying organisation's own rules come first.
     unit : str
         Of the value and limit in its readings; empty where there is none.
     onset_s, clear_s : float
@@ -57,6 +59,7 @@ class Condition:
     priority: Priority
     definition: str
     source: str
+    advice: str
     unit: str = ""
     onset_s: float = 0.0
     clear_s: float = 5.0
@@ -66,6 +69,7 @@ class Condition:
 
 _CINC = "PhysioNet/CinC Challenge 2015, doi:10.1109/CIC.2015.7408639"
 _OURS = "Ectopy"
+_CERTIFIED = "check the certified monitor"
 _SP, _ST, _SA = AlarmType.PHYSIOLOGICAL, AlarmType.TECHNICAL, AlarmType.ADVISORY
 _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
 _TOLD_AGAIN_S = 3600.0
@@ -80,6 +84,7 @@ _ALL = (
         "in four seconds in a row a lead shows fibrillation, flutter or a tachycardia without distinct QRS complexes, "
         "each judged with the three seconds before it, and no lead that can be read shows complexes that stand out",
         "Ectopy, after Amann et al. 2005, doi:10.1186/1475-925X-4-60",
+        (f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help, begin CPR and defibrillate."),
         "s",
         covers=(
             "ventricular tachycardia",
@@ -100,6 +105,7 @@ _ALL = (
         "no QRS complex for 4 s; while it lasts for 6 s if a lead is flat or off or all leads are noisy from the "
         "start, and for 6 s if no lead moves for a second, meanwhile",
         _CINC,
+        f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help and begin CPR.",
         "s",
         covers=("pause", "low rate", "extreme bradycardia"),
     ),
@@ -110,6 +116,7 @@ _ALL = (
         _HIGH,
         "mean rate of 5 beats in a row below 40 per minute, all of their intervals but one below 45",
         _CINC,
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         "/min",
         covers=("low rate", "pause"),
     ),
@@ -120,6 +127,7 @@ _ALL = (
         _HIGH,
         "5 or more ventricular-like beats in a row above 100 per minute; 9 if they keep the rate of the beats before",
         _CINC,
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         "/min",
         covers=(
             "extreme tachycardia",
@@ -138,6 +146,7 @@ _ALL = (
         _HIGH,
         "mean rate of 17 beats in a row above 140 per minute, or of 12 above 150; in exercise above a limit by age",
         _CINC,
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         "/min",
         covers=("high rate",),
     ),
@@ -148,6 +157,7 @@ _ALL = (
         _MEDIUM,
         "mean rate of eight beats above the patient's limit",
         _OURS,
+        f"See the patient soon, and {_CERTIFIED}; look for pain, fever, effort or loss of blood.",
         "/min",
         onset_s=3.0,
         refractory_s=60.0,
@@ -159,6 +169,7 @@ _ALL = (
         _MEDIUM,
         "rate of eight beats below the patient's limit, by mean and by median",
         _OURS,
+        f"See the patient soon, and {_CERTIFIED}; look for dizziness and recent medication.",
         "/min",
         onset_s=3.0,
         refractory_s=60.0,
@@ -170,6 +181,7 @@ _ALL = (
         _MEDIUM,
         "3 or more ventricular-like beats in a row",
         "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
+        f"See the patient soon, {_CERTIFIED}, and look at the strip.",
         "beats",
         refractory_s=20.0,
         covers=("couplet", "not this patient's normal"),
@@ -181,6 +193,7 @@ _ALL = (
         _MEDIUM,
         "5 or more supraventricular-like beats in a row above 100 per minute",
         "after the AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
+        f"See the patient soon, {_CERTIFIED}; a 12-lead ECG can tell what it is.",
         "/min",
         refractory_s=600.0,
         covers=("not this patient's normal",),
@@ -192,6 +205,7 @@ _ALL = (
         _MEDIUM,
         "RR interval of at least the patient's limit, 3 s by default; 5 s if no lead moves for a second",
         "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
+        f"See the patient soon, {_CERTIFIED}, and look at the strip.",
         "s",
         refractory_s=60.0,
     ),
@@ -202,6 +216,7 @@ _ALL = (
         _LOW,
         "2 ventricular-like beats in a row, more often in the last five minutes than the limit",
         _OURS,
+        "Look at the strip when there is time, and compare it with earlier ones.",
         "couplets",
         refractory_s=_TOLD_AGAIN_S,
         covers=("not this patient's normal",),
@@ -213,6 +228,7 @@ _ALL = (
         _LOW,
         "every other beat ventricular-like, three times in a row",
         "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
+        "Look at the strip when there is time, and compare it with earlier ones.",
         "beats",
         refractory_s=_TOLD_AGAIN_S,
         covers=("not this patient's normal",),
@@ -224,6 +240,7 @@ _ALL = (
         _LOW,
         "among 64 beats without ectopic ones, successive RR intervals differ by more than a tenth of the mean, RMS",
         "after Dash et al. 2009, doi:10.1007/s10439-009-9740-z",
+        "Look at the strip when there is time; a 12-lead ECG can tell what it is.",
         "share",
         # One beat out of place, or one that was missed, stays among the 64 for a minute or so.
         onset_s=120.0,
@@ -238,6 +255,7 @@ _ALL = (
         _LOW,
         "k of the last n readable beats judged abnormal, until at most k / 2 are",
         _OURS,
+        "Look at the beats when there is time; learn the normal again if this is usual.",
         "beats",
         refractory_s=1800.0,
     ),
@@ -248,6 +266,7 @@ _ALL = (
         _MEDIUM,
         "a minute after the peak of vigorous effort the rate is falling, but by less than 12 per minute",
         "Cole et al. 1999, doi:10.1056/NEJM199910283411804",
+        "Rest, and watch until the rate has come down.",
         "/min",
         refractory_s=600.0,
     ),
@@ -258,6 +277,7 @@ _ALL = (
         _MEDIUM,
         "during effort the mean rate of eight beats falls by more than the limit within 20 s",
         _OURS,
+        "Stop the effort, sit down, and see how the person is.",
         "/min",
         refractory_s=300.0,
     ),
@@ -268,6 +288,7 @@ _ALL = (
         _MEDIUM,
         "during effort 7 ventricular-like beats a minute or more, and at least twice as many as at rest",
         "after Frolkis et al. 2003, doi:10.1056/NEJMoa022353",
+        "Reduce the effort, and have the strip looked at before the next one.",
         "/min",
         refractory_s=600.0,
     ),
@@ -279,6 +300,7 @@ _ALL = (
         "no pulse in an arterial pressure for 10 s, which falls below its usual diastolic value, while the ECG goes "
         "on; not where the line is flushed, damped or open to the air",
         _OURS,
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         "s",
         clear_s=2.0,
     ),
@@ -289,6 +311,7 @@ _ALL = (
         _LOW,
         "a rhythm of high priority, while the pulse goes on clean and regular at another rate",
         "after Plesinger et al. 2016, doi:10.1088/0967-3334/37/8/1313",
+        f"Look at the strip of ECG and pulse, and {_CERTIFIED}; check the electrodes.",
         "/min",
     ),
     Condition(
@@ -298,6 +321,7 @@ _ALL = (
         _LOW,
         "no pulse for 10 s in a wave that has shown one, or waves that cannot be analysed for a fault of the software",
         _OURS,
+        "Check the pulse probe or the arterial line, and the patient's hand.",
         "s",
         clear_s=3.0,
         refractory_s=60.0,
@@ -309,6 +333,7 @@ _ALL = (
         _MEDIUM,
         "no samples for 10 s",
         _OURS,
+        "Check the device, its battery and its connection.",
         "s",
         clear_s=2.0,
         covers=("lead off", "noise"),
@@ -320,6 +345,7 @@ _ALL = (
         _MEDIUM,
         "no lead readable for 10 s, one of them off",
         _OURS,
+        "Check the electrodes and the cable.",
         "s",
         10.0,
         3.0,
@@ -332,6 +358,7 @@ _ALL = (
         _MEDIUM,
         "for 10 s no stretch of 15 s without another stream, rate or set of leads: several devices may send at once",
         _OURS,
+        "Let one device alone send for this patient; check its cable and its settings.",
         "s",
         10.0,
         0.0,
@@ -343,9 +370,22 @@ _ALL = (
         _MEDIUM,
         "samples of the patient were sent with two keys; those of the second one are refused",
         _OURS,
+        "Find out which of the two devices is the patient's, and stop the other one or revoke its key.",
         clear_s=10.0,
     ),
-    Condition("noise", "Noisy signal", _ST, _LOW, "no lead readable for 20 s, for noise", _OURS, "s", 20.0, 5.0, 60.0),
+    Condition(
+        "noise",
+        "Noisy signal",
+        _ST,
+        _LOW,
+        "no lead readable for 20 s, for noise",
+        _OURS,
+        "Check the electrodes; dry skin, movement and loose cables make noise.",
+        "s",
+        20.0,
+        5.0,
+        60.0,
+    ),
     Condition(
         "clock",
         "Clock",
@@ -353,6 +393,7 @@ _ALL = (
         _LOW,
         "the sender's clock has jumped, or is more than 60 s from the monitor's",
         _OURS,
+        "Set the clock of the device.",
         "s",
         clear_s=60.0,
     ),
@@ -363,10 +404,18 @@ _ALL = (
         _HIGH,
         "the signal could not be analysed for a fault of the software",
         _OURS,
+        "Watch the patient by the certified monitor alone, and tell the operator of the service.",
         clear_s=10.0,
     ),
     Condition(
-        "storage failed", "Storage failed", _ST, _MEDIUM, "what is watched cannot be stored", _OURS, clear_s=10.0
+        "storage failed",
+        "Storage failed",
+        _ST,
+        _MEDIUM,
+        "what is watched cannot be stored",
+        _OURS,
+        "Tell the operator of the service: samples and events cannot be stored.",
+        clear_s=10.0,
     ),
     Condition(
         "nobody reached",
@@ -375,6 +424,7 @@ _ALL = (
         _HIGH,
         "no receiver has taken an alarm within the limit",
         _OURS,
+        "Tell the operator of the service, and pass alarms on by hand: messages are not delivered.",
         "s",
         clear_s=0.0,
     ),
@@ -385,6 +435,7 @@ _ALL = (
         _LOW,
         "it could not be learned, or is unlike normal beats of other people",
         _OURS,
+        "Look at what was learned as the patient's normal; learn it again while the rhythm is usual.",
         refractory_s=600.0,
     ),
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ectopy.monitor import Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, RejectedInput, Report
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.monitor import Outcome
+from ectopy.monitor.status import next_position
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Folded:
     @property
     def next_position(self) -> int | None:
         """Position of the sample that comes next."""
-        return None if self.state.signal is None else self.state.signal.segment.next_position
+        return next_position(self.state)
 
 
 def fold(monitor: Monitor, patient: str, state: MonitorState, given: Input, now: float) -> Folded:

@@ -214,6 +214,6 @@ class Replays:
             receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:
             return False
-        if receipt.refused:
-            raise SettingError(" ".join(receipt.refused))
+        if receipt.rejected:
+            raise SettingError(" ".join(receipt.rejected))
         return True

@@ -10,7 +10,6 @@ from typing_extensions import TypedDict
 
 from ectopy import __version__
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.service.advice import ADVICE
 from ectopy.service.web.door import Known
 from ectopy.service.web.parts import TheWard
 from ectopy.statements import STATEMENTS
@@ -62,7 +61,7 @@ async def about(ward: TheWard, caller: Known) -> About:
                 priority=one.priority.name.lower(),
                 definition=one.definition,
                 source=one.source,
-                advice=ADVICE[one.code],
+                advice=one.advice,
             )
             for one in CONDITIONS.values()
         ],

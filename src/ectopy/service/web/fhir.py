@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ectopy.errors import DataError, SettingError
-from ectopy.monitor import MonitorState
+from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import strip_s
+from ectopy.service import shapes
 from ectopy.service.exchange import fhir, hl7
 from ectopy.service.history import stretch
 from ectopy.service.storage import StoredAlarm
@@ -84,7 +85,7 @@ def detected_issues(
     audit.saw(caller.name, "read FHIR DetectedIssue", patient)
     newest = ward.store.alarms(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
-    issues = [fhir.detected_issue(one, _strip(ward, one, state)) for one in page]
+    issues = [fhir.detected_issue(shapes.alarm(one), _strip(ward, one, state)) for one in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
     return _answer(fhir.searchset(issues, str(request.url), ward.store.count_alarms(patient), following))
 
@@ -108,7 +109,7 @@ def alert(
     except DataError as error:
         raise NotFoundError(str(error)) from error
     audit.saw(caller.name, "read HL7 alert", patient)
-    return Response(hl7.alert(stored, name, ward.clock()), media_type=hl7.MEDIA_TYPE)
+    return Response(hl7.alert(shapes.alarm(stored), name, ward.clock()), media_type=hl7.MEDIA_TYPE)
 
 
 def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list[fhir.Resource]:
@@ -116,8 +117,7 @@ def _ecg(ward: Ward, patient: str, state: MonitorState, date: list[str]) -> list
         start, stop = _span(date)
         origin = origin_at(ward.store, patient, state, stop)
     else:
-        signal, origin = state.signal, state.epoch or 0.0
-        stop = origin if signal is None else origin + signal.segment.second(signal.segment.next_position)
+        origin, stop = status.origin(state), status.newest_sample_time(state)
         start = stop - _NEWEST_S
     found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
     return [] if found is None else [fhir.ecg(patient, found.waveform, found.start_time)]

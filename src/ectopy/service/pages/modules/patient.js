@@ -66,11 +66,11 @@ function showSummary(given) {
   if (given.received_time !== null) sweep.received(serverNow() - given.received_time);
   // To give a discharged patient another name would be to admit them again.
   find("#leaving").hidden = find("#naming").hidden = given.state === "discharged" || !may(visitor, "administer");
-  const { calling: alarm } = given;
+  const { unacknowledged: alarm } = given;
   showCall(alarm);
   tick();
   if (before && alarmKey(before) !== alarmKey(given)) refresh(loadAlarms);
-  if (before && alarm?.inactivation === "enabled" && before.calling?.number !== alarm.number) {
+  if (before && alarm?.inactivation === "enabled" && before.unacknowledged?.number !== alarm.number) {
     announce(`${alarm.priority} priority alarm: ${alarm.title}. ${alarm.advice}`, alarm.priority === "high");
   }
   sound(alarm?.inactivation === "enabled" ? alarm.priority : null);
@@ -135,8 +135,8 @@ async function acknowledge() {
   announce(outcome(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`, given));
 }
 
-const alarmKey = ({ alarm, calling, alarms: count }) =>
-  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, calling?.number, calling?.inactivation]);
+const alarmKey = ({ alarm, unacknowledged, alarms: count }) =>
+  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, unacknowledged?.number, unacknowledged?.inactivation]);
 
 // Alarms
 

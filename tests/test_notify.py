@@ -760,7 +760,7 @@ def test_lesser_messages_do_not_hold_up_an_alarm(outbox: MemoryOutbox, ward: Web
     receiver.now = time.time()
 
     def answers(number: int, content: dict) -> Callable[[BaseHTTPRequestHandler], None]:
-        high = content["messages"][0]["priority"] == "high"
+        high = content["messages"][0]["alarm"]["priority"] == "high"
         return answer(200) if high else lambda handler: released.wait(20)
 
     receiver.answers = answers
@@ -774,7 +774,7 @@ def test_lesser_messages_do_not_hold_up_an_alarm(outbox: MemoryOutbox, ward: Web
     receiver.wait_for(lambda: len(receiver.requests) == 5)
     released.set()
     courier.stop()
-    assert receiver.requests[4][1]["messages"][0]["priority"] == "high"
+    assert receiver.requests[4][1]["messages"][0]["alarm"]["priority"] == "high"
 
 
 def test_a_courier_goes_on_where_another_one_stopped(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):

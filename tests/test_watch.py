@@ -40,11 +40,12 @@ from ectopy.monitor import (
     Tick,
 )
 from ectopy.monitor.conditions import Priority
+from ectopy.monitor.replay import paced
 from ectopy.recording import Recording
 from ectopy.statements import STATEMENTS
 from ectopy.watching import album, watch
 from ectopy.watching.plan import Plan
-from ectopy.watching.sources import from_lines, from_recording, paced
+from ectopy.watching.sources import from_lines, from_recording
 from pulses import with_pulses
 
 LEARNING_S = 30.0

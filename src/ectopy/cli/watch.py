@@ -93,11 +93,10 @@ def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[I
 
 
 def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, speed: float | None) -> Iterator[Input]:
-    import time
-
     from ectopy import console
     from ectopy.formats import read
-    from ectopy.watching.sources import from_recording, paced
+    from ectopy.monitor.replay import paced
+    from ectopy.watching.sources import from_recording
 
     recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
     console.warn(recording.notes)
@@ -106,7 +105,7 @@ def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, spe
     if to_s is not None and not to_s > from_s:
         raise SettingError(f"--to must be more than --from, {from_s:g} s, not {to_s:g}.")
     chunks = from_recording(recording, chunk_s, to_s)
-    return chunks if speed is None else paced(chunks, speed, from_s, time.monotonic, time.sleep)
+    return chunks if speed is None else paced(chunks, speed, from_s)
 
 
 def _watch(

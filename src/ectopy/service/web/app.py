@@ -47,7 +47,7 @@ from ectopy.service.web import (
     session,
     signals,
 )
-from ectopy.service.web.door import Door
+from ectopy.service.web.door import Door, RateLimit
 from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
@@ -142,7 +142,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.visitors = settings, visitors
     app.state.audit = Audit(store, settings.home / "audit.journal")
     errors.install(app)
-    app.add_middleware(Door, visitors=visitors, settings=settings)
+    app.state.failures = failures = RateLimit(settings.failures_per_minute)
+    app.add_middleware(Door, visitors=visitors, per_minute=settings.requests_per_minute, failures=failures)
     app.add_middleware(Headers)
     app.add_middleware(Record)
     for module in _ROUTERS:

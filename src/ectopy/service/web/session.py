@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from ectopy.service.access import Caller
-from ectopy.service.web.door import COOKIE, Known
+from ectopy.service.web.door import COOKIE, Known, RateLimit, address_of
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.parts import TheAudit, TheSettings, TheVisitors
 
@@ -46,7 +46,8 @@ async def sign_in(
     # Who guesses costs neither a thread nor a query.
     signed_in = await asyncio.to_thread(visitors.sign_in, given.key) if visitors.may_know(given.key) else None
     if signed_in is None:
-        request.scope["ectopy.failed"]()
+        failures: RateLimit = request.app.state.failures
+        failures.count(address_of(request))
         raise DeniedError(401, "this key is not known.")
     caller, cookie = signed_in
     await audit.did_async(caller.name, "signed in")

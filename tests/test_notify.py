@@ -619,7 +619,7 @@ def test_a_silent_receiver_costs_one_wait_not_one_for_each_message(
         (b"220 mail.example.org\r\n\r\n", "an answer that is not HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, "an answer that is not HTTP"),
         (b"", "an answer that is not HTTP"),
-        (b"HTTP/1.1 301 Gone\r\nLocation: http://[::1\r\n\r\nread", "301 read"),
+        (b"HTTP/1.1 301 Gone\r\nLocation: http://[::1\r\n\r\nread", "an answer that is not HTTP"),
         (b"HTTP/1.1 500 \xff\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "500"),
     ],
 )

@@ -25,7 +25,7 @@ EXTRAS = {
         "structlog",
         "prometheus_client",
         "httpx",
-        "aiomqtt",
+        "paho",
     ),
     "postgres": ("psycopg",),
     "peers": ("neurokit2", "sleepecg", "wfdb"),

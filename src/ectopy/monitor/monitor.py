@@ -142,7 +142,7 @@ class MonitorState:
     ----------
     limits : Limits
     normal : PatientNormal or None
-        The patient's own normal, as learned or given; None until it is learned, be it for the first time or anew.
+        The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
     rhythm : RhythmState
@@ -524,7 +524,7 @@ class _Step:
         return self.state.epoch or 0.0
 
     def _second(self, now: float) -> float:
-        # In this order NaN, of an input that is refused for it, gives the latest second.
+        # `max` in this order: a NaN time, for which an input is rejected, falls back to `clock_s`.
         return max(self.state.clock_s, now - self._epoch)
 
     def _ticked(self, now: float) -> float:

@@ -426,7 +426,7 @@ class Hub:
     def watch(self) -> int:
         """Take what waits, for `save` to store; how many inputs that were.
 
-        Of who sends much at once it is some, and the rest the next time, so that nobody else waits for that.
+        Takes a bounded share per patient, so that one busy sender cannot starve the others.
         """
         now, set_s = self._look_at_clocks()
         self._come.clear()
@@ -504,7 +504,7 @@ class Hub:
     def _resume(self, now: float) -> None:
         """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
 
-        Who was discharged gets none.
+        Discharged patients raise no alarm.
         """
         for patient, following in self._keeper.resumable():
             bed = self._beds[patient]
@@ -532,7 +532,7 @@ class Hub:
         return inputs
 
     def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
-        """What the hub has to say of a patient, or of itself: what begins, and what is over."""
+        """Readings about the service itself, where they change: storage, delivery, detector."""
         readings = {_NOBODY: nobody, _STORAGE: None}
         rest = self._keeper.given_up(bed.patient)
         if rest:
@@ -660,7 +660,7 @@ class Hub:
         self._keeper.answer()
 
     def _look_around(self, now: float) -> None:
-        """Whom no message has reached, and what operators have ordered in other processes."""
+        """Refresh undelivered alarms and pending commands."""
         self._looked = now
         if self._targets:
             self._unreached = unreached(self._store.outbox, now, UNREACHED_S)

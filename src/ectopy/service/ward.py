@@ -397,9 +397,9 @@ class Ward:
         """Tell the monitor where two send for one patient, and where that is over."""
         for patient in self._hub.patients():
             reading = self.senders.reading(patient)
-            course = self.state(patient).alarms.courses.get(TWO_SENDERS)
-            begins = reading.present and (course is None or not course.present)
-            if begins or (not reading.present and course is not None):
+            state = self.state(patient)
+            begins = reading.present and not status.is_present(state, TWO_SENDERS)
+            if begins or (not reading.present and status.is_reported(state, TWO_SENDERS)):
                 with suppress(DataError, StorageError):
                     self._hub.submit(patient, Report(self.clock(), reading))
 

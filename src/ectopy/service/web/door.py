@@ -1,7 +1,4 @@
-"""At the door: who is asking, how often, and whether a page of somebody else makes a browser ask.
-
-All of it happens before a body is read.
-"""
+"""Authentication, rate limits and CSRF, before the body is read."""
 
 from __future__ import annotations
 

@@ -126,8 +126,8 @@ async def send_chunks(
 ) -> Taken:
     """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
-    Whoever gets none, or 503, sends them again; whoever gets `stored: false` keeps them until a later answer says
-    `stored: true`. A sample that is known already is left out.
+    Without an answer, or after 503, send again: duplicates are left out. After `stored: false` keep the samples until a
+    later answer says `stored: true`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(kind)

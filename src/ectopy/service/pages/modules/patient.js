@@ -20,7 +20,6 @@ import {
   counted,
   duration,
   moment,
-  PRIORITIES,
   score,
   SILENT_S,
   state,
@@ -141,10 +140,10 @@ const alarmKey = ({ alarm, unacknowledged, alarms: count }) =>
 // Alarms
 
 async function loadAlarms() {
-  alarms = (await get(path("/alarms"))).toReversed();
-  const active = alarms.filter(({ state: word }) => word === "active" || word === "latched");
-  active.sort((one, other) => PRIORITIES.indexOf(other.priority) - PRIORITIES.indexOf(one.priority));
+  // The active ones, the most urgent one first, come from memory: they are there while the database is away.
+  const active = await get(path("/alarms?active=true"));
   find("#alarms").replaceChildren(...active.filter(({ number }) => number !== called?.number).map(band));
+  alarms = (await get(path("/alarms"))).toReversed();
   const past = alarms.slice(0, 12).map((alarm) =>
     element(
       "li",

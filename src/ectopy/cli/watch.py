@@ -121,7 +121,7 @@ def _watch(
     from ectopy import batch, console
     from ectopy.console.watch import detector_text, event_json, event_text, summary_table
     from ectopy.detector.patient import PatientNormal
-    from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState
+    from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
     from ectopy.watching import watch
     from ectopy.watching.album import Album
@@ -149,10 +149,10 @@ def _watch(
         finished = True
     except KeyboardInterrupt:
         screen.print("Ended by hand.")
-    signal = state.signal
-    if signal is None:
+    segment, learned = status.stream(state), status.baseline(state)
+    if segment is None or learned is None:
         return finished
-    normal = signal.detection.baseline.text
+    normal = learned.text
     detector = detector_text(plan.bundle, digest)
     span_s = (from_s, max(state.clock_s, from_s))
     screen.print(summary_table(plan.name, span_s, tally, active(state.alarms), normal, detector))
@@ -160,7 +160,6 @@ def _watch(
         from ectopy.report.alarms import Watched, alarm_report
 
         album.close()
-        segment = signal.segment
         watched = Watched(
             plan.name, *span_s, segment.rate_hz, segment.leads, limits, normal, plan.bundle, digest, plan.replay
         )

@@ -62,8 +62,8 @@ def fold_together(
 ) -> list[Folded | Exception]:
     """Apply one input each of many patients; of a rejected chunk the rejection is kept, and not the samples.
 
-    An input on which the monitor fails is rejected too, and the alarm ``detector failed`` is raised. Where that fails as
-    well, the error is returned instead.
+    An input on which the monitor fails is rejected too, and the alarm ``detector failed`` is raised. Where that fails
+    as well, the error is returned instead.
     """
     outcomes = monitor.step_together([(state, given) for _, state, given in inputs])
     return [_folded(monitor, *each, outcome, now) for each, outcome in zip(inputs, outcomes, strict=True)]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from starlette.responses import StreamingResponse
 
 from ectopy.errors import SettingError, StorageError
 from ectopy.service import shapes
@@ -31,7 +32,7 @@ Kind = Literal["alarm", "quality", "noticed", "rejected"]
 
 @router.get(
     "/api/events",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     responses={
         200: {
             "description": "For each event its id, its kind, and JSON.",
@@ -56,7 +57,8 @@ async def events(
     if after is None:
         after = await asyncio.to_thread(ward.newest_event)
     audit.saw(caller.name, "watched events", patient or "")
-    # Not a generator as endpoint: FastAPI would send 200 before the checks above, and queue events for a revoked key.
+    # Not a generator as endpoint (`response_class`): FastAPI would send 200 before the checks above, and queue events
+    # for a key that is revoked meanwhile.
     # A proxy that collects what it passes on would hold up alarms.
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return EventSourceResponse(_events(ward, after, patient, kind, lambda: visitors.welcome(caller)), headers=headers)

@@ -232,7 +232,7 @@ def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str])
 def test_a_session_lasts_while_it_is_used(tmp_path: Path):
     with closing(Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}")) as store:
         now = 0.0
-        visitors = Visitors(store.access, lambda: now)
+        visitors = Visitors(store.keys, lambda: now)
         _, secret = visitors.new_key("wall", frozenset({Scope.VIEW}))
         _, cookie = visitors.sign_in(secret)
         for _ in range(5):
@@ -512,7 +512,7 @@ def test_nobody_else_on_the_machine_reads_the_data(tmp_path: Path):
 def test_a_new_database_is_for_its_owner_alone(tmp_path: Path):
     file = tmp_path / "ward.db"
     with closing(Store.open(f"sqlite:///{file}")) as store:
-        store.enrol("anna", 0.0)
+        store.patients.upsert("anna", 0.0)
         assert {path.stat().st_mode & 0o077 for path in tmp_path.glob("ward.db*")} == {0}
 
 

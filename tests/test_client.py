@@ -73,7 +73,7 @@ def until(true: Callable[[], object]) -> None:
 
 
 def stored(service: Service, patient: str, stream: str, samples: int) -> np.ndarray:
-    return service.app.state.ward.store.waveform(patient, stream, 0, samples).signal
+    return service.app.state.ward.store.waveforms.read(patient, stream, 0, samples).signal
 
 
 # A bad line
@@ -145,10 +145,10 @@ def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, clie
     assert line.cuts >= 3
     store = service.app.state.ward.store
     np.testing.assert_array_equal(stored(service, "bad line", stream.name, len(STILL.signal)), STILL.signal)
-    has_pulses(store.waveform("bad line", stream.name, 0, len(STILL.signal)), recording)
-    beats = [beat.beat.position for beat in store.beats("bad line", 0, 2e9)]
+    has_pulses(store.waveforms.read("bad line", stream.name, 0, len(STILL.signal)), recording)
+    beats = [beat.beat.position for beat in store.beats.first("bad line", 0, 2e9)]
     assert len(beats) == len(set(beats)) > 50
-    assert not [one for one in store.events(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]
+    assert not [one for one in store.events.after(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]
 
 
 def test_stream_goes_on_where_another_one_ended(service: Service, client: Client):

@@ -109,7 +109,7 @@ def test_simulated_strap_is_stored(service: Service):
     assert state.signal.segment.next_position == 30 * 130 // 73 * 73
     assert state.signal.segment.leads == ("chest",)
     assert service.app.state.ward.devices.of("polar") == ["simulated strap"]
-    stored = service.app.state.ward.store.waveform("polar", state.signal.segment.stream, 0, 3900).signal
+    stored = service.app.state.ward.store.waveforms.read("polar", state.signal.segment.stream, 0, 3900).signal
     assert 0.3 < np.nanmax(stored) < 5.0
 
 

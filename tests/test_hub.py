@@ -42,7 +42,7 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import GapError, Keeper, Receipt, Turn
 from ectopy.service.memory import MemoryOutbox
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import StepRecord, Store
 from ectopy.service.traces import Trace
 from outages import KINDS, Losable, locked
 from webhooks import NOW, SECRET, Receiver, answer, running
@@ -126,13 +126,13 @@ def play(
 
 def told(store: Store, patient: str) -> list[bytes]:
     """Everything that is stored of what was said of a patient."""
-    events: list[Event] = [stored.event for stored in store.events(patient=patient, limit=10_000)]
-    events += [stored.beat for stored in store.beats(patient, 0, 2 * NOW)]
+    events: list[Event] = [stored.event for stored in store.events.after(patient=patient, limit=10_000)]
+    events += [stored.beat for stored in store.beats.first(patient, 0, 2 * NOW)]
     return [encode(event) for event in sorted(events, key=lambda event: event.number)]
 
 
 def alarms(store: Store, patient: str) -> list[tuple[str, str]]:
-    return [(entry.change, entry.alarm.condition) for entry in store.alarm_log(patient)]
+    return [(entry.change, entry.alarm.condition) for entry in store.alarms.log(patient)]
 
 
 def outcome_of(receipt: Receipt) -> Future[EctopyError | None]:
@@ -159,11 +159,11 @@ def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, 
         assert hub.watch() == 2
         assert not first.done()
         assert not second.done()
-        assert [type(given) for given in other.inputs("anna")] == []
+        assert [type(given) for given in other.inputs.all("anna")] == []
         hub.save()
         assert first.result(0) == Receipt("anna", (), 500)
         assert second.result(0) == Receipt("anna", (), 1000)
-        np.testing.assert_array_equal(other.waveform("anna", "", 0, 1000).signal, steady.signal[:1000])
+        np.testing.assert_array_equal(other.waveforms.read("anna", "", 0, 1000).signal, steady.signal[:1000])
 
 
 @ON_SQLITE
@@ -172,7 +172,7 @@ def test_what_a_sender_does_to_its_samples_later_changes_nothing(hub: Hub, store
     hub.submit("anna", cut(steady, 0, 1, signal=samples))
     samples[:] = 0
     hub.turn()
-    np.testing.assert_array_equal(store.waveform("anna", "", 0, 250).signal, steady.signal[:250])
+    np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 250).signal, steady.signal[:250])
 
 
 def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
@@ -196,12 +196,12 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
         assert word in reason
         assert wanted == 250
     assert receipts[-1].result(0) == Receipt("anna", (), 500)
-    np.testing.assert_array_equal(store.waveform("anna", "", 0, 500).signal, steady.signal[:500])
+    np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 500).signal, steady.signal[:500])
     assert [word for word, event in zip(words, refusals(store), strict=True) if word not in event.reason] == []
 
 
 def refusals(store: Store) -> list[InputRejected]:
-    return [stored.event for stored in store.events(kinds=("rejected",))]
+    return [stored.event for stored in store.events.after(kinds=("rejected",))]
 
 
 @ON_SQLITE
@@ -257,7 +257,7 @@ def test_only_who_is_admitted_is_watched(hub: Hub, store: Store, steady: Recordi
     hub.admit("bob", "Robert")
     hub.admit("bob", "Bob")
     assert hub.patients() == ("anna", "bob")
-    assert {patient.patient: patient.name for patient in store.patients()}["bob"] == "Bob"
+    assert {patient.patient: patient.name for patient in store.patients.all()}["bob"] == "Bob"
 
 
 def test_limits_of_admission_outlive_a_restart(
@@ -376,7 +376,7 @@ def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
     again = Hub(store, fragile, clock=clock)
     play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.turn)
     assert ("raised", "detector failed") in alarms(store, "anna")
-    assert verify(store.alarm_log("anna")) is None
+    assert verify(store.alarms.log("anna")) is None
     assert again.state("bob").signal.segment.next_position == again.state("anna").signal.segment.next_position == 2000
     assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(again.state("anna"))
 
@@ -396,7 +396,7 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
     again = Hub(store, monitor, clock=clock)
     play(again, clock, {"bob": steady}, 20, 22, again.turn)
     assert alarms(store, STATION) == [("raised", "detector failed")]
-    assert "'anna'" in store.alarms(STATION)[0].alarm.reading.text
+    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
     with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
         again.submit("anna", cut(steady, 20, 21))
 
@@ -415,7 +415,7 @@ def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
         lost.result(0)
     assert fine.result(0).next_position == 250
     assert alarms(store, STATION) == [("raised", "detector failed")]
-    assert "'anna'" in store.alarms(STATION)[0].alarm.reading.text
+    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
     assert hub.state("bob").signal.segment.next_position == 1000
 
 
@@ -424,7 +424,7 @@ def test_what_another_process_has_stored_concerns_that_patient_alone(
 ):
     hub.admit("bob")
     play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.turn)
-    store.write([Stepped("anna", store.restore("anna").following, (Tick(NOW),), (), NOW)])
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
     lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.turn)
     with pytest.raises(StorageError, match="two processes"):
         lost.result(0)
@@ -448,7 +448,7 @@ def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_datab
         engine.dispose()
 
     play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
-    store.write([Stepped("anna", store.restore("anna").following, (Tick(NOW),), (), NOW)])
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
     renumber(2, -2)
     play(hub, clock, {"anna": steady}, 3, 10, hub.turn)
     logged = [record.getMessage() for record in caplog.records]
@@ -478,7 +478,7 @@ def test_a_restart_goes_on_from_the_identical_state(
             again = Hub(other, monitor, clock=clock, station="another", patients=["anna"])
             assert encode(again.state("anna")) == encode(hub.state("anna"))
         hub = Hub(store, monitor, clock=clock, station="another", patients=["anna"])
-    assert store.restore("anna").snapshot is not None
+    assert store.inputs.resume_point("anna").snapshot is not None
     assert told(store, "anna") == told(store, "unbroken")
     assert ("raised", "asystole") in alarms(store, "anna")
 
@@ -521,25 +521,25 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     hub.turn()
     assert receipt.result(0).rejected == ()
     assert hub.patients() == ()
-    ended = [entry for entry in store.alarm_log("anna") if entry.change == "discharged"]
+    ended = [entry for entry in store.alarms.log("anna") if entry.change == "discharged"]
     assert {(entry.who, entry.why) for entry in ended} == {("Ada", "went home")}
     assert "asystole" in {entry.alarm.condition for entry in ended}
-    assert store.alarms("anna", active_only=True) == []
-    assert store.alarms("anna")
+    assert store.alarms.newest("anna", active_only=True) == []
+    assert store.alarms.newest("anna")
 
     again = Hub(store, monitor, clock=clock)
     assert encode(again.state("anna")) == encode(hub.state("anna"))
     assert again.patients() == ()
-    log = store.alarm_log("anna")
+    log = store.alarms.log("anna")
     for _ in range(20):
         clock.now += 1
         again.turn()
-    stored = store.restore("anna").following, store.newest_event()
+    stored = store.inputs.resume_point("anna").next_input, store.events.newest_id()
     with pytest.raises(DataError, match="is discharged; admit the patient first"):
         play(again, clock, {"anna": still}, 0, 1, again.turn)
     again.turn()
-    assert (store.restore("anna").following, store.newest_event()) == stored
-    assert store.alarm_log("anna") == log
+    assert (store.inputs.resume_point("anna").next_input, store.events.newest_id()) == stored
+    assert store.alarms.log("anna") == log
 
     clock.now = NOW + 100
     admitted = again.admit("anna", "Anna", who="Ben")
@@ -555,7 +555,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
         clock.now += 1
         again.turn()
     assert alarms(store, "anna")[len(log) :] == [("raised", "no data")]
-    assert verify(store.alarm_log("anna")) is None
+    assert verify(store.alarms.log("anna")) is None
 
 
 @ON_SQLITE
@@ -581,7 +581,7 @@ def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
             clock.now += 1
             hub.turn()
         assert ("discharged", "storage failed") in alarms(store, "anna")
-        assert verify(store.alarm_log("anna")) is None
+        assert verify(store.alarms.log("anna")) is None
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
         assert hub.patients() == ()
 
@@ -598,7 +598,7 @@ def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
     hub.admit("anna", "Anna Karenina")
     assert deliver_due(store.outbox, [ward], clock.now).total() == 0
     play(hub, clock, {"anna": still}, 0, 20, hub.turn)
-    raised = [e.event for e in store.events(kinds=("alarm",)) if e.event.transition.change == "raised"]
+    raised = [e.event for e in store.events.after(kinds=("alarm",)) if e.event.transition.change == "raised"]
     assert "asystole" in [event.transition.alarm.condition for event in raised]
     deliver_due(store.outbox, [ward, family], clock.now)
     messages = [message for _, content in receiver.requests for message in content["messages"]]
@@ -629,7 +629,7 @@ def test_nobody_reached_is_an_alarm_until_somebody_is(
         clock.now = receiver.now = clock.now + 5
         deliver_due(store.outbox, [ward], clock.now)
         hub.turn()
-    (alarm,) = (s.alarm for s in store.alarms("anna") if s.alarm.condition == "nobody reached")
+    (alarm,) = (s.alarm for s in store.alarms.newest("anna") if s.alarm.condition == "nobody reached")
     assert alarm.state is State.LATCHED
     hub.submit("anna", Action(Order.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
     hub.turn()
@@ -732,7 +732,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
 
         return found
 
-    seen: list[Stepped] = []
+    seen: list[StepRecord] = []
     with Store.open(losable.url) as store:
         hub = Hub(store, monitor, [ward], clock=clock, watched=seen.extend)
         hub.admit("anna")
@@ -759,9 +759,9 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
         assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
         for patient in ("anna", STATION):
-            assert verify(store.alarm_log(patient)) is None
+            assert verify(store.alarms.log(patient)) is None
         assert alarms(store, STATION) == [("raised", "storage failed"), ("ended", "storage failed")]
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
 
@@ -796,7 +796,7 @@ def test_turns_that_wait_for_the_store_are_stored_together(
         hub.save()
         assert store.writes == 1
         assert [receipt.result(0).next_position for receipt in receipts] == [250, 500, 750, 1000, 1250]
-        inputs = list(store.inputs("anna"))
+        inputs = list(store.inputs.all("anna"))
         assert [given.position for given in inputs if isinstance(given, Chunk)] == [0, 250, 500, 750, 1000]
 
 
@@ -836,14 +836,14 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
             hub.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
             hub.turn()
         assert hub.missing("anna", "") == []
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 10_000).signal, still.signal[:10_000])
-        assert verify(store.alarm_log("anna")) is None
-        assert store.alarm_log("anna")[-1].digest == hub.state("anna").alarms.digest
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 10_000).signal, still.signal[:10_000])
+        assert verify(store.alarms.log("anna")) is None
+        assert store.alarms.log("anna")[-1].digest == hub.state("anna").alarms.digest
         assert ("raised", "asystole") in alarms(store, "anna")
         assert ("ended", "storage failed") in alarms(store, "anna")
         assert ("ended", "storage failed") in alarms(store, STATION)
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
-        np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
 
 
 @ON_SQLITE
@@ -868,7 +868,7 @@ def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
         clock.now += 2
         hub.turn()
         assert [outcome_of(receipts[name].result()).result(0) for name in ("anna", "bob")] == [None, None]
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 1500).signal, steady.signal[:1500])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 1500).signal, steady.signal[:1500])
 
 
 @ON_SQLITE
@@ -911,7 +911,7 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
                     again.submit(name, cut(steady, second, second + 1))
         resent = play(again, clock, {"anna": steady}, 5, 20, again.turn)
         assert resent[-1].result(0) == Receipt("anna", (), 5000)
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 5000).signal, steady.signal[:5000])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 5000).signal, steady.signal[:5000])
         monkeypatch.setattr("ectopy.service.hub._RESENT_WITHIN_S", 0.0)
         (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
         assert late.result(0).rejected == ()
@@ -945,7 +945,7 @@ def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first
 def test_states_are_not_kept_for_a_store_that_is_away(
     database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    seen: list[Stepped] = []
+    seen: list[StepRecord] = []
     with Leaky.open(database_url) as store:
         hub = Hub(store, monitor, clock=clock, watched=seen.extend)
         hub.admit("anna")
@@ -956,7 +956,7 @@ def test_states_are_not_kept_for_a_store_that_is_away(
         clock.now += 1
         hub.turn()
         play(hub, clock, {"anna": steady}, 38, 40, hub.turn)
-        assert len(store.restore("anna").inputs) < 3
+        assert len(store.inputs.resume_point("anna").inputs) < 3
 
 
 def test_a_store_that_hangs_does_not_hold_up_the_monitors(
@@ -989,7 +989,7 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
         with at_work(hub):
             receipts = play(hub, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
         assert [receipt.result(0).next_position for receipt in receipts] == [250 * second for second in range(1, 6)]
-        assert store.restore("anna").inputs == ()
+        assert store.inputs.resume_point("anna").inputs == ()
         again = Hub(store, monitor, clock=clock)
         assert encode(again.state("anna")) == encode(hub.state("anna"))
         store.failing = "before"
@@ -1014,13 +1014,15 @@ def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afte
 @ON_SQLITE
 def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady: Recording):
     play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
-    following = store.restore("anna").following
+    next_input = store.inputs.resume_point("anna").next_input
     for _ in range(5):
         clock.now += 1
         hub.turn()
-    assert store.restore("anna").following == following
-    assert store.restore(STATION).following <= 2
-    assert [type(event.event) for event in store.events() if isinstance(event.event, AlarmChanged | BeatJudged)] == []
+    assert store.inputs.resume_point("anna").next_input == next_input
+    assert store.inputs.resume_point(STATION).next_input <= 2
+    assert [
+        type(event.event) for event in store.events.after() if isinstance(event.event, AlarmChanged | BeatJudged)
+    ] == []
 
 
 @ON_SQLITE
@@ -1040,12 +1042,12 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
         hub.turn()
         assert receipt.result().rejected == ()
         assert receipt.result().late == 0
-    changes = [one for one in store.events(kinds=["alarm"]) if one.patient == "anna"]
+    changes = [one for one in store.events.after(kinds=["alarm"]) if one.patient == "anna"]
     asystoles = (one for one in changes if one.event.transition.alarm.condition == "asystole")
     (raised,) = (one for one in asystoles if one.event.transition.change == "raised")
     assert raised.time - set_s - NOW == pytest.approx(15.5, abs=1.5)
     assert not [one for one in changes if one.event.transition.change == "escalated"]
-    beats = store.beats("anna", NOW + 20 + set_s, NOW + 39 + set_s)
+    beats = store.beats.first("anna", NOW + 20 + set_s, NOW + 39 + set_s)
     assert all(one.time - set_s - NOW == pytest.approx(one.beat.position / 250, abs=0.6) for one in beats)
     assert len(beats) > 15
 

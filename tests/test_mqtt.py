@@ -24,7 +24,7 @@ from ectopy.recording import Recording
 from ectopy.service.exchange.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import StepRecord, Store
 from ectopy.wire import Sent, write
 from pulses import has_pulses, with_pulses
 from server import free_port, running
@@ -139,7 +139,7 @@ def test_chunks_are_stored_and_answered(hub: Hub, store: Store, form: str):
             assert max(answer["next_position"] for answer in found) == len(RECORDING.signal)
 
     run(work)
-    stored = store.waveform("anna", "", 0, len(RECORDING.signal))
+    stored = store.waveforms.read("anna", "", 0, len(RECORDING.signal))
     np.testing.assert_array_equal(stored.signal, RECORDING.signal)
     has_pulses(stored, RECORDING)
 
@@ -191,11 +191,11 @@ def watching(store: Store, monitor: Monitor) -> Iterator[Hub]:
 
 def beats(store: Store) -> list[int]:
     """Positions of the beats that are stored."""
-    return [stored.beat.position for stored in store.beats("anna", 0, 2 * NOW)]
+    return [stored.beat.position for stored in store.beats.first("anna", 0, 2 * NOW)]
 
 
 def assert_taken_once(store: Store, recording: Recording) -> None:
-    signal = store.waveform("anna", "", 0, len(recording.signal)).signal
+    signal = store.waveforms.read("anna", "", 0, len(recording.signal)).signal
     np.testing.assert_array_equal(signal, recording.signal.astype(np.float32))
     assert len(beats(store)) == len(set(beats(store))) > recording.duration_s / 2
 
@@ -260,7 +260,7 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, s
                 await until(lambda: hub._queue)
                 line.cut()
                 await until(lambda: session.transitions.state == "disconnected")
-            assert [given for given in store.inputs("anna") if isinstance(given, Chunk)] == []
+            assert [given for given in store.inputs.all("anna") if isinstance(given, Chunk)] == []
             with watching(store, monitor) as restarted:
                 async with bridge(line_port, sending(restarted)):
                     assert await answer_to(7, client) == {
@@ -318,7 +318,7 @@ class Leaky(Store):
 
     failing = False
 
-    def write(self, steps: Sequence[Stepped]) -> None:
+    def write(self, steps: Sequence[StepRecord]) -> None:
         if self.failing:
             raise StorageError("lost")
         super().write(steps)
@@ -453,7 +453,7 @@ def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
                 for number, chunk in enumerate(chunks(RECORDING, 1.0)):
                     await client.publish("ectopy/anna/ecg", write(Sent(chunk, number), "msgpack"), qos=1)
                     assert "rejected" not in await answer_to(number, client)
-                found = await asyncio.to_thread(service.app.state.ward.store.audit, "anna")
+                found = await asyncio.to_thread(service.app.state.ward.store.audit.newest, "anna")
             finally:
                 await asyncio.to_thread(with_service.__exit__, None, None, None)
         assert [(one.entry.who, one.entry.what) for one in found] == [("the MQTT broker", "sent samples")]

@@ -192,7 +192,7 @@ def test_a_chunk_is_stored_when_it_is_answered(client: httpx.Client, service: Se
         found = client.post(path, json=[one, small(50, 50)] if form == "list" else one)
         samples = 100 if form == "list" else 50
     assert found.json() == {"next_position": samples, "stream": "", "stored": True, "rejected": [], "late": 0}
-    stored = service.app.state.ward.store.waveform(patient, "", 0, samples)
+    stored = service.app.state.ward.store.waveforms.read(patient, "", 0, samples)
     assert np.isfinite(stored.signal).all()
 
 
@@ -299,8 +299,8 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
         with pytest.raises(InvalidStatus, match="422"):
             service.socket("/api/patients/anna/stream?device=%0A")
         store = service.app.state.ward.store
-        until(store.devices)
-        assert [(one.device, one.patient, one.since) for one in store.devices()] == [
+        until(store.patients.devices)
+        assert [(one.device, one.patient, one.since) for one in store.patients.devices()] == [
             ("strap 7", "anna", known["since_time"])
         ]
         client.post("/api/patients", json={"patient": "bob"})
@@ -539,7 +539,7 @@ def events(client: httpx.Client, last: int | None, want: int, **params: Any) -> 
 
 
 def test_who_comes_back_misses_no_event(client: httpx.Client, service: Service, patient: str):
-    stored = service.app.state.ward.store.events(0, patient)
+    stored = service.app.state.ward.store.events.after(0, patient)
     seen: list[int] = []
     while len(seen) < len(stored):
         seen += [

@@ -75,7 +75,7 @@ def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
     assert done.status == 2
     assert f"127.0.0.1:{port}" in done.err
     assert "choose another port" in done.err
-    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store, store._database.reading() as connection:
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store, store.database.reading() as connection:
         assert connection.execute(sa.select(tables.leases)).all() == []
 
 
@@ -128,7 +128,7 @@ def test_what_is_too_old_goes_by_itself(tmp_path: Path):
     a_tenth_of_a_second = 0.1 / 86_400
     with running(tmp_path, keep_days=a_tenth_of_a_second) as service:
         store = service.app.state.ward.store
-        until(lambda: not store.arrivals("old", 0.0, 1e11))
+        until(lambda: not store.waveforms.arrivals("old", 0.0, 1e11))
 
 
 def test_a_patient_is_watched_on_after_a_restart(tmp_path: Path):

@@ -46,7 +46,7 @@ def list_alarms(
     check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
         _audit(opened, "listed alarms", patient or "")
-        stored = opened.alarms(patient, active_only=not everything, limit=limit)
+        stored = opened.alarms.newest(patient, active_only=not everything, limit=limit)
     found = [alarm_json(one.alarm, one.patient, one.origin, one.origins) for one in stored]
     console.emit(json, {"alarms": found})
     screen = console.screen(json)
@@ -72,9 +72,9 @@ def show_alarm(
 
     check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
-        stored = opened.alarm(patient, number)
+        stored = opened.alarms.get(patient, number)
         _audit(opened, f"viewed alarm {number}", patient)
-        log = opened.alarm_log(patient)
+        log = opened.alarms.log(patient)
     broken, condition = verify(log), CONDITIONS[stored.alarm.condition]
     alarm = alarm_json(stored.alarm, patient, stored.origin, stored.origins)
     history = [transition_json(entry, stored.origin) for entry in log if entry.alarm.number == number]
@@ -105,9 +105,9 @@ def acknowledge_alarm(
 
     name = account(who)
     with _stored(store) as opened:
-        opened.alarm(patient, number)
-        opened.record(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
-        opened.hand_over(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
+        opened.alarms.get(patient, number)
+        opened.audit.add(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
+        opened.inputs.enqueue_command(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
     screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")
 
 
@@ -159,7 +159,7 @@ def what_if(
     if stored:
         with _stored(store) as opened:
             _audit(opened, "watched again with other limits", source)
-            inputs, limits = list(opened.inputs(source)), opened.state(source).limits
+            inputs, limits = list(opened.inputs.all(source)), opened.inputs.state(source).limits
     else:
         recording = read(source, sampling_rate_hz=rate, unit=unit, partial=partial)
         console.warn(recording.notes)
@@ -193,7 +193,7 @@ def _audit(store: Store, what: str, patient: str) -> None:
     from ectopy.service.audit import account
     from ectopy.service.storage import AuditEntry
 
-    store.record(AuditEntry(time.time(), account(), what, patient))
+    store.audit.add(AuditEntry(time.time(), account(), what, patient))
 
 
 def _stored(given: str | None) -> Store:

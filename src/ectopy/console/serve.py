@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from rich.console import Console
 
-from ectopy.console import screen
 from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
 from ectopy.service.audit import account
@@ -55,7 +55,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
     # Whoever starts it by hand looks for the key, not for each request.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     share()
-    terminal = screen(None)
+    terminal = Console(highlight=False, markup=False, soft_wrap=True)
 
     def say(server: Server) -> None:
         ready(server)

@@ -162,7 +162,7 @@ class Audit:
     def _run(self) -> None:
         while entry := self._next():
             try:
-                self._store.record(entry, once=self._left > 0)
+                self._store.audit.add(entry, once=self._left > 0)
             except StorageError:
                 self._ended(away=True)
             except Exception:

@@ -92,13 +92,13 @@ def stretch(
     lines = [line for line in [present_line(state)] if line is not None]
     if not lines or begin_s < lines[0].second(lines[0].first):
         known = {(line.stream, line.rate_hz) for line in lines}
-        arrivals = store.arrivals(patient, origin + begin_s, origin + end_s + _LATE_S, _MOST_ARRIVALS)
+        arrivals = store.waveforms.arrivals(patient, origin + begin_s, origin + end_s + _LATE_S, _MOST_ARRIVALS)
         lines += [line for line in former_lines(arrivals, origin) if (line.stream, line.rate_hz) not in known]
     line = max(lines, key=lambda line: len(line.within(begin_s, end_s)), default=None)
     places = range(0) if line is None else line.within(begin_s, end_s)
     if line is None or not places:
         return None
-    waveform = store.waveform(patient, line.stream, places.start, places.stop)
+    waveform = store.waveforms.read(patient, line.stream, places.start, places.stop)
     return Stretch(line.stream, origin + line.second(places.start), waveform)
 
 

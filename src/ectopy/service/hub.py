@@ -37,7 +37,7 @@ from ectopy.service.folding import Folded, fold, fold_together
 from ectopy.service.keeping import GapError, Keeper, Listener, Receipt, Turn, tell
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
-from ectopy.service.storage import Restored, Stepped, Store
+from ectopy.service.storage import ResumePoint, StepRecord, Store
 from ectopy.service.traces import Trace, TraceListener, foreseen, taken
 
 STATION = "station"
@@ -66,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Bed:
-    """One patient while they are watched; `following` is the number of the next input.
+    """One patient while they are watched; `next_input` is the number of the next input.
 
     `continues`: whether nothing has come since the start, so that samples may be missing which the process before this
     one had acknowledged, and not stored. `asked`: since when their sender has been asked for them.
@@ -75,7 +75,7 @@ class _Bed:
     patient: str
     name: str
     state: MonitorState
-    following: int
+    next_input: int
     snapshot_at: float
     continues: bool = False
     asked: float | None = None
@@ -216,11 +216,11 @@ class Hub:
             if not self._beds[patient].state.discharged:
                 return None
             return self.submit(patient, Action(Order.ADMIT, self._clock(), who))
-        self._store.enrol(patient, self._clock(), name)
-        restored = self._store.restore(patient)
-        if limits is not None and restored.following == 1:
+        self._store.patients.upsert(patient, self._clock(), name)
+        restored = self._store.inputs.resume_point(patient)
+        if limits is not None and restored.next_input == 1:
             state = encode(MonitorState(limits=limits))
-            self._store.write([Stepped(patient, 1, (), (), self._clock(), state)])
+            self._store.write([StepRecord(patient, 1, (), (), self._clock(), state)])
             restored = replace(restored, snapshot=state)
         with self._lock:
             self._open(patient, name, restored)
@@ -235,7 +235,7 @@ class Hub:
             self._renamed[patient] = name
             return
         try:
-            self._store.enrol(patient, self._clock(), name)
+            self._store.patients.upsert(patient, self._clock(), name)
         except StorageError:
             self._renamed[patient] = name
 
@@ -263,17 +263,17 @@ class Hub:
         return self._bed(patient).state
 
     def _go_on(self, patients: Iterable[str] | None) -> None:
-        self._store.enrol(self._station, self._clock())
-        known = {patient.patient: patient.name for patient in self._store.patients()}
+        self._store.patients.upsert(self._station, self._clock())
+        known = {patient.patient: patient.name for patient in self._store.patients.all()}
         chosen = known if patients is None else {patient: known.get(patient, "") for patient in patients}
         for patient, name in {self._station: "", **chosen}.items():
             try:
-                self._open(patient, name, self._store.restore(patient))
+                self._open(patient, name, self._store.inputs.resume_point(patient))
             except DataError as error:
                 _log.exception("patient '%s' cannot be watched", patient)
                 self._faults[patient] = str(error)
 
-    def _open(self, patient: str, name: str, restored: Restored) -> None:
+    def _open(self, patient: str, name: str, restored: ResumePoint) -> None:
         """Begin where the store says that the patient stands."""
         if patient in self._beds:
             return
@@ -288,7 +288,7 @@ class Hub:
         # Not all snapshots at once.
         snapshot_at = self._clock() - SNAPSHOT_S * (len(self._beds) % _PHASES) / _PHASES
         has_begun = status.stream(state) is not None
-        self._beds[patient] = _Bed(patient, name, state, restored.following, snapshot_at, has_begun)
+        self._beds[patient] = _Bed(patient, name, state, restored.next_input, snapshot_at, has_begun)
 
     def _bed(self, patient: str) -> _Bed:
         bed = self._beds.get(patient)
@@ -418,7 +418,7 @@ class Hub:
             turn = Turn()
             for bed in self._beds.values():
                 state, origin = encode(bed.state), status.origin(bed.state)
-                turn.steps.append(Stepped(bed.patient, bed.following, (), (), origin, state))
+                turn.steps.append(StepRecord(bed.patient, bed.next_input, (), (), origin, state))
             self._keeper.take(turn)
 
     # Watching
@@ -506,13 +506,13 @@ class Hub:
 
         Discharged patients raise no alarm.
         """
-        for patient, following in self._keeper.resumable():
+        for patient, next_input in self._keeper.resumable():
             bed = self._beds[patient]
             if bed.state.discharged or status.is_reported(bed.state, _STORAGE):
                 rest = self._keeper.resume(patient)
-                bed.following, bed.snapshot_at = following, now
+                bed.next_input, bed.snapshot_at = next_input, now
                 kept = tuple(rest.events), status.origin(bed.state), encode(bed.state)
-                step = Stepped(patient, following, (), *kept, tuple(rest.deliveries), tuple(rest.orders))
+                step = StepRecord(patient, next_input, (), *kept, tuple(rest.deliveries), tuple(rest.commands))
                 self._keeper.take(Turn([step]))
 
     def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_Waiting]]:
@@ -609,14 +609,14 @@ class Hub:
             for one, each in zip(waiting, folded, strict=True)
             if one.receipt is not None
         ]
-        if step.inputs or step.orders:
+        if step.inputs or step.commands:
             turn.steps.append(step)
             turn.sizes[bed.patient] = sum(one.size for one in waiting)
-            bed.following += len(step.inputs)
+            bed.next_input += len(step.inputs)
             if step.snapshot is not None:
                 bed.snapshot_at = now - (now - bed.snapshot_at) % SNAPSHOT_S
 
-    def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> Stepped:
+    def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> StepRecord:
         state = folded[-1].state
         inputs = tuple(given for each in folded for given in each.inputs)
         events = tuple(event for each in folded for event in each.events)
@@ -630,7 +630,7 @@ class Hub:
             for delivery in self._deliveries(bed, event, epoch + event.at_s, now + place * _APART_S)
         ]
         snapshot = encode(state) if due else None
-        return Stepped(bed.patient, bed.following, inputs, events, epoch, snapshot, tuple(deliveries), orders)
+        return StepRecord(bed.patient, bed.next_input, inputs, events, epoch, snapshot, tuple(deliveries), orders)
 
     def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float, created: float) -> list[Delivery]:
         return deliveries_of(
@@ -665,10 +665,10 @@ class Hub:
         if self._targets:
             self._unreached = unreached(self._store.outbox, now, UNREACHED_S)
         for patient, name in tuple(self._renamed.items()):
-            self._store.enrol(patient, now, name)
+            self._store.patients.upsert(patient, now, name)
             if self._renamed[patient] == name:
                 del self._renamed[patient]
-        orders = [order for order in self._store.handed_over() if order.patient in self._beds]
+        orders = [order for order in self._store.inputs.pending_commands() if order.patient in self._beds]
         with self._door:
             for order in orders:
                 if order.id not in self._orders:

@@ -170,7 +170,7 @@ def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
             normal = normals[number % len(normals)]
             hub.submit(name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
         hub.turn()
-        _, secret = Visitors(store.access).new_key("benchmark", frozenset({Scope.ADMINISTER}))
+        _, secret = Visitors(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret
 
 
@@ -258,7 +258,7 @@ def _compared(home: Path, promised: dict[str, list[int]]) -> tuple[int, int]:
     lost = doubled = 0
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
         for name, positions in promised.items():
-            stored = [given.position for given in store.inputs(name) if isinstance(given, Chunk)]
+            stored = [given.position for given in store.inputs.all(name) if isinstance(given, Chunk)]
             lost += len(set(positions) - set(stored))
             doubled += len(stored) - len(set(stored))
     return lost, doubled

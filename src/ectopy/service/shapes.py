@@ -29,8 +29,7 @@ from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
 from ectopy.numbers import finite_or_none
 from ectopy.service.history import Picture
-from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, TrendStep, Waveform
-from ectopy.service.storage.access import StoredKey
+from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 from ectopy.statements import STATEMENT
 
 _PULSE_PLACES = 5

@@ -51,7 +51,7 @@ def origin_at(store: Store, patient: str, state: MonitorState, time: float) -> f
     StorageError
         If the store fails.
     """
-    origin = store.origin(patient, time)
+    origin = store.waveforms.origin(patient, time)
     return status.origin(state) if origin is None else origin
 
 

@@ -28,7 +28,7 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Target
 from ectopy.service.senders import TWO_SENDERS, Senders
-from ectopy.service.storage import Stepped, Store, StoredAlarm
+from ectopy.service.storage import StepRecord, Store, StoredAlarm
 from ectopy.service.traces import Trace
 
 _SUMMARIES_S = 1.0
@@ -108,8 +108,8 @@ class Ward:
             watched=self._watched,
             stored=self._stored,
         )
-        self._names = {one.patient: one.name for one in store.patients()}
-        self._newest_event = store.newest_event()
+        self._names = {one.patient: one.name for one in store.patients.all()}
+        self._newest_event = store.events.newest_id()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -254,7 +254,7 @@ class Ward:
     def newest_event(self) -> int:
         """Id of the event that was stored last, after which readers go on; while the store is away, one before it."""
         with suppress(StorageError):
-            self._newest_event = self.store.newest_event()
+            self._newest_event = self.store.events.newest_id()
         return self._newest_event
 
     def attach(self, device: str, patient: str) -> None:
@@ -341,7 +341,7 @@ class Ward:
         """By the thread that watches."""
         self._in_loop(lambda: self._publish_traces(traces))
 
-    def _watched(self, steps: Sequence[Stepped]) -> None:
+    def _watched(self, steps: Sequence[StepRecord]) -> None:
         """By the thread that watches."""
         with self._lock:
             for step, change in _changes(steps):
@@ -351,7 +351,7 @@ class Ward:
         if beats:
             self._in_loop(lambda: self._publish_beats(beats))
 
-    def _stored(self, steps: Sequence[Stepped]) -> None:
+    def _stored(self, steps: Sequence[StepRecord]) -> None:
         """By the thread that stores."""
         with self._lock:
             for step, change in _changes(steps):
@@ -373,7 +373,7 @@ class Ward:
         for trace in traces:
             self.feed.publish(trace.patient, partial(signal_frame, trace))
 
-    def _publish_beats(self, beats: Sequence[tuple[Stepped, BeatJudged]]) -> None:
+    def _publish_beats(self, beats: Sequence[tuple[StepRecord, BeatJudged]]) -> None:
         for step, beat in beats:
             self.feed.publish(step.patient, partial(_beat_frame, step, beat))
 
@@ -416,9 +416,9 @@ class Ward:
             del self._told[patient]
 
 
-def _changes(steps: Sequence[Stepped]) -> list[tuple[Stepped, AlarmChanged]]:
+def _changes(steps: Sequence[StepRecord]) -> list[tuple[StepRecord, AlarmChanged]]:
     return [(step, event) for step in steps for event in step.events if isinstance(event, AlarmChanged)]
 
 
-def _beat_frame(step: Stepped, event: BeatJudged) -> str:
+def _beat_frame(step: StepRecord, event: BeatJudged) -> str:
     return text_frame("beat", {"patient": step.patient, **shapes.beat(step.origin + event.beat_s, event)})

@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 
 from ectopy import __version__
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.service.web.door import Known
-from ectopy.service.web.parts import TheWard
+from ectopy.service.web.door import AnyCaller
+from ectopy.service.web.parts import WardDep
 from ectopy.statements import STATEMENTS
 
 router = APIRouter(prefix="/api/about", tags=["about"])
@@ -47,7 +47,7 @@ class About(TypedDict):
 
 
 @router.get("")
-async def about(ward: TheWard, caller: Known) -> About:
+async def about(ward: WardDep, caller: AnyCaller) -> About:
     """What Ectopy is, and is not."""
     detector = ward.detector
     return About(

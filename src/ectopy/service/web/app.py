@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
     except BaseException:
         store.close()
         raise
-    visitors = Visitors(store.access)
+    visitors = Visitors(store.keys)
     most_bytes = round(settings.recordings_gb * 1e9)
     library = Library(settings.home / "recordings", settings.upload_bytes, most_bytes=most_bytes)
 
@@ -170,7 +170,7 @@ async def _forget(store: Store, library: Library, settings: Settings) -> None:
         now = min(time.time(), steady() + offset_s)
         older_than = None if settings.keep_days is None else now - settings.keep_days * _DAY_S
         try:
-            await asyncio.to_thread(store.forget, older_than, most)
+            await asyncio.to_thread(store.retention.apply, older_than, most)
             await asyncio.to_thread(library.forget, older_than, most)
         except StorageError as error:
             _log.warning("What is too old could not be deleted: %s", error)

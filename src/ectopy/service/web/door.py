@@ -191,7 +191,7 @@ async def visitor(
     return caller
 
 
-Known = Annotated[Caller, Security(visitor)]
+AnyCaller = Annotated[Caller, Security(visitor)]
 Viewing = Annotated[Caller, Security(visitor, scopes=[Scope.VIEW])]
 Uploading = Annotated[Caller, Security(visitor, scopes=[Scope.UPLOAD])]
 Sending = Annotated[Caller, Security(visitor, scopes=[Scope.SEND])]

@@ -14,10 +14,10 @@ from starlette.responses import StreamingResponse
 
 from ectopy.errors import SettingError, StorageError
 from ectopy.service import shapes
+from ectopy.service.access import Caller
 from ectopy.service.storage import StoredEvent
 from ectopy.service.ward import Ward
-from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
+from ectopy.service.web.parts import Audited, VisitorsDep, WardDep
 
 router = APIRouter(tags=["live"])
 
@@ -41,22 +41,18 @@ Kind = Literal["alarm", "quality", "noticed", "rejected"]
     },
 )
 async def events(
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    visitors: TheVisitors,
+    ward: WardDep,
+    caller: Annotated[Caller, Audited("watched events", by_query=True)],
+    visitors: VisitorsDep,
     patient: Annotated[str | None, Query(description="Of this one only.")] = None,
     kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
     last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
     seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> EventSourceResponse:
     """Events from now on, or after the last one that was seen; a comment where there is none for 15 s."""
-    if patient is not None:
-        ward.state(patient)
     after = last_event_id if seen is None else _number(seen)
     if after is None:
         after = await asyncio.to_thread(ward.newest_event)
-    audit.saw(caller.name, "watched events", patient or "")
     # Not a generator as endpoint (`response_class`): FastAPI would send 200 before the checks above, and queue events
     # for a key that is revoked meanwhile.
     # A proxy that collects what it passes on would hold up alarms.
@@ -71,7 +67,7 @@ async def _events(
     while ward.feed.open:
         more = ward.feed.next_events()
         try:
-            found = await asyncio.to_thread(ward.store.events, after, patient, kinds, _AT_ONCE)
+            found = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
         except StorageError:
             found = []
         if not welcome():

@@ -16,8 +16,8 @@ from ectopy.service.history import stretch
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError, Ward
-from ectopy.service.web.door import Known, Viewing
-from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
+from ectopy.service.web.door import AnyCaller
+from ectopy.service.web.parts import Audited, WardDep, WatchedPatient, json_response
 
 router = APIRouter(tags=["exchange"])
 
@@ -44,24 +44,21 @@ Dates = Annotated[
 
 
 @router.get("/api/fhir/metadata", **_FHIR)
-def capabilities(request: Request, ward: TheWard, caller: Known) -> Response:
+def capabilities(request: Request, ward: WardDep, caller: AnyCaller) -> Response:
     """What can be asked for."""
     return _answer(fhir.capabilities(str(request.url_for("capabilities")).removesuffix("/metadata"), ward.clock()))
 
 
-@router.get("/api/fhir/Observation", **_FHIR)
+@router.get("/api/fhir/Observation", dependencies=[Audited("read FHIR Observation", by_query=True)], **_FHIR)
 def observations(
     request: Request,
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
+    ward: WardDep,
     patient: Who,
     code: Code | None = None,
     date: Dates = [],  # noqa: B006
 ) -> Response:
     """The ECG of a patient as SampledData, and the heart rate now."""
     state = ward.state(patient)
-    audit.saw(caller.name, "read FHIR Observation", patient)
     found = []
     if code is None or "heart-rate" in code or "8867-4" in code:
         found.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
@@ -70,45 +67,40 @@ def observations(
     return _answer(fhir.searchset(found, str(request.url), len(found)))
 
 
-@router.get("/api/fhir/DetectedIssue", **_FHIR)
+@router.get("/api/fhir/DetectedIssue", dependencies=[Audited("read FHIR DetectedIssue", by_query=True)], **_FHIR)
 def detected_issues(
     request: Request,
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
+    ward: WardDep,
     patient: Who,
     count: Annotated[int, Query(alias="_count", ge=1, le=_MOST_ISSUES, description="So many on a page.")] = _ISSUES,
     before: Annotated[int | None, Query(ge=1, le=2**53, description="Only alarms with lower numbers.")] = None,
 ) -> Response:
     """Alarms of a patient, the newest first, each with the signal that shows it."""
     state = ward.state(patient)
-    audit.saw(caller.name, "read FHIR DetectedIssue", patient)
-    newest = ward.store.alarms(patient, limit=count + 1, before=before)[::-1]
+    newest = ward.store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
     issues = [fhir.detected_issue(shapes.alarm(one), _strip(ward, one, state)) for one in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
-    return _answer(fhir.searchset(issues, str(request.url), ward.store.count_alarms(patient), following))
+    return _answer(fhir.searchset(issues, str(request.url), ward.store.alarms.count(patient), following))
 
 
 @router.get(
     "/api/patients/{patient}/alarms/{number}/oru",
+    dependencies=[Audited("read HL7 alert")],
     response_class=Response,
     responses={200: {"content": {hl7.MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "ORU^R40^ORU_R40."}},
 )
 def alert(
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    patient: PatientPath,
+    ward: WardDep,
+    patient: WatchedPatient,
     number: Annotated[int, Path(ge=1, le=2**53)],
 ) -> Response:
     """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
     name = ward.summary(patient)["name"]
     try:
-        stored = ward.store.alarm(patient, number)
+        stored = ward.store.alarms.get(patient, number)
     except DataError as error:
         raise NotFoundError(str(error)) from error
-    audit.saw(caller.name, "read HL7 alert", patient)
     return Response(hl7.alert(shapes.alarm(stored), name, ward.clock()), media_type=hl7.MEDIA_TYPE)
 
 

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from ectopy import __version__
 from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import TheMetrics, TheReadiness
+from ectopy.service.web.parts import MetricsDep, ReadinessDep
 
 router = APIRouter(tags=["health"])
 
@@ -33,7 +33,7 @@ async def health() -> Health:
 
 
 @router.get("/health/ready", responses={503: {"model": Readiness}})
-async def ready(readiness: TheReadiness, response: Response) -> Readiness:
+async def ready(readiness: ReadinessDep, response: Response) -> Readiness:
     """Whether patients are watched and what is found can be stored; open to all."""
     checks = await readiness.look()
     if not all(checks.values()):
@@ -42,6 +42,6 @@ async def ready(readiness: TheReadiness, response: Response) -> Readiness:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(caller: Viewing, figures: TheMetrics) -> Response:
+def metrics(caller: Viewing, figures: MetricsDep) -> Response:
     """Figures for Prometheus."""
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -28,7 +28,7 @@ from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.metrics import Metrics
-from ectopy.service.web.parts import DeviceQuery, PatientPath, TheAudit, TheMetrics, TheVisitors, TheWard
+from ectopy.service.web.parts import AuditDep, DeviceQuery, MetricsDep, PatientPath, VisitorsDep, WardDep
 from ectopy.wire import Form, Sent, read
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
@@ -117,10 +117,10 @@ _BODY = {
 @router.post("/chunks", openapi_extra=_BODY)
 async def send_chunks(
     request: Request,
-    ward: TheWard,
+    ward: WardDep,
     caller: Sending,
-    audit: TheAudit,
-    metrics: TheMetrics,
+    audit: AuditDep,
+    metrics: MetricsDep,
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> Taken:
@@ -148,11 +148,11 @@ async def send_chunks(
 @router.websocket("/stream")
 async def stream(
     socket: WebSocket,
-    ward: TheWard,
+    ward: WardDep,
     caller: Sending,
-    audit: TheAudit,
-    metrics: TheMetrics,
-    visitors: TheVisitors,
+    audit: AuditDep,
+    metrics: MetricsDep,
+    visitors: VisitorsDep,
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> None:

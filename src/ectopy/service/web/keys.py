@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from ectopy.errors import DataError, SettingError
 from ectopy.service import shapes
 from ectopy.service.access import Scope
-from ectopy.service.storage.access import StoredKey
+from ectopy.service.storage import StoredKey
 from ectopy.service.ward import NotFoundError, RefusedError
 from ectopy.service.web.door import Administering
-from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
+from ectopy.service.web.parts import AuditDep, Audited, VisitorsDep, WardDep
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
@@ -41,16 +41,15 @@ class NewKey(BaseModel):
     expires_time: Annotated[float | None, Field(description="Seconds since 1970; null = it does not end.")] = None
 
 
-@router.get("")
-def list_keys(caller: Administering, visitors: TheVisitors, audit: TheAudit) -> list[shapes.KeyShape]:
+@router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
+def list_keys(visitors: VisitorsDep) -> list[shapes.KeyShape]:
     """All keys, without their secrets."""
-    audit.saw(caller.name, "listed keys")
     return [shapes.key(one) for one in visitors.known_keys()]
 
 
 @router.post("", status_code=201)
 def make_key(
-    caller: Administering, visitors: TheVisitors, audit: TheAudit, ward: TheWard, given: Annotated[NewKey, Body()]
+    caller: Administering, visitors: VisitorsDep, audit: AuditDep, ward: WardDep, given: Annotated[NewKey, Body()]
 ) -> shapes.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
     if not given.name.isprintable():
@@ -94,8 +93,8 @@ def _sends(key: StoredKey) -> str:
 @router.delete("/{number}", status_code=204)
 def remove_key(
     caller: Administering,
-    visitors: TheVisitors,
-    audit: TheAudit,
+    visitors: VisitorsDep,
+    audit: AuditDep,
     number: Annotated[int, Path(ge=1, le=2**62, description="Id of the key.")],
 ) -> None:
     """Make a key worthless, and end the sessions that were opened with it; nobody removes the key they came with."""

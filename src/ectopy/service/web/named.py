@@ -8,8 +8,8 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy.service.recordings import names
-from ectopy.service.web.door import Uploading, Viewing
-from ectopy.service.web.parts import TheAudit, TheLibrary
+from ectopy.service.web.door import Uploading
+from ectopy.service.web.parts import AuditDep, Audited, LibraryDep
 from ectopy.service.web.recordings import RecordingShape, shape
 
 router = APIRouter(prefix="/api/recordings/named", tags=["recordings"])
@@ -23,16 +23,15 @@ class Choice(BaseModel):
     recording: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-@router.get("")
-def list_names(caller: Viewing, audit: TheAudit) -> list[str]:
+@router.get("", dependencies=[Audited("listed named recordings")])
+def list_names() -> list[str]:
     """What can be analysed and replayed by its name: `simulated`, and the records of data sets on this machine."""
-    audit.saw(caller.name, "listed named recordings")
     return list(names())
 
 
 @router.post("", status_code=202)
 def analyse(
-    library: TheLibrary, caller: Uploading, audit: TheAudit, given: Annotated[Choice, Body()]
+    library: LibraryDep, caller: Uploading, audit: AuditDep, given: Annotated[Choice, Body()]
 ) -> RecordingShape:
     """Have one analysed, when those before it are."""
     entry = library.add_named(given.recording, caller.key)

@@ -13,9 +13,9 @@ from ectopy.monitor import Action, Limits, Order
 from ectopy.service import shapes
 from ectopy.service.access import Scope
 from ectopy.service.ward import Ward
-from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.door import Administering, Sending
 from ectopy.service.web.errors import DeniedError
-from ectopy.service.web.parts import PatientPath, TheAudit, TheWard
+from ectopy.service.web.parts import AuditDep, Audited, WardDep, WatchedPatient, carry_out
 
 router = APIRouter(prefix="/api/patients", tags=["patients"])
 
@@ -52,10 +52,9 @@ class Comment(BaseModel):
     comment: Annotated[str, Field(max_length=1000)] = ""
 
 
-@router.get("")
-async def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.SummaryShape]:
+@router.get("", dependencies=[Audited("listed patients")])
+async def list_patients(ward: WardDep) -> list[shapes.SummaryShape]:
     """Everybody who is watched, and how they are."""
-    audit.saw(caller.name, "listed patients")
     return [ward.summary(patient) for patient in ward.patients()]
 
 
@@ -68,7 +67,7 @@ class Admitted(TypedDict):
 
 @router.post("", status_code=201)
 def admit(
-    ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]
+    ward: WardDep, caller: Sending, audit: AuditDep, given: Annotated[NewPatient, Body()]
 ) -> shapes.PatientOrderShape | Admitted:
     """Begin to watch a patient.
 
@@ -96,49 +95,46 @@ def admit(
     return shapes.PatientOrderShape(**ward.summary(given.patient), stored=stored)
 
 
-@router.get("/{patient}")
-async def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
+@router.get("/{patient}", dependencies=[Audited("viewed patient")])
+async def show(ward: WardDep, patient: WatchedPatient) -> shapes.DetailShape:
     """How a patient is, and how they are watched."""
-    detail = _detail(ward, patient)
-    audit.saw(caller.name, "viewed patient", patient)
-    return detail
+    return _detail(ward, patient)
 
 
 @router.delete("/{patient}")
 async def discharge(
-    ward: TheWard,
+    ward: WardDep,
     caller: Administering,
-    audit: TheAudit,
-    patient: PatientPath,
+    audit: AuditDep,
+    patient: WatchedPatient,
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
 ) -> shapes.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
-    stored = await ward.order(patient, Action(Order.DISCHARGE, ward.clock(), caller.name, comment))
-    await audit.did_async(caller.name, "discharged patient", patient, comment)
+    action = Action(Order.DISCHARGE, ward.clock(), caller.name, comment)
+    stored = await carry_out(ward, audit, patient, action, "discharged patient")
     return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.put("/{patient}/limits")
 async def set_limits(
-    ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[NewLimits, Body()]
+    ward: WardDep, caller: Administering, audit: AuditDep, patient: WatchedPatient, given: Annotated[NewLimits, Body()]
 ) -> shapes.DetailOrderShape:
     """Watch a patient by other limits from now on."""
     known = {name: value for name, value in given.limits.items() if value is not None}
     age, resting_bpm = known.get("age"), known.get("resting_bpm")
     limits = Limits.of(given.profile, age, resting_bpm).changed(known)
     action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
-    stored = await ward.order(patient, action)
-    await audit.did_async(caller.name, "set limits", patient, given.comment)
+    stored = await carry_out(ward, audit, patient, action, "set limits")
     return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
 async def relearn(
-    ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
+    ward: WardDep, caller: Administering, audit: AuditDep, patient: WatchedPatient, given: Annotated[Comment, Body()]
 ) -> shapes.DetailOrderShape:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    stored = await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
-    await audit.did_async(caller.name, "ordered relearning", patient, given.comment)
+    action = Action(Order.RELEARN, ward.clock(), caller.name, given.comment)
+    stored = await carry_out(ward, audit, patient, action, "ordered relearning")
     return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 

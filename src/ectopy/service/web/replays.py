@@ -16,7 +16,7 @@ from ectopy.service.replays import FASTEST, SLOWEST, Replay
 from ectopy.service.shapes import like
 from ectopy.service.ward import NotFoundError
 from ectopy.service.web.door import Administering, Viewing
-from ectopy.service.web.parts import TheAudit, TheLibrary, TheReplays, TheWard
+from ectopy.service.web.parts import AuditDep, Audited, LibraryDep, ReplaysDep, WardDep
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
 
@@ -67,11 +67,11 @@ class ReplayShape(TypedDict):
 
 @router.post("", status_code=201)
 def start(
-    replays: TheReplays,
-    library: TheLibrary,
-    ward: TheWard,
+    replays: ReplaysDep,
+    library: LibraryDep,
+    ward: WardDep,
     caller: Administering,
-    audit: TheAudit,
+    audit: AuditDep,
     given: Annotated[NewReplay, Body()],
 ) -> ReplayShape:
     """Play a recording into a patient who is watched, and for whom no other key sends now."""
@@ -84,15 +84,14 @@ def start(
     return _shape(replay)
 
 
-@router.get("")
-def list_replays(replays: TheReplays, caller: Viewing, audit: TheAudit) -> list[ReplayShape]:
+@router.get("", dependencies=[Audited("listed replays")])
+def list_replays(replays: ReplaysDep) -> list[ReplayShape]:
     """Replays, the newest first."""
-    audit.saw(caller.name, "listed replays")
     return [_shape(replay) for replay in replays.all()]
 
 
 @router.get("/{id}")
-def show(replays: TheReplays, caller: Viewing, audit: TheAudit, id: ReplayId) -> ReplayShape:
+def show(replays: ReplaysDep, caller: Viewing, audit: AuditDep, id: ReplayId) -> ReplayShape:
     """How far a replay is."""
     try:
         replay = replays.get(id)
@@ -103,7 +102,7 @@ def show(replays: TheReplays, caller: Viewing, audit: TheAudit, id: ReplayId) ->
 
 
 @router.delete("/{id}")
-def stop(replays: TheReplays, caller: Administering, audit: TheAudit, id: ReplayId) -> ReplayShape:
+def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, id: ReplayId) -> ReplayShape:
     """End a replay; what was sent stays."""
     try:
         replay = replays.stop(id)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from ectopy.service.access import Caller
-from ectopy.service.web.door import COOKIE, Known, RateLimit, address_of
+from ectopy.service.web.door import COOKIE, AnyCaller, RateLimit, address_of
 from ectopy.service.web.errors import DeniedError
-from ectopy.service.web.parts import TheAudit, TheSettings, TheVisitors
+from ectopy.service.web.parts import AuditDep, SettingsDep, VisitorsDep
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
@@ -38,9 +38,9 @@ async def sign_in(
     request: Request,
     response: Response,
     given: Annotated[SignIn, Body()],
-    visitors: TheVisitors,
-    audit: TheAudit,
-    settings: TheSettings,
+    visitors: VisitorsDep,
+    audit: AuditDep,
+    settings: SettingsDep,
 ) -> Session:
     """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
     # Who guesses costs neither a thread nor a query.
@@ -56,7 +56,7 @@ async def sign_in(
 
 
 @router.get("")
-def who(caller: Known) -> Session:
+def who(caller: AnyCaller) -> Session:
     """Who is asking."""
     return _session(caller)
 
@@ -64,9 +64,9 @@ def who(caller: Known) -> Session:
 @router.delete("", status_code=204)
 def sign_out(
     response: Response,
-    caller: Known,
-    visitors: TheVisitors,
-    audit: TheAudit,
+    caller: AnyCaller,
+    visitors: VisitorsDep,
+    audit: AuditDep,
     cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None,
 ) -> None:
     """Sign out."""

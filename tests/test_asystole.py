@@ -44,7 +44,7 @@ class Bed:
         begins = self.now
         segment = None if self.state.signal is None else self.state.signal.segment
         same = segment is not None and (segment.stream, segment.leads, segment.rate_hz) == (stream, leads, rate_hz)
-        position = segment.wanted if same else 0
+        position = segment.next_position if same else 0
         for start in range(0, len(signal), rate_hz):
             part = signal[start : start + rate_hz].astype(np.float32)
             self.now += len(part) / rate_hz

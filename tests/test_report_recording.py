@@ -26,6 +26,7 @@ from ectopy.report.rhythm import heart_rate, trend
 from ectopy.report.strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.statements import STATEMENTS
+from pulses import with_pulses
 
 CUT = (200.0, 204.0)
 
@@ -219,6 +220,21 @@ def test_a_strip_shows_the_signal_that_was_analysed(case: Case) -> None:
     assert np.abs(shown.signal - there).max() < 0.03
 
 
+def test_pulse_waves_lie_below_the_strips(case: Case, tmp_path: Path) -> None:
+    recording = with_pulses(case.recording)
+    page = written(tmp_path, recording, case.analysis, case.events)
+    assert_sound(page)
+    assert "ABP in mmHg at 125 Hz, PLETH in NU at 62.5 Hz" in page
+    assert len(re.findall(r'<path class="wave"', page)) == 2 * page.count('class="panel strip"')
+    shown = cut_strip(recording, case.analysis, Choice("", "", "", 100.3, 107.3), FilterSettings())
+    assert [wave.name for wave in shown.pulses] == ["ABP", "PLETH"]
+    for wave, whole in zip(shown.pulses, recording.pulses, strict=True):
+        places = np.round(wave.times_s * whole.sampling_rate_hz).astype(int)
+        assert 100.3 <= wave.times_s[0] < 100.32
+        assert 107.28 < wave.times_s[-1] <= 107.3
+        np.testing.assert_array_equal(wave.samples, whole.samples[places])
+
+
 def test_what_leaves_the_paper_is_cut_off_and_said_to_be() -> None:
     svg = paper.strip(a_strip(np.linspace(0, 9, 300)), "strip-7", "")
 
@@ -396,14 +412,14 @@ def test_every_run_and_pause_is_listed_the_worst_first(case: Case, tmp_path: Pat
     runs[140] = Event("ventricular run", 140.0, 148.0, 22, "the dangerous one", 170.0)
     pauses = [Event("pause", 200 + s, 202.1 + s, 2, f"pause {s}") for s in range(60)]
     pauses[50] = Event("pause", 250.0, 256.2, 2, "the long one")
-    couplets = [Event("ventricular couplet", s / 2, s / 2 + 0.4, 2, f"couplet {s}", 150.0) for s in range(300)]
+    couplets = [Event("couplet", s / 2, s / 2 + 0.4, 2, f"couplet {s}", 150.0) for s in range(300)]
     page = written(tmp_path, case.recording, case.analysis, [*runs, *pauses, *couplets])
 
     text = assert_sound(page).text
     assert all(f"run {s}" in text for s in range(150) if s != 140)
     assert all(f"pause {s}" in text for s in range(60) if s != 50)
     assert "ventricular run: <b>150</b>" in page
-    assert "ventricular couplet: <b>300</b>" in page
+    assert "Ventricular couplets: <b>300</b>" in page
     first_rows = re.findall(r"<tbody>\s*<tr>.*?<td>([^<]*)</td></tr>", page)
     assert [text for text in first_rows if "the" in text] == ["the dangerous one", "the long one"]
     assert "200 less serious ones are not listed" in text

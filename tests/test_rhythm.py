@@ -262,9 +262,27 @@ def test_a_run_is_three_ventricular_beats(letters: str, expected: bool, rate_bpm
 
 @pytest.mark.parametrize(("gap_s", "expected"), [(2.9, True), (3.1, False)])
 def test_three_seconds_without_a_beat_end_a_run(gap_s: float, expected: bool):
-    times_s = at_rates((11, 75))
-    times_s += [times_s[-1] + gap_s + 0.8 * k for k in range(3)]
-    assert ("ventricular run" in told(times_s, "N" * 10 + "VV" + "VNN")) == expected
+    times_s = at_rates((10, 75))
+    times_s += [times_s[-1] + gap_s * k for k in (1, 2)]
+    times_s += [times_s[-1] + 0.8 * k for k in (1, 2)]
+    assert ("ventricular run" in told(times_s, "N" * 10 + "VVV" + "NN")) == expected
+
+
+@given(st.floats(0.25, 1.2), st.floats(0.25, 1.2), st.floats(0.25, 1.2))
+def test_two_successive_intervals_of_a_run_are_about_equal(first_s: float, second_s: float, third_s: float):
+    intervals_s = [0.8] * 9 + [0.5, first_s, second_s, third_s, 0.9, 0.8]
+    times_s = (0.3 + np.cumsum([0.0, *intervals_s])).tolist()
+    first_s, second_s, third_s = np.diff(times_s)[10:13].tolist()
+    even = [max(two) < 1.8 * min(two) for two in ((first_s, second_s), (second_s, third_s))]
+    assert ("ventricular run" in told(times_s, "N" * 10 + "VVV" + "NNN")) == even[0]
+    assert ("ventricular run" in told(times_s, "N" * 10 + "VVVV" + "NN")) == any(even)
+
+
+def test_an_unreadable_beat_in_a_run_leaves_it_a_run():
+    intervals_s = [0.8] * 9 + [0.5, 0.3, 0.9, 0.3, 0.9, 0.8]
+    times_s = (0.3 + np.cumsum([0.0, *intervals_s])).tolist()
+    assert "ventricular run" in told(times_s, "N" * 10 + "V?VV" + "NN")
+    assert "ventricular run" not in told(times_s, "N" * 10 + "VVVV" + "NN")
 
 
 def test_a_tachycardia_ends_with_the_last_beat():

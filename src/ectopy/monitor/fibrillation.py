@@ -13,12 +13,13 @@ from math import inf
 
 import numpy as np
 
+from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.replacing import replace
 
 CODE = "ventricular fibrillation"
 
-_SILENT = frozenset({"asystole", "extreme bradycardia", "pause", "low rate"})
+_SILENT = frozenset(code for code, condition in CONDITIONS.items() if condition.heart_rate == "low")
 _BEGINS_S, _ENDS_S = 4, 4
 _GAP_S = 1.25  # findings come every second
 

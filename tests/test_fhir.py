@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,26 +14,29 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State
+from ectopy.monitor.alarm_json import AlarmJson, alarm_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.findings import Reading
+from ectopy.monitor.inputs import PulseChunk
 from ectopy.service.exchange import fhir
 from ectopy.service.exchange.nomenclature import MDC_URI, lead_code
-from ectopy.service.storage import StoredAlarm, Waveform
+from ectopy.service.storage import Waveform
 from ectopy.statements import NOT_A_DEVICE
+from ectopy.times import iso_utc
 
 NOW = 1_700_000_000.25
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-def stored(condition: str = "asystole", patient: str = "p/1 ü", **changes: object) -> StoredAlarm:
+def stored(condition: str = "asystole", patient: str = "p/1 ü", **changes: object) -> AlarmJson:
     kind, priority = CONDITIONS[condition].kind, CONDITIONS[condition].priority
     reading = Reading(condition, True, "No QRS complex for 4.2 s.", 4.2, 4.0)
     life = {"phase": Phase.START, "state": State.ACTIVE, "inactivation": Inactivation.ENABLED, **changes}
     alarm = Alarm(
         3, condition, kind, priority, present_s=100.0, raised_s=104.2, reading=reading, latest=reading, **life
     )
-    return StoredAlarm(patient, NOW, alarm)
+    return alarm_json(alarm, patient, NOW)
 
 
 def waveform(*columns: list[float], leads: tuple[str, ...] = ("MLII", "V1")) -> Waveform:
@@ -40,6 +44,7 @@ def waveform(*columns: list[float], leads: tuple[str, ...] = ("MLII", "V1")) -> 
 
 
 STRIP = fhir.ecg("p/1 ü", waveform([0.0], [0.0]), NOW + 90)
+PULSE = fhir.pulse_wave("p/1 ü", PulseChunk("PLETH", "NU", 62.5, 0, np.array([0.5, 0.75], np.float32)), NOW + 90)
 
 
 # SampledData
@@ -85,6 +90,33 @@ def test_ecg_has_a_component_for_each_lead():
     require_observation(resource)
 
 
+def test_a_pulse_wave_is_an_observation_at_its_own_rate_and_time():
+    samples = np.array([80.25, 120.5, np.nan, -3.0], np.float32)
+    stretch = replace(waveform([0.0], [0.0]), pulses=(PulseChunk("ABP", "mmHg", 125.0, 5, samples),))
+    (resource,) = fhir.pulse_waves("p", stretch, NOW)
+    # The ECG begins at 7 / 250 s of the sender's count, and the pulse wave at 5 / 125 s.
+    assert resource["effectivePeriod"] == {"start": "2023-11-14T22:13:20.262Z", "end": "2023-11-14T22:13:20.286Z"}
+    assert resource["code"] == {
+        "coding": [{"system": MDC_URI, "code": "150032", "display": "MDC_PRESS_BLD_ART"}],
+        "text": "ABP",
+    }
+    data = resource["valueSampledData"]
+    assert (data["origin"]["code"], data["period"], data["factor"]) == ("mm[Hg]", 8, 0.01)
+    assert data["data"] == "8025 12050 E -300"
+    require_observation(resource)
+
+
+@given(
+    arrays(np.float32, st.integers(1, 50), elements=st.floats(-1e7, 1e7, width=32) | st.just(np.nan)),
+    st.sampled_from([("PLETH", "NU"), ("ABP", "mmHg"), ("ART", "NU")]),
+)
+def test_a_pulse_wave_keeps_four_digits(samples, kind):
+    data = fhir.pulse_wave("p", PulseChunk(*kind, 62.5, 0, samples), NOW)["valueSampledData"]
+    values = [np.nan if word == "E" else data["factor"] * float(word) for word in data["data"].split(" ")]
+    largest = np.max(np.abs(samples), initial=0.0, where=np.isfinite(samples))
+    assert np.allclose(values, samples, rtol=0, atol=float(largest) * 0.6e-4, equal_nan=True)
+
+
 def test_codes_of_leads_are_those_of_the_standard():
     # https://hl7.org/fhir/R4/observation-example-sample-data.json.html has I, II and III.
     assert {lead: lead_code(lead).code for lead in ("I", "II", "III", "aVR", "avf", "V6")} == {
@@ -125,7 +157,7 @@ def require_observation(resource: dict) -> None:
     assert resource["subject"]["identifier"]["value"]
     assert NOT_A_DEVICE in resource["note"][0]["text"]
     # obs-6: a value, or why there is none, or components.
-    assert ("valueQuantity" in resource) + ("dataAbsentReason" in resource) + ("component" in resource) == 1
+    assert sum(key in resource for key in ("valueQuantity", "valueSampledData", "dataAbsentReason", "component")) == 1
     json.dumps(resource, allow_nan=False)
 
 
@@ -134,7 +166,7 @@ def require_observation(resource: dict) -> None:
 
 def test_alarm_is_a_detected_issue_with_its_evidence():
     strip = fhir.ecg("p/1 ü", waveform([0.0], [0.0]), NOW + 90)
-    resource = fhir.detected_issue(stored(), strip)
+    resource = fhir.detected_issue(stored(), [strip, PULSE])
     assert resource["resourceType"] == "DetectedIssue"
     assert ID.fullmatch(resource["id"])
     assert (resource["status"], resource["severity"]) == ("preliminary", "high")
@@ -144,8 +176,9 @@ def test_alarm_is_a_detected_issue_with_its_evidence():
     assert {"code": "199684", "display": "MDC_EVT_ECG_ASYSTOLE"}.items() <= resource["code"]["coding"][1].items()
     assert resource["evidence"][0]["code"] == [{"text": "No QRS complex for 4.2 s."}]
     # A contained resource is referred to from the one that contains it, and has no contained ones itself.
-    assert resource["contained"] == [{**strip, "id": "strip"}]
-    assert resource["implicated"] == resource["evidence"][0]["detail"] == [{"reference": "#strip"}]
+    assert resource["contained"] == [{**strip, "id": "strip"}, {**PULSE, "id": "strip-2"}]
+    shown = [{"reference": "#strip"}, {"reference": "#strip-2"}]
+    assert resource["implicated"] == resource["evidence"][0]["detail"] == shown
     assert NOT_A_DEVICE in resource["detail"]
     assert "4.2 s" in resource["detail"]
     json.dumps(resource, allow_nan=False)
@@ -192,12 +225,13 @@ def test_searchset_holds_each_resource_once():
     "resource",
     [
         fhir.ecg("p", waveform([0.0, 1.0, np.nan], [0.5, np.nan, -0.5], leads=("MLII", "mine")), NOW),
+        PULSE,
         fhir.heart_rate("p", 71.26, NOW),
         fhir.heart_rate("p", None, NOW),
         fhir.detected_issue(stored()),
-        fhir.detected_issue(stored(phase=Phase.END, ended_s=120.0, acknowledged_by="Ada"), STRIP),
+        fhir.detected_issue(stored(phase=Phase.END, ended_s=120.0, acknowledged_by="Ada"), [STRIP, PULSE]),
         fhir.searchset(
-            [fhir.heart_rate("p", 60, NOW), fhir.detected_issue(stored(), STRIP)], "http://a", 9, "http://b"
+            [fhir.heart_rate("p", 60, NOW), fhir.detected_issue(stored(), [STRIP])], "http://a", 9, "http://b"
         ),
         fhir.capabilities("http://here/api/fhir", NOW),
     ],
@@ -210,4 +244,4 @@ def test_resources_are_valid(resource: fhir.Resource):
 
 @given(st.floats(0, 4e9))
 def test_instants_are_whole(time):
-    assert INSTANT.fullmatch(fhir.instant(time))
+    assert INSTANT.fullmatch(iso_utc(time))

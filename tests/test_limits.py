@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.errors import SettingError
-from ectopy.monitor.limits import PROFILES, Limits
+from ectopy.monitor.limits import LIMITS, PROFILES, Limits
 from ectopy.rhythm_rules import WARD
 
 ADULTS = ("ward", "ambulatory", "exercise")
@@ -30,6 +30,18 @@ def test_the_published_definitions_are_the_default():
 def test_the_ward_has_the_limits_of_the_rule_book():
     assert Limits().rhythm == WARD
     assert Limits.of("infant").rhythm == replace(WARD, profile="infant", low_bpm=93, high_bpm=181, pause_s=2)
+
+
+def test_every_limit_declares_what_it_can_be_set_to():
+    assert LIMITS.keys() == {field.name for field in fields(Limits)} - {"profile"}
+    defaults = {name: getattr(Limits(), name) for name in LIMITS}
+    assert {name for name, limit in LIMITS.items() if limit.whole} == {
+        name for name, value in defaults.items() if isinstance(value, int)
+    }
+    for name, limit in LIMITS.items():
+        assert Limits().changed({name: defaults[name] or 50.0})
+        with pytest.raises(SettingError, match=f"{name} must be {limit.least:g} to {limit.most:g}, not -1"):
+            Limits().changed({name: -1})
 
 
 @given(st.sampled_from(ADULTS), ages, resting_rates)

@@ -26,6 +26,7 @@ from ectopy.report.rhythm import heart_rate, trend
 from ectopy.report.strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.statements import STATEMENTS
+from pulses import with_pulses
 
 CUT = (200.0, 204.0)
 
@@ -217,6 +218,21 @@ def test_a_strip_shows_the_signal_that_was_analysed(case: Case) -> None:
     there = np.stack([np.interp(shown.times_s, np.arange(len(lead)) / whole.rate_hz, lead) for lead in whole.signal])
 
     assert np.abs(shown.signal - there).max() < 0.03
+
+
+def test_pulse_waves_lie_below_the_strips(case: Case, tmp_path: Path) -> None:
+    recording = with_pulses(case.recording)
+    page = written(tmp_path, recording, case.analysis, case.events)
+    assert_sound(page)
+    assert "ABP in mmHg at 125 Hz, PLETH in NU at 62.5 Hz" in page
+    assert len(re.findall(r'<path class="wave"', page)) == 2 * page.count('class="panel strip"')
+    shown = cut_strip(recording, case.analysis, Choice("", "", "", 100.3, 107.3), FilterSettings())
+    assert [wave.name for wave in shown.pulses] == ["ABP", "PLETH"]
+    for wave, whole in zip(shown.pulses, recording.pulses, strict=True):
+        places = np.round(wave.times_s * whole.sampling_rate_hz).astype(int)
+        assert 100.3 <= wave.times_s[0] < 100.32
+        assert 107.28 < wave.times_s[-1] <= 107.3
+        np.testing.assert_array_equal(wave.samples, whole.samples[places])
 
 
 def test_what_leaves_the_paper_is_cut_off_and_said_to_be() -> None:

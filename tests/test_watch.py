@@ -28,13 +28,24 @@ from ectopy.detector.patient import PatientNormal
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import Stated
 from ectopy.formats.lines import SampleLines
-from ectopy.monitor import AlarmChanged, Chunk, Limits, Monitor, MonitorState, Noticed, QualityChanged, Refused, Tick
+from ectopy.monitor import (
+    AlarmChanged,
+    Chunk,
+    InputRejected,
+    Limits,
+    Monitor,
+    MonitorState,
+    Noticed,
+    QualityChanged,
+    Tick,
+)
 from ectopy.monitor.conditions import Priority
+from ectopy.monitor.replay import paced
 from ectopy.recording import Recording
 from ectopy.statements import STATEMENTS
 from ectopy.watching import album, watch
 from ectopy.watching.plan import Plan
-from ectopy.watching.sources import from_lines, from_recording, paced
+from ectopy.watching.sources import from_lines, from_recording
 from pulses import with_pulses
 
 LEARNING_S = 30.0
@@ -100,9 +111,7 @@ def test_every_event_is_an_object_that_begins_with_its_kind(told: list[str], rec
     assert {event["kind"] for event in events} == {"beat", "quality", "alarm", "noticed"}
     assert all(0 <= event["at_s"] <= recording.duration_s for event in events)
     alarms = [event for event in events if event["kind"] == "alarm"]
-    high = {
-        alarm["transition"]["alarm"]["condition"] for alarm in alarms if alarm["transition"]["alarm"]["priority"] == 3
-    }
+    high = {alarm["alarm"]["condition"] for alarm in alarms if alarm["alarm"]["priority"] == "high"}
     assert high >= {"ventricular tachycardia", "asystole"}
     for alarm in alarms:
         assert alarm["software"] == f"ectopy {__version__}"
@@ -111,7 +120,7 @@ def test_every_event_is_an_object_that_begins_with_its_kind(told: list[str], rec
 
 def test_the_command_of_an_alarm_shows_it_again(ectopy, told: list[str]):
     alarms = [json.loads(line) for line in told if line.startswith('{"kind":"alarm"')]
-    raised = [alarm for alarm in alarms if alarm["transition"]["change"] == "raised"]
+    raised = [alarm for alarm in alarms if alarm["change"] == "raised"]
     for alarm in (raised[0], alarms[-1]):
         program, verb, *arguments = shlex.split(alarm["replay"])
         assert (program, verb) == ("ectopy", "watch")
@@ -435,7 +444,7 @@ def test_refusals_are_told_in_seconds_of_the_stream(monitor: Monitor, every_s: f
     desk = Desk([(every_s * (k + 1), second) for k in range(6)], now=86_400.0 * 40)
     lines = from_lines(desk.arriving(), reader(), RATE_HZ, 1.0, desk.clock)
     events = [event for step in watch(monitor, MonitorState(), lines) for event in step.events]
-    refused = [event for event in events if isinstance(event, Refused)]
+    refused = [event for event in events if isinstance(event, InputRejected)]
     assert "is the unit really mV?" in refused[0].reason
     assert len(refused) == 6
     assert all(end_s - 1 <= event.at_s <= end_s for end_s, event in enumerate(refused, start=1))
@@ -446,6 +455,31 @@ def test_lines_are_read_as_soon_as_their_columns_are_plain():
     assert not len(lines.take(b"1,2\n" * 24))
     assert len(lines.take(b"3,4\n")) == 25
     assert len(lines.take(b"5,6\n")) == 1
+
+
+def test_pulse_waves_of_lines_go_with_their_leads():
+    content = b"PLETH,II (mV),ABP (kPa)\n" + b"0.5,0.1,12\n,0.2,13\nx,0.3,14\n" * 50
+    desk = Desk([(0.0, content)])
+    chunks = [e for e in from_lines(desk.arriving(), reader([]), RATE_HZ, 1.0, desk.clock) if isinstance(e, Chunk)]
+    assert {chunk.leads for chunk in chunks} == {("II",)}
+    assert [pulse.position for chunk in chunks for pulse in chunk.pulses] == [0, 0, 128, 128]
+    pleth, pressure = (
+        np.concatenate([pulse.samples for chunk in chunks for pulse in chunk.pulses if pulse.name == name])
+        for name in ("PLETH", "ABP")
+    )
+    np.testing.assert_allclose(pleth, [0.5, np.nan, np.nan] * 50)
+    np.testing.assert_allclose(pressure, np.tile([12, 13, np.nan], 50) * 7.500617, rtol=1e-6)
+    assert {(pulse.name, pulse.unit) for chunk in chunks for pulse in chunk.pulses} == {
+        ("PLETH", "NU"),
+        ("ABP", "mmHg"),
+    }
+
+
+def test_pulse_waves_may_be_named_by_the_caller():
+    lines = reader(leads=["II", "PLETH"])
+    assert lines.leads == ("II",)
+    assert lines.take(b"0.1,2.5\n0.2,2.6\n" * 13).shape == (26, 2)
+    assert [pulse.name for pulse in lines.pulses] == ["PLETH"]
 
 
 def test_a_unit_must_be_stated():

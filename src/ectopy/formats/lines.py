@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.columns import Column, Columns, Header, choose_columns, header_of, to_samples
+from ectopy.formats.columns import Column, Columns, Header, PulseColumn, choose_columns, header_of, to_samples
 from ectopy.formats.delimited import MAX_LINE_CHARACTERS, cell_value, check_width, first_values
 from ectopy.formats.leads import Stated
 from ectopy.formats.text_table import Layout, Line, are_split_numbers, find_layout, is_comment
@@ -27,9 +27,10 @@ class SampleLines:
     """Turns text that comes in pieces into samples; remembers the columns and the line that is not whole.
 
     One line is one sample of all leads, separated by commas, semicolons, tabs or white space. The lines before the
-    first sample may name the leads and their units, ``II (uV)``. Columns of times, counters and others that are not ECG
-    are left out, as in a file, and blank lines are passed over. A cell that is empty, ``?``, ``NA``, ``null`` or not
-    finite is a missing value. A line that cannot be read is told of, and is a sample whose values are all missing.
+    first sample may name the leads and their units, ``II (uV)``. Pulse waves are recognised by name and unit, as in
+    ``ABP (mmHg)``. Columns of times, counters and others are left out, as in a file, and blank lines are passed over.
+    A cell that is empty, ``?``, ``NA``, ``null`` or not finite is a missing value. A line that cannot be read is told
+    of, and is a sample whose values are all missing.
 
     Parameters
     ----------
@@ -63,8 +64,14 @@ class SampleLines:
         columns = self._columns or self._named
         return columns.names if columns else ()
 
+    @property
+    def pulses(self) -> tuple[PulseColumn, ...]:
+        """The columns of pulse waves, whose samples come after those of the leads; empty before they are known."""
+        columns = self._columns or self._named
+        return columns.pulses if columns else ()
+
     def take(self, content: bytes) -> NDArray[np.float32]:
-        """Samples of the lines that are whole now, shape (k, leads), in mV."""
+        """Samples of the lines that are whole now, shape (k, leads + pulse waves): in mV, and in the unit of a wave."""
         *whole, rest = (self._rest + content).split(b"\n")
         # A line that is longer is not read, and need not be remembered.
         self._rest = rest[: MAX_LINE_CHARACTERS + 1]
@@ -92,7 +99,7 @@ class SampleLines:
             ready += self._begin()
         rows = [row for number, line in ready if (row := self._row(number, line)) is not None]
         if self._columns is None or not rows:
-            return np.empty((0, len(self.leads)), np.float32)
+            return np.empty((0, len(self.leads) + len(self.pulses)), np.float32)
         return to_samples(np.array(rows), self._columns)
 
     def _begin(self) -> list[tuple[int, bytes]]:
@@ -130,7 +137,7 @@ class SampleLines:
         return layout._replace(headers=self._headers)
 
     def _row(self, number: int, line: bytes) -> list[float] | None:
-        """The leads of a line; None of one that holds no sample."""
+        """The values of a line that are read; None of one that holds no sample."""
         layout, columns = self._layout, self._columns
         if layout is None or columns is None:
             return None
@@ -152,15 +159,15 @@ class SampleLines:
                     "it were read as columns; send decimal points."
                 )
             check_width(place, layout, cells)
-            return [cell_value(place, layout, cells, lead) for lead in columns.leads]
+            return [cell_value(place, layout, cells, lead) for lead in columns.read]
         except _SplitNumbersError:
             raise
         except DataError as error:
             self._tell(str(error))
-        return [np.nan] * len(columns.leads)
+        return [np.nan] * len(columns.read)
 
     def _choose(self, headers: Sequence[Header | None], values: Sequence[Column], unit: str = "") -> Columns:
-        return choose_columns(_SOURCE, headers, values, self._stated, unit).without_pulses
+        return choose_columns(_SOURCE, headers, values, self._stated, unit)
 
 
 class _SplitNumbersError(DataError):

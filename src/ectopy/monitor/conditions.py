@@ -219,16 +219,14 @@ _ALL = (
         TITLES[RhythmKind.VENTRICULAR_RUN],
         _SP,
         _MEDIUM,
-        _RHYTHM[RhythmKind.VENTRICULAR_RUN],
+        f"{_RHYTHM[RhythmKind.VENTRICULAR_RUN]}, two successive intervals of which are about equal",
         _AHA,
         f"See the patient soon, {_CERTIFIED}, and look at the strip.",
         unit="beats",
         basis=Basis.SHAPES,
-        refractory_s=20.0,
-        covers=(
-            "couplet",
-            "not this patient's normal",
-        ),
+        # Runs that follow each other belong to one alarm.
+        clear_s=30.0,
+        covers=("couplet", "not this patient's normal"),
     ),
     Condition(
         RhythmKind.SUPRAVENTRICULAR_RUN.value,
@@ -410,7 +408,7 @@ _ALL = (
     ),
     Condition(
         "restarts",
-        "Signal keeps beginning anew",
+        "Signal keeps starting again",
         _ST,
         _MEDIUM,
         "for 10 s no stretch of 15 s without another stream, rate or set of leads: several devices may send at once",
@@ -460,7 +458,7 @@ _ALL = (
         _HIGH,
         "the signal could not be analysed for a fault of the software",
         _OURS,
-        "Watch the patient by the certified monitor alone, and tell who runs the service.",
+        "Watch the patient by the certified monitor alone, and tell the operator of the service.",
         clear_s=10.0,
     ),
     Condition(
@@ -470,7 +468,7 @@ _ALL = (
         _MEDIUM,
         "what is watched cannot be stored",
         _OURS,
-        "Tell who runs the service: what is watched cannot be stored.",
+        "Tell the operator of the service: samples and events cannot be stored.",
         clear_s=10.0,
     ),
     Condition(
@@ -480,7 +478,7 @@ _ALL = (
         _HIGH,
         "no receiver has taken an alarm within the limit",
         _OURS,
-        "Tell who runs the service, and look after the alarms by hand: messages reach nobody.",
+        "Tell the operator of the service, and pass alarms on by hand: messages are not delivered.",
         unit="s",
         clear_s=0.0,
     ),

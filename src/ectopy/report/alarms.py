@@ -18,11 +18,10 @@ from ectopy.monitor import AlarmChanged, BeatJudged, Limits
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.events import Evidence
-from ectopy.recording import PulseWave
 from ectopy.report import paper, words
 from ectopy.report.pages import Tile, render, require_extra
-from ectopy.report.paper import Mark, PulseTrace, Strip
-from ectopy.report.strips import STRIP_S
+from ectopy.report.paper import Mark, Strip
+from ectopy.report.strips import STRIP_S, cut_pulse
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.quality import Stretch
 from ectopy.statements import STATEMENTS
@@ -32,8 +31,8 @@ from ectopy.watching.tally import Tally
 MOST_LEADS = 3
 _FILTERS = FilterSettings()
 _LIMITS = (
-    "Alarms come from rules and from beats unlike this patient's normal ones. They are no diagnosis, and no conformity "
-    "to a standard is claimed.",
+    "Alarms come from rules and from beats unlike this patient's normal ones. They are not a diagnosis, and no "
+    "conformity to a standard is claimed.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
 
@@ -126,6 +125,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
             cards=[_card(picture, watched) for picture in album.pictures],
             most_strips=MOST_STRIPS,
             longest_s=LONGEST_S,
+            pulses=any(picture.recording.pulses for picture in album.pictures),
             hidden_leads=max(len(watched.leads) - MOST_LEADS, 0),
             patient_limits=[(field.name, getattr(watched.limits, field.name)) for field in fields(watched.limits)],
             paper_style=paper.STYLE,
@@ -258,14 +258,8 @@ def _strip(
         marks=tuple(_mark(beat) for beat in picture.beats if start_s <= beat.beat_s < end_s),
         doubts=tuple(stretch for stretch in _doubts(picture) if stretch.start_s < end_s and stretch.end_s > start_s),
         highlight=there_s if there_s[0] < end_s and there_s[1] > start_s else None,
-        pulses=tuple(_pulse(picture, wave, start_s, end_s) for wave in picture.recording.pulses),
+        pulses=tuple(cut_pulse(wave, start_s, end_s, picture.begins_s) for wave in picture.recording.pulses),
     )
-
-
-def _pulse(picture: Picture, wave: PulseWave, start_s: float, end_s: float) -> PulseTrace:
-    times_s = picture.begins_s + np.arange(len(wave.samples)) / wave.sampling_rate_hz
-    shown = (times_s >= start_s) & (times_s <= end_s)
-    return PulseTrace(wave.name, wave.unit, times_s[shown], wave.samples[shown])
 
 
 def _mark(beat: BeatJudged) -> Mark:

@@ -32,7 +32,7 @@ _MOST_OPEN, _MOST_EVENTS = 12, 100
 _ALL_LISTED = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)
 _BRIEF = (*_ALL_LISTED, RhythmKind.COUPLET)
 _LIMITS = (
-    "Hints name what a beat looks like; they come from rules, not from labels, and are no diagnosis.",
+    "Hints name what a beat looks like; they come from rules, not from labels, and are not a diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
 _HINTS = (
@@ -139,6 +139,7 @@ def recording_report(
             definitions=[(TITLES[kind], text) for kind, text in definitions(limits).items()],
             started=recording.start is not None,
             strips=_strips(recording, analysis, events, rate, filters),
+            pulses=bool(recording.pulses),
             hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
             usual=_usual(analysis),
             comparisons=_comparisons(analysis),
@@ -159,9 +160,15 @@ def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str
         ("Length", f"{words.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
         ("Leads", ", ".join(map(words.lead, recording.leads))),
         ("Sampling rate", f"{recording.sampling_rate_hz:g} Hz"),
+        *_pulse_facts(recording),
         ("Filter", words.band(filters)),
         *(("Note", note) for note in recording.notes),
     ]
+
+
+def _pulse_facts(recording: Recording) -> list[tuple[str, str]]:
+    waves = [f"{wave.name} in {wave.unit} at {wave.sampling_rate_hz:g} Hz" for wave in recording.pulses]
+    return [("Pulse waves", ", ".join(waves))] if waves else []
 
 
 def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[Tile, ...]:
@@ -255,7 +262,9 @@ def _strips(
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []
-    leads = min(len(recording.leads), MOST_LEADS)
+    shown = words.lead_count(min(len(recording.leads), MOST_LEADS))
+    if recording.pulses:
+        shown += f", and {', '.join(wave.name for wave in recording.pulses)}"
     return [
         _StripCard(
             title=choice.title,
@@ -264,7 +273,7 @@ def _strips(
             svg=paper.strip(
                 cut_strip(recording, analysis, choice, filters),
                 f"strip-{number}",
-                f"{choice.title}: {words.seconds(choice.end_s - choice.start_s)} of ECG, {words.lead_count(leads)}.",
+                f"{choice.title}: {words.seconds(choice.end_s - choice.start_s)} of ECG, {shown}.",
             ),
         )
         for number, choice in enumerate(choices(recording, analysis, events, rate))

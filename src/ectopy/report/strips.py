@@ -16,9 +16,9 @@ from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
 from ectopy.events import Event, by_severity
 from ectopy.judgement import Hint
-from ectopy.recording import Recording
+from ectopy.recording import PulseWave, Recording
 from ectopy.report import words
-from ectopy.report.paper import Mark, Strip
+from ectopy.report.paper import Mark, PulseTrace, Strip
 from ectopy.rhythm_rules import RhythmKind
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.cut import MARGIN
@@ -156,7 +156,16 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
         ),
         highlight=choice.highlight,
         start=recording.start,
+        pulses=tuple(cut_pulse(wave, choice.start_s, choice.end_s) for wave in recording.pulses),
     )
+
+
+def cut_pulse(wave: PulseWave, start_s: float, end_s: float, begins_s: float = 0.0) -> PulseTrace:
+    """Cut what a strip shows of a pulse wave, whose first sample is at `begins_s`."""
+    rate_hz = wave.sampling_rate_hz
+    first = max(math.ceil((start_s - begins_s) * rate_hz), 0)
+    samples = wave.samples[first : max(math.floor((end_s - begins_s) * rate_hz) + 1, first)]
+    return PulseTrace(wave.name, wave.unit, begins_s + (first + np.arange(len(samples))) / rate_hz, samples)
 
 
 def _usual(analysis: Analysis, duration_s: float) -> Choice:

@@ -10,10 +10,12 @@ from dataclasses import replace
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ectopy.errors import DataError, SettingError
+from ectopy.errors import DataError
 from ectopy.formats.lines import NAME, SampleLines
 from ectopy.monitor import Chunk, End, Input, Tick, chunks
+from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import chunk_length, whole
 from ectopy.monitor.stream import checked
 from ectopy.monitor.technical import NO_DATA_S
@@ -102,7 +104,7 @@ def from_lines(
             part, waiting = waiting[:length], waiting[length:]
             elapsed_s = clock() - began
             ahead_s = max(ahead_s, (position + len(part)) / sampling_rate_hz - elapsed_s)
-            yield Chunk(position, part, sampling_rate_hz, lines.leads, received=elapsed_s + ahead_s)
+            yield _chunk(lines, position, part, sampling_rate_hz, received=elapsed_s + ahead_s)
             position += len(part)
         if due and not over:
             ticked = clock()
@@ -112,6 +114,16 @@ def from_lines(
     if not position:
         raise DataError(f"{NAME} holds no samples; expected lines of numbers separated by commas or semicolons.")
     yield End(clock())
+
+
+def _chunk(
+    lines: SampleLines, position: int, samples: NDArray[np.float32], sampling_rate_hz: float, received: float
+) -> Chunk:
+    """Samples of lines, divided into those of the leads and those of the pulse waves, which have the same rate."""
+    leads = len(lines.leads)
+    waves = zip(lines.pulses, samples[:, leads:].T, strict=True)
+    pulses = tuple(PulseChunk(wave.name, wave.unit.unit, sampling_rate_hz, position, row) for wave, row in waves)
+    return Chunk(position, samples[:, :leads], sampling_rate_hz, lines.leads, received, pulses=pulses)
 
 
 def arriving(descriptor: int) -> Iterator[bytes]:
@@ -131,42 +143,6 @@ def arriving(descriptor: int) -> Iterator[bytes]:
             yield content
     except OSError as error:
         raise DataError(f"{NAME} cannot be read: {error.strerror or error}.") from error
-
-
-def paced(
-    given: Iterable[Chunk | End],
-    speed: float,
-    from_s: float,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> Iterator[Chunk | End]:
-    """Hold chunks back until their time has come; what lies before `from_s` is not held back.
-
-    Parameters
-    ----------
-    given : iterable of Chunk or End
-    speed : float
-        1 = real time, 2 = twice as fast; above 0.
-    from_s : float
-    clock : callable
-        Gives seconds that never run backwards.
-    sleep : callable
-
-    Raises
-    ------
-    SettingError
-        If the speed is no such number.
-    """
-    if not 0 < speed < math.inf:
-        raise SettingError(f"the speed must be above 0 times real time, not {speed:g}; as fast as can be is --fast.")
-    began: float | None = None
-    for chunk in given:
-        if isinstance(chunk, Chunk) and chunk.received > from_s:
-            began = clock() if began is None else began
-            early_s = began + (chunk.received - from_s) / speed - clock()
-            if early_s > 0:
-                sleep(early_s)
-        yield chunk
 
 
 def _require_watchable(sampling_rate_hz: float, leads: tuple[str, ...]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import fields
-from typing import Any
 
 import sqlalchemy as sa
 
 from ectopy.service.outbox import Delivery, DeliveryState, Setback
-from ectopy.service.storage.database import Database
+from ectopy.service.storage.database import Database, ResultRow, Row
 from ectopy.service.storage.tables import deliveries
 
 LEASE_S = 60.0
@@ -90,7 +89,7 @@ class StoredOutbox:
                     connection.execute(earlier)
                 self._owed_s = 0.0
 
-    def _attempted(self, key: str, outcome: dict[str, Any]) -> None:
+    def _attempted(self, key: str, outcome: Row) -> None:
         attempt = sa.update(deliveries).where(_COLUMN.key == key, _NOT_TAKEN)
         with self._database.writing() as connection:
             connection.execute(attempt.values(outcome | {"attempts": _COLUMN.attempts + 1}))
@@ -101,5 +100,24 @@ class StoredOutbox:
             return [_delivery(row) for row in connection.execute(query)]
 
 
-def _delivery(row: sa.Row[*tuple[Any, ...]]) -> Delivery:
+def _delivery(row: ResultRow) -> Delivery:
     return Delivery(**{**row._mapping, "state": DeliveryState(row.state)})
+
+
+def delivery_row(delivery: Delivery) -> Row:
+    """Return the row of a delivery."""
+    return {
+        "key": delivery.key,
+        "message": delivery.message,
+        "target": delivery.target,
+        "patient": delivery.patient,
+        "payload": delivery.payload,
+        "created": float(delivery.created),
+        "attempts": delivery.attempts,
+        "due": float(delivery.due),
+        "high": delivery.high,
+        "state": str(delivery.state),
+        "error": delivery.error,
+        "receipt": delivery.receipt,
+        "ended": delivery.ended,
+    }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from ectopy.errors import DataError
 from ectopy.service.storage import tables
-from ectopy.service.storage.database import Database
+from ectopy.service.storage.database import Database, ResultRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,13 @@ class StoredKey:
 _KEY = tuple(tables.keys.c[name] for name in ("id", "name", "scopes", "created", "patients", "devices", "expires"))
 
 
-class StoredAccess:
+class KeyStore:
     """Who may do what. Every method is one transaction and raises `StorageError` if the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_key(
+    def add(
         self,
         name: str,
         digest: str,
@@ -75,7 +74,7 @@ class StoredAccess:
             statement = sa.insert(tables.keys).values(row).returning(tables.keys.c.id)
             return StoredKey(connection.execute(statement).scalar_one(), name, scopes, now, patients, devices, expires)
 
-    def keys(self) -> list[StoredKey]:
+    def all(self) -> list[StoredKey]:
         """All keys, the oldest first."""
         with self._database.reading() as connection:
             return [_key(row) for row in connection.execute(sa.select(*_KEY).order_by(tables.keys.c.id))]
@@ -85,13 +84,13 @@ class StoredAccess:
         with self._database.reading() as connection:
             return set(connection.scalars(sa.select(tables.keys.c.digest)))
 
-    def key(self, digest: str) -> StoredKey | None:
+    def get(self, digest: str) -> StoredKey | None:
         """The key whose secret has this digest."""
         with self._database.reading() as connection:
             row = connection.execute(sa.select(*_KEY).where(tables.keys.c.digest == digest)).one_or_none()
         return None if row is None else _key(row)
 
-    def remove_key(self, number: int) -> StoredKey:
+    def remove(self, number: int) -> StoredKey:
         """Forget a key, and the sessions that were opened with it.
 
         Raises
@@ -144,7 +143,7 @@ class StoredAccess:
             connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.digest == digest))
 
 
-def _key(row: sa.Row[*tuple[Any, ...]]) -> StoredKey:
+def _key(row: ResultRow) -> StoredKey:
     patients = None if row.patients is None else tuple(json.loads(row.patients))
     devices = tuple(json.loads(row.devices))
     return StoredKey(row.id, row.name, tuple(row.scopes.split()), row.created, patients, devices, row.expires)

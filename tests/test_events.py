@@ -60,6 +60,7 @@ def test_rates_beyond_the_limits_are_events(rr: float, limits: RhythmLimits):
     assert kinds(events) == (["high rate"] if rate > limits.high_bpm else ["low rate"] if rate < limits.low_bpm else [])
     for event in events:
         assert int(event.text.split()[0]) == pytest.approx(rate, abs=0.51)
+        assert event.text.endswith(f" for {29 * rr:,.0f} s")
 
 
 def test_one_pause_is_not_a_low_rate():

@@ -276,7 +276,7 @@ class Limits:
     @property
     def rhythm(self) -> RhythmLimits:
         """Those that a recording is read by as well, see `ectopy.events.find_events`."""
-        return RhythmLimits(**{name: getattr(self, name) for name in ("profile", *RHYTHM_RANGES)})
+        return RhythmLimits(**{name: getattr(self, name) for name in ("profile", *_RANGES)})
 
     @property
     def maximum_bpm(self) -> float:

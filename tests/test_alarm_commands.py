@@ -71,7 +71,7 @@ def test_an_alarm_is_shown_with_its_definition_and_its_log(stored: Path, ectopy)
     done = ectopy("alarms", "show", "bed-7", number, "--store", stored, "--json", "-")
     facts = json.loads(done.out)
     assert facts["definition"].startswith("no QRS complex for 4 s")
-    assert [entry["change"] for entry in facts["log"]] == ["raised", "latched"]
+    assert [entry["change"] for entry in facts["history"]] == ["raised", "latched"]
     assert facts["log_broken_at"] is None
     assert "The log is whole." in done.err
 

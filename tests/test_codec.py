@@ -142,7 +142,7 @@ def test_what_cannot_be_encoded_is_refused(value):
 )
 def test_arrays_that_are_none_are_refused(parts):
     fields = {"position": 0, "signal": parts, "sampling_rate_hz": 250.0, "leads": ["I"], "received": 0.0}
-    with pytest.raises(DataError, match="no Chunk"):
+    with pytest.raises(DataError, match="not a Chunk"):
         codec.decode(Chunk, msgspec.msgpack.encode(fields))
 
 

@@ -525,16 +525,14 @@ def events(client: httpx.Client, last: int | None, want: int, **params: Any) -> 
     found: list[dict[str, Any]] = []
     with client.stream("GET", "/api/events", headers=headers, params=params) as answer:
         assert answer.headers["Content-Type"].startswith("text/event-stream")
-        number = kind = ""
+        fields: dict[str, str] = {}
         for line in answer.iter_lines():
             name, _, value = line.partition(": ")
-            if name == "id":
-                number = value
-            elif name == "event":
-                kind = value
-            elif name == "data":
-                found.append(json.loads(value))
-                assert (str(found[-1]["id"]), found[-1]["kind"]) == (number, kind)
+            fields[name] = value
+            if not line and "data" in fields:
+                found.append(json.loads(fields["data"]))
+                assert (str(found[-1]["id"]), found[-1]["kind"]) == (fields["id"], fields["event"])
+                fields = {}
             if len(found) == want:
                 break
     return found

@@ -771,7 +771,7 @@ def test_a_damaged_input_goes_with_those_around_it(store: Store, database_url: s
     with database(database_url) as connection:
         connection.exec_driver_sql("UPDATE journal SET body = substr(body, 1, 5) WHERE number = 2")
     store.retention.apply(NOW + 1)
-    with pytest.raises(DataError, match="no RejectedInput"):
+    with pytest.raises(DataError, match="not a RejectedInput"):
         list(store.inputs.all("anna"))
     store.retention.apply(2 * NOW)
     assert list(store.inputs.all("anna")) == []

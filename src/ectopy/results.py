@@ -13,12 +13,13 @@ import numpy as np
 
 from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
-from ectopy.detector.results import as_csv, known, versions
+from ectopy.detector.results import as_csv, versions
 from ectopy.errors import SettingError
 from ectopy.events import Event
 from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
 from ectopy.judgement import Hint
+from ectopy.numbers import finite_or_none
 from ectopy.recording import Annotations, Recording
 from ectopy.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.statements import STATEMENTS
@@ -40,14 +41,16 @@ def summary(
         "duration_s": round(recording.duration_s, 3),
         "leads": list(recording.leads),
         "notes": list(recording.notes),
-        "readable_share": {lead: known(share) for lead, share in zip(recording.leads, _shares(readable), strict=True)},
+        "readable_share": {
+            lead: finite_or_none(share, 6) for lead, share in zip(recording.leads, _shares(readable), strict=True)
+        },
         "beats": len(analysis),
         **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},
         "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.NONE},
-        "median_rate_bpm": known(float(np.median(rate))) if len(rate) else None,
+        "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
         "event_limits": asdict(limits),
-        "threshold": known(analysis.threshold),
+        "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
     }
@@ -74,12 +77,12 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "beat": beat,
             "position": int(analysis.positions[beat]),
             "time_s": round(float(beats.times_s[beat]), 3),
-            "rr_s": known(float(beats.rr_s[beat])),
-            "rr_after_s": known(float(rr_after_s[beat])),
+            "rr_s": finite_or_none(float(beats.rr_s[beat]), 6),
+            "rr_after_s": finite_or_none(float(rr_after_s[beat]), 6),
             "verdict": str(analysis.verdict[beat]),
             "hint": str(analysis.hint[beat]),
-            "score": known(float(analysis.score[beat])),
-            "p_value": known(float(analysis.p_value[beat])),
+            "score": finite_or_none(float(analysis.score[beat]), 6),
+            "p_value": finite_or_none(float(analysis.p_value[beat]), 6),
             "reason": analysis.reason(beat),
         }
         for beat in range(len(analysis))

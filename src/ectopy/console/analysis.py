@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from ectopy.times import elapsed
+
 
 def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
     """One row per recording; of a single one, one row per figure."""
@@ -32,11 +34,10 @@ def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
 
 def _one(figures: Mapping[str, Any]) -> Table:
     table = Table(title=figures["source"] or "Recording", title_justify="left", show_header=False)
-    minutes, seconds = divmod(round(figures["duration_s"]), 60)
     shares = ", ".join(f"{lead} {share or 0:.1%}" for lead, share in figures["readable_share"].items())
     rate = figures["median_rate_bpm"]
     rows = {
-        "length": f"{minutes // 60} h {minutes % 60} min {seconds} s",
+        "length": elapsed(figures["duration_s"]),
         "readable": shares,
         "beats": f"{figures['beats']:,}, of which {figures['unreadable']:,} not readable",
         "heart rate": "not known" if rate is None else f"median {rate:.0f} per minute from beat to beat",

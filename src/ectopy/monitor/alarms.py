@@ -261,7 +261,7 @@ def order(
 def active(state: AlarmState) -> tuple[Alarm, ...]:
     """Alarms that are active or latched, the most urgent one first.
 
-    That is by priority; then those that nobody has acknowledged, those whose condition is there, and the oldest.
+    That is by priority; then those that nobody has acknowledged, those whose condition is present, and the newest.
     """
     alarms = [course.alarm for course in state.courses.values() if course.alarm is not None]
     return tuple(
@@ -271,7 +271,7 @@ def active(state: AlarmState) -> tuple[Alarm, ...]:
                 -alarm.priority,
                 alarm.inactivation is Inactivation.ACKNOWLEDGED,
                 alarm.state is State.LATCHED,
-                alarm.number,
+                -alarm.number,
             ),
         )
     )

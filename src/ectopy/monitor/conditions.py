@@ -458,7 +458,7 @@ _ALL = (
         _HIGH,
         "the signal could not be analysed for a fault of the software",
         _OURS,
-        "Watch the patient by the certified monitor alone, and tell who runs the service.",
+        "Watch the patient by the certified monitor alone, and tell the operator of the service.",
         clear_s=10.0,
     ),
     Condition(
@@ -468,7 +468,7 @@ _ALL = (
         _MEDIUM,
         "what is watched cannot be stored",
         _OURS,
-        "Tell who runs the service: what is watched cannot be stored.",
+        "Tell the operator of the service: samples and events cannot be stored.",
         clear_s=10.0,
     ),
     Condition(
@@ -478,7 +478,7 @@ _ALL = (
         _HIGH,
         "no receiver has taken an alarm within the limit",
         _OURS,
-        "Tell who runs the service, and look after the alarms by hand: messages reach nobody.",
+        "Tell the operator of the service, and pass alarms on by hand: messages are not delivered.",
         unit="s",
         clear_s=0.0,
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from math import inf, isnan
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,7 @@ from ectopy.monitor.stream import (
     require_count,
 )
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
+from ectopy.numbers import finite_or_none
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, no_beats
@@ -131,7 +132,7 @@ class MonitorState:
     ----------
     limits : Limits
     normal : PatientNormal or None
-        The patient's own normal, as learned or given; None until it is learned, be it for the first time or anew.
+        The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
     rhythm : RhythmState
@@ -513,7 +514,7 @@ class _Step:
         return self.state.epoch or 0.0
 
     def _second(self, now: float) -> float:
-        # In this order NaN, of an input that is refused for it, gives the latest second.
+        # `max` in this order: a NaN time, for which an input is rejected, falls back to `clock_s`.
         return max(self.state.clock_s, now - self._epoch)
 
     def _ticked(self, now: float) -> float:
@@ -788,11 +789,11 @@ class _Step:
                     at_s=at_s,
                     beat_s=signal.origin_s + time_s,
                     position=signal.origin + round(time_s * signal.segment.rate_hz),
-                    interval_s=_known(rr_s),
+                    interval_s=finite_or_none(rr_s),
                     verdict=verdict,
                     hint=hint,
-                    score=_known(score),
-                    p_value=_known(p_value),
+                    score=finite_or_none(score),
+                    p_value=finite_or_none(p_value),
                     threshold=judgement.threshold,
                     reason="" if verdict == Verdict.NORMAL else reason(beats, judgement, beat),
                     confidence=self._confidence(detected),
@@ -893,7 +894,3 @@ def _findings(
         leads=leads,
         waveform=detected.waveform,
     )
-
-
-def _known(value: float) -> float | None:
-    return None if isnan(value) else value

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ectopy.baseline import Baseline
 from ectopy.detector import Detector
-from ectopy.monitor import MonitorState
+from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import compared
 from ectopy.service.storage import Store, StoredBeat, Waveform
 from ectopy.service.timeline import former_clocks, present_clock
@@ -117,13 +117,14 @@ def compare_beat(
     """
     at_s = beat.beat.beat_s
     found = read_segment(store, patient, state, beat.time - at_s, at_s - _BEFORE_S, at_s + _AFTER_S)
-    if found is None or state.signal is None:
+    if found is None:
         return None
     waveform = found.waveform
     place_s = (beat.beat.position - waveform.position) / waveform.sampling_rate_hz
     if not 0.0 < place_s < len(waveform.signal) / waveform.sampling_rate_hz:
         return None
-    baseline = _for_leads(state.signal.detection.baseline, waveform.leads)
+    learned = status.baseline(state)
+    baseline = None if learned is None else _for_leads(learned, waveform.leads)
     if baseline is None:
         return None
     _, filtered = filter_twice(waveform.signal, waveform.sampling_rate_hz)

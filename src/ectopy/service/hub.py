@@ -9,7 +9,6 @@ was found in them is not.
 from __future__ import annotations
 
 import logging
-import shlex
 import threading
 import time
 from collections import Counter
@@ -18,7 +17,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from ectopy.errors import DataError, SettingError, StorageError
-from ectopy.monitor import Action, AlarmChanged, Chunk, Input, Limits, Monitor, MonitorState, Order, Report, Tick
+from ectopy.monitor import (
+    Action,
+    AlarmChanged,
+    Chunk,
+    Input,
+    Limits,
+    Monitor,
+    MonitorState,
+    Order,
+    Report,
+    Tick,
+    status,
+)
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
@@ -276,8 +287,8 @@ class Hub:
         self._faults.pop(patient, None)
         # Not all snapshots at once.
         snapshot_at = self._clock() - SNAPSHOT_S * (len(self._beds) % _PHASES) / _PHASES
-        continues = state.signal is not None
-        self._beds[patient] = _Bed(patient, name, state, restored.next_input, snapshot_at, continues)
+        has_begun = status.stream(state) is not None
+        self._beds[patient] = _Bed(patient, name, state, restored.next_input, snapshot_at, has_begun)
 
     def _bed(self, patient: str) -> _Bed:
         bed = self._beds.get(patient)
@@ -346,14 +357,14 @@ class Hub:
         GapError
             If samples are missing in front of these, and their sender has not had the time to send them again.
         """
-        signal = bed.state.signal
-        if signal is not None and signal.segment.continued_by(chunk) and chunk.position > signal.segment.next_position:
+        expected = status.next_position(bed.state)
+        if expected is not None and status.continues(bed.state, chunk) and chunk.position > expected:
             now = time.monotonic()
             bed.asked = bed.asked or now
             if now - bed.asked < _RESENT_WITHIN_S:
                 raise GapError(
-                    f"samples {signal.segment.next_position} to {chunk.position - 1} of this stream are not stored; "
-                    "send them first if you have them, and then these again."
+                    f"samples {expected} to {chunk.position - 1} of this stream are not stored; send them first if you "
+                    "have them, and then these again."
                 )
         bed.continues = False
 
@@ -406,7 +417,7 @@ class Hub:
         with self._lock:
             turn = Turn()
             for bed in self._beds.values():
-                state, origin = encode(bed.state), bed.state.epoch or 0.0
+                state, origin = encode(bed.state), status.origin(bed.state)
                 turn.steps.append(StepRecord(bed.patient, bed.next_input, (), (), origin, state))
             self._keeper.take(turn)
 
@@ -415,7 +426,7 @@ class Hub:
     def watch(self) -> int:
         """Take what waits, for `save` to store; how many inputs that were.
 
-        Of who sends much at once it is some, and the rest the next time, so that nobody else waits for that.
+        Takes a bounded share per patient, so that one busy sender cannot starve the others.
         """
         now, set_s = self._look_at_clocks()
         self._come.clear()
@@ -493,14 +504,14 @@ class Hub:
     def _resume(self, now: float) -> None:
         """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
 
-        Who was discharged gets none.
+        Discharged patients raise no alarm.
         """
         for patient, next_input in self._keeper.resumable():
             bed = self._beds[patient]
-            if bed.state.discharged or _STORAGE in bed.state.alarms.courses:
+            if bed.state.discharged or status.is_reported(bed.state, _STORAGE):
                 rest = self._keeper.resume(patient)
                 bed.next_input, bed.snapshot_at = next_input, now
-                kept = tuple(rest.events), bed.state.epoch or 0.0, encode(bed.state)
+                kept = tuple(rest.events), status.origin(bed.state), encode(bed.state)
                 step = StepRecord(patient, next_input, (), *kept, tuple(rest.deliveries), tuple(rest.commands))
                 self._keeper.take(Turn([step]))
 
@@ -521,7 +532,7 @@ class Hub:
         return inputs
 
     def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
-        """What the hub has to say of a patient, or of itself: what begins, and what is over."""
+        """Readings about the service itself, where they change: storage, delivery, detector."""
         readings = {_NOBODY: nobody, _STORAGE: None}
         rest = self._keeper.given_up(bed.patient)
         if rest:
@@ -532,10 +543,9 @@ class Hub:
             faults = (f"'{patient}': {why}" for patient, why in self._faults.items())
             readings[_DETECTOR] = _present(_DETECTOR, "; ".join(faults)) if self._faults else None
         for code, reading in readings.items():
-            course = bed.state.alarms.courses.get(code)
-            if reading is not None and (course is None or not course.present):
+            if reading is not None and not status.is_present(bed.state, code):
                 yield reading
-            elif reading is None and course is not None:
+            elif reading is None and status.is_reported(bed.state, code):
                 yield Reading(code, False)
 
     def _step(self, now: float, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
@@ -612,7 +622,7 @@ class Hub:
         events = tuple(event for each in folded for event in each.events)
         # While the store is away, snapshots would only fill the memory.
         due = inputs and not self._keeper.away and abs(now - bed.snapshot_at) >= SNAPSHOT_S
-        epoch = state.epoch or 0.0
+        epoch = status.origin(state)
         changes = [event for event in events if isinstance(event, AlarmChanged)]
         deliveries = [
             delivery
@@ -623,9 +633,6 @@ class Hub:
         return StepRecord(bed.patient, bed.next_input, inputs, events, epoch, snapshot, tuple(deliveries), orders)
 
     def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float, created: float) -> list[Delivery]:
-        begin, end = event.strip_s
-        until_s = max(end, event.at_s)
-        replay = f"ectopy what-if --stored {shlex.quote(bed.patient)} --from {begin:.0f} --to {until_s:.0f}"
         return deliveries_of(
             event,
             bed.patient,
@@ -633,7 +640,6 @@ class Hub:
             at=at,
             created=created,
             bundle=self._bundle,
-            replay=replay,
             patient_name=bed.name,
         )
 
@@ -654,7 +660,7 @@ class Hub:
         self._keeper.answer()
 
     def _look_around(self, now: float) -> None:
-        """Whom no message has reached, and what operators have ordered in other processes."""
+        """Refresh undelivered alarms and pending commands."""
         self._looked = now
         if self._targets:
             self._unreached = unreached(self._store.outbox, now, UNREACHED_S)

@@ -460,10 +460,10 @@ class Keeper:
 
 
 def tell(listener: Callable[[Sequence[T]], None], news: Sequence[T]) -> None:
-    """Let a listener hear, whatever becomes of it."""
+    """Notify a listener; log its errors."""
     if not news:
         return
     try:
         listener(news)
     except Exception:
-        _log.exception("who listens to the monitors has failed")
+        _log.exception("a listener has failed")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,13 +26,12 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Action, Chunk, Monitor, Order
+from ectopy.progress import Progress
 from ectopy.service.access import Scope, Visitors
 from ectopy.service.benchmark import LEARNING_S, learned
 from ectopy.service.hub import Hub
 from ectopy.service.load_process import Job, patients
 from ectopy.service.storage import Store
-
-Progress = Callable[[int, int, str], None]
 
 MOST_DEVICES, MOST_VIEWERS = 1000, 100
 SHORTEST_S, LONGEST_S = 5.0, 3600.0

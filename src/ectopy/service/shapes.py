@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NotRequired
@@ -16,73 +15,61 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Noticed, QualityChanged, codec
-from ectopy.monitor import alarm as monitor_alarm
+from ectopy.monitor.alarm import Alarm, Transition
+from ectopy.monitor.alarm_json import (
+    AlarmJson,
+    TransitionJson,
+    alarm_json,
+    change_json,
+    transition_json,
+)
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMITS
+from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
+from ectopy.numbers import finite_or_none
 from ectopy.service.history import BeatComparison
 from ectopy.service.schemas import LimitShape, like
-from ectopy.service.standing import Standing
 from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
-from ectopy.statements import STATEMENTS
-
-STATEMENT = " ".join(STATEMENTS)
+from ectopy.statements import STATEMENT
 
 _PULSE_PLACES = 5
 
 
-_ALARM = {
-    "patient": "bed 3",
-    "number": 7,
-    "condition": "ventricular tachycardia",
-    "title": "Ventricular tachycardia",
-    "type": "SP",
-    "priority": "high",
-    "phase": "start",
-    "state": "active",
-    "inactivation": "enabled",
-    "text": "9 ventricular-like beats in a row at 152.1 per minute; above 100 is a tachycardia.",
-    "value": 152.1,
-    "limit": 100.0,
-    "unit": "/min",
-    "since_time": 1767225600.5,
-    "onset_time": 1767225603.0,
-    "ended_time": None,
-    "level": 0,
-    "acknowledged_by": "",
-    "acknowledged_until_time": None,
-    "cleared_time": None,
-    "advice": CONDITIONS["ventricular tachycardia"].advice,
-    "statement": STATEMENT,
-}
+_ALARM = AlarmJson(
+    patient="bed 3",
+    number=7,
+    condition="ventricular tachycardia",
+    title="Ventricular tachycardia",
+    type="SP",
+    priority="high",
+    phase="start",
+    state="active",
+    inactivation="enabled",
+    text="9 ventricular-like beats in a row at 152.1 per minute; above 100 is a tachycardia.",
+    value=152.1,
+    limit=100.0,
+    unit="/min",
+    since_time=1767225600.5,
+    since_s=412.5,
+    onset_time=1767225603.0,
+    onset_s=415.0,
+    cleared_time=None,
+    cleared_s=None,
+    ended_time=None,
+    ended_s=None,
+    level=0,
+    acknowledged_by="",
+    acknowledged_until_time=None,
+    acknowledged_until_s=None,
+    advice=CONDITIONS["ventricular tachycardia"].advice,
+    statement=STATEMENT,
+)
 
 
 @with_config(like(**_ALARM))
-class AlarmShape(TypedDict):
+class AlarmShape(AlarmJson):
     """An alarm as it stands; words of the IHE profile Alert Communication Management."""
-
-    patient: str
-    number: int
-    condition: str
-    title: str
-    type: str
-    priority: str
-    phase: str
-    state: str
-    inactivation: str
-    text: str
-    value: float | None
-    limit: float | None
-    unit: str
-    since_time: float
-    onset_time: float
-    ended_time: float | None
-    level: int
-    acknowledged_by: str
-    acknowledged_until_time: float | None
-    cleared_time: float | None
-    advice: str
-    statement: str
 
 
 @with_config(
@@ -97,13 +84,13 @@ class AlarmShape(TypedDict):
         compared_with="own normal",
         learning_left_s=None,
         alarm=_ALARM,
-        calling=_ALARM,
+        unacknowledged=_ALARM,
         alarms=1,
         audio_paused_until_time=None,
     )
 )
 class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of all `alarms` that go on, `calling` of those unanswered.
+    """How a patient is; `alarm` is the most urgent of all `alarms`, `unacknowledged` of those not acknowledged.
 
     Where `received_time`, when the newest samples came, is more than 3 s ago, the state is "no data", and there is
     neither a rate nor a quality. While beats are compared with "other people's normal", none is ventricular-like.
@@ -119,7 +106,7 @@ class SummaryShape(TypedDict):
     compared_with: str
     learning_left_s: float | None
     alarm: AlarmShape | None
-    calling: AlarmShape | None
+    unacknowledged: AlarmShape | None
     alarms: int
     audio_paused_until_time: float | None
 
@@ -281,18 +268,9 @@ class EvidenceShape(TypedDict):
     error: list[list[list[float]]]
 
 
-class TransitionShape(TypedDict):
-    """Something that has happened to an alarm; `stored` is false while only the memory holds it."""
+class TransitionShape(TransitionJson):
+    """An entry of the alarm log; `stored` is false while only the memory holds it."""
 
-    time: float
-    change: str
-    who: str
-    why: str
-    state: str
-    inactivation: str
-    level: int
-    text: str
-    digest: str
     stored: bool
 
 
@@ -394,64 +372,36 @@ SHAPE_RATE_HZ = 180.0
 
 def alarm(stored: StoredAlarm) -> AlarmShape:
     """An alarm."""
-    one = stored.alarm
-    condition = CONDITIONS[one.condition]
-    until_s = one.acknowledged_until_s
-    return AlarmShape(
-        patient=stored.patient,
-        number=one.number,
-        condition=condition.code,
-        title=condition.title,
-        type=one.kind.value,
-        priority=one.priority.name.lower(),
-        phase=one.phase.value,
-        state=one.state.value,
-        inactivation=one.inactivation.value,
-        text=one.latest.text,
-        value=number(one.latest.value),
-        limit=number(one.latest.limit),
-        unit=condition.unit,
-        since_time=stored.since_time,
-        onset_time=stored.raised_time,
-        ended_time=stored.ended_time,
-        level=one.level,
-        acknowledged_by=one.acknowledged_by,
-        acknowledged_until_time=None if until_s is None else stored.origin + until_s,
-        cleared_time=stored.cleared_time,
-        advice=condition.advice,
-        statement=STATEMENT,
-    )
+    return AlarmShape(**alarm_json(stored.alarm, stored.patient, stored.origin, stored.origins))
 
 
-def summary(patient: str, name: str, state: MonitorState, standing: Standing) -> SummaryShape:
+def summary(patient: str, name: str, state: MonitorState, status: PatientStatus) -> SummaryShape:
     """How a patient is."""
-    alarms, calling, paused_s = standing.alarms, standing.calling, state.alarms.audio_paused_until_s
-    rate = standing.heart_rate_bpm
+    alarms, unacknowledged, rate = status.alarms, status.unacknowledged, status.heart_rate_bpm
 
-    def shape(one: monitor_alarm.Alarm) -> AlarmShape:
-        return alarm(StoredAlarm(patient, standing.origin, one, state.origins.get(one.number)))
+    def shape(one: Alarm) -> AlarmShape:
+        return AlarmShape(**alarm_json(one, patient, status.origin, state.origins.get(one.number)))
 
     return SummaryShape(
         patient=patient,
         name=name,
-        state=standing.word.value,
+        state=status.state.value,
         heart_rate_bpm=None if rate is None else round(rate, 1),
-        quality=standing.quality,
-        last_sample_time=standing.last_sample_time,
-        received_time=standing.received,
-        compared_with=standing.compared_with.value,
-        learning_left_s=standing.learning_left_s,
+        quality=status.quality,
+        last_sample_time=status.last_sample_time,
+        received_time=status.received,
+        compared_with=status.compared_with.value,
+        learning_left_s=status.learning_left_s,
         alarm=shape(alarms[0]) if alarms else None,
-        calling=None if calling is None else shape(calling),
+        unacknowledged=None if unacknowledged is None else shape(unacknowledged),
         alarms=len(alarms),
-        audio_paused_until_time=None if paused_s is None else standing.origin + paused_s,
+        audio_paused_until_time=status.audio_paused_until_time,
     )
 
 
 def detail(brief: SummaryShape, state: MonitorState, devices: list[str], threshold: float) -> DetailShape:
     """How a patient is, how they are watched, and by which devices; `threshold` is that of beats with a baseline."""
-    segment = None if state.signal is None else state.signal.segment
-    limits, drift = asdict(state.limits), state.pace.drift
+    segment, limits, drift = stream(state), asdict(state.limits), clock_drift(state)
     return DetailShape(
         **brief,
         profile=limits.pop("profile"),
@@ -489,13 +439,13 @@ def device(one: Device) -> DeviceShape:
 
 
 def _baseline(state: MonitorState, threshold: float) -> BaselineShape:
-    detection = None if state.signal is None else state.signal.detection
-    normal = state.normal if detection is None else detection.baseline.normal
+    learned = baseline(state)
+    normal = state.normal if learned is None else learned.normal
     return BaselineShape(
         known=normal is not None,
-        learning=detection is None or detection.lessons is not None,
-        doubtful=detection is not None and detection.baseline.doubtful,
-        text="" if detection is None else detection.baseline.text,
+        learning=is_learning(state),
+        doubtful=learned is not None and learned.doubtful,
+        text="" if learned is None else learned.text,
         beats=None if normal is None else normal.beats,
         leads=[] if normal is None else list(normal.leads),
         template=None if normal is None else np.round(normal.template, 4).tolist(),
@@ -508,12 +458,12 @@ def beat(time: float, judged: BeatJudged) -> BeatShape:
     return BeatShape(
         time=time,
         position=judged.position,
-        interval_s=number(judged.interval_s),
+        interval_s=finite_or_none(judged.interval_s),
         verdict=judged.verdict,
         hint=judged.hint,
-        score=number(judged.score),
-        threshold=number(judged.threshold),
-        p_value=number(judged.p_value),
+        score=finite_or_none(judged.score),
+        threshold=finite_or_none(judged.threshold),
+        p_value=finite_or_none(judged.p_value),
         reason=judged.reason,
         confidence=judged.confidence,
     )
@@ -583,20 +533,9 @@ def evidence(origin: float, one: Evidence) -> EvidenceShape:
     )
 
 
-def transition(time: float, one: monitor_alarm.Transition, stored: bool) -> TransitionShape:
+def transition(time: float, one: Transition, stored: bool) -> TransitionShape:
     """Something that has happened to an alarm, and whether that is stored."""
-    return TransitionShape(
-        time=time,
-        change=one.change,
-        who=one.who,
-        why=one.why,
-        state=one.alarm.state.value,
-        inactivation=one.alarm.inactivation.value,
-        level=one.alarm.level,
-        text=one.alarm.latest.text,
-        digest=one.digest,
-        stored=stored,
-    )
+    return TransitionShape(**transition_json(one, time - one.at_s), stored=stored)
 
 
 def event(stored: StoredEvent) -> dict[str, Any]:
@@ -609,14 +548,7 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
     one: Event = stored.event
     match one:
         case AlarmChanged():
-            origin = stored.time - one.at_s
-            entry = one.transition
-            return {
-                "change": entry.change,
-                "who": entry.who,
-                "why": entry.why,
-                "alarm": alarm(StoredAlarm(stored.patient, origin, entry.alarm, one.origins)),
-            }
+            return dict(change_json(one, stored.patient, stored.time - one.at_s))
         case QualityChanged():
             return {"lead": one.lead, "word": one.word, "index": one.index}
         case Noticed():
@@ -646,11 +578,6 @@ def audit(stored: StoredAudit) -> AuditShape:
     return AuditShape(
         id=stored.id, time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail
     )
-
-
-def number(value: float | None) -> float | None:
-    """A number, or none; JSON has no NaN."""
-    return None if value is None or not math.isfinite(value) else value
 
 
 def lists(array: NDArray[np.floating]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ectopy.monitor import MonitorState
+from ectopy.monitor import MonitorState, status
 from ectopy.service.storage import Arrival, Store
 
 
@@ -52,14 +52,14 @@ def origin_at(store: Store, patient: str, state: MonitorState, time: float) -> f
         If the store fails.
     """
     origin = store.waveforms.origin(patient, time)
-    return (state.epoch or 0.0) if origin is None else origin
+    return status.origin(state) if origin is None else origin
 
 
 def present_clock(state: MonitorState) -> StreamClock | None:
     """Return the clock of the stream that comes now."""
-    if state.signal is None:
+    segment = status.stream(state)
+    if segment is None:
         return None
-    segment = state.signal.segment
     return StreamClock(segment.stream, segment.rate_hz, segment.second(0), segment.origin, segment.next_position)
 
 

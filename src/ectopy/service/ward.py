@@ -17,7 +17,9 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report
+from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report, status
+from ectopy.monitor.alarms import active
+from ectopy.monitor.status import PatientStatus, patient_status
 from ectopy.service import shapes
 from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
@@ -26,7 +28,6 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Target
 from ectopy.service.senders import TWO_SENDERS, Senders
-from ectopy.service.standing import Standing, active_alarms, standing
 from ectopy.service.storage import StepRecord, Store, StoredAlarm
 from ectopy.service.traces import Trace
 
@@ -197,8 +198,8 @@ class Ward:
         NotFoundError
             If the patient is not watched.
         """
-        signal = self.state(patient).signal
-        return [] if signal is None else self._hub.missing(patient, signal.segment.stream)
+        segment = status.stream(self.state(patient))
+        return [] if segment is None else self._hub.missing(patient, segment.stream)
 
     def summary(self, patient: str) -> shapes.SummaryShape:
         """How a patient is now.
@@ -209,9 +210,9 @@ class Ward:
             If the patient is not watched.
         """
         state = self.state(patient)
-        return shapes.summary(patient, self._names.get(patient, ""), state, self._standing(state))
+        return shapes.summary(patient, self._names.get(patient, ""), state, self._status(state))
 
-    def standing(self, patient: str) -> Standing:
+    def status(self, patient: str) -> PatientStatus:
         """Return how a patient is now, without a name.
 
         Raises
@@ -219,24 +220,24 @@ class Ward:
         NotFoundError
             If the patient is not watched.
         """
-        return self._standing(self.state(patient))
+        return self._status(self.state(patient))
 
-    def _standing(self, state: MonitorState) -> Standing:
-        return standing(state, self.clock(), self.monitor.learning_s)
+    def _status(self, state: MonitorState) -> PatientStatus:
+        return patient_status(state, self.clock(), self.monitor.learning_s)
 
     def active_alarms(self) -> list[StoredAlarm]:
-        """All alarms that are active or latched, of the hub itself too, from memory: they are told without a store."""
-        found = []
-        for patient in (STATION, *self._hub.patients()):
-            state = self._hub.state(patient)
-            epoch = state.epoch or 0.0
-            found += [StoredAlarm(patient, epoch, one, state.origins.get(one.number)) for one in active_alarms(state)]
-        return found
+        """Active and latched alarms of all patients and of the service itself, from memory: no store is needed."""
+        return [alarm for patient in (STATION, *self._hub.patients()) for alarm in self.active_alarms_of(patient)]
+
+    def active_alarms_of(self, patient: str) -> list[StoredAlarm]:
+        """Active and latched alarms of a patient, the most urgent one first."""
+        state = self._hub.state(patient)
+        origin = status.origin(state)
+        return [StoredAlarm(patient, origin, one, state.origins.get(one.number)) for one in active(state.alarms)]
 
     def unstored_alarm(self, patient: str, number: int) -> StoredAlarm | None:
         """An alarm that goes on, or whose latest change is not stored yet; None = what the store says holds."""
-        going_on = (one for one in self.active_alarms() if (one.patient, one.alarm.number) == (patient, number))
-        found = next(going_on, None)
+        found = next((one for one in self.active_alarms_of(patient) if one.alarm.number == number), None)
         if found is not None:
             return found
         changes = self.unstored_changes(patient, number)
@@ -396,9 +397,9 @@ class Ward:
         """Tell the monitor where two send for one patient, and where that is over."""
         for patient in self._hub.patients():
             reading = self.senders.reading(patient)
-            course = self.state(patient).alarms.courses.get(TWO_SENDERS)
-            begins = reading.present and (course is None or not course.present)
-            if begins or (not reading.present and course is not None):
+            state = self.state(patient)
+            begins = reading.present and not status.is_present(state, TWO_SENDERS)
+            if begins or (not reading.present and status.is_reported(state, TWO_SENDERS)):
                 with suppress(DataError, StorageError):
                     self._hub.submit(patient, Report(self.clock(), reading))
 

@@ -172,12 +172,12 @@ class Visitors:
         return digest(cookie) in self._cookie_digests
 
     def recent(self, secret: str) -> Caller | None:
-        """Who shows a key that was let in before, without asking the store."""
+        """Authenticate by a recently seen key, which stays valid while the store is away."""
         known = self._known.get(digest(secret))
         return known if known is not None and self.welcome(known) else None
 
     def by_key(self, secret: str) -> Caller | None:
-        """Who shows a key; the store is asked once.
+        """Authenticate by key; the store is asked once.
 
         Raises
         ------

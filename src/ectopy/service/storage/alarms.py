@@ -52,31 +52,6 @@ class StoredAlarm:
         """Time of stream second 0 when the alarm was raised."""
         return self.origin if self.origins is None else self.origins[0]
 
-    @property
-    def raised_time(self) -> float:
-        """When the alarm was raised."""
-        return self.raised_origin + self.alarm.raised_s
-
-    @property
-    def since_origin(self) -> float:
-        """Time of stream second 0 when the condition came."""
-        return self.origin if self.origins is None else self.origins[1]
-
-    @property
-    def since_time(self) -> float:
-        """Since when the condition is there."""
-        return self.since_origin + self.alarm.present_s
-
-    @property
-    def cleared_time(self) -> float | None:
-        """When the condition went away, by the same clock: after it came, though the clock was set meanwhile."""
-        return None if self.alarm.cleared_s is None else self.since_origin + self.alarm.cleared_s
-
-    @property
-    def ended_time(self) -> float | None:
-        """When the alarm ended."""
-        return None if self.alarm.ended_s is None else self.origin + self.alarm.ended_s
-
 
 class AlarmStore:
     """Alarms and their log.

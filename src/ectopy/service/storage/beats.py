@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from ectopy.detector import Verdict
 from ectopy.judgement import Hint
 from ectopy.monitor.events import BeatJudged
+from ectopy.numbers import finite_or_none
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, ResultRow, Row
 from ectopy.service.storage.patients import patient_id
@@ -111,12 +112,12 @@ def beat_row(patient: int, origin: float, beat: BeatJudged) -> Row:
         "at_s": float(beat.at_s),
         "beat_s": float(beat.beat_s),
         "position": int(beat.position),
-        "interval_s": _number(beat.interval_s),
+        "interval_s": finite_or_none(beat.interval_s),
         "verdict": str(beat.verdict),
         "hint": str(beat.hint),
-        "score": _number(beat.score),
-        "p_value": _number(beat.p_value),
-        "threshold": _number(beat.threshold),
+        "score": finite_or_none(beat.score),
+        "p_value": finite_or_none(beat.p_value),
+        "threshold": finite_or_none(beat.threshold),
         "reason": beat.reason,
         "confidence": beat.confidence or None,
     }
@@ -141,8 +142,3 @@ def _beat(row: ResultRow) -> BeatJudged:
 
 def _between(connection: sa.Connection, patient: str, start: float, stop: float) -> tuple[sa.ColumnElement[bool], ...]:
     return _BEAT.patient_id == patient_id(connection, patient), _BEAT.time >= start, _BEAT.time < stop
-
-
-def _number(value: float | None) -> float | None:
-    """Turn NaN, which SQLite cannot hold, into None."""
-    return None if value is None or math.isnan(value) else float(value)

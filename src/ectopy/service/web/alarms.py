@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from contextlib import suppress
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from ectopy import __version__
 from ectopy.errors import DataError, StorageError
 from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.replay_command import stored_replay_command
 from ectopy.service import schemas, shapes
 from ectopy.service.audit import Audit
 from ectopy.service.history import LONGEST_S, read_segment
@@ -39,10 +39,10 @@ async def list_alarms(
     limit: Limit = MOST_ROWS,
     before: Before = None,
 ) -> list[shapes.AlarmShape]:
-    """Alarms of everybody, and of the service itself, which is called `station`; those that changed last come last.
+    """Alarms of all patients, and of the service itself, which is called `station`.
 
-    All that go on are answered at once; of all that there ever were, a page, with the address of the next older one in
-    the header `Link`.
+    The active ones come all at once, those of a patient together, the most urgent one first. Of all that there ever
+    were comes a page, those that changed last at its end, with the address of the next older one in the header `Link`.
     """
     if active:
         return [shapes.alarm(one) for one in ward.active_alarms()]
@@ -64,14 +64,11 @@ async def list_alarms_of(
 ) -> list[shapes.AlarmShape]:
     """The newest alarms of a patient, the oldest first; the header `Link` has the address of the page before.
 
-    Those that go on are as the list of all has them.
+    The active ones come all at once, the most urgent one first.
     """
     if active:
-        going_on = [one for one in ward.active_alarms() if one.patient == patient]
-        found = sorted(going_on, key=lambda one: one.alarm.number)
-        found = [one for one in found if before is None or one.alarm.number < before][-limit:]
-    else:
-        found = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
+        return [shapes.alarm(one) for one in ward.active_alarms_of(patient)]
+    found = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
     if len(found) == limit:
         _link(request, response, found[0].alarm.number)
     return [shapes.alarm(one) for one in found]
@@ -210,7 +207,6 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
             for entry in store.audit.about(patient, _commented(number))
         ]
     condition = CONDITIONS[stored.alarm.condition]
-    until_s = max(end_s, latest.at_s)
     return shapes.AlarmDetailShape(
         **shapes.alarm(stored),
         definition=condition.definition,
@@ -220,7 +216,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
         comments=comments,
         log_whole=log_whole,
         strip=None if strip is None else shapes.waveform(patient, strip.stream, strip.start_time, strip.waveform),
-        replay=f"ectopy what-if --stored {shlex.quote(patient)} --from {begin_s:.0f} --to {until_s:.0f}",
+        replay=stored_replay_command(latest, patient),
         software=f"ectopy {__version__}",
         bundle=ward.bundle,
     )

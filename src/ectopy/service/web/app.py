@@ -15,7 +15,6 @@ from ectopy import __version__
 from ectopy.ambulatory import ambulatory_digest, load_ambulatory
 from ectopy.errors import StorageError
 from ectopy.monitor import Chunk, Monitor
-from ectopy.service import shapes
 from ectopy.service.access import Visitors
 from ectopy.service.audit import SEND_AGAIN_S, Audit
 from ectopy.service.exchange.mqtt import Bridge
@@ -48,10 +47,11 @@ from ectopy.service.web import (
     session,
     signals,
 )
-from ectopy.service.web.door import Door
+from ectopy.service.web.door import Door, RateLimit
 from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
+from ectopy.statements import STATEMENT
 
 _ROUTERS = (
     health,
@@ -130,7 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Ectopy",
         version=__version__,
-        description=f"Live ECG in, alarms out. {shapes.STATEMENT}",
+        description=f"Live ECG in, alarms out. {STATEMENT}",
         lifespan=lifespan,
         openapi_url="/api/openapi.json",
         docs_url=None,
@@ -142,7 +142,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.visitors = settings, visitors
     app.state.audit = Audit(store, settings.home / "audit.journal")
     errors.install(app)
-    app.add_middleware(Door, visitors=visitors, settings=settings)
+    app.state.failures = failures = RateLimit(settings.failures_per_minute)
+    app.add_middleware(Door, visitors=visitors, per_minute=settings.requests_per_minute, failures=failures)
     app.add_middleware(Headers)
     app.add_middleware(Record)
     for module in _ROUTERS:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from ectopy.errors import SettingError
-from ectopy.monitor import MonitorState
+from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import strip_s
+from ectopy.service import shapes
 from ectopy.service.exchange import fhir, hl7
 from ectopy.service.history import LONGEST_S, WaveformSegment, read_segment
 from ectopy.service.storage import StoredAlarm
@@ -82,7 +83,7 @@ def detected_issues(
     state = ward.state(patient)
     newest = ward.store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
-    issues = [fhir.detected_issue(one, _strips(ward, one, state)) for one in page]
+    issues = [fhir.detected_issue(shapes.alarm(one), _strips(ward, one, state)) for one in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
     return _answer(fhir.searchset(issues, str(request.url), ward.store.alarms.count(patient), following))
 
@@ -100,7 +101,8 @@ def alert(
 ) -> Response:
     """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
     name = ward.summary(patient)["name"]
-    return Response(hl7.alert(find_alarm(ward, patient, number), name, ward.clock()), media_type=hl7.MEDIA_TYPE)
+    stored = shapes.alarm(find_alarm(ward, patient, number))
+    return Response(hl7.alert(stored, name, ward.clock()), media_type=hl7.MEDIA_TYPE)
 
 
 def _signal(
@@ -110,8 +112,7 @@ def _signal(
         start, stop = _span(date)
         origin = origin_at(ward.store, patient, state, stop)
     else:
-        signal, origin = state.signal, state.epoch or 0.0
-        stop = origin if signal is None else origin + signal.segment.second(signal.segment.next_position)
+        origin, stop = status.origin(state), status.newest_sample_time(state)
         start = stop - _NEWEST_S
     found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
     return [] if found is None else _resources(patient, found, ecg=ecg, pulse=pulse)

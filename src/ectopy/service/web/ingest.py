@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.monitor.status import stream as stream_of
 from ectopy.service import schemas
 from ectopy.service.access import Caller, Scope, Visitors
 from ectopy.service.audit import SEND_AGAIN_S
@@ -102,8 +103,8 @@ async def send_chunks(
 ) -> schemas.ReceiptShape:
     """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
-    Whoever gets none, or 503, sends them again; whoever gets `stored: false` keeps them until a later answer says
-    `stored: true`. A sample that is known already is left out.
+    Without an answer, or after 503, send again: duplicates are left out. After `stored: false` keep the samples until a
+    later answer says `stored: true`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(kind)
@@ -298,18 +299,16 @@ def _may_attach(ward: Ward, device: str, patient: str) -> bool:
 
 def _next_position(ward: Ward, patient: str, caller: Caller) -> _NextPosition:
     """Which sample comes next; only who has sent the stream, or may view, is told of it."""
-    signal = ward.state(patient).signal
-    if signal is None:
+    segment = stream_of(ward.state(patient))
+    if segment is None or not _may_see(ward, patient, caller):
         return _NextPosition(next_position=None, stream="")
-    if not _may_see(ward, patient, caller):
-        return _NextPosition(next_position=None, stream="")
-    return _NextPosition(next_position=signal.segment.next_position, stream=signal.segment.stream)
+    return _NextPosition(next_position=segment.next_position, stream=segment.stream)
 
 
 def _may_see(ward: Ward, patient: str, caller: Caller) -> bool:
     """Whether somebody may know of the patient's stream: who has sent it, or may view."""
-    signal = ward.state(patient).signal
-    is_own = signal is not None and ward.senders.owns(patient, caller.sender, signal.segment.stream)
+    segment = stream_of(ward.state(patient))
+    is_own = segment is not None and ward.senders.owns(patient, caller.sender, segment.stream)
     return caller.may(Scope.VIEW) or is_own
 
 

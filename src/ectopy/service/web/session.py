@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Cookie, Request, Response
 
 from ectopy.service import schemas
 from ectopy.service.access import Caller
-from ectopy.service.web.door import COOKIE, AnyCaller
+from ectopy.service.web.door import COOKIE, AnyCaller, RateLimit, address_of
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.parts import AuditDep, SettingsDep, VisitorsDep
 
@@ -29,7 +29,8 @@ async def sign_in(
     # Who guesses costs neither a thread nor a query.
     signed_in = await asyncio.to_thread(visitors.sign_in, given.key) if visitors.may_know(given.key) else None
     if signed_in is None:
-        request.scope["ectopy.failed"]()
+        failures: RateLimit = request.app.state.failures
+        failures.count(address_of(request))
         raise DeniedError(401, "this key is not known.")
     caller, cookie = signed_in
     await audit.did_async(caller.name, "signed in")

@@ -20,7 +20,6 @@ import {
   counted,
   duration,
   moment,
-  PRIORITIES,
   score,
   SILENT_S,
   state,
@@ -67,11 +66,11 @@ function showSummary(given) {
   if (given.received_time !== null) sweep.received(serverNow() - given.received_time);
   // To give a discharged patient another name would be to admit them again.
   find("#leaving").hidden = find("#naming").hidden = given.state === "discharged" || !may(visitor, "administer");
-  const { calling: alarm } = given;
+  const { unacknowledged: alarm } = given;
   showCall(alarm);
   tick();
   if (before && alarmKey(before) !== alarmKey(given)) refresh(loadAlarms);
-  if (before && alarm?.inactivation === "enabled" && before.calling?.number !== alarm.number) {
+  if (before && alarm?.inactivation === "enabled" && before.unacknowledged?.number !== alarm.number) {
     announce(`${alarm.priority} priority alarm: ${alarm.title}. ${alarm.advice}`, alarm.priority === "high");
   }
   sound(alarm?.inactivation === "enabled" ? alarm.priority : null);
@@ -136,16 +135,16 @@ async function acknowledge() {
   announce(outcome(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`, given));
 }
 
-const alarmKey = ({ alarm, calling, alarms: count }) =>
-  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, calling?.number, calling?.inactivation]);
+const alarmKey = ({ alarm, unacknowledged, alarms: count }) =>
+  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, unacknowledged?.number, unacknowledged?.inactivation]);
 
 // Alarms
 
 async function loadAlarms() {
-  alarms = (await get(path("/alarms"))).toReversed();
-  const active = alarms.filter(({ state: word }) => word === "active" || word === "latched");
-  active.sort((one, other) => PRIORITIES.indexOf(other.priority) - PRIORITIES.indexOf(one.priority));
+  // The active ones, the most urgent one first, come from memory: they are there while the database is away.
+  const active = await get(path("/alarms?active=true"));
   find("#alarms").replaceChildren(...active.filter(({ number }) => number !== called?.number).map(band));
+  alarms = (await get(path("/alarms"))).toReversed();
   const past = alarms.slice(0, 12).map((alarm) =>
     element(
       "li",

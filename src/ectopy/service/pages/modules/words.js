@@ -2,7 +2,7 @@
 
 export const NOTHING = "--";
 
-/** Seconds without samples after which what is shown is old; as in `ectopy.service.standing`. */
+/** Seconds without samples after which what is shown is old; as in `ectopy.monitor.status`. */
 export const SILENT_S = 3;
 
 const MINUS = "−";

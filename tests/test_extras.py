@@ -140,7 +140,7 @@ BASE = {
     "alarms show": ([["alarms", "show", "bed 3", "1"], "service"],),
     "alarms acknowledge": ([["alarms", "acknowledge", "bed 3", "1"], "service"],),
     "what-if": (
-        [["what-if", *SIGNAL, "--limit", "high_bpm=110"], "service"],
+        [["what-if", *SIGNAL, "--limit", "high_bpm=110"], None],
         [["what-if", "bed 3", "--stored", "--limit", "high_bpm=110"], "service"],
     ),
     "serve": ([["serve"], "service"],),

@@ -179,7 +179,7 @@ def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Se
             guest.stream("GET", "/api/events?patient=guarded&kind=rejected") as events,
         ):
             lines = events.iter_lines()
-            assert next(lines) == ": events"
+            assert next(lines) == ": ping"
             assert json.loads(device.recv(PATIENCE_S)) == {"next_position": None, "stream": ""}
             client.delete(f"/api/keys/{number}").raise_for_status()
             device.send(json.dumps(small()))

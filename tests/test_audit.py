@@ -100,7 +100,7 @@ def test_every_route_that_serves_or_changes_something_has_the_audit(service: Ser
 
 def test_every_view_of_a_patient_is_in_the_audit(service: Service):
     with service.client() as client:
-        client.post("/api/patients", json={"patient": "audited"})
+        client.post("/api/patients", json={"patient": "watched by all"})
         paths = client.get("/api/openapi.json").json()["paths"]
         views = {
             path: {one["name"] for one in operations["get"].get("parameters", ()) if one["in"] == "query"}
@@ -110,12 +110,12 @@ def test_every_view_of_a_patient_is_in_the_audit(service: Service):
         assert len(views) > 9
         for path, queries in views.items():
             key = service.new_key(Scope.VIEW, Scope.ADMINISTER, name=f"view {path}")
-            values = _VALUES | {"patient": "audited"}
+            values = _VALUES | {"patient": "watched by all"}
             wanted = {name: value for name, value in values.items() if name in queries}
             with (
                 service.client(key) as viewer,
                 viewer.stream("GET", path.format(**values), params=wanted) as answer,
             ):
                 assert answer.status_code in (200, 404)
-        seen = {entry["who"] for entry in client.get("/api/audit", params={"patient": "audited"}).json()}
+        seen = {entry["who"] for entry in client.get("/api/audit", params={"patient": "watched by all"}).json()}
     assert {f"view {path}" for path in views} <= seen

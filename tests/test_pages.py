@@ -727,7 +727,7 @@ def test_training(page: Page, service: Service):
 @pytest.mark.parametrize("name", ["patient", "training"])
 def test_a_patient_who_is_not_there_is_no_lost_connection(page: Page, name: str):
     page.goto(f"/{name}?patient=nobody")
-    expect(page.locator("#trouble")).to_contain_text("obody called 'nobody' is watched")
+    expect(page.locator("#trouble")).to_contain_text("No patient 'nobody' is watched")
     expect(page.locator("#connection")).to_be_empty()
 
 
@@ -786,7 +786,7 @@ def test_a_key_that_sends_is_bound_to_patients_and_devices(page: Page, service: 
         page.get_by_label("Name, such as").fill("strap 5")
         page.get_by_label("send samples").check()
         page.get_by_label("Patients (with Ctrl").select_option("bound")
-        page.get_by_label("Devices, whoever").select_option("strap-5")
+        page.get_by_label("Devices, for any patient").select_option("strap-5")
         page.get_by_label("It is good").select_option("for a day")
         page.get_by_role("button", name="Make the key").click()
         row = page.get_by_role("row").filter(has=page.get_by_role("button", name="Revoke strap 5", exact=True))

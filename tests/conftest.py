@@ -11,7 +11,7 @@ import threading
 import uuid
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,6 +45,34 @@ if _SHARED_DATASETS.is_dir():
 class Parts(NamedTuple):
     train: Beats
     test: Beats
+
+
+# Skipped tests prove nothing: where data and extras have to be there, what is missing is an error.
+
+_REQUIRED = os.environ.get("ECTOPY_REQUIRE_DATA") == "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    # The mark `skipif` is about the operating system.
+    if _REQUIRED and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("skipif") is None:
+        _fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if _REQUIRED and report.skipped:
+        _fail(report)
+    return report
+
+
+def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"{reason}; ECTOPY_REQUIRE_DATA=1 lets no test be skipped for want of data or extras"
 
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would the processes that tests interrupt.

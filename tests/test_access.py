@@ -176,14 +176,14 @@ def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Se
             service.socket("/api/live?patient=guarded", key) as viewer,
             service.socket(path, key) as device,
             service.socket(path, other) as another,
-            guest.stream("GET", "/api/events?patient=guarded&kind=refused") as events,
+            guest.stream("GET", "/api/events?patient=guarded&kind=rejected") as events,
         ):
             lines = events.iter_lines()
             assert next(lines) == ": events"
-            assert json.loads(device.recv(PATIENCE_S)) == {"wanted": None, "stream": ""}
+            assert json.loads(device.recv(PATIENCE_S)) == {"next_position": None, "stream": ""}
             client.delete(f"/api/keys/{number}").raise_for_status()
             device.send(json.dumps(small()))
-            assert json.loads(device.recv(PATIENCE_S)) == {"refused": "the key was removed."}
+            assert json.loads(device.recv(PATIENCE_S)) == {"rejected": "the key was removed."}
             # What happens now the other device makes happen.
             another.send(json.dumps(small()))
             another.send(json.dumps(small(25, unit="bar")))
@@ -232,7 +232,7 @@ def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str])
 def test_a_session_lasts_while_it_is_used(tmp_path: Path):
     with closing(Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}")) as store:
         now = 0.0
-        visitors = Visitors(store.access, lambda: now)
+        visitors = Visitors(store.keys, lambda: now)
         _, secret = visitors.new_key("wall", frozenset({Scope.VIEW}))
         _, cookie = visitors.sign_in(secret)
         for _ in range(5):
@@ -371,9 +371,7 @@ def test_a_browser_may_run_only_what_the_service_sends(service: Service):
     assert page.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize(
-    ("path", "code"), [("/api/patients/nobody", 404), ("/api/patients/anna/waveform?start=x", 422)]
-)
+@pytest.mark.parametrize(("path", "code"), [("/api/patients/nobody", 404), ("/api/alarms?limit=x", 422)])
 def test_what_is_wrong_is_said_in_one_sentence(service: Service, path: str, code: int):
     with service.client() as client:
         answer = client.get(path)
@@ -512,7 +510,7 @@ def test_nobody_else_on_the_machine_reads_the_data(tmp_path: Path):
 def test_a_new_database_is_for_its_owner_alone(tmp_path: Path):
     file = tmp_path / "ward.db"
     with closing(Store.open(f"sqlite:///{file}")) as store:
-        store.enrol("anna", 0.0)
+        store.patients.upsert("anna", 0.0)
         assert {path.stat().st_mode & 0o077 for path in tmp_path.glob("ward.db*")} == {0}
 
 

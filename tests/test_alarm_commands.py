@@ -71,7 +71,7 @@ def test_an_alarm_is_shown_with_its_definition_and_its_log(stored: Path, ectopy)
     done = ectopy("alarms", "show", "bed-7", number, "--store", stored, "--json", "-")
     facts = json.loads(done.out)
     assert facts["definition"].startswith("no QRS complex for 4 s")
-    assert [entry["change"] for entry in facts["log"]] == ["raised", "latched"]
+    assert [entry["change"] for entry in facts["history"]] == ["raised", "latched"]
     assert facts["log_broken_at"] is None
     assert "The log is whole." in done.err
 
@@ -85,9 +85,9 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
         clock.now += 2
         hub.turn()  # finds the order
         hub.turn()
-        assert store.handed_over() == []
-        assert store.alarms("bed-7", active_only=True) == []
-        last = store.alarm_log("bed-7")[-1]
+        assert store.inputs.pending_commands() == []
+        assert store.alarms.newest("bed-7", active_only=True) == []
+        last = store.alarms.log("bed-7")[-1]
     assert (last.change, last.alarm.condition) == ("ended", "asystole")
     assert [(e.who, e.why) for e in (last,)] == [(account("Ada"), "seen")]
 
@@ -177,8 +177,8 @@ def test_the_audit_has_what_the_commands_read_and_order(stored: Path, ectopy):
     ):
         assert ectopy(*words, "--store", stored).status == 0
     with Store.open(f"sqlite:///{stored}") as store:
-        entries = [one.entry for one in store.audit()]
-        handed = store.handed_over()[-1].action
+        entries = [one.entry for one in store.audit.newest()]
+        handed = store.inputs.pending_commands()[-1].action
     user = account()
     assert user == f"account {pwd.getpwuid(os.getuid()).pw_name}"
     assert [(one.who, one.what, one.patient) for one in entries[-5:]] == [

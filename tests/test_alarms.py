@@ -386,13 +386,13 @@ def test_low_priority_is_not_escalated_and_nothing_is_where_the_most_is_none():
     ("action", "message"),
     [
         (Action(Order.ACKNOWLEDGE, 0.0, " ", alarm=2), "name of the person"),
-        (Action(Order.ACKNOWLEDGE, 0.0, "Ada"), "name the alarm"),
+        (Action(Order.ACKNOWLEDGE, 0.0, "Ada"), "name its alarm"),
         (Action(Order.ACKNOWLEDGE, 0.0, "Ada", alarm=1), "Alarm 1 has ended"),
         (Action(Order.ACKNOWLEDGE, 0.0, "Ada", alarm=3), "no alarm 3: this patient has had 2"),
         (Action(Order.ACKNOWLEDGE, 0.0, "Ada", alarm=0), "no alarm 0"),
         (Action(Order.UNACKNOWLEDGE, 0.0, "Ada", alarm=2), "not acknowledged"),
         (Action(Order.RESUME_AUDIO, 0.0, "Ada"), "not paused"),
-        (Action(Order.RELEARN, 0.0, "Ada"), "'relearn' is not an order about alarms"),
+        (Action(Order.RELEARN, 0.0, "Ada"), "'relearn' is not a command about alarms"),
     ],
 )
 def test_an_order_that_cannot_be_carried_out_says_why(bed, action, message):

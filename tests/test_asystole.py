@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ectopy.ambulatory import load_ambulatory
+from ectopy.beats import BEAT_SAMPLES
 from ectopy.datasets.folders import find_dataset
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.formats import read
 from ectopy.monitor import Action, AlarmChanged, Chunk, Event, Monitor, MonitorState, Order, Tick
 from ectopy.monitor.alarms import active
-from ectopy.monitor.beat_height import BeatHeights, height_step
+from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
 from ectopy.monitor.codec import decode, encode
+from ectopy.signal.cut import BEFORE, MARGIN, no_beats
 from ectopy.signal.pacing import SpikeState, spikes_end, spikes_step
 
 RATE_HZ = 250
@@ -41,7 +44,7 @@ class Bed:
         begins = self.now
         segment = None if self.state.signal is None else self.state.signal.segment
         same = segment is not None and (segment.stream, segment.leads, segment.rate_hz) == (stream, leads, rate_hz)
-        position = segment.wanted if same else 0
+        position = segment.next_position if same else 0
         for start in range(0, len(signal), rate_hz):
             part = signal[start : start + rate_hz].astype(np.float32)
             self.now += len(part) / rate_hz
@@ -278,27 +281,65 @@ def test_narrow_qrs_complexes_and_hum_stay_as_they_are(mv: float, width_s: float
     np.testing.assert_array_equal(cleaned(hum, rate_hz, [])[:, late:], hum[:, late:])
 
 
+def at_ease(beats: int) -> tuple[np.ndarray, np.ndarray]:
+    """RR intervals of 0.8 s, and no noise."""
+    return np.full(beats, 0.8), np.zeros(beats, bool)
+
+
 def test_a_beat_is_low_in_all_readable_leads_or_not_at_all():
     state = BeatHeights.fresh(2)
-    state, credible = height_step(state, np.full((10, 2), 1.2), np.zeros(10, bool))
+    state, credible = height_step(state, np.full((10, 2), 1.2), *at_ease(10))
     assert credible.all()
     beats = np.array([[0.2, 0.2], [0.2, 0.6], [0.2, np.nan], [np.nan, np.nan], [0.47, 0.47], [0.36, 0.36]])
-    state, credible = height_step(state, beats, np.zeros(6, bool))
+    state, credible = height_step(state, beats, *at_ease(6))
     assert credible.tolist() == [False, True, False, True, True, True]
 
 
 def test_low_beats_never_become_usual_by_themselves():
-    state, _ = height_step(BeatHeights.fresh(1), np.full((10, 1), 1.2), np.zeros(10, bool))
-    state, credible = height_step(state, np.full((500, 1), 0.2), np.zeros(500, bool))
+    state, _ = height_step(BeatHeights.fresh(1), np.full((10, 1), 1.2), *at_ease(10))
+    state, credible = height_step(state, np.full((500, 1), 0.2), *at_ease(500))
     assert not credible.any()
     assert np.nanmax(state.recent_mv) == 1.2
 
 
 def test_a_beat_of_the_usual_height_is_not_noise_and_noise_never_becomes_usual():
-    noise_s = np.ones(100, bool)
-    state, credible = height_step(BeatHeights.fresh(2), np.full((100, 2), 0.5), noise_s)
+    rr_s, noise_s = np.full(100, 0.8), np.ones(100, bool)
+    state, credible = height_step(BeatHeights.fresh(2), np.full((100, 2), 0.5), rr_s, noise_s)
     assert not credible.any()
-    state, _ = height_step(state, np.full((10, 2), 1.2), np.zeros(10, bool))
+    state, _ = height_step(state, np.full((10, 2), 1.2), *at_ease(10))
     heights_mv = np.tile([[1.0, 0.5], [0.7, 0.7], [np.nan, 1.0], [np.nan, np.nan]], (25, 1))
-    state, credible = height_step(state, heights_mv, noise_s)
+    state, credible = height_step(state, heights_mv, rr_s, noise_s)
     assert credible.tolist() == [True, False, True, False] * 25
+
+
+@pytest.mark.parametrize(
+    ("rr_s", "heights_mv", "expected"),
+    [
+        ([0.33], [0.5], [False]),  # a T wave
+        ([0.33], [0.8], [True]),  # an early beat
+        ([0.5], [0.5], [True]),  # too late for a T wave
+        ([np.nan], [0.5], [True]),
+        ([0.33] * 4, [0.5] * 4, [False, True, False, True]),  # a fast rhythm that has become lower is not silence
+        ([0.33, 0.33], [np.nan, 0.5], [True, True]),  # nothing is known of the beat before
+    ],
+)
+def test_a_t_wave_is_not_a_beat(rr_s: list[float], heights_mv: list[float], expected: list[bool]):
+    state, _ = height_step(BeatHeights.fresh(1), np.full((10, 1), 1.0), *at_ease(10))
+    count = len(rr_s)
+    whole, credible = height_step(state, np.array(heights_mv)[:, None], np.array(rr_s), np.zeros(count, bool))
+    assert credible.tolist() == expected
+    said = []
+    for beat in range(count):
+        state, one = height_step(state, np.array([[heights_mv[beat]]]), np.array([rr_s[beat]]), np.zeros(1, bool))
+        said += one.tolist()
+    assert said == expected
+    assert state.may_have_t_wave == whole.may_have_t_wave
+
+
+def test_a_p_wave_has_its_own_height_and_not_that_of_the_beat_it_precedes():
+    samples = np.zeros((1, 1, BEAT_SAMPLES + 2 * MARGIN), np.float32)
+    samples[0, 0, MARGIN + BEFORE] = 0.1
+    samples[0, 0, MARGIN + BEFORE + 50] = 1.0  # 0.28 s later
+    none = no_beats(1)
+    beats = replace(none, samples=samples, readable=np.ones((1, 1), bool), times_s=np.ones(1), rr_s=np.ones(1))
+    assert qrs_heights_mv(beats) == pytest.approx(0.1)

@@ -59,8 +59,8 @@ def still(client: Client) -> str:
     now = time.time()
     for chunk in chunks(STILL, 10.0):
         answer = client.send(patient, replace(chunk, received=now))
-        assert answer["refused"] == []
-    assert answer["wanted"] == len(STILL.signal)
+        assert answer["rejected"] == []
+    assert answer["next_position"] == len(STILL.signal)
     until(lambda: any(alarm["condition"] == "asystole" for alarm in client.alarms(patient, active=False)))
     return patient
 
@@ -73,7 +73,7 @@ def until(true: Callable[[], object]) -> None:
 
 
 def stored(service: Service, patient: str, stream: str, samples: int) -> np.ndarray:
-    return service.app.state.ward.store.waveform(patient, stream, 0, samples).signal
+    return service.app.state.ward.store.waveforms.read(patient, stream, 0, samples).signal
 
 
 # A bad line
@@ -145,15 +145,15 @@ def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, clie
     assert line.cuts >= 3
     store = service.app.state.ward.store
     np.testing.assert_array_equal(stored(service, "bad line", stream.name, len(STILL.signal)), STILL.signal)
-    has_pulses(store.waveform("bad line", stream.name, 0, len(STILL.signal)), recording)
+    has_pulses(store.waveforms.read("bad line", stream.name, 0, len(STILL.signal)), recording)
     search = {"patient": "bad line", "code": "pulse-wave"}
     found = http.get("/api/fhir/Observation", params=search).json()
     waves = [entry["resource"] for entry in found["entry"]]
     assert [wave["code"]["text"] for wave in waves] == ["ABP", "PLETH"]
     assert [len(wave["valueSampledData"]["data"].split(" ")) for wave in waves] == [1250, 625]
-    beats = [beat.beat.position for beat in store.beats("bad line", 0, 2e9)]
+    beats = [beat.beat.position for beat in store.beats.first("bad line", 0, 2e9)]
     assert len(beats) == len(set(beats)) > 50
-    assert not [one for one in store.events(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]
+    assert not [one for one in store.events.after(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]
 
 
 def test_stream_goes_on_where_another_one_ended(service: Service, client: Client):
@@ -187,11 +187,11 @@ def test_refusal_is_told_to_the_sender(client: Client):
     client.admit("refused")
     stream = client.stream("refused", RATE_HZ, LEADS)
     stream.send(np.full((10, 2), 5000.0))
-    with pytest.raises(ServiceError, match="no ECG"):
+    with pytest.raises(ServiceError, match="not an ECG"):
         stream.flush()
-    with pytest.raises(ServiceError, match="no ECG"):
+    with pytest.raises(ServiceError, match="not an ECG"):
         stream.send(np.zeros((10, 2)))
-    with pytest.raises(ServiceError, match="no ECG"):
+    with pytest.raises(ServiceError, match="not an ECG"):
         stream.close()
 
 
@@ -217,18 +217,18 @@ def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Se
     monkeypatch.setattr("ectopy.client.KEPT_BYTES", 40 * 1000)
     with Client("http://127.0.0.1:9", service.key) as nowhere:
         stream = nowhere.stream("anybody", RATE_HZ, LEADS)
-        stream._begin({"wanted": None, "stream": ""})
+        stream._begin({"next_position": None, "stream": ""})
         sender = threading.Thread(target=lambda: [stream.send(STILL.signal[:125]) for _ in range(45)], daemon=True)
         sender.start()
         until(lambda: stream._kept_bytes >= 40 * 1000)
         assert sender.is_alive()
         assert stream._kept_bytes < 42 * 1000
-        stream._take({"sequence": 20, "wanted": 21 * 125, "stored": True})
+        stream._take({"sequence": 20, "next_position": 21 * 125, "stored": True})
         assert stream.stored == 0  # what is in front of it has not been seen
         for sequence in range(20):
-            stream._take({"sequence": sequence, "wanted": 125 * (sequence + 1), "stored": False})
+            stream._take({"sequence": sequence, "next_position": 125 * (sequence + 1), "stored": False})
         assert (stream.acknowledged, stream.stored) == (21 * 125, 0)
-        stream._take({"sequence": 19, "wanted": 20 * 125, "stored": True})
+        stream._take({"sequence": 19, "next_position": 20 * 125, "stored": True})
         assert stream.stored == 21 * 125
         sender.join(30)
         assert not sender.is_alive()
@@ -238,23 +238,23 @@ def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Se
 def test_what_could_not_be_kept_is_sent_again_once_the_service_stores(service: Service):
     with Client("http://127.0.0.1:9", service.key) as nowhere:
         stream = nowhere.stream("anybody", RATE_HZ, LEADS, stream="mine")
-        stream._begin({"wanted": 0, "stream": "mine"})
+        stream._begin({"next_position": 0, "stream": "mine"})
         for _ in range(6):
             stream.send(STILL.signal[:125])
         sent = [stream._next() for _ in range(6)]
         for sequence in range(3):
-            stream._take({"sequence": sequence, "wanted": 125 * (sequence + 1), "stored": False})
-        stream._take({"sequence": 1, "refused": "x", "again": True, "wanted": 375, "stream": "mine"})
-        stream._take({"sequence": 3, "wanted": 500, "stored": True, "missing": [[250, 375]]})
+            stream._take({"sequence": sequence, "next_position": 125 * (sequence + 1), "stored": False})
+        stream._take({"sequence": 1, "rejected": "x", "retry": True, "next_position": 375, "stream": "mine"})
+        stream._take({"sequence": 3, "next_position": 500, "stored": True, "missing": [[250, 375]]})
         assert [stream._next(), stream._next()] == [sent[1], sent[2]]
-        stream._take({"sequence": 5, "wanted": 750, "stored": True})
+        stream._take({"sequence": 5, "next_position": 750, "stored": True})
         assert stream.stored == 125
-        stream._take({"sequence": 1, "wanted": 750, "stored": True})
-        stream._take({"sequence": 2, "wanted": 750, "stored": True})
+        stream._take({"sequence": 1, "next_position": 750, "stored": True})
+        stream._take({"sequence": 2, "next_position": 750, "stored": True})
         assert stream.stored == 500
-        stream._begin({"wanted": 750, "stream": "mine"})  # the answer was lost with the connection
+        stream._begin({"next_position": 750, "stream": "mine"})  # the answer was lost with the connection
         assert stream._next() == sent[4]
-        stream._take({"sequence": 4, "wanted": 750, "stored": True})
+        stream._take({"sequence": 4, "next_position": 750, "stored": True})
         assert stream.stored == stream.position
         stream.close(0)
 

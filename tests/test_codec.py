@@ -15,9 +15,9 @@ from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.findings import JudgedBeats, Reading
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
 
 READING = Reading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
@@ -38,7 +38,7 @@ EVENTS = [
     BeatJudged(1, 2.5, 1.1, 275, None, "normal", "", 0.1 + 0.2, None, 3.0, ""),
     QualityChanged(2, 3.0, "II", "flat", 0.0),
     AlarmChanged(3, 5.7, Transition(1, 5.7, "raised", ALARM, "", "", "0" * 64, "a" * 64)),
-    Refused(4, 6.0, "the unit 'furlong' is not one of mV, uV and V; send one of these."),
+    InputRejected(4, 6.0, "the unit 'furlong' is not one of mV, uV and V; send one of these."),
     Noticed(5, 7.0, "gap", "0.4 s are missing."),
 ]
 NORMAL = PatientNormal(np.linspace(-1, 1, 280).reshape(2, 140), np.array([3.0, np.nan]), 0.05, 60, ("I", "II"))
@@ -47,7 +47,7 @@ INPUTS = [
     Tick(1.7e9 + 0.1),
     Report(1e9, READING),
     End(1.7e9 + 0.2),
-    Refusal(1e9, "the unit must be one of mV, uV and V, not 'furlong'."),
+    RejectedInput(1e9, "the unit must be one of mV, uV and V, not 'furlong'."),
     Action(Order.ACKNOWLEDGE, 1e9, "Dr. Ø", "seen", alarm=1),
     Action(Order.SET_LIMITS, 1e9, "nurse", limits=Limits("exercise")),
     Action(Order.SET_NORMAL, 1e9, "nurse", normal=NORMAL),
@@ -110,8 +110,8 @@ def test_fields_that_came_later_take_their_defaults():
         Tick(object()),
         JudgedBeats(*[np.array([object()])] * 6),
         JudgedBeats(*[np.array([1 + 1j])] * 6),
-        Refused(1, 0.0, "\ud800"),
-        Refused(2**70, 0.0, ""),
+        InputRejected(1, 0.0, "\ud800"),
+        InputRejected(2**70, 0.0, ""),
     ],
     ids=["object", "objects", "complex", "text", "integer"],
 )
@@ -142,7 +142,7 @@ def test_what_cannot_be_encoded_is_refused(value):
 )
 def test_arrays_that_are_none_are_refused(parts):
     fields = {"position": 0, "signal": parts, "sampling_rate_hz": 250.0, "leads": ["I"], "received": 0.0}
-    with pytest.raises(DataError, match="no Chunk"):
+    with pytest.raises(DataError, match="not a Chunk"):
         codec.decode(Chunk, msgspec.msgpack.encode(fields))
 
 
@@ -168,7 +168,7 @@ def test_damage_is_refused_or_decoded_never_anything_else(place, value):
 
 def test_json_names_the_kind_and_has_only_what_json_has():
     lines = [json.loads(codec.to_json(value), parse_constant=pytest.fail) for value in (*EVENTS, *INPUTS)]
-    assert [line["kind"] for line in lines[:5]] == ["beat", "quality", "alarm", "refused", "noticed"]
+    assert [line["kind"] for line in lines[:5]] == ["beat", "quality", "alarm", "rejected", "noticed"]
     assert lines[0] == {
         "kind": "beat",
         "number": 1,

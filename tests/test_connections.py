@@ -172,7 +172,7 @@ def test_connections_in_use_are_not_ended_for_others(tmp_path: Path):
                 for device in devices:
                     assert device.ping().wait(PATIENCE_S)
             for device in devices:
-                assert "wanted" in json.loads(device.recv(PATIENCE_S))
+                assert "next_position" in json.loads(device.recv(PATIENCE_S))
 
 
 def test_tls_handshakes_that_do_not_end_are_ended(tmp_path: Path, hurried: None):

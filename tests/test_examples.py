@@ -106,10 +106,10 @@ def test_simulated_strap_is_stored(service: Service):
     )
     assert "30 s were sent and are stored." in said
     state = service.app.state.ward.state("polar")
-    assert state.signal.segment.wanted == 30 * 130 // 73 * 73
+    assert state.signal.segment.next_position == 30 * 130 // 73 * 73
     assert state.signal.segment.leads == ("chest",)
     assert service.app.state.ward.devices.of("polar") == ["simulated strap"]
-    stored = service.app.state.ward.store.waveform("polar", state.signal.segment.stream, 0, 3900).signal
+    stored = service.app.state.ward.store.waveforms.read("polar", state.signal.segment.stream, 0, 3900).signal
     assert 0.3 < np.nanmax(stored) < 5.0
 
 
@@ -117,5 +117,5 @@ def test_simulated_strap_is_stored(service: Service):
 
 
 def test_shell_sends_a_second(service: Service):
-    assert json.loads(run(service, str(EXAMPLES / "send.sh"), "bed%203"))["wanted"] == 250
-    assert json.loads(run(service, str(EXAMPLES / "send.sh"), "bed%203", "250"))["wanted"] == 500
+    assert json.loads(run(service, str(EXAMPLES / "send.sh"), "bed%203"))["next_position"] == 250
+    assert json.loads(run(service, str(EXAMPLES / "send.sh"), "bed%203", "250"))["next_position"] == 500

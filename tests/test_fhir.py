@@ -14,27 +14,29 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State
+from ectopy.monitor.alarm_json import AlarmJson, alarm_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.service.exchange import fhir
 from ectopy.service.exchange.nomenclature import MDC_URI, lead_code
-from ectopy.service.storage import StoredAlarm, Waveform
+from ectopy.service.storage import Waveform
 from ectopy.statements import NOT_A_DEVICE
+from ectopy.times import iso_utc
 
 NOW = 1_700_000_000.25
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-def stored(condition: str = "asystole", patient: str = "p/1 ü", **changes: object) -> StoredAlarm:
+def stored(condition: str = "asystole", patient: str = "p/1 ü", **changes: object) -> AlarmJson:
     kind, priority = CONDITIONS[condition].kind, CONDITIONS[condition].priority
     reading = Reading(condition, True, "No QRS complex for 4.2 s.", 4.2, 4.0)
     life = {"phase": Phase.START, "state": State.ACTIVE, "inactivation": Inactivation.ENABLED, **changes}
     alarm = Alarm(
         3, condition, kind, priority, present_s=100.0, raised_s=104.2, reading=reading, latest=reading, **life
     )
-    return StoredAlarm(patient, NOW, alarm)
+    return alarm_json(alarm, patient, NOW)
 
 
 def waveform(*columns: list[float], leads: tuple[str, ...] = ("MLII", "V1")) -> Waveform:
@@ -242,4 +244,4 @@ def test_resources_are_valid(resource: fhir.Resource):
 
 @given(st.floats(0, 4e9))
 def test_instants_are_whole(time):
-    assert INSTANT.fullmatch(fhir.instant(time))
+    assert INSTANT.fullmatch(iso_utc(time))

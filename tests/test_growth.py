@@ -11,8 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.monitor import AlarmChanged, Chunk, Monitor, MonitorState, chunks
@@ -24,8 +22,7 @@ from ectopy.monitor.findings import Reading
 from ectopy.monitor.log import GENESIS, seal, seal_with, verify
 from ectopy.service.recordings import Library, Status
 from ectopy.service.recordings.uploads import Upload
-from ectopy.service.storage import Stepped, Store, reading, tables
-from ectopy.service.storage import database as database_module
+from ectopy.service.storage import StepRecord, Store, alarms, tables
 from server import Service, running, troubled
 
 NOW = 1_700_000_000.0
@@ -34,7 +31,7 @@ NOW = 1_700_000_000.0
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     with Store.open(database_url) as store:
-        store.enrol("anna", NOW)
+        store.patients.upsert("anna", NOW)
         yield store
 
 
@@ -67,7 +64,7 @@ def entries(count: int, per_alarm: int = 4) -> list[AlarmChanged]:
 def fill(store: Store, count: int = 200, patient: str = "anna", first: int = 1) -> list[AlarmChanged]:
     log = entries(count)
     chunk = Chunk(0, np.zeros((10, 1), np.float32), 250.0, ("I",), NOW)
-    store.write([Stepped(patient, first, (chunk,), tuple(log), NOW, encode(MonitorState()))])
+    store.write([StepRecord(patient, first, (chunk,), tuple(log), NOW, encode(MonitorState()))])
     return log
 
 
@@ -76,24 +73,24 @@ def fill(store: Store, count: int = 200, patient: str = "anna", first: int = 1) 
 
 def test_evidence_goes_by_age_and_the_log_is_as_whole_as_before(store: Store):
     log = fill(store)
-    (raised, *_) = store.alarm_events("anna", 1)
+    (raised, *_) = store.alarms.changes("anna", 1)
     assert encode(raised.event) == encode(log[0])
-    store.forget(older_than=NOW + 100.5)
-    assert [one.event.evidence for one in store.alarm_events("anna", 1) if one.event.evidence] == []
-    assert store.alarm_events("anna", 50)[0].event.evidence is not None
-    assert verify(store.alarm_log("anna")) is None
-    assert store.log_is_whole("anna", 1)
-    assert store.log_is_whole("anna", 50)
+    store.retention.apply(older_than=NOW + 100.5)
+    assert [one.event.evidence for one in store.alarms.changes("anna", 1) if one.event.evidence] == []
+    assert store.alarms.changes("anna", 50)[0].event.evidence is not None
+    assert verify(store.alarms.log("anna")) is None
+    assert store.alarms.is_log_intact("anna", 1)
+    assert store.alarms.is_log_intact("anna", 50)
 
 
 def test_evidence_counts_as_what_is_stored_and_goes_by_size(store: Store, database_url: str):
     fill(store)
-    with store._database.reading() as connection:
+    with store.database.reading() as connection:
         before = connection.execute(sa.select(tables.sizes.c.bytes)).scalar_one()
     assert before > 50 * 6000
-    store.forget(larger_than_bytes=0)
-    store.forget(older_than=NOW + 1000)
-    with store._database.reading() as connection:
+    store.retention.apply(larger_than_bytes=0)
+    store.retention.apply(older_than=NOW + 1000)
+    with store.database.reading() as connection:
         assert connection.execute(sa.select(tables.sizes.c.bytes)).scalar_one() == 0
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.evidence)).scalar_one() == 0
 
@@ -101,8 +98,8 @@ def test_evidence_counts_as_what_is_stored_and_goes_by_size(store: Store, databa
 @pytest.mark.parametrize("damage", ["evidence", "entry", "digest", "checkpoint"])
 def test_what_was_changed_is_seen(store: Store, damage: str):
     log = fill(store)
-    assert store.log_is_whole("anna", 5)  # from here on there is a checkpoint at the last entry
-    with store._database.writing() as connection:
+    assert store.alarms.is_log_intact("anna", 5)  # from here on there is a checkpoint at the last entry
+    with store.database.writing() as connection:
         if damage == "evidence":
             changed = sa.update(tables.evidence).where(tables.evidence.c.event == 17)
             connection.execute(changed.values(body=encode(evidence(-1 % 1000))))
@@ -114,48 +111,20 @@ def test_what_was_changed_is_seen(store: Store, damage: str):
             connection.execute(changed.values(digest="0" * 64))
         else:
             connection.execute(sa.update(tables.checkpoints).values(digest="0" * 64))
-    assert not store.log_is_whole("anna", 5)
+    assert not store.alarms.is_log_intact("anna", 5)
 
 
 def test_evidence_of_a_real_alarm_is_in_its_chain(store: Store):
     monitor, state, steps = Monitor.of(load_ambulatory(), learning_s=30), MonitorState(), []
     for number, given in enumerate(chunks(troubled()), start=1):
         state, events = monitor.step(state, given)
-        steps.append(Stepped("anna", number, (given,), events, state.epoch or 0.0))
+        steps.append(StepRecord("anna", number, (given,), events, state.epoch or 0.0))
     store.write(steps)
-    log = store.alarm_log("anna")
+    log = store.alarms.log("anna")
     assert [entry for entry in log if entry.evidence]
     assert verify(log) is None
     assert log[-1].digest == state.alarms.digest
-    assert all(store.log_is_whole("anna", entry.alarm.number) for entry in log)
-
-
-def test_a_database_of_before_keeps_its_evidence_and_its_log(database_url: str):
-    log = entries(40)
-    with Store.open(database_url) as store:
-        store.enrol("anna", NOW)
-        fill(store, 40)
-        with store._database.writing() as connection:  # as version 0003 had it
-            for event in log:
-                old = encode(event)
-                row = sa.update(tables.events).where(tables.events.c.number == event.number)
-                connection.execute(row.values(body=old))
-            for name in ("evidence", "checkpoints", "origins", "leases"):
-                tables.metadata.tables[name].drop(connection)
-            connection.exec_driver_sql("DROP INDEX ix_alarms_patient_id_event")
-            for name in ("patients", "devices", "expires"):
-                connection.exec_driver_sql(f"ALTER TABLE keys DROP COLUMN {name}")
-            connection.exec_driver_sql("ALTER TABLE waveforms DROP COLUMN pulses")
-            connection.exec_driver_sql("ALTER TABLE beats DROP COLUMN confidence")
-            config = Config()
-            config.set_main_option("script_location", str(database_module._MIGRATIONS))
-            config.attributes["connection"] = connection
-            command.stamp(config, "0003")
-    with Store.open(database_url) as store:
-        assert [encode(one.event) for one in store.alarm_events("anna", 1)] == [encode(event) for event in log[:4]]
-        assert [one.event.evidence for one in store.events() if isinstance(one.event, AlarmChanged)] == [None] * 40
-        assert verify(store.alarm_log("anna")) is None
-        assert store.log_is_whole("anna", 1)
+    assert all(store.alarms.is_log_intact("anna", entry.alarm.number) for entry in log)
 
 
 # The log from a checkpoint on
@@ -164,18 +133,18 @@ def test_a_database_of_before_keeps_its_evidence_and_its_log(database_url: str):
 def test_a_look_at_one_alarm_reads_no_log_that_was_verified(store: Store, monkeypatch: pytest.MonkeyPatch):
     fill(store, 400)
     read: list[int] = []
-    whole = reading.read_alarm_log
+    entries_of = alarms._entries
 
-    def counted(connection: sa.Connection, patient: str, after: int = 0):
-        for entry in whole(connection, patient, after):
+    def counted(connection: sa.Connection, patient: int, after: int = 0):
+        for entry in entries_of(connection, patient, after):
             read.append(entry.number)
             yield entry
 
-    monkeypatch.setattr(reading, "read_alarm_log", counted)
-    assert store.log_is_whole("anna", 3)
+    monkeypatch.setattr(alarms, "_entries", counted)
+    assert store.alarms.is_log_intact("anna", 3)
     assert len(read) == 400
     read.clear()
-    assert store.log_is_whole("anna", 3)
+    assert store.alarms.is_log_intact("anna", 3)
     assert read == []
 
 
@@ -191,23 +160,23 @@ def test_an_entry_without_evidence_has_the_digest_it_always_had():
 
 
 def test_alarms_come_in_pages_that_leave_none_out(store: Store):
-    store.enrol("bob", NOW)
+    store.patients.upsert("bob", NOW)
     fill(store, 40)
     fill(store, 40, "bob")
     of_anna: list[int] = []
     before = None
-    while page := store.alarms("anna", limit=3, before=before):
+    while page := store.alarms.newest("anna", limit=3, before=before):
         assert len(page) <= 3
         of_anna = [one.alarm.number for one in page] + of_anna
         before = page[0].alarm.number
     assert of_anna == list(range(1, 11))
     every: list[tuple[str, int]] = []
     before = None
-    while page := store.alarms(limit=7, before=before):
+    while page := store.alarms.newest(limit=7, before=before):
         every = [(one.patient, one.alarm.number) for one in page] + every
         before = page[0].id
     assert sorted(every) == [(patient, number) for patient in ("anna", "bob") for number in range(1, 11)]
-    assert store.count_alarms("anna") == 10
+    assert store.alarms.count("anna") == 10
 
 
 IN_MEMORY = {"/api/patients", "/api/devices", "/api/keys", "/api/recordings/named", "/api/replays"}
@@ -234,7 +203,7 @@ def test_pages_of_alarms_are_linked(tmp_path: Path):
     with running(tmp_path) as service, service.client() as client:
         client.post("/api/patients", json={"patient": "bed 3"}).raise_for_status()
         store = service.app.state.ward.store
-        store.enrol("past", NOW)
+        store.patients.upsert("past", NOW)
         fill(store, 40, "past")
         numbers, url = [], "/api/alarms?active=false&limit=4"
         while url:
@@ -252,14 +221,14 @@ def test_the_time_of_stream_second_0_is_found_as_it_was(store: Store):
     for number in range(1, 101):
         origin = NOW + 0.1 * number + (3600.0 if number > 50 else 0.0)
         chunk = Chunk(10 * number, np.zeros((10, 1), np.float32), 250.0, ("I",), origin + number)
-        steps.append(Stepped("anna", number, (chunk,), (), origin))
+        steps.append(StepRecord("anna", number, (chunk,), (), origin))
     store.write(steps[:30])
     store.write(steps[30:])
     for step in steps:
         (chunk,) = step.inputs
-        assert store.origin("anna", chunk.received) == pytest.approx(step.origin, abs=0.3)
-    assert store.origin("anna", 0.0) is None
-    with store._database.reading() as connection:
+        assert store.waveforms.origin("anna", chunk.received) == pytest.approx(step.origin, abs=0.3)
+    assert store.waveforms.origin("anna", 0.0) is None
+    with store.database.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.origins)).scalar_one() < 45
 
 
@@ -276,12 +245,12 @@ def test_recordings_go_by_age_and_by_size_but_none_that_is_not_analysed(tmp_path
         content.write_bytes(b"0.1\n" * 1000)
         with content.open("rb") as file:
             ids.append(library.add([Upload("one.csv", file)], 250.0, "mV").id)
-    assert library.forget(older_than=2 * NOW, larger_than_bytes=0) == 0
+    assert library.apply_retention(older_than=2 * NOW, larger_than_bytes=0) == 0
     for id in ids[:3]:
         library._set(id, status=Status.DONE)
-    assert library.forget(older_than=NOW + 1500) == 1
+    assert library.apply_retention(older_than=NOW + 1500) == 1
     assert [entry.id for entry in library.entries()] == ids[:0:-1]
-    assert library.forget(larger_than_bytes=10_000) == 1
+    assert library.apply_retention(larger_than_bytes=10_000) == 1
     assert [entry.id for entry in library.entries()] == [ids[3], ids[2]]
-    assert library.forget(larger_than_bytes=0) == 1
+    assert library.apply_retention(larger_than_bytes=0) == 1
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {ids[3]}

@@ -26,11 +26,11 @@ from ectopy.monitor import (
     Chunk,
     Event,
     Input,
+    InputRejected,
     Limits,
     Monitor,
     MonitorState,
     Order,
-    Refused,
     Tick,
 )
 from ectopy.monitor.alarm import State
@@ -42,7 +42,7 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import GapError, Keeper, Receipt, Turn
 from ectopy.service.memory import MemoryOutbox
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import StepRecord, Store
 from ectopy.service.traces import Trace
 from outages import KINDS, Losable, locked
 from webhooks import NOW, SECRET, Receiver, answer, running
@@ -126,13 +126,13 @@ def play(
 
 def told(store: Store, patient: str) -> list[bytes]:
     """Everything that is stored of what was said of a patient."""
-    events: list[Event] = [stored.event for stored in store.events(patient=patient, limit=10_000)]
-    events += [stored.beat for stored in store.beats(patient, 0, 2 * NOW)]
+    events: list[Event] = [stored.event for stored in store.events.after(patient=patient, limit=10_000)]
+    events += [stored.beat for stored in store.beats.first(patient, 0, 2 * NOW)]
     return [encode(event) for event in sorted(events, key=lambda event: event.number)]
 
 
 def alarms(store: Store, patient: str) -> list[tuple[str, str]]:
-    return [(entry.change, entry.alarm.condition) for entry in store.alarm_log(patient)]
+    return [(entry.change, entry.alarm.condition) for entry in store.alarms.log(patient)]
 
 
 def outcome_of(receipt: Receipt) -> Future[EctopyError | None]:
@@ -159,11 +159,11 @@ def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, 
         assert hub.watch() == 2
         assert not first.done()
         assert not second.done()
-        assert [type(given) for given in other.inputs("anna")] == []
+        assert [type(given) for given in other.inputs.all("anna")] == []
         hub.save()
         assert first.result(0) == Receipt("anna", (), 500)
         assert second.result(0) == Receipt("anna", (), 1000)
-        np.testing.assert_array_equal(other.waveform("anna", "", 0, 1000).signal, steady.signal[:1000])
+        np.testing.assert_array_equal(other.waveforms.read("anna", "", 0, 1000).signal, steady.signal[:1000])
 
 
 @ON_SQLITE
@@ -172,7 +172,7 @@ def test_what_a_sender_does_to_its_samples_later_changes_nothing(hub: Hub, store
     hub.submit("anna", cut(steady, 0, 1, signal=samples))
     samples[:] = 0
     hub.turn()
-    np.testing.assert_array_equal(store.waveform("anna", "", 0, 250).signal, steady.signal[:250])
+    np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 250).signal, steady.signal[:250])
 
 
 def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
@@ -192,16 +192,16 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
     hub.turn()
     words = ["mV, uV and V", "really mV", "different names", "days", "no alarm 99"]
     for receipt, word in zip(receipts[1:-1], words, strict=True):
-        ((reason,), wanted) = receipt.result(0).refused, receipt.result(0).wanted
+        ((reason,), wanted) = receipt.result(0).rejected, receipt.result(0).next_position
         assert word in reason
         assert wanted == 250
     assert receipts[-1].result(0) == Receipt("anna", (), 500)
-    np.testing.assert_array_equal(store.waveform("anna", "", 0, 500).signal, steady.signal[:500])
+    np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 500).signal, steady.signal[:500])
     assert [word for word, event in zip(words, refusals(store), strict=True) if word not in event.reason] == []
 
 
-def refusals(store: Store) -> list[Refused]:
-    return [stored.event for stored in store.events(kinds=("refused",))]
+def refusals(store: Store) -> list[InputRejected]:
+    return [stored.event for stored in store.events.after(kinds=("rejected",))]
 
 
 @ON_SQLITE
@@ -212,7 +212,7 @@ def refusals(store: Store) -> list[Refused]:
         ({"received": float("nan")}, DataError, "of now"),
         ({"signal": np.zeros((1_100_000, 2), np.float32)}, DataError, "too large"),
         ({"signal": np.array([[object()]])}, DataError, "cannot be encoded"),
-        ({"position": "first"}, DataError, "no Chunk"),
+        ({"position": "first"}, DataError, "not a Chunk"),
         ({"stream": "\ud800"}, DataError, "cannot be encoded"),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording)
     gone, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
     assert not gone.cancel()
     hub.turn()
-    assert waiting.result(0).wanted == 500
+    assert waiting.result(0).next_position == 500
 
 
 # Patients
@@ -257,7 +257,7 @@ def test_only_who_is_admitted_is_watched(hub: Hub, store: Store, steady: Recordi
     hub.admit("bob", "Robert")
     hub.admit("bob", "Bob")
     assert hub.patients() == ("anna", "bob")
-    assert {patient.patient: patient.name for patient in store.patients()}["bob"] == "Bob"
+    assert {patient.patient: patient.name for patient in store.patients.all()}["bob"] == "Bob"
 
 
 def test_limits_of_admission_outlive_a_restart(
@@ -282,7 +282,7 @@ def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, st
     assert [one.patients() for one in hubs] == [("patient 0",), ("patient 1",)]
     again = Hub(store, monitor, clock=clock, station="station 1", patients=["patient 1"])
     assert again.patients() == ("patient 1",)
-    assert again.state("patient 1").signal.segment.wanted == 500
+    assert again.state("patient 1").signal.segment.next_position == 500
 
 
 # One patient's trouble is no other's
@@ -330,11 +330,11 @@ def test_who_sends_much_at_once_keeps_nobody_waiting(store: Store, monitor: Moni
     much = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
     little = [hub.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
     assert 3 <= hub.turn() < 30
-    assert [receipt.result(0).wanted for receipt in little] == 2 * [10_000]
+    assert [receipt.result(0).next_position for receipt in little] == 2 * [10_000]
     assert not much[-1].done()
     while hub.turn():
         pass
-    assert [receipt.result(0).wanted for receipt in much] == list(range(250, 10_001, 250))
+    assert [receipt.result(0).next_position for receipt in much] == list(range(250, 10_001, 250))
 
 
 class Fragile(Monitor):
@@ -356,8 +356,8 @@ def test_an_input_that_breaks_the_monitor_is_told_and_the_others_go_on(
     play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
     broken = hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
     (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.turn)
-    assert "ZeroDivisionError" in broken.result(0).refused[0]
-    assert fine.result(0).wanted == 1500
+    assert "ZeroDivisionError" in broken.result(0).rejected[0]
+    assert fine.result(0).next_position == 1500
     assert alarms(store, "anna") == [("raised", "detector failed")]
     play(hub, clock, {"anna": steady, "bob": steady}, 6, 20, hub.turn)
     assert alarms(store, "bob") == []
@@ -376,8 +376,8 @@ def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
     again = Hub(store, fragile, clock=clock)
     play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.turn)
     assert ("raised", "detector failed") in alarms(store, "anna")
-    assert verify(store.alarm_log("anna")) is None
-    assert again.state("bob").signal.segment.wanted == again.state("anna").signal.segment.wanted == 2000
+    assert verify(store.alarms.log("anna")) is None
+    assert again.state("bob").signal.segment.next_position == again.state("anna").signal.segment.next_position == 2000
     assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(again.state("anna"))
 
 
@@ -396,7 +396,7 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
     again = Hub(store, monitor, clock=clock)
     play(again, clock, {"bob": steady}, 20, 22, again.turn)
     assert alarms(store, STATION) == [("raised", "detector failed")]
-    assert "'anna'" in store.alarms(STATION)[0].alarm.reading.text
+    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
     with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
         again.submit("anna", cut(steady, 20, 21))
 
@@ -413,10 +413,10 @@ def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
     lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.turn)
     with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
         lost.result(0)
-    assert fine.result(0).wanted == 250
+    assert fine.result(0).next_position == 250
     assert alarms(store, STATION) == [("raised", "detector failed")]
-    assert "'anna'" in store.alarms(STATION)[0].alarm.reading.text
-    assert hub.state("bob").signal.segment.wanted == 1000
+    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
+    assert hub.state("bob").signal.segment.next_position == 1000
 
 
 def test_what_another_process_has_stored_concerns_that_patient_alone(
@@ -424,13 +424,13 @@ def test_what_another_process_has_stored_concerns_that_patient_alone(
 ):
     hub.admit("bob")
     play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.turn)
-    store.write([Stepped("anna", store.restore("anna").following, (Tick(NOW),), (), NOW)])
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
     lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.turn)
     with pytest.raises(StorageError, match="two processes"):
         lost.result(0)
-    assert fine.result(0).wanted == 1000
+    assert fine.result(0).next_position == 1000
     *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.turn)
-    assert resent.result(0).wanted == 17 * 250
+    assert resent.result(0).next_position == 17 * 250
     assert {change for change, condition in alarms(store, "anna") if condition == "storage failed"} == {
         "raised",
         "ended",
@@ -448,7 +448,7 @@ def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_datab
         engine.dispose()
 
     play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
-    store.write([Stepped("anna", store.restore("anna").following, (Tick(NOW),), (), NOW)])
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
     renumber(2, -2)
     play(hub, clock, {"anna": steady}, 3, 10, hub.turn)
     logged = [record.getMessage() for record in caplog.records]
@@ -457,7 +457,7 @@ def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_datab
     ]
     renumber(-2, 2)
     *_, resent = play(hub, clock, {"anna": steady}, 10, 14, hub.turn)
-    assert resent.result(0).wanted == 14 * 250
+    assert resent.result(0).next_position == 14 * 250
 
 
 # A restart
@@ -478,7 +478,7 @@ def test_a_restart_goes_on_from_the_identical_state(
             again = Hub(other, monitor, clock=clock, station="another", patients=["anna"])
             assert encode(again.state("anna")) == encode(hub.state("anna"))
         hub = Hub(store, monitor, clock=clock, station="another", patients=["anna"])
-    assert store.restore("anna").snapshot is not None
+    assert store.inputs.resume_point("anna").snapshot is not None
     assert told(store, "anna") == told(store, "unbroken")
     assert ("raised", "asystole") in alarms(store, "anna")
 
@@ -519,27 +519,27 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert [course.alarm.condition for course in hub.state("anna").alarms.courses.values() if course.alarm]
     receipt = hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada", "went home"))
     hub.turn()
-    assert receipt.result(0).refused == ()
+    assert receipt.result(0).rejected == ()
     assert hub.patients() == ()
-    ended = [entry for entry in store.alarm_log("anna") if entry.change == "discharged"]
+    ended = [entry for entry in store.alarms.log("anna") if entry.change == "discharged"]
     assert {(entry.who, entry.why) for entry in ended} == {("Ada", "went home")}
     assert "asystole" in {entry.alarm.condition for entry in ended}
-    assert store.alarms("anna", active_only=True) == []
-    assert store.alarms("anna")
+    assert store.alarms.newest("anna", active_only=True) == []
+    assert store.alarms.newest("anna")
 
     again = Hub(store, monitor, clock=clock)
     assert encode(again.state("anna")) == encode(hub.state("anna"))
     assert again.patients() == ()
-    log = store.alarm_log("anna")
+    log = store.alarms.log("anna")
     for _ in range(20):
         clock.now += 1
         again.turn()
-    stored = store.restore("anna").following, store.newest_event()
+    stored = store.inputs.resume_point("anna").next_input, store.events.newest_id()
     with pytest.raises(DataError, match="is discharged; admit the patient first"):
         play(again, clock, {"anna": still}, 0, 1, again.turn)
     again.turn()
-    assert (store.restore("anna").following, store.newest_event()) == stored
-    assert store.alarm_log("anna") == log
+    assert (store.inputs.resume_point("anna").next_input, store.events.newest_id()) == stored
+    assert store.alarms.log("anna") == log
 
     clock.now = NOW + 100
     admitted = again.admit("anna", "Anna", who="Ben")
@@ -547,7 +547,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
     again.turn()
-    assert (admitted.result(0).refused, sent.result(0).refused) == ((), ())
+    assert (admitted.result(0).rejected, sent.result(0).rejected) == ((), ())
     assert again.admit("anna", "Anna") is None
     assert again.patients() == ("anna",)
     assert encode(Hub(store, monitor, clock=clock).state("anna").normal) == encode(normal)
@@ -555,7 +555,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
         clock.now += 1
         again.turn()
     assert alarms(store, "anna")[len(log) :] == [("raised", "no data")]
-    assert verify(store.alarm_log("anna")) is None
+    assert verify(store.alarms.log("anna")) is None
 
 
 @ON_SQLITE
@@ -581,7 +581,7 @@ def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
             clock.now += 1
             hub.turn()
         assert ("discharged", "storage failed") in alarms(store, "anna")
-        assert verify(store.alarm_log("anna")) is None
+        assert verify(store.alarms.log("anna")) is None
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
         assert hub.patients() == ()
 
@@ -598,17 +598,17 @@ def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
     hub.admit("anna", "Anna Karenina")
     assert deliver_due(store.outbox, [ward], clock.now).total() == 0
     play(hub, clock, {"anna": still}, 0, 20, hub.turn)
-    raised = [e.event for e in store.events(kinds=("alarm",)) if e.event.transition.change == "raised"]
+    raised = [e.event for e in store.events.after(kinds=("alarm",)) if e.event.transition.change == "raised"]
     assert "asystole" in [event.transition.alarm.condition for event in raised]
     deliver_due(store.outbox, [ward, family], clock.now)
     messages = [message for _, content in receiver.requests for message in content["messages"]]
-    names = {(message["condition"], message["patient_name"]) for message in messages}
+    names = {(message["alarm"]["condition"], message["patient_name"]) for message in messages}
     assert {("asystole", None), ("asystole", "Anna Karenina")} <= names
     told_of = {m["digest"] for m in messages if m["change"] == "raised"}
     assert told_of == {event.transition.digest for event in raised}
-    (asystole,) = (m for m in messages if m["condition"] == "asystole" and m["patient_name"] is None)
+    (asystole,) = (m for m in messages if m["alarm"]["condition"] == "asystole" and m["patient_name"] is None)
     assert asystole["bundle"] == "b" * 64
-    assert asystole["replay"].startswith("ectopy what-if --stored anna --from 0 --to ")
+    assert asystole["replay"].startswith("ectopy what-if --stored anna --to ")
 
 
 @ON_SQLITE
@@ -629,7 +629,7 @@ def test_nobody_reached_is_an_alarm_until_somebody_is(
         clock.now = receiver.now = clock.now + 5
         deliver_due(store.outbox, [ward], clock.now)
         hub.turn()
-    (alarm,) = (s.alarm for s in store.alarms("anna") if s.alarm.condition == "nobody reached")
+    (alarm,) = (s.alarm for s in store.alarms.newest("anna") if s.alarm.condition == "nobody reached")
     assert alarm.state is State.LATCHED
     hub.submit("anna", Action(Order.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
     hub.turn()
@@ -728,11 +728,11 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
     def has(condition: str, change: str) -> Callable[[], bool]:
         def found() -> bool:
             messages = [m for _, content in receiver.requests for m in content["messages"]]
-            return (condition, change) in [(m["condition"], m["change"]) for m in messages]
+            return (condition, change) in [(m["alarm"]["condition"], m["change"]) for m in messages]
 
         return found
 
-    seen: list[Stepped] = []
+    seen: list[StepRecord] = []
     with Store.open(losable.url) as store:
         hub = Hub(store, monitor, [ward], clock=clock, watched=seen.extend)
         hub.admit("anna")
@@ -741,10 +741,10 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
             until(lambda: all(receipt.done() for receipt in receipts))
             with losable.lost():
                 waiting = play(hub, clock, {"anna": still}, 9, 25, rest)
-                until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
+                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
                 until(has("asystole", "raised"))
                 until(has("storage failed", "raised"))
-                assert [receipt.result(20).wanted for receipt in waiting] == [
+                assert [receipt.result(20).next_position for receipt in waiting] == [
                     250 * (second + 1) for second in range(9, 25)
                 ]
                 assert not any(receipt.result().stored for receipt in waiting)
@@ -755,13 +755,13 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
             clock.now += 2
             assert [outcome.result(20) for outcome in outcomes] == [None] * 16
             (stored,) = play(hub, clock, {"anna": still}, 25, 26, rest)
-            assert stored.result(20).wanted == 26 * 250
+            assert stored.result(20).next_position == 26 * 250
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
         assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
         for patient in ("anna", STATION):
-            assert verify(store.alarm_log(patient)) is None
+            assert verify(store.alarms.log(patient)) is None
         assert alarms(store, STATION) == [("raised", "storage failed"), ("ended", "storage failed")]
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
 
@@ -795,8 +795,8 @@ def test_turns_that_wait_for_the_store_are_stored_together(
         assert not any(receipt.done() for receipt in receipts)
         hub.save()
         assert store.writes == 1
-        assert [receipt.result(0).wanted for receipt in receipts] == [250, 500, 750, 1000, 1250]
-        inputs = list(store.inputs("anna"))
+        assert [receipt.result(0).next_position for receipt in receipts] == [250, 500, 750, 1000, 1250]
+        inputs = list(store.inputs.all("anna"))
         assert [given.position for given in inputs if isinstance(given, Chunk)] == [0, 250, 500, 750, 1000]
 
 
@@ -836,14 +836,14 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
             hub.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
             hub.turn()
         assert hub.missing("anna", "") == []
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 10_000).signal, still.signal[:10_000])
-        assert verify(store.alarm_log("anna")) is None
-        assert store.alarm_log("anna")[-1].digest == hub.state("anna").alarms.digest
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 10_000).signal, still.signal[:10_000])
+        assert verify(store.alarms.log("anna")) is None
+        assert store.alarms.log("anna")[-1].digest == hub.state("anna").alarms.digest
         assert ("raised", "asystole") in alarms(store, "anna")
         assert ("ended", "storage failed") in alarms(store, "anna")
         assert ("ended", "storage failed") in alarms(store, STATION)
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
-        np.testing.assert_array_equal(store.waveform("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
 
 
 @ON_SQLITE
@@ -868,7 +868,7 @@ def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
         clock.now += 2
         hub.turn()
         assert [outcome_of(receipts[name].result()).result(0) for name in ("anna", "bob")] == [None, None]
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 1500).signal, steady.signal[:1500])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 1500).signal, steady.signal[:1500])
 
 
 @ON_SQLITE
@@ -911,10 +911,10 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
                     again.submit(name, cut(steady, second, second + 1))
         resent = play(again, clock, {"anna": steady}, 5, 20, again.turn)
         assert resent[-1].result(0) == Receipt("anna", (), 5000)
-        np.testing.assert_array_equal(store.waveform("anna", "", 0, 5000).signal, steady.signal[:5000])
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 5000).signal, steady.signal[:5000])
         monkeypatch.setattr("ectopy.service.hub._RESENT_WITHIN_S", 0.0)
         (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
-        assert late.result(0).refused == ()
+        assert late.result(0).rejected == ()
 
 
 @ON_SQLITE
@@ -925,7 +925,7 @@ def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first
 
     def show(traces: Sequence[Trace]) -> None:
         signal = hub.state("anna").signal
-        wanted = None if signal is None else signal.segment.wanted
+        wanted = None if signal is None else signal.segment.next_position
         shown.extend((trace.chunk.position, trace.time, wanted) for trace in traces)
 
     with Store.open(database_url) as store:
@@ -945,7 +945,7 @@ def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first
 def test_states_are_not_kept_for_a_store_that_is_away(
     database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    seen: list[Stepped] = []
+    seen: list[StepRecord] = []
     with Leaky.open(database_url) as store:
         hub = Hub(store, monitor, clock=clock, watched=seen.extend)
         hub.admit("anna")
@@ -956,7 +956,7 @@ def test_states_are_not_kept_for_a_store_that_is_away(
         clock.now += 1
         hub.turn()
         play(hub, clock, {"anna": steady}, 38, 40, hub.turn)
-        assert len(store.restore("anna").inputs) < 3
+        assert len(store.inputs.resume_point("anna").inputs) < 3
 
 
 def test_a_store_that_hangs_does_not_hold_up_the_monitors(
@@ -969,7 +969,7 @@ def test_a_store_that_hangs_does_not_hold_up_the_monitors(
         with at_work(hub):
             with locked(path):
                 receipts = play(hub, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
-                until(lambda: hub.state("anna").signal.segment.wanted == 25 * 250)
+                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
                 receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
                 assert [receipt.result(20).stored for receipt in receipts] == [False] * 25
                 outcomes = [outcome_of(receipt.result()) for receipt in receipts]
@@ -988,8 +988,8 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
         hub.admit("anna")
         with at_work(hub):
             receipts = play(hub, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
-        assert [receipt.result(0).wanted for receipt in receipts] == [250 * second for second in range(1, 6)]
-        assert store.restore("anna").inputs == ()
+        assert [receipt.result(0).next_position for receipt in receipts] == [250 * second for second in range(1, 6)]
+        assert store.inputs.resume_point("anna").inputs == ()
         again = Hub(store, monitor, clock=clock)
         assert encode(again.state("anna")) == encode(hub.state("anna"))
         store.failing = "before"
@@ -1006,7 +1006,7 @@ def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afte
     clock.now = NOW + 40
     with at_work(hub):
         receipts = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
-    assert receipts[-1].result(0).wanted == 10_000
+    assert receipts[-1].result(0).next_position == 10_000
     with pytest.raises(StorageError, match="has been stopped"):
         hub.submit("anna", cut(steady, 0, 1))
 
@@ -1014,13 +1014,15 @@ def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afte
 @ON_SQLITE
 def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady: Recording):
     play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
-    following = store.restore("anna").following
+    next_input = store.inputs.resume_point("anna").next_input
     for _ in range(5):
         clock.now += 1
         hub.turn()
-    assert store.restore("anna").following == following
-    assert store.restore(STATION).following <= 2
-    assert [type(event.event) for event in store.events() if isinstance(event.event, AlarmChanged | BeatJudged)] == []
+    assert store.inputs.resume_point("anna").next_input == next_input
+    assert store.inputs.resume_point(STATION).next_input <= 2
+    assert [
+        type(event.event) for event in store.events.after() if isinstance(event.event, AlarmChanged | BeatJudged)
+    ] == []
 
 
 @ON_SQLITE
@@ -1038,14 +1040,14 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
         received = clock.now - (set_s if second == 9 else 0.0)
         receipt = hub.submit("anna", cut(still, second, second + 1, received=received))
         hub.turn()
-        assert receipt.result().refused == ()
+        assert receipt.result().rejected == ()
         assert receipt.result().late == 0
-    changes = [one for one in store.events(kinds=["alarm"]) if one.patient == "anna"]
+    changes = [one for one in store.events.after(kinds=["alarm"]) if one.patient == "anna"]
     asystoles = (one for one in changes if one.event.transition.alarm.condition == "asystole")
     (raised,) = (one for one in asystoles if one.event.transition.change == "raised")
     assert raised.time - set_s - NOW == pytest.approx(15.5, abs=1.5)
     assert not [one for one in changes if one.event.transition.change == "escalated"]
-    beats = store.beats("anna", NOW + 20 + set_s, NOW + 39 + set_s)
+    beats = store.beats.first("anna", NOW + 20 + set_s, NOW + 39 + set_s)
     assert all(one.time - set_s - NOW == pytest.approx(one.beat.position / 250, abs=0.6) for one in beats)
     assert len(beats) > 15
 
@@ -1056,7 +1058,7 @@ def test_what_waits_for_the_store_is_acknowledged_in_its_order(tmp_path: Path):
         keeper = Keeper(store, 2**20, lambda: None, lambda steps: None)
         for wanted in (250, 500, 750):
             future: Future[Receipt] = Future()
-            future.add_done_callback(lambda one: told.append(one.result().wanted))
+            future.add_done_callback(lambda one: told.append(one.result().next_position))
             keeper.take(Turn(answers=[(future, Receipt("anna", (), wanted))]))
         keeper.ended(StorageError("the database is away."))
         keeper.look()

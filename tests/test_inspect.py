@@ -10,7 +10,6 @@ import pytest
 from conftest import Done
 from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
-from ectopy.console.inspection import _clock
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor, replay
@@ -163,11 +162,6 @@ def test_the_start_is_told(recording: Recording):
     at = datetime(2024, 5, 1, 22, 30)
     begun = Recording(recording.signal, HZ, recording.leads, start=at)
     assert inspect(begun).summary()["start"] == "2024-05-01T22:30:00"
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00"), (59.96, "0:01:00"), (3725.44, "1:02:05.4")])
-def test_times_are_told_as_a_clock_does(seconds: float, text: str):
-    assert _clock(seconds) == text
 
 
 def test_bad_input_gives_one_sentence(inspected, csv: Path, tmp_path: Path):

@@ -92,7 +92,7 @@ def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
 
 
 def acknowledge(pipe: Connection, mouth: threading.Lock, sent: Sent, done: Future[Receipt]) -> None:
-    if not done.exception() and not done.result().refused:
+    if not done.exception() and not done.result().rejected:
         with mouth:
             pipe.send(sent.key)
 
@@ -191,7 +191,7 @@ def stream_and_kill(url: str, count: int, duration_s: float, kills: int, receive
     chosen = patients(count, duration_s)
     with Store.open(url) as store:
         for name in chosen:
-            store.enrol(name, NOW)
+            store.patients.upsert(name, NOW)
     driver = Driver(url, receiver.url, planned({name: recording for name, (recording, _) in chosen.items()}))
     whole = len(driver.plan)
     for left in range(kills, 0, -1):
@@ -219,13 +219,13 @@ def check(url: str, chosen: dict[str, tuple[Recording, str]], receiver: Receiver
             events = stored_events(store, name)
             assert [event.number for event in events] == list(range(1, len(events) + 1))
             assert [encode(event) for event in events] == unkilled(monitor, store, name)
-            log = store.alarm_log(name)
+            log = store.alarms.log(name)
             assert verify(log) is None
             assert len(log) == hub.state(name).alarms.entries
             owed |= messages_owed(name, events)
         for name, (recording, condition) in chosen.items():
             assert_samples_and_beats(monitor, store, name, recording)
-            raised = [(t.alarm.condition, t.at_s) for t in store.alarm_log(name) if is_new(t)]
+            raised = [(t.alarm.condition, t.at_s) for t in store.alarms.log(name) if is_new(t)]
             assert condition in [found for found, _ in raised]
             alone = [e.transition for e in live(monitor, recording) if isinstance(e, AlarmChanged)]
             assert raised == [(t.alarm.condition, t.at_s) for t in alone if is_new(t)]
@@ -241,15 +241,15 @@ def is_new(transition) -> bool:
 
 
 def stored_events(store: Store, patient: str) -> list[Event]:
-    events: list[Event] = [stored.event for stored in store.events(patient=patient, limit=100_000)]
-    events += [stored.beat for stored in store.beats(patient, 0, 2 * NOW)]
+    events: list[Event] = [stored.event for stored in store.events.after(patient=patient, limit=100_000)]
+    events += [stored.beat for stored in store.beats.first(patient, 0, 2 * NOW)]
     return sorted(events, key=lambda event: event.number)
 
 
 def unkilled(monitor: Monitor, store: Store, patient: str) -> list[bytes]:
     """What a monitor that was never killed says to the same inputs."""
     state, said = MonitorState(), []
-    for given in store.inputs(patient):
+    for given in store.inputs.all(patient):
         state, events = monitor.step(state, given)
         # The evidence is stored beside the log, which has its digest.
         alone = (replace(event, evidence=None) if isinstance(event, AlarmChanged) else event for event in events)
@@ -268,7 +268,7 @@ def messages_owed(patient: str, events: Sequence[Event]) -> dict[str, AlarmChang
 
 
 def assert_samples_and_beats(monitor: Monitor, store: Store, patient: str, recording: Recording) -> None:
-    waveform = store.waveform(patient, "", 0, len(recording.signal))
+    waveform = store.waveforms.read(patient, "", 0, len(recording.signal))
     np.testing.assert_array_equal(waveform.signal, recording.signal.astype(np.float32))
     has_pulses(waveform, recording)
     stored = [event for event in stored_events(store, patient) if isinstance(event, BeatJudged)]

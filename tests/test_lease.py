@@ -36,7 +36,7 @@ def test_the_second_is_told_who_has_the_lease_and_the_first_goes_on(database_url
             StorageError, match=r"in use by another service: process \d+ on .*, since .*, until .* unless"
         ):
             second.lease()
-        first.record(SEEN)
+        first.audit.add(SEEN)
         assert not lease.lost
         lease.close()
         second.lease().close()
@@ -50,14 +50,14 @@ def test_a_lease_that_nobody_renews_is_taken_over_and_its_former_holder_stores_n
         lost._thread.join()
         lease = second.lease()
         with pytest.raises(StorageError, match="another service has taken"):
-            first.record(SEEN)
-        assert first.audit() == []
+            first.audit.add(SEEN)
+        assert first.audit.newest() == []
         lost._renew()
         assert "no longer this service's: process" in lost.lost
-        second.record(SEEN)
-        assert [stored.entry for stored in second.audit()] == [SEEN]
+        second.audit.add(SEEN)
+        assert [stored.entry for stored in second.audit.newest()] == [SEEN]
         lost.close()
-        second.record(SEEN)
+        second.audit.add(SEEN)
         assert not lease.lost
         lease.close()
 
@@ -70,9 +70,9 @@ def test_a_holder_that_was_out_of_reach_goes_on_where_nobody_has_taken_over(data
         lease._thread.join()
         lease._renew()
         assert not lease.lost
-        store.record(SEEN)
+        store.audit.add(SEEN)
         lease.close()
-        with store._database.reading() as connection:
+        with store.database.reading() as connection:
             assert connection.execute(sa.select(tables.leases)).all() == []
 
 
@@ -107,10 +107,10 @@ def test_of_many_that_want_an_expired_lease_one_gets_it(database_url: str):
 @pytest.mark.usefixtures("hurried")
 def test_tools_that_hand_over_orders_need_no_lease(database_url: str):
     with Store.open(database_url) as service, Store.open(database_url) as tool:
-        service.enrol("anna", 1.0)
+        service.patients.upsert("anna", 1.0)
         lease = service.lease()
-        tool.hand_over("anna", Action(Order.RELEARN, 1.0, "nurse"))
-        assert len(service.handed_over()) == 1
+        tool.inputs.enqueue_command("anna", Action(Order.RELEARN, 1.0, "nurse"))
+        assert len(service.inputs.pending_commands()) == 1
         lease.close()
 
 
@@ -127,14 +127,14 @@ def test_a_lease_outlasts_an_outage_of_the_database(database_url: str, postgresq
             postgresql_server.ensure_postgres_running()
         before = until(lambda: _renewals(store) + 1)
         until(lambda: _renewals(store) > before)
-        store.record(SEEN)
+        store.audit.add(SEEN)
         assert not lease.lost
         lease.close()
 
 
 def _renewals(store: Store) -> int:
     try:
-        with store._database.reading() as connection:
+        with store.database.reading() as connection:
             return connection.execute(sa.select(tables.leases.c.renewals)).scalar_one()
     except StorageError:
         return 0
@@ -176,7 +176,7 @@ def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path:
         pytest.skip("processes of another machine cannot be told from those of this one here")
     with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
         holder = {"name": "service", "token": token, "renewals": 3, "holder": "process", "since": 1.0, "renewed": 2.0}
-        with store._database.writing() as connection:
+        with store.database.writing() as connection:
             connection.execute(sa.insert(tables.leases).values(holder))
         assert leasing._has_ended(token) == ended
         if ended:
@@ -186,7 +186,7 @@ def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path:
 def test_a_service_whose_lease_was_taken_says_so_and_ends(tmp_path: Path):
     with served(tmp_path, free_port()) as (process, _):
         store = Store.open(f"sqlite:///{tmp_path}/ectopy.db")
-        with store._database.writing() as connection:
+        with store.database.writing() as connection:
             connection.execute(sa.update(tables.leases).values(token="another", holder="process 7 on ward-2"))
         assert process.wait(60) == 2
         store.close()

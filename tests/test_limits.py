@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy import events
 from ectopy.errors import SettingError
-from ectopy.monitor.limits import PROFILES, Limits
+from ectopy.monitor.limits import LIMITS, PROFILES, Limits
+from ectopy.rhythm_rules import WARD
 
 ADULTS = ("ward", "ambulatory", "exercise")
 YOUNG = {"child": (1, 18), "infant": (0, 1)}
@@ -27,11 +27,21 @@ def test_the_published_definitions_are_the_default():
     assert limits == Limits.of("ward")
 
 
-def test_what_a_recording_and_the_monitor_both_judge_is_defined_once():
-    limits = Limits()
-    assert limits.run_beats == events.RUN_BEATS
-    assert limits.bigeminy_pairs == events.BIGEMINY_PAIRS
-    assert limits.irregular_share == events.IRREGULAR
+def test_the_ward_has_the_limits_of_the_rule_book():
+    assert Limits().rhythm == WARD
+    assert Limits.of("infant").rhythm == replace(WARD, profile="infant", low_bpm=93, high_bpm=181, pause_s=2)
+
+
+def test_every_limit_declares_what_it_can_be_set_to():
+    assert LIMITS.keys() == {field.name for field in fields(Limits)} - {"profile"}
+    defaults = {name: getattr(Limits(), name) for name in LIMITS}
+    assert {name for name, limit in LIMITS.items() if limit.whole} == {
+        name for name, value in defaults.items() if isinstance(value, int)
+    }
+    for name, limit in LIMITS.items():
+        assert Limits().changed({name: defaults[name] or 50.0})
+        with pytest.raises(SettingError, match=f"{name} must be {limit.least:g} to {limit.most:g}, not -1"):
+            Limits().changed({name: -1})
 
 
 @given(st.sampled_from(ADULTS), ages, resting_rates)

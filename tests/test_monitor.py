@@ -21,13 +21,13 @@ from ectopy.monitor import (
     Chunk,
     End,
     Event,
+    InputRejected,
     Limits,
     Monitor,
     MonitorState,
     Noticed,
     Order,
     QualityChanged,
-    Refused,
     Report,
     Tick,
     chunks,
@@ -345,7 +345,7 @@ def test_what_cannot_be_is_refused_with_a_reason_and_watching_goes_on(monitor: M
     recording = simulate_recording(20)
     state, _ = feed(monitor, MonitorState(), chunk(recording, 0, 2500))
     state, events = feed(monitor, state, chunk(recording, 2500, 2750, **other))
-    assert [type(event) for event in events] == [Refused]
+    assert [type(event) for event in events] == [InputRejected]
     assert word in events[0].reason
     _, events = feed(monitor, state, chunk(recording, 2500, 5000))
     assert any(isinstance(event, BeatJudged) for event in events)
@@ -483,7 +483,7 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
     assert monitor.step(discharged, failed) == (discharged, ())
     late = replace(next(iter(chunks(still, 1))), position=15_000, received=4000.0)
     state, events = feed(monitor, discharged, late, Action(Order.DISCHARGE, 4001.0, "Ada"))
-    assert [type(event) for event in events] == [Refused, Refused]
+    assert [type(event) for event in events] == [InputRejected, InputRejected]
     assert events[0].reason == "this patient is discharged; admit the patient first."
     assert "discharged already" in events[1].reason
 

@@ -24,7 +24,7 @@ from ectopy.recording import Recording
 from ectopy.service.exchange.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import StepRecord, Store
 from ectopy.wire import Sent, write
 from pulses import has_pulses, with_pulses
 from server import free_port, running
@@ -136,10 +136,10 @@ def test_chunks_are_stored_and_answered(hub: Hub, store: Store, form: str):
                 await client.publish("ectopy/anna/ecg", message, qos=1)
             found = await receipts(client, len(messages))
             assert sorted(answer["sequence"] for answer in found) == list(range(len(messages)))
-            assert max(answer["wanted"] for answer in found) == len(RECORDING.signal)
+            assert max(answer["next_position"] for answer in found) == len(RECORDING.signal)
 
     run(work)
-    stored = store.waveform("anna", "", 0, len(RECORDING.signal))
+    stored = store.waveforms.read("anna", "", 0, len(RECORDING.signal))
     np.testing.assert_array_equal(stored.signal, RECORDING.signal)
     has_pulses(stored, RECORDING)
 
@@ -191,11 +191,11 @@ def watching(store: Store, monitor: Monitor) -> Iterator[Hub]:
 
 def beats(store: Store) -> list[int]:
     """Positions of the beats that are stored."""
-    return [stored.beat.position for stored in store.beats("anna", 0, 2 * NOW)]
+    return [stored.beat.position for stored in store.beats.first("anna", 0, 2 * NOW)]
 
 
 def assert_taken_once(store: Store, recording: Recording) -> None:
-    signal = store.waveform("anna", "", 0, len(recording.signal)).signal
+    signal = store.waveforms.read("anna", "", 0, len(recording.signal)).signal
     np.testing.assert_array_equal(signal, recording.signal.astype(np.float32))
     assert len(beats(store)) == len(set(beats(store))) > recording.duration_s / 2
 
@@ -260,12 +260,12 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, s
                 await until(lambda: hub._queue)
                 line.cut()
                 await until(lambda: session.transitions.state == "disconnected")
-            assert [given for given in store.inputs("anna") if isinstance(given, Chunk)] == []
+            assert [given for given in store.inputs.all("anna") if isinstance(given, Chunk)] == []
             with watching(store, monitor) as restarted:
                 async with bridge(line_port, sending(restarted)):
                     assert await answer_to(7, client) == {
                         "sequence": 7,
-                        "wanted": len(chunk.signal),
+                        "next_position": len(chunk.signal),
                         "stored": True,
                         "late": 0,
                     }
@@ -302,7 +302,7 @@ def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
                 await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
                 assert await answer_to(7, client) == {
                     "sequence": 7,
-                    "wanted": len(chunk.signal),
+                    "next_position": len(chunk.signal),
                     "stored": True,
                     "late": len(chunk.signal),
                 }
@@ -318,7 +318,7 @@ class Leaky(Store):
 
     failing = False
 
-    def write(self, steps: Sequence[Stepped]) -> None:
+    def write(self, steps: Sequence[StepRecord]) -> None:
         if self.failing:
             raise StorageError("lost")
         super().write(steps)
@@ -354,8 +354,8 @@ def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_aga
                     await subscribed(client)
                     await publish(sent[30:31])
                     refused = await answer_to(30, client)
-                    assert refused["again"]
-                    assert "samples 1250 to 7499" in refused["refused"]
+                    assert refused["retry"]
+                    assert "samples 1250 to 7499" in refused["rejected"]
                     await publish(sent[5:])
                     assert {answer["stored"] for answer in await receipts(client, 35)} == {True}
 
@@ -384,7 +384,7 @@ def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.Mon
                     "ectopy/greedy/ecg", write(Sent(next(chunks(RECORDING, 1.0)), number), "json"), qos=1
                 )
             refused = await receipts(client, 3)
-            assert all(answer["again"] and "more than" in answer["refused"] for answer in refused)
+            assert all(answer["retry"] and "more than" in answer["rejected"] for answer in refused)
             await client.publish("ectopy/anna/ecg", write(Sent(next(chunks(RECORDING, 1.0)), 7), "json"), qos=1)
             assert (await answer_to(7, client))["stored"]
             hung.set()
@@ -405,7 +405,7 @@ def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyP
                     await subscribed(client)
                     await client.publish("ectopy/anna/ecg", write(Sent(chunk), "json"), qos=1)
                     (answer,) = await receipts(client, 1)
-                    assert answer["wanted"] == chunk.position + len(chunk.signal)
+                    assert answer["next_position"] == chunk.position + len(chunk.signal)
 
     run(work)
 
@@ -419,18 +419,18 @@ def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
         async with broker(port), bridge(port, sending(hub)), device(port) as client:
             await subscribed(client)
             for topic, payload, words in (
-                ("anna", b"", "no chunk"),
-                ("anna", b"nonsense", "no chunk"),
-                ("anna", b"{", "no chunk"),
+                ("anna", b"", "not a chunk"),
+                ("anna", b"nonsense", "not a chunk"),
+                ("anna", b"{", "not a chunk"),
                 ("anna", bytes(5 * 2**20), "at most"),
-                ("nobody", good, "nobody called 'nobody'"),
+                ("nobody", good, "no patient 'nobody'"),
                 ("anna", good.replace(b"250.0", b"50.0"), "sampling rate"),
             ):
                 await client.publish(f"ectopy/{topic}/ecg", payload, qos=1)
                 (answer,) = await receipts(client, 1)
-                assert words in answer["refused"]
+                assert words in answer["rejected"]
             await client.publish("ectopy/anna/ecg", good, qos=1)
-            assert await receipts(client, 1) == [{"sequence": 7, "wanted": 250, "stored": True, "late": 0}]
+            assert await receipts(client, 1) == [{"sequence": 7, "next_position": 250, "stored": True, "late": 0}]
 
     run(work)
 
@@ -452,8 +452,8 @@ def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
                 await subscribed(client)
                 for number, chunk in enumerate(chunks(RECORDING, 1.0)):
                     await client.publish("ectopy/anna/ecg", write(Sent(chunk, number), "msgpack"), qos=1)
-                    assert "refused" not in await answer_to(number, client)
-                found = await asyncio.to_thread(service.app.state.ward.store.audit, "anna")
+                    assert "rejected" not in await answer_to(number, client)
+                found = await asyncio.to_thread(service.app.state.ward.store.audit.newest, "anna")
             finally:
                 await asyncio.to_thread(with_service.__exit__, None, None, None)
         assert [(one.entry.who, one.entry.what) for one in found] == [("the MQTT broker", "sent samples")]

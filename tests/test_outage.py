@@ -111,11 +111,13 @@ def test_an_asystole_reaches_screens_and_receivers_from_the_first_ten_seconds_of
                 assert stream.stored == stream.position == len(STILL.signal)
             until(lambda: "storage failed" not in conditions(client))
         store = service.app.state.ward.store
-        np.testing.assert_array_equal(store.waveform("anna", stream.name, 0, len(STILL.signal)).signal, STILL.signal)
-        log = store.alarm_log("anna")
+        np.testing.assert_array_equal(
+            store.waveforms.read("anna", stream.name, 0, len(STILL.signal)).signal, STILL.signal
+        )
+        log = store.alarms.log("anna")
         assert verify(log) is None
         assert ("raised", "asystole") in [(one.change, one.alarm.condition) for one in log]
-        beats = [one.beat.position for one in store.beats("anna", 0, 2e9)]
+        beats = [one.beat.position for one in store.beats.first("anna", 0, 2e9)]
         assert len(beats) == len(set(beats)) > 40
 
 
@@ -182,13 +184,13 @@ def test_screens_and_orders_go_on_without_the_database(losable: Losable, tmp_pat
                 "carl": "",
             }
         until(lambda: browser.post("/api/patients/bob/relearn", json={}).json()["stored"])
-        until(lambda: {one.patient: one.name for one in service.app.state.ward.store.patients()}["bob"] == "Bob")
+        until(lambda: {one.patient: one.name for one in service.app.state.ward.store.patients.all()}["bob"] == "Bob")
         done = {("discharged patient", "anna"), ("set limits", "bob"), ("acknowledged alarm", "station")}
         until(lambda: done <= {(one["what"], one["patient"]) for one in client.get("/api/audit").json()})
     with Store.open(losable.url) as store:
-        assert store.state("anna").discharged
-        assert store.state("bob").limits.high_bpm == 111
-        assert not store.state("carl").discharged
+        assert store.inputs.state("anna").discharged
+        assert store.inputs.state("bob").limits.high_bpm == 111
+        assert not store.inputs.state("carl").discharged
 
 
 def test_tiles_alarms_and_orders_go_on_while_the_database_hangs(
@@ -313,5 +315,7 @@ def test_ten_minutes_without_the_database(tmp_path: Path, request: pytest.Fixtur
         assert sorted(late) == sorted(names)
         store = service.app.state.ward.store
         for name, stream, one in zip(names, streams, recordings, strict=True):
-            np.testing.assert_array_equal(store.waveform(name, stream.name, 0, len(one.signal)).signal, one.signal)
-            assert verify(store.alarm_log(name)) is None
+            np.testing.assert_array_equal(
+                store.waveforms.read(name, stream.name, 0, len(one.signal)).signal, one.signal
+            )
+            assert verify(store.alarms.log(name)) is None

@@ -129,7 +129,7 @@ def send(service: Service, patient: str, signal: Recording, begin_s: float, end_
 def feed(service: Service, patient: str, signal: Recording, begin_s: float = 0.0, end_s: float = UNTIL_S) -> None:
     """Hand in a stretch, and wait until it is stored."""
     for receipt in send(service, patient, signal, begin_s, end_s):
-        assert not receipt.result(30).refused
+        assert not receipt.result(30).rejected
 
 
 def ventricular_tachycardia(seed: int) -> Recording:
@@ -461,11 +461,11 @@ def test_another_profile_is_asked_for_before_it_replaces_limits(page: Page, serv
 def test_relearning_is_asked_for_twice(page: Page):
     page.goto("/patient?patient=bed 3")
     expect(page.locator("#baseline")).to_contain_text("Learned from")
-    page.get_by_role("button", name="Learn it anew").click()
+    page.get_by_role("button", name="Learn it again").click()
     page.get_by_role("button", name="Leave it").click()
     expect(page.locator("#baseline")).not_to_contain_text("anew")
-    page.get_by_role("button", name="Learn it anew").click()
-    page.get_by_role("button", name="Learn anew", exact=True).click()
+    page.get_by_role("button", name="Learn it again").click()
+    page.get_by_role("button", name="Learn again", exact=True).click()
     expect(page.locator("#baseline")).to_contain_text("It is being learned from more beats.")
 
 
@@ -680,9 +680,9 @@ def test_what_is_no_recording_is_refused_in_words(page: Page):
     files = page.get_by_label("Files of one recording")
     expect(files).to_be_visible()
     files.set_input_files(upload)
-    expect(failed(page)).to_contain_text("is no recording")
+    expect(failed(page)).to_contain_text("is not a recording")
     expect(failed(page)).to_be_in_viewport()
-    expect(page.locator("#drop")).to_contain_text("is no recording")
+    expect(page.locator("#drop")).to_contain_text("is not a recording")
 
 
 def test_what_the_page_does_by_itself_takes_no_words_away(page: Page):
@@ -716,7 +716,7 @@ def test_training(page: Page, service: Service):
     page.get_by_label("Who is training?").select_option("bed 1")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(NAME)
-    expect(page.locator("#basis")).to_contain_text("This is no medical advice.")
+    expect(page.locator("#basis")).to_contain_text("This is not medical advice.")
     expect(page.locator("#extra")).to_have_text(re.compile(r"[1-9]\d*"))
     expect(page.locator("#zones li")).to_have_count(5)
     page.goto("/training?patient=bed 2")
@@ -1094,7 +1094,7 @@ def test_what_is_over_says_since_when_and_how_long_it_was(page: Page, service: S
     expect(past).to_contain_text(re.compile(r"high, lasted \d s, to be acknowledged"))
     expect(page.locator("#call")).to_contain_text(re.compile(rf"{title} ended \d+ s ago"))
     page.goto(f"/alarm?patient=bed 22&number={alarm['number']}")
-    expect(page.locator("#whom")).to_contain_text(re.compile(r"ended \d+ s ago, and waits for somebody to see it"))
+    expect(page.locator("#whom")).to_contain_text(re.compile(r"ended \d+ s ago, and waits for an acknowledgement"))
     expect(page.get_by_role("main")).not_to_contain_text("goes on")
     page.get_by_role("button", name="Acknowledge", exact=True).press("Enter")
     expect(page.locator("#standing")).to_contain_text(
@@ -1243,7 +1243,7 @@ def test_a_patient_is_admitted_and_named_by_keyboard(page: Page, service: Servic
     expect(failed(page)).to_contain_text("bed 3 is watched already")
     bed.fill("ward/7")
     page.keyboard.press("Enter")
-    expect(failed(page)).to_contain_text("goes into addresses")
+    expect(failed(page)).to_contain_text("part of URLs")
     expect(bed).to_be_focused()
     bed.fill("bed 24")
     page.keyboard.press("Tab")
@@ -1503,7 +1503,7 @@ def test_everything_by_keyboard(stranger: Page, service: Service):
     tab_to(page, "25 mm/s")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#scale")).to_contain_text("50 mm/s")
-    tab_to(page, "Learn it anew")
+    tab_to(page, "Learn it again")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
@@ -1556,7 +1556,7 @@ def test_axe_finds_no_serious_fault_in_what_opens_later(page: Page, service: Ser
             expect(failed(page)).to_be_visible()
         case "question":
             page.goto("/patient?patient=bed 3")
-            page.get_by_role("button", name="Learn it anew").click()
+            page.get_by_role("button", name="Learn it again").click()
             expect(page.get_by_role("dialog")).to_be_visible()
         case "refused limit":
             page.goto("/patient?patient=bed 3")

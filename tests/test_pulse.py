@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
+from ectopy.judgement import Hint
 from ectopy.monitor import Monitor, MonitorState, replay
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.findings import JudgedBeats, Reading
-from ectopy.monitor.pulse import PulseMemory, Verdict, confirmation, pulse_readings, remember, weighed
+from ectopy.monitor.pulse import PulseMemory, Verdict, confirmation, pulse_readings, remember, weighed, with_asystole
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.recording import PulseWave, Recording
 from ectopy.signal.pulse import Pulses, PulseState, pulse_end, pulse_step
@@ -59,14 +60,20 @@ def detected(wave: PulseWave, cuts: list[int] | None = None) -> Pulses:
     return pulses.followed_by(pulse_end(state)[1].pulses)
 
 
-def remembered(recording: Recording, *waves: PulseWave, late_s: float = 0.0) -> PulseMemory:
-    """What is known at the end of a recording, of which beats are known a second before it ends."""
+def remembered(
+    recording: Recording, *waves: PulseWave, late_s: float = 0.0, uncertain_from_s: float = np.inf
+) -> PulseMemory:
+    """What is known at the end of a recording, of which beats are known a second before it ends.
+
+    From some second on nobody can tell what the beats are.
+    """
     memory = PulseMemory()
     times_s = beats_s(recording)
     for second in range(int(recording.duration_s)):
         new_s = times_s[(times_s > second - 1) & (times_s <= second)]
         texts = np.array(["NORMAL"] * len(new_s), dtype="U10")
-        beats = JudgedBeats(new_s, new_s, texts, np.array([""] * len(new_s)), new_s, np.ones(len(new_s), bool))
+        hints = np.where(new_s < uncertain_from_s, Hint.NONE.value, Hint.OTHER.value)
+        beats = JudgedBeats(new_s, new_s, texts, hints, new_s, np.ones(len(new_s), bool))
         pieces = []
         for wave in waves:
             first, last = (round(at_s * wave.sampling_rate_hz) for at_s in (second, second + 1))
@@ -303,6 +310,67 @@ def test_an_artefact_is_not_a_lost_pulse(kind, name):
     assert "loss of pulse" not in told
     if kind == "detached":
         assert told == {"probe off"}
+
+
+# An asystole that the ECG leaves uncertain
+
+
+def asystole_of(memory: PulseMemory) -> Reading:
+    """What is said at the end of 70 s in which beats were heard to the end."""
+    (reading,) = with_asystole(memory, (Reading("asystole", False),), (68.0, 68.8), 69.0, 4.0)
+    return reading
+
+
+@pytest.mark.parametrize(("name", "expected"), [("ABP", True), ("PLETH", False)])
+def test_an_asystole_behind_artefacts_is_told_by_a_pressure_that_falls(name: str, expected: bool):
+    recording = patient()
+    wave = heart_stops_pumping(simulate_pulse(recording, name), 62.0, 20.0 if name == "ABP" else 0.0)
+    told = asystole_of(remembered(recording, wave, uncertain_from_s=62.0))
+    assert told.present is expected
+    if expected:
+        assert told.value == pytest.approx(6.5, abs=1.0)
+        assert "ABP falls without a pulse" in told.text
+        assert told.beats_s[-1] < 62.0
+    assert asystole_of(remembered(recording, wave)).present is False  # the heart beats, but moves no blood
+    assert asystole_of(remembered(recording, wave, uncertain_from_s=66.0)).present is False
+
+
+def test_a_pressure_that_another_wave_contradicts_makes_no_asystole():
+    recording = patient()
+    clamped = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
+    memory = remembered(recording, clamped, clean_wave("PLETH"), uncertain_from_s=62.0)
+    assert asystole_of(memory).present is False
+
+
+def test_what_cannot_be_told_stays_open():
+    recording = patient()
+    wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
+    memory = remembered(recording, wave, uncertain_from_s=62.0)
+    readings = (Reading("asystole", None), Reading("pause", False))
+    assert with_asystole(memory, readings, (), 69.0, 4.0) == readings
+
+
+@given(
+    kind=st.sampled_from([*SPOILED, "air"]),
+    name=st.sampled_from(["PLETH", "ABP"]),
+    from_s=st.floats(40.0, 66.0),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=25)
+def test_an_unreadable_or_absent_pulse_never_makes_an_asystole(kind: str, name: str, from_s: float, seed: int):
+    recording = patient()
+    wave = clean_wave(name)
+    samples = wave.samples.copy()
+    first = round(from_s * wave.sampling_rate_hz)
+    rng = np.random.default_rng(seed)
+    replaced = rng.normal(0, 1, len(samples)) if kind == "air" else spoiled(kind, wave, recording, seed)
+    samples[first:] = replaced[first:]
+    memory = remembered(recording, replace(wave, samples=samples), uncertain_from_s=from_s)
+    assert asystole_of(memory).present is False
+
+
+def test_without_a_pulse_wave_no_asystole_is_found():
+    assert asystole_of(remembered(patient(), uncertain_from_s=60.0)).present is False
 
 
 # The monitor

@@ -17,7 +17,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, Monitor, MonitorState, codec
 from ectopy.monitor import monitor as monitor_module
-from ectopy.monitor.events import AlarmChanged, Event, Noticed, Refused
+from ectopy.monitor.events import AlarmChanged, Event, InputRejected, Noticed
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import (
     MARGIN_S,
@@ -301,11 +301,11 @@ def test_a_pulse_without_ecg_is_refused_and_one_beside_a_dead_ecg_is_taken(monit
     alone = Chunk(0, np.empty((100, 0), np.float32), RATE_HZ, (), 1.0, pulses=(PULSE,))
     state, events = watch(monitor, [alone])
     assert state.signal is None
-    assert isinstance(events[0], Refused)
+    assert isinstance(events[0], InputRejected)
     dead = Chunk(0, np.full((100, 1), np.nan, np.float32), RATE_HZ, ("II",), 1.0, pulses=(PULSE,))
     state, events = watch(monitor, [dead])
     assert [each.name for each in state.pulses.waves] == ["PLETH"]
-    assert not any(isinstance(event, Refused) for event in events)
+    assert not any(isinstance(event, InputRejected) for event in events)
 
 
 def test_a_state_with_pulses_is_restored(monitor: Monitor, still: Recording):
@@ -325,6 +325,6 @@ def test_a_stream_that_begins_anew_begins_its_pulses_anew(monitor: Monitor, stil
     first = list(chunks(recording))[:20]
     again = [replace(each, stream="other", received=each.received + 20) for each in first]
     state, events = watch(monitor, [*first, *again])
-    assert not any(isinstance(event, Refused) for event in events)
+    assert not any(isinstance(event, InputRejected) for event in events)
     (buffer,) = state.pulses.waves
     assert buffer.newest == 20 * 125

@@ -40,21 +40,21 @@ class Device:
     def check(self, store: Store, samples: int) -> None:
         """That so many are stored, each of them once."""
         if samples:
-            found = store.waveform(self.patient, self.stream.name, 0, samples)
+            found = store.waveforms.read(self.patient, self.stream.name, 0, samples)
             np.testing.assert_array_equal(found.signal, self.recording.signal[:samples])
         taken = np.zeros(len(self.recording.signal), int)
-        for given in store.inputs(self.patient):
+        for given in store.inputs.all(self.patient):
             if isinstance(given, Chunk):
                 taken[given.position : given.position + len(given.signal)] += 1
         assert (taken[:samples] >= 1).all()
-        beats = [beat.beat.position for beat in store.beats(self.patient, 0, 2e9)]
+        beats = [beat.beat.position for beat in store.beats.first(self.patient, 0, 2e9)]
         assert len(beats) == len(set(beats))
 
 
 def mint(home: Path) -> str:
     """A key that allows everything, for a service that will be started in this folder."""
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
-        return Visitors(store.access).new_key("test", frozenset({Scope.ADMINISTER}))[1]
+        return Visitors(store.keys).new_key("test", frozenset({Scope.ADMINISTER}))[1]
 
 
 @pytest.mark.parametrize(

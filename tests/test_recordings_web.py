@@ -86,7 +86,7 @@ def test_upload_to_report_and_replay(http: httpx.Client, service: Service):
         assert time.monotonic() < end
         time.sleep(0.05)
     assert (replay["status"], replay["position_s"]) == ("done", 60)
-    stored = service.app.state.ward.store.waveform("bed 1", f"replay {replay['id']}", 0, 15_000)
+    stored = service.app.state.ward.store.waveforms.read("bed 1", f"replay {replay['id']}", 0, 15_000)
     np.testing.assert_array_equal(stored.signal, service.app.state.library.result(id).recording.signal)
 
     assert http.delete(f"/api/recordings/{id}").status_code == 204

@@ -60,7 +60,7 @@ def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
     assert (begun.status, begun.duration_s) == (Playing.PLAYING, 20)
     done = ended(replays, begun.id)
     assert (done.status, done.error, done.position_s) == (Playing.DONE, "", 20)
-    found = store.waveform("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
+    found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
     np.testing.assert_array_equal(found.signal, RECORDING.signal)
     assert found.leads == RECORDING.leads
     has_pulses(found, RECORDING)
@@ -72,7 +72,7 @@ def test_two_replays_of_one_patient_are_streams_of_their_own(hub: Hub, store: St
     for _ in range(2):
         assert ended(replays, replays.start(RECORDING, "simulated", "anna", 1000).id).status is Playing.DONE
     for replay in replays.all():
-        found = store.waveform("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
+        found = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
         np.testing.assert_array_equal(found.signal, RECORDING.signal)
 
 
@@ -89,7 +89,7 @@ def test_what_could_not_be_stored_is_sent_again(hub: Hub, store: Store):
     begun = replays.start(RECORDING, "simulated", "anna", 20)
     assert ended(replays, begun.id).status is Playing.DONE
     assert attempts == [0, 2500, 2500]
-    found = store.waveform("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
+    found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
     np.testing.assert_array_equal(found.signal, RECORDING.signal)
 
 
@@ -108,7 +108,7 @@ def test_refusal_ends_a_replay_with_its_reason(hub: Hub):
     failed = ended(replays, replays.start(slow, "slow", "anna", 1000).id)
     assert (failed.status, "sampling rate" in failed.error) == (Playing.FAILED, True)
     nobody = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000).id)
-    assert "nobody called 'nobody' is watched" in nobody.error
+    assert "no patient 'nobody' is watched" in nobody.error
 
 
 def test_impossible_replays_are_refused(hub: Hub):

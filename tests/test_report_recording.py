@@ -412,14 +412,14 @@ def test_every_run_and_pause_is_listed_the_worst_first(case: Case, tmp_path: Pat
     runs[140] = Event("ventricular run", 140.0, 148.0, 22, "the dangerous one", 170.0)
     pauses = [Event("pause", 200 + s, 202.1 + s, 2, f"pause {s}") for s in range(60)]
     pauses[50] = Event("pause", 250.0, 256.2, 2, "the long one")
-    couplets = [Event("ventricular couplet", s / 2, s / 2 + 0.4, 2, f"couplet {s}", 150.0) for s in range(300)]
+    couplets = [Event("couplet", s / 2, s / 2 + 0.4, 2, f"couplet {s}", 150.0) for s in range(300)]
     page = written(tmp_path, case.recording, case.analysis, [*runs, *pauses, *couplets])
 
     text = assert_sound(page).text
     assert all(f"run {s}" in text for s in range(150) if s != 140)
     assert all(f"pause {s}" in text for s in range(60) if s != 50)
     assert "ventricular run: <b>150</b>" in page
-    assert "ventricular couplet: <b>300</b>" in page
+    assert "Ventricular couplets: <b>300</b>" in page
     first_rows = re.findall(r"<tbody>\s*<tr>.*?<td>([^<]*)</td></tr>", page)
     assert [text for text in first_rows if "the" in text] == ["the dangerous one", "the long one"]
     assert "200 less serious ones are not listed" in text

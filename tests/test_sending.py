@@ -111,7 +111,7 @@ def test_a_key_that_sends_reads_nothing_and_renames_nobody(service: Service, cli
         with service.client(key) as strap, service.socket("/api/patients/read/stream", key) as socket:
             answer = strap.post("/api/patients", json={"patient": "read", "name": "Renamed by a strap"})
             assert tells_nothing(answer.json(), "read")
-            assert json.loads(socket.recv(PATIENCE_S)) == {"wanted": None, "stream": ""}
+            assert json.loads(socket.recv(PATIENCE_S)) == {"next_position": None, "stream": ""}
             for path in ("/api/patients", "/api/patients/read", "/api/alarms", "/api/devices", "/api/keys", "/metrics"):
                 assert strap.get(path).status_code == 403
             assert strap.delete("/api/patients/read").status_code == 403
@@ -207,10 +207,10 @@ def test_a_second_sender_displaces_nothing_and_is_told_of(service: Service, clie
             socket.recv(PATIENCE_S)
             socket.send(json.dumps(small(25, stream="s")))
             answer = json.loads(socket.recv(PATIENCE_S))
-        assert answer["again"] is True
-        assert answer["wanted"] is None
+        assert answer["retry"] is True
+        assert answer["next_position"] is None
         taken = strap.post(path, json=small(25, stream="s")).json()
-        assert taken["wanted"] == 50
+        assert taken["next_position"] == 50
 
         def told() -> list[str]:
             alarms = client.get("/api/patients/disputed/alarms").json()

@@ -37,7 +37,7 @@ def patient(service: Service) -> str:
     with service.client() as client:
         assert client.post("/api/patients", json={"patient": "bed 3", "name": "Anna"}).status_code == 201
     with service.socket("/api/patients/bed%203/stream") as device:
-        assert answer(device) == {"wanted": None, "stream": ""}
+        assert answer(device) == {"next_position": None, "stream": ""}
         stream(device, messages(troubled()))
     return "bed 3"
 
@@ -90,7 +90,7 @@ def test_a_patient_is_shown_with_all_there_is_to_know(client: httpx.Client, pati
     assert shown["leads"] == ["MLII", "V1"]
     assert shown["quality"].keys() == {"MLII", "V1"}
     assert shown["rate_hz"] == 250
-    assert shown["wanted"] == 65 * 250
+    assert shown["next_position"] == 65 * 250
     assert shown["profile"] == "ward"
     assert shown["limits"]["high_bpm"] == 130
     assert shown["baseline"]["known"]
@@ -191,8 +191,8 @@ def test_a_chunk_is_stored_when_it_is_answered(client: httpx.Client, service: Se
         one = small(samples=50)
         found = client.post(path, json=[one, small(50, 50)] if form == "list" else one)
         samples = 100 if form == "list" else 50
-    assert found.json() == {"wanted": samples, "stream": "", "stored": True, "refused": [], "late": 0}
-    stored = service.app.state.ward.store.waveform(patient, "", 0, samples)
+    assert found.json() == {"next_position": samples, "stream": "", "stored": True, "rejected": [], "late": 0}
+    stored = service.app.state.ward.store.waveforms.read(patient, "", 0, samples)
     assert np.isfinite(stored.signal).all()
 
 
@@ -201,14 +201,14 @@ def test_an_answer_says_what_was_left_out(service: Service):
         client.post("/api/patients", json={"patient": "twice"}).raise_for_status()
         first = client.post("/api/patients/twice/chunks", json=small(0, 50)).json()
         again = client.post("/api/patients/twice/chunks", json=[small(25, 50), small(0, 25)]).json()
-        assert (first["late"], again["late"], again["wanted"]) == (0, 50, 75)
+        assert (first["late"], again["late"], again["next_position"]) == (0, 50, 75)
         for position in (round(time.time()), round(time.time() * 1000), 2**62, -1, 1.5):
             refused = client.post("/api/patients/twice/chunks", json=small(position, stream=f"of {position}"))
             assert refused.status_code == 422, refused.text
         with service.socket("/api/patients/twice/stream") as device:
             answer(device)
             device.send(json.dumps(small(50, 50, sequence=1)))
-            assert answer(device) == {"sequence": 1, "wanted": 100, "stored": True, "late": 25}
+            assert answer(device) == {"sequence": 1, "next_position": 100, "stored": True, "late": 25}
 
 
 def test_what_cannot_be_taken_is_refused_with_a_reason(client: httpx.Client):
@@ -218,8 +218,8 @@ def test_what_cannot_be_taken_is_refused_with_a_reason(client: httpx.Client):
         found = client.post(path, json=wrong)
         assert found.status_code == (200 if wrong == [] else 422)
     both = client.post(path, json=[small(), small(unit="bar", sequence=5)]).json()
-    assert [(one["index"], one["sequence"]) for one in both["refused"]] == [(1, 5)]
-    assert both["wanted"] == 25
+    assert [(one["index"], one["sequence"]) for one in both["rejected"]] == [(1, 5)]
+    assert both["next_position"] == 25
     assert client.post(path, content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
     assert client.post("/api/patients/nobody/chunks", json=small()).status_code == 404
 
@@ -231,14 +231,14 @@ def test_a_stream_answers_every_message_and_says_where_it_stands(client: httpx.C
         answer(device)
         answers = stream(device, contents)
         assert [one["sequence"] for one in answers] == list(range(20))
-        assert answers[-1]["wanted"] == 20 * 250
+        assert answers[-1]["next_position"] == 20 * 250
         device.send("{")
-        assert "no chunk" in answer(device)["refused"]
+        assert "not a chunk" in answer(device)["rejected"]
         device.send(json.dumps(small(unit="bar", sequence=77)))
         wrong = answer(device)
-        assert (wrong["sequence"], wrong["again"], wrong["wanted"]) == (77, False, 5000)
+        assert (wrong["sequence"], wrong["retry"], wrong["next_position"]) == (77, False, 5000)
     with service.socket("/api/patients/streamed/stream") as device:
-        assert answer(device) == {"wanted": 5000, "stream": ""}
+        assert answer(device) == {"next_position": 5000, "stream": ""}
 
 
 def test_a_device_belongs_to_the_patient_for_whom_it_sent_last(client: httpx.Client):
@@ -291,7 +291,7 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
         with service.socket("/api/patients/anna/stream?device=strap%207") as device:
             answer(device)
             device.send(messages(troubled())[0])
-            until(lambda: client.get("/api/patients/anna").json()["wanted"])
+            until(lambda: client.get("/api/patients/anna").json()["next_position"])
             (known,) = client.get("/api/devices").json()
             assert (known["device"], known["patient"]) == ("strap 7", "anna")
             writer.close()
@@ -299,8 +299,8 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
         with pytest.raises(InvalidStatus, match="422"):
             service.socket("/api/patients/anna/stream?device=%0A")
         store = service.app.state.ward.store
-        until(store.devices)
-        assert [(one.device, one.patient, one.since) for one in store.devices()] == [
+        until(store.patients.devices)
+        assert [(one.device, one.patient, one.since) for one in store.patients.devices()] == [
             ("strap 7", "anna", known["since_time"])
         ]
         client.post("/api/patients", json={"patient": "bob"})
@@ -525,23 +525,21 @@ def events(client: httpx.Client, last: int | None, want: int, **params: Any) -> 
     found: list[dict[str, Any]] = []
     with client.stream("GET", "/api/events", headers=headers, params=params) as answer:
         assert answer.headers["Content-Type"].startswith("text/event-stream")
-        number = kind = ""
+        fields: dict[str, str] = {}
         for line in answer.iter_lines():
             name, _, value = line.partition(": ")
-            if name == "id":
-                number = value
-            elif name == "event":
-                kind = value
-            elif name == "data":
-                found.append(json.loads(value))
-                assert (str(found[-1]["id"]), found[-1]["kind"]) == (number, kind)
+            fields[name] = value
+            if not line and "data" in fields:
+                found.append(json.loads(fields["data"]))
+                assert (str(found[-1]["id"]), found[-1]["kind"]) == (fields["id"], fields["event"])
+                fields = {}
             if len(found) == want:
                 break
     return found
 
 
 def test_who_comes_back_misses_no_event(client: httpx.Client, service: Service, patient: str):
-    stored = service.app.state.ward.store.events(0, patient)
+    stored = service.app.state.ward.store.events.after(0, patient)
     seen: list[int] = []
     while len(seen) < len(stored):
         seen += [
@@ -607,7 +605,7 @@ def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_pa
             answer(device)
             for content in messages(troubled())[:20]:
                 device.send(content)
-            until(lambda: (client.get("/api/patients/anna").json()["wanted"] or 0) >= 500)
+            until(lambda: (client.get("/api/patients/anna").json()["next_position"] or 0) >= 500)
             assert client.get("/api/alarms").status_code == 200
             writer.close()
             answer(device)
@@ -629,7 +627,7 @@ def test_a_device_whose_key_was_known_is_let_in_while_keys_cannot_be_looked_up(t
         with service.socket("/api/patients/anna/stream", known) as device:
             answer(device)
             device.send(messages(troubled())[0])
-            assert answer(device)["wanted"] > 0
+            assert answer(device)["next_position"] > 0
         for key, status in ((never_used, "503"), (removed, "503"), ("ectopy_" + 43 * "x", "401")):
             with pytest.raises(InvalidStatus, match=status):
                 service.socket("/api/patients/anna/stream", key)
@@ -664,7 +662,7 @@ def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
 def test_figures_name_no_patient(client: httpx.Client, patient: str):
     text = client.get("/metrics").text
     assert 'ectopy_patients{state="' in text
-    assert 'ectopy_chunks_total{outcome="taken"}' in text
+    assert 'ectopy_chunks_total{outcome="accepted"}' in text
     assert "/api/patients/{patient}" in text
     assert patient not in text
     assert "Anna" not in text
@@ -686,6 +684,9 @@ def test_about_says_what_ectopy_is_not(client: httpx.Client):
     assert "Not a cleared medical device." in about["statements"]
     assert len(about["bundle"]["sha256"]) == 64
     assert all(one["advice"] for one in about["conditions"])
+    (pause,) = (one for one in about["limits"] if one["name"] == "pause_s")
+    assert (pause["least"], pause["most"], pause["whole"], pause["unit"]) == (1, 10, False, "s")
+    assert "ward" in about["profiles"]
 
 
 def test_what_is_described_is_described_with_examples(client: httpx.Client):

@@ -35,7 +35,7 @@ def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: S
     done = ectopy("replay", file, "--url", service.url, "--key", key, *options)
     assert (done.status, done.out) == (0, "5,000 samples of replayed are stored.\n")
     with service.client() as client:
-        assert client.get("/api/patients/replayed").json()["wanted"] == 5000
+        assert client.get("/api/patients/replayed").json()["next_position"] == 5000
 
 
 def test_replay_sends_the_intact_part_and_says_what_is_missing(ectopy, service: Service, tmp_path: Path):
@@ -75,7 +75,7 @@ def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
     assert done.status == 2
     assert f"127.0.0.1:{port}" in done.err
     assert "choose another port" in done.err
-    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store, store._database.reading() as connection:
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store, store.database.reading() as connection:
         assert connection.execute(sa.select(tables.leases)).all() == []
 
 
@@ -109,7 +109,9 @@ def test_the_demo_streams_its_patients(tmp_path: Path):
             streaming.cancel()
             await ward.end()
             signals = {bed: ward.state(bed).signal for bed in recordings}
-            return {bed: (signal.segment.stream, signal.segment.wanted) for bed, signal in signals.items() if signal}
+            return {
+                bed: (signal.segment.stream, signal.segment.next_position) for bed, signal in signals.items() if signal
+            }
 
     found = asyncio.run(stream())
     assert found.keys() == recordings.keys()
@@ -126,7 +128,7 @@ def test_what_is_too_old_goes_by_itself(tmp_path: Path):
     a_tenth_of_a_second = 0.1 / 86_400
     with running(tmp_path, keep_days=a_tenth_of_a_second) as service:
         store = service.app.state.ward.store
-        until(lambda: not store.arrivals("old", 0.0, 1e11))
+        until(lambda: not store.waveforms.arrivals("old", 0.0, 1e11))
 
 
 def test_a_patient_is_watched_on_after_a_restart(tmp_path: Path):

@@ -57,7 +57,7 @@ def test_python_sends(service: Service):
     exec(compile(code, "send.md", "exec"), {"key": service.key, "device": np.split(signal, 20)})
     state = service.app.state.ward.state("bed 3")
     assert state.signal.segment.leads == ("MLII", "V1")
-    assert state.signal.segment.wanted == len(signal)
+    assert state.signal.segment.next_position == len(signal)
 
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)

@@ -27,13 +27,13 @@ def send(port: int, key: str, patient: str, contents: list[bytes], most: int) ->
     address = f"ws://127.0.0.1:{port}/api/patients/{patient.replace(' ', '%20')}/stream"
     headers = {"Authorization": f"Bearer {key}"}
     with connect(address, additional_headers=headers, compression=None, proxy=None) as device:
-        wanted = json.loads(device.recv(PATIENCE_S))["wanted"]
+        wanted = json.loads(device.recv(PATIENCE_S))["next_position"]
         acknowledged = wanted or 0
         rest = contents[acknowledged // 250 :][:most]
         for content in rest:
             device.send(content)
         for _ in rest:
-            acknowledged = json.loads(device.recv(PATIENCE_S))["wanted"]
+            acknowledged = json.loads(device.recv(PATIENCE_S))["next_position"]
     return wanted, acknowledged
 
 
@@ -63,7 +63,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
             process.wait()
             try:
                 while True:
-                    before["bed 0"] = json.loads(device.recv(PATIENCE_S))["wanted"]
+                    before["bed 0"] = json.loads(device.recv(PATIENCE_S))["next_position"]
             except ConnectionClosed:
                 pass
     with served(tmp_path, port) as (_, said):
@@ -75,10 +75,10 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
             assert after == len(recording.signal)
     with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
         for device in DEVICES:
-            stored = store.waveform(device, "", 0, len(recording.signal))
+            stored = store.waveforms.read(device, "", 0, len(recording.signal))
             np.testing.assert_array_equal(stored.signal, recording.signal)
             has_pulses(stored, recording)
-            beats = [one.beat.position for one in store.beats(device, 0, 1e11)]
+            beats = [one.beat.position for one in store.beats.first(device, 0, 1e11)]
             assert len(beats) == len(set(beats)) > 25
 
 
@@ -148,9 +148,11 @@ def test_what_was_acknowledged_without_the_database_is_sent_again_after_a_kill(t
         device.client.close()
     with Store.open(f"sqlite:///{path}") as store:
         for patient, name in (("socket", stream.name), ("http", "")):
-            found = store.waveform(patient, name, 0, len(recording.signal))
+            found = store.waveforms.read(patient, name, 0, len(recording.signal))
             np.testing.assert_array_equal(found.signal, recording.signal)
-            assert not [one for one in store.events(patient=patient, kinds=("noticed",)) if one.event.subject == "gap"]
+            assert not [
+                one for one in store.events.after(patient=patient, kinds=("noticed",)) if one.event.subject == "gap"
+            ]
 
 
 def key_of(said: str) -> str:

@@ -14,12 +14,12 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import Action, Monitor, MonitorState, Order, Tick, chunks
 from ectopy.monitor.alarm import State
+from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.service.advice import ADVICE
+from ectopy.monitor.status import SILENT_S, Comparison, PatientState, newest_sample_time, next_position, patient_status
 from ectopy.service.settings import FILE, load_settings
-from ectopy.service.standing import SILENT_S, Comparison, Word, standing
 from ectopy.service.storage import Arrival
-from ectopy.service.timeline import former_lines, present_line
+from ectopy.service.timeline import former_clocks, present_clock
 
 LEARNING_S = 30.0
 
@@ -37,21 +37,21 @@ def watched(monitor: Monitor, until_s: float, **simulated: object) -> MonitorSta
 
 
 def test_a_patient_learns_and_is_normal_and_goes_silent(monitor: Monitor):
-    assert standing(MonitorState(), 0.0, LEARNING_S).word is Word.NO_DATA
+    assert patient_status(MonitorState(), 0.0, LEARNING_S).state is PatientState.NO_DATA
     early, late = watched(monitor, 20), watched(monitor, 45)
-    assert standing(early, 1020.0, LEARNING_S).word is Word.LEARNING
-    found = standing(late, 1045.0, LEARNING_S)
-    assert found.word is Word.NORMAL
+    assert patient_status(early, 1020.0, LEARNING_S).state is PatientState.LEARNING
+    found = patient_status(late, 1045.0, LEARNING_S)
+    assert found.state is PatientState.NORMAL
     assert found.heart_rate_bpm == pytest.approx(70, abs=8)
     assert found.last_sample_time == pytest.approx(1045.0)
     assert found.alarms == ()
-    assert standing(late, 1060.0, LEARNING_S).word is Word.NO_DATA
+    assert patient_status(late, 1060.0, LEARNING_S).state is PatientState.NO_DATA
 
 
 def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1)
-    found = standing(state, 1050.0, LEARNING_S)
-    assert found.word is Word.ALARM
+    found = patient_status(state, 1050.0, LEARNING_S)
+    assert found.state is PatientState.ALARM
     assert found.heart_rate_bpm is None
     assert found.alarms[0].condition == "asystole"
     assert [one.priority for one in found.alarms] == sorted((one.priority for one in found.alarms), reverse=True)
@@ -59,29 +59,43 @@ def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor
 
 def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
-    first, second = standing(state, 1050.0, LEARNING_S).alarms[:2]
+    first, second = patient_status(state, 1050.0, LEARNING_S).alarms[:2]
     assert {first.condition, second.condition} == {"ventricular tachycardia", "ventricular fibrillation"}
-    assert standing(state, 1050.0, LEARNING_S).calling == first
+    assert patient_status(state, 1050.0, LEARNING_S).unacknowledged == first
     state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=first.number))
-    assert standing(state, 1051.0, LEARNING_S).calling == second
+    assert patient_status(state, 1051.0, LEARNING_S).unacknowledged == second
     state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1052.0, "Cem", alarm=second.number))
     for now in (1061.0, 1071.0):
         state, _ = monitor.step(state, Tick(now))
-    found = standing(state, 1071.0, LEARNING_S)
+    found = patient_status(state, 1071.0, LEARNING_S)
     assert found.alarms[0].number == first.number
-    assert found.calling.condition == "no data"
+    assert found.unacknowledged.condition == "no data"
+
+
+def test_of_two_alarms_of_one_priority_the_newer_one_is_first_everywhere(monitor: Monitor):
+    state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
+    alarms = patient_status(state, 1050.0, LEARNING_S).alarms
+    assert alarms == active(state.alarms)
+    assert alarms[0].number > alarms[1].number
+    assert alarms[0].priority == alarms[1].priority
+
+
+def test_the_position_that_comes_next_and_the_time_of_the_newest_sample_belong_together(monitor: Monitor):
+    assert (next_position(MonitorState()), newest_sample_time(MonitorState())) == (None, 0.0)
+    state = watched(monitor, 5)
+    assert newest_sample_time(state) == pytest.approx(1000.0 + next_position(state) / 250)
 
 
 def test_leads_that_are_off_are_unreadable(monitor: Monitor):
     state = watched(monitor, 45, episodes=[Episode("lead_off", 38, 7)])
-    assert standing(state, 1045.0, LEARNING_S).word is Word.UNREADABLE
+    assert patient_status(state, 1045.0, LEARNING_S).state is PatientState.UNREADABLE
 
 
 def test_who_is_discharged_is_neither_well_nor_silent(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1)
     state, _ = monitor.step(state, Action(Order.DISCHARGE, 1050.0, "Cem"))
-    found = standing(state, 5000.0, LEARNING_S)
-    assert found.word is Word.DISCHARGED
+    found = patient_status(state, 5000.0, LEARNING_S)
+    assert found.state is PatientState.DISCHARGED
     assert (found.heart_rate_bpm, found.quality, found.alarms) == (None, {}, ())
     assert found.last_sample_time == pytest.approx(1050.0)
 
@@ -100,18 +114,18 @@ def states(monitor: Monitor) -> list[MonitorState]:
 @given(st.integers(0, 3), st.floats(-5, 100_000))
 def test_nothing_old_is_current(states: list[MonitorState], place: int, silent_s: float):
     state = states[place]
-    found = standing(state, state.received + silent_s, LEARNING_S)
-    assert (found.word is Word.NO_DATA) == (silent_s > SILENT_S)
+    found = patient_status(state, state.received + silent_s, LEARNING_S)
+    assert (found.state is PatientState.NO_DATA) == (silent_s > SILENT_S)
     if silent_s > SILENT_S:
         assert (found.heart_rate_bpm, found.quality) == (None, {})
     assert found.received == state.received
 
 
 def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monitor):
-    nothing = standing(MonitorState(), 0.0, LEARNING_S)
+    nothing = patient_status(MonitorState(), 0.0, LEARNING_S)
     assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NOTHING, None)
     times_s = (0.5, 6, 20, 45)
-    none, first, early, late = (standing(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in times_s)
+    none, first, early, late = (patient_status(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in times_s)
     assert (none.compared_with, none.learning_left_s) == (Comparison.OTHERS, LEARNING_S)
     # Ten beats make a provisional normal.
     assert first.compared_with is Comparison.OTHERS
@@ -120,13 +134,17 @@ def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monit
     assert (late.compared_with, late.learning_left_s) == (Comparison.OWN, None)
     # The present normal serves while another one is learned.
     state, _ = monitor.step(watched(monitor, 45), Action(Order.RELEARN, 1045.0, "Cem"))
-    again = standing(state, 1045.0, LEARNING_S)
-    assert (again.word, again.compared_with, again.learning_left_s) == (Word.LEARNING, Comparison.OWN, LEARNING_S)
+    again = patient_status(state, 1045.0, LEARNING_S)
+    assert (again.state, again.compared_with, again.learning_left_s) == (
+        PatientState.LEARNING,
+        Comparison.OWN,
+        LEARNING_S,
+    )
 
 
 def test_a_latched_alarm_knows_when_its_condition_went_away(monitor: Monitor):
     tachycardia = Episode("ventricular_tachycardia", 38, 8)
-    found = standing(watched(monitor, 70, episodes=[tachycardia], random_state=1), 1070.0, LEARNING_S)
+    found = patient_status(watched(monitor, 70, episodes=[tachycardia], random_state=1), 1070.0, LEARNING_S)
     alarm = next(one for one in found.alarms if one.condition == "ventricular tachycardia")
     assert alarm.state is State.LATCHED
     assert alarm.cleared_s == pytest.approx(46, abs=4)
@@ -135,7 +153,7 @@ def test_a_latched_alarm_knows_when_its_condition_went_away(monitor: Monitor):
         watched(monitor, 70, episodes=[tachycardia], random_state=1),
         Action(Order.ACKNOWLEDGE, 1300.0, "Cem", alarm=alarm.number),
     )
-    assert all(one.condition != alarm.condition for one in standing(state, 1300.0, LEARNING_S).alarms)
+    assert all(one.condition != alarm.condition for one in patient_status(state, 1300.0, LEARNING_S).alarms)
 
 
 def test_an_alarm_that_goes_on_or_returns_is_not_cleared(monitor: Monitor):
@@ -143,7 +161,7 @@ def test_an_alarm_that_goes_on_or_returns_is_not_cleared(monitor: Monitor):
     cleared = [
         alarm.cleared_s
         for until_s, episodes in ((45, [first]), (80, [first, second]))
-        for alarm in standing(
+        for alarm in patient_status(
             watched(monitor, until_s, episodes=episodes, random_state=1), 1000.0 + until_s, LEARNING_S
         ).alarms
         if alarm.condition == "ventricular tachycardia"
@@ -152,8 +170,7 @@ def test_an_alarm_that_goes_on_or_returns_is_not_cleared(monitor: Monitor):
 
 
 def test_every_condition_has_its_advice():
-    assert ADVICE.keys() == CONDITIONS.keys()
-    assert all(text.endswith(".") for text in ADVICE.values())
+    assert all(condition.advice.endswith(".") for condition in CONDITIONS.values())
 
 
 # Where a second lies in a stream
@@ -161,7 +178,7 @@ def test_every_condition_has_its_advice():
 
 def test_the_present_stream_lies_where_the_monitor_says(monitor: Monitor):
     state = watched(monitor, 20)
-    line = present_line(state)
+    line = present_clock(state)
     assert line is not None
     assert line.within(0.0, 100.0) == range(20 * 250)
     assert line.within(5.0, 6.0) == range(1250, 1500)
@@ -171,7 +188,7 @@ def test_the_present_stream_lies_where_the_monitor_says(monitor: Monitor):
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 0.4)), min_size=1, max_size=30), st.floats(0, 1e9))
 def test_a_former_stream_lies_where_its_quickest_chunk_says(given_chunks: list[tuple[int, float]], origin: float):
     came = [Arrival("a", 250.0, 250 * place, 250, origin + place + 1.0 + late) for place, late in given_chunks]
-    (line,) = former_lines(came, origin)
+    (line,) = former_clocks(came, origin)
     places, least = [place for place, _ in given_chunks], min(late for _, late in given_chunks)
     assert line.zero_s == pytest.approx(least, abs=1e-5)
     assert (line.first, line.last) == (250 * min(places), 250 * (max(places) + 1))

@@ -12,7 +12,7 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, Monitor, MonitorState, chunks
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import StepRecord, Store
 
 NOW = 1_767_225_600.0
 ECTOPIC = ("ventricular-like", "supraventricular-like")
@@ -25,7 +25,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def watched() -> list[tuple[Stepped, ...]]:
+def watched() -> list[tuple[StepRecord, ...]]:
     """A minute with an asystole: what was sent each second, and what came of it."""
     monitor, state, first = Monitor.of(load_ambulatory(), 30.0), MonitorState(), 1
     steps = []
@@ -33,105 +33,105 @@ def watched() -> list[tuple[Stepped, ...]]:
     for chunk in chunks(recording):
         given = replace(chunk, received=NOW + chunk.received)
         state, events = monitor.step(state, given)
-        steps.append((Stepped("anna", first, (given,), events, state.epoch or 0.0),))
+        steps.append((StepRecord("anna", first, (given,), events, state.epoch or 0.0),))
         first += 1
     return steps
 
 
 @pytest.fixture
-def filled(store: Store, watched: list[tuple[Stepped, ...]]) -> Store:
-    store.enrol("anna", NOW)
-    store.enrol("berta", NOW)
+def filled(store: Store, watched: list[tuple[StepRecord, ...]]) -> Store:
+    store.patients.upsert("anna", NOW)
+    store.patients.upsert("berta", NOW)
     for steps in watched:
         store.write(steps)
     return store
 
 
-def said(watched: list[tuple[Stepped, ...]], kind: type) -> list[Event]:
+def said(watched: list[tuple[StepRecord, ...]], kind: type) -> list[Event]:
     return [event for steps in watched for step in steps for event in step.events if isinstance(event, kind)]
 
 
 def test_a_key_is_found_by_its_digest_until_it_is_removed(store: Store):
-    access = store.access
-    one = access.add_key("one", "d1", ("send", "view"), NOW)
-    other = access.add_key("other", "d2", ("administer",), NOW + 1)
-    assert access.keys() == [one, other]
-    assert access.key("d1") == one
-    assert access.key("d3") is None
-    assert access.remove_key(one.id) == one
-    assert access.key("d1") is None
+    keys = store.keys
+    one = keys.add("one", "d1", ("send", "view"), NOW)
+    other = keys.add("other", "d2", ("administer",), NOW + 1)
+    assert keys.all() == [one, other]
+    assert keys.get("d1") == one
+    assert keys.get("d3") is None
+    assert keys.remove(one.id) == one
+    assert keys.get("d1") is None
     with pytest.raises(DataError, match="no key"):
-        access.remove_key(one.id)
+        keys.remove(one.id)
 
 
 def test_a_key_keeps_for_whom_it_sends_and_how_long(store: Store):
-    access = store.access
-    made = access.add_key("one", "d1", ("send",), NOW, patients=("ä, b", "c"), devices=("x",), expires=NOW + 1)
-    assert access.key("d1") == made
+    keys = store.keys
+    made = keys.add("one", "d1", ("send",), NOW, patients=("ä, b", "c"), devices=("x",), expires=NOW + 1)
+    assert keys.get("d1") == made
     assert (made.patients, made.devices, made.expires) == (("ä, b", "c"), ("x",), NOW + 1)
-    nobody = access.add_key("two", "d2", ("send",), NOW, patients=())
-    assert access.key("d2") == nobody
+    nobody = keys.add("two", "d2", ("send",), NOW, patients=())
+    assert keys.get("d2") == nobody
     assert nobody.patients == ()
     # As in a database from before keys had this.
-    assert access.add_key("three", "d3", ("send",), NOW).patients is None
-    assert access.digests() >= {"d1", "d2", "d3"}
+    assert keys.add("three", "d3", ("send",), NOW).patients is None
+    assert keys.digests() >= {"d1", "d2", "d3"}
 
 
 def test_a_session_lasts_until_its_time_its_end_or_that_of_its_key(store: Store):
-    access = store.access
-    key = access.add_key("one", "d1", ("view",), NOW)
-    access.open_session("s1", key.id, NOW, NOW + 10)
-    access.open_session("s2", key.id, NOW, NOW + 10)
-    assert access.session("s1", NOW + 9.9) == (key, NOW + 10)
-    assert access.session("s1", NOW + 10) is None
-    access.close_session("s1")
-    assert access.session("s1", NOW) is None
-    access.prolong_session("s2", NOW + 20)
-    assert access.session("s2", NOW + 19.9) == (key, NOW + 20)
-    access.remove_key(key.id)
-    assert access.session("s2", NOW) is None
+    keys = store.keys
+    key = keys.add("one", "d1", ("view",), NOW)
+    keys.open_session("s1", key.id, NOW, NOW + 10)
+    keys.open_session("s2", key.id, NOW, NOW + 10)
+    assert keys.session("s1", NOW + 9.9) == (key, NOW + 10)
+    assert keys.session("s1", NOW + 10) is None
+    keys.close_session("s1")
+    assert keys.session("s1", NOW) is None
+    keys.prolong_session("s2", NOW + 20)
+    assert keys.session("s2", NOW + 19.9) == (key, NOW + 20)
+    keys.remove(key.id)
+    assert keys.session("s2", NOW) is None
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-10, 100), (10.5, 20.5), (20, 20.9), (61, 70), (-5, 0.5), (1, 2)])
 def test_chunks_are_found_by_when_they_came(filled: Store, start: float, stop: float):
-    found = filled.arrivals("anna", NOW + start, NOW + stop)
+    found = filled.waveforms.arrivals("anna", NOW + start, NOW + stop)
     expected = [second for second in range(1, 61) if start <= second < stop]
     assert [one.received - NOW for one in found] == expected
     assert [one.position for one in found] == [250 * (second - 1) for second in expected]
-    assert filled.arrivals("berta", NOW + start, NOW + stop) == []
+    assert filled.waveforms.arrivals("berta", NOW + start, NOW + stop) == []
 
 
-def test_a_trend_counts_every_beat_once(filled: Store, watched: list[tuple[Stepped, ...]]):
+def test_a_trend_counts_every_beat_once(filled: Store, watched: list[tuple[StepRecord, ...]]):
     beats = said(watched, BeatJudged)
-    steps = filled.trend("anna", NOW - 0.5, NOW + 100, 7.0)
+    steps = filled.beats.trend("anna", NOW - 0.5, NOW + 100, 7.0)
     assert sum(step.beats for step in steps) == len(beats)
     assert sum(step.abnormal for step in steps) == sum(beat.verdict == "ABNORMAL" for beat in beats)
     assert sum(step.ectopic for step in steps) == sum(beat.hint in ECTOPIC for beat in beats) > 0
-    stored = filled.beats("anna", NOW - 0.5, NOW + 100)
+    stored = filled.beats.first("anna", NOW - 0.5, NOW + 100)
     for step in steps:
         inside = [one.beat for one in stored if step.time <= one.time < step.time + 7.0]
         known = [beat.interval_s for beat in inside if beat.interval_s is not None]
         assert step.beats == len(inside)
         assert step.interval_s == (pytest.approx(np.mean(known)) if known else None)
-    assert filled.trend("berta", NOW, NOW + 100, 7.0) == []
+    assert filled.beats.trend("berta", NOW, NOW + 100, 7.0) == []
 
 
 def test_the_worst_beats_are_the_farthest_above_the_thresholds_of_their_time(
-    filled: Store, watched: list[tuple[Stepped, ...]]
+    filled: Store, watched: list[tuple[StepRecord, ...]]
 ):
     abnormal = [beat for beat in said(watched, BeatJudged) if beat.verdict == "ABNORMAL"]
     assert len({beat.threshold for beat in abnormal}) > 1
     above = sorted((beat.score - beat.threshold for beat in abnormal), reverse=True)
-    found = filled.worst_beats("anna", NOW - 10, NOW + 100, 3)
+    found = filled.beats.most_abnormal("anna", NOW - 10, NOW + 100, 3)
     assert [one.beat.score - one.beat.threshold for one in found] == above[:3]
 
 
-def test_an_alarm_is_told_with_all_that_happened_to_it(filled: Store, watched: list[tuple[Stepped, ...]]):
+def test_an_alarm_is_told_with_all_that_happened_to_it(filled: Store, watched: list[tuple[StepRecord, ...]]):
     changes = said(watched, AlarmChanged)
     number = next(one.transition.alarm.number for one in changes if one.transition.alarm.condition == "asystole")
-    found = filled.alarm_events("anna", number)
+    found = filled.alarms.changes("anna", number)
     assert [one.event.number for one in found] == [
         one.number for one in changes if one.transition.alarm.number == number
     ]
-    assert filled.alarm_events("anna", 99) == []
-    assert filled.newest_event() == filled.events(0, limit=10_000)[-1].id
+    assert filled.alarms.changes("anna", 99) == []
+    assert filled.events.newest_id() == filled.events.after(0, limit=10_000)[-1].id

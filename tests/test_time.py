@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor import AlarmChanged, Chunk, Event, Input, Monitor, MonitorState, Noticed, Refused, Tick
+from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, Tick
 from ectopy.monitor.codec import decode, encode, to_json
 from ectopy.monitor.pace import Pace, follow
 from ectopy.recording import Recording
@@ -92,7 +92,7 @@ def test_times_are_right_and_nothing_is_escalated_early_when_the_clock_is_set(
     for change in escalated:
         assert change.at_s - raised_s[change.alarm.number] == pytest.approx(60 * change.alarm.level)
     assert not any(
-        isinstance(event, Refused) or (isinstance(event, Noticed) and event.samples) for _, _, event in found
+        isinstance(event, InputRejected) or (isinstance(event, Noticed) and event.samples) for _, _, event in found
     )
 
 
@@ -177,8 +177,8 @@ def test_a_machine_that_was_stopped_takes_what_comes_afterwards(monitor: Monitor
     after = round((10 + HOUR_S) * RATE_HZ)
     chunk = Chunk(after, still.signal[2500:2750], RATE_HZ, still.leads, NOW + 11 + HOUR_S)
     state, events = monitor.step(state, chunk)
-    assert not any(isinstance(event, Refused) for event in events)
-    assert (state.epoch or 0.0) + state.signal.segment.second(state.signal.segment.wanted) == pytest.approx(
+    assert not any(isinstance(event, InputRejected) for event in events)
+    assert (state.epoch or 0.0) + state.signal.segment.second(state.signal.segment.next_position) == pytest.approx(
         NOW + 11 + HOUR_S, abs=0.01
     )
 
@@ -189,7 +189,7 @@ def test_positions_in_milliseconds_are_refused_soon(monitor: Monitor, still: Rec
         signal = still.signal[second * 250 : second * 250 + 250]
         chunk = Chunk(second * 1000, signal, RATE_HZ, still.leads, NOW + second + 1)
         state, events = monitor.step(state, chunk)
-        refused += [event.reason for event in events if isinstance(event, Refused)]
+        refused += [event.reason for event in events if isinstance(event, InputRejected)]
     assert len(refused) > 30
     assert all("ahead of the time; count from the stream's start." in reason for reason in refused)
 
@@ -197,7 +197,7 @@ def test_positions_in_milliseconds_are_refused_soon(monitor: Monitor, still: Rec
 def test_samples_without_a_hole_are_taken_whatever_the_clock_says(monitor: Monitor, still: Recording):
     state, _ = monitor.step(MonitorState(), Chunk(0, still.signal[:2500], RATE_HZ, still.leads, NOW))
     _, events = monitor.step(state, Chunk(2500, still.signal[2500:5000], RATE_HZ, still.leads, NOW - HOUR_S))
-    assert not any(isinstance(event, Refused) for event in events)
+    assert not any(isinstance(event, InputRejected) for event in events)
 
 
 def test_what_is_left_out_is_counted(monitor: Monitor, still: Recording):

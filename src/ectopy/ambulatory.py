@@ -17,8 +17,9 @@ from ectopy.detector.patient import LEARNING_S, compare, learn_normal
 from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
 from ectopy.detector.recordings import RecordingCalibration
 from ectopy.errors import DataError, NotEnoughNormalsError
-from ectopy.model import Progress, TrainingSettings
+from ectopy.model import TrainingSettings
 from ectopy.pipeline import train
+from ectopy.progress import StepProgress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import filter_twice, find_heartbeats
@@ -141,7 +142,7 @@ def train_ambulatory(
     rule: ThresholdRule | None = None,
     *,
     random_state: int | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Detector:
     """Train a detector for recordings on the normal beats of many patients, one set of lessons for each.
 

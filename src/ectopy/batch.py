@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -21,6 +21,7 @@ from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
 from ectopy.formats.leads import unique_names
 from ectopy.formats.wfdb_header import segment_names
+from ectopy.progress import Progress
 from ectopy.reprs import short_repr
 from ectopy.results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.signal import FilterSettings
@@ -190,7 +191,7 @@ def run(job: Job) -> Outcome:
         return Outcome(job, None, str(error))
 
 
-def run_all(jobs: Sequence[Job], progress: Callable[[int, int, str], None]) -> list[Outcome]:
+def run_all(jobs: Sequence[Job], progress: Progress) -> list[Outcome]:
     """Run jobs, one worker per core where there are several; outcomes in the order of the jobs."""
     outcomes: dict[int, Outcome] = {}
     for place, outcome in _outcomes(jobs):

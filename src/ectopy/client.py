@@ -124,7 +124,7 @@ class Client:
     # Samples
 
     def send(self, patient: str, chunk: Chunk) -> dict[str, Any]:
-        """Send one chunk; what the service answers: ``wanted``, whether it is ``stored``, and what was ``refused``.
+        """Send one chunk and return the answer: ``next_position``, whether it is ``stored``, and what was ``rejected``.
 
         Where it is not stored yet, keep it, and send it again later, until an answer says that it is.
         """
@@ -432,15 +432,15 @@ class Stream:
     def _begin(self, hello: dict[str, Any]) -> None:
         """Send again what the service has not; what it has, and has not stored yet, is kept until it is stored."""
         same = hello["stream"] == self.name
-        wanted = (hello["wanted"] if same else None) or 0
+        next_position = (hello["next_position"] if same else None) or 0
         missing = hello.get("missing", []) if same else []
         with self._changed:
             self._disconnected = False
             if self._position is None:
-                self._position = self._acknowledged = self._stored = wanted
+                self._position = self._acknowledged = self._stored = next_position
             self._unanswered.clear()
             for message in self._kept.values():
-                message.seen = message.end <= wanted
+                message.seen = message.end <= next_position
             self._unsent = deque(number for number, message in self._kept.items() if not message.seen)
             self._again.clear()
             self._note_missing(missing)
@@ -482,14 +482,14 @@ class Stream:
         with self._changed:
             sequence: int = answer.get("sequence", -1)
             self._unanswered.discard(sequence)
-            if "refused" not in answer:
+            if "rejected" not in answer:
                 self._late += answer.get("late", 0)
                 self._note_missing(answer.get("missing", []))
                 self._answered(sequence, answer["stored"])
-            elif answer["again"]:
+            elif answer["retry"]:
                 self._send_again(sequence, answer)
             else:
-                self._fail(str(answer["refused"]))
+                self._fail(str(answer["rejected"]))
             self._changed.notify_all()
 
     def _answered(self, sequence: int, stored: bool) -> None:
@@ -529,7 +529,7 @@ class Stream:
     def _send_again(self, sequence: int, answer: dict[str, Any]) -> None:
         """Send what the service has seen and could not keep once it stores again, and what it has not seen at once."""
         message = self._kept.get(sequence)
-        if message is not None and answer["stream"] == self.name and message.end <= (answer["wanted"] or 0):
+        if message is not None and answer["stream"] == self.name and message.end <= (answer["next_position"] or 0):
             message.seen = True
             self._acknowledged = max(self._acknowledged, message.end)
             self._again[sequence] = None

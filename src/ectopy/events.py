@@ -1,20 +1,8 @@
-"""What the beats of a recording add up to: runs, pauses, fast, slow and irregular rhythm.
-
-====================================  ==================================================================================
-ventricular / supraventricular run    three or more such beats in a row
-ventricular couplet                   two in a row
-bigeminy                              every other beat ventricular-like, three times or more
-pause                                 two seconds or more between two beats, in every readable lead
-fast rate                             mean rate of eight RR intervals above 120 per minute, until it stays below 100
-slow rate                             mean rate of eight RR intervals below 50 per minute, until it stays above 60
-irregular rhythm                      among 64 beats without ectopic ones, successive RR intervals differ by more than a
-                                      tenth of the mean, root mean square (after Dash et al. 2009,
-                                      doi:10.1007/s10439-009-9740-z)
-====================================  ==================================================================================
+"""What the beats of a recording add up to: runs, pauses, high, low and irregular rates, by `ectopy.rhythm_rules`.
 
 No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
-two of their beats. Runs and couplets are counted from hints, which rest on rules and not on labels. Nothing here is a
-diagnosis.
+two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest on rules
+and not on labels. Nothing here is a diagnosis.
 """
 
 from __future__ import annotations
@@ -28,29 +16,21 @@ from numpy.typing import NDArray
 from ectopy.analysis import Analysis
 from ectopy.arguments import checked
 from ectopy.judgement import Hint
-from ectopy.signal.missed import PAUSE_S
-
-FAST_BPM, SLOW_BPM = 120.0, 50.0
-RATE_OVER = 8
-RHYTHM_OVER = 64
-IRREGULAR = 0.1
-RUN_BEATS = 3
-BIGEMINY_PAIRS = 3
-KINDS = (
-    "ventricular run",
-    "pause",
-    "supraventricular run",
-    "fast rate",
-    "slow rate",
-    "ventricular couplet",
-    "bigeminy",
-    "irregular rhythm",
+from ectopy.rhythm_rules import (
+    IRREGULAR_S,
+    RATE_APART_S,
+    RATE_OVER,
+    RECORDING,
+    RHYTHM_OVER,
+    STILL_IRREGULAR,
+    TACHYCARDIA_BPM,
+    RhythmKind,
+    RhythmLimits,
+    irregularity,
+    moving_mean,
 )
-"""Kinds of events, the most serious one first."""
 
-_NO_LONGER_FAST_BPM, _NO_LONGER_SLOW_BPM = 100.0, 60.0
-_TACHYCARDIA_BPM = 100.0
-_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
+_RANKS = {kind: rank for rank, kind in enumerate(RhythmKind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +40,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        One of those listed above.
+        The value of a `ectopy.rhythm_rules.RhythmKind`.
     start_s, end_s : float
         First and last beat, seconds from the start of the recording.
     beats : int
@@ -68,7 +48,7 @@ class Event:
     text : str
         One sentence with the figures.
     rate_bpm : float or None
-        Mean rate of a run or couplet; the highest over eight intervals of a fast rate, and the lowest of a slow one.
+        Mean rate of a run or couplet; the highest over eight intervals of a high rate, and the lowest of a low one.
         None for other events.
     """
 
@@ -86,17 +66,24 @@ class Event:
 
 
 @checked
-def find_events(analysis: Analysis) -> list[Event]:
-    """Find the events of an analysed recording, in order of their start."""
+def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Event]:
+    """Find the events of an analysed recording, in order of their start.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    limits : RhythmLimits, optional
+        From where on beats are a run, a pause or a rate; those of the profile ``recording`` by default.
+    """
     ventricular = np.equal(analysis.hint, Hint.VENTRICULAR)
     supraventricular = np.equal(analysis.hint, Hint.SUPRAVENTRICULAR)
     events = [
-        *_rows(analysis, ventricular, "ventricular"),
-        *_rows(analysis, supraventricular, "supraventricular"),
-        *_bigeminy(analysis, ventricular),
-        *_pauses(analysis),
-        *_rates(analysis),
-        *_irregular(analysis, ventricular | supraventricular),
+        *_ventricular(analysis, limits, ventricular),
+        *_supraventricular(analysis, limits, supraventricular),
+        *_bigeminy(analysis, limits, ventricular),
+        *_pauses(analysis, limits),
+        *_rates(analysis, limits),
+        *_irregular(analysis, limits, ventricular | supraventricular),
     ]
     return sorted(events, key=lambda event: (event.start_s, event.kind))
 
@@ -104,120 +91,137 @@ def find_events(analysis: Analysis) -> list[Event]:
 def by_severity(events: Sequence[Event]) -> list[Event]:
     """Sort events, the most serious one first.
 
-    Kinds come in the order of `KINDS`. Of runs those above 100 per minute come first, and of these the one with the
-    largest product of beats and rate; of pauses and irregular rhythms the longest; of rates the most extreme.
+    Kinds come in the order of `RhythmKind`. Of runs those above 100 per minute come first, and of these the one with
+    the largest product of beats and rate; of pauses and irregular rhythms the longest; of rates the most extreme.
     """
-    return sorted(events, key=lambda event: (_RANKS.get(event.kind, len(KINDS)), *_mildness(event), event.start_s))
+    return sorted(events, key=lambda event: (_RANKS[RhythmKind(event.kind)], *_mildness(event), event.start_s))
 
 
 def _mildness(event: Event) -> tuple[float, float]:
     """Small for the most serious event of its kind."""
     rate_bpm = event.rate_bpm or 0.0
     match event.kind:
-        case "ventricular run" | "supraventricular run":
-            return -float(rate_bpm > _TACHYCARDIA_BPM), -event.beats * rate_bpm
-        case "fast rate" | "ventricular couplet":
+        case RhythmKind.VENTRICULAR_RUN | RhythmKind.SUPRAVENTRICULAR_RUN:
+            return -float(rate_bpm > TACHYCARDIA_BPM), -event.beats * rate_bpm
+        case RhythmKind.HIGH_RATE | RhythmKind.COUPLET:
             return -rate_bpm, -event.duration_s
-        case "slow rate":
+        case RhythmKind.LOW_RATE:
             return rate_bpm, -event.duration_s
         case _:
             return -event.duration_s, 0.0
 
 
-def irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far successive RR intervals differ, as a share of the mean, root mean square.
-
-    Parameters
-    ----------
-    intervals_s : ndarray of float64, shape (n,)
-        RR interval before each beat that is not ectopic; NaN where the beat before it is, or the interval is not known.
-        A pause says nothing of the rhythm and counts as not known.
-
-    Returns
-    -------
-    ndarray of float64, shape (n - 64,)
-        Of each stretch of 64 differences; NaN where fewer than half are known. Above `IRREGULAR` the rhythm is so.
-    """
-    known_s = np.where(intervals_s < PAUSE_S, intervals_s, np.nan)
-    rms = np.sqrt(_moving_mean(np.square(np.diff(known_s)), RHYTHM_OVER, known=0.5))
-    share: NDArray[np.float64] = rms / _moving_mean(known_s[1:], RHYTHM_OVER, known=0.5)
-    return share
-
-
-def _rows(analysis: Analysis, kind: NDArray[np.bool_], name: str) -> list[Event]:
+def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
+    """Runs and couplets."""
     events = []
-    for first, last in _stretches(kind, _interrupted(analysis)):
+    for first, last in _stretches(ventricular, _interrupted(analysis, limits)):
         beats = last - first + 1
-        if beats >= RUN_BEATS:
-            rate_bpm = _rate_bpm(analysis, first + 1, last)
-            text = f"{beats} beats in a row at {rate_bpm:.0f} per minute"
-            events.append(_event(analysis, f"{name} run", first, last, text, rate_bpm))
-        elif beats == RUN_BEATS - 1 and name == "ventricular":
+        if beats >= limits.run_beats:
+            events.append(_run(analysis, RhythmKind.VENTRICULAR_RUN, first, last))
+        elif beats == 2:
             rate_bpm = _rate_bpm(analysis, last, last)
             text = f"two beats in a row at {rate_bpm:.0f} per minute"
-            events.append(_event(analysis, f"{name} couplet", first, last, text, rate_bpm))
+            events.append(_event(analysis, RhythmKind.COUPLET, first, last, text, rate_bpm))
     return events
 
 
-def _bigeminy(analysis: Analysis, ventricular: NDArray[np.bool_]) -> list[Event]:
-    interrupted = _interrupted(analysis)
+def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular: NDArray[np.bool_]) -> list[Event]:
+    runs = [
+        _run(analysis, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
+        for first, last in _stretches(supraventricular, _interrupted(analysis, limits))
+        if last - first + 1 >= limits.svt_beats
+    ]
+    return [run for run in runs if run.rate_bpm is not None and run.rate_bpm > limits.svt_bpm]
+
+
+def _run(analysis: Analysis, kind: RhythmKind, first: int, last: int) -> Event:
+    rate_bpm = _rate_bpm(analysis, first + 1, last)
+    text = f"{last - first + 1} beats in a row at {rate_bpm:.0f} per minute"
+    return _event(analysis, kind, first, last, text, rate_bpm)
+
+
+def _bigeminy(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
+    interrupted = _interrupted(analysis, limits)
     alternates = (ventricular[:-1] != ventricular[1:]) & ~interrupted[1:]
     events = []
     for first, last in _stretches(alternates):
         beats = last - first + 2
-        if beats >= 2 * BIGEMINY_PAIRS:
+        if beats >= 2 * limits.bigeminy_pairs:
             text = f"every other beat ventricular-like, {int(ventricular[first : last + 2].sum())} times"
-            events.append(_event(analysis, "bigeminy", first, last + 1, text))
+            events.append(_event(analysis, RhythmKind.BIGEMINY, first, last + 1, text))
     return events
 
 
-def _interrupted(analysis: Analysis) -> NDArray[np.bool_]:
+def _interrupted(analysis: Analysis, limits: RhythmLimits) -> NDArray[np.bool_]:
     """Before which beats there is a pause, or an interval in which there may have been other beats; shape (n,)."""
-    return ~(analysis.intervals_s < PAUSE_S)
+    return ~(analysis.intervals_s < limits.pause_s)
 
 
-def _pauses(analysis: Analysis) -> list[Event]:
+def _pauses(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     rr = analysis.intervals_s
     return [
-        _event(analysis, "pause", beat - 1, beat, f"{rr[beat]:.1f} s without a beat")
-        for beat in np.flatnonzero(rr >= PAUSE_S).tolist()
+        _event(analysis, RhythmKind.PAUSE, beat - 1, beat, f"{rr[beat]:.1f} s without a beat")
+        for beat in np.flatnonzero(rr >= limits.pause_s).tolist()
     ]
 
 
-def _rates(analysis: Analysis) -> list[Event]:
-    rate_bpm = 60 / _moving_mean(analysis.intervals_s[1:], RATE_OVER)
-    extremes = (
-        ("fast rate", "at most", np.nanmax, rate_bpm > FAST_BPM, rate_bpm >= _NO_LONGER_FAST_BPM),
-        ("slow rate", "at least", np.nanmin, rate_bpm < SLOW_BPM, rate_bpm <= _NO_LONGER_SLOW_BPM),
-    )
+def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
+    intervals_s = analysis.intervals_s[1:]
+    mean_s = moving_mean(intervals_s, RATE_OVER)
+    # Neither a pause nor a few early beats make a low rate.
+    lower_s = np.minimum(mean_s, _moving_median(intervals_s, RATE_OVER))
+    high_bpm, low_bpm = 60 / mean_s, 60 / lower_s
+    high, low = high_bpm > limits.high_bpm, low_bpm < limits.low_bpm
+    nearly_high = high_bpm > limits.high_bpm - limits.clear_bpm
+    nearly_low = low_bpm < limits.low_bpm + limits.clear_bpm
     events = []
-    for kind, how, extreme, beyond, near in extremes:
-        for first, last in _episodes(beyond, _with_lulls(near, np.isfinite(rate_bpm)), RATE_OVER):
-            stop = last + RATE_OVER
-            most_bpm, mean_bpm = float(extreme(rate_bpm[first : last + 1])), _rate_bpm(analysis, first + 1, stop)
-            text = f"{most_bpm:.0f} per minute {how}, {mean_bpm:.0f} on average over {stop - first} intervals"
-            events.append(_event(analysis, kind, first, stop, text, most_bpm))
+    for first, stop in _rate_episodes(analysis, high, nearly_high):
+        most_bpm = float(np.nanmax(high_bpm[first : stop + 1 - RATE_OVER]))
+        text = f"{most_bpm:.0f} per minute at most, {_average(analysis, first, stop)}; above {limits.high_bpm:g} for "
+        text += f"{_time_beyond_s(intervals_s, high, first, stop):,.0f} s"
+        events.append(_event(analysis, RhythmKind.HIGH_RATE, first, stop, text, most_bpm))
+    for first, stop in _rate_episodes(analysis, low, nearly_low):
+        least_bpm = float(np.nanmin(low_bpm[first : stop + 1 - RATE_OVER]))
+        text = f"{least_bpm:.0f} per minute at least, {_average(analysis, first, stop)}; below {limits.low_bpm:g} for "
+        text += f"{_time_beyond_s(intervals_s, low, first, stop):,.0f} s"
+        events.append(_event(analysis, RhythmKind.LOW_RATE, first, stop, text, least_bpm))
     return events
 
 
-def _irregular(analysis: Analysis, ectopic: NDArray[np.bool_]) -> list[Event]:
+def _rate_episodes(analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    return _episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S)
+
+
+def _average(analysis: Analysis, first: int, stop: int) -> str:
+    return f"{_rate_bpm(analysis, first + 1, stop):.0f} on average over {stop - first:,} intervals"
+
+
+def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], first: int, stop: int) -> float:
+    """Sum the intervals of an episode that lie in a window beyond the limit."""
+    inside = np.convolve(beyond[first : stop + 1 - RATE_OVER], np.ones(RATE_OVER)) > 0
+    return float(intervals_s[first:stop][inside].sum())
+
+
+def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.bool_]) -> list[Event]:
     usual = np.flatnonzero(~ectopic)
     neighbours = np.diff(usual, prepend=-1) == 1
     rr = np.where(neighbours, analysis.intervals_s[usual], np.nan)
     shares = irregularity(rr)
-    beyond = shares > IRREGULAR
+    beyond, near = shares > limits.irregular_share, shares > STILL_IRREGULAR * limits.irregular_share
+    times_s = analysis.beats.times_s[usual]
     events = []
-    for first, last in _episodes(beyond, beyond, RHYTHM_OVER):
-        start, stop = usual[first], usual[min(last + RHYTHM_OVER, len(usual) - 1)]
-        share = float(np.nanmax(shares[first : last + 1]))
+    for first, stop in _episodes(beyond, near, times_s, RHYTHM_OVER, apart_s=IRREGULAR_S, least_s=IRREGULAR_S):
+        share = float(np.nanmax(shares[first : stop + 1 - RHYTHM_OVER]))
         text = f"successive intervals differ by {share:.0%} of the mean"
-        events.append(_event(analysis, "irregular rhythm", int(start), int(stop), text))
+        events.append(_event(analysis, RhythmKind.IRREGULAR_RHYTHM, int(usual[first]), int(usual[stop]), text))
     return events
 
 
-def _event(analysis: Analysis, kind: str, first: int, last: int, text: str, rate_bpm: float | None = None) -> Event:
+def _event(
+    analysis: Analysis, kind: RhythmKind, first: int, last: int, text: str, rate_bpm: float | None = None
+) -> Event:
     times = analysis.beats.times_s
-    return Event(kind, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm)
+    return Event(kind.value, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm)
 
 
 def _rate_bpm(analysis: Analysis, first: int, last: int) -> float:
@@ -226,16 +230,13 @@ def _rate_bpm(analysis: Analysis, first: int, last: int) -> float:
     return float(60 / intervals_s[np.isfinite(intervals_s)].mean())
 
 
-def _moving_mean(values: NDArray[np.float64], length: int, known: float = 1.0) -> NDArray[np.float64]:
-    """Mean of each stretch of so many values; NaN where a smaller share of them is known."""
+def _moving_median(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Median of each stretch of so many values, an even number; not defined where one of them is NaN."""
     if len(values) < length:
         return np.empty(0)
-    finite, window = np.isfinite(values), np.ones(length)
-    count = np.convolve(finite, window, "valid")
-    total = np.convolve(np.where(finite, values, 0.0), window, "valid")
-    enough = count >= known * length
-    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(total), np.nan), where=enough)
-    return mean
+    middle = np.sort(np.lib.stride_tricks.sliding_window_view(values, length))[:, length // 2 - 1 : length // 2 + 1]
+    median: NDArray[np.float64] = middle.mean(axis=1)
+    return median
 
 
 def _stretches(flags: NDArray[np.bool_], interrupted: NDArray[np.bool_] | None = None) -> list[tuple[int, int]]:
@@ -247,27 +248,43 @@ def _stretches(flags: NDArray[np.bool_], interrupted: NDArray[np.bool_] | None =
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
-def _with_lulls(near: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where a rate is near its limit, or returns there before eight windows, all of them known, have passed."""
-    joined = near.copy()
-    for first, last in _stretches(~near):
-        if last - first + 1 < RATE_OVER and first > 0 and last < len(near) - 1 and known[first : last + 1].all():
-            joined[first : last + 1] = True
-    return joined
+def _episodes(
+    beyond: NDArray[np.bool_],
+    near: NDArray[np.bool_],
+    times_s: NDArray[np.float64],
+    intervals: int,
+    *,
+    apart_s: float,
+    least_s: float = 0.0,
+) -> list[tuple[int, int]]:
+    """Find the episodes in which windows of RR intervals are beyond a limit.
 
+    Parameters
+    ----------
+    beyond, near : ndarray of bool, shape (windows,)
+        Window k has the intervals between the beats k and k + intervals. An episode goes on while windows are near.
+    times_s : ndarray of float64, shape (beats,)
+    intervals : int
+        In a window.
+    apart_s : float
+        Episodes that are less apart are one.
+    least_s : float
+        From the end of the first window beyond the limit to that of the last one, at least.
 
-def _episodes(beyond: NDArray[np.bool_], near: NDArray[np.bool_], length: int) -> list[tuple[int, int]]:
-    """First and last window beyond a limit of each episode, which goes on as long as windows stay near the limit.
-
-    Window k covers the values k to k + length - 1; episodes whose windows overlap are one.
+    Returns
+    -------
+    list of (int, int)
+        First beat of the first window beyond the limit, and last beat of the last one.
     """
     episodes: list[tuple[int, int]] = []
     for start, stop in _stretches(beyond | near):
         inside = start + np.flatnonzero(beyond[start : stop + 1])
         if not len(inside):
             continue
-        first, last = int(inside[0]), int(inside[-1])
-        if episodes and first <= episodes[-1][1] + length:
+        first, last = int(inside[0]), int(inside[-1]) + intervals
+        if times_s[last] - times_s[first + intervals] < least_s:
+            continue
+        if episodes and times_s[first] - times_s[episodes[-1][1]] < apart_s:
             first = episodes.pop()[0]
         episodes.append((first, last))
     return episodes

@@ -18,7 +18,8 @@ from ectopy.detector.card import Card, LearningCurve
 from ectopy.detector.runtime import Graph
 from ectopy.detector.threshold import lowest_rate, normals_needed
 from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
-from ectopy.model import Progress, TrainingSettings, to_keras, to_litert, train_network
+from ectopy.model import TrainingSettings, to_keras, to_litert, train_network
+from ectopy.progress import StepProgress
 
 MAX_SEED = 2**32 - 1
 
@@ -33,7 +34,7 @@ def train(
     rule: ThresholdRule | None = None,
     *,
     random_state: int | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     groups: NDArray[np.int_] | None = None,
 ) -> Detector:
     """Train a detector on the normal beats among `beats`.

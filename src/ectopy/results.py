@@ -13,21 +13,25 @@ import numpy as np
 
 from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
-from ectopy.detector.results import as_csv, known, versions
+from ectopy.detector.results import as_csv, versions
 from ectopy.errors import SettingError
 from ectopy.events import Event
 from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
 from ectopy.judgement import Hint
+from ectopy.numbers import finite_or_none
 from ectopy.recording import Annotations, Recording
+from ectopy.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.statements import STATEMENTS
 
 NOISE = "~"
 RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
 
 
-def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> dict[str, Any]:
-    """The figures of a recording, for JSON and for tables; None for what is not known."""
+def summary(
+    recording: Recording, analysis: Analysis, events: Sequence[Event], limits: RhythmLimits = RECORDING
+) -> dict[str, Any]:
+    """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known."""
     intervals = analysis.intervals_s
     rate = 60.0 / intervals[np.isfinite(intervals)]
     readable = analysis.quality.readable
@@ -37,13 +41,16 @@ def summary(recording: Recording, analysis: Analysis, events: Sequence[Event]) -
         "duration_s": round(recording.duration_s, 3),
         "leads": list(recording.leads),
         "notes": list(recording.notes),
-        "readable_share": {lead: known(share) for lead, share in zip(recording.leads, _shares(readable), strict=True)},
+        "readable_share": {
+            lead: finite_or_none(share, 6) for lead, share in zip(recording.leads, _shares(readable), strict=True)
+        },
         "beats": len(analysis),
         **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},
         "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.NONE},
-        "median_rate_bpm": known(float(np.median(rate))) if len(rate) else None,
+        "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
-        "threshold": known(analysis.threshold),
+        "event_limits": asdict(limits),
+        "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
     }
@@ -70,12 +77,12 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "beat": beat,
             "position": int(analysis.positions[beat]),
             "time_s": round(float(beats.times_s[beat]), 3),
-            "rr_s": known(float(beats.rr_s[beat])),
-            "rr_after_s": known(float(rr_after_s[beat])),
+            "rr_s": finite_or_none(float(beats.rr_s[beat]), 6),
+            "rr_after_s": finite_or_none(float(rr_after_s[beat]), 6),
             "verdict": str(analysis.verdict[beat]),
             "hint": str(analysis.hint[beat]),
-            "score": known(float(analysis.score[beat])),
-            "p_value": known(float(analysis.p_value[beat])),
+            "score": finite_or_none(float(analysis.score[beat]), 6),
+            "p_value": finite_or_none(float(analysis.p_value[beat]), 6),
             "reason": analysis.reason(beat),
         }
         for beat in range(len(analysis))
@@ -108,6 +115,7 @@ def write_results(
     analysis: Analysis,
     events: Sequence[Event],
     detector_digest: str | None = None,
+    limits: RhythmLimits = RECORDING,
 ) -> None:
     """Write what was found, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
 
@@ -123,6 +131,8 @@ def write_results(
     events : sequence of Event
     detector_digest : str, optional
         SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
+    limits : RhythmLimits, optional
+        Those of the events.
 
     Raises
     ------
@@ -141,7 +151,7 @@ def write_results(
         case ".json":
             whole = {
                 **provenance(recording, detector_digest),
-                **summary(recording, analysis, events),
+                **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
                 "beat_list": beat_rows(analysis),
             }

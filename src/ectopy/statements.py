@@ -12,6 +12,9 @@ RESPONSIBILITY = "The organisation that deploys it carries the regulatory duty."
 
 STATEMENTS = (NOT_A_DEVICE, INTENDED_USE, SECONDARY, RESPONSIBILITY)
 
+STATEMENT = " ".join(STATEMENTS)
+"""All of them in one line."""
+
 DATA_STATEMENTS: Mapping[str, str] = MappingProxyType(
     {
         "ecg5000": (

@@ -10,7 +10,7 @@ One message is an object, or a list of them. Its keys:
     One row per sample, one number per lead; null where there is none. In msgpack also bytes: little-endian, lead after
     lead for each sample; int16 where there is a ``gain``, float32 where there is none.
 ``gain``
-    Counts of int16 per unit; -32768 is no sample.
+    Counts of int16 per unit; -32768 is not a sample.
 ``sequence``
     A number of the sender's own, which the answer repeats.
 ``pulses``
@@ -112,13 +112,13 @@ def read(content: bytes, form: Form, received: float) -> list[Sent]:
     Raises
     ------
     DataError
-        If it is none, has more than a sender may send at a time, or its samples do not fit its leads; one sentence for
-        the sender.
+        If it is invalid, has more than a sender may send at a time, or its samples do not fit its leads; one sentence
+        for the sender.
     """
     try:
         return _read_json(content, received) if form == "json" else _read_msgpack(content, received)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"this is no chunk in {form}: {error}.") from error
+        raise DataError(f"this is not a chunk in {form}: {error}.") from error
 
 
 def _read_json(content: bytes, received: float) -> list[Sent]:
@@ -239,11 +239,11 @@ def _signal(message: _Message) -> NDArray[np.float32]:
     if isinstance(samples, list):
         if any(len(row) != leads for row in samples):
             raise DataError(f"every row of 'samples' needs {leads} numbers, one for each lead.")
-        with np.errstate(over="ignore"):  # what is no ECG the monitor refuses
+        with np.errstate(over="ignore"):  # the monitor rejects what is not an ECG
             return np.array(samples, np.float64).reshape(len(samples), leads).astype(np.float32)
     size = 4 if message.gain is None else 2
     if not leads or len(samples) % (size * leads):
-        raise DataError(f"{len(samples)} bytes are no samples of {leads} leads with {size} bytes each.")
+        raise DataError(f"{len(samples)} bytes are not samples of {leads} leads with {size} bytes each.")
     return _unpacked(samples, message.gain, message.unit).reshape(-1, leads)
 
 
@@ -253,7 +253,7 @@ def _pulse_samples(pulse: _Pulse) -> NDArray[np.float32]:
             return np.array(pulse.samples, np.float64).astype(np.float32)
     size = 4 if pulse.gain is None else 2
     if len(pulse.samples) % size:
-        raise DataError(f"{len(pulse.samples)} bytes are no samples of the pulse wave with {size} bytes each.")
+        raise DataError(f"{len(pulse.samples)} bytes are not samples of the pulse wave with {size} bytes each.")
     return _unpacked(pulse.samples, pulse.gain, pulse.unit)
 
 

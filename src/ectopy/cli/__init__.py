@@ -13,11 +13,11 @@ from ectopy.cli.alarms import alarms_app, what_if
 from ectopy.cli.benchmarks import benchmark_app
 from ectopy.cli.fetch import fetch_app
 from ectopy.errors import EctopyError, MissingExtraError, printable
-from ectopy.statements import STATEMENTS
+from ectopy.statements import STATEMENT
 
 app = typer.Typer(
     name="ectopy",
-    help="Learns what a normal heartbeat looks like and says when one is not.\n\n" + " ".join(STATEMENTS),
+    help="Learns what a normal heartbeat looks like and says when one is not.\n\n" + STATEMENT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -40,16 +40,15 @@ def list_alarms(
 ) -> None:
     """Alarms that are active or latched, the newest first."""
     from ectopy import console
-    from ectopy.console.alarms import alarm_facts, alarm_table
+    from ectopy.console.alarms import alarm_table
+    from ectopy.monitor.alarm_json import alarm_json
 
     check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
         _audit(opened, "listed alarms", patient or "")
-        found = opened.alarms(patient, active_only=not everything, limit=limit)
-    console.emit(
-        json,
-        {"alarms": [{"patient": one.patient, "origin": one.origin, **alarm_facts(one.alarm)} for one in found]},
-    )
+        stored = opened.alarms.newest(patient, active_only=not everything, limit=limit)
+    found = [alarm_json(one.alarm, one.patient, one.origin, one.origins) for one in stored]
+    console.emit(json, {"alarms": found})
     screen = console.screen(json)
     screen.print(alarm_table(found) if found else "No alarm is active.")
     if len(found) == limit:
@@ -66,38 +65,25 @@ def show_alarm(
 ) -> None:
     """One alarm: why it was raised, what it rests on, and everything that has happened to it."""
     from ectopy import console
-    from ectopy.console.alarms import alarm_facts, alarm_table, log_table
+    from ectopy.console.alarms import alarm_table, log_table
+    from ectopy.monitor.alarm_json import alarm_json, transition_json
     from ectopy.monitor.conditions import CONDITIONS
     from ectopy.monitor.log import verify
 
     check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
-        stored = opened.alarm(patient, number)
+        stored = opened.alarms.get(patient, number)
         _audit(opened, f"viewed alarm {number}", patient)
-        log = opened.alarm_log(patient)
-    entries = [entry for entry in log if entry.alarm.number == number]
+        log = opened.alarms.log(patient)
     broken, condition = verify(log), CONDITIONS[stored.alarm.condition]
-    facts = alarm_facts(stored.alarm)
-    history = [
-        {"at_s": entry.at_s, "change": entry.change, "who": entry.who, "why": entry.why, "digest": entry.digest}
-        for entry in entries
-    ]
-    console.emit(
-        json,
-        {
-            "patient": patient,
-            "origin": stored.origin,
-            **facts,
-            "definition": condition.definition,
-            "source": condition.source,
-            "log": history,
-            "log_broken_at": broken,
-        },
-    )
+    alarm = alarm_json(stored.alarm, patient, stored.origin, stored.origins)
+    history = [transition_json(entry, stored.origin) for entry in log if entry.alarm.number == number]
+    about = {"definition": condition.definition, "source": condition.source}
+    console.emit(json, {**alarm, **about, "history": history, "log_broken_at": broken})
     screen = console.screen(json)
-    screen.print(alarm_table([stored]))
+    screen.print(alarm_table([alarm]))
     screen.print(f"{condition.title}: {condition.definition} ({condition.source}).")
-    screen.print(log_table(stored.origin, entries))
+    screen.print(log_table(history))
     screen.print(
         "The log is whole." if broken is None else f"The log has been changed: entry {broken} is not as written."
     )
@@ -119,9 +105,9 @@ def acknowledge_alarm(
 
     name = account(who)
     with _stored(store) as opened:
-        opened.alarm(patient, number)
-        opened.record(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
-        opened.hand_over(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
+        opened.alarms.get(patient, number)
+        opened.audit.add(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
+        opened.inputs.enqueue_command(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
     screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")
 
 
@@ -156,12 +142,14 @@ def what_if(
     """Watch a signal again with other limits: which alarms would be gained, and which lost."""
     from ectopy import console
     from ectopy.ambulatory import load_ambulatory
-    from ectopy.console.alarms import alarm_facts, hours, what_if_table
+    from ectopy.console.alarms import what_if_table
     from ectopy.errors import SettingError
     from ectopy.formats import read
     from ectopy.monitor import Input, Limits, Monitor, MonitorState
+    from ectopy.monitor.alarm_json import alarm_json
     from ectopy.monitor.replay import whole
     from ectopy.monitor.what_if import compare, raised
+    from ectopy.times import elapsed
     from ectopy.watching.plan import limits_named
 
     if limit is None and profile is None and not stored:
@@ -171,7 +159,7 @@ def what_if(
     if stored:
         with _stored(store) as opened:
             _audit(opened, "watched again with other limits", source)
-            inputs, limits = list(opened.inputs(source)), opened.state(source).limits
+            inputs, limits = list(opened.inputs.all(source)), opened.inputs.state(source).limits
     else:
         recording = read(source, sampling_rate_hz=rate, unit=unit, partial=partial)
         console.warn(recording.notes)
@@ -181,18 +169,13 @@ def what_if(
     runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))
     until_s = float("inf") if end_s is None else end_s
     result = compare(*([alarm for alarm in run if start_s <= alarm.raised_s <= until_s] for run in runs))
-    console.emit(
-        json,
-        {
-            "kept": [alarm_facts(alarm) for alarm in result.kept],
-            "lost": [alarm_facts(alarm) for alarm in result.lost],
-            "gained": [alarm_facts(alarm) for alarm in result.gained],
-        },
-    )
+    who = source if stored else ""
+    groups = {"kept": result.kept, "lost": result.lost, "gained": result.gained}
+    console.emit(json, {name: [alarm_json(alarm, who) for alarm in alarms] for name, alarms in groups.items()})
     screen = console.screen(json)
     for alarm in result.kept:
         urgency = alarm.priority.name.lower()
-        screen.print(f"{hours(alarm.raised_s)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
+        screen.print(f"{elapsed(alarm.raised_s, places=1)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
     screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")
 
@@ -210,7 +193,7 @@ def _audit(store: Store, what: str, patient: str) -> None:
     from ectopy.service.audit import account
     from ectopy.service.storage import AuditEntry
 
-    store.record(AuditEntry(time.time(), account(), what, patient))
+    store.audit.add(AuditEntry(time.time(), account(), what, patient))
 
 
 def _stored(given: str | None) -> Store:

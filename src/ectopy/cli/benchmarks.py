@@ -282,7 +282,7 @@ def _counts(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise SettingError(f"'{text}' is no number of patients, nor several separated by commas.") from error
+        raise SettingError(f"'{text}' is not a number of patients, nor a list of them separated by commas.") from error
 
 
 @benchmark_app.command("service")

@@ -61,13 +61,10 @@ def watch(
     overwrite: Overwrite = False,
 ) -> None:
     """Watch an ECG as it comes and raise alarms; each says the command that shows it again."""
-    from ectopy.console.watch import require_json
     from ectopy.watching.plan import Plan, limits_named
 
     check_report(report)
     check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
-    if json:
-        require_json()
     limits = limits_named(limit or ())
     plan = Plan(recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial)
     if plan.live:
@@ -99,11 +96,10 @@ def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[I
 
 
 def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, speed: float | None) -> Iterator[Input]:
-    import time
-
     from ectopy import console
     from ectopy.formats import read
-    from ectopy.watching.sources import from_recording, paced
+    from ectopy.monitor.replay import paced
+    from ectopy.watching.sources import from_recording
 
     recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
     console.warn(recording.notes)
@@ -112,7 +108,7 @@ def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, spe
     if to_s is not None and not to_s > from_s:
         raise SettingError(f"--to must be more than --from, {from_s:g} s, not {to_s:g}.")
     chunks = from_recording(recording, chunk_s, to_s)
-    return chunks if speed is None else paced(chunks, speed, from_s, time.monotonic, time.sleep)
+    return chunks if speed is None else paced(chunks, speed, from_s)
 
 
 def _watch(
@@ -128,7 +124,7 @@ def _watch(
     from ectopy import batch, console
     from ectopy.console.watch import detector_text, event_json, event_text, summary_table
     from ectopy.detector.patient import PatientNormal
-    from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState
+    from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
     from ectopy.watching import watch
     from ectopy.watching.album import Album
@@ -156,10 +152,10 @@ def _watch(
         finished = True
     except KeyboardInterrupt:
         screen.print("Ended by hand.")
-    signal = state.signal
-    if signal is None:
+    segment, learned = status.stream(state), status.baseline(state)
+    if segment is None or learned is None:
         return finished
-    normal = signal.detection.baseline.text
+    normal = learned.text
     detector = detector_text(plan.bundle, digest)
     span_s = (from_s, max(state.clock_s, from_s))
     screen.print(summary_table(plan.name, span_s, tally, active(state.alarms), normal, detector))
@@ -167,7 +163,6 @@ def _watch(
         from ectopy.report.alarms import Watched, alarm_report
 
         album.close()
-        segment = signal.segment
         watched = Watched(
             plan.name, *span_s, segment.rate_hz, segment.leads, limits, normal, plan.bundle, digest, plan.replay
         )

@@ -4,46 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from ectopy.monitor.alarm import Alarm, Transition
+from ectopy.console.watch import STYLES
+from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.what_if import WhatIf
-from ectopy.service.storage import StoredAlarm
-
-STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
+from ectopy.times import elapsed
 
 
-def alarm_table(alarms: Sequence[StoredAlarm]) -> Table:
+def alarm_table(alarms: Sequence[AlarmJson]) -> Table:
     """One row for each alarm, the newest first."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("patient", "alarm", "raised (UTC)", "priority", "condition", "state"):
         table.add_column(heading)
-    for stored in sorted(alarms, key=lambda one: one.raised_time, reverse=True):
-        alarm = stored.alarm
+    for alarm in sorted(alarms, key=lambda alarm: alarm["onset_time"] or 0.0, reverse=True):
         table.add_row(
-            stored.patient,
-            str(alarm.number),
-            clock(stored.raised_time),
-            Text(alarm.priority.name.lower(), STYLES[alarm.priority]),
-            CONDITIONS[alarm.condition].title,
-            f"{alarm.state}, {alarm.inactivation}" if alarm.ended_s is None else "ended",
+            alarm["patient"],
+            str(alarm["number"]),
+            _moment(alarm["onset_time"]),
+            Text(alarm["priority"], STYLES[Priority[alarm["priority"].upper()]]),
+            alarm["title"],
+            f"{alarm['state']}, {alarm['inactivation']}" if alarm["ended_time"] is None else "ended",
         )
     return table
 
 
-def log_table(origin: float, entries: Sequence[Transition]) -> Table:
+def log_table(entries: Sequence[TransitionJson]) -> Table:
     """What happened to one alarm."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("time (UTC)", "what", "state", "inactivation", "who", "why"):
         table.add_column(heading)
     for entry in entries:
-        alarm = entry.alarm
-        table.add_row(clock(origin + entry.at_s), entry.change, alarm.state, alarm.inactivation, entry.who, entry.why)
+        table.add_row(
+            _moment(entry["time"]), entry["change"], entry["state"], entry["inactivation"], entry["who"], entry["why"]
+        )
     return table
 
 
@@ -56,7 +54,7 @@ def what_if_table(result: WhatIf) -> Table:
     for what, alarm in sorted(rows, key=lambda row: row[1].raised_s):
         table.add_row(
             Text(what, "green" if what == "lost" else "red"),
-            hours(alarm.raised_s),
+            elapsed(alarm.raised_s, places=1),
             alarm.priority.name.lower(),
             CONDITIONS[alarm.condition].title,
             alarm.reading.text,
@@ -64,32 +62,6 @@ def what_if_table(result: WhatIf) -> Table:
     return table
 
 
-def alarm_facts(alarm: Alarm) -> dict[str, Any]:
-    """What there is to say of an alarm, for JSON; times in stream seconds."""
-    return {
-        "number": alarm.number,
-        "condition": alarm.condition,
-        "priority": alarm.priority.name.lower(),
-        "kind": alarm.kind.value,
-        "phase": alarm.phase.value,
-        "state": alarm.state.value,
-        "inactivation": alarm.inactivation.value,
-        "raised_s": alarm.raised_s,
-        "ended_s": alarm.ended_s,
-        "text": alarm.latest.text,
-        "value": alarm.latest.value,
-        "limit": alarm.latest.limit,
-        "level": alarm.level,
-        "acknowledged_by": alarm.acknowledged_by,
-    }
-
-
-def clock(time: float) -> str:
+def _moment(time: float | None) -> str:
     """A moment, to the second."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def hours(seconds: float) -> str:
-    """A time within a recording."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{seconds % 60:04.1f}"
+    return "" if time is None else datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from ectopy.times import elapsed
+
 
 def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
     """One row per recording; of a single one, one row per figure."""
@@ -32,17 +34,17 @@ def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
 
 def _one(figures: Mapping[str, Any]) -> Table:
     table = Table(title=figures["source"] or "Recording", title_justify="left", show_header=False)
-    minutes, seconds = divmod(round(figures["duration_s"]), 60)
     shares = ", ".join(f"{lead} {share or 0:.1%}" for lead, share in figures["readable_share"].items())
     rate = figures["median_rate_bpm"]
     rows = {
-        "length": f"{minutes // 60} h {minutes % 60} min {seconds} s",
+        "length": elapsed(figures["duration_s"]),
         "readable": shares,
         "beats": f"{figures['beats']:,}, of which {figures['unreadable']:,} not readable",
         "heart rate": "not known" if rate is None else f"median {rate:.0f} per minute from beat to beat",
         "abnormal": f"{figures['abnormal']:,}",
         **{f"  {hint}": f"{count:,}" for hint, count in figures["hints"].items()},
         **{kind: f"{count:,}" for kind, count in figures["events"].items()},
+        "limits of events": _limits(figures["event_limits"]),
         "patient's usual beat": figures["baseline"],
     }
     if figures["notes"]:
@@ -50,3 +52,10 @@ def _one(figures: Mapping[str, Any]) -> Table:
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _limits(limits: Mapping[str, Any]) -> str:
+    return (
+        f"profile {limits['profile']}: pause from {limits['pause_s']:g} s, "
+        f"rate above {limits['high_bpm']:g} or below {limits['low_bpm']:g} per minute"
+    )

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ectopy.signal.inspection import Inspection
 from ectopy.signal.quality import WORDS
+from ectopy.times import elapsed
 
 _SHOWN = 20
 
@@ -20,7 +21,7 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
     rate = figures["heart_rate_bpm"]
     rows = {
         "leads": ", ".join(recording.leads),
-        "length": _clock(recording.duration_s),
+        "length": elapsed(recording.duration_s, places=1),
         "start": recording.start.isoformat(" ", "seconds") if recording.start else "not stated",
         "sampling rate": f"{recording.sampling_rate_hz:g} Hz",
         "beats": f"{figures['beats']:,}, of which {figures['beats_unreadable']:,} not readable",
@@ -51,7 +52,7 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
     count = f"the {_SHOWN} longest of {len(unreadable)}" if len(unreadable) > _SHOWN else str(len(unreadable))
     stretches = _table(f"Not readable: {count}", "lead", "from", "to", "why", "index")
     for stretch in sorted(longest, key=lambda stretch: (stretch.start_s, stretch.lead)):
-        times = (_clock(seconds) for seconds in (stretch.start_s, stretch.end_s))
+        times = (elapsed(seconds, places=1) for seconds in (stretch.start_s, stretch.end_s))
         stretches.add_row(recording.leads[stretch.lead], *times, stretch.word, f"{stretch.index:.2f}")
     yield stretches
 
@@ -67,12 +68,3 @@ def _table(title: str, first: str, *others: str) -> Table:
     for heading in others:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
-
-
-def _clock(seconds: float) -> str:
-    """Hours, minutes and seconds; short times to the tenth."""
-    tenths = round(10 * seconds)
-    hours, rest = divmod(tenths, 36_000)
-    minutes, rest = divmod(rest, 600)
-    fraction = f".{rest % 10}" if rest % 10 else ""
-    return f"{hours}:{minutes:02}:{rest // 10:02}{fraction}"

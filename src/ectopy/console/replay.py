@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from ectopy.client import Client
-from ectopy.errors import SettingError
 from ectopy.monitor import chunks
+from ectopy.monitor.replay import paced
+from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
 
 _CHUNK_S, _LONGEST_CHUNK_S = 0.5, 10.0
 _UNHURRIED = 10.0
 
 
-def play(
-    client: Client, recording: Recording, patient: str, speed: float, progress: Callable[[int, int, str], None]
-) -> int:
+def play(client: Client, recording: Recording, patient: str, speed: float, progress: Progress) -> int:
     """Send a recording, each half second when it would be there, more at a time where it is played fast.
 
     Parameters
@@ -39,19 +35,16 @@ def play(
     Raises
     ------
     SettingError
-        If the speed is none.
+        If the speed is invalid.
     ServiceError
         If the server cannot be reached, or does not take something.
     """
-    if not speed > 0:
-        raise SettingError(f"the speed is how many times as fast as real time, above 0, not {speed:g}.")
-    client.admit(patient)
     rate_hz = recording.sampling_rate_hz
+    chunk_s = min(_CHUNK_S * max(speed / _UNHURRIED, 1.0), _LONGEST_CHUNK_S)
+    sent = paced(chunks(recording, chunk_s), speed)
+    client.admit(patient)
     with client.stream(patient, rate_hz, recording.leads) as stream:
-        began = time.monotonic()
-        chunk_s = min(_CHUNK_S * max(speed / _UNHURRIED, 1.0), _LONGEST_CHUNK_S)
-        for chunk in chunks(recording, chunk_s):
-            time.sleep(max(began + chunk.received / speed - time.monotonic(), 0.0))
+        for chunk in sent:
             pulses = [PulseWave(wave.name, wave.unit, wave.sampling_rate_hz, wave.samples) for wave in chunk.pulses]
             stream.send(chunk.signal, pulses=pulses)
             progress(round(stream.acknowledged / rate_hz), round(recording.duration_s), f"to {patient}")

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from rich.console import Console
 
-from ectopy.console import screen
 from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
 from ectopy.service.audit import account
@@ -17,7 +17,7 @@ from ectopy.service.process import keep_files_private, share
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 from ectopy.service.web.app import create_app
-from ectopy.statements import STATEMENTS
+from ectopy.statements import STATEMENT
 
 
 def serve(settings: Settings, new_key: bool = False) -> None:
@@ -55,7 +55,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
     # Whoever starts it by hand looks for the key, not for each request.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     share()
-    terminal = screen(None)
+    terminal = Console(highlight=False, markup=False, soft_wrap=True)
 
     def say(server: Server) -> None:
         ready(server)
@@ -67,7 +67,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
             terminal.print(f"Send:    ectopy replay simulated --url {address} --key {secret}")
         if not settings.loopback and not settings.tls:
             terminal.print(f"Warning: others reach {settings.host}, and nothing is encrypted; give the files of TLS.")
-        terminal.print(" ".join(STATEMENTS))
+        terminal.print(STATEMENT)
 
     server = Server(app, settings, say)
     try:

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 from rich.table import Table
 from rich.text import Text
 
 from ectopy import __version__
 from ectopy.detector import Verdict
-from ectopy.errors import MissingExtraError
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.alarm import Alarm
+from ectopy.monitor.alarm_json import change_json
+from ectopy.monitor.codec import kind_of, to_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.times import elapsed
 from ectopy.watching.tally import Tally
 
-_STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
+STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
 _TELLING = ("raised", "returned")
 _DIGEST_SHOWN = 16
 
 
-def require_json() -> None:
-    """Raise before long work when events could not be written as JSON.
-
-    Raises
-    ------
-    MissingExtraError
-        If msgspec is not installed.
-    """
-    if find_spec("msgspec") is None:
-        raise MissingExtraError.of("service", "watching with --json")
-
-
 def event_json(event: Event, digest: str, replay: str | None) -> str:
-    """One JSON object in a line: the kind, the attributes of the event; of an alarm also what made it.
+    """One JSON object in a line: the kind, the attributes of the event; a change of an alarm as everywhere else.
 
     Parameters
     ----------
@@ -45,13 +33,11 @@ def event_json(event: Event, digest: str, replay: str | None) -> str:
     replay : str or None
         Command that shows it again: ``replay`` of an alarm.
     """
-    from ectopy.monitor.codec import to_json
-
-    line = to_json(event)
     if not isinstance(event, AlarmChanged):
-        return line
-    origin = {"software": f"ectopy {__version__}", "bundle": digest, "replay": replay}
-    return f"{line[:-1]},{json.dumps(origin, separators=(',', ':'))[1:]}"
+        return to_json(event)
+    about = {"software": f"ectopy {__version__}", "bundle": digest, "replay": replay}
+    evidence = {"strip_s": event.strip_s, "evidence": event.evidence}
+    return to_json({"kind": kind_of(event), "number": event.number, **change_json(event), **evidence, **about})
 
 
 def event_text(event: Event, replay: str | None) -> Text:
@@ -63,8 +49,8 @@ def event_text(event: Event, replay: str | None) -> Text:
             return _line(event.at_s, "quality", f"{event.lead} is {event.word}, index {event.index:.2f}", "dim")
         case Noticed():
             return _line(event.at_s, "notice", event.text)
-        case Refused():
-            return _line(event.at_s, "refused", event.reason, "magenta")
+        case InputRejected():
+            return _line(event.at_s, "rejected", event.reason, "magenta")
         case AlarmChanged():
             return _alarm(event, replay)
 
@@ -88,9 +74,9 @@ def summary_table(
     """
     table = Table(title=source, title_justify="left", show_header=False)
     from_s, to_s = span_s
-    raised = ", ".join(f"{tally.raised[priority]} {priority.name.lower()}" for priority in _STYLES)
+    raised = ", ".join(f"{tally.raised[priority]} {priority.name.lower()}" for priority in STYLES)
     rows = {
-        "watched": f"{_clock(to_s - from_s)}, from {_clock(from_s)} to {_clock(to_s)}",
+        "watched": f"{_time(to_s - from_s)}, from {_time(from_s)} to {_time(to_s)}",
         "beats": f"{tally.beats:,}, of which {tally.unreadable:,} not readable",
         "abnormal": f"{tally.abnormal:,}",
         "alarms": raised,
@@ -123,20 +109,17 @@ def _alarm(event: AlarmChanged, replay: str | None) -> Text:
     telling = transition.change in _TELLING
     if telling and alarm.latest.text:
         text += f": {alarm.latest.text}"
-    line = _line(event.at_s, alarm.priority.name, text, _STYLES[alarm.priority])
+    line = _line(event.at_s, alarm.priority.name, text, STYLES[alarm.priority])
     if telling and replay:
         line.append(f"\n{'':>10}  {'':8} replay: {replay}", "dim")
     return line
 
 
 def _line(at_s: float, kind: str, text: str, style: str = "") -> Text:
-    line = Text(f"{_clock(at_s):>10}  ")
+    line = Text(f"{_time(at_s):>10}  ")
     line.append(f"{kind:8} {text}", style)
     return line
 
 
-def _clock(seconds: float) -> str:
-    """Hours, minutes, and seconds to the tenth."""
-    tenths = round(10 * seconds)
-    minutes, rest = divmod(tenths, 600)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest // 10:02}.{rest % 10}"
+def _time(seconds: float) -> str:
+    return elapsed(seconds, places=1)

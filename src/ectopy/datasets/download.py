@@ -9,10 +9,12 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ectopy.errors import DataError, DatasetUnavailableError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 CONNECT_TIMEOUT_S = 4.0
 READ_TIMEOUT_S = 8.0
@@ -81,94 +83,64 @@ def download(url: str, file: Path, *, title: str, max_bytes: int, progress: bool
     """
     import pooch
 
-    with _Transfer(title, max_bytes, progress) as transfer:
-        get = pooch.HTTPDownloader(
-            progressbar=transfer,
-            chunk_size=_CHUNK_BYTES,
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-            hooks={"response": transfer.keep},
-        )
+    answers: list[Any] = []
+    get = pooch.HTTPDownloader(
+        chunk_size=_CHUNK_BYTES,
+        timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        hooks={"response": lambda answer, **_: answers.append(answer)},
+    )
+    with file.open("wb") as sink, _progress_bar(progress) as bar:
+        task = bar.add_task(title, total=None)
+
+        def count(received: int) -> None:
+            if received > max_bytes:
+                raise DataError(f"it is larger than {max_bytes / 2**20:.0f} MiB.")
+            total = int(answers[-1].headers.get("content-length", 0)) or None
+            bar.update(task, total=total, completed=received)
+
         try:
-            get(url, str(file), None)
+            get(url, _CountingFile(sink, count), None)
         except DataError:
             raise
         except (OSError, ValueError) as error:
             if getattr(error, "errno", None) is not None:  # of the disk, not of the network
                 raise
-            raise DatasetUnavailableError(f"{url}: {transfer.failure()}.") from error
+            raise DatasetUnavailableError(f"{url}: {_failure(answers)}.") from error
+        finally:
+            for answer in answers:
+                answer.close()  # pooch leaves it open after an error
 
 
-class _Transfer:
-    """Progress of a download, in the form that pooch asks for; ends one that is too large."""
+class _CountingFile:
+    """A file for pooch to write into, which reports how many bytes there are before it takes them."""
 
-    def __init__(self, title: str, max_bytes: int, show: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+    def __init__(self, file: BinaryIO, count: Callable[[int], None]) -> None:
+        self._file, self._count, self._received = file, count, 0
+        self.flush = file.flush
 
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            console=console,
-            disable=not (show and console.is_terminal),
-        )
-        self._task = self._bar.add_task(title, total=None)
-        self._max_bytes = max_bytes
-        self._received = 0
-        self._total = 0
-        self._answer: Any = None
+    def write(self, content: bytes) -> None:
+        """Take some bytes, unless they are too many."""
+        self._received += len(content)
+        self._count(self._received)
+        self._file.write(content)
 
-    def __enter__(self) -> _Transfer:
-        self._bar.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-        if self._answer is not None:
-            self._answer.close()  # pooch leaves it open after an error
+def _progress_bar(show: bool) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    def keep(self, answer: Any, **_: object) -> None:
-        """Keep the server's answer, a response of requests."""
-        self._answer = answer
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    return Progress(*columns, console=console, disable=not (show and console.is_terminal))
 
-    def failure(self) -> str:
-        """What went wrong, after the network failed."""
-        if self._answer is None:
-            return "the server cannot be reached"
-        if not self._answer.ok:
-            return f"the server answered with status {self._answer.status_code}"
-        return "the transfer broke off"
 
-    @property
-    def total(self) -> int:
-        """Bytes to come; 0 where the server does not say."""
-        return self._total
-
-    @total.setter
-    def total(self, size: int) -> None:
-        self._total = size
-        self._bar.update(self._task, total=size or None)
-
-    def update(self, size: int) -> None:
-        """Count `size` more bytes."""
-        self._received += size
-        # pooch counts in whole chunks, and the last one may be shorter.
-        if self._received >= self._max_bytes + _CHUNK_BYTES:
-            raise DataError(f"it is larger than {self._max_bytes / 2**20:.0f} MiB.")
-        self._bar.update(self._task, completed=self._received)
-
-    def reset(self) -> None:
-        """Begin to count again."""
-        self._received = 0
-
-    def close(self) -> None:
-        """Nothing is left to do: the bar ends with the block."""
+def _failure(answers: Sequence[Any]) -> str:
+    """What went wrong, by the responses of requests that came before the network failed."""
+    if not answers:
+        return "the server cannot be reached"
+    if not answers[-1].ok:
+        return f"the server answered with status {answers[-1].status_code}"
+    return "the transfer broke off"
 
 
 def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_member_bytes: int) -> None:
@@ -187,7 +159,7 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_
     Raises
     ------
     DataError
-        If it is no whole zip archive, or a file is missing or too large.
+        If it is not a whole zip archive, or a file is missing or too large.
     """
     with refusing_archives(), zipfile.ZipFile(archive) as content:
         members = {PurePosixPath(info.filename).name: info for info in content.infolist()}

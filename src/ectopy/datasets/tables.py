@@ -425,7 +425,7 @@ def _label_codes(path: Path, labels: Sequence[str]) -> NDArray[np.int_]:
     for row, text in enumerate(labels, start=1):
         if codes[text] is None:
             raise DataError(
-                f"{path}, row {row}: {text.strip()[:30]!r} is no known label; expected 1, normal "
+                f"{path}, row {row}: {text.strip()[:30]!r} is not a known label; expected 1, normal "
                 f"or N for a normal beat, and 0, abnormal or a class from 2 to {_LARGEST_CLASS} "
                 f"for an abnormal one."
             )

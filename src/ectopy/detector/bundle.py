@@ -14,7 +14,7 @@
 
 Format 1 did not keep how much the distance counts; it is read with the weight that held for all.
 
-The digests find damage; they are no signature, and do not prove who made the bundle.
+The digests find damage; they are not a signature, and do not prove who made the bundle.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +17,8 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import ThresholdRule, p_values
 from ectopy.errors import LayoutError
+from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
-
-Progress = Callable[[int, int], None]
-"""Called with beats done and beats in all."""
 
 
 class Verdict(StrEnum):
@@ -181,12 +178,12 @@ class Detector:
         return self._combined(*self._parts(self._samples(beats)))
 
     @checked
-    def detect(self, beats: Beats | ArrayLike, progress: Progress | None = None) -> Detection:
+    def detect(self, beats: Beats | ArrayLike, progress: StepProgress | None = None) -> Detection:
         """Judge beats: NORMAL, ABNORMAL or UNREADABLE; tell progress. Errors as for `score`."""
         return self._judge(*self._parts(self._samples(beats), progress))
 
     @checked
-    def explain(self, beats: Beats | ArrayLike, progress: Progress | None = None) -> Explanation:
+    def explain(self, beats: Beats | ArrayLike, progress: StepProgress | None = None) -> Explanation:
         """Judge beats and say why; tell progress. Errors as for `score`."""
         samples = self._samples(beats)
         error, distance = np.full((2, len(samples)), np.nan)
@@ -250,7 +247,7 @@ class Detector:
         return samples
 
     def _parts(
-        self, samples: NDArray[np.float32], progress: Progress | None = None
+        self, samples: NDArray[np.float32], progress: StepProgress | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         error, distance = np.full((2, len(samples)), np.nan)
         judged, judgeable = _readable(samples)

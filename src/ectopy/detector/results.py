@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +14,7 @@ from ectopy.beats import Beats
 from ectopy.detector.detector import Explanation
 from ectopy.errors import SettingError
 from ectopy.files import GENERATOR, write_text
+from ectopy.numbers import finite_or_none
 
 RESULT_SUFFIXES = (".csv", ".json")
 
@@ -33,10 +33,10 @@ def result_rows(beats: Beats, explanation: Explanation) -> list[dict[str, Any]]:
         {
             "beat": index,
             "verdict": str(verdict),
-            "score": known(score),
-            "p_value": known(p_value),
-            "reconstruction_error": known(error),
-            "latent_distance": known(distance),
+            "score": finite_or_none(score, 6),
+            "p_value": finite_or_none(p_value, 6),
+            "reconstruction_error": finite_or_none(error, 6),
+            "latent_distance": finite_or_none(distance, 6),
             "label": label,
             "reason": reason,
         }
@@ -103,8 +103,3 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
-
-
-def known(value: float) -> float | None:
-    """A figure to six decimals; None where it is not finite."""
-    return round(float(value), 6) if math.isfinite(value) else None

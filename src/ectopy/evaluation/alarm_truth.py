@@ -16,7 +16,7 @@ ventricular run           three or more ventricular beats in a row
 ========================  ==============================================================================================
 
 Episodes lie between `[` and `]`, or are those of the rhythms ``(VFL``, ``(VF`` and ``(VT``. Between `[` and `]` there
-are no beats: no interval leads across them, and beats on both sides are not in a row.
+are not beats: no interval leads across them, and beats on both sides are not in a row.
 """
 
 from __future__ import annotations

@@ -32,10 +32,11 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.errors import DataError
 from ectopy.evaluation.alarm_truth import Stretches, Truth
 from ectopy.evaluation.records import SPLITS, records_in
-from ectopy.evaluation.replays import Progress, in_processes
+from ectopy.evaluation.replays import in_processes
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
+from ectopy.progress import Progress
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 

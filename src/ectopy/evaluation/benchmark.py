@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,7 @@ from ectopy.errors import SettingError
 from ectopy.evaluation.metrics import Confusion, ranking_curves
 from ectopy.evaluation.peers import METHODS, Method
 from ectopy.evaluation.protocols import Trial, trials
-
-Progress = Callable[[int, int, str], None]
+from ectopy.progress import Progress
 
 
 def benchmark(

@@ -77,7 +77,7 @@ class Comparison:
     shutdown_s : int
         Whole seconds in which the test annotator called the signal unreadable.
     fs_forgiven : bool
-        Whether a fusion beat called S is no false S. ``bxb`` counts it as one, ``sumstats`` does not.
+        Whether a fusion beat called S is not a false S. ``bxb`` counts it as one, ``sumstats`` does not.
     """
 
     __repr__ = short_repr
@@ -148,7 +148,7 @@ def compare(
     A beat of one is matched with at most one of the other, the nearest, at most 150 ms away. Extra test beats between
     ``[`` and ``]`` of the reference (ventricular fibrillation) are not scored, and an annotator's own beats between its
     ``[`` and ``]`` are passed over. From a ``~`` whose subtype says that the first two signals are unreadable to the
-    next ``~`` the annotator is shut down. Flutter waves (``!``) outside ``[`` and ``]`` are no beats, but take part in
+    next ``~`` the annotator is shut down. Flutter waves (``!``) outside ``[`` and ``]`` are not beats, but take part in
     the matching: a test beat on one is an extra beat.
 
     Parameters

@@ -78,7 +78,7 @@ def _files(path: Path, extension: str | None, side: str) -> dict[str, Path]:
     if path.is_file():
         return {path.stem: path}
     if extension is None:
-        raise SettingError(f"{path} is no annotation file; say with --{side}-ext which annotations of it to take.")
+        raise SettingError(f"{path} is not an annotation file; say with --{side}-ext which annotations of it to take.")
     ending = f".{extension.removeprefix('.')}"
     if path.is_dir():
         files = {file.stem: file for file in path.iterdir() if file.suffix == ending and file.is_file()}

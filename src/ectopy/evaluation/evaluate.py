@@ -9,9 +9,10 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
-from ectopy.detector import Detection, Detector, Progress
+from ectopy.detector import Detection, Detector
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
+from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
 
 
@@ -78,7 +79,7 @@ def class_name(number: int) -> str:
 
 
 @checked
-def evaluate(detector: Detector, beats: Beats, progress: Progress | None = None) -> Evaluation:
+def evaluate(detector: Detector, beats: Beats, progress: StepProgress | None = None) -> Evaluation:
     """Judge labelled beats and compare with the labels; tell progress as `Detector.detect` does.
 
     Raises

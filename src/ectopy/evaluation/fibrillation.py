@@ -13,7 +13,7 @@ Every eleventh record of each database is left out in turn, then every database.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats import read
+from ectopy.progress import Progress
 from ectopy.recording import Recording
 from ectopy.signal.fibrillation import MEASURES, RATE_HZ, THRESHOLD, WEIGHTS, WINDOW_S, measure_signal
 from ectopy.signal.filters import filter_signal
@@ -37,7 +38,6 @@ _OTHER_SHARE = 0.06  # of windows that are not there, for the fit: most are alik
 _PENALTY, _ROUNDS = 1.0, 14
 _LIMIT_Z = 30.0
 
-Progress = Callable[[int, int, str], None]
 _Part = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]
 
 

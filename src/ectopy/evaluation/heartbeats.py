@@ -7,7 +7,7 @@ a detection lies at most 150 ms away, and scoring starts after five minutes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,10 @@ from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingErro
 from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
 from ectopy.evaluation.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
 from ectopy.formats import read
+from ectopy.progress import Progress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
-
-Progress = Callable[[int, int, str], None]
 
 SPLITS: dict[str, tuple[str, ...] | None] = {"ds1": DS1, "ds2": DS2, "all": None}
 """Records of each split; None = whatever the folder has, without the paced records, which EC57 leaves out."""

@@ -11,7 +11,6 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -22,9 +21,8 @@ from ectopy.analysis import analyse
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
 from ectopy.evaluation.speed import child, peak_rss_mb
+from ectopy.progress import Progress
 from ectopy.recording import Recording
-
-Progress = Callable[[int, int, str], None]
 
 MOST_HOURS = 168.0
 NEUROKIT_MINUTES = 10

@@ -33,10 +33,10 @@ from ectopy.evaluation.metrics import ranking_curves
 from ectopy.evaluation.mitdb_peers import knn_score, pca_score
 from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
+from ectopy.progress import Progress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 
-Progress = Callable[[int, int, str], None]
 Scores = NDArray[np.float64]
 
 PEERS = ("population", "knn", "pca")

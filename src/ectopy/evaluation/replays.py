@@ -27,8 +27,6 @@ from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
-Progress = Callable[[int, int, str], None]
-
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
 

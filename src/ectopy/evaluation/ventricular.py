@@ -37,8 +37,9 @@ import numpy as np
 
 from ectopy.ambulatory import load_ambulatory
 from ectopy.errors import DataError
-from ectopy.evaluation.replays import Excerpt, Progress, Spell, in_processes, read_record, watch_together
+from ectopy.evaluation.replays import Excerpt, Spell, in_processes, read_record, watch_together
 from ectopy.monitor import Limits, Monitor
+from ectopy.progress import Progress
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 

@@ -127,7 +127,7 @@ def write_annotations(
     Raises
     ------
     SettingError
-        If the suffix is no annotator, or the rate is none.
+        If the suffix is not an annotator, or the rate is missing.
     DataError
         If a position is negative, or a WFDB file cannot hold a symbol or note.
     OutputError

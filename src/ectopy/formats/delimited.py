@@ -36,7 +36,7 @@ def read(path: Path, stated: Stated) -> Recording:
     Raises
     ------
     DataError
-        If the file is no such table, is too large, or rate or unit are not stated.
+        If the file is not such a table, is too large, or rate or unit are not stated.
     """
     try:
         return _read(path, stated)

@@ -51,7 +51,7 @@ class Signal(NamedTuple):
 
 
 def millivolt(unit: str) -> float | None:
-    """What one of `unit` is in mV; None where it is no unit of voltage."""
+    """What one of `unit` is in mV; None where it is not an unit of voltage."""
     return _FACTORS.get(unit.strip())
 
 

@@ -27,7 +27,7 @@ def read(path: Path, stated: Stated) -> Recording:
     Raises
     ------
     DataError
-        If the file is no such array, is cut short or too large, or rate or unit are not stated.
+        If the file is not such an array, is cut short or too large, or rate or unit are not stated.
     """
     with refusing(
         f"{path} is not a whole .npy file of numbers; save the signal with numpy.save as an array of shape "

@@ -28,7 +28,7 @@ def read(path: Path, stated: Stated) -> Recording:
     Raises
     ------
     DataError
-        If the file is no such table, is damaged or too large, or rate or unit are not stated.
+        If the file is not such a table, is damaged or too large, or rate or unit are not stated.
     MissingExtraError
         If pyarrow is not installed.
     """

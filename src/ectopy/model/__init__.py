@@ -2,12 +2,11 @@
 
 from ectopy.model.architectures import ARCHITECTURES, architecture
 from ectopy.model.conversion import from_keras, to_keras, to_litert
-from ectopy.model.training import Progress, Trained, TrainingSettings, train_network
+from ectopy.model.training import Trained, TrainingSettings, train_network
 from ectopy.model.tutorial import train_tutorial
 
 __all__ = [
     "ARCHITECTURES",
-    "Progress",
     "Trained",
     "TrainingSettings",
     "architecture",

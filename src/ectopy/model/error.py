@@ -13,7 +13,7 @@ _TINY = 1e-30
 def tolerant_error(beats: KerasTensor, reconstruction: KerasTensor) -> KerasTensor:
     """How far each sample lies outside what the reconstruction allows within a small timing error.
 
-    A QRS complex that comes one sample late is no anomaly, yet it makes the largest plain difference of all. So a
+    A QRS complex that comes one sample late is not an anomaly, yet it makes the largest plain difference of all. So a
     sample is compared with the range of the reconstruction over its neighbours, one to each side (the envelope of
     LB_Keogh, doi:10.1007/s10115-004-0154-9), and what is left is averaged, with its sign, over five samples, in which
     noise cancels and a misshapen wave does not; beyond the ends of the beat there is no error.

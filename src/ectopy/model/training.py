@@ -6,7 +6,7 @@ and none is lost to a validation set. The members share one graph and one optimi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ectopy.model.architectures import Architecture, Branch, architecture
 from ectopy.model.augmentation import vary
 from ectopy.model.error import cubic_mean_square, tolerant_error
 from ectopy.model.tensorflow import load_tensorflow
+from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _CHECK_EVERY = 50
 _VALIDATION_BATCH = 4096
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def train_network(
     normals: NDArray[np.float32],
     settings: TrainingSettings,
     seed: int,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     groups: NDArray[np.int_] | None = None,
 ) -> Trained:
     """Train autoencoders on normal beats.
@@ -246,7 +245,7 @@ def _already_a_loss(unused: Any, loss: Any) -> Any:
     return loss
 
 
-def _reporter(progress: Progress, steps: int, epochs: int) -> keras.callbacks.Callback:
+def _reporter(progress: StepProgress, steps: int, epochs: int) -> keras.callbacks.Callback:
     import keras
 
     return keras.callbacks.LambdaCallback(

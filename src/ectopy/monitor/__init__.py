@@ -9,8 +9,8 @@
 """
 
 from ectopy.monitor.alarms import AlarmSettings
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Noticed, QualityChanged, Refused
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
+from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.replay import chunks, replay
@@ -24,14 +24,14 @@ __all__ = [
     "End",
     "Event",
     "Input",
+    "InputRejected",
     "Limits",
     "Monitor",
     "MonitorState",
     "Noticed",
     "Order",
     "QualityChanged",
-    "Refusal",
-    "Refused",
+    "RejectedInput",
     "Report",
     "Tick",
     "chunks",

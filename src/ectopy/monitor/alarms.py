@@ -238,7 +238,7 @@ def order(
         If the order names nobody, is not about alarms, or there is nothing that it could change.
     """
     if not action.who.strip():
-        raise SettingError("An order needs the name of the person who gives it.")
+        raise SettingError("A command needs the name of the person who gives it.")
     at_s = max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
     book = _Book(state, settings, action)
@@ -254,14 +254,14 @@ def order(
         case Order.DISCHARGE:
             _discharge(book, at_s)
         case _:
-            raise SettingError(f"'{action.order}' is not an order about alarms.")
+            raise SettingError(f"'{action.order}' is not a command about alarms.")
     return book.state, (*due, *book.entries)
 
 
 def active(state: AlarmState) -> tuple[Alarm, ...]:
     """Alarms that are active or latched, the most urgent one first.
 
-    That is by priority; then those that nobody has acknowledged, those whose condition is there, and the oldest.
+    That is by priority; then those that nobody has acknowledged, those whose condition is present, and the newest.
     """
     alarms = [course.alarm for course in state.courses.values() if course.alarm is not None]
     return tuple(
@@ -271,7 +271,7 @@ def active(state: AlarmState) -> tuple[Alarm, ...]:
                 -alarm.priority,
                 alarm.inactivation is Inactivation.ACKNOWLEDGED,
                 alarm.state is State.LATCHED,
-                alarm.number,
+                -alarm.number,
             ),
         )
     )
@@ -317,12 +317,12 @@ def _heard(state: AlarmState) -> list[Alarm]:
 
 def _alarm(state: AlarmState, number: int | None) -> Alarm:
     if number is None:
-        raise SettingError("The order has to name the alarm that it is about.")
+        raise SettingError("The command must name its alarm.")
     for alarm in active(state):
         if alarm.number == number:
             return alarm
     if 1 <= number <= state.alarms:
-        raise SettingError(f"Alarm {number} has ended; only one that is active or latched takes an order.")
+        raise SettingError(f"Alarm {number} has ended; only active and latched alarms take commands.")
     raise SettingError(f"There is no alarm {number}: this patient has had {state.alarms}.")
 
 

@@ -4,7 +4,11 @@ A P wave, a pacing spike without capture or a small artefact may be found as a h
 The height of the patient's own beats tells them apart: a beat counts as low if it is below 40 % of the usual height and
 below 0.35 mV in every readable lead. Low beats do not change what is usual, so that a heart that stands still for long
 is not forgotten; a lower signal, as after a change of electrodes, becomes usual when the patient's normal is learned
-again.
+again. The height of a beat is that of its QRS complex alone, so that a P wave does not borrow that of the beat it
+precedes.
+
+A T wave may be found as a beat where the heart is slow. What follows a credible beat within 0.45 s, the time in which
+`ectopy.signal.heartbeats` expects T waves, is low below 60 % of the usual height; of several in a row every other one.
 
 In a second in which no lead shows a QRS complex that stands out, what is found may be noise. But a very fast rhythm may
 fill the second, so that no lead is ever quiet: a beat of at least 80 % of the usual height in a readable lead is a
@@ -19,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.replacing import replace
+from ectopy.signal.cut import BEFORE, MARGIN, CutBeats
 from ectopy.signal.heartbeats import lower_median
 
 LOW_SHARE = 0.4
@@ -27,6 +32,8 @@ USUAL_SHARE = 0.8
 
 _REMEMBERED_BEATS = 45  # a run of higher beats does not change what is usual
 _LEAST_BEATS = 8
+_QRS = slice(MARGIN + BEFORE - 22, MARGIN + BEFORE + 28)
+_T_WAVE_SHARE, _T_WAVE_UNTIL_S = 0.6, 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,12 @@ class BeatHeights:
     ----------
     recent_mv : ndarray of float64, shape (leads, 45)
         From peak to peak, millivolt; NaN as long as there were fewer.
+    may_have_t_wave : bool
+        Whether the last beat is readable and credible, so that its T wave may be found next.
     """
 
     recent_mv: NDArray[np.float64]
+    may_have_t_wave: bool = False
 
     @classmethod
     def fresh(cls, leads: int) -> BeatHeights:
@@ -47,8 +57,16 @@ class BeatHeights:
         return cls(np.full((leads, _REMEMBERED_BEATS), np.nan))
 
 
+def qrs_heights_mv(beats: CutBeats) -> NDArray[np.float32]:
+    """Height of each QRS complex, 0.12 s before to 0.16 s after the fiducial point, shape (n, leads).
+
+    From peak to peak; NaN where a lead is not readable.
+    """
+    return np.where(beats.readable, np.ptp(beats.samples[:, :, _QRS], axis=2), np.float32(np.nan))
+
+
 def height_step(
-    state: BeatHeights, heights_mv: NDArray[np.floating], in_noise: NDArray[np.bool_]
+    state: BeatHeights, heights_mv: NDArray[np.floating], rr_s: NDArray[np.float64], in_noise: NDArray[np.bool_]
 ) -> tuple[BeatHeights, NDArray[np.bool_]]:
     """Compare the next beats with the usual height, and remember those that are credible and not in noise.
 
@@ -56,7 +74,9 @@ def height_step(
     ----------
     state : BeatHeights
     heights_mv : ndarray, shape (n, leads)
-        From peak to peak, millivolt; NaN where a lead is not readable.
+        Of `qrs_heights_mv`.
+    rr_s : ndarray of float64, shape (n,)
+        Time since the beat before; NaN where unknown.
     in_noise : ndarray of bool, shape (n,)
         Which beats lie where no lead shows a QRS complex.
 
@@ -71,17 +91,21 @@ def height_step(
     for beat, height_mv in enumerate(heights_mv):
         readable = np.isfinite(height_mv)
         if not readable.any():
+            state = replace(state, may_have_t_wave=False)
             continue
         height_mv = height_mv[readable]
         recent_mv = state.recent_mv[readable]
-        if in_noise[beat] or (height_mv < LOW_MV).all():
+        in_t_wave = state.may_have_t_wave and rr_s[beat] < _T_WAVE_UNTIL_S
+        if in_noise[beat] or in_t_wave or (height_mv < LOW_MV).all():
             known = np.isfinite(recent_mv).sum(axis=1) >= _LEAST_BEATS
             usual_mv = lower_median(recent_mv)
             low = (height_mv < LOW_MV).all() and (known & (height_mv < LOW_SHARE * usual_mv)).all()
+            low |= in_t_wave and (known & (height_mv < _T_WAVE_SHARE * usual_mv)).all()
             as_usual = (known & (height_mv >= USUAL_SHARE * usual_mv)).any()
             credible[beat] = not low and (as_usual or not in_noise[beat])
         if credible[beat] and not in_noise[beat]:
             kept_mv = state.recent_mv.copy()
             kept_mv[readable] = np.column_stack([recent_mv[:, 1:], height_mv])
             state = replace(state, recent_mv=kept_mv)
+        state = replace(state, may_have_t_wave=bool(credible[beat]))
     return state, credible

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Noticed, QualityChanged, Refused
-from ectopy.monitor.inputs import Action, Chunk, End, Refusal, Report, Tick
+from ectopy.monitor.events import AlarmChanged, BeatJudged, InputRejected, Noticed, QualityChanged
+from ectopy.monitor.inputs import Action, Chunk, End, RejectedInput, Report, Tick
 
 T = TypeVar("T")
 
@@ -21,14 +21,14 @@ INPUTS: dict[str, type] = {
     "tick": Tick,
     "action": Action,
     "report": Report,
-    "refusal": Refusal,
+    "rejected_input": RejectedInput,
     "end": End,
 }
 EVENTS: dict[str, type] = {
     "beat": BeatJudged,
     "quality": QualityChanged,
     "alarm": AlarmChanged,
-    "refused": Refused,
+    "rejected": InputRejected,
     "noticed": Noticed,
 }
 
@@ -68,7 +68,7 @@ def decode(kind: type[T], content: bytes) -> T:
     try:
         return msgspec.msgpack.decode(content, type=kind, dec_hook=_from_parts)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"these bytes are no {kind.__name__}: {error}.") from error
+        raise DataError(f"these bytes are not a {kind.__name__}: {error}.") from error
 
 
 def to_json(value: object) -> str:
@@ -99,7 +99,7 @@ def _from_parts(kind: type, parts: object) -> NDArray[Any]:
     name, shape, content = msgspec.convert(parts, tuple[str, tuple[int, ...], bytes], strict=True)
     dtype = _dtype(name)
     if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content):
-        raise ValueError(f"{len(content)} bytes are no array of {dtype} and shape {shape}")
+        raise ValueError(f"{len(content)} bytes are not an array of {dtype} and shape {shape}")
     return np.frombuffer(content, dtype).reshape(shape).copy() if content else np.empty(shape, dtype)
 
 
@@ -109,4 +109,4 @@ def _dtype(name: str) -> np.dtype[Any]:
     try:
         return np.dtype(name)
     except TypeError as error:
-        raise ValueError(f"{name!r} is no type of number") from error
+        raise ValueError(f"{name!r} is not a numeric type") from error

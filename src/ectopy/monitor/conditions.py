@@ -1,13 +1,17 @@
 """The conditions an alarm can be raised for, each with its definition and where that comes from.
 
 Words and codes are those of the IHE profile Alert Communication Management (PCD-04); no conformity to it or to any
-alarm standard is claimed. Conditions are judged by `rhythm` and, where they are technical, by `technical`.
+alarm standard is claimed. Conditions are judged by `rhythm` and, where they are technical, by `technical`. What those
+of rhythm are and how they are called stands in `ectopy.rhythm_rules`, which recordings are read by as well.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Literal
+
+from ectopy.rhythm_rules import IRREGULAR_S, RATE_APART_S, TITLES, WARD, RhythmKind, definitions
 
 
 class Priority(IntEnum):
@@ -26,6 +30,17 @@ class AlarmType(StrEnum):
     ADVISORY = "SA"
 
 
+class Basis(StrEnum):
+    """What a condition is judged from."""
+
+    BEATS = "beats"
+    """When beats come, see `ectopy.monitor.rhythm`."""
+    SHAPES = "shapes"
+    """What beats are called, from their shape and timing; see `ectopy.monitor.rhythm`."""
+    OTHER = "other"
+    """The waveform, the pulse, the equipment, the service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Something that may be wrong.
@@ -41,8 +56,13 @@ class Condition:
         When it is there.
     source : str
         Where the definition comes from.
+    advice : str
+        What to do about it, in one sentence; the deploying organisation's own rules come first.
     unit : str
         Of the value and limit in its readings; empty where there is none.
+    basis : Basis
+    heart_rate : {"", "high", "low"}
+        Whether the heart beats too fast, or too slowly or not at all; empty where it is about something else.
     onset_s, clear_s : float
         How long it must be there before an alarm starts, beyond what the definition says; and away before it ends.
     refractory_s : float
@@ -57,7 +77,10 @@ class Condition:
     priority: Priority
     definition: str
     source: str
+    advice: str
     unit: str = ""
+    basis: Basis = Basis.OTHER
+    heart_rate: Literal["", "high", "low"] = ""
     onset_s: float = 0.0
     clear_s: float = 5.0
     refractory_s: float = 0.0
@@ -65,11 +88,14 @@ class Condition:
 
 
 _CINC = "PhysioNet/CinC Challenge 2015, doi:10.1109/CIC.2015.7408639"
+_AHA = "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527"
 _OURS = "Ectopy"
+_CERTIFIED = "check the certified monitor"
 _SP, _ST, _SA = AlarmType.PHYSIOLOGICAL, AlarmType.TECHNICAL, AlarmType.ADVISORY
 _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
-_TOLD_AGAIN_S = 3600.0
-"""What a patient may have for hours and nobody has to treat at once is told once an hour."""
+_RHYTHM = definitions(WARD)
+_ONCE_AN_HOUR_S = 3600.0
+"""What a patient may have for hours and nobody has to treat at once is announced once an hour."""
 
 _ALL = (
     Condition(
@@ -80,7 +106,8 @@ _ALL = (
         "in four seconds in a row a lead shows fibrillation, flutter or a tachycardia without distinct QRS complexes, "
         "each judged with the three seconds before it, and no lead that can be read shows complexes that stand out",
         "Ectopy, after Amann et al. 2005, doi:10.1186/1475-925X-4-60",
-        "s",
+        f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help, begin CPR and defibrillate.",
+        unit="s",
         covers=(
             "ventricular tachycardia",
             "extreme tachycardia",
@@ -100,18 +127,31 @@ _ALL = (
         "no QRS complex for 4 s; while it lasts for 6 s if a lead is flat or off or all leads are noisy from the "
         "start, and for 6 s if no lead moves for a second, meanwhile",
         _CINC,
-        "s",
-        covers=("pause", "low rate", "extreme bradycardia"),
+        f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help and begin CPR.",
+        unit="s",
+        basis=Basis.BEATS,
+        heart_rate="low",
+        covers=(
+            "pause",
+            "low rate",
+            "extreme bradycardia",
+        ),
     ),
     Condition(
         "extreme bradycardia",
         "Extreme bradycardia",
         _SP,
         _HIGH,
-        "mean rate of 5 beats in a row below 40 per minute, all of their intervals but one below 45",
+        "mean rate of 5 beats in a row, as shown, 40 per minute or less, all of their intervals but one below 45",
         _CINC,
-        "/min",
-        covers=("low rate", "pause"),
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
+        unit="/min",
+        basis=Basis.BEATS,
+        heart_rate="low",
+        covers=(
+            "low rate",
+            "pause",
+        ),
     ),
     Condition(
         "ventricular tachycardia",
@@ -120,7 +160,9 @@ _ALL = (
         _HIGH,
         "5 or more ventricular-like beats in a row above 100 per minute; 9 if they keep the rate of the beats before",
         _CINC,
-        "/min",
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
+        unit="/min",
+        basis=Basis.SHAPES,
         covers=(
             "extreme tachycardia",
             "ventricular run",
@@ -136,100 +178,122 @@ _ALL = (
         "Extreme tachycardia",
         _SP,
         _HIGH,
-        "mean rate of 17 beats in a row above 140 per minute, or of 12 above 150; in exercise above a limit by age",
+        "mean rate of 17 beats in a row, as shown, 140 or more, or of 12 above 150; in exercise from a limit by age",
         _CINC,
-        "/min",
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
+        unit="/min",
+        basis=Basis.BEATS,
+        heart_rate="high",
         covers=("high rate",),
     ),
     Condition(
-        "high rate",
-        "High heart rate",
+        RhythmKind.HIGH_RATE.value,
+        TITLES[RhythmKind.HIGH_RATE],
         _SP,
         _MEDIUM,
-        "mean rate of eight beats above the patient's limit",
+        f"{_RHYTHM[RhythmKind.HIGH_RATE]} (default limits)",
         _OURS,
-        "/min",
+        f"See the patient soon, and {_CERTIFIED}; look for pain, fever, effort or loss of blood.",
+        unit="/min",
+        basis=Basis.BEATS,
+        heart_rate="high",
         onset_s=3.0,
-        refractory_s=60.0,
+        refractory_s=RATE_APART_S,
     ),
     Condition(
-        "low rate",
-        "Low heart rate",
+        RhythmKind.LOW_RATE.value,
+        TITLES[RhythmKind.LOW_RATE],
         _SP,
         _MEDIUM,
-        "rate of eight beats below the patient's limit, by mean and by median",
+        f"{_RHYTHM[RhythmKind.LOW_RATE]} (default limits)",
         _OURS,
-        "/min",
+        f"See the patient soon, and {_CERTIFIED}; look for dizziness and recent medication.",
+        unit="/min",
+        basis=Basis.BEATS,
+        heart_rate="low",
         onset_s=3.0,
-        refractory_s=60.0,
+        refractory_s=RATE_APART_S,
     ),
     Condition(
-        "ventricular run",
-        "Ventricular run",
+        RhythmKind.VENTRICULAR_RUN.value,
+        TITLES[RhythmKind.VENTRICULAR_RUN],
         _SP,
         _MEDIUM,
-        "3 or more ventricular-like beats in a row, two successive intervals of which are about equal",
-        "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
-        "beats",
+        f"{_RHYTHM[RhythmKind.VENTRICULAR_RUN]}, two successive intervals of which are about equal",
+        _AHA,
+        f"See the patient soon, {_CERTIFIED}, and look at the strip.",
+        unit="beats",
+        basis=Basis.SHAPES,
         # Runs that follow each other belong to one alarm.
         clear_s=30.0,
         covers=("couplet", "not this patient's normal"),
     ),
     Condition(
-        "supraventricular run",
-        "Supraventricular run",
+        RhythmKind.SUPRAVENTRICULAR_RUN.value,
+        TITLES[RhythmKind.SUPRAVENTRICULAR_RUN],
         _SP,
         _MEDIUM,
-        "5 or more supraventricular-like beats in a row above 100 per minute",
-        "after the AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
-        "/min",
+        _RHYTHM[RhythmKind.SUPRAVENTRICULAR_RUN],
+        f"after the {_AHA}",
+        f"See the patient soon, {_CERTIFIED}; a 12-lead ECG can tell what it is.",
+        unit="/min",
+        basis=Basis.SHAPES,
         refractory_s=600.0,
         covers=("not this patient's normal",),
     ),
     Condition(
-        "pause",
-        "Pause",
+        RhythmKind.PAUSE.value,
+        TITLES[RhythmKind.PAUSE],
         _SP,
         _MEDIUM,
-        "RR interval of at least the patient's limit, 3 s by default; 5 s if no lead moves for a second",
-        "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
-        "s",
+        f"{_RHYTHM[RhythmKind.PAUSE]} (default limit); 5 s if no lead moves for a second",
+        _AHA,
+        f"See the patient soon, {_CERTIFIED}, and look at the strip.",
+        unit="s",
+        basis=Basis.BEATS,
+        heart_rate="low",
         refractory_s=60.0,
     ),
     Condition(
-        "couplet",
-        "Ventricular couplets",
+        RhythmKind.COUPLET.value,
+        TITLES[RhythmKind.COUPLET],
         _SP,
         _LOW,
-        "2 ventricular-like beats in a row, more often in the last five minutes than the limit",
+        f"{_RHYTHM[RhythmKind.COUPLET]}, more often in the last five minutes than the limit",
         _OURS,
-        "couplets",
-        refractory_s=_TOLD_AGAIN_S,
+        "Look at the strip when there is time, and compare it with earlier ones.",
+        unit="couplets",
+        basis=Basis.SHAPES,
+        refractory_s=_ONCE_AN_HOUR_S,
         covers=("not this patient's normal",),
     ),
     Condition(
-        "bigeminy",
-        "Ventricular bigeminy",
+        RhythmKind.BIGEMINY.value,
+        TITLES[RhythmKind.BIGEMINY],
         _SP,
         _LOW,
-        "every other beat ventricular-like, three times in a row",
-        "AHA practice standards for ECG monitoring in hospital settings, doi:10.1161/CIR.0000000000000527",
-        "beats",
-        refractory_s=_TOLD_AGAIN_S,
+        _RHYTHM[RhythmKind.BIGEMINY],
+        _AHA,
+        "Look at the strip when there is time, and compare it with earlier ones.",
+        unit="beats",
+        basis=Basis.SHAPES,
+        refractory_s=_ONCE_AN_HOUR_S,
         covers=("not this patient's normal",),
     ),
     Condition(
-        "irregular rhythm",
-        "Irregular rhythm",
+        RhythmKind.IRREGULAR_RHYTHM.value,
+        TITLES[RhythmKind.IRREGULAR_RHYTHM],
         _SP,
         _LOW,
-        "among 64 beats without ectopic ones, successive RR intervals differ by more than a tenth of the mean, RMS",
+        _RHYTHM[RhythmKind.IRREGULAR_RHYTHM],
         "after Dash et al. 2009, doi:10.1007/s10439-009-9740-z",
-        "share",
+        "Look at the strip when there is time; a 12-lead ECG can tell what it is.",
+        unit="share",
+        basis=Basis.BEATS,
         # One beat out of place, or one that was missed, stays among the 64 for a minute or so.
-        onset_s=120.0,
-        clear_s=120.0,
-        refractory_s=_TOLD_AGAIN_S,
+        onset_s=IRREGULAR_S,
+        clear_s=IRREGULAR_S,
+        refractory_s=_ONCE_AN_HOUR_S,
         covers=("not this patient's normal",),
     ),
     Condition(
@@ -239,7 +303,9 @@ _ALL = (
         _LOW,
         "k of the last n readable beats judged abnormal, until at most k / 2 are",
         _OURS,
-        "beats",
+        "Look at the beats when there is time; learn the normal again if this is usual.",
+        unit="beats",
+        basis=Basis.SHAPES,
         refractory_s=1800.0,
     ),
     Condition(
@@ -249,7 +315,9 @@ _ALL = (
         _MEDIUM,
         "a minute after the peak of vigorous effort the rate is falling, but by less than 12 per minute",
         "Cole et al. 1999, doi:10.1056/NEJM199910283411804",
-        "/min",
+        "Rest, and watch until the rate has come down.",
+        unit="/min",
+        basis=Basis.BEATS,
         refractory_s=600.0,
     ),
     Condition(
@@ -259,7 +327,9 @@ _ALL = (
         _MEDIUM,
         "during effort the mean rate of eight beats falls by more than the limit within 20 s",
         _OURS,
-        "/min",
+        "Stop the effort, sit down, and see how the person is.",
+        unit="/min",
+        basis=Basis.BEATS,
         refractory_s=300.0,
     ),
     Condition(
@@ -269,7 +339,9 @@ _ALL = (
         _MEDIUM,
         "during effort 7 ventricular-like beats a minute or more, and at least twice as many as at rest",
         "after Frolkis et al. 2003, doi:10.1056/NEJMoa022353",
-        "/min",
+        "Reduce the effort, and have the strip looked at before the next one.",
+        unit="/min",
+        basis=Basis.SHAPES,
         refractory_s=600.0,
     ),
     Condition(
@@ -280,7 +352,8 @@ _ALL = (
         "no pulse in an arterial pressure for 10 s, which falls below its usual diastolic value, while the ECG goes "
         "on; not where the line is flushed, damped or open to the air",
         _OURS,
-        "s",
+        f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
+        unit="s",
         clear_s=2.0,
     ),
     Condition(
@@ -290,7 +363,8 @@ _ALL = (
         _LOW,
         "a rhythm of high priority, while the pulse goes on clean and regular at another rate",
         "after Plesinger et al. 2016, doi:10.1088/0967-3334/37/8/1313",
-        "/min",
+        f"Look at the strip of ECG and pulse, and {_CERTIFIED}; check the electrodes.",
+        unit="/min",
     ),
     Condition(
         "probe off",
@@ -299,7 +373,8 @@ _ALL = (
         _LOW,
         "no pulse for 10 s in a wave that has shown one, or waves that cannot be analysed for a fault of the software",
         _OURS,
-        "s",
+        "Check the pulse probe or the arterial line, and the patient's hand.",
+        unit="s",
         clear_s=3.0,
         refractory_s=60.0,
     ),
@@ -310,9 +385,13 @@ _ALL = (
         _MEDIUM,
         "no samples for 10 s",
         _OURS,
-        "s",
+        "Check the device, its battery and its connection.",
+        unit="s",
         clear_s=2.0,
-        covers=("lead off", "noise"),
+        covers=(
+            "lead off",
+            "noise",
+        ),
     ),
     Condition(
         "lead off",
@@ -321,21 +400,23 @@ _ALL = (
         _MEDIUM,
         "no lead readable for 10 s, one of them off",
         _OURS,
-        "s",
-        10.0,
-        3.0,
+        "Check the electrodes and the cable.",
+        unit="s",
+        onset_s=10.0,
+        clear_s=3.0,
         covers=("noise",),
     ),
     Condition(
         "restarts",
-        "Signal keeps beginning anew",
+        "Signal keeps starting again",
         _ST,
         _MEDIUM,
         "for 10 s no stretch of 15 s without another stream, rate or set of leads: several devices may send at once",
         _OURS,
-        "s",
-        10.0,
-        0.0,
+        "Let one device alone send for this patient; check its cable and its settings.",
+        unit="s",
+        onset_s=10.0,
+        clear_s=0.0,
     ),
     Condition(
         "two senders",
@@ -344,9 +425,21 @@ _ALL = (
         _MEDIUM,
         "samples of the patient were sent with two keys; those of the second one are refused",
         _OURS,
+        "Find out which of the two devices is the patient's, and stop the other one or revoke its key.",
         clear_s=10.0,
     ),
-    Condition("noise", "Noisy signal", _ST, _LOW, "no lead readable for 20 s, for noise", _OURS, "s", 20.0, 5.0, 60.0),
+    Condition(
+        "noise",
+        "Noisy signal",
+        _ST,
+        _LOW,
+        "no lead readable for 20 s, for noise",
+        _OURS,
+        "Check the electrodes; dry skin, movement and loose cables make noise.",
+        unit="s",
+        onset_s=20.0,
+        refractory_s=60.0,
+    ),
     Condition(
         "clock",
         "Clock",
@@ -354,7 +447,8 @@ _ALL = (
         _LOW,
         "the sender's clock has jumped, or is more than 60 s from the monitor's",
         _OURS,
-        "s",
+        "Set the clock of the device.",
+        unit="s",
         clear_s=60.0,
     ),
     Condition(
@@ -364,10 +458,18 @@ _ALL = (
         _HIGH,
         "the signal could not be analysed for a fault of the software",
         _OURS,
+        "Watch the patient by the certified monitor alone, and tell the operator of the service.",
         clear_s=10.0,
     ),
     Condition(
-        "storage failed", "Storage failed", _ST, _MEDIUM, "what is watched cannot be stored", _OURS, clear_s=10.0
+        "storage failed",
+        "Storage failed",
+        _ST,
+        _MEDIUM,
+        "what is watched cannot be stored",
+        _OURS,
+        "Tell the operator of the service: samples and events cannot be stored.",
+        clear_s=10.0,
     ),
     Condition(
         "nobody reached",
@@ -376,7 +478,8 @@ _ALL = (
         _HIGH,
         "no receiver has taken an alarm within the limit",
         _OURS,
-        "s",
+        "Tell the operator of the service, and pass alarms on by hand: messages are not delivered.",
+        unit="s",
         clear_s=0.0,
     ),
     Condition(
@@ -386,6 +489,7 @@ _ALL = (
         _LOW,
         "it could not be learned, or is unlike normal beats of other people",
         _OURS,
+        "Look at what was learned as the patient's normal; learn it again while the rhythm is usual.",
         refractory_s=600.0,
     ),
 )

@@ -27,7 +27,7 @@ from ectopy.detector import Verdict
 from ectopy.detector.patient import Evidence, PatientNormal
 from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
-from ectopy.monitor.beat_height import BeatHeights, height_step
+from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, CutState, cut_end, cut_step, no_beats
@@ -386,7 +386,7 @@ def judge_step(
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     seen = state.frontend.evidence.leads
     in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
-    heights, credible = height_step(state.heights, heights_mv(beats), in_noise)
+    heights, credible = height_step(state.heights, qrs_heights_mv(beats), beats.rr_s, in_noise)
     return (
         replace(judged, last=last, heights=heights),
         Detected(

@@ -129,7 +129,7 @@ class AlarmChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class InputRejected:
     """An input was not taken.
 
     Attributes
@@ -169,4 +169,4 @@ class Noticed:
     samples: int = 0
 
 
-Event = BeatJudged | QualityChanged | AlarmChanged | Refused | Noticed
+Event = BeatJudged | QualityChanged | AlarmChanged | InputRejected | Noticed

@@ -14,13 +14,14 @@ from statistics import median
 
 import numpy as np
 
+from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.rhythm import RhythmState
 from ectopy.replacing import replace
 
 CODE = "ventricular fibrillation"
 
-_SILENT = frozenset({"asystole", "extreme bradycardia", "pause", "low rate"})
+_SILENT = frozenset(code for code, condition in CONDITIONS.items() if condition.heart_rate == "low")
 _TACHYCARDIA = "ventricular tachycardia"
 _EVEN_OVER, _EVEN = 4, 0.15  # intervals, and how far one may be from their median
 _FLUTTER_S = 0.25  # an interval of 240 per minute

@@ -166,7 +166,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RejectedInput:
     """An input that was refused: all that is kept of it, so that nonsense fills no store.
 
     To refuse an input, and to be told of its refusal, lead to the same state.
@@ -195,4 +195,4 @@ class End:
     now: float
 
 
-Input = Chunk | Tick | Action | Report | Refusal | End
+Input = Chunk | Tick | Action | Report | RejectedInput | End

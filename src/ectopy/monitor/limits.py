@@ -1,5 +1,7 @@
 """When a rule speaks: limits by profile and patient.
 
+Those of rhythm are declared in `ectopy.rhythm_rules`, where those of recordings stand beside them.
+
 ``ward``
     Rates wider apart than the usual 50 and 120, because narrow limits are a main cause of alarms that nobody needs
     (Drew et al. 2014, doi:10.1371/journal.pone.0110274).
@@ -28,13 +30,15 @@ The other profiles are for adults.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 from ectopy.errors import SettingError
-from ectopy.events import BIGEMINY_PAIRS, IRREGULAR, RUN_BEATS
 from ectopy.reprs import short_repr
+from ectopy.rhythm_rules import RHYTHM_RANGES as _RANGES
+from ectopy.rhythm_rules import WARD, RhythmLimits
 
 PROFILES = ("ward", "ambulatory", "exercise", "child", "infant")
 
@@ -64,105 +68,83 @@ _RESUSCITATED_BPM = 60.0
 _FAST_BPM = {"child": 180.0, "infant": 220.0}
 _CHILD_VT_BPM = 120.0
 
-LIMIT_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "low_bpm": (20, 160),
-        "high_bpm": (60, 320),
-        "asystole_s": (3, 10),
-        "extreme_low_bpm": (10, 100),
-        "extreme_low_beats": (3, 20),
-        "extreme_high_bpm": (100, 320),
-        "extreme_high_beats": (5, 60),
-        "clear_bpm": (0, 20),
-        "pause_s": (1, 10),
-        "vt_beats": (3, 20),
-        "vt_bpm": (60, 200),
-        "run_beats": (3, 20),
-        "svt_beats": (3, 50),
-        "svt_bpm": (60, 250),
-        "couplets": (0, 50),
-        "bigeminy_pairs": (2, 20),
-        "irregular_share": (0.02, 1),
-        "abnormal_k": (2, 200),
-        "abnormal_n": (2, 200),
-        "age": (0, 110),
-        "resting_bpm": (30, 110),
-        "effort_share": (0.1, 1),
-        "vigorous_share": (0.1, 1),
-        "recovery_bpm": (6, 60),
-        "drop_bpm": (10, 120),
-        "ectopy_per_min": (1, 60),
-    }
-)
-"""Least and greatest value of each limit."""
+_RATE, _RHYTHM, _PERSON = "Heart rate", "Rhythm", "Person and effort"
 
-WHOLE_LIMITS = (
-    "extreme_low_beats",
-    "extreme_high_beats",
-    "vt_beats",
-    "run_beats",
-    "svt_beats",
-    "couplets",
-    "bigeminy_pairs",
-    "abnormal_k",
-    "abnormal_n",
-    "ectopy_per_min",
-)
-"""Limits that are whole numbers."""
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a limit can be set to, and how a form shows it.
+
+    Attributes
+    ----------
+    least, most : float
+    label, unit : str
+    group : str
+        Heading under which a form shows it; empty = not in a form.
+    whole : bool
+        Whether only whole numbers count; follows from the type of the limit.
+    """
+
+    least: float
+    most: float
+    label: str = ""
+    unit: str = ""
+    group: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one patient; the defaults are those of the profile ``ward``.
+    """Limits of one patient, each with what it can be set to; the defaults are those of the profile ``ward``.
 
     Attributes
     ----------
     profile : str
         ``ward``, ``ambulatory``, ``exercise``, ``child`` or ``infant``.
     low_bpm, high_bpm : float
-        Mean rate of eight beats, per minute: 20 to 160 and 60 to 320; not beyond the extreme rates.
+        Mean rate of eight beats, per minute; not beyond the extreme rates.
     asystole_s : float
-        Seconds without a beat, 3 to 10.
+        Seconds without a beat.
     extreme_low_bpm, extreme_high_bpm : float
-        Per minute: 10 to 100 and 100 to 320.
+        Per minute.
     extreme_low_beats, extreme_high_beats : int
-        For so many beats in a row: 3 to 20 and 5 to 60.
+        For so many beats in a row.
     clear_bpm : float
-        How far back behind its limit a rate must be before it is no longer beyond, 0 to 20 per minute.
+        How far back behind its limit a rate must be before it is no longer beyond, per minute.
     pause_s : float
-        RR interval, 1 to 10 s; not more than `asystole_s`.
+        RR interval, s; not more than `asystole_s`.
     vt_beats : int
-        Ventricular-like beats in a row that are a tachycardia, 3 to 20.
+        Ventricular-like beats in a row that are a tachycardia.
     vt_bpm : float
-        And above which rate, 60 to 200 per minute.
+        And above which rate, per minute.
     run_beats : int
-        Ventricular-like beats in a row that are a run, 3 to 20.
+        Ventricular-like beats in a row that are a run.
     svt_beats : int
-        Supraventricular-like beats in a row that are told, 3 to 50.
+        Supraventricular-like beats in a row that raise an alarm.
     svt_bpm : float
-        And above which rate, 60 to 250 per minute.
+        And above which rate, per minute.
     couplets : int
-        More couplets in five minutes than this are told, 0 to 50.
+        More couplets in five minutes than this raise an alarm.
     bigeminy_pairs : int
-        How often in a row every other beat is ventricular-like, 2 to 20.
+        How often in a row every other beat is ventricular-like.
     irregular_share : float
-        Difference of successive RR intervals, share of the mean, 0.02 to 1.
+        Difference of successive RR intervals, share of the mean.
     abnormal_k, abnormal_n : int
-        How many of how many readable beats are abnormal, 2 to 200.
+        How many of how many readable beats are abnormal.
     age : float or None
         Years: 18 to 110, of a child 1 to 18, of an infant 0 to 1.
     resting_bpm : float or None
-        Heart rate at rest, 30 to 110 per minute.
+        Heart rate at rest, per minute.
     effort_share, vigorous_share : float
-        Share of the heart rate reserve at which effort begins, and vigorous effort, 0.1 to 1; 0.4 and 0.6 as in the
+        Share of the heart rate reserve at which effort begins, and vigorous effort; 0.4 and 0.6 as in the
         position stand of the American College of Sports Medicine, doi:10.1249/MSS.0b013e318213fefb.
     recovery_bpm : float
-        By how much the rate falls in the minute after effort, at least; 6 to 60 per minute, 12 after Cole et al. 1999,
+        By how much the rate falls in the minute after effort, at least, per minute; 12 after Cole et al. 1999,
         doi:10.1056/NEJM199910283411804.
     drop_bpm : float
-        A larger fall within 20 s is sudden, 10 to 120 per minute.
+        A larger fall within 20 s is sudden, per minute.
     ectopy_per_min : int
-        Ventricular-like beats a minute that are frequent, 1 to 60; 7 after Frolkis et al. 2003,
+        Ventricular-like beats a minute that are frequent; 7 after Frolkis et al. 2003,
         doi:10.1056/NEJMoa022353.
 
     Raises
@@ -174,41 +156,44 @@ class Limits:
     __repr__ = short_repr
 
     profile: str = "ward"
-    low_bpm: float = 45.0
-    high_bpm: float = 130.0
-    asystole_s: float = 4.0
-    extreme_low_bpm: float = 40.0
-    extreme_low_beats: int = 5
-    extreme_high_bpm: float = 140.0
-    extreme_high_beats: int = 17
-    clear_bpm: float = 5.0
-    pause_s: float = 3.0
-    vt_beats: int = 5
-    vt_bpm: float = 100.0
-    run_beats: int = RUN_BEATS
-    svt_beats: int = 5
-    svt_bpm: float = 100.0
-    couplets: int = 3
-    bigeminy_pairs: int = BIGEMINY_PAIRS
-    irregular_share: float = IRREGULAR
-    abnormal_k: int = 12
-    abnormal_n: int = 20
-    age: float | None = None
-    resting_bpm: float | None = None
-    effort_share: float = 0.4
-    vigorous_share: float = 0.6
-    recovery_bpm: float = 12.0
-    drop_bpm: float = 40.0
-    ectopy_per_min: int = 7
+    low_bpm: Annotated[float, Limit(*_RANGES["low_bpm"], "Low below", "/min", _RATE)] = WARD.low_bpm
+    high_bpm: Annotated[float, Limit(*_RANGES["high_bpm"], "High above", "/min", _RATE)] = WARD.high_bpm
+    asystole_s: Annotated[float, Limit(3, 10, "Asystole after", "s", _RATE)] = 4.0
+    extreme_low_bpm: Annotated[float, Limit(10, 100, "Extremely low below", "/min", _RATE)] = 40.0
+    extreme_low_beats: Annotated[int, Limit(3, 20)] = 5
+    extreme_high_bpm: Annotated[float, Limit(100, 320, "Extremely high above", "/min", _RATE)] = 140.0
+    extreme_high_beats: Annotated[int, Limit(5, 60)] = 17
+    clear_bpm: Annotated[float, Limit(*_RANGES["clear_bpm"])] = WARD.clear_bpm
+    pause_s: Annotated[float, Limit(*_RANGES["pause_s"], "Pause from", "s", _RATE)] = WARD.pause_s
+    vt_beats: Annotated[int, Limit(3, 20, "Ventricular tachycardia from", "beats", _RHYTHM)] = 5
+    vt_bpm: Annotated[float, Limit(60, 200, "and above", "/min", _RHYTHM)] = 100.0
+    run_beats: Annotated[int, Limit(*_RANGES["run_beats"], "Ventricular run from", "beats", _RHYTHM)] = WARD.run_beats
+    svt_beats: Annotated[int, Limit(*_RANGES["svt_beats"], "Supraventricular run from", "beats", _RHYTHM)] = (
+        WARD.svt_beats
+    )
+    svt_bpm: Annotated[float, Limit(*_RANGES["svt_bpm"], "and above", "/min", _RHYTHM)] = WARD.svt_bpm
+    couplets: Annotated[int, Limit(0, 50, "Couplets in 5 min, more than", "", _RHYTHM)] = 3
+    bigeminy_pairs: Annotated[int, Limit(*_RANGES["bigeminy_pairs"])] = WARD.bigeminy_pairs
+    irregular_share: Annotated[float, Limit(*_RANGES["irregular_share"])] = WARD.irregular_share
+    abnormal_k: Annotated[int, Limit(2, 200, "Not this patient's normal from", "beats", _RHYTHM)] = 12
+    abnormal_n: Annotated[int, Limit(2, 200, "of the last", "beats", _RHYTHM)] = 20
+    age: Annotated[float | None, Limit(0, 110, "Age", "years", _PERSON)] = None
+    resting_bpm: Annotated[float | None, Limit(30, 110, "Heart rate at rest", "/min", _PERSON)] = None
+    effort_share: Annotated[float, Limit(0.1, 1)] = 0.4
+    vigorous_share: Annotated[float, Limit(0.1, 1)] = 0.6
+    recovery_bpm: Annotated[float, Limit(6, 60, "Recovery in a minute, at least", "/min", _PERSON)] = 12.0
+    drop_bpm: Annotated[float, Limit(10, 120, "Sudden drop, more than", "/min", _PERSON)] = 40.0
+    ectopy_per_min: Annotated[int, Limit(1, 60, "Ectopic beats with effort from", "/min", _PERSON)] = 7
 
     def __post_init__(self) -> None:
         _require(self.profile in PROFILES, f"profile must be one of {', '.join(PROFILES)}, not {self.profile!r}.")
-        for name, (least, most) in LIMIT_RANGES.items():
+        for name, limit in LIMITS.items():
             value = getattr(self, name)
             if value is None:
                 continue
-            _require(least <= value <= most, f"{name} must be {least:g} to {most:g}, not {value}.")
-            _require(name not in WHOLE_LIMITS or value == int(value), f"{name} must be a whole number, not {value}.")
+            fits = limit.least <= value <= limit.most
+            _require(fits, f"{name} must be {limit.least:g} to {limit.most:g}, not {value}.")
+            _require(not limit.whole or value == int(value), f"{name} must be a whole number, not {value}.")
         youngest, oldest = _YEARS.get(self.profile, _ADULT_YEARS)
         if self.age is not None:
             fits = youngest <= self.age <= oldest
@@ -284,11 +269,14 @@ class Limits:
         110
         """
         for name in values:
-            _require(name in LIMIT_RANGES, f"there is no limit {name!r}; there are {', '.join(LIMIT_RANGES)}.")
-        whole = {
-            name: int(value) for name, value in values.items() if name in WHOLE_LIMITS and float(value).is_integer()
-        }
+            _require(name in LIMITS, f"there is no limit {name!r}; there are {', '.join(LIMITS)}.")
+        whole = {name: int(value) for name, value in values.items() if LIMITS[name].whole and float(value).is_integer()}
         return replace(self, **{**values, **whole})  # type: ignore[arg-type]
+
+    @property
+    def rhythm(self) -> RhythmLimits:
+        """Those that a recording is read by as well, see `ectopy.events.find_events`."""
+        return RhythmLimits(**{name: getattr(self, name) for name in ("profile", *_RANGES)})
 
     @property
     def maximum_bpm(self) -> float:
@@ -299,6 +287,18 @@ class Limits:
         """Heart rate at a share of the heart rate reserve, per minute: 0 = at rest, 1 = maximum."""
         resting = _USUAL_RESTING_BPM if self.resting_bpm is None else self.resting_bpm
         return resting + share * (self.maximum_bpm - resting)
+
+
+def _declared() -> Iterator[tuple[str, Limit]]:
+    """Yield the limits with their declarations, in the order of the fields."""
+    for name, hint in get_type_hints(Limits, include_extras=True).items():
+        if get_origin(hint) is Annotated:
+            type_, limit = get_args(hint)
+            yield name, replace(limit, whole=type_ is int)
+
+
+LIMITS: Mapping[str, Limit] = MappingProxyType(dict(_declared()))
+"""What each limit can be set to, by its name."""
 
 
 def _centiles(age: float) -> tuple[float, float]:

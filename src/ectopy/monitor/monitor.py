@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from math import inf, isnan
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ectopy.errors import EctopyError, SettingError
 from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
-from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.detection import (
     Comparison,
     Detected,
@@ -37,15 +37,15 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Noticed, QualityChanged, Refused
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation import WaveformState, unless_tachycardia, waveform_step, without_silence
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, Refusal, Report, Tick
+from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.log import seal_with
 from ectopy.monitor.pace import LATE_S, Pace, follow
-from ectopy.monitor.pulse import PulseMemory, pulse_readings, remember, remember_end, weighed
+from ectopy.monitor.pulse import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.stream import (
@@ -60,6 +60,7 @@ from ectopy.monitor.stream import (
     require_count,
 )
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
+from ectopy.numbers import finite_or_none
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.cut import CutBeats, no_beats
@@ -68,16 +69,6 @@ from ectopy.signal.frontend import Answer, Piece, sense_together
 _MOST_AHEAD_S = 60.0
 _BEATS_WITHIN_S = 10.0
 _REMEMBERED_LEADS = 32
-_BY_SHAPE = frozenset(
-    {
-        "ventricular tachycardia",
-        "ventricular run",
-        "supraventricular run",
-        "couplet",
-        "bigeminy",
-        "not this patient's normal",
-    }
-)
 _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
@@ -141,7 +132,7 @@ class MonitorState:
     ----------
     limits : Limits
     normal : PatientNormal or None
-        The patient's own normal, as learned or given; None until it is learned, be it for the first time or anew.
+        The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
     rhythm : RhythmState
@@ -245,7 +236,7 @@ class Monitor:
         Parameters
         ----------
         state : MonitorState
-        given : Chunk, Tick, Action, Report, Refusal or End
+        given : Chunk, Tick, Action, Report, RejectedInput or End
 
         Returns
         -------
@@ -343,7 +334,7 @@ class _Step:
                 self.obey(given)
             case Report():
                 self.report(given)
-            case Refusal():
+            case RejectedInput():
                 self.refuse(given.now, given.reason)
             case End() if not self.state.discharged:
                 yield from self.end()
@@ -362,7 +353,7 @@ class _Step:
         if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - (chunk.received - self._epoch)
-            has_hole, leap_s = chunk.position > signal.segment.wanted, self.state.leap_s
+            has_hole, leap_s = chunk.position > signal.segment.next_position, self.state.leap_s
             # Samples without a hole before them are ahead where the clock was set, or more come than time has passed.
             if has_hole and ahead_s > _MOST_AHEAD_S + leap_s:
                 text = (
@@ -370,7 +361,7 @@ class _Step:
                 )
                 self.refuse(chunk.received, text)
                 return
-            if chunk.position + len(samples) > signal.segment.wanted:
+            if chunk.position + len(samples) > signal.segment.next_position:
                 pace, epoch = follow(
                     self.state.pace,
                     self._epoch,
@@ -415,8 +406,8 @@ class _Step:
             return
         yield from self._process(give_up_waiting(self._signal.segment))
         segment = self._signal.segment
-        if self._signal.origin < segment.wanted:
-            yield from self._piece(segment.samples, segment.wanted, last=True)
+        if self._signal.origin < segment.next_position:
+            yield from self._piece(segment.samples, segment.next_position, last=True)
 
     def tick(self, tick: Tick) -> _Work:
         """The time has come to this."""
@@ -458,7 +449,7 @@ class _Step:
 
     def refuse(self, now: float, reason: str) -> None:
         """An input is not taken."""
-        self._add(Refused(self._number(), self._second(now), reason))
+        self._add(InputRejected(self._number(), self._second(now), reason))
 
     def _obey(self, action: Action, at_s: float) -> None:
         signal = self.state.signal
@@ -480,7 +471,7 @@ class _Step:
                 # A part that begins before the new one is known does not go back to the former one.
                 rhythm = replace(self.state.rhythm, asystole_s=None)
                 self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
-                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned anew.")
+                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned again.")
             case Order.DISCHARGE:
                 self._discharge(action, at_s)
             case Order.ADMIT:
@@ -523,7 +514,7 @@ class _Step:
         return self.state.epoch or 0.0
 
     def _second(self, now: float) -> float:
-        # In this order NaN, of an input that is refused for it, gives the latest second.
+        # `max` in this order: a NaN time, for which an input is rejected, falls back to `clock_s`.
         return max(self.state.clock_s, now - self._epoch)
 
     def _ticked(self, now: float) -> float:
@@ -532,7 +523,7 @@ class _Step:
         if signal is None or self.state.has_second_clock or self.state.silent:
             return now_s
         # The clock may have been set forwards: while late samples come, they tell how much time passes.
-        by_samples_s = signal.segment.second(signal.segment.wanted) + now - self.state.received
+        by_samples_s = signal.segment.second(signal.segment.next_position) + now - self.state.received
         return now_s if now_s - by_samples_s <= LATE_S else max(self.state.clock_s, by_samples_s)
 
     def _keep_time(self, now: float) -> None:
@@ -566,7 +557,7 @@ class _Step:
             return
         yield from self._finish()
         old = self._signal.segment
-        end_s = old.second(old.wanted)
+        end_s = old.second(old.next_position)
         origin_s = max(origin_s, end_s)
         if origin_s - end_s < NO_DATA_S:
             self._weigh(origin_s, (restarts(end_s - old.origin_s),))
@@ -575,7 +566,7 @@ class _Step:
         elif chunk.sampling_rate_hz != old.rate_hz:
             subject, text = "rate", f"The sampling rate is now {chunk.sampling_rate_hz:g} Hz."
         else:
-            subject, text = "restarted", "The sender counts from the start anew."
+            subject, text = "restarted", "The sender counts from the start again."
         self._begin(chunk, origin_s, subject, text)
 
     def _begin(self, chunk: Chunk, origin_s: float, subject: str, text: str) -> None:
@@ -635,7 +626,7 @@ class _Step:
         signal = Signal(segment, signal.origin, signal.detection, signal.recent, signal.words)
         self.state = replace(self.state, signal=signal, received=max(self.state.received, received))
         if arrived.gap_s:
-            self._notice(segment.second(segment.wanted), "gap", f"{arrived.gap_s:.2f} s are missing.")
+            self._notice(segment.second(segment.next_position), "gap", f"{arrived.gap_s:.2f} s are missing.")
         for number, piece in enumerate(arrived.pieces, start=first + 1):
             yield from self._piece(piece, segment.piece_begins(number))
 
@@ -746,6 +737,8 @@ class _Step:
                 pulse = remember_end(pulse)
             beats = sum(beat_s > findings.known_to_s - _BEATS_WITHIN_S for beat_s in rhythm.heard_s)
             pulse, by_pulse = pulse_readings(pulse, findings.at_s, beats=beats if findings.readable else 0)
+            if findings.readable:
+                rhythmic = with_asystole(pulse, rhythmic, rhythm.heard_s, findings.known_to_s, state.limits.asystole_s)
             active = {code for code, course in state.alarms.courses.items() if course.is_active}
             return pulses, pulse, weighed(pulse, rhythmic, findings.known_to_s, active), by_pulse
         except Exception as error:  # a fault in the analysis of the pulse must not touch that of the ECG
@@ -797,11 +790,11 @@ class _Step:
                     at_s=at_s,
                     beat_s=signal.origin_s + time_s,
                     position=signal.origin + round(time_s * signal.segment.rate_hz),
-                    interval_s=_known(rr_s),
+                    interval_s=finite_or_none(rr_s),
                     verdict=verdict,
                     hint=hint,
-                    score=_known(score),
-                    p_value=_known(p_value),
+                    score=finite_or_none(score),
+                    p_value=finite_or_none(p_value),
                     threshold=judgement.threshold,
                     reason="" if verdict == Verdict.NORMAL else reason(beats, judgement, beat),
                     confidence=self._confidence(detected),
@@ -873,7 +866,7 @@ def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Re
         return readings
     return tuple(
         replace(reading, text=f"{reading.text} ({confidence})")
-        if reading.present and reading.condition in _BY_SHAPE
+        if reading.present and CONDITIONS[reading.condition].basis is Basis.SHAPES
         else reading
         for reading in readings
     )
@@ -902,7 +895,3 @@ def _findings(
         leads=leads,
         waveform=detected.waveform,
     )
-
-
-def _known(value: float) -> float | None:
-    return None if isnan(value) else value

@@ -12,6 +12,11 @@ without pulses, one that cannot be read, one that has not been learned yet, an i
 pulse in ventricular tachycardia; it then has the rate of the tachycardia, or varies.
 
 Where two waves disagree, nothing is contradicted.
+
+An *asystole of which the ECG is not sure* is found with an arterial pressure that falls without a pulse: swings of the
+baseline and P waves are heard as beats then, but a beat without a pulse counts only if it is certain, which is one that
+is readable, of usual height, and normal, supraventricular-like or ventricular-like. A plethysmogram, a pressure that is
+flat or does not fall, one that another wave contradicts, and an ECG that cannot be read never raise anything.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from math import ceil, inf, isfinite, nan
 
 import numpy as np
@@ -74,6 +80,10 @@ _LATE_S = 1.0
 _LEAST_BEATS = 4
 _LEVEL_S = 3
 _AIR_MMHG = 5.0
+_KEPT_CERTAIN = 16
+_PULSE_LASTS_S = 1.25  # from its onset until the pressure only falls
+_LEVEL_SHARE = 0.05  # of the usual amplitude: levels that differ by less are the same
+_FALL_SHARE = 0.1
 
 _CONFIRMED = Reading("not confirmed by pulse", False)
 _NO_WAVES = (Reading("loss of pulse", False), Reading("probe off", False))
@@ -162,6 +172,10 @@ class PulseMemory:
         The last normal beats.
     unlearned : int
         How many of them have come since the delays were learned.
+    certain_s : tuple of float
+        The last beats that are certain: readable, of usual height, and not of an unknown kind.
+    judged_s : float
+        The newest beat judged.
     """
 
     __repr__ = short_repr
@@ -169,6 +183,8 @@ class PulseMemory:
     waves: tuple[Wave, ...] = ()
     beats_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     unlearned: int = 0
+    certain_s: tuple[float, ...] = ()
+    judged_s: float = -inf
 
 
 def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBeats) -> PulseMemory:
@@ -196,17 +212,20 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
         if known is None and len(waves) >= _MOST_WAVES:
             continue
         waves[piece.name] = _wave_step(known, piece)
-    columns = (beats.time_s.tolist(), beats.verdict.tolist(), beats.hint.tolist())
-    normal_s = [
-        time_s
-        for time_s, verdict, hint in zip(*columns, strict=True)
-        if verdict != BeatVerdict.UNREADABLE and hint != Hint.VENTRICULAR
-    ]
+    columns = (beats.time_s.tolist(), beats.verdict.tolist(), beats.hint.tolist(), beats.credible.tolist())
+    readable = [each for each in zip(*columns, strict=True) if each[1] != BeatVerdict.UNREADABLE]
+    normal_s = [time_s for time_s, _, hint, _ in readable if hint != Hint.VENTRICULAR]
+    certain_s = [time_s for time_s, _, hint, credible in readable if credible and hint != Hint.OTHER]
     beats_s = np.concatenate([memory.beats_s, normal_s])[-_KEPT_BEATS:] if len(normal_s) else memory.beats_s
     unlearned = memory.unlearned + len(normal_s)
-    if unlearned >= _LEARN_EVERY:
-        return PulseMemory(tuple(_learn(wave, beats_s) for wave in waves.values()), beats_s, 0)
-    return PulseMemory(tuple(waves.values()), beats_s, unlearned)
+    learns = unlearned >= _LEARN_EVERY
+    return PulseMemory(
+        waves=tuple(_learn(wave, beats_s) if learns else wave for wave in waves.values()),
+        beats_s=beats_s,
+        unlearned=0 if learns else unlearned,
+        certain_s=(*memory.certain_s, *certain_s)[-_KEPT_CERTAIN:],
+        judged_s=float(beats.time_s[-1]) if len(beats) else memory.judged_s,
+    )
 
 
 def remember_end(memory: PulseMemory) -> PulseMemory:
@@ -386,6 +405,80 @@ def _contradicts(reading: Reading, rate_bpm: float) -> bool:
             return rate_bpm < _LESS_THAN * value and rate_bpm < (1.0 - _SAME_RATE) * limit
         case _:
             return False
+
+
+# An asystole that the ECG leaves uncertain
+
+
+def with_asystole(
+    memory: PulseMemory,
+    readings: Sequence[Reading],
+    heard_s: Sequence[float],
+    known_to_s: float,
+    asystole_s: float,
+) -> tuple[Reading, ...]:
+    """Say that the heart stands still where an arterial pressure falls without a pulse and no beat is certain.
+
+    Parameters
+    ----------
+    memory : PulseMemory
+    readings : sequence of Reading
+        Of the rhythm, by an ECG that can be read. Only an asystole that is said to be absent is changed.
+    heard_s : sequence of float
+        The last beats heard; one that is not judged yet may be certain.
+    known_to_s : float
+        Up to where the ECG has been searched for beats.
+    asystole_s : float
+        How long an asystole is.
+
+    Returns
+    -------
+    tuple of Reading
+        The same in number and order.
+    """
+    learned = [wave for wave in memory.waves if isfinite(wave.delays_s[0])]
+    if not memory.certain_s or not any(wave.detector.pressure for wave in learned):
+        return tuple(readings)
+    until_s = min((beat_s for beat_s in heard_s if beat_s > memory.judged_s), default=known_to_s)
+    times_s = (*memory.certain_s[-2:], until_s)
+    for begin_s, end_s in pairwise(times_s):
+        if end_s - begin_s < asystole_s:
+            continue
+        falling = [wave for wave in learned if wave.detector.pressure and _falls(wave, begin_s, end_s, asystole_s)]
+        if falling and all(_steady(wave, begin_s, end_s, _CLEAN) is None for wave in learned):
+            text = (
+                f"No certain beat for {end_s - begin_s:.1f} s, while {falling[0].name} falls without a pulse; asystole "
+                f"begins at {asystole_s:g} s."
+            )
+            found = Reading("asystole", True, text, end_s - begin_s, asystole_s, (begin_s,))
+            return tuple(
+                found if each.condition == found.condition and each.present is False else each for each in readings
+            )
+    return tuple(readings)
+
+
+def _falls(wave: Wave, begin_s: float, end_s: float, asystole_s: float) -> bool:
+    """Whether a pressure has no pulse for as long as an asystole between two beats, and only falls meanwhile."""
+    large = wave.pulses.amplitude >= _SMALL * wave.amplitude
+    known_to_s = wave.detector.known_to_s
+    onsets_s = (*wave.pulses.onset_s[large][-_LEAST_PULSES:].tolist(), known_to_s)
+    for before_s, after_s in pairwise(onsets_s):
+        first_s, last_s = max(before_s, begin_s + wave.delays_s[0]), min(after_s, end_s + wave.delays_s[1])
+        if last_s - first_s < asystole_s:
+            continue
+        # The seconds between the end of the one pulse and the beginning of the next: the level falls less and less, as
+        # blood runs off. A line that is flushed, clamped, opened to the air or taken off does not.
+        newest_s = wave.detector.start_s + wave.detector.blocks
+        seconds_s = newest_s - np.arange(len(wave.high), 0, -1)
+        inside = (seconds_s >= before_s + _PULSE_LASTS_S) & (seconds_s + 1.0 <= after_s)
+        low, high = wave.low[inside], wave.high[inside]
+        falls = -np.diff(high)
+        if len(falls) < 2 or not (np.isfinite(low) & (high > low)).all():
+            continue
+        same = _LEVEL_SHARE * wave.amplitude
+        if (falls > -same).all() and (np.diff(falls) < same).all() and falls.sum() >= _FALL_SHARE * wave.amplitude:
+            return float(high[-1]) < wave.floor
+    return False
 
 
 # Readings

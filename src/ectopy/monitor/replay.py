@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from ectopy.errors import SettingError
 from ectopy.monitor.events import Event
@@ -12,6 +14,8 @@ from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import PulseWave, Recording
 from ectopy.signal.amplitude import require_plausible_start
+
+T = TypeVar("T", bound=Chunk | End)
 
 
 def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
@@ -59,6 +63,47 @@ def whole(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk | End]:
     """
     yield from chunks(recording, chunk_s)
     yield End(recording.duration_s)
+
+
+def paced(
+    inputs: Iterable[T],
+    speed: float,
+    from_s: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[T]:
+    """Hold chunks back until their time has come; those that end before `from_s` are not held back.
+
+    Parameters
+    ----------
+    inputs : iterable of Chunk or End
+    speed : float
+        1 = real time, 2 = twice as fast; above 0.
+    from_s : float
+    clock : callable
+        Gives seconds that never run backwards.
+    sleep : callable
+        Waits for some seconds; may return early.
+
+    Raises
+    ------
+    SettingError
+        If the speed is out of range.
+    """
+    if not 0 < speed < math.inf:
+        raise SettingError(f"the speed must be above 0 times real time, not {speed:g}.")
+
+    def held_back() -> Iterator[T]:
+        began: float | None = None
+        for each in inputs:
+            if isinstance(each, Chunk) and each.received > from_s:
+                began = clock() if began is None else began
+                early_s = began + (each.received - from_s) / speed - clock()
+                if early_s > 0:
+                    sleep(early_s)
+            yield each
+
+    return held_back()
 
 
 def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:

@@ -24,12 +24,15 @@ heard as beats before it hides them, and what is left of a heart that stands sti
 noise. *An asystole* that has begun goes on, also into a new part of the stream, until a beat is judged that is readable
 and credible.
 
-*Rates* are of beats in a row, with known intervals between them. An unreadable beat counts as well if it lies within a
-second of its neighbours and at least three readable ones came before it, for a beat's time is known where its shape is
-not; otherwise it ends the row. Extreme bradycardia is one by the mean of its intervals, with at most one of them clear
-of the limit; a low rate by their mean and median, so that neither a pause nor early beats decide; high rates are means.
-An extreme tachycardia well beyond its limit needs fewer beats. A rate is no longer beyond its limit when it is back by
-`clear_bpm`; in between, where it would come and go, nothing is told.
+*Rates* are of beats in a row, with known intervals between them. The two extreme ones are compared with their limit as
+they are shown, in whole beats per minute, and the limit itself is extreme: half a beat per minute is 75 ms in five
+beats at 40 per minute, and 25 ms in 17 beats at 140. An unreadable beat counts as well if it lies within a second of
+its neighbours and at least three readable ones came before it, for a beat's time is known where its shape is not;
+otherwise it ends the row. Extreme bradycardia is one by the mean of its intervals, with at most one of them clear of
+the limit, of any five in a row that end with one of the beats just heard; a low rate by their mean and median, so that
+neither a pause nor early beats decide; high rates are means. An extreme tachycardia well beyond its limit needs fewer
+beats. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it would come and go,
+nothing is told.
 
 *A run* of ventricular-like beats lasts until a readable beat is of another kind, two beats in a row are unreadable, or
 no beat comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals
@@ -44,39 +47,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import inf, isfinite, nan
+from math import floor, inf, isfinite, nan
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 
 from ectopy.detector import Verdict
-from ectopy.events import RATE_OVER, RHYTHM_OVER, irregularity
 from ectopy.judgement import Hint
+from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
+from ectopy.rhythm_rules import RATE_OVER, RHYTHM_OVER, STILL_IRREGULAR, irregularity
 
-CODES = (
-    "asystole",
-    "extreme bradycardia",
-    "extreme tachycardia",
-    "ventricular tachycardia",
-    "high rate",
-    "low rate",
-    "ventricular run",
-    "supraventricular run",
-    "pause",
-    "couplet",
-    "bigeminy",
-    "irregular rhythm",
-    "not this patient's normal",
-    "slow recovery",
-    "sudden drop",
-    "ectopy with effort",
-)
+CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)
 """Conditions judged here, in the order of the readings."""
 
 _TELLABLE = frozenset({"good", "flat"})
@@ -97,7 +84,7 @@ _UNEVEN = 1.8  # one interval of a run over the next
 _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 
-_EXERCISE = CODES[-3:]
+_EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
 _ABSENT = {code: Reading(code, False) for code in CODES}
 _UNKNOWN = {code: Reading(code, None) for code in CODES}
 
@@ -461,7 +448,7 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
         return tuple(_UNKNOWN.values())
     slow = {
         "asystole": _asystole(state, limits),
-        "extreme bradycardia": _extreme_bradycardia(state, limits),
+        "extreme bradycardia": _extreme_bradycardia(state, limits, findings),
         "pause": _pause(state, limits),
     }
     if not findings.readable or state.judged_s <= state.since_s:
@@ -529,15 +516,32 @@ def _longer_s(longer_s: float, flat: bool, dead: bool) -> float:
     return _FLAT_S if dead else longer_s * flat
 
 
-def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
-    code, beats = "extreme bradycardia", limits.extreme_low_beats
-    beats_s = state.heard_s[-beats:]
-    if len(beats_s) < beats:
+def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: Findings) -> Reading:
+    code, beats, limit_bpm = "extreme bradycardia", limits.extreme_low_beats, limits.extreme_low_bpm
+    if len(state.heard_s) < beats:
         return _UNKNOWN[code]
+    # The slowest of the rows that end with one of the beats just heard.
+    new = sum(beat_s in findings.heard_s for beat_s in state.heard_s[beats:])
+    ends = range(len(state.heard_s) - new, len(state.heard_s) + 1)
+    rows = [state.heard_s[end - beats : end] for end in ends]
+    beats_s = max(rows, key=lambda row: _slow_interval_s(row, limits))
+    bpm = _shown(60.0 / _slow_interval_s(beats_s, limits))
+    if bpm > limit_bpm:
+        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
+    text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or less is extreme."
+    return Reading(code, True, text, bpm, limit_bpm, beats_s)
+
+
+def _slow_interval_s(beats_s: tuple[float, ...], limits: Limits) -> float:
+    """Mean interval of a row, of which at most one may be clear of the limit of an extreme bradycardia."""
     intervals_s = _intervals_s(beats_s)
     slowest_s = sorted(intervals_s)[1] * (limits.extreme_low_bpm + limits.clear_bpm) / limits.extreme_low_bpm
-    interval_s = min(fmean(intervals_s), slowest_s)
-    return _below(code, limits, beats_s, interval_s, limits.extreme_low_bpm, "is extreme")
+    return min(fmean(intervals_s), slowest_s)
+
+
+def _shown(bpm: float) -> float:
+    """A rate as it is shown, in whole beats per minute."""
+    return float(floor(bpm + 0.5))
 
 
 def _low_rate(state: RhythmState, limits: Limits) -> Reading:
@@ -546,22 +550,17 @@ def _low_rate(state: RhythmState, limits: Limits) -> Reading:
         return _UNKNOWN[code]
     intervals_s = _intervals_s(beats_s)
     interval_s = min(fmean(intervals_s), median(intervals_s))
-    reading = _below(code, limits, beats_s, interval_s, limits.low_bpm, "is low")
-    return reading if len(beats_s) > RATE_OVER or not reading.present else _UNKNOWN[code]
+    bpm, limit_bpm = 60.0 / interval_s, limits.low_bpm
+    if bpm >= limit_bpm:
+        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
+    if len(beats_s) <= RATE_OVER:
+        return _UNKNOWN[code]
+    text = f"{bpm:.1f} per minute over {len(beats_s)} beats; below {limit_bpm:g} is low."
+    return Reading(code, True, text, bpm, limit_bpm, beats_s)
 
 
 def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
     return [after - before for before, after in pairwise(beats_s)]
-
-
-def _below(
-    code: str, limits: Limits, beats_s: tuple[float, ...], interval_s: float, limit_bpm: float, judgement: str
-) -> Reading:
-    bpm = 60.0 / interval_s
-    if bpm >= limit_bpm:
-        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
-    text = f"{bpm:.1f} per minute over {len(beats_s)} beats; below {limit_bpm:g} {judgement}."
-    return Reading(code, True, text, bpm, limit_bpm, beats_s)
 
 
 def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
@@ -571,14 +570,20 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
     bpm = _rate(state.row_s, fewer)
     if bpm is not None and len(state.row_s) >= fewer and bpm > limit_bpm + _WELL_BEYOND_BPM:
         beats, limit_bpm = fewer, limit_bpm + _WELL_BEYOND_BPM
-    return _above(code, state, limits, beats, limit_bpm, "is extreme")
+    bpm = _rate(state.row_s, beats)
+    if bpm is None or len(state.row_s) < _LEAST_BEATS:
+        return _UNKNOWN[code]
+    bpm = _shown(bpm)
+    if bpm < limit_bpm:
+        return _ABSENT[code] if bpm <= limit_bpm - limits.clear_bpm else _UNKNOWN[code]
+    if len(state.row_s) < beats:
+        return _UNKNOWN[code]
+    text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or more is extreme."
+    return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
 
 
 def _high_rate(state: RhythmState, limits: Limits) -> Reading:
-    return _above("high rate", state, limits, RATE_OVER + 1, limits.high_bpm, "is high")
-
-
-def _above(code: str, state: RhythmState, limits: Limits, beats: int, limit_bpm: float, judgement: str) -> Reading:
+    code, beats, limit_bpm = "high rate", RATE_OVER + 1, limits.high_bpm
     bpm = _rate(state.row_s, beats)
     if bpm is None or len(state.row_s) < _LEAST_BEATS:
         return _UNKNOWN[code]
@@ -586,8 +591,8 @@ def _above(code: str, state: RhythmState, limits: Limits, beats: int, limit_bpm:
         return _ABSENT[code] if bpm <= limit_bpm - limits.clear_bpm else _UNKNOWN[code]
     if len(state.row_s) < beats:
         return _UNKNOWN[code]
-    text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} {judgement}."
-    return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
+    text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} is high."
+    return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:])
 
 
 def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
@@ -655,7 +660,8 @@ def _irregular(state: RhythmState, limits: Limits) -> Reading:
     if not isfinite(share):
         return _UNKNOWN["irregular rhythm"]
     if share <= limits.irregular_share:
-        return _ABSENT["irregular rhythm"]
+        clear = share <= STILL_IRREGULAR * limits.irregular_share
+        return _ABSENT["irregular rhythm"] if clear else _UNKNOWN["irregular rhythm"]
     text = f"Successive intervals differ by {share:.0%} of the mean; above {limits.irregular_share:.0%} is irregular."
     return Reading("irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-_MOST_EVIDENCE:])
 

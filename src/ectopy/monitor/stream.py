@@ -56,7 +56,7 @@ class Segment:
         Position of the first sample of the segment.
     origin_s : float
         Its stream second.
-    wanted : int
+    next_position : int
         Position of the sample that comes next.
     samples : ndarray of float32, shape (k, leads)
         Millivolt, of the piece that is not complete.
@@ -73,7 +73,7 @@ class Segment:
     leads: tuple[str, ...]
     origin: int
     origin_s: float
-    wanted: int
+    next_position: int
     samples: NDArray[np.float32]
     pieces: int = 0
     held: tuple[Held, ...] = ()
@@ -161,7 +161,7 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
         samples[~finite] = np.nan
     highest = float(np.fmax.reduce(np.abs(samples), axis=None))
     if highest > _MOST_MV:
-        raise DataError(f"a sample of {highest:g} mV is no ECG; is the unit really {chunk.unit}?")
+        raise DataError(f"a sample of {highest:g} mV is not an ECG; is the unit really {chunk.unit}?")
     return samples
 
 
@@ -198,7 +198,7 @@ def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arr
     samples : ndarray of float32, shape (n, leads)
         Millivolt.
     """
-    known = min(max(segment.wanted - position, 0), len(samples))
+    known = min(max(segment.next_position - position, 0), len(samples))
     if known == len(samples):
         return Arrived(segment, (), late=known)
     held = [*segment.held, Held(position + known, samples[known:])]
@@ -206,7 +206,7 @@ def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arr
     if not arrived.segment.held:
         return Arrived(arrived.segment, arrived.pieces, known)
     newest = max(part.position + len(part.samples) for part in arrived.segment.held)
-    if newest - arrived.segment.wanted > WAIT_S * segment.rate_hz or len(arrived.segment.held) > _MOST_HELD:
+    if newest - arrived.segment.next_position > WAIT_S * segment.rate_hz or len(arrived.segment.held) > _MOST_HELD:
         rest = give_up_waiting(arrived.segment)
         return Arrived(rest.segment, arrived.pieces + rest.pieces, known, rest.gap_s)
     return Arrived(arrived.segment, arrived.pieces, known)
@@ -217,8 +217,8 @@ def give_up_waiting(segment: Segment) -> Arrived:
     pieces: tuple[NDArray[np.float32], ...] = ()
     gap_s = 0.0
     while segment.held:
-        hole = segment.held[0].position - segment.wanted
-        nothing = Held(segment.wanted, np.full((hole, len(segment.leads)), np.nan, np.float32))
+        hole = segment.held[0].position - segment.next_position
+        nothing = Held(segment.next_position, np.full((hole, len(segment.leads)), np.nan, np.float32))
         arrived = _joined(segment, [nothing, *segment.held])
         segment, pieces, gap_s = arrived.segment, pieces + arrived.pieces, gap_s + hole / segment.rate_hz
     return Arrived(segment, pieces, gap_s=gap_s)
@@ -226,21 +226,21 @@ def give_up_waiting(segment: Segment) -> Arrived:
 
 def hole_s(segment: Segment, position: int) -> float:
     """How much is missing in front of a position, in seconds."""
-    return max(position - segment.wanted, 0) / segment.rate_hz
+    return max(position - segment.next_position, 0) / segment.rate_hz
 
 
 def _joined(segment: Segment, held: list[Held]) -> Arrived:
     """What is held, in order of position, and follows without a hole, as pieces."""
-    parts, wanted = [segment.samples], segment.wanted
-    while held and held[0].position <= wanted:
+    parts, next_position = [segment.samples], segment.next_position
+    while held and held[0].position <= next_position:
         part = held.pop(0)
-        parts.append(part.samples[wanted - part.position :])
-        wanted = max(wanted, part.position + len(part.samples))
+        parts.append(part.samples[next_position - part.position :])
+        next_position = max(next_position, part.position + len(part.samples))
     samples = np.concatenate(parts) if len(parts) > 1 else segment.samples
     pieces, count, used = [], segment.pieces, 0
     while (size := segment.piece_begins(count + 1) - segment.piece_begins(count)) <= len(samples) - used:
         pieces.append(samples[used : used + size])
         used += size
         count += 1
-    segment = replace(segment, wanted=wanted, samples=samples[used:], pieces=count, held=tuple(held))
+    segment = replace(segment, next_position=next_position, samples=samples[used:], pieces=count, held=tuple(held))
     return Arrived(segment, tuple(pieces))

@@ -31,8 +31,8 @@ from ectopy.watching.tally import Tally
 MOST_LEADS = 3
 _FILTERS = FilterSettings()
 _LIMITS = (
-    "Alarms come from rules and from beats unlike this patient's normal ones. They are no diagnosis, and no conformity "
-    "to a standard is claimed.",
+    "Alarms come from rules and from beats unlike this patient's normal ones. They are not a diagnosis, and no "
+    "conformity to a standard is claimed.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
 

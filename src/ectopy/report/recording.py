@@ -22,16 +22,17 @@ from ectopy.report import paper, plots, words
 from ectopy.report.pages import Figure, Tile, render, require_extra
 from ectopy.report.rhythm import heart_rate, trend
 from ectopy.report.strips import MOST_LEADS, abnormal_beats, choices, cut_strip
+from ectopy.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLimits, definitions
 from ectopy.signal import FilterSettings
 from ectopy.signal.quality import WORDS
 from ectopy.signal.rate import WINDOW_S, HeartRate
 from ectopy.statements import STATEMENTS
 
 _MOST_OPEN, _MOST_EVENTS = 12, 100
-_ALL_LISTED = ("ventricular run", "supraventricular run", "pause")
-_BRIEF = (*_ALL_LISTED, "ventricular couplet")
+_ALL_LISTED = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)
+_BRIEF = (*_ALL_LISTED, RhythmKind.COUPLET)
 _LIMITS = (
-    "Hints name what a beat looks like; they come from rules, not from labels, and are no diagnosis.",
+    "Hints name what a beat looks like; they come from rules, not from labels, and are not a diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
 _HINTS = (
@@ -63,7 +64,7 @@ class _Kind:
 
     Attributes
     ----------
-    name, total : str
+    title, total : str
         The kind, and how many of it in how much time.
     left_out : int
         How many are not listed.
@@ -71,7 +72,7 @@ class _Kind:
         Rows of the table that are always shown, and those that are shown when asked for; the most serious first.
     """
 
-    name: str
+    title: str
     total: str
     left_out: int
     shown: list[dict[str, str]]
@@ -85,6 +86,7 @@ def recording_report(
     analysis: Analysis,
     events: Sequence[Event],
     filters: FilterSettings | None = None,
+    limits: RhythmLimits = RECORDING,
 ) -> None:
     """Write a page on a recording: the figures, the trend, the events, and strips at true scale.
 
@@ -99,6 +101,8 @@ def recording_report(
         From `ectopy.events.find_events`, in order of their start.
     filters : FilterSettings, optional
         Those of the analysis.
+    limits : RhythmLimits, optional
+        Those of the events.
 
     Raises
     ------
@@ -131,6 +135,8 @@ def recording_report(
             quality=_quality_rows(recording, analysis),
             trend=_trend(recording, analysis, rate, events) if duration_s else None,
             kinds=_kinds(recording, events),
+            profile=limits.profile,
+            definitions=[(TITLES[kind], text) for kind, text in definitions(limits).items()],
             started=recording.start is not None,
             strips=_strips(recording, analysis, events, rate, filters),
             pulses=bool(recording.pulses),
@@ -221,7 +227,9 @@ def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
         total_s = sum(event.duration_s for event in listed)
         lasting = "" if name in _BRIEF else f", {words.seconds(total_s)} in all"
         total = f"{words.count(len(listed))}{lasting}"
-        kinds.append(_Kind(name, total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:]))
+        kinds.append(
+            _Kind(TITLES[RhythmKind(name)], total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:])
+        )
     return kinds
 
 

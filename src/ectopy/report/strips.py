@@ -19,6 +19,7 @@ from ectopy.judgement import Hint
 from ectopy.recording import PulseWave, Recording
 from ectopy.report import words
 from ectopy.report.paper import Mark, PulseTrace, Strip
+from ectopy.rhythm_rules import RhythmKind
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.cut import MARGIN
 from ectopy.signal.rate import WINDOW_S, HeartRate
@@ -37,11 +38,11 @@ _RUNS: Mapping[str, Callable[[Event], float]] = MappingProxyType(
 _FASTEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"fastest": lambda event: event.rate_bpm or 0.0})
 _SLOWEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"slowest": lambda event: -(event.rate_bpm or 0.0)})
 _SUPERLATIVES = {
-    "ventricular run": _RUNS,
-    "supraventricular run": _RUNS,
-    "ventricular couplet": _FASTEST,
-    "fast rate": _FASTEST,
-    "slow rate": _SLOWEST,
+    RhythmKind.VENTRICULAR_RUN: _RUNS,
+    RhythmKind.SUPRAVENTRICULAR_RUN: _RUNS,
+    RhythmKind.COUPLET: _FASTEST,
+    RhythmKind.HIGH_RATE: _FASTEST,
+    RhythmKind.LOW_RATE: _SLOWEST,
 }
 
 
@@ -89,7 +90,7 @@ def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
     for kind, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
         listed = list(of_kind)
         superlatives: dict[int, list[str]] = {}
-        for name, key in _SUPERLATIVES.get(kind, _LONGEST).items():
+        for name, key in _SUPERLATIVES.get(RhythmKind(kind), _LONGEST).items():
             best = max(range(len(listed)), key=lambda place: key(listed[place]))
             superlatives.setdefault(best, []).append(name)
         superlatives.setdefault(0, ["most serious"])

@@ -13,6 +13,7 @@ from ectopy.beats import NORMAL_LABEL
 from ectopy.detector import ThresholdRule
 from ectopy.evaluation import class_name
 from ectopy.signal import FilterSettings
+from ectopy.times import elapsed as elapsed
 
 NOTHING = "–"
 """Stands where there is no number."""
@@ -120,19 +121,6 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def elapsed(seconds: float) -> str:
-    """Write a moment as the time since the start of a recording.
-
-    Examples
-    --------
-    >>> elapsed(7.9), elapsed(754), elapsed(97_200)
-    ('0:00:07', '0:12:34', '27:00:00')
-    """
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}"
-
-
 def moment(start: datetime | None, seconds: float) -> str:
     """Write a moment as the time of day, where the start is known, and the time since the start.
 
@@ -157,7 +145,7 @@ def time_of_day(start: datetime | None, seconds: float) -> str:
     """
     if start is None:
         return ""
-    at = start + timedelta(seconds=seconds)
+    at = start + timedelta(seconds=round(seconds))
     return f"{at:%H:%M:%S}" if at.date() == start.date() else f"{at:%Y-%m-%d %H:%M:%S}"
 
 

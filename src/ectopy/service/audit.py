@@ -113,7 +113,7 @@ class Audit:
             if now < self._seen.get(look, 0.0) <= now + again_s:
                 return
             if len(self._waiting) >= _MOST_REMEMBERED:
-                raise StorageError("who looks at patients cannot be written down any more; see to the database.")
+                raise StorageError("too many entries of the audit wait to be stored; check the database.")
             if len(self._seen) >= _MOST_REMEMBERED:
                 self._seen = {one: until for one, until in self._seen.items() if now < until}
             self._seen[look] = now + again_s
@@ -162,7 +162,7 @@ class Audit:
     def _run(self) -> None:
         while entry := self._next():
             try:
-                self._store.record(entry, once=self._left > 0)
+                self._store.audit.add(entry, once=self._left > 0)
             except StorageError:
                 self._ended(away=True)
             except Exception:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -34,14 +34,13 @@ from ectopy.errors import SettingError, StorageError
 from ectopy.evaluation.speed import ONE_THREAD, peak_rss_mb
 from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
 from ectopy.monitor.replay import pulse_chunk
+from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.load_process import plethysmogram
 from ectopy.service.process import share
-from ectopy.service.storage import Stepped, Store
-
-Progress = Callable[[int, int, str], None]
+from ectopy.service.storage import StepRecord, Store
 
 GROWTH = (10, 50, 100, 200, 350, 500, 750, 1000)
 MOST_PATIENTS = 5000
@@ -241,13 +240,13 @@ class _Watch:
     answered: int = 0
     in_time: int = 0
 
-    def watched(self, steps: Sequence[Stepped]) -> None:
+    def watched(self, steps: Sequence[StepRecord]) -> None:
         self.told_s += self._latencies_s(steps)
 
-    def stored(self, steps: Sequence[Stepped]) -> None:
+    def stored(self, steps: Sequence[StepRecord]) -> None:
         self.stored_s += self._latencies_s(steps)
 
-    def _latencies_s(self, steps: Sequence[Stepped]) -> list[float]:
+    def _latencies_s(self, steps: Sequence[StepRecord]) -> list[float]:
         now = time.time()
         return [
             now - self.begin[step.patient] - event.position / _RATE_HZ

@@ -29,7 +29,7 @@ class Devices:
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store, self._clock = store, clock
         self._lock = threading.Lock()
-        self._attached = {one.device: one for one in store.devices()}
+        self._attached = {one.device: one for one in store.patients.devices()}
         self._unsaved: dict[str, Device] = {}
 
     def attach(self, device: str, patient: str) -> None:
@@ -74,7 +74,7 @@ class Devices:
         with self._lock:
             unsaved = tuple(self._unsaved.values())
         for one in unsaved:
-            self._store.attach(one.device, one.patient, one.since)
+            self._store.patients.attach(one.device, one.patient, one.since)
             with self._lock:
                 if self._unsaved[one.device] is one:
                     del self._unsaved[one.device]

@@ -16,12 +16,12 @@ _ROOM_BYTES = 2 * 2**20
 
 
 class Viewer:
-    """Somebody who looks.
+    """A live subscriber.
 
     Parameters
     ----------
     patients : iterable of str
-        At whom; empty = at all.
+        Ids to follow; empty = all.
 
     Attributes
     ----------

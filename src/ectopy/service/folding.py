@@ -1,4 +1,4 @@
-"""Inputs of patients into the monitor, whatever they do to it."""
+"""Apply inputs to monitors; turn failures into alarms."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Noticed, Refusal, Refused, Report
+from ectopy.monitor import Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, RejectedInput, Report
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.monitor import Outcome
+from ectopy.monitor.status import next_position
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class Folded:
         What has to be kept to come to the same state again: nothing, the input, or what stands for it.
     events : tuple of Event
     failed : bool
-        Whether the monitor could not bear it.
+        Whether the monitor has failed on it.
     """
 
     state: MonitorState
@@ -33,9 +34,9 @@ class Folded:
     failed: bool = False
 
     @property
-    def refused(self) -> tuple[str, ...]:
+    def rejected(self) -> tuple[str, ...]:
         """Why it was not taken; empty where it was."""
-        return tuple(event.reason for event in self.events if isinstance(event, Refused))
+        return tuple(event.reason for event in self.events if isinstance(event, InputRejected))
 
     @property
     def late(self) -> int:
@@ -43,9 +44,9 @@ class Folded:
         return sum(event.samples for event in self.events if isinstance(event, Noticed))
 
     @property
-    def wanted(self) -> int | None:
+    def next_position(self) -> int | None:
         """Position of the sample that comes next."""
-        return None if self.state.signal is None else self.state.signal.segment.wanted
+        return next_position(self.state)
 
 
 def fold(monitor: Monitor, patient: str, state: MonitorState, given: Input, now: float) -> Folded:
@@ -59,10 +60,10 @@ def fold(monitor: Monitor, patient: str, state: MonitorState, given: Input, now:
 def fold_together(
     monitor: Monitor, inputs: Sequence[tuple[str, MonitorState, Input]], now: float
 ) -> list[Folded | Exception]:
-    """Take one input each of many patients; of a refused chunk the refusal is kept, and not the samples.
+    """Apply one input each of many patients; of a rejected chunk the rejection is kept, and not the samples.
 
-    An input that the monitor cannot bear is refused too, and the alarm ``detector failed`` raised. Where not even that
-    goes, there is the error instead.
+    An input on which the monitor fails is rejected too, and the alarm ``detector failed`` is raised. Where that fails
+    as well, the error is returned instead.
     """
     outcomes = monitor.step_together([(state, given) for _, state, given in inputs])
     return [_folded(monitor, *each, outcome, now) for each, outcome in zip(inputs, outcomes, strict=True)]
@@ -80,14 +81,14 @@ def _folded(
     after, events = outcome
     if after is state:
         return Folded(state, (), ())
-    if isinstance(given, Chunk) and events and isinstance(events[0], Refused):
-        return Folded(after, (Refusal(given.received, events[0].reason),), events)
+    if isinstance(given, Chunk) and events and isinstance(events[0], InputRejected):
+        return Folded(after, (RejectedInput(given.received, events[0].reason),), events)
     return Folded(after, (given,), events)
 
 
 def _failed(monitor: Monitor, state: MonitorState, error: Exception, now: float) -> Folded:
     text = f"An input could not be taken: {type(error).__name__}."
-    stands = (Refusal(now, text), Report(now, Reading("detector failed", True, text)))
+    stands = (RejectedInput(now, text), Report(now, Reading("detector failed", True, text)))
     between, refused = monitor.step(state, stands[0])
     after, raised = monitor.step(between, stands[1])
     return Folded(after, stands, refused + raised, failed=True)

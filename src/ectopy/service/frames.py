@@ -7,8 +7,8 @@ lead for each sample, filled up with zeros in the same way. Header::
     {"patient": "bed 3", "stream": "", "position": 15000, "time": 1767225600.0, "rate_hz": 250.0,
      "leads": ["MLII", "V1"], "samples": 125, "microvolt_per_count": 5.0}
 
-A sample of -32768 is none. Where there are pulse waves, the header has them too, with little-endian float32 in base64,
-where NaN is no sample::
+-32768 stands for a missing sample. Where there are pulse waves, the header has them too, with little-endian float32 in
+base64, where NaN stands for a missing sample::
 
     "pulses": [{"name": "PLETH", "unit": "NU", "rate_hz": 125.0, "position": 7500, "samples": "zczMPc3MTD4="}]
 

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from ectopy.baseline import Baseline
 from ectopy.detector import Detector
-from ectopy.monitor import MonitorState
+from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import compared
 from ectopy.service.storage import Store, StoredBeat, Waveform
-from ectopy.service.timeline import former_lines, present_line
+from ectopy.service.timeline import former_clocks, present_clock
 from ectopy.signal import filter_twice
 from ectopy.signal.cut import cut_beats
 from ectopy.signal.similar import similar_groups
+
+LONGEST_S = 300.0
+"""The longest segment that is answered at once."""
 
 _LATE_S = 60.0
 _MOST_ARRIVALS = 20_000
@@ -24,8 +27,8 @@ _BEFORE_S, _AFTER_S = 6.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of signal, and when it began in seconds since 1970."""
+class WaveformSegment:
+    """A segment of signal, and when it began in seconds since 1970."""
 
     stream: str
     start_time: float
@@ -33,7 +36,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class BeatComparison:
     """A beat, and what a normal one would have been.
 
     Attributes
@@ -53,21 +56,21 @@ class Picture:
     alike: int = 1
 
 
-def one_of_each_shape(pictures: Sequence[Picture], most: int) -> list[Picture]:
-    """The first picture of each group of similar beats, with their number; so many groups at most."""
-    chosen: list[Picture] = []
-    for leads in dict.fromkeys(one.leads for one in pictures):
-        same = [one for one in pictures if one.leads == leads]
+def one_of_each_shape(comparisons: Sequence[BeatComparison], most: int) -> list[BeatComparison]:
+    """Return the first beat of each group of similar ones, with their number; so many groups at most."""
+    chosen: list[BeatComparison] = []
+    for leads in dict.fromkeys(one.leads for one in comparisons):
+        same = [one for one in comparisons if one.leads == leads]
         groups, _ = similar_groups(np.stack([one.samples for one in same]), most)
         chosen += [replace(same[group[0]], alike=len(group)) for group in groups]
-    order = {id(one.beat): place for place, one in enumerate(pictures)}
+    order = {id(one.beat): place for place, one in enumerate(comparisons)}
     return sorted(chosen, key=lambda one: order[id(one.beat)])[:most]
 
 
-def stretch(
+def read_segment(
     store: Store, patient: str, state: MonitorState, origin: float, begin_s: float, end_s: float
-) -> Stretch | None:
-    """What was sent from a stream second to before another; of several streams, the one with the most samples.
+) -> WaveformSegment | None:
+    """Return what was sent from a stream second to before another; of several streams, the one with the most samples.
 
     Parameters
     ----------
@@ -81,7 +84,7 @@ def stretch(
 
     Returns
     -------
-    Stretch or None
+    WaveformSegment or None
         None where nothing is known of that time.
 
     Raises
@@ -89,21 +92,23 @@ def stretch(
     StorageError
         If the store fails.
     """
-    lines = [line for line in [present_line(state)] if line is not None]
-    if not lines or begin_s < lines[0].second(lines[0].first):
-        known = {(line.stream, line.rate_hz) for line in lines}
-        arrivals = store.arrivals(patient, origin + begin_s, origin + end_s + _LATE_S, _MOST_ARRIVALS)
-        lines += [line for line in former_lines(arrivals, origin) if (line.stream, line.rate_hz) not in known]
-    line = max(lines, key=lambda line: len(line.within(begin_s, end_s)), default=None)
-    places = range(0) if line is None else line.within(begin_s, end_s)
-    if line is None or not places:
+    clocks = [clock for clock in [present_clock(state)] if clock is not None]
+    if not clocks or begin_s < clocks[0].second(clocks[0].first):
+        known = {(clock.stream, clock.rate_hz) for clock in clocks}
+        arrivals = store.waveforms.arrivals(patient, origin + begin_s, origin + end_s + _LATE_S, _MOST_ARRIVALS)
+        clocks += [clock for clock in former_clocks(arrivals, origin) if (clock.stream, clock.rate_hz) not in known]
+    clock = max(clocks, key=lambda clock: len(clock.within(begin_s, end_s)), default=None)
+    places = range(0) if clock is None else clock.within(begin_s, end_s)
+    if clock is None or not places:
         return None
-    waveform = store.waveform(patient, line.stream, places.start, places.stop)
-    return Stretch(line.stream, origin + line.second(places.start), waveform)
+    waveform = store.waveforms.read(patient, clock.stream, places.start, places.stop)
+    return WaveformSegment(clock.stream, origin + clock.second(places.start), waveform)
 
 
-def picture(store: Store, patient: str, state: MonitorState, beat: StoredBeat, detector: Detector) -> Picture | None:
-    """A beat beside the patient's normal, or the autoencoder's; None where its signal is not stored any more.
+def compare_beat(
+    store: Store, patient: str, state: MonitorState, beat: StoredBeat, detector: Detector
+) -> BeatComparison | None:
+    """Compare a beat with the patient's normal, or the autoencoder's; None where its signal is not stored any more.
 
     Raises
     ------
@@ -111,14 +116,15 @@ def picture(store: Store, patient: str, state: MonitorState, beat: StoredBeat, d
         If the store fails.
     """
     at_s = beat.beat.beat_s
-    found = stretch(store, patient, state, beat.time - at_s, at_s - _BEFORE_S, at_s + _AFTER_S)
-    if found is None or state.signal is None:
+    found = read_segment(store, patient, state, beat.time - at_s, at_s - _BEFORE_S, at_s + _AFTER_S)
+    if found is None:
         return None
     waveform = found.waveform
     place_s = (beat.beat.position - waveform.position) / waveform.sampling_rate_hz
     if not 0.0 < place_s < len(waveform.signal) / waveform.sampling_rate_hz:
         return None
-    baseline = _for_leads(state.signal.detection.baseline, waveform.leads)
+    learned = status.baseline(state)
+    baseline = None if learned is None else _for_leads(learned, waveform.leads)
     if baseline is None:
         return None
     _, filtered = filter_twice(waveform.signal, waveform.sampling_rate_hz)
@@ -126,7 +132,7 @@ def picture(store: Store, patient: str, state: MonitorState, beat: StoredBeat, d
     if not len(beats):
         return None
     samples, reconstruction = compared(beats, baseline, detector)
-    return Picture(beat, waveform.leads, samples[0], reconstruction[0])
+    return BeatComparison(beat, waveform.leads, samples[0], reconstruction[0])
 
 
 def _for_leads(baseline: Baseline, leads: tuple[str, ...]) -> Baseline | None:

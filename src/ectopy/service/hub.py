@@ -9,7 +9,6 @@ was found in them is not.
 from __future__ import annotations
 
 import logging
-import shlex
 import threading
 import time
 from collections import Counter
@@ -18,7 +17,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from ectopy.errors import DataError, SettingError, StorageError
-from ectopy.monitor import Action, AlarmChanged, Chunk, Input, Limits, Monitor, MonitorState, Order, Report, Tick
+from ectopy.monitor import (
+    Action,
+    AlarmChanged,
+    Chunk,
+    Input,
+    Limits,
+    Monitor,
+    MonitorState,
+    Order,
+    Report,
+    Tick,
+    status,
+)
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.technical import NO_DATA_S
@@ -26,11 +37,11 @@ from ectopy.service.folding import Folded, fold, fold_together
 from ectopy.service.keeping import GapError, Keeper, Listener, Receipt, Turn, tell
 from ectopy.service.notify import Courier, Target, deliveries_of, unreached
 from ectopy.service.outbox import Delivery
-from ectopy.service.storage import Restored, Stepped, Store
+from ectopy.service.storage import ResumePoint, StepRecord, Store
 from ectopy.service.traces import Trace, TraceListener, foreseen, taken
 
 STATION = "station"
-"""The patient that is none: alarms about the process itself are raised for it."""
+"""Not a patient: alarms about the process itself are raised for it."""
 
 SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
@@ -55,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Bed:
-    """One patient while they are watched; `following` is the number of the next input.
+    """One patient while they are watched; `next_input` is the number of the next input.
 
     `continues`: whether nothing has come since the start, so that samples may be missing which the process before this
     one had acknowledged, and not stored. `asked`: since when their sender has been asked for them.
@@ -64,7 +75,7 @@ class _Bed:
     patient: str
     name: str
     state: MonitorState
-    following: int
+    next_input: int
     snapshot_at: float
     continues: bool = False
     asked: float | None = None
@@ -205,11 +216,11 @@ class Hub:
             if not self._beds[patient].state.discharged:
                 return None
             return self.submit(patient, Action(Order.ADMIT, self._clock(), who))
-        self._store.enrol(patient, self._clock(), name)
-        restored = self._store.restore(patient)
-        if limits is not None and restored.following == 1:
+        self._store.patients.upsert(patient, self._clock(), name)
+        restored = self._store.inputs.resume_point(patient)
+        if limits is not None and restored.next_input == 1:
             state = encode(MonitorState(limits=limits))
-            self._store.write([Stepped(patient, 1, (), (), self._clock(), state)])
+            self._store.write([StepRecord(patient, 1, (), (), self._clock(), state)])
             restored = replace(restored, snapshot=state)
         with self._lock:
             self._open(patient, name, restored)
@@ -224,7 +235,7 @@ class Hub:
             self._renamed[patient] = name
             return
         try:
-            self._store.enrol(patient, self._clock(), name)
+            self._store.patients.upsert(patient, self._clock(), name)
         except StorageError:
             self._renamed[patient] = name
 
@@ -252,17 +263,17 @@ class Hub:
         return self._bed(patient).state
 
     def _go_on(self, patients: Iterable[str] | None) -> None:
-        self._store.enrol(self._station, self._clock())
-        known = {patient.patient: patient.name for patient in self._store.patients()}
+        self._store.patients.upsert(self._station, self._clock())
+        known = {patient.patient: patient.name for patient in self._store.patients.all()}
         chosen = known if patients is None else {patient: known.get(patient, "") for patient in patients}
         for patient, name in {self._station: "", **chosen}.items():
             try:
-                self._open(patient, name, self._store.restore(patient))
+                self._open(patient, name, self._store.inputs.resume_point(patient))
             except DataError as error:
                 _log.exception("patient '%s' cannot be watched", patient)
                 self._faults[patient] = str(error)
 
-    def _open(self, patient: str, name: str, restored: Restored) -> None:
+    def _open(self, patient: str, name: str, restored: ResumePoint) -> None:
         """Begin where the store says that the patient stands."""
         if patient in self._beds:
             return
@@ -276,14 +287,14 @@ class Hub:
         self._faults.pop(patient, None)
         # Not all snapshots at once.
         snapshot_at = self._clock() - SNAPSHOT_S * (len(self._beds) % _PHASES) / _PHASES
-        continues = state.signal is not None
-        self._beds[patient] = _Bed(patient, name, state, restored.following, snapshot_at, continues)
+        has_begun = status.stream(state) is not None
+        self._beds[patient] = _Bed(patient, name, state, restored.next_input, snapshot_at, has_begun)
 
     def _bed(self, patient: str) -> _Bed:
         bed = self._beds.get(patient)
         if bed is None:
             why = self._faults.get(patient, "admit the patient first.")
-            raise SettingError(f"nobody called {patient!r} is watched; {why}")
+            raise SettingError(f"no patient {patient!r} is watched; {why}")
         return bed
 
     # Inputs
@@ -346,14 +357,14 @@ class Hub:
         GapError
             If samples are missing in front of these, and their sender has not had the time to send them again.
         """
-        signal = bed.state.signal
-        if signal is not None and signal.segment.continued_by(chunk) and chunk.position > signal.segment.wanted:
+        expected = status.next_position(bed.state)
+        if expected is not None and status.continues(bed.state, chunk) and chunk.position > expected:
             now = time.monotonic()
             bed.asked = bed.asked or now
             if now - bed.asked < _RESENT_WITHIN_S:
                 raise GapError(
-                    f"samples {signal.segment.wanted} to {chunk.position - 1} of this stream are not stored; send them "
-                    "first if you have them, and then these again."
+                    f"samples {expected} to {chunk.position - 1} of this stream are not stored; send them first if you "
+                    "have them, and then these again."
                 )
         bed.continues = False
 
@@ -406,8 +417,8 @@ class Hub:
         with self._lock:
             turn = Turn()
             for bed in self._beds.values():
-                state, origin = encode(bed.state), bed.state.epoch or 0.0
-                turn.steps.append(Stepped(bed.patient, bed.following, (), (), origin, state))
+                state, origin = encode(bed.state), status.origin(bed.state)
+                turn.steps.append(StepRecord(bed.patient, bed.next_input, (), (), origin, state))
             self._keeper.take(turn)
 
     # Watching
@@ -415,7 +426,7 @@ class Hub:
     def watch(self) -> int:
         """Take what waits, for `save` to store; how many inputs that were.
 
-        Of who sends much at once it is some, and the rest the next time, so that nobody else waits for that.
+        Takes a bounded share per patient, so that one busy sender cannot starve the others.
         """
         now, set_s = self._look_at_clocks()
         self._come.clear()
@@ -493,15 +504,15 @@ class Hub:
     def _resume(self, now: float) -> None:
         """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
 
-        Who was discharged gets none.
+        Discharged patients raise no alarm.
         """
-        for patient, following in self._keeper.resumable():
+        for patient, next_input in self._keeper.resumable():
             bed = self._beds[patient]
-            if bed.state.discharged or _STORAGE in bed.state.alarms.courses:
+            if bed.state.discharged or status.is_reported(bed.state, _STORAGE):
                 rest = self._keeper.resume(patient)
-                bed.following, bed.snapshot_at = following, now
-                kept = tuple(rest.events), bed.state.epoch or 0.0, encode(bed.state)
-                step = Stepped(patient, following, (), *kept, tuple(rest.deliveries), tuple(rest.orders))
+                bed.next_input, bed.snapshot_at = next_input, now
+                kept = tuple(rest.events), status.origin(bed.state), encode(bed.state)
+                step = StepRecord(patient, next_input, (), *kept, tuple(rest.deliveries), tuple(rest.commands))
                 self._keeper.take(Turn([step]))
 
     def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_Waiting]]:
@@ -521,7 +532,7 @@ class Hub:
         return inputs
 
     def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
-        """What the hub has to say of a patient, or of itself: what begins, and what is over."""
+        """Readings about the service itself, where they change: storage, delivery, detector."""
         readings = {_NOBODY: nobody, _STORAGE: None}
         rest = self._keeper.given_up(bed.patient)
         if rest:
@@ -532,10 +543,9 @@ class Hub:
             faults = (f"'{patient}': {why}" for patient, why in self._faults.items())
             readings[_DETECTOR] = _present(_DETECTOR, "; ".join(faults)) if self._faults else None
         for code, reading in readings.items():
-            course = bed.state.alarms.courses.get(code)
-            if reading is not None and (course is None or not course.present):
+            if reading is not None and not status.is_present(bed.state, code):
                 yield reading
-            elif reading is None and course is not None:
+            elif reading is None and status.is_reported(bed.state, code):
                 yield Reading(code, False)
 
     def _step(self, now: float, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
@@ -563,7 +573,7 @@ class Hub:
                     taken(patient, each.state, one.given)
                     for patient, waiting in inputs.items()
                     for one, each in zip(waiting, folded[patient], strict=False)
-                    if isinstance(one.given, Chunk) and not one.seen and not each.refused
+                    if isinstance(one.given, Chunk) and not one.seen and not each.rejected
                 ],
             )
         tell(self._watched, turn.steps)
@@ -595,24 +605,24 @@ class Hub:
         self._faults.pop(bed.patient, None)
         bed.state = folded[-1].state
         turn.answers += [
-            (one.receipt, Receipt(bed.patient, each.refused, each.wanted, each.late))
+            (one.receipt, Receipt(bed.patient, each.rejected, each.next_position, each.late))
             for one, each in zip(waiting, folded, strict=True)
             if one.receipt is not None
         ]
-        if step.inputs or step.orders:
+        if step.inputs or step.commands:
             turn.steps.append(step)
             turn.sizes[bed.patient] = sum(one.size for one in waiting)
-            bed.following += len(step.inputs)
+            bed.next_input += len(step.inputs)
             if step.snapshot is not None:
                 bed.snapshot_at = now - (now - bed.snapshot_at) % SNAPSHOT_S
 
-    def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> Stepped:
+    def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> StepRecord:
         state = folded[-1].state
         inputs = tuple(given for each in folded for given in each.inputs)
         events = tuple(event for each in folded for event in each.events)
         # While the store is away, snapshots would only fill the memory.
         due = inputs and not self._keeper.away and abs(now - bed.snapshot_at) >= SNAPSHOT_S
-        epoch = state.epoch or 0.0
+        epoch = status.origin(state)
         changes = [event for event in events if isinstance(event, AlarmChanged)]
         deliveries = [
             delivery
@@ -620,12 +630,9 @@ class Hub:
             for delivery in self._deliveries(bed, event, epoch + event.at_s, now + place * _APART_S)
         ]
         snapshot = encode(state) if due else None
-        return Stepped(bed.patient, bed.following, inputs, events, epoch, snapshot, tuple(deliveries), orders)
+        return StepRecord(bed.patient, bed.next_input, inputs, events, epoch, snapshot, tuple(deliveries), orders)
 
     def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float, created: float) -> list[Delivery]:
-        begin, end = event.strip_s
-        until_s = max(end, event.at_s)
-        replay = f"ectopy what-if --stored {shlex.quote(bed.patient)} --from {begin:.0f} --to {until_s:.0f}"
         return deliveries_of(
             event,
             bed.patient,
@@ -633,7 +640,6 @@ class Hub:
             at=at,
             created=created,
             bundle=self._bundle,
-            replay=replay,
             patient_name=bed.name,
         )
 
@@ -654,15 +660,15 @@ class Hub:
         self._keeper.answer()
 
     def _look_around(self, now: float) -> None:
-        """Whom no message has reached, and what operators have ordered in other processes."""
+        """Refresh undelivered alarms and pending commands."""
         self._looked = now
         if self._targets:
             self._unreached = unreached(self._store.outbox, now, UNREACHED_S)
         for patient, name in tuple(self._renamed.items()):
-            self._store.enrol(patient, now, name)
+            self._store.patients.upsert(patient, now, name)
             if self._renamed[patient] == name:
                 del self._renamed[patient]
-        orders = [order for order in self._store.handed_over() if order.patient in self._beds]
+        orders = [order for order in self._store.inputs.pending_commands() if order.patient in self._beds]
         with self._door:
             for order in orders:
                 if order.id not in self._orders:

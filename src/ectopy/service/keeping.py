@@ -21,7 +21,7 @@ from ectopy.errors import DatabaseError, DataError, EctopyError, StorageError
 from ectopy.monitor import AlarmChanged, Chunk, Event
 from ectopy.service.memory import MemoryOutbox
 from ectopy.service.outbox import Delivery
-from ectopy.service.storage import Stepped, Store
+from ectopy.service.storage import StepRecord, Store
 
 ACKNOWLEDGED_AFTER_S = 1.0
 """How long a sender, and a message about an alarm, wait for the store at most."""
@@ -34,7 +34,7 @@ _MOST_MISSING = 100
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Listener = Callable[[Sequence[Stepped]], None]
+Listener = Callable[[Sequence[StepRecord]], None]
 """Hears of steps, in the thread that has made or stored them: it must be quick."""
 
 
@@ -88,9 +88,9 @@ class Receipt:
     Attributes
     ----------
     patient : str
-    refused : tuple of str
+    rejected : tuple of str
         Why it was not taken; empty where it was.
-    wanted : int or None
+    next_position : int or None
         Position of the sample that comes next; None before the first one.
     late : int
         How many samples were left out, for they were there already, or their time was over.
@@ -99,8 +99,8 @@ class Receipt:
     """
 
     patient: str
-    refused: tuple[str, ...]
-    wanted: int | None
+    rejected: tuple[str, ...]
+    next_position: int | None
     late: int = 0
     unstored: Unstored | None = None
 
@@ -116,7 +116,7 @@ class Turn:
 
     Attributes
     ----------
-    steps : list of Stepped
+    steps : list of StepRecord
     answers : list of (Future, Receipt)
         Nobody has been told of these inputs yet.
     unstored : list of (str, Unstored)
@@ -129,7 +129,7 @@ class Turn:
         Whether nobody waits for the store any more.
     """
 
-    steps: list[Stepped] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
     answers: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
     unstored: list[tuple[str, Unstored]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -148,8 +148,8 @@ class Rest:
     events : list of Event
         Alarms alone, for their log has to be whole; without the beats that were seen.
     deliveries : list of Delivery
-    orders : list of int
-    following : int or None
+    commands : list of int
+    next_input : int or None
         Number of the next input by the store; None = it has not told yet.
     damaged : bool
         Whether it cannot tell, for an input is missing in it.
@@ -158,15 +158,15 @@ class Rest:
     error: EctopyError
     events: list[Event] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
-    orders: list[int] = field(default_factory=list)
-    following: int | None = None
+    commands: list[int] = field(default_factory=list)
+    next_input: int | None = None
     damaged: bool = False
 
-    def add(self, step: Stepped) -> None:
+    def add(self, step: StepRecord) -> None:
         """Keep what must be kept of a step."""
         self.add_events(step.events)
         self.deliveries += step.deliveries
-        self.orders += step.orders
+        self.commands += step.commands
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Keep the alarms."""
@@ -284,7 +284,7 @@ class Keeper:
     def resumable(self) -> list[tuple[str, int]]:
         """Patients whose samples have been given up, with the numbers of their next inputs where the store has told."""
         rests = tuple(self._rests.items())
-        return [(patient, rest.following) for patient, rest in rests if rest.following is not None]
+        return [(patient, rest.next_input) for patient, rest in rests if rest.next_input is not None]
 
     def resume(self, patient: str) -> Rest:
         """Keep the samples of a patient again; what is left of the others has to be taken now."""
@@ -312,7 +312,7 @@ class Keeper:
             self._write(turns)
             self.answer()
         for patient, rest in tuple(self._rests.items()):
-            if rest.following is None:
+            if rest.next_input is None:
                 self._ask(patient, rest)
         return bool(self._stored)
 
@@ -325,7 +325,7 @@ class Keeper:
 
     def _ask(self, patient: str, rest: Rest) -> None:
         try:
-            rest.following = self._store.restore(patient).following
+            rest.next_input = self._store.inputs.resume_point(patient).next_input
         except DataError:
             if not rest.damaged:
                 _log.exception("patient '%s' cannot be stored", patient)
@@ -364,7 +364,7 @@ class Keeper:
             self._stored += step.deliveries
         tell(self._listener, steps)
 
-    def _note_stored(self, step: Stepped) -> None:
+    def _note_stored(self, step: StepRecord) -> None:
         """Samples that were given up, and have been sent again, are missing no longer."""
         stretches = self._missing.get(step.patient)
         if not stretches:
@@ -374,12 +374,12 @@ class Keeper:
                 stretches = deque((rest for one in stretches for rest in one.without(given)), _MOST_MISSING)
         self._missing[step.patient] = stretches
 
-    def _write_apart(self, steps: Sequence[Stepped]) -> list[Stepped]:
+    def _write_apart(self, steps: Sequence[StepRecord]) -> list[StepRecord]:
         """Store the steps of each patient by themselves, for those of one cannot be stored; the others."""
-        by_patient: dict[str, list[Stepped]] = {}
+        by_patient: dict[str, list[StepRecord]] = {}
         for step in steps:
             by_patient.setdefault(step.patient, []).append(step)
-        done: list[Stepped] = []
+        done: list[StepRecord] = []
         for patient, own in by_patient.items():
             try:
                 self._store.write(own)
@@ -429,7 +429,7 @@ class Keeper:
         for patient in rests.keys() & turn.sizes.keys():
             self._sizes[patient] -= turn.sizes.pop(patient)
 
-    def _note_missing(self, step: Stepped) -> None:
+    def _note_missing(self, step: StepRecord) -> None:
         stretches = self._missing.setdefault(step.patient, deque(maxlen=_MOST_MISSING))
         for given in step.inputs:
             if isinstance(given, Chunk):
@@ -439,7 +439,7 @@ class Keeper:
                 else:
                     stretches.append(_Stretch(given.stream, given.position, stop))
 
-    def _deliver_from_memory(self, steps: Iterable[Stepped]) -> None:
+    def _deliver_from_memory(self, steps: Iterable[StepRecord]) -> None:
         deliveries = [delivery for step in steps for delivery in step.deliveries]
         if deliveries:
             self.memory.put(deliveries)
@@ -460,10 +460,10 @@ class Keeper:
 
 
 def tell(listener: Callable[[Sequence[T]], None], news: Sequence[T]) -> None:
-    """Let a listener hear, whatever becomes of it."""
+    """Notify a listener; log its errors."""
     if not news:
         return
     try:
         listener(news)
     except Exception:
-        _log.exception("who listens to the monitors has failed")
+        _log.exception("a listener has failed")

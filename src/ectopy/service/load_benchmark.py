@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,13 +26,12 @@ from ectopy.ambulatory import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Action, Chunk, Monitor, Order
+from ectopy.progress import Progress
 from ectopy.service.access import Scope, Visitors
 from ectopy.service.benchmark import LEARNING_S, learned
 from ectopy.service.hub import Hub
 from ectopy.service.load_process import Job, patients
 from ectopy.service.storage import Store
-
-Progress = Callable[[int, int, str], None]
 
 MOST_DEVICES, MOST_VIEWERS = 1000, 100
 SHORTEST_S, LONGEST_S = 5.0, 3600.0
@@ -171,7 +170,7 @@ def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
             normal = normals[number % len(normals)]
             hub.submit(name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
         hub.turn()
-        _, secret = Visitors(store.access).new_key("benchmark", frozenset({Scope.ADMINISTER}))
+        _, secret = Visitors(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret
 
 
@@ -259,7 +258,7 @@ def _compared(home: Path, promised: dict[str, list[int]]) -> tuple[int, int]:
     lost = doubled = 0
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
         for name, positions in promised.items():
-            stored = [given.position for given in store.inputs(name) if isinstance(given, Chunk)]
+            stored = [given.position for given in store.inputs.all(name) if isinstance(given, Chunk)]
             lost += len(set(positions) - set(stored))
             doubled += len(stored) - len(set(stored))
     return lost, doubled

@@ -1,4 +1,4 @@
-"""What a process needs to be told that watches in one thread and answers in others."""
+"""Settings of the interpreter for one compute thread beside an event loop."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def keep_files_private() -> None:
 def share() -> None:
     """Let threads take turns more often, leave alone what was loaded before, and look for garbage less often.
 
-    A thread that wants to send a few bytes else waits 5 ms for the one that computes, each time; and garbage is looked
-    for among all that was ever imported. States of patients hold no cycles: nearly all is freed without looking for it,
-    but looking through them takes a twentieth of the time.
+    Without it a thread waits up to 5 ms for the GIL whenever it sends a few bytes, and the collector goes through all
+    that was ever imported. States of patients hold no cycles: nearly all is freed by counting references, but to go
+    through them takes a twentieth of the time.
     """
     sys.setswitchinterval(_SWITCH_S)
     gc.collect()

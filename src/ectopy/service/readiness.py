@@ -48,7 +48,7 @@ class Readiness:
 
     def _takes(self) -> bool:
         try:
-            self._ward.store.try_to_write(self._ward.clock())
+            self._ward.store.database.check_writable(self._ward.clock())
         except StorageError:
             return False
         return True

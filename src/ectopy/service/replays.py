@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from ectopy.errors import EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
-from ectopy.monitor.replay import chunk_length, pulse_chunk
+from ectopy.monitor.replay import cut, paced
 from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import Recording
 from ectopy.service.keeping import Receipt
@@ -183,29 +183,16 @@ class Replays:
             del self._stops[begun.id], self._threads[begun.id]
 
     def _send(self, begun: Replay, recording: Recording, submit: Submit) -> Playing:
-        stop, rate_hz = self._stops[begun.id], recording.sampling_rate_hz
-        length = chunk_length(min(_CHUNK_S * begun.speed, LONGEST_CHUNK_S), rate_hz)
-        start = time.monotonic()
-        for position in range(0, len(recording.signal), length):
-            signal = recording.signal[position : position + length]
-            end_s = (position + len(signal)) / rate_hz
-            if stop.wait(start + end_s / begun.speed - time.monotonic()):
+        stop, stream = self._stops[begun.id], f"replay {begun.id}"
+        chunks = cut(recording, min(_CHUNK_S * begun.speed, LONGEST_CHUNK_S))
+        for chunk in paced(chunks, begun.speed, sleep=stop.wait):
+            if stop.is_set():
                 return Playing.STOPPED
-            pulses = tuple(pulse_chunk(wave, position / rate_hz, end_s) for wave in recording.pulses)
-            chunk = Chunk(
-                position,
-                signal,
-                rate_hz,
-                recording.leads,
-                self._clock(),
-                stream=f"replay {begun.id}",
-                pulses=pulses,
-            )
-            while not self._acknowledged(begun.patient, chunk, submit):
+            while not self._acknowledged(begun.patient, replace(chunk, stream=stream), submit):
                 if stop.wait(_AGAIN_S):
                     return Playing.STOPPED
             with self._lock:
-                self._replays[begun.id] = replace(self._replays[begun.id], position_s=end_s)
+                self._replays[begun.id] = replace(self._replays[begun.id], position_s=chunk.received)
         return Playing.DONE
 
     def _acknowledged(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
@@ -214,6 +201,6 @@ class Replays:
             receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:
             return False
-        if receipt.refused:
-            raise SettingError(" ".join(receipt.refused))
+        if receipt.rejected:
+            raise SettingError(" ".join(receipt.rejected))
         return True

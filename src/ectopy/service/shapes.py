@@ -1,504 +1,114 @@
-"""What the service says, as JSON: the shapes, and how they are made from what the rooms below know.
-
-``..._time`` and ``time`` are seconds since 1970, ``..._s`` seconds; positions count the samples of a stream.
-"""
+"""How the service turns what it knows into the answers of `ectopy.service.schemas`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, NotRequired
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, with_config
-from typing_extensions import TypedDict
 
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, MonitorState, Noticed, QualityChanged, Refused, codec
-from ectopy.monitor import alarm as monitor_alarm
-from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Noticed, QualityChanged, codec
+from ectopy.monitor.alarm import Alarm, Transition
+from ectopy.monitor.alarm_json import (
+    alarm_json,
+    change_json,
+    transition_json,
+)
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.limits import LIMIT_RANGES, WHOLE_LIMITS
-from ectopy.service.advice import ADVICE
-from ectopy.service.history import Picture
-from ectopy.service.standing import Standing
-from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, TrendStep, Waveform
-from ectopy.service.storage.access import StoredKey
-from ectopy.statements import STATEMENTS
-
-STATEMENT = " ".join(STATEMENTS)
+from ectopy.monitor.limits import LIMITS
+from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
+from ectopy.numbers import finite_or_none
+from ectopy.service import schemas
+from ectopy.service.history import BeatComparison
+from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 
 _PULSE_PLACES = 5
-
-
-def like(**example: Any) -> ConfigDict:
-    """Give a shape an example."""
-    return ConfigDict(json_schema_extra={"examples": [example]})
-
-
-_ALARM = {
-    "patient": "bed 3",
-    "number": 7,
-    "condition": "ventricular tachycardia",
-    "title": "Ventricular tachycardia",
-    "type": "SP",
-    "priority": "high",
-    "phase": "start",
-    "state": "active",
-    "inactivation": "enabled",
-    "text": "9 ventricular-like beats in a row at 152.1 per minute; above 100 is a tachycardia.",
-    "value": 152.1,
-    "limit": 100.0,
-    "unit": "/min",
-    "since_time": 1767225600.5,
-    "onset_time": 1767225603.0,
-    "ended_time": None,
-    "level": 0,
-    "acknowledged_by": "",
-    "acknowledged_until_time": None,
-    "cleared_time": None,
-    "advice": ADVICE["ventricular tachycardia"],
-    "statement": STATEMENT,
-}
-
-
-@with_config(like(**_ALARM))
-class AlarmShape(TypedDict):
-    """An alarm as it stands; words of the IHE profile Alert Communication Management."""
-
-    patient: str
-    number: int
-    condition: str
-    title: str
-    type: str
-    priority: str
-    phase: str
-    state: str
-    inactivation: str
-    text: str
-    value: float | None
-    limit: float | None
-    unit: str
-    since_time: float
-    onset_time: float
-    ended_time: float | None
-    level: int
-    acknowledged_by: str
-    acknowledged_until_time: float | None
-    cleared_time: float | None
-    advice: str
-    statement: str
-
-
-@with_config(
-    like(
-        patient="bed 3",
-        name="Anna",
-        state="alarm",
-        heart_rate_bpm=152.1,
-        quality={"MLII": "good", "V1": "noisy"},
-        last_sample_time=1767225604.0,
-        received_time=1767225604.1,
-        compared_with="own normal",
-        learning_left_s=None,
-        alarm=_ALARM,
-        calling=_ALARM,
-        alarms=1,
-        audio_paused_until_time=None,
-    )
-)
-class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of all `alarms` that go on, `calling` of those unanswered.
-
-    Where `received_time`, when the newest samples came, is more than 3 s ago, the state is "no data", and there is
-    neither a rate nor a quality. While beats are compared with "other people's normal", none is ventricular-like.
-    """
-
-    patient: str
-    name: str
-    state: str
-    heart_rate_bpm: float | None
-    quality: dict[str, str]
-    last_sample_time: float | None
-    received_time: float | None
-    compared_with: str
-    learning_left_s: float | None
-    alarm: AlarmShape | None
-    calling: AlarmShape | None
-    alarms: int
-    audio_paused_until_time: float | None
-
-
-class AlarmOrderShape(AlarmShape):
-    """An alarm after an order that has been carried out; `stored` is false while only the memory holds the order."""
-
-    stored: bool
-
-
-class PatientOrderShape(SummaryShape):
-    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
-
-    stored: bool
-
-
-class BaselineShape(TypedDict):
-    """The patient's normal: what beats are compared with; `threshold` is the one of beats compared with it."""
-
-    known: bool
-    learning: bool
-    doubtful: bool
-    text: str
-    beats: int | None
-    leads: list[str]
-    template: list[list[float]] | None
-    threshold: float
-
-
-class LimitShape(TypedDict):
-    """From where to where a limit can be set; `whole`: only to whole numbers."""
-
-    least: float
-    most: float
-    whole: bool
-
-
-class EffortShape(TypedDict):
-    """Between which heart rates effort is counted: the reserve; supposed where age or resting rate are not known."""
-
-    resting_bpm: float
-    maximum_bpm: float
-
-
-class DetailShape(SummaryShape):
-    """How a patient is, and how they are watched.
-
-    `clock_drift` is how many seconds the device's clock gains in a second of the service's, negative where it is slow.
-    """
-
-    profile: str
-    limits: dict[str, float | None]
-    limit_ranges: dict[str, LimitShape]
-    effort: EffortShape
-    baseline: BaselineShape
-    leads: list[str]
-    rate_hz: float | None
-    stream: str
-    wanted: int | None
-    devices: list[str]
-    clock_drift: float | None
-
-
-class DetailOrderShape(DetailShape):
-    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
-
-    stored: bool
-
-
-@with_config(
-    like(
-        time=1767225600.5,
-        position=15000,
-        interval_s=0.41,
-        verdict="ABNORMAL",
-        score=9.1,
-        threshold=3.2,
-        hint="ventricular-like",
-        reason="Its shape is unlike the patient's usual beats.",
-        p_value=0.001,
-        confidence="learning, 40 s",
-    )
-)
-class BeatShape(TypedDict):
-    """A judged beat; `confidence` is empty where the patient's normal is known."""
-
-    time: float
-    position: int
-    interval_s: float | None
-    verdict: str
-    hint: str
-    score: float | None
-    threshold: float | None
-    p_value: float | None
-    reason: str
-    confidence: str
-
-
-@with_config(
-    like(
-        patient="bed 3",
-        stream="",
-        rate_hz=250.0,
-        leads=["MLII"],
-        start_time=1767225600.0,
-        position=15000,
-        samples=[[0.01, 0.02, None]],
-    )
-)
-class PulseShape(TypedDict):
-    """A stretch of a pulse wave, null where there is no sample."""
-
-    name: str
-    unit: str
-    rate_hz: float
-    start_time: float
-    position: int
-    samples: list[float | None]
-
-
-class WaveformShape(TypedDict):
-    """A stretch of signal: millivolt, one list for each lead, null where there is no sample; and its pulse waves."""
-
-    patient: str
-    stream: str
-    rate_hz: float
-    leads: list[str]
-    start_time: float
-    position: int
-    samples: list[list[float | None]]
-    pulses: NotRequired[list[PulseShape]]
-
-
-class TrendShape(TypedDict):
-    """Beats counted in steps; `time` is where each step begins, and steps without beats are left out."""
-
-    time: list[float]
-    heart_rate_bpm: list[float | None]
-    beats: list[int]
-    abnormal: list[int]
-    ectopic: list[int]
-    unreadable: list[int]
-
-
-class PictureShape(TypedDict):
-    """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead.
-
-    ``alike`` is how many of the most abnormal beats it stands for, itself included: those of similar shape.
-    """
-
-    beat: BeatShape
-    alike: int
-    leads: list[str]
-    rate_hz: float
-    samples: list[list[float]]
-    reconstruction: list[list[float]]
-    error: list[list[float]]
-
-
-class EvidenceShape(TypedDict):
-    """The beats on which an alarm rests: millivolt at 180 Hz, by beat and lead."""
-
-    beat_time: list[float]
-    leads: list[str]
-    rate_hz: float
-    samples: list[list[list[float]]]
-    reconstruction: list[list[list[float]]]
-    error: list[list[list[float]]]
-
-
-class TransitionShape(TypedDict):
-    """Something that has happened to an alarm; `stored` is false while only the memory holds it."""
-
-    time: float
-    change: str
-    who: str
-    why: str
-    state: str
-    inactivation: str
-    level: int
-    text: str
-    digest: str
-    stored: bool
-
-
-@with_config(like(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
-class CommentShape(TypedDict):
-    """What somebody has said about an alarm."""
-
-    time: float
-    who: str
-    comment: str
-
-
-class AlarmDetailShape(AlarmShape):
-    """An alarm with everything that explains it."""
-
-    definition: str
-    source: str
-    evidence: EvidenceShape | None
-    history: list[TransitionShape]
-    comments: list[CommentShape]
-    log_whole: bool | None
-    strip: WaveformShape | None
-    replay: str
-    software: str
-    bundle: str
-
-
-class EventShape(TypedDict):
-    """Something that was said of a patient; the other keys depend on the kind."""
-
-    id: int
-    kind: str
-    patient: str
-    time: float
-
-
-@with_config(like(device="strap-7", patient="bed 3", since_time=1767225600.0))
-class DeviceShape(TypedDict):
-    """A device, and to whom it is attached since when."""
-
-    device: str
-    patient: str | None
-    since_time: float
-
-
-@with_config(
-    like(
-        id=2,
-        name="strap of bed 3",
-        scopes=["send"],
-        created_time=1767225600.0,
-        patients=["bed 3"],
-        devices=[],
-        expires_time=None,
-    )
-)
-class KeyShape(TypedDict):
-    """A key, without its secret; `patients` is for whom it sends, null = for any patient."""
-
-    id: int
-    name: str
-    scopes: list[str]
-    created_time: float
-    patients: list[str] | None
-    devices: list[str]
-    expires_time: float | None
-
-
-class NewKeyShape(KeyShape):
-    """A new key, with its secret, which is shown this once."""
-
-    key: str
-
-
-@with_config(
-    like(
-        id=4711,
-        time=1767225600.0,
-        who="desk of ward 3",
-        what="acknowledged alarm",
-        patient="bed 3",
-        detail="7 pulse is there",
-    )
-)
-class AuditShape(TypedDict):
-    """Who did or saw what; later entries have greater ids."""
-
-    id: int
-    time: float
-    who: str
-    what: str
-    patient: str
-    detail: str
 
 
 SHAPE_RATE_HZ = 180.0
 """Of single beats, as they are judged."""
 
 
-def alarm(stored: StoredAlarm) -> AlarmShape:
+def alarm(stored: StoredAlarm) -> schemas.AlarmShape:
     """An alarm."""
-    one = stored.alarm
-    condition = CONDITIONS[one.condition]
-    until_s = one.acknowledged_until_s
-    return AlarmShape(
-        patient=stored.patient,
-        number=one.number,
-        condition=condition.code,
-        title=condition.title,
-        type=one.kind.value,
-        priority=one.priority.name.lower(),
-        phase=one.phase.value,
-        state=one.state.value,
-        inactivation=one.inactivation.value,
-        text=one.latest.text,
-        value=number(one.latest.value),
-        limit=number(one.latest.limit),
-        unit=condition.unit,
-        since_time=stored.since_time,
-        onset_time=stored.raised_time,
-        ended_time=stored.ended_time,
-        level=one.level,
-        acknowledged_by=one.acknowledged_by,
-        acknowledged_until_time=None if until_s is None else stored.origin + until_s,
-        cleared_time=stored.cleared_time,
-        advice=ADVICE[condition.code],
-        statement=STATEMENT,
-    )
+    return schemas.AlarmShape(**alarm_json(stored.alarm, stored.patient, stored.origin, stored.origins))
 
 
-def summary(patient: str, name: str, state: MonitorState, standing: Standing) -> SummaryShape:
+def summary(patient: str, name: str, state: MonitorState, status: PatientStatus) -> schemas.SummaryShape:
     """How a patient is."""
-    alarms, calling, paused_s = standing.alarms, standing.calling, state.alarms.audio_paused_until_s
-    rate = standing.heart_rate_bpm
+    alarms, unacknowledged, rate = status.alarms, status.unacknowledged, status.heart_rate_bpm
 
-    def shape(one: monitor_alarm.Alarm) -> AlarmShape:
-        return alarm(StoredAlarm(patient, standing.origin, one, state.origins.get(one.number)))
+    def shape(one: Alarm) -> schemas.AlarmShape:
+        return schemas.AlarmShape(**alarm_json(one, patient, status.origin, state.origins.get(one.number)))
 
-    return SummaryShape(
+    return schemas.SummaryShape(
         patient=patient,
         name=name,
-        state=standing.word.value,
+        state=status.state.value,
         heart_rate_bpm=None if rate is None else round(rate, 1),
-        quality=standing.quality,
-        last_sample_time=standing.last_sample_time,
-        received_time=standing.received,
-        compared_with=standing.compared_with.value,
-        learning_left_s=standing.learning_left_s,
+        quality=status.quality,
+        last_sample_time=status.last_sample_time,
+        received_time=status.received,
+        compared_with=status.compared_with.value,
+        learning_left_s=status.learning_left_s,
         alarm=shape(alarms[0]) if alarms else None,
-        calling=None if calling is None else shape(calling),
+        unacknowledged=None if unacknowledged is None else shape(unacknowledged),
         alarms=len(alarms),
-        audio_paused_until_time=None if paused_s is None else standing.origin + paused_s,
+        audio_paused_until_time=status.audio_paused_until_time,
     )
 
 
-def detail(brief: SummaryShape, state: MonitorState, devices: list[str], threshold: float) -> DetailShape:
+def detail(
+    brief: schemas.SummaryShape, state: MonitorState, devices: list[str], threshold: float
+) -> schemas.DetailShape:
     """How a patient is, how they are watched, and by which devices; `threshold` is that of beats with a baseline."""
-    segment = None if state.signal is None else state.signal.segment
-    limits, drift = asdict(state.limits), state.pace.drift
-    return DetailShape(
+    segment, limits, drift = stream(state), asdict(state.limits), clock_drift(state)
+    return schemas.DetailShape(
         **brief,
         profile=limits.pop("profile"),
         limits=limits,
-        limit_ranges={
-            name: LimitShape(least=least, most=most, whole=name in WHOLE_LIMITS)
-            for name, (least, most) in LIMIT_RANGES.items()
-        },
-        effort=EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
+        effort=schemas.EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
         baseline=_baseline(state, threshold),
         leads=[] if segment is None else list(segment.leads),
         rate_hz=None if segment is None else segment.rate_hz,
         stream="" if segment is None else segment.stream,
-        wanted=None if segment is None else segment.wanted,
+        next_position=None if segment is None else segment.next_position,
         devices=devices,
         clock_drift=None if drift is None else round(drift, 7),
     )
 
 
-def device(one: Device) -> DeviceShape:
+def limits() -> list[schemas.LimitShape]:
+    """Return what each limit can be set to."""
+    return [
+        schemas.LimitShape(
+            name=name,
+            least=one.least,
+            most=one.most,
+            whole=one.whole,
+            label=one.label,
+            unit=one.unit,
+            group=one.group,
+        )
+        for name, one in LIMITS.items()
+    ]
+
+
+def device(one: Device) -> schemas.DeviceShape:
     """A device."""
-    return DeviceShape(device=one.device, patient=one.patient, since_time=one.since)
+    return schemas.DeviceShape(device=one.device, patient=one.patient, since_time=one.since)
 
 
-def _baseline(state: MonitorState, threshold: float) -> BaselineShape:
-    detection = None if state.signal is None else state.signal.detection
-    normal = state.normal if detection is None else detection.baseline.normal
-    return BaselineShape(
+def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
+    learned = baseline(state)
+    normal = state.normal if learned is None else learned.normal
+    return schemas.BaselineShape(
         known=normal is not None,
-        learning=detection is None or detection.lessons is not None,
-        doubtful=detection is not None and detection.baseline.doubtful,
-        text="" if detection is None else detection.baseline.text,
+        learning=is_learning(state),
+        doubtful=learned is not None and learned.doubtful,
+        text="" if learned is None else learned.text,
         beats=None if normal is None else normal.beats,
         leads=[] if normal is None else list(normal.leads),
         template=None if normal is None else np.round(normal.template, 4).tolist(),
@@ -506,25 +116,25 @@ def _baseline(state: MonitorState, threshold: float) -> BaselineShape:
     )
 
 
-def beat(time: float, judged: BeatJudged) -> BeatShape:
+def beat(time: float, judged: BeatJudged) -> schemas.BeatShape:
     """A judged beat and when it was."""
-    return BeatShape(
+    return schemas.BeatShape(
         time=time,
         position=judged.position,
-        interval_s=number(judged.interval_s),
+        interval_s=finite_or_none(judged.interval_s),
         verdict=judged.verdict,
         hint=judged.hint,
-        score=number(judged.score),
-        threshold=number(judged.threshold),
-        p_value=number(judged.p_value),
+        score=finite_or_none(judged.score),
+        threshold=finite_or_none(judged.threshold),
+        p_value=finite_or_none(judged.p_value),
         reason=judged.reason,
         confidence=judged.confidence,
     )
 
 
-def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> WaveformShape:
+def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> schemas.WaveformShape:
     """A stretch of signal, to the microvolt."""
-    shape = WaveformShape(
+    shape = schemas.WaveformShape(
         patient=patient,
         stream=stream,
         rate_hz=found.sampling_rate_hz,
@@ -536,7 +146,7 @@ def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> W
     if found.pulses:
         begin_s = found.position / found.sampling_rate_hz
         shape["pulses"] = [
-            PulseShape(
+            schemas.PulseShape(
                 name=pulse.name,
                 unit=pulse.unit,
                 rate_hz=pulse.sampling_rate_hz,
@@ -549,9 +159,9 @@ def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> W
     return shape
 
 
-def trend(steps: Sequence[TrendStep]) -> TrendShape:
+def trend(steps: Sequence[TrendStep]) -> schemas.TrendShape:
     """Beats counted in steps."""
-    return TrendShape(
+    return schemas.TrendShape(
         time=[step.time for step in steps],
         heart_rate_bpm=[None if step.interval_s is None else round(60.0 / step.interval_s, 1) for step in steps],
         beats=[step.beats for step in steps],
@@ -561,9 +171,9 @@ def trend(steps: Sequence[TrendStep]) -> TrendShape:
     )
 
 
-def picture(one: Picture) -> PictureShape:
+def beat_comparison(one: BeatComparison) -> schemas.BeatComparisonShape:
     """A beat beside what was expected."""
-    return PictureShape(
+    return schemas.BeatComparisonShape(
         beat=beat(one.beat.time, one.beat.beat),
         alike=one.alike,
         leads=list(one.leads),
@@ -574,9 +184,9 @@ def picture(one: Picture) -> PictureShape:
     )
 
 
-def evidence(origin: float, one: Evidence) -> EvidenceShape:
+def evidence(origin: float, one: Evidence) -> schemas.EvidenceShape:
     """The beats on which an alarm rests."""
-    return EvidenceShape(
+    return schemas.EvidenceShape(
         beat_time=(one.beats_s + origin).tolist(),
         leads=list(one.leads),
         rate_hz=SHAPE_RATE_HZ,
@@ -586,24 +196,13 @@ def evidence(origin: float, one: Evidence) -> EvidenceShape:
     )
 
 
-def transition(time: float, one: monitor_alarm.Transition, stored: bool) -> TransitionShape:
+def transition(time: float, one: Transition, stored: bool) -> schemas.TransitionShape:
     """Something that has happened to an alarm, and whether that is stored."""
-    return TransitionShape(
-        time=time,
-        change=one.change,
-        who=one.who,
-        why=one.why,
-        state=one.alarm.state.value,
-        inactivation=one.alarm.inactivation.value,
-        level=one.alarm.level,
-        text=one.alarm.latest.text,
-        digest=one.digest,
-        stored=stored,
-    )
+    return schemas.TransitionShape(**transition_json(one, time - one.at_s), stored=stored)
 
 
 def event(stored: StoredEvent) -> dict[str, Any]:
-    """Something that was said of a patient, with the keys of an `EventShape`."""
+    """Something that was said of a patient, with the keys of an `schemas.EventShape`."""
     facts = {"patient": stored.patient, "time": stored.time}
     return {"id": stored.id, "kind": codec.kind_of(stored.event), **facts, **_facts(stored)}
 
@@ -612,27 +211,20 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
     one: Event = stored.event
     match one:
         case AlarmChanged():
-            origin = stored.time - one.at_s
-            entry = one.transition
-            return {
-                "change": entry.change,
-                "who": entry.who,
-                "why": entry.why,
-                "alarm": alarm(StoredAlarm(stored.patient, origin, entry.alarm, one.origins)),
-            }
+            return dict(change_json(one, stored.patient, stored.time - one.at_s))
         case QualityChanged():
             return {"lead": one.lead, "word": one.word, "index": one.index}
         case Noticed():
             return {"subject": one.subject, "text": one.text}
-        case Refused():
+        case InputRejected():
             return {"reason": one.reason}
         case BeatJudged():
             return dict(beat(stored.time, one))
 
 
-def key(one: StoredKey) -> KeyShape:
+def key(one: StoredKey) -> schemas.KeyShape:
     """A key, without its secret."""
-    return KeyShape(
+    return schemas.KeyShape(
         id=one.id,
         name=one.name,
         scopes=list(one.scopes),
@@ -643,17 +235,12 @@ def key(one: StoredKey) -> KeyShape:
     )
 
 
-def audit(stored: StoredAudit) -> AuditShape:
+def audit(stored: StoredAudit) -> schemas.AuditShape:
     """Who did or saw what."""
     entry = stored.entry
-    return AuditShape(
+    return schemas.AuditShape(
         id=stored.id, time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail
     )
-
-
-def number(value: float | None) -> float | None:
-    """A number, or none; JSON has no NaN."""
-    return None if value is None or not math.isfinite(value) else value
 
 
 def lists(array: NDArray[np.floating]) -> Any:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ectopy.monitor import MonitorState
+from ectopy.monitor import MonitorState, status
 from ectopy.service.storage import Arrival, Store
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StreamClock:
     """The stream seconds of the samples of a stream.
 
     Attributes
@@ -24,7 +24,7 @@ class Line:
     zero_s : float
         Of the sample at position 0.
     first, last : int
-        Positions from the first sample that is known to lie on the line to after the last one.
+        Positions from the first known sample to after the last one.
     """
 
     stream: str
@@ -34,37 +34,37 @@ class Line:
     last: int
 
     def second(self, position: int) -> float:
-        """The stream second of a sample."""
+        """Return the stream second of a sample."""
         return self.zero_s + position / self.rate_hz
 
     def within(self, begin_s: float, end_s: float) -> range:
-        """Positions of the known samples from a stream second to before another."""
+        """Return the positions of the known samples from a stream second to before another."""
         first, last = (round((second - self.zero_s) * self.rate_hz) for second in (begin_s, end_s))
         return range(max(first, self.first), min(last, self.last))
 
 
 def origin_at(store: Store, patient: str, state: MonitorState, time: float) -> float:
-    """When stream second 0 was by the clock at a time, seconds since 1970.
+    """Return the time of stream second 0 by the clock at a time, seconds since 1970.
 
     Raises
     ------
     StorageError
         If the store fails.
     """
-    origin = store.origin(patient, time)
-    return (state.epoch or 0.0) if origin is None else origin
+    origin = store.waveforms.origin(patient, time)
+    return status.origin(state) if origin is None else origin
 
 
-def present_line(state: MonitorState) -> Line | None:
-    """The line of the stream that comes now."""
-    if state.signal is None:
+def present_clock(state: MonitorState) -> StreamClock | None:
+    """Return the clock of the stream that comes now."""
+    segment = status.stream(state)
+    if segment is None:
         return None
-    segment = state.signal.segment
-    return Line(segment.stream, segment.rate_hz, segment.second(0), segment.origin, segment.wanted)
+    return StreamClock(segment.stream, segment.rate_hz, segment.second(0), segment.origin, segment.next_position)
 
 
-def former_lines(arrivals: Iterable[Arrival], origin: float) -> list[Line]:
-    """Lines of streams by when their chunks came: the one that was least late tells when the samples were.
+def former_clocks(arrivals: Iterable[Arrival], origin: float) -> list[StreamClock]:
+    """Return clocks of streams by when their chunks came: the chunk that was least late says when the samples were.
 
     Parameters
     ----------
@@ -72,10 +72,12 @@ def former_lines(arrivals: Iterable[Arrival], origin: float) -> list[Line]:
     origin : float
         Time of stream second 0, seconds since 1970.
     """
-    lines: dict[tuple[str, float], Line] = {}
+    clocks: dict[tuple[str, float], StreamClock] = {}
     for chunk in arrivals:
         key, end = (chunk.stream, chunk.sampling_rate_hz), chunk.position + chunk.samples
-        new = Line(*key, chunk.received - origin - end / chunk.sampling_rate_hz, chunk.position, end)
-        known = lines.get(key, new)
-        lines[key] = Line(*key, min(new.zero_s, known.zero_s), min(new.first, known.first), max(new.last, known.last))
-    return list(lines.values())
+        new = StreamClock(*key, chunk.received - origin - end / chunk.sampling_rate_hz, chunk.position, end)
+        known = clocks.get(key, new)
+        clocks[key] = StreamClock(
+            *key, min(new.zero_s, known.zero_s), min(new.first, known.first), max(new.last, known.last)
+        )
+    return list(clocks.values())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ectopy.errors import DataError
-from ectopy.monitor import Chunk, MonitorState
+from ectopy.monitor import Chunk, MonitorState, status
 from ectopy.monitor.pulse_stream import check_pulses
 from ectopy.monitor.stream import checked
 
@@ -26,7 +26,7 @@ TraceListener = Callable[[Sequence[Trace]], None]
 
 def foreseen(patient: str, state: MonitorState, chunk: Chunk) -> Trace | None:
     """Samples that go on where the last ones ended, before the monitor has taken them; None = it has to say first."""
-    if state.signal is None or not state.signal.segment.continued_by(chunk):
+    if not status.continues(state, chunk):
         return None
     try:
         checked(chunk)
@@ -38,6 +38,7 @@ def foreseen(patient: str, state: MonitorState, chunk: Chunk) -> Trace | None:
 
 def taken(patient: str, state: MonitorState, chunk: Chunk) -> Trace:
     """Samples that the monitor has taken, which has led to this state."""
-    if state.signal is not None and state.epoch is not None and state.signal.segment.continued_by(chunk):
-        return Trace(patient, chunk, state.epoch + state.signal.segment.second(chunk.position))
+    segment = status.stream(state)
+    if segment is not None and segment.continued_by(chunk):
+        return Trace(patient, chunk, status.origin(state) + segment.second(chunk.position))
     return Trace(patient, chunk, chunk.received - len(chunk.signal) / chunk.sampling_rate_hz)

@@ -17,8 +17,10 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report
-from ectopy.service import shapes
+from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report, status
+from ectopy.monitor.alarms import active
+from ectopy.monitor.status import PatientStatus, patient_status
+from ectopy.service import schemas, shapes
 from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
 from ectopy.service.frames import signal_frame, text_frame
@@ -26,8 +28,7 @@ from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.notify import Target
 from ectopy.service.senders import TWO_SENDERS, Senders
-from ectopy.service.standing import Standing, active_alarms, standing
-from ectopy.service.storage import Stepped, Store, StoredAlarm
+from ectopy.service.storage import StepRecord, Store, StoredAlarm
 from ectopy.service.traces import Trace
 
 _SUMMARIES_S = 1.0
@@ -107,8 +108,8 @@ class Ward:
             watched=self._watched,
             stored=self._stored,
         )
-        self._names = {one.patient: one.name for one in store.patients()}
-        self._newest_event = store.newest_event()
+        self._names = {one.patient: one.name for one in store.patients.all()}
+        self._newest_event = store.events.newest_id()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -151,7 +152,7 @@ class Ward:
         Raises
         ------
         SettingError
-            If `patient` is no name.
+            If `patient` is not a valid name.
         DataError
             If what is stored of the patient is damaged.
         StorageError
@@ -197,10 +198,10 @@ class Ward:
         NotFoundError
             If the patient is not watched.
         """
-        signal = self.state(patient).signal
-        return [] if signal is None else self._hub.missing(patient, signal.segment.stream)
+        segment = status.stream(self.state(patient))
+        return [] if segment is None else self._hub.missing(patient, segment.stream)
 
-    def summary(self, patient: str) -> shapes.SummaryShape:
+    def summary(self, patient: str) -> schemas.SummaryShape:
         """How a patient is now.
 
         Raises
@@ -209,9 +210,9 @@ class Ward:
             If the patient is not watched.
         """
         state = self.state(patient)
-        return shapes.summary(patient, self._names.get(patient, ""), state, self._standing(state))
+        return shapes.summary(patient, self._names.get(patient, ""), state, self._status(state))
 
-    def standing(self, patient: str) -> Standing:
+    def status(self, patient: str) -> PatientStatus:
         """Return how a patient is now, without a name.
 
         Raises
@@ -219,24 +220,24 @@ class Ward:
         NotFoundError
             If the patient is not watched.
         """
-        return self._standing(self.state(patient))
+        return self._status(self.state(patient))
 
-    def _standing(self, state: MonitorState) -> Standing:
-        return standing(state, self.clock(), self.monitor.learning_s)
+    def _status(self, state: MonitorState) -> PatientStatus:
+        return patient_status(state, self.clock(), self.monitor.learning_s)
 
     def active_alarms(self) -> list[StoredAlarm]:
-        """All alarms that are active or latched, of the hub itself too, from memory: they are told without a store."""
-        found = []
-        for patient in (STATION, *self._hub.patients()):
-            state = self._hub.state(patient)
-            epoch = state.epoch or 0.0
-            found += [StoredAlarm(patient, epoch, one, state.origins.get(one.number)) for one in active_alarms(state)]
-        return found
+        """Active and latched alarms of all patients and of the service itself, from memory: no store is needed."""
+        return [alarm for patient in (STATION, *self._hub.patients()) for alarm in self.active_alarms_of(patient)]
+
+    def active_alarms_of(self, patient: str) -> list[StoredAlarm]:
+        """Active and latched alarms of a patient, the most urgent one first."""
+        state = self._hub.state(patient)
+        origin = status.origin(state)
+        return [StoredAlarm(patient, origin, one, state.origins.get(one.number)) for one in active(state.alarms)]
 
     def unstored_alarm(self, patient: str, number: int) -> StoredAlarm | None:
         """An alarm that goes on, or whose latest change is not stored yet; None = what the store says holds."""
-        going_on = (one for one in self.active_alarms() if (one.patient, one.alarm.number) == (patient, number))
-        found = next(going_on, None)
+        found = next((one for one in self.active_alarms_of(patient) if one.alarm.number == number), None)
         if found is not None:
             return found
         changes = self.unstored_changes(patient, number)
@@ -253,7 +254,7 @@ class Ward:
     def newest_event(self) -> int:
         """Id of the event that was stored last, after which readers go on; while the store is away, one before it."""
         with suppress(StorageError):
-            self._newest_event = self.store.newest_event()
+            self._newest_event = self.store.events.newest_id()
         return self._newest_event
 
     def attach(self, device: str, patient: str) -> None:
@@ -281,7 +282,7 @@ class Ward:
         DataError, StorageError
         """
         if not self.knows(patient):
-            raise NotFoundError(f"nobody called {patient!r} is watched; admit the patient first.")
+            raise NotFoundError(f"no patient {patient!r} is watched; admit the patient first.")
         if not self.state(patient).discharged:
             self.senders.claim(patient, sender, chunk.stream)
         return self._hub.submit(patient, chunk)
@@ -322,8 +323,8 @@ class Ward:
         self.state(patient)
         future = self._hub.submit(patient, replace(action, now=self.clock()))
         receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
-        if receipt.refused:
-            raise RefusedError(receipt.refused[0])
+        if receipt.rejected:
+            raise RefusedError(receipt.rejected[0])
         return receipt.stored
 
     # Those who look
@@ -340,7 +341,7 @@ class Ward:
         """By the thread that watches."""
         self._in_loop(lambda: self._publish_traces(traces))
 
-    def _watched(self, steps: Sequence[Stepped]) -> None:
+    def _watched(self, steps: Sequence[StepRecord]) -> None:
         """By the thread that watches."""
         with self._lock:
             for step, change in _changes(steps):
@@ -350,7 +351,7 @@ class Ward:
         if beats:
             self._in_loop(lambda: self._publish_beats(beats))
 
-    def _stored(self, steps: Sequence[Stepped]) -> None:
+    def _stored(self, steps: Sequence[StepRecord]) -> None:
         """By the thread that stores."""
         with self._lock:
             for step, change in _changes(steps):
@@ -372,7 +373,7 @@ class Ward:
         for trace in traces:
             self.feed.publish(trace.patient, partial(signal_frame, trace))
 
-    def _publish_beats(self, beats: Sequence[tuple[Stepped, BeatJudged]]) -> None:
+    def _publish_beats(self, beats: Sequence[tuple[StepRecord, BeatJudged]]) -> None:
         for step, beat in beats:
             self.feed.publish(step.patient, partial(_beat_frame, step, beat))
 
@@ -396,9 +397,9 @@ class Ward:
         """Tell the monitor where two send for one patient, and where that is over."""
         for patient in self._hub.patients():
             reading = self.senders.reading(patient)
-            course = self.state(patient).alarms.courses.get(TWO_SENDERS)
-            begins = reading.present and (course is None or not course.present)
-            if begins or (not reading.present and course is not None):
+            state = self.state(patient)
+            begins = reading.present and not status.is_present(state, TWO_SENDERS)
+            if begins or (not reading.present and status.is_reported(state, TWO_SENDERS)):
                 with suppress(DataError, StorageError):
                     self._hub.submit(patient, Report(self.clock(), reading))
 
@@ -415,9 +416,9 @@ class Ward:
             del self._told[patient]
 
 
-def _changes(steps: Sequence[Stepped]) -> list[tuple[Stepped, AlarmChanged]]:
+def _changes(steps: Sequence[StepRecord]) -> list[tuple[StepRecord, AlarmChanged]]:
     return [(step, event) for step in steps for event in step.events if isinstance(event, AlarmChanged)]
 
 
-def _beat_frame(step: Stepped, event: BeatJudged) -> str:
+def _beat_frame(step: StepRecord, event: BeatJudged) -> str:
     return text_frame("beat", {"patient": step.patient, **shapes.beat(step.origin + event.beat_s, event)})

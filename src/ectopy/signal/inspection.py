@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.numbers import finite_or_none
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import FilterSettings
@@ -72,10 +73,10 @@ class Inspection:
             "beats": len(self.heartbeats_s),
             "beats_unreadable": int(np.sum(~self.readable)),
             "heart_rate_bpm": {
-                "median": _number(self.rate.median_bpm),
-                "mean": _number(self.rate.mean_bpm),
-                "min": _number(known.min(initial=np.inf)),
-                "max": _number(known.max(initial=-np.inf)),
+                "median": finite_or_none(self.rate.median_bpm, 6),
+                "mean": finite_or_none(self.rate.mean_bpm, 6),
+                "min": finite_or_none(known.min(initial=np.inf), 6),
+                "max": finite_or_none(known.max(initial=-np.inf), 6),
             },
         }
 
@@ -101,7 +102,3 @@ def inspect(recording: Recording, settings: FilterSettings | None = None) -> Ins
     intervals_s = known_intervals(beats.rr_s, readable, read.quality.dark_before(beats.times_s), read.missed)
     rate = heart_rate(beats.times_s, intervals_s, recording.duration_s)
     return Inspection(recording, read.quality, beats.times_s, readable, rate)
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 6) if np.isfinite(value) else None

@@ -13,8 +13,8 @@ from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.quality import Quality
 
-PAUSE_S = 2.0
-"""An RR interval of this length, or longer, is a pause."""
+LONG_S = 2.0
+"""RR intervals of this length, or longer, are compared with what each lead shows; no pause is shorter in a report."""
 
 _AROUND_S = 10.0  # in which a lead shows how it sees beats
 _EDGE_S = 0.3
@@ -44,7 +44,7 @@ def beats_missed(early: Filtered, quality: Quality, times_s: NDArray[np.float64]
     """
     missed = np.zeros(len(times_s), np.bool_)
     if len(early.signal) > 1:
-        for beat in np.flatnonzero(np.diff(times_s, prepend=times_s[:1]) >= PAUSE_S).tolist():
+        for beat in np.flatnonzero(np.diff(times_s, prepend=times_s[:1]) >= LONG_S).tolist():
             missed[beat] = _contradicted(early, quality, times_s, beat)
     return missed
 

@@ -133,7 +133,7 @@ class Album:
         end_s = event.strip_s[1]
         start_s = max(event.strip_s[0], end_s - LONGEST_S)
         first = max(math.floor(_position(segment, start_s - _MARGIN_S)), 0)
-        stop = max(min(math.ceil(_position(segment, end_s + _MARGIN_S)), segment.wanted), first)
+        stop = max(min(math.ceil(_position(segment, end_s + _MARGIN_S)), segment.next_position), first)
         signal = np.full((stop - first, len(segment.leads)), np.nan, np.float32)
         for chunk in self._chunks:
             begin, end = max(chunk.position, first), min(chunk.position + len(chunk.signal), stop)

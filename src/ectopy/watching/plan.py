@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ from ectopy.detector.patient import LEARNING_S
 from ectopy.errors import SettingError
 from ectopy.formats.lines import NAME
 from ectopy.monitor import AlarmChanged, Limits
+from ectopy.monitor.replay_command import replay_command
 
 _STANDARD_INPUT = "-"
 
@@ -72,7 +71,7 @@ class Plan:
         Raises
         ------
         SettingError
-            If a limit is none, or out of its range.
+            If a limit is invalid, or out of its range.
         """
         return Limits.of(self.profile, self.age, self.resting_bpm).changed(self.limits)
 
@@ -90,7 +89,6 @@ class Plan:
         """
         if self.live:
             return None
-        from_s, to_s = math.floor(event.strip_s[0]), math.ceil(max(event.strip_s[1], event.at_s))
         usual = Plan(self.source)
         options: list[tuple[str, object, object]] = [
             ("--rate", self.sampling_rate_hz, usual.sampling_rate_hz),
@@ -102,14 +100,12 @@ class Plan:
             ("--learning", self.learning_s, usual.learning_s),
             ("--baseline", self.baseline, usual.baseline),
             ("--bundle", self.bundle, usual.bundle),
-            ("--from", from_s, 0),
-            ("--to", to_s, None),
         ]
-        words = ["ectopy", "watch", self.source, *(["--partial"] if self.partial else [])]
+        words = ["watch", self.source, *(["--partial"] if self.partial else [])]
         for name, value, default in options:
             if value != default:
                 words += [name, _plain(value)]
-        return shlex.join([*words, "--fast"])
+        return replay_command(event, *words, "--fast")
 
 
 def limits_named(settings: Sequence[str]) -> dict[str, float]:

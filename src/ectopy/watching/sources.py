@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, SettingError
+from ectopy.errors import DataError
 from ectopy.formats.lines import NAME, SampleLines
 from ectopy.monitor import Chunk, End, Input, Tick, chunks
 from ectopy.monitor.inputs import PulseChunk
@@ -143,42 +143,6 @@ def arriving(descriptor: int) -> Iterator[bytes]:
             yield content
     except OSError as error:
         raise DataError(f"{NAME} cannot be read: {error.strerror or error}.") from error
-
-
-def paced(
-    given: Iterable[Chunk | End],
-    speed: float,
-    from_s: float,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> Iterator[Chunk | End]:
-    """Hold chunks back until their time has come; what lies before `from_s` is not held back.
-
-    Parameters
-    ----------
-    given : iterable of Chunk or End
-    speed : float
-        1 = real time, 2 = twice as fast; above 0.
-    from_s : float
-    clock : callable
-        Gives seconds that never run backwards.
-    sleep : callable
-
-    Raises
-    ------
-    SettingError
-        If the speed is no such number.
-    """
-    if not 0 < speed < math.inf:
-        raise SettingError(f"the speed must be above 0 times real time, not {speed:g}; as fast as can be is --fast.")
-    began: float | None = None
-    for chunk in given:
-        if isinstance(chunk, Chunk) and chunk.received > from_s:
-            began = clock() if began is None else began
-            early_s = began + (chunk.received - from_s) / speed - clock()
-            if early_s > 0:
-                sleep(early_s)
-        yield chunk
 
 
 def _require_watchable(sampling_rate_hz: float, leads: tuple[str, ...]) -> None:

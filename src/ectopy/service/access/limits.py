@@ -51,7 +51,7 @@ class Buckets:
             return 0.0
 
     def _make_room(self, now_s: float) -> None:
-        """A full bucket is as good as none."""
+        """Full buckets behave like new ones: drop them."""
         if len(self._buckets) >= _MOST_NAMES:
             fills_s = self._most / self._per_s
             self._buckets = {name: one for name, one in self._buckets.items() if now_s - one.at_s < fills_s}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ectopy.errors import StorageError
 from ectopy.service.access.keys import Scope, derived, digest, is_key, mint
-from ectopy.service.storage.access import StoredAccess, StoredKey
+from ectopy.service.storage import KeyStore, StoredKey
 
 SESSION_S = 12 * 3600.0
 """How long a session lasts after it was used: a screen on a wall never ends up at the sign-in by itself."""
@@ -83,12 +83,12 @@ class Visitors:
 
     Parameters
     ----------
-    stored : StoredAccess
+    stored : KeyStore
     clock : callable
         Gives seconds since 1970.
     """
 
-    def __init__(self, stored: StoredAccess, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, stored: KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._stored, self._clock = stored, clock
         self._removed: set[tuple[int, float]] = set()
         self._lock = threading.Lock()
@@ -120,7 +120,7 @@ class Visitors:
             Seconds since 1970; None = never.
         """
         secret = mint()
-        key = self._stored.add_key(
+        key = self._stored.add(
             name,
             digest(secret),
             tuple(sorted(str(scope) for scope in scopes)),
@@ -134,14 +134,14 @@ class Visitors:
 
     def first_key(self) -> str | None:
         """A key that allows everything, where there is none yet; its secret."""
-        if self._stored.keys():
+        if self._stored.all():
             return None
         _, secret = self.new_key("first key", frozenset({Scope.ADMINISTER}))
         return secret
 
     def known_keys(self) -> list[StoredKey]:
         """All keys."""
-        return self._stored.keys()
+        return self._stored.all()
 
     def remove_key(self, number: int) -> StoredKey:
         """Make a key worthless, and end its sessions.
@@ -151,7 +151,7 @@ class Visitors:
         DataError
             If there is none of this id.
         """
-        removed = self._stored.remove_key(number)
+        removed = self._stored.remove(number)
         self._removed.add((removed.id, removed.created))
         with self._lock:
             self._known = {shown: caller for shown, caller in self._known.items() if self.welcome(caller)}
@@ -172,12 +172,12 @@ class Visitors:
         return digest(cookie) in self._cookie_digests
 
     def recent(self, secret: str) -> Caller | None:
-        """Who shows a key that was let in before, without asking the store."""
+        """Authenticate by a recently seen key, which stays valid while the store is away."""
         known = self._known.get(digest(secret))
         return known if known is not None and self.welcome(known) else None
 
     def by_key(self, secret: str) -> Caller | None:
-        """Who shows a key; the store is asked once.
+        """Authenticate by key; the store is asked once.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class Visitors:
         if not self.may_know(secret):
             return None
         shown = digest(secret)
-        found = self._stored.key(shown)
+        found = self._stored.get(shown)
         if found is None:
             return None
         caller = _caller(found)

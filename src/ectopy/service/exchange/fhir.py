@@ -10,7 +10,6 @@ datatypes.html#SampledData and bundle.html beside it. No conformity to a profile
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from math import floor, log10
 from typing import Any
@@ -22,7 +21,8 @@ from numpy.typing import NDArray
 from ectopy import __version__
 from ectopy.formats.pulses import MOST_PULSE_VALUE, PRESSURE_UNIT, is_pressure_name
 from ectopy.monitor.alarm import Phase
-from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.alarm_json import AlarmJson
+from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.service.exchange.nomenclature import (
     ARTERIAL_PRESSURE,
@@ -34,14 +34,15 @@ from ectopy.service.exchange.nomenclature import (
     event_code,
     lead_code,
 )
-from ectopy.service.storage import StoredAlarm, Waveform
-from ectopy.statements import STATEMENTS
+from ectopy.service.storage import Waveform
+from ectopy.statements import STATEMENT
+from ectopy.times import iso_utc
 
 Resource = dict[str, Any]
 
 MEDIA_TYPE = "application/fhir+json"
 LIMIT_MV = 1000.0
-"""Above and below, a sample is no ECG: the monitor refuses it, and here it is ``U`` or ``L``."""
+"""Above and below, a sample is not an ECG: the monitor refuses it, and here it is ``U`` or ``L``."""
 MV_PER_COUNT = 0.001
 
 _LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
@@ -51,7 +52,7 @@ _CONDITIONS = UUID("5c2b0c0e-2b6a-4d52-9b0f-5f1f9b1c7a64")
 """Names the code system of Ectopy's conditions, and the space of identifiers made here."""
 
 _DIGITS = 4  # of a pulse wave, after its first one
-_SEVERITY = {Priority.HIGH: "high", Priority.MEDIUM: "moderate", Priority.LOW: "low"}
+_SEVERITY = {"high": "high", "medium": "moderate", "low": "low"}
 _STRIP = "strip"
 _SEARCHED_BY = {
     "Observation": {"patient": "reference", "code": "token", "date": "date"},
@@ -115,7 +116,7 @@ def ecg(patient: str, waveform: Waveform, start: float) -> Resource:
         "category": [_concept(_CATEGORIES, "procedure", "Procedure")],
         "code": _study(),
         "subject": _patient(patient),
-        "effectivePeriod": {"start": instant(start), "end": instant(stop)},
+        "effectivePeriod": {"start": iso_utc(start), "end": iso_utc(stop)},
         "device": _software(),
         "note": _notes(),
         "component": [
@@ -151,8 +152,8 @@ def pulse_wave(patient: str, wave: PulseChunk, start: float) -> Resource:
         "code": {"coding": [_mdc(code)], "text": wave.name},
         "subject": _patient(patient),
         "effectivePeriod": {
-            "start": instant(start),
-            "end": instant(start + (len(samples) - 1) / wave.sampling_rate_hz),
+            "start": iso_utc(start),
+            "end": iso_utc(start + (len(samples) - 1) / wave.sampling_rate_hz),
         },
         "device": _software(),
         "note": _notes(),
@@ -192,25 +193,24 @@ def heart_rate(patient: str, rate_bpm: float | None, at: float) -> Resource:
         "category": [_concept(_CATEGORIES, "vital-signs", "Vital Signs")],
         "code": {"coding": [_coding(_LOINC, "8867-4", "Heart rate"), _mdc(HEART_RATE)], "text": "Heart rate"},
         "subject": _patient(patient),
-        "effectiveDateTime": instant(at),
+        "effectiveDateTime": iso_utc(at),
         "device": _software(),
         "note": _notes(),
         **value,
     }
 
 
-def detected_issue(stored: StoredAlarm, strips: Sequence[Resource] = ()) -> Resource:
+def detected_issue(alarm: AlarmJson, strips: Sequence[Resource] = ()) -> Resource:
     """An alarm as DetectedIssue: preliminary while it goes on, final once it has ended.
 
     Parameters
     ----------
-    stored : StoredAlarm
+    alarm : AlarmJson
     strips : sequence of dict
         The signal that shows it, from `ecg`, and the pulse waves of that time; they are contained in the result.
     """
-    alarm = stored.alarm
-    condition = CONDITIONS[alarm.condition]
-    evidence: Resource = {"code": [{"text": alarm.reading.text or condition.definition}]}
+    condition = CONDITIONS[alarm["condition"]]
+    evidence: Resource = {"code": [{"text": alarm["text"] or condition.definition}]}
     contained: Resource = {}
     if strips:
         names = [_STRIP, *(f"{_STRIP}-{number}" for number in range(2, len(strips) + 1))]
@@ -220,24 +220,24 @@ def detected_issue(stored: StoredAlarm, strips: Sequence[Resource] = ()) -> Reso
             "contained": [{**strip, "id": name} for strip, name in zip(strips, names, strict=True)],
             "implicated": shown,
         }
-    acknowledged = {"action": {"text": "Acknowledged"}, "author": {"display": alarm.acknowledged_by}}
+    acknowledged = {"action": {"text": "Acknowledged"}, "author": {"display": alarm["acknowledged_by"]}}
     return {
         "resourceType": "DetectedIssue",
-        "id": _id("alarm", stored.patient, alarm.number),
-        "identifier": [{"value": f"{stored.patient}/{alarm.number}"}],
-        "status": "final" if alarm.phase is Phase.END else "preliminary",
+        "id": _id("alarm", alarm["patient"], alarm["number"]),
+        "identifier": [{"value": f"{alarm['patient']}/{alarm['number']}"}],
+        "status": "final" if alarm["phase"] == Phase.END else "preliminary",
         "code": {
             "coding": [_coding(_CONDITIONS.urn, condition.code, condition.title), _mdc(event_code(condition))],
             "text": condition.title,
         },
-        "severity": _SEVERITY[alarm.priority],
-        "patient": _patient(stored.patient),
-        "identifiedDateTime": instant(stored.raised_time),
+        "severity": _SEVERITY[alarm["priority"]],
+        "patient": _patient(alarm["patient"]),
         "author": _software(),
         "evidence": [evidence],
-        "detail": " ".join((f"{condition.title}: {condition.definition}.", alarm.latest.text, *STATEMENTS)),
+        "detail": " ".join((f"{condition.title}: {condition.definition}.", alarm["text"], STATEMENT)),
+        **({} if alarm["onset_time"] is None else {"identifiedDateTime": iso_utc(alarm["onset_time"])}),
         **contained,
-        **({"mitigation": [acknowledged]} if alarm.acknowledged_by else {}),
+        **({"mitigation": [acknowledged]} if alarm["acknowledged_by"] else {}),
     }
 
 
@@ -284,10 +284,10 @@ def capabilities(url: str, at: float) -> Resource:
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
-        "date": instant(at),
+        "date": iso_utc(at),
         "kind": "instance",
         "software": {"name": "Ectopy", "version": __version__},
-        "implementation": {"description": " ".join(STATEMENTS), "url": url},
+        "implementation": {"description": STATEMENT, "url": url},
         "fhirVersion": "4.0.1",
         "format": [MEDIA_TYPE],
         "rest": [
@@ -307,11 +307,6 @@ def capabilities(url: str, at: float) -> Resource:
     }
 
 
-def instant(time: float) -> str:
-    """Seconds since 1970 as FHIR writes a time, to the millisecond."""
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _id(kind: str, patient: str, which: float) -> str:
     """An identifier of the characters that FHIR allows, which a patient's own may not be."""
     return f"{kind}-{sha256(patient.encode()).hexdigest()[:16]}-{f'{which:.3f}'.removesuffix('.000')}"
@@ -326,7 +321,7 @@ def _software() -> Resource:
 
 
 def _notes() -> list[Resource]:
-    return [{"text": " ".join(STATEMENTS)}]
+    return [{"text": STATEMENT}]
 
 
 def _study() -> Resource:

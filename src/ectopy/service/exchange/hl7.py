@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from ectopy import __version__
-from ectopy.monitor.alarm import Alarm, Phase
-from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
+from ectopy.monitor.alarm import Phase
+from ectopy.monitor.alarm_json import AlarmJson
+from ectopy.monitor.conditions import CONDITIONS, Condition
 from ectopy.service.exchange.nomenclature import (
     ALARM_PRIORITY,
     ALARM_STATE,
@@ -29,25 +30,24 @@ from ectopy.service.exchange.nomenclature import (
     Code,
     event_code,
 )
-from ectopy.service.storage import StoredAlarm
-from ectopy.statements import STATEMENTS
+from ectopy.statements import STATEMENT
 
 MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
 
 _PROFILE = "IHE_PCD_ACM_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.4.1^ISO"
 _SENDER = "Ectopy"
 _ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
-_PRIORITY = {Priority.HIGH: "PH", Priority.MEDIUM: "PM", Priority.LOW: "PL"}
-_RATES = {"high rate": "H", "extreme tachycardia": "H", "low rate": "L", "extreme bradycardia": "L"}
+_PRIORITY = {"high": "PH", "medium": "PM", "low": "PL"}
+_FLAGS = {"high": "H", "low": "L"}
 _CONTROL_LENGTH = 20
 
 
-def alert(stored: StoredAlarm, name: str, at: float) -> str:
+def alert(alarm: AlarmJson, name: str, at: float) -> str:
     """The message about an alarm as it stands; the same alarm and time give the same message.
 
     Parameters
     ----------
-    stored : StoredAlarm
+    alarm : AlarmJson
     name : str
         Of the patient, for people; may be empty.
     at : float
@@ -58,15 +58,15 @@ def alert(stored: StoredAlarm, name: str, at: float) -> str:
     str
         Segments, each with a carriage return at its end.
     """
-    alarm = stored.alarm
-    uid = sha256(f"{stored.patient}\0{stored.raised_origin}\0{alarm.number}".encode()).hexdigest()[:_CONTROL_LENGTH]
-    control = sha256(f"{uid} {at} {alarm!r}".encode()).hexdigest()[:_CONTROL_LENGTH]
+    onset = f"{alarm['patient']}\0{alarm['onset_time']}\0{alarm['number']}"
+    uid = sha256(onset.encode()).hexdigest()[:_CONTROL_LENGTH]
+    control = sha256(f"{uid} {at} {alarm}".encode()).hexdigest()[:_CONTROL_LENGTH]
     segments = [
         _header(control, at),
-        _segment("PID", {3: f"{escaped(stored.patient)}^^^^PI", 5: f"{escaped(name)}^^^^^^{'L' if name else 'U'}"}),
-        _request(stored, uid, control),
-        *(_segment("OBX", {1: str(number), **facet}) for number, facet in enumerate(_facets(stored), start=1)),
-        _segment("NTE", {1: "1", 3: escaped(" ".join(STATEMENTS))}),
+        _segment("PID", {3: f"{escaped(alarm['patient'])}^^^^PI", 5: f"{escaped(name)}^^^^^^{'L' if name else 'U'}"}),
+        _request(alarm, uid, control),
+        *(_segment("OBX", {1: str(number), **facet}) for number, facet in enumerate(_facets(alarm), start=1)),
+        _segment("NTE", {1: "1", 3: escaped(STATEMENT)}),
     ]
     return "".join(f"{segment}\r" for segment in segments)
 
@@ -97,55 +97,62 @@ def _header(control: str, at: float) -> str:
     return "MSH|^~\\&|" + _segment("", {number - 2: value for number, value in fields.items()})[1:]
 
 
-def _request(stored: StoredAlarm, uid: str, control: str) -> str:
+def _request(alarm: AlarmJson, uid: str, control: str) -> str:
     """The container: a start has an id of its own, what follows names the start as its parent."""
-    alarm = stored.alarm
-    fields = {1: "1", 4: _coded_as(ALERT), 7: _time(stored.raised_time)}
-    if stored.ended_time is not None:
-        fields[8] = _time(stored.ended_time)
-    if alarm.phase is Phase.START:
+    fields = {1: "1", 4: _coded_as(ALERT), 7: _time(alarm["onset_time"])}
+    if alarm["ended_time"] is not None:
+        fields[8] = _time(alarm["ended_time"])
+    if alarm["phase"] == Phase.START:
         fields[3] = f"{uid}^{_SENDER}"
     else:
         fields |= {3: f"{control}^{_SENDER}", 29: f"^{uid}&{_SENDER}"}
     return _segment("OBR", fields)
 
 
-def _facets(stored: StoredAlarm) -> Iterable[dict[int, str]]:
-    alarm = stored.alarm
-    condition = CONDITIONS[alarm.condition]
-    priority = _PRIORITY[alarm.priority]
-    text = escaped(f"{condition.title}: {alarm.latest.text or condition.definition}")
-    begun = _time(stored.since_time)
-    flags = "~".join(filter(None, (_RATES.get(condition.code), priority, alarm.kind.value)))
+def _facets(alarm: AlarmJson) -> Iterable[dict[int, str]]:
+    condition = CONDITIONS[alarm["condition"]]
+    priority = _PRIORITY[alarm["priority"]]
+    text = escaped(f"{condition.title}: {alarm['text'] or condition.definition}")
+    begun = _time(alarm["since_time"])
+    rate = _FLAGS[condition.heart_rate] if _is_rate(condition) else None
+    flags = "~".join(filter(None, (rate, priority, alarm["type"])))
     event = {2: "CWE", 3: _coded_as(ALERT), 5: f"{_coded_as(event_code(condition))}^^^^^^{text}", 8: flags, 14: begun}
     words = (
-        (EVENT_PHASE, alarm.phase),
-        (ALARM_STATE, alarm.state),
-        (INACTIVATION_STATE, alarm.inactivation),
+        (EVENT_PHASE, alarm["phase"]),
+        (ALARM_STATE, alarm["state"]),
+        (INACTIVATION_STATE, alarm["inactivation"]),
         (ALARM_PRIORITY, priority),
-        (ALERT_TYPE, alarm.kind),
+        (ALERT_TYPE, alarm["type"]),
     )
-    facets = [event, _source(alarm, condition), *({2: "ST", 3: _coded_as(code), 5: str(word)} for code, word in words)]
+    facets = [event, _source(alarm), *({2: "ST", 3: _coded_as(code), 5: word} for code, word in words)]
     equipment = f"{_SENDER} {__version__}"
     for number, facet in enumerate(facets, start=1):
         yield {4: f"1.0.0.0.{number}", 11: "F", 18: equipment, **facet}
 
 
-def _source(alarm: Alarm, condition: Condition) -> dict[int, str]:
+def _source(alarm: AlarmJson) -> dict[int, str]:
     """What the alarm is about: the heart rate with its limit, or the ECG."""
-    value, limit = alarm.latest.value, alarm.latest.limit
-    if condition.code not in _RATES or value is None:
+    condition, value, limit = CONDITIONS[alarm["condition"]], alarm["value"], alarm["limit"]
+    if not _is_rate(condition) or value is None:
         return {2: "CWE", 3: _coded_as(ALERT_SOURCE), 5: _coded_as(ECG)}
-    beyond = {"H": "<", "L": ">"}[_RATES[condition.code]]
+    beyond = {"high": "<", "low": ">"}[condition.heart_rate]
     usual = {} if limit is None else {7: f"{beyond}{limit:g}"}
     return {2: "NM", 3: _coded_as(HEART_RATE), 5: f"{value:.1f}", 6: _coded_as(PER_MINUTE), **usual}
+
+
+def _is_rate(condition: Condition) -> bool:
+    """Whether a condition is judged by a heart rate; a pause has a length instead."""
+    return bool(condition.heart_rate) and condition.unit == "/min"
 
 
 def _coded_as(code: Code) -> str:
     return f"{code.code}^{code.name}^MDC"
 
 
-def _time(time: float) -> str:
+def _time(time: float | None) -> str:
+    """A time as HL7 writes it; empty where there is none."""
+    if time is None:
+        return ""
     moment = datetime.fromtimestamp(time, UTC)
     return f"{moment:%Y%m%d%H%M%S}.{moment.microsecond // 1000:03}+0000"
 

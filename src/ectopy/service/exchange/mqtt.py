@@ -4,9 +4,9 @@ A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.wir
 acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again to
 the next connection. Whoever may publish to a topic is the broker's business.
 
-The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``wanted``, the position of the
-sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``refused``, why it
-was not taken, and whether to send it ``again``. Where it takes more than a second to store a chunk there are two
+The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``next_position``, that of the
+sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``rejected``, why it
+was not taken, and whether to ``retry``. Where it takes more than a second to store a chunk there are two
 answers, the first with ``stored`` false, the second without ``late``: the device keeps the chunk until the second.
 """
 
@@ -21,8 +21,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import aiomqtt
 import msgspec
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
@@ -61,7 +63,7 @@ class Bridge:
     Raises
     ------
     SettingError
-        If the URL is none.
+        If the URL is invalid.
     """
 
     def __init__(self, url: str) -> None:
@@ -72,13 +74,11 @@ class Bridge:
             raise SettingError("the broker is named as mqtt://HOST or mqtts://USER:PASSWORD@HOST:PORT.") from error
         if not parts.hostname:
             raise SettingError("the address of the broker names no host, as in mqtt://HOST.")
-        self._connection: dict[str, Any] = {
-            "hostname": parts.hostname,
-            "port": port,
-            "username": None if parts.username is None else unquote(parts.username),
-            "password": None if parts.password is None else unquote(parts.password),
-            "tls_context": ssl.create_default_context() if parts.scheme == "mqtts" else None,
-        }
+        self._host, self._port = parts.hostname, port
+        self._user, self._password = (
+            None if part is None else unquote(part) for part in (parts.username, parts.password)
+        )
+        self._tls = ssl.create_default_context() if parts.scheme == "mqtts" else None
 
     async def run(self, send: Send, clock: Callable[[], float]) -> None:
         """Pass on until cancelled; a broker that is lost is called again.
@@ -92,85 +92,106 @@ class Bridge:
         """
         while True:
             try:
-                await self._connected(_Taker(send, clock))
-            except* aiomqtt.MqttError as errors:
+                await self._connected(send, clock)
+            except* ConnectionError as errors:
                 _log.warning("the MQTT broker is lost, and called again: %s", errors.exceptions[0])
             await asyncio.sleep(_RECONNECT_S)
 
-    async def _connected(self, taker: _Taker) -> None:
-        client = aiomqtt.Client(**self._connection, identifier=IDENTIFIER, clean_session=False)
-        # Else a message is acknowledged as soon as it is read. aiomqtt has no setting for it.
-        client._client.manual_ack_set(True)
-        async with client, asyncio.TaskGroup() as tasks:
-            # A broker may want what it kept acknowledged before it answers.
-            tasks.create_task(client.subscribe("ectopy/+/ecg", qos=_AT_LEAST_ONCE))
-            postbox = _Postbox(client)
-            tasks.create_task(postbox.run())
-            under_way: Counter[str] = Counter()
-            async for message in client.messages:
-                patient = message.topic.value.split("/")[1]
-                under_way[patient] += 1
-                room = under_way[patient] <= MOST_AT_ONCE
-                task = tasks.create_task(self._take(client, message, patient, taker if room else None, postbox))
-                task.add_done_callback(lambda _, patient=patient: under_way.subtract([patient]))  # type: ignore[misc]
+    async def _connected(self, send: Send, clock: Callable[[], float]) -> None:
+        """Pass on until the connection is lost, or cannot be made."""
+        loop = asyncio.get_running_loop()
+        lost: asyncio.Future[None] = loop.create_future()
+        client, under_way = self._client(), Counter[str]()
 
-    async def _take(
-        self, client: aiomqtt.Client, message: aiomqtt.Message, patient: str, taker: _Taker | None, postbox: _Postbox
-    ) -> None:
-        """Take a message and answer it; without a taker there is no room for it."""
-        try:
-            if taker is None:
-                postbox.put(patient, _refusal(None, StorageError(_NO_ROOM)))
+        # These are called in paho's thread; all else happens in the loop.
+        def lose(why: object) -> None:
+            loop.call_soon_threadsafe(_fail, lost, ConnectionError(str(why)))
+
+        def connected(_client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+            if reason.is_failure:
+                lose(reason)
             else:
-                await taker.take(patient, message.payload, postbox)
-            client._client.ack(message.mid, message.qos)
-        except Exception:
-            _log.exception("a message for patient '%s' could not be taken", patient)
+                client.subscribe("ectopy/+/ecg", _AT_LEAST_ONCE)
+
+        def failed(_client: mqtt.Client, _data: Any) -> None:
+            lose("it cannot be reached")
+
+        def disconnected(_client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+            lose(reason)
+
+        def arrived(_client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+            loop.call_soon_threadsafe(begin, message)
+
+        client.on_connect, client.on_connect_fail = connected, failed
+        client.on_disconnect, client.on_message = disconnected, arrived
+        async with asyncio.TaskGroup() as tasks:
+
+            def begin(message: mqtt.MQTTMessage) -> None:
+                if lost.done():
+                    return
+                patient = message.topic.split("/")[1]
+                under_way[patient] += 1
+                taker = _Taker(send, clock, partial(_publish, client, patient))
+                room = under_way[patient] <= MOST_AT_ONCE
+                task = tasks.create_task(_take(client, message, patient, taker, room))
+                task.add_done_callback(lambda _: under_way.subtract([patient]))
+
+            client.connect_async(self._host, self._port)
+            client.loop_start()
+            try:
+                await lost
+            finally:
+                client.disconnect()
+                await asyncio.to_thread(client.loop_stop)
+
+    def _client(self) -> mqtt.Client:
+        # Unless acknowledged by hand, a message is acknowledged as soon as it is read.
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, IDENTIFIER, clean_session=False, manual_ack=True, reconnect_on_failure=False
+        )
+        if self._user is not None:
+            client.username_pw_set(self._user, self._password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        return client
 
 
-class _Postbox:
-    """Answers on their way to the broker, in their order; those to what was stored later too."""
+def _fail(future: asyncio.Future[None], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
 
-    def __init__(self, client: aiomqtt.Client) -> None:
-        self._client = client
-        self._loop = asyncio.get_running_loop()
-        self._answers: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
-        self._open = True
 
-    async def run(self) -> None:
-        """Publish until the connection is lost."""
-        try:
-            while True:
-                patient, answer = await self._answers.get()
-                await self._client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
-        finally:
-            self._open = False
+async def _take(client: mqtt.Client, message: mqtt.MQTTMessage, patient: str, taker: _Taker, room: bool) -> None:
+    """Take a message where there is room for it, answer it, and acknowledge it to the broker."""
+    try:
+        if room:
+            await taker.take(patient, message.payload)
+        else:
+            taker.answer(_rejection(None, StorageError(_NO_ROOM)))
+        client.ack(message.mid, message.qos)
+    except Exception:
+        _log.exception("a message for patient '%s' could not be taken", patient)
 
-    def put(self, patient: str, answer: dict[str, Any]) -> None:
-        """Publish an answer; in the loop."""
-        if self._open:
-            self._answers.put_nowait((patient, answer))
 
-    def put_later(self, patient: str, answer: dict[str, Any]) -> None:
-        """Publish an answer; by any thread."""
-        if self._open and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.put, patient, answer)
+def _publish(client: mqtt.Client, patient: str, answer: dict[str, Any]) -> None:
+    """Publish an answer, from any thread; nothing comes of it where the connection is lost."""
+    client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
 
 
 class _Taker:
     """Hands in what came, and says what became of it."""
 
-    def __init__(self, send: Send, clock: Callable[[], float]) -> None:
-        self._send, self._clock = send, clock
+    def __init__(self, send: Send, clock: Callable[[], float], answer: Callable[[dict[str, Any]], None]) -> None:
+        self._send, self._clock, self.answer = send, clock, answer
 
-    async def take(self, patient: str, payload: object, postbox: _Postbox) -> None:
+    async def take(self, patient: str, payload: object) -> None:
         """Hand in all chunks of a message, and answer each."""
         try:
             found = self._read(payload)
         except DataError as error:
-            postbox.put(patient, _refusal(None, error))
+            self.answer(_rejection(None, error))
             return
-        await asyncio.gather(*(self._answer(patient, sent, postbox) for sent in found))
+        await asyncio.gather(*(self._answer(patient, sent) for sent in found))
 
     def _read(self, payload: object) -> list[Sent]:
         if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
@@ -178,38 +199,36 @@ class _Taker:
         form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
         return read(payload, form, self._clock())
 
-    async def _answer(self, patient: str, sent: Sent, postbox: _Postbox) -> None:
+    async def _answer(self, patient: str, sent: Sent) -> None:
         while True:
             try:
                 receipt = await self._send(patient, sent.chunk)
             except GapError as error:
                 # The device sends this again too, after what is missing.
-                postbox.put(patient, _refusal(sent.sequence, error))
+                self.answer(_rejection(sent.sequence, error))
                 return
             except (StorageError, TimeoutError):
                 # The broker gives it again only to another connection.
                 await asyncio.sleep(_AGAIN_S)
             except EctopyError as error:
-                postbox.put(patient, _refusal(sent.sequence, error))
+                self.answer(_rejection(sent.sequence, error))
                 return
             else:
                 break
-        if receipt.refused:
-            postbox.put(patient, _refusal(sent.sequence, DataError(" ".join(receipt.refused))))
+        if receipt.rejected:
+            self.answer(_rejection(sent.sequence, DataError(" ".join(receipt.rejected))))
             return
-        taken = {"sequence": sent.sequence, "wanted": receipt.wanted}
-        postbox.put(patient, {**taken, "stored": receipt.stored, "late": receipt.late})
+        taken = {"sequence": sent.sequence, "next_position": receipt.next_position}
+        self.answer({**taken, "stored": receipt.stored, "late": receipt.late})
         if receipt.unstored is not None:
-            receipt.unstored.then(partial(_settled, patient, taken, postbox))
+            receipt.unstored.then(partial(self._settled, taken))
+
+    def _settled(self, taken: dict[str, Any], error: EctopyError | None) -> None:
+        """What was acknowledged is stored now, or has to be sent again."""
+        self.answer({**taken, "stored": True} if error is None else _rejection(taken["sequence"], error))
 
 
-def _settled(patient: str, taken: dict[str, Any], postbox: _Postbox, error: EctopyError | None) -> None:
-    """What was acknowledged is stored now, or has to be sent again."""
-    answer = {**taken, "stored": True} if error is None else _refusal(taken["sequence"], error)
-    postbox.put_later(patient, answer)
-
-
-def _refusal(sequence: int | None, error: EctopyError) -> dict[str, Any]:
-    again = isinstance(error, StorageError)
+def _rejection(sequence: int | None, error: EctopyError) -> dict[str, Any]:
+    retry = isinstance(error, StorageError)
     reason = sentence(error) if isinstance(error, StorageError) else str(error)
-    return {"sequence": sequence, "refused": reason, "again": again}
+    return {"sequence": sequence, "rejected": reason, "retry": retry}

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from tenacity import RetryCallState, Retrying, wait_exponential
-
 from ectopy.errors import DataError
 from ectopy.service.notify.grouping import Letter, Parcel, group
 from ectopy.service.notify.messages import read_message
@@ -22,7 +20,7 @@ from ectopy.service.outbox import Delivery, DeliveryState, Outbox
 MOST_ATTEMPTS = 100
 """With the waits between them, a little more than three hours."""
 
-_WAIT = wait_exponential(multiplier=1, max=120)
+_LONGEST_BACKOFF_S = 120.0
 _LONGEST_REQUESTED_WAIT_S = 3600.0
 _MOST_CLAIMED = 100
 _AT_ONCE = 4
@@ -38,9 +36,7 @@ def backoff_s(attempts: int) -> float:
     attempts : int
         Made so far, at least 1.
     """
-    state = RetryCallState(Retrying(), None, (), {})
-    state.attempt_number = attempts
-    return _WAIT(state)
+    return min(2.0 ** (attempts - 1), _LONGEST_BACKOFF_S)
 
 
 def deliver_due(outbox: Outbox, targets: Sequence[Target], now: float) -> Counter[DeliveryState]:

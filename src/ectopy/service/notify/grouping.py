@@ -64,6 +64,6 @@ def _shared(letter: Letter) -> tuple[str, ...]:
     delivery = letter.delivery
     if delivery.high:
         return ("alone", delivery.key)
-    if letter.message.kind == AlarmType.TECHNICAL:
+    if letter.message.alarm["type"] == AlarmType.TECHNICAL:
         return ("technical", delivery.target)
     return ("patient", delivery.target, delivery.patient)

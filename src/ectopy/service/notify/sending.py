@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from http.client import HTTPException, HTTPResponse
-from ssl import SSLError
-from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+from ssl import SSLError, create_default_context
 
+import httpx
 import msgspec
 from apprise import Apprise, AppriseResultStatus, NotifyFormat, NotifyType
 
@@ -82,43 +81,44 @@ def _post(target: WebhookTarget, key: str, messages: Sequence[Message], now: flo
         "user-agent": f"Ectopy/{__version__}",
         **sign(target.secret, key, now, content),
     }
-    request = Request(target.url, content, headers, method="POST")
-    # No handler of redirects, passwords or cookies: what is meant for one address goes to no other.
-    opener = OpenerDirector()
-    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
-        opener.add_handler(handler)
+    # Redirects are not followed: what is meant for one address goes to no other.
     try:
-        with opener.open(request, timeout=target.timeout_s) as response:
+        with (
+            httpx.Client(verify=create_default_context(), timeout=target.timeout_s) as client,
+            client.stream("POST", target.url, content=content, headers=headers) as response,
+        ):
             return _answer(response, now)
-    except (OSError, HTTPException) as error:
-        return Answer(Outcome.DOWN, _trouble(getattr(error, "reason", error), target.timeout_s))
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Answer(Outcome.DOWN, _trouble(error, target.timeout_s))
 
 
-def _answer(response: HTTPResponse, now: float) -> Answer:
-    text = f"{response.status} {_beginning(response)}".strip()
-    return Answer(_outcome(response.status), text, _retry_after_s(response.headers.get("retry-after", ""), now))
+def _answer(response: httpx.Response, now: float) -> Answer:
+    text = f"{response.status_code} {_beginning(response)}".strip()
+    return Answer(_outcome(response.status_code), text, _retry_after_s(response.headers.get("retry-after", ""), now))
 
 
-def _beginning(response: HTTPResponse) -> str:
+def _beginning(response: httpx.Response) -> str:
     """First characters of what was answered; the status counts even when they do not come."""
     try:
-        piece = response.read1(4 * _RECEIPT_CHARACTERS)
-    except (OSError, HTTPException):
+        piece = next(response.iter_raw(), b"")
+    except httpx.HTTPError:
         return ""
     return _receipt(piece.decode("utf-8", "replace"))
 
 
-def _trouble(reason: object, timeout_s: float) -> str:
+def _trouble(error: Exception, timeout_s: float) -> str:
     """What is wrong, without the words of the error: they may hold the URL."""
-    match reason:
-        case TimeoutError():
+    match error:
+        case httpx.TimeoutException():
             return f"no answer within {timeout_s:g} s"
-        case SSLError():
-            return "no encrypted connection; see the certificate"
-        case HTTPException():
+        case httpx.RemoteProtocolError():
             return "an answer that is not HTTP"
-        case _:
-            return "no connection"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SSLError):
+            return "no encrypted connection; see the certificate"
+        cause = cause.__cause__ or cause.__context__
+    return "no connection"
 
 
 def _outcome(status: int) -> Outcome:

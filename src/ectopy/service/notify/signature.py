@@ -33,7 +33,7 @@ def sign(secret: str, key: str, now: float, body: bytes) -> dict[str, str]:
     Raises
     ------
     SettingError
-        If the secret is none.
+        If the secret is invalid.
     """
     timestamp = str(int(now))
     return {
@@ -66,7 +66,7 @@ def verify(
     DataError
         If a header is missing, the time is too far away or no signature fits.
     SettingError
-        If the secret is none.
+        If the secret is invalid.
     """
     given = {name.lower(): value for name, value in headers.items()}
     try:
@@ -89,7 +89,7 @@ def check_secret(secret: str) -> bytes:
     Raises
     ------
     SettingError
-        If it is none; the message does not show it.
+        If it is invalid; the message does not show it.
     """
     try:
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)

@@ -340,7 +340,7 @@ class Library:
             (self._folder / entry.id).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
-    def forget(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> int:
+    def apply_retention(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> int:
         """Delete the oldest recordings, and what was found in them; how many.
 
         One that waits or is being analysed stays.

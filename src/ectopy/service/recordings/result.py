@@ -17,6 +17,7 @@ from ectopy.detector import Verdict
 from ectopy.events import Event
 from ectopy.judgement import Hint
 from ectopy.monitor.codec import decode, encode
+from ectopy.numbers import finite_or_none
 from ectopy.recording import PulseWave, Recording
 from ectopy.results import summary
 from ectopy.service.recordings.view import pyramid, stretch
@@ -208,7 +209,7 @@ def _pulses(folder: Path) -> tuple[PulseWave, ...]:
 
 def known(values: NDArray[np.floating]) -> list[float | None]:
     """As JSON has them: rounded, None where nothing is known."""
-    return [None if value != value else round(value, _DECIMALS) for value in values.tolist()]  # NaN is not itself
+    return [finite_or_none(value, _DECIMALS) for value in values.tolist()]
 
 
 def _by_lead(samples: NDArray[np.float32]) -> list[list[float | None]]:

@@ -61,12 +61,12 @@ def plan(given: Sequence[str]) -> Plan:
         If they are not the files of one recording.
     """
     if not 1 <= len(given) <= MOST_FILES:
-        raise DataError(f"{len(given)} files are no recording; {_EXPECTED}.")
+        raise DataError(f"{len(given)} files are not one recording; {_EXPECTED}.")
     titles = [_title(name) for name in given]
     headers = [title for title in titles if _suffix(title) == _HEADER]
     if not headers:
         if len(titles) > 1 or _suffix(titles[0]) not in _ALONE:
-            raise DataError(f"{_shown(titles)} is no recording; {_EXPECTED}.")
+            raise DataError(f"{_shown(titles)} is not a recording; {_EXPECTED}.")
         name = f"recording{_suffix(titles[0])}"
         return Plan(titles[0], name, (name,))
     for name in given:

@@ -1,39 +1,36 @@
-"""Storage: what the service keeps in SQLite or PostgreSQL."""
+"""Storage: what the service keeps in SQLite or PostgreSQL, one module for each subject."""
 
-from ectopy.service.storage.records import (
-    Arrival,
-    AuditEntry,
-    Device,
-    Forgotten,
-    HandedOrder,
-    Patient,
-    Restored,
-    Stepped,
-    StoredAlarm,
-    StoredAudit,
-    StoredBeat,
-    StoredEvent,
-    TrendStep,
-    Waveform,
-)
-from ectopy.service.storage.store import MOST_BEATS, MOST_ROWS, Store, check_name
+from ectopy.service.storage.alarms import StoredAlarm
+from ectopy.service.storage.audit import AuditEntry, StoredAudit
+from ectopy.service.storage.beats import MOST_BEATS, StoredBeat, TrendStep
+from ectopy.service.storage.database import MOST_ROWS
+from ectopy.service.storage.events import StoredEvent
+from ectopy.service.storage.inputs import PendingCommand, ResumePoint
+from ectopy.service.storage.keys import KeyStore, StoredKey
+from ectopy.service.storage.patients import Device, Patient, check_name
+from ectopy.service.storage.retention import Deleted
+from ectopy.service.storage.steps import StepRecord
+from ectopy.service.storage.store import Store
+from ectopy.service.storage.waveforms import Arrival, Waveform
 
 __all__ = [
     "MOST_BEATS",
     "MOST_ROWS",
     "Arrival",
     "AuditEntry",
+    "Deleted",
     "Device",
-    "Forgotten",
-    "HandedOrder",
+    "KeyStore",
     "Patient",
-    "Restored",
-    "Stepped",
+    "PendingCommand",
+    "ResumePoint",
+    "StepRecord",
     "Store",
     "StoredAlarm",
     "StoredAudit",
     "StoredBeat",
     "StoredEvent",
+    "StoredKey",
     "TrendStep",
     "Waveform",
     "check_name",

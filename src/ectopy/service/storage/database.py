@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -15,16 +16,25 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL
 
 from ectopy.errors import DatabaseError, MissingExtraError, SettingError
-from ectopy.service.storage.tables import leases
+from ectopy.service.storage.tables import leases, sizes
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+MOST_ROWS = 1000
+"""How many rows are read at most, where nothing else is said."""
+
+Row = dict[str, Any]
+ResultRow = sa.Row[*tuple[Any, ...]]
 
 _ADVICE = "give sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BEGIN = "sqlite_begin"
+_TRIAL = "tried to write"
 _Patient = Callable[[sa.Connection, float | None], AbstractContextManager[None]]
 
 # Of PostgreSQL's advisory locks, the one whose holder writes; any number that is always the same.
@@ -153,6 +163,19 @@ class Database:
                     raise DatabaseError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
 
+    def check_writable(self, now: float) -> None:
+        """Write a few bytes, which a database that is full or read-only does not take.
+
+        Raises
+        ------
+        StorageError
+            If they cannot be written.
+        """
+        with self.writing() as connection:
+            statement = upsert(connection, sizes).values(name=_TRIAL, bytes=round(now))
+            changed = {"bytes": statement.excluded.bytes}
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
+
     def _upgrade(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -213,11 +236,17 @@ class Database:
         return self._url.render_as_string(hide_password=True)
 
 
+def upsert(connection: sa.Connection, table: sa.Table) -> postgresql_dialect.Insert | sqlite_dialect.Insert:
+    """Return an INSERT that can say what to do where the row is there already."""
+    postgres = connection.dialect.name == POSTGRESQL
+    return postgresql_dialect.insert(table) if postgres else sqlite_dialect.insert(table)
+
+
 def _parsed(text: str) -> URL:
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError as error:
-        raise SettingError(f"{text!r} is no URL of a database; {_ADVICE}.") from error
+        raise SettingError(f"{text!r} is not the URL of a database; {_ADVICE}.") from error
     kind = url.get_backend_name()
     if kind == POSTGRESQL:
         return url.set(drivername="postgresql+psycopg")

@@ -1,7 +1,4 @@
-"""Deletes what is too old, a little at a time so that nobody waits for it.
-
-Alarms, their log, orders of operators and the audit stay; the evidence of alarms goes.
-"""
+"""Deletion of what is too old, in small transactions, so that writers never wait long."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,63 +14,103 @@ from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.inputs import Chunk, Input
 from ectopy.service.storage import tables
-from ectopy.service.storage.database import Database
-from ectopy.service.storage.records import Forgotten
-from ectopy.service.storage.writing import add_bytes, stored_bytes
+from ectopy.service.storage.database import Database, ResultRow, upsert
 
 _AT_A_TIME = 500
-_ORDER, _ALARM = "action", "alarm"
+_COMMAND, _ALARM = "action", "alarm"
+_SAMPLES = "waveforms"
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What was deleted; `bytes` counts those of samples and evidence."""
+
+    chunks: int
+    beats: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What the newest snapshot of a patient has made dispensable: up to this input and this event."""
+    """What the newest snapshot of a patient covers: up to this input and this event."""
 
     patient_id: int
     number: int
     event: int
 
 
-def forget(database: Database, older_than: float | None, larger_than_bytes: int | None) -> Forgotten:
-    """Delete by age and by size; see `Store.forget`."""
-    columns = tables.snapshots.c
-    with database.reading() as connection:
-        rows = connection.execute(sa.select(columns.patient_id, columns.number, columns.event))
-        pasts = [_Past(*row) for row in rows]
-    done: list[Forgotten] = []
-    if older_than is not None:
-        for past in pasts:
-            done += _forget_old(database, past, older_than)
-        _forget_messages(database, older_than)
-    if larger_than_bytes is not None:
-        done += _forget_much(database, pasts, larger_than_bytes)
-    return Forgotten(sum(one.chunks for one in done), sum(one.beats for one in done), sum(one.bytes for one in done))
+class Retention:
+    """Deletion by age and by size."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def apply(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Deleted:
+        """Delete the oldest samples and other inputs, beats and other events, and messages that have ended.
+
+        Nothing since a patient's newest snapshot goes, except the evidence of alarms. The space is used again by what
+        is stored later. Alarms, their log, commands of operators and the audit stay; so does the newest event of all,
+        after which readers go on.
+
+        Parameters
+        ----------
+        older_than : float or None
+            Seconds since 1970.
+        larger_than_bytes : int or None
+            Of all stored samples and evidence together; whatever of a patient is older than the samples that go goes
+            with them.
+        """
+        columns = tables.snapshots.c
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(columns.patient_id, columns.number, columns.event))
+            pasts = [_Past(*row) for row in rows]
+        done: list[Deleted] = []
+        if older_than is not None:
+            for past in pasts:
+                done += _delete_old(self._database, past, older_than)
+            _delete_messages(self._database, older_than)
+        if larger_than_bytes is not None:
+            done += _delete_excess(self._database, pasts, larger_than_bytes)
+        return Deleted(sum(one.chunks for one in done), sum(one.beats for one in done), sum(one.bytes for one in done))
 
 
-def _forget_old(database: Database, past: _Past, older_than: float) -> list[Forgotten]:
-    done: list[Forgotten] = []
+def stored_bytes(connection: sa.Connection) -> int:
+    """Return the size of all stored samples, and of the evidence of alarms."""
+    size = tables.sizes.c
+    return connection.execute(sa.select(size.bytes).where(size.name == _SAMPLES)).scalar_one_or_none() or 0
+
+
+def add_bytes(connection: sa.Connection, change: int) -> None:
+    """Keep `stored_bytes` true."""
+    statement = upsert(connection, tables.sizes).values(name=_SAMPLES, bytes=change)
+    total = tables.sizes.c.bytes + statement.excluded.bytes
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"bytes": total}))
+
+
+def _delete_old(database: Database, past: _Past, older_than: float) -> list[Deleted]:
+    done: list[Deleted] = []
     more = True
     while more:
         with database.writing() as connection:
             chunks = list(takewhile(lambda row: row.received < older_than, _oldest_chunks(connection, past)))
             size = _delete_chunks(connection, past, chunks)
             others = _delete_others(connection, past, older_than)
-            beats = _delete_said(connection, past, older_than, tables.beats)
-            events = _delete_said(connection, past, older_than, tables.events, *_dispensable_events())
+            beats = _delete_events(connection, past, older_than, tables.beats)
+            events = _delete_events(connection, past, older_than, tables.events, *_dispensable_events())
             evidence, freed = _delete_evidence(connection, past, older_than)
             _delete_origins(connection, past, older_than)
         size += freed
-        done.append(Forgotten(len(chunks), beats, size))
+        done.append(Deleted(len(chunks), beats, size))
         more = _AT_A_TIME in (len(chunks), others, beats, events, evidence)
     return done
 
 
-def _forget_much(database: Database, pasts: Iterable[_Past], larger_than_bytes: int) -> list[Forgotten]:
+def _delete_excess(database: Database, pasts: Iterable[_Past], larger_than_bytes: int) -> list[Deleted]:
     queue: list[tuple[float, int, _Past]] = []
     with database.reading() as connection:
         for past in pasts:
             _enqueue(queue, connection, past)
-    done: list[Forgotten] = []
+    done: list[Deleted] = []
     while queue:
         _, _, past = heapq.heappop(queue)
         with database.writing() as connection:
@@ -84,22 +120,20 @@ def _forget_much(database: Database, pasts: Iterable[_Past], larger_than_bytes: 
             oldest = _oldest_chunks(connection, past)
             freed_before = accumulate((row.bytes for row in oldest), initial=0)
             chunks = [row for row, freed in zip(oldest, freed_before, strict=False) if freed < excess]
-            done.append(Forgotten(len(chunks), 0, _delete_chunks(connection, past, chunks)))
+            done.append(Deleted(len(chunks), 0, _delete_chunks(connection, past, chunks)))
             _enqueue(queue, connection, past)
         for row in chunks[-1:]:
-            done += _forget_old(database, past, row.received)
+            done += _delete_old(database, past, row.received)
     return done
 
 
 def _enqueue(queue: list[tuple[float, int, _Past]], connection: sa.Connection, past: _Past) -> None:
-    """Put a patient who has chunks to forget where its oldest one belongs."""
+    """Queue a patient by the time of the oldest chunk that may go."""
     for row in _oldest_chunks(connection, past, 1):
         heapq.heappush(queue, (row.received, past.patient_id, past))
 
 
-def _oldest_chunks(
-    connection: sa.Connection, past: _Past, most: int = _AT_A_TIME
-) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+def _oldest_chunks(connection: sa.Connection, past: _Past, most: int = _AT_A_TIME) -> Sequence[ResultRow]:
     chunk = tables.waveforms.c
     size = sa.func.length(chunk.signal) + sa.func.coalesce(sa.func.length(chunk.pulses), 0)
     return connection.execute(
@@ -110,8 +144,8 @@ def _oldest_chunks(
     ).all()
 
 
-def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[sa.Row[*tuple[Any, ...]]]) -> int:
-    """Delete the first chunks of a patient; how many bytes of samples that were."""
+def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[ResultRow]) -> int:
+    """Delete the first chunks of a patient, and return their bytes of samples."""
     if not chunks:
         return 0
     chunk = tables.waveforms.c
@@ -125,10 +159,7 @@ def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[sa.R
 
 
 def _delete_streams(connection: sa.Connection, past: _Past, last: int) -> None:
-    """Delete streams of which no chunk is left, but the `last` one that had some.
-
-    So the stream that a patient has sent last always stays: the writer and the monitor go on with it.
-    """
+    """Delete streams without chunks, except the `last` that had some: the writer and the monitor go on with it."""
     stream = tables.streams.c
     empty = (
         sa.select(stream.id)
@@ -140,27 +171,27 @@ def _delete_streams(connection: sa.Connection, past: _Past, last: int) -> None:
 
 
 def _delete_others(connection: sa.Connection, past: _Past, before: float) -> int:
-    """Delete the oldest inputs that are no samples."""
+    """Delete the oldest inputs that are not samples."""
     entry = tables.journal.c
     oldest = connection.execute(
         sa.select(entry.number, entry.kind, entry.body)
-        .where(entry.patient_id == past.patient_id, entry.number <= past.number, entry.kind != _ORDER)
+        .where(entry.patient_id == past.patient_id, entry.number <= past.number, entry.kind != _COMMAND)
         .order_by(entry.number)
         .limit(_AT_A_TIME)
     )
-    numbers = [row.number for row in oldest if _came(row.kind, row.body) < before]
+    numbers = [row.number for row in oldest if _received(row.kind, row.body) < before]
     return _delete_entries(connection, past, numbers[-1]) if numbers else 0
 
 
 def _delete_entries(connection: sa.Connection, past: _Past, number: int) -> int:
-    """Delete inputs that are no samples, up to this one."""
-    # Orders of operators stay: without them, what is left would be replayed with other limits.
+    """Delete inputs that are not samples, up to this one."""
+    # Commands of operators stay: without them, what is left would be replayed with other limits.
     entry = tables.journal.c
-    told = sa.and_(entry.patient_id == past.patient_id, entry.number <= number, entry.kind != _ORDER)
-    return connection.execute(sa.delete(tables.journal).where(told)).rowcount
+    oldest = sa.and_(entry.patient_id == past.patient_id, entry.number <= number, entry.kind != _COMMAND)
+    return connection.execute(sa.delete(tables.journal).where(oldest)).rowcount
 
 
-def _came(kind: str, body: bytes) -> float:
+def _received(kind: str, body: bytes) -> float:
     """When an input came; NaN where it is damaged, so that it goes with the next one."""
     try:
         given: Input = codec.decode(codec.INPUTS[kind], body)
@@ -169,24 +200,24 @@ def _came(kind: str, body: bytes) -> float:
     return given.received if isinstance(given, Chunk) else given.now
 
 
-def _delete_said(
+def _delete_events(
     connection: sa.Connection, past: _Past, before: float, table: sa.Table, *which: sa.ColumnElement[bool]
 ) -> int:
     """Delete the oldest rows of `beats` or `events`."""
-    said = table.c
+    event = table.c
     oldest = (
-        sa.select(said.number)
-        .where(said.patient_id == past.patient_id, said.time < before, said.number <= past.event, *which)
-        .order_by(said.time)
+        sa.select(event.number)
+        .where(event.patient_id == past.patient_id, event.time < before, event.number <= past.event, *which)
+        .order_by(event.time)
         .limit(_AT_A_TIME)
     )
     return connection.execute(
-        sa.delete(table).where(said.patient_id == past.patient_id, said.number.in_(oldest))
+        sa.delete(table).where(event.patient_id == past.patient_id, event.number.in_(oldest))
     ).rowcount
 
 
 def _delete_evidence(connection: sa.Connection, past: _Past, before: float) -> tuple[int, int]:
-    """Delete the oldest evidence of alarms, whose log stays: how many, and how many bytes that were."""
+    """Delete the oldest evidence of alarms, whose log stays, and return how many and their bytes."""
     column = tables.evidence.c
     mine = column.patient_id == past.patient_id
     oldest = sa.select(column.event, sa.func.length(column.body).label("bytes")).where(mine, column.time < before)
@@ -200,7 +231,7 @@ def _delete_evidence(connection: sa.Connection, past: _Past, before: float) -> t
 
 
 def _delete_origins(connection: sa.Connection, past: _Past, before: float) -> None:
-    """Forget what the clock was before; the newest one of that time still holds."""
+    """Delete former origins of the clock, except the newest one before that time, which still holds."""
     column = tables.origins.c
     mine = column.patient_id == past.patient_id
     newest = sa.select(sa.func.max(column.number)).where(mine, column.time < before).scalar_subquery()
@@ -208,14 +239,14 @@ def _delete_origins(connection: sa.Connection, past: _Past, before: float) -> No
 
 
 def _dispensable_events() -> tuple[sa.ColumnElement[bool], ...]:
-    # SQLite would give the id of the newest one away again, and who reads on after it would miss an event.
+    # SQLite would assign the id of the newest event again, and whoever reads on after it would miss one.
     event = tables.events.c
     newest = sa.select(sa.func.max(event.id)).scalar_subquery()
     return event.kind != _ALARM, event.id < newest
 
 
-def _forget_messages(database: Database, ended_before: float) -> None:
-    """Delete messages that have been taken or given up."""
+def _delete_messages(database: Database, ended_before: float) -> None:
+    """Delete messages that were delivered or given up."""
     message = tables.deliveries.c
     oldest = sa.select(message.key).where(message.ended < ended_before).limit(_AT_A_TIME)
     more = True

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 
-class Prose(sa.types.TypeDecorator[str]):
+class SafeText(sa.types.TypeDecorator[str]):
     """Text from outside; what a database cannot hold in text is replaced."""
 
     impl = sa.Text
@@ -21,7 +21,7 @@ class Prose(sa.types.TypeDecorator[str]):
 
 
 # SQLite counts by itself only in a column of exactly this type.
-Counter = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BigIntId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -36,7 +36,7 @@ metadata = sa.MetaData(
 def _patient(primary_key: bool = False) -> sa.Column[int]:
     return sa.Column(
         "patient_id",
-        Counter,
+        BigIntId,
         sa.ForeignKey("patients.id"),
         primary_key=primary_key,
         autoincrement=False,
@@ -47,9 +47,9 @@ def _patient(primary_key: bool = False) -> sa.Column[int]:
 patients = sa.Table(
     "patients",
     metadata,
-    sa.Column("id", Counter, primary_key=True),
+    sa.Column("id", BigIntId, primary_key=True),
     sa.Column("patient", sa.Text, nullable=False, unique=True),
-    sa.Column("name", Prose, nullable=False),
+    sa.Column("name", SafeText, nullable=False),
     sa.Column("enrolled", sa.Double, nullable=False),
 )
 
@@ -57,7 +57,7 @@ devices = sa.Table(
     "devices",
     metadata,
     sa.Column("device", sa.Text, primary_key=True),
-    sa.Column("patient_id", Counter, sa.ForeignKey("patients.id")),
+    sa.Column("patient_id", BigIntId, sa.ForeignKey("patients.id")),
     sa.Column("since", sa.Double, nullable=False),
 )
 
@@ -65,7 +65,7 @@ devices = sa.Table(
 streams = sa.Table(
     "streams",
     metadata,
-    sa.Column("id", Counter, primary_key=True),
+    sa.Column("id", BigIntId, primary_key=True),
     _patient(),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("sampling_rate_hz", sa.Double, nullable=False),
@@ -81,7 +81,7 @@ waveforms = sa.Table(
     metadata,
     _patient(primary_key=True),
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("stream_id", Counter, sa.ForeignKey("streams.id"), nullable=False),
+    sa.Column("stream_id", BigIntId, sa.ForeignKey("streams.id"), nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("samples", sa.Integer, nullable=False),
     sa.Column("received", sa.Double, nullable=False),
@@ -135,7 +135,7 @@ beats = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("id", Counter, primary_key=True),
+    sa.Column("id", BigIntId, primary_key=True),
     _patient(),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
@@ -155,8 +155,8 @@ alarm_log = sa.Table(
     sa.Column("time", sa.Double, nullable=False),
     sa.Column("alarm", sa.BigInteger, nullable=False),
     sa.Column("change", sa.Text, nullable=False),
-    sa.Column("who", Prose, nullable=False),
-    sa.Column("why", Prose, nullable=False),
+    sa.Column("who", SafeText, nullable=False),
+    sa.Column("why", SafeText, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.UniqueConstraint("patient_id", "event"),
 )
@@ -218,11 +218,11 @@ alarms = sa.Table(
     sa.Index(None, "patient_id", "event"),
 )
 
-# Orders of operators, given to the store by another process, that the monitor has not taken yet.
-orders = sa.Table(
-    "orders",
+# Commands of operators, enqueued by another process, that the monitor has not carried out yet.
+commands = sa.Table(
+    "commands",
     metadata,
-    sa.Column("id", Counter, primary_key=True),
+    sa.Column("id", BigIntId, primary_key=True),
     _patient(),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="msgpack"),
 )
@@ -230,20 +230,20 @@ orders = sa.Table(
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("id", Counter, primary_key=True),
+    sa.Column("id", BigIntId, primary_key=True),
     sa.Column("time", sa.Double, nullable=False),
-    sa.Column("who", Prose, nullable=False),
-    sa.Column("what", Prose, nullable=False),
-    sa.Column("patient", Prose, nullable=False, index=True),
-    sa.Column("detail", Prose, nullable=False),
+    sa.Column("who", SafeText, nullable=False),
+    sa.Column("what", SafeText, nullable=False),
+    sa.Column("patient", SafeText, nullable=False, index=True),
+    sa.Column("detail", SafeText, nullable=False),
 )
 
 # A key is a random secret of 256 bits, and only its SHA-256 is kept; so is that of a session's cookie.
 keys = sa.Table(
     "keys",
     metadata,
-    sa.Column("id", Counter, primary_key=True),
-    sa.Column("name", Prose, nullable=False),
+    sa.Column("id", BigIntId, primary_key=True),
+    sa.Column("name", SafeText, nullable=False),
     sa.Column("digest", sa.Text, nullable=False, unique=True),
     sa.Column("scopes", sa.Text, nullable=False, comment="separated by blanks"),
     sa.Column("created", sa.Double, nullable=False),
@@ -256,7 +256,7 @@ sessions = sa.Table(
     "sessions",
     metadata,
     sa.Column("digest", sa.Text, primary_key=True),
-    sa.Column("key_id", Counter, sa.ForeignKey("keys.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("key_id", BigIntId, sa.ForeignKey("keys.id", ondelete="CASCADE"), nullable=False),
     sa.Column("expires", sa.Double, nullable=False),
 )
 
@@ -267,14 +267,14 @@ deliveries = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("patient", sa.Text, nullable=False),
-    sa.Column("payload", Prose, nullable=False, comment="JSON"),
+    sa.Column("payload", SafeText, nullable=False, comment="JSON"),
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("due", sa.Double, nullable=False),
     sa.Column("high", sa.Boolean, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("error", Prose, nullable=False),
-    sa.Column("receipt", Prose, nullable=False),
+    sa.Column("error", SafeText, nullable=False),
+    sa.Column("receipt", SafeText, nullable=False),
     sa.Column("ended", sa.Double, comment="when it was taken or given up"),
     sa.Index(None, "state", "target", "high", "due"),
     sa.Index(None, "patient", "ended"),

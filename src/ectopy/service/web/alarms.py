@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from ectopy import __version__
 from ectopy.errors import DataError, StorageError
 from ectopy.monitor import Action, AlarmChanged, Order
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.service import shapes
-from ectopy.service.history import stretch
+from ectopy.monitor.replay_command import stored_replay_command
+from ectopy.service import schemas, shapes
+from ectopy.service.audit import Audit
+from ectopy.service.history import LONGEST_S, read_segment
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.ward import NotFoundError, Ward
-from ectopy.service.web.door import Acknowledging, Viewing
-from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
-from ectopy.service.web.patients import Comment
-from ectopy.service.web.signals import LONGEST_S
+from ectopy.service.web.door import Acknowledging
+from ectopy.service.web.parts import AlarmNumber, AuditDep, Audited, WardDep, WatchedPatient, carry_out, json_response
 
 router = APIRouter(prefix="/api", tags=["alarms"])
-
-
-class NewComment(BaseModel):
-    """What was seen, what was done."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "artefact: tooth brushing"}]})
-
-    comment: Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
 
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="So many at most, the newest ones.")]
@@ -43,55 +30,45 @@ Before = Annotated[
 ]
 
 
-@router.get("/alarms")
+@router.get("/alarms", dependencies=[Audited("listed alarms")])
 async def list_alarms(
     request: Request,
     response: Response,
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
+    ward: WardDep,
     active: Annotated[bool, Query(description="Leave out those that have ended.")] = True,
     limit: Limit = MOST_ROWS,
     before: Before = None,
-) -> list[shapes.AlarmShape]:
-    """Alarms of everybody, and of the service itself, which is called `station`; those that changed last come last.
+) -> list[schemas.AlarmShape]:
+    """Alarms of all patients, and of the service itself, which is called `station`.
 
-    All that go on are answered at once; of all that there ever were, a page, with the address of the next older one in
-    the header `Link`.
+    The active ones come all at once, those of a patient together, the most urgent one first. Of all that there ever
+    were comes a page, those that changed last at its end, with the address of the next older one in the header `Link`.
     """
-    audit.saw(caller.name, "listed alarms")
     if active:
         return [shapes.alarm(one) for one in ward.active_alarms()]
-    found = await asyncio.to_thread(ward.store.alarms, limit=limit, before=before)
+    found = await asyncio.to_thread(ward.store.alarms.newest, limit=limit, before=before)
     if len(found) == limit:
         _link(request, response, found[0].id)
     return [shapes.alarm(one) for one in found]
 
 
-@router.get("/patients/{patient}/alarms")
+@router.get("/patients/{patient}/alarms", dependencies=[Audited("viewed alarms")])
 async def list_alarms_of(
     request: Request,
     response: Response,
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    patient: PatientPath,
+    ward: WardDep,
+    patient: WatchedPatient,
     active: bool = False,
     limit: Limit = MOST_ROWS,
     before: Before = None,
-) -> list[shapes.AlarmShape]:
+) -> list[schemas.AlarmShape]:
     """The newest alarms of a patient, the oldest first; the header `Link` has the address of the page before.
 
-    Those that go on are as the list of all has them.
+    The active ones come all at once, the most urgent one first.
     """
-    ward.state(patient)
-    audit.saw(caller.name, "viewed alarms", patient)
     if active:
-        going_on = [one for one in ward.active_alarms() if one.patient == patient]
-        found = sorted(going_on, key=lambda one: one.alarm.number)
-        found = [one for one in found if before is None or one.alarm.number < before][-limit:]
-    else:
-        found = await asyncio.to_thread(ward.store.alarms, patient, limit=limit, before=before)
+        return [shapes.alarm(one) for one in ward.active_alarms_of(patient)]
+    found = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
     if len(found) == limit:
         _link(request, response, found[0].alarm.number)
     return [shapes.alarm(one) for one in found]
@@ -102,91 +79,101 @@ def _link(request: Request, response: Response, before: int) -> None:
     response.headers["Link"] = f'<{request.url.include_query_params(before=before)}>; rel="next"'
 
 
-@router.get("/patients/{patient}/alarms/{number}", response_model=shapes.AlarmDetailShape)
-def show_alarm(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, number: Number) -> Response:
+@router.get(
+    "/patients/{patient}/alarms/{number}",
+    response_model=schemas.AlarmDetailShape,
+    dependencies=[Audited("viewed alarm")],
+)
+def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
     """One alarm: why it was raised, the beats it rests on, its strip, and everything that has happened to it."""
-    ward.state(patient)
-    stored = ward.unstored_alarm(patient, number) or _stored(ward, patient, number)
-    audit.saw(caller.name, "viewed alarm", patient)
-    return json_response(explained(ward, stored))
+    return json_response(explained(ward, find_alarm(ward, patient, number)))
 
 
 @router.post("/patients/{patient}/alarms/{number}/acknowledge")
 async def acknowledge(
-    ward: TheWard,
+    ward: WardDep,
     caller: Acknowledging,
-    audit: TheAudit,
-    patient: PatientPath,
-    number: Number,
-    given: Annotated[Comment, Body()],
-) -> shapes.AlarmOrderShape:
+    audit: AuditDep,
+    patient: WatchedPatient,
+    number: AlarmNumber,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.AlarmOrderShape:
     """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
 
     This and every other order is carried out at once. The answer says `stored: false` while the database is away.
     """
-    return await _order(ward, Order.ACKNOWLEDGE, caller.name, audit, patient, number, given.comment)
+    action = Action(Order.ACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
+    return await _change(ward, audit, patient, number, action, "acknowledged alarm")
 
 
 @router.post("/patients/{patient}/alarms/{number}/unacknowledge")
 async def unacknowledge(
-    ward: TheWard,
+    ward: WardDep,
     caller: Acknowledging,
-    audit: TheAudit,
-    patient: PatientPath,
-    number: Number,
-    given: Annotated[Comment, Body()],
-) -> shapes.AlarmOrderShape:
+    audit: AuditDep,
+    patient: WatchedPatient,
+    number: AlarmNumber,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.AlarmOrderShape:
     """Take an acknowledgement back."""
-    return await _order(ward, Order.UNACKNOWLEDGE, caller.name, audit, patient, number, given.comment)
+    action = Action(Order.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
+    return await _change(ward, audit, patient, number, action, "unacknowledged alarm")
 
 
 @router.post("/patients/{patient}/alarms/{number}/comments", status_code=201)
 async def comment_on(
-    ward: TheWard,
+    ward: WardDep,
     caller: Acknowledging,
-    audit: TheAudit,
-    patient: PatientPath,
-    number: Number,
-    given: Annotated[NewComment, Body()],
-) -> shapes.CommentShape:
+    audit: AuditDep,
+    patient: WatchedPatient,
+    number: AlarmNumber,
+    given: Annotated[schemas.NewComment, Body()],
+) -> schemas.CommentShape:
     """Say something about an alarm, also when it has ended; the audit keeps it."""
     await _alarm(ward, patient, number)
     now = ward.clock()
     await audit.did_async(caller.name, _commented(number), patient, given.comment)
-    return shapes.CommentShape(time=now, who=caller.name, comment=given.comment)
+    return schemas.CommentShape(time=now, who=caller.name, comment=given.comment)
 
 
 @router.post("/patients/{patient}/audio-pause")
 async def pause_audio(
-    ward: TheWard, caller: Acknowledging, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
-) -> shapes.PatientOrderShape:
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
-    stored = await ward.order(patient, Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment))
-    await audit.did_async(caller.name, "paused audio", patient, given.comment)
-    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
+    action = Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
+    stored = await carry_out(ward, audit, patient, action, "paused audio")
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.post("/patients/{patient}/audio-resume")
 async def resume_audio(
-    ward: TheWard, caller: Acknowledging, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
-) -> shapes.PatientOrderShape:
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.PatientOrderShape:
     """End an audio pause."""
-    stored = await ward.order(patient, Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment))
-    await audit.did_async(caller.name, "resumed audio", patient, given.comment)
-    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
+    action = Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment)
+    stored = await carry_out(ward, audit, patient, action, "resumed audio")
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
-async def _order(
-    ward: Ward, order: Order, who: str, audit: TheAudit, patient: str, number: int, comment: str
-) -> shapes.AlarmOrderShape:
+async def _change(
+    ward: Ward, audit: Audit, patient: str, number: int, action: Action, what: str
+) -> schemas.AlarmOrderShape:
     await _alarm(ward, patient, number)
-    stored = await ward.order(patient, Action(order, ward.clock(), who, comment, number))
-    await audit.did_async(who, f"{order}d alarm", patient, f"{number} {comment}".strip())
+    stored = await carry_out(ward, audit, patient, action, what)
     one = await _alarm(ward, patient, number)
-    return shapes.AlarmOrderShape(**shapes.alarm(one), stored=stored)
+    return schemas.AlarmOrderShape(**shapes.alarm(one), stored=stored)
 
 
-def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
+def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     """An alarm with everything that explains it; while the store is away, with what the memory holds of that.
 
     Raises
@@ -197,7 +184,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     patient, store, number = stored.patient, ward.store, stored.alarm.number
     unstored = [(origin + event.at_s, event) for origin, event in ward.unstored_changes(patient, number)]
     try:
-        entries = [(one.time, one.event) for one in store.alarm_events(patient, number)]
+        entries = [(one.time, one.event) for one in store.alarms.changes(patient, number)]
     except StorageError:
         if not unstored:
             raise
@@ -212,16 +199,15 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     origin = time - latest.at_s
     strip, log_whole, comments = None, None, []
     with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
-        strip = stretch(store, patient, ward.state(patient), origin, begin_s, end_s)
+        strip = read_segment(store, patient, ward.state(patient), origin, begin_s, end_s)
     with suppress(StorageError):
-        log_whole = store.log_is_whole(patient, number)
+        log_whole = store.alarms.is_log_intact(patient, number)
         comments = [
-            shapes.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
-            for entry in store.audit_about(patient, _commented(number))
+            schemas.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
+            for entry in store.audit.about(patient, _commented(number))
         ]
     condition = CONDITIONS[stored.alarm.condition]
-    until_s = max(end_s, latest.at_s)
-    return shapes.AlarmDetailShape(
+    return schemas.AlarmDetailShape(
         **shapes.alarm(stored),
         definition=condition.definition,
         source=condition.source,
@@ -230,7 +216,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
         comments=comments,
         log_whole=log_whole,
         strip=None if strip is None else shapes.waveform(patient, strip.stream, strip.start_time, strip.waveform),
-        replay=f"ectopy what-if --stored {shlex.quote(patient)} --from {begin_s:.0f} --to {until_s:.0f}",
+        replay=stored_replay_command(latest, patient),
         software=f"ectopy {__version__}",
         bundle=ward.bundle,
     )
@@ -241,16 +227,23 @@ def _commented(number: int) -> str:
     return f"commented on alarm {number}"
 
 
-async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
-    """An alarm as it stands; the store is asked only for one that has ended and is stored."""
-    ward.state(patient)
-    unstored = ward.unstored_alarm(patient, number)
-    return await asyncio.to_thread(_stored, ward, patient, number) if unstored is None else unstored
+def find_alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Return an alarm; the store is asked only for one that has ended and is stored.
 
-
-def _stored(ward: Ward, patient: str, number: int) -> StoredAlarm:
-    ward.state(patient)
+    Raises
+    ------
+    NotFoundError
+        If there is none of this number.
+    StorageError
+        If the store fails.
+    """
     try:
-        return ward.store.alarm(patient, number)
+        return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
     except DataError as error:
         raise NotFoundError(str(error)) from error
+
+
+async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Find an alarm, in a thread of its own where the store has to be asked."""
+    unstored = ward.unstored_alarm(patient, number)
+    return await asyncio.to_thread(find_alarm, ward, patient, number) if unstored is None else unstored

@@ -15,7 +15,6 @@ from ectopy import __version__
 from ectopy.ambulatory import ambulatory_digest, load_ambulatory
 from ectopy.errors import StorageError
 from ectopy.monitor import Chunk, Monitor
-from ectopy.service import shapes
 from ectopy.service.access import Visitors
 from ectopy.service.audit import SEND_AGAIN_S, Audit
 from ectopy.service.exchange.mqtt import Bridge
@@ -48,10 +47,11 @@ from ectopy.service.web import (
     session,
     signals,
 )
-from ectopy.service.web.door import Door
+from ectopy.service.web.door import Door, RateLimit
 from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
+from ectopy.statements import STATEMENT
 
 _ROUTERS = (
     health,
@@ -71,7 +71,7 @@ _ROUTERS = (
 )
 _SMALL_BODY_BYTES = 2**16
 """Of everything but samples and recordings: what is in a JSON text takes many times its size in memory."""
-_FORGET_EVERY_S = 600.0
+_RETENTION_EVERY_S = 600.0
 _DAY_S = 86_400.0
 _BROKER = "the MQTT broker"
 
@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
     except BaseException:
         store.close()
         raise
-    visitors = Visitors(store.access)
+    visitors = Visitors(store.keys)
     most_bytes = round(settings.recordings_gb * 1e9)
     library = Library(settings.home / "recordings", settings.upload_bytes, most_bytes=most_bytes)
 
@@ -112,7 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
         await ward.begin()
         app.state.audit.start()
         library.start()
-        tasks = [asyncio.create_task(_forget(store, library, settings))]
+        tasks = [asyncio.create_task(_apply_retention(store, library, settings))]
         if bridge is not None:
             tasks.append(asyncio.create_task(bridge.run(partial(_send_from_broker, ward, app.state.audit), ward.clock)))
         try:
@@ -130,7 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Ectopy",
         version=__version__,
-        description=f"Live ECG in, alarms out. {shapes.STATEMENT}",
+        description=f"Live ECG in, alarms out. {STATEMENT}",
         lifespan=lifespan,
         openapi_url="/api/openapi.json",
         docs_url=None,
@@ -142,7 +142,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.visitors = settings, visitors
     app.state.audit = Audit(store, settings.home / "audit.journal")
     errors.install(app)
-    app.add_middleware(Door, visitors=visitors, settings=settings)
+    app.state.failures = failures = RateLimit(settings.failures_per_minute)
+    app.add_middleware(Door, visitors=visitors, per_minute=settings.requests_per_minute, failures=failures)
     app.add_middleware(Headers)
     app.add_middleware(Record)
     for module in _ROUTERS:
@@ -160,8 +161,8 @@ async def _send_from_broker(ward: Ward, audit: Audit, patient: str, chunk: Chunk
     return receipt
 
 
-async def _forget(store: Store, library: Library, settings: Settings) -> None:
-    """Keep no more than is wanted."""
+async def _apply_retention(store: Store, library: Library, settings: Settings) -> None:
+    """Delete what is older, or more, than the settings keep; every ten minutes."""
     most = None if settings.keep_gb is None else round(settings.keep_gb * 1e9)
     offset_s = time.time() - steady()
     while True:
@@ -169,8 +170,8 @@ async def _forget(store: Store, library: Library, settings: Settings) -> None:
         now = min(time.time(), steady() + offset_s)
         older_than = None if settings.keep_days is None else now - settings.keep_days * _DAY_S
         try:
-            await asyncio.to_thread(store.forget, older_than, most)
-            await asyncio.to_thread(library.forget, older_than, most)
+            await asyncio.to_thread(store.retention.apply, older_than, most)
+            await asyncio.to_thread(library.apply_retention, older_than, most)
         except StorageError as error:
             _log.warning("What is too old could not be deleted: %s", error)
-        await asyncio.sleep(_FORGET_EVERY_S)
+        await asyncio.sleep(_RETENTION_EVERY_S)

@@ -5,38 +5,28 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
-from pydantic import BaseModel, ConfigDict, Field
 
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.ward import RefusedError
-from ectopy.service.web.door import Administering, Viewing
-from ectopy.service.web.parts import TheAudit, TheWard
+from ectopy.service.web.door import Administering
+from ectopy.service.web.parts import AuditDep, Audited, WardDep
 
 router = APIRouter(prefix="/api/devices", tags=["devices"])
 
 
-@router.get("")
-def list_devices(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.DeviceShape]:
+@router.get("", dependencies=[Audited("listed devices")])
+def list_devices(ward: WardDep) -> list[schemas.DeviceShape]:
     """Devices that have said what they are called, by name, and for whom each has sent last."""
-    audit.saw(caller.name, "listed devices")
     return [shapes.device(one) for one in ward.devices.all()]
-
-
-class Wearer(BaseModel):
-    """For whom a device sends."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3"}]})
-
-    patient: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 @router.put("/{device}", status_code=204)
 def attach(
-    ward: TheWard,
+    ward: WardDep,
     caller: Administering,
-    audit: TheAudit,
+    audit: AuditDep,
     device: Annotated[str, Path(min_length=1, max_length=200, description="What the device calls itself.")],
-    given: Annotated[Wearer, Body()],
+    given: Annotated[schemas.Wearer, Body()],
 ) -> None:
     """Attach a device to a patient, for whom its key then sends."""
     if ward.state(given.patient).discharged:

@@ -1,7 +1,4 @@
-"""At the door: who is asking, how often, and whether a page of somebody else makes a browser ask.
-
-All of it happens before a body is read.
-"""
+"""Authentication, rate limits and CSRF, before the body is read."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ from starlette.websockets import WebSocket
 
 from ectopy.errors import StorageError
 from ectopy.service.access import Buckets, Caller, Scope, Visitors
-from ectopy.service.settings import Settings
 from ectopy.service.web.errors import DeniedError, problem
 
 COOKIE = "ectopy_session"
@@ -36,6 +32,31 @@ _BURST_S = 10.0
 _log = logging.getLogger(__name__)
 
 
+class RateLimit:
+    """So many requests a minute of one name, and the 429 for whoever makes more."""
+
+    def __init__(self, per_minute: float, burst: float | None = None) -> None:
+        self._buckets = Buckets(per_minute, per_minute if burst is None else burst)
+
+    def count(self, name: str) -> None:
+        """Count a request.
+
+        Raises
+        ------
+        DeniedError
+            If it is one too many.
+        """
+        wait_s = self._buckets.take(name, time.monotonic())
+        if wait_s:
+            headers = {"Retry-After": str(math.ceil(wait_s))}
+            raise DeniedError(429, f"too many requests; try again in {wait_s:.0f} s.", headers)
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """From where somebody asks; empty where that is not known."""
+    return connection.client.host if connection.client else ""
+
+
 class Door:
     """Lets nobody through to ``/api`` and ``/metrics`` who is not known; as ASGI middleware.
 
@@ -43,14 +64,15 @@ class Door:
     ----------
     app : ASGI application
     visitors : Visitors
-    settings : Settings
+    per_minute : float
+        Requests of one key.
+    failures : RateLimit
+        Of wrong keys from one address.
     """
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, settings: Settings) -> None:
-        self._app, self._visitors = app, visitors
-        per_minute = settings.requests_per_minute
-        self._requests = Buckets(per_minute, max(per_minute * _BURST_S / 60.0, 1.0))
-        self._failures = Buckets(settings.failures_per_minute, settings.failures_per_minute)
+    def __init__(self, app: ASGIApp, visitors: Visitors, per_minute: float, failures: RateLimit) -> None:
+        self._app, self._visitors, self._failures = app, visitors, failures
+        self._requests = RateLimit(per_minute, max(per_minute * _BURST_S / 60.0, 1.0))
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Pass on what may go in."""
@@ -81,17 +103,16 @@ class Door:
         path: str = connection.scope["path"]
         if not (path == "/api" or path.startswith("/api/") or path == "/metrics"):
             return
-        address = connection.client.host if connection.client else ""
-        connection.scope["ectopy.failed"] = lambda: self._take(self._failures, address)
+        address = address_of(connection)
         if path == SIGN_IN and connection.scope.get("method") == "POST":
-            self._take(self._requests, address)
+            self._requests.count(address)
             _check_origin(connection, needed=False)
             return
         caller = await self._caller(connection)
         if caller is None:
-            self._take(self._failures, address)
+            self._failures.count(address)
             raise _unknown(connection)
-        self._take(self._requests, f"{caller.key} {address}")
+        self._requests.count(f"{caller.key} {address}")
         if caller.csrf is not None:
             _check_same_site(connection, caller.csrf)
         connection.scope[CALLER] = caller
@@ -110,12 +131,6 @@ class Door:
             return None
         known = self._visitors.recent_session(cookie)
         return known or await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
-
-    def _take(self, buckets: Buckets, name: str) -> None:
-        wait_s = buckets.take(name, time.monotonic())
-        if wait_s:
-            headers = {"Retry-After": str(math.ceil(wait_s))}
-            raise DeniedError(429, f"too many requests; try again in {wait_s:.0f} s.", headers)
 
 
 def _unknown(connection: HTTPConnection) -> DeniedError:
@@ -143,7 +158,7 @@ def _check_origin(connection: HTTPConnection, needed: bool) -> None:
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin; None where it is no address."""
+    """Host and port of an origin; None where it is not an address."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
@@ -176,7 +191,7 @@ async def visitor(
     return caller
 
 
-Known = Annotated[Caller, Security(visitor)]
+AnyCaller = Annotated[Caller, Security(visitor)]
 Viewing = Annotated[Caller, Security(visitor, scopes=[Scope.VIEW])]
 Uploading = Annotated[Caller, Security(visitor, scopes=[Scope.UPLOAD])]
 Sending = Annotated[Caller, Security(visitor, scopes=[Scope.SEND])]

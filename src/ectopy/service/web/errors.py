@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
-from typing_extensions import TypedDict
 
 from ectopy.errors import DatabaseError, EctopyError, StorageError
+from ectopy.service import schemas
 from ectopy.service.keeping import sentence
 from ectopy.service.senders import OccupiedError
 from ectopy.service.ward import NotFoundError, RefusedError
@@ -24,17 +24,11 @@ _log = logging.getLogger(__name__)
 _INTERNAL = "the service has failed at this; who runs it finds the reason in its log."
 
 
-class Problem(TypedDict):
-    """Why something was not done, in one sentence."""
-
-    detail: str
-
-
 _DESCRIPTIONS = {
     400: "The body cannot be read at all.",
     401: "No key, or one that is not known.",
     403: "The key does not allow it.",
-    404: "There is no such thing.",
+    404: "Nothing exists at this address.",
     409: "The monitor does not take the order.",
     415: "The body is encoded, or of another kind.",
     422: "What was sent cannot be taken as it is.",
@@ -42,7 +36,7 @@ _DESCRIPTIONS = {
     503: "The database does not answer, and without it this cannot be done; try again.",
 }
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    **{status: {"model": Problem, "description": text} for status, text in _DESCRIPTIONS.items()},
+    **{status: {"model": schemas.ProblemShape, "description": text} for status, text in _DESCRIPTIONS.items()},
     413: {"description": "The body is too large."},
 }
 

@@ -9,14 +9,15 @@ from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Header, Query
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from starlette.responses import StreamingResponse
 
 from ectopy.errors import SettingError, StorageError
 from ectopy.service import shapes
+from ectopy.service.access import Caller
 from ectopy.service.storage import StoredEvent
 from ectopy.service.ward import Ward
-from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
+from ectopy.service.web.parts import Audited, VisitorsDep, WardDep
 
 router = APIRouter(tags=["live"])
 
@@ -24,9 +25,9 @@ _QUIET_S = 15.0
 _AT_ONCE = 200
 _LARGEST = 2**62
 
-_EXAMPLE = 'id: 17\nevent: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", "change": "raised"}\n\n'
+_EXAMPLE = 'event: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", "change": "raised"}\nid: 17\n\n'
 
-Kind = Literal["alarm", "quality", "noticed", "refused"]
+Kind = Literal["alarm", "quality", "noticed", "rejected"]
 
 
 @router.get(
@@ -40,53 +41,51 @@ Kind = Literal["alarm", "quality", "noticed", "refused"]
     },
 )
 async def events(
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    visitors: TheVisitors,
+    ward: WardDep,
+    caller: Annotated[Caller, Audited("watched events", by_query=True)],
+    visitors: VisitorsDep,
     patient: Annotated[str | None, Query(description="Of this one only.")] = None,
     kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
     last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
     seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
-) -> StreamingResponse:
+) -> EventSourceResponse:
     """Events from now on, or after the last one that was seen; a comment where there is none for 15 s."""
-    if patient is not None:
-        ward.state(patient)
     after = last_event_id if seen is None else _number(seen)
     if after is None:
         after = await asyncio.to_thread(ward.newest_event)
-    audit.saw(caller.name, "watched events", patient or "")
+    # Not a generator as endpoint (`response_class`): FastAPI would send 200 before the checks above, and queue events
+    # for a key that is revoked meanwhile.
     # A proxy that collects what it passes on would hold up alarms.
-    headers = {"X-Accel-Buffering": "no"}
-    found = _events(ward, after, patient, kind, lambda: visitors.welcome(caller))
-    return StreamingResponse(found, media_type="text/event-stream", headers=headers)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(_events(ward, after, patient, kind, lambda: visitors.welcome(caller)), headers=headers)
 
 
 async def _events(
     ward: Ward, after: int, patient: str | None, kinds: Sequence[str], welcome: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
-    yield b": events\n\n"
+    yield KEEPALIVE_COMMENT
     while ward.feed.open:
         more = ward.feed.next_events()
         try:
-            found = await asyncio.to_thread(ward.store.events, after, patient, kinds, _AT_ONCE)
+            found = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
         except StorageError:
             found = []
         if not welcome():
             return
         if found:
             after = found[-1].id
-            yield b"".join(map(_lines, found))
+            yield b"".join(map(_encoded, found))
             continue
         try:
             await asyncio.wait_for(more.wait(), _QUIET_S)
         except TimeoutError:
-            yield b": quiet\n\n"
+            yield KEEPALIVE_COMMENT
 
 
-def _lines(event: StoredEvent) -> bytes:
+def _encoded(event: StoredEvent) -> bytes:
     content = shapes.event(event)
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, content["kind"].encode(), msgspec.json.encode(content))
+    data = msgspec.json.encode(content).decode()
+    return format_sse_event(data_str=data, event=content["kind"], id=str(event.id))
 
 
 def _number(text: str) -> int:

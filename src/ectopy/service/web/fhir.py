@@ -5,23 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from ectopy.errors import DataError, SettingError
-from ectopy.monitor import MonitorState
+from ectopy.errors import SettingError
+from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import strip_s
+from ectopy.service import shapes
 from ectopy.service.exchange import fhir, hl7
-from ectopy.service.history import Stretch, stretch
+from ectopy.service.history import LONGEST_S, WaveformSegment, read_segment
 from ectopy.service.storage import StoredAlarm
 from ectopy.service.timeline import origin_at
-from ectopy.service.ward import NotFoundError, Ward
-from ectopy.service.web.door import Known, Viewing
-from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
+from ectopy.service.ward import Ward
+from ectopy.service.web.alarms import find_alarm
+from ectopy.service.web.door import AnyCaller
+from ectopy.service.web.parts import AlarmNumber, Audited, WardDep, WatchedPatient, json_response
 
 router = APIRouter(tags=["exchange"])
 
 _NEWEST_S = 10.0
-_LONGEST_S = 300.0
 _ISSUES = 20
 _MOST_ISSUES = 100
 _PREFIXES = ("ge", "gt", "le", "lt")
@@ -30,7 +31,7 @@ _FHIR: dict[str, Any] = {
     "responses": {200: {"content": {fhir.MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "A resource."}},
 }
 
-Who = Annotated[str, Query(min_length=1, max_length=200, description="What the patient is called by.")]
+Who = Annotated[str, Query(min_length=1, max_length=200, description="Id of the patient.")]
 Code = Literal[
     "ecg", "heart-rate", "pulse-wave", "11524-6", "8867-4", "http://loinc.org|11524-6", "http://loinc.org|8867-4"
 ]
@@ -45,24 +46,21 @@ Dates = Annotated[
 
 
 @router.get("/api/fhir/metadata", **_FHIR)
-def capabilities(request: Request, ward: TheWard, caller: Known) -> Response:
+def capabilities(request: Request, ward: WardDep, caller: AnyCaller) -> Response:
     """What can be asked for."""
     return _answer(fhir.capabilities(str(request.url_for("capabilities")).removesuffix("/metadata"), ward.clock()))
 
 
-@router.get("/api/fhir/Observation", **_FHIR)
+@router.get("/api/fhir/Observation", dependencies=[Audited("read FHIR Observation", by_query=True)], **_FHIR)
 def observations(
     request: Request,
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
+    ward: WardDep,
     patient: Who,
     code: Code | None = None,
     date: Dates = [],  # noqa: B006
 ) -> Response:
     """The ECG and the pulse waves of a patient as SampledData, and the heart rate now."""
     state = ward.state(patient)
-    audit.saw(caller.name, "read FHIR Observation", patient)
     found = []
     if code is None or "heart-rate" in code or "8867-4" in code:
         found.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
@@ -73,45 +71,37 @@ def observations(
     return _answer(fhir.searchset(found, str(request.url), len(found)))
 
 
-@router.get("/api/fhir/DetectedIssue", **_FHIR)
+@router.get("/api/fhir/DetectedIssue", dependencies=[Audited("read FHIR DetectedIssue", by_query=True)], **_FHIR)
 def detected_issues(
     request: Request,
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
+    ward: WardDep,
     patient: Who,
     count: Annotated[int, Query(alias="_count", ge=1, le=_MOST_ISSUES, description="So many on a page.")] = _ISSUES,
     before: Annotated[int | None, Query(ge=1, le=2**53, description="Only alarms with lower numbers.")] = None,
 ) -> Response:
     """Alarms of a patient, the newest first, each with the signal that shows it."""
     state = ward.state(patient)
-    audit.saw(caller.name, "read FHIR DetectedIssue", patient)
-    newest = ward.store.alarms(patient, limit=count + 1, before=before)[::-1]
+    newest = ward.store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
-    issues = [fhir.detected_issue(one, _strips(ward, one, state)) for one in page]
+    issues = [fhir.detected_issue(shapes.alarm(one), _strips(ward, one, state)) for one in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
-    return _answer(fhir.searchset(issues, str(request.url), ward.store.count_alarms(patient), following))
+    return _answer(fhir.searchset(issues, str(request.url), ward.store.alarms.count(patient), following))
 
 
 @router.get(
     "/api/patients/{patient}/alarms/{number}/oru",
+    dependencies=[Audited("read HL7 alert")],
     response_class=Response,
     responses={200: {"content": {hl7.MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "ORU^R40^ORU_R40."}},
 )
 def alert(
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    patient: PatientPath,
-    number: Annotated[int, Path(ge=1, le=2**53)],
+    ward: WardDep,
+    patient: WatchedPatient,
+    number: AlarmNumber,
 ) -> Response:
     """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
     name = ward.summary(patient)["name"]
-    try:
-        stored = ward.store.alarm(patient, number)
-    except DataError as error:
-        raise NotFoundError(str(error)) from error
-    audit.saw(caller.name, "read HL7 alert", patient)
+    stored = shapes.alarm(find_alarm(ward, patient, number))
     return Response(hl7.alert(stored, name, ward.clock()), media_type=hl7.MEDIA_TYPE)
 
 
@@ -122,31 +112,32 @@ def _signal(
         start, stop = _span(date)
         origin = origin_at(ward.store, patient, state, stop)
     else:
-        signal, origin = state.signal, state.epoch or 0.0
-        stop = origin if signal is None else origin + signal.segment.second(signal.segment.wanted)
+        origin, stop = status.origin(state), status.newest_sample_time(state)
         start = stop - _NEWEST_S
-    found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
+    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
     return [] if found is None else _resources(patient, found, ecg=ecg, pulse=pulse)
 
 
-def _resources(patient: str, found: Stretch, *, ecg: bool = True, pulse: bool = True) -> list[fhir.Resource]:
+def _resources(patient: str, found: WaveformSegment, *, ecg: bool = True, pulse: bool = True) -> list[fhir.Resource]:
     leads = [fhir.ecg(patient, found.waveform, found.start_time)] if ecg else []
     return leads + (fhir.pulse_waves(patient, found.waveform, found.start_time) if pulse else [])
 
 
 def _strips(ward: Ward, stored: StoredAlarm, state: MonitorState) -> list[fhir.Resource]:
     begin_s, end_s = strip_s(stored.alarm.reading, stored.alarm.present_s)
-    found = stretch(ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + _LONGEST_S))
+    found = read_segment(
+        ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + LONGEST_S)
+    )
     return [] if found is None else _resources(stored.patient, found)
 
 
 def _span(date: list[str]) -> tuple[float, float]:
     """The time between two dates of a search."""
     times = {text[:1]: _time(text[2:]) for text in date if text.startswith(_PREFIXES)}
-    if len(date) != 2 or set(times) != {"g", "l"} or not 0 < times["l"] - times["g"] <= _LONGEST_S:
+    if len(date) != 2 or set(times) != {"g", "l"} or not 0 < times["l"] - times["g"] <= LONGEST_S:
         raise SettingError(
             f"a date is given by two times such as ge2026-01-01T00:00:00Z and lt2026-01-01T00:00:10Z, at most "
-            f"{_LONGEST_S:g} s apart."
+            f"{LONGEST_S:g} s apart."
         )
     return times["g"], times["l"]
 

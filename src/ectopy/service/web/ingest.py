@@ -19,6 +19,8 @@ from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
 from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.monitor.status import stream as stream_of
+from ectopy.service import schemas
 from ectopy.service.access import Caller, Scope, Visitors
 from ectopy.service.audit import SEND_AGAIN_S
 from ectopy.service.keeping import Receipt, sentence
@@ -27,7 +29,7 @@ from ectopy.service.ward import ANSWER_S, Ward
 from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.metrics import Metrics
-from ectopy.service.web.parts import DeviceQuery, PatientPath, TheAudit, TheMetrics, TheVisitors, TheWard
+from ectopy.service.web.parts import AuditDep, DeviceQuery, MetricsDep, PatientPath, VisitorsDep, WardDep
 from ectopy.wire import Form, Sent, read
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
@@ -42,30 +44,6 @@ MOST_DEVICES_OF_PATIENT = 16
 
 MOST_UNANSWERED = 64
 """Messages of one device to which there is no answer yet."""
-
-
-class Refusal(TypedDict):
-    """A chunk that was not taken, by its place in the list and its own number."""
-
-    index: int
-    sequence: int | None
-    reason: str
-
-
-class Taken(TypedDict):
-    """Which sample is wanted next, whether everything up to now is stored, and what was not taken.
-
-    What is not stored is kept by the sender until a later answer says that it is. `missing`, if it is there: from which
-    position to before which samples could not be kept until then, and should be sent again. `late` is how many samples
-    were left out, for they were there already, or their time was over.
-    """
-
-    wanted: int | None
-    stream: str
-    stored: bool
-    missing: NotRequired[list[tuple[int, int]]]
-    refused: list[Refusal]
-    late: int
 
 
 _CHUNK: dict[str, Any] = {
@@ -116,17 +94,17 @@ _BODY = {
 @router.post("/chunks", openapi_extra=_BODY)
 async def send_chunks(
     request: Request,
-    ward: TheWard,
+    ward: WardDep,
     caller: Sending,
-    audit: TheAudit,
-    metrics: TheMetrics,
+    audit: AuditDep,
+    metrics: MetricsDep,
     patient: PatientPath,
     device: DeviceQuery = None,
-) -> Taken:
+) -> schemas.ReceiptShape:
     """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
-    Whoever gets none, or 503, sends them again; whoever gets `stored: false` keeps them until a later answer says
-    `stored: true`. A sample that is known already is left out.
+    Without an answer, or after 503, send again: duplicates are left out. After `stored: false` keep the samples until a
+    later answer says `stored: true`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(kind)
@@ -135,23 +113,25 @@ async def send_chunks(
     _check_sender(ward, caller, patient, device)
     found = await _read(await request.body(), form, ward.clock())
     audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
-    stored, refused, late = await _send(ward, patient, found, caller.sender)
-    metrics.chunks.labels("refused").inc(len(refused))
-    metrics.chunks.labels("taken").inc(len(found) - len(refused))
-    if refused and len(refused) == len(found):
-        raise DataError(refused[0]["reason"])
-    answer = _wanted(ward, patient, caller)
-    return Taken(**answer, stored=stored, refused=refused, late=late, **_missing(ward, patient, caller))
+    stored, rejected, late = await _send(ward, patient, found, caller.sender)
+    metrics.chunks.labels("rejected").inc(len(rejected))
+    metrics.chunks.labels("accepted").inc(len(found) - len(rejected))
+    if rejected and len(rejected) == len(found):
+        raise DataError(rejected[0]["reason"])
+    answer = _next_position(ward, patient, caller)
+    return schemas.ReceiptShape(
+        **answer, stored=stored, rejected=rejected, late=late, **_missing(ward, patient, caller)
+    )
 
 
 @router.websocket("/stream")
 async def stream(
     socket: WebSocket,
-    ward: TheWard,
+    ward: WardDep,
     caller: Sending,
-    audit: TheAudit,
-    metrics: TheMetrics,
-    visitors: TheVisitors,
+    audit: AuditDep,
+    metrics: MetricsDep,
+    visitors: VisitorsDep,
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> None:
@@ -211,7 +191,7 @@ class _Line:
         await self._socket.send_text(msgspec.json.encode(answer).decode())
 
     async def _end(self, why: str) -> None:
-        await self._say({"refused": f"{why}."})
+        await self._say({"rejected": f"{why}."})
         await self._socket.close(status.WS_1008_POLICY_VIOLATION, why)
 
     async def _take(self, content: bytes | None, text: str | None) -> None:
@@ -220,14 +200,14 @@ class _Line:
             found = await _read((text or "").encode() if content is None else content, form, self._ward.clock())
         except DataError as error:
             self._unanswered += 1
-            self._refuse(None, error)
+            self._reject(None, error)
             return
         for sent in found:
             self._unanswered += 1
             try:
                 future = self._ward.submit(self._patient, sent.chunk, self._caller.sender)
             except EctopyError as error:
-                self._refuse(sent.sequence, error)
+                self._reject(sent.sequence, error)
             else:
                 future.add_done_callback(partial(self._in_loop, self._answered, sent.sequence))
 
@@ -239,39 +219,39 @@ class _Line:
     def _answered(self, sequence: int | None, future: Future[Receipt]) -> None:
         error = future.exception()
         if isinstance(error, EctopyError):
-            self._refuse(sequence, error)
+            self._reject(sequence, error)
             return
         receipt = future.result()
-        if receipt.refused:
-            self._refuse(sequence, DataError(" ".join(receipt.refused)))
+        if receipt.rejected:
+            self._reject(sequence, DataError(" ".join(receipt.rejected)))
         else:
-            self._metrics.chunks.labels("taken").inc()
-            self._tell(sequence, receipt.wanted, receipt.stored, receipt.late)
+            self._metrics.chunks.labels("accepted").inc()
+            self._tell(sequence, receipt.next_position, receipt.stored, receipt.late)
             if receipt.unstored is not None:
-                receipt.unstored.then(partial(self._in_loop, self._settled, sequence, receipt.wanted))
+                receipt.unstored.then(partial(self._in_loop, self._settled, sequence, receipt.next_position))
 
-    def _settled(self, sequence: int | None, wanted: int | None, error: EctopyError | None) -> None:
+    def _settled(self, sequence: int | None, next_position: int | None, error: EctopyError | None) -> None:
         """What was acknowledged is stored now, or has to be sent again."""
         if error is None:
-            self._tell(sequence, wanted, True)
+            self._tell(sequence, next_position, True)
         else:
-            self._refuse(sequence, error, first=False)
+            self._reject(sequence, error, first=False)
 
-    def _tell(self, sequence: int | None, wanted: int | None, stored: bool, late: int | None = None) -> None:
+    def _tell(self, sequence: int | None, next_position: int | None, stored: bool, late: int | None = None) -> None:
         """Answer; `late` is told the first time."""
         first = {} if late is None else {"late": late}
-        answer = {"sequence": sequence, "wanted": wanted, "stored": stored, **first, **self._missing()}
+        answer = {"sequence": sequence, "next_position": next_position, "stored": stored, **first, **self._missing()}
         self._answers.put_nowait((answer, late is not None))
 
-    def _refuse(self, sequence: int | None, error: EctopyError, first: bool = True) -> None:
+    def _reject(self, sequence: int | None, error: EctopyError, first: bool = True) -> None:
         """Say why; what failed for the store's sake, or for another sender's, is to be sent again."""
-        self._metrics.chunks.labels("refused").inc()
+        self._metrics.chunks.labels("rejected").inc()
         reason = sentence(error) if isinstance(error, StorageError) else str(error)
-        answer = {"sequence": sequence, "refused": reason, "again": isinstance(error, StorageError | OccupiedError)}
+        answer = {"sequence": sequence, "rejected": reason, "retry": isinstance(error, StorageError | OccupiedError)}
         self._answers.put_nowait(({**answer, **self._place()}, first))
 
-    def _place(self) -> _Wanted:
-        return _wanted(self._ward, self._patient, self._caller)
+    def _place(self) -> _NextPosition:
+        return _next_position(self._ward, self._patient, self._caller)
 
     def _missing(self) -> _Missing:
         return _missing(self._ward, self._patient, self._caller)
@@ -284,10 +264,10 @@ async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
     return await asyncio.get_running_loop().run_in_executor(_LARGE, read, content, form, received)
 
 
-class _Wanted(TypedDict):
-    """The sample that is wanted next, and of which stream."""
+class _NextPosition(TypedDict):
+    """The sample that comes next, and of which stream."""
 
-    wanted: int | None
+    next_position: int | None
     stream: str
 
 
@@ -317,20 +297,18 @@ def _may_attach(ward: Ward, device: str, patient: str) -> bool:
     return wearer == patient or (wearer is None and len(ward.devices.of(patient)) < MOST_DEVICES_OF_PATIENT)
 
 
-def _wanted(ward: Ward, patient: str, caller: Caller) -> _Wanted:
-    """Which sample is wanted next; only who has sent the stream, or may view, is told of it."""
-    signal = ward.state(patient).signal
-    if signal is None:
-        return _Wanted(wanted=None, stream="")
-    if not _may_see(ward, patient, caller):
-        return _Wanted(wanted=None, stream="")
-    return _Wanted(wanted=signal.segment.wanted, stream=signal.segment.stream)
+def _next_position(ward: Ward, patient: str, caller: Caller) -> _NextPosition:
+    """Which sample comes next; only who has sent the stream, or may view, is told of it."""
+    segment = stream_of(ward.state(patient))
+    if segment is None or not _may_see(ward, patient, caller):
+        return _NextPosition(next_position=None, stream="")
+    return _NextPosition(next_position=segment.next_position, stream=segment.stream)
 
 
 def _may_see(ward: Ward, patient: str, caller: Caller) -> bool:
     """Whether somebody may know of the patient's stream: who has sent it, or may view."""
-    signal = ward.state(patient).signal
-    is_own = signal is not None and ward.senders.owns(patient, caller.sender, signal.segment.stream)
+    segment = stream_of(ward.state(patient))
+    is_own = segment is not None and ward.senders.owns(patient, caller.sender, segment.stream)
     return caller.may(Scope.VIEW) or is_own
 
 
@@ -344,8 +322,10 @@ def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
     return _Missing(missing=missing) if missing else _Missing()
 
 
-async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tuple[bool, list[Refusal], int]:
-    """Hand in all of them, then wait; whether all is stored, what was refused, and how many samples were left out.
+async def _send(
+    ward: Ward, patient: str, found: list[Sent], sender: str
+) -> tuple[bool, list[schemas.RejectionShape], int]:
+    """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 
     Raises
     ------
@@ -353,17 +333,19 @@ async def _send(ward: Ward, patient: str, found: list[Sent], sender: str) -> tup
         If somebody else sends for the patient.
     """
     waiting = []
-    refused = []
+    rejected = []
     late = 0
     stored = True
     for index, sent in enumerate(found):
         try:
             waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk, sender))))
         except DataError as error:
-            refused.append(Refusal(index=index, sequence=sent.sequence, reason=str(error)))
+            rejected.append(schemas.RejectionShape(index=index, sequence=sent.sequence, reason=str(error)))
     for index, sent, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
-        refused += [Refusal(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.refused]
-        stored = stored and (receipt.stored or bool(receipt.refused))
+        rejected += [
+            schemas.RejectionShape(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.rejected
+        ]
+        stored = stored and (receipt.stored or bool(receipt.rejected))
         late += receipt.late
-    return stored, refused, late
+    return stored, rejected, late

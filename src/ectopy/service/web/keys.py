@@ -5,56 +5,35 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
-from pydantic import BaseModel, ConfigDict, Field
 
 from ectopy.errors import DataError, SettingError
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.access import Scope
-from ectopy.service.storage.access import StoredKey
+from ectopy.service.storage import StoredKey
 from ectopy.service.ward import NotFoundError, RefusedError
 from ectopy.service.web.door import Administering
-from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
+from ectopy.service.web.parts import AuditDep, Audited, VisitorsDep, WardDep
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
-_Names = Annotated[set[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=200)]
-
-
-class NewKey(BaseModel):
-    """What the key is called, what it allows, and until when.
-
-    A key that may send names the patients for whom it does, or the devices as which it does. Only where `any_patient`
-    says so it sends for everybody.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"name": "strap of bed 3", "scopes": ["send"], "patients": ["bed 3"]}]},
-    )
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    scopes: Annotated[set[Scope], Field(min_length=1)]
-    patients: _Names = set()
-    devices: _Names = set()
-    any_patient: bool = False
-    expires_time: Annotated[float | None, Field(description="Seconds since 1970; null = it does not end.")] = None
-
-
-@router.get("")
-def list_keys(caller: Administering, visitors: TheVisitors, audit: TheAudit) -> list[shapes.KeyShape]:
+@router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
+def list_keys(visitors: VisitorsDep) -> list[schemas.KeyShape]:
     """All keys, without their secrets."""
-    audit.saw(caller.name, "listed keys")
     return [shapes.key(one) for one in visitors.known_keys()]
 
 
 @router.post("", status_code=201)
 def make_key(
-    caller: Administering, visitors: TheVisitors, audit: TheAudit, ward: TheWard, given: Annotated[NewKey, Body()]
-) -> shapes.NewKeyShape:
+    caller: Administering,
+    visitors: VisitorsDep,
+    audit: AuditDep,
+    ward: WardDep,
+    given: Annotated[schemas.NewKey, Body()],
+) -> schemas.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
     if not given.name.isprintable():
-        raise SettingError("a key is called by printable characters.")
+        raise SettingError("the name of a key consists of printable characters.")
     if given.expires_time is not None and not given.expires_time > ward.clock():
         raise SettingError("a key ends in the future; leave 'expires_time' out for one that does not end.")
     patients = _patients(given)
@@ -62,10 +41,10 @@ def make_key(
         given.name, frozenset(given.scopes), patients, frozenset(given.devices), given.expires_time
     )
     audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}{_sends(key)}")
-    return shapes.NewKeyShape(**shapes.key(key), key=secret)
+    return schemas.NewKeyShape(**shapes.key(key), key=secret)
 
 
-def _patients(given: NewKey) -> frozenset[str] | None:
+def _patients(given: schemas.NewKey) -> frozenset[str] | None:
     """For whom a new key sends; None = any patient."""
     if given.scopes.isdisjoint({Scope.SEND, Scope.ADMINISTER}) and (
         given.patients or given.devices or given.any_patient
@@ -94,8 +73,8 @@ def _sends(key: StoredKey) -> str:
 @router.delete("/{number}", status_code=204)
 def remove_key(
     caller: Administering,
-    visitors: TheVisitors,
-    audit: TheAudit,
+    visitors: VisitorsDep,
+    audit: AuditDep,
     number: Annotated[int, Path(ge=1, le=2**62, description="Id of the key.")],
 ) -> None:
     """Make a key worthless, and end the sessions that were opened with it; nobody removes the key they came with."""

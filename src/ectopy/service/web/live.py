@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 
+from ectopy.service.access import Caller
 from ectopy.service.feed import Viewer
 from ectopy.service.frames import text_frame, together
-from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import TheAudit, TheVisitors, TheWard
+from ectopy.service.web.parts import Audited, VisitorsDep, WardDep
 
 router = APIRouter(tags=["live"])
 
@@ -25,17 +25,12 @@ _FRAME_S = 0.04
 @router.websocket("/api/live")
 async def live(
     socket: WebSocket,
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    visitors: TheVisitors,
+    ward: WardDep,
+    caller: Annotated[Caller, Audited("watched live", by_query=True)],
+    visitors: VisitorsDep,
     patient: Annotated[list[str], Query(max_length=_MOST_PATIENTS)] = [],  # noqa: B006
 ) -> None:
     """Signals of these patients, or of all, as they come."""
-    for one in patient:
-        ward.state(one)
-    for one in patient or [""]:
-        audit.saw(caller.name, "watched live", one)
     await socket.accept()
     viewer = Viewer(patient)
     ward.look(viewer)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from ectopy.monitor.conditions import Priority
-from ectopy.service.standing import Word
+from ectopy.monitor.status import PatientState
 from ectopy.service.ward import Ward
 
 _BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -43,10 +43,10 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """What there is to see in the ward now."""
         ward = self._ward
-        words = Tally(ward.standing(patient).word for patient in ward.patients())
+        words = Tally(ward.status(patient).state for patient in ward.patients())
         patients = GaugeMetricFamily("ectopy_patients", "Patients by state.", labels=["state"])
-        for word in Word:
-            if word is not Word.DISCHARGED:
+        for word in PatientState:
+            if word is not PatientState.DISCHARGED:
                 patients.add_metric([word.value], words[word])
         yield patients
         active = Tally(stored.alarm.priority for stored in ward.active_alarms())

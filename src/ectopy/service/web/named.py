@@ -5,35 +5,26 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field
 
+from ectopy.service import schemas
 from ectopy.service.recordings import names
-from ectopy.service.web.door import Uploading, Viewing
-from ectopy.service.web.parts import TheAudit, TheLibrary
-from ectopy.service.web.recordings import RecordingShape, shape
+from ectopy.service.web.door import Uploading
+from ectopy.service.web.parts import AuditDep, Audited, LibraryDep
+from ectopy.service.web.recordings import shape
 
 router = APIRouter(prefix="/api/recordings/named", tags=["recordings"])
 
 
-class Choice(BaseModel):
-    """The name of a recording, as it is listed."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"recording": "mitdb/208"}]})
-
-    recording: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-@router.get("")
-def list_names(caller: Viewing, audit: TheAudit) -> list[str]:
+@router.get("", dependencies=[Audited("listed named recordings")])
+def list_names() -> list[str]:
     """What can be analysed and replayed by its name: `simulated`, and the records of data sets on this machine."""
-    audit.saw(caller.name, "listed named recordings")
     return list(names())
 
 
 @router.post("", status_code=202)
 def analyse(
-    library: TheLibrary, caller: Uploading, audit: TheAudit, given: Annotated[Choice, Body()]
-) -> RecordingShape:
+    library: LibraryDep, caller: Uploading, audit: AuditDep, given: Annotated[schemas.Choice, Body()]
+) -> schemas.RecordingShape:
     """Have one analysed, when those before it are."""
     entry = library.add_named(given.recording, caller.key)
     audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")

@@ -5,80 +5,40 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
 
 from ectopy.errors import SettingError
 from ectopy.monitor import Action, Limits, Order
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.access import Scope
 from ectopy.service.ward import Ward
-from ectopy.service.web.door import Administering, Sending, Viewing
+from ectopy.service.web.door import Administering, Sending
 from ectopy.service.web.errors import DeniedError
-from ectopy.service.web.parts import PatientPath, TheAudit, TheWard
+from ectopy.service.web.parts import AuditDep, Audited, WardDep, WatchedPatient, carry_out
 
 router = APIRouter(prefix="/api/patients", tags=["patients"])
 
 _OF_PATHS = set("/\\?#%")
 
 
-class NewPatient(BaseModel):
-    """Somebody to be watched; a name is for people, and stays as it is where none is given."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3", "name": "Anna"}]})
-
-    patient: Annotated[str, Field(min_length=1, max_length=200)]
-    name: Annotated[str | None, Field(max_length=200)] = None
-
-
-class NewLimits(BaseModel):
-    """Limits of a profile, and which of them are otherwise; those not named are the profile's own."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"profile": "ward", "limits": {"high_bpm": 120, "low_bpm": 45}}]},
-    )
-
-    profile: str
-    limits: dict[str, float | None] = {}
-    comment: Annotated[str, Field(max_length=1000)] = ""
-
-
-class Comment(BaseModel):
-    """Why."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "seen, patient is well"}]})
-
-    comment: Annotated[str, Field(max_length=1000)] = ""
-
-
-@router.get("")
-async def list_patients(ward: TheWard, caller: Viewing, audit: TheAudit) -> list[shapes.SummaryShape]:
+@router.get("", dependencies=[Audited("listed patients")])
+async def list_patients(ward: WardDep) -> list[schemas.SummaryShape]:
     """Everybody who is watched, and how they are."""
-    audit.saw(caller.name, "listed patients")
     return [ward.summary(patient) for patient in ward.patients()]
-
-
-class Admitted(TypedDict):
-    """The patient is watched, and whether that is stored; more is told to keys that may view."""
-
-    patient: str
-    stored: bool
 
 
 @router.post("", status_code=201)
 def admit(
-    ward: TheWard, caller: Sending, audit: TheAudit, given: Annotated[NewPatient, Body()]
-) -> shapes.PatientOrderShape | Admitted:
+    ward: WardDep, caller: Sending, audit: AuditDep, given: Annotated[schemas.NewPatient, Body()]
+) -> schemas.PatientOrderShape | schemas.AdmittedShape:
     """Begin to watch a patient.
 
     Who may administer also begins anew with one who was discharged, and gives one who is watched another name. A key
     that may only send admits the patients for whom it sends, as a device does at its start.
     """
     if _OF_PATHS & set(given.patient) or given.patient in (".", ".."):
-        raise SettingError("what a patient is called by goes into addresses, and holds none of / \\ ? # %.")
+        raise SettingError("a patient id is part of URLs and cannot contain / \\ ? # %.")
     if given.patient != given.patient.strip() or not (given.name or "").isprintable():
-        raise SettingError("a patient is called by what can be seen: no blanks at its ends, and printable characters.")
+        raise SettingError("a patient id consists of printable characters, without blanks at its ends.")
     administers = caller.may(Scope.ADMINISTER)
     is_known = ward.knows(given.patient)
     if not caller.may_send_for(given.patient):
@@ -92,56 +52,61 @@ def admit(
     else:
         audit.saw(caller.name, "found patient admitted", given.patient)
     if not caller.may(Scope.VIEW):
-        return Admitted(patient=given.patient, stored=stored)
-    return shapes.PatientOrderShape(**ward.summary(given.patient), stored=stored)
+        return schemas.AdmittedShape(patient=given.patient, stored=stored)
+    return schemas.PatientOrderShape(**ward.summary(given.patient), stored=stored)
 
 
-@router.get("/{patient}")
-async def show(ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath) -> shapes.DetailShape:
+@router.get("/{patient}", dependencies=[Audited("viewed patient")])
+async def show(ward: WardDep, patient: WatchedPatient) -> schemas.DetailShape:
     """How a patient is, and how they are watched."""
-    detail = _detail(ward, patient)
-    audit.saw(caller.name, "viewed patient", patient)
-    return detail
+    return _detail(ward, patient)
 
 
 @router.delete("/{patient}")
 async def discharge(
-    ward: TheWard,
+    ward: WardDep,
     caller: Administering,
-    audit: TheAudit,
-    patient: PatientPath,
+    audit: AuditDep,
+    patient: WatchedPatient,
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
-) -> shapes.PatientOrderShape:
+) -> schemas.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
-    stored = await ward.order(patient, Action(Order.DISCHARGE, ward.clock(), caller.name, comment))
-    await audit.did_async(caller.name, "discharged patient", patient, comment)
-    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
+    action = Action(Order.DISCHARGE, ward.clock(), caller.name, comment)
+    stored = await carry_out(ward, audit, patient, action, "discharged patient")
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.put("/{patient}/limits")
 async def set_limits(
-    ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[NewLimits, Body()]
-) -> shapes.DetailOrderShape:
+    ward: WardDep,
+    caller: Administering,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.NewLimits, Body()],
+) -> schemas.DetailOrderShape:
     """Watch a patient by other limits from now on."""
     known = {name: value for name, value in given.limits.items() if value is not None}
     age, resting_bpm = known.get("age"), known.get("resting_bpm")
     limits = Limits.of(given.profile, age, resting_bpm).changed(known)
     action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
-    stored = await ward.order(patient, action)
-    await audit.did_async(caller.name, "set limits", patient, given.comment)
-    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
+    stored = await carry_out(ward, audit, patient, action, "set limits")
+    return schemas.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
 async def relearn(
-    ward: TheWard, caller: Administering, audit: TheAudit, patient: PatientPath, given: Annotated[Comment, Body()]
-) -> shapes.DetailOrderShape:
+    ward: WardDep,
+    caller: Administering,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.DetailOrderShape:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    stored = await ward.order(patient, Action(Order.RELEARN, ward.clock(), caller.name, given.comment))
-    await audit.did_async(caller.name, "ordered relearning", patient, given.comment)
-    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
+    action = Action(Order.RELEARN, ward.clock(), caller.name, given.comment)
+    stored = await carry_out(ward, audit, patient, action, "ordered relearning")
+    return schemas.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
-def _detail(ward: Ward, patient: str) -> shapes.DetailShape:
+def _detail(ward: Ward, patient: str) -> schemas.DetailShape:
     threshold = ward.monitor.criterion.with_baseline
     return shapes.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient), threshold)

@@ -1,4 +1,4 @@
-"""A line in the log and a figure for every answer; no key, no name, and of an address only its pattern."""
+"""Request log and metrics; keys, names and concrete paths are never logged."""
 
 from __future__ import annotations
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import with_config
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
-from typing_extensions import TypedDict
 
 from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
-from ectopy.service.access import Caller
-from ectopy.service.recordings import Entry, Result, Upload
+from ectopy.service import schemas
+from ectopy.service.recordings import Entry, Library, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
-from ectopy.service.shapes import like
 from ectopy.service.ward import NotFoundError
 from ectopy.service.web.door import Administering, Uploading, Viewing
-from ectopy.service.web.parts import TheAudit, TheLibrary, json_response
+from ectopy.service.web.parts import AuditDep, Audited, LibraryDep, json_response
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
@@ -63,59 +60,25 @@ RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As t
 Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
 
 
-@with_config(
-    like(
-        id="0123456789abcdef",
-        name="100",
-        added_time=1767225600.0,
-        status="done",
-        progress=1.0,
-        error="",
-        summary={"duration_s": 1805.6, "leads": ["MLII", "V5"], "beats": 2273, "abnormal": 34},
-    )
-)
-class RecordingShape(TypedDict):
-    """A recording; `summary` is null until it is analysed."""
-
-    id: str
-    name: str
-    added_time: float
-    status: str
-    progress: float
-    error: str
-    summary: dict[str, Any] | None
+def _entry(library: Library, id: str) -> Entry:
+    try:
+        return library.entry(id)
+    except SettingError as error:
+        raise NotFoundError(str(error)) from error
 
 
-class PulseShape(TypedDict, total=False):
-    """What fits into so many columns of a pulse wave, in its unit: `samples`, or `low` and `high` of each."""
-
-    name: str
-    unit: str
-    start_s: float
-    step_s: float
-    samples: list[float | None]
-    low: list[float | None]
-    high: list[float | None]
+def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> Entry:
+    entry = _entry(library, id)
+    audit.saw(caller.name, f"viewed recording {entry.id}")
+    return entry
 
 
-class SignalShape(TypedDict, total=False):
-    """What fits into so many columns: `samples`, or `low` and `high` of each; by lead, millivolt, null = none."""
-
-    start_s: float
-    step_s: float
-    duration_s: float
-    sampling_rate_hz: float
-    leads: list[str]
-    samples: list[list[float | None]]
-    low: list[list[float | None]]
-    high: list[list[float | None]]
-    pulses: list[PulseShape]
-    beats: list[dict[str, Any]]
-    beats_there: int
+ViewedRecording = Annotated[Entry, Depends(_viewed)]
+"""The recording of an address, with the audit of whoever views it; the answer is 404 where there is none."""
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
-async def upload(request: Request, library: TheLibrary, caller: Uploading, audit: TheAudit) -> RecordingShape:
+async def upload(request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep) -> schemas.RecordingShape:
     """Upload the files of one recording; it is analysed when those before it are."""
     await asyncio.to_thread(library.check_room, caller.key)
 
@@ -135,40 +98,31 @@ async def upload(request: Request, library: TheLibrary, caller: Uploading, audit
     return shape(entry)
 
 
-@router.get("")
+@router.get("", dependencies=[Audited("listed recordings")])
 def list_recordings(
-    library: TheLibrary,
-    caller: Viewing,
-    audit: TheAudit,
+    library: LibraryDep,
     limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS,
-) -> list[RecordingShape]:
+) -> list[schemas.RecordingShape]:
     """The newest recordings, the newest first; without their summaries."""
-    audit.saw(caller.name, "listed recordings")
     return [shape(entry) for entry in library.entries()[:limit]]
 
 
 @router.get("/{id}")
-def show(library: TheLibrary, caller: Viewing, audit: TheAudit, id: RecordingId) -> RecordingShape:
+def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     """How far the analysis of a recording is, and what was found."""
-    entry = _entry(library, id)
-    audit.saw(caller.name, f"viewed recording {entry.id}")
-    return shape(entry, library.result(id).summary if entry.done else None)
+    return shape(entry, library.result(entry.id).summary if entry.done else None)
 
 
 @router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
-def report(library: TheLibrary, caller: Viewing, audit: TheAudit, id: RecordingId) -> FileResponse:
+def report(library: LibraryDep, entry: ViewedRecording) -> FileResponse:
     """The page about a recording, which refers to nothing outside itself."""
-    entry = _entry(library, id)
-    audit.saw(caller.name, f"viewed recording {entry.id}")
-    return FileResponse(library.report(id), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+    return FileResponse(library.report(entry.id), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
 
 
-@router.get("/{id}/signal", response_model=SignalShape)
+@router.get("/{id}/signal", response_model=schemas.RecordingSignalShape)
 def signal(
-    library: TheLibrary,
-    caller: Viewing,
-    audit: TheAudit,
-    id: RecordingId,
+    library: LibraryDep,
+    entry: ViewedRecording,
     start_s: Second = 0.0,
     stop_s: Second = _LONGEST_S,
     pixels: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="Columns to draw in.")] = 1000,
@@ -177,60 +131,43 @@ def signal(
 
     Of more than 500 beats, those with the highest scores.
     """
-    return json_response(_result(library, id, caller, audit).signal(start_s, stop_s, pixels))
+    return json_response(library.result(entry.id).signal(start_s, stop_s, pixels))
 
 
 @router.get("/{id}/beats")
 def beats(
-    library: TheLibrary,
-    caller: Viewing,
-    audit: TheAudit,
-    id: RecordingId,
+    library: LibraryDep,
+    entry: ViewedRecording,
     start_s: Second = 0.0,
     stop_s: Second = _LONGEST_S,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     verdict: Annotated[Verdict | None, Query(description="Only beats judged so.")] = None,
 ) -> list[dict[str, Any]]:
     """The first beats of a stretch."""
-    return _result(library, id, caller, audit).beat_rows(start_s, stop_s, limit, verdict)
+    return library.result(entry.id).beat_rows(start_s, stop_s, limit, verdict)
 
 
 @router.get("/{id}/trend")
 def trend(
-    library: TheLibrary,
-    caller: Viewing,
-    audit: TheAudit,
-    id: RecordingId,
+    library: LibraryDep,
+    entry: ViewedRecording,
     step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0,
 ) -> dict[str, Any]:
     """Heart rate, and how many beats of which kind, in steps of so many seconds."""
-    return _result(library, id, caller, audit).trend(step_s)
+    return library.result(entry.id).trend(step_s)
 
 
 @router.delete("/{id}", status_code=204)
-def delete(library: TheLibrary, caller: Administering, audit: TheAudit, id: RecordingId) -> None:
+def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: RecordingId) -> None:
     """Delete a recording and what was found in it."""
     entry = _entry(library, id)
     library.delete(id)
     audit.did(caller.name, "deleted recording", detail=entry.id)
 
 
-def _entry(library: TheLibrary, id: str) -> Entry:
-    try:
-        return library.entry(id)
-    except SettingError as error:
-        raise NotFoundError(str(error)) from error
-
-
-def _result(library: TheLibrary, id: str, caller: Caller, audit: TheAudit) -> Result:
-    entry = _entry(library, id)
-    audit.saw(caller.name, f"viewed recording {entry.id}")
-    return library.result(id)
-
-
-def shape(entry: Entry, summary: dict[str, Any] | None = None) -> RecordingShape:
+def shape(entry: Entry, summary: dict[str, Any] | None = None) -> schemas.RecordingShape:
     """How a recording stands, and what was found where that is given."""
-    return RecordingShape(
+    return schemas.RecordingShape(
         id=entry.id,
         name=entry.name,
         added_time=entry.added,

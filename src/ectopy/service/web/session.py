@@ -6,47 +6,31 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Cookie, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
 
+from ectopy.service import schemas
 from ectopy.service.access import Caller
-from ectopy.service.web.door import COOKIE, Known
+from ectopy.service.web.door import COOKIE, AnyCaller, RateLimit, address_of
 from ectopy.service.web.errors import DeniedError
-from ectopy.service.web.parts import TheAudit, TheSettings, TheVisitors
+from ectopy.service.web.parts import AuditDep, SettingsDep, VisitorsDep
 
 router = APIRouter(prefix="/api/session", tags=["session"])
-
-
-class SignIn(BaseModel):
-    """A key."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"key": "ectopy_..."}]})
-
-    key: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class Session(TypedDict):
-    """Who has signed in; `csrf` goes into the header X-CSRF-Token of whatever changes something."""
-
-    name: str
-    scopes: list[str]
-    csrf: str | None
 
 
 @router.post("")
 async def sign_in(
     request: Request,
     response: Response,
-    given: Annotated[SignIn, Body()],
-    visitors: TheVisitors,
-    audit: TheAudit,
-    settings: TheSettings,
-) -> Session:
+    given: Annotated[schemas.SignIn, Body()],
+    visitors: VisitorsDep,
+    audit: AuditDep,
+    settings: SettingsDep,
+) -> schemas.SessionShape:
     """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
     # Who guesses costs neither a thread nor a query.
     signed_in = await asyncio.to_thread(visitors.sign_in, given.key) if visitors.may_know(given.key) else None
     if signed_in is None:
-        request.scope["ectopy.failed"]()
+        failures: RateLimit = request.app.state.failures
+        failures.count(address_of(request))
         raise DeniedError(401, "this key is not known.")
     caller, cookie = signed_in
     await audit.did_async(caller.name, "signed in")
@@ -55,7 +39,7 @@ async def sign_in(
 
 
 @router.get("")
-def who(caller: Known) -> Session:
+def who(caller: AnyCaller) -> schemas.SessionShape:
     """Who is asking."""
     return _session(caller)
 
@@ -63,9 +47,9 @@ def who(caller: Known) -> Session:
 @router.delete("", status_code=204)
 def sign_out(
     response: Response,
-    caller: Known,
-    visitors: TheVisitors,
-    audit: TheAudit,
+    caller: AnyCaller,
+    visitors: VisitorsDep,
+    audit: AuditDep,
     cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None,
 ) -> None:
     """Sign out."""
@@ -75,5 +59,5 @@ def sign_out(
     response.delete_cookie(COOKIE, path="/")
 
 
-def _session(caller: Caller) -> Session:
-    return Session(name=caller.name, scopes=sorted(caller.scopes), csrf=caller.csrf)
+def _session(caller: Caller) -> schemas.SessionShape:
+    return schemas.SessionShape(name=caller.name, scopes=sorted(caller.scopes), csrf=caller.csrf)

@@ -7,17 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import SettingError
-from ectopy.service import shapes
-from ectopy.service.history import one_of_each_shape, picture, stretch
+from ectopy.service import schemas, shapes
+from ectopy.service.history import LONGEST_S, compare_beat, one_of_each_shape, read_segment
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.timeline import origin_at
 from ectopy.service.ward import NotFoundError
-from ectopy.service.web.door import Viewing
-from ectopy.service.web.parts import PatientPath, TheAudit, TheWard, json_response
+from ectopy.service.web.parts import Audited, WardDep, WatchedPatient, json_response
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["signals"])
-
-LONGEST_S = 300.0
 
 _DAYS_S = 31 * 86_400.0
 _MOST_STEPS = 5000
@@ -28,62 +25,49 @@ Start = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970
 Stop = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970; this moment is not in it.")]
 
 
-@router.get("/waveform", response_model=shapes.WaveformShape)
-def waveform(
-    ward: TheWard, caller: Viewing, audit: TheAudit, patient: PatientPath, start: Start, stop: Stop
-) -> Response:
+@router.get("/waveform", response_model=schemas.WaveformShape, dependencies=[Audited("viewed waveform")])
+def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -> Response:
     """Samples of at most five minutes; of several streams in that time, the one with the most of them."""
     _check(start, stop, LONGEST_S)
     state = ward.state(patient)
-    audit.saw(caller.name, "viewed waveform", patient)
     origin = origin_at(ward.store, patient, state, stop)
-    found = stretch(ward.store, patient, state, origin, start - origin, stop - origin)
+    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
     if found is None:
         raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
     return json_response(shapes.waveform(patient, found.stream, found.start_time, found.waveform))
 
 
-@router.get("/beats", response_model=list[shapes.BeatShape])
+@router.get("/beats", response_model=list[schemas.BeatShape], dependencies=[Audited("viewed beats")])
 def beats(
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    patient: PatientPath,
+    ward: WardDep,
+    patient: WatchedPatient,
     start: Start,
     stop: Stop,
     limit: Annotated[int, Query(ge=1, le=MOST_BEATS)] = MOST_BEATS,
 ) -> Response:
     """The first judged beats of at most a day, in order."""
     _check(start, stop, 86_400.0)
-    ward.state(patient)
-    audit.saw(caller.name, "viewed beats", patient)
-    found = ward.store.beats(patient, start, stop, limit)
+    found = ward.store.beats.first(patient, start, stop, limit)
     return json_response([shapes.beat(one.time, one.beat) for one in found])
 
 
-@router.get("/trend", response_model=shapes.TrendShape)
+@router.get("/trend", response_model=schemas.TrendShape, dependencies=[Audited("viewed trend")])
 def trend(
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    patient: PatientPath,
+    ward: WardDep,
+    patient: WatchedPatient,
     start: Start,
     stop: Stop,
     step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0,
 ) -> Response:
     """Beats counted in steps, of at most a month and 5000 steps."""
     _check(start, stop, min(_DAYS_S, _MOST_STEPS * step_s))
-    ward.state(patient)
-    audit.saw(caller.name, "viewed trend", patient)
-    return json_response(shapes.trend(ward.store.trend(patient, start, stop, step_s)))
+    return json_response(shapes.trend(ward.store.beats.trend(patient, start, stop, step_s)))
 
 
-@router.get("/gallery", response_model=list[shapes.PictureShape])
+@router.get("/gallery", response_model=list[schemas.BeatComparisonShape], dependencies=[Audited("viewed beats")])
 def gallery(
-    ward: TheWard,
-    caller: Viewing,
-    audit: TheAudit,
-    patient: PatientPath,
+    ward: WardDep,
+    patient: WatchedPatient,
     start: Start,
     stop: Stop,
     limit: Annotated[int, Query(ge=1, le=50)] = 12,
@@ -91,11 +75,10 @@ def gallery(
     """One of each shape among the most abnormal beats, beside what a normal one would have been."""
     _check(start, stop, _DAYS_S)
     state = ward.state(patient)
-    audit.saw(caller.name, "viewed beats", patient)
-    worst = ward.store.worst_beats(patient, start, stop, max(limit, _CANDIDATES))
-    pictures = [picture(ward.store, patient, state, beat, ward.detector) for beat in worst]
-    shown = one_of_each_shape([one for one in pictures if one is not None], limit)
-    return json_response([shapes.picture(one) for one in shown])
+    worst = ward.store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
+    comparisons = [compare_beat(ward.store, patient, state, beat, ward.detector) for beat in worst]
+    shown = one_of_each_shape([one for one in comparisons if one is not None], limit)
+    return json_response([shapes.beat_comparison(one) for one in shown])
 
 
 def _check(start: float, stop: float, longest_s: float) -> None:

@@ -77,7 +77,7 @@ function tick() {
 
 function how(alarm) {
   if (alarm.state === "active") return `goes on ${alarmAge(alarm, serverNow())}`;
-  if (alarm.state === "latched") return `${alarmAge(alarm, serverNow())}, and waits for somebody to see it`;
+  if (alarm.state === "latched") return `${alarmAge(alarm, serverNow())}, and waits for an acknowledgement`;
   return "over";
 }
 

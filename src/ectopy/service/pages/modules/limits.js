@@ -2,61 +2,23 @@
 
 import { element, find } from "./dom.js";
 import { confirmed, reply } from "./shell.js";
+import { capital } from "./words.js";
 
-const PROFILES = [
-  ["ward", "Ward"],
-  ["ambulatory", "Ambulatory"],
-  ["exercise", "Exercise"],
-  ["child", "Child"],
-  ["infant", "Infant"],
-];
-const GROUPS = [
-  [
-    "Heart rate",
-    [
-      ["high_bpm", "High above", "/min"],
-      ["low_bpm", "Low below", "/min"],
-      ["extreme_high_bpm", "Extremely high above", "/min"],
-      ["extreme_low_bpm", "Extremely low below", "/min"],
-      ["pause_s", "Pause from", "s"],
-      ["asystole_s", "Asystole after", "s"],
-    ],
-  ],
-  [
-    "Rhythm",
-    [
-      ["vt_beats", "Ventricular tachycardia from", "beats"],
-      ["vt_bpm", "and above", "/min"],
-      ["run_beats", "Ventricular run from", "beats"],
-      ["svt_beats", "Supraventricular run from", "beats"],
-      ["svt_bpm", "and above", "/min"],
-      ["couplets", "Couplets in 5 min, more than", ""],
-      ["abnormal_k", "Not this patient's normal from", "beats"],
-      ["abnormal_n", "of the last", "beats"],
-    ],
-  ],
-  [
-    "Person and effort",
-    [
-      ["age", "Age", "years"],
-      ["resting_bpm", "Heart rate at rest", "/min"],
-      ["recovery_bpm", "Recovery in a minute, at least", "/min"],
-      ["drop_bpm", "Sudden drop, more than", "/min"],
-      ["ectopy_per_min", "Ectopic beats with effort from", "/min"],
-    ],
-  ],
-];
+let declared = []; // the limits that have a field
 
 /**
- * Build the form; `save({profile, limits}, at)` is called when it is sent, with the button or field that asked for it.
- * Who may not change it can read it; nobody can change it before `fillLimits` has shown what the limits are.
+ * Build the form from the limits and profiles of `about`; `save({profile, limits}, at)` is called
+ * when it is sent, with the button or field that asked for it. Without the right to change limits it is read only, and
+ * nothing can be changed before `fillLimits` has shown what the limits are.
  */
-export function limitsForm(form, allowed, save) {
+export function limitsForm(form, { limits, profiles }, allowed, save) {
+  declared = limits.filter(({ group }) => group);
   const profile = element("select", { id: "profile", name: "profile" });
-  for (const [value, text] of PROFILES) profile.append(element("option", { value }, text));
-  const groups = GROUPS.map(([legend, fields]) =>
-    element("fieldset", { class: "limits", disabled: true }, element("legend", {}, legend), ...fields.map(field)),
-  );
+  for (const value of profiles) profile.append(element("option", { value }, capital(value)));
+  const groups = [...new Set(declared.map(({ group }) => group))].map((legend) => {
+    const fields = declared.filter(({ group }) => group === legend).map(field);
+    return element("fieldset", { class: "limits", disabled: true }, element("legend", {}, legend), ...fields);
+  });
   const choice = element("div", { class: "field" }, element("label", { for: "profile" }, "Profile"), profile);
   groups[0].firstChild.after(choice);
   form.noValidate = true; // what is wrong is said below, in words that stay
@@ -86,32 +48,29 @@ export function limitsForm(form, allowed, save) {
 }
 
 /** Show limits as they are, unless somebody is changing them; `saved`: what was changed is what they are now. */
-export function fillLimits(form, { profile, limits, limit_ranges: ranges }, saved = false) {
+export function fillLimits(form, { profile, limits }, saved = false) {
   if (saved) delete form.dataset.changed;
   if (form.dataset.changed) return;
   form.given = { profile, limits };
   if (form.allowed) for (const part of form.querySelectorAll("fieldset, button")) part.disabled = false;
   find("#profile", form).value = profile;
-  for (const input of form.querySelectorAll("input")) {
-    const { least, most, whole } = ranges[input.name];
-    Object.assign(input, { min: least, max: most, step: whole ? 1 : "any", value: limits[input.name] ?? "" });
-  }
+  for (const input of form.querySelectorAll("input")) input.value = limits[input.name] ?? "";
 }
 
 /** A sentence of the server about limits, with the names that the form has for them. */
 export function inWordsOfTheForm(text) {
-  const names = GROUPS.flatMap(([, fields]) => fields);
-  return names.reduce((words, [name, label]) => words.replace(new RegExp(`\\b${name}\\b`, "gi"), `“${label}”`), text);
+  return declared.reduce((words, { name, label }) => words.replace(new RegExp(`\\b${name}\\b`, "gi"), `“${label}”`), text);
 }
 
-function field([name, label, unit]) {
+function field({ name, label, unit, least, most, whole }) {
   const words = element("label", { for: name }, label);
   if (unit) words.append(" ", element("span", { class: "unit" }, unit));
-  return element("div", { class: "field" }, words, element("input", { id: name, name, type: "number", step: "any" }));
+  const range = { min: least, max: most, step: whole ? 1 : "any" };
+  return element("div", { class: "field" }, words, element("input", { id: name, name, type: "number", ...range }));
 }
 
 function fault({ name, value, validity, min, max }) {
-  const label = GROUPS.flatMap(([, fields]) => fields).find(([other]) => other === name)[1];
+  const { label } = declared.find((limit) => limit.name === name);
   if (validity.badInput) return `“${label}” must be a number.`;
   if (validity.stepMismatch) return `“${label}” must be a whole number, not ${value}.`;
   return `“${label}” must be ${min} to ${max}, not ${value}.`;

@@ -20,7 +20,6 @@ import {
   counted,
   duration,
   moment,
-  PRIORITIES,
   score,
   SILENT_S,
   state,
@@ -47,6 +46,7 @@ const trend = new Chart(find("#trend"));
 let beats = [];
 let alarms = [];
 let summary = null;
+let about = null; // which limits and profiles there are
 let threshold = null; // of beats that are compared with the patient's own normal
 let called = null; // the alarm in the bar
 let waiting = null;
@@ -66,11 +66,11 @@ function showSummary(given) {
   if (given.received_time !== null) sweep.received(serverNow() - given.received_time);
   // To give a discharged patient another name would be to admit them again.
   find("#leaving").hidden = find("#naming").hidden = given.state === "discharged" || !may(visitor, "administer");
-  const { calling: alarm } = given;
+  const { unacknowledged: alarm } = given;
   showCall(alarm);
   tick();
   if (before && alarmKey(before) !== alarmKey(given)) refresh(loadAlarms);
-  if (before && alarm?.inactivation === "enabled" && before.calling?.number !== alarm.number) {
+  if (before && alarm?.inactivation === "enabled" && before.unacknowledged?.number !== alarm.number) {
     announce(`${alarm.priority} priority alarm: ${alarm.title}. ${alarm.advice}`, alarm.priority === "high");
   }
   sound(alarm?.inactivation === "enabled" ? alarm.priority : null);
@@ -135,16 +135,16 @@ async function acknowledge() {
   announce(outcome(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`, given));
 }
 
-const alarmKey = ({ alarm, calling, alarms: count }) =>
-  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, calling?.number, calling?.inactivation]);
+const alarmKey = ({ alarm, unacknowledged, alarms: count }) =>
+  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, unacknowledged?.number, unacknowledged?.inactivation]);
 
 // Alarms
 
 async function loadAlarms() {
-  alarms = (await get(path("/alarms"))).toReversed();
-  const active = alarms.filter(({ state: word }) => word === "active" || word === "latched");
-  active.sort((one, other) => PRIORITIES.indexOf(other.priority) - PRIORITIES.indexOf(one.priority));
+  // The active ones, the most urgent one first, come from memory: they are there while the database is away.
+  const active = await get(path("/alarms?active=true"));
   find("#alarms").replaceChildren(...active.filter(({ number }) => number !== called?.number).map(band));
+  alarms = (await get(path("/alarms"))).toReversed();
   const past = alarms.slice(0, 12).map((alarm) =>
     element(
       "li",
@@ -272,7 +272,10 @@ async function loadDetail() {
   threshold = sweep.threshold = detail.baseline.threshold;
   showSummary(detail);
   if (document.activeElement !== find("#called")) find("#called").value = detail.name;
-  fillLimits(find("#limits"), detail);
+  about ??= await get("/api/about");
+  const form = find("#limits");
+  if (!form.hasChildNodes()) limitsForm(form, about, may(visitor, "administer"), saveLimits);
+  fillLimits(form, detail);
   showBaseline(detail.baseline);
   say(find("#devices"), detail.devices.length ? `Sent by ${detail.devices.join(", ")}` : "");
   say(find("#clock"), detail.clock_drift === null ? "" : `Device clock: ${driftWords(detail.clock_drift)}`);
@@ -307,9 +310,9 @@ function relearning() {
   button.hidden = !may(visitor, "administer");
   button.addEventListener("click", async () => {
     const sure = await confirmed({
-      title: "Learn this patient's normal anew?",
+      title: "Learn this patient's normal again?",
       text: "The next minutes become what beats are compared with. Do this only while the rhythm is usual for the patient. Until it is learned, the present normal serves; a signal that begins anew meanwhile is compared with other people's.",
-      yes: "Learn anew",
+      yes: "Learn again",
       no: "Leave it",
     });
     if (!sure) return;
@@ -323,7 +326,7 @@ function discharging() {
   button.addEventListener("click", async () => {
     const sure = await confirmed({
       title: "Discharge this patient?",
-      text: "All alarms of the patient end, and none is raised any more, until the patient is admitted again. Do this only when nobody is connected.",
+      text: "All alarms of the patient end, and none is raised any more, until the patient is admitted again. Do this only when no patient is connected.",
       yes: "Discharge now",
       no: "Go on watching",
     });
@@ -378,7 +381,6 @@ async function load() {
   await Promise.all([loadTrend(), loadGallery()]);
 }
 
-limitsForm(find("#limits"), may(visitor, "administer"), saveLimits);
 relearning();
 discharging();
 naming();

@@ -48,7 +48,7 @@ async function load() {
   extra = beats.filter(ectopic).map(({ time }) => time);
   const { resting_bpm: rest, maximum_bpm: most } = reserve;
   const supposed = limits.age === null || limits.resting_bpm === null ? " Age or resting rate are not known; set them among the limits." : "";
-  say(find("#basis"), `Effort is the share of the way from ${bpm(rest)} at rest to ${bpm(most)} at most, from the age.${supposed} This is no medical advice.`);
+  say(find("#basis"), `Effort is the share of the way from ${bpm(rest)} at rest to ${bpm(most)} at most, from the age.${supposed} This is not medical advice.`);
   show(detail);
 }
 
@@ -95,7 +95,7 @@ function share(rate) {
 
 function advice({ alarm, state }, zone, recent, silent) {
   if (alarm && alarm.type === "SP") return `${alarm.title}. ${ALARMED[alarm.priority]} ${UNWELL}`;
-  if (state === "discharged") return "Nobody is watched here: the patient was discharged.";
+  if (state === "discharged") return "The patient was discharged and is not watched.";
   if (silent || state === "no data") return "Nothing comes from the device: check that it is on, charged, and in reach.";
   if (state === "unreadable") return "The signal cannot be read: check the strap, and moisten its electrodes.";
   if (recent >= MANY_EXTRA) return `Many extra beats in the last minute. Ease off. ${UNWELL}`;

@@ -51,11 +51,11 @@ class Tile {
   update(summary) {
     this.summary = summary;
     if (summary.received_time !== null) this.sweep.received(serverNow() - summary.received_time);
-    const { alarm, calling } = summary;
+    const { alarm, unacknowledged } = summary;
     say(this.link, summary.name || summary.patient);
     say(this.id, summary.name ? summary.patient : "");
     const shown = JSON.stringify(
-      [calling ?? alarm, alarm].map((one) => one && [one.number, one.title, one.priority, one.state, acknowledged(one), summary.alarms]),
+      [unacknowledged ?? alarm, alarm].map((one) => one && [one.number, one.title, one.priority, one.state, acknowledged(one), summary.alarms]),
     );
     if (shown !== this.shown) this.#tell(summary);
     this.shown = shown;
@@ -84,8 +84,8 @@ class Tile {
   }
 
   /** The alarm that calls, or else the most urgent one; one that is acknowledged is named above all the same. */
-  #tell({ patient, name, alarm, calling, alarms }) {
-    this.band = calling ?? alarm;
+  #tell({ patient, name, alarm, unacknowledged, alarms }) {
+    this.band = unacknowledged ?? alarm;
     this.more.replaceChildren();
     if (!this.band) {
       this.state = element("p", { class: "state" });
@@ -96,7 +96,7 @@ class Tile {
     this.age = element("small", {});
     this.news.replaceChildren(band(this.band, name || patient, this.age));
     if (focused) find("a, button", this.news).focus();
-    if (calling && calling.number !== alarm.number) {
+    if (unacknowledged && unacknowledged.number !== alarm.number) {
       const label = `Acknowledged: ${alarm.title}, ${name || patient}`;
       this.more.append(element("a", { href: alarmPath(alarm), "aria-label": label }, `✓ ${alarm.title}`));
     } else if (alarms > 1) {
@@ -150,9 +150,9 @@ const alarmPath = ({ patient, number }) => `/alarm?patient=${encodeURIComponent(
 const audible = (alarm) => alarm && alarm.inactivation === "enabled";
 
 /** Larger = more urgent. */
-function urgency({ alarm, calling, state: word }) {
+function urgency({ alarm, unacknowledged, state: word }) {
   const weight = ({ priority }) => 10 * (PRIORITIES.indexOf(priority) + 1);
-  if (alarm) return weight(alarm) + (calling ? weight(calling) / 10 : 0);
+  if (alarm) return weight(alarm) + (unacknowledged ? weight(unacknowledged) / 10 : 0);
   return ["normal", "learning", "abnormal", "unreadable", NO_DATA].indexOf(word);
 }
 
@@ -166,9 +166,9 @@ function show(summary) {
     tile = new Tile(summary);
     tiles.set(summary.patient, tile);
   }
-  const before = tile.summary?.calling;
+  const before = tile.summary?.unacknowledged;
   tile.update(summary);
-  const alarm = summary.calling;
+  const alarm = summary.unacknowledged;
   if (settled && audible(alarm) && (before?.number !== alarm.number || before.priority !== alarm.priority)) {
     const whom = summary.name || summary.patient;
     announce(`${alarm.priority} priority alarm: ${alarm.title}, ${whom}. ${alarm.advice}`, alarm.priority === "high");
@@ -191,7 +191,7 @@ async function ownAlarms() {
 
 /** Many patients without data at once are told together, and acknowledged together. */
 function tellSilent(summaries) {
-  const silent = summaries.map(({ calling }) => calling).filter((alarm) => alarm?.condition === NO_DATA);
+  const silent = summaries.map(({ unacknowledged }) => unacknowledged).filter((alarm) => alarm?.condition === NO_DATA);
   const place = find("#silent");
   place.hidden = silent.length < MANY_SILENT;
   if (place.hidden) return;
@@ -214,7 +214,7 @@ function settle() {
     (one, other) => urgency(other) - urgency(one) || (one.name || one.patient).localeCompare(other.name || other.patient, "en", { numeric: true }),
   );
   arrange(find("#tiles"), order.map(({ patient }) => tiles.get(patient).node));
-  const alarms = [...own, ...summaries.map(({ calling }) => calling).filter(Boolean)];
+  const alarms = [...own, ...summaries.map(({ unacknowledged }) => unacknowledged).filter(Boolean)];
   const waiting = alarms.filter((alarm) => !acknowledged(alarm));
   const high = waiting.filter(({ priority }) => priority === "high").length;
   const calls = waiting.length ? `, ${counted(waiting.length, "alarm")} to acknowledge${high ? ` (${high} high)` : ""}` : "";

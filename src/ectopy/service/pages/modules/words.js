@@ -2,7 +2,7 @@
 
 export const NOTHING = "--";
 
-/** Seconds without samples after which what is shown is old; as in `ectopy.service.standing`. */
+/** Seconds without samples after which what is shown is old; as in `ectopy.monitor.status`. */
 export const SILENT_S = 3;
 
 const MINUS = "−";
@@ -55,7 +55,7 @@ const worded = ([text, colour]) => ({ text, colour });
 
 /** With what confidence beats are named now, and for how long; empty where the patient's normal is known. */
 export function unwatched({ compared_with: comparison, learning_left_s: left }) {
-  const learning = left === null ? "" : `Learning the normal${comparison === OWN ? " anew" : ""}: ${elapsed(left)} left`;
+  const learning = left === null ? "" : `Learning the normal${comparison === OWN ? " again" : ""}: ${elapsed(left)} left`;
   if (comparison === PROVISIONAL && !learning) return "A provisional normal, as after a change of electrodes";
   if (comparison !== OTHERS) return learning;
   return `${learning || "The normal is not known"}; compared with other people's`;

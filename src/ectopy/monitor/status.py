@@ -1,0 +1,210 @@
+"""How a patient is: what others may ask of a monitor's state, and all that they need to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ectopy.baseline import Baseline
+from ectopy.monitor.alarm import Alarm, Inactivation
+from ectopy.monitor.alarms import active
+from ectopy.monitor.conditions import AlarmType
+from ectopy.monitor.inputs import Chunk
+from ectopy.monitor.monitor import MonitorState
+from ectopy.monitor.stream import Segment
+from ectopy.rhythm_rules import RATE_OVER
+
+SILENT_S = 3.0
+"""Seconds without samples after which nothing that was found in earlier ones is shown as current."""
+
+_STALE_S = 8.0
+
+
+class PatientState(StrEnum):
+    """The state of a patient in a word; the first one that fits."""
+
+    DISCHARGED = "discharged"
+    NO_DATA = "no data"
+    ALARM = "alarm"
+    UNREADABLE = "unreadable"
+    LEARNING = "learning"
+    ABNORMAL = "abnormal"
+    NORMAL = "normal"
+
+
+class Comparison(StrEnum):
+    """What the beats of a patient are compared with."""
+
+    OWN = "own normal"
+    PROVISIONAL = "provisional normal"
+    OTHERS = "other people's normal"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class PatientStatus:
+    """How a patient is.
+
+    Attributes
+    ----------
+    state : PatientState
+    heart_rate_bpm : float or None
+        Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
+    quality : dict of str to str
+        By lead, one of `ectopy.signal.quality.WORDS`; empty until the first second is judged, without data, and after
+        discharge.
+    last_sample_time : float or None
+        Of the newest sample, seconds since 1970.
+    received : float or None
+        When the newest samples came, seconds since 1970.
+    compared_with : Comparison
+        Without the patient's own normal no beat is called ventricular-like, so that nothing raises an alarm of these.
+    learning_left_s : float or None
+        How much more signal the patient's normal is learned from; None while it is not being learned.
+    origin : float
+        Time of stream second 0.
+    alarms : tuple of Alarm
+        Those that are active or latched, the most urgent one first.
+    audio_paused_until_time : float or None
+    """
+
+    state: PatientState
+    heart_rate_bpm: float | None
+    quality: dict[str, str]
+    last_sample_time: float | None
+    received: float | None
+    compared_with: Comparison
+    learning_left_s: float | None
+    origin: float
+    alarms: tuple[Alarm, ...]
+    audio_paused_until_time: float | None
+
+    @property
+    def unacknowledged(self) -> Alarm | None:
+        """The most urgent alarm that nobody has acknowledged."""
+        return next((alarm for alarm in self.alarms if alarm.inactivation is not Inactivation.ACKNOWLEDGED), None)
+
+
+def patient_status(state: MonitorState, now: float, learning_s: float) -> PatientStatus:
+    """Return how a patient is.
+
+    Parameters
+    ----------
+    state : MonitorState
+    now : float
+        Seconds since 1970.
+    learning_s : float
+        How long a patient's normal is learned from.
+    """
+    alarms, paused_s = active(state.alarms), state.alarms.audio_paused_until_s
+    word = _state(state, alarms, now)
+    discharged, silent = word is PatientState.DISCHARGED, word in (PatientState.DISCHARGED, PatientState.NO_DATA)
+    return PatientStatus(
+        state=word,
+        heart_rate_bpm=None if silent else _heart_rate_bpm(state),
+        quality={} if silent else _quality(state),
+        last_sample_time=None if state.signal is None else newest_sample_time(state),
+        received=None if state.signal is None else state.received,
+        compared_with=Comparison.NOTHING if discharged else _compared_with(state),
+        learning_left_s=None if discharged else _learning_left_s(state, learning_s),
+        origin=origin(state),
+        alarms=alarms,
+        audio_paused_until_time=None if paused_s is None else origin(state) + paused_s,
+    )
+
+
+def origin(state: MonitorState) -> float:
+    """Time of stream second 0, seconds since 1970; 0 before the first input."""
+    return state.epoch or 0.0
+
+
+def stream(state: MonitorState) -> Segment | None:
+    """Return the stretch of the stream that comes now; None before the first samples."""
+    return None if state.signal is None else state.signal.segment
+
+
+def next_position(state: MonitorState) -> int | None:
+    """Position of the sample that comes next; None before the first one."""
+    segment = stream(state)
+    return None if segment is None else segment.next_position
+
+
+def continues(state: MonitorState, chunk: Chunk) -> bool:
+    """Whether a chunk belongs to the stretch of the stream that comes now."""
+    segment = stream(state)
+    return segment is not None and segment.continued_by(chunk)
+
+
+def newest_sample_time(state: MonitorState) -> float:
+    """When the newest sample was, seconds since 1970; the time of stream second 0 before the first one."""
+    segment = stream(state)
+    return origin(state) + (0.0 if segment is None else segment.second(segment.next_position))
+
+
+def baseline(state: MonitorState) -> Baseline | None:
+    """Return what beats are compared with, and how that was learned; None before the first samples."""
+    return None if state.signal is None else state.signal.detection.baseline
+
+
+def is_learning(state: MonitorState) -> bool:
+    """Whether the patient's normal is being learned, or will be with the first samples."""
+    return state.signal is None or state.signal.detection.lessons is not None
+
+
+def clock_drift(state: MonitorState) -> float | None:
+    """Seconds that the device's clock gains in a second of the monitor's; None where it is not known."""
+    return state.pace.drift
+
+
+def is_reported(state: MonitorState, condition: str) -> bool:
+    """Whether a condition is present, or was and its alarm is not over."""
+    return condition in state.alarms.courses
+
+
+def is_present(state: MonitorState, condition: str) -> bool:
+    """Whether a condition is present, by the newest reading."""
+    course = state.alarms.courses.get(condition)
+    return course is not None and course.present
+
+
+def _state(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> PatientState:
+    signal = state.signal
+    if state.discharged:
+        return PatientState.DISCHARGED
+    if signal is None or state.silent or now - state.received > SILENT_S:
+        return PatientState.NO_DATA
+    if any(alarm.kind is AlarmType.PHYSIOLOGICAL for alarm in alarms):
+        return PatientState.ALARM
+    if signal.words and "good" not in signal.words:
+        return PatientState.UNREADABLE
+    if is_learning(state) or not signal.words:
+        return PatientState.LEARNING
+    return PatientState.ABNORMAL if state.rhythm.abnormal else PatientState.NORMAL
+
+
+def _quality(state: MonitorState) -> dict[str, str]:
+    signal = state.signal
+    return dict(zip(signal.segment.leads, signal.words, strict=True)) if signal is not None and signal.words else {}
+
+
+def _compared_with(state: MonitorState) -> Comparison:
+    learned = baseline(state)
+    if learned is None:
+        return Comparison.NOTHING
+    if learned.normal is None:
+        return Comparison.OTHERS
+    return Comparison.PROVISIONAL if learned.provisional else Comparison.OWN
+
+
+def _learning_left_s(state: MonitorState, learning_s: float) -> float | None:
+    if state.signal is None or state.signal.detection.lessons is None:
+        return None
+    times_s = state.signal.detection.lessons.beats.times_s
+    return learning_s if not len(times_s) else max(learning_s - float(times_s[-1] - times_s[0]), 0.0)
+
+
+def _heart_rate_bpm(state: MonitorState) -> float | None:
+    beats_s = state.rhythm.row_s[-1 - RATE_OVER :]
+    if len(beats_s) < 2 or state.clock_s - beats_s[-1] > _STALE_S:
+        return None
+    return 60.0 * (len(beats_s) - 1) / (beats_s[-1] - beats_s[0])

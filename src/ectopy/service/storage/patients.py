@@ -1,0 +1,129 @@
+"""Patients, and the devices that send for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ectopy.errors import DataError, SettingError
+from ectopy.service.storage import tables
+from ectopy.service.storage.database import Database, upsert
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A watched patient.
+
+    Attributes
+    ----------
+    patient : str
+        The id used everywhere in the service.
+    name : str
+        For people; may be empty.
+    enrolled : float
+        Seconds since 1970.
+    """
+
+    patient: str
+    name: str
+    enrolled: float
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device; the patient it has been attached to since a time, seconds since 1970, or None."""
+
+    device: str
+    patient: str | None
+    since: float
+
+
+class PatientStore:
+    """Patients and devices.
+
+    Raises
+    ------
+    StorageError
+        From every method, if the database fails.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def upsert(self, patient: str, now: float, name: str = "") -> None:
+        """Add a patient, or rename one.
+
+        Raises
+        ------
+        SettingError
+            If `patient` is not 1 to 200 printable characters.
+        """
+        check_name(patient)
+        with self._database.writing() as connection:
+            statement = upsert(connection, tables.patients).values(patient=patient, name=name, enrolled=now)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["patient"], set_={"name": statement.excluded.name})
+            )
+
+    def all(self) -> list[Patient]:
+        """Return all patients, in the order of enrolment."""
+        columns = tables.patients.c
+        query = sa.select(columns.patient, columns.name, columns.enrolled).order_by(columns.id)
+        with self._database.reading() as connection:
+            return [Patient(*row) for row in connection.execute(query)]
+
+    def attach(self, device: str, patient: str | None, now: float) -> None:
+        """Attach a device to a patient, or with None detach it.
+
+        Raises
+        ------
+        DataError
+            If the patient is not enrolled.
+        SettingError
+            If `device` is not 1 to 200 printable characters.
+        """
+        check_name(device)
+        with self._database.writing() as connection:
+            changed = {"patient_id": None if patient is None else patient_id(connection, patient), "since": now}
+            statement = upsert(connection, tables.devices).values(device=device, **changed)
+            connection.execute(statement.on_conflict_do_update(index_elements=["device"], set_=changed))
+
+    def devices(self) -> list[Device]:
+        """Return all devices, by name."""
+        query = (
+            sa.select(tables.devices.c.device, tables.patients.c.patient, tables.devices.c.since)
+            .outerjoin_from(tables.devices, tables.patients)
+            .order_by(tables.devices.c.device)
+        )
+        with self._database.reading() as connection:
+            return [Device(*row) for row in connection.execute(query)]
+
+
+def patient_id(connection: sa.Connection, patient: str) -> int:
+    """Return the number of a patient in the tables.
+
+    Raises
+    ------
+    DataError
+        If the patient is not enrolled.
+    """
+    query = sa.select(tables.patients.c.id).where(tables.patients.c.patient == patient)
+    number: int | None = connection.execute(query).scalar_one_or_none()
+    if number is None:
+        raise DataError(f"patient {patient!r} is not known; admit the patient first.")
+    return number
+
+
+def check_name(name: str) -> None:
+    """Check the id of a patient or a device.
+
+    Raises
+    ------
+    SettingError
+        If it is not 1 to 200 printable characters.
+    """
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise SettingError(f"{name[:_LONGEST_NAME]!r} is not a name; give 1 to {_LONGEST_NAME} printable characters.")

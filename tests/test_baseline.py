@@ -111,6 +111,12 @@ def row_of(samples: np.ndarray) -> tuple[CutBeats, Evidence]:
     return beats, Evidence(high, high, high / 2, high, unchanged, high)
 
 
+def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:
+    """One QRS complex."""
+    times_s = (np.arange(148) - 56) / 180
+    return height * np.exp(-0.5 * ((times_s - at_s) / width_s) ** 2)
+
+
 def names(beats: CutBeats, evidence: Evidence, before: Before) -> tuple[Before, list[str]]:
     none = np.zeros(len(beats), bool)
     before, hints = _name(beats, ~none, none, evidence, before)
@@ -131,6 +137,15 @@ def test_a_row_of_like_beats_is_ventricular_and_one_of_noise_is_not(seed: int):
     _, unlike = names(*row_of(shapes(seed, 40, 1.0)), Before())
     assert unlike[:3] == [Hint.VENTRICULAR] * 3
     assert unlike[3:].count(Hint.OTHER) > 30
+
+
+@pytest.mark.parametrize("odd", [0, 4])
+def test_the_first_beat_of_a_row_may_be_unlike_the_others_and_no_later_one(odd: int):
+    samples = np.tile(bump(0.02), (9, 2, 1)).astype(np.float32)
+    samples[odd] = bump(0.02, 0.0, -1.0)
+    _, hints = names(*row_of(samples), Before())
+    later = [Hint.OTHER] * 4 if odd else []  # it, and those of which one of the two before is unlike
+    assert hints == [Hint.VENTRICULAR] * (9 if not odd else 4) + later + [Hint.VENTRICULAR] * (1 if odd else 0)
 
 
 @given(SEEDS, st.integers(1, 19), st.floats(0.0, 1.0))

@@ -335,6 +335,13 @@ def test_an_asystole_behind_artefacts_is_told_by_a_pressure_that_falls(name: str
     assert asystole_of(remembered(recording, wave, uncertain_from_s=66.0)).present is False
 
 
+def test_a_pressure_that_another_wave_contradicts_makes_no_asystole():
+    recording = patient()
+    clamped = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
+    memory = remembered(recording, clamped, clean_wave("PLETH"), uncertain_from_s=62.0)
+    assert asystole_of(memory).present is False
+
+
 def test_what_cannot_be_told_stays_open():
     recording = patient()
     wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)

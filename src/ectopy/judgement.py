@@ -290,7 +290,8 @@ def _unlike_in_a_row(
     """Which beats of the shape of ventricular ones are more likely noise: in a row, where they are not alike.
 
     Ventricular tachycardia repeats itself, or changes little from beat to beat; noise does not. A beat is noise where,
-    in a row of four or more, it or one of the two before it does not resemble the one before. Unreadable beats are
+    in a row of four or more, it or one of the two before it does not resemble the one before; but the first of a row
+    may be a fusion beat, or of another focus, and the second need not resemble it. Unreadable beats are
     passed over, and a row ends where no beat comes for three seconds.
     """
     noise = np.zeros(len(beats), np.bool_)
@@ -307,7 +308,7 @@ def _unlike_in_a_row(
     resembles = dict(zip(later.tolist(), _resemble(joined, later), strict=True))
     alike = row.alike
     for beat in (np.flatnonzero(shaped[known:]) + known).tolist():
-        alike = (*alike, resembles[beat])[-_COMPARISONS:] if beat in resembles else ()
+        alike = (*alike, resembles[beat] or not alike)[-_COMPARISONS:] if beat in resembles else ()
         noise[readable[beat - known]] = len(alike) == _COMPARISONS and not all(alike)
     return (Row(joined[-1:], alike) if shaped[-1] else _NO_ROW), noise
 

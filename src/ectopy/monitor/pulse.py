@@ -16,7 +16,7 @@ Where two waves disagree, nothing is contradicted.
 An *asystole of which the ECG is not sure* is found with an arterial pressure that falls without a pulse: swings of the
 baseline and P waves are heard as beats then, but a beat without a pulse counts only if it is certain, which is one that
 is readable, of usual height, and normal, supraventricular-like or ventricular-like. A plethysmogram, a pressure that is
-flat or does not fall, and an ECG that cannot be read never raise anything.
+flat or does not fall, one that another wave contradicts, and an ECG that cannot be read never raise anything.
 """
 
 from __future__ import annotations
@@ -216,17 +216,16 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
     readable = [each for each in zip(*columns, strict=True) if each[1] != BeatVerdict.UNREADABLE]
     normal_s = [time_s for time_s, _, hint, _ in readable if hint != Hint.VENTRICULAR]
     certain_s = [time_s for time_s, _, hint, credible in readable if credible and hint != Hint.OTHER]
-    memory = replace(
-        memory,
+    beats_s = np.concatenate([memory.beats_s, normal_s])[-_KEPT_BEATS:] if len(normal_s) else memory.beats_s
+    unlearned = memory.unlearned + len(normal_s)
+    learns = unlearned >= _LEARN_EVERY
+    return PulseMemory(
+        waves=tuple(_learn(wave, beats_s) if learns else wave for wave in waves.values()),
+        beats_s=beats_s,
+        unlearned=0 if learns else unlearned,
         certain_s=(*memory.certain_s, *certain_s)[-_KEPT_CERTAIN:],
         judged_s=float(beats.time_s[-1]) if len(beats) else memory.judged_s,
     )
-    beats_s = np.concatenate([memory.beats_s, normal_s])[-_KEPT_BEATS:] if len(normal_s) else memory.beats_s
-    unlearned = memory.unlearned + len(normal_s)
-    if unlearned >= _LEARN_EVERY:
-        learned = tuple(_learn(wave, beats_s) for wave in waves.values())
-        return replace(memory, waves=learned, beats_s=beats_s, unlearned=0)
-    return replace(memory, waves=tuple(waves.values()), beats_s=beats_s, unlearned=unlearned)
 
 
 def remember_end(memory: PulseMemory) -> PulseMemory:
@@ -437,14 +436,16 @@ def with_asystole(
     tuple of Reading
         The same in number and order.
     """
-    waves = [wave for wave in memory.waves if wave.detector.pressure and isfinite(wave.delays_s[0])]
-    if not waves or not memory.certain_s:
+    learned = [wave for wave in memory.waves if isfinite(wave.delays_s[0])]
+    if not memory.certain_s or not any(wave.detector.pressure for wave in learned):
         return tuple(readings)
     until_s = min((beat_s for beat_s in heard_s if beat_s > memory.judged_s), default=known_to_s)
     times_s = (*memory.certain_s[-2:], until_s)
     for begin_s, end_s in pairwise(times_s):
-        falling = [] if end_s - begin_s < asystole_s else [w for w in waves if _falls(w, begin_s, end_s, asystole_s)]
-        if falling:
+        if end_s - begin_s < asystole_s:
+            continue
+        falling = [wave for wave in learned if wave.detector.pressure and _falls(wave, begin_s, end_s, asystole_s)]
+        if falling and all(_steady(wave, begin_s, end_s, _CLEAN) is None for wave in learned):
             text = (
                 f"No certain beat for {end_s - begin_s:.1f} s, while {falling[0].name} falls without a pulse; asystole "
                 f"begins at {asystole_s:g} s."

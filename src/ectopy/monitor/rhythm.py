@@ -36,8 +36,7 @@ nothing is told.
 
 *A run* of ventricular-like beats lasts until a readable beat is of another kind, two beats in a row are unreadable, or
 no beat comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals
-known, half of them at least. The same holds for supraventricular-like beats. From the fourth ventricular-like beat on,
-a beat of an unknown kind (`Hint.OTHER`) is passed over like an unreadable one. A ventricular tachycardia at the rate of
+known, half of them at least. The same holds for supraventricular-like beats. A ventricular tachycardia at the rate of
 the beats before it needs 9 beats: an artefact changes their shape, but not their rate. In a run of ventricular-like
 beats two successive intervals are about equal, or one is unknown: where none are, a T wave or noise was taken for a
 beat, or only every other beat is ventricular. Of 566 runs of three or more ventricular beats in the reference of 19
@@ -80,7 +79,6 @@ _MOST_COUPLETS = 100
 _MOST_EVIDENCE = 20
 _LEAST_HEARD = 10  # of which the last few may turn out not to be credible
 _SAME_BEAT_S = 1e-6
-_LEAST_BEFORE_NOISE = 3  # `ectopy.judgement` calls no earlier beat of a run noise
 _BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not fit in between
 _UNEVEN = 1.8  # one interval of a run over the next
 _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
@@ -359,9 +357,7 @@ def _judge(
     bridged = bool(state.row_s) and state.row_readable == 0 and beat_s - state.row_s[-1] <= _BRIDGED_S
     in_row = follows or bridged
     row_s = (*state.row_s[1 - _longest_row(limits) :], beat_s) if in_row else (beat_s,)
-    # From the fourth beat of a run on, one of an unknown kind may be a ventricular one that noise has changed.
-    passed_over = hint == Hint.OTHER and state.run.beats >= _LEAST_BEFORE_NOISE
-    run = _pass_over(state.run) if passed_over else _extend(state.run, beat_s, interval_s, belongs=ventricular)
+    run = _extend(state.run, beat_s, interval_s, belongs=ventricular)
     atrial_run = _extend(state.atrial_run, beat_s, interval_s, belongs=hint == Hint.SUPRAVENTRICULAR)
     couplets_s = tuple(couplet for couplet in state.couplets_s if couplet > beat_s - _COUPLETS_WITHIN_S)
     if run.beats < 2 and state.run.beats == 2 and state.run.unreadable == 0:
@@ -572,7 +568,7 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
     # A rhythm well beyond the limit needs fewer beats.
     fewer = max(round(_FEWER_SHARE * beats), _LEAST_BEATS)
     bpm = _rate(state.row_s, fewer)
-    if bpm is not None and len(state.row_s) >= fewer and _shown(bpm) >= limit_bpm + _WELL_BEYOND_BPM:
+    if bpm is not None and len(state.row_s) >= fewer and bpm > limit_bpm + _WELL_BEYOND_BPM:
         beats, limit_bpm = fewer, limit_bpm + _WELL_BEYOND_BPM
     bpm = _rate(state.row_s, beats)
     if bpm is None or len(state.row_s) < _LEAST_BEATS:

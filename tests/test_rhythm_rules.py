@@ -17,7 +17,8 @@ from ectopy.monitor.limits import Limits
 from ectopy.rhythm_rules import RECORDING, RHYTHM_RANGES, TITLES, WARD, RhythmKind, RhythmLimits, definitions
 from ectopy.signal import missed
 
-# At no more than 120 per minute, so that the monitor gives readings after every beat. It counts couplets over minutes, and an irregular rhythm must last before it is an alarm.
+# At no more than 120 per minute, so that the monitor gives readings after every beat. It counts couplets over minutes,
+# and an irregular rhythm must last before it is an alarm.
 SAME = {kind.value for kind in RhythmKind} - {"couplet", "irregular rhythm"}
 
 

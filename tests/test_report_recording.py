@@ -401,7 +401,7 @@ def test_names_are_escaped(case: Case, tmp_path: Path) -> None:
     evil = '<script>alert("1")</script>&$x$'
     recording = replace(case.recording, source=f"{evil} here", leads=(evil, "V1"))
     analysis = replace(case.analysis, normal=replace(case.analysis.normal, leads=recording.leads))
-    page = written(tmp_path, recording, analysis, [Event(evil, 3.0, 5.0, 2, evil)])
+    page = written(tmp_path, recording, analysis, [Event("pause", 3.0, 5.0, 2, evil)])
 
     assert_sound(page)
     assert "<script" not in page
@@ -418,7 +418,7 @@ def test_every_run_and_pause_is_listed_the_worst_first(case: Case, tmp_path: Pat
     text = assert_sound(page).text
     assert all(f"run {s}" in text for s in range(150) if s != 140)
     assert all(f"pause {s}" in text for s in range(60) if s != 50)
-    assert "ventricular run: <b>150</b>" in page
+    assert "Ventricular run: <b>150</b>" in page
     assert "Ventricular couplets: <b>300</b>" in page
     first_rows = re.findall(r"<tbody>\s*<tr>.*?<td>([^<]*)</td></tr>", page)
     assert [text for text in first_rows if "the" in text] == ["the dangerous one", "the long one"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from beat_streams import analysis_of, findings_of, present, readings_of
@@ -17,22 +17,28 @@ from ectopy.monitor.limits import Limits
 from ectopy.rhythm_rules import RECORDING, RHYTHM_RANGES, TITLES, WARD, RhythmKind, RhythmLimits, definitions
 from ectopy.signal import missed
 
-# The monitor counts couplets over minutes, and an irregular rhythm must last before it is an alarm.
+# At no more than 120 per minute, so that the monitor gives readings after every beat. It counts couplets over minutes,
+# and an irregular rhythm must last before it is an alarm.
 SAME = {kind.value for kind in RhythmKind} - {"couplet", "irregular rhythm"}
 
 
 @settings(max_examples=150)
 @given(
     st.lists(st.sampled_from(["NNNN", "V", "VV", "VVV", "VNVNVN", "VNVN", "SSS", "SSSSS"]), max_size=12),
-    st.sampled_from([35, 48, 60, 75, 99, 110, 125, 140, 170, 200]),
+    st.sampled_from([35, 48, 60, 75, 99, 110]),
     st.floats(0.5, 6.0),
     st.sampled_from(
-        [Limits(), Limits.of("infant"), Limits().changed({"pause_s": 2.5, "run_beats": 4, "svt_beats": 3})]
+        [
+            Limits(),
+            Limits.of("infant"),
+            Limits().changed({"pause_s": 2.5, "high_bpm": 105, "run_beats": 4, "svt_beats": 3}),
+        ]
     ),
 )
 def test_a_recording_holds_what_the_monitor_says_of_its_beats(
     blocks: list[str], rate_bpm: float, gap_s: float, limits: Limits
 ):
+    assume(abs(gap_s - limits.pause_s) > 1e-6)
     letters = "N" * 10 + "N".join(blocks) + "N" * 10
     rr_s = np.full(len(letters), 60 / rate_bpm)
     rr_s[0], rr_s[-5] = np.nan, max(gap_s, 60 / rate_bpm)

@@ -1,6 +1,7 @@
 # make demo   on a machine with Python 3.11 to 3.13 and make: set up, then show what Ectopy does
 # make test   the whole test suite        make lint   ruff, mypy, order of the rooms
 # make long   the full-length versions of tests that have a short one
+# make dist   the wheel and the sdist, checked
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 # Data beside the checkout, where there are any; a user's own setting comes first.
 export ECTOPY_DATA := $(if $(ECTOPY_DATA),$(ECTOPY_DATA):)$(wildcard ../shared/datasets)
 
-.PHONY: demo test lint long format clean
+.PHONY: demo test lint long format dist clean
 
 demo: $(VENV)/.run
 	$(BIN)/ectopy demo
@@ -30,6 +31,11 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix src tests
 	$(BIN)/ruff format src tests
+
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/hatchling build -t sdist -t wheel
+	$(BIN)/python .ci/check_dist.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Ectopy needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12")'

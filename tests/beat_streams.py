@@ -1,4 +1,4 @@
-"""Makes findings from beats, as detection would give them, but every half second; with its delays."""
+"""Makes of beats what detection and analysis would give: findings every half second, with their delays; an analysis."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from ectopy.analysis import Analysis
 from ectopy.detector import Verdict
 from ectopy.judgement import Hint
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
+from ectopy.signal import Quality
+from ectopy.signal.cut import CutBeats
 
 PIECE_S, DELAY_S = 0.5, 1.9
 GOOD = ("good", "good")
@@ -87,3 +90,36 @@ def at_rates(*parts: tuple[int, float], start_s: float = 0.3) -> list[float]:
     """Times of beats: so many intervals at such a rate, one part after the other."""
     intervals = [60 / rate_bpm for count, rate_bpm in parts for _ in range(count)]
     return (start_s + np.cumsum([0.0, *intervals])).tolist()
+
+
+def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
+    """An analysis with the given kinds of beats, 0.8 s apart where nothing else is said."""
+    n = len(letters)
+    rr = np.array(rr_s if rr_s is not None else [np.nan, *[0.8] * (n - 1)][:n])
+    nothing = np.zeros(n)
+    beats = CutBeats(
+        np.cumsum(np.nan_to_num(rr)),
+        np.zeros((n, 1, 148), np.float32),
+        np.ones((n, 1), bool),
+        nothing,
+        nothing,
+        nothing,
+        rr,
+    )
+    hint = np.array([_KINDS[letter][1].value for letter in letters], dtype="U21")
+    verdict = np.where(hint == "", "NORMAL", "ABNORMAL")
+    quality = Quality(np.ones((1, 1)), np.array([["good"]]), 1.0)
+    return Analysis(
+        beats=beats,
+        quality=quality,
+        positions=np.arange(n),
+        verdict=verdict,
+        hint=hint,
+        score=nothing,
+        p_value=nothing,
+        threshold=0.0,
+        evidence=None,
+        normal=None,
+        baseline="",
+        missed=np.zeros(n, bool),
+    )

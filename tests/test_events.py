@@ -8,48 +8,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ectopy.analysis import Analysis
+from beat_streams import analysis_of
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.events import Event, by_severity, find_events
-from ectopy.judgement import Hint
 from ectopy.rhythm_rules import RECORDING, WARD, RhythmKind, RhythmLimits
-from ectopy.signal import Quality
-from ectopy.signal.cut import CutBeats
-
-LETTERS = {"N": Hint.NONE, "V": Hint.VENTRICULAR, "S": Hint.SUPRAVENTRICULAR}
-
-
-def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
-    """An analysis with the given kinds of beats, 0.8 s apart where nothing else is said."""
-    n = len(letters)
-    rr = np.array(rr_s if rr_s is not None else [np.nan, *[0.8] * (n - 1)][:n])
-    nothing = np.zeros(n)
-    beats = CutBeats(
-        np.cumsum(np.nan_to_num(rr)),
-        np.zeros((n, 1, 148), np.float32),
-        np.ones((n, 1), bool),
-        nothing,
-        nothing,
-        nothing,
-        rr,
-    )
-    hint = np.array([LETTERS[letter].value for letter in letters], dtype="U21")
-    verdict = np.where(hint == "", "NORMAL", "ABNORMAL")
-    quality = Quality(np.ones((1, 1)), np.array([["good"]]), 1.0)
-    return Analysis(
-        beats=beats,
-        quality=quality,
-        positions=np.arange(n),
-        verdict=verdict,
-        hint=hint,
-        score=nothing,
-        p_value=nothing,
-        threshold=0.0,
-        evidence=None,
-        normal=None,
-        baseline="",
-        missed=np.zeros(n, bool),
-    )
 
 
 def kinds(events: list[Event]) -> list[str]:
@@ -98,6 +60,7 @@ def test_rates_beyond_the_limits_are_events(rr: float, limits: RhythmLimits):
     assert kinds(events) == (["high rate"] if rate > limits.high_bpm else ["low rate"] if rate < limits.low_bpm else [])
     for event in events:
         assert int(event.text.split()[0]) == pytest.approx(rate, abs=0.51)
+        assert event.text.endswith(f" for {29 * rr:,.0f} s")
 
 
 def test_one_pause_is_not_a_low_rate():

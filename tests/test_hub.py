@@ -212,7 +212,7 @@ def refusals(store: Store) -> list[InputRejected]:
         ({"received": float("nan")}, DataError, "of now"),
         ({"signal": np.zeros((1_100_000, 2), np.float32)}, DataError, "too large"),
         ({"signal": np.array([[object()]])}, DataError, "cannot be encoded"),
-        ({"position": "first"}, DataError, "no Chunk"),
+        ({"position": "first"}, DataError, "not a Chunk"),
         ({"stream": "\ud800"}, DataError, "cannot be encoded"),
     ],
 )
@@ -728,7 +728,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
     def has(condition: str, change: str) -> Callable[[], bool]:
         def found() -> bool:
             messages = [m for _, content in receiver.requests for m in content["messages"]]
-            return (condition, change) in [(m["condition"], m["change"]) for m in messages]
+            return (condition, change) in [(m["alarm"]["condition"], m["change"]) for m in messages]
 
         return found
 

@@ -70,6 +70,16 @@ def test_minutes_of_noise_and_loose_electrodes_raise_nothing_urgent():
     assert not any(disturbed([Patient(0, group) for group in GROUPS], 300.0).values())
 
 
+@pytest.mark.parametrize("rate_bpm", [170.0, 210.0])
+def test_a_tachycardia_is_not_fibrillation_until_it_turns_into_it(rate_bpm: float):
+    turns = [Episode("ventricular_tachycardia", 60, 15, rate_bpm), Episode("coarse_fibrillation", 75, 12)]
+    calls = urgent(watch(simulate_recording(88.0, rate_bpm=75.0, noise_mv=0.02, episodes=turns, random_state=4)))
+    tachycardia, *_ = [call.start_s for call in calls if call.condition == "ventricular tachycardia"]
+    fibrillation, *_ = [call.start_s for call in calls if call.condition == "ventricular fibrillation"]
+    assert tachycardia <= 60 + 5 * 60 / rate_bpm + WITHIN_S
+    assert 75 < fibrillation <= 75 + 4 + WITHIN_S
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("kind", KINDS)

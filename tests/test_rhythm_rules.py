@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beat_streams import findings_of, present, readings_of
+from beat_streams import analysis_of, findings_of, present, readings_of
 from ectopy.errors import SettingError
 from ectopy.events import find_events
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.limits import Limits
 from ectopy.rhythm_rules import RECORDING, RHYTHM_RANGES, TITLES, WARD, RhythmKind, RhythmLimits, definitions
 from ectopy.signal import missed
-from test_events import analysis_of
 
 # The monitor counts couplets over minutes, and an irregular rhythm must last before it is an alarm.
 SAME = {kind.value for kind in RhythmKind} - {"couplet", "irregular rhythm"}

@@ -171,33 +171,35 @@ def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     # Neither a pause nor a few early beats make a low rate.
     lower_s = np.minimum(mean_s, _moving_median(intervals_s, RATE_OVER))
     high_bpm, low_bpm = 60 / mean_s, 60 / lower_s
-    rates = (
-        (
-            RhythmKind.HIGH_RATE,
-            high_bpm,
-            np.nanmax,
-            high_bpm > limits.high_bpm,
-            high_bpm > limits.high_bpm - limits.clear_bpm,
-        ),
-        (
-            RhythmKind.LOW_RATE,
-            low_bpm,
-            np.nanmin,
-            low_bpm < limits.low_bpm,
-            low_bpm < limits.low_bpm + limits.clear_bpm,
-        ),
-    )
+    high, low = high_bpm > limits.high_bpm, low_bpm < limits.low_bpm
+    nearly_high = high_bpm > limits.high_bpm - limits.clear_bpm
+    nearly_low = low_bpm < limits.low_bpm + limits.clear_bpm
     events = []
-    for kind, rate_bpm, extreme, beyond, near in rates:
-        how = "at most" if kind is RhythmKind.HIGH_RATE else "at least"
-        for first, stop in _episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S):
-            most_bpm, mean_bpm = (
-                float(extreme(rate_bpm[first : stop + 1 - RATE_OVER])),
-                _rate_bpm(analysis, first + 1, stop),
-            )
-            text = f"{most_bpm:.0f} per minute {how}, {mean_bpm:.0f} on average over {stop - first} intervals"
-            events.append(_event(analysis, kind, first, stop, text, most_bpm))
+    for first, stop in _rate_episodes(analysis, high, nearly_high):
+        most_bpm = float(np.nanmax(high_bpm[first : stop + 1 - RATE_OVER]))
+        text = f"{most_bpm:.0f} per minute at most, {_average(analysis, first, stop)}; above {limits.high_bpm:g} for "
+        text += f"{_time_beyond_s(intervals_s, high, first, stop):,.0f} s"
+        events.append(_event(analysis, RhythmKind.HIGH_RATE, first, stop, text, most_bpm))
+    for first, stop in _rate_episodes(analysis, low, nearly_low):
+        least_bpm = float(np.nanmin(low_bpm[first : stop + 1 - RATE_OVER]))
+        text = f"{least_bpm:.0f} per minute at least, {_average(analysis, first, stop)}; below {limits.low_bpm:g} for "
+        text += f"{_time_beyond_s(intervals_s, low, first, stop):,.0f} s"
+        events.append(_event(analysis, RhythmKind.LOW_RATE, first, stop, text, least_bpm))
     return events
+
+
+def _rate_episodes(analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    return _episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S)
+
+
+def _average(analysis: Analysis, first: int, stop: int) -> str:
+    return f"{_rate_bpm(analysis, first + 1, stop):.0f} on average over {stop - first:,} intervals"
+
+
+def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], first: int, stop: int) -> float:
+    """Sum the intervals of an episode that lie in a window beyond the limit."""
+    inside = np.convolve(beyond[first : stop + 1 - RATE_OVER], np.ones(RATE_OVER)) > 0
+    return float(intervals_s[first:stop][inside].sum())
 
 
 def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.bool_]) -> list[Event]:

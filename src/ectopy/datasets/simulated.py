@@ -464,7 +464,9 @@ def _wind_clock(
     interval = np.maximum(interval, 0.3 * interval_s)
     for e in paced:
         inside = slice(*np.searchsorted(knots, (e.start_s, e.end_s)))
-        interval[inside] *= e._interval_s / interval_s
+        # In a faster rhythm the share of the variability falls with the interval (Sacha 2014, doi:10.1111/anec.12148).
+        varying = (interval[inside] / interval_s - 1.0) * min(e._interval_s / interval_s, 1.0)
+        interval[inside] = e._interval_s * (1.0 + varying)
     still = np.zeros(len(interval), bool)
     for stop in stops:
         still[slice(*np.searchsorted(knots, stop))] = True

@@ -51,33 +51,29 @@ class AlarmJson(TypedDict):
     statement: str
 
 
-class TransitionJson(TypedDict):
-    """An entry of the alarm log: what happened, who did it and why, and how the alarm stood afterwards."""
-
+class _EntryJson(TypedDict):
     transition: int
     time: float | None
     at_s: float
     change: str
     who: str
     why: str
+    digest: str
+
+
+class TransitionJson(_EntryJson):
+    """An entry of the alarm log: what happened, who did it and why, and how the alarm stood afterwards."""
+
     state: str
     inactivation: str
     level: int
     text: str
-    digest: str
 
 
-class AlarmChangeJson(TypedDict):
+class AlarmChangeJson(_EntryJson):
     """A change of an alarm, with the alarm as it stands afterwards."""
 
     patient: str
-    time: float | None
-    at_s: float
-    change: str
-    who: str
-    why: str
-    transition: int
-    digest: str
     alarm: AlarmJson
 
 
@@ -132,33 +128,30 @@ def transition_json(transition: Transition, origin: float | None = None) -> Tran
     """Return an entry of the alarm log as JSON; `origin` is the time of stream second 0."""
     alarm = transition.alarm
     return TransitionJson(
+        **_entry(transition, origin),
+        state=alarm.state.value,
+        inactivation=alarm.inactivation.value,
+        level=alarm.level,
+        text=alarm.latest.text,
+    )
+
+
+def change_json(event: AlarmChanged, patient: str = "", origin: float | None = None) -> AlarmChangeJson:
+    """Return a change of an alarm as JSON; `origin` is the time of stream second 0."""
+    origins = None if origin is None else event.origins
+    alarm = alarm_json(event.transition.alarm, patient, origin, origins)
+    return AlarmChangeJson(**_entry(event.transition, origin), patient=patient, alarm=alarm)
+
+
+def _entry(transition: Transition, origin: float | None) -> _EntryJson:
+    return _EntryJson(
         transition=transition.number,
         time=_time(origin, transition.at_s),
         at_s=transition.at_s,
         change=transition.change,
         who=transition.who,
         why=transition.why,
-        state=alarm.state.value,
-        inactivation=alarm.inactivation.value,
-        level=alarm.level,
-        text=alarm.latest.text,
         digest=transition.digest,
-    )
-
-
-def change_json(event: AlarmChanged, patient: str = "", origin: float | None = None) -> AlarmChangeJson:
-    """Return a change of an alarm as JSON; `origin` is the time of stream second 0."""
-    transition = event.transition
-    return AlarmChangeJson(
-        patient=patient,
-        time=_time(origin, event.at_s),
-        at_s=event.at_s,
-        change=transition.change,
-        who=transition.who,
-        why=transition.why,
-        transition=transition.number,
-        digest=transition.digest,
-        alarm=alarm_json(transition.alarm, patient, origin, None if origin is None else event.origins),
     )
 
 

@@ -10,16 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from statistics import median
 
 import numpy as np
 
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.findings import Findings, Reading
+from ectopy.monitor.rhythm import RhythmState
 from ectopy.replacing import replace
 
 CODE = "ventricular fibrillation"
 
 _SILENT = frozenset(code for code, condition in CONDITIONS.items() if condition.heart_rate == "low")
+_TACHYCARDIA = "ventricular tachycardia"
+_EVEN_OVER, _EVEN = 4, 0.15  # intervals, and how far one may be from their median
+_FLUTTER_S = 0.25  # an interval of 240 per minute
+_GOES_ON_S = 1.0  # a beat is judged when the next one has come
 _BEGINS_S, _ENDS_S = 4, 4
 _GAP_S = 1.25  # findings come every second
 
@@ -94,6 +100,39 @@ def without_silence(state: WaveformState, readings: Sequence[Reading]) -> tuple[
     if not state.shows_fibrillation:
         return tuple(readings)
     return tuple(Reading(each.condition, None) if each.condition in _SILENT else each for each in readings)
+
+
+def unless_tachycardia(
+    state: WaveformState, fibrillation: Reading, readings: Sequence[Reading], rhythm: RhythmState
+) -> tuple[WaveformState, Reading]:
+    """Leave open whether fibrillation is present while a ventricular tachycardia goes on in distinct, even beats.
+
+    Complexes as wide as these are about as steep all the time as fibrillation is. As soon as the beats are no longer
+    even, no longer ventricular-like or no longer found, or come at 240 per minute or more, the seconds from then on
+    count.
+
+    Parameters
+    ----------
+    state : WaveformState
+    fibrillation : Reading
+        From `waveform_step`.
+    readings : sequence of Reading
+        From `rhythm_step`.
+    rhythm : RhythmState
+    """
+    announced = any(each.present and each.condition == _TACHYCARDIA for each in readings)
+    if not state.shown_s or not announced or not _goes_on_evenly(rhythm):
+        return state, fibrillation
+    return replace(state, shown_s=0, away_s=0, present=False), Reading(CODE, None)
+
+
+def _goes_on_evenly(rhythm: RhythmState) -> bool:
+    run, intervals_s = rhythm.run, rhythm.run.intervals_s[-_EVEN_OVER:]
+    if len(intervals_s) < _EVEN_OVER or run.unreadable:
+        return False
+    middle_s = median(intervals_s)
+    even = all(abs(interval_s / middle_s - 1.0) <= _EVEN for interval_s in intervals_s)
+    return even and middle_s > _FLUTTER_S and rhythm.known_s - run.times_s[-1] <= _GOES_ON_S + middle_s
 
 
 def _count(state: WaveformState, names: tuple[str, ...], *, readable: bool) -> WaveformState:

@@ -39,7 +39,7 @@ from ectopy.monitor.detection import (
 )
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
-from ectopy.monitor.fibrillation import WaveformState, waveform_step, without_silence
+from ectopy.monitor.fibrillation import WaveformState, unless_tachycardia, waveform_step, without_silence
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
@@ -684,6 +684,7 @@ class _Step:
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         rhythmic = _with_confidence(rhythmic, self._confidence(detected))
+        waveform, fibrillation = unless_tachycardia(waveform, fibrillation, rhythmic, rhythm)
         rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
         technical, technically = technical_step(state.technical, findings)
         pulses, pulse, rhythmic, by_pulse = self._compare_with_pulse(end, findings, rhythm, rhythmic, pulse_margin_s)

@@ -10,13 +10,346 @@ from typing import Annotated, Any, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
+from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.access import Scope
 from ectopy.service.replays import FASTEST, SLOWEST
+from ectopy.statements import STATEMENT
 
 
 def like(**example: Any) -> ConfigDict:
     """Give a schema an example."""
     return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+_ALARM = AlarmJson(
+    patient="bed 3",
+    number=7,
+    condition="ventricular tachycardia",
+    title="Ventricular tachycardia",
+    type="SP",
+    priority="high",
+    phase="start",
+    state="active",
+    inactivation="enabled",
+    text="9 ventricular-like beats in a row at 152.1 per minute; above 100 is a tachycardia.",
+    value=152.1,
+    limit=100.0,
+    unit="/min",
+    since_time=1767225600.5,
+    since_s=412.5,
+    onset_time=1767225603.0,
+    onset_s=415.0,
+    cleared_time=None,
+    cleared_s=None,
+    ended_time=None,
+    ended_s=None,
+    level=0,
+    acknowledged_by="",
+    acknowledged_until_time=None,
+    acknowledged_until_s=None,
+    advice=CONDITIONS["ventricular tachycardia"].advice,
+    statement=STATEMENT,
+)
+
+
+@with_config(like(**_ALARM))
+class AlarmShape(AlarmJson):
+    """An alarm as it stands; words of the IHE profile Alert Communication Management."""
+
+
+@with_config(
+    like(
+        patient="bed 3",
+        name="Anna",
+        state="alarm",
+        heart_rate_bpm=152.1,
+        quality={"MLII": "good", "V1": "noisy"},
+        last_sample_time=1767225604.0,
+        received_time=1767225604.1,
+        compared_with="own normal",
+        learning_left_s=None,
+        alarm=_ALARM,
+        unacknowledged=_ALARM,
+        alarms=1,
+        audio_paused_until_time=None,
+    )
+)
+class SummaryShape(TypedDict):
+    """How a patient is; `alarm` is the most urgent of all `alarms`, `unacknowledged` of those not acknowledged.
+
+    Where `received_time`, when the newest samples came, is more than 3 s ago, the state is "no data", and there is
+    neither a rate nor a quality. While beats are compared with "other people's normal", none is ventricular-like.
+    """
+
+    patient: str
+    name: str
+    state: str
+    heart_rate_bpm: float | None
+    quality: dict[str, str]
+    last_sample_time: float | None
+    received_time: float | None
+    compared_with: str
+    learning_left_s: float | None
+    alarm: AlarmShape | None
+    unacknowledged: AlarmShape | None
+    alarms: int
+    audio_paused_until_time: float | None
+
+
+class AlarmOrderShape(AlarmShape):
+    """An alarm after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
+class PatientOrderShape(SummaryShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
+class BaselineShape(TypedDict):
+    """The patient's normal: what beats are compared with; `threshold` is the one of beats compared with it."""
+
+    known: bool
+    learning: bool
+    doubtful: bool
+    text: str
+    beats: int | None
+    leads: list[str]
+    template: list[list[float]] | None
+    threshold: float
+
+
+class EffortShape(TypedDict):
+    """Between which heart rates effort is counted: the reserve; supposed where age or resting rate are not known."""
+
+    resting_bpm: float
+    maximum_bpm: float
+
+
+class DetailShape(SummaryShape):
+    """How a patient is, and how they are watched.
+
+    `clock_drift` is how many seconds the device's clock gains in a second of the service's, negative where it is slow.
+    """
+
+    profile: str
+    limits: dict[str, float | None]
+    effort: EffortShape
+    baseline: BaselineShape
+    leads: list[str]
+    rate_hz: float | None
+    stream: str
+    next_position: int | None
+    devices: list[str]
+    clock_drift: float | None
+
+
+class DetailOrderShape(DetailShape):
+    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+
+    stored: bool
+
+
+@with_config(
+    like(
+        time=1767225600.5,
+        position=15000,
+        interval_s=0.41,
+        verdict="ABNORMAL",
+        score=9.1,
+        threshold=3.2,
+        hint="ventricular-like",
+        reason="Its shape is unlike the patient's usual beats.",
+        p_value=0.001,
+        confidence="learning, 40 s",
+    )
+)
+class BeatShape(TypedDict):
+    """A judged beat; `confidence` is empty where the patient's normal is known."""
+
+    time: float
+    position: int
+    interval_s: float | None
+    verdict: str
+    hint: str
+    score: float | None
+    threshold: float | None
+    p_value: float | None
+    reason: str
+    confidence: str
+
+
+@with_config(
+    like(
+        patient="bed 3",
+        stream="",
+        rate_hz=250.0,
+        leads=["MLII"],
+        start_time=1767225600.0,
+        position=15000,
+        samples=[[0.01, 0.02, None]],
+    )
+)
+class PulseShape(TypedDict):
+    """A stretch of a pulse wave, null where there is no sample."""
+
+    name: str
+    unit: str
+    rate_hz: float
+    start_time: float
+    position: int
+    samples: list[float | None]
+
+
+class WaveformShape(TypedDict):
+    """A stretch of signal: millivolt, one list for each lead, null where there is no sample; and its pulse waves."""
+
+    patient: str
+    stream: str
+    rate_hz: float
+    leads: list[str]
+    start_time: float
+    position: int
+    samples: list[list[float | None]]
+    pulses: NotRequired[list[PulseShape]]
+
+
+class TrendShape(TypedDict):
+    """Beats counted in steps; `time` is where each step begins, and steps without beats are left out."""
+
+    time: list[float]
+    heart_rate_bpm: list[float | None]
+    beats: list[int]
+    abnormal: list[int]
+    ectopic: list[int]
+    unreadable: list[int]
+
+
+class BeatComparisonShape(TypedDict):
+    """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead.
+
+    ``alike`` is how many of the most abnormal beats it stands for, itself included: those of similar shape.
+    """
+
+    beat: BeatShape
+    alike: int
+    leads: list[str]
+    rate_hz: float
+    samples: list[list[float]]
+    reconstruction: list[list[float]]
+    error: list[list[float]]
+
+
+class EvidenceShape(TypedDict):
+    """The beats on which an alarm rests: millivolt at 180 Hz, by beat and lead."""
+
+    beat_time: list[float]
+    leads: list[str]
+    rate_hz: float
+    samples: list[list[list[float]]]
+    reconstruction: list[list[list[float]]]
+    error: list[list[list[float]]]
+
+
+class TransitionShape(TransitionJson):
+    """An entry of the alarm log; `stored` is false while only the memory holds it."""
+
+    stored: bool
+
+
+@with_config(like(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
+class CommentShape(TypedDict):
+    """What somebody has said about an alarm."""
+
+    time: float
+    who: str
+    comment: str
+
+
+class AlarmDetailShape(AlarmShape):
+    """An alarm with everything that explains it."""
+
+    definition: str
+    source: str
+    evidence: EvidenceShape | None
+    history: list[TransitionShape]
+    comments: list[CommentShape]
+    log_whole: bool | None
+    strip: WaveformShape | None
+    replay: str
+    software: str
+    bundle: str
+
+
+class EventShape(TypedDict):
+    """Something that was said of a patient; the other keys depend on the kind."""
+
+    id: int
+    kind: str
+    patient: str
+    time: float
+
+
+@with_config(like(device="strap-7", patient="bed 3", since_time=1767225600.0))
+class DeviceShape(TypedDict):
+    """A device, and to whom it is attached since when."""
+
+    device: str
+    patient: str | None
+    since_time: float
+
+
+@with_config(
+    like(
+        id=2,
+        name="strap of bed 3",
+        scopes=["send"],
+        created_time=1767225600.0,
+        patients=["bed 3"],
+        devices=[],
+        expires_time=None,
+    )
+)
+class KeyShape(TypedDict):
+    """A key, without its secret; `patients` is for whom it sends, null = for any patient."""
+
+    id: int
+    name: str
+    scopes: list[str]
+    created_time: float
+    patients: list[str] | None
+    devices: list[str]
+    expires_time: float | None
+
+
+class NewKeyShape(KeyShape):
+    """A new key, with its secret, which is shown this once."""
+
+    key: str
+
+
+@with_config(
+    like(
+        id=4711,
+        time=1767225600.0,
+        who="desk of ward 3",
+        what="acknowledged alarm",
+        patient="bed 3",
+        detail="7 pulse is there",
+    )
+)
+class AuditShape(TypedDict):
+    """Who did or saw what; later entries have greater ids."""
+
+    id: int
+    time: float
+    who: str
+    what: str
+    patient: str
+    detail: str
 
 
 class ProblemShape(TypedDict):

@@ -20,7 +20,7 @@ from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report, status
 from ectopy.monitor.alarms import active
 from ectopy.monitor.status import PatientStatus, patient_status
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.devices import Devices
 from ectopy.service.feed import Feed, Viewer
 from ectopy.service.frames import signal_frame, text_frame
@@ -201,7 +201,7 @@ class Ward:
         segment = status.stream(self.state(patient))
         return [] if segment is None else self._hub.missing(patient, segment.stream)
 
-    def summary(self, patient: str) -> shapes.SummaryShape:
+    def summary(self, patient: str) -> schemas.SummaryShape:
         """How a patient is now.
 
         Raises

@@ -1,4 +1,4 @@
-"""Keys and sessions, in tables of the store; of secrets only their digests."""
+"""Keys and sessions; of their secrets only the digests."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class KeyStore:
         devices: tuple[str, ...] = (),
         expires: float | None = None,
     ) -> StoredKey:
-        """Keep a new key."""
+        """Add a key."""
         row = {
             "name": name,
             "digest": digest,
@@ -75,23 +75,23 @@ class KeyStore:
             return StoredKey(connection.execute(statement).scalar_one(), name, scopes, now, patients, devices, expires)
 
     def all(self) -> list[StoredKey]:
-        """All keys, the oldest first."""
+        """Return all keys, the oldest first."""
         with self._database.reading() as connection:
             return [_key(row) for row in connection.execute(sa.select(*_KEY).order_by(tables.keys.c.id))]
 
     def digests(self) -> set[str]:
-        """Of all keys."""
+        """Return the digests of all keys."""
         with self._database.reading() as connection:
             return set(connection.scalars(sa.select(tables.keys.c.digest)))
 
     def get(self, digest: str) -> StoredKey | None:
-        """The key whose secret has this digest."""
+        """Return the key whose secret has this digest, or None."""
         with self._database.reading() as connection:
             row = connection.execute(sa.select(*_KEY).where(tables.keys.c.digest == digest)).one_or_none()
         return None if row is None else _key(row)
 
     def remove(self, number: int) -> StoredKey:
-        """Forget a key, and the sessions that were opened with it.
+        """Remove a key, and the sessions that were opened with it.
 
         Raises
         ------
@@ -107,19 +107,19 @@ class KeyStore:
         return _key(row)
 
     def session_digests(self) -> set[str]:
-        """Of all sessions that were opened and not closed."""
+        """Return the digests of all sessions that were opened and not closed."""
         with self._database.reading() as connection:
             return set(connection.scalars(sa.select(tables.sessions.c.digest)))
 
     def open_session(self, digest: str, key: int, now: float, expires: float) -> None:
-        """Keep a session, and forget those that are over."""
+        """Add a session, and remove those that have expired."""
         columns = tables.sessions.c
         with self._database.writing() as connection:
             connection.execute(sa.delete(tables.sessions).where(columns.expires <= now))
             connection.execute(sa.insert(tables.sessions).values(digest=digest, key_id=key, expires=expires))
 
     def session(self, digest: str, now: float) -> tuple[StoredKey, float] | None:
-        """The key with which a session was opened, and until when it lasts; None if it is over."""
+        """Return the key of a session and when the session expires; None if it has."""
         columns = tables.sessions.c
         query = (
             sa.select(*_KEY, columns.expires.label("ends"))
@@ -131,14 +131,14 @@ class KeyStore:
         return None if row is None else (_key(row), row.ends)
 
     def prolong_session(self, digest: str, expires: float) -> None:
-        """Let a session last longer."""
+        """Set when a session expires."""
         with self._database.writing() as connection:
             connection.execute(
                 sa.update(tables.sessions).where(tables.sessions.c.digest == digest).values(expires=expires)
             )
 
     def close_session(self, digest: str) -> None:
-        """Forget a session."""
+        """Remove a session."""
         with self._database.writing() as connection:
             connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.digest == digest))
 

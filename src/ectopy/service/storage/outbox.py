@@ -20,7 +20,7 @@ _NOT_TAKEN = _COLUMN.state.in_([_WAITING, _DEAD])
 
 
 class StoredOutbox:
-    """Messages that wait in a database, where several workers may fetch them.
+    """Messages that wait in a database, where several workers may claim them.
 
     Every method raises `StorageError` if the database fails.
     """
@@ -32,13 +32,13 @@ class StoredOutbox:
         self._owed_s = 0.0
 
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Messages for a target, all of high priority or all others, that are due, oldest first.
+        """Claim the messages for a target that are due, all of high priority or all others, the oldest first.
 
-        Nobody else gets them for a minute. One of which it is not said by then what became of it is due again.
+        No other worker gets them for a minute; a message whose outcome is not reported by then is due again.
         """
         self._follow(now)
         due = (_COLUMN.state == _WAITING, _COLUMN.target == target, _COLUMN.high == high, _COLUMN.due <= now)
-        # Nearly always nothing is due, and to find that out nobody needs to wait for who writes.
+        # Nearly always nothing is due, and finding that out need not wait for the writer.
         with self._database.reading() as connection:
             if connection.execute(sa.select(_COLUMN.key).where(*due).limit(1)).first() is None:
                 return []
@@ -51,18 +51,18 @@ class StoredOutbox:
         return claimed
 
     def succeeded(self, key: str, now: float, receipt: str) -> None:
-        """A message has been taken."""
+        """Note that a message was delivered."""
         self._attempted(key, {"state": DeliveryState.DELIVERED.value, "error": "", "receipt": receipt, "ended": now})
 
     def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """An attempt has failed; the next one at `due`, or none any more. What was taken meanwhile stays so."""
+        """Note a failed attempt, and try again at `due`; None = give up. A message delivered meanwhile stays so."""
         if due is None:
             self._attempted(key, {"state": _DEAD, "error": error, "ended": now})
         else:
             self._attempted(key, {"error": error, "due": due})
 
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Messages of high priority that are so old and not taken, nor any later one about the same patient.
+        """Return messages of high priority of that age that no target has taken, nor any later one about the patient.
 
         That is: since `created`, no target has taken a message of high priority about the patient.
         """
@@ -76,11 +76,11 @@ class StoredOutbox:
         return self._read(_NOT_TAKEN, _COLUMN.high, _COLUMN.created <= now - longer_than_s, ~reached)
 
     def dead(self) -> list[Delivery]:
-        """Messages that are given up, oldest first."""
+        """Return the messages that were given up, the oldest first."""
         return self._read(_COLUMN.state == _DEAD)
 
     def _follow(self, now: float) -> None:
-        """Let nothing wait longer because the clock has been set back."""
+        """Bring the times of waiting messages forward when the clock was set back."""
         with self._lock:
             self._owed_s += self._setback.seen(now)
             if self._owed_s:

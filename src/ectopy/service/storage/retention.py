@@ -1,7 +1,4 @@
-"""Deletes what is too old, a little at a time so that nobody waits for it.
-
-Alarms, their log, commands of operators and the audit stay; the evidence of alarms goes.
-"""
+"""Deletion of what is too old, in small transactions, so that writers never wait long."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What the newest snapshot of a patient has made dispensable: up to this input and this event."""
+    """What the newest snapshot of a patient covers: up to this input and this event."""
 
     patient_id: int
     number: int
@@ -131,7 +128,7 @@ def _delete_excess(database: Database, pasts: Iterable[_Past], larger_than_bytes
 
 
 def _enqueue(queue: list[tuple[float, int, _Past]], connection: sa.Connection, past: _Past) -> None:
-    """Put a patient who has chunks to forget where its oldest one belongs."""
+    """Queue a patient by the time of the oldest chunk that may go."""
     for row in _oldest_chunks(connection, past, 1):
         heapq.heappush(queue, (row.received, past.patient_id, past))
 
@@ -148,7 +145,7 @@ def _oldest_chunks(connection: sa.Connection, past: _Past, most: int = _AT_A_TIM
 
 
 def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[ResultRow]) -> int:
-    """Delete the first chunks of a patient; how many bytes of samples that were."""
+    """Delete the first chunks of a patient, and return their bytes of samples."""
     if not chunks:
         return 0
     chunk = tables.waveforms.c
@@ -162,10 +159,7 @@ def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[Resu
 
 
 def _delete_streams(connection: sa.Connection, past: _Past, last: int) -> None:
-    """Delete streams of which no chunk is left, but the `last` one that had some.
-
-    So the stream that a patient has sent last always stays: the writer and the monitor go on with it.
-    """
+    """Delete streams without chunks, except the `last` that had some: the writer and the monitor go on with it."""
     stream = tables.streams.c
     empty = (
         sa.select(stream.id)
@@ -223,7 +217,7 @@ def _delete_events(
 
 
 def _delete_evidence(connection: sa.Connection, past: _Past, before: float) -> tuple[int, int]:
-    """Delete the oldest evidence of alarms, whose log stays: how many, and how many bytes that were."""
+    """Delete the oldest evidence of alarms, whose log stays, and return how many and their bytes."""
     column = tables.evidence.c
     mine = column.patient_id == past.patient_id
     oldest = sa.select(column.event, sa.func.length(column.body).label("bytes")).where(mine, column.time < before)
@@ -237,7 +231,7 @@ def _delete_evidence(connection: sa.Connection, past: _Past, before: float) -> t
 
 
 def _delete_origins(connection: sa.Connection, past: _Past, before: float) -> None:
-    """Forget what the clock was before; the newest one of that time still holds."""
+    """Delete former origins of the clock, except the newest one before that time, which still holds."""
     column = tables.origins.c
     mine = column.patient_id == past.patient_id
     newest = sa.select(sa.func.max(column.number)).where(mine, column.time < before).scalar_subquery()
@@ -245,14 +239,14 @@ def _delete_origins(connection: sa.Connection, past: _Past, before: float) -> No
 
 
 def _dispensable_events() -> tuple[sa.ColumnElement[bool], ...]:
-    # SQLite would give the id of the newest one away again, and who reads on after it would miss an event.
+    # SQLite would assign the id of the newest event again, and whoever reads on after it would miss one.
     event = tables.events.c
     newest = sa.select(sa.func.max(event.id)).scalar_subquery()
     return event.kind != _ALARM, event.id < newest
 
 
 def _delete_messages(database: Database, ended_before: float) -> None:
-    """Delete messages that have been taken or given up."""
+    """Delete messages that were delivered or given up."""
     message = tables.deliveries.c
     oldest = sa.select(message.key).where(message.ended < ended_before).limit(_AT_A_TIME)
     more = True

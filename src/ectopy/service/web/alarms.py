@@ -38,7 +38,7 @@ async def list_alarms(
     active: Annotated[bool, Query(description="Leave out those that have ended.")] = True,
     limit: Limit = MOST_ROWS,
     before: Before = None,
-) -> list[shapes.AlarmShape]:
+) -> list[schemas.AlarmShape]:
     """Alarms of all patients, and of the service itself, which is called `station`.
 
     The active ones come all at once, those of a patient together, the most urgent one first. Of all that there ever
@@ -61,7 +61,7 @@ async def list_alarms_of(
     active: bool = False,
     limit: Limit = MOST_ROWS,
     before: Before = None,
-) -> list[shapes.AlarmShape]:
+) -> list[schemas.AlarmShape]:
     """The newest alarms of a patient, the oldest first; the header `Link` has the address of the page before.
 
     The active ones come all at once, the most urgent one first.
@@ -81,7 +81,7 @@ def _link(request: Request, response: Response, before: int) -> None:
 
 @router.get(
     "/patients/{patient}/alarms/{number}",
-    response_model=shapes.AlarmDetailShape,
+    response_model=schemas.AlarmDetailShape,
     dependencies=[Audited("viewed alarm")],
 )
 def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
@@ -97,7 +97,7 @@ async def acknowledge(
     patient: WatchedPatient,
     number: AlarmNumber,
     given: Annotated[schemas.Comment, Body()],
-) -> shapes.AlarmOrderShape:
+) -> schemas.AlarmOrderShape:
     """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
 
     This and every other order is carried out at once. The answer says `stored: false` while the database is away.
@@ -114,7 +114,7 @@ async def unacknowledge(
     patient: WatchedPatient,
     number: AlarmNumber,
     given: Annotated[schemas.Comment, Body()],
-) -> shapes.AlarmOrderShape:
+) -> schemas.AlarmOrderShape:
     """Take an acknowledgement back."""
     action = Action(Order.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
     return await _change(ward, audit, patient, number, action, "unacknowledged alarm")
@@ -128,12 +128,12 @@ async def comment_on(
     patient: WatchedPatient,
     number: AlarmNumber,
     given: Annotated[schemas.NewComment, Body()],
-) -> shapes.CommentShape:
+) -> schemas.CommentShape:
     """Say something about an alarm, also when it has ended; the audit keeps it."""
     await _alarm(ward, patient, number)
     now = ward.clock()
     await audit.did_async(caller.name, _commented(number), patient, given.comment)
-    return shapes.CommentShape(time=now, who=caller.name, comment=given.comment)
+    return schemas.CommentShape(time=now, who=caller.name, comment=given.comment)
 
 
 @router.post("/patients/{patient}/audio-pause")
@@ -143,11 +143,11 @@ async def pause_audio(
     audit: AuditDep,
     patient: WatchedPatient,
     given: Annotated[schemas.Comment, Body()],
-) -> shapes.PatientOrderShape:
+) -> schemas.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
     action = Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
     stored = await carry_out(ward, audit, patient, action, "paused audio")
-    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.post("/patients/{patient}/audio-resume")
@@ -157,23 +157,23 @@ async def resume_audio(
     audit: AuditDep,
     patient: WatchedPatient,
     given: Annotated[schemas.Comment, Body()],
-) -> shapes.PatientOrderShape:
+) -> schemas.PatientOrderShape:
     """End an audio pause."""
     action = Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment)
     stored = await carry_out(ward, audit, patient, action, "resumed audio")
-    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 async def _change(
     ward: Ward, audit: Audit, patient: str, number: int, action: Action, what: str
-) -> shapes.AlarmOrderShape:
+) -> schemas.AlarmOrderShape:
     await _alarm(ward, patient, number)
     stored = await carry_out(ward, audit, patient, action, what)
     one = await _alarm(ward, patient, number)
-    return shapes.AlarmOrderShape(**shapes.alarm(one), stored=stored)
+    return schemas.AlarmOrderShape(**shapes.alarm(one), stored=stored)
 
 
-def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
+def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     """An alarm with everything that explains it; while the store is away, with what the memory holds of that.
 
     Raises
@@ -203,11 +203,11 @@ def explained(ward: Ward, stored: StoredAlarm) -> shapes.AlarmDetailShape:
     with suppress(StorageError):
         log_whole = store.alarms.is_log_intact(patient, number)
         comments = [
-            shapes.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
+            schemas.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
             for entry in store.audit.about(patient, _commented(number))
         ]
     condition = CONDITIONS[stored.alarm.condition]
-    return shapes.AlarmDetailShape(
+    return schemas.AlarmDetailShape(
         **shapes.alarm(stored),
         definition=condition.definition,
         source=condition.source,

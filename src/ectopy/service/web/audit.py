@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.web.door import Administering
 from ectopy.service.web.parts import AuditDep, WardDep
 
@@ -21,7 +21,7 @@ def list_audit(
     patient: Annotated[str | None, Query(max_length=200, description="About this one only.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     before: Annotated[int | None, Query(ge=1, le=2**62, description="Only entries before the one of this id.")] = None,
-) -> list[shapes.AuditShape]:
+) -> list[schemas.AuditShape]:
     """The newest entries of the audit, the oldest of them first; the same look is written once a minute."""
     audit.flush()
     found = ward.store.audit.newest(patient, limit, before)

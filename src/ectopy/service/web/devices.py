@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/devices", tags=["devices"])
 
 
 @router.get("", dependencies=[Audited("listed devices")])
-def list_devices(ward: WardDep) -> list[shapes.DeviceShape]:
+def list_devices(ward: WardDep) -> list[schemas.DeviceShape]:
     """Devices that have said what they are called, by name, and for whom each has sent last."""
     return [shapes.device(one) for one in ward.devices.all()]
 

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
 @router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
-def list_keys(visitors: VisitorsDep) -> list[shapes.KeyShape]:
+def list_keys(visitors: VisitorsDep) -> list[schemas.KeyShape]:
     """All keys, without their secrets."""
     return [shapes.key(one) for one in visitors.known_keys()]
 
@@ -30,7 +30,7 @@ def make_key(
     audit: AuditDep,
     ward: WardDep,
     given: Annotated[schemas.NewKey, Body()],
-) -> shapes.NewKeyShape:
+) -> schemas.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
     if not given.name.isprintable():
         raise SettingError("the name of a key consists of printable characters.")
@@ -41,7 +41,7 @@ def make_key(
         given.name, frozenset(given.scopes), patients, frozenset(given.devices), given.expires_time
     )
     audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}{_sends(key)}")
-    return shapes.NewKeyShape(**shapes.key(key), key=secret)
+    return schemas.NewKeyShape(**shapes.key(key), key=secret)
 
 
 def _patients(given: schemas.NewKey) -> frozenset[str] | None:

@@ -21,7 +21,7 @@ _OF_PATHS = set("/\\?#%")
 
 
 @router.get("", dependencies=[Audited("listed patients")])
-async def list_patients(ward: WardDep) -> list[shapes.SummaryShape]:
+async def list_patients(ward: WardDep) -> list[schemas.SummaryShape]:
     """Everybody who is watched, and how they are."""
     return [ward.summary(patient) for patient in ward.patients()]
 
@@ -29,7 +29,7 @@ async def list_patients(ward: WardDep) -> list[shapes.SummaryShape]:
 @router.post("", status_code=201)
 def admit(
     ward: WardDep, caller: Sending, audit: AuditDep, given: Annotated[schemas.NewPatient, Body()]
-) -> shapes.PatientOrderShape | schemas.AdmittedShape:
+) -> schemas.PatientOrderShape | schemas.AdmittedShape:
     """Begin to watch a patient.
 
     Who may administer also begins anew with one who was discharged, and gives one who is watched another name. A key
@@ -53,11 +53,11 @@ def admit(
         audit.saw(caller.name, "found patient admitted", given.patient)
     if not caller.may(Scope.VIEW):
         return schemas.AdmittedShape(patient=given.patient, stored=stored)
-    return shapes.PatientOrderShape(**ward.summary(given.patient), stored=stored)
+    return schemas.PatientOrderShape(**ward.summary(given.patient), stored=stored)
 
 
 @router.get("/{patient}", dependencies=[Audited("viewed patient")])
-async def show(ward: WardDep, patient: WatchedPatient) -> shapes.DetailShape:
+async def show(ward: WardDep, patient: WatchedPatient) -> schemas.DetailShape:
     """How a patient is, and how they are watched."""
     return _detail(ward, patient)
 
@@ -69,11 +69,11 @@ async def discharge(
     audit: AuditDep,
     patient: WatchedPatient,
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
-) -> shapes.PatientOrderShape:
+) -> schemas.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
     action = Action(Order.DISCHARGE, ward.clock(), caller.name, comment)
     stored = await carry_out(ward, audit, patient, action, "discharged patient")
-    return shapes.PatientOrderShape(**ward.summary(patient), stored=stored)
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 @router.put("/{patient}/limits")
@@ -83,14 +83,14 @@ async def set_limits(
     audit: AuditDep,
     patient: WatchedPatient,
     given: Annotated[schemas.NewLimits, Body()],
-) -> shapes.DetailOrderShape:
+) -> schemas.DetailOrderShape:
     """Watch a patient by other limits from now on."""
     known = {name: value for name, value in given.limits.items() if value is not None}
     age, resting_bpm = known.get("age"), known.get("resting_bpm")
     limits = Limits.of(given.profile, age, resting_bpm).changed(known)
     action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
     stored = await carry_out(ward, audit, patient, action, "set limits")
-    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
+    return schemas.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
@@ -100,13 +100,13 @@ async def relearn(
     audit: AuditDep,
     patient: WatchedPatient,
     given: Annotated[schemas.Comment, Body()],
-) -> shapes.DetailOrderShape:
+) -> schemas.DetailOrderShape:
     """Learn the patient's normal anew from now on; the present one serves until then."""
     action = Action(Order.RELEARN, ward.clock(), caller.name, given.comment)
     stored = await carry_out(ward, audit, patient, action, "ordered relearning")
-    return shapes.DetailOrderShape(**_detail(ward, patient), stored=stored)
+    return schemas.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
 
-def _detail(ward: Ward, patient: str) -> shapes.DetailShape:
+def _detail(ward: Ward, patient: str) -> schemas.DetailShape:
     threshold = ward.monitor.criterion.with_baseline
     return shapes.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient), threshold)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import SettingError
-from ectopy.service import shapes
+from ectopy.service import schemas, shapes
 from ectopy.service.history import LONGEST_S, compare_beat, one_of_each_shape, read_segment
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.timeline import origin_at
@@ -25,7 +25,7 @@ Start = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970
 Stop = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970; this moment is not in it.")]
 
 
-@router.get("/waveform", response_model=shapes.WaveformShape, dependencies=[Audited("viewed waveform")])
+@router.get("/waveform", response_model=schemas.WaveformShape, dependencies=[Audited("viewed waveform")])
 def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -> Response:
     """Samples of at most five minutes; of several streams in that time, the one with the most of them."""
     _check(start, stop, LONGEST_S)
@@ -37,7 +37,7 @@ def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -
     return json_response(shapes.waveform(patient, found.stream, found.start_time, found.waveform))
 
 
-@router.get("/beats", response_model=list[shapes.BeatShape], dependencies=[Audited("viewed beats")])
+@router.get("/beats", response_model=list[schemas.BeatShape], dependencies=[Audited("viewed beats")])
 def beats(
     ward: WardDep,
     patient: WatchedPatient,
@@ -51,7 +51,7 @@ def beats(
     return json_response([shapes.beat(one.time, one.beat) for one in found])
 
 
-@router.get("/trend", response_model=shapes.TrendShape, dependencies=[Audited("viewed trend")])
+@router.get("/trend", response_model=schemas.TrendShape, dependencies=[Audited("viewed trend")])
 def trend(
     ward: WardDep,
     patient: WatchedPatient,
@@ -64,7 +64,7 @@ def trend(
     return json_response(shapes.trend(ward.store.beats.trend(patient, start, stop, step_s)))
 
 
-@router.get("/gallery", response_model=list[shapes.BeatComparisonShape], dependencies=[Audited("viewed beats")])
+@router.get("/gallery", response_model=list[schemas.BeatComparisonShape], dependencies=[Audited("viewed beats")])
 def gallery(
     ward: WardDep,
     patient: WatchedPatient,

@@ -317,7 +317,7 @@ def test_a_beat_of_the_usual_height_is_not_noise_and_noise_never_becomes_usual()
     [
         ([0.33], [0.5], [False]),  # a T wave
         ([0.33], [0.8], [True]),  # an early beat
-        ([0.5], [0.5], [True]),  # too late for a T wave
+        ([0.4], [0.5], [True]),  # too late for a T wave
         ([np.nan], [0.5], [True]),
         ([0.33] * 4, [0.5] * 4, [False, True, False, True]),  # a fast rhythm that has become lower is not silence
         ([0.33, 0.33], [np.nan, 0.5], [True, True]),  # nothing is known of the beat before

@@ -342,6 +342,30 @@ def test_a_pressure_that_another_wave_contradicts_makes_no_asystole():
     assert asystole_of(memory).present is False
 
 
+def test_a_run_without_a_pulse_is_a_run_and_not_an_asystole():
+    recording = patient()
+    wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
+    memory = remembered(recording, wave, uncertain_from_s=62.0)
+    readings = (Reading("asystole", False), Reading("ventricular run", True))
+    assert with_asystole(memory, readings, (), 69.0, 4.0) == readings
+
+
+@pytest.mark.parametrize(("from_s", "expected"), [(0.0, False), (62.0, True)])
+def test_ventricular_beats_are_certain_in_somebody_who_has_no_others(from_s: float, expected: bool):
+    recording = patient()
+    wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
+    memory = remembered(recording, wave, uncertain_from_s=62.0)
+    assert asystole_of(memory).present is True
+    taught = replace(memory, certain_s=(), beats_s=np.array([from_s]))
+    kinds = np.array([Hint.VENTRICULAR.value])
+    for at_s in np.arange(62.5, 68.8, 0.8):
+        one = np.array([at_s])
+        beats = JudgedBeats(one, one, np.array(["ABNORMAL"]), kinds, one, np.ones(1, bool))
+        taught = remember(replace(taught, beats_s=np.array([from_s])), [], beats)
+    certain_s = taught.certain_s
+    assert (len(certain_s) == 0) is expected
+
+
 def test_what_cannot_be_told_stays_open():
     recording = patient()
     wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)

@@ -7,8 +7,9 @@ is not forgotten; a lower signal, as after a change of electrodes, becomes usual
 again. The height of a beat is that of its QRS complex alone, so that a P wave does not borrow that of the beat it
 precedes.
 
-A T wave may be found as a beat where the heart is slow. What follows a credible beat within 0.45 s, the time in which
-`ectopy.signal.heartbeats` expects T waves, is low below 60 % of the usual height; of several in a row every other one.
+A T wave may be found as a beat where the heart is slow. What follows a credible beat within 0.36 s, when Pan and
+Tompkins expect one (doi:10.1109/TBME.1985.325532), is low below 60 % of the usual height; of several in a row every
+other one.
 
 In a second in which no lead shows a QRS complex that stands out, what is found may be noise. But a very fast rhythm may
 fill the second, so that no lead is ever quiet: a beat of at least 80 % of the usual height in a readable lead is a
@@ -33,7 +34,7 @@ USUAL_SHARE = 0.8
 _REMEMBERED_BEATS = 45  # a run of higher beats does not change what is usual
 _LEAST_BEATS = 8
 _QRS = slice(MARGIN + BEFORE - 22, MARGIN + BEFORE + 28)
-_T_WAVE_SHARE, _T_WAVE_UNTIL_S = 0.6, 0.45
+_T_WAVE_SHARE, _T_WAVE_UNTIL_S = 0.6, 0.36
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ pulse in ventricular tachycardia; it then has the rate of the tachycardia, or va
 Where two waves disagree, nothing is contradicted.
 
 An *asystole of which the ECG is not sure* is found with an arterial pressure that falls without a pulse: swings of the
-baseline and P waves are heard as beats then, but a beat without a pulse counts only if it is certain, which is one that
-is readable, of usual height, and normal, supraventricular-like or ventricular-like. A plethysmogram, a pressure that is
-flat or does not fall, one that another wave contradicts, and an ECG that cannot be read never raise anything.
+baseline and P waves are heard as beats then, but a beat without a pulse counts only if it is certain: readable, of
+usual height, and normal, supraventricular-like, or ventricular-like in somebody who has had no other beats for ten
+seconds. A ventricular run or a tachycardia is not an asystole. A plethysmogram, a pressure that is flat or does not
+fall, one that another wave contradicts, and an ECG that cannot be read never raise anything.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ _LEAST_BEATS = 4
 _LEVEL_S = 3
 _AIR_MMHG = 5.0
 _KEPT_CERTAIN = 16
-_PULSE_LASTS_S = 1.25  # from its onset until the pressure only falls
+_LATELY_S = 10.0
+_FAST = frozenset({"extreme tachycardia", "ventricular tachycardia", "ventricular run", "ventricular fibrillation"})
+_PULSE_LASTS_S = 0.75  # from its onset until the pressure only falls
 _LEVEL_SHARE = 0.05  # of the usual amplitude: levels that differ by less are the same
 _FALL_SHARE = 0.1
 
@@ -173,7 +176,8 @@ class PulseMemory:
     unlearned : int
         How many of them have come since the delays were learned.
     certain_s : tuple of float
-        The last beats that are certain: readable, of usual height, and not of an unknown kind.
+        The last beats that are certain: readable, of usual height, and normal, supraventricular-like, or
+        ventricular-like without another one in the ten seconds before.
     judged_s : float
         The newest beat judged.
     """
@@ -215,7 +219,11 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
     columns = (beats.time_s.tolist(), beats.verdict.tolist(), beats.hint.tolist(), beats.credible.tolist())
     readable = [each for each in zip(*columns, strict=True) if each[1] != BeatVerdict.UNREADABLE]
     normal_s = [time_s for time_s, _, hint, _ in readable if hint != Hint.VENTRICULAR]
-    certain_s = [time_s for time_s, _, hint, credible in readable if credible and hint != Hint.OTHER]
+    # Who has had other beats of late is not known to have ventricular ones: a swing of the baseline looks like one.
+    certain = {Hint.NONE, Hint.SUPRAVENTRICULAR}
+    if len(beats) and not (memory.beats_s[-1:] > beats.time_s[0] - _LATELY_S).any():
+        certain.add(Hint.VENTRICULAR)
+    certain_s = [time_s for time_s, _, hint, credible in readable if credible and hint in certain]
     beats_s = np.concatenate([memory.beats_s, normal_s])[-_KEPT_BEATS:] if len(normal_s) else memory.beats_s
     unlearned = memory.unlearned + len(normal_s)
     learns = unlearned >= _LEARN_EVERY
@@ -438,6 +446,8 @@ def with_asystole(
     """
     learned = [wave for wave in memory.waves if isfinite(wave.delays_s[0])]
     if not memory.certain_s or not any(wave.detector.pressure for wave in learned):
+        return tuple(readings)
+    if any(each.present and each.condition in _FAST for each in readings):
         return tuple(readings)
     until_s = min((beat_s for beat_s in heard_s if beat_s > memory.judged_s), default=known_to_s)
     times_s = (*memory.certain_s[-2:], until_s)

@@ -45,6 +45,9 @@ class Condition:
         Of the value and limit in its readings; empty where there is none.
     onset_s, clear_s : float
         How long it must be there before an alarm starts, beyond what the definition says; and away before it ends.
+    returns_within_s : float
+        For how long it may be away while its alarm sounds, without that alarm ending: one that comes and goes is one
+        alarm. 0 = no longer than `clear_s`.
     refractory_s : float
         How long after its end no new alarm of this condition starts; 0 for high priority.
     covers : tuple of str
@@ -62,6 +65,7 @@ class Condition:
     clear_s: float = 5.0
     refractory_s: float = 0.0
     covers: tuple[str, ...] = ()
+    returns_within_s: float = 0.0
 
 
 _CINC = "PhysioNet/CinC Challenge 2015, doi:10.1109/CIC.2015.7408639"
@@ -70,6 +74,8 @@ _SP, _ST, _SA = AlarmType.PHYSIOLOGICAL, AlarmType.TECHNICAL, AlarmType.ADVISORY
 _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
 _TOLD_AGAIN_S = 3600.0
 """What a patient may have for hours and nobody has to treat at once is told once an hour."""
+_COMES_AND_GOES_S = 60.0
+"""A rhythm that comes back within this time is the same alarm, as long as nobody has acknowledged it."""
 
 _ALL = (
     Condition(
@@ -91,6 +97,7 @@ _ALL = (
             "not this patient's normal",
             "ectopy with effort",
         ),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "asystole",
@@ -102,6 +109,7 @@ _ALL = (
         _CINC,
         "s",
         covers=("pause", "low rate", "extreme bradycardia"),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "extreme bradycardia",
@@ -112,6 +120,7 @@ _ALL = (
         _CINC,
         "/min",
         covers=("low rate", "pause"),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "ventricular tachycardia",
@@ -130,6 +139,7 @@ _ALL = (
             "not this patient's normal",
             "ectopy with effort",
         ),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "extreme tachycardia",
@@ -140,6 +150,7 @@ _ALL = (
         _CINC,
         "/min",
         covers=("high rate",),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "high rate",

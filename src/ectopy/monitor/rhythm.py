@@ -92,6 +92,7 @@ _SAME_BEAT_S = 1e-6
 _BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not fit in between
 _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
+_EXTREME_CLEAR_SHARE = 0.1
 
 _EXERCISE = CODES[-3:]
 _ABSENT = {code: Reading(code, False) for code in CODES}
@@ -525,7 +526,8 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits) -> Reading:
     intervals_s = _intervals_s(beats_s)
     slowest_s = sorted(intervals_s)[1] * (limits.extreme_low_bpm + limits.clear_bpm) / limits.extreme_low_bpm
     interval_s = min(fmean(intervals_s), slowest_s)
-    return _below(code, limits, beats_s, interval_s, limits.extreme_low_bpm, "is extreme")
+    clear_bpm = _extreme_clear_bpm(limits, limits.extreme_low_bpm)
+    return _below(code, clear_bpm, beats_s, interval_s, limits.extreme_low_bpm, "is extreme")
 
 
 def _low_rate(state: RhythmState, limits: Limits) -> Reading:
@@ -534,7 +536,7 @@ def _low_rate(state: RhythmState, limits: Limits) -> Reading:
         return _UNKNOWN[code]
     intervals_s = _intervals_s(beats_s)
     interval_s = min(fmean(intervals_s), median(intervals_s))
-    reading = _below(code, limits, beats_s, interval_s, limits.low_bpm, "is low")
+    reading = _below(code, limits.clear_bpm, beats_s, interval_s, limits.low_bpm, "is low")
     return reading if len(beats_s) > RATE_OVER or not reading.present else _UNKNOWN[code]
 
 
@@ -542,12 +544,17 @@ def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
     return [after - before for before, after in pairwise(beats_s)]
 
 
+def _extreme_clear_bpm(limits: Limits, limit_bpm: float) -> float:
+    """How far back behind its limit an extreme rate must be until it is over: one that hovers about it is one alarm."""
+    return max(limits.clear_bpm, _EXTREME_CLEAR_SHARE * limit_bpm)
+
+
 def _below(
-    code: str, limits: Limits, beats_s: tuple[float, ...], interval_s: float, limit_bpm: float, judgement: str
+    code: str, clear_bpm: float, beats_s: tuple[float, ...], interval_s: float, limit_bpm: float, judgement: str
 ) -> Reading:
     bpm = 60.0 / interval_s
     if bpm >= limit_bpm:
-        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
+        return _ABSENT[code] if bpm >= limit_bpm + clear_bpm else _UNKNOWN[code]
     text = f"{bpm:.1f} per minute over {len(beats_s)} beats; below {limit_bpm:g} {judgement}."
     return Reading(code, True, text, bpm, limit_bpm, beats_s)
 
@@ -559,19 +566,20 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
     bpm = _rate(state.row_s, fewer)
     if bpm is not None and len(state.row_s) >= fewer and bpm > limit_bpm + _WELL_BEYOND_BPM:
         beats, limit_bpm = fewer, limit_bpm + _WELL_BEYOND_BPM
-    return _above(code, state, limits, beats, limit_bpm, "is extreme")
+    clear_bpm = _extreme_clear_bpm(limits, limits.extreme_high_bpm)
+    return _above(code, state, beats, limit_bpm, clear_bpm, "is extreme")
 
 
 def _high_rate(state: RhythmState, limits: Limits) -> Reading:
-    return _above("high rate", state, limits, RATE_OVER + 1, limits.high_bpm, "is high")
+    return _above("high rate", state, RATE_OVER + 1, limits.high_bpm, limits.clear_bpm, "is high")
 
 
-def _above(code: str, state: RhythmState, limits: Limits, beats: int, limit_bpm: float, judgement: str) -> Reading:
+def _above(code: str, state: RhythmState, beats: int, limit_bpm: float, clear_bpm: float, judgement: str) -> Reading:
     bpm = _rate(state.row_s, beats)
     if bpm is None or len(state.row_s) < _LEAST_BEATS:
         return _UNKNOWN[code]
     if bpm <= limit_bpm:
-        return _ABSENT[code] if bpm <= limit_bpm - limits.clear_bpm else _UNKNOWN[code]
+        return _ABSENT[code] if bpm <= limit_bpm - clear_bpm else _UNKNOWN[code]
     if len(state.row_s) < beats:
         return _UNKNOWN[code]
     text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} {judgement}."

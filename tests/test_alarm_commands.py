@@ -59,7 +59,7 @@ def test_active_alarms_are_listed_and_ended_ones_on_request(stored: Path, ectopy
     done = ectopy("alarms", "list", "--store", stored, "--json", "-")
     found = json.loads(done.out)["alarms"]
     assert [(alarm["patient"], alarm["condition"], alarm["state"]) for alarm in found] == [
-        ("bed-7", "asystole", "latched")
+        ("bed-7", "asystole", "active")
     ]
     assert "Asystole" in done.err
     everything = json.loads(ectopy("alarms", "list", "--all", "--store", stored, "--json", "-").out)["alarms"]
@@ -71,7 +71,7 @@ def test_an_alarm_is_shown_with_its_definition_and_its_log(stored: Path, ectopy)
     done = ectopy("alarms", "show", "bed-7", number, "--store", stored, "--json", "-")
     facts = json.loads(done.out)
     assert facts["definition"].startswith("no QRS complex for 4 s")
-    assert [entry["change"] for entry in facts["history"]] == ["raised", "latched"]
+    assert [entry["change"] for entry in facts["history"]] == ["raised"]
     assert facts["log_broken_at"] is None
     assert "The log is whole." in done.err
 

@@ -29,6 +29,7 @@ from ectopy.monitor.inputs import Action, Order
 from ectopy.monitor.log import verify
 
 DEFAULT = AlarmSettings()
+RHYTHMS = [code for code, condition in CONDITIONS.items() if condition.returns_within_s]
 HIGH = [code for code, condition in CONDITIONS.items() if condition.priority is Priority.HIGH]
 
 
@@ -175,13 +176,14 @@ def test_time_never_runs_backwards_in_the_log(bed):
 def test_an_unacknowledged_high_priority_alarm_latches_until_somebody_acknowledges_it(bed):
     bed.read(0.0, {"asystole": True})
     bed.read(3.0, {"asystole": False})
-    assert bed.read(8.0, {"asystole": False}) == ["asystole latched"]
-    assert bed.alarm("asystole").state is State.LATCHED
+    assert bed.read(62.5, {"asystole": False}) == ["asystole escalated"]
+    assert bed.read(63.0, {"asystole": False}) == ["asystole latched"]
+    assert (bed.alarm("asystole").state, bed.alarm("asystole").cleared_s) == (State.LATCHED, 3.0)
     latched = bed.state
-    assert bed.read(8.5, {"asystole": False}) == []
+    assert bed.read(63.5, {"asystole": False}) == []
     assert bed.state is latched
     assert sounding(bed.state) is Priority.HIGH
-    assert bed.tell(20.0, Order.ACKNOWLEDGE, 1, "Ada", "seen") == ["asystole acknowledged", "asystole ended"]
+    assert bed.tell(70.0, Order.ACKNOWLEDGE, 1, "Ada", "seen") == ["asystole acknowledged", "asystole ended"]
     assert [(entry.who, entry.why) for entry in bed.log[-2:]] == [("Ada", "seen")] * 2
     assert active(bed.state) == ()
 
@@ -196,10 +198,49 @@ def test_an_acknowledged_alarm_ends_with_its_condition(bed):
 def test_a_condition_that_returns_makes_its_latched_alarm_active_again(bed):
     bed.read(0.0, {"asystole": True})
     bed.read(3.0, {"asystole": False})
-    bed.read(8.0, {"asystole": False})
-    assert bed.read(20.0, {"asystole": True}) == ["asystole returned"]
+    bed.read(63.0, {"asystole": False})
+    assert bed.read(80.0, {"asystole": True}) == ["asystole returned"]
     returned = bed.alarm("asystole")
-    assert (returned.number, returned.state, returned.present_s, returned.raised_s) == (1, "active", 20.0, 0.0)
+    assert (returned.number, returned.state, returned.present_s, returned.raised_s) == (1, "active", 80.0, 0.0)
+
+
+@pytest.mark.parametrize("code", RHYTHMS)
+def test_a_rhythm_that_comes_and_goes_is_one_alarm_while_it_sounds(bed, code):
+    assert bed.read(0.0, {code: True}) == [f"{code} raised"]
+    changes = []
+    for at_s in range(10, 300, 10):
+        changes += bed.read(at_s, {code: at_s % 50 == 0})
+    assert changes.count(f"{code} continued") == 5
+    assert set(changes) == {f"{code} continued", f"{code} escalated"}
+    alarm = bed.alarm(code)
+    assert (alarm.number, alarm.state, alarm.present_s, alarm.cleared_s) == (1, State.ACTIVE, 250.0, None)
+    assert sounding(bed.state) is Priority.HIGH
+
+
+@pytest.mark.parametrize("code", RHYTHMS)
+def test_the_next_occurrence_after_an_acknowledgement_or_in_an_audio_pause_sounds(bed, code):
+    bed.read(0.0, {code: True})
+    bed.read(3.0, {code: False})
+    bed.read(9.0, {code: False})
+    # Seen while it is away: it is over.
+    assert bed.tell(10.0, Order.ACKNOWLEDGE, 1) == [f"{code} acknowledged", f"{code} ended"]
+    assert bed.log[-1].alarm.cleared_s == 3.0
+    assert bed.read(11.0, {code: True}) == [f"{code} raised"]
+    assert sounding(bed.state) is Priority.HIGH
+    # An audio pause is broken by it.
+    bed.tell(12.0, Order.PAUSE_AUDIO)
+    bed.read(13.0, {code: False})
+    assert bed.read(18.0, {code: False}) == [f"{code} latched"]
+    assert bed.read(19.0, {code: True}) == [f"{code} returned"]
+    assert sounding(bed.state) is Priority.HIGH
+
+
+def test_an_alarm_that_sounds_covers_no_longer_than_its_condition_takes_to_end(bed):
+    bed.read(0.0, {"ventricular tachycardia": True, "extreme tachycardia": True})
+    gone = {"ventricular tachycardia": False, "extreme tachycardia": True}
+    assert bed.read(2.0, gone) == []
+    assert bed.read(7.0, gone) == ["extreme tachycardia raised"]
+    assert bed.alarm("ventricular tachycardia").state is State.ACTIVE
 
 
 def test_an_acknowledgement_does_not_silence_the_next_occurrence(bed):
@@ -227,18 +268,18 @@ def test_a_covered_condition_raises_no_alarm_until_the_covering_one_has_ended(be
     assert bed.alarm("ventricular run").present_s == 0.0
 
 
-def test_a_latched_alarm_covers_nothing(bed):
+def test_an_alarm_whose_condition_has_gone_covers_nothing(bed):
     bed.read(0.0, {"asystole": True, "pause": True})
     bed.read(2.0, {"asystole": False, "pause": True})
-    assert bed.read(7.0, {"asystole": False, "pause": True}) == ["asystole latched", "pause raised"]
+    assert bed.read(7.0, {"asystole": False, "pause": True}) == ["pause raised"]
 
 
 def test_a_covered_condition_that_cannot_be_told_waits_unless_it_is_of_high_priority(bed):
     bed.read(0.0, {"asystole": True, "extreme bradycardia": True, "pause": True})
     bed.read(2.0, {"asystole": False, "extreme bradycardia": None, "pause": None})
-    assert bed.read(7.0, {"asystole": False}) == ["asystole latched", "extreme bradycardia raised"]
+    assert bed.read(7.0, {"asystole": False}) == ["extreme bradycardia raised"]
     assert bed.read(7.5, {"extreme bradycardia": False, "pause": None}) == []
-    assert bed.read(12.5, {"extreme bradycardia": False, "pause": None}) == ["extreme bradycardia latched"]
+    assert bed.read(12.5, {"extreme bradycardia": False, "pause": None}) == []
     assert bed.read(13.0, {"pause": True}) == ["pause raised"]
 
 
@@ -319,6 +360,7 @@ def test_a_high_priority_alarm_that_returns_breaks_an_audio_pause(bed):
     bed.read(6.0, {"asystole": False})
     bed.tell(7.0, Order.PAUSE_AUDIO)
     assert sounding(bed.state) is None
+    assert bed.alarm("asystole").state is State.LATCHED
     assert bed.read(8.0, {"asystole": True}) == ["asystole returned"]
     assert sounding(bed.state) is Priority.HIGH
 

@@ -198,10 +198,10 @@ def test_an_asystole_ends_with_the_beats_that_come_back():
     bed = Bed()
     bed.send(rhythm(40))
     bed.send(noise(15, 0.03))
-    begins_s = bed.send(rhythm(20, seed=4))
+    begins_s = bed.send(rhythm(90, seed=4))
     ended = [at_s for at_s, change in bed.changes("asystole", begins_s) if change in ("ended", "latched")]
     assert ended
-    assert ended[0] <= 15.0
+    assert ended[0] <= 75.0  # a minute after its condition
 
 
 def test_low_beats_become_usual_when_the_normal_is_learned_again():
@@ -210,7 +210,7 @@ def test_low_beats_become_usual_when_the_normal_is_learned_again():
     bed.send(0.2 * rhythm(20, seed=4))
     assert bed.changes("asystole")
     bed._step(Action(Order.RELEARN, bed.now, "Ada"))
-    begins_s = bed.send(0.2 * rhythm(20, seed=5))
+    begins_s = bed.send(0.2 * rhythm(90, seed=5))
     assert [change for _, change in bed.changes("asystole", begins_s)][-1:] == ["latched"]
 
 

@@ -134,7 +134,7 @@ def test_excerpts_watched_together_do_not_influence_each_other():
     assert [len(spells) for spells in high] == [1, 0, 1]
     assert high[0][0].condition == "asystole"
     assert high[0][0].start_s == pytest.approx(high[2][0].start_s, abs=1.0)
-    assert (high[0][0].end_s < 40, high[2][0].end_s) == (True, inf)
+    assert (high[0][0].there_s < 40, high[2][0].there_s) == (True, inf)
 
 
 def test_a_condition_that_another_alarm_covers_is_followed():

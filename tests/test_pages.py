@@ -1081,7 +1081,7 @@ def today() -> dict[str, float]:
 def test_what_is_over_says_since_when_and_how_long_it_was(page: Page, service: Service):
     ward = service.app.state.ward
     ward.admit("bed 22", "Vera")
-    feed(service, "bed 22", recording(33, Episode("ventricular_tachycardia", TROUBLE_S, 8, 120)), end_s=TROUBLE_S + 25)
+    feed(service, "bed 22", recording(33, Episode("ventricular_tachycardia", TROUBLE_S, 8, 120)), end_s=TROUBLE_S + 90)
     title = "Ventricular tachycardia"
     with service.client() as http:
         alarm = next(one for one in http.get("/api/patients/bed 22/alarms").json() if one["title"] == title)

@@ -144,13 +144,13 @@ def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monit
 
 def test_a_latched_alarm_knows_when_its_condition_went_away(monitor: Monitor):
     tachycardia = Episode("ventricular_tachycardia", 38, 8)
-    found = patient_status(watched(monitor, 70, episodes=[tachycardia], random_state=1), 1070.0, LEARNING_S)
+    found = patient_status(watched(monitor, 125, episodes=[tachycardia], random_state=1), 1125.0, LEARNING_S)
     alarm = next(one for one in found.alarms if one.condition == "ventricular tachycardia")
     assert alarm.state is State.LATCHED
     assert alarm.cleared_s == pytest.approx(46, abs=4)
     # When it is acknowledged much later, that is no longer part of it.
     state, _ = monitor.step(
-        watched(monitor, 70, episodes=[tachycardia], random_state=1),
+        watched(monitor, 125, episodes=[tachycardia], random_state=1),
         Action(Order.ACKNOWLEDGE, 1300.0, "Cem", alarm=alarm.number),
     )
     assert all(one.condition != alarm.condition for one in patient_status(state, 1300.0, LEARNING_S).alarms)

@@ -3,7 +3,8 @@
 Each record ends 0 or 30 s after a bedside monitor raised an alarm, at 5:00; experts say whether it was right. The
 monitor watches the record from its first sample to 5:06, or to its end, and learns nothing of what follows. The answer
 is that the alarm is right if an alarm of high priority of the same kind is raised, or still active, between 4:44 and
-5:06. What belongs to each kind is in `CONDITIONS_OF_KIND`.
+5:06. An alarm that is active only because its condition may come back does not count: that has been away for longer
+than its `clear_s` by 4:44. What belongs to each kind is in `CONDITIONS_OF_KIND`.
 
 An alarm of high priority covers others that say the same, which then have no alarm of their own: a ventricular
 tachycardia at 180 per minute covers the extreme tachycardia. A condition that is there by its own definition while

@@ -80,6 +80,9 @@ class Spell:
         infinite where the alarm is still active when watching ends.
     text : str
         The rule with its figures.
+    there_s : float
+        Where its condition had been away for its `clear_s` and was not back in this stretch; infinite where there is
+        no such time. The alarm of a condition that comes and goes is active for longer.
     covered_by : str
         Condition of the active alarm of high priority that says the same, where this condition therefore has no alarm
         of its own; empty where it has.
@@ -90,6 +93,7 @@ class Spell:
     start_s: float
     end_s: float = inf
     text: str = ""
+    there_s: float = inf
     covered_by: str = ""
 
     @property
@@ -99,8 +103,8 @@ class Spell:
         return physiological and self.priority is Priority.HIGH and not self.covered_by
 
     def overlaps(self, start_s: float, end_s: float) -> bool:
-        """Whether the alarm is active at any time from the start to the end, both included."""
-        return self.start_s <= end_s and self.end_s >= start_s
+        """Whether the alarm is active, and its condition there, at any time from the start to the end."""
+        return self.start_s <= end_s and min(self.end_s, self.there_s) >= start_s
 
     def summary(self) -> dict[str, Any]:
         """For JSON."""
@@ -178,12 +182,18 @@ class _Watched:
                 is_active = alarm.state is State.ACTIVE
                 spell = Spell(alarm.condition, alarm.priority, event.transition.at_s, text=alarm.latest.text)
                 self._follow(alarm.number, spell, is_active)
+        self._follow_conditions(state)
         self._follow_covered(state)
 
     def spells(self) -> tuple[Spell, ...]:
         """All of them, at the times of the whole recording."""
         shifted = (
-            replace(spell, start_s=spell.start_s + self._offset_s, end_s=spell.end_s + self._offset_s)
+            replace(
+                spell,
+                start_s=spell.start_s + self._offset_s,
+                end_s=spell.end_s + self._offset_s,
+                there_s=spell.there_s + self._offset_s,
+            )
             for spell in self._spells
         )
         return tuple(sorted(shifted, key=lambda spell: spell.start_s))
@@ -199,6 +209,17 @@ class _Watched:
         if is_active:
             self._open[key] = len(self._spells)
             self._spells.append(spell)
+
+    def _follow_conditions(self, state: MonitorState) -> None:
+        """Follow until when the conditions of active alarms are there."""
+        for course in state.alarms.courses.values():
+            place = None if course.alarm is None else self._open.get(course.alarm.number)
+            if place is None or course.alarm is None:
+                continue
+            is_away = not course.present and course.lasted_s >= CONDITIONS[course.alarm.condition].clear_s
+            spell = self._spells[place]
+            if is_away != (spell.there_s < inf):
+                self._spells[place] = replace(spell, there_s=course.told_s if is_away else inf)
 
     def _follow_covered(self, state: MonitorState) -> None:
         """Follow conditions of high priority that have no alarm only because one that covers them is active."""

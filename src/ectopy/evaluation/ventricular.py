@@ -11,7 +11,8 @@ An episode is *announced* where an alarm of high priority about the patient
 
 - calls (is raised, returns, or rises to that priority) from its start to its end, or to 10 s after its definition is
   met if that is later; or
-- was active before it began, and still is at its end, or 10 s after its definition is met if that is earlier.
+- was active before it began, and still is at its end, or 10 s after its definition is met if that is earlier; and its
+  condition was there after the start of the episode, not only before it.
 
 Its condition may be any, as somebody comes and looks; but one of a fast rhythm (`FAST`) does not announce asystole.
 
@@ -134,7 +135,13 @@ class Outcome:
         """Look for the alarm: one that was active before, else the first that calls in time."""
         names_it = [spell for spell in spells if episode.kind != "ASYS" or spell.condition not in FAST]
         high = sorted((spell for spell in names_it if spell.calls_high), key=lambda spell: spell.start_s)
-        before = [spell for spell in high if spell.start_s < episode.start_s and spell.end_s >= episode.still_active_s]
+        before = [
+            spell
+            for spell in high
+            if spell.start_s < episode.start_s
+            and spell.end_s >= episode.still_active_s
+            and spell.there_s >= episode.start_s
+        ]
         calling = [spell for spell in high if episode.start_s <= spell.start_s <= episode.last_call_s]
         return cls(episode, next(iter([*before, *calling]), None))
 

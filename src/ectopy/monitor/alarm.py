@@ -106,8 +106,9 @@ class Transition:
         Counts the entries from 1.
     at_s : float
     change : str
-        What happened: ``raised``, ``latched``, ``returned``, ``ended``, ``acknowledged``, ``unacknowledged``,
-        ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``, ``escalated``, ``discharged``.
+        What happened: ``raised``, ``latched``, ``returned``, ``continued``, ``ended``, ``acknowledged``,
+        ``unacknowledged``, ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``,
+        ``escalated``, ``discharged``.
     alarm : Alarm
         As it stands after the change.
     who, why : str

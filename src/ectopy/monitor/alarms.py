@@ -8,15 +8,20 @@ at which it has been away for its `clear_s`. A reading holds until the next one 
 tell (`present` is None) starts nothing and ends nothing: time counts only between two readings that agree and have none
 such between them, and goes on from what had been counted before.
 
+*Coming and going.* The condition of an alarm that sounds may be away for its `returns_within_s`: if it is back before
+that, the alarm has been active all along, and has continued. One that is acknowledged or paused does not sound, and
+ends or is latched after `clear_s`, so that the next occurrence is announced.
+
 *Latching.* An alarm of a latching priority that nobody has acknowledged outlasts its condition until somebody does. If
 the condition returns before that, the same alarm becomes active again.
 
-*Covering.* While the alarm of a condition is active, acknowledged or not, the conditions it covers raise none. One that
-is there when that alarm ends, or is latched, raises its own then; of high priority even if it cannot be told at that
-moment, so that it is never without an alarm. An alarm that is older than the one that covers its condition goes on as
-before: an alarm ends only when its condition has gone.
+*Covering.* While the alarm of a condition is active, acknowledged or not, and the condition not away for its `clear_s`,
+the conditions it covers raise none. One that is there after that raises its own then; of high priority even if it
+cannot be told at that moment, so that it is never without an alarm. An alarm that is older than the one that covers its
+condition goes on as before: an alarm ends only when its condition has gone.
 
 *Acknowledging* silences one alarm for a time, at most until it ends; when the condition returns, that is a new alarm.
+An alarm whose condition has been away for `clear_s` ends at once.
 
 *Audio pause* silences all alarms of the patient for a time, at most until one of high priority starts or returns.
 
@@ -189,12 +194,15 @@ def weigh(
                 news[code] = after
     if not news:
         return state, due
+    back = [code for code, course in news.items() if course and course.present and _is_held(known.get(code))]
     courses = {code: course for code, course in (known | news).items() if course is not None}
     book = _Book(replace(state, at_s=at_s, courses=courses), settings, now_s=now_s)
     for code in sorted(courses, key=_RANK.__getitem__):
         _end(book, at_s, code)
     for code in sorted(book.state.courses, key=_RANK.__getitem__):
         _start(book, at_s, code)
+    for code in sorted(back, key=_RANK.__getitem__):
+        _return(book, at_s, book.state.courses[code], "continued")
     return book.state, (*due, *book.entries)
 
 
@@ -263,18 +271,18 @@ def active(state: AlarmState) -> tuple[Alarm, ...]:
 
     That is by priority; then those that nobody has acknowledged, those whose condition is present, and the newest.
     """
-    alarms = [course.alarm for course in state.courses.values() if course.alarm is not None]
-    return tuple(
-        sorted(
-            alarms,
-            key=lambda alarm: (
-                -alarm.priority,
-                alarm.inactivation is Inactivation.ACKNOWLEDGED,
-                alarm.state is State.LATCHED,
-                -alarm.number,
-            ),
+    ranked = [
+        (
+            -course.alarm.priority,
+            course.alarm.inactivation is Inactivation.ACKNOWLEDGED,
+            course.alarm.state is State.LATCHED or _has_gone(course, code),
+            -course.alarm.number,
+            course.alarm,
         )
-    )
+        for code, course in state.courses.items()
+        if course.alarm is not None
+    ]
+    return tuple(alarm for *_, alarm in sorted(ranked, key=lambda rank: rank[:-1]))
 
 
 # A condition comes after those that cover it.
@@ -393,13 +401,20 @@ def _end(book: _Book, at_s: float, code: str) -> None:
     """End or latch the alarm of a condition that has been away for long enough."""
     course = book.state.courses[code]
     alarm = course.alarm
-    if alarm is None or alarm.state is State.LATCHED or course.present or course.lasted_s < CONDITIONS[code].clear_s:
+    if alarm is None or alarm.state is State.LATCHED or course.present or course.lasted_s < _stays_s(alarm):
         return
     alarm = replace(alarm, cleared_s=course.since_s)
     if book.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
         book.amend(at_s, "latched", replace(alarm, state=State.LATCHED))
     else:
         book.enter(at_s, "ended", replace(alarm, state=State.INACTIVE, ended_s=at_s), None)
+
+
+def _stays_s(alarm: Alarm) -> float:
+    """How long the condition of an alarm must be away until it ends or is latched."""
+    condition = CONDITIONS[alarm.condition]
+    sounds = alarm.inactivation is Inactivation.ENABLED
+    return max(condition.clear_s, condition.returns_within_s) if sounds else condition.clear_s
 
 
 def _start(book: _Book, at_s: float, code: str) -> None:
@@ -411,7 +426,7 @@ def _start(book: _Book, at_s: float, code: str) -> None:
         if _may_raise(book.state, at_s, condition, course):
             _raise(book, at_s, condition, course)
     elif course.alarm.state is State.LATCHED:
-        _return(book, at_s, course, course.alarm)
+        _return(book, at_s, course, "returned")
 
 
 def _may_raise(state: AlarmState, at_s: float, condition: Condition, course: Course) -> bool:
@@ -419,8 +434,26 @@ def _may_raise(state: AlarmState, at_s: float, condition: Condition, course: Cou
         return False
     if at_s < state.refractory_until_s.get(condition.code, 0.0):
         return False
-    above = (state.courses.get(code) for code in _COVERED_BY[condition.code])
-    return not any(other and other.alarm and other.alarm.state is State.ACTIVE for other in above)
+    return not any(_covers(state.courses.get(code), code) for code in _COVERED_BY[condition.code])
+
+
+def _covers(course: Course | None, code: str) -> bool:
+    return course is not None and course.is_active and not _has_gone(course, code)
+
+
+def _is_held(course: Course | None) -> bool:
+    """Whether an alarm is active only because its condition may come back."""
+    return (
+        course is not None
+        and course.alarm is not None
+        and course.is_active
+        and _has_gone(course, course.alarm.condition)
+    )
+
+
+def _has_gone(course: Course, code: str) -> bool:
+    """Whether a condition has been away for long enough to end its alarm, if that does not sound."""
+    return not course.present and course.lasted_s >= CONDITIONS[code].clear_s
 
 
 def _raise(book: _Book, at_s: float, condition: Condition, course: Course) -> None:
@@ -443,7 +476,9 @@ def _raise(book: _Book, at_s: float, condition: Condition, course: Course) -> No
         _end_audio_pause(book, at_s)
 
 
-def _return(book: _Book, at_s: float, course: Course, alarm: Alarm) -> None:
+def _return(book: _Book, at_s: float, course: Course, change: str) -> None:
+    alarm = course.alarm
+    assert alarm is not None
     # A chain of escalations that is on its way goes on, or a condition that comes and goes would never be escalated.
     level, escalates_s = alarm.level, course.escalates_s
     if escalates_s is None:
@@ -453,7 +488,7 @@ def _return(book: _Book, at_s: float, course: Course, alarm: Alarm) -> None:
     again = replace(
         alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level, cleared_s=None
     )
-    book.enter(at_s, "returned", again, escalates_s)
+    book.enter(at_s, change, again, escalates_s)
     if high:
         _end_audio_pause(book, at_s)
 
@@ -475,6 +510,8 @@ def _acknowledge(book: _Book, at_s: float, alarm: Alarm, who: str) -> None:
     book.enter(at_s, "acknowledged", acknowledged, None)
     if alarm.state is State.LATCHED:
         book.enter(at_s, "ended", replace(acknowledged, state=State.INACTIVE, ended_s=at_s), None)
+    else:
+        _end(book, at_s, alarm.condition)
 
 
 def _take_back(book: _Book, at_s: float, alarm: Alarm) -> None:
@@ -496,6 +533,7 @@ def _pause_audio(book: _Book, at_s: float) -> None:
     book.state = replace(book.state, audio_paused_until_s=at_s + book.settings.audio_pause_s)
     for alarm in heard:
         book.amend(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
+        _end(book, at_s, alarm.condition)
 
 
 def _resume_audio(book: _Book, at_s: float) -> None:

@@ -65,6 +65,9 @@ class Condition:
         Whether the heart beats too fast, or too slowly or not at all; empty where it is about something else.
     onset_s, clear_s : float
         How long it must be there before an alarm starts, beyond what the definition says; and away before it ends.
+    returns_within_s : float
+        For how long it may be away while its alarm sounds, without that alarm ending: one that comes and goes is one
+        alarm. 0 = no longer than `clear_s`.
     refractory_s : float
         How long after its end no new alarm of this condition starts; 0 for high priority.
     covers : tuple of str
@@ -85,6 +88,7 @@ class Condition:
     clear_s: float = 5.0
     refractory_s: float = 0.0
     covers: tuple[str, ...] = ()
+    returns_within_s: float = 0.0
 
 
 _CINC = "PhysioNet/CinC Challenge 2015, doi:10.1109/CIC.2015.7408639"
@@ -96,6 +100,8 @@ _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
 _RHYTHM = definitions(WARD)
 _ONCE_AN_HOUR_S = 3600.0
 """What a patient may have for hours and nobody has to treat at once is announced once an hour."""
+_COMES_AND_GOES_S = 60.0
+"""A rhythm that comes back within this time is the same alarm, as long as nobody has acknowledged it."""
 
 _ALL = (
     Condition(
@@ -118,6 +124,7 @@ _ALL = (
             "not this patient's normal",
             "ectopy with effort",
         ),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "asystole",
@@ -136,6 +143,7 @@ _ALL = (
             "low rate",
             "extreme bradycardia",
         ),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "extreme bradycardia",
@@ -152,6 +160,7 @@ _ALL = (
             "low rate",
             "pause",
         ),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "ventricular tachycardia",
@@ -172,6 +181,7 @@ _ALL = (
             "not this patient's normal",
             "ectopy with effort",
         ),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         "extreme tachycardia",
@@ -185,6 +195,7 @@ _ALL = (
         basis=Basis.BEATS,
         heart_rate="high",
         covers=("high rate",),
+        returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
         RhythmKind.HIGH_RATE.value,

@@ -843,7 +843,7 @@ class _Step:
         before = self.state.origins.get(number)
         if transition.change == "raised":
             origins = epoch, epoch
-        elif transition.change == "returned" and before is not None:
+        elif transition.change in ("returned", "continued") and before is not None:
             origins = before[0], epoch
         else:
             return before

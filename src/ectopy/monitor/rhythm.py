@@ -83,6 +83,7 @@ _BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not 
 _UNEVEN = 1.8  # one interval of a run over the next
 _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
+_EXTREME_CLEAR_SHARE = 0.1
 
 _EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
 _ABSENT = {code: Reading(code, False) for code in CODES}
@@ -527,7 +528,7 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: Findings)
     beats_s = max(rows, key=lambda row: _slow_interval_s(row, limits))
     bpm = _shown(60.0 / _slow_interval_s(beats_s, limits))
     if bpm > limit_bpm:
-        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
+        return _ABSENT[code] if bpm >= limit_bpm + _extreme_clear_bpm(limits, limit_bpm) else _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or less is extreme."
     return Reading(code, True, text, bpm, limit_bpm, beats_s)
 
@@ -563,6 +564,11 @@ def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
     return [after - before for before, after in pairwise(beats_s)]
 
 
+def _extreme_clear_bpm(limits: Limits, limit_bpm: float) -> float:
+    """How far back behind its limit an extreme rate must be until it is over: one that hovers about it is one alarm."""
+    return max(limits.clear_bpm, _EXTREME_CLEAR_SHARE * limit_bpm)
+
+
 def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
     code, beats, limit_bpm = "extreme tachycardia", limits.extreme_high_beats, limits.extreme_high_bpm
     # A rhythm well beyond the limit needs fewer beats.
@@ -573,9 +579,9 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
     bpm = _rate(state.row_s, beats)
     if bpm is None or len(state.row_s) < _LEAST_BEATS:
         return _UNKNOWN[code]
-    bpm = _shown(bpm)
+    bpm, clear_bpm = _shown(bpm), _extreme_clear_bpm(limits, limits.extreme_high_bpm)
     if bpm < limit_bpm:
-        return _ABSENT[code] if bpm <= limit_bpm - limits.clear_bpm else _UNKNOWN[code]
+        return _ABSENT[code] if bpm <= limit_bpm - clear_bpm else _UNKNOWN[code]
     if len(state.row_s) < beats:
         return _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or more is extreme."

@@ -185,7 +185,7 @@ def test_people_get_a_line_for_each_event_and_a_summary(ectopy, file: Path, told
     high = ["Ventricular tachycardia", "Ventricular fibrillation or flutter", "Asystole"]
     assert re.findall(r"^ [\d:.]+  HIGH     ([\w ]+) raised", done.out, re.M) == high
     assert re.search(r"alarms +│ 3 high", summary)
-    assert "Asystole, latched" in summary
+    assert "Asystole, active" in summary
     assert ambulatory_digest()[:16] in summary
 
 

@@ -39,7 +39,7 @@ def main() -> None:
             check=True,
         )
         code = (
-            f"import sys; sys.path.insert(0, {folder!r}); import ectopy; from ectopy.ambulatory import load_ambulatory; "
+            f"import sys; sys.path.insert(0, {folder!r}); import ectopy; from ectopy.analysis.shipped_detector import load_ambulatory; "
             f"assert ectopy.__file__.startswith({folder!r}); load_ambulatory(); print('ectopy', ectopy.__version__)"
         )
         subprocess.run([*python, "-c", code], check=True, cwd=folder)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.judgement import Hint
 from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.signal import Quality
-from ectopy.signal.cut import CutBeats
+from ectopy.signal.beat_segments import CutBeats
 
 PIECE_S, DELAY_S = 0.5, 1.9
 GOOD = ("good", "good")

@@ -25,11 +25,11 @@ from hypothesis import settings
 from ectopy import cli
 from ectopy.beats import Beats
 from ectopy.datasets import load_simulated
+from ectopy.datasets.data_folders import DATA_VARIABLE, cache_folder
 from ectopy.datasets.ecg5000 import find_ecg5000, load_ecg5000
-from ectopy.datasets.folders import DATA_VARIABLE, cache_folder
 from ectopy.detector import Detector
-from ectopy.model import TrainingSettings
-from ectopy.pipeline import train
+from ectopy.training import TrainingSettings
+from ectopy.training.training import train
 from server import Service, running
 
 # How long an example takes says more of the machine than of the code.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.evaluation.alarms import Call, calls_of

@@ -29,14 +29,13 @@ import numpy as np
 
 import ectopy
 from ectopy import wire
-from ectopy.ambulatory import SHIPPED
-from ectopy.batch import load_detector
+from ectopy.analysis.shipped_detector import SHIPPED, load_detector
 from ectopy.datasets import simulate_recording
 from ectopy.detector import Detector
 from ectopy.errors import EctopyError
 from ectopy.formats import write_annotations
 from ectopy.formats.leads import Stated
-from ectopy.formats.lines import SampleLines
+from ectopy.formats.sample_stream import SampleLines
 from ectopy.monitor import Chunk
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import PulseStream, check_pulses, pulse_pieces, take_pulses

@@ -22,13 +22,13 @@ from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 
 from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.disclaimers import STATEMENTS
 from ectopy.monitor import chunks
 from ectopy.recording import Recording
 from ectopy.service.access import Scope
 from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
 from ectopy.service.web.app import create_app
-from ectopy.statements import STATEMENTS
 from ectopy.wire import Sent, write
 
 PATIENCE_S = 30.0

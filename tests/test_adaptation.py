@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ectopy.adaptation import Adaptation, judge_adapting
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import Analysis, analyse
-from ectopy.baseline import find_baseline
+from ectopy.analysis.adaptation import Adaptation, judge_adapting
+from ectopy.analysis.baseline import find_baseline
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Before, Criterion, Hint, Judgement
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.detector import Verdict
-from ectopy.judgement import Before, Criterion, Hint, Judgement
 from ectopy.monitor import BeatJudged, Chunk, End, Monitor, MonitorState, Noticed
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
-from ectopy.signal.cut import CutBeats
-from ectopy.signal.reading import read_recording
+from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.recording_signal import read_recording
 from test_fast_rhythm import drawn, narrow, wide
 
 RATE_HZ = 250.0

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.inspection import inspect
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Monitor, chunks, replay
 from ectopy.recording import Recording
-from ectopy.signal.inspection import inspect
 from ectopy.watching.sources import from_recording
 
 HZ = 250.0

@@ -15,10 +15,10 @@ import pytest
 
 import ectopy
 from ectopy import AutoencoderDetector, Beats, Detector, Recording, ThresholdRule
+from ectopy.analysis.patient_template import PatientNormal
 from ectopy.beats import BeatLayout
 from ectopy.client import Client
 from ectopy.datasets import Episode, load_simulated, simulate_recording
-from ectopy.detector.patient import PatientNormal
 from ectopy.errors import DataError, EctopyError
 from ectopy.evaluation import evaluate
 from ectopy.recording import Annotations

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.beats import BEAT_SAMPLES
-from ectopy.datasets.folders import find_dataset
+from ectopy.datasets.data_folders import find_dataset
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.formats import read
 from ectopy.monitor import Action, AlarmChanged, Chunk, Event, Monitor, MonitorState, Order, Tick
 from ectopy.monitor.alarms import active
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
 from ectopy.monitor.codec import decode, encode
-from ectopy.signal.cut import BEFORE, MARGIN, no_beats
-from ectopy.signal.pacing import SpikeState, spikes_end, spikes_step
+from ectopy.signal.beat_segments import BEFORE, MARGIN, no_beats
+from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
 
 RATE_HZ = 250
 LEADS = ("I", "II")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.beats import Beats
-from ectopy.model.augmentation import vary
+from ectopy.training.augmentation import vary
 
 
 @given(st.integers(2, 200), st.floats(1e-3, 1e3), st.floats(-10, 10))

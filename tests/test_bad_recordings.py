@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ectopy.ambulatory import learn_from, load_ambulatory
 from ectopy.analysis import Analysis, analyse
-from ectopy.baseline import learn_baseline
+from ectopy.analysis.baseline import learn_baseline
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Before, Criterion, judge
 from ectopy.datasets import simulate_recording
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import DataError
 from ectopy.formats import write_annotations
-from ectopy.judgement import Before, Criterion, judge
 from ectopy.recording import Recording
+from ectopy.training.train_ambulatory import learn_from
 
 RATES = st.one_of(st.sampled_from([100.0, 360.0, 1000.0]), st.floats(100, 1000))
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.patient_template import Evidence
+from ectopy.analysis.population import ventricular_shape
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Before, Hint, _name
 from ectopy.datasets.simulated import simulate_recording
-from ectopy.detector.patient import Evidence
-from ectopy.detector.population import ventricular_shape
-from ectopy.judgement import Before, Hint, _name
 from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
-from ectopy.signal.cut import CutBeats
+from ectopy.signal.beat_segments import CutBeats
 
 RATE_HZ = 250.0
 SEEDS = st.integers(0, 2**32 - 1)

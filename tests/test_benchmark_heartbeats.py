@@ -14,7 +14,7 @@ import pytest
 
 from ectopy.cli import main
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.folders import DATA_VARIABLE
+from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, DS2, find_mitdb
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation import heartbeat_peers, heartbeats

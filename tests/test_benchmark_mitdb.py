@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Hint
 from ectopy.cli import main
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.folders import DATA_VARIABLE
+from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, find_mitdb
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation import holter, mitdb
@@ -26,7 +27,6 @@ from ectopy.evaluation.holter import benchmark_holter, long_recording
 from ectopy.evaluation.mitdb import EC57_RATES, auc, benchmark_mitdb
 from ectopy.evaluation.mitdb_peers import knn_score, pca_score
 from ectopy.formats import write_annotations
-from ectopy.judgement import Hint
 from ectopy.recording import Annotations, Recording
 
 wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")

@@ -234,7 +234,7 @@ _PEAK = """
 import re, sys
 from pathlib import Path
 from ectopy import Detector
-from ectopy.detector.patient import PatientNormal
+from ectopy.analysis.patient_template import PatientNormal
 from ectopy.errors import EctopyError
 Detector.load(sys.argv[1])
 def peak_kb():

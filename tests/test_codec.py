@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes, unicode_string_dtypes
 
-from ectopy.detector.patient import PatientNormal
+from ectopy.analysis.patient_template import PatientNormal
 from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.signal import filter_twice, find_heartbeats
-from ectopy.signal.cut import CutBeats, CutState, cut_beats, cut_end, cut_step
+from ectopy.signal.beat_segments import CutBeats, CutState, cut_beats, cut_end, cut_step
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from heartbeat_stream import HeartbeatStream
 

@@ -18,14 +18,14 @@ import pytest
 from conftest import Parts, Server, archive, send
 from ectopy.beats import BEAT_SAMPLES, beats_digest
 from ectopy.datasets import fetch_ecg5000, load, load_ecg5000
+from ectopy.datasets.beat_files import ECG5000_LAYOUT
+from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.ecg5000 import (
     MAX_ARCHIVE_BYTES,
     MAX_MEMBER_BYTES,
     find_ecg5000,
     verify_ecg5000,
 )
-from ectopy.datasets.folders import DATA_VARIABLE
-from ectopy.datasets.tables import ECG5000_LAYOUT
 from ectopy.errors import DataError, DatasetUnavailableError, SettingError
 
 DIGEST = "a9ec1f772edc0d53ed19833c3988793a3b02b18889a3b8bd8aaf22c1380f5c5f"

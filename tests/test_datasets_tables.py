@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
-from ectopy.datasets import load, read_beats, tables
+from ectopy.datasets import beat_files, load, read_beats
 from ectopy.errors import DataError, MissingExtraError, SettingError
 
 Samples = NDArray[np.float32]
@@ -127,7 +127,7 @@ def test_every_format_gives_the_same_beats(suffix: str, tmp_path: Path) -> None:
 def test_only_formats_of_the_ucr_archive_have_the_layout_of_ecg5000(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"beats{suffix}"
     WRITERS[suffix](path, beats(1), [1])
-    expected = tables.ECG5000_LAYOUT if suffix in UCR else BeatLayout.undeclared(BEAT_SAMPLES)
+    expected = beat_files.ECG5000_LAYOUT if suffix in UCR else BeatLayout.undeclared(BEAT_SAMPLES)
     assert read_beats(path).layout == expected
 
 
@@ -554,24 +554,24 @@ def test_unclosed_quote(tmp_path: Path) -> None:
 def test_limits_on_size(tmp_path: Path) -> None:
     large = tmp_path / "large.csv"
     large.touch()
-    os.truncate(large, tables.MAX_FILE_BYTES + 1)
+    os.truncate(large, beat_files.MAX_FILE_BYTES + 1)
     assert "4.0 GiB" in refusal(large)
 
     many = tmp_path / "many.npy"
-    np.lib.format.open_memmap(many, "w+", np.float32, (tables.MAX_BEATS + 1, BEAT_SAMPLES))
-    assert f"more than {tables.MAX_BEATS:,} beats" in refusal(many)
+    np.lib.format.open_memmap(many, "w+", np.float32, (beat_files.MAX_BEATS + 1, BEAT_SAMPLES))
+    assert f"more than {beat_files.MAX_BEATS:,} beats" in refusal(many)
 
     long = tmp_path / "long.csv"
-    long.write_bytes(b"1" * (tables.MAX_LINE_CHARACTERS + 1))
+    long.write_bytes(b"1" * (beat_files.MAX_LINE_CHARACTERS + 1))
     assert "a line of more than" in refusal(long)
 
 
 def test_small_parquet_file_that_claims_many_rows(tmp_path: Path) -> None:
     path = tmp_path / "beats.parquet"
     pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
-    nulls = pyarrow.nulls(tables.MAX_BEATS + 1)
+    nulls = pyarrow.nulls(beat_files.MAX_BEATS + 1)
     write_parquet_columns(path, {f"s{i}": nulls for i in range(BEAT_SAMPLES)})
-    assert f"more than {tables.MAX_BEATS:,} beats" in refusal(path)
+    assert f"more than {beat_files.MAX_BEATS:,} beats" in refusal(path)
 
 
 def test_parquet_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

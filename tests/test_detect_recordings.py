@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 from ectopy import read
-from ectopy.ambulatory import ambulatory_digest, load_ambulatory
 from ectopy.analysis import analyse
-from ectopy.batch import Job, find_recordings, load_detector, plan
+from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory, load_detector
+from ectopy.analysis.verdicts import Hint
+from ectopy.batch import Job, find_recordings, plan
 from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.files import GENERATOR
 from ectopy.formats.wfdb import read_annotations
-from ectopy.judgement import Hint
 from ectopy.recording import Recording
 
 

@@ -7,16 +7,16 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.patient_template import compare, compare_together, learn_normal
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Criterion
 from ectopy.datasets.simulated import simulate_recording
-from ectopy.detector.patient import compare, compare_together, learn_normal
 from ectopy.errors import DataError
-from ectopy.judgement import Criterion
 from ectopy.monitor.detection import DetectionState, detect_step, judge_step, next_piece
 from ectopy.recording import Recording
-from ectopy.signal.cut import CutBeats
-from ectopy.signal.frontend import sense
+from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.front_end import sense
 
 RATE_HZ, LEARNING_S = 250.0, 30.0
 

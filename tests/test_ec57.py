@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Done
-from ectopy.datasets.folders import DATA_VARIABLE, find_dataset
+from ectopy.datasets.data_folders import DATA_VARIABLE, find_dataset
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, RATES, Comparison, average, compare, gross
 from ectopy.evaluation.ec57_files import FilesComparison, compare_files

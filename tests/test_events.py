@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from beat_streams import analysis_of
+from ectopy.analysis.rhythm_events import Event, by_severity, find_events
+from ectopy.analysis.rhythm_rules import RECORDING, WARD, RhythmKind, RhythmLimits
 from ectopy.datasets.simulated import simulate_recording
-from ectopy.events import Event, by_severity, find_events
-from ectopy.rhythm_rules import RECORDING, WARD, RhythmKind, RhythmLimits
 
 
 def kinds(events: list[Event]) -> list[str]:

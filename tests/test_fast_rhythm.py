@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.evaluation.alarms import calls_of
 from ectopy.monitor import Monitor, MonitorState, replay
 from ectopy.monitor.limits import Limits
 from ectopy.recording import Recording
 from ectopy.signal import assess, filter_signal, filter_twice, find_heartbeats
 from ectopy.signal.filters import Filtered
-from ectopy.signal.reading import read_recording
+from ectopy.signal.recording_signal import read_recording
 from heartbeat_stream import HeartbeatStream
 
 RATE_HZ = 250.0

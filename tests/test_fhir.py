@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from ectopy.disclaimers import NOT_A_DEVICE
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State
 from ectopy.monitor.alarm_json import AlarmJson, alarm_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
@@ -21,7 +22,6 @@ from ectopy.monitor.inputs import PulseChunk
 from ectopy.service.exchange import fhir
 from ectopy.service.exchange.nomenclature import MDC_URI, lead_code
 from ectopy.service.storage import Waveform
-from ectopy.statements import NOT_A_DEVICE
 from ectopy.times import iso_utc
 
 NOW = 1_700_000_000.25

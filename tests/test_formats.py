@@ -20,8 +20,8 @@ from ectopy.datasets import simulate_recording
 from ectopy.datasets.mitdb import DS1, find_mitdb
 from ectopy.errors import DataError, OutputError, SettingError
 from ectopy.formats import leads
-from ectopy.formats.codes import CODES, NOTE
-from ectopy.formats.marks import Mark, collect, each_mark
+from ectopy.formats.annotation_codes import CODES, NOTE
+from ectopy.formats.annotation_files import Mark, collect, each_mark
 from ectopy.formats.wfdb import read_annotations
 
 edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
@@ -681,7 +681,7 @@ def test_csv_without_a_header_and_with_an_index(tmp_path: Path) -> None:
 
 
 def test_csv_in_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ectopy.formats.delimited._BLOCK_ROWS", 7)
+    monkeypatch.setattr("ectopy.formats.csv._BLOCK_ROWS", 7)
     np.savetxt(tmp_path / "rec.csv", wave(1500, 3), delimiter=",")
     recording = ectopy.read(tmp_path / "rec.csv", sampling_rate_hz=250, unit="mV")
     np.testing.assert_allclose(recording.signal, wave(1500, 3), atol=1e-6)
@@ -692,7 +692,7 @@ def test_csv_in_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_times_give_the_rate_and_the_gaps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, decimals: int
 ) -> None:
-    monkeypatch.setattr("ectopy.formats.times._BLOCK_ROWS", 999)
+    monkeypatch.setattr("ectopy.formats.row_times._BLOCK_ROWS", 999)
     path = tmp_path / "rec.csv"
     kept = np.r_[0:1000, 1400:3000, 3001:5000]
     times = np.round(17 + kept / rate, decimals)

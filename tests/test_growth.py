@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.monitor import AlarmChanged, Chunk, Monitor, MonitorState, chunks
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State
 from ectopy.monitor.codec import encode

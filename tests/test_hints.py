@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.detector.patient import Evidence
-from ectopy.judgement import Before, Hint, _name
-from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.analysis.patient_template import Evidence
+from ectopy.analysis.verdicts import Before, Hint, _name
+from ectopy.signal.beat_segments import CutBeats, cut_beats
 from ectopy.signal.filters import Filtered
 
 N, V, S, OTHER = Hint.NONE, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 import outages
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import (

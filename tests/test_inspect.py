@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from conftest import Done
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.inspection import inspect
+from ectopy.analysis.recording_results import summary
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor, replay
 from ectopy.recording import Recording
 from ectopy.report.rhythm import heart_rate
-from ectopy.results import summary
-from ectopy.signal.inspection import inspect
 
 HZ = 250.0
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 
 import pytest
 
-from ectopy.interrupt import interrupt_kept
+from ectopy.processes import interrupt_kept
 
 
 @pytest.fixture(autouse=True)

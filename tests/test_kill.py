@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.datasets.simulated_pulse import simulate_pulse
 from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, Event, Monitor, MonitorState, chunks
@@ -62,7 +62,7 @@ class Sent:
 # The process that is killed
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["ectopy.ambulatory", "ectopy.service.hub"])
+CONTEXT.set_forkserver_preload(["ectopy.training.train_ambulatory", "ectopy.service.hub"])
 
 
 @dataclass

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ectopy.analysis.rhythm_rules import WARD
 from ectopy.errors import SettingError
 from ectopy.monitor.limits import LIMITS, PROFILES, Limits
-from ectopy.rhythm_rules import WARD
 
 ADULTS = ("ward", "ambulatory", "exercise")
 YOUNG = {"child": (1, 18), "infant": (0, 1)}

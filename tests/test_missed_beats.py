@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
-from ectopy.events import find_events
 from ectopy.formats import read
 from ectopy.recording import Recording
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from conftest import Server, archive
 from ectopy.cli import app
 from ectopy.datasets import mitdb
-from ectopy.datasets.folders import DATA_VARIABLE
+from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, DS2, PACED, RECORDS, fetch_mitdb, find_mitdb, load_mitdb
 from ectopy.errors import DataError, DatasetUnavailableError, SettingError
 from ectopy.formats import write_annotations

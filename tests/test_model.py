@@ -15,9 +15,9 @@ from ectopy.detector import Detector
 from ectopy.detector.runtime import Output
 from ectopy.detector.score import combine
 from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
-from ectopy.model import ARCHITECTURES, TrainingSettings, from_keras, train_network
-from ectopy.model.error import cubic_mean_square, tolerant_error
-from ectopy.pipeline import train
+from ectopy.training import ARCHITECTURES, TrainingSettings, from_keras, train_network
+from ectopy.training.reconstruction_error import cubic_mean_square, tolerant_error
+from ectopy.training.training import train
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.formats import read

@@ -16,7 +16,7 @@ import pytest
 from amqtt.broker import Broker
 from amqtt.session import OutgoingApplicationMessage, Session
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor, chunks

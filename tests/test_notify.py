@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy import __version__
+from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import DataError, SettingError
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.alarm_json import alarm_json
@@ -47,7 +48,6 @@ from ectopy.service.notify.grouping import Letter, group
 from ectopy.service.notify.messages import body, subject
 from ectopy.service.notify.signature import sign
 from ectopy.service.outbox import Delivery, DeliveryState
-from ectopy.statements import STATEMENTS
 from webhooks import NOW, SECRET, Receiver, answer, running
 
 DELIVERED, WAITING, DEAD = DeliveryState.DELIVERED, DeliveryState.WAITING, DeliveryState.DEAD

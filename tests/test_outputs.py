@@ -19,7 +19,7 @@ from command_line import commands
 from ectopy.beats import Beats
 from ectopy.cli.outputs import check_outputs
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.folders import DATA_VARIABLE
+from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.errors import OutputError
 from ectopy.files import GENERATOR, written_by_ectopy
 from ectopy.formats import write_annotations
@@ -255,9 +255,9 @@ def test_a_named_data_set_is_all_of_its_files(ectopy, tmp_path: Path, monkeypatc
 
 
 def test_the_shipped_detector_is_safe(ectopy, tmp_path: Path):
-    from ectopy import ambulatory
+    from ectopy.analysis import shipped_detector
 
-    shipped = Path(str(ambulatory._BUNDLE))
+    shipped = Path(str(shipped_detector._BUNDLE))
     before = shipped.read_bytes()
     assert "the command reads" in ectopy("info", "ambulatory", "--json", shipped, "--overwrite").err
     assert shipped.read_bytes() == before

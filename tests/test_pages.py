@@ -31,6 +31,7 @@ from PIL import Image
 import outages
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
+from ectopy.disclaimers import STATEMENTS
 from ectopy.monitor import Chunk
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import pulse_chunk
@@ -41,7 +42,6 @@ from ectopy.service.frames import signal_frame, together
 from ectopy.service.keeping import Receipt
 from ectopy.service.traces import Trace
 from ectopy.service.web.pages import FOLDER
-from ectopy.statements import STATEMENTS
 from pulses import pulse_wave, with_pulses
 from server import Service, free_port, running, served, until
 

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Server, archive
 from ectopy.datasets import fetch_challenge_2015, fetch_vfdb, physionet
-from ectopy.datasets.folders import DATA_VARIABLE
+from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.errors import DataError, DatasetUnavailableError
 
 TOP = "a-database-1.0.0"

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Hint
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
-from ectopy.judgement import Hint
 from ectopy.monitor import Monitor, MonitorState, replay
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.events import AlarmChanged
@@ -21,7 +21,7 @@ from ectopy.monitor.findings import JudgedBeats, Reading
 from ectopy.monitor.pulse import PulseMemory, Verdict, confirmation, pulse_readings, remember, weighed, with_asystole
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.recording import PulseWave, Recording
-from ectopy.signal.pulse import Pulses, PulseState, pulse_end, pulse_step
+from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 
 HIGH = ("asystole", "extreme bradycardia", "extreme tachycardia", "ventricular tachycardia", "ventricular fibrillation")
 LIMITS = {

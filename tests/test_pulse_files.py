@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ectopy
-from ectopy.formats.pulses import pulse_unit
+from ectopy.formats.pulse_channels import pulse_unit
 from ectopy.monitor.replay import chunks
 from ectopy.recording import Recording
 

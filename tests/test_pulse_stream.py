@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, Monitor, MonitorState, codec

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import ectopy
+from ectopy.analysis.inspection import inspect
 from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.recording import Recording
 from ectopy.signal import Quality, assess, filter_signal
 from ectopy.signal.filters import Filter, filter_end, filter_step
-from ectopy.signal.inspection import inspect
 from ectopy.signal.quality import WORDS, QualityState, quality_end, quality_step
 
 CLEAN, NOISY = ("101", "106", "116", "119", "208", "220"), "203"

@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import learn_from, load_ambulatory, normal_beats, train_ambulatory
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.patient_template import PatientNormal, compare, learn_normal
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import Episode, load_simulated, simulate_recording
 from ectopy.detector import Detector, ThresholdRule
-from ectopy.detector.patient import PatientNormal, compare, learn_normal
 from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError, SettingError
-from ectopy.judgement import Hint
-from ectopy.model import TrainingSettings
 from ectopy.recording import Recording
 from ectopy.signal import filter_signal, find_heartbeats
-from ectopy.signal.cut import MARGIN, CutBeats, cut_beats
+from ectopy.signal.beat_segments import MARGIN, CutBeats, cut_beats
+from ectopy.training import TrainingSettings
+from ectopy.training.train_ambulatory import learn_from, normal_beats, train_ambulatory
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ import pytest
 from ectopy import Beats, Detection, Detector, ThresholdRule
 from ectopy.beats import BeatLayout
 from ectopy.datasets import load_simulated
-from ectopy.detector.card import LearningCurve
+from ectopy.detector.model_card import LearningCurve
+from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
 from ectopy.errors import DataError, MissingExtraError, OutputError
 from ectopy.evaluation import Evaluation, RankingCurves, evaluate
 from ectopy.report import choose, detection_report, evaluation_report, plots, require_extra, words
 from ectopy.report.theme import DARK, LIGHT
-from ectopy.statements import DATA_STATEMENTS, STATEMENTS
 
 EVERY_CLASS = np.r_[0:40, -250:0]
 

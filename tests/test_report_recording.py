@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.patient_template import align, compare
+from ectopy.analysis.rhythm_events import Event, find_events
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import Hint
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
-from ectopy.detector.patient import align, compare
+from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import OutputError
-from ectopy.events import Event, find_events
-from ectopy.judgement import Hint
 from ectopy.recording import Recording
 from ectopy.report import paper, recording_report, words
 from ectopy.report.paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
 from ectopy.report.rhythm import heart_rate, trend
 from ectopy.report.strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
 from ectopy.signal import FilterSettings, filter_signal
-from ectopy.statements import STATEMENTS
 from pulses import with_pulses
 
 CUT = (200.0, 204.0)

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ectopy
-from ectopy.baseline import learn_baseline
+from ectopy.analysis.baseline import learn_baseline
+from ectopy.analysis.inspection import inspect
 from ectopy.beats import BeatLayout, Beats
 from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.evaluation import evaluate
 from ectopy.monitor import Limits, Monitor, MonitorState, chunks
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
-from ectopy.signal.inspection import inspect
 
 MOST = 500
 

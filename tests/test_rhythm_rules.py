@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from beat_streams import analysis_of, findings_of, present, readings_of
+from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.rhythm_rules import RECORDING, RHYTHM_RANGES, TITLES, WARD, RhythmKind, RhythmLimits, definitions
 from ectopy.errors import SettingError
-from ectopy.events import find_events
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.limits import Limits
-from ectopy.rhythm_rules import RECORDING, RHYTHM_RANGES, TITLES, WARD, RhythmKind, RhythmLimits, definitions
-from ectopy.signal import missed
+from ectopy.signal import missed_beats
 
 # At no more than 120 per minute, so that the monitor gives readings after every beat. It counts couplets over minutes,
 # and an irregular rhythm must last before it is an alarm.
@@ -78,4 +78,4 @@ def test_a_report_lists_what_an_alarm_would_announce():
 
 
 def test_every_pause_of_a_report_is_compared_with_all_leads():
-    assert RECORDING.pause_s >= missed.LONG_S
+    assert RECORDING.pause_s >= missed_beats.LONG_S

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.console.live_demo import stream_for_ever
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Monitor

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.report.strips import abnormal_beats
-from ectopy.signal.cut import MARGIN
-from ectopy.signal.similar import similar_groups
+from ectopy.signal.beat_segments import MARGIN
+from ectopy.signal.similar_beats import similar_groups
 
 TIMES = np.linspace(-0.3, 0.5, 148)
 NARROW = np.exp(-0.5 * (TIMES / 0.012) ** 2)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, Monitor, MonitorState, chunks

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import ectopy
 from ectopy import Recording
+from ectopy.analysis.inspection import inspect
 from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_date, parse_date_time, parse_time_of_day
 from ectopy.formats.leads import Stated, is_ecg, unique_names
-from ectopy.formats.lines import SampleLines
-from ectopy.signal.inspection import inspect
+from ectopy.formats.sample_stream import SampleLines
 
 ROWS = 500
 RATE_HZ = 250.0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, Tick
 from ectopy.monitor.codec import decode, encode, to_json

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.patient_template import PatientNormal, compare_together
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.detector.patient import PatientNormal, compare_together
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Tick
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import encode
-from ectopy.signal.frontend import Piece, sense
-from ectopy.signal.stacking import parted, stacked, structure
+from ectopy.signal.front_end import Piece, sense
+from ectopy.signal.state_batching import parted, stacked, structure
 
 NOW = 1_000_000.0
 LENGTH_S = 40

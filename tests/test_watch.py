@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 
 from conftest import Done
 from ectopy import __version__
-from ectopy.ambulatory import ambulatory_digest, load_ambulatory
+from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.detector.patient import PatientNormal
+from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import Stated
-from ectopy.formats.lines import SampleLines
+from ectopy.formats.sample_stream import SampleLines
 from ectopy.monitor import (
     AlarmChanged,
     Chunk,
@@ -42,7 +43,6 @@ from ectopy.monitor import (
 from ectopy.monitor.conditions import Priority
 from ectopy.monitor.replay import paced
 from ectopy.recording import Recording
-from ectopy.statements import STATEMENTS
 from ectopy.watching import album, watch
 from ectopy.watching.plan import Plan
 from ectopy.watching.sources import from_lines, from_recording

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import ectopy
 from ectopy import formats
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.folders import find_dataset
+from ectopy.datasets.data_folders import find_dataset
 from ectopy.errors import DataError
 from ectopy.formats.leads import unique_names
 from ectopy.formats.spelling import parse_number, spell_unit

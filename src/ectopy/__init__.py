@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ectopy.ambulatory import load_ambulatory
     from ectopy.analysis import Analysis, analyse
+    from ectopy.analysis.rhythm_events import find_events
+    from ectopy.analysis.shipped_detector import load_ambulatory
     from ectopy.beats import BeatLayout, Beats
     from ectopy.detector import Detection, Detector, Explanation, ThresholdRule, Verdict
-    from ectopy.estimator import AutoencoderDetector
-    from ectopy.events import find_events
     from ectopy.formats import read
-    from ectopy.pipeline import train
     from ectopy.recording import Annotations, Recording
+    from ectopy.training.estimator import AutoencoderDetector
+    from ectopy.training.training import train
 
 # What is imported when it is first used: scikit-learn and TensorFlow are optional, and slow to start.
 _HOME = {
     "Analysis": "analysis",
     "Annotations": "recording",
-    "AutoencoderDetector": "estimator",
+    "AutoencoderDetector": "training.estimator",
     "BeatLayout": "beats",
     "Beats": "beats",
     "Detection": "detector",
@@ -35,10 +35,10 @@ _HOME = {
     "ThresholdRule": "detector",
     "Verdict": "detector",
     "analyse": "analysis",
-    "find_events": "events",
-    "load_ambulatory": "ambulatory",
+    "find_events": "analysis.rhythm_events",
+    "load_ambulatory": "analysis.shipped_detector",
     "read": "formats",
-    "train": "pipeline",
+    "train": "training.training",
 }
 
 __all__ = [

@@ -10,20 +10,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from ectopy.ambulatory import SHIPPED, ambulatory_digest, load_ambulatory
 from ectopy.analysis import analyse
-from ectopy.detector import Detector, ThresholdRule
-from ectopy.detector.bundle import bundle_digest
-from ectopy.detector.patient import LEARNING_S, PatientNormal
+from ectopy.analysis.patient_template import LEARNING_S, PatientNormal
+from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
+from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.shipped_detector import digest, load_detector
 from ectopy.errors import DataError, EctopyError, SettingError
-from ectopy.events import find_events
 from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
 from ectopy.formats.leads import unique_names
 from ectopy.formats.wfdb_header import segment_names
 from ectopy.progress import Progress
 from ectopy.reprs import short_repr
-from ectopy.results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.signal import FilterSettings
 
 RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")
@@ -78,29 +76,6 @@ class Outcome:
     job: Job
     summary: dict[str, Any] | None
     error: str | None
-
-
-def load_detector(bundle: str, target_fpr: float | None = None) -> Detector:
-    """A bundle from a file, or the shipped one by its name.
-
-    Raises
-    ------
-    DataError, BundleError
-        If it cannot be used.
-    """
-    detector = load_ambulatory() if bundle == SHIPPED else Detector.load(bundle)
-    return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
-
-
-def digest(bundle: str) -> str:
-    """The SHA-256 that names a bundle from a file, or the shipped one by its name.
-
-    Raises
-    ------
-    DataError, BundleError
-        If it cannot be used.
-    """
-    return ambulatory_digest() if bundle == SHIPPED else bundle_digest(Path(bundle))
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.pulses import MOST_PULSES, NO_UNIT
+from ectopy.formats.pulse_channels import MOST_PULSES, NO_UNIT
 from ectopy.monitor.inputs import Chunk, PulseChunk
 
 Form = Literal["json", "msgpack"]

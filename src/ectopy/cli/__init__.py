@@ -12,8 +12,8 @@ from ectopy.cli import demo, detectors, recordings, service, watch
 from ectopy.cli.alarms import alarms_app, what_if
 from ectopy.cli.benchmarks import benchmark_app
 from ectopy.cli.fetch import fetch_app
+from ectopy.disclaimers import STATEMENT
 from ectopy.errors import EctopyError, MissingExtraError, printable
-from ectopy.statements import STATEMENT
 
 app = typer.Typer(
     name="ectopy",

@@ -141,7 +141,7 @@ def what_if(
 ) -> None:
     """Watch a signal again with other limits: which alarms would be gained, and which lost."""
     from ectopy import console
-    from ectopy.ambulatory import load_ambulatory
+    from ectopy.analysis.shipped_detector import load_ambulatory
     from ectopy.console.alarms import what_if_table
     from ectopy.errors import SettingError
     from ectopy.formats import read

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ectopy.batch import Job
     from ectopy.beats import Beats
     from ectopy.detector import Detector, ThresholdRule
-    from ectopy.model import TrainingSettings
+    from ectopy.training import TrainingSettings
 
 
 def train(
@@ -38,7 +38,7 @@ def train(
     """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned."""
     from ectopy import console
     from ectopy.detector import ThresholdRule
-    from ectopy.model import TrainingSettings
+    from ectopy.training import TrainingSettings
 
     check_outputs([output, json], [data], overwrite)
     screen = console.screen(json)
@@ -64,7 +64,7 @@ def evaluate(
 ) -> None:
     """Judge labelled beats and compare with their labels."""
     from ectopy import console
-    from ectopy.batch import load_detector
+    from ectopy.analysis.shipped_detector import load_detector
 
     check_report(report)
     check_outputs([report, json], [bundle, data], overwrite)
@@ -119,7 +119,8 @@ def detect(
     overwrite: Overwrite = False,
 ) -> None:
     """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
-    from ectopy.batch import Job, load_detector
+    from ectopy.analysis.shipped_detector import load_detector
+    from ectopy.batch import Job
     from ectopy.signal import FilterSettings
 
     bundle, sources = _detector_and_data([bundle, *(data or [])])
@@ -155,7 +156,7 @@ def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
     SettingError
         If nothing but a detector is named.
     """
-    from ectopy.ambulatory import SHIPPED
+    from ectopy.analysis.shipped_detector import SHIPPED
 
     named = [argument for argument in arguments if _is_detector(argument)]
     if len(named) == 1:
@@ -170,7 +171,7 @@ def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
 
 
 def _is_detector(argument: str) -> bool:
-    from ectopy.ambulatory import SHIPPED
+    from ectopy.analysis.shipped_detector import SHIPPED
     from ectopy.detector.bundle import is_bundle
 
     return argument == SHIPPED or Path(argument).suffix == ".ectopy" or is_bundle(Path(argument))
@@ -186,8 +187,9 @@ def _detect_beats(
     json: str | None,
 ) -> None:
     from ectopy import console
-    from ectopy.batch import RECORDING_SUFFIXES, digest
-    from ectopy.detector.results import check_suffix, write_results
+    from ectopy.analysis.shipped_detector import digest
+    from ectopy.batch import RECORDING_SUFFIXES
+    from ectopy.detector.beat_results import check_suffix, write_results
 
     if output:
         check_suffix(output)
@@ -243,7 +245,7 @@ def _detect_recordings(
 def info(bundle: Bundle, json: Json = None, overwrite: Overwrite = False) -> None:
     """Check a bundle and say what it was trained on, how, and what it takes."""
     from ectopy import console
-    from ectopy.batch import digest, load_detector
+    from ectopy.analysis.shipped_detector import digest, load_detector
 
     check_outputs([json], [bundle], overwrite)
     detector = load_detector(bundle)
@@ -267,7 +269,7 @@ def train_and_save(
 ) -> Detector:
     """Train with progress, and keep what came of it as a bundle."""
     from ectopy import console
-    from ectopy.pipeline import labels_look_reversed, require_trainable, train
+    from ectopy.training.training import labels_look_reversed, require_trainable, train
 
     require_trainable(training, settings, rule)
     screen.print(console.about_training(training))
@@ -289,8 +291,8 @@ def _train_ambulatory(
     split: str, output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
 ) -> Detector:
     from ectopy import console
-    from ectopy.ambulatory import learn_from, train_ambulatory
     from ectopy.datasets import mitdb
+    from ectopy.training.train_ambulatory import learn_from, train_ambulatory
 
     if split not in mitdb.SPLITS:
         raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")

@@ -81,8 +81,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _files_read(source: Path | str) -> Iterator[Path]:
     """All files that belong to what a command is told to read."""
-    from ectopy.ambulatory import SHIPPED
-    from ectopy.datasets.folders import cache_folder, user_folders
+    from ectopy.analysis.shipped_detector import SHIPPED
+    from ectopy.datasets.data_folders import cache_folder, user_folders
 
     if source == STANDARD_STREAM:
         yield Path("/dev/stdin")

@@ -32,10 +32,10 @@ def inspect(
 ) -> None:
     """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
     from ectopy import console
+    from ectopy.analysis.inspection import inspect as inspect_recording
     from ectopy.console.inspection import inspection_tables
     from ectopy.formats import read
     from ectopy.signal import FilterSettings
-    from ectopy.signal.inspection import inspect as inspect_recording
 
     check_outputs([json], [recording], overwrite)
     settings = FilterSettings(notch_hz=notch)

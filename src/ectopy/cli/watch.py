@@ -85,7 +85,7 @@ def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[I
     import time
 
     from ectopy.formats.leads import Stated
-    from ectopy.formats.lines import SampleLines
+    from ectopy.formats.sample_stream import SampleLines
     from ectopy.watching.sources import arriving, from_lines
 
     if plan.sampling_rate_hz is None:
@@ -121,17 +121,18 @@ def _watch(
     save_baseline: Path | None,
 ) -> bool:
     """Watch until the end and say what was; False where a person ended it."""
-    from ectopy import batch, console
+    from ectopy import console
+    from ectopy.analysis import shipped_detector
+    from ectopy.analysis.patient_template import PatientNormal
     from ectopy.console.watch import detector_text, event_json, event_text, summary_table
-    from ectopy.detector.patient import PatientNormal
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
     from ectopy.watching import watch
     from ectopy.watching.album import Album
     from ectopy.watching.tally import Tally
 
-    limits, digest = plan.watched_limits(), batch.digest(plan.bundle)
-    monitor = Monitor.of(batch.load_detector(plan.bundle), plan.learning_s)
+    limits, digest = plan.watched_limits(), shipped_detector.digest(plan.bundle)
+    monitor = Monitor.of(shipped_detector.load_detector(plan.bundle), plan.learning_s)
     state = MonitorState(limits, None if plan.baseline is None else PatientNormal.load(plan.baseline))
     screen = console.screen("-" if json else None)
     tally, album = Tally(), Album(from_s)

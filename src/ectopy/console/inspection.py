@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ectopy.signal.inspection import Inspection
+from ectopy.analysis.inspection import Inspection
 from ectopy.signal.quality import WORDS
 from ectopy.times import elapsed
 

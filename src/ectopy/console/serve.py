@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from rich.console import Console
 
+from ectopy.disclaimers import STATEMENT
 from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
 from ectopy.service.audit import account
@@ -17,7 +18,6 @@ from ectopy.service.process import keep_files_private, share
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 from ectopy.service.web.app import create_app
-from ectopy.statements import STATEMENT
 
 
 def serve(settings: Settings, new_key: bool = False) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ectopy.arguments import checked
 from ectopy.beats import Beats
+from ectopy.datasets.beat_files import known_suffixes, read_beats
 from ectopy.datasets.ecg5000 import fetch_ecg5000, load_ecg5000
 from ectopy.datasets.mitdb import fetch_mitdb, load_mitdb
 from ectopy.datasets.physionet import fetch_challenge_2015, fetch_vfdb
@@ -17,7 +18,6 @@ from ectopy.datasets.simulated import (
     simulate_recording,
 )
 from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
-from ectopy.datasets.tables import known_suffixes, read_beats
 from ectopy.errors import DataError, SettingError
 
 __all__ = [

@@ -19,8 +19,8 @@ from ectopy.beats import (
     Beats,
     beats_digest,
 )
+from ectopy.datasets.beat_files import ECG5000_LAYOUT, read_beats
 from ectopy.datasets.published import Published
-from ectopy.datasets.tables import ECG5000_LAYOUT, read_beats
 from ectopy.errors import DataError, SettingError
 
 ECG5000_URL = "https://www.timeseriesclassification.com/aeon-toolkit/ECG5000.zip"

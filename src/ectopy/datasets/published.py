@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ectopy.datasets.data_folders import DATA_VARIABLE, cache_folder, find_dataset
 from ectopy.datasets.download import download, fresh_folder, unpack
-from ectopy.datasets.folders import DATA_VARIABLE, cache_folder, find_dataset
 from ectopy.errors import DataError, DatasetUnavailableError
 
 

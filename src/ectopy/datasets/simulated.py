@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import check_fields, checked
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
-from ectopy.datasets.arrhythmias import (
+from ectopy.datasets.simulated_arrhythmias import (
     ATRIAL,
     CODES,
     ESCAPE,

@@ -29,12 +29,11 @@ from typing import Any
 import numpy as np
 
 from ectopy.beats import BeatLayout
-from ectopy.detector.card import Card, LearningCurve
 from ectopy.detector.detector import Detector
-from ectopy.detector.recordings import RecordingCalibration
+from ectopy.detector.model_card import Card, LearningCurve
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring
-from ectopy.detector.threshold import ThresholdRule
+from ectopy.detector.threshold import RecordingCalibration, ThresholdRule
 from ectopy.errors import BundleError, DataError, EctopyError, shown
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 

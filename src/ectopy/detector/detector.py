@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ectopy.arguments import as_samples, checked
 from ectopy.beats import BeatLayout, Beats, readable
-from ectopy.detector.card import Card
-from ectopy.detector.recordings import RecordingCalibration
+from ectopy.detector.model_card import Card
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
-from ectopy.detector.threshold import ThresholdRule, p_values
+from ectopy.detector.threshold import RecordingCalibration, ThresholdRule, p_values
 from ectopy.errors import LayoutError
 from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
@@ -81,7 +80,7 @@ class Explanation:
         The normal beat that the autoencoder takes each beat for, in the beats' unit; NaN = unreadable.
     error : ndarray of float32, shape (n, samples)
         How far each sample lies outside the reconstruction, timing tolerance allowed, in the beats' unit and without
-        sign, mean over the members (see `ectopy.model.error.tolerant_error`); NaN = unreadable.
+        sign, mean over the members (see `ectopy.training.reconstruction_error.tolerant_error`); NaN = unreadable.
     reason : tuple of str
         One sentence per beat.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import BundleError
-from ectopy.quiet import native_stderr_silenced
+from ectopy.processes import native_stderr_silenced
 
 # One size for streams and one for arrays: LiteRT plans memory once per batch size.
 _SINGLE = 1
@@ -25,7 +25,7 @@ class Output(NamedTuple):
     ----------
     mean_square_error : ndarray of float32, shape (n, members)
         Of each member's reconstruction, in the beats' unit squared; by the mean that the graph takes, see
-        `ectopy.model.error`.
+        `ectopy.training.reconstruction_error`.
     latent : ndarray of float32, shape (n, members, latent size)
     """
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
+from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +131,21 @@ def p_values_among(scores: NDArray[np.float64], ordered: NDArray[np.float64]) ->
     at_least = len(ordered) - np.searchsorted(ordered, scores, side="left")
     p: NDArray[np.float64] = np.where(np.isnan(scores), np.nan, (1.0 + at_least) / (len(ordered) + 1.0))
     return p
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingCalibration:
+    """Scores of normal beats of many patients, on which thresholds for recordings rest.
+
+    Attributes
+    ----------
+    with_baseline : ndarray of float64, shape (m,)
+        Scores against each patient's own normal.
+    without_baseline : ndarray of float64, shape (m,)
+        Scores against the population alone, from autoencoders that never saw the patient.
+    """
+
+    __repr__ = short_repr
+
+    with_baseline: NDArray[np.float64]
+    without_baseline: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Fits the weights of `ectopy.signal.fibrillation`, and measures them on records and databases that were left out.
+"""Fits the weights of `ectopy.signal.fibrillation_waveform`; measures them on records and databases left out.
 
 Windows of four seconds, one each second of each lead. Those inside annotated ventricular fibrillation, flutter or
 tachycardia are *there*; those that lie outside of all of it are *not there*: other rhythms and annotated noise of the
@@ -25,7 +25,7 @@ from ectopy.errors import DataError
 from ectopy.formats import read
 from ectopy.progress import Progress
 from ectopy.recording import Recording
-from ectopy.signal.fibrillation import MEASURES, RATE_HZ, THRESHOLD, WEIGHTS, WINDOW_S, measure_signal
+from ectopy.signal.fibrillation_waveform import MEASURES, RATE_HZ, THRESHOLD, WEIGHTS, WINDOW_S, measure_signal
 from ectopy.signal.filters import filter_signal
 
 FOLDS = 11

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
-from ectopy.evaluation.speed import child, peak_rss_mb
+from ectopy.processes import child, peak_rss_mb
 from ectopy.progress import Progress
 from ectopy.recording import Recording
 

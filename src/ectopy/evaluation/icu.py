@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.errors import DataError
 from ectopy.evaluation.replays import Excerpt, Spell, in_processes, read_record, watch_together
 from ectopy.monitor import Limits, Monitor

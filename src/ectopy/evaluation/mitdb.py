@@ -21,21 +21,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.ambulatory import Lessons, learn_from, load_ambulatory, train_ambulatory
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.patient_template import LEARNING_S
+from ectopy.analysis.population import population_score, usual_height_mv
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.datasets.mitdb_records import SPLITS, records_in
 from ectopy.detector import Detector, Verdict
-from ectopy.detector.patient import LEARNING_S
-from ectopy.detector.population import population_score, usual_height_mv
-from ectopy.detector.recordings import RecordingCalibration
+from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
 from ectopy.evaluation.metrics import ranking_curves
 from ectopy.evaluation.mitdb_peers import knn_score, pca_score
-from ectopy.evaluation.records import SPLITS, records_in
 from ectopy.formats import read
 from ectopy.progress import Progress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
+from ectopy.training.train_ambulatory import Lessons, learn_from, train_ambulatory
 
 Scores = NDArray[np.float64]
 

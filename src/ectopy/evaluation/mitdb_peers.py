@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.detector.patient import LEAST_BEATS, learning_beats
-from ectopy.detector.population import population_beats, usual_height_mv
-from ectopy.signal.cut import CutBeats
+from ectopy.analysis.patient_template import LEAST_BEATS, learning_beats
+from ectopy.analysis.population import population_beats, usual_height_mv
+from ectopy.signal.beat_segments import CutBeats
 
 Scores = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ectopy.beats import Beats
 from ectopy.detector import ThresholdRule
 from ectopy.errors import MissingExtraError
-from ectopy.model import TrainingSettings, train_tutorial
-from ectopy.pipeline import train
+from ectopy.training import TrainingSettings, train_tutorial
+from ectopy.training.training import train
 
 try:
     from sklearn.decomposition import PCA

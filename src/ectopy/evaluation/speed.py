@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ectopy.detector import Detector
+from ectopy.processes import child, peak_rss_mb
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _BATCH_BEATS = 51_200
 _REPEATS = 5
 _SINGLES = 2_000
@@ -43,17 +41,6 @@ def measure_speed(bundle: Path) -> dict[str, float]:
     return {**scoring, "import_s": float(np.median(imports))}
 
 
-def child(*arguments: str) -> str:
-    """What a fresh Python on one thread prints."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | ONE_THREAD,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
 def _score(bundle: Path) -> dict[str, Any]:
     detector = Detector.load(bundle)
     beats = np.resize(detector.golden, (_BATCH_BEATS, detector.layout.samples))
@@ -70,18 +57,6 @@ def _seconds(work: Any) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def peak_rss_mb() -> float:
-    """The most memory that this process has had."""
-    # Linux lets a child process inherit the figure that `resource` gives, the parent's peak with TensorFlow in it.
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 if __name__ == "__main__":

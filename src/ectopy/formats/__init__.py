@@ -21,9 +21,9 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
-from ectopy.formats import delimited, edf, marks, npy, parquet, wfdb
+from ectopy.formats import annotation_files, csv, edf, npy, parquet, wfdb
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
-from ectopy.formats.limits import check_values
+from ectopy.formats.plausibility import check_values
 from ectopy.formats.wfdb_header import find_header
 from ectopy.recording import Annotations, Recording
 
@@ -34,15 +34,15 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     ".dat": wfdb.read,
     ".edf": edf.read,
     ".bdf": edf.read,
-    ".csv": delimited.read,
-    ".tsv": delimited.read,
-    ".txt": delimited.read,
+    ".csv": csv.read,
+    ".tsv": csv.read,
+    ".txt": csv.read,
     ".parquet": parquet.read,
     ".npy": npy.read,
 }
 _WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
-    ".csv": marks.write_csv,
-    ".json": marks.write_json,
+    ".csv": annotation_files.write_csv,
+    ".json": annotation_files.write_json,
 }
 _ANNOTATOR = re.compile(r"\.[A-Za-z]\w*", re.ASCII)
 

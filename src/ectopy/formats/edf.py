@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.files import GENERATOR, atomic_path
-from ectopy.formats.codes import CODES, NOTE
+from ectopy.formats.annotation_codes import CODES, NOTE
+from ectopy.formats.annotation_files import Mark, each_mark, within
 from ectopy.formats.leads import (
     BLOCK_S,
     MAX_VALUES,
@@ -34,9 +35,8 @@ from ectopy.formats.leads import (
     sampling_rate,
     unique_names,
 )
-from ectopy.formats.limits import check_gaps, check_step
-from ectopy.formats.marks import Mark, each_mark, within
-from ectopy.formats.pulses import choose_pulses, contradictions, pulse_unit, readable_pulse
+from ectopy.formats.plausibility import check_gaps, check_step
+from ectopy.formats.pulse_channels import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.spelling import parse_number, printable, readable_unit
 from ectopy.recording import Annotations, PulseWave, Recording
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.columns import choose_columns, to_samples
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size
-from ectopy.formats.rim import refusing
-from ectopy.formats.times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.library_errors import refusing
+from ectopy.formats.row_times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.sample_table import choose_columns, to_samples
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16

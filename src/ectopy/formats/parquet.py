@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.clocks import parse_clock
-from ectopy.formats.columns import Column, Header, choose_columns, header_of, to_samples
 from ectopy.formats.leads import Stated, check_size
-from ectopy.formats.rim import refusing
-from ectopy.formats.times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.library_errors import refusing
+from ectopy.formats.row_times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.sample_table import Column, Header, choose_columns, header_of, to_samples
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16
@@ -23,7 +23,7 @@ _INDEX_PREFIX = "__index_level_"  # what pandas calls an index without a name
 
 
 def read(path: Path, stated: Stated) -> Recording:
-    """Read columns of numbers, named as the leads; see `ectopy.formats.delimited.read`.
+    """Read columns of numbers, named as the leads; see `ectopy.formats.csv.read`.
 
     Raises
     ------

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_date, parse_date_time, parse_time_of_day
-from ectopy.formats.columns import (
+from ectopy.formats.leads import is_ecg
+from ectopy.formats.sample_table import (
     Header,
     header_of,
     is_known_unit,
@@ -23,7 +24,6 @@ from ectopy.formats.columns import (
     number,
     seconds_of_unit,
 )
-from ectopy.formats.leads import is_ecg
 
 HEAD_LINES = 1000
 HEAD_CHARACTERS = 2**20

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.files import atomic_path
-from ectopy.formats.codes import CODES, NOTE
+from ectopy.formats.annotation_codes import CODES, NOTE
+from ectopy.formats.annotation_files import Mark, collect, each_mark, within
 from ectopy.formats.leads import (
     BLOCK_S,
     Signal,
@@ -31,10 +32,9 @@ from ectopy.formats.leads import (
     sampling_rate,
     unique_names,
 )
-from ectopy.formats.limits import check_gaps, check_step
-from ectopy.formats.marks import Mark, collect, each_mark, within
-from ectopy.formats.pulses import choose_pulses, contradictions, pulse_unit, readable_pulse
-from ectopy.formats.rim import refusing
+from ectopy.formats.library_errors import refusing
+from ectopy.formats.plausibility import check_gaps, check_step
+from ectopy.formats.pulse_channels import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.spelling import readable_unit
 from ectopy.formats.wfdb_header import Header, Line, check_name, find_beside, find_header, read_header
 from ectopy.formats.wfdb_samples import NULL, DataFile, invalid_sample

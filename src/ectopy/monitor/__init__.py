@@ -1,6 +1,6 @@
 """Watches live ECG: a pure function from a state and an input to the next state and events.
 
->>> from ectopy.ambulatory import load_ambulatory
+>>> from ectopy.analysis.shipped_detector import load_ambulatory
 >>> from ectopy.datasets import simulate_recording
 >>> from ectopy.monitor import Monitor, MonitorState, chunks
 >>> monitor, state = Monitor.of(load_ambulatory()), MonitorState()

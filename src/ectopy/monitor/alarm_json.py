@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
+from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm import Alarm, Transition
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import AlarmChanged
 from ectopy.numbers import finite_or_none
-from ectopy.statements import STATEMENT
 
 
 class AlarmJson(TypedDict):

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.replacing import replace
-from ectopy.signal.cut import BEFORE, MARGIN, CutBeats
+from ectopy.signal.beat_segments import BEFORE, MARGIN, CutBeats
 from ectopy.signal.heartbeats import lower_median
 
 LOW_SHARE = 0.4

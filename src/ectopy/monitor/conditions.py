@@ -2,7 +2,7 @@
 
 Words and codes are those of the IHE profile Alert Communication Management (PCD-04); no conformity to it or to any
 alarm standard is claimed. Conditions are judged by `rhythm` and, where they are technical, by `technical`. What those
-of rhythm are and how they are called stands in `ectopy.rhythm_rules`, which recordings are read by as well.
+of rhythm are and how they are called stands in `ectopy.analysis.rhythm_rules`, which recordings are read by as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal
 
-from ectopy.rhythm_rules import IRREGULAR_S, RATE_APART_S, TITLES, WARD, RhythmKind, definitions
+from ectopy.analysis.rhythm_rules import IRREGULAR_S, RATE_APART_S, TITLES, WARD, RhythmKind, definitions
 
 
 class Priority(IntEnum):

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.adaptation import Adaptation, judge_adapting
-from ectopy.baseline import (
+from ectopy.analysis.adaptation import Adaptation, judge_adapting
+from ectopy.analysis.baseline import (
     FIRST_BEATS,
     Baseline,
     after_learning,
@@ -23,17 +23,17 @@ from ectopy.baseline import (
     learn_baseline,
     provisional_baseline,
 )
+from ectopy.analysis.patient_template import Evidence, PatientNormal
+from ectopy.analysis.population import heights_mv, median_height_mv, usual_height_mv
+from ectopy.analysis.verdicts import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.detector import Verdict
-from ectopy.detector.patient import Evidence, PatientNormal
-from ectopy.detector.population import heights_mv, median_height_mv, usual_height_mv
-from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import CutBeats, CutState, cut_end, cut_step, no_beats
-from ectopy.signal.fibrillation import Waveform
+from ectopy.signal.beat_segments import CutBeats, CutState, cut_end, cut_step, no_beats
+from ectopy.signal.fibrillation_waveform import Waveform
 from ectopy.signal.filters import Filter, Filtered
-from ectopy.signal.frontend import FrontendState, Piece, Sensed, sense_end
+from ectopy.signal.front_end import FrontendState, Piece, Sensed, sense_end
 from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
 from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.baseline import Baseline
+from ectopy.analysis.baseline import Baseline
+from ectopy.analysis.patient_template import align
+from ectopy.analysis.population import population_beats
 from ectopy.detector import Detector
-from ectopy.detector.patient import align
-from ectopy.detector.population import population_beats
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.findings import Reading
-from ectopy.signal.cut import CutBeats
+from ectopy.signal.beat_segments import CutBeats
 
 KEPT_BEATS = 20
 _SHOWN_BEATS = 5

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.reprs import short_repr
-from ectopy.signal.fibrillation import Waveform
+from ectopy.signal.fibrillation_waveform import Waveform
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.detector.patient import PatientNormal
+from ectopy.analysis.patient_template import PatientNormal
 from ectopy.monitor.findings import Reading
 from ectopy.monitor.limits import Limits
 from ectopy.reprs import short_repr

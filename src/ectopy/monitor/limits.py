@@ -1,6 +1,6 @@
 """When a rule speaks: limits by profile and patient.
 
-Those of rhythm are declared in `ectopy.rhythm_rules`, where those of recordings stand beside them.
+Those of rhythm are declared in `ectopy.analysis.rhythm_rules`, where those of recordings stand beside them.
 
 ``ward``
     Rates wider apart than the usual 50 and 120, because narrow limits are a main cause of alarms that nobody needs
@@ -35,10 +35,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, get_args, get_origin, get_type_hints
 
+from ectopy.analysis.rhythm_rules import RHYTHM_RANGES as _RANGES
+from ectopy.analysis.rhythm_rules import WARD, RhythmLimits
 from ectopy.errors import SettingError
 from ectopy.reprs import short_repr
-from ectopy.rhythm_rules import RHYTHM_RANGES as _RANGES
-from ectopy.rhythm_rules import WARD, RhythmLimits
 
 PROFILES = ("ward", "ambulatory", "exercise", "child", "infant")
 
@@ -275,7 +275,7 @@ class Limits:
 
     @property
     def rhythm(self) -> RhythmLimits:
-        """Those that a recording is read by as well, see `ectopy.events.find_events`."""
+        """Those that a recording is read by as well, see `ectopy.analysis.rhythm_events.find_events`."""
         return RhythmLimits(**{name: getattr(self, name) for name in ("profile", *_RANGES)})
 
     @property

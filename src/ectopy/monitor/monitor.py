@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis import require_learning_time
-from ectopy.baseline import Baseline, given_baseline
+from ectopy.analysis.analysis import require_learning_time
+from ectopy.analysis.baseline import Baseline, given_baseline
+from ectopy.analysis.patient_template import LEARNING_S, PatientNormal, compare_together
+from ectopy.analysis.patient_template import Evidence as BeatEvidence
+from ectopy.analysis.verdicts import Criterion, reason
 from ectopy.detector import Detector, Verdict
-from ectopy.detector.patient import LEARNING_S, PatientNormal, compare_together
-from ectopy.detector.patient import Evidence as BeatEvidence
 from ectopy.errors import EctopyError, SettingError
-from ectopy.judgement import Criterion, reason
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
 from ectopy.monitor.conditions import CONDITIONS, Basis
@@ -63,8 +63,8 @@ from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, cl
 from ectopy.numbers import finite_or_none
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import CutBeats, no_beats
-from ectopy.signal.frontend import Answer, Piece, sense_together
+from ectopy.signal.beat_segments import CutBeats, no_beats
+from ectopy.signal.front_end import Answer, Piece, sense_together
 
 _MOST_AHEAD_S = 60.0
 _BEATS_WITHIN_S = 10.0

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.pulses import (
+from ectopy.formats.pulse_channels import (
     HIGHEST_PULSE_HZ,
     LOWEST_PULSE_HZ,
     MOST_PULSES,

@@ -53,15 +53,15 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.analysis.rhythm_rules import RATE_OVER, RHYTHM_OVER, STILL_IRREGULAR, irregularity
+from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.judgement import Hint
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
-from ectopy.rhythm_rules import RATE_OVER, RHYTHM_OVER, STILL_IRREGULAR, irregularity
 
 CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)
 """Conditions judged here, in the order of the readings."""

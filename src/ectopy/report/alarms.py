@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy import __version__
+from ectopy.analysis.verdicts import SYMBOLS
 from ectopy.detector import Verdict
+from ectopy.disclaimers import STATEMENTS
 from ectopy.files import check_writable, write_text
-from ectopy.judgement import SYMBOLS
 from ectopy.monitor import AlarmChanged, BeatJudged, Limits
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
@@ -24,7 +25,6 @@ from ectopy.report.paper import Mark, Strip
 from ectopy.report.strips import STRIP_S, cut_pulse
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.quality import Stretch
-from ectopy.statements import STATEMENTS
 from ectopy.watching.album import LONGEST_S, MOST_STRIPS, Album, Picture
 from ectopy.watching.tally import Tally
 

@@ -16,13 +16,13 @@ from ectopy import __version__
 from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Verdict
+from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.evaluation import Evaluation, class_name
 from ectopy.files import check_writable, write_text
 from ectopy.report import choose, plots, words
 from ectopy.report.choose import Rows
 from ectopy.report.theme import DARK, LIGHT
-from ectopy.statements import DATA_STATEMENTS, STATEMENTS
 
 _GALLERY = 8
 _SIDE = 4

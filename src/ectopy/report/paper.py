@@ -14,10 +14,10 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.formats.pulses import PRESSURE_UNIT
+from ectopy.formats.pulse_channels import PRESSURE_UNIT
 from ectopy.report import words
 from ectopy.report.theme import LIGHT
-from ectopy.signal.cut import BEFORE
+from ectopy.signal.beat_segments import BEFORE
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 from ectopy.signal.quality import Stretch
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.detector.card import LearningCurve
+from ectopy.detector.model_card import LearningCurve
 from ectopy.evaluation import RankingCurves
 from ectopy.report import words
 from ectopy.report.theme import LIGHT, themed

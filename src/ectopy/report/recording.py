@@ -11,22 +11,22 @@ import numpy as np
 
 from ectopy import __version__
 from ectopy.analysis import Analysis
+from ectopy.analysis.patient_template import align
+from ectopy.analysis.rhythm_events import Event, by_severity
+from ectopy.analysis.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLimits, definitions
+from ectopy.analysis.verdicts import Hint
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
-from ectopy.detector.patient import align
-from ectopy.events import Event, by_severity
+from ectopy.disclaimers import STATEMENTS
 from ectopy.files import check_writable, write_text
-from ectopy.judgement import Hint
 from ectopy.recording import Recording
 from ectopy.report import paper, plots, words
 from ectopy.report.pages import Figure, Tile, render, require_extra
 from ectopy.report.rhythm import heart_rate, trend
 from ectopy.report.strips import MOST_LEADS, abnormal_beats, choices, cut_strip
-from ectopy.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLimits, definitions
 from ectopy.signal import FilterSettings
+from ectopy.signal.heart_rate import WINDOW_S, HeartRate
 from ectopy.signal.quality import WORDS
-from ectopy.signal.rate import WINDOW_S, HeartRate
-from ectopy.statements import STATEMENTS
 
 _MOST_OPEN, _MOST_EVENTS = 12, 100
 _ALL_LISTED = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)
@@ -98,7 +98,7 @@ def recording_report(
     analysis : Analysis
         Of this recording.
     events : sequence of Event
-        From `ectopy.events.find_events`, in order of their start.
+        From `ectopy.analysis.rhythm_events.find_events`, in order of their start.
     filters : FilterSettings, optional
         Those of the analysis.
     limits : RhythmLimits, optional

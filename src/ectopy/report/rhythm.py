@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.events import Event, by_severity
-from ectopy.judgement import Hint
+from ectopy.analysis.rhythm_events import Event, by_severity
+from ectopy.analysis.verdicts import Hint
 from ectopy.report.plots import Spans, Trend
-from ectopy.signal import rate
-from ectopy.signal.rate import WINDOW_S, HeartRate
+from ectopy.signal import heart_rate as rate
+from ectopy.signal.heart_rate import WINDOW_S, HeartRate
 
 MOST_KINDS = 8
 

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.rhythm_events import Event, by_severity
+from ectopy.analysis.rhythm_rules import RhythmKind
+from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.events import Event, by_severity
-from ectopy.judgement import Hint
 from ectopy.recording import PulseWave, Recording
 from ectopy.report import words
 from ectopy.report.paper import Mark, PulseTrace, Strip
-from ectopy.rhythm_rules import RhythmKind
 from ectopy.signal import FilterSettings, filter_signal
-from ectopy.signal.cut import MARGIN
-from ectopy.signal.rate import WINDOW_S, HeartRate
-from ectopy.signal.similar import similar_groups
+from ectopy.signal.beat_segments import MARGIN
+from ectopy.signal.heart_rate import WINDOW_S, HeartRate
+from ectopy.signal.similar_beats import similar_groups
 
 STRIP_S = 7.0
 MOST_LEADS = 12

@@ -27,13 +27,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
-from ectopy.detector.patient import PatientNormal
 from ectopy.errors import SettingError, StorageError
-from ectopy.evaluation.speed import ONE_THREAD, peak_rss_mb
 from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
 from ectopy.monitor.replay import pulse_chunk
+from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.hub import Hub

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.baseline import Baseline
+from ectopy.analysis.baseline import Baseline
 from ectopy.detector import Detector
 from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import compared
 from ectopy.service.storage import Store, StoredBeat, Waveform
 from ectopy.service.timeline import former_clocks, present_clock
 from ectopy.signal import filter_twice
-from ectopy.signal.cut import cut_beats
-from ectopy.signal.similar import similar_groups
+from ectopy.signal.beat_segments import cut_beats
+from ectopy.signal.similar_beats import similar_groups
 
 LONGEST_S = 300.0
 """The longest segment that is answered at once."""

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.ambulatory import load_ambulatory
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Action, Chunk, Monitor, Order

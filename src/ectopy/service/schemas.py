@@ -10,11 +10,11 @@ from typing import Annotated, Any, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.access import Scope
 from ectopy.service.replays import FASTEST, SLOWEST
-from ectopy.statements import STATEMENT
 
 
 def like(**example: Any) -> ConfigDict:

@@ -14,7 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from ectopy.detector.patient import LEARNING_S
+from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.errors import SettingError
 from ectopy.service.place import home
 

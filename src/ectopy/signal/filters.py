@@ -15,7 +15,7 @@ from ectopy.arguments import check_fields
 from ectopy.errors import SettingError
 from ectopy.reprs import short_repr
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
-from ectopy.signal.pacing import SpikeState, spikes_end, spikes_step
+from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
 
 ANALYSIS_RATE_HZ = 180
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 1000.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ectopy.detector.patient import PatientNormal
+from ectopy.analysis.patient_template import PatientNormal
 from ectopy.errors import LayoutError
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState
 from ectopy.reprs import short_repr

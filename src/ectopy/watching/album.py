@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ectopy.formats.pulses import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, MOST_PULSES, pulse_unit, readable_pulse
+from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, MOST_PULSES, pulse_unit, readable_pulse
 from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.stream import Segment

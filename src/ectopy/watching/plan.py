@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ectopy.ambulatory import SHIPPED
-from ectopy.detector.patient import LEARNING_S
+from ectopy.analysis.patient_template import LEARNING_S
+from ectopy.analysis.shipped_detector import SHIPPED
 from ectopy.errors import SettingError
-from ectopy.formats.lines import NAME
+from ectopy.formats.sample_stream import NAME
 from ectopy.monitor import AlarmChanged, Limits
 from ectopy.monitor.replay_command import replay_command
 

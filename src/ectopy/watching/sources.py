@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.lines import NAME, SampleLines
+from ectopy.formats.sample_stream import NAME, SampleLines
 from ectopy.monitor import Chunk, End, Input, Tick, chunks
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import chunk_length, whole

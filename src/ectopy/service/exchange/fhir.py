@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy import __version__
-from ectopy.formats.pulses import MOST_PULSE_VALUE, PRESSURE_UNIT, is_pressure_name
+from ectopy.disclaimers import STATEMENT
+from ectopy.formats.pulse_channels import MOST_PULSE_VALUE, PRESSURE_UNIT, is_pressure_name
 from ectopy.monitor.alarm import Phase
 from ectopy.monitor.alarm_json import AlarmJson
 from ectopy.monitor.conditions import CONDITIONS
@@ -35,7 +36,6 @@ from ectopy.service.exchange.nomenclature import (
     lead_code,
 )
 from ectopy.service.storage import Waveform
-from ectopy.statements import STATEMENT
 from ectopy.times import iso_utc
 
 Resource = dict[str, Any]

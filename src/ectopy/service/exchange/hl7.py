@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from ectopy import __version__
+from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm import Phase
 from ectopy.monitor.alarm_json import AlarmJson
 from ectopy.monitor.conditions import CONDITIONS, Condition
@@ -30,7 +31,6 @@ from ectopy.service.exchange.nomenclature import (
     Code,
     event_code,
 )
-from ectopy.statements import STATEMENT
 
 MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
 

@@ -24,8 +24,8 @@ from typing import BinaryIO
 import msgspec
 
 from ectopy.errors import DataError, OutputError, SettingError, StorageError
-from ectopy.evaluation.speed import ONE_THREAD
 from ectopy.files import make_folder, write_text
+from ectopy.processes import ONE_THREAD
 from ectopy.service.recordings.named import names
 from ectopy.service.recordings.result import Result, load_result
 from ectopy.service.recordings.uploads import Upload, plan

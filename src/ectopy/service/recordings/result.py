@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.recording_results import summary
+from ectopy.analysis.rhythm_events import Event
+from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.events import Event
-from ectopy.judgement import Hint
 from ectopy.monitor.codec import decode, encode
 from ectopy.numbers import finite_or_none
 from ectopy.recording import PulseWave, Recording
-from ectopy.results import summary
 from ectopy.service.recordings.view import pyramid, stretch
 
 MOST_COLUMNS = 4000

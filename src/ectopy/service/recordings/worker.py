@@ -16,10 +16,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ectopy.ambulatory import load_ambulatory
 from ectopy.analysis import analyse
+from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.errors import DataError, EctopyError, StorageError
-from ectopy.events import find_events
 from ectopy.formats import read
 from ectopy.recording import Recording
 from ectopy.report.recording import recording_report

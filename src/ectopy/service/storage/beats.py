@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.judgement import Hint
 from ectopy.monitor.events import BeatJudged
 from ectopy.numbers import finite_or_none
 from ectopy.service.storage import tables

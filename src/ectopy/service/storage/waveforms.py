@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import millivolt
-from ectopy.formats.pulses import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ
+from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ
 from ectopy.monitor import codec
 from ectopy.monitor.inputs import Chunk, Input, PulseChunk
 from ectopy.service.storage import tables

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from ectopy import __version__
+from ectopy.disclaimers import STATEMENTS
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.limits import PROFILES
 from ectopy.service import schemas
 from ectopy.service.shapes import limits
 from ectopy.service.web.door import AnyCaller
 from ectopy.service.web.parts import WardDep
-from ectopy.statements import STATEMENTS
 
 router = APIRouter(prefix="/api/about", tags=["about"])
 

@@ -12,7 +12,8 @@ from functools import partial
 from fastapi import FastAPI
 
 from ectopy import __version__
-from ectopy.ambulatory import ambulatory_digest, load_ambulatory
+from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
+from ectopy.disclaimers import STATEMENT
 from ectopy.errors import StorageError
 from ectopy.monitor import Chunk, Monitor
 from ectopy.service.access import Visitors
@@ -51,7 +52,6 @@ from ectopy.service.web.door import Door, RateLimit
 from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.pages import Headers, Pages
 from ectopy.service.web.record import Record
-from ectopy.statements import STATEMENT
 
 _ROUTERS = (
     health,

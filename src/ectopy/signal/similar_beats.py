@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.signal.cut import centred
+from ectopy.signal.beat_segments import centred
 
 SIMILAR = 0.9
 """Correlation with the first beat of a group from which on a beat belongs to it."""

@@ -12,9 +12,9 @@ from ectopy.numbers import finite_or_none
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import FilterSettings
+from ectopy.signal.heart_rate import HeartRate, heart_rate, known_intervals
 from ectopy.signal.quality import WORDS, Quality, Stretch
-from ectopy.signal.rate import HeartRate, heart_rate, known_intervals
-from ectopy.signal.reading import read_recording
+from ectopy.signal.recording_signal import read_recording
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import AFTER, BEFORE, MARGIN, CutBeats, centred
+from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, CutBeats, centred
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30

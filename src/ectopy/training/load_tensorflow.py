@@ -6,8 +6,7 @@ import os
 from typing import Any
 
 from ectopy.errors import MissingExtraError
-from ectopy.interrupt import interrupt_kept
-from ectopy.quiet import native_stderr_silenced
+from ectopy.processes import interrupt_kept, native_stderr_silenced
 
 
 def load_tensorflow() -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.model.architectures import ARCHITECTURES
-from ectopy.model.tensorflow import load_tensorflow
+from ectopy.training.architectures import ARCHITECTURES
+from ectopy.training.load_tensorflow import load_tensorflow
 
 
 def train_tutorial(normals: NDArray[np.float32], seed: int) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:

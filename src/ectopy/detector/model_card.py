@@ -33,7 +33,7 @@ class Card:
     Attributes
     ----------
     architecture : str
-        Name in `ectopy.model.ARCHITECTURES`.
+        Name in `ectopy.training.ARCHITECTURES`.
     members : int
         How many autoencoders share the graph, each trained without one part of the normals.
     random_state : int

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import Signal, Stated, choose_leads, factors, is_ecg, millivolt, unique_names
-from ectopy.formats.pulses import MOST_PULSES, PulseUnit, pulse_unit
+from ectopy.formats.pulse_channels import MOST_PULSES, PulseUnit, pulse_unit
 
 _LONGEST_NAME = 200
 _MISSING = ("", "?", "na", "nan", "null", "none", "-")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.columns import Column, Columns, Header, PulseColumn, choose_columns, header_of, to_samples
-from ectopy.formats.delimited import MAX_LINE_CHARACTERS, cell_value, check_width, first_values
+from ectopy.formats.csv import MAX_LINE_CHARACTERS, cell_value, check_width, first_values
 from ectopy.formats.leads import Stated
+from ectopy.formats.sample_table import Column, Columns, Header, PulseColumn, choose_columns, header_of, to_samples
 from ectopy.formats.text_table import Layout, Line, are_split_numbers, find_layout, is_comment
 
 NAME = "standard input"

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
-from ectopy.model.architectures import Architecture, Branch, architecture
-from ectopy.model.augmentation import vary
-from ectopy.model.error import cubic_mean_square, tolerant_error
-from ectopy.model.tensorflow import load_tensorflow
 from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
+from ectopy.training.architectures import Architecture, Branch, architecture
+from ectopy.training.augmentation import vary
+from ectopy.training.load_tensorflow import load_tensorflow
+from ectopy.training.reconstruction_error import cubic_mean_square, tolerant_error
 
 if TYPE_CHECKING:
     import keras
@@ -77,7 +77,7 @@ class Trained:
     network : keras.Model
         Beats of shape (batch, samples) to ``{"reconstruction": (batch, members, samples), "error": (batch, members,
         samples), "mean_square_error": (batch, members), "latent": (batch, members, size)}``, in the unit of the beats;
-        the error is that of `ectopy.model.error.tolerant_error`.
+        the error is that of `ectopy.training.reconstruction_error.tolerant_error`.
     held_out_by : ndarray of int, shape (n,)
         The member that never saw each normal beat.
     steps, training_loss, held_out_loss : tuple

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.rhythm_events import Event
+from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
+from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.detector.results import as_csv, versions
+from ectopy.detector.beat_results import as_csv, versions
+from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
-from ectopy.events import Event
 from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
-from ectopy.judgement import Hint
 from ectopy.numbers import finite_or_none
 from ectopy.recording import Annotations, Recording
-from ectopy.rhythm_rules import RECORDING, RhythmLimits
-from ectopy.statements import STATEMENTS
 
 NOISE = "~"
 RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.patient_template import PatientNormal
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
 from ectopy.detector.detector import Detector
-from ectopy.detector.patient import PatientNormal
-from ectopy.signal.cut import BEFORE, MARGIN, CutBeats, centred
+from ectopy.signal.beat_segments import BEFORE, MARGIN, CutBeats, centred
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 
 AMBULATORY_LAYOUT = BeatLayout("ambulatory", BEAT_SAMPLES, float(ANALYSIS_RATE_HZ), "share of the usual height")

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from ectopy.beats import BeatLayout, Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.errors import DataError, MissingExtraError, SettingError
-from ectopy.model import TrainingSettings
-from ectopy.pipeline import train
+from ectopy.training import TrainingSettings
+from ectopy.training.training import train
 
 try:
     from sklearn.base import BaseEstimator, OutlierMixin
@@ -31,7 +31,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     architecture : str, default="default"
-        A name in `ectopy.model.ARCHITECTURES`, or ``"default"``.
+        A name in `ectopy.training.ARCHITECTURES`, or ``"default"``.
     target_fpr : float, default=0.01
         Share of normal beats that may be flagged; for the thresholds ``conformal`` and ``quantile``.
     threshold : {"conformal", "mean+kstd", "quantile", "max"}, default="conformal"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ectopy.files import packed
-from ectopy.model.tensorflow import load_tensorflow
-from ectopy.quiet import native_stderr_silenced
+from ectopy.processes import native_stderr_silenced
+from ectopy.training.load_tensorflow import load_tensorflow
 
 if TYPE_CHECKING:
     import keras

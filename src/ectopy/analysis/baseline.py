@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.patient_template import LEAST_BEATS, Family, PatientNormal, learn_families, learning_beats
+from ectopy.analysis.population import unlikeness, usual_height_mv, ventricular_shape
 from ectopy.detector import Detector
-from ectopy.detector.patient import LEAST_BEATS, Family, PatientNormal, learn_families, learning_beats
-from ectopy.detector.population import unlikeness, usual_height_mv, ventricular_shape
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import CutBeats
+from ectopy.signal.beat_segments import CutBeats
 
 FIRST_BEATS = 10
 """From how many readable beats the first provisional baseline is learned."""

@@ -1,4 +1,4 @@
-"""What the beats of a recording add up to: runs, pauses, high, low and irregular rates, by `ectopy.rhythm_rules`.
+"""What the beats of a recording add up to, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, irregular rhythms.
 
 No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
 two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest on rules
@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.arguments import checked
-from ectopy.judgement import Hint
-from ectopy.rhythm_rules import (
+from ectopy.analysis.rhythm_rules import (
     IRREGULAR_S,
     RATE_APART_S,
     RATE_OVER,
@@ -29,6 +27,8 @@ from ectopy.rhythm_rules import (
     irregularity,
     moving_mean,
 )
+from ectopy.analysis.verdicts import Hint
+from ectopy.arguments import checked
 
 _RANKS = {kind: rank for rank, kind in enumerate(RhythmKind)}
 
@@ -40,7 +40,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        The value of a `ectopy.rhythm_rules.RhythmKind`.
+        The value of a `ectopy.analysis.rhythm_rules.RhythmKind`.
     start_s, end_s : float
         First and last beat, seconds from the start of the recording.
     beats : int

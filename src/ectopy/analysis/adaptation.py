@@ -19,20 +19,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.baseline import Baseline, like_tachycardia
+from ectopy.analysis.baseline import Baseline, like_tachycardia
+from ectopy.analysis.patient_template import LEARNING_S, Evidence, PatientNormal, align, compare, learn_families
+from ectopy.analysis.population import ventricular_shape
+from ectopy.analysis.verdicts import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.detector import Verdict
-from ectopy.detector.patient import (
-    LEARNING_S,
-    Evidence,
-    PatientNormal,
-    align,
-    compare,
-    learn_families,
-)
-from ectopy.detector.population import ventricular_shape
-from ectopy.judgement import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import MARGIN, CutBeats, centred, no_beats
+from ectopy.signal.beat_segments import MARGIN, CutBeats, centred, no_beats
 
 _BLOCK_S = 120.0
 _KEPT = 16

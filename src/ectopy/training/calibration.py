@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.beats import BeatLayout
-from ectopy.detector.card import Card
 from ectopy.detector.detector import Detector
+from ectopy.detector.model_card import Card
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring, combine
 from ectopy.detector.threshold import ThresholdRule

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
-from ectopy.formats.columns import Column, Columns, seconds_of_unit, without_levels
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, check_size, sampling_rate
-from ectopy.formats.pulses import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, readable_pulse
+from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, readable_pulse
+from ectopy.formats.sample_table import Column, Columns, seconds_of_unit, without_levels
 from ectopy.recording import PulseWave, Recording
 
 MOST_GAPS = 10

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.signal.fibrillation import FibrillationState, Waveform, fibrillation_end, fibrillation_step
+from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
 from ectopy.signal.heartbeats import Evidence, EvidenceState, LeadAmplitude, evidence_end, evidence_step
 from ectopy.signal.quality import QualityState, quality_end, quality_step
-from ectopy.signal.stacking import parted, stacked, structure
+from ectopy.signal.state_batching import parted, stacked, structure
 
 _MOST_AT_ONCE = 32
 

@@ -1,9 +1,9 @@
 """The rule book of rhythm: what a pause, a run, a couplet or a rate is, and what it is called.
 
-Recordings (`ectopy.events`) and the live monitor (`ectopy.monitor.rhythm`) both read it, so that one word means one
-thing in a report, in an alarm and in a message. What differs is a profile of limits: `RECORDING` for reports, `WARD` as
-the default of the monitor, and those of other profiles and of single patients in `ectopy.monitor.limits`. `definitions`
-says in words what a set of limits means.
+Recordings (`ectopy.analysis.rhythm_events`) and the live monitor (`ectopy.monitor.rhythm`) both read it, so that one
+word means one thing in a report, in an alarm and in a message. What differs is a profile of limits: `RECORDING` for
+reports, `WARD` as the default of the monitor, and those of other profiles and of single patients in
+`ectopy.monitor.limits`. `definitions` says in words what a set of limits means.
 
 A report is read afterwards by somebody who wants to see everything: its limits are close, and nobody is disturbed by
 them. A rate below 50 per minute is a bradycardia (Kusumoto et al. 2019, doi:10.1016/j.jacc.2018.10.044), and pauses are

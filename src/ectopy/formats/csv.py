@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
-from ectopy.formats.columns import Column, choose_columns, number, to_samples
 from ectopy.formats.leads import MAX_VALUES, Stated, check_size
+from ectopy.formats.row_times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.sample_table import Column, choose_columns, number, to_samples
 from ectopy.formats.text_table import HEAD_CHARACTERS, HEAD_LINES, Layout, Line, find_layout, is_comment
-from ectopy.formats.times import StatedRates, best_time, first_start, place_rows, times_of
 from ectopy.recording import Recording
 
 MAX_LINE_CHARACTERS = 100_000

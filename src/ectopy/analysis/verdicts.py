@@ -10,15 +10,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.baseline import Baseline
+from ectopy.analysis.baseline import Baseline
+from ectopy.analysis.patient_template import Evidence, compare
+from ectopy.analysis.population import AMBULATORY_LAYOUT, population_score, ventricular_shape
 from ectopy.detector import Detector, Verdict
-from ectopy.detector.patient import Evidence, compare
-from ectopy.detector.population import AMBULATORY_LAYOUT, population_score, ventricular_shape
-from ectopy.detector.recordings import RecordingCalibration
-from ectopy.detector.threshold import p_values_among
+from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
 from ectopy.reprs import short_repr
-from ectopy.signal.cut import MARGIN, CutBeats, no_beats
+from ectopy.signal.beat_segments import MARGIN, CutBeats, no_beats
 
 _VENTRICULAR = 0.57
 _USUAL_QRS = 0.5

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ectopy.recording import Recording
 from ectopy.signal.amplitude import require_plausible_amplitude
-from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.signal.beat_segments import CutBeats, cut_beats
 from ectopy.signal.filters import FilterSettings, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
-from ectopy.signal.missed import beats_missed
+from ectopy.signal.missed_beats import beats_missed
 from ectopy.signal.quality import Quality, assess
 
 

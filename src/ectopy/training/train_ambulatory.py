@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.patient_template import LEARNING_S, compare, learn_normal
+from ectopy.analysis.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
 from ectopy.arguments import checked
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
-from ectopy.detector.bundle import bundle_digest
-from ectopy.detector.patient import LEARNING_S, compare, learn_normal
-from ectopy.detector.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
-from ectopy.detector.recordings import RecordingCalibration
+from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, NotEnoughNormalsError
-from ectopy.model import TrainingSettings
-from ectopy.pipeline import train
 from ectopy.progress import StepProgress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import filter_twice, find_heartbeats
-from ectopy.signal.cut import CutBeats, cut_beats
+from ectopy.signal.beat_segments import CutBeats, cut_beats
+from ectopy.training import TrainingSettings
+from ectopy.training.training import train
 
 NORMAL_SYMBOLS = tuple("NLRej")
 """What counts as normal when the population is learned: de Chazal's class N (doi:10.1109/TBME.2004.827359)."""
 
-SHIPPED = "ambulatory"
-"""Name of the detector that ships with Ectopy."""
 
-_BUNDLE = files("ectopy") / "ambulatory.ectopy"
 _TAUGHT_PER_RECORD = 150
 _CALIBRATING_PER_RECORD = 250
 _MATCH_S = 0.15
@@ -57,18 +52,6 @@ class Lessons:
     rows: NDArray[np.float32]
     timing: NDArray[np.float64]
     scores: NDArray[np.float64]
-
-
-def load_ambulatory() -> Detector:
-    """The detector for recordings that ships with Ectopy; see its model card in ``docs/ambulatory.md``."""
-    with as_file(_BUNDLE) as path:
-        return Detector.load(path)
-
-
-def ambulatory_digest() -> str:
-    """The SHA-256 that names the detector that ships with Ectopy."""
-    with as_file(_BUNDLE) as path:
-        return bundle_digest(path)
 
 
 def normal_beats(beats: CutBeats, reference: Annotations, sampling_rate_hz: float) -> NDArray[np.bool_]:

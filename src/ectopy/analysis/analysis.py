@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.adaptation import Adaptation, judge_adapting
+from ectopy.analysis.adaptation import Adaptation, judge_adapting
+from ectopy.analysis.baseline import find_baseline, given_baseline
+from ectopy.analysis.patient_template import LEARNING_S, Evidence, PatientNormal
+from ectopy.analysis.verdicts import SYMBOLS, Before, Criterion, Judgement, reason
 from ectopy.arguments import checked
-from ectopy.baseline import find_baseline, given_baseline
 from ectopy.detector import Detector, Verdict
-from ectopy.detector.patient import LEARNING_S, Evidence, PatientNormal
 from ectopy.errors import SettingError
-from ectopy.judgement import SYMBOLS, Before, Criterion, Judgement, reason
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
-from ectopy.signal.cut import CutBeats
+from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.heart_rate import known_intervals
 from ectopy.signal.quality import Quality
-from ectopy.signal.rate import known_intervals
-from ectopy.signal.reading import read_recording
+from ectopy.signal.recording_signal import read_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Analysis:
     baseline : str
         One sentence on the patient's normal: learned, given, or why there is none.
     missed : ndarray of bool, shape (n,)
-        Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed`.
+        Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed_beats`.
     learned_to_s : float
         Up to when the patient's normal was learned; 0 where it was given or could not be learned.
     """

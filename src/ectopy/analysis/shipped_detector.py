@@ -1,0 +1,48 @@
+"""The detector that ships with Ectopy, and detectors by name."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from ectopy.detector import Detector, ThresholdRule
+from ectopy.detector.bundle import bundle_digest
+
+SHIPPED = "ambulatory"
+"""Name of the detector that ships with Ectopy."""
+_BUNDLE = files("ectopy") / "ambulatory.ectopy"
+
+
+def load_ambulatory() -> Detector:
+    """The detector for recordings that ships with Ectopy; see its model card in ``docs/ambulatory.md``."""
+    with as_file(_BUNDLE) as path:
+        return Detector.load(path)
+
+
+def ambulatory_digest() -> str:
+    """The SHA-256 that names the detector that ships with Ectopy."""
+    with as_file(_BUNDLE) as path:
+        return bundle_digest(path)
+
+
+def load_detector(bundle: str, target_fpr: float | None = None) -> Detector:
+    """A bundle from a file, or the shipped one by its name.
+
+    Raises
+    ------
+    DataError, BundleError
+        If it cannot be used.
+    """
+    detector = load_ambulatory() if bundle == SHIPPED else Detector.load(bundle)
+    return detector if target_fpr is None else detector.with_rule(ThresholdRule(target_fpr=target_fpr))
+
+
+def digest(bundle: str) -> str:
+    """The SHA-256 that names a bundle from a file, or the shipped one by its name.
+
+    Raises
+    ------
+    DataError, BundleError
+        If it cannot be used.
+    """
+    return ambulatory_digest() if bundle == SHIPPED else bundle_digest(Path(bundle))

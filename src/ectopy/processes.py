@@ -1,0 +1,88 @@
+"""Native libraries in a process: their stderr, Ctrl-C while they load, their threads; child processes, memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def native_stderr_silenced() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere while the block runs; Python exceptions pass as ever."""
+    with _one_at_a_time:
+        try:
+            kept = os.dup(2)
+        except OSError:
+            # There is no standard error to silence.
+            yield
+            return
+        sink = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(sink, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(sink)
+
+
+@contextmanager
+def interrupt_kept() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` at the end, if it was raised within and nobody has heard of it.
+
+    Native modules that are interrupted while they load may go on as if nothing had been. Outside the main thread, and
+    where Ctrl-C is not `signal.default_int_handler`, nothing is done.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = False
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def child(*arguments: str) -> str:
+    """What a fresh Python on one thread prints."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=os.environ | ONE_THREAD,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process has had."""
+    # Linux lets a child process inherit the figure that `resource` gives, the parent's peak with TensorFlow in it.
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

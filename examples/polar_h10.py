@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.client import Client, Stream
+from ectopy.client import Client
+from ectopy.client.client import Stream
 from ectopy.datasets import simulate_recording
 
 if TYPE_CHECKING:

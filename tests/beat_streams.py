@@ -9,9 +9,9 @@ import numpy as np
 from ectopy.analysis import Analysis
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.monitor.findings import Findings, JudgedBeats, Reading
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
+from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
 from ectopy.signal import Quality
 from ectopy.signal.beat_segments import CutBeats
 

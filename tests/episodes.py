@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.alarm_benchmark import Call, calls_of
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
-from ectopy.evaluation.alarms import Call, calls_of
 from ectopy.monitor import AlarmChanged, Chunk, Limits, Monitor, MonitorState, chunks, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Recording

@@ -28,8 +28,8 @@ from typing import NamedTuple
 import numpy as np
 
 import ectopy
-from ectopy import wire
 from ectopy.analysis.shipped_detector import SHIPPED, load_detector
+from ectopy.client import protocol
 from ectopy.datasets import simulate_recording
 from ectopy.detector import Detector
 from ectopy.errors import EctopyError
@@ -37,9 +37,9 @@ from ectopy.formats import write_annotations
 from ectopy.formats.leads import Stated
 from ectopy.formats.sample_stream import SampleLines
 from ectopy.monitor import Chunk
+from ectopy.monitor.chunk_assembly import checked
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import PulseStream, check_pulses, pulse_pieces, take_pulses
-from ectopy.monitor.stream import checked
 from ectopy.recording import Recording
 
 MOST_SECONDS = 15
@@ -86,9 +86,9 @@ def subjects(folder: Path) -> dict[str, Subject]:
         PulseChunk("ABP", "mmHg", 62.5, 125, np.full(31, 80, np.float32)),
     )
     for name, form, gain in (("json", "json", None), ("msgpack", "msgpack", None), ("counts", "msgpack", 1000.0)):
-        message = wire.write(wire.Sent(chunk, 7), form, gain)
+        message = protocol.write(protocol.Sent(chunk, 7), form, gain)
         made[name] = Subject({"message": message}, False, _decode(form))
-        message = wire.write(wire.Sent(replace(chunk, pulses=pulses), 7), form, gain)
+        message = protocol.write(protocol.Sent(replace(chunk, pulses=pulses), 7), form, gain)
         made[f"{name} with pulses"] = Subject({"message": message}, False, _monitored(form))
     made["lines"] = Subject({"lines": text}, False, _lines)
     return made
@@ -98,16 +98,16 @@ def _read(name: str, **stated: object) -> Callable[[Path, random.Random], Record
     return lambda folder, chance: ectopy.read(folder / name, partial=chance.random() < 0.3, **stated)
 
 
-def _decode(form: wire.Form) -> Callable[[Path, random.Random], object]:
-    return lambda folder, _: wire.read((folder / "message").read_bytes(), form, 0.0)
+def _decode(form: protocol.Form) -> Callable[[Path, random.Random], object]:
+    return lambda folder, _: protocol.read((folder / "message").read_bytes(), form, 0.0)
 
 
-def _monitored(form: wire.Form) -> Callable[[Path, random.Random], object]:
+def _monitored(form: protocol.Form) -> Callable[[Path, random.Random], object]:
     """Read messages, and take their pulse waves as the monitor does."""
 
     def take(folder: Path, _: random.Random) -> object:
         stream = PulseStream()
-        for sent in wire.read((folder / "message").read_bytes(), form, 0.0):
+        for sent in protocol.read((folder / "message").read_bytes(), form, 0.0):
             checked(sent.chunk)
             check_pulses(sent.chunk)
             stream, notices = take_pulses(stream, sent.chunk)

@@ -21,6 +21,7 @@ import numpy as np
 from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 
+from ectopy.client.protocol import Sent, write
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.disclaimers import STATEMENTS
 from ectopy.monitor import chunks
@@ -29,7 +30,6 @@ from ectopy.service.access import Scope
 from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
 from ectopy.service.web.app import create_app
-from ectopy.wire import Sent, write
 
 PATIENCE_S = 30.0
 

@@ -13,7 +13,7 @@ import pytest
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Limits, Monitor, MonitorState, chunks
-from ectopy.monitor.what_if import compare, raised
+from ectopy.monitor.limit_comparison import compare, raised
 from ectopy.service.audit import account
 from ectopy.service.hub import Hub
 from ectopy.service.storage import Store

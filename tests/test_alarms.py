@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ectopy.errors import SettingError
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.alarms import (
     AlarmSettings,
     AlarmState,
@@ -24,9 +25,8 @@ from ectopy.monitor.alarms import (
     weigh,
 )
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Order
-from ectopy.monitor.log import verify
+from ectopy.monitor.rhythm_input import Reading
 
 DEFAULT = AlarmSettings()
 RHYTHMS = [code for code, condition in CONDITIONS.items() if condition.returns_within_s]

@@ -15,8 +15,8 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Monitor, chunks, replay
+from ectopy.monitor.sources import from_recording
 from ectopy.recording import Recording
-from ectopy.watching.sources import from_recording
 
 HZ = 250.0
 USES: dict[str, Callable[[Recording], object]] = {

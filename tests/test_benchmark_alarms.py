@@ -12,13 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.alarm_benchmark import (
+    AlarmBenchmark,
+    Call,
+    RecordAlarms,
+    benchmark_alarms,
+    by_priority,
+    calls_of,
+)
+from ectopy.benchmarks.reference_conditions import Truth
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, find_mitdb, load_mitdb
 from ectopy.datasets.simulated import Episode
 from ectopy.errors import DataError
-from ectopy.evaluation.alarm_truth import Truth
-from ectopy.evaluation.alarms import AlarmBenchmark, Call, RecordAlarms, benchmark_alarms, by_priority, calls_of
 from ectopy.formats import write_annotations
 from ectopy.monitor import Limits, Monitor, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority

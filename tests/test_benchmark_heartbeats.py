@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from ectopy.benchmarks import heartbeat_benchmark, heartbeat_peers
+from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
+from ectopy.benchmarks.heartbeat_peers import METHODS, Method, Samples
 from ectopy.cli import main
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, DS2, find_mitdb
 from ectopy.errors import DataError, MissingExtraError, SettingError
-from ectopy.evaluation import heartbeat_peers, heartbeats
-from ectopy.evaluation.heartbeat_peers import METHODS, Method, Samples
-from ectopy.evaluation.heartbeats import benchmark_heartbeats
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations, Recording
 
@@ -50,7 +50,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
 @pytest.fixture(autouse=True)
 def short_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeats, "_DAY_S", 600)
+    monkeypatch.setattr(heartbeat_benchmark, "_DAY_S", 600)
 
 
 def write_record(folder: Path, name: str, recording: Recording) -> None:
@@ -285,7 +285,9 @@ def test_warnings_of_peers_stay_with_them_and_ours_do_not():
 
 
 def test_peers_are_imported_when_they_run():
-    code = "import sys, ectopy.cli, ectopy.console.heartbeats, ectopy.evaluation.heartbeats; print(*sys.modules)"
+    code = (
+        "import sys, ectopy.cli, ectopy.console.heartbeats, ectopy.benchmarks.heartbeat_benchmark; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded.isdisjoint({"sleepecg", "neurokit2", "wfdb", "sklearn", "pandas"})

@@ -12,10 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.datasets import simulate_recording
-from ectopy.datasets.simulated import Episode
-from ectopy.errors import DataError
-from ectopy.evaluation.icu import (
+from ectopy.benchmarks.icu_benchmark import (
     CONDITIONS_OF_KIND,
     Answer,
     BedsideAlarm,
@@ -25,7 +22,10 @@ from ectopy.evaluation.icu import (
     parse_alarms,
     shown,
 )
-from ectopy.evaluation.replays import Excerpt, Spell, watch_together
+from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, watch_together
+from ectopy.datasets import simulate_recording
+from ectopy.datasets.simulated import Episode
+from ectopy.errors import DataError
 from ectopy.monitor import Limits, Monitor
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import PulseWave, Recording

@@ -16,16 +16,16 @@ import pytest
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint
+from ectopy.benchmarks import holter_benchmark, mitdb_benchmark
+from ectopy.benchmarks.holter_benchmark import benchmark_holter, long_recording
+from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, auc, benchmark_mitdb
+from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.cli import main
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, find_mitdb
 from ectopy.errors import DataError, MissingExtraError, SettingError
-from ectopy.evaluation import holter, mitdb
 from ectopy.evaluation.ec57 import compare, matched_classes
-from ectopy.evaluation.holter import benchmark_holter, long_recording
-from ectopy.evaluation.mitdb import EC57_RATES, auc, benchmark_mitdb
-from ectopy.evaluation.mitdb_peers import knn_score, pca_score
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations, Recording
 
@@ -141,8 +141,8 @@ def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: py
         used[recording.source] = detector.recordings.with_baseline
         return analyse(recording, detector)
 
-    monkeypatch.setattr(mitdb, "analyse", spy)
-    lessons = {name: mitdb._lessons(folder, name).scores for name in ("101", "106", "112")}
+    monkeypatch.setattr(mitdb_benchmark, "analyse", spy)
+    lessons = {name: mitdb_benchmark._lessons(folder, name).scores for name in ("101", "106", "112")}
     benchmark_mitdb(folder, "ds1", ())
     for (source, scores), name in zip(used.items(), lessons, strict=True):
         assert name in source
@@ -151,9 +151,9 @@ def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: py
 
 
 def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(mitdb, "train_ambulatory", lambda taught, source, random_state: taught)
+    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", lambda taught, source, random_state: taught)
     lessons = {name: name for name in DS1}
-    detectors = mitdb._of_the_other_half(lessons, lambda now: None)
+    detectors = mitdb_benchmark._of_the_other_half(lessons, lambda now: None)
     assert detectors.keys() == set(DS1)
     assert all(name not in taught for name, taught in detectors.items())
     assert {len(taught) for taught in detectors.values()} == {11}
@@ -163,8 +163,8 @@ def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch
     def untrainable(*_: object, **__: object) -> None:
         raise MissingExtraError.of("train", "training")
 
-    monkeypatch.setattr(mitdb, "train_ambulatory", untrainable)
-    monkeypatch.setattr(mitdb, "_FEWEST_TO_TRAIN", 1)
+    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", untrainable)
+    monkeypatch.setattr(mitdb_benchmark, "_FEWEST_TO_TRAIN", 1)
     result = benchmark_mitdb(folder, "ds1", ("population", "knn"))
     assert "ectopy[train]" in result.left_out["population"]
     assert result.summary()["peers"].keys() == {"knn"}
@@ -212,7 +212,7 @@ def test_only_ventricular_and_supraventricular_hints_are_claims(analysis: Analys
     hint[:3] = Hint.OTHER, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR
     verdict = analysis.verdict.copy()
     verdict[3] = "UNREADABLE"
-    hints = mitdb._hints(replace(analysis, hint=hint, verdict=verdict))
+    hints = mitdb_benchmark._hints(replace(analysis, hint=hint, verdict=verdict))
     assert hints.symbols[:4].tolist() == ["N", "V", "S", "N"]
 
 
@@ -301,8 +301,8 @@ def test_shorter_recordings_show_how_time_grows(run, monkeypatch: pytest.MonkeyP
         asked.append(float(arguments[2]))
         return json.dumps({"seconds": asked[-1] / 4, "beats": 1, "peak_rss_mb": 100.0})
 
-    monkeypatch.setattr(holter, "child", child)
-    monkeypatch.setattr(holter, "find_spec", lambda name: None)
+    monkeypatch.setattr(holter_benchmark, "child", child)
+    monkeypatch.setattr(holter_benchmark, "find_spec", lambda name: None)
     figures = benchmark_holter(24)
     assert figures["scaling"] == {"1": 0.25, "6": 1.5, "24": 6.0}
     assert figures["times_neurokit"] is None

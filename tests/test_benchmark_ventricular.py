@@ -11,11 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.datasets import simulate_recording
-from ectopy.datasets.simulated import Episode as Simulated
-from ectopy.errors import DataError
-from ectopy.evaluation.replays import Spell
-from ectopy.evaluation.ventricular import (
+from ectopy.benchmarks.replayed_alarms import Spell
+from ectopy.benchmarks.ventricular_benchmark import (
     AFTER_S,
     BEFORE_S,
     Episode,
@@ -27,6 +24,9 @@ from ectopy.evaluation.ventricular import (
     outside,
     stretches_of,
 )
+from ectopy.datasets import simulate_recording
+from ectopy.datasets.simulated import Episode as Simulated
+from ectopy.errors import DataError
 from ectopy.formats import write_annotations
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import Annotations, Recording

@@ -213,8 +213,8 @@ def test_a_stream_that_is_refused_keeps_nothing(client: Client):
 
 
 def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Service, monkeypatch: pytest.MonkeyPatch):
-    assert ectopy.client.KEPT_BYTES > 600 * 16 * 1000 * 4
-    monkeypatch.setattr("ectopy.client.KEPT_BYTES", 40 * 1000)
+    assert ectopy.client.client.KEPT_BYTES > 600 * 16 * 1000 * 4
+    monkeypatch.setattr("ectopy.client.client.KEPT_BYTES", 40 * 1000)
     with Client("http://127.0.0.1:9", service.key) as nowhere:
         stream = nowhere.stream("anybody", RATE_HZ, LEADS)
         stream._begin({"next_position": None, "stream": ""})

@@ -16,9 +16,9 @@ from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
-from ectopy.monitor.findings import JudgedBeats, Reading
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
+from ectopy.monitor.rhythm_input import JudgedBeats, Reading
 
 READING = Reading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
 ALARM = Alarm(

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from ectopy.beats import Beats
+from ectopy.benchmarks.ecg5000_benchmark import benchmark
+from ectopy.benchmarks.protocols import trials
+from ectopy.benchmarks.speed_benchmark import measure_speed
 from ectopy.detector import Detector
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation import Confusion, evaluate, ranking_curves
-from ectopy.evaluation.benchmark import benchmark
-from ectopy.evaluation.protocols import trials
-from ectopy.evaluation.speed import measure_speed
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(-5, 5)), min_size=2, max_size=80))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.evaluation.alarms import calls_of
+from ectopy.benchmarks.alarm_benchmark import calls_of
 from ectopy.monitor import Monitor, MonitorState, replay
 from ectopy.monitor.limits import Limits
 from ectopy.recording import Recording

@@ -17,8 +17,8 @@ from ectopy.disclaimers import NOT_A_DEVICE
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State
 from ectopy.monitor.alarm_json import AlarmJson, alarm_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import PulseChunk
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.service.exchange import fhir
 from ectopy.service.exchange.nomenclature import MDC_URI, lead_code
 from ectopy.service.storage import Waveform

@@ -12,8 +12,8 @@ from scipy.signal import firwin
 
 from ectopy.datasets import simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.fibrillation import CODE, WaveformState, waveform_step, without_silence
-from ectopy.monitor.findings import Findings, JudgedBeats, Reading
+from ectopy.monitor.fibrillation_rule import CODE, WaveformState, waveform_step, without_silence
+from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, filter_signal
 from ectopy.signal.front_end import FrontendState, Piece, sense_together

@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.monitor import AlarmChanged, Chunk, Monitor, MonitorState, chunks
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State
+from ectopy.monitor.alarm_log import GENESIS, seal, seal_with, verify
 from ectopy.monitor.codec import encode
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.findings import Reading
-from ectopy.monitor.log import GENESIS, seal, seal_with, verify
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.service.recordings import Library, Status
 from ectopy.service.recordings.uploads import Upload
 from ectopy.service.storage import StepRecord, Store, alarms, tables

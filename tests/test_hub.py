@@ -34,8 +34,8 @@ from ectopy.monitor import (
     Tick,
 )
 from ectopy.monitor.alarm import State
+from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import encode
-from ectopy.monitor.log import verify
 from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
 from ectopy.service.hub import STATION, Hub

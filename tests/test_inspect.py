@@ -16,7 +16,7 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor, replay
 from ectopy.recording import Recording
-from ectopy.report.rhythm import heart_rate
+from ectopy.report.rhythm_trend import heart_rate
 
 HZ = 250.0
 

@@ -23,9 +23,9 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.datasets.simulated_pulse import simulate_pulse
 from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, Event, Monitor, MonitorState, chunks
+from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
-from ectopy.monitor.log import verify
 from ectopy.recording import Recording
 from ectopy.service.hub import STATION, Hub
 from ectopy.service.keeping import Receipt

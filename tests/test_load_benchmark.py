@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ectopy.benchmarks.load_sender import frames
+from ectopy.benchmarks.service_benchmark import benchmark_service
 from ectopy.errors import SettingError
 from ectopy.monitor import Chunk
 from ectopy.service.frames import signal_frame
-from ectopy.service.load_benchmark import benchmark_service
-from ectopy.service.load_process import frames
 from ectopy.service.traces import Trace
 
 

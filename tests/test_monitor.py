@@ -35,8 +35,8 @@ from ectopy.monitor import (
 )
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import decode, encode, to_json
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.replay import whole
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.recording import Recording
 
 NOW = 1_700_000_000.0

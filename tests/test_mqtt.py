@@ -17,6 +17,7 @@ from amqtt.broker import Broker
 from amqtt.session import OutgoingApplicationMessage, Session
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.client.protocol import Sent, write
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor, chunks
@@ -25,7 +26,6 @@ from ectopy.service.exchange.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
 from ectopy.service.storage import StepRecord, Store
-from ectopy.wire import Sent, write
 from pulses import has_pulses, with_pulses
 from server import free_port, running
 

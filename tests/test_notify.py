@@ -28,7 +28,7 @@ from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
 from ectopy.monitor.alarm_json import alarm_json
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import AlarmChanged
-from ectopy.monitor.findings import Reading
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.service.notify import (
     REACHED,
     AppriseTarget,

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from websockets.sync.client import ClientConnection, connect
 
 import outages
-from ectopy.client import WINDOW, Client
+from ectopy.client import Client
+from ectopy.client.client import WINDOW
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor.log import verify
+from ectopy.monitor.alarm_log import verify
 from ectopy.recording import Recording
 from ectopy.service.storage import Store
 from ectopy.service.web.door import COOKIE

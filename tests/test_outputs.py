@@ -17,6 +17,7 @@ import pytest
 
 from command_line import commands
 from ectopy.beats import Beats
+from ectopy.benchmarks.capacity_plot import growth_plot
 from ectopy.cli.outputs import check_outputs
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
@@ -24,7 +25,6 @@ from ectopy.errors import OutputError
 from ectopy.files import GENERATOR, written_by_ectopy
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations
-from ectopy.report.growth import growth_plot
 
 pytest.importorskip("fastapi")
 

@@ -17,9 +17,17 @@ from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
 from ectopy.monitor import Monitor, MonitorState, replay
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.events import AlarmChanged
-from ectopy.monitor.findings import JudgedBeats, Reading
-from ectopy.monitor.pulse import PulseMemory, Verdict, confirmation, pulse_readings, remember, weighed, with_asystole
+from ectopy.monitor.pulse_rules import (
+    PulseMemory,
+    Verdict,
+    confirmation,
+    pulse_readings,
+    remember,
+    weighed,
+    with_asystole,
+)
 from ectopy.monitor.pulse_stream import PulsePiece
+from ectopy.monitor.rhythm_input import JudgedBeats, Reading
 from ectopy.recording import PulseWave, Recording
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ectopy.client import Client, Stream
+from ectopy.client import Client
+from ectopy.client.client import Stream
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Chunk
 from ectopy.recording import Recording

@@ -19,7 +19,7 @@ from ectopy.detector.model_card import LearningCurve
 from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
 from ectopy.errors import DataError, MissingExtraError, OutputError
 from ectopy.evaluation import Evaluation, RankingCurves, evaluate
-from ectopy.report import choose, detection_report, evaluation_report, plots, require_extra, words
+from ectopy.report import detection_report, evaluation_report, plots, require_extra, select_beats, texts
 from ectopy.report.theme import DARK, LIGHT
 
 EVERY_CLASS = np.r_[0:40, -250:0]
@@ -161,8 +161,8 @@ def test_figures_carry_the_numbers(page: str, evaluation: Evaluation) -> None:
 
     assert f"detector, area {curves.auc:.4f}</text>" in page
     assert f"detector, average {curves.average_precision:.4f}</text>" in page
-    assert f"threshold {words.score(evaluation.detection.threshold)}</text>" in page
-    assert f"labelled normal ({words.count(int((~evaluation.beats.abnormal).sum()))})</text>" in page
+    assert f"threshold {texts.score(evaluation.detection.threshold)}</text>" in page
+    assert f"labelled normal ({texts.count(int((~evaluation.beats.abnormal).sum()))})</text>" in page
 
 
 def test_counts_are_those_of_the_evaluation(page: str, evaluation: Evaluation) -> None:
@@ -216,8 +216,8 @@ def test_each_beat_comes_with_its_score_p_value_and_reason(
     card = page[page.index(f"<h4>Beat {row}</h4>") :]
     card = card[: card.index("</article>")]
 
-    assert f"score <b>{words.score(detection.score[row])}</b>" in card
-    assert f"p <b>{words.p_value(detection.p_value[row])}</b>" in card
+    assert f"score <b>{texts.score(detection.score[row])}</b>" in card
+    assert f"p <b>{texts.p_value(detection.p_value[row])}</b>" in card
     assert reason.split(":")[0] in card
     assert "abnormal" in card
 
@@ -418,15 +418,15 @@ def six() -> Detection:
 def test_chooses_by_score(six: Detection) -> None:
     labelled_abnormal = np.array([True, True, False, True, False, True])
 
-    assert choose.clearest_abnormal(six, 8).tolist() == [1, 4]
-    assert choose.clearest_abnormal(six, 1).tolist() == [1]
-    assert choose.borderline(six, 1).tolist() == [4, 2]
-    assert choose.borderline(six, 9).tolist() == [1, 4, 2, 0, 5]
-    assert choose.missed(six, labelled_abnormal, 8).tolist() == [5, 0]
-    assert choose.false_alarms(six, labelled_abnormal, 8).tolist() == [4]
-    assert choose.typical_normal(six, None, 1).tolist() == [0]
-    assert choose.typical_normal(six, labelled_abnormal, 8).tolist() == [2]
-    assert choose.unreadable(six, 8).tolist() == [3]
+    assert select_beats.clearest_abnormal(six, 8).tolist() == [1, 4]
+    assert select_beats.clearest_abnormal(six, 1).tolist() == [1]
+    assert select_beats.borderline(six, 1).tolist() == [4, 2]
+    assert select_beats.borderline(six, 9).tolist() == [1, 4, 2, 0, 5]
+    assert select_beats.missed(six, labelled_abnormal, 8).tolist() == [5, 0]
+    assert select_beats.false_alarms(six, labelled_abnormal, 8).tolist() == [4]
+    assert select_beats.typical_normal(six, None, 1).tolist() == [0]
+    assert select_beats.typical_normal(six, labelled_abnormal, 8).tolist() == [2]
+    assert select_beats.unreadable(six, 8).tolist() == [3]
 
 
 # Figures alone
@@ -464,4 +464,4 @@ def test_a_learning_curve_of_one_point_or_of_zeros() -> None:
 
 @pytest.mark.parametrize("rule", ["conformal", "quantile", "mean+kstd", "max"])
 def test_every_threshold_rule_has_words(rule: str) -> None:
-    assert "292 held-out normals" in words.threshold(ThresholdRule(rule), 292)
+    assert "292 held-out normals" in texts.threshold(ThresholdRule(rule), 292)

@@ -21,10 +21,10 @@ from ectopy.detector import Detector
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import OutputError
 from ectopy.recording import Recording
-from ectopy.report import paper, recording_report, words
-from ectopy.report.paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
-from ectopy.report.rhythm import heart_rate, trend
-from ectopy.report.strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
+from ectopy.report import ecg_paper, recording_report, texts
+from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
+from ectopy.report.recording_strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
+from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings, filter_signal
 from pulses import with_pulses
 
@@ -127,7 +127,7 @@ def assert_sound(page: str) -> Page:
 def test_a_second_is_25_mm_and_a_millivolt_10_mm() -> None:
     signal = np.zeros(301)
     signal[100], signal[200] = 1.0, -0.5
-    svg = paper.strip(a_strip(signal), "strip", "")
+    svg = ecg_paper.strip(a_strip(signal), "strip", "")
     (line,) = traces(svg)[0]
 
     assert line[0, 0] == LEFT_MM
@@ -138,7 +138,7 @@ def test_a_second_is_25_mm_and_a_millivolt_10_mm() -> None:
 
 
 def test_coordinates_are_millimetres_on_the_page() -> None:
-    svg = paper.strip(a_strip(np.zeros((2, 700))), "strip", "")
+    svg = ecg_paper.strip(a_strip(np.zeros((2, 700))), "strip", "")
     width, height = re.search(r'width="([\d.]+)mm" height="([\d.]+)mm" style="([^"]*)"', svg).groups()[:2]
 
     assert f'viewBox="0 0 {width} {height}"' in svg
@@ -147,7 +147,7 @@ def test_coordinates_are_millimetres_on_the_page() -> None:
 
 
 def test_grid_has_a_line_each_millimetre_and_a_heavy_one_each_five() -> None:
-    svg = paper.strip(a_strip(np.zeros(200)), "strip", "")
+    svg = ecg_paper.strip(a_strip(np.zeros(200)), "strip", "")
     fine, heavy = (re.search(f'class="{kind}" d="([^"]*)"', svg)[1] for kind in ("fine", "heavy"))
 
     assert [int(x) for x in re.findall(r"M(\d+) \d+V", fine)] == list(range(1, 60))
@@ -157,7 +157,7 @@ def test_grid_has_a_line_each_millimetre_and_a_heavy_one_each_five() -> None:
 
 
 def test_the_calibration_pulse_of_each_lead_is_1_mv_for_200_ms_and_starts_on_its_zero_line() -> None:
-    svg = paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
+    svg = ecg_paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
     pulses = re.findall(r'class="pulse" d="M[\d.]+ ([\d.]+)h1v-10h5v10h1"', svg)
 
     assert [float(zero) for zero in pulses] == [lines[0][0, 1] for lines in traces(svg)]
@@ -165,7 +165,7 @@ def test_the_calibration_pulse_of_each_lead_is_1_mv_for_200_ms_and_starts_on_its
 
 
 def test_a_strip_says_speed_gain_filter_lead_and_time() -> None:
-    svg = paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
+    svg = ecg_paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
 
     assert "0:00:10 to 0:00:13 · 25 mm/s · 10 mm/mV · 0.5–40 Hz" in svg
     assert ">L0</text>" in svg
@@ -175,7 +175,7 @@ def test_a_strip_says_speed_gain_filter_lead_and_time() -> None:
 
 def test_single_beats_are_drawn_at_twice_the_scale(case: Case) -> None:
     normal = case.analysis.normal
-    svg = paper.template(normal.template[0], normal.leads[0], "usual", "")
+    svg = ecg_paper.template(normal.template[0], normal.leads[0], "usual", "")
     points = re.search(r'class="usual" d="M([^"]*)"', svg)[1].split("L")
     line = np.array([point.split() for point in points], float)
 
@@ -189,7 +189,7 @@ def test_single_beats_are_drawn_at_twice_the_scale(case: Case) -> None:
 def test_a_gap_stays_a_gap() -> None:
     signal = np.zeros((2, 300))
     signal[0, 100:150] = np.nan
-    first, second = traces(paper.strip(a_strip(signal), "strip", ""))
+    first, second = traces(ecg_paper.strip(a_strip(signal), "strip", ""))
 
     assert [len(line) for line in first] == [100, 150]
     assert [len(line) for line in second] == [300]
@@ -202,11 +202,11 @@ def test_a_gap_of_the_recording_is_a_gap_on_its_strip(case: Case) -> None:
     assert np.isnan(shown.signal[:, gone]).all()
     assert np.isfinite(shown.signal[:, (shown.times_s < 199.8) | (shown.times_s > 204.2)]).all()
     assert {doubt.word for doubt in shown.doubts} == {"missing"}
-    assert ">missing</text>" in paper.strip(shown, "strip", "")
+    assert ">missing</text>" in ecg_paper.strip(shown, "strip", "")
 
 
 def test_a_lead_without_any_sample_has_no_trace() -> None:
-    svg = paper.strip(a_strip(np.stack([np.full(300, np.nan), np.zeros(300)])), "strip", "")
+    svg = ecg_paper.strip(a_strip(np.stack([np.full(300, np.nan), np.zeros(300)])), "strip", "")
 
     assert len(traces(svg)) == 1
     assert svg.count('class="pulse"') == 2
@@ -236,7 +236,7 @@ def test_pulse_waves_lie_below_the_strips(case: Case, tmp_path: Path) -> None:
 
 
 def test_what_leaves_the_paper_is_cut_off_and_said_to_be() -> None:
-    svg = paper.strip(a_strip(np.linspace(0, 9, 300)), "strip-7", "")
+    svg = ecg_paper.strip(a_strip(np.linspace(0, 9, 300)), "strip-7", "")
 
     assert "goes beyond ±4 mV" in svg
     assert '<g clip-path="url(#strip-7-lead-0)">' in svg
@@ -249,7 +249,7 @@ def test_every_beat_is_labelled_above_it_with_its_interval() -> None:
         Mark(11.5, "V", "ABNORMAL", 1.0),
         Mark(12.5, "?", "UNREADABLE", 1.0),
     )
-    svg = paper.strip(a_strip(np.zeros(300), marks=marks, highlight=(11.3, 11.9)), "strip", "")
+    svg = ecg_paper.strip(a_strip(np.zeros(300), marks=marks, highlight=(11.3, 11.9)), "strip", "")
 
     assert '<text class="symbol normal" x="22.5" y="8.4">N</text>' in svg
     assert '<text class="symbol abnormal" x="47.5" y="8.4">V</text>' in svg
@@ -277,7 +277,7 @@ def test_a_beat_over_the_template_is_aligned_as_it_was_compared(case: Case) -> N
     weights = normal.clearness / normal.clearness.sum()
 
     assert np.allclose(shape @ weights, compare(beats, normal).shape[rows])
-    svg = paper.template(normal.template[0], normal.leads[0], "compared", "", align(beats, normal, rows)[0, 0])
+    svg = ecg_paper.template(normal.template[0], normal.leads[0], "compared", "", align(beats, normal, rows)[0, 0])
     assert svg.count('class="different"') == svg.count('class="usual"') == svg.count('class="trace"') == 1
 
 
@@ -385,7 +385,7 @@ def test_the_page_says_what_was_found(page: str, case: Case) -> None:
     assert "2024-03-01 23:58:00" in text
     assert "2024-03-02 00:02:" in text  # an event after midnight
     assert case.analysis.baseline in text
-    assert f"{words.score(case.analysis.threshold)}" in text
+    assert f"{texts.score(case.analysis.threshold)}" in text
     assert f"{len(case.analysis):,}" in text
     for beat in abnormal_beats(case.analysis):
         assert case.analysis.reason(beat) in text
@@ -454,8 +454,8 @@ def test_the_lowest_and_highest_rate_have_their_time(page: str, case: Case) -> N
     text = assert_sound(page).text
 
     assert rate.bpm[lowest] == np.nanmin(rate.bpm)
-    assert f"lowest {rate.bpm[lowest]:.0f} at {words.time_of_day(case.recording.start, 10 * lowest)}" in text
-    assert f"highest {rate.bpm[highest]:.0f} at {words.time_of_day(case.recording.start, 10 * highest)}" in text
+    assert f"lowest {rate.bpm[lowest]:.0f} at {texts.time_of_day(case.recording.start, 10 * lowest)}" in text
+    assert f"highest {rate.bpm[highest]:.0f} at {texts.time_of_day(case.recording.start, 10 * highest)}" in text
 
 
 def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:

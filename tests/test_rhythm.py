@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from beat_streams import DELAY_S, GOOD, at_rates, findings_of, first_present, judged, present, readings_of
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.findings import Findings
 from ectopy.monitor.limits import PROFILES, Limits
 from ectopy.monitor.rhythm import CODES, RhythmState, rhythm_step
+from ectopy.monitor.rhythm_input import Findings
 
 HIGH = {code for code in CODES if CONDITIONS[code].priority == Priority.HIGH}
 BLIND = ["noisy", "missing", "saturated", "lead off"]

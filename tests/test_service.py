@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from ectopy.monitor.log import GENESIS
+from ectopy.monitor.alarm_log import GENESIS
 from ectopy.service.access import Scope
 from ectopy.service.web.ingest import MOST_UNANSWERED
 from server import PATIENCE_S, Service, messages, running, small, troubled, until

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from ectopy.client import Client
+from ectopy.client.protocol import read
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.formats.leads import millivolt
 from ectopy.service.notify import load_targets
-from ectopy.wire import read
 from server import PATIENCE_S, Service, running
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.report.strips import abnormal_beats
+from ectopy.report.recording_strips import abnormal_beats
 from ectopy.signal.beat_segments import MARGIN
 from ectopy.signal.similar_beats import similar_groups
 

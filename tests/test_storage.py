@@ -27,11 +27,11 @@ from hypothesis import strategies as st
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm_log import GENESIS, seal, verify
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Chunk, Input, Order, PulseChunk, RejectedInput, Report, Tick
-from ectopy.monitor.log import GENESIS, seal, verify
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.service.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.storage import AuditEntry, Deleted, Device, Patient, StepRecord, Store, StoredBeat
 from ectopy.service.storage.retention import stored_bytes

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beat_streams import judged
-from ectopy.monitor.findings import Findings
+from ectopy.monitor.rhythm_input import Findings
 from ectopy.monitor.technical import TechnicalState, clock, no_data, technical_step
 from ectopy.signal.quality import WORDS
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, Tick
+from ectopy.monitor.clock_pace import Pace, follow
 from ectopy.monitor.codec import decode, encode, to_json
-from ectopy.monitor.pace import Pace, follow
 from ectopy.recording import Recording
 
 NOW = 1_700_000_000.0

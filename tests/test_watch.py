@@ -42,10 +42,10 @@ from ectopy.monitor import (
 )
 from ectopy.monitor.conditions import Priority
 from ectopy.monitor.replay import paced
+from ectopy.monitor.sources import from_lines, from_recording, watch
 from ectopy.recording import Recording
-from ectopy.watching import album, watch
+from ectopy.report import alarm_strips
 from ectopy.watching.plan import Plan
-from ectopy.watching.sources import from_lines, from_recording
 from pulses import with_pulses
 
 LEARNING_S = 30.0
@@ -628,8 +628,8 @@ def test_a_page_without_alarms(ectopy, file: Path, tmp_path: Path):
 def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Recording, monitor: Monitor):
     recording = with_pulses(recording)
 
-    def pictures(chunk_s: float) -> list[album.Picture]:
-        book = album.Album()
+    def pictures(chunk_s: float) -> list[alarm_strips.Picture]:
+        book = alarm_strips.Album()
         for step in watch(monitor, MonitorState(), from_recording(recording, chunk_s)):
             book.take(step)
         book.close()
@@ -646,15 +646,15 @@ def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Rec
             first = ceil(picture.begins_s * wave.sampling_rate_hz)
             np.testing.assert_array_equal(drawn.samples, wave.samples[first:][: len(drawn.samples)])
             assert len(drawn.samples) == pytest.approx(len(part) / RATE_HZ * wave.sampling_rate_hz, abs=1)
-        assert picture.begins_s <= picture.start_s < picture.end_s <= picture.start_s + album.LONGEST_S
+        assert picture.begins_s <= picture.start_s < picture.end_s <= picture.start_s + alarm_strips.LONGEST_S
         assert {change.lead for change in picture.quality if change.since_s <= picture.start_s} == set(recording.leads)
 
 
 def test_of_many_alarms_the_most_urgent_are_pictured(
     recording: Recording, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(album, "MOST_STRIPS", 2)
-    book = album.Album()
+    monkeypatch.setattr(alarm_strips, "MOST_STRIPS", 2)
+    book = alarm_strips.Album()
     for step in watch(monitor, MonitorState(), from_recording(recording)):
         book.take(step)
     book.close()

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from ectopy.client.protocol import MOST_AT_ONCE, MOST_ROWS, MOST_ROWS_AT_ONCE, NO_SAMPLE, Sent, counts, read, write
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk
 from ectopy.monitor.inputs import PulseChunk
-from ectopy.wire import MOST_AT_ONCE, MOST_ROWS, MOST_ROWS_AT_ONCE, NO_SAMPLE, Sent, counts, read, write
 
 NUMBERS = st.floats(-30, 30, width=32) | st.just(np.nan)
 SIGNALS = st.tuples(st.integers(1, 20), st.integers(1, 4)).flatmap(

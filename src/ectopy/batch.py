@@ -153,7 +153,7 @@ def run(job: Job) -> Outcome:
         if job.results is not None:
             write_results(job.results, recording, analysis, events, detector_digest)
         if job.report is not None:
-            from ectopy.report.recording import recording_report
+            from ectopy.report.recording_page import recording_report
 
             recording_report(job.report, recording, analysis, events, job.filters)
         if job.save_baseline is not None:

@@ -67,8 +67,8 @@ def show_alarm(
     from ectopy import console
     from ectopy.console.alarms import alarm_table, log_table
     from ectopy.monitor.alarm_json import alarm_json, transition_json
+    from ectopy.monitor.alarm_log import verify
     from ectopy.monitor.conditions import CONDITIONS
-    from ectopy.monitor.log import verify
 
     check_outputs([json], _store_files(store), overwrite)
     with _stored(store) as opened:
@@ -147,8 +147,8 @@ def what_if(
     from ectopy.formats import read
     from ectopy.monitor import Input, Limits, Monitor, MonitorState
     from ectopy.monitor.alarm_json import alarm_json
+    from ectopy.monitor.limit_comparison import compare, raised
     from ectopy.monitor.replay import whole
-    from ectopy.monitor.what_if import compare, raised
     from ectopy.times import elapsed
     from ectopy.watching.plan import limits_named
 

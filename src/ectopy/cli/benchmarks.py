@@ -28,7 +28,7 @@ def benchmark_ecg5000(
 ) -> None:
     """Ours and the peers on the same beats in the same run; no method sees a label."""
     from ectopy import console, datasets
-    from ectopy.evaluation.benchmark import benchmark
+    from ectopy.benchmarks.ecg5000_benchmark import benchmark
 
     check_outputs([json], ["ecg5000"], overwrite)
     screen = console.screen(json)
@@ -56,8 +56,8 @@ def benchmark_heartbeats_command(
 ) -> None:
     """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
     from ectopy import console
+    from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
     from ectopy.console.heartbeats import heartbeats_table, missing_line
-    from ectopy.evaluation.heartbeats import benchmark_heartbeats
 
     check_outputs([json], [data], overwrite)
     screen = console.screen(json)
@@ -83,8 +83,8 @@ def benchmark_mitdb_command(
 ) -> None:
     """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
     from ectopy import console
+    from ectopy.benchmarks.mitdb_benchmark import benchmark_mitdb
     from ectopy.console.mitdb import gaps_lines, methods_table, records_table
-    from ectopy.evaluation.mitdb import benchmark_mitdb
 
     check_outputs([json], [data], overwrite)
     screen = console.screen(json)
@@ -109,8 +109,8 @@ def benchmark_alarms_command(
 ) -> None:
     """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
     from ectopy import console
+    from ectopy.benchmarks.alarm_benchmark import benchmark_alarms
     from ectopy.console.alarm_benchmark import alarms_table, conditions_table, summary_lines
-    from ectopy.evaluation.alarms import benchmark_alarms
 
     check_outputs([json], [data], overwrite)
     screen = console.screen(json)
@@ -137,8 +137,8 @@ def benchmark_fibrillation_command(
 ) -> None:
     """Fit what tells fibrillation from the waveform, with records and whole databases left out."""
     from ectopy import console
+    from ectopy.benchmarks.fibrillation_benchmark import benchmark_fibrillation
     from ectopy.console.fibrillation import fibrillation_table, weights_table
-    from ectopy.evaluation.fibrillation import benchmark_fibrillation
 
     check_outputs([json], [data], overwrite)
     screen = console.screen(json)
@@ -161,8 +161,8 @@ def benchmark_icu_command(
 ) -> None:
     """Bedside alarms, true and false: which ones the monitor raises too (PhysioNet/CinC Challenge 2015)."""
     from ectopy import console
+    from ectopy.benchmarks.icu_benchmark import benchmark_icu
     from ectopy.console.icu import answer_lines, kinds_table
-    from ectopy.evaluation.icu import benchmark_icu
 
     check_outputs([json], [data, data / "cinc2015", data / "training"], overwrite)
     screen = console.screen(json)
@@ -193,8 +193,8 @@ def benchmark_ventricular_command(
 ) -> None:
     """Fibrillation, flutter, ventricular tachycardia, asystole: announced or missed, how late, and what is false."""
     from ectopy import console
+    from ectopy.benchmarks.ventricular_benchmark import LEAD_IN_S, benchmark_from_start, benchmark_ventricular
     from ectopy.console.ventricular import episodes_table, false_lines, false_table, outcome_lines
-    from ectopy.evaluation.ventricular import LEAD_IN_S, benchmark_from_start, benchmark_ventricular
 
     check_outputs([json], [data, data / "vfdb"], overwrite)
     screen = console.screen(json)
@@ -226,8 +226,8 @@ def benchmark_holter_command(
 ) -> None:
     """Time and memory for a long recording of one lead, on one thread."""
     from ectopy import console
+    from ectopy.benchmarks.holter_benchmark import benchmark_holter
     from ectopy.console.mitdb import holter_table
-    from ectopy.evaluation.holter import benchmark_holter
 
     check_outputs([json], [], overwrite)
     screen = console.screen(json)
@@ -259,9 +259,9 @@ def benchmark_monitor_command(
     from dataclasses import asdict
 
     from ectopy import console
+    from ectopy.benchmarks.capacity_plot import check_growth_plot, growth_plot
+    from ectopy.benchmarks.monitor_benchmark import GROWTH, benchmark_monitor
     from ectopy.console.monitor import cost_table
-    from ectopy.report.growth import check_growth_plot, growth_plot
-    from ectopy.service.benchmark import GROWTH, benchmark_monitor
 
     check_outputs([json, growth], database_files(store), overwrite)
     if growth:
@@ -297,8 +297,8 @@ def benchmark_service_command(
     from dataclasses import asdict
 
     from ectopy import console
+    from ectopy.benchmarks.service_benchmark import benchmark_service
     from ectopy.console.load import load_table
-    from ectopy.service.load_benchmark import benchmark_service
 
     check_outputs([json], [], overwrite)
     with console.progress("benchmark") as progress:
@@ -320,7 +320,7 @@ def benchmark_speed(
     from tempfile import TemporaryDirectory
 
     from ectopy import console, datasets
-    from ectopy.evaluation.speed import measure_speed
+    from ectopy.benchmarks.speed_benchmark import measure_speed
 
     check_outputs([json], [bundle], overwrite)
     screen = console.screen(json)

@@ -66,7 +66,7 @@ def replay(
     """Send a recording to a server as if it were live."""
     from ectopy import console
     from ectopy.client import Client
-    from ectopy.console.replay import play
+    from ectopy.client.play_recording import play
     from ectopy.errors import SettingError
     from ectopy.formats import read
     from ectopy.service.recordings.named import is_named, named

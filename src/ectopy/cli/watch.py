@@ -86,7 +86,7 @@ def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[I
 
     from ectopy.formats.leads import Stated
     from ectopy.formats.sample_stream import SampleLines
-    from ectopy.watching.sources import arriving, from_lines
+    from ectopy.monitor.sources import arriving, from_lines
 
     if plan.sampling_rate_hz is None:
         raise SettingError("standard input states no sampling rate: give it in Hz with --rate.")
@@ -99,7 +99,7 @@ def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, spe
     from ectopy import console
     from ectopy.formats import read
     from ectopy.monitor.replay import paced
-    from ectopy.watching.sources import from_recording
+    from ectopy.monitor.sources import from_recording
 
     recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
     console.warn(recording.notes)
@@ -127,9 +127,9 @@ def _watch(
     from ectopy.console.watch import detector_text, event_json, event_text, summary_table
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
-    from ectopy.watching import watch
-    from ectopy.watching.album import Album
-    from ectopy.watching.tally import Tally
+    from ectopy.monitor.event_counts import Tally
+    from ectopy.monitor.sources import watch
+    from ectopy.report.alarm_strips import Album
 
     limits, digest = plan.watched_limits(), shipped_detector.digest(plan.bundle)
     monitor = Monitor.of(shipped_detector.load_detector(plan.bundle), plan.learning_s)
@@ -161,7 +161,7 @@ def _watch(
     span_s = (from_s, max(state.clock_s, from_s))
     screen.print(summary_table(plan.name, span_s, tally, active(state.alarms), normal, detector))
     if report:
-        from ectopy.report.alarms import Watched, alarm_report
+        from ectopy.report.alarm_page import Watched, alarm_report
 
         album.close()
         watched = Watched(

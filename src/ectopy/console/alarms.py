@@ -12,7 +12,7 @@ from rich.text import Text
 from ectopy.console.watch import STYLES
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.what_if import WhatIf
+from ectopy.monitor.limit_comparison import WhatIf
 from ectopy.times import elapsed
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ectopy.benchmarks.heartbeat_benchmark import HeartbeatBenchmark
 from ectopy.console.ec57 import decimals
-from ectopy.evaluation.heartbeats import HeartbeatBenchmark
 
 
 def heartbeats_table(result: HeartbeatBenchmark) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ectopy.service.load_benchmark import Load
+from ectopy.benchmarks.service_benchmark import Load
 
 
 def load_table(load: Load) -> Table:

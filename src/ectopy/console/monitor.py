@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ectopy.service.benchmark import Cost
+from ectopy.benchmarks.monitor_benchmark import Cost
 
 
 def cost_table(costs: Sequence[Cost]) -> Table:

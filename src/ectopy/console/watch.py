@@ -14,8 +14,8 @@ from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.alarm_json import change_json
 from ectopy.monitor.codec import kind_of, to_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.event_counts import Tally
 from ectopy.times import elapsed
-from ectopy.watching.tally import Tally
 
 STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
 _TELLING = ("raised", "returned")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.findings import Reading
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.reprs import short_repr
 
 

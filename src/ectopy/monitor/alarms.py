@@ -43,12 +43,12 @@ from typing import NamedTuple
 
 from ectopy.errors import SettingError
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm_log import GENESIS, seal
+from ectopy.monitor.clock_pace import LATE_S
+from ectopy.monitor.condition_timing import Course, told
 from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
-from ectopy.monitor.courses import Course, told
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.inputs import Action, Order
-from ectopy.monitor.log import GENESIS, seal
-from ectopy.monitor.pace import LATE_S
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 

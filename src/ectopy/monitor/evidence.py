@@ -10,7 +10,7 @@ from ectopy.analysis.patient_template import align
 from ectopy.analysis.population import population_beats
 from ectopy.detector import Detector
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.findings import Reading
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.signal.beat_segments import CutBeats
 
 KEPT_BEATS = 20

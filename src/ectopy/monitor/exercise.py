@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.limits import Limits
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.reprs import short_repr
 
 _DROP_WITHIN_S = 20.0

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientNormal
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.limits import Limits
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.reprs import short_repr
 
 

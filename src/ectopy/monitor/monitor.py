@@ -22,7 +22,20 @@ from ectopy.analysis.verdicts import Criterion, reason
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import EctopyError, SettingError
 from ectopy.monitor.alarm import Transition
+from ectopy.monitor.alarm_log import seal_with
 from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
+from ectopy.monitor.chunk_assembly import (
+    LONGEST_FILLED_S,
+    WAIT_S,
+    Arrived,
+    Segment,
+    arrive,
+    checked,
+    give_up_waiting,
+    hole_s,
+    require_count,
+)
+from ectopy.monitor.clock_pace import LATE_S, Pace, follow
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.detection import (
     Comparison,
@@ -39,26 +52,13 @@ from ectopy.monitor.detection import (
 )
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
-from ectopy.monitor.fibrillation import WaveformState, unless_tachycardia, waveform_step, without_silence
-from ectopy.monitor.findings import Findings, JudgedBeats, Reading
+from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
 from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.log import seal_with
-from ectopy.monitor.pace import LATE_S, Pace, follow
-from ectopy.monitor.pulse import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
+from ectopy.monitor.pulse_rules import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
-from ectopy.monitor.stream import (
-    LONGEST_FILLED_S,
-    WAIT_S,
-    Arrived,
-    Segment,
-    arrive,
-    checked,
-    give_up_waiting,
-    hole_s,
-    require_count,
-)
+from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.numbers import finite_or_none
 from ectopy.replacing import replace

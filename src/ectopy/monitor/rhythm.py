@@ -58,8 +58,8 @@ from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
-from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.limits import Limits
+from ectopy.monitor.rhythm_input import Findings, Reading
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 

@@ -9,10 +9,10 @@ from ectopy.analysis.baseline import Baseline
 from ectopy.analysis.rhythm_rules import RATE_OVER
 from ectopy.monitor.alarm import Alarm, Inactivation
 from ectopy.monitor.alarms import active
+from ectopy.monitor.chunk_assembly import Segment
 from ectopy.monitor.conditions import AlarmType
 from ectopy.monitor.inputs import Chunk
 from ectopy.monitor.monitor import MonitorState
-from ectopy.monitor.stream import Segment
 
 SILENT_S = 3.0
 """Seconds without samples after which nothing that was found in earlier ones is shown as current."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ectopy.monitor.findings import Findings, Reading
+from ectopy.monitor.rhythm_input import Findings, Reading
 
 NO_DATA_S = 10.0
 LEAST_PART_S = 15.0

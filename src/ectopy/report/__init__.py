@@ -1,6 +1,7 @@
 """What people look at: pages that stand alone, for a browser or a printer."""
 
-from ectopy.report.pages import detection_report, evaluation_report, require_extra
-from ectopy.report.recording import recording_report
+from ectopy.report.beat_page import detection_report, evaluation_report
+from ectopy.report.page import require_extra
+from ectopy.report.recording_page import recording_report
 
 __all__ = ["detection_report", "evaluation_report", "recording_report", "require_extra"]

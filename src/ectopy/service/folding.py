@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ectopy.monitor import Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, RejectedInput, Report
-from ectopy.monitor.findings import Reading
 from ectopy.monitor.monitor import Outcome
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.monitor.status import next_position
 
 _log = logging.getLogger(__name__)

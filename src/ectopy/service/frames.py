@@ -23,10 +23,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from ectopy.client.protocol import counts
 from ectopy.formats.leads import millivolt
 from ectopy.service.feed import Frame
 from ectopy.service.traces import Trace
-from ectopy.wire import counts
 
 MICROVOLT_PER_COUNT = 5.0
 

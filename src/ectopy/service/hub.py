@@ -31,7 +31,7 @@ from ectopy.monitor import (
     status,
 )
 from ectopy.monitor.codec import decode, encode
-from ectopy.monitor.findings import Reading
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.folding import Folded, fold, fold_together
 from ectopy.service.keeping import GapError, Keeper, Listener, Receipt, Turn, tell

@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from ectopy.errors import EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
+from ectopy.monitor.chunk_assembly import LONGEST_CHUNK_S
 from ectopy.monitor.replay import cut, paced
-from ectopy.monitor.stream import LONGEST_CHUNK_S
 from ectopy.recording import Recording
 from ectopy.service.keeping import Receipt
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ectopy.errors import EctopyError
-from ectopy.monitor.findings import Reading
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.monitor.technical import NO_DATA_S
 
 TWO_SENDERS = "two senders"

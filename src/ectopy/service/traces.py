@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, MonitorState, status
+from ectopy.monitor.chunk_assembly import checked
 from ectopy.monitor.pulse_stream import check_pulses
-from ectopy.monitor.stream import checked
 
 
 @dataclass(frozen=True, slots=True)

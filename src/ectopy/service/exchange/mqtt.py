@@ -1,8 +1,8 @@
 """Samples that come through an MQTT broker: ``ectopy/PATIENT/ecg`` in, ``ectopy/PATIENT/receipt`` out.
 
-A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.wire`), published with QoS 1. It is
-acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again to
-the next connection. Whoever may publish to a topic is the broker's business.
+A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.client.protocol`), published with QoS 1. It
+is acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again
+to the next connection. Whoever may publish to a topic is the broker's business.
 
 The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``next_position``, that of the
 sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``rejected``, why it
@@ -26,10 +26,10 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ectopy.client.protocol import Form, Sent, read
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
 from ectopy.service.keeping import GapError, Receipt, sentence
-from ectopy.wire import Form, Sent, read
 
 IDENTIFIER = "ectopy"
 """The name by which the broker knows the session, and keeps what was not acknowledged."""

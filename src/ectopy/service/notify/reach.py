@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ectopy.monitor.findings import Reading
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.service.outbox import Outbox
 
 _CONDITION = "nobody reached"

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Phase, Transition
+from ectopy.monitor.alarm_log import GENESIS, digest_of, verify
 from ectopy.monitor.events import AlarmChanged, Evidence
-from ectopy.monitor.log import GENESIS, digest_of, verify
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import MOST_ROWS, Database, ResultRow, Row, upsert
 from ectopy.service.storage.events import StoredEvent
@@ -126,15 +126,15 @@ class AlarmStore:
             return _changes(connection, patient, number)
 
     def log(self, patient: str) -> list[Transition]:
-        """Return everything that happened to the alarms of a patient, in order; see `ectopy.monitor.log.verify`."""
+        """Return all changes of the alarms of a patient, in order; see `ectopy.monitor.alarm_log.verify`."""
         with self._database.reading() as connection:
             return list(_entries(connection, patient_id(connection, patient)))
 
     def is_log_intact(self, patient: str, number: int) -> bool:
         """Check that the entries of one alarm, and all since the last check, are as they were written.
 
-        The log is verified from a checkpoint on, and a new checkpoint is stored; `ectopy.monitor.log.verify` does the
-        whole of it.
+        The log is verified from a checkpoint on, and a new checkpoint is stored; `ectopy.monitor.alarm_log.verify` does
+        the whole of it.
         """
         with self._database.reading() as connection:
             patient_number = patient_id(connection, patient)

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
+from ectopy.client.protocol import Form, Sent, read
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor.status import stream as stream_of
 from ectopy.service import schemas
@@ -30,7 +31,6 @@ from ectopy.service.web.door import Sending
 from ectopy.service.web.errors import DeniedError
 from ectopy.service.web.metrics import Metrics
 from ectopy.service.web.parts import AuditDep, DeviceQuery, MetricsDep, PatientPath, VisitorsDep, WardDep
-from ectopy.wire import Form, Sent, read
 
 router = APIRouter(prefix="/api/patients/{patient}", tags=["devices"])
 

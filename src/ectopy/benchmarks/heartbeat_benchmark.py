@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.benchmarks.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
 from ectopy.datasets.mitdb import DS1, DS2, PACED
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
-from ectopy.evaluation.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
 from ectopy.formats import read
 from ectopy.progress import Progress
 from ectopy.recording import Annotations, Recording

@@ -15,8 +15,8 @@ from statistics import median
 import numpy as np
 
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.monitor.findings import Findings, Reading
 from ectopy.monitor.rhythm import RhythmState
+from ectopy.monitor.rhythm_input import Findings, Reading
 from ectopy.replacing import replace
 
 CODE = "ventricular fibrillation"

@@ -6,20 +6,22 @@ import math
 import os
 import select
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError
+from ectopy.analysis.patient_template import PatientNormal
+from ectopy.errors import DataError, LayoutError
 from ectopy.formats.sample_stream import NAME, SampleLines
-from ectopy.monitor import Chunk, End, Input, Tick, chunks
+from ectopy.monitor import Chunk, End, Event, Input, Monitor, MonitorState, Tick, chunks
+from ectopy.monitor.chunk_assembly import checked
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import chunk_length, whole
-from ectopy.monitor.stream import checked
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.recording import Recording
+from ectopy.reprs import short_repr
 
 TICK_S = 1.0
 """How often the time is told, and samples that wait for their chunk are sent."""
@@ -147,3 +149,43 @@ def arriving(descriptor: int) -> Iterator[bytes]:
 
 def _require_watchable(sampling_rate_hz: float, leads: tuple[str, ...]) -> None:
     checked(Chunk(0, np.zeros((1, len(leads)), np.float32), sampling_rate_hz, leads, received=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one input.
+
+    Attributes
+    ----------
+    given : Input
+    state : MonitorState
+        After it.
+    events : tuple of Event
+    """
+
+    __repr__ = short_repr
+
+    given: Input
+    state: MonitorState
+    events: tuple[Event, ...]
+
+
+def watch(monitor: Monitor, state: MonitorState, inputs: Iterable[Input]) -> Iterator[Step]:
+    """Step through inputs as they come.
+
+    Raises
+    ------
+    LayoutError
+        If a patient's normal is given, and none of its leads is watched.
+    """
+    for given in inputs:
+        if isinstance(given, Chunk) and state.signal is None and state.normal is not None:
+            _require_known(state.normal, given.leads)
+        state, events = monitor.step(state, given)
+        yield Step(given, state, events)
+
+
+def _require_known(normal: PatientNormal, leads: tuple[str, ...]) -> None:
+    if normal.for_leads(leads) is None:
+        known, watched = ", ".join(normal.leads), ", ".join(leads)
+        raise LayoutError(f"the baseline was learned from the leads {known}, and none of them is watched: {watched}.")

@@ -23,14 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.load_sender import Job, patients
+from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Action, Chunk, Monitor, Order
 from ectopy.progress import Progress
 from ectopy.service.access import Scope, Visitors
-from ectopy.service.benchmark import LEARNING_S, learned
 from ectopy.service.hub import Hub
-from ectopy.service.load_process import Job, patients
 from ectopy.service.storage import Store
 
 MOST_DEVICES, MOST_VIEWERS = 1000, 100
@@ -237,7 +237,7 @@ class _Watch:
 
 
 def _stream(job: Job, server: int) -> tuple[dict[str, Any], _Watch]:
-    command = [sys.executable, "-m", "ectopy.service.load_process", json.dumps(asdict(job))]
+    command = [sys.executable, "-m", "ectopy.benchmarks.load_sender", json.dumps(asdict(job))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":

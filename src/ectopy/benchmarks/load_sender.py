@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from ectopy.client.protocol import Sent, write
 from ectopy.monitor import Chunk
 from ectopy.monitor.replay import pulse_chunk
 from ectopy.recording import PulseWave
-from ectopy.wire import Sent, write
 
 RATE_HZ = 250
 CHUNK_S = 0.5

@@ -12,9 +12,9 @@ import numpy as np
 from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, MOST_PULSES, pulse_unit, readable_pulse
 from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged
 from ectopy.monitor.alarm import Alarm
-from ectopy.monitor.stream import Segment
+from ectopy.monitor.chunk_assembly import Segment
+from ectopy.monitor.sources import Step
 from ectopy.recording import PulseWave, Recording
-from ectopy.watching import Step
 
 MOST_STRIPS = 24
 MOST_LISTED = 500

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientNormal
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.load_sender import plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
@@ -38,7 +39,6 @@ from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.hub import Hub
 from ectopy.service.keeping import Receipt
-from ectopy.service.load_process import plethysmogram
 from ectopy.service.process import share
 from ectopy.service.storage import StepRecord, Store
 

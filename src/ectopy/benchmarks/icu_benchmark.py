@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, in_processes, read_record, watch_together
 from ectopy.errors import DataError
-from ectopy.evaluation.replays import Excerpt, Spell, in_processes, read_record, watch_together
 from ectopy.monitor import Limits, Monitor
 from ectopy.monitor.conditions import Priority
 from ectopy.progress import Progress

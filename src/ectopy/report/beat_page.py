@@ -5,60 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy import __version__
 from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Verdict
 from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
-from ectopy.errors import DataError, MissingExtraError
+from ectopy.errors import DataError
 from ectopy.evaluation import Evaluation, class_name
 from ectopy.files import check_writable, write_text
-from ectopy.report import choose, plots, words
-from ectopy.report.choose import Rows
-from ectopy.report.theme import DARK, LIGHT
+from ectopy.report import plots, select_beats, texts
+from ectopy.report.page import Figure, Tile, render, require_extra
+from ectopy.report.select_beats import Rows
 
 _GALLERY = 8
 _SIDE = 4
 _DIGEST_SHOWN = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A drawing and what it says.
-
-    Attributes
-    ----------
-    svg : str
-        Markup, made by `ectopy.report.plots`.
-    caption : str
-    """
-
-    svg: str
-    caption: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A big number: what it counts, the number, and what it rests on.
-
-    Attributes
-    ----------
-    name, value, note : str
-    verdict : str
-        The verdict whose colour and sign it bears, or nothing.
-    """
-
-    name: str
-    value: str
-    note: str
-    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +67,6 @@ class _Choice:
     intro: str
     nothing: str
     rows: Rows
-
-
-def require_extra() -> None:
-    """Raise before long work starts when a report could not be made at its end.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib or Jinja is not installed.
-    """
-    if find_spec("matplotlib") is None or find_spec("jinja2") is None:
-        raise MissingExtraError.of("report", "a report")
 
 
 @checked
@@ -184,8 +138,8 @@ def _write(
             subject=beats.source or "Heartbeats",
             detector=detector,
             beats=beats,
-            threshold=words.threshold(detector.rule, len(detector.calibration)),
-            smallest_p=words.p_value(1 / (len(detector.calibration) + 1)),
+            threshold=texts.threshold(detector.rule, len(detector.calibration)),
+            smallest_p=texts.p_value(1 / (len(detector.calibration) + 1)),
             tiles=_verdict_tiles(detection),
             merits=_merit_tiles(evaluation) if evaluation else (),
             scores=_scores(detector, detection, evaluation),
@@ -201,24 +155,9 @@ def _write(
     )
 
 
-def render(template: str, **context: Any) -> str:
-    """Fill one of this package's templates; every text is escaped, figures are not."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ectopy", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(count=words.count, score=words.score)
-    return environment.get_template(template).render(light=LIGHT, dark=DARK, version=__version__, **context)
-
-
 def _check(detector: Detector, beats: Beats, detection: Detection) -> None:
     if len(beats) != len(detection):
-        raise DataError(f"a report on {words.beat_count(len(beats))} needs as many verdicts, not {len(detection)}.")
+        raise DataError(f"a report on {texts.beat_count(len(beats))} needs as many verdicts, not {len(detection)}.")
     if detection.threshold != detector.threshold:
         raise DataError(
             f"the verdicts were made with a threshold of {detection.threshold:g} and the "
@@ -235,14 +174,14 @@ def _counts(detection: Detection) -> dict[str, int]:
 
 def _verdict_tiles(detection: Detection) -> tuple[Tile, ...]:
     total = len(detection)
-    judged = Tile("Beats", words.count(total), "given to the detector")
+    judged = Tile("Beats", texts.count(total), "given to the detector")
     counts = _counts(detection)
     order = (Verdict.ABNORMAL, Verdict.NORMAL, Verdict.UNREADABLE)
     return judged, *(
         Tile(
             verdict.value.capitalize(),
-            words.count(counts[verdict]),
-            f"{words.percent(counts[verdict], total)} of {words.count(total)}",
+            texts.count(counts[verdict]),
+            f"{texts.percent(counts[verdict], total)} of {texts.count(total)}",
             verdict.value,
         )
         for verdict in order
@@ -260,12 +199,12 @@ def _merit_tiles(evaluation: Evaluation) -> tuple[Tile, ...]:
         *(
             Tile(
                 name,
-                words.percent(part, whole),
-                f"{words.count(part)} of {words.count(whole)} {what}",
+                texts.percent(part, whole),
+                f"{texts.count(part)} of {texts.count(whole)} {what}",
             )
             for name, what, part, whole in shares
         ),
-        Tile("ROC area", words.area(evaluation.curves.auc), "1 separates perfectly, 0.5 is chance"),
+        Tile("ROC area", texts.area(evaluation.curves.auc), "1 separates perfectly, 0.5 is chance"),
     )
 
 
@@ -278,7 +217,7 @@ def _confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
             "cells": [
                 {
                     "count": int((verdict[rows] == column.value).sum()),
-                    "share": words.percent(int((verdict[rows] == column.value).sum()), int(rows.sum())),
+                    "share": texts.percent(int((verdict[rows] == column.value).sum()), int(rows.sum())),
                     "right": column == right,
                     "verdict": column.value,
                 }
@@ -307,7 +246,7 @@ def _class_row(name: str, flagged: int, beats: int) -> dict[str, Any]:
         "name": name,
         "flagged": flagged,
         "beats": beats,
-        "share": words.percent(flagged, beats),
+        "share": texts.percent(flagged, beats),
         "width": f"{100 * flagged / beats:.1f}",
         "normal": False,
     }
@@ -316,14 +255,14 @@ def _class_row(name: str, flagged: int, beats: int) -> dict[str, Any]:
 def _facts(detector: Detector) -> list[tuple[str, str]]:
     card = detector.card
     return [
-        ("Learned from", f"{words.beat_count(card.normals, 'normal')} of {card.source or 'unnamed data'}"),
+        ("Learned from", f"{texts.beat_count(card.normals, 'normal')} of {card.source or 'unnamed data'}"),
         ("Beat layout", str(detector.layout)),
-        ("Architecture", f"{card.architecture}, {words.count(card.members)} members"),
+        ("Architecture", f"{card.architecture}, {texts.count(card.members)} members"),
         ("Seed", str(card.random_state)),
-        ("Training", f"{words.count(max(card.curve.steps, default=0))} steps"),
+        ("Training", f"{texts.count(max(card.curve.steps, default=0))} steps"),
         (
             "Threshold",
-            f"{words.score(detector.threshold)}: {words.threshold(detector.rule, len(detector.calibration))}",
+            f"{texts.score(detector.threshold)}: {texts.threshold(detector.rule, len(detector.calibration))}",
         ),
         *((name, f"{value:.4g}") for name, value in card.metrics.items()),
         ("Made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
@@ -370,13 +309,13 @@ def _curves(evaluation: Evaluation) -> tuple[Figure, ...]:
     return (
         Figure(
             plots.roc(curves, point),
-            f"ROC: what every other threshold would do. Area {words.area(curves.auc)}.",
+            f"ROC: what every other threshold would do. Area {texts.area(curves.auc)}.",
         ),
         Figure(
             plots.precision_recall(curves, point, positives / readable),
             "Precision and recall, for "
-            f"{words.percent(positives, readable)} abnormal beats; where they are rarer, precision "
-            f"is lower. Average precision {words.area(curves.average_precision)}.",
+            f"{texts.percent(positives, readable)} abnormal beats; where they are rarer, precision "
+            f"is lower. Average precision {texts.area(curves.average_precision)}.",
         ),
     )
 
@@ -415,38 +354,38 @@ def _galleries(
 
 def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[_Choice, ...]:
     counts = _counts(detection)
-    normals = int(choose.normal(detection, abnormal).sum())
+    normals = int(select_beats.normal(detection, abnormal).sum())
     return (
         _Choice(
             "abnormal",
             "Clearest abnormal beats",
-            f"The highest scores of {words.beat_count(counts[Verdict.ABNORMAL])} judged abnormal.",
+            f"The highest scores of {texts.beat_count(counts[Verdict.ABNORMAL])} judged abnormal.",
             "No beat was judged abnormal.",
-            choose.clearest_abnormal(detection, _GALLERY),
+            select_beats.clearest_abnormal(detection, _GALLERY),
         ),
         _Choice(
             "borderline",
             "Borderline beats",
             "The scores nearest to the threshold, on either side of it, highest first.",
             "",
-            choose.borderline(detection, _SIDE),
+            select_beats.borderline(detection, _SIDE),
         ),
         *(() if abnormal is None else _wrong(detection, abnormal)),
         _Choice(
             "normal",
             "Typical normal beats",
-            f"For comparison: the most ordinary of {words.beat_count(normals)} judged"
+            f"For comparison: the most ordinary of {texts.beat_count(normals)} judged"
             f"{'' if abnormal is None else ' and labelled'} normal.",
             "" if counts[Verdict.NORMAL] else "No beat was judged normal.",
-            choose.typical_normal(detection, abnormal, _SIDE),
+            select_beats.typical_normal(detection, abnormal, _SIDE),
         ),
         _Choice(
             "unreadable",
             "Unreadable beats",
-            f"The first of {words.beat_count(counts[Verdict.UNREADABLE])} that could not be judged: "
+            f"The first of {texts.beat_count(counts[Verdict.UNREADABLE])} that could not be judged: "
             "neither normal nor abnormal.",
             "",
-            choose.unreadable(detection, _SIDE),
+            select_beats.unreadable(detection, _SIDE),
         ),
     )
 
@@ -458,16 +397,16 @@ def _wrong(detection: Detection, abnormal: NDArray[np.bool_]) -> Sequence[_Choic
         _Choice(
             "missed",
             "Missed abnormal beats",
-            f"The lowest scores of {words.beat_count(missed)} labelled abnormal and judged normal.",
+            f"The lowest scores of {texts.beat_count(missed)} labelled abnormal and judged normal.",
             "No beat labelled abnormal was judged normal.",
-            choose.missed(detection, abnormal, _GALLERY),
+            select_beats.missed(detection, abnormal, _GALLERY),
         ),
         _Choice(
             "false-alarms",
             "False alarms",
-            f"The highest scores of {words.beat_count(alarms)} labelled normal and judged abnormal.",
+            f"The highest scores of {texts.beat_count(alarms)} labelled normal and judged abnormal.",
             "No beat labelled normal was judged abnormal.",
-            choose.false_alarms(detection, abnormal, _GALLERY),
+            select_beats.false_alarms(detection, abnormal, _GALLERY),
         ),
     )
 
@@ -480,9 +419,9 @@ def _cards(detector: Detector, beats: Beats, detection: Detection, rows: Rows) -
         BeatCard(
             row=row,
             verdict=str(detection.verdict[row]),
-            label="" if beats.labels is None else words.label(int(beats.labels[row])),
-            score=words.score(float(detection.score[row])),
-            p_value=words.p_value(float(detection.p_value[row])),
+            label="" if beats.labels is None else texts.label(int(beats.labels[row])),
+            score=texts.score(float(detection.score[row])),
+            p_value=texts.p_value(float(detection.p_value[row])),
             reason=explanation.reason[place],
             svg=draw(
                 shown.samples[place],
@@ -498,7 +437,7 @@ def _description(row: int, verdict: str, samples: NDArray[np.float32]) -> str:
     """What a beat's figure shows, for those who cannot see it."""
     missing = ~np.isfinite(samples)
     if missing.any():
-        return f"Beat {row}, {verdict.lower()}: {words.missing(missing)}."
+        return f"Beat {row}, {verdict.lower()}: {texts.missing(missing)}."
     if verdict == Verdict.UNREADABLE:
         return f"Beat {row}, unreadable: a flat line."
     return f"Beat {row}, judged {verdict.lower()}, with its reconstruction."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ectopy.monitor.alarm import Alarm, State
-from ectopy.monitor.findings import Reading
+from ectopy.monitor.rhythm_input import Reading
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 

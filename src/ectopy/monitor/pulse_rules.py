@@ -35,8 +35,8 @@ from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict as BeatVerdict
 from ectopy.formats.pulse_channels import PRESSURE_UNIT, is_pressure_name
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.monitor.findings import JudgedBeats, Reading
 from ectopy.monitor.pulse_stream import PulsePiece
+from ectopy.monitor.rhythm_input import JudgedBeats, Reading
 from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step

@@ -29,10 +29,10 @@ from typing import Any
 import numpy as np
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.reference_conditions import Stretches, Truth
+from ectopy.benchmarks.replayed_alarms import in_processes
 from ectopy.datasets.mitdb_records import SPLITS, records_in
 from ectopy.errors import DataError
-from ectopy.evaluation.alarm_truth import Stretches, Truth
-from ectopy.evaluation.replays import in_processes
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority

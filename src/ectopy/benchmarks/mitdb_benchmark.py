@@ -25,13 +25,13 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.analysis.population import population_score, usual_height_mv
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets.mitdb_records import SPLITS, records_in
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
 from ectopy.evaluation.metrics import ranking_curves
-from ectopy.evaluation.mitdb_peers import knn_score, pca_score
 from ectopy.formats import read
 from ectopy.progress import Progress
 from ectopy.recording import Annotations, Recording

@@ -38,7 +38,7 @@ try:
     from websockets.sync.client import connect
     from websockets.sync.connection import Connection
 
-    from ectopy.wire import Sent, write
+    from ectopy.client.protocol import Sent, write
 except ModuleNotFoundError as error:
     raise MissingExtraError.of("service", "the client") from error
 

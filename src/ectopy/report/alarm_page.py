@@ -18,15 +18,15 @@ from ectopy.files import check_writable, write_text
 from ectopy.monitor import AlarmChanged, BeatJudged, Limits
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.event_counts import Tally
 from ectopy.monitor.events import Evidence
-from ectopy.report import paper, words
-from ectopy.report.pages import Tile, render, require_extra
-from ectopy.report.paper import Mark, Strip
-from ectopy.report.strips import STRIP_S, cut_pulse
+from ectopy.report import ecg_paper, texts
+from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, Album, Picture
+from ectopy.report.ecg_paper import Mark, Strip
+from ectopy.report.page import Tile, render, require_extra
+from ectopy.report.recording_strips import STRIP_S, cut_pulse
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.quality import Stretch
-from ectopy.watching.album import LONGEST_S, MOST_STRIPS, Album, Picture
-from ectopy.watching.tally import Tally
 
 MOST_LEADS = 3
 _FILTERS = FilterSettings()
@@ -128,7 +128,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
             pulses=any(picture.recording.pulses for picture in album.pictures),
             hidden_leads=max(len(watched.leads) - MOST_LEADS, 0),
             patient_limits=[(field.name, getattr(watched.limits, field.name)) for field in fields(watched.limits)],
-            paper_style=paper.STYLE,
+            paper_style=ecg_paper.STYLE,
             limits=_LIMITS,
             statements=STATEMENTS,
         ),
@@ -141,7 +141,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
 def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
     return [
         ("Source", watched.source),
-        ("Watched", f"{words.elapsed(watched.from_s)} to {words.elapsed(watched.to_s)} (hours:minutes:seconds)"),
+        ("Watched", f"{texts.elapsed(watched.from_s)} to {texts.elapsed(watched.to_s)} (hours:minutes:seconds)"),
         ("Leads", f"{', '.join(watched.leads)}, {watched.sampling_rate_hz:g} Hz"),
         ("Patient's normal", f"{watched.baseline}{_provisional(tally)}"),
         ("Detector", f"{watched.bundle}, SHA-256 {watched.digest}"),
@@ -153,20 +153,20 @@ def _provisional(tally: Tally) -> str:
     """What to say of the beats that were judged while the patient's normal was being learned."""
     if not tally.provisional:
         return ""
-    beats = f"{words.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
+    beats = f"{texts.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
     return f" {beats} judged before, with a provisional normal or other people's."
 
 
 def _tiles(watched: Watched, tally: Tally) -> tuple[Tile, ...]:
-    abnormal = f"beats, {words.percent(tally.abnormal, tally.beats)}"
+    abnormal = f"beats, {texts.percent(tally.abnormal, tally.beats)}"
     return (
         *(
-            Tile(f"{priority.name.capitalize()} priority", words.count(tally.raised[priority]), "alarms raised")
+            Tile(f"{priority.name.capitalize()} priority", texts.count(tally.raised[priority]), "alarms raised")
             for priority in sorted(Priority, reverse=True)
         ),
-        Tile("Watched", words.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
-        Tile("Beats", words.count(tally.beats), f"of which {words.count(tally.unreadable)} are not readable"),
-        Tile("Abnormal", words.count(tally.abnormal), abnormal, Verdict.ABNORMAL),
+        Tile("Watched", texts.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
+        Tile("Beats", texts.count(tally.beats), f"of which {texts.count(tally.unreadable)} are not readable"),
+        Tile("Abnormal", texts.count(tally.abnormal), abnormal, Verdict.ABNORMAL),
     )
 
 
@@ -174,8 +174,8 @@ def _row(alarm: Alarm, album: Album) -> dict[str, str]:
     pictured = [picture for picture in album.pictures if picture.event.transition.alarm.number == alarm.number]
     return {
         "number": str(alarm.number),
-        "raised": words.elapsed(alarm.raised_s),
-        "lasted": alarm.state if alarm.ended_s is None else words.seconds(alarm.ended_s - alarm.raised_s),
+        "raised": texts.elapsed(alarm.raised_s),
+        "lasted": alarm.state if alarm.ended_s is None else texts.seconds(alarm.ended_s - alarm.raised_s),
         "priority": alarm.priority.name.lower(),
         "title": CONDITIONS[alarm.condition].title,
         "text": alarm.reading.text,
@@ -195,12 +195,12 @@ def _card(picture: Picture, watched: Watched) -> _Card:
     if reading.limit is not None:
         facts.append(("Limit", f"{reading.limit:.4g}{unit}"))
     since_s = _since_s(alarm)
-    facts.append(("Evidence", f"from {words.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
+    facts.append(("Evidence", f"from {texts.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
     return _Card(
         name,
         f"{condition.title} {event.transition.change}",
         alarm.priority.name.lower(),
-        words.elapsed(event.at_s),
+        texts.elapsed(event.at_s),
         reading.text,
         tuple(facts),
         tuple(_strips(picture, name)),
@@ -230,10 +230,10 @@ def _strips(picture: Picture, name: str) -> list[str]:
     title = CONDITIONS[alarm.condition].title
     edges = [*np.arange(picture.start_s, picture.end_s, STRIP_S).tolist(), picture.end_s]
     return [
-        paper.strip(
+        ecg_paper.strip(
             _strip(picture, start_s, end_s, times_s, signal, (_since_s(alarm), picture.event.at_s)),
             f"{name}-{line}",
-            f"{title}: ECG from {words.elapsed(start_s)} to {words.elapsed(end_s)}.",
+            f"{title}: ECG from {texts.elapsed(start_s)} to {texts.elapsed(end_s)}.",
         )
         for line, (start_s, end_s) in enumerate(pairwise(edges))
     ]
@@ -254,7 +254,7 @@ def _strip(
         signal=signal[:, shown],
         times_s=times_s[shown],
         leads=picture.recording.leads[:MOST_LEADS],
-        band=words.band(_FILTERS),
+        band=texts.band(_FILTERS),
         marks=tuple(_mark(beat) for beat in picture.beats if start_s <= beat.beat_s < end_s),
         doubts=tuple(stretch for stretch in _doubts(picture) if stretch.start_s < end_s and stretch.end_s > start_s),
         highlight=there_s if there_s[0] < end_s and there_s[1] > start_s else None,
@@ -285,11 +285,11 @@ def _beats(evidence: Evidence, name: str) -> list[_Beat]:
         _Beat(
             f"at {second:.1f} s, differs by up to {np.nanmax(error[:MOST_LEADS]):.2f} mV",
             tuple(
-                paper.template(
+                ecg_paper.template(
                     evidence.reconstruction[beat, lead],
                     evidence.leads[lead],
                     f"{name}-beat-{beat}-{lead}",
-                    f"The beat at {words.elapsed(second)} on a normal one in {evidence.leads[lead]}.",
+                    f"The beat at {texts.elapsed(second)} on a normal one in {evidence.leads[lead]}.",
                     evidence.samples[beat, lead],
                 )
                 for lead in range(len(evidence.leads))[:MOST_LEADS]

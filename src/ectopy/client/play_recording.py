@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ectopy.client import Client
+from ectopy.client.client import Client
 from ectopy.monitor import chunks
 from ectopy.monitor.replay import paced
 from ectopy.progress import Progress

@@ -20,10 +20,10 @@ from ectopy.detector import Verdict
 from ectopy.disclaimers import STATEMENTS
 from ectopy.files import check_writable, write_text
 from ectopy.recording import Recording
-from ectopy.report import paper, plots, words
-from ectopy.report.pages import Figure, Tile, render, require_extra
-from ectopy.report.rhythm import heart_rate, trend
-from ectopy.report.strips import MOST_LEADS, abnormal_beats, choices, cut_strip
+from ectopy.report import ecg_paper, plots, texts
+from ectopy.report.page import Figure, Tile, render, require_extra
+from ectopy.report.recording_strips import MOST_LEADS, abnormal_beats, choices, cut_strip
+from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings
 from ectopy.signal.heart_rate import WINDOW_S, HeartRate
 from ectopy.signal.quality import WORDS
@@ -124,12 +124,12 @@ def recording_report(
         render(
             "recording.html.jinja",
             subject=subject,
-            running_title=words.css_string(f"{subject} · {started} · Ectopy {__version__}"),
+            running_title=texts.css_string(f"{subject} · {started} · Ectopy {__version__}"),
             facts=_facts(recording, filters),
             beats=len(analysis),
             tiles=_tiles(recording, analysis, rate),
             baseline=analysis.baseline,
-            learned_to=words.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
+            learned_to=texts.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
             threshold=analysis.threshold,
             quality_words=WORDS,
             quality=_quality_rows(recording, analysis),
@@ -143,7 +143,7 @@ def recording_report(
             hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
             usual=_usual(analysis),
             comparisons=_comparisons(analysis),
-            paper_style=paper.STYLE,
+            paper_style=ecg_paper.STYLE,
             limits=_LIMITS,
             statements=STATEMENTS,
         ),
@@ -157,11 +157,11 @@ def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str
     return [
         ("Source", recording.source or "not stated"),
         ("Start", f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "not stated"),
-        ("Length", f"{words.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
-        ("Leads", ", ".join(map(words.lead, recording.leads))),
+        ("Length", f"{texts.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
+        ("Leads", ", ".join(map(texts.lead, recording.leads))),
         ("Sampling rate", f"{recording.sampling_rate_hz:g} Hz"),
         *_pulse_facts(recording),
-        ("Filter", words.band(filters)),
+        ("Filter", texts.band(filters)),
         *(("Note", note) for note in recording.notes),
     ]
 
@@ -177,22 +177,22 @@ def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[T
     abnormal = int(analysis.abnormal.sum())
     unreadable = int(np.equal(analysis.verdict, Verdict.UNREADABLE).sum())
     return (
-        Tile("Beats", words.count(beats), "heartbeats found"),
+        Tile("Beats", texts.count(beats), "heartbeats found"),
         Tile(
             "Heart rate",
-            words.whole(rate.median_bpm),
+            texts.whole(rate.median_bpm),
             f"per minute, median from beat to beat; {_span(recording, rate)}",
         ),
-        Tile("Readable", words.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
+        Tile("Readable", texts.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
         Tile(
             "Unreadable",
-            words.count(unreadable),
-            f"beats, {words.percent(unreadable, beats)}",
+            texts.count(unreadable),
+            f"beats, {texts.percent(unreadable, beats)}",
             Verdict.UNREADABLE,
         ),
-        Tile("Abnormal", words.count(abnormal), f"beats, {words.percent(abnormal, beats)}", Verdict.ABNORMAL),
+        Tile("Abnormal", texts.count(abnormal), f"beats, {texts.percent(abnormal, beats)}", Verdict.ABNORMAL),
         *(
-            Tile(hint.value.capitalize(), words.count(int(np.equal(analysis.hint, hint).sum())), note)
+            Tile(hint.value.capitalize(), texts.count(int(np.equal(analysis.hint, hint).sum())), note)
             for hint, note in _HINTS
         ),
     )
@@ -203,17 +203,17 @@ def _span(recording: Recording, rate: HeartRate) -> str:
     if rate.extremes is None:
         return "no interval between readable beats"
     lowest, highest = (
-        f"{rate.bpm[window]:.0f} at {words.time_of_day(recording.start, begins_s) or words.elapsed(begins_s)}"
+        f"{rate.bpm[window]:.0f} at {texts.time_of_day(recording.start, begins_s) or texts.elapsed(begins_s)}"
         for window in rate.extremes
         for begins_s in [WINDOW_S * window]
     )
-    return f"mean {words.whole(rate.mean_bpm)}; over 10 s lowest {lowest}, highest {highest}"
+    return f"mean {texts.whole(rate.mean_bpm)}; over 10 s lowest {lowest}, highest {highest}"
 
 
 def _quality_rows(recording: Recording, analysis: Analysis) -> list[tuple[str, list[str]]]:
     windows = analysis.quality.word
     return [
-        (words.lead(lead), [words.percent(int(np.equal(row, word).sum()), row.size) for word in WORDS])
+        (texts.lead(lead), [texts.percent(int(np.equal(row, word).sum()), row.size) for word in WORDS])
         for lead, row in zip(recording.leads, windows, strict=True)
     ]
 
@@ -225,8 +225,8 @@ def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
         listed = list(of_kind)
         rows = [_event_row(recording, event) for event in (listed if name in _ALL_LISTED else listed[:_MOST_EVENTS])]
         total_s = sum(event.duration_s for event in listed)
-        lasting = "" if name in _BRIEF else f", {words.seconds(total_s)} in all"
-        total = f"{words.count(len(listed))}{lasting}"
+        lasting = "" if name in _BRIEF else f", {texts.seconds(total_s)} in all"
+        total = f"{texts.count(len(listed))}{lasting}"
         kinds.append(
             _Kind(TITLES[RhythmKind(name)], total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:])
         )
@@ -235,11 +235,11 @@ def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
 
 def _event_row(recording: Recording, event: Event) -> dict[str, str]:
     return {
-        "start": words.elapsed(event.start_s),
-        "clock": words.time_of_day(recording.start, event.start_s),
-        "length": words.seconds(event.duration_s),
-        "beats": words.count(event.beats),
-        "rate": words.NOTHING if event.rate_bpm is None else words.whole(event.rate_bpm),
+        "start": texts.elapsed(event.start_s),
+        "clock": texts.time_of_day(recording.start, event.start_s),
+        "length": texts.seconds(event.duration_s),
+        "beats": texts.count(event.beats),
+        "rate": texts.NOTHING if event.rate_bpm is None else texts.whole(event.rate_bpm),
         "text": event.text,
     }
 
@@ -262,7 +262,7 @@ def _strips(
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []
-    shown = words.lead_count(min(len(recording.leads), MOST_LEADS))
+    shown = texts.lead_count(min(len(recording.leads), MOST_LEADS))
     if recording.pulses:
         shown += f", and {', '.join(wave.name for wave in recording.pulses)}"
     return [
@@ -270,10 +270,10 @@ def _strips(
             title=choice.title,
             verdict=choice.verdict,
             text=choice.text,
-            svg=paper.strip(
+            svg=ecg_paper.strip(
                 cut_strip(recording, analysis, choice, filters),
                 f"strip-{number}",
-                f"{choice.title}: {words.seconds(choice.end_s - choice.start_s)} of ECG, {shown}.",
+                f"{choice.title}: {texts.seconds(choice.end_s - choice.start_s)} of ECG, {shown}.",
             ),
         )
         for number, choice in enumerate(choices(recording, analysis, events, rate))
@@ -287,13 +287,13 @@ def _usual(analysis: Analysis) -> list[Figure]:
     weights = normal.clearness / normal.clearness.sum()
     return [
         Figure(
-            paper.template(
+            ecg_paper.template(
                 normal.template[lead],
                 normal.leads[lead],
                 f"usual-{lead}",
                 f"The patient's usual beat in {normal.leads[lead]}.",
             ),
-            f"counts for {words.rate(float(weights[lead]))}",
+            f"counts for {texts.rate(float(weights[lead]))}",
         )
         for lead in range(len(normal.leads))[:MOST_LEADS]
     ]
@@ -309,7 +309,7 @@ def _comparisons(analysis: Analysis) -> list[_Comparison]:
         _Comparison(
             title,
             tuple(
-                paper.template(
+                ecg_paper.template(
                     normal.template[lead],
                     normal.leads[lead],
                     f"compared-{beat}-{lead}",

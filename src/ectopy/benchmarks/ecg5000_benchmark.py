@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ectopy.beats import Beats
+from ectopy.benchmarks.beat_peers import METHODS, Method
+from ectopy.benchmarks.protocols import Trial, trials
 from ectopy.errors import SettingError
 from ectopy.evaluation.metrics import Confusion, ranking_curves
-from ectopy.evaluation.peers import METHODS, Method
-from ectopy.evaluation.protocols import Trial, trials
 from ectopy.progress import Progress
 
 

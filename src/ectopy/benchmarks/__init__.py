@@ -1,0 +1,1 @@
+"""Everything that `ectopy benchmark` measures; nothing else imports it."""

@@ -1,0 +1,71 @@
+"""What all pages share: figures, tiles, and the templates they are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from ectopy import __version__
+from ectopy.errors import MissingExtraError
+from ectopy.report import texts
+from ectopy.report.theme import DARK, LIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing and what it says.
+
+    Attributes
+    ----------
+    svg : str
+        Markup, made by `ectopy.report.plots`.
+    caption : str
+    """
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A big number: what it counts, the number, and what it rests on.
+
+    Attributes
+    ----------
+    name, value, note : str
+    verdict : str
+        The verdict whose colour and sign it bears, or nothing.
+    """
+
+    name: str
+    value: str
+    note: str
+    verdict: str = ""
+
+
+def require_extra() -> None:
+    """Raise before long work starts when a report could not be made at its end.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib or Jinja is not installed.
+    """
+    if find_spec("matplotlib") is None or find_spec("jinja2") is None:
+        raise MissingExtraError.of("report", "a report")
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill one of this package's templates; every text is escaped, figures are not."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ectopy", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(count=texts.count, score=texts.score)
+    return environment.get_template(template).render(light=LIGHT, dark=DARK, version=__version__, **context)

@@ -27,9 +27,9 @@ from ectopy.disclaimers import STATEMENTS
 from ectopy.monitor import chunks
 from ectopy.recording import Recording
 from ectopy.service.access import Scope
+from ectopy.service.api.app import create_app
 from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
-from ectopy.service.web.app import create_app
 
 PATIENCE_S = 30.0
 

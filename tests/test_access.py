@@ -22,10 +22,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from ectopy.service.access import Buckets, Scope, Visitors, digest
-from ectopy.service.access.visitors import SESSION_S
-from ectopy.service.logs import log_as_json
+from ectopy.service.access.authentication import SESSION_S
+from ectopy.service.api.middleware.access_control import COOKIE
+from ectopy.service.json_logs import log_as_json
 from ectopy.service.storage import Store
-from ectopy.service.web.door import COOKIE
 from server import PATIENCE_S, Service, free_port, running, served, small, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
@@ -454,7 +454,7 @@ def ready(service: Service) -> tuple[int, dict[str, bool]]:
 
 def test_a_service_without_space_is_not_ready(service: Service, monkeypatch: pytest.MonkeyPatch):
     assert until(lambda: ready(service)[0] == 200)
-    monkeypatch.setattr("ectopy.service.readiness.LEAST_FREE_BYTES", 2**60)
+    monkeypatch.setattr("ectopy.service.api.readiness.LEAST_FREE_BYTES", 2**60)
     until(lambda: ready(service) == (503, {"store": True, "hub": True, "disk": False}))
     monkeypatch.undo()
     assert until(lambda: ready(service)[0] == 200)

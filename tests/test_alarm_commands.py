@@ -14,8 +14,8 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Limits, Monitor, MonitorState, chunks
 from ectopy.monitor.limit_comparison import compare, raised
-from ectopy.service.audit import account
-from ectopy.service.hub import Hub
+from ectopy.service.access.audit import account
+from ectopy.service.monitoring.engine import Hub
 from ectopy.service.storage import Store
 
 NOW = 1_700_000_000.0

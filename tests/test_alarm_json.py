@@ -6,7 +6,7 @@ import json
 
 from ectopy.console.watch import event_json
 from ectopy.monitor.alarm_json import AlarmChangeJson, AlarmJson, alarm_json, change_json, transition_json
-from ectopy.service import shapes
+from ectopy.service import responses
 from ectopy.service.notify import WebhookTarget, deliveries_of
 from ectopy.service.storage import StoredAlarm, StoredEvent
 from test_notify import SECRET, changed
@@ -26,8 +26,8 @@ def test_every_place_that_shows_an_alarm_shows_the_same():
         created=0,
         bundle="",
     )
-    stored = shapes.event(StoredEvent(1, "bed 7", ORIGIN + EVENT.at_s, EVENT))
-    assert shapes.alarm(StoredAlarm("bed 7", ORIGIN, ALARM)) == expected
+    stored = responses.event(StoredEvent(1, "bed 7", ORIGIN + EVENT.at_s, EVENT))
+    assert responses.alarm(StoredAlarm("bed 7", ORIGIN, ALARM)) == expected
     assert stored["alarm"] == expected
     assert json.loads(delivery.payload)["alarm"] == expected
     assert json.loads(event_json(EVENT, "", None))["alarm"].keys() == expected.keys() == AlarmJson.__required_keys__
@@ -37,7 +37,7 @@ def test_every_place_that_shows_a_change_has_its_keys():
     keys = AlarmChangeJson.__required_keys__
     assert change_json(EVENT).keys() == keys
     assert json.loads(event_json(EVENT, "", None)).keys() >= keys
-    assert shapes.event(StoredEvent(1, "bed 7", 0.0, EVENT)).keys() == keys | {"id", "kind"}
+    assert responses.event(StoredEvent(1, "bed 7", 0.0, EVENT)).keys() == keys | {"id", "kind"}
     shared = {"transition", "time", "at_s", "change", "who", "why", "digest"}
     assert {key: transition_json(EVENT.transition)[key] for key in shared} == {
         key: change_json(EVENT)[key] for key in shared

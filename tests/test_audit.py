@@ -10,9 +10,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 from ectopy.service.access import Scope
-from ectopy.service.audit import Audit
+from ectopy.service.access.audit import Audit
+from ectopy.service.api.dependencies import AuditDep
 from ectopy.service.storage import AuditEntry, Store
-from ectopy.service.web.parts import AuditDep
 from server import Service
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from ectopy.service import connections
 from ectopy.service.connections import Connections, connections_within_descriptors
-from ectopy.service.logs import WARNINGS_PER_MINUTE, Throttle, log_as_json
+from ectopy.service.json_logs import WARNINGS_PER_MINUTE, Throttle, log_as_json
 from server import PATIENCE_S, Service, free_port, running, served, small, until
 
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\n"

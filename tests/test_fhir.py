@@ -19,8 +19,8 @@ from ectopy.monitor.alarm_json import AlarmJson, alarm_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.rhythm_input import Reading
-from ectopy.service.exchange import fhir
-from ectopy.service.exchange.nomenclature import MDC_URI, lead_code
+from ectopy.service.interop import fhir
+from ectopy.service.interop.nomenclature import MDC_URI, lead_code
 from ectopy.service.storage import Waveform
 from ectopy.times import iso_utc
 

@@ -22,7 +22,7 @@ from ectopy.monitor.events import Evidence
 from ectopy.monitor.rhythm_input import Reading
 from ectopy.service.recordings import Library, Status
 from ectopy.service.recordings.uploads import Upload
-from ectopy.service.storage import StepRecord, Store, alarms, tables
+from ectopy.service.storage import StepRecord, Store, stored_alarms, tables
 from server import Service, running, troubled
 
 NOW = 1_700_000_000.0
@@ -133,14 +133,14 @@ def test_evidence_of_a_real_alarm_is_in_its_chain(store: Store):
 def test_a_look_at_one_alarm_reads_no_log_that_was_verified(store: Store, monkeypatch: pytest.MonkeyPatch):
     fill(store, 400)
     read: list[int] = []
-    entries_of = alarms._entries
+    entries_of = stored_alarms._entries
 
     def counted(connection: sa.Connection, patient: int, after: int = 0):
         for entry in entries_of(connection, patient, after):
             read.append(entry.number)
             yield entry
 
-    monkeypatch.setattr(alarms, "_entries", counted)
+    monkeypatch.setattr(stored_alarms, "_entries", counted)
     assert store.alarms.is_log_intact("anna", 3)
     assert len(read) == 400
     read.clear()

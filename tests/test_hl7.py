@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ectopy.disclaimers import STATEMENTS
 from ectopy.monitor.alarm import Phase, State
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.service.exchange.hl7 import alert
+from ectopy.service.interop.hl7 import alert
 from test_fhir import NOW, stored
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40) | st.text("|^&~\\\r\nX0A")

@@ -38,12 +38,12 @@ from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import encode
 from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
-from ectopy.service.hub import STATION, Hub
-from ectopy.service.keeping import GapError, Keeper, Receipt, Turn
-from ectopy.service.memory import MemoryOutbox
+from ectopy.service.live.live_samples import Trace
+from ectopy.service.monitoring.engine import STATION, Hub
+from ectopy.service.monitoring.write_buffer import GapError, Keeper, Receipt, Turn
 from ectopy.service.notify import Wants, WebhookTarget, deliver_due
+from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.storage import StepRecord, Store
-from ectopy.service.traces import Trace
 from outages import KINDS, Losable, locked
 from webhooks import NOW, SECRET, Receiver, answer, running
 
@@ -912,7 +912,7 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
         resent = play(again, clock, {"anna": steady}, 5, 20, again.turn)
         assert resent[-1].result(0) == Receipt("anna", (), 5000)
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 5000).signal, steady.signal[:5000])
-        monkeypatch.setattr("ectopy.service.hub._RESENT_WITHIN_S", 0.0)
+        monkeypatch.setattr("ectopy.service.monitoring.engine._RESENT_WITHIN_S", 0.0)
         (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
         assert late.result(0).rejected == ()
 

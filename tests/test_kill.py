@@ -27,8 +27,8 @@ from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
 from ectopy.recording import Recording
-from ectopy.service.hub import STATION, Hub
-from ectopy.service.keeping import Receipt
+from ectopy.service.monitoring.engine import STATION, Hub
+from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store
 from pulses import has_pulses
@@ -62,7 +62,7 @@ class Sent:
 # The process that is killed
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["ectopy.training.train_ambulatory", "ectopy.service.hub"])
+CONTEXT.set_forkserver_preload(["ectopy.training.train_ambulatory", "ectopy.service.monitoring.engine"])
 
 
 @dataclass

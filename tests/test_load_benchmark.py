@@ -12,8 +12,8 @@ from ectopy.benchmarks.load_sender import frames
 from ectopy.benchmarks.service_benchmark import benchmark_service
 from ectopy.errors import SettingError
 from ectopy.monitor import Chunk
-from ectopy.service.frames import signal_frame
-from ectopy.service.traces import Trace
+from ectopy.service.live.frames import signal_frame
+from ectopy.service.live.live_samples import Trace
 
 
 def test_benchmark_of_the_service(ectopy, tmp_path: Path):

@@ -22,9 +22,9 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor, chunks
 from ectopy.recording import Recording
-from ectopy.service.exchange.mqtt import IDENTIFIER, Bridge, Send
-from ectopy.service.hub import Hub
-from ectopy.service.keeping import Receipt
+from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.mqtt import IDENTIFIER, Bridge, Send
+from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
 from pulses import has_pulses, with_pulses
 from server import free_port, running
@@ -278,7 +278,7 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, s
 def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
     hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ectopy.service.exchange.mqtt._RECONNECT_S", 0.1)
+    monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
     chunk = next(chunks(JUDGED, 60.0))
 
     async def work() -> None:
@@ -365,7 +365,7 @@ def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_aga
 
 
 def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ectopy.service.exchange.mqtt.MOST_AT_ONCE", 4)
+    monkeypatch.setattr("ectopy.service.monitoring.mqtt.MOST_AT_ONCE", 4)
     hung: asyncio.Event
 
     async def send(patient: str, chunk: Chunk) -> Receipt:
@@ -394,7 +394,7 @@ def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.Mon
 
 
 def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ectopy.service.exchange.mqtt._RECONNECT_S", 0.1)
+    monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
 
     async def work() -> None:
         port = free_port()

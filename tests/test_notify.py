@@ -43,11 +43,11 @@ from ectopy.service.notify import (
     unreached,
     verify,
 )
-from ectopy.service.notify.courier import MOST_ATTEMPTS, backoff_s
-from ectopy.service.notify.grouping import Letter, group
+from ectopy.service.notify.batching import Letter, group
+from ectopy.service.notify.delivery import MOST_ATTEMPTS, backoff_s
 from ectopy.service.notify.messages import body, subject
+from ectopy.service.notify.outbox import Delivery, DeliveryState
 from ectopy.service.notify.signature import sign
-from ectopy.service.outbox import Delivery, DeliveryState
 from webhooks import NOW, SECRET, Receiver, answer, running
 
 DELIVERED, WAITING, DEAD = DeliveryState.DELIVERED, DeliveryState.WAITING, DeliveryState.DEAD

@@ -22,8 +22,8 @@ from ectopy.client.client import WINDOW
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.alarm_log import verify
 from ectopy.recording import Recording
+from ectopy.service.api.middleware.access_control import COOKIE
 from ectopy.service.storage import Store
-from ectopy.service.web.door import COOKIE
 from outages import KINDS, Losable
 from server import PATIENCE_S, Service, running, small, until
 from webhooks import SECRET, Receiver

@@ -38,10 +38,10 @@ from ectopy.monitor.replay import pulse_chunk
 from ectopy.recording import Recording
 from ectopy.report import theme
 from ectopy.service.access import Scope
-from ectopy.service.frames import signal_frame, together
-from ectopy.service.keeping import Receipt
-from ectopy.service.traces import Trace
-from ectopy.service.web.pages import FOLDER
+from ectopy.service.api.static_pages import FOLDER
+from ectopy.service.live.frames import signal_frame, together
+from ectopy.service.live.live_samples import Trace
+from ectopy.service.monitoring.write_buffer import Receipt
 from pulses import pulse_wave, with_pulses
 from server import Service, free_port, running, served, until
 

@@ -20,10 +20,10 @@ from ectopy.datasets.mitdb import find_mitdb
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.files import write_text
 from ectopy.service.recordings import Entry, Library, Status, Upload, named, names
+from ectopy.service.recordings.downsampling import pyramid, stretch
 from ectopy.service.recordings.library import RESULT, read_entry
 from ectopy.service.recordings.result import load_result
 from ectopy.service.recordings.uploads import plan
-from ectopy.service.recordings.view import pyramid, stretch
 from ectopy.service.recordings.worker import work
 
 RATE_HZ = 250.0

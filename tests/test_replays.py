@@ -15,9 +15,9 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor
-from ectopy.service.hub import Hub
-from ectopy.service.keeping import Receipt
-from ectopy.service.replays import Playing, Replay, Replays
+from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.replays import Playing, Replay, Replays
+from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import Store
 from pulses import has_pulses, with_pulses
 

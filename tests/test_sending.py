@@ -19,10 +19,10 @@ from ectopy.client import Client
 from ectopy.errors import ServiceError
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.access import Scope
-from ectopy.service.senders import OccupiedError, Senders
+from ectopy.service.api.app import create_app
+from ectopy.service.api.routes.ingest_routes import MOST_DEVICES_OF_PATIENT
+from ectopy.service.monitoring.senders import OccupiedError, Senders
 from ectopy.service.settings import load_settings
-from ectopy.service.web.app import create_app
-from ectopy.service.web.ingest import MOST_DEVICES_OF_PATIENT
 from server import PATIENCE_S, Service, small, until
 
 SECRET_NAME = "Anna Secret"

@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection
 
 from ectopy.monitor.alarm_log import GENESIS
 from ectopy.service.access import Scope
-from ectopy.service.web.ingest import MOST_UNANSWERED
+from ectopy.service.api.routes.ingest_routes import MOST_UNANSWERED
 from server import PATIENCE_S, Service, messages, running, small, troubled, until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
@@ -275,7 +275,7 @@ def test_a_sender_cannot_make_up_devices_for_ever(
 ):
     admit(client, "wearing much")
     path, contents = "/api/patients/wearing much/chunks", messages(troubled())
-    monkeypatch.setattr("ectopy.service.devices.MOST_DEVICES", len(service.app.state.ward.devices.all()) + 1)
+    monkeypatch.setattr("ectopy.service.monitoring.devices.MOST_DEVICES", len(service.app.state.ward.devices.all()) + 1)
     sent = {"content": contents[0], "headers": MSGPACK}
     answers = [client.post(path, params={"device": name}, **sent) for name in ("new 1", "new 2", "new 1")]
     assert [one.status_code for one in answers] == [200, 422, 200]

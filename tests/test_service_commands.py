@@ -15,12 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.console.live_demo import stream_for_ever
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Monitor
 from ectopy.service.access import Scope
+from ectopy.service.demo import stream_for_ever
+from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import Store, tables
-from ectopy.service.ward import Ward
 from server import Service, free_port, messages, running, served, troubled, until
 from test_edf_files import edf
 

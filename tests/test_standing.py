@@ -19,7 +19,7 @@ from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.status import SILENT_S, Comparison, PatientState, newest_sample_time, next_position, patient_status
 from ectopy.service.settings import FILE, load_settings
 from ectopy.service.storage import Arrival
-from ectopy.service.timeline import former_clocks, present_clock
+from ectopy.service.storage.stream_clock import former_clocks, present_clock
 
 LEARNING_S = 30.0
 

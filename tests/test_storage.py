@@ -32,11 +32,11 @@ from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.inputs import Action, Chunk, Input, Order, PulseChunk, RejectedInput, Report, Tick
 from ectopy.monitor.rhythm_input import Reading
-from ectopy.service.outbox import Delivery, DeliveryState, Outbox
+from ectopy.service.notify.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.storage import AuditEntry, Deleted, Device, Patient, StepRecord, Store, StoredBeat
 from ectopy.service.storage.retention import stored_bytes
+from ectopy.service.storage.stored_waveforms import _Stream
 from ectopy.service.storage.tables import deliveries, metadata, streams
-from ectopy.service.storage.waveforms import _Stream
 
 NOW = 1.7e9
 HZ = 250.0

@@ -100,7 +100,7 @@ def patients(devices: int) -> list[str]:
 
 
 def frames(content: bytes) -> Iterator[Mapping[str, object]]:
-    """The headers of the frames in a message; see `ectopy.service.frames`."""
+    """The headers of the frames in a message; see `ectopy.service.live.frames`."""
     place = 0
     while place < len(content):
         (length,) = _LENGTH.unpack_from(content, place)

@@ -37,9 +37,9 @@ from ectopy.monitor.replay import pulse_chunk
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
-from ectopy.service.hub import Hub
-from ectopy.service.keeping import Receipt
-from ectopy.service.process import share
+from ectopy.service.interpreter import share
+from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
 
 GROWTH = (10, 50, 100, 200, 350, 500, 750, 1000)

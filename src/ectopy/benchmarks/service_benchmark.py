@@ -30,7 +30,7 @@ from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Action, Chunk, Monitor, Order
 from ectopy.progress import Progress
 from ectopy.service.access import Scope, Visitors
-from ectopy.service.hub import Hub
+from ectopy.service.monitoring.engine import Hub
 from ectopy.service.storage import Store
 
 MOST_DEVICES, MOST_VIEWERS = 1000, 100

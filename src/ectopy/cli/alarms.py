@@ -100,7 +100,7 @@ def acknowledge_alarm(
     """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
     from ectopy.console import screen
     from ectopy.monitor import Action, Order
-    from ectopy.service.audit import account
+    from ectopy.service.access.audit import account
     from ectopy.service.storage import AuditEntry
 
     name = account(who)
@@ -190,7 +190,7 @@ def _store_files(given: str | None) -> list[Path]:
 
 def _audit(store: Store, what: str, patient: str) -> None:
     """Write down who looks at what with these commands."""
-    from ectopy.service.audit import account
+    from ectopy.service.access.audit import account
     from ectopy.service.storage import AuditEntry
 
     store.audit.add(AuditEntry(time.time(), account(), what, patient))

@@ -23,7 +23,7 @@ def demo(
 ) -> None:
     """Train on normal beats, find the abnormal ones, show them: the whole way in a minute."""
     if live:
-        from ectopy.console.live_demo import run_live_demo
+        from ectopy.service.demo import run_live_demo
 
         run_live_demo()
         return

@@ -32,7 +32,7 @@ def serve(
     new_key: Annotated[bool, typer.Option("--new-key", help="Make another key that allows everything.")] = False,
 ) -> None:
     """Watch patients whose devices send, and show them in a browser."""
-    from ectopy.console.serve import serve as serve_until_interrupted
+    from ectopy.service.run import serve as serve_until_interrupted
     from ectopy.service.settings import load_settings
 
     settings = load_settings(
@@ -67,9 +67,9 @@ def replay(
     from ectopy import console
     from ectopy.client import Client
     from ectopy.client.play_recording import play
+    from ectopy.datasets.builtin_recordings import is_named, named
     from ectopy.errors import SettingError
     from ectopy.formats import read
-    from ectopy.service.recordings.named import is_named, named
 
     if not key:
         raise SettingError("give a key that allows to send: --key, or ECTOPY_KEY in the environment.")

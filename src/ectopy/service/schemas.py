@@ -14,7 +14,7 @@ from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.access import Scope
-from ectopy.service.replays import FASTEST, SLOWEST
+from ectopy.service.monitoring.replays import FASTEST, SLOWEST
 
 
 def like(**example: Any) -> ConfigDict:

@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
     Parameters
     ----------
     app : FastAPI
-        From `ectopy.service.web.create_app`.
+        From `ectopy.service.api.create_app`.
     settings : Settings
     ready : callable
         Called with the server once it answers.

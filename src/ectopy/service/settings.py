@@ -16,7 +16,7 @@ from pydantic_settings import (
 
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.errors import SettingError
-from ectopy.service.place import home
+from ectopy.service.paths import home
 
 FILE = "ectopy.toml"
 PORT = 8765

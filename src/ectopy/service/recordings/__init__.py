@@ -5,8 +5,8 @@
 recordings that come with Ectopy.
 """
 
+from ectopy.datasets.builtin_recordings import named, names
 from ectopy.service.recordings.library import Entry, Library, Status
-from ectopy.service.recordings.named import named, names
 from ectopy.service.recordings.result import Result
 from ectopy.service.recordings.uploads import Upload
 

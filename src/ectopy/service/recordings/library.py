@@ -23,10 +23,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from ectopy.datasets.builtin_recordings import names
 from ectopy.errors import DataError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
-from ectopy.service.recordings.named import names
 from ectopy.service.recordings.result import Result, load_result
 from ectopy.service.recordings.uploads import Upload, plan
 
@@ -77,7 +77,7 @@ class Entry:
     unit : str or None
         The same.
     named : bool
-        Whether it has no files, and is one of `ectopy.service.recordings.named`.
+        Whether it has no files, and is one of `ectopy.datasets.builtin_recordings`.
     status : Status
     progress : float
         0 to 1.

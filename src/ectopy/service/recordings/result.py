@@ -20,7 +20,7 @@ from ectopy.detector import Verdict
 from ectopy.monitor.codec import decode, encode
 from ectopy.numbers import finite_or_none
 from ectopy.recording import PulseWave, Recording
-from ectopy.service.recordings.view import pyramid, stretch
+from ectopy.service.recordings.downsampling import pyramid, stretch
 
 MOST_COLUMNS = 4000
 MOST_BEATS = 500

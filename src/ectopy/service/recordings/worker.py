@@ -19,12 +19,12 @@ from pathlib import Path
 from ectopy.analysis import analyse
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.datasets.builtin_recordings import named
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.formats import read
 from ectopy.recording import Recording
 from ectopy.report.recording_page import recording_report
 from ectopy.service.recordings.library import FILES, RESULT, SPARE_BYTES, Entry, read_entry, size_of
-from ectopy.service.recordings.named import named
 from ectopy.service.recordings.result import keep
 
 _NICE = 10

@@ -12,17 +12,17 @@ from ectopy.errors import DataError, EctopyError
 from ectopy.monitor import codec
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event
 from ectopy.monitor.inputs import Chunk, Input
-from ectopy.service.outbox import Delivery
+from ectopy.service.notify.outbox import Delivery
 from ectopy.service.storage import tables
-from ectopy.service.storage.alarms import alarm_row, evidence_row, log_row
-from ectopy.service.storage.beats import beat_row
 from ectopy.service.storage.database import Row, upsert
-from ectopy.service.storage.events import event_row
-from ectopy.service.storage.inputs import journal_row, numbered_inputs
-from ectopy.service.storage.outbox import delivery_row
-from ectopy.service.storage.patients import patient_id
 from ectopy.service.storage.retention import add_bytes
-from ectopy.service.storage.waveforms import Origins, StreamIds, waveform_row
+from ectopy.service.storage.stored_alarms import alarm_row, evidence_row, log_row
+from ectopy.service.storage.stored_beats import beat_row
+from ectopy.service.storage.stored_events import event_row
+from ectopy.service.storage.stored_inputs import journal_row, numbered_inputs
+from ectopy.service.storage.stored_outbox import delivery_row
+from ectopy.service.storage.stored_patients import patient_id
+from ectopy.service.storage.stored_waveforms import Origins, StreamIds, waveform_row
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,19 @@ from typing import Self
 
 from sqlalchemy.exc import IntegrityError
 
-from ectopy.service.storage.alarms import AlarmStore
-from ectopy.service.storage.audit import AuditStore
-from ectopy.service.storage.beats import BeatStore
 from ectopy.service.storage.database import Database
-from ectopy.service.storage.events import EventStore
-from ectopy.service.storage.inputs import InputStore
-from ectopy.service.storage.keys import KeyStore
 from ectopy.service.storage.lease import Lease
-from ectopy.service.storage.outbox import StoredOutbox
-from ectopy.service.storage.patients import PatientStore
 from ectopy.service.storage.retention import Retention
 from ectopy.service.storage.steps import StepBatch, StepRecord, StoredSoFar, two_writers
-from ectopy.service.storage.waveforms import WaveformStore
+from ectopy.service.storage.stored_alarms import AlarmStore
+from ectopy.service.storage.stored_audit import AuditStore
+from ectopy.service.storage.stored_beats import BeatStore
+from ectopy.service.storage.stored_events import EventStore
+from ectopy.service.storage.stored_inputs import InputStore
+from ectopy.service.storage.stored_keys import KeyStore
+from ectopy.service.storage.stored_outbox import StoredOutbox
+from ectopy.service.storage.stored_patients import PatientStore
+from ectopy.service.storage.stored_waveforms import WaveformStore
 
 
 class Store:

@@ -78,7 +78,7 @@ async function answers() {
   }
 }
 
-/** Frames of signals, back to back; `ectopy.service.frames` says what they look like. */
+/** Frames of signals, back to back; `ectopy.service.live.frames` says what they look like. */
 export function decode(buffer) {
   const frames = [];
   for (let at = 0; at < buffer.byteLength; ) {

@@ -1,0 +1,199 @@
+"""Authentication, rate limits and CSRF, before the body is read."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from fastapi import Depends, Security
+from fastapi.security import APIKeyCookie, HTTPBearer, SecurityScopes
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+from starlette.websockets import WebSocket
+
+from ectopy.errors import StorageError
+from ectopy.service.access import Buckets, Caller, Scope, Visitors
+from ectopy.service.api.error_responses import DeniedError, problem
+
+COOKIE = "ectopy_session"
+CSRF_HEADER = "x-csrf-token"
+SIGN_IN = "/api/session"
+CALLER = "ectopy.caller"
+
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_BURST_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class RateLimit:
+    """So many requests a minute of one name, and the 429 for whoever makes more."""
+
+    def __init__(self, per_minute: float, burst: float | None = None) -> None:
+        self._buckets = Buckets(per_minute, per_minute if burst is None else burst)
+
+    def count(self, name: str) -> None:
+        """Count a request.
+
+        Raises
+        ------
+        DeniedError
+            If it is one too many.
+        """
+        wait_s = self._buckets.take(name, time.monotonic())
+        if wait_s:
+            headers = {"Retry-After": str(math.ceil(wait_s))}
+            raise DeniedError(429, f"too many requests; try again in {wait_s:.0f} s.", headers)
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """From where somebody asks; empty where that is not known."""
+    return connection.client.host if connection.client else ""
+
+
+class Door:
+    """Lets nobody through to ``/api`` and ``/metrics`` who is not known; as ASGI middleware.
+
+    Parameters
+    ----------
+    app : ASGI application
+    visitors : Visitors
+    per_minute : float
+        Requests of one key.
+    failures : RateLimit
+        Of wrong keys from one address.
+    """
+
+    def __init__(self, app: ASGIApp, visitors: Visitors, per_minute: float, failures: RateLimit) -> None:
+        self._app, self._visitors, self._failures = app, visitors, failures
+        self._requests = RateLimit(per_minute, max(per_minute * _BURST_S / 60.0, 1.0))
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Pass on what may go in."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            await self._look_at(connection)
+        except DeniedError as error:
+            response = error.response()
+        except StorageError as error:
+            # It says where the store is, and who asks is not known yet.
+            _log.error("a caller cannot be looked up: %s", error)
+            response = problem(503, "the service cannot look up keys now; try again.", {"Retry-After": "1"})
+        else:
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(response)
+        else:
+            await response(scope, receive, send)
+
+    async def _look_at(self, connection: HTTPConnection) -> None:
+        encoding = connection.headers.get("content-encoding", "identity")
+        if encoding.strip().lower() not in ("", "identity"):
+            raise DeniedError(415, "a body must not be compressed; send it as it is.")
+        path: str = connection.scope["path"]
+        if not (path == "/api" or path.startswith("/api/") or path == "/metrics"):
+            return
+        address = address_of(connection)
+        if path == SIGN_IN and connection.scope.get("method") == "POST":
+            self._requests.count(address)
+            _check_origin(connection, needed=False)
+            return
+        caller = await self._caller(connection)
+        if caller is None:
+            self._failures.count(address)
+            raise _unknown(connection)
+        self._requests.count(f"{caller.key} {address}")
+        if caller.csrf is not None:
+            _check_same_site(connection, caller.csrf)
+        connection.scope[CALLER] = caller
+
+    async def _caller(self, connection: HTTPConnection) -> Caller | None:
+        scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            # Who guesses, or was let in before, costs neither a thread nor a query.
+            secret = secret.strip()
+            if not self._visitors.may_know(secret):
+                return None
+            known = self._visitors.recent(secret)
+            return known or await anyio.to_thread.run_sync(self._visitors.by_key, secret)
+        cookie = connection.cookies.get(COOKIE)
+        if cookie is None or not self._visitors.may_know_session(cookie):
+            return None
+        known = self._visitors.recent_session(cookie)
+        return known or await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
+
+
+def _unknown(connection: HTTPConnection) -> DeniedError:
+    """Why somebody is not let in: without a key, or with one that is not known."""
+    if "authorization" in connection.headers:
+        why = "this key is not known: it is wrong, or was revoked; it goes as 'Authorization: Bearer KEY'."
+    else:
+        why = "sign in, or send a key: 'Authorization: Bearer KEY'."
+    return DeniedError(401, why, {"WWW-Authenticate": "Bearer"})
+
+
+def _check_same_site(connection: HTTPConnection, csrf: str) -> None:
+    if connection.scope["type"] == "websocket":
+        _check_origin(connection, needed=True)
+    elif connection.scope["method"] not in _SAFE and connection.headers.get(CSRF_HEADER) != csrf:
+        raise DeniedError(403, f"a browser that changes something sends the header {CSRF_HEADER}, as its session says.")
+
+
+def _check_origin(connection: HTTPConnection, needed: bool) -> None:
+    origin = connection.headers.get("origin")
+    if origin is None and not needed:
+        return
+    if origin is None or _place(origin) != connection.headers.get("host"):
+        raise DeniedError(403, "a page of another site cannot do this.")
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None where it is not an address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+_BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A key: `ectopy_` and 43 characters.")
+_SESSION = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session")
+
+
+async def visitor(
+    connection: HTTPConnection,
+    wanted: SecurityScopes,
+    _key: Annotated[object, Depends(_BEARER)],
+    _cookie: Annotated[object, Depends(_SESSION)],
+) -> Caller:
+    """Who is asking, if the key allows what the route needs.
+
+    Raises
+    ------
+    DeniedError
+        401 or 403.
+    """
+    caller: Caller | None = connection.scope.get(CALLER)
+    if caller is None:
+        raise _unknown(connection)
+    needed = [Scope(name) for name in wanted.scopes]
+    if needed and not any(caller.may(scope) for scope in needed):
+        raise DeniedError(403, f"this key does not allow it; it needs the scope {' or '.join(needed)}.")
+    return caller
+
+
+AnyCaller = Annotated[Caller, Security(visitor)]
+Viewing = Annotated[Caller, Security(visitor, scopes=[Scope.VIEW])]
+Uploading = Annotated[Caller, Security(visitor, scopes=[Scope.UPLOAD])]
+Sending = Annotated[Caller, Security(visitor, scopes=[Scope.SEND])]
+Acknowledging = Annotated[Caller, Security(visitor, scopes=[Scope.ACKNOWLEDGE])]
+Administering = Annotated[Caller, Security(visitor, scopes=[Scope.ADMINISTER])]

@@ -1,0 +1,62 @@
+"""Figures for Prometheus; no patient is named in them."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from ectopy.monitor.conditions import Priority
+from ectopy.monitor.status import PatientState
+from ectopy.service.monitoring.ward import Ward
+
+_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+class Metrics:
+    """Counts what the service does, and looks at the ward when asked.
+
+    Parameters
+    ----------
+    ward : Ward
+    """
+
+    def __init__(self, ward: Ward) -> None:
+        self._ward = ward
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "ectopy_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
+        )
+        self.seconds = Histogram(
+            "ectopy_request_seconds", "Time to answer.", buckets=_BUCKETS_S, registry=self._registry
+        )
+        self.chunks = Counter("ectopy_chunks", "Chunks that devices sent.", ("outcome",), registry=self._registry)
+        self.devices = Gauge("ectopy_device_streams", "Devices connected over WebSocket.", registry=self._registry)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """What there is to see in the ward now."""
+        ward = self._ward
+        words = Tally(ward.status(patient).state for patient in ward.patients())
+        patients = GaugeMetricFamily("ectopy_patients", "Patients by state.", labels=["state"])
+        for word in PatientState:
+            if word is not PatientState.DISCHARGED:
+                patients.add_metric([word.value], words[word])
+        yield patients
+        active = Tally(stored.alarm.priority for stored in ward.active_alarms())
+        alarms = GaugeMetricFamily("ectopy_active_alarms", "Alarms active or latched.", labels=["priority"])
+        for priority in Priority:
+            alarms.add_metric([priority.name.lower()], active[priority])
+        yield alarms
+        yield GaugeMetricFamily("ectopy_viewers", "Live viewers.", value=ward.feed.viewers)
+        yield GaugeMetricFamily("ectopy_watching", "Whether the hub runs.", value=float(ward.watching))
+
+    def describe(self) -> list[Metric]:
+        """Nothing, for nothing is known before the ward is looked at."""
+        return []

@@ -1,0 +1,257 @@
+"""Alarms: why they were raised, and what people do about them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from ectopy import __version__
+from ectopy.errors import DataError, StorageError
+from ectopy.monitor import Action, AlarmChanged, Order
+from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.replay_command import stored_replay_command
+from ectopy.service import responses, schemas
+from ectopy.service.access.audit import Audit
+from ectopy.service.api.dependencies import (
+    AlarmNumber,
+    AuditDep,
+    Audited,
+    WardDep,
+    WatchedPatient,
+    carry_out,
+    json_response,
+)
+from ectopy.service.api.middleware.access_control import Acknowledging
+from ectopy.service.monitoring.ward import NotFoundError, Ward
+from ectopy.service.storage import MOST_ROWS, StoredAlarm
+from ectopy.service.storage.waveform_history import LONGEST_S, read_segment
+
+router = APIRouter(prefix="/api", tags=["alarms"])
+
+
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="So many at most, the newest ones.")]
+Before = Annotated[
+    int | None, Query(ge=1, le=2**53, description="Go on with older ones, as the header Link of the page before says.")
+]
+
+
+@router.get("/alarms", dependencies=[Audited("listed alarms")])
+async def list_alarms(
+    request: Request,
+    response: Response,
+    ward: WardDep,
+    active: Annotated[bool, Query(description="Leave out those that have ended.")] = True,
+    limit: Limit = MOST_ROWS,
+    before: Before = None,
+) -> list[schemas.AlarmShape]:
+    """Alarms of all patients, and of the service itself, which is called `station`.
+
+    The active ones come all at once, those of a patient together, the most urgent one first. Of all that there ever
+    were comes a page, those that changed last at its end, with the address of the next older one in the header `Link`.
+    """
+    if active:
+        return [responses.alarm(one) for one in ward.active_alarms()]
+    found = await asyncio.to_thread(ward.store.alarms.newest, limit=limit, before=before)
+    if len(found) == limit:
+        _link(request, response, found[0].id)
+    return [responses.alarm(one) for one in found]
+
+
+@router.get("/patients/{patient}/alarms", dependencies=[Audited("viewed alarms")])
+async def list_alarms_of(
+    request: Request,
+    response: Response,
+    ward: WardDep,
+    patient: WatchedPatient,
+    active: bool = False,
+    limit: Limit = MOST_ROWS,
+    before: Before = None,
+) -> list[schemas.AlarmShape]:
+    """The newest alarms of a patient, the oldest first; the header `Link` has the address of the page before.
+
+    The active ones come all at once, the most urgent one first.
+    """
+    if active:
+        return [responses.alarm(one) for one in ward.active_alarms_of(patient)]
+    found = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
+    if len(found) == limit:
+        _link(request, response, found[0].alarm.number)
+    return [responses.alarm(one) for one in found]
+
+
+def _link(request: Request, response: Response, before: int) -> None:
+    """Say where there are older ones."""
+    response.headers["Link"] = f'<{request.url.include_query_params(before=before)}>; rel="next"'
+
+
+@router.get(
+    "/patients/{patient}/alarms/{number}",
+    response_model=schemas.AlarmDetailShape,
+    dependencies=[Audited("viewed alarm")],
+)
+def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
+    """One alarm: why it was raised, the beats it rests on, its strip, and everything that has happened to it."""
+    return json_response(explained(ward, find_alarm(ward, patient, number)))
+
+
+@router.post("/patients/{patient}/alarms/{number}/acknowledge")
+async def acknowledge(
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    number: AlarmNumber,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.AlarmOrderShape:
+    """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
+
+    This and every other order is carried out at once. The answer says `stored: false` while the database is away.
+    """
+    action = Action(Order.ACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
+    return await _change(ward, audit, patient, number, action, "acknowledged alarm")
+
+
+@router.post("/patients/{patient}/alarms/{number}/unacknowledge")
+async def unacknowledge(
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    number: AlarmNumber,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.AlarmOrderShape:
+    """Take an acknowledgement back."""
+    action = Action(Order.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
+    return await _change(ward, audit, patient, number, action, "unacknowledged alarm")
+
+
+@router.post("/patients/{patient}/alarms/{number}/comments", status_code=201)
+async def comment_on(
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    number: AlarmNumber,
+    given: Annotated[schemas.NewComment, Body()],
+) -> schemas.CommentShape:
+    """Say something about an alarm, also when it has ended; the audit keeps it."""
+    await _alarm(ward, patient, number)
+    now = ward.clock()
+    await audit.did_async(caller.name, _commented(number), patient, given.comment)
+    return schemas.CommentShape(time=now, who=caller.name, comment=given.comment)
+
+
+@router.post("/patients/{patient}/audio-pause")
+async def pause_audio(
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.PatientOrderShape:
+    """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
+    action = Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
+    stored = await carry_out(ward, audit, patient, action, "paused audio")
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
+
+
+@router.post("/patients/{patient}/audio-resume")
+async def resume_audio(
+    ward: WardDep,
+    caller: Acknowledging,
+    audit: AuditDep,
+    patient: WatchedPatient,
+    given: Annotated[schemas.Comment, Body()],
+) -> schemas.PatientOrderShape:
+    """End an audio pause."""
+    action = Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment)
+    stored = await carry_out(ward, audit, patient, action, "resumed audio")
+    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
+
+
+async def _change(
+    ward: Ward, audit: Audit, patient: str, number: int, action: Action, what: str
+) -> schemas.AlarmOrderShape:
+    await _alarm(ward, patient, number)
+    stored = await carry_out(ward, audit, patient, action, what)
+    one = await _alarm(ward, patient, number)
+    return schemas.AlarmOrderShape(**responses.alarm(one), stored=stored)
+
+
+def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
+    """An alarm with everything that explains it; while the store is away, with what the memory holds of that.
+
+    Raises
+    ------
+    StorageError
+        If the store fails, and the memory holds nothing of the alarm.
+    """
+    patient, store, number = stored.patient, ward.store, stored.alarm.number
+    unstored = [(origin + event.at_s, event) for origin, event in ward.unstored_changes(patient, number)]
+    try:
+        entries = [(one.time, one.event) for one in store.alarms.changes(patient, number)]
+    except StorageError:
+        if not unstored:
+            raise
+        entries = []
+    known = {event.number for _, event in entries}
+    entries += [(time, event) for time, event in unstored if event.number not in known]
+    changes = [(time, event) for time, event in entries if isinstance(event, AlarmChanged)]
+    time, latest = changes[-1]
+    evidence = next((event.evidence for _, event in reversed(changes) if event.evidence is not None), None)
+    begin_s, end_s = latest.strip_s
+    begin_s = max(begin_s, end_s - LONGEST_S)
+    origin = time - latest.at_s
+    strip, log_whole, comments = None, None, []
+    with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
+        strip = read_segment(store, patient, ward.state(patient), origin, begin_s, end_s)
+    with suppress(StorageError):
+        log_whole = store.alarms.is_log_intact(patient, number)
+        comments = [
+            schemas.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
+            for entry in store.audit.about(patient, _commented(number))
+        ]
+    condition = CONDITIONS[stored.alarm.condition]
+    return schemas.AlarmDetailShape(
+        **responses.alarm(stored),
+        definition=condition.definition,
+        source=condition.source,
+        evidence=None if evidence is None else responses.evidence(origin, evidence),
+        history=[responses.transition(time, event.transition, event.number in known) for time, event in changes],
+        comments=comments,
+        log_whole=log_whole,
+        strip=None if strip is None else responses.waveform(patient, strip.stream, strip.start_time, strip.waveform),
+        replay=stored_replay_command(latest, patient),
+        software=f"ectopy {__version__}",
+        bundle=ward.bundle,
+    )
+
+
+def _commented(number: int) -> str:
+    """What the audit calls a comment on an alarm."""
+    return f"commented on alarm {number}"
+
+
+def find_alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Return an alarm; the store is asked only for one that has ended and is stored.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of this number.
+    StorageError
+        If the store fails.
+    """
+    try:
+        return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
+    except DataError as error:
+        raise NotFoundError(str(error)) from error
+
+
+async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
+    """Find an alarm, in a thread of its own where the store has to be asked."""
+    unstored = ward.unstored_alarm(patient, number)
+    return await asyncio.to_thread(find_alarm, ward, patient, number) if unstored is None else unstored

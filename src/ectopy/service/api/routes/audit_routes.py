@@ -1,0 +1,29 @@
+"""Who saw or did what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from ectopy.service import responses, schemas
+from ectopy.service.api.dependencies import AuditDep, WardDep
+from ectopy.service.api.middleware.access_control import Administering
+
+router = APIRouter(prefix="/api/audit", tags=["audit"])
+
+
+@router.get("")
+def list_audit(
+    ward: WardDep,
+    caller: Administering,
+    audit: AuditDep,
+    patient: Annotated[str | None, Query(max_length=200, description="About this one only.")] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="Only entries before the one of this id.")] = None,
+) -> list[schemas.AuditShape]:
+    """The newest entries of the audit, the oldest of them first; the same look is written once a minute."""
+    audit.flush()
+    found = ward.store.audit.newest(patient, limit, before)
+    audit.saw(caller.name, "viewed audit", patient or "")
+    return [responses.audit(entry) for entry in found]

@@ -1,0 +1,31 @@
+"""Recordings that this machine has by name: which there are, and to have one analysed as if it had been uploaded."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+
+from ectopy.service import schemas
+from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep
+from ectopy.service.api.middleware.access_control import Uploading
+from ectopy.service.api.routes.recording_routes import shape
+from ectopy.service.recordings import names
+
+router = APIRouter(prefix="/api/recordings/named", tags=["recordings"])
+
+
+@router.get("", dependencies=[Audited("listed named recordings")])
+def list_names() -> list[str]:
+    """What can be analysed and replayed by its name: `simulated`, and the records of data sets on this machine."""
+    return list(names())
+
+
+@router.post("", status_code=202)
+def analyse(
+    library: LibraryDep, caller: Uploading, audit: AuditDep, given: Annotated[schemas.Choice, Body()]
+) -> schemas.RecordingShape:
+    """Have one analysed, when those before it are."""
+    entry = library.add_named(given.recording, caller.key)
+    audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")
+    return shape(entry)

@@ -1,0 +1,35 @@
+"""Devices that have named themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path
+
+from ectopy.service import responses, schemas
+from ectopy.service.api.dependencies import AuditDep, Audited, WardDep
+from ectopy.service.api.middleware.access_control import Administering
+from ectopy.service.monitoring.ward import RefusedError
+
+router = APIRouter(prefix="/api/devices", tags=["devices"])
+
+
+@router.get("", dependencies=[Audited("listed devices")])
+def list_devices(ward: WardDep) -> list[schemas.DeviceShape]:
+    """Devices that have said what they are called, by name, and for whom each has sent last."""
+    return [responses.device(one) for one in ward.devices.all()]
+
+
+@router.put("/{device}", status_code=204)
+def attach(
+    ward: WardDep,
+    caller: Administering,
+    audit: AuditDep,
+    device: Annotated[str, Path(min_length=1, max_length=200, description="What the device calls itself.")],
+    given: Annotated[schemas.Wearer, Body()],
+) -> None:
+    """Attach a device to a patient, for whom its key then sends."""
+    if ward.state(given.patient).discharged:
+        raise RefusedError(f"{given.patient!r} is discharged; admit the patient first.")
+    ward.attach(device, given.patient)
+    audit.did(caller.name, "attached device", given.patient, device)

@@ -1,0 +1,96 @@
+"""Alarms and other events as they are stored, as server-sent events; who comes back misses none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Header, Query
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from starlette.responses import StreamingResponse
+
+from ectopy.errors import SettingError, StorageError
+from ectopy.service import responses
+from ectopy.service.access import Caller
+from ectopy.service.api.dependencies import Audited, VisitorsDep, WardDep
+from ectopy.service.monitoring.ward import Ward
+from ectopy.service.storage import StoredEvent
+
+router = APIRouter(tags=["live"])
+
+_QUIET_S = 15.0
+_AT_ONCE = 200
+_LARGEST = 2**62
+
+_EXAMPLE = 'event: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", "change": "raised"}\nid: 17\n\n'
+
+Kind = Literal["alarm", "quality", "noticed", "rejected"]
+
+
+@router.get(
+    "/api/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "For each event its id, its kind, and JSON.",
+            "content": {"text/event-stream": {"example": _EXAMPLE}},
+        }
+    },
+)
+async def events(
+    ward: WardDep,
+    caller: Annotated[Caller, Audited("watched events", by_query=True)],
+    visitors: VisitorsDep,
+    patient: Annotated[str | None, Query(description="Of this one only.")] = None,
+    kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
+    last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
+    seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> EventSourceResponse:
+    """Events from now on, or after the last one that was seen; a comment where there is none for 15 s."""
+    after = last_event_id if seen is None else _number(seen)
+    if after is None:
+        after = await asyncio.to_thread(ward.newest_event)
+    # Not a generator as endpoint (`response_class`): FastAPI would send 200 before the checks above, and queue events
+    # for a key that is revoked meanwhile.
+    # A proxy that collects what it passes on would hold up alarms.
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(_events(ward, after, patient, kind, lambda: visitors.welcome(caller)), headers=headers)
+
+
+async def _events(
+    ward: Ward, after: int, patient: str | None, kinds: Sequence[str], welcome: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    yield KEEPALIVE_COMMENT
+    while ward.feed.open:
+        more = ward.feed.next_events()
+        try:
+            found = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
+        except StorageError:
+            found = []
+        if not welcome():
+            return
+        if found:
+            after = found[-1].id
+            yield b"".join(map(_encoded, found))
+            continue
+        try:
+            await asyncio.wait_for(more.wait(), _QUIET_S)
+        except TimeoutError:
+            yield KEEPALIVE_COMMENT
+
+
+def _encoded(event: StoredEvent) -> bytes:
+    content = responses.event(event)
+    data = msgspec.json.encode(content).decode()
+    return format_sse_event(data_str=data, event=content["kind"], id=str(event.id))
+
+
+def _number(text: str) -> int:
+    with suppress(ValueError):
+        number = int(text)
+        if 0 <= number <= _LARGEST:
+            return number
+    raise SettingError("Last-Event-ID is the id of an event, a whole number.")

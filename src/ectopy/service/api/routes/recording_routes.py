@@ -1,0 +1,188 @@
+"""Recordings: uploaded, analysed, and shown at any zoom."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+from starlette.datastructures import FormData, UploadFile
+from starlette.types import Message
+
+from ectopy.detector import Verdict
+from ectopy.errors import DataError, SettingError
+from ectopy.service import schemas
+from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, json_response
+from ectopy.service.api.middleware.access_control import Administering, Uploading, Viewing
+from ectopy.service.monitoring.ward import NotFoundError
+from ectopy.service.recordings import Entry, Library, Upload
+from ectopy.service.recordings.library import MOST_RECORDINGS
+from ectopy.service.recordings.result import MOST_COLUMNS
+from ectopy.service.recordings.uploads import MOST_FILES
+
+router = APIRouter(prefix="/api/recordings", tags=["recordings"])
+
+_MOST_FIELDS = 8
+_FIELD_BYTES = 1024
+_LONGEST_S = 1e9
+_REPORT_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
+        "sandbox allow-same-origin"  # no script can run; the page around it may measure its height
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "one .edf, .bdf, .csv, .txt, .parquet or .npy; or .hea, .dat, .atr of WFDB",
+                        },
+                        "sampling_rate_hz": {"type": "number", "description": "where the file does not say"},
+                        "unit": {"type": "string", "enum": ["V", "mV", "uV", "nV"]},
+                    },
+                }
+            }
+        },
+    }
+}
+
+RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As the upload was answered.")]
+Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
+
+
+def _entry(library: Library, id: str) -> Entry:
+    try:
+        return library.entry(id)
+    except SettingError as error:
+        raise NotFoundError(str(error)) from error
+
+
+def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> Entry:
+    entry = _entry(library, id)
+    audit.saw(caller.name, f"viewed recording {entry.id}")
+    return entry
+
+
+ViewedRecording = Annotated[Entry, Depends(_viewed)]
+"""The recording of an address, with the audit of whoever views it; the answer is 404 where there is none."""
+
+
+@router.post("", status_code=202, openapi_extra=_BODY)
+async def upload(request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep) -> schemas.RecordingShape:
+    """Upload the files of one recording; it is analysed when those before it are."""
+    await asyncio.to_thread(library.check_room, caller.key)
+
+    async def receive() -> Message:
+        library.check_room(caller.key)
+        return await request.receive()
+
+    # Files lie on the disk, the other fields in memory.
+    coming = Request(request.scope, receive)
+    async with coming.form(max_files=MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES) as form:
+        rate_hz, unit = _stated(form)
+        files = [
+            Upload(part.filename or "", part.file) for part in form.getlist("files") if isinstance(part, UploadFile)
+        ]
+        entry = await asyncio.to_thread(library.add, files, rate_hz, unit, caller.key)
+    await audit.did_async(caller.name, "uploaded recording", detail=entry.id)
+    return shape(entry)
+
+
+@router.get("", dependencies=[Audited("listed recordings")])
+def list_recordings(
+    library: LibraryDep,
+    limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS,
+) -> list[schemas.RecordingShape]:
+    """The newest recordings, the newest first; without their summaries."""
+    return [shape(entry) for entry in library.entries()[:limit]]
+
+
+@router.get("/{id}")
+def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
+    """How far the analysis of a recording is, and what was found."""
+    return shape(entry, library.result(entry.id).summary if entry.done else None)
+
+
+@router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
+def report(library: LibraryDep, entry: ViewedRecording) -> FileResponse:
+    """The page about a recording, which refers to nothing outside itself."""
+    return FileResponse(library.report(entry.id), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+
+
+@router.get("/{id}/signal", response_model=schemas.RecordingSignalShape)
+def signal(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    start_s: Second = 0.0,
+    stop_s: Second = _LONGEST_S,
+    pixels: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="Columns to draw in.")] = 1000,
+) -> Response:
+    """A stretch of signal for a screen, from the whole recording down to single samples, with its beats.
+
+    Of more than 500 beats, those with the highest scores.
+    """
+    return json_response(library.result(entry.id).signal(start_s, stop_s, pixels))
+
+
+@router.get("/{id}/beats")
+def beats(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    start_s: Second = 0.0,
+    stop_s: Second = _LONGEST_S,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    verdict: Annotated[Verdict | None, Query(description="Only beats judged so.")] = None,
+) -> list[dict[str, Any]]:
+    """The first beats of a stretch."""
+    return library.result(entry.id).beat_rows(start_s, stop_s, limit, verdict)
+
+
+@router.get("/{id}/trend")
+def trend(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0,
+) -> dict[str, Any]:
+    """Heart rate, and how many beats of which kind, in steps of so many seconds."""
+    return library.result(entry.id).trend(step_s)
+
+
+@router.delete("/{id}", status_code=204)
+def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: RecordingId) -> None:
+    """Delete a recording and what was found in it."""
+    entry = _entry(library, id)
+    library.delete(id)
+    audit.did(caller.name, "deleted recording", detail=entry.id)
+
+
+def shape(entry: Entry, summary: dict[str, Any] | None = None) -> schemas.RecordingShape:
+    """How a recording stands, and what was found where that is given."""
+    return schemas.RecordingShape(
+        id=entry.id,
+        name=entry.name,
+        added_time=entry.added,
+        status=entry.status.value,
+        progress=entry.progress,
+        error=entry.error,
+        summary=summary,
+    )
+
+
+def _stated(form: FormData) -> tuple[float | None, str | None]:
+    rate, unit = form.get("sampling_rate_hz"), form.get("unit")
+    if isinstance(rate, UploadFile) or isinstance(unit, UploadFile):
+        raise DataError("a sampling rate and a unit are text, not files.")
+    try:
+        return float(rate) if rate else None, unit or None
+    except ValueError as error:
+        raise DataError(f"the sampling rate is a number of Hz, not {str(rate)[:40]!r}.") from error

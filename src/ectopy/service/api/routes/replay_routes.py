@@ -1,0 +1,93 @@
+"""Recordings played as if a device sent them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Path
+
+from ectopy.errors import SettingError
+from ectopy.recording import Recording
+from ectopy.service import schemas
+from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, ReplaysDep, WardDep
+from ectopy.service.api.middleware.access_control import Administering, AnyCaller, Viewing
+from ectopy.service.monitoring.replays import Replay
+from ectopy.service.monitoring.ward import NotFoundError
+from ectopy.service.recordings import Library, named
+
+router = APIRouter(prefix="/api/replays", tags=["recordings"])
+
+ReplayId = Annotated[str, Path(min_length=1, max_length=32, description="As the start was answered.")]
+
+
+def _named(replays: ReplaysDep, id: ReplayId, caller: AnyCaller) -> Replay:
+    try:
+        return replays.get(id)
+    except SettingError as error:
+        raise NotFoundError(str(error)) from error
+
+
+NamedReplay = Annotated[Replay, Depends(_named)]
+"""The replay of an address; the answer is 404 where there is none."""
+
+
+@router.post("", status_code=201)
+def start(
+    replays: ReplaysDep,
+    library: LibraryDep,
+    ward: WardDep,
+    caller: Administering,
+    audit: AuditDep,
+    given: Annotated[schemas.NewReplay, Body()],
+) -> schemas.ReplayShape:
+    """Play a recording into a patient who is watched, and for whom no other key sends now."""
+    ward.state(given.patient)
+    recording = _recording(library, given.recording)
+    ward.senders.claim(given.patient, caller.sender, "")
+    submit = partial(ward.submit, sender=caller.sender)
+    replay = replays.start(recording, given.recording, given.patient, given.speed, submit)
+    audit.did(caller.name, "started replay", given.patient, given.recording)
+    return _shape(replay)
+
+
+@router.get("", dependencies=[Audited("listed replays")])
+def list_replays(replays: ReplaysDep) -> list[schemas.ReplayShape]:
+    """Replays, the newest first."""
+    return [_shape(replay) for replay in replays.all()]
+
+
+@router.get("/{id}")
+def show(caller: Viewing, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
+    """How far a replay is."""
+    audit.saw(caller.name, "viewed replay", replay.patient)
+    return _shape(replay)
+
+
+@router.delete("/{id}")
+def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
+    """End a replay; what was sent stays."""
+    replay = replays.stop(replay.id)
+    audit.did(caller.name, "stopped replay", replay.patient, replay.recording)
+    return _shape(replay)
+
+
+def _recording(library: Library, name: str) -> Recording:
+    """An analysed recording by its id, or one by its name."""
+    if any(entry.id == name for entry in library.entries()):
+        return library.result(name).recording
+    return named(name)
+
+
+def _shape(replay: Replay) -> schemas.ReplayShape:
+    return schemas.ReplayShape(
+        id=replay.id,
+        recording=replay.recording,
+        patient=replay.patient,
+        speed=replay.speed,
+        started_time=replay.started,
+        duration_s=replay.duration_s,
+        position_s=replay.position_s,
+        status=replay.status.value,
+        error=replay.error,
+    )

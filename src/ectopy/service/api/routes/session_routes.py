@@ -1,0 +1,63 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Cookie, Request, Response
+
+from ectopy.service import schemas
+from ectopy.service.access import Caller
+from ectopy.service.api.dependencies import AuditDep, SettingsDep, VisitorsDep
+from ectopy.service.api.error_responses import DeniedError
+from ectopy.service.api.middleware.access_control import COOKIE, AnyCaller, RateLimit, address_of
+
+router = APIRouter(prefix="/api/session", tags=["session"])
+
+
+@router.post("")
+async def sign_in(
+    request: Request,
+    response: Response,
+    given: Annotated[schemas.SignIn, Body()],
+    visitors: VisitorsDep,
+    audit: AuditDep,
+    settings: SettingsDep,
+) -> schemas.SessionShape:
+    """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
+    # Who guesses costs neither a thread nor a query.
+    signed_in = await asyncio.to_thread(visitors.sign_in, given.key) if visitors.may_know(given.key) else None
+    if signed_in is None:
+        failures: RateLimit = request.app.state.failures
+        failures.count(address_of(request))
+        raise DeniedError(401, "this key is not known.")
+    caller, cookie = signed_in
+    await audit.did_async(caller.name, "signed in")
+    response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=settings.tls, path="/")
+    return _session(caller)
+
+
+@router.get("")
+def who(caller: AnyCaller) -> schemas.SessionShape:
+    """Who is asking."""
+    return _session(caller)
+
+
+@router.delete("", status_code=204)
+def sign_out(
+    response: Response,
+    caller: AnyCaller,
+    visitors: VisitorsDep,
+    audit: AuditDep,
+    cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None,
+) -> None:
+    """Sign out."""
+    if cookie is not None:
+        visitors.sign_out(cookie)
+        audit.did(caller.name, "signed out")
+    response.delete_cookie(COOKIE, path="/")
+
+
+def _session(caller: Caller) -> schemas.SessionShape:
+    return schemas.SessionShape(name=caller.name, scopes=sorted(caller.scopes), csrf=caller.csrf)

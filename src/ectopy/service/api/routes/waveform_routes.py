@@ -1,0 +1,86 @@
+"""The signal of a patient and the beats in it, from the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from ectopy.errors import SettingError
+from ectopy.service import responses, schemas
+from ectopy.service.api.dependencies import Audited, WardDep, WatchedPatient, json_response
+from ectopy.service.monitoring.ward import NotFoundError
+from ectopy.service.storage import MOST_BEATS
+from ectopy.service.storage.stream_clock import origin_at
+from ectopy.service.storage.waveform_history import LONGEST_S, compare_beat, one_of_each_shape, read_segment
+
+router = APIRouter(prefix="/api/patients/{patient}", tags=["signals"])
+
+_DAYS_S = 31 * 86_400.0
+_MOST_STEPS = 5000
+_CANDIDATES = 48  # among which one of each shape is chosen
+_LATEST = 1e11
+
+Start = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970.")]
+Stop = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970; this moment is not in it.")]
+
+
+@router.get("/waveform", response_model=schemas.WaveformShape, dependencies=[Audited("viewed waveform")])
+def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -> Response:
+    """Samples of at most five minutes; of several streams in that time, the one with the most of them."""
+    _check(start, stop, LONGEST_S)
+    state = ward.state(patient)
+    origin = origin_at(ward.store, patient, state, stop)
+    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
+    if found is None:
+        raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
+    return json_response(responses.waveform(patient, found.stream, found.start_time, found.waveform))
+
+
+@router.get("/beats", response_model=list[schemas.BeatShape], dependencies=[Audited("viewed beats")])
+def beats(
+    ward: WardDep,
+    patient: WatchedPatient,
+    start: Start,
+    stop: Stop,
+    limit: Annotated[int, Query(ge=1, le=MOST_BEATS)] = MOST_BEATS,
+) -> Response:
+    """The first judged beats of at most a day, in order."""
+    _check(start, stop, 86_400.0)
+    found = ward.store.beats.first(patient, start, stop, limit)
+    return json_response([responses.beat(one.time, one.beat) for one in found])
+
+
+@router.get("/trend", response_model=schemas.TrendShape, dependencies=[Audited("viewed trend")])
+def trend(
+    ward: WardDep,
+    patient: WatchedPatient,
+    start: Start,
+    stop: Stop,
+    step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0,
+) -> Response:
+    """Beats counted in steps, of at most a month and 5000 steps."""
+    _check(start, stop, min(_DAYS_S, _MOST_STEPS * step_s))
+    return json_response(responses.trend(ward.store.beats.trend(patient, start, stop, step_s)))
+
+
+@router.get("/gallery", response_model=list[schemas.BeatComparisonShape], dependencies=[Audited("viewed beats")])
+def gallery(
+    ward: WardDep,
+    patient: WatchedPatient,
+    start: Start,
+    stop: Stop,
+    limit: Annotated[int, Query(ge=1, le=50)] = 12,
+) -> Response:
+    """One of each shape among the most abnormal beats, beside what a normal one would have been."""
+    _check(start, stop, _DAYS_S)
+    state = ward.state(patient)
+    worst = ward.store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
+    comparisons = [compare_beat(ward.store, patient, state, beat, ward.detector) for beat in worst]
+    shown = one_of_each_shape([one for one in comparisons if one is not None], limit)
+    return json_response([responses.beat_comparison(one) for one in shown])
+
+
+def _check(start: float, stop: float, longest_s: float) -> None:
+    if not 0 < stop - start <= longest_s:
+        raise SettingError(f"ask for a time from 'start' to 'stop' that is above 0 and at most {longest_s:g} s long.")

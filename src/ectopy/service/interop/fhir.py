@@ -1,0 +1,345 @@
+"""Signal, pulse waves, heart rate and alarms as resources of HL7 FHIR R4; pure functions to JSON as Python has it.
+
+A patient is named by a logical reference, an identifier without a server: Ectopy keeps no Patient resources. The strip
+of an alarm is contained in its DetectedIssue.
+
+Sources: https://hl7.org/fhir/R4/observation.html, detectedissue.html, capabilitystatement.html,
+datatypes.html#SampledData and bundle.html beside it. No conformity to a profile is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from math import floor, log10
+from typing import Any
+from uuid import UUID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy import __version__
+from ectopy.disclaimers import STATEMENT
+from ectopy.formats.pulse_channels import MOST_PULSE_VALUE, PRESSURE_UNIT, is_pressure_name
+from ectopy.monitor.alarm import Phase
+from ectopy.monitor.alarm_json import AlarmJson
+from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.inputs import PulseChunk
+from ectopy.service.interop.nomenclature import (
+    ARTERIAL_PRESSURE,
+    ECG,
+    HEART_RATE,
+    MDC_URI,
+    PLETHYSMOGRAM,
+    Code,
+    event_code,
+    lead_code,
+)
+from ectopy.service.storage import Waveform
+from ectopy.times import iso_utc
+
+Resource = dict[str, Any]
+
+MEDIA_TYPE = "application/fhir+json"
+LIMIT_MV = 1000.0
+"""Above and below, a sample is not an ECG: the monitor refuses it, and here it is ``U`` or ``L``."""
+MV_PER_COUNT = 0.001
+
+_LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
+_CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
+_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_CONDITIONS = UUID("5c2b0c0e-2b6a-4d52-9b0f-5f1f9b1c7a64")
+"""Names the code system of Ectopy's conditions, and the space of identifiers made here."""
+
+_DIGITS = 4  # of a pulse wave, after its first one
+_SEVERITY = {"high": "high", "medium": "moderate", "low": "low"}
+_STRIP = "strip"
+_SEARCHED_BY = {
+    "Observation": {"patient": "reference", "code": "token", "date": "date"},
+    "DetectedIssue": {"patient": "reference"},
+}
+
+
+def sampled_data(samples_mv: NDArray[np.floating], sampling_rate_hz: float) -> Resource:
+    """Samples as SampledData, in counts of a microvolt.
+
+    Parameters
+    ----------
+    samples_mv : ndarray of float, shape (n,)
+        NaN where there is no valid sample, which becomes ``E``.
+    sampling_rate_hz : float
+
+    Returns
+    -------
+    dict
+        The limits are in the unit of the origin, millivolt.
+    """
+    origin = {"value": 0, "unit": "mV", "system": _UCUM, "code": "mV"}
+    return _sampled(np.asarray(samples_mv, np.float64), sampling_rate_hz, origin, MV_PER_COUNT, LIMIT_MV)
+
+
+def _sampled(
+    samples: NDArray[np.float64], sampling_rate_hz: float, origin: Resource, factor: float, limit: float
+) -> Resource:
+    with np.errstate(invalid="ignore"):
+        counts = np.round(np.nan_to_num(np.clip(samples, -limit, limit)) / factor).astype(np.int64)
+        marks = np.select([np.isnan(samples), samples > limit, samples < -limit], ["E", "U", "L"], "")
+    words = np.where(marks == "", counts.astype(str), marks)
+    return {
+        "origin": origin,
+        "period": 1000.0 / sampling_rate_hz,
+        "factor": factor,
+        "lowerLimit": -limit,
+        "upperLimit": limit,
+        "dimensions": 1,
+        "data": " ".join(words.tolist()),
+    }
+
+
+def ecg(patient: str, waveform: Waveform, start: float) -> Resource:
+    """A stretch of signal as Observation, one component for each lead.
+
+    Parameters
+    ----------
+    patient : str
+    waveform : Waveform
+        Of at least one sample.
+    start : float
+        Time of its first sample, seconds since 1970.
+    """
+    rate_hz = waveform.sampling_rate_hz
+    stop = start + (len(waveform.signal) - 1) / rate_hz
+    return {
+        "resourceType": "Observation",
+        "id": _id("ecg", patient, start),
+        "status": "final",
+        "category": [_concept(_CATEGORIES, "procedure", "Procedure")],
+        "code": _study(),
+        "subject": _patient(patient),
+        "effectivePeriod": {"start": iso_utc(start), "end": iso_utc(stop)},
+        "device": _software(),
+        "note": _notes(),
+        "component": [
+            {"code": _lead(lead), "valueSampledData": sampled_data(waveform.signal[:, column], rate_hz)}
+            for column, lead in enumerate(waveform.leads)
+        ],
+    }
+
+
+def pulse_wave(patient: str, wave: PulseChunk, start: float) -> Resource:
+    """A stretch of a pulse wave as Observation, in counts of about a ten-thousandth of its largest value.
+
+    Parameters
+    ----------
+    patient : str
+    wave : PulseChunk
+        Of at least one sample.
+    start : float
+        Time of its first sample, seconds since 1970.
+    """
+    samples = wave.samples.astype(np.float64)
+    largest = float(np.max(np.abs(samples), initial=0.0, where=np.isfinite(samples)))
+    factor = 10.0 ** (floor(log10(largest)) - _DIGITS) if largest > 0.0 else 1.0
+    pressure = wave.unit == PRESSURE_UNIT
+    unit = {"unit": "mmHg", "code": "mm[Hg]"} if pressure else {"unit": "no unit", "code": "1"}
+    origin = {"value": 0, "system": _UCUM, **unit}
+    code = ARTERIAL_PRESSURE if pressure or is_pressure_name(wave.name) else PLETHYSMOGRAM
+    return {
+        "resourceType": "Observation",
+        "id": _id(f"pulse-{sha256(wave.name.encode()).hexdigest()[:8]}", patient, start),
+        "status": "final",
+        "category": [_concept(_CATEGORIES, "procedure", "Procedure")],
+        "code": {"coding": [_mdc(code)], "text": wave.name},
+        "subject": _patient(patient),
+        "effectivePeriod": {
+            "start": iso_utc(start),
+            "end": iso_utc(start + (len(samples) - 1) / wave.sampling_rate_hz),
+        },
+        "device": _software(),
+        "note": _notes(),
+        "valueSampledData": _sampled(samples, wave.sampling_rate_hz, origin, factor, MOST_PULSE_VALUE),
+    }
+
+
+def pulse_waves(patient: str, waveform: Waveform, start: float) -> list[Resource]:
+    """The pulse waves of a stretch of signal, whose first sample of ECG has this time."""
+    begin_s = waveform.position / waveform.sampling_rate_hz
+    return [
+        pulse_wave(patient, wave, start + wave.position / wave.sampling_rate_hz - begin_s)
+        for wave in waveform.pulses
+        if len(wave.samples)
+    ]
+
+
+def heart_rate(patient: str, rate_bpm: float | None, at: float) -> Resource:
+    """A heart rate as Observation; None = it is not known, and the resource says so.
+
+    Parameters
+    ----------
+    patient : str
+    rate_bpm : float or None
+    at : float
+        When it was, seconds since 1970.
+    """
+    value: Resource = (
+        {"dataAbsentReason": _concept(_ABSENT, "unknown", "Unknown")}
+        if rate_bpm is None
+        else {"valueQuantity": {"value": round(rate_bpm, 1), "unit": "beats/minute", "system": _UCUM, "code": "/min"}}
+    )
+    return {
+        "resourceType": "Observation",
+        "id": _id("heart-rate", patient, at),
+        "status": "final",
+        "category": [_concept(_CATEGORIES, "vital-signs", "Vital Signs")],
+        "code": {"coding": [_coding(_LOINC, "8867-4", "Heart rate"), _mdc(HEART_RATE)], "text": "Heart rate"},
+        "subject": _patient(patient),
+        "effectiveDateTime": iso_utc(at),
+        "device": _software(),
+        "note": _notes(),
+        **value,
+    }
+
+
+def detected_issue(alarm: AlarmJson, strips: Sequence[Resource] = ()) -> Resource:
+    """An alarm as DetectedIssue: preliminary while it goes on, final once it has ended.
+
+    Parameters
+    ----------
+    alarm : AlarmJson
+    strips : sequence of dict
+        The signal that shows it, from `ecg`, and the pulse waves of that time; they are contained in the result.
+    """
+    condition = CONDITIONS[alarm["condition"]]
+    evidence: Resource = {"code": [{"text": alarm["text"] or condition.definition}]}
+    contained: Resource = {}
+    if strips:
+        names = [_STRIP, *(f"{_STRIP}-{number}" for number in range(2, len(strips) + 1))]
+        shown = [{"reference": f"#{name}"} for name in names]
+        evidence["detail"] = shown
+        contained = {
+            "contained": [{**strip, "id": name} for strip, name in zip(strips, names, strict=True)],
+            "implicated": shown,
+        }
+    acknowledged = {"action": {"text": "Acknowledged"}, "author": {"display": alarm["acknowledged_by"]}}
+    return {
+        "resourceType": "DetectedIssue",
+        "id": _id("alarm", alarm["patient"], alarm["number"]),
+        "identifier": [{"value": f"{alarm['patient']}/{alarm['number']}"}],
+        "status": "final" if alarm["phase"] == Phase.END else "preliminary",
+        "code": {
+            "coding": [_coding(_CONDITIONS.urn, condition.code, condition.title), _mdc(event_code(condition))],
+            "text": condition.title,
+        },
+        "severity": _SEVERITY[alarm["priority"]],
+        "patient": _patient(alarm["patient"]),
+        "author": _software(),
+        "evidence": [evidence],
+        "detail": " ".join((f"{condition.title}: {condition.definition}.", alarm["text"], STATEMENT)),
+        **({} if alarm["onset_time"] is None else {"identifiedDateTime": iso_utc(alarm["onset_time"])}),
+        **contained,
+        **({"mitigation": [acknowledged]} if alarm["acknowledged_by"] else {}),
+    }
+
+
+def searchset(resources: Sequence[Resource], url: str, total: int, following: str | None = None) -> Resource:
+    """Resources as the answer to a search.
+
+    Parameters
+    ----------
+    resources : sequence of dict
+    url : str
+        What was asked for.
+    total : int
+        How many there are on all pages.
+    following : str, optional
+        Address of the next page, if there is one.
+    """
+    links: list[Resource] = [{"relation": "self", "url": url}, {"relation": "next", "url": following}]
+    return {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": total,
+        "link": [link for link in links if link["url"]],
+        "entry": [
+            {
+                "fullUrl": uuid5(_CONDITIONS, resource["id"]).urn,
+                "resource": resource,
+                "search": {"mode": "match"},
+            }
+            for resource in resources
+        ],
+    }
+
+
+def capabilities(url: str, at: float) -> Resource:
+    """What can be asked for, as CapabilityStatement.
+
+    Parameters
+    ----------
+    url : str
+        Where the resources are.
+    at : float
+        When it is said, seconds since 1970.
+    """
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": iso_utc(at),
+        "kind": "instance",
+        "software": {"name": "Ectopy", "version": __version__},
+        "implementation": {"description": STATEMENT, "url": url},
+        "fhirVersion": "4.0.1",
+        "format": [MEDIA_TYPE],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {"description": "A key with the scope 'view', as Authorization: Bearer KEY."},
+                "resource": [
+                    {
+                        "type": kind,
+                        "interaction": [{"code": "search-type"}],
+                        "searchParam": [{"name": name, "type": type_} for name, type_ in parameters.items()],
+                    }
+                    for kind, parameters in _SEARCHED_BY.items()
+                ],
+            }
+        ],
+    }
+
+
+def _id(kind: str, patient: str, which: float) -> str:
+    """An identifier of the characters that FHIR allows, which a patient's own may not be."""
+    return f"{kind}-{sha256(patient.encode()).hexdigest()[:16]}-{f'{which:.3f}'.removesuffix('.000')}"
+
+
+def _patient(patient: str) -> Resource:
+    return {"type": "Patient", "identifier": {"value": patient}}
+
+
+def _software() -> Resource:
+    return {"display": f"Ectopy {__version__}"}
+
+
+def _notes() -> list[Resource]:
+    return [{"text": STATEMENT}]
+
+
+def _study() -> Resource:
+    return {"coding": [_coding(_LOINC, "11524-6", "EKG study"), _mdc(ECG)], "text": "ECG"}
+
+
+def _lead(lead: str) -> Resource:
+    code = lead_code(lead)
+    return {"coding": [_mdc(code)], "text": lead} if code else {"text": lead}
+
+
+def _concept(system: str, code: str, display: str) -> Resource:
+    return {"coding": [_coding(system, code, display)]}
+
+
+def _mdc(code: Code) -> Resource:
+    return _coding(MDC_URI, str(code.code), code.name)
+
+
+def _coding(system: str, code: str, display: str) -> Resource:
+    return {"system": system, "code": code, "display": display}

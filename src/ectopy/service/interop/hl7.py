@@ -1,0 +1,162 @@
+"""An alarm as HL7 v2.6 message ORU^R40^ORU_R40, in the shape of the IHE profile Alert Communication Management.
+
+One alert, one message: its *facets* are OBX segments whose sub-ids end in the number of the facet. MSH-21 names the
+profile whose shape it has; no conformity is claimed, and a note in the message says what Ectopy is not.
+
+Source: IHE Patient Care Device Technical Framework, volume 2, section 3.4 (PCD-04).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from ectopy import __version__
+from ectopy.disclaimers import STATEMENT
+from ectopy.monitor.alarm import Phase
+from ectopy.monitor.alarm_json import AlarmJson
+from ectopy.monitor.conditions import CONDITIONS, Condition
+from ectopy.service.interop.nomenclature import (
+    ALARM_PRIORITY,
+    ALARM_STATE,
+    ALERT,
+    ALERT_SOURCE,
+    ALERT_TYPE,
+    ECG,
+    EVENT_PHASE,
+    HEART_RATE,
+    INACTIVATION_STATE,
+    PER_MINUTE,
+    Code,
+    event_code,
+)
+
+MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
+
+_PROFILE = "IHE_PCD_ACM_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.4.1^ISO"
+_SENDER = "Ectopy"
+_ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
+_PRIORITY = {"high": "PH", "medium": "PM", "low": "PL"}
+_FLAGS = {"high": "H", "low": "L"}
+_CONTROL_LENGTH = 20
+
+
+def alert(alarm: AlarmJson, name: str, at: float) -> str:
+    """The message about an alarm as it stands; the same alarm and time give the same message.
+
+    Parameters
+    ----------
+    alarm : AlarmJson
+    name : str
+        Of the patient, for people; may be empty.
+    at : float
+        When the message is made, seconds since 1970.
+
+    Returns
+    -------
+    str
+        Segments, each with a carriage return at its end.
+    """
+    onset = f"{alarm['patient']}\0{alarm['onset_time']}\0{alarm['number']}"
+    uid = sha256(onset.encode()).hexdigest()[:_CONTROL_LENGTH]
+    control = sha256(f"{uid} {at} {alarm}".encode()).hexdigest()[:_CONTROL_LENGTH]
+    segments = [
+        _header(control, at),
+        _segment("PID", {3: f"{escaped(alarm['patient'])}^^^^PI", 5: f"{escaped(name)}^^^^^^{'L' if name else 'U'}"}),
+        _request(alarm, uid, control),
+        *(_segment("OBX", {1: str(number), **facet}) for number, facet in enumerate(_facets(alarm), start=1)),
+        _segment("NTE", {1: "1", 3: escaped(STATEMENT)}),
+    ]
+    return "".join(f"{segment}\r" for segment in segments)
+
+
+def escaped(text: str) -> str:
+    """Text in which no character means anything to HL7; those that are not printed as their codes."""
+    return "".join(_ESCAPES.get(character, character if character >= " " else _coded(character)) for character in text)
+
+
+def _coded(character: str) -> str:
+    return f"\\X{ord(character):02X}\\"
+
+
+def _header(control: str, at: float) -> str:
+    fields = {
+        3: _SENDER,
+        7: _time(at),
+        9: "ORU^R40^ORU_R40",
+        10: control,
+        11: "P",
+        12: "2.6",
+        15: "AL",
+        16: "NE",
+        18: "UNICODE UTF-8",
+        21: _PROFILE,
+    }
+    # The first separator is a field of its own.
+    return "MSH|^~\\&|" + _segment("", {number - 2: value for number, value in fields.items()})[1:]
+
+
+def _request(alarm: AlarmJson, uid: str, control: str) -> str:
+    """The container: a start has an id of its own, what follows names the start as its parent."""
+    fields = {1: "1", 4: _coded_as(ALERT), 7: _time(alarm["onset_time"])}
+    if alarm["ended_time"] is not None:
+        fields[8] = _time(alarm["ended_time"])
+    if alarm["phase"] == Phase.START:
+        fields[3] = f"{uid}^{_SENDER}"
+    else:
+        fields |= {3: f"{control}^{_SENDER}", 29: f"^{uid}&{_SENDER}"}
+    return _segment("OBR", fields)
+
+
+def _facets(alarm: AlarmJson) -> Iterable[dict[int, str]]:
+    condition = CONDITIONS[alarm["condition"]]
+    priority = _PRIORITY[alarm["priority"]]
+    text = escaped(f"{condition.title}: {alarm['text'] or condition.definition}")
+    begun = _time(alarm["since_time"])
+    rate = _FLAGS[condition.heart_rate] if _is_rate(condition) else None
+    flags = "~".join(filter(None, (rate, priority, alarm["type"])))
+    event = {2: "CWE", 3: _coded_as(ALERT), 5: f"{_coded_as(event_code(condition))}^^^^^^{text}", 8: flags, 14: begun}
+    words = (
+        (EVENT_PHASE, alarm["phase"]),
+        (ALARM_STATE, alarm["state"]),
+        (INACTIVATION_STATE, alarm["inactivation"]),
+        (ALARM_PRIORITY, priority),
+        (ALERT_TYPE, alarm["type"]),
+    )
+    facets = [event, _source(alarm), *({2: "ST", 3: _coded_as(code), 5: word} for code, word in words)]
+    equipment = f"{_SENDER} {__version__}"
+    for number, facet in enumerate(facets, start=1):
+        yield {4: f"1.0.0.0.{number}", 11: "F", 18: equipment, **facet}
+
+
+def _source(alarm: AlarmJson) -> dict[int, str]:
+    """What the alarm is about: the heart rate with its limit, or the ECG."""
+    condition, value, limit = CONDITIONS[alarm["condition"]], alarm["value"], alarm["limit"]
+    if not _is_rate(condition) or value is None:
+        return {2: "CWE", 3: _coded_as(ALERT_SOURCE), 5: _coded_as(ECG)}
+    beyond = {"high": "<", "low": ">"}[condition.heart_rate]
+    usual = {} if limit is None else {7: f"{beyond}{limit:g}"}
+    return {2: "NM", 3: _coded_as(HEART_RATE), 5: f"{value:.1f}", 6: _coded_as(PER_MINUTE), **usual}
+
+
+def _is_rate(condition: Condition) -> bool:
+    """Whether a condition is judged by a heart rate; a pause has a length instead."""
+    return bool(condition.heart_rate) and condition.unit == "/min"
+
+
+def _coded_as(code: Code) -> str:
+    return f"{code.code}^{code.name}^MDC"
+
+
+def _time(time: float | None) -> str:
+    """A time as HL7 writes it; empty where there is none."""
+    if time is None:
+        return ""
+    moment = datetime.fromtimestamp(time, UTC)
+    return f"{moment:%Y%m%d%H%M%S}.{moment.microsecond // 1000:03}+0000"
+
+
+def _segment(name: str, fields: dict[int, str]) -> str:
+    """A segment of fields by their numbers."""
+    return "|".join([name, *(fields.get(number, "") for number in range(1, max(fields) + 1))])

@@ -1,0 +1,234 @@
+"""Samples that come through an MQTT broker: ``ectopy/PATIENT/ecg`` in, ``ectopy/PATIENT/receipt`` out.
+
+A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.client.protocol`), published with QoS 1. It
+is acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again
+to the next connection. Whoever may publish to a topic is the broker's business.
+
+The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``next_position``, that of the
+sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``rejected``, why it
+was not taken, and whether to ``retry``. Where it takes more than a second to store a chunk there are two
+answers, the first with ``stored`` false, the second without ``late``: the device keeps the chunk until the second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from ectopy.client.protocol import Form, Sent, read
+from ectopy.errors import DataError, EctopyError, SettingError, StorageError
+from ectopy.monitor import Chunk
+from ectopy.service.monitoring.write_buffer import GapError, Receipt, sentence
+
+IDENTIFIER = "ectopy"
+"""The name by which the broker knows the session, and keeps what was not acknowledged."""
+
+MOST_AT_ONCE = 64
+"""Messages of one patient to which there is no answer yet."""
+
+LARGEST_BYTES = 4 * 2**20
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_AGAIN_S = 1.0
+_RECONNECT_S = 2.0
+_AT_LEAST_ONCE = 1
+_NO_ROOM = (
+    f"more than {MOST_AT_ONCE} messages of this patient wait for an answer; wait for it, and send this one again."
+)
+
+_log = logging.getLogger(__name__)
+
+Send = Callable[[str, Chunk], Awaitable[Receipt]]
+
+
+class Bridge:
+    """Passes on what a broker has to a service.
+
+    Parameters
+    ----------
+    url : str
+        ``mqtt://USER:PASSWORD@HOST:PORT``, or ``mqtts://`` for TLS.
+
+    Raises
+    ------
+    SettingError
+        If the URL is invalid.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _PORTS[parts.scheme]
+        except (ValueError, KeyError) as error:
+            raise SettingError("the broker is named as mqtt://HOST or mqtts://USER:PASSWORD@HOST:PORT.") from error
+        if not parts.hostname:
+            raise SettingError("the address of the broker names no host, as in mqtt://HOST.")
+        self._host, self._port = parts.hostname, port
+        self._user, self._password = (
+            None if part is None else unquote(part) for part in (parts.username, parts.password)
+        )
+        self._tls = ssl.create_default_context() if parts.scheme == "mqtts" else None
+
+    async def run(self, send: Send, clock: Callable[[], float]) -> None:
+        """Pass on until cancelled; a broker that is lost is called again.
+
+        Parameters
+        ----------
+        send : callable
+            Takes a patient and a chunk, gives the receipt; see `ectopy.service.monitoring.ward.Ward.send`.
+        clock : callable
+            Gives seconds since 1970.
+        """
+        while True:
+            try:
+                await self._connected(send, clock)
+            except* ConnectionError as errors:
+                _log.warning("the MQTT broker is lost, and called again: %s", errors.exceptions[0])
+            await asyncio.sleep(_RECONNECT_S)
+
+    async def _connected(self, send: Send, clock: Callable[[], float]) -> None:
+        """Pass on until the connection is lost, or cannot be made."""
+        loop = asyncio.get_running_loop()
+        lost: asyncio.Future[None] = loop.create_future()
+        client, under_way = self._client(), Counter[str]()
+
+        # These are called in paho's thread; all else happens in the loop.
+        def lose(why: object) -> None:
+            loop.call_soon_threadsafe(_fail, lost, ConnectionError(str(why)))
+
+        def connected(_client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+            if reason.is_failure:
+                lose(reason)
+            else:
+                client.subscribe("ectopy/+/ecg", _AT_LEAST_ONCE)
+
+        def failed(_client: mqtt.Client, _data: Any) -> None:
+            lose("it cannot be reached")
+
+        def disconnected(_client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+            lose(reason)
+
+        def arrived(_client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+            loop.call_soon_threadsafe(begin, message)
+
+        client.on_connect, client.on_connect_fail = connected, failed
+        client.on_disconnect, client.on_message = disconnected, arrived
+        async with asyncio.TaskGroup() as tasks:
+
+            def begin(message: mqtt.MQTTMessage) -> None:
+                if lost.done():
+                    return
+                patient = message.topic.split("/")[1]
+                under_way[patient] += 1
+                taker = _Taker(send, clock, partial(_publish, client, patient))
+                room = under_way[patient] <= MOST_AT_ONCE
+                task = tasks.create_task(_take(client, message, patient, taker, room))
+                task.add_done_callback(lambda _: under_way.subtract([patient]))
+
+            client.connect_async(self._host, self._port)
+            client.loop_start()
+            try:
+                await lost
+            finally:
+                client.disconnect()
+                await asyncio.to_thread(client.loop_stop)
+
+    def _client(self) -> mqtt.Client:
+        # Unless acknowledged by hand, a message is acknowledged as soon as it is read.
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, IDENTIFIER, clean_session=False, manual_ack=True, reconnect_on_failure=False
+        )
+        if self._user is not None:
+            client.username_pw_set(self._user, self._password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        return client
+
+
+def _fail(future: asyncio.Future[None], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+async def _take(client: mqtt.Client, message: mqtt.MQTTMessage, patient: str, taker: _Taker, room: bool) -> None:
+    """Take a message where there is room for it, answer it, and acknowledge it to the broker."""
+    try:
+        if room:
+            await taker.take(patient, message.payload)
+        else:
+            taker.answer(_rejection(None, StorageError(_NO_ROOM)))
+        client.ack(message.mid, message.qos)
+    except Exception:
+        _log.exception("a message for patient '%s' could not be taken", patient)
+
+
+def _publish(client: mqtt.Client, patient: str, answer: dict[str, Any]) -> None:
+    """Publish an answer, from any thread; nothing comes of it where the connection is lost."""
+    client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
+
+
+class _Taker:
+    """Hands in what came, and says what became of it."""
+
+    def __init__(self, send: Send, clock: Callable[[], float], answer: Callable[[dict[str, Any]], None]) -> None:
+        self._send, self._clock, self.answer = send, clock, answer
+
+    async def take(self, patient: str, payload: object) -> None:
+        """Hand in all chunks of a message, and answer each."""
+        try:
+            found = self._read(payload)
+        except DataError as error:
+            self.answer(_rejection(None, error))
+            return
+        await asyncio.gather(*(self._answer(patient, sent) for sent in found))
+
+    def _read(self, payload: object) -> list[Sent]:
+        if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
+            raise DataError(f"a chunk has at most {LARGEST_BYTES} bytes.")
+        form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
+        return read(payload, form, self._clock())
+
+    async def _answer(self, patient: str, sent: Sent) -> None:
+        while True:
+            try:
+                receipt = await self._send(patient, sent.chunk)
+            except GapError as error:
+                # The device sends this again too, after what is missing.
+                self.answer(_rejection(sent.sequence, error))
+                return
+            except (StorageError, TimeoutError):
+                # The broker gives it again only to another connection.
+                await asyncio.sleep(_AGAIN_S)
+            except EctopyError as error:
+                self.answer(_rejection(sent.sequence, error))
+                return
+            else:
+                break
+        if receipt.rejected:
+            self.answer(_rejection(sent.sequence, DataError(" ".join(receipt.rejected))))
+            return
+        taken = {"sequence": sent.sequence, "next_position": receipt.next_position}
+        self.answer({**taken, "stored": receipt.stored, "late": receipt.late})
+        if receipt.unstored is not None:
+            receipt.unstored.then(partial(self._settled, taken))
+
+    def _settled(self, taken: dict[str, Any], error: EctopyError | None) -> None:
+        """What was acknowledged is stored now, or has to be sent again."""
+        self.answer({**taken, "stored": True} if error is None else _rejection(taken["sequence"], error))
+
+
+def _rejection(sequence: int | None, error: EctopyError) -> dict[str, Any]:
+    retry = isinstance(error, StorageError)
+    reason = sentence(error) if isinstance(error, StorageError) else str(error)
+    return {"sequence": sequence, "rejected": reason, "retry": retry}

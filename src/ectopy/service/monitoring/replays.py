@@ -1,0 +1,206 @@
+"""Plays recordings as if devices sent them, at any speed."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from ectopy.errors import EctopyError, SettingError, StorageError
+from ectopy.monitor import Chunk
+from ectopy.monitor.chunk_assembly import LONGEST_CHUNK_S
+from ectopy.monitor.replay import cut, paced
+from ectopy.recording import Recording
+from ectopy.service.monitoring.write_buffer import Receipt
+
+Submit = Callable[[str, Chunk], Future[Receipt]]
+"""Takes a patient and a chunk; see `ectopy.service.monitoring.ward.Ward.submit`."""
+
+SLOWEST, FASTEST = 0.1, 1000.0
+MOST_PLAYING = 32
+
+_MOST_KEPT = 100
+_CHUNK_S = 0.5
+_AGAIN_S = 1.0
+
+
+class Playing(StrEnum):
+    """How a replay stands."""
+
+    PLAYING = "playing"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A recording that is played.
+
+    Attributes
+    ----------
+    id : str
+    recording : str
+        Id or name of it.
+    patient : str
+    speed : float
+        Seconds of signal a second.
+    started : float
+        Seconds since 1970.
+    duration_s : float
+        Length of the recording.
+    position_s : float
+        How much of it has been watched.
+    status : Playing
+    error : str
+        One sentence where it has failed.
+    """
+
+    id: str
+    recording: str
+    patient: str
+    speed: float
+    started: float
+    duration_s: float
+    position_s: float = 0.0
+    status: Playing = Playing.PLAYING
+    error: str = ""
+
+
+class Replays:
+    """Replays that go on, and the last ones that have ended.
+
+    A chunk is sent when its last sample is due and the one before is acknowledged. A chunk that was not taken is sent
+    again. Every replay is a stream of its own.
+
+    Parameters
+    ----------
+    submit : callable
+        Takes a patient and a chunk; see `ectopy.service.monitoring.engine.Hub.submit`.
+    clock : callable
+        Gives seconds since 1970.
+    """
+
+    def __init__(self, submit: Submit, clock: Callable[[], float] = time.time) -> None:
+        self._submit, self._clock = submit, clock
+        self._lock = threading.Lock()
+        self._replays: dict[str, Replay] = {}
+        self._stops: dict[str, threading.Event] = {}
+        self._threads: dict[str, threading.Thread] = {}
+
+    def start(
+        self, recording: Recording, name: str, patient: str, speed: float = 1.0, submit: Submit | None = None
+    ) -> Replay:
+        """Begin to play a recording into a patient who is watched.
+
+        Parameters
+        ----------
+        recording : Recording
+        name : str
+            Of the recording.
+        patient : str
+        speed : float
+            Seconds of signal a second.
+        submit : callable or None
+            Hands in the samples in the name of who has started it; None = that of all replays.
+
+        Raises
+        ------
+        SettingError
+            If the speed is out of range, or too many play already.
+        """
+        if not SLOWEST <= speed <= FASTEST:
+            raise SettingError(f"a recording is played at {SLOWEST:g} to {FASTEST:g} times its speed, not {speed:g}.")
+        id = secrets.token_hex(8)
+        begun = Replay(id, name, patient, speed, self._clock(), recording.duration_s)
+        thread = threading.Thread(
+            target=self._play, args=(begun, recording, submit or self._submit), name=f"replay-{id}", daemon=True
+        )
+        with self._lock:
+            if len(self._threads) >= MOST_PLAYING:
+                raise SettingError(f"{MOST_PLAYING} recordings are played already; stop one first.")
+            for old in list(self._replays)[:-_MOST_KEPT]:
+                if old not in self._threads:
+                    del self._replays[old]
+            self._replays[id], self._stops[id], self._threads[id] = begun, threading.Event(), thread
+        thread.start()
+        return begun
+
+    def all(self) -> list[Replay]:
+        """The newest first."""
+        with self._lock:
+            return list(self._replays.values())[::-1]
+
+    def get(self, id: str) -> Replay:
+        """One replay.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        """
+        with self._lock:
+            if id not in self._replays:
+                raise SettingError(f"there is no replay {id[:80]!r}; list the replays to see which there are.")
+            return self._replays[id]
+
+    def stop(self, id: str) -> Replay:
+        """End a replay; what was sent stays.
+
+        Raises
+        ------
+        SettingError
+            If there is none of that id.
+        """
+        self.get(id)
+        with self._lock:
+            stop, thread = self._stops.get(id), self._threads.get(id)
+        if stop is not None and thread is not None:
+            stop.set()
+            thread.join()
+        return self.get(id)
+
+    def close(self) -> None:
+        """End all."""
+        with self._lock:
+            going = list(self._threads)
+            for id in going:
+                self._stops[id].set()
+        for id in going:
+            self.stop(id)
+
+    def _play(self, begun: Replay, recording: Recording, submit: Submit) -> None:
+        try:
+            status, error = self._send(begun, recording, submit), ""
+        except (EctopyError, CancelledError) as failure:
+            status, error = Playing.FAILED, str(failure)
+        with self._lock:
+            self._replays[begun.id] = replace(self._replays[begun.id], status=status, error=error)
+            del self._stops[begun.id], self._threads[begun.id]
+
+    def _send(self, begun: Replay, recording: Recording, submit: Submit) -> Playing:
+        stop, stream = self._stops[begun.id], f"replay {begun.id}"
+        chunks = cut(recording, min(_CHUNK_S * begun.speed, LONGEST_CHUNK_S))
+        for chunk in paced(chunks, begun.speed, sleep=stop.wait):
+            if stop.is_set():
+                return Playing.STOPPED
+            while not self._acknowledged(begun.patient, replace(chunk, stream=stream), submit):
+                if stop.wait(_AGAIN_S):
+                    return Playing.STOPPED
+            with self._lock:
+                self._replays[begun.id] = replace(self._replays[begun.id], position_s=chunk.received)
+        return Playing.DONE
+
+    def _acknowledged(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
+        """Whether a chunk has been watched; an error where it never will be."""
+        try:
+            receipt = submit(patient, replace(chunk, received=self._clock())).result()
+        except StorageError:
+            return False
+        if receipt.rejected:
+            raise SettingError(" ".join(receipt.rejected))
+        return True

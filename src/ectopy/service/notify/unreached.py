@@ -1,0 +1,37 @@
+"""An alarm that reaches nobody is itself one."""
+
+from __future__ import annotations
+
+from ectopy.monitor.rhythm_input import Reading
+from ectopy.service.notify.outbox import Outbox
+
+_CONDITION = "nobody reached"
+
+REACHED = Reading(_CONDITION, present=False)
+"""Of every patient that `unreached` does not name."""
+
+
+def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, Reading]:
+    """Patients about whom nobody could be reached, with the reading for each.
+
+    Parameters
+    ----------
+    outbox : Outbox
+    now : float
+        Seconds since 1970.
+    limit_s : float
+        How long a message of high priority may wait. The condition is gone as soon as a target has taken one about the
+        patient, be it that message or a later one.
+    """
+    oldest: dict[str, float] = {}
+    errors: dict[str, set[str]] = {}
+    for delivery in outbox.unreached(now, limit_s):
+        patient = delivery.patient
+        oldest[patient] = min(delivery.created, oldest.get(patient, now))
+        errors.setdefault(patient, set()).add(f"{delivery.target}: {delivery.error or 'no attempt has ended'}")
+    return {patient: _reading(now - created, limit_s, sorted(errors[patient])) for patient, created in oldest.items()}
+
+
+def _reading(waited_s: float, limit_s: float, errors: list[str]) -> Reading:
+    text = f"No target has taken an alarm for {waited_s:.0f} s, limit {limit_s:g} s: {'; '.join(errors)}."
+    return Reading(_CONDITION, present=True, text=text, value=waited_s, limit=limit_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ectopy.console.watch import event_json
+from ectopy.cli.output.watch import event_json
 from ectopy.monitor.alarm_json import AlarmChangeJson, AlarmJson, alarm_json, change_json, transition_json
 from ectopy.service import responses
 from ectopy.service.notify import WebhookTarget, deliveries_of

@@ -285,9 +285,7 @@ def test_warnings_of_peers_stay_with_them_and_ours_do_not():
 
 
 def test_peers_are_imported_when_they_run():
-    code = (
-        "import sys, ectopy.cli, ectopy.console.heartbeats, ectopy.benchmarks.heartbeat_benchmark; print(*sys.modules)"
-    )
+    code = "import sys, ectopy.cli.output.heartbeats, ectopy.benchmarks.heartbeat_benchmark; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded.isdisjoint({"sleepecg", "neurokit2", "wfdb", "sklearn", "pandas"})

@@ -16,7 +16,7 @@ from ectopy import read
 from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory, load_detector
 from ectopy.analysis.verdicts import Hint
-from ectopy.batch import Job, find_recordings, plan
+from ectopy.cli.batch import Job, find_recordings, plan
 from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.files import GENERATOR
 from ectopy.formats.wfdb import read_annotations

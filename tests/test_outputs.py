@@ -18,7 +18,7 @@ import pytest
 from command_line import commands
 from ectopy.beats import Beats
 from ectopy.benchmarks.capacity_plot import growth_plot
-from ectopy.cli.outputs import check_outputs
+from ectopy.cli.output_files import check_outputs
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.errors import OutputError

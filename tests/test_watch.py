@@ -24,6 +24,7 @@ from conftest import Done
 from ectopy import __version__
 from ectopy.analysis.patient_template import PatientNormal
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
+from ectopy.cli.watch_options import Plan
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import DataError, SettingError
@@ -45,7 +46,6 @@ from ectopy.monitor.replay import paced
 from ectopy.monitor.sources import from_lines, from_recording, watch
 from ectopy.recording import Recording
 from ectopy.report import alarm_strips
-from ectopy.watching.plan import Plan
 from pulses import with_pulses
 
 LEARNING_S = 30.0

@@ -8,10 +8,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from ectopy import __version__
-from ectopy.cli import demo, detectors, recordings, service, watch
-from ectopy.cli.alarms import alarms_app, what_if
-from ectopy.cli.benchmarks import benchmark_app
-from ectopy.cli.fetch import fetch_app
+from ectopy.cli import demo_command, detector_commands, recording_commands, service_commands, watch_command
+from ectopy.cli.alarm_commands import alarms_app, what_if
+from ectopy.cli.benchmark_commands import benchmark_app
+from ectopy.cli.fetch_commands import fetch_app
 from ectopy.disclaimers import STATEMENT
 from ectopy.errors import EctopyError, MissingExtraError, printable
 
@@ -23,20 +23,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo.demo)
+app.command()(demo_command.demo)
 app.add_typer(fetch_app, name="fetch")
-app.command()(detectors.train)
-app.command()(detectors.evaluate)
-app.command()(detectors.detect)
-app.command()(detectors.info)
-app.command()(recordings.inspect)
-app.command()(recordings.ec57)
-app.command()(watch.watch)
+app.command()(detector_commands.train)
+app.command()(detector_commands.evaluate)
+app.command()(detector_commands.detect)
+app.command()(detector_commands.info)
+app.command()(recording_commands.inspect)
+app.command()(recording_commands.ec57)
+app.command()(watch_command.watch)
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(alarms_app, name="alarms")
 app.command("what-if")(what_if)
-app.command()(service.serve)
-app.command()(service.replay)
+app.command()(service_commands.serve)
+app.command()(service_commands.replay)
 
 
 def _version(wanted: bool) -> None:

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ectopy.benchmarks.mitdb_benchmark import MitdbBenchmark
-from ectopy.console.ec57 import decimals
+from ectopy.cli.output.ec57 import decimals
 
 _KINDS = ("qrs", "veb", "sveb")
 _AREAS = ("mean_record_auc", "pooled_auc", "veb_auc", "sveb_auc")

@@ -64,7 +64,7 @@ def replay(
     partial: Partial = False,
 ) -> None:
     """Send a recording to a server as if it were live."""
-    from ectopy import console
+    from ectopy.cli.output import terminal
     from ectopy.client import Client
     from ectopy.client.play_recording import play
     from ectopy.datasets.builtin_recordings import is_named, named
@@ -77,7 +77,7 @@ def replay(
         signal = named(recording)
     else:
         signal = read(recording, sampling_rate_hz=rate, unit=unit, partial=partial)
-    console.warn(signal.notes)
-    with Client(url, key) as client, console.progress("Sending") as progress:
+    terminal.warn(signal.notes)
+    with Client(url, key) as client, terminal.progress("Sending") as progress:
         samples = play(client, signal, patient, speed, progress)
-    console.screen(None).print(f"{samples:,} samples of {patient} are stored.")
+    terminal.screen(None).print(f"{samples:,} samples of {patient} are stored.")

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ectopy.benchmarks.heartbeat_benchmark import HeartbeatBenchmark
-from ectopy.console.ec57 import decimals
+from ectopy.cli.output.ec57 import decimals
 
 
 def heartbeats_table(result: HeartbeatBenchmark) -> Table:

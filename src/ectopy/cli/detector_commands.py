@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy.cli.options import Bundle, Data, Json, Overwrite, Partial, Report, Split, TargetFpr, check_report
-from ectopy.cli.outputs import check_outputs
+from ectopy.cli.output_files import check_outputs
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ectopy.batch import Job
     from ectopy.beats import Beats
+    from ectopy.cli.batch import Job
     from ectopy.detector import Detector, ThresholdRule
     from ectopy.training import TrainingSettings
 
@@ -36,20 +36,20 @@ def train(
     overwrite: Overwrite = False,
 ) -> None:
     """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned."""
-    from ectopy import console
+    from ectopy.cli.output import terminal
     from ectopy.detector import ThresholdRule
     from ectopy.training import TrainingSettings
 
     check_outputs([output, json], [data], overwrite)
-    screen = console.screen(json)
+    screen = terminal.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
     if data == "mitdb":
         detector = _train_ambulatory(split or "ds1", output, screen, settings, rule, seed)
     else:
         detector = train_and_save(_load(data, split, "train"), output, screen, settings, rule, seed)
-    console.emit(json, console.facts(detector))
-    screen.print(console.facts_table(detector))
+    terminal.emit(json, terminal.facts(detector))
+    screen.print(terminal.facts_table(detector))
     screen.print(f"Wrote {output}.")
 
 
@@ -63,12 +63,14 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Judge labelled beats and compare with their labels."""
-    from ectopy import console
     from ectopy.analysis.shipped_detector import load_detector
+    from ectopy.cli.output import terminal
 
     check_report(report)
     check_outputs([report, json], [bundle, data], overwrite)
-    evaluate_and_show(load_detector(bundle, target_fpr), _load(data, split, "test"), json, report, console.screen(json))
+    evaluate_and_show(
+        load_detector(bundle, target_fpr), _load(data, split, "test"), json, report, terminal.screen(json)
+    )
 
 
 def detect(
@@ -120,7 +122,7 @@ def detect(
 ) -> None:
     """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
     from ectopy.analysis.shipped_detector import load_detector
-    from ectopy.batch import Job
+    from ectopy.cli.batch import Job
     from ectopy.signal import FilterSettings
 
     bundle, sources = _detector_and_data([bundle, *(data or [])])
@@ -186,20 +188,20 @@ def _detect_beats(
     report: Path | None,
     json: str | None,
 ) -> None:
-    from ectopy import console
     from ectopy.analysis.shipped_detector import digest
-    from ectopy.batch import RECORDING_SUFFIXES
+    from ectopy.cli.batch import RECORDING_SUFFIXES
+    from ectopy.cli.output import terminal
     from ectopy.detector.beat_results import check_suffix, write_results
 
     if output:
         check_suffix(output)
-    screen = console.screen(json)
+    screen = terminal.screen(json)
     if len(sources) != 1 or Path(sources[0]).suffix.lower() in RECORDING_SUFFIXES:
         raise SettingError(
             "this detector takes one data set or file of beats at a time; 'ambulatory' takes recordings."
         )
     beats = _load(sources[0], split, "test")
-    with console.progress("judging") as progress:
+    with terminal.progress("judging") as progress:
         explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
     if output:
         write_results(output, beats, explanation, digest(bundle))
@@ -209,26 +211,26 @@ def _detect_beats(
 
         detection_report(report, detector, beats, explanation.detection)
         screen.print(f"Wrote {report}.")
-    console.emit(json, console.verdict_counts(explanation.detection))
-    screen.print(console.verdict_table(explanation))
+    terminal.emit(json, terminal.verdict_counts(explanation.detection))
+    screen.print(terminal.verdict_table(explanation))
 
 
 def _detect_recordings(
     job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None, overwrite: bool
 ) -> None:
-    from ectopy import console
-    from ectopy.batch import find_recordings, plan, run_all
-    from ectopy.console.analysis import analysis_table
+    from ectopy.cli.batch import find_recordings, plan, run_all
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.analysis import analysis_table
 
-    screen = console.screen(json)
+    screen = terminal.screen(json)
     jobs = plan(job, find_recordings(paths), output, report)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
     check_outputs([*outputs, json], [job.bundle, job.baseline, *paths], overwrite)
-    with console.progress("reading") as progress:
+    with terminal.progress("reading") as progress:
         outcomes = run_all(jobs, progress)
     done = [outcome.summary for outcome in outcomes if outcome.summary is not None]
     failed = {str(outcome.job.recording): outcome.error for outcome in outcomes if outcome.error is not None}
-    console.emit(json, {"recordings": done, "failed": failed})
+    terminal.emit(json, {"recordings": done, "failed": failed})
     if done:
         screen.print(analysis_table(done))
     for figures in done if len(done) > 1 else ():
@@ -244,13 +246,13 @@ def _detect_recordings(
 
 def info(bundle: Bundle, json: Json = None, overwrite: Overwrite = False) -> None:
     """Check a bundle and say what it was trained on, how, and what it takes."""
-    from ectopy import console
     from ectopy.analysis.shipped_detector import digest, load_detector
+    from ectopy.cli.output import terminal
 
     check_outputs([json], [bundle], overwrite)
     detector = load_detector(bundle)
-    console.emit(json, {**console.facts(detector), "bundle_digest": digest(bundle)})
-    console.screen(json).print(console.facts_table(detector))
+    terminal.emit(json, {**terminal.facts(detector), "bundle_digest": digest(bundle)})
+    terminal.screen(json).print(terminal.facts_table(detector))
 
 
 def _load(data: str, split: str | None, usual: str) -> Beats:
@@ -268,12 +270,12 @@ def train_and_save(
     seed: int = 0,
 ) -> Detector:
     """Train with progress, and keep what came of it as a bundle."""
-    from ectopy import console
+    from ectopy.cli.output import terminal
     from ectopy.training.training import labels_look_reversed, require_trainable, train
 
     require_trainable(training, settings, rule)
-    screen.print(console.about_training(training))
-    with console.progress("starting TensorFlow") as progress:
+    screen.print(terminal.about_training(training))
+    with terminal.progress("starting TensorFlow") as progress:
         detector = train(
             training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
         )
@@ -290,7 +292,7 @@ def train_and_save(
 def _train_ambulatory(
     split: str, output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
 ) -> Detector:
-    from ectopy import console
+    from ectopy.cli.output import terminal
     from ectopy.datasets import mitdb
     from ectopy.training.train_ambulatory import learn_from, train_ambulatory
 
@@ -298,13 +300,13 @@ def _train_ambulatory(
         raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
     records = mitdb.SPLITS[split]
     source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
-    with console.progress("reading") as progress:
+    with terminal.progress("reading") as progress:
         lessons = []
         for done, record in enumerate(records):
             progress(done, len(records), f"record {record}")
             lessons.append(learn_from(mitdb.load_mitdb(record)))
     screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
-    with console.progress("starting TensorFlow") as progress:
+    with terminal.progress("starting TensorFlow") as progress:
         detector = train_ambulatory(
             [lesson for lesson in lessons if lesson is not None],
             source,
@@ -319,15 +321,15 @@ def _train_ambulatory(
 
 def evaluate_and_show(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Console) -> None:
     """Judge labelled beats, and say how right that was."""
-    from ectopy import console
+    from ectopy.cli.output import terminal
     from ectopy.evaluation import evaluate
 
-    with console.progress("judging") as progress:
+    with terminal.progress("judging") as progress:
         evaluation = evaluate(detector, beats, lambda done, total: progress(done, total, "judging"))
     if report:
         from ectopy.report import evaluation_report
 
         evaluation_report(report, detector, evaluation)
         screen.print(f"Wrote {report}.")
-    console.emit(json, evaluation.summary())
-    screen.print(console.evaluation_table(evaluation))
+    terminal.emit(json, evaluation.summary())
+    screen.print(terminal.evaluation_table(evaluation))

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.detectors import evaluate_and_show, train_and_save
+from ectopy.cli.detector_commands import evaluate_and_show, train_and_save
 from ectopy.cli.options import Json, Overwrite, Report, check_report
-from ectopy.cli.outputs import check_outputs
+from ectopy.cli.output_files import check_outputs
 
 
 def demo(
@@ -27,7 +27,8 @@ def demo(
 
         run_live_demo()
         return
-    from ectopy import console, datasets
+    from ectopy import datasets
+    from ectopy.cli.output import terminal
     from ectopy.errors import DatasetUnavailableError
     from ectopy.files import make_folder
 
@@ -35,7 +36,7 @@ def demo(
     make_folder(folder)
     check_report(page)
     check_outputs([page, bundle, json], ["ecg5000"], overwrite)
-    screen = console.screen(json)
+    screen = terminal.screen(json)
     try:
         training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
     except DatasetUnavailableError as error:
@@ -43,5 +44,5 @@ def demo(
         training, test = datasets.load_simulated("train"), datasets.load_simulated("test")
     detector = train_and_save(training, bundle, screen)
     evaluate_and_show(detector, test, json, page, screen)
-    screen.print(console.verdict_table(detector.explain(test), rows=3))
+    screen.print(terminal.verdict_table(detector.explain(test), rows=3))
     screen.print(f"The detector is {bundle}. Look at {page}.")

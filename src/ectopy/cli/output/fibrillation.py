@@ -8,7 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ectopy.console.ec57 import decimals
+from ectopy.cli.output.ec57 import decimals
 
 
 def fibrillation_table(figures: Mapping[str, Any]) -> Table:

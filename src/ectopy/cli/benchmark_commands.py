@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.detectors import train_and_save
+from ectopy.cli.detector_commands import train_and_save
 from ectopy.cli.options import Json, Overwrite
-from ectopy.cli.outputs import check_outputs, database_files
+from ectopy.cli.output_files import check_outputs, database_files
 from ectopy.errors import SettingError
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what people use instead.")
@@ -27,16 +27,17 @@ def benchmark_ecg5000(
     overwrite: Overwrite = False,
 ) -> None:
     """Ours and the peers on the same beats in the same run; no method sees a label."""
-    from ectopy import console, datasets
+    from ectopy import datasets
     from ectopy.benchmarks.ecg5000_benchmark import benchmark
+    from ectopy.cli.output import terminal
 
     check_outputs([json], ["ecg5000"], overwrite)
-    screen = console.screen(json)
+    screen = terminal.screen(json)
     beats = datasets.load_ecg5000("all")
-    with console.progress("benchmark") as progress:
+    with terminal.progress("benchmark") as progress:
         result = benchmark(beats, protocol, seeds, methods.split(","), progress)
-    console.emit(json, result)
-    screen.print(console.benchmark_table(result))
+    terminal.emit(json, result)
+    screen.print(terminal.benchmark_table(result))
 
 
 @benchmark_app.command("heartbeats")
@@ -55,15 +56,15 @@ def benchmark_heartbeats_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
-    from ectopy import console
     from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
-    from ectopy.console.heartbeats import heartbeats_table, missing_line
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.heartbeats import heartbeats_table, missing_line
 
     check_outputs([json], [data], overwrite)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         result = benchmark_heartbeats(data, split, methods.split(","), progress)
-    console.emit(json, result.summary())
+    terminal.emit(json, result.summary())
     screen.print(heartbeats_table(result))
     if result.left_out:
         screen.print(missing_line(result.left_out))
@@ -82,15 +83,15 @@ def benchmark_mitdb_command(
     overwrite: Overwrite = False,
 ) -> None:
     """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
-    from ectopy import console
     from ectopy.benchmarks.mitdb_benchmark import benchmark_mitdb
-    from ectopy.console.mitdb import gaps_lines, methods_table, records_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.mitdb import gaps_lines, methods_table, records_table
 
     check_outputs([json], [data], overwrite)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         result = benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress)
-    console.emit(json, result.summary())
+    terminal.emit(json, result.summary())
     screen.print(records_table(result))
     screen.print(methods_table(result))
     for line in gaps_lines(result):
@@ -108,16 +109,16 @@ def benchmark_alarms_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
-    from ectopy import console
     from ectopy.benchmarks.alarm_benchmark import benchmark_alarms
-    from ectopy.console.alarm_benchmark import alarms_table, conditions_table, summary_lines
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.alarm_benchmark import alarms_table, conditions_table, summary_lines
 
     check_outputs([json], [data], overwrite)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         result = benchmark_alarms(data, split, profile, progress)
     figures = result.summary()
-    console.emit(json, figures)
+    terminal.emit(json, figures)
     screen.print(alarms_table(figures))
     screen.print(conditions_table(figures))
     for line in summary_lines(figures):
@@ -136,15 +137,15 @@ def benchmark_fibrillation_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Fit what tells fibrillation from the waveform, with records and whole databases left out."""
-    from ectopy import console
     from ectopy.benchmarks.fibrillation_benchmark import benchmark_fibrillation
-    from ectopy.console.fibrillation import fibrillation_table, weights_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.fibrillation import fibrillation_table, weights_table
 
     check_outputs([json], [data], overwrite)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         figures = benchmark_fibrillation(data, progress)
-    console.emit(json, figures)
+    terminal.emit(json, figures)
     screen.print(fibrillation_table(figures))
     screen.print(weights_table(figures))
 
@@ -160,15 +161,15 @@ def benchmark_icu_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Bedside alarms, true and false: which ones the monitor raises too (PhysioNet/CinC Challenge 2015)."""
-    from ectopy import console
     from ectopy.benchmarks.icu_benchmark import benchmark_icu
-    from ectopy.console.icu import answer_lines, kinds_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.icu import answer_lines, kinds_table
 
     check_outputs([json], [data, data / "cinc2015", data / "training"], overwrite)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         figures = benchmark_icu(data, not without_pulse, progress).summary()
-    console.emit(json, figures)
+    terminal.emit(json, figures)
     screen.print(kinds_table(figures))
     for line in answer_lines(figures):
         screen.print(line)
@@ -192,13 +193,13 @@ def benchmark_ventricular_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Fibrillation, flutter, ventricular tachycardia, asystole: announced or missed, how late, and what is false."""
-    from ectopy import console
     from ectopy.benchmarks.ventricular_benchmark import LEAD_IN_S, benchmark_from_start, benchmark_ventricular
-    from ectopy.console.ventricular import episodes_table, false_lines, false_table, outcome_lines
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.ventricular import episodes_table, false_lines, false_table, outcome_lines
 
     check_outputs([json], [data, data / "vfdb"], overwrite)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         if from_start:
             figures = benchmark_from_start(data, 0.0, progress).summary()
             earlier = benchmark_from_start(data, LEAD_IN_S, progress).summary()
@@ -207,7 +208,7 @@ def benchmark_ventricular_command(
         else:
             figures = benchmark_ventricular(data, progress).summary()
             parts = {"in whole records": figures}
-    console.emit(json, figures)
+    terminal.emit(json, figures)
     for title, part in parts.items():
         screen.print(episodes_table(part, f"Episodes {title}, {len(part['records'])} records"))
         for line in outcome_lines(part):
@@ -225,15 +226,15 @@ def benchmark_holter_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Time and memory for a long recording of one lead, on one thread."""
-    from ectopy import console
     from ectopy.benchmarks.holter_benchmark import benchmark_holter
-    from ectopy.console.mitdb import holter_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.mitdb import holter_table
 
     check_outputs([json], [], overwrite)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         figures = benchmark_holter(hours, progress)
-    console.emit(json, figures)
+    terminal.emit(json, figures)
     screen.print(holter_table(figures))
 
 
@@ -258,20 +259,20 @@ def benchmark_monitor_command(
     """Watch simulated patients in real time with the storage on: processor time, delay and memory."""
     from dataclasses import asdict
 
-    from ectopy import console
     from ectopy.benchmarks.capacity_plot import check_growth_plot, growth_plot
     from ectopy.benchmarks.monitor_benchmark import GROWTH, benchmark_monitor
-    from ectopy.console.monitor import cost_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.monitor import cost_table
 
     check_outputs([json, growth], database_files(store), overwrite)
     if growth:
         check_growth_plot(growth)
     counts = GROWTH if growth else _counts(patients)
-    screen = console.screen(json)
-    with console.progress("benchmark") as progress:
+    screen = terminal.screen(json)
+    with terminal.progress("benchmark") as progress:
         costs = benchmark_monitor(counts, seconds, store, learning, progress)
     figures = [asdict(cost) for cost in costs]
-    console.emit(json, figures[0] if len(figures) == 1 else {"growth": figures})
+    terminal.emit(json, figures[0] if len(figures) == 1 else {"growth": figures})
     screen.print(cost_table(costs))
     if growth:
         growth_plot(growth, figures)
@@ -296,15 +297,15 @@ def benchmark_service_command(
     """Start a service, let devices stream and viewers look: what is lost, how late it is seen, memory."""
     from dataclasses import asdict
 
-    from ectopy import console
     from ectopy.benchmarks.service_benchmark import benchmark_service
-    from ectopy.console.load import load_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.load import load_table
 
     check_outputs([json], [], overwrite)
-    with console.progress("benchmark") as progress:
+    with terminal.progress("benchmark") as progress:
         load = benchmark_service(devices, viewers, seconds, progress)
-    console.emit(json, asdict(load))
-    console.screen(json).print(load_table(load))
+    terminal.emit(json, asdict(load))
+    terminal.screen(json).print(load_table(load))
 
 
 @benchmark_app.command("speed")
@@ -319,15 +320,16 @@ def benchmark_speed(
     """Time and memory of detection, on one thread."""
     from tempfile import TemporaryDirectory
 
-    from ectopy import console, datasets
+    from ectopy import datasets
     from ectopy.benchmarks.speed_benchmark import measure_speed
+    from ectopy.cli.output import terminal
 
     check_outputs([json], [bundle], overwrite)
-    screen = console.screen(json)
+    screen = terminal.screen(json)
     with TemporaryDirectory() as folder:
         if bundle is None:
             bundle = Path(folder) / "default.ectopy"
             train_and_save(datasets.load_simulated("train"), bundle, screen)
         figures = measure_speed(bundle)
-    console.emit(json, figures)
-    screen.print(console.speed_table(figures))
+    terminal.emit(json, figures)
+    screen.print(terminal.speed_table(figures))

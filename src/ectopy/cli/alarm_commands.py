@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy.cli.options import Json, Overwrite, Partial
-from ectopy.cli.outputs import check_outputs, database_files
+from ectopy.cli.output_files import check_outputs, database_files
 
 if TYPE_CHECKING:
     from ectopy.service.storage import Store
@@ -39,8 +39,8 @@ def list_alarms(
     overwrite: Overwrite = False,
 ) -> None:
     """Alarms that are active or latched, the newest first."""
-    from ectopy import console
-    from ectopy.console.alarms import alarm_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.alarms import alarm_table
     from ectopy.monitor.alarm_json import alarm_json
 
     check_outputs([json], _store_files(store), overwrite)
@@ -48,8 +48,8 @@ def list_alarms(
         _audit(opened, "listed alarms", patient or "")
         stored = opened.alarms.newest(patient, active_only=not everything, limit=limit)
     found = [alarm_json(one.alarm, one.patient, one.origin, one.origins) for one in stored]
-    console.emit(json, {"alarms": found})
-    screen = console.screen(json)
+    terminal.emit(json, {"alarms": found})
+    screen = terminal.screen(json)
     screen.print(alarm_table(found) if found else "No alarm is active.")
     if len(found) == limit:
         screen.print(f"These are the newest {limit}; there may be older ones: --limit.")
@@ -64,8 +64,8 @@ def show_alarm(
     overwrite: Overwrite = False,
 ) -> None:
     """One alarm: why it was raised, what it rests on, and everything that has happened to it."""
-    from ectopy import console
-    from ectopy.console.alarms import alarm_table, log_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.alarms import alarm_table, log_table
     from ectopy.monitor.alarm_json import alarm_json, transition_json
     from ectopy.monitor.alarm_log import verify
     from ectopy.monitor.conditions import CONDITIONS
@@ -79,8 +79,8 @@ def show_alarm(
     alarm = alarm_json(stored.alarm, patient, stored.origin, stored.origins)
     history = [transition_json(entry, stored.origin) for entry in log if entry.alarm.number == number]
     about = {"definition": condition.definition, "source": condition.source}
-    console.emit(json, {**alarm, **about, "history": history, "log_broken_at": broken})
-    screen = console.screen(json)
+    terminal.emit(json, {**alarm, **about, "history": history, "log_broken_at": broken})
+    screen = terminal.screen(json)
     screen.print(alarm_table([alarm]))
     screen.print(f"{condition.title}: {condition.definition} ({condition.source}).")
     screen.print(log_table(history))
@@ -98,7 +98,7 @@ def acknowledge_alarm(
     store: StoreOption = None,
 ) -> None:
     """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
-    from ectopy.console import screen
+    from ectopy.cli.output.terminal import screen
     from ectopy.monitor import Action, Order
     from ectopy.service.access.audit import account
     from ectopy.service.storage import AuditEntry
@@ -140,9 +140,10 @@ def what_if(
     overwrite: Overwrite = False,
 ) -> None:
     """Watch a signal again with other limits: which alarms would be gained, and which lost."""
-    from ectopy import console
     from ectopy.analysis.shipped_detector import load_ambulatory
-    from ectopy.console.alarms import what_if_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.alarms import what_if_table
+    from ectopy.cli.watch_options import limits_named
     from ectopy.errors import SettingError
     from ectopy.formats import read
     from ectopy.monitor import Input, Limits, Monitor, MonitorState
@@ -150,7 +151,6 @@ def what_if(
     from ectopy.monitor.limit_comparison import compare, raised
     from ectopy.monitor.replay import whole
     from ectopy.times import elapsed
-    from ectopy.watching.plan import limits_named
 
     if limit is None and profile is None and not stored:
         raise SettingError("say what is to be otherwise: --limit NAME=VALUE or --profile NAME.")
@@ -162,7 +162,7 @@ def what_if(
             inputs, limits = list(opened.inputs.all(source)), opened.inputs.state(source).limits
     else:
         recording = read(source, sampling_rate_hz=rate, unit=unit, partial=partial)
-        console.warn(recording.notes)
+        terminal.warn(recording.notes)
         inputs, limits = list(whole(recording)), Limits.of("ward")
     other = (limits if profile is None else Limits.of(profile)).changed(limits_named(limit or []))
     monitor = Monitor.of(load_ambulatory())
@@ -171,8 +171,8 @@ def what_if(
     result = compare(*([alarm for alarm in run if start_s <= alarm.raised_s <= until_s] for run in runs))
     who = source if stored else ""
     groups = {"kept": result.kept, "lost": result.lost, "gained": result.gained}
-    console.emit(json, {name: [alarm_json(alarm, who) for alarm in alarms] for name, alarms in groups.items()})
-    screen = console.screen(json)
+    terminal.emit(json, {name: [alarm_json(alarm, who) for alarm in alarms] for name, alarms in groups.items()})
+    screen = terminal.screen(json)
     for alarm in result.kept:
         urgency = alarm.priority.name.lower()
         screen.print(f"{elapsed(alarm.raised_s, places=1)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ectopy.cli.options import Json, Overwrite, Partial
-from ectopy.cli.outputs import check_outputs
+from ectopy.cli.output_files import check_outputs
 
 
 def inspect(
@@ -31,17 +31,17 @@ def inspect(
     overwrite: Overwrite = False,
 ) -> None:
     """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
-    from ectopy import console
     from ectopy.analysis.inspection import inspect as inspect_recording
-    from ectopy.console.inspection import inspection_tables
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.inspection import inspection_tables
     from ectopy.formats import read
     from ectopy.signal import FilterSettings
 
     check_outputs([json], [recording], overwrite)
     settings = FilterSettings(notch_hz=notch)
     inspection = inspect_recording(read(recording, sampling_rate_hz=rate, unit=unit, partial=partial), settings)
-    console.emit(json, inspection.summary())
-    screen = console.screen(json)
+    terminal.emit(json, inspection.summary())
+    screen = terminal.screen(json)
     for table in inspection_tables(inspection):
         screen.print(table)
 
@@ -61,15 +61,15 @@ def ec57(
     overwrite: Overwrite = False,
 ) -> None:
     """Compare annotations beat by beat as ANSI/AAMI EC57 says and WFDB's bxb and sumstats do."""
-    from ectopy import console
-    from ectopy.console.ec57 import comparison_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.ec57 import comparison_table
     from ectopy.evaluation.ec57_files import compare_files
 
     files = (f"{reference}.{reference_ext}", f"{test}.{test_ext}")
     check_outputs([json], [reference, test, *files], overwrite)
     result = compare_files(reference, test, reference_ext, test_ext, label_map)
-    console.emit(json, result.summary())
-    screen = console.screen(json)
+    terminal.emit(json, result.summary())
+    screen = terminal.screen(json)
     screen.print(comparison_table(result))
     if result.left_out:
         screen.print(f"On one side only, and left out: {', '.join(result.left_out)}.")

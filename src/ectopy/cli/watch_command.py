@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy.cli.options import Overwrite, Partial, Report, check_report
-from ectopy.cli.outputs import check_outputs
+from ectopy.cli.output_files import check_outputs
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ectopy.cli.watch_options import Plan
     from ectopy.monitor import Input
-    from ectopy.watching.plan import Plan
 
 
 def watch(
@@ -61,7 +61,7 @@ def watch(
     overwrite: Overwrite = False,
 ) -> None:
     """Watch an ECG as it comes and raise alarms; each says the command that shows it again."""
-    from ectopy.watching.plan import Plan, limits_named
+    from ectopy.cli.watch_options import Plan, limits_named
 
     check_report(report)
     check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
@@ -96,13 +96,13 @@ def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[I
 
 
 def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, speed: float | None) -> Iterator[Input]:
-    from ectopy import console
+    from ectopy.cli.output import terminal
     from ectopy.formats import read
     from ectopy.monitor.replay import paced
     from ectopy.monitor.sources import from_recording
 
     recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
-    console.warn(recording.notes)
+    terminal.warn(recording.notes)
     if not 0 <= from_s < recording.duration_s:
         raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {from_s:g}.")
     if to_s is not None and not to_s > from_s:
@@ -121,10 +121,10 @@ def _watch(
     save_baseline: Path | None,
 ) -> bool:
     """Watch until the end and say what was; False where a person ended it."""
-    from ectopy import console
     from ectopy.analysis import shipped_detector
     from ectopy.analysis.patient_template import PatientNormal
-    from ectopy.console.watch import detector_text, event_json, event_text, summary_table
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.watch import detector_text, event_json, event_text, summary_table
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
     from ectopy.monitor.event_counts import Tally
@@ -134,7 +134,7 @@ def _watch(
     limits, digest = plan.watched_limits(), shipped_detector.digest(plan.bundle)
     monitor = Monitor.of(shipped_detector.load_detector(plan.bundle), plan.learning_s)
     state = MonitorState(limits, None if plan.baseline is None else PatientNormal.load(plan.baseline))
-    screen = console.screen("-" if json else None)
+    screen = terminal.screen("-" if json else None)
     tally, album = Tally(), Album(from_s)
     finished = False
     try:

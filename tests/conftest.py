@@ -10,13 +10,10 @@ import sys
 import threading
 import uuid
 import warnings
-import zipfile
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Protocol
 
 import pytest
 import sqlalchemy as sa
@@ -30,7 +27,11 @@ from ectopy.datasets.ecg5000 import find_ecg5000, load_ecg5000
 from ectopy.detector import Detector
 from ectopy.training import TrainingSettings
 from ectopy.training.training import train
-from server import Service, running
+from support.command_line import Done
+from support.databases import PostgresqlServer
+from support.downloads import Server
+from support.labelled_beats import Parts
+from support.server import Service, running
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("untimed", deadline=None)
@@ -40,11 +41,6 @@ _SHARED_DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"
 if _SHARED_DATASETS.is_dir():
     named = os.environ.get(DATA_VARIABLE)
     os.environ[DATA_VARIABLE] = os.pathsep.join(filter(None, [named, str(_SHARED_DATASETS)]))
-
-
-class Parts(NamedTuple):
-    train: Beats
-    test: Beats
 
 
 # Skipped tests prove nothing: where data and extras have to be there, what is missing is an error.
@@ -139,31 +135,6 @@ def simulated() -> Beats:
 # A server on this machine, to download from
 
 
-@dataclass
-class Server:
-    """Answers `/good.zip` and the like with what the test put into `answers`."""
-
-    url: str
-    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
-    requests: int = 0
-
-    def serve(self, content: bytes) -> str:
-        """Address of a file with this content."""
-        return self.answer(lambda handler: send(handler, content, len(content)))
-
-    def answer(self, answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
-        path = f"/{len(self.answers)}.zip"
-        self.answers[path] = answer
-        return self.url + path
-
-
-def send(handler: BaseHTTPRequestHandler, content: bytes, declared: int) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(declared))
-    handler.end_headers()
-    handler.wfile.write(content)
-
-
 @pytest.fixture
 def server(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -188,19 +159,6 @@ def server(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
     http.shutdown()
     thread.join()
     http.server_close()
-
-
-def archive(path: Path, members: dict[str, bytes]) -> bytes:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return path.read_bytes()
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -233,16 +191,6 @@ def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
 
 # Databases
-
-
-class PostgresqlServer(Protocol):
-    """What tests need of a server of their own."""
-
-    def stop(self) -> None: ...
-
-    def ensure_postgres_running(self) -> None: ...
-
-    def get_uri(self, *, driver: str) -> str: ...
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ectopy.beats import Beats
+from ectopy.datasets import load_simulated
+from ectopy.detector import Detector
+from ectopy.detector.bundle import bundle_digest
+from ectopy.files import GENERATOR
+from support.command_line import Done
+from support.labelled_beats import Parts
+
+
+def refused(done: Done, *words: str) -> None:
+    """One sentence on standard error and nothing else, exit status 2."""
+    assert done.status == 2, done
+    assert done.out == ""
+    assert done.err.startswith("ectopy: ")
+    assert done.err.count("\n") == 1
+    for word in words:
+        assert word in done.err
+
+
+@pytest.fixture
+def beats_file(tmp_path: Path, simulated: Beats) -> Path:
+    path = tmp_path / "beats.csv"
+    some = simulated.select(np.r_[0:60, 4000:4040])
+    header = ",".join([*(f"s{i}" for i in range(140)), "label"])
+    np.savetxt(
+        path, np.column_stack([some.samples, some.labels]), delimiter=",", header=header, comments="", fmt="%.6g"
+    )
+    return path
+
+
+def test_help_lists_every_command(ectopy):
+    done = ectopy("--help")
+    assert done.status == 0
+    for command in ("demo", "fetch", "train", "evaluate", "detect", "watch", "info", "benchmark"):
+        assert command in done.out
+    assert "Not a cleared medical device" in done.out
+
+
+def test_version(ectopy):
+    assert ectopy("--version").out.strip() == "0.1.0"
+
+
+def test_train_writes_a_bundle_that_info_and_detect_take(ectopy, tmp_path: Path, beats_file: Path):
+    bundle = tmp_path / "made.ectopy"
+    quick = ("--architecture", "dense", "--members", 2, "--max-steps", 20, "--seed", 4)
+    done = ectopy("train", "simulated", "-o", bundle, *quick, "--json", "-")
+    assert done.status == 0, done.err
+    facts = json.loads(done.out)
+    assert facts["card"]["random_state"] == 4
+    assert facts["card"]["normals"] == facts["calibration_normals"] == 292
+    assert "292 normal beats (208 abnormal ones left out)" in done.err
+    told = json.loads(ectopy("info", bundle, "--json", "-").out)
+    assert told.pop("bundle_digest")
+    assert told == facts
+    assert ectopy("detect", bundle, beats_file).status == 0
+
+
+def test_evaluate_gives_figures_and_a_report(ectopy, bundle: Path, tmp_path: Path):
+    report = tmp_path / "report.html"
+    done = ectopy("evaluate", bundle, "simulated", "--json", tmp_path / "figures.json", "--report", report)
+    assert done.status == 0, done.err
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["beats"] == 4500
+    assert 0.9 < figures["auc"] <= 1
+    assert f"{figures['auc']:.4f}" in done.out
+    assert report.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_evaluate_at_another_rate(ectopy, bundle: Path):
+    strict, loose = (
+        json.loads(ectopy("evaluate", bundle, "simulated", "--json", "-", "--target-fpr", rate).out)
+        for rate in (0.01, 0.1)
+    )
+    assert strict["fpr"] < loose["fpr"]
+    assert strict["auc"] == loose["auc"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_detect_writes_one_record_a_beat(ectopy, bundle: Path, beats_file: Path, tmp_path: Path, suffix: str):
+    results = tmp_path / f"results{suffix}"
+    done = ectopy("detect", bundle, beats_file, "-o", results, "--json", tmp_path / "counts.json")
+    assert done.status == 0, done.err
+    text = results.read_text()
+    rows = json.loads(text)["beat_list"] if suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    for origin in (json.loads(text),) if suffix == ".json" else rows:
+        assert (origin["source"], origin["generator"]) == (str(beats_file), GENERATOR)
+        assert origin["detector"] == bundle_digest(bundle)
+    assert [int(row["beat"]) for row in rows] == list(range(100))
+    counts = json.loads((tmp_path / "counts.json").read_text())
+    for verdict in ("NORMAL", "ABNORMAL", "UNREADABLE"):
+        assert sum(row["verdict"] == verdict for row in rows) == counts[verdict]
+    for row in rows:
+        assert (float(row["score"]) > counts["threshold"]) == (row["verdict"] == "ABNORMAL")
+
+
+def test_detect_calls_beats_with_missing_samples_unreadable(ectopy, bundle: Path, tmp_path: Path, simulated: Beats):
+    samples = simulated.samples[:5].copy()
+    samples[2, 10] = np.nan
+    np.save(tmp_path / "beats.npy", samples)
+    done = ectopy("detect", bundle, tmp_path / "beats.npy", "-o", tmp_path / "out.csv", "--report", tmp_path / "r.html")
+    assert done.status == 0, done.err
+    assert "1 UNREADABLE" in done.out
+    assert "Not readable" in (tmp_path / "out.csv").read_text().splitlines()[3]
+
+
+def write_beats(path: Path, beats: Beats, labels: np.ndarray) -> Path:
+    np.savetxt(path, np.column_stack([beats.samples, labels]), delimiter=",", fmt="%.6g")
+    return path
+
+
+QUICK = ("--architecture", "dense", "--members", 2, "--max-steps", 400, "--seed", 1)
+
+
+@pytest.mark.parametrize("one_is", ["normal", "abnormal"])
+def test_train_warns_where_most_abnormal_beats_are_scored_normal(ectopy, tmp_path: Path, one_is: str):
+    beats = load_simulated("train")
+    labels = np.where(beats.abnormal == (one_is == "normal"), 0, 1)
+    data = write_beats(tmp_path / "beats.csv", beats, labels)
+    done = ectopy("train", data, "-o", tmp_path / "own.ectopy", *QUICK)
+    assert done.status == 0, done.err
+    assert ("reversed" in done.err) == (one_is == "abnormal"), done.err
+    assert (tmp_path / "own.ectopy").exists()
+
+
+def test_train_on_ecg5000_warns_of_reversed_labels_only(ectopy, tmp_path: Path, ecg5000: Parts):
+    assert "reversed" not in ectopy("train", "ecg5000", "-o", tmp_path / "right.ectopy", *QUICK).err
+    data = write_beats(tmp_path / "beats.csv", ecg5000.train, np.where(ecg5000.train.abnormal, 1, 0))
+    assert "reversed" in ectopy("train", data, "-o", tmp_path / "other.ectopy", *QUICK).err
+
+
+def test_train_does_not_guess_from_few_abnormal_beats(ectopy, tmp_path: Path, simulated: Beats):
+    # Normal beats that are called abnormal are scored normal, as they should be.
+    normals = simulated.normals().select(np.arange(150))
+    data = write_beats(tmp_path / "beats.csv", normals, np.where(np.arange(150) < 9, 0, 1))
+    assert "reversed" not in ectopy("train", data, "-o", tmp_path / "own.ectopy", *QUICK).err
+
+
+class TestBadInput:
+    def test_missing_file(self, ectopy, bundle: Path, tmp_path: Path):
+        refused(ectopy("detect", bundle, tmp_path / "none.csv"), "none.csv", "does not exist")
+        refused(ectopy("info", tmp_path / "none.ectopy"), "none.ectopy", "does not exist")
+
+    def test_unknown_data_set(self, ectopy, bundle: Path):
+        refused(ectopy("detect", bundle, "ecg6000"), "ecg5000", "simulated", ".csv")
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            ("", ["empty"]),
+            ("1,2,3\n", ["3", "140"]),
+            (",".join(["x"] * 140) + "\n" + ",".join(["word"] * 140) + "\n", ["word"]),
+        ],
+    )
+    def test_unusable_file(self, ectopy, bundle: Path, tmp_path: Path, content: str, words: list[str]):
+        (tmp_path / "bad.csv").write_text(content)
+        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv"), "bad.csv", *words)
+        assert not (tmp_path / "out.csv").exists()
+
+    def test_nan_in_training(self, ectopy, tmp_path: Path, simulated: Beats):
+        samples = simulated.normals().samples[:120].copy()
+        samples[9, 0] = np.nan
+        np.save(tmp_path / "beats.npy", samples)
+        refused(ectopy("train", tmp_path / "beats.npy", "-o", tmp_path / "x.ectopy"), "normal beat 9", "NaN")
+        assert not (tmp_path / "x.ectopy").exists()
+
+    def test_too_few_normals(self, ectopy, tmp_path: Path, simulated: Beats):
+        np.save(tmp_path / "beats.npy", simulated.normals().samples[:50])
+        refused(ectopy("train", tmp_path / "beats.npy", "-o", tmp_path / "x.ectopy"), "50 normal beats", "at least 99")
+
+    def test_no_normals(self, ectopy, tmp_path: Path, simulated: Beats):
+        rows = np.column_stack([simulated.samples[:9], np.zeros(9)])
+        np.savetxt(tmp_path / "beats.csv", rows, delimiter=",")
+        refused(ectopy("train", tmp_path / "beats.csv", "-o", tmp_path / "x.ectopy"), "no normal beats")
+
+    def test_unknown_label(self, ectopy, bundle: Path, tmp_path: Path):
+        header = ",".join([*(f"s{i}" for i in range(140)), "label"])
+        (tmp_path / "beats.csv").write_text(header + "\n" + ",".join(["0.5"] * 139 + ["1.5", "odd"]) + "\n")
+        refused(ectopy("evaluate", bundle, tmp_path / "beats.csv"), "odd")
+
+    def test_truncated_and_foreign_bundle(self, ectopy, bundle: Path, tmp_path: Path):
+        (tmp_path / "cut.ectopy").write_bytes(bundle.read_bytes()[:5000])
+        (tmp_path / "foreign.ectopy").write_text("not a bundle")
+        for name in ("cut.ectopy", "foreign.ectopy"):
+            refused(ectopy("evaluate", tmp_path / name, "simulated"), name)
+
+    def test_bundle_of_another_layout(self, ectopy, bundle: Path, ecg5000_folder: Path):
+        refused(ectopy("detect", bundle, ecg5000_folder / "ECG5000_TRAIN.txt"), "simulated", "ecg5000")
+
+    def test_output_that_cannot_be_written(self, ectopy, bundle: Path, tmp_path: Path):
+        nowhere = tmp_path / "none" / "out"
+        refused(ectopy("train", "simulated", "-o", nowhere), "none")
+        refused(ectopy("detect", bundle, "simulated", "-o", f"{nowhere}.csv"), "none")
+        refused(ectopy("evaluate", bundle, "simulated", "--json", nowhere), "none")
+        refused(ectopy("evaluate", bundle, "simulated", "--report", nowhere), "none")
+        refused(ectopy("detect", bundle, "simulated", "-o", tmp_path / "out.xlsx"), ".csv or .json")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_failure_overwrites_nothing(self, ectopy, bundle: Path, tmp_path: Path):
+        (tmp_path / "bad.csv").write_text("1,2\n")
+        (tmp_path / "out.csv").write_text("precious")
+        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv", "--overwrite"), "bad.csv")
+        assert (tmp_path / "out.csv").read_text() == "precious"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--architecture", "resnet"),
+            ("--threshold", "guess"),
+            ("--target-fpr", "0"),
+            ("--members", "1"),
+            ("--split", "half"),
+        ],
+    )
+    def test_impossible_settings(self, ectopy, tmp_path: Path, arguments: tuple[str, str]):
+        refused(ectopy("train", "simulated", "-o", tmp_path / "x.ectopy", *arguments))
+        assert list(tmp_path.iterdir()) == []
+
+
+def interrupted_until_it_ends(running: subprocess.Popen[str]) -> None:
+    """As a user does who presses Ctrl-C, and once more if nothing happens: libraries may swallow an interrupt."""
+    for _ in range(60):
+        running.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            running.communicate(timeout=2)
+            return
+    running.kill()
+
+
+def test_an_interrupt_leaves_no_file(tmp_path: Path):
+    command = [sys.executable, "-m", "ectopy", "train", "simulated", "-o", "x.ectopy", "--max-steps", "100000"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert "Learning from" in running.stdout.readline()
+        time.sleep(1)
+        interrupted_until_it_ends(running)
+    assert running.returncode not in (0, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_without_data_or_network_runs_on_simulated_beats(ectopy, empty_machine: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.chdir(tmp_path)
+    done = ectopy("demo", "--json", "figures.json")
+    assert done.status == 0, done.err
+    assert "simulated" in done.out
+    assert json.loads((tmp_path / "figures.json").read_text())["auc"] > 0.95
+    assert (tmp_path / "ectopy-demo" / "report.html").stat().st_size > 10_000
+    Detector.load(tmp_path / "ectopy-demo" / "demo.ectopy")
+
+
+def test_benchmark_speed_gives_its_figures(ectopy, bundle: Path):
+    done = ectopy("benchmark", "speed", "--bundle", bundle, "--json", "-")
+    assert done.status == 0, done.err
+    assert set(json.loads(done.out)) == {
+        "generator",
+        "batch_beats_per_s",
+        "single_us",
+        "import_s",
+        "peak_rss_mb",
+    }
+
+
+def test_benchmark_ecg5000_gives_its_figures(ectopy, ecg5000_folder: Path):
+    done = ectopy("benchmark", "ecg5000", "--protocol", "official", "--seeds", 1, "--methods", "knn,pca", "--json", "-")
+    assert done.status == 0, done.err
+    methods = json.loads(done.out)["methods"]
+    assert methods["knn"]["auc"]["mean"] == pytest.approx(0.991, abs=0.001)
+    assert methods["pca"]["auc"]["mean"] == pytest.approx(0.985, abs=0.001)

@@ -1,0 +1,121 @@
+"""The audit: written while the store is there, kept in a journal while it is not, and never twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
+
+from ectopy.service.access import Scope
+from ectopy.service.access.audit import Audit
+from ectopy.service.api.dependencies import AuditDep
+from ectopy.service.storage import AuditEntry, Store
+from support.server import Service
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "audit.journal"
+
+
+def entries(store: Store) -> list[AuditEntry]:
+    return [one.entry for one in store.audit.newest()]
+
+
+def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Store, journal: Path):
+    killed = Audit(store, journal, lambda: 5.0)  # its thread writes nothing, as if the store were away
+    killed.saw("screen", "viewed alarms", "anna")
+    killed.saw("screen", "viewed alarms", "bert")
+    # The first was stored just before the kill.
+    store.audit.add(AuditEntry(5.0, "screen", "viewed alarms", "anna", ""))
+    with journal.open("ab") as file:
+        file.write(b'\n{"time":6.0,"who":"scr')
+    following = Audit(store, journal, lambda: 7.0)
+    following.start()
+    following.did("nurse", "acknowledged alarm", "anna", "1")
+    following.close()
+    assert entries(store) == [
+        AuditEntry(5.0, "screen", "viewed alarms", "anna", ""),
+        AuditEntry(5.0, "screen", "viewed alarms", "bert", ""),
+        AuditEntry(7.0, "nurse", "acknowledged alarm", "anna", "1"),
+    ]
+    assert not journal.exists()
+
+
+def test_what_is_written_leaves_no_journal(store: Store, journal: Path):
+    audit = Audit(store, journal, lambda: 5.0)
+    audit.start()
+    audit.did("nurse", "acknowledged alarm", "anna", "1")
+    assert journal.read_bytes() == b""
+    assert journal.stat().st_mode & 0o077 == 0
+    audit.close()
+    again = Audit(store, journal, lambda: 6.0)
+    again.start()
+    again.close()
+    assert len(entries(store)) == 1
+
+
+def test_a_disk_that_takes_no_journal_stops_nobody(store: Store, tmp_path: Path):
+    audit = Audit(store, tmp_path / "not there" / "journal", lambda: 5.0)
+    audit.start()
+    audit.did("nurse", "acknowledged alarm", "anna", "1")
+    audit.close()
+    assert len(entries(store)) == 1
+
+
+# The routes
+
+
+_WITHOUT_PATIENTS = {"/health", "/health/ready", "/metrics", "/api/about", "/api/session", "/api/fhir/metadata"}
+"""What is open to all, or to every key: of the session only who is asking."""
+
+_VALUES = {"number": 1, "start": 0, "stop": 60}
+
+
+def _dependencies(dependant: Dependant) -> Iterator[object]:
+    for one in dependant.dependencies:
+        yield one.call
+        yield from _dependencies(one)
+
+
+def _routes(service: Service) -> list[APIRoute | APIWebSocketRoute]:
+    """The routes of the service, but the pages and the schema."""
+    contexts = iter_route_contexts(service.app.routes)
+    return [one.route for one in contexts if isinstance(one.route, APIRoute | APIWebSocketRoute)]
+
+
+def test_every_route_that_serves_or_changes_something_has_the_audit(service: Service):
+    (audit,) = AuditDep.__metadata__
+    without = {route.path for route in _routes(service) if audit.dependency not in _dependencies(route.dependant)}
+    assert without == _WITHOUT_PATIENTS
+
+
+def test_every_view_of_a_patient_is_in_the_audit(service: Service):
+    with service.client() as client:
+        client.post("/api/patients", json={"patient": "watched by all"})
+        paths = client.get("/api/openapi.json").json()["paths"]
+        views = {
+            path: {one["name"] for one in operations["get"].get("parameters", ()) if one["in"] == "query"}
+            for path, operations in paths.items()
+            if "get" in operations and "patient" in {one["name"] for one in operations["get"].get("parameters", ())}
+        }
+        assert len(views) > 9
+        for path, queries in views.items():
+            key = service.new_key(Scope.VIEW, Scope.ADMINISTER, name=f"view {path}")
+            values = _VALUES | {"patient": "watched by all"}
+            wanted = {name: value for name, value in values.items() if name in queries}
+            with (
+                service.client(key) as viewer,
+                viewer.stream("GET", path.format(**values), params=wanted) as answer,
+            ):
+                assert answer.status_code in (200, 404)
+        seen = {entry["who"] for entry in client.get("/api/audit", params={"patient": "watched by all"}).json()}
+    assert {f"view {path}" for path in views} <= seen

@@ -1,0 +1,1066 @@
+"""The hub: nothing stored is lost, nobody is watched worse for the sake of another, and alarms get out."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.errors import DataError, EctopyError, SettingError, StorageError
+from ectopy.monitor import (
+    Action,
+    AlarmChanged,
+    BeatJudged,
+    Chunk,
+    Event,
+    Input,
+    InputRejected,
+    Limits,
+    Monitor,
+    MonitorState,
+    Order,
+    Tick,
+)
+from ectopy.monitor.alarm import State
+from ectopy.monitor.alarm_log import verify
+from ectopy.monitor.codec import encode
+from ectopy.monitor.monitor import Outcome
+from ectopy.recording import Recording
+from ectopy.service.live.live_samples import Trace
+from ectopy.service.monitoring.engine import STATION, Hub
+from ectopy.service.monitoring.write_buffer import GapError, Keeper, Receipt, Turn
+from ectopy.service.notify import Wants, WebhookTarget, deliver_due
+from ectopy.service.notify.memory_outbox import MemoryOutbox
+from ectopy.service.storage import StepRecord, Store
+from support import outages
+from support.outages import KINDS, Losable, locked
+from support.webhooks import NOW, SECRET, Receiver, answer, running
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what does not depend on the database."""
+
+
+@dataclass
+class Clock:
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), learning_s=30)
+
+
+@pytest.fixture(scope="module")
+def steady() -> Recording:
+    return simulate_recording(40)
+
+
+@pytest.fixture(scope="module")
+def still() -> Recording:
+    """A heart that stands still after ten seconds, for eight."""
+    return simulate_recording(40, episodes=[Episode("asystole", 10, 8)], random_state=1)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store.open(database_url) as store:
+        yield store
+
+
+@pytest.fixture
+def hub(store: Store, monitor: Monitor, clock: Clock) -> Hub:
+    hub = Hub(store, monitor, clock=clock)
+    hub.admit("anna")
+    return hub
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with running(Receiver()) as one:
+        one.answers = lambda number, content: one.accept(content)
+        yield one
+
+
+@pytest.fixture
+def ward(receiver: Receiver) -> WebhookTarget:
+    return WebhookTarget("ward", receiver.url, SECRET)
+
+
+def cut(recording: Recording, start_s: float, stop_s: float, **other: object) -> Chunk:
+    start, stop = round(start_s * 250), round(stop_s * 250)
+    given = Chunk(start, recording.signal[start:stop], 250.0, recording.leads, NOW + stop_s)
+    return replace(given, **other)
+
+
+def play(
+    hub: Hub, clock: Clock, recordings: dict[str, Recording], start_s: int, stop_s: int, turn: Callable[[], object]
+) -> list:
+    """Second after second of some patients; the receipts."""
+    receipts = []
+    for second in range(start_s, stop_s):
+        clock.now = NOW + second + 1
+        receipts += [hub.submit(name, cut(each, second, second + 1)) for name, each in recordings.items()]
+        turn()
+    return receipts
+
+
+def told(store: Store, patient: str) -> list[bytes]:
+    """Everything that is stored of what was said of a patient."""
+    events: list[Event] = [stored.event for stored in store.events.after(patient=patient, limit=10_000)]
+    events += [stored.beat for stored in store.beats.first(patient, 0, 2 * NOW)]
+    return [encode(event) for event in sorted(events, key=lambda event: event.number)]
+
+
+def alarms(store: Store, patient: str) -> list[tuple[str, str]]:
+    return [(entry.change, entry.alarm.condition) for entry in store.alarms.log(patient)]
+
+
+def outcome_of(receipt: Receipt) -> Future[EctopyError | None]:
+    """What becomes of an input that is acknowledged: None once it is stored."""
+    outcome: Future[EctopyError | None] = Future()
+    receipt.unstored.then(outcome.set_result)
+    return outcome
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# Safe, then acknowledged
+
+
+def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, steady: Recording, clock: Clock):
+    clock.now = NOW + 4
+    with Store.open(database_url) as other:
+        first, second = (hub.submit("anna", cut(steady, start, start + 2)) for start in (0, 2))
+        assert hub.watch() == 2
+        assert not first.done()
+        assert not second.done()
+        assert [type(given) for given in other.inputs.all("anna")] == []
+        hub.save()
+        assert first.result(0) == Receipt("anna", (), 500)
+        assert second.result(0) == Receipt("anna", (), 1000)
+        np.testing.assert_array_equal(other.waveforms.read("anna", "", 0, 1000).signal, steady.signal[:1000])
+
+
+@ON_SQLITE
+def test_what_a_sender_does_to_its_samples_later_changes_nothing(hub: Hub, store: Store, steady: Recording):
+    samples = steady.signal[:250].copy()
+    hub.submit("anna", cut(steady, 0, 1, signal=samples))
+    samples[:] = 0
+    hub.turn()
+    np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 250).signal, steady.signal[:250])
+
+
+def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
+    hub: Hub, store: Store, steady: Recording, clock: Clock
+):
+    clock.now = NOW + 3
+    inputs = [
+        cut(steady, 0, 1),
+        cut(steady, 1, 2, unit="furlong"),
+        cut(steady, 1, 2, signal=np.full((250, 2), 5e3, np.float32)),
+        cut(steady, 1, 2, leads=("I", "I")),
+        cut(steady, 1, 2, sent=NOW - 365 * 86_400),
+        Action(Order.ACKNOWLEDGE, NOW + 2, "Ada", alarm=99),
+        cut(steady, 1, 2),
+    ]
+    receipts = [hub.submit("anna", given) for given in inputs]
+    hub.turn()
+    words = ["mV, uV and V", "really mV", "different names", "days", "no alarm 99"]
+    for receipt, word in zip(receipts[1:-1], words, strict=True):
+        ((reason,), wanted) = receipt.result(0).rejected, receipt.result(0).next_position
+        assert word in reason
+        assert wanted == 250
+    assert receipts[-1].result(0) == Receipt("anna", (), 500)
+    np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 500).signal, steady.signal[:500])
+    assert [word for word, event in zip(words, refusals(store), strict=True) if word not in event.reason] == []
+
+
+def refusals(store: Store) -> list[InputRejected]:
+    return [stored.event for stored in store.events.after(kinds=("rejected",))]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("other", "error", "word"),
+    [
+        ({"received": NOW + 400_000.0}, DataError, "of now"),
+        ({"received": float("nan")}, DataError, "of now"),
+        ({"signal": np.zeros((1_100_000, 2), np.float32)}, DataError, "too large"),
+        ({"signal": np.array([[object()]])}, DataError, "cannot be encoded"),
+        ({"position": "first"}, DataError, "not a Chunk"),
+        ({"stream": "\ud800"}, DataError, "cannot be encoded"),
+    ],
+)
+def test_what_cannot_be_kept_is_not_taken(hub: Hub, steady: Recording, other: dict, error: type, word: str):
+    with pytest.raises(error, match=word):
+        hub.submit("anna", cut(steady, 0, 1, **other))
+
+
+@ON_SQLITE
+def test_there_is_room_for_so_much_and_no_more(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
+    hub.admit("anna")
+    for second in range(4):
+        hub.submit("anna", cut(steady, second, second + 1))
+    with pytest.raises(StorageError, match="send again later"):
+        hub.submit("anna", cut(steady, 4, 5))
+    hub.turn()
+    hub.submit("anna", cut(steady, 4, 5))
+
+
+@ON_SQLITE
+def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording):
+    gone, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
+    assert not gone.cancel()
+    hub.turn()
+    assert waiting.result(0).next_position == 500
+
+
+# Patients
+
+
+@ON_SQLITE
+def test_only_who_is_admitted_is_watched(hub: Hub, store: Store, steady: Recording):
+    with pytest.raises(SettingError, match="'bob' is watched; admit"):
+        hub.submit("bob", cut(steady, 0, 1))
+    with pytest.raises(SettingError, match="hub itself"):
+        hub.admit(STATION)
+    with pytest.raises(SettingError, match="sends no samples"):
+        hub.submit(STATION, cut(steady, 0, 1))
+    with pytest.raises(SettingError, match="printable"):
+        hub.admit("b\nb")
+    hub.admit("bob", "Robert")
+    hub.admit("bob", "Bob")
+    assert hub.patients() == ("anna", "bob")
+    assert {patient.patient: patient.name for patient in store.patients.all()}["bob"] == "Bob"
+
+
+def test_limits_of_admission_outlive_a_restart(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, still: Recording
+):
+    narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
+    hub.admit("bob", limits=narrow)
+    play(hub, clock, {"bob": still}, 0, 3, hub.turn)
+    again = Hub(store, monitor, clock=clock)
+    assert again.state("bob").limits == narrow
+    again.admit("bob", limits=Limits.of("exercise"))
+    assert again.state("bob").limits == narrow
+    assert encode(again.state("bob")) == encode(hub.state("bob"))
+
+
+@ON_SQLITE
+def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    hubs = [Hub(store, monitor, clock=clock, station=f"station {n}", patients=()) for n in range(2)]
+    for n, one in enumerate(hubs):
+        one.admit(f"patient {n}")
+        play(one, clock, {f"patient {n}": steady}, 0, 2, one.turn)
+    assert [one.patients() for one in hubs] == [("patient 0",), ("patient 1",)]
+    again = Hub(store, monitor, clock=clock, station="station 1", patients=["patient 1"])
+    assert again.patients() == ("patient 1",)
+    assert again.state("patient 1").signal.segment.next_position == 500
+
+
+# One patient's trouble is no other's
+
+
+@ON_SQLITE
+def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: Clock, still: Recording):
+    def events(others: dict[str, Callable[[int], Input]], patient: str) -> list[bytes]:
+        hub = Hub(store, monitor, clock=clock, station=f"station of {patient}", patients=())
+        for name in (*others, patient):
+            hub.admit(name)
+        for second in range(16):
+            clock.now = NOW + second + 1
+            for name, made in others.items():
+                hub.submit(name, made(second))
+            hub.submit(patient, cut(still, second, second + 1))
+            for name, made in others.items():
+                hub.submit(name, made(second + 1))
+            hub.turn()
+        return told(store, patient)
+
+    rng = np.random.default_rng(0)
+    trouble = {
+        "noisy": lambda second: cut(still, second, second + 1, signal=rng.normal(0, 9, (250, 2)).astype(np.float32)),
+        "wrong": lambda second: cut(still, second, second + 1, signal=np.zeros((250, 3), np.float32)),
+        "moving": lambda second: cut(still, second, second + 1, leads=("II", f"V{second}")),
+        "lost": lambda second: cut(still, second, second + 1, position=int(rng.integers(10**6))),
+    }
+    assert events(trouble, "anna") == events({}, "bob")
+    assert ("raised", "asystole") in alarms(store, "anna")
+
+
+def broken(state: MonitorState, given: Input) -> Exception | None:
+    if isinstance(given, Action) and given.who == "Mr Break":
+        return ZeroDivisionError("broken")
+    return RuntimeError("never again") if "clock" in state.alarms.courses else None
+
+
+@ON_SQLITE
+def test_who_sends_much_at_once_keeps_nobody_waiting(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    hub = Hub(store, monitor, clock=clock)
+    for patient in ("anna", "bob", "carl"):
+        hub.admit(patient)
+    clock.now = NOW + 40
+    much = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    little = [hub.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
+    assert 3 <= hub.turn() < 30
+    assert [receipt.result(0).next_position for receipt in little] == 2 * [10_000]
+    assert not much[-1].done()
+    while hub.turn():
+        pass
+    assert [receipt.result(0).next_position for receipt in much] == list(range(250, 10_001, 250))
+
+
+class Fragile(Monitor):
+    """A monitor that breaks at some orders, and altogether at one."""
+
+    def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
+        outcomes = super().step_together(inputs)
+        return [broken(*each) or outcome for each, outcome in zip(inputs, outcomes, strict=True)]
+
+
+@ON_SQLITE
+def test_an_input_that_breaks_the_monitor_is_told_and_the_others_go_on(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
+    hub = Hub(store, fragile, clock=clock)
+    for patient in ("anna", "bob"):
+        hub.admit(patient)
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+    broken = hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
+    (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.turn)
+    assert "ZeroDivisionError" in broken.result(0).rejected[0]
+    assert fine.result(0).next_position == 1500
+    assert alarms(store, "anna") == [("raised", "detector failed")]
+    play(hub, clock, {"anna": steady, "bob": steady}, 6, 20, hub.turn)
+    assert alarms(store, "bob") == []
+    assert ("latched", "detector failed") in alarms(store, "anna")
+    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(hub.state("anna"))
+
+
+def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub.admit("bob")
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+    hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
+    hub.turn()
+    fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
+    again = Hub(store, fragile, clock=clock)
+    play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.turn)
+    assert ("raised", "detector failed") in alarms(store, "anna")
+    assert verify(store.alarms.log("anna")) is None
+    assert again.state("bob").signal.segment.next_position == again.state("anna").signal.segment.next_position == 2000
+    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(again.state("anna"))
+
+
+def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
+    hub: Hub, store: Store, database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub.admit("bob")
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 20, hub.turn)
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE snapshots SET state = substr(state, 1, 100) "
+            "WHERE patient_id = (SELECT id FROM patients WHERE patient = 'anna')"
+        )
+    engine.dispose()
+    again = Hub(store, monitor, clock=clock)
+    play(again, clock, {"bob": steady}, 20, 22, again.turn)
+    assert alarms(store, STATION) == [("raised", "detector failed")]
+    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
+    with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
+        again.submit("anna", cut(steady, 20, 21))
+
+
+@ON_SQLITE
+def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub = Hub(store, Fragile(monitor.criterion, monitor.alarms, monitor.learning_s), clock=clock)
+    for patient in ("anna", "bob"):
+        hub.admit(patient)
+    hub.submit("anna", cut(steady, 0, 1, sent=NOW + 500))
+    hub.turn()
+    lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.turn)
+    with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
+        lost.result(0)
+    assert fine.result(0).next_position == 250
+    assert alarms(store, STATION) == [("raised", "detector failed")]
+    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
+    assert hub.state("bob").signal.segment.next_position == 1000
+
+
+def test_what_another_process_has_stored_concerns_that_patient_alone(
+    hub: Hub, store: Store, clock: Clock, steady: Recording
+):
+    hub.admit("bob")
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.turn)
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
+    lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.turn)
+    with pytest.raises(StorageError, match="two processes"):
+        lost.result(0)
+    assert fine.result(0).next_position == 1000
+    *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.turn)
+    assert resent.result(0).next_position == 17 * 250
+    assert {change for change, condition in alarms(store, "anna") if condition == "storage failed"} == {
+        "raised",
+        "ended",
+    }
+    assert alarms(store, "bob") == []
+
+
+def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_database_is_whole_again(
+    hub: Hub, store: Store, database_url: str, clock: Clock, steady: Recording, caplog: pytest.LogCaptureFixture
+):
+    def renumber(old: int, new: int) -> None:
+        engine = sa.create_engine(database_url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE waveforms SET number = {new} WHERE number = {old}")
+        engine.dispose()
+
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
+    renumber(2, -2)
+    play(hub, clock, {"anna": steady}, 3, 10, hub.turn)
+    logged = [record.getMessage() for record in caplog.records]
+    assert [text for text in logged if "missing" in text or "'anna' cannot be stored" in text] == [
+        "patient 'anna' cannot be stored"
+    ]
+    renumber(-2, 2)
+    *_, resent = play(hub, clock, {"anna": steady}, 10, 14, hub.turn)
+    assert resent.result(0).next_position == 14 * 250
+
+
+# A restart
+
+
+def test_a_restart_goes_on_from_the_identical_state(
+    store: Store, database_url: str, monitor: Monitor, clock: Clock, still: Recording
+):
+    hub = Hub(store, monitor, clock=clock)
+    hub.admit("unbroken")
+    play(hub, clock, {"unbroken": still}, 0, 40, hub.turn)
+    clock.now = NOW
+    hub = Hub(store, monitor, clock=clock, station="another", patients=())
+    hub.admit("anna")
+    for start, stop in ((0, 3), (3, 17), (17, 19), (19, 36), (36, 40)):
+        play(hub, clock, {"anna": still}, start, stop, hub.turn)
+        with Store.open(database_url) as other:
+            again = Hub(other, monitor, clock=clock, station="another", patients=["anna"])
+            assert encode(again.state("anna")) == encode(hub.state("anna"))
+        hub = Hub(store, monitor, clock=clock, station="another", patients=["anna"])
+    assert store.inputs.resume_point("anna").snapshot is not None
+    assert told(store, "anna") == told(store, "unbroken")
+    assert ("raised", "asystole") in alarms(store, "anna")
+
+
+@ON_SQLITE
+def test_silence_is_told_but_not_before_senders_could_come_back(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    clock.now += 60
+    again = Hub(store, monitor, clock=clock)
+    for second in range(12):
+        assert bool(alarms(store, "anna")) == (second >= 10)
+        clock.now += 1
+        again.turn()
+    assert alarms(store, "anna") == [("raised", "no data")]
+    assert alarms(store, STATION) == []
+
+
+@ON_SQLITE
+def test_a_clock_that_is_set_back_does_not_stop_the_ticks(hub: Hub, store: Store, clock: Clock, steady: Recording):
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    clock.now -= 3600
+    for _ in range(12):
+        clock.now += 1
+        hub.turn()
+    assert alarms(store, "anna") == [("raised", "no data")]
+
+
+# Discharge
+
+
+def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
+    hub: Hub, store: Store, monitor: Monitor, clock: Clock, still: Recording
+):
+    play(hub, clock, {"anna": still}, 0, 40, hub.turn)
+    normal = hub.state("anna").normal
+    assert [course.alarm.condition for course in hub.state("anna").alarms.courses.values() if course.alarm]
+    receipt = hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada", "went home"))
+    hub.turn()
+    assert receipt.result(0).rejected == ()
+    assert hub.patients() == ()
+    ended = [entry for entry in store.alarms.log("anna") if entry.change == "discharged"]
+    assert {(entry.who, entry.why) for entry in ended} == {("Ada", "went home")}
+    assert "asystole" in {entry.alarm.condition for entry in ended}
+    assert store.alarms.newest("anna", active_only=True) == []
+    assert store.alarms.newest("anna")
+
+    again = Hub(store, monitor, clock=clock)
+    assert encode(again.state("anna")) == encode(hub.state("anna"))
+    assert again.patients() == ()
+    log = store.alarms.log("anna")
+    for _ in range(20):
+        clock.now += 1
+        again.turn()
+    stored = store.inputs.resume_point("anna").next_input, store.events.newest_id()
+    with pytest.raises(DataError, match="is discharged; admit the patient first"):
+        play(again, clock, {"anna": still}, 0, 1, again.turn)
+    again.turn()
+    assert (store.inputs.resume_point("anna").next_input, store.events.newest_id()) == stored
+    assert store.alarms.log("anna") == log
+
+    clock.now = NOW + 100
+    admitted = again.admit("anna", "Anna", who="Ben")
+    again.turn()
+    clock.now += 1
+    sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
+    again.turn()
+    assert (admitted.result(0).rejected, sent.result(0).rejected) == ((), ())
+    assert again.admit("anna", "Anna") is None
+    assert again.patients() == ("anna",)
+    assert encode(Hub(store, monitor, clock=clock).state("anna").normal) == encode(normal)
+    for _ in range(20):
+        clock.now += 1
+        again.turn()
+    assert alarms(store, "anna")[len(log) :] == [("raised", "no data")]
+    assert verify(store.alarms.log("anna")) is None
+
+
+@ON_SQLITE
+def test_the_station_is_never_discharged(hub: Hub, clock: Clock):
+    with pytest.raises(SettingError, match="cannot be discharged"):
+        hub.submit(STATION, Action(Order.DISCHARGE, clock.now, "Ada"))
+
+
+@ON_SQLITE
+def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
+    database_url: str, monitor: Monitor, clock: Clock, still: Recording
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
+        hub.admit("anna")
+        play(hub, clock, {"anna": still}, 0, 3, hub.turn)
+        store.failing = "before"
+        play(hub, clock, {"anna": still}, 3, 26, hub.turn)
+        hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada"))
+        hub.turn()
+        store.failing = ""
+        for _ in range(5):
+            clock.now += 1
+            hub.turn()
+        assert ("discharged", "storage failed") in alarms(store, "anna")
+        assert verify(store.alarms.log("anna")) is None
+        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+        assert hub.patients() == ()
+
+
+# Deliveries
+
+
+@ON_SQLITE
+def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    family = replace(ward, name="family", wants=Wants(patient_name=True))
+    hub = Hub(store, monitor, [ward, family], bundle="b" * 64, clock=clock)
+    hub.admit("anna", "Anna Karenina")
+    assert deliver_due(store.outbox, [ward], clock.now).total() == 0
+    play(hub, clock, {"anna": still}, 0, 20, hub.turn)
+    raised = [e.event for e in store.events.after(kinds=("alarm",)) if e.event.transition.change == "raised"]
+    assert "asystole" in [event.transition.alarm.condition for event in raised]
+    deliver_due(store.outbox, [ward, family], clock.now)
+    messages = [message for _, content in receiver.requests for message in content["messages"]]
+    names = {(message["alarm"]["condition"], message["patient_name"]) for message in messages}
+    assert {("asystole", None), ("asystole", "Anna Karenina")} <= names
+    told_of = {m["digest"] for m in messages if m["change"] == "raised"}
+    assert told_of == {event.transition.digest for event in raised}
+    (asystole,) = (m for m in messages if m["alarm"]["condition"] == "asystole" and m["patient_name"] is None)
+    assert asystole["bundle"] == "b" * 64
+    assert asystole["replay"].startswith("ectopy what-if --stored anna --to ")
+
+
+@ON_SQLITE
+def test_nobody_reached_is_an_alarm_until_somebody_is(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    receiver.answers = lambda number, content: answer(503)
+    play(hub, clock, {"anna": still}, 0, 18, hub.turn)
+    for _ in range(30):
+        clock.now = receiver.now = clock.now + 5
+        deliver_due(store.outbox, [ward], clock.now)
+        hub.turn()
+    assert ("raised", "nobody reached") in alarms(store, "anna")
+    receiver.answers = lambda number, content: receiver.accept(content)
+    for _ in range(30):
+        clock.now = receiver.now = clock.now + 5
+        deliver_due(store.outbox, [ward], clock.now)
+        hub.turn()
+    (alarm,) = (s.alarm for s in store.alarms.newest("anna") if s.alarm.condition == "nobody reached")
+    assert alarm.state is State.LATCHED
+    hub.submit("anna", Action(Order.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
+    hub.turn()
+    assert ("ended", "nobody reached") in alarms(store, "anna")
+
+
+@ON_SQLITE
+def test_what_came_late_is_tried_before_nobody_is_said_to_be_reached(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": still}, 0, 5, hub.turn)
+    clock.now = NOW + 600
+    hub.submit("anna", replace(cut(still, 5, 40), received=clock.now))
+    for _ in range(100):
+        hub.turn()
+        clock.now += 1
+    assert ("raised", "asystole") in alarms(store, "anna")
+    assert ("raised", "nobody reached") not in alarms(store, "anna")
+    waiting = [json.loads(one.payload)["transition"] for one in store.outbox.claim(clock.now, 100, "ward", True)]
+    assert len(waiting) > 1
+    assert waiting == sorted(waiting)
+
+
+@ON_SQLITE
+def test_no_message_waits_for_a_clock_that_was_set_back(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording, ward: WebhookTarget
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    clock.now -= 3600
+    for _ in range(13):
+        clock.now += 1
+        hub.turn()
+    assert alarms(store, "anna") == [("raised", "no data")]
+    assert [one.patient for one in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
+
+
+@pytest.mark.parametrize("kind", ["stored", "memory"])
+@pytest.mark.parametrize("setback_s", [90.0, 3600.0, 86_400.0])
+def test_a_message_under_way_when_the_clock_is_set_back_is_due_after_a_minute(
+    store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget, kind: str, setback_s: float
+):
+    hub = Hub(store, monitor, [ward], clock=clock)
+    hub.admit("anna")
+    play(hub, clock, {"anna": still}, 0, 20, hub.turn)
+    outbox = store.outbox
+    if kind == "memory":
+        outbox = MemoryOutbox()
+        outbox.put(store.outbox.claim(clock.now, 10, "ward", True))
+        clock.now += 61
+    first, *_ = outbox.claim(clock.now, 10, "ward", True)
+    clock.now -= setback_s
+    assert outbox.claim(clock.now, 10, "ward", True) == []
+    clock.now += 61
+    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+    outbox.failed(first.key, clock.now, "no connection", clock.now + 120)
+    clock.now -= setback_s
+    assert outbox.claim(clock.now, 10, "ward", True) == []
+    clock.now += 121
+    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+
+
+# The store is lost
+
+
+@pytest.fixture(params=KINDS)
+def losable(request: pytest.FixtureRequest, tmp_path: Path) -> Losable:
+    return outages.losable(request.param, tmp_path, request)
+
+
+@contextmanager
+def at_work(hub: Hub) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=hub.run, args=(stop, 0.005))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
+    losable: Losable, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    def rest() -> None:
+        time.sleep(0.03)
+
+    def later() -> bool:
+        clock.now = receiver.now = clock.now + 1
+        return True
+
+    def has(condition: str, change: str) -> Callable[[], bool]:
+        def found() -> bool:
+            messages = [m for _, content in receiver.requests for m in content["messages"]]
+            return (condition, change) in [(m["alarm"]["condition"], m["change"]) for m in messages]
+
+        return found
+
+    seen: list[StepRecord] = []
+    with Store.open(losable.url) as store:
+        hub = Hub(store, monitor, [ward], clock=clock, watched=seen.extend)
+        hub.admit("anna")
+        with at_work(hub):
+            receipts = play(hub, clock, {"anna": still}, 0, 9, rest)
+            until(lambda: all(receipt.done() for receipt in receipts))
+            with losable.lost():
+                waiting = play(hub, clock, {"anna": still}, 9, 25, rest)
+                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
+                until(has("asystole", "raised"))
+                until(has("storage failed", "raised"))
+                assert [receipt.result(20).next_position for receipt in waiting] == [
+                    250 * (second + 1) for second in range(9, 25)
+                ]
+                assert not any(receipt.result().stored for receipt in waiting)
+                outcomes = [outcome_of(receipt.result()) for receipt in waiting]
+                assert not any(outcome.done() for outcome in outcomes)
+                chunks = [given for step in seen for given in step.inputs if isinstance(given, Chunk)]
+                assert [chunk.position for chunk in chunks] == list(range(0, 25 * 250, 250))
+            clock.now += 2
+            assert [outcome.result(20) for outcome in outcomes] == [None] * 16
+            (stored,) = play(hub, clock, {"anna": still}, 25, 26, rest)
+            assert stored.result(20).next_position == 26 * 250
+            until(lambda: later() and has("storage failed", "ended")())
+            until(lambda: later() and deliveries(losable.url, "waiting") == [])
+        assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
+        for patient in ("anna", STATION):
+            assert verify(store.alarms.log(patient)) is None
+        assert alarms(store, STATION) == [("raised", "storage failed"), ("ended", "storage failed")]
+        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+
+
+def deliveries(url: str, state: str) -> list[str]:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        keys = connection.execute(sa.text("SELECT key FROM deliveries WHERE state = :state"), {"state": state})
+        found = [key for (key,) in keys]
+    engine.dispose()
+    return found
+
+
+class Counting(Store):
+    """A store that counts its transactions."""
+
+    writes = 0
+
+    def write(self, steps: object) -> None:
+        super().write(steps)
+        self.writes += 1
+
+
+def test_turns_that_wait_for_the_store_are_stored_together(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    with Counting.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock)
+        hub.admit("anna")
+        receipts = play(hub, clock, {"anna": steady}, 0, 5, hub.watch)
+        assert not any(receipt.done() for receipt in receipts)
+        hub.save()
+        assert store.writes == 1
+        assert [receipt.result(0).next_position for receipt in receipts] == [250, 500, 750, 1000, 1250]
+        inputs = list(store.inputs.all("anna"))
+        assert [given.position for given in inputs if isinstance(given, Chunk)] == [0, 250, 500, 750, 1000]
+
+
+class Leaky(Store):
+    """A store that can be told to fail, before the commit or after it."""
+
+    failing = ""
+
+    def write(self, steps: object) -> None:
+        if self.failing != "before":
+            super().write(steps)
+        if self.failing:
+            raise StorageError(f"lost {self.failing} the commit")
+
+
+@pytest.mark.parametrize("failing", ["before", "after"])
+def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told(
+    database_url: str, monitor: Monitor, clock: Clock, still: Recording, failing: str
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
+        hub.admit("anna")
+        play(hub, clock, {"anna": still}, 0, 3, hub.turn)
+        store.failing = failing
+        lost = play(hub, clock, {"anna": still}, 3, 26, hub.turn)
+        for receipt in lost[:-6]:
+            with pytest.raises(StorageError, match="send it again"):
+                raise receipt.exception(0) or outcome_of(receipt.result(0)).result(0)
+        raised = [c for c, course in hub.state("anna").alarms.courses.items() if course.alarm]
+        assert "asystole" in raised
+        store.failing = ""
+        fine = play(hub, clock, {"anna": still}, 26, 40, hub.turn)
+        assert fine[-1].result(0) == Receipt("anna", (), 10_000)
+        ((begin, end),) = hub.missing("anna", "")
+        assert 750 <= begin < end < 7500
+        for second in range(begin // 250, end // 250):
+            hub.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
+            hub.turn()
+        assert hub.missing("anna", "") == []
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 10_000).signal, still.signal[:10_000])
+        assert verify(store.alarms.log("anna")) is None
+        assert store.alarms.log("anna")[-1].digest == hub.state("anna").alarms.digest
+        assert ("raised", "asystole") in alarms(store, "anna")
+        assert ("ended", "storage failed") in alarms(store, "anna")
+        assert ("ended", "storage failed") in alarms(store, STATION)
+        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
+
+
+@ON_SQLITE
+def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, room_bytes=60_000)
+        for patient in ("greedy", "anna", "bob"):
+            hub.admit(patient)
+        store.failing = "before"
+        clock.now = NOW + 40
+        receipts = {name: hub.submit(name, cut(steady, 0, 6)) for name in ("greedy", "anna", "bob")}
+        hub.turn()
+        for second in range(6, 30):
+            hub.submit("greedy", cut(steady, second, second + 1))
+            hub.turn()
+        ((_, stop),) = hub.missing("greedy", "")
+        assert stop == 30 * 250
+        assert hub.missing("anna", "") == hub.missing("bob", "") == []
+        store.failing = ""
+        clock.now += 2
+        hub.turn()
+        assert [outcome_of(receipts[name].result()).result(0) for name in ("anna", "bob")] == [None, None]
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 1500).signal, steady.signal[:1500])
+
+
+@ON_SQLITE
+def test_no_patient_takes_the_room_of_another_at_the_door(
+    store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    hub = Hub(store, monitor, clock=clock, room_bytes=30_000)
+    for patient in ("greedy", "anna", "bob"):
+        hub.admit(patient)
+    taken = 0
+    with suppress(StorageError):
+        while taken < 40:
+            hub.submit("greedy", cut(steady, taken, taken + 1))
+            taken += 1
+    assert 5 < taken < 40
+    fine = [hub.submit(name, cut(steady, at, at + 1)) for name in ("anna", "bob") for at in (0, 1)]
+    clock.now = NOW + 40
+    while hub.turn():
+        pass
+    assert all(receipt.result(0).stored for receipt in fine)
+
+
+@ON_SQLITE
+def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording, monkeypatch: pytest.MonkeyPatch
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock)
+        for patient in ("anna", "bob"):
+            hub.admit(patient)
+        play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+        store.failing = "before"
+        acknowledged = play(hub, clock, {"anna": steady, "bob": steady}, 5, 15, hub.turn)
+        assert not any(receipt.result(0).stored for receipt in acknowledged)
+        store.failing = ""
+        again = Hub(store, monitor, clock=clock)  # the process was killed, and started again
+        for name in ("anna", "bob"):
+            for second in (15, 16):
+                with pytest.raises(GapError, match="samples 1250 to"):
+                    again.submit(name, cut(steady, second, second + 1))
+        resent = play(again, clock, {"anna": steady}, 5, 20, again.turn)
+        assert resent[-1].result(0) == Receipt("anna", (), 5000)
+        np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 5000).signal, steady.signal[:5000])
+        monkeypatch.setattr("ectopy.service.monitoring.engine._RESENT_WITHIN_S", 0.0)
+        (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
+        assert late.result(0).rejected == ()
+
+
+@ON_SQLITE
+def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    shown: list[tuple[int, float, int | None]] = []
+
+    def show(traces: Sequence[Trace]) -> None:
+        signal = hub.state("anna").signal
+        wanted = None if signal is None else signal.segment.next_position
+        shown.extend((trace.chunk.position, trace.time, wanted) for trace in traces)
+
+    with Store.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, shown=show)
+        hub.admit("anna")
+        play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+        third, absurd = cut(steady, 3, 4), cut(steady, 4, 5)
+        for chunk in (third, replace(absurd, signal=absurd.signal + 2000), replace(absurd, stream="other")):
+            hub.submit("anna", chunk)
+        hub.turn()
+    at = [NOW + second for second in range(4)]
+    assert shown[:4] == [(0, at[0], 250), (250, at[1], 250), (500, at[2], 500), (750, at[3], 750)]
+    assert [position for position, _, _ in shown[4:]] == [1000]
+
+
+@ON_SQLITE
+def test_states_are_not_kept_for_a_store_that_is_away(
+    database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+):
+    seen: list[StepRecord] = []
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock, watched=seen.extend)
+        hub.admit("anna")
+        store.failing = "before"
+        play(hub, clock, {"anna": steady}, 0, 38, hub.turn)
+        assert [step for step in seen if step.snapshot is not None] == []
+        store.failing = ""
+        clock.now += 1
+        hub.turn()
+        play(hub, clock, {"anna": steady}, 38, 40, hub.turn)
+        assert len(store.inputs.resume_point("anna").inputs) < 3
+
+
+def test_a_store_that_hangs_does_not_hold_up_the_monitors(
+    tmp_path: Path, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
+):
+    path = tmp_path / "ectopy.db"
+    with Store.open(f"sqlite:///{path}?timeout=60") as store:
+        hub = Hub(store, monitor, [ward], clock=clock)
+        hub.admit("anna")
+        with at_work(hub):
+            with locked(path):
+                receipts = play(hub, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
+                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
+                receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
+                assert [receipt.result(20).stored for receipt in receipts] == [False] * 25
+                outcomes = [outcome_of(receipt.result()) for receipt in receipts]
+                assert not any(outcome.done() for outcome in outcomes)
+            assert [outcome.result(20) for outcome in outcomes] == [None] * 25
+
+
+# At work
+
+
+def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
+    database_url: str, monitor: Monitor, clock: Clock, still: Recording
+):
+    with Leaky.open(database_url) as store:
+        hub = Hub(store, monitor, clock=clock)
+        hub.admit("anna")
+        with at_work(hub):
+            receipts = play(hub, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
+        assert [receipt.result(0).next_position for receipt in receipts] == [250 * second for second in range(1, 6)]
+        assert store.inputs.resume_point("anna").inputs == ()
+        again = Hub(store, monitor, clock=clock)
+        assert encode(again.state("anna")) == encode(hub.state("anna"))
+        store.failing = "before"
+        with at_work(again):
+            (waiting,) = play(again, clock, {"anna": still}, 5, 6, lambda: time.sleep(0.01))
+        with pytest.raises(StorageError, match="stopped before"):
+            waiting.result(0)
+
+
+@ON_SQLITE
+def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afterwards(
+    hub: Hub, clock: Clock, steady: Recording
+):
+    clock.now = NOW + 40
+    with at_work(hub):
+        receipts = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    assert receipts[-1].result(0).next_position == 10_000
+    with pytest.raises(StorageError, match="has been stopped"):
+        hub.submit("anna", cut(steady, 0, 1))
+
+
+@ON_SQLITE
+def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady: Recording):
+    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    next_input = store.inputs.resume_point("anna").next_input
+    for _ in range(5):
+        clock.now += 1
+        hub.turn()
+    assert store.inputs.resume_point("anna").next_input == next_input
+    assert store.inputs.resume_point(STATION).next_input <= 2
+    assert [
+        type(event.event) for event in store.events.after() if isinstance(event.event, AlarmChanged | BeatJudged)
+    ] == []
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("set_s", [3600.0, -3600.0, 7.0])
+def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
+    store: Store, monitor: Monitor, still: Recording, set_s: float
+):
+    steady, clock = Clock(1000.0), Clock()
+    hub = Hub(store, monitor, clock=clock, steady=steady)
+    hub.admit("anna")
+    for second in range(40):
+        steady.now += 1
+        clock.now = NOW + second + 1 + (set_s if second >= 9 else 0.0)
+        # One is on its way while the clock is set, with the time of before.
+        received = clock.now - (set_s if second == 9 else 0.0)
+        receipt = hub.submit("anna", cut(still, second, second + 1, received=received))
+        hub.turn()
+        assert receipt.result().rejected == ()
+        assert receipt.result().late == 0
+    changes = [one for one in store.events.after(kinds=["alarm"]) if one.patient == "anna"]
+    asystoles = (one for one in changes if one.event.transition.alarm.condition == "asystole")
+    (raised,) = (one for one in asystoles if one.event.transition.change == "raised")
+    assert raised.time - set_s - NOW == pytest.approx(15.5, abs=1.5)
+    assert not [one for one in changes if one.event.transition.change == "escalated"]
+    beats = store.beats.first("anna", NOW + 20 + set_s, NOW + 39 + set_s)
+    assert all(one.time - set_s - NOW == pytest.approx(one.beat.position / 250, abs=0.6) for one in beats)
+    assert len(beats) > 15
+
+
+def test_what_waits_for_the_store_is_acknowledged_in_its_order(tmp_path: Path):
+    told: list[int | None] = []
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
+        keeper = Keeper(store, 2**20, lambda: None, lambda steps: None)
+        for wanted in (250, 500, 750):
+            future: Future[Receipt] = Future()
+            future.add_done_callback(lambda one: told.append(one.result().next_position))
+            keeper.take(Turn(answers=[(future, Receipt("anna", (), wanted))]))
+        keeper.ended(StorageError("the database is away."))
+        keeper.look()
+        keeper.answer()
+    assert told == [250, 500, 750]

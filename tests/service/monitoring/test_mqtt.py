@@ -1,0 +1,461 @@
+"""Samples through a real MQTT broker on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import aiomqtt
+import numpy as np
+import pytest
+from amqtt.broker import Broker
+from amqtt.session import OutgoingApplicationMessage, Session
+
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.client.protocol import Sent, write
+from ectopy.datasets import simulate_recording
+from ectopy.errors import SettingError, StorageError
+from ectopy.monitor import Chunk, Monitor, chunks
+from ectopy.recording import Recording
+from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.mqtt import IDENTIFIER, Bridge, Send
+from ectopy.service.monitoring.write_buffer import Receipt
+from ectopy.service.storage import StepRecord, Store
+from support.pulses import has_pulses, with_pulses
+from support.server import free_port, running
+
+RECORDING = with_pulses(simulate_recording(5))
+JUDGED = simulate_recording(40)
+"""Long enough for the patient's normal to be learned."""
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), learning_s=30)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
+        yield store
+
+
+@pytest.fixture
+def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
+    """A hub that stores what it gets as soon as it is told to begin."""
+    hub, stop = Hub(store, monitor, clock=lambda: NOW), threading.Event()
+    hub.admit("anna")
+    hub.worker = threading.Thread(target=hub.run, args=(stop, 0.01))
+    yield hub
+    stop.set()
+    if hub.worker.ident:
+        hub.worker.join()
+
+
+@asynccontextmanager
+async def broker(port: int) -> AsyncIterator[Broker]:
+    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    broker = Broker({"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}, "plugins": plugins})
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.shutdown()
+
+
+def sending(hub: Hub) -> Send:
+    async def send(patient: str, chunk: Chunk) -> Receipt:
+        return await asyncio.wrap_future(hub.submit(patient, chunk))
+
+    return send
+
+
+@asynccontextmanager
+async def bridge(port: int, send: Send) -> AsyncIterator[None]:
+    task = asyncio.create_task(Bridge(f"mqtt://127.0.0.1:{port}").run(send, lambda: NOW))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def device(port: int) -> AsyncIterator[aiomqtt.Client]:
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("ectopy/+/receipt", qos=1)
+        yield client
+
+
+async def receipts(client: aiomqtt.Client, count: int) -> list[dict]:
+    found = []
+    async for message in client.messages:
+        found.append(json.loads(message.payload))
+        if len(found) == count:
+            break
+    return found
+
+
+async def answer_to(sequence: int, client: aiomqtt.Client) -> dict:
+    while (answer := (await receipts(client, 1))[0])["sequence"] != sequence:
+        pass
+    return answer
+
+
+async def until(true: Callable[[], object]) -> None:
+    while not true():
+        await asyncio.sleep(0.02)
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(20):
+            await work()
+
+    asyncio.run(limited())
+
+
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+def test_chunks_are_stored_and_answered(hub: Hub, store: Store, form: str):
+    messages = [write(Sent(chunk, number), form) for number, chunk in enumerate(chunks(RECORDING, 1.0))]
+
+    async def work() -> None:
+        port = free_port()
+        hub.worker.start()
+        async with broker(port), bridge(port, sending(hub)), device(port) as client:
+            await subscribed(client)
+            for message in messages:
+                await client.publish("ectopy/anna/ecg", message, qos=1)
+            found = await receipts(client, len(messages))
+            assert sorted(answer["sequence"] for answer in found) == list(range(len(messages)))
+            assert max(answer["next_position"] for answer in found) == len(RECORDING.signal)
+
+    run(work)
+    stored = store.waveforms.read("anna", "", 0, len(RECORDING.signal))
+    np.testing.assert_array_equal(stored.signal, RECORDING.signal)
+    has_pulses(stored, RECORDING)
+
+
+async def subscribed(client: aiomqtt.Client) -> None:
+    """Until the bridge answers."""
+    while True:
+        await client.publish("ectopy/nobody/ecg", b"{}", qos=1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await receipts(client, 1)
+                return
+
+
+def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(hub: Hub):
+    message = write(Sent(next(chunks(RECORDING, 5.0))), "msgpack")
+
+    async def work() -> None:
+        port = free_port()
+        async with broker(port) as running, bridge(port, sending(hub)), device(port) as client:
+            await subscribed(client)
+            session, _ = running._sessions[IDENTIFIER]
+            await until(lambda: not session.inflight_out)
+            await client.publish("ectopy/anna/ecg", message, qos=1)
+            await until(lambda: hub._queue)
+            assert len(session.inflight_out) == 1
+            hub.worker.start()
+            await receipts(client, 1)
+            await until(lambda: not session.inflight_out)
+
+    run(work)
+
+
+# Given again
+
+
+@contextmanager
+def watching(store: Store, monitor: Monitor) -> Iterator[Hub]:
+    """A hub that goes on from what is stored, and stores what it gets."""
+    hub, stop = Hub(store, monitor, clock=lambda: NOW), threading.Event()
+    worker = threading.Thread(target=hub.run, args=(stop, 0.01))
+    worker.start()
+    try:
+        yield hub
+    finally:
+        stop.set()
+        worker.join()
+
+
+def beats(store: Store) -> list[int]:
+    """Positions of the beats that are stored."""
+    return [stored.beat.position for stored in store.beats.first("anna", 0, 2 * NOW)]
+
+
+def assert_taken_once(store: Store, recording: Recording) -> None:
+    signal = store.waveforms.read("anna", "", 0, len(recording.signal)).signal
+    np.testing.assert_array_equal(signal, recording.signal.astype(np.float32))
+    assert len(beats(store)) == len(set(beats(store))) > recording.duration_s / 2
+
+
+class Unacknowledged(OrderedDict[int, OutgoingApplicationMessage]):
+    """What a broker gives again to the next connection. amqtt forgets it, against MQTT-4.4.0-1, when one is lost."""
+
+    def pop(self, key: int, default: object = None) -> object:
+        return super().pop(key, default) if self[key].puback_packet else default
+
+
+def keep_unacknowledged(broker: Broker) -> Session:
+    """Have a broker keep for the service what it has not acknowledged."""
+    session, _ = broker._sessions[IDENTIFIER]
+    session.inflight_out = Unacknowledged(session.inflight_out)
+    return session
+
+
+class Line:
+    """A connection between a service and a broker, which can be cut at any time."""
+
+    def __init__(self, port: int, broker_port: int) -> None:
+        self.port, self._broker_port = port, broker_port
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @asynccontextmanager
+    async def there(self) -> AsyncIterator[Line]:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+        try:
+            yield self
+        finally:
+            server.close()
+            self.cut()
+
+    def cut(self) -> None:
+        """Lose at once what is on its way."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_broker, to_broker = await asyncio.open_connection("127.0.0.1", self._broker_port)
+        self._writers |= {writer, to_broker}
+        await asyncio.gather(self._pass_on(reader, to_broker), self._pass_on(from_broker, writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while content := await reader.read(2**16):
+                writer.write(content)
+        self.cut()
+
+
+def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, store: Store, monitor: Monitor):
+    chunk = next(chunks(JUDGED, 60.0))
+
+    async def work() -> None:
+        port, line_port = free_port(), free_port()
+        async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
+            async with bridge(line_port, sending(hub)):
+                await subscribed(client)
+                session = keep_unacknowledged(running)
+                await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
+                await until(lambda: hub._queue)
+                line.cut()
+                await until(lambda: session.transitions.state == "disconnected")
+            assert [given for given in store.inputs.all("anna") if isinstance(given, Chunk)] == []
+            with watching(store, monitor) as restarted:
+                async with bridge(line_port, sending(restarted)):
+                    assert await answer_to(7, client) == {
+                        "sequence": 7,
+                        "next_position": len(chunk.signal),
+                        "stored": True,
+                        "late": 0,
+                    }
+                    await until(lambda: not session.inflight_out)
+
+    run(work)
+    assert_taken_once(store, JUDGED)
+
+
+def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
+    chunk = next(chunks(JUDGED, 60.0))
+
+    async def work() -> None:
+        port, line_port = free_port(), free_port()
+        came = 0
+        hub.worker.start()
+        async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
+
+            async def cut_once(patient: str, chunk: Chunk) -> Receipt:
+                nonlocal came
+                receipt = await sending(hub)(patient, chunk)
+                came += patient == "anna"
+                if came == 1:
+                    assert beats(store)
+                    line.cut()
+                return receipt
+
+            async with bridge(line_port, cut_once):
+                await subscribed(client)
+                session = keep_unacknowledged(running)
+                await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
+                assert await answer_to(7, client) == {
+                    "sequence": 7,
+                    "next_position": len(chunk.signal),
+                    "stored": True,
+                    "late": len(chunk.signal),
+                }
+                await until(lambda: not session.inflight_out)
+        assert came == 2
+
+    run(work)
+    assert_taken_once(store, JUDGED)
+
+
+class Leaky(Store):
+    """A store that can be told to fail."""
+
+    failing = False
+
+    def write(self, steps: Sequence[StepRecord]) -> None:
+        if self.failing:
+            raise StorageError("lost")
+        super().write(steps)
+
+
+def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_again_after_a_kill(
+    tmp_path: Path, monitor: Monitor
+):
+    sent = [Sent(chunk, number) for number, chunk in enumerate(chunks(JUDGED, 1.0))]
+
+    async def work() -> None:
+        port = free_port()
+
+        async def publish(some: Sequence[Sent]) -> None:
+            for one in some:
+                await client.publish("ectopy/anna/ecg", write(one, "msgpack"), qos=1)
+
+        async with broker(port), device(port) as client:
+            with watching(store, monitor) as hub:
+                hub.admit("anna")
+                async with bridge(port, sending(hub)):
+                    await subscribed(client)
+                    await publish(sent[:5])
+                    assert {answer["stored"] for answer in await receipts(client, 5)} == {True}
+                    store.failing = True
+                    await publish(sent[5:30])
+                    kept = [answer["sequence"] for answer in await receipts(client, 25) if not answer["stored"]]
+                    assert kept == list(range(5, 30))
+            store.failing = False
+            with watching(store, monitor) as hub:
+                async with bridge(port, sending(hub)):
+                    await until(lambda: hub.state("anna").signal is not None)
+                    await subscribed(client)
+                    await publish(sent[30:31])
+                    refused = await answer_to(30, client)
+                    assert refused["retry"]
+                    assert "samples 1250 to 7499" in refused["rejected"]
+                    await publish(sent[5:])
+                    assert {answer["stored"] for answer in await receipts(client, 35)} == {True}
+
+    with Leaky.open(f"sqlite:///{tmp_path / 'leaky.db'}") as store:
+        run(work)
+        assert_taken_once(store, JUDGED)
+
+
+def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ectopy.service.monitoring.mqtt.MOST_AT_ONCE", 4)
+    hung: asyncio.Event
+
+    async def send(patient: str, chunk: Chunk) -> Receipt:
+        if patient == "greedy":
+            await hung.wait()
+        return Receipt(patient, (), chunk.position)
+
+    async def work() -> None:
+        nonlocal hung
+        hung = asyncio.Event()
+        port = free_port()
+        async with broker(port), bridge(port, send), device(port) as client:
+            await subscribed(client)
+            for number in range(7):
+                await client.publish(
+                    "ectopy/greedy/ecg", write(Sent(next(chunks(RECORDING, 1.0)), number), "json"), qos=1
+                )
+            refused = await receipts(client, 3)
+            assert all(answer["retry"] and "more than" in answer["rejected"] for answer in refused)
+            await client.publish("ectopy/anna/ecg", write(Sent(next(chunks(RECORDING, 1.0)), 7), "json"), qos=1)
+            assert (await answer_to(7, client))["stored"]
+            hung.set()
+            assert {(await receipts(client, 1))[0]["sequence"] for _ in range(4)} == {0, 1, 2, 3}
+
+    run(work)
+
+
+def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
+
+    async def work() -> None:
+        port = free_port()
+        hub.worker.start()
+        async with bridge(port, sending(hub)):
+            for chunk in chunks(RECORDING, 2.5):
+                async with broker(port), device(port) as client:
+                    await subscribed(client)
+                    await client.publish("ectopy/anna/ecg", write(Sent(chunk), "json"), qos=1)
+                    (answer,) = await receipts(client, 1)
+                    assert answer["next_position"] == chunk.position + len(chunk.signal)
+
+    run(work)
+
+
+def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
+    good = write(Sent(next(chunks(RECORDING, 1.0)), 7), "json")
+
+    async def work() -> None:
+        port = free_port()
+        hub.worker.start()
+        async with broker(port), bridge(port, sending(hub)), device(port) as client:
+            await subscribed(client)
+            for topic, payload, words in (
+                ("anna", b"", "not a chunk"),
+                ("anna", b"nonsense", "not a chunk"),
+                ("anna", b"{", "not a chunk"),
+                ("anna", bytes(5 * 2**20), "at most"),
+                ("nobody", good, "no patient 'nobody'"),
+                ("anna", good.replace(b"250.0", b"50.0"), "sampling rate"),
+            ):
+                await client.publish(f"ectopy/{topic}/ecg", payload, qos=1)
+                (answer,) = await receipts(client, 1)
+                assert words in answer["rejected"]
+            await client.publish("ectopy/anna/ecg", good, qos=1)
+            assert await receipts(client, 1) == [{"sequence": 7, "next_position": 250, "stored": True, "late": 0}]
+
+    run(work)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1", "http://127.0.0.1", "mqtt://", "mqtt://a:b:c"])
+def test_addresses_that_are_none(url: str):
+    with pytest.raises(SettingError, match="mqtt://HOST"):
+        Bridge(url)
+
+
+def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
+    async def work() -> None:
+        port = free_port()
+        async with broker(port), device(port) as client:
+            with_service = running(tmp_path, mqtt=f"mqtt://127.0.0.1:{port}")
+            service = await asyncio.to_thread(with_service.__enter__)
+            try:
+                await asyncio.to_thread(service.app.state.ward.admit, "anna")
+                await subscribed(client)
+                for number, chunk in enumerate(chunks(RECORDING, 1.0)):
+                    await client.publish("ectopy/anna/ecg", write(Sent(chunk, number), "msgpack"), qos=1)
+                    assert "rejected" not in await answer_to(number, client)
+                found = await asyncio.to_thread(service.app.state.ward.store.audit.newest, "anna")
+            finally:
+                await asyncio.to_thread(with_service.__exit__, None, None, None)
+        assert [(one.entry.who, one.entry.what) for one in found] == [("the MQTT broker", "sent samples")]
+
+    run(work)

@@ -1,0 +1,126 @@
+"""Recordings played into a real hub."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.datasets import simulate_recording
+from ectopy.errors import SettingError, StorageError
+from ectopy.monitor import Chunk, Monitor
+from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.replays import Playing, Replay, Replays
+from ectopy.service.monitoring.write_buffer import Receipt
+from ectopy.service.storage import Store
+from support.pulses import has_pulses, with_pulses
+
+RECORDING = with_pulses(simulate_recording(20))
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.of(load_ambulatory(), learning_s=30)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('store') / 'ectopy.db'}") as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
+    hub, stop = Hub(store, monitor), threading.Event()
+    hub.admit("anna")
+    worker = threading.Thread(target=hub.run, args=(stop, 0.01))
+    worker.start()
+    yield hub
+    stop.set()
+    worker.join()
+
+
+def ended(replays: Replays, id: str) -> Replay:
+    end = time.monotonic() + 20
+    while (replay := replays.get(id)).status is Playing.PLAYING:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return replay
+
+
+def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
+    replays = Replays(hub.submit)
+    begun = replays.start(RECORDING, "simulated", "anna", 100)
+    assert (begun.status, begun.duration_s) == (Playing.PLAYING, 20)
+    done = ended(replays, begun.id)
+    assert (done.status, done.error, done.position_s) == (Playing.DONE, "", 20)
+    found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
+    np.testing.assert_array_equal(found.signal, RECORDING.signal)
+    assert found.leads == RECORDING.leads
+    has_pulses(found, RECORDING)
+    assert replays.all() == [done]
+
+
+def test_two_replays_of_one_patient_are_streams_of_their_own(hub: Hub, store: Store):
+    replays = Replays(hub.submit)
+    for _ in range(2):
+        assert ended(replays, replays.start(RECORDING, "simulated", "anna", 1000).id).status is Playing.DONE
+    for replay in replays.all():
+        found = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
+        np.testing.assert_array_equal(found.signal, RECORDING.signal)
+
+
+def test_what_could_not_be_stored_is_sent_again(hub: Hub, store: Store):
+    attempts: list[int] = []
+
+    def reluctant(patient: str, chunk: Chunk) -> Future[Receipt]:
+        attempts.append(chunk.position)
+        if len(attempts) == 2:
+            raise StorageError("more inputs wait than can be kept; send again later.")
+        return hub.submit(patient, chunk)
+
+    replays = Replays(reluctant)
+    begun = replays.start(RECORDING, "simulated", "anna", 20)
+    assert ended(replays, begun.id).status is Playing.DONE
+    assert attempts == [0, 2500, 2500]
+    found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
+    np.testing.assert_array_equal(found.signal, RECORDING.signal)
+
+
+def test_replay_is_stopped_and_goes_at_its_speed(hub: Hub):
+    replays = Replays(hub.submit)
+    begun = replays.start(RECORDING, "simulated", "anna", 1)
+    stopped = replays.stop(begun.id)
+    assert (stopped.status, stopped.position_s < 20) == (Playing.STOPPED, True)
+    assert replays.stop(begun.id) == stopped
+    assert "replay" not in " ".join(thread.name for thread in threading.enumerate())
+
+
+def test_refusal_ends_a_replay_with_its_reason(hub: Hub):
+    replays = Replays(hub.submit)
+    slow = replace(RECORDING, sampling_rate_hz=50.0)
+    failed = ended(replays, replays.start(slow, "slow", "anna", 1000).id)
+    assert (failed.status, "sampling rate" in failed.error) == (Playing.FAILED, True)
+    nobody = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000).id)
+    assert "no patient 'nobody' is watched" in nobody.error
+
+
+def test_impossible_replays_are_refused(hub: Hub):
+    replays = Replays(hub.submit)
+    for speed in (0, -1, 1001, float("nan")):
+        with pytest.raises(SettingError, match="times its speed"):
+            replays.start(RECORDING, "simulated", "anna", speed)
+    with pytest.raises(SettingError, match="no replay"):
+        replays.get("../..")
+    for _ in range(32):
+        replays.start(RECORDING, "simulated", "anna", 0.1)
+    with pytest.raises(SettingError, match="already"):
+        replays.start(RECORDING, "simulated", "anna", 0.1)
+    replays.close()
+    assert {replay.status for replay in replays.all()} == {Playing.STOPPED}

@@ -1,0 +1,380 @@
+"""Uploaded recordings: kept, analysed in another process, shown at any zoom; and what bad ones get."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ectopy.datasets.mitdb import find_mitdb
+from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.files import write_text
+from ectopy.service.recordings import Entry, Library, Status, Upload, named, names
+from ectopy.service.recordings.downsampling import pyramid, stretch
+from ectopy.service.recordings.library import RESULT, read_entry
+from ectopy.service.recordings.result import load_result
+from ectopy.service.recordings.uploads import plan
+from ectopy.service.recordings.worker import work
+from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
+
+
+def upload(name: str, content: bytes) -> Upload:
+    return Upload(name, io.BytesIO(content))
+
+
+def wait_for(library: Library, id: str, when: Callable[[Entry], bool]) -> Entry:
+    end = time.monotonic() + 60
+    while not when(entry := library.entry(id)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return entry
+
+
+def finished(entry: Entry) -> bool:
+    return entry.status in (Status.DONE, Status.FAILED)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    library = Library(tmp_path / "recordings")
+    library.start()
+    yield library
+    library.stop()
+
+
+# Which files
+
+
+@pytest.mark.parametrize(
+    ("names", "title", "main", "kept"),
+    [
+        (["My ECG (1).EDF"], "My ECG (1).EDF", "recording.edf", ["recording.edf"]),
+        (["../../etc/passwd.csv"], "passwd.csv", "recording.csv", ["recording.csv"]),
+        (["C:\\Users\\a\\b.npy"], "b.npy", "recording.npy", ["recording.npy"]),
+        (["100.atr", "100.hea", "100.dat"], "100", "100.hea", ["100.atr", "100.hea", "100.dat"]),
+        (["s1_2.hea", "s1.hea", "s1_2.dat"], "s1", "s1.hea", ["s1_2.hea", "s1.hea", "s1_2.dat"]),
+    ],
+)
+def test_files_of_a_recording(names, title, main, kept):
+    planned = plan(names)
+    assert (planned.title, planned.main, list(planned.names)) == (title, main, kept)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ([], "0 files"),
+        (["a.edf"] * 65, "65 files"),
+        (["a.doc"], "not a recording"),
+        ([""], "not a recording"),
+        (["a.dat"], "not a recording"),
+        (["a.edf", "b.edf"], "not a recording"),
+        (["100.hea", "200.hea"], "several records"),
+        (["100.hea"], "upload all files of the record together"),
+        (["s1_2.hea", "s1.hea"], "upload all files of the record together"),
+        (["100.HEA"], "upload all files of the record together"),
+        (["100.hea", "../100.dat"], "cannot be the name"),
+        (["100.hea", "..\\100.dat"], "cannot be the name"),
+        (["100.hea", "a/../100.dat"], "cannot be the name"),
+        (["100.hea", ".."], "cannot be the name"),
+        (["/100.hea"], "cannot be the name"),
+        (["100.hea", "100.dat\0"], "cannot be the name"),
+        (["100.hea", "100.DAT", "100.dat"], "same name"),
+    ],
+)
+def test_files_that_are_no_recording(names, reason):
+    with pytest.raises(DataError, match=reason):
+        plan(names)
+
+
+@given(
+    st.lists(st.text("./\\~a0\0 :hed\n", max_size=12).map(lambda name: f"{name}.hea") | st.just("a.dat"), max_size=3)
+)
+def test_no_name_leads_out_of_the_folder(names):
+    try:
+        kept = plan(names).names
+    except DataError:
+        return
+    folder = Path("/folder")
+    assert all((folder / name).resolve().parent == folder for name in kept)
+
+
+# The view
+
+
+@given(st.integers(1, 5000), st.integers(1, 60), st.floats(0, 25), st.floats(0, 25), st.integers(0, 9))
+def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
+    rng = np.random.default_rng(seed)
+    signal = rng.normal(size=(samples, 2)).astype(np.float32)
+    signal[rng.random(signal.shape) < 0.1] = np.nan
+    shown = stretch(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
+    assert len(shown.low) <= (2 if shown.single else 1) * columns
+    first = round(shown.start_s * RATE_HZ)
+    stop = min(first + round(shown.step_s * len(shown.low) * RATE_HZ), samples)
+    if not len(shown.low):
+        assert start_s >= samples / RATE_HZ
+        return
+    wanted_first = min(int(start_s * RATE_HZ), samples)
+    wanted_stop = min(int((start_s + length_s) * RATE_HZ) + 1, samples)
+    assert first <= wanted_first
+    assert stop >= wanted_stop
+    part = signal[first:stop]
+    assert np.array_equal(np.fmin.reduce(part), np.fmin.reduce(shown.low), equal_nan=True)
+    assert np.array_equal(np.fmax.reduce(part), np.fmax.reduce(shown.high), equal_nan=True)
+
+
+def test_stretch_goes_down_to_samples():
+    signal = np.arange(100_000, dtype=np.float32)[:, None]
+    shown = stretch(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
+    assert shown.single
+    assert shown.low[:, 0].tolist() == list(range(25_000, 25_026))
+    assert (shown.start_s, shown.step_s) == (100.0, 1 / RATE_HZ)
+
+
+def test_stretch_of_a_day_takes_few_blocks():
+    signal = np.zeros((int(24 * 3600 * RATE_HZ), 1), np.float32)
+    signal[12_345_678] = 1.0
+    levels = pyramid(signal)
+    assert [len(level) for level in levels] == [337_500, 42_188, 5_274, 660]
+    shown = stretch(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
+    column = int(np.flatnonzero(shown.high[:, 0])[0])
+    assert shown.start_s + column * shown.step_s <= 12_345_678 / RATE_HZ + 2 * shown.step_s
+    assert abs(column * shown.step_s - 12_345_678 / RATE_HZ) <= 2 * shown.step_s
+
+
+# The library
+
+
+def test_upload_is_analysed_and_shown(library):
+    seconds = 120
+    entry = library.add([upload("Ada's.csv", csv(seconds, ectopic={"V": 0.1}))], RATE_HZ, "mV")
+    assert entry.status is Status.WAITING
+    entry = wait_for(library, entry.id, finished)
+    assert (entry.error, entry.status, entry.progress) == ("", Status.DONE, 1.0)
+    result = library.result(entry.id)
+    assert result.summary["source"] == "Ada's.csv"
+    assert result.summary["duration_s"] == seconds
+    assert "Ada&#39;s.csv" in library.report(entry.id).read_text()
+    whole = result.signal(0, seconds, 200)
+    assert len(whole["low"]) == len(whole["leads"]) == 2
+    assert whole["beats_there"] == len(whole["beats"]) == result.summary["beats"]
+    one = whole["beats"][10]
+    near = result.signal(one["time_s"] - 0.05, one["time_s"] + 0.05, 100)
+    assert near["step_s"] == 1 / RATE_HZ
+    assert [beat["position"] for beat in near["beats"]] == [one["position"]]
+    assert near["samples"][0][round((one["time_s"] - near["start_s"]) * RATE_HZ)] > 0.3
+    trend = result.trend(60)
+    assert trend["time_s"] == [0, 60]
+    assert sum(trend["beats"]) == result.summary["beats"]
+    assert sum(trend["abnormal"]) == result.summary["abnormal"] > 0
+    assert 50 < trend["heart_rate_bpm"][0] < 90
+    assert len(result.beat_rows(0, 1e9, 5)) == 5
+    library.delete(entry.id)
+    with pytest.raises(SettingError, match="no recording"):
+        library.entry(entry.id)
+    assert library.entries() == []
+
+
+def test_wfdb_record_of_several_files(tmp_path):
+    folder = find_mitdb(("101",))
+    if folder is None:
+        pytest.skip("the MIT-BIH Arrhythmia Database is not on this machine")
+    # The first seconds of it, for time's sake.
+    header = (folder / "101.hea").read_text().replace("101 2 360 650000", "101 2 360 21600")
+    data = (folder / "101.dat").read_bytes()[: 21600 * 3]
+    files = {"101.hea": _without_checksums(header), "101.dat": data}
+    entry = Library(tmp_path).add([upload(name, content) for name, content in files.items()])
+    assert entry.name == "101"
+    assert analyse_here(tmp_path / entry.id) == ""
+    assert load_result(tmp_path / entry.id / RESULT).summary["leads"] == ["MLII", "V1"]
+
+
+def _without_checksums(header: str) -> bytes:
+    return "\n".join(line for line in header.splitlines() if not line.startswith("#")).encode()
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_files_get_one_sentence(what, tmp_path):
+    library = Library(tmp_path / "recordings")
+    files, words = BAD[what]
+    entry = library.add([upload(name, content) for name, content in files.items()])
+    error = analyse_here(tmp_path / "recordings" / entry.id)
+    assert error.endswith(".")
+    assert error.count("\n") == 0
+    assert words in error
+    assert str(tmp_path) not in error
+
+
+def analyse_here(folder: Path) -> str:
+    """What the worker says is wrong, without a process for each."""
+    return work(folder, read_entry(folder))
+
+
+def test_too_large_uploads_are_refused_and_nothing_is_left(tmp_path):
+    library = Library(tmp_path / "recordings", largest_bytes=1000)
+    with pytest.raises(DataError, match="at most"):
+        library.add([upload("a.csv", b"x" * 1001)])
+    assert library.entries() == []
+    assert list((tmp_path / "recordings").iterdir()) == []
+
+
+def test_what_was_being_analysed_is_analysed_again_after_a_restart(tmp_path):
+    first = Library(tmp_path)
+    first.start()
+    entry = first.add([upload("a.csv", csv(40))], RATE_HZ, "mV")
+    wait_for(first, entry.id, lambda entry: entry.status is Status.ANALYSING)
+    first.stop()
+    # As an upload leaves it that was cut off.
+    shutil.copytree(tmp_path / entry.id, tmp_path / ".part-0123456789abcdef")
+    second = Library(tmp_path)
+    assert [entry.status for entry in second.entries()] == [Status.WAITING]
+    assert [path.name for path in tmp_path.iterdir()] == [entry.id]
+    second.start()
+    assert wait_for(second, entry.id, finished).error == ""
+    second.stop()
+    third = Library(tmp_path)
+    assert [entry.status for entry in third.entries()] == [Status.DONE]
+    assert third.result(entry.id).summary["duration_s"] == 40
+
+
+def test_analysis_that_takes_too_long_is_ended(tmp_path):
+    library = Library(tmp_path / "recordings", time_limit_s=0.2)
+    library.start()
+    entry = library.add([upload("a.csv", csv(10))], RATE_HZ, "mV")
+    entry = wait_for(library, entry.id, finished)
+    assert "more than 0.2 s" in entry.error
+    assert not (tmp_path / "recordings" / entry.id / RESULT).exists()
+    library.stop()
+
+
+def test_a_recording_that_is_gone_from_the_disk_stops_no_other(tmp_path):
+    library = Library(tmp_path, time_limit_s=60)
+    gone, there = (library.add([upload("a.csv", content)], RATE_HZ, "mV") for content in (csv(10), b"I\n"))
+    shutil.rmtree(tmp_path / gone.id)
+    library.start()
+    assert wait_for(library, there.id, finished).error
+    assert library.entry(gone.id).status is Status.FAILED
+    library.stop()
+
+
+def test_id_is_never_a_path(library):
+    for id in ("..", "../..", "a", "", "0" * 16, "/etc"):
+        with pytest.raises(SettingError, match="no recording"):
+            library.entry(id)
+
+
+# Names
+
+
+def test_named_recordings():
+    assert named("simulated").duration_s == 1800
+    for name in ("", "mitdb", "mitdb/../../etc", "ecg5000/1", "/etc/passwd"):
+        with pytest.raises(SettingError):
+            named(name)
+
+
+def test_names_are_of_recordings_on_this_machine(empty_machine, tmp_path):
+    assert names() == ("simulated",)
+    folder = empty_machine / "mitdb"
+    folder.mkdir(parents=True)
+    for name in ("101.hea", "101.dat", "101.atr", "102.hea", "passwd.hea", "passwd.dat", "passwd.atr"):
+        (folder / name).touch()
+    assert names() == ("simulated", "mitdb/101")
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_is_no_name_is_not_analysed(library, tmp_path, name):
+    with pytest.raises(SettingError, match="no recording"):
+        library.add_named(name)
+    assert library.entries() == []
+    assert list((tmp_path / "recordings").iterdir()) == []
+
+
+@given(st.text("./\\~a01\0 :mitdbsul\n", max_size=24))
+def test_only_a_name_names_a_recording(name):
+    with pytest.raises(SettingError):
+        named(name)
+
+
+def test_a_named_recording_is_analysed_by_the_same_worker(library):
+    entry = wait_for(library, library.add_named("simulated").id, finished)
+    assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.DONE)
+    result = library.result(entry.id)
+    assert result.summary["source"] == "simulated"
+    np.testing.assert_array_equal(result.recording.signal, named("simulated").signal)
+    assert "simulated" in library.report(entry.id).read_text()
+
+
+def test_a_folder_that_names_what_there_is_not_fails_in_words(tmp_path):
+    library = Library(tmp_path)
+    entry = library.add_named("simulated")
+    write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, main="../../etc")).decode())
+    assert "there is no recording" in analyse_here(tmp_path / entry.id)
+
+
+def test_there_is_room_for_so_many_recordings(tmp_path, monkeypatch):
+    monkeypatch.setattr("ectopy.service.recordings.library.MOST_RECORDINGS", 1)
+    library = Library(tmp_path)
+    library.add_named("simulated")
+    for add in (lambda: library.add_named("simulated"), lambda: library.add([upload("a.csv", b"I\n0\n")])):
+        with pytest.raises(StorageError, match="1 recordings already"):
+            add()
+
+
+def test_each_key_has_its_share_of_the_room(tmp_path, monkeypatch):
+    monkeypatch.setattr("ectopy.service.recordings.library.MOST_RECORDINGS", 4)
+    library = Library(tmp_path / "recordings")
+    for _ in range(2):
+        library.add([upload("a.csv", csv(1))], key=1)
+    with pytest.raises(StorageError, match="with this key there are 2 recordings already"):
+        library.add([upload("a.csv", csv(1))], key=1)
+    for _ in range(2):
+        library.add([upload("a.csv", csv(1))], key=2)
+    with pytest.raises(StorageError, match="there are 4 recordings already"):
+        library.add([upload("a.csv", csv(1))], key=3)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_bytes_of_recordings_are_limited_in_all_and_of_each_key(tmp_path, restarted):
+    content = csv(10)
+    library = Library(tmp_path / "recordings", most_bytes=3 * len(content))
+    for _ in range(2):
+        library.add([upload("a.csv", content)], key=1)
+    if restarted:
+        library = Library(tmp_path / "recordings", most_bytes=3 * len(content))
+    with pytest.raises(StorageError, match="with this key there are recordings of"):
+        library.add([upload("a.csv", content)], key=1)
+    library.add([upload("a.csv", content)], key=2)
+    with pytest.raises(StorageError, match="there are recordings of"):
+        library.check_room(key=3)
+
+
+def test_a_recording_that_is_mostly_a_gap_is_refused(tmp_path):
+    """A few kilobytes must not become gigabytes."""
+    lines = [
+        f"{second:.4f},{second % 1:.2f}" for start in (0, 6 * 3600) for second in np.arange(start, start + 4, 1 / 250)
+    ]
+    library = Library(tmp_path / "recordings")
+    entry = library.add([upload("a.csv", "\n".join(["time (s),II (mV)", *lines]).encode())])
+    folder = tmp_path / "recordings" / entry.id
+    assert work(folder, entry)
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 100_000
+
+
+def test_an_analysis_leaves_room_on_the_disk(tmp_path, monkeypatch):
+    library = Library(tmp_path / "recordings")
+    entry = library.add([upload("a.csv", csv(20))])
+    monkeypatch.setattr("ectopy.service.recordings.worker.SPARE_BYTES", 2**60)
+    assert "disk is nearly full" in work(tmp_path / "recordings" / entry.id, entry)
+    monkeypatch.setattr("ectopy.service.recordings.library.SPARE_BYTES", 2**60)
+    with pytest.raises(StorageError, match="disk is nearly full"):
+        library.add([upload("a.csv", csv(1))])

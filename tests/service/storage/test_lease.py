@@ -1,0 +1,193 @@
+"""One service at a time writes to a database: who has the lease, who has to wait for it, and who has lost it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from ectopy.errors import StorageError
+from ectopy.monitor import Action, Order
+from ectopy.service.storage import AuditEntry, Store, tables
+from ectopy.service.storage import lease as leasing
+from support.databases import PostgresqlServer
+from support.server import free_port, served, until
+
+SEEN = AuditEntry(1.0, "nurse", "saw")
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that lasts a second, so that nobody waits long for the test."""
+    for name, seconds in (("LEASE_S", 1.0), ("_RENEW_S", 0.2), ("_LOOK_S", 0.05)):
+        monkeypatch.setattr(leasing, name, seconds)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_second_is_told_who_has_the_lease_and_the_first_goes_on(database_url: str):
+    with Store.open(database_url) as first, Store.open(database_url) as second:
+        lease = first.lease()
+        with pytest.raises(
+            StorageError, match=r"in use by another service: process \d+ on .*, since .*, until .* unless"
+        ):
+            second.lease()
+        first.audit.add(SEEN)
+        assert not lease.lost
+        lease.close()
+        second.lease().close()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_lease_that_nobody_renews_is_taken_over_and_its_former_holder_stores_nothing_more(database_url: str):
+    with Store.open(database_url) as first, Store.open(database_url) as second:
+        lost = first.lease()
+        lost._end.set()  # as if the process hung
+        lost._thread.join()
+        lease = second.lease()
+        with pytest.raises(StorageError, match="another service has taken"):
+            first.audit.add(SEEN)
+        assert first.audit.newest() == []
+        lost._renew()
+        assert "no longer this service's: process" in lost.lost
+        second.audit.add(SEEN)
+        assert [stored.entry for stored in second.audit.newest()] == [SEEN]
+        lost.close()
+        second.audit.add(SEEN)
+        assert not lease.lost
+        lease.close()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_holder_that_was_out_of_reach_goes_on_where_nobody_has_taken_over(database_url: str):
+    with Store.open(database_url) as store:
+        lease = store.lease()
+        lease._end.set()
+        lease._thread.join()
+        lease._renew()
+        assert not lease.lost
+        store.audit.add(SEEN)
+        lease.close()
+        with store.database.reading() as connection:
+            assert connection.execute(sa.select(tables.leases)).all() == []
+
+
+@pytest.mark.usefixtures("hurried")
+def test_of_many_that_want_an_expired_lease_one_gets_it(database_url: str):
+    with Store.open(database_url) as gone:
+        former = gone.lease()
+        former._end.set()
+        former._thread.join()
+        stores = [Store.open(database_url) for _ in range(4)]
+        got: list[object] = []
+
+        def want(store: Store) -> None:
+            try:
+                got.append(store.lease())
+            except StorageError as error:
+                got.append(str(error))
+
+        threads = [threading.Thread(target=want, args=(store,)) for store in stores]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        leases = [one for one in got if isinstance(one, leasing.Lease)]
+        assert len(leases) == 1
+        assert all("in use by another service" in one for one in got if isinstance(one, str))
+        leases[0].close()
+        for store in stores:
+            store.close()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_tools_that_hand_over_orders_need_no_lease(database_url: str):
+    with Store.open(database_url) as service, Store.open(database_url) as tool:
+        service.patients.upsert("anna", 1.0)
+        lease = service.lease()
+        tool.inputs.enqueue_command("anna", Action(Order.RELEARN, 1.0, "nurse"))
+        assert len(service.inputs.pending_commands()) == 1
+        lease.close()
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_lease_outlasts_an_outage_of_the_database(database_url: str, postgresql_server: PostgresqlServer):
+    with Store.open(database_url) as store:
+        lease = store.lease()
+        postgresql_server.stop()
+        try:
+            with pytest.raises(StorageError):
+                lease._renew()
+        finally:
+            postgresql_server.ensure_postgres_running()
+        before = until(lambda: _renewals(store) + 1)
+        until(lambda: _renewals(store) > before)
+        store.audit.add(SEEN)
+        assert not lease.lost
+        lease.close()
+
+
+def _renewals(store: Store) -> int:
+    try:
+        with store.database.reading() as connection:
+            return connection.execute(sa.select(tables.leases.c.renewals)).scalar_one()
+    except StorageError:
+        return 0
+
+
+def test_a_second_service_explains_and_ends_with_status_2(tmp_path: Path):
+    with served(tmp_path, free_port()):
+        command = [sys.executable, "-m", "ectopy", "serve", "--home", str(tmp_path), "--port", str(free_port())]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 2
+        said = " ".join(second.stderr.split())
+        assert "is in use by another service: process" in said
+        assert "Traceback" not in said
+
+
+def test_a_service_that_was_killed_is_followed_by_the_next_one(tmp_path: Path):
+    with served(tmp_path, free_port()) as (process, _):
+        process.kill()
+        process.wait()
+    with served(tmp_path, free_port()) as (process, said):
+        assert process.poll() is None
+    assert "Ectopy answers at" in said
+    assert "Waiting for at most" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("token", "ended"),
+    [
+        ("0123", False),  # of a version that does not say who
+        ("0123|another machine|1|5", False),
+        (f"0123|{leasing._place_of_processes()}|{os.getpid()}|{leasing._began(os.getpid())}", False),
+        (f"0123|{leasing._place_of_processes()}|{os.getpid()}|1", True),  # the number is another's now
+        (f"0123|{leasing._place_of_processes()}|{2**22 + 1}|5", True),
+    ],
+    ids=["of nobody", "of another machine", "of this process", "of an earlier process", "of no process"],
+)
+def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path: Path, token: str, ended: bool):
+    if not leasing._place_of_processes():
+        pytest.skip("processes of another machine cannot be told from those of this one here")
+    with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
+        holder = {"name": "service", "token": token, "renewals": 3, "holder": "process", "since": 1.0, "renewed": 2.0}
+        with store.database.writing() as connection:
+            connection.execute(sa.insert(tables.leases).values(holder))
+        assert leasing._has_ended(token) == ended
+        if ended:
+            store.lease().close()
+
+
+def test_a_service_whose_lease_was_taken_says_so_and_ends(tmp_path: Path):
+    with served(tmp_path, free_port()) as (process, _):
+        store = Store.open(f"sqlite:///{tmp_path}/ectopy.db")
+        with store.database.writing() as connection:
+            connection.execute(sa.update(tables.leases).values(token="another", holder="process 7 on ward-2"))
+        assert process.wait(60) == 2
+        store.close()
+    assert "process 7 on ward-2 has it" in (tmp_path / "log").read_text()

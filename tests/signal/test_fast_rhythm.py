@@ -1,0 +1,135 @@
+"""Heartbeats of 110 to 320 a minute are counted and readable, and T and P waves are not counted with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.benchmarks.alarm_benchmark import calls_of
+from ectopy.monitor import Monitor, MonitorState, replay
+from ectopy.monitor.limits import Limits
+from ectopy.recording import Recording
+from ectopy.signal import assess, filter_signal, filter_twice, find_heartbeats
+from ectopy.signal.filters import Filtered
+from ectopy.signal.recording_signal import read_recording
+from support.drawn_beats import RATE_HZ, Signal, Wave, drawn, narrow, wide
+from support.heartbeat_stream import HeartbeatStream
+
+RATES_BPM = (110, 150, 180, 220, 260, 300, 320)
+
+
+def infant(rr_s: float) -> list[Wave]:
+    """A QRS complex of 50 ms, with P and T waves close to it."""
+    rest = np.sqrt(rr_s)
+    qrs = [(-0.014, 0.0045, -0.15), (0.0, 0.006, 1.0), (0.014, 0.005, -0.3)]
+    return [(-min(0.10, 0.32 * rr_s), 0.014, 0.12), *qrs, (0.27 * rest, 0.055 * rest, 0.25)]
+
+
+SHAPES = {"infant": infant, "narrow": narrow, "wide": wide}
+
+
+def beats_at(bpm: float, seconds: float, seed: int, jitter: float = 0.01) -> NDArray[np.float64]:
+    """Times of beats whose intervals vary by one percent."""
+    rng = np.random.default_rng(seed)
+    times_s = np.cumsum(60 / bpm * (1 + jitter * rng.standard_normal(round(seconds * bpm / 50))))
+    return times_s[times_s < seconds]
+
+
+def rhythm(kind: str, bpm: float, seconds: float = 30.0, seed: int = 1, noise_mv: float = 0.01) -> Signal:
+    """One lead of a patient with so many beats a minute from the first sample, shape (samples, 1)."""
+    lead = drawn(beats_at(bpm, seconds, seed), SHAPES[kind](60 / bpm), seconds)
+    return (lead + noise_mv * np.random.default_rng(seed).standard_normal(len(lead)))[:, None]
+
+
+@pytest.mark.parametrize("bpm", RATES_BPM)
+@pytest.mark.parametrize("kind", SHAPES)
+def test_beats_of_any_rate_are_counted_and_readable_from_the_first_second(kind: str, bpm: int):
+    signal = rhythm(kind, bpm)
+    early, filtered = filter_twice(signal, RATE_HZ)
+    truth = beats_at(bpm, 30.0, 1)
+    assert len(find_heartbeats(early)) == pytest.approx(len(truth), rel=0.02, abs=1.5)
+    assert np.mean(assess(signal, RATE_HZ, filtered).word == "good") > 0.9
+
+
+@pytest.mark.parametrize("bpm", [200, 260, 320])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_fast_rhythm_is_announced_from_the_first_second_of_a_patient(kind: str, bpm: int):
+    calls = calls_of(replay(Monitor.of(load_ambulatory()), Recording(rhythm(kind, bpm, 16.0, 5), RATE_HZ, ("II",))))
+    defined_s = 17 * 60 / bpm
+    # One of wide complexes is called ventricular, which covers the other.
+    code = "ventricular tachycardia" if kind == "wide" else "extreme tachycardia"
+    assert [call.start_s <= defined_s + 5.0 for call in calls if call.condition == code][:1] == [True]
+
+
+@pytest.mark.parametrize("bpm", [220, 320])
+def test_a_fast_rhythm_that_begins_later_is_counted_at_its_own_rate_after_three_seconds(bpm: int):
+    signal = np.concatenate([rhythm("narrow", 75), rhythm("narrow", bpm)])
+    found = find_heartbeats(filter_twice(signal, RATE_HZ)[0])
+    assert np.count_nonzero((found >= 33.5) & (found < 58.5)) == pytest.approx(25 * bpm / 60, rel=0.02)
+
+
+def test_beats_closer_than_a_quarter_of_a_second_are_cut_and_judged():
+    reading = read_recording(Recording(rhythm("infant", 320), RATE_HZ, ("II",)))
+    assert len(reading.beats) > 150
+    assert np.nanmin(reading.beats.rr_s) < 0.21
+    assert reading.beats.readable[5:-5].all()
+
+
+@pytest.mark.parametrize("cut", [37, 180, 1111])
+def test_a_stream_finds_the_same_fast_beats(cut: int):
+    signal = np.concatenate([rhythm("narrow", 75, 10.0), rhythm("infant", 310, 10.0), rhythm("wide", 230, 10.0)])
+    early = filter_twice(signal, RATE_HZ)[0]
+    stream = HeartbeatStream(1)
+    parts = [
+        stream.step(Filtered(early.signal[:, start : start + cut], early.missing[:, start : start + cut]))
+        for start in range(0, early.signal.shape[1], cut)
+    ]
+    np.testing.assert_array_equal(np.concatenate([*parts, stream.end()]) / 90, find_heartbeats(early))
+
+
+@pytest.mark.parametrize("noise_mv", [0.1, 0.3])
+@pytest.mark.parametrize("rate_hz", [125.0, 250.0, 1000.0])
+def test_noise_is_not_taken_for_a_fast_rhythm(noise_mv: float, rate_hz: float):
+    noise = noise_mv * np.random.default_rng(3).standard_normal((round(300 * rate_hz), 1))
+    early, filtered = filter_twice(noise, rate_hz)
+    assert len(find_heartbeats(early)) == 0
+    assert np.mean(assess(noise, rate_hz, filtered).word == "noisy") > 0.98
+
+
+def test_a_fast_rhythm_in_noise_is_noisy():
+    signal = rhythm("narrow", 260, noise_mv=0.5)
+    words = assess(signal, RATE_HZ, filter_signal(signal, RATE_HZ)).word
+    assert np.mean(words == "noisy") > 0.9
+
+
+@pytest.mark.parametrize("bpm", [60, 72, 90])
+def test_a_t_wave_higher_than_the_qrs_complex_is_not_a_beat(bpm: int):
+    truth = beats_at(bpm, 60.0, 2)
+    lead = drawn(truth, [(0.0, 0.011, 1.0), (0.028, 0.010, -0.25), (0.28, 0.027, 1.2)], 60.0)
+    assert len(find_heartbeats(filter_twice(lead[:, None], RATE_HZ)[0])) == pytest.approx(len(truth), abs=1)
+
+
+@pytest.mark.parametrize("p_mv", [0.1, 0.15])
+@pytest.mark.parametrize(("width_s", "mv"), [(0.011, 1.0), (0.011, 1.5), (0.030, 1.0), (0.030, 1.5)])
+def test_p_waves_of_a_complete_block_are_not_beats(p_mv: float, width_s: float, mv: float):
+    escapes_s = beats_at(30, 90.0, 4)
+    lead = drawn(beats_at(90, 90.0, 3, 0.02), [(0.0, 0.022, p_mv)], 90.0)
+    lead += drawn(escapes_s, [(0.0, width_s, mv), (0.38, 0.07, 0.25 * mv)], 90.0)
+    lead += 0.01 * np.random.default_rng(6).standard_normal(len(lead))
+    found = find_heartbeats(filter_twice(lead[:, None], RATE_HZ)[0])
+    apart_s = np.abs(found[:, None] - escapes_s).min(axis=1)
+    # Until the first escape beat shows how high a QRS complex is, P waves are all that there is.
+    assert np.count_nonzero(apart_s[found > 10.0] > 0.1) == 0
+    assert np.all(np.abs(found[:, None] - escapes_s[1:-1]).min(axis=0) < 0.1)
+
+
+@pytest.mark.parametrize("bpm", [280, 292])
+def test_a_very_fast_rhythm_after_a_normal_one_is_not_called_a_pause(bpm: int):
+    signal = np.concatenate([rhythm("infant", 130, 30.0), rhythm("infant", bpm, 20.0)])
+    state = MonitorState(limits=Limits.of("infant"))
+    calls = calls_of(replay(Monitor.of(load_ambulatory()), Recording(signal, RATE_HZ, ("II",)), state))
+    conditions = {call.condition for call in calls}
+    assert "extreme tachycardia" in conditions
+    assert conditions.isdisjoint(("pause", "asystole"))

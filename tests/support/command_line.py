@@ -1,0 +1,26 @@
+"""Every command of the command line, as Typer knows them, so that no test forgets one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import typer
+
+from ectopy import cli
+
+
+def commands(app: typer.Typer = cli.app, above: str = "") -> Iterator[tuple[str, Callable[..., None]]]:
+    """Each command with its name and its function."""
+    for command in app.registered_commands:
+        assert command.callback
+        yield f"{above}{command.name or command.callback.__name__}", command.callback
+    for group in app.registered_groups:
+        assert group.typer_instance
+        yield from commands(group.typer_instance, f"{above}{group.name} ")
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str

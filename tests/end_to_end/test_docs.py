@@ -75,7 +75,7 @@ def test_commands_of_the_shell_do_what_they_say(service: Service, tmp_path: Path
         ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
     )
     if ENDLESS in command:
-        assert done.stdout.startswith(": events\n")
+        assert done.stdout.startswith(": ")
         return
     assert done.returncode == 0, done.stderr
     if command.endswith("/oru"):

@@ -263,7 +263,7 @@ def messages_owed(patient: str, events: Sequence[Event]) -> dict[str, AlarmChang
         delivery.key: event
         for event in events
         if isinstance(event, AlarmChanged)
-        for delivery in deliveries_of(event, patient, [ward], at=NOW, created=NOW, bundle="", replay="")
+        for delivery in deliveries_of(event, patient, [ward], at=NOW, created=NOW, bundle="")
     }
 
 

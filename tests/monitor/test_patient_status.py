@@ -60,7 +60,7 @@ def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor
 def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
     first, second = patient_status(state, 1050.0, LEARNING_S).alarms[:2]
-    assert {first.condition, second.condition} == {"ventricular tachycardia", "ventricular fibrillation"}
+    assert {first.condition, second.condition} == {"ventricular tachycardia", "ventricular run"}
     assert patient_status(state, 1050.0, LEARNING_S).unacknowledged == first
     state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=first.number))
     assert patient_status(state, 1051.0, LEARNING_S).unacknowledged == second
@@ -73,8 +73,9 @@ def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
 
 
 def test_of_two_alarms_of_one_priority_the_newer_one_is_first_everywhere(monitor: Monitor):
-    state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
-    alarms = patient_status(state, 1050.0, LEARNING_S).alarms
+    both = [Episode("ventricular_tachycardia", 38, 6), Episode("asystole", 46, 8)]
+    state = watched(monitor, 54, episodes=both, random_state=1)
+    alarms = patient_status(state, 1054.0, LEARNING_S).alarms
     assert alarms == active(state.alarms)
     assert alarms[0].number > alarms[1].number
     assert alarms[0].priority == alarms[1].priority

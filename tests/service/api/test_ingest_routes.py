@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,10 +18,8 @@ from ectopy.client import Client
 from ectopy.errors import ServiceError
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.access import Scope
-from ectopy.service.api.app import create_app
 from ectopy.service.api.routes.ingest_routes import MOST_DEVICES_OF_PATIENT
 from ectopy.service.monitoring.senders import OccupiedError, Senders
-from ectopy.service.settings import load_settings
 from support.server import PATIENCE_S, Service, small, until
 
 SECRET_NAME = "Anna Secret"
@@ -269,27 +266,3 @@ def test_there_is_one_sender_within_ten_seconds(attempts: list[tuple[str, float]
         assert len(senders.reading("p").text) < 300
     for (one, at), (other, later) in pairwise(taken):
         assert one == other or later - at >= NO_DATA_S
-
-
-# The audit, over all routes
-
-OF_NOBODY = {"/health", "/health/ready", "/metrics", "/api/about", "/api/session", "/api/fhir/metadata"}
-
-
-def test_every_route_writes_into_the_audit(tmp_path: Path):
-    app = create_app(load_settings(home=tmp_path))
-    without = set()
-    for method, path in ((m, p) for p, methods in app.openapi()["paths"].items() for m in methods):
-        route = next(one for one in _routes(app.routes) if one.path == path and method.upper() in one.methods)
-        if "audit" not in route.endpoint.__annotations__:
-            without.add(path)
-    assert without == OF_NOBODY
-
-
-def _routes(routes: list) -> Iterator:
-    for route in routes:
-        inner = getattr(route, "original_router", None) or getattr(route, "router", None)
-        if inner is not None:
-            yield from _routes(inner.routes)
-        elif getattr(route, "methods", None):
-            yield route

@@ -797,7 +797,7 @@ def test_a_key_that_sends_is_bound_to_patients_and_devices(page: Page, service: 
     assert abs(made["expires_time"] - made["created_time"] - 86_400) < 60
     page.get_by_label("Name, such as").fill("gateway")
     page.get_by_label("send samples").check()
-    page.get_by_label("any patient: who has").check()
+    page.get_by_label("any patient: this key").check()
     page.get_by_role("button", name="Make the key").click()
     row = page.get_by_role("row").filter(has=page.get_by_role("button", name="Revoke gateway", exact=True))
     expect(row).to_contain_text("any patient")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -57,6 +59,15 @@ def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
     stop.set()
     if hub.worker.ident:
         hub.worker.join()
+
+
+@pytest.fixture(autouse=True)
+def no_connection_of_the_broker_is_left() -> Iterator[None]:
+    """Collect connections that amqtt leaves open when it is shut down, before another test is warned of them."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @asynccontextmanager

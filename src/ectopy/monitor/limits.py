@@ -159,9 +159,9 @@ class Limits:
     low_bpm: Annotated[float, Limit(*_RANGES["low_bpm"], "Low below", "/min", _RATE)] = WARD.low_bpm
     high_bpm: Annotated[float, Limit(*_RANGES["high_bpm"], "High above", "/min", _RATE)] = WARD.high_bpm
     asystole_s: Annotated[float, Limit(3, 10, "Asystole after", "s", _RATE)] = 4.0
-    extreme_low_bpm: Annotated[float, Limit(10, 100, "Extremely low below", "/min", _RATE)] = 40.0
+    extreme_low_bpm: Annotated[float, Limit(10, 100, "Extremely low up to", "/min", _RATE)] = 40.0
     extreme_low_beats: Annotated[int, Limit(3, 20)] = 5
-    extreme_high_bpm: Annotated[float, Limit(100, 320, "Extremely high above", "/min", _RATE)] = 140.0
+    extreme_high_bpm: Annotated[float, Limit(100, 320, "Extremely high from", "/min", _RATE)] = 140.0
     extreme_high_beats: Annotated[int, Limit(5, 60)] = 17
     clear_bpm: Annotated[float, Limit(*_RANGES["clear_bpm"])] = WARD.clear_bpm
     pause_s: Annotated[float, Limit(*_RANGES["pause_s"], "Pause from", "s", _RATE)] = WARD.pause_s

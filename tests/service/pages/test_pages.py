@@ -414,7 +414,7 @@ def test_limits_are_set_and_refused_with_a_reason(page: Page, service: Service):
     # Of what only the service can know, the sentence has the names of the form.
     high.fill("200")
     page.keyboard.press("Enter")
-    expect(failed(page)).to_have_text("“High above” must be at most “Extremely high above”, 140, not 200.")
+    expect(failed(page)).to_have_text("“High above” must be at most “Extremely high from”, 140, not 200.")
     expect(failed(page)).to_be_in_viewport()
 
 

@@ -26,7 +26,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ectopy.client.protocol import Form, Sent, read
+from ectopy.client.protocol import ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
 from ectopy.service.monitoring.write_buffer import GapError, Receipt, sentence
@@ -193,13 +193,13 @@ class _Taker:
             return
         await asyncio.gather(*(self._answer(patient, sent) for sent in found))
 
-    def _read(self, payload: object) -> list[Sent]:
+    def _read(self, payload: object) -> list[ChunkMessage]:
         if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
             raise DataError(f"a chunk has at most {LARGEST_BYTES} bytes.")
         form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
         return read(payload, form, self._clock())
 
-    async def _answer(self, patient: str, sent: Sent) -> None:
+    async def _answer(self, patient: str, sent: ChunkMessage) -> None:
         while True:
             try:
                 receipt = await self._send(patient, sent.chunk)

@@ -25,13 +25,19 @@ from ectopy.errors import DataError, SettingError, shown
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Progress = Callable[[int, int, str], None]
+"""A function that takes how much is done, how much there is in all, and what goes on."""
+
+StepProgress = Callable[[int, int], None]
+"""A function that takes how many steps are done, and how many there are."""
+
 _HELP = {
     "Recording": "read a file with ectopy.read(path)",
     "Detector": "load one with ectopy.load_ambulatory() or ectopy.Detector.load(path)",
     "Analysis": "make one with ectopy.analyse(recording, detector)",
     "Beats": "load a file with ectopy.datasets.load(path), or make one with ectopy.Beats(samples, layout)",
     "Evaluation": "make one with ectopy.evaluation.evaluate(detector, beats)",
-    "PatientNormal": "load one with ectopy.analysis.patient_template.PatientNormal.load(path)",
+    "PatientTemplate": "load one with ectopy.analysis.patient_template.PatientTemplate.load(path)",
 }
 _WORDS = {str: "text", float: "a number", int: "a whole number", bool: "True or False", Path: "a path"}
 

@@ -27,15 +27,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.arguments import Progress
 from ectopy.benchmarks.load_sender import plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
 from ectopy.monitor.replay import pulse_chunk
 from ectopy.processes import ONE_THREAD, peak_rss_mb
-from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.interpreter import tune_for_threads
 from ectopy.service.monitoring.engine import Hub
@@ -306,7 +306,7 @@ def _senders(job: _Job) -> list[_Sender]:
     return senders
 
 
-def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientNormal | None:
+def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientTemplate | None:
     """A patient's normal from the first minute and a half of a signal at 250 Hz."""
     state = MonitorState()
     lesson = Recording(np.array(signal[: round(_LESSON_S * _RATE_HZ)]), _RATE_HZ, ("MLII", "V1"))

@@ -39,7 +39,7 @@ from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
 from ectopy.service.live.live_samples import LiveSamples
 from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
-from ectopy.service.monitoring.write_buffer import GapError, WriteBuffer, Receipt, Batch
+from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, WriteBuffer
 from ectopy.service.notify import MessageFilter, WebhookTarget, deliver_due
 from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.storage import StepRecord, Store

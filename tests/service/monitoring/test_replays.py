@@ -16,7 +16,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor
 from ectopy.service.monitoring.engine import Hub
-from ectopy.service.monitoring.replays import ReplayStatus, Replay, Replays
+from ectopy.service.monitoring.replays import Replay, Replays, ReplayStatus
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import Store
 from support.pulses import has_pulses, with_pulses

@@ -33,8 +33,8 @@ from ectopy.service.notify import (
     REACHED,
     AppriseTarget,
     DeliveryWorker,
-    Target,
     MessageFilter,
+    Target,
     WebhookTarget,
     deliver_due,
     deliveries_of,
@@ -399,7 +399,11 @@ def test_targets_are_read_from_a_file(tmp_path: Path):
     path.write_text(SETTINGS)
     assert load_targets(path) == (
         WebhookTarget(
-            "ward", "https://example.org/alarms", SECRET, MessageFilter(("high", "medium"), every_change=True), timeout_s=5
+            "ward",
+            "https://example.org/alarms",
+            SECRET,
+            MessageFilter(("high", "medium"), every_change=True),
+            timeout_s=5,
         ),
         AppriseTarget("on call", "mailtos://me:word@example.org", MessageFilter(level=1, patient_name=True)),
     )

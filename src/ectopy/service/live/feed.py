@@ -106,7 +106,7 @@ class Feed:
             self._stored = asyncio.Event()
 
     def next_events(self) -> asyncio.Event:
-        """Return an asyncio event that is set as soon as there are newer events in the store, and for ever at the end."""
+        """Return what is set as soon as there are newer events in the store, and for ever at the end."""
         return self._stored
 
     @property

@@ -562,7 +562,7 @@ class Hub:
                 yield Reading(code, False)
 
     def _step(self, now: float, shares: Mapping[str, Sequence[_QueuedInput]]) -> None:
-        """Step the monitors: the first inputs of all patients together, then the next; one's failure concerns no other."""
+        """Step the monitors: the first inputs of all patients together, then the next; failures are separate."""
         batch = Batch()
         results: dict[str, list[StepResult]] = {patient: [] for patient in shares}
         errors: dict[str, Exception] = {}

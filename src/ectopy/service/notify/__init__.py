@@ -3,7 +3,7 @@
 from ectopy.service.notify.delivery import DeliveryWorker, deliver_due
 from ectopy.service.notify.messages import Message, deliveries_of, read_message
 from ectopy.service.notify.signature import verify
-from ectopy.service.notify.targets import AppriseTarget, Target, MessageFilter, WebhookTarget, load_targets
+from ectopy.service.notify.targets import AppriseTarget, MessageFilter, Target, WebhookTarget, load_targets
 from ectopy.service.notify.unreached import REACHED, unreached
 
 __all__ = [
@@ -11,8 +11,8 @@ __all__ = [
     "AppriseTarget",
     "DeliveryWorker",
     "Message",
-    "Target",
     "MessageFilter",
+    "Target",
     "WebhookTarget",
     "deliver_due",
     "deliveries_of",

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ectopy.errors import DataError
-from ectopy.service.notify.batching import QueuedMessage, MessageBatch, group
+from ectopy.service.notify.batching import MessageBatch, QueuedMessage, group
 from ectopy.service.notify.messages import read_message
 from ectopy.service.notify.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.notify.sending import Answer, Outcome, send

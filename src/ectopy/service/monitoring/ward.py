@@ -215,7 +215,7 @@ class Ward:
             return list(self._unstored.get((patient, number), ()))
 
     def newest_event(self) -> int:
-        """Return the id of the newest stored event, after which readers go on; while the store is away, an earlier one."""
+        """Return the id of the newest stored event, for readers to go on after it; an older one without the store."""
         with suppress(StorageError):
             self._newest_event = self.store.events.newest_id()
         return self._newest_event

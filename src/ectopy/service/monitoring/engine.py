@@ -538,9 +538,9 @@ class Hub:
         for patient, watched in self._patients.items():
             if watched.state.discharged:
                 continue
-            readings = self._self_reports(watched, undelivered.get(patient))
-            inputs = [Tick(now, is_awake and patient != self._system_patient, moved_s)]
-            ticks[patient] = [_QueuedInput(input) for input in (*inputs, *(Report(now, r) for r in readings))]
+            inputs: list[Input] = [Tick(now, is_awake and patient != self._system_patient, moved_s)]
+            inputs += [Report(now, reading) for reading in self._self_reports(watched, undelivered.get(patient))]
+            ticks[patient] = [_QueuedInput(input) for input in inputs]
         return ticks
 
     def _self_reports(self, watched: _WatchedPatient, undelivered: Reading | None) -> Iterable[Reading]:

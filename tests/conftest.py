@@ -27,7 +27,7 @@ from ectopy.datasets.ecg5000 import find_ecg5000, load_ecg5000
 from ectopy.detector import Detector
 from ectopy.training import TrainingSettings
 from ectopy.training.training import train
-from support.command_line import Done
+from support.command_line import CommandResult
 from support.databases import PostgresqlServer
 from support.downloads import Server
 from support.labelled_beats import Parts
@@ -177,7 +177,7 @@ def own_log() -> Iterator[None]:
 def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the command line as a shell would, in this process."""
 
-    def run(*arguments: object) -> Done:
+    def run(*arguments: object) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["ectopy", *map(str, arguments)])
         capsys.readouterr()
         status = 0
@@ -185,7 +185,7 @@ def ectopy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
             cli.main()
         except SystemExit as end:
             status = int(end.code or 0)
-        return Done(status, *capsys.readouterr())
+        return CommandResult(status, *capsys.readouterr())
 
     return run
 
@@ -245,5 +245,5 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that runs for all tests; each takes patients of its own."""
-    with running(tmp_path_factory.mktemp("service")) as one:
-        yield one
+    with running(tmp_path_factory.mktemp("service")) as service:
+        yield service

@@ -68,8 +68,8 @@ WRONG: dict[str, Any] = {
     "a table": pd.DataFrame({"II": [0.1, 0.2], "V1": [0.3, None]}),
     "a column": pd.Series([1, 2, 3]),
     "a time": datetime(2020, 1, 1),
-    "a function": lambda *anything: None,
-    "a type": type("Anything", (), {"__init__": lambda self, *anything: None}),
+    "a function": lambda *arguments: None,
+    "a type": type("Anything", (), {"__init__": lambda self, *arguments: None}),
     "an object": object(),
     "something like an array": Hostile(),
 }
@@ -154,13 +154,13 @@ def answers(function: Callable[..., Any], arguments: dict[str, Any]) -> None:
 
 
 def required(function: Callable[..., Any], right: dict[str, Any]) -> dict[str, Any]:
-    found = {}
+    right_arguments = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is inspect.Parameter.empty and name != "self":
-            found[name] = right[name]
+            right_arguments[name] = right[name]
     if function is Beats:
-        found["samples"] = right["beats"].samples
-    return found
+        right_arguments["samples"] = right["beats"].samples
+    return right_arguments
 
 
 SLOW = {"train", "fetch_ecg5000", "fetch_mitdb", "load_ecg5000", "load_mitdb"}

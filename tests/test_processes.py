@@ -54,13 +54,13 @@ def test_who_handles_it_otherwise_is_left_alone(handler: signal.Handlers):
 
 
 def test_other_threads_change_nothing():
-    seen = []
+    handlers = []
 
     def look() -> None:
         with delayed_interrupt():
-            seen.append(signal.getsignal(signal.SIGINT))
+            handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=look)
     thread.start()
     thread.join()
-    assert seen == [signal.default_int_handler]
+    assert handlers == [signal.default_int_handler]

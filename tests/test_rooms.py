@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def loaded_after(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in process.stdout.split()}
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_tensorflow_and_other_heavy_packages_wait_until_they_are_needed(statemen
 
 def test_imports_follow_the_order_of_the_rooms():
     linter = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    process = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout
 
 
 def test_every_public_name_can_be_imported():

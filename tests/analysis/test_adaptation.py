@@ -24,7 +24,7 @@ from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.recording_signal import read_recording
-from support.drawn_beats import drawn, narrow, wide
+from support.drawn_beats import draw_beats, narrow, wide
 
 RATE_HZ = 250.0
 LEARNING_S = 30.0
@@ -81,8 +81,8 @@ def beats_of(ventricular: NDArray[np.bool_], rr_s: float, early_s: float = 0.0) 
     length_s = float(times_s[-1])
     ectopic_s = times_s[ventricular] - early_s
     leads = [
-        drawn(times_s[~ventricular], narrow(rr_s)[first:], length_s) * mv
-        + drawn(ectopic_s, wide(rr_s)[first:], length_s) * other_mv
+        draw_beats(times_s[~ventricular], narrow(rr_s)[first:], length_s) * mv
+        + draw_beats(ectopic_s, wide(rr_s)[first:], length_s) * other_mv
         for first, mv, other_mv in ((0, 1.0, 1.0), (1, -0.6, 0.8))
     ]
     return np.stack(leads, axis=1) + 0.01 * random.standard_normal((len(leads[0]), 2)), ectopic_s
@@ -117,7 +117,7 @@ def test_abnormal_beats_never_become_normal(usual_rr_s: float, rr_s: float, earl
 def test_p_waves_at_the_rate_before_never_become_normal():
     signal, times_s = quiet(240)
     beats_s = read_recording(Recording(signal, RATE_HZ, LEADS)).beats.times_s
-    wave = drawn(beats_s, [(0.0, 0.02, 0.15)], len(signal) / RATE_HZ)[:, None] * [1.0, 0.8]
+    wave = draw_beats(beats_s, [(0.0, 0.02, 0.15)], len(signal) / RATE_HZ)[:, None] * [1.0, 0.8]
     noise = 0.005 * np.random.default_rng(2).standard_normal(signal.shape)
     analysis = analysed(np.where((times_s < 120)[:, None], signal, wave + noise))
     assert analysis.baseline.startswith("Learned from ")

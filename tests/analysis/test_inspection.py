@@ -16,7 +16,7 @@ from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor, replay
 from ectopy.recording import Recording
 from ectopy.report.rhythm_trend import heart_rate
-from support.command_line import Done
+from support.command_line import CommandResult
 
 HZ = 250.0
 
@@ -27,7 +27,7 @@ def inspected(ectopy):
     return lambda *arguments: ectopy("inspect", *arguments)
 
 
-def refused(done: Done, *words: str) -> None:
+def refused(done: CommandResult, *words: str) -> None:
     assert done.status == 2, done
     assert done.err.startswith("ectopy: ")
     assert done.err.count("\n") == 1

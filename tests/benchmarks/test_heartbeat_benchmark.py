@@ -159,8 +159,8 @@ def test_missed_ventricular_beats_are_v_and_e_of_the_reference(tmp_path: Path, m
 
 
 def test_the_unit_is_asked_for(tmp_path: Path):
-    drawn = simulate_recording(60, sampling_rate_hz=360)
-    write_record(tmp_path, "counts", replace(drawn, signal=drawn.signal * 2000))
+    draw_beats = simulate_recording(60, sampling_rate_hz=360)
+    write_record(tmp_path, "counts", replace(draw_beats, signal=draw_beats.signal * 2000))
     with pytest.raises(DataError, match=r"counts.* cannot be read.*is the unit really mV\?"):
         benchmark_heartbeats(tmp_path, methods=["ectopy"])
 

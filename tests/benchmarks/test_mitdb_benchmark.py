@@ -82,7 +82,7 @@ def write_record(folder: Path, name: str, recording: Recording) -> None:
     write_annotations(folder / f"{name}.atr", recording.annotations, recording.sampling_rate_hz)
 
 
-def drawn(seed: int, ventricular: float = 0.08) -> Recording:
+def draw_beats(seed: int, ventricular: float = 0.08) -> Recording:
     return simulate_recording(480, sampling_rate_hz=360, ectopic={"V": ventricular, "A": 0.02}, random_state=seed)
 
 
@@ -91,14 +91,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulated recordings under the names of records, of which three minutes are scored; no ectopic beat in 112."""
     folder = tmp_path_factory.mktemp("records")
     for seed, name in enumerate(("101", "106", "100")):
-        write_record(folder, name, drawn(seed))
+        write_record(folder, name, draw_beats(seed))
     write_record(folder, "112", simulate_recording(480, sampling_rate_hz=360, random_state=9))
     return folder
 
 
 @pytest.fixture(scope="session")
 def analysis() -> Analysis:
-    return analyse(drawn(5), load_ambulatory())
+    return analyse(draw_beats(5), load_ambulatory())
 
 
 def test_simulated_records_from_the_command_line(run, folder: Path, tmp_path: Path):
@@ -197,7 +197,7 @@ def test_beats_take_the_class_of_the_reference_once():
 
 
 def test_matches_are_those_of_the_comparison(analysis: Analysis):
-    recording = drawn(5)
+    recording = draw_beats(5)
     found = analysis.annotations()
     given = {"sampling_rate_hz": 360.0, "samples": len(recording.signal)}
     classes = matched_classes(recording.annotations, found, **given)

@@ -17,11 +17,11 @@ from ectopy.datasets import load_simulated
 from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
 from ectopy.files import GENERATOR
-from support.command_line import Done
+from support.command_line import CommandResult
 from support.labelled_beats import Parts
 
 
-def refused(done: Done, *words: str) -> None:
+def refused(done: CommandResult, *words: str) -> None:
     """One sentence on standard error and nothing else, exit status 2."""
     assert done.status == 2, done
     assert done.out == ""

@@ -45,7 +45,7 @@ from ectopy.monitor.replay import paced
 from ectopy.monitor.sources import from_lines, from_recording, watch
 from ectopy.recording import Recording
 from ectopy.report import alarm_strips
-from support.command_line import Done
+from support.command_line import CommandResult
 from support.pulses import with_pulses
 
 LEARNING_S = 30.0
@@ -82,7 +82,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "ectopy", "watch", *map(str, arguments)]
 
 
-def refused(done: Done, *words: str) -> None:
+def refused(done: CommandResult, *words: str) -> None:
     """One sentence on standard error, exit status 2."""
     assert done.status == 2, done
     assert done.err.startswith("ectopy: ")
@@ -642,10 +642,10 @@ def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Rec
         first = round(picture.begins_s * RATE_HZ)
         part = recording.signal[first : first + len(picture.recording.signal)]
         np.testing.assert_array_equal(picture.recording.signal, part)
-        for wave, drawn in zip(recording.pulses, picture.recording.pulses, strict=True):
+        for wave, draw_beats in zip(recording.pulses, picture.recording.pulses, strict=True):
             first = ceil(picture.begins_s * wave.sampling_rate_hz)
-            np.testing.assert_array_equal(drawn.samples, wave.samples[first:][: len(drawn.samples)])
-            assert len(drawn.samples) == pytest.approx(len(part) / RATE_HZ * wave.sampling_rate_hz, abs=1)
+            np.testing.assert_array_equal(draw_beats.samples, wave.samples[first:][: len(draw_beats.samples)])
+            assert len(draw_beats.samples) == pytest.approx(len(part) / RATE_HZ * wave.sampling_rate_hz, abs=1)
         assert picture.begins_s <= picture.start_s < picture.end_s <= picture.start_s + alarm_strips.LONGEST_S
         assert {change.lead for change in picture.quality if change.since_s <= picture.start_s} == set(recording.leads)
 

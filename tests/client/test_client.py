@@ -138,7 +138,7 @@ def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, clie
     ):
         recording = with_pulses(STILL)
         for chunk in chunks(recording, 0.3):
-            pulses = [PulseWave(one.name, one.unit, one.sampling_rate_hz, one.samples) for one in chunk.pulses]
+            pulses = [PulseWave(wave.name, wave.unit, wave.sampling_rate_hz, wave.samples) for wave in chunk.pulses]
             stream.send(chunk.signal, pulses=pulses)
         stream.flush(120)
         assert stream.acknowledged == stream.position == len(STILL.signal)
@@ -147,13 +147,15 @@ def test_stream_over_a_bad_line_loses_and_doubles_nothing(service: Service, clie
     np.testing.assert_array_equal(stored(service, "bad line", stream.name, len(STILL.signal)), STILL.signal)
     has_pulses(store.waveforms.read("bad line", stream.name, 0, len(STILL.signal)), recording)
     search = {"patient": "bad line", "code": "pulse-wave"}
-    found = http.get("/api/fhir/Observation", params=search).json()
-    waves = [entry["resource"] for entry in found["entry"]]
+    bundle = http.get("/api/fhir/Observation", params=search).json()
+    waves = [entry["resource"] for entry in bundle["entry"]]
     assert [wave["code"]["text"] for wave in waves] == ["ABP", "PLETH"]
     assert [len(wave["valueSampledData"]["data"].split(" ")) for wave in waves] == [1250, 625]
     beats = [beat.beat.position for beat in store.beats.first("bad line", 0, 2e9)]
     assert len(beats) == len(set(beats)) > 50
-    assert not [one for one in store.events.after(patient="bad line", kinds=("noticed",)) if one.event.subject == "gap"]
+    assert not [
+        event for event in store.events.after(patient="bad line", kinds=("noticed",)) if event.event.subject == "gap"
+    ]
 
 
 def test_stream_goes_on_where_another_one_ended(service: Service, client: Client):
@@ -241,19 +243,19 @@ def test_what_could_not_be_kept_is_sent_again_once_the_service_stores(service: S
         stream._begin({"next_position": 0, "stream": "mine"})
         for _ in range(6):
             stream.send(STILL.signal[:125])
-        sent = [stream._next() for _ in range(6)]
+        contents = [stream._next() for _ in range(6)]
         for sequence in range(3):
             stream._take({"sequence": sequence, "next_position": 125 * (sequence + 1), "stored": False})
         stream._take({"sequence": 1, "rejected": "x", "retry": True, "next_position": 375, "stream": "mine"})
         stream._take({"sequence": 3, "next_position": 500, "stored": True, "missing": [[250, 375]]})
-        assert [stream._next(), stream._next()] == [sent[1], sent[2]]
+        assert [stream._next(), stream._next()] == [contents[1], contents[2]]
         stream._take({"sequence": 5, "next_position": 750, "stored": True})
         assert stream.stored == 125
         stream._take({"sequence": 1, "next_position": 750, "stored": True})
         stream._take({"sequence": 2, "next_position": 750, "stored": True})
         assert stream.stored == 500
         stream._begin({"next_position": 750, "stream": "mine"})  # the answer was lost with the connection
-        assert stream._next() == sent[4]
+        assert stream._next() == contents[4]
         stream._take({"sequence": 4, "next_position": 750, "stored": True})
         assert stream.stored == stream.position
         stream.close(0)
@@ -283,10 +285,10 @@ def test_samples_of_other_leads_are_not_sent(client: Client, shape: tuple[int, .
 
 def test_chunk_alarm_and_acknowledgement(client: Client, still: str):
     patient = still
-    found = next(alarm for alarm in client.alarms(patient, active=False) if alarm["condition"] == "asystole")
-    answer = client.acknowledge(patient, found["number"], "seen")
-    assert answer["number"] == found["number"]
-    assert patient in [one["patient"] for one in client.patients()]
+    alarm = next(alarm for alarm in client.alarms(patient, active=False) if alarm["condition"] == "asystole")
+    answer = client.acknowledge(patient, alarm["number"], "seen")
+    assert answer["number"] == alarm["number"]
+    assert patient in [each["patient"] for each in client.patients()]
 
 
 def test_who_is_admitted_again_keeps_the_name(client: Client):
@@ -300,7 +302,7 @@ def test_who_is_discharged_is_to_be_admitted_before_more_is_sent(client: Client)
     with client.stream("moved", RATE_HZ, LEADS) as stream:
         stream.send(STILL.signal[:250])
     assert client.discharge("moved", "to ward 5")["state"] == "discharged"
-    assert "moved" not in [one["patient"] for one in client.patients()]
+    assert "moved" not in [each["patient"] for each in client.patients()]
     chunk = Chunk(0, STILL.signal[:250], RATE_HZ, LEADS, 0.0)
     with pytest.raises(ServiceError, match="this patient is discharged; admit the patient first"):
         client.send("moved", chunk)
@@ -340,13 +342,13 @@ def test_fhir_observations(http: httpx.Client, client: Client):
     np.testing.assert_allclose(values, STILL.signal[-2500:, 0], atol=0.0006)
     assert data["period"] == 4
     for code, count in (("ecg", 1), ("http://loinc.org|8867-4", 1)):
-        found = http.get("/api/fhir/Observation", params={"patient": "still 1", "code": code}).json()
-        assert found["total"] == count
+        bundle = http.get("/api/fhir/Observation", params={"patient": "still 1", "code": code}).json()
+        assert bundle["total"] == count
     begin, end = ecg["effectivePeriod"]["start"], ecg["effectivePeriod"]["end"]
-    again = http.get(
+    second_page = http.get(
         "/api/fhir/Observation", params={"patient": "still 1", "code": "ecg", "date": [f"ge{begin}", f"lt{end}"]}
     ).json()
-    assert again["entry"][0]["resource"]["effectivePeriod"]["start"][:-4] == begin[:-4]
+    assert second_page["entry"][0]["resource"]["effectivePeriod"]["start"][:-4] == begin[:-4]
 
 
 @pytest.mark.usefixtures("still")
@@ -365,14 +367,14 @@ def test_fhir_detected_issues(http: httpx.Client):
 @pytest.mark.usefixtures("still")
 def test_pages_of_detected_issues_follow_each_other(http: httpx.Client):
     whole = http.get("/api/fhir/DetectedIssue", params={"patient": "still 1"}).json()
-    path, found = "/api/fhir/DetectedIssue?patient=still 1&_count=1", []
+    path, entries = "/api/fhir/DetectedIssue?patient=still 1&_count=1", []
     while path:
         page = http.get(path).json()
         assert page["total"] == whole["total"]
-        found += page["entry"]
+        entries += page["entry"]
         path = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
-    assert found == whole["entry"]
-    assert len(found) > 1
+    assert entries == whole["entry"]
+    assert len(entries) > 1
 
 
 @pytest.mark.usefixtures("still")
@@ -381,7 +383,7 @@ def test_fhir_says_what_it_is_capable_of(http: httpx.Client):
     address = statement["implementation"]["url"]
     for resource in statement["rest"][0]["resource"]:
         parameters = {"patient": "still 1"}
-        assert parameters.keys() <= {one["name"] for one in resource["searchParam"]}
+        assert parameters.keys() <= {each["name"] for each in resource["searchParam"]}
         assert http.get(f"{address}/{resource['type']}", params=parameters).is_success
 
 

@@ -44,12 +44,12 @@ def chunk(signal: np.ndarray) -> Chunk:
 @given(SIGNALS, st.sampled_from(["json", "msgpack"]), st.none() | st.integers(0, 2**50))
 def test_what_is_written_is_read_again(signal: np.ndarray, form: str, sequence: int | None):
     given_chunk = chunk(signal)
-    (sent,) = read(write(ChunkMessage(given_chunk, sequence), form), form, received=5.0)
-    assert sent.sequence == sequence
-    np.testing.assert_array_equal(sent.chunk.signal, signal)
-    assert sent.chunk.signal.dtype == np.float32
+    (message,) = read(write(ChunkMessage(given_chunk, sequence), form), form, received=5.0)
+    assert message.sequence == sequence
+    np.testing.assert_array_equal(message.chunk.signal, signal)
+    assert message.chunk.signal.dtype == np.float32
     for name in ("position", "sampling_rate_hz", "leads", "received", "sent", "stream", "unit"):
-        assert getattr(sent.chunk, name) == getattr(given_chunk, name)
+        assert getattr(message.chunk, name) == getattr(given_chunk, name)
 
 
 @given(
@@ -61,27 +61,32 @@ def test_what_is_written_is_read_again(signal: np.ndarray, form: str, sequence: 
 def test_pulse_waves_are_read_again(waves: list[tuple[str, list[float]]], form: str):
     pulses = tuple(PulseChunk(name, "mmHg", 62.5, 9, np.array(samples, np.float32)) for name, samples in waves)
     signal = np.zeros((2, 1), np.float32)
-    (sent,) = read(write(ChunkMessage(replace(chunk(signal), pulses=pulses)), form), form, received=5.0)
-    assert len(sent.chunk.pulses) == len(pulses)
-    for found, expected in zip(sent.chunk.pulses, pulses, strict=True):
-        assert (found.name, found.unit, found.sampling_rate_hz, found.position) == (expected.name, "mmHg", 62.5, 9)
-        np.testing.assert_array_equal(found.samples, expected.samples)
-        assert found.samples.dtype == np.float32
+    (message,) = read(write(ChunkMessage(replace(chunk(signal), pulses=pulses)), form), form, received=5.0)
+    assert len(message.chunk.pulses) == len(pulses)
+    for wave, expected in zip(message.chunk.pulses, pulses, strict=True):
+        assert (wave.name, wave.unit, wave.sampling_rate_hz, wave.position) == (
+            expected.name,
+            "mmHg",
+            62.5,
+            9,
+        )
+        np.testing.assert_array_equal(wave.samples, expected.samples)
+        assert wave.samples.dtype == np.float32
 
 
 def test_pulse_waves_as_counts():
     pulse = {"name": "ABP", "unit": "mmHg", "sampling_rate_hz": 125, "position": 0, "gain": 10.0}
     pulse["samples"] = np.array([800, 1200, NO_SAMPLE], "<i2").tobytes()
     message = PLAIN | {"pulses": [pulse]}
-    (sent,) = read(msgspec.msgpack.encode(message), "msgpack", 0.0)
-    np.testing.assert_array_equal(sent.chunk.pulses[0].samples, [80, 120, np.nan])
+    (message,) = read(msgspec.msgpack.encode(message), "msgpack", 0.0)
+    np.testing.assert_array_equal(message.chunk.pulses[0].samples, [80, 120, np.nan])
 
 
 def test_messages_without_pulse_waves_are_what_they_were():
     message = msgspec.json.decode(write(ChunkMessage(chunk(np.zeros((1, 1), np.float32))), "json"))
     assert message.keys() == {"position", "sampling_rate_hz", "leads", "samples", "unit", "stream", "sent"}
-    (sent,) = read(json.dumps(PLAIN).encode(), "json", 0.0)
-    assert sent.chunk.pulses == ()
+    (message,) = read(json.dumps(PLAIN).encode(), "json", 0.0)
+    assert message.chunk.pulses == ()
 
 
 PULSE = {"name": "PLETH", "sampling_rate_hz": 125, "position": 0, "samples": [1, None]}
@@ -117,13 +122,13 @@ def test_samples_of_pulse_waves_count_among_what_is_sent_at_a_time():
 
 @given(SIGNALS, st.floats(10, 1000))
 def test_counts_keep_half_a_count_and_what_is_missing(signal: np.ndarray, gain: float):
-    (sent,) = read(write(ChunkMessage(chunk(signal)), "msgpack", gain), "msgpack", received=5.0)
-    np.testing.assert_allclose(sent.chunk.signal, signal, atol=0.51 / gain)
+    (message,) = read(write(ChunkMessage(chunk(signal)), "msgpack", gain), "msgpack", received=5.0)
+    np.testing.assert_allclose(message.chunk.signal, signal, atol=0.51 / gain)
 
 
 def test_counts_are_cut_off_and_never_become_no_sample():
-    found = counts(np.array([-1e9, 1e9, np.nan, np.inf, -np.inf]), 1.0)
-    assert found.tolist() == [-32767, 32767, NO_SAMPLE, 32767, -32767]
+    converted = counts(np.array([-1e9, 1e9, np.nan, np.inf, -np.inf]), 1.0)
+    assert converted.tolist() == [-32767, 32767, NO_SAMPLE, 32767, -32767]
 
 
 @pytest.mark.parametrize(
@@ -167,10 +172,10 @@ def test_nonsense_in_msgpack_gets_a_sentence(other: dict):
 @given(st.binary(max_size=60), st.sampled_from(["json", "msgpack"]))
 def test_no_bytes_get_anything_but_chunks_or_a_sentence(content: bytes, form: str):
     try:
-        found = read(content, form, 0.0)
+        messages = read(content, form, 0.0)
     except DataError:
         return
-    assert all(isinstance(sent, ChunkMessage) for sent in found)
+    assert all(isinstance(message, ChunkMessage) for message in messages)
 
 
 def packed(samples: bytes, leads: bytes = b"\x91\xa2II") -> bytes:
@@ -218,14 +223,14 @@ def test_what_would_become_much_is_refused_before_it_does(name: str):
 
 def test_a_minute_of_sixteen_leads_is_read():
     signal = np.zeros((MOST_ROWS, 16), np.float32)
-    (sent,) = read(write(ChunkMessage(chunk(signal)), "msgpack"), "msgpack", 0.0)
-    assert sent.chunk.signal.shape == signal.shape
+    (message,) = read(write(ChunkMessage(chunk(signal)), "msgpack"), "msgpack", 0.0)
+    assert message.chunk.signal.shape == signal.shape
     rows = np.zeros((MOST_ROWS, 4), np.float32)
     for form in ("json", "msgpack"):
         content = {**PLAIN, "leads": ["a", "b", "c", "d"], "samples": rows.tolist()}
         encoded = msgspec.json.encode(content) if form == "json" else msgspec.msgpack.encode(content)
-        (sent,) = read(encoded, form, 0.0)
-        assert sent.chunk.signal.shape == rows.shape
+        (message,) = read(encoded, form, 0.0)
+        assert message.chunk.signal.shape == rows.shape
     several = [{**PLAIN, "samples": [[0, 1]] * 1000}] * (MOST_ROWS_AT_ONCE // 1000)
     for form, encode in (("json", msgspec.json.encode), ("msgpack", msgspec.msgpack.encode)):
         assert len(read(encode(several[:100]), form, 0.0)) == 100

@@ -136,8 +136,8 @@ def test_official_formats_of_the_same_part_agree(ecg5000_folder: Path) -> None:
     files = [stem.with_suffix(suffix) for suffix in UCR if stem.with_suffix(suffix).exists()]
     if len(files) < 2:
         pytest.skip("this copy of ECG5000 has its training part in one format only")
-    first, *others = map(read_beats, files)
-    for other in others:
+    first, *later = map(read_beats, files)
+    for other in later:
         np.testing.assert_array_equal(first.samples, other.samples)
         np.testing.assert_array_equal(first.labels, other.labels)
 
@@ -519,11 +519,11 @@ def test_binary_garbage(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
-@pytest.mark.parametrize("kept", [0.02, 0.5, 0.99])
-def test_truncated_file(suffix: str, kept: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+def test_truncated_file(suffix: str, share: float, tmp_path: Path) -> None:
     path = tmp_path / f"beats{suffix}"
     WRITERS[suffix](path, beats(), [1] * 6)
-    os.truncate(path, int(path.stat().st_size * kept))
+    os.truncate(path, int(path.stat().st_size * share))
     assert "not a whole" in refusal(path)
 
 
@@ -613,8 +613,8 @@ def test_importing_the_room_brings_no_optional_or_slow_package() -> None:
         "import sys, ectopy.datasets; "
         "print({'pooch', 'requests', 'rich', 'scipy', 'pyarrow', 'tensorflow'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "set()"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert process.stdout.strip() == "set()"
 
 
 _PEAK = """
@@ -647,8 +647,8 @@ def test_a_label_that_is_repeated_for_every_beat_takes_its_memory_once(tmp_path:
     parquet.write_table(pyarrow.table(columns), bomb, compression="zstd", use_dictionary=dictionary)
     assert bomb.stat().st_size < 2**20
     command = [sys.executable, "-c", _PEAK, str(tmp_path / "good.parquet"), str(bomb)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    message, peak = done.stdout.splitlines()
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    message, peak = process.stdout.splitlines()
     assert "label" in message
     assert int(peak) < 200 * 2**10
 

@@ -177,8 +177,8 @@ def members(ecg5000_folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def good_archive(members: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    others = {"ECG5000.txt": b"about", "../ECG5000_TRAIN.csv": b"no", "ECG5000_TRAIN.ts": b"no"}
-    return archive(tmp_path_factory.mktemp("archive") / "good.zip", others | members)
+    other_members = {"ECG5000.txt": b"about", "../ECG5000_TRAIN.csv": b"no", "ECG5000_TRAIN.ts": b"no"}
+    return archive(tmp_path_factory.mktemp("archive") / "good.zip", other_members | members)
 
 
 def refused_fetch(url: str, cache: Path) -> str:
@@ -331,12 +331,12 @@ def test_cache_that_cannot_be_written(server: Server, good_archive: bytes, empty
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
 def test_interrupt_leaves_nothing(server: Server, empty_machine: Path) -> None:
-    under_way, done = threading.Event(), threading.Event()
+    under_way, may_end = threading.Event(), threading.Event()
 
     def stall(handler: BaseHTTPRequestHandler) -> None:
         send(handler, bytes(2**20), 2**21)
         under_way.set()
-        done.wait(60)
+        may_end.wait(60)
 
     code = f"from ectopy.datasets import fetch_ecg5000; fetch_ecg5000(url={server.answer(stall)!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
@@ -345,7 +345,7 @@ def test_interrupt_leaves_nothing(server: Server, empty_machine: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     finally:
-        done.set()
+        may_end.set()
         process.kill()
     assert "KeyboardInterrupt" in errors
     assert list(empty_machine.iterdir()) == []

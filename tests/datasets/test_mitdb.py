@@ -19,7 +19,7 @@ from support.downloads import Server, archive
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
-SOME = ("100", "101")
+TWO_RECORDS = ("100", "101")
 
 
 def test_the_two_sets() -> None:
@@ -58,10 +58,10 @@ def test_record_that_is_not_here(empty_machine: Path) -> None:
 @pytest.fixture
 def copy(tmp_path: Path, empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small database of silence, in a folder that ECTOPY_DATA does not name yet."""
-    monkeypatch.setattr(mitdb, "RECORDS", SOME)
+    monkeypatch.setattr(mitdb, "RECORDS", TWO_RECORDS)
     folder = tmp_path / "data" / "mitdb"
     folder.mkdir(parents=True)
-    for record in SOME:
+    for record in TWO_RECORDS:
         line = f"{record}.dat 212 200 11 1024 1024 0 0 {{}}\n"
         header = f"{record} 2 360 650000\n" + line.format("MLII") + line.format("V1")
         (folder / f"{record}.hea").write_text(header, encoding="ascii")
@@ -90,7 +90,7 @@ def test_fetched_once_then_found(server: Server, copy: Path, empty_machine: Path
     members = {"mit-bih-arrhythmia-database-1.0.0/RECORDS": b"100\n101\n", **content(copy)}
     url = server.serve(archive(tmp_path / "a.zip", members))
     folder = fetch_mitdb(url=url)
-    assert folder == empty_machine / "mitdb" == find_mitdb(SOME)
+    assert folder == empty_machine / "mitdb" == find_mitdb(TWO_RECORDS)
     assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in copy.iterdir())
     assert load_mitdb("100").signal.shape == (650_000, 2)
     assert fetch_mitdb(url=url) == folder
@@ -99,16 +99,16 @@ def test_fetched_once_then_found(server: Server, copy: Path, empty_machine: Path
 
 def test_command(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(copy.parent))
-    done = CliRunner().invoke(app, ["fetch", "mitdb", "--json", "-"])
-    assert done.exit_code == 0
-    facts = json.loads(done.stdout)
+    result = CliRunner().invoke(app, ["fetch", "mitdb", "--json", "-"])
+    assert result.exit_code == 0
+    facts = json.loads(result.stdout)
     assert (facts["folder"], facts["records"]) == (str(copy), 2)
 
 
 def test_a_part_of_it_is_found_for_what_it_holds(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(copy.parent))
     (copy / "101.atr").unlink()
-    assert find_mitdb(SOME) is None
+    assert find_mitdb(TWO_RECORDS) is None
     assert find_mitdb(["100"]) == copy
     assert load_mitdb("100").annotations is not None
 

@@ -19,7 +19,7 @@ FILES = {
     f"training/{record}{suffix}": f"{record}{suffix}".encode() for record in ("a1", "v2") for suffix in (".hea", ".mat")
 }
 FILES["training/ALARMS"] = b"a1,Asystole,1\nv2,Ventricular_Tachycardia,0\n"
-OTHERS = {"RECORDS": b"training/a1\n", "sources/a1.mat": b"another one", "training/RECORDS": b"a1\n"}
+OTHER_FILES = {"RECORDS": b"training/a1\n", "sources/a1.mat": b"another one", "training/RECORDS": b"a1\n"}
 
 
 def sums(files: dict[str, bytes]) -> bytes:
@@ -41,15 +41,15 @@ def two_records(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def url(server: Server, tmp_path: Path) -> str:
-    return server.serve(archive(tmp_path / "a.zip", members(FILES | OTHERS)))
+    return server.serve(archive(tmp_path / "a.zip", members(FILES | OTHER_FILES)))
 
 
 def test_fetched_once_then_found(server: Server, url: str, empty_machine: Path):
     folder = fetch_challenge_2015(url=url, progress=False)
     assert folder == empty_machine / "cinc2015"
-    kept = {Path(name).name: content for name, content in FILES.items()}
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept | {
-        "SHA256SUMS.txt": sums(FILES | OTHERS)
+    records = {Path(name).name: content for name, content in FILES.items()}
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == records | {
+        "SHA256SUMS.txt": sums(FILES | OTHER_FILES)
     }
     assert fetch_challenge_2015(url=url) == folder
     assert server.requests == 1
@@ -64,9 +64,9 @@ def test_files_of_the_uppermost_folder(server: Server, tmp_path: Path, empty_mac
 
 def test_the_command(ectopy, url: str):
     folder = fetch_challenge_2015(url=url, progress=False)
-    done = ectopy("fetch", "cinc2015", "--json", "-")
-    facts = json.loads(done.out)
-    assert (done.status, facts["folder"], facts["records"]) == (0, str(folder), 2)
+    result = ectopy("fetch", "cinc2015", "--json", "-")
+    facts = json.loads(result.out)
+    assert (result.status, facts["folder"], facts["records"]) == (0, str(folder), 2)
 
 
 def test_a_damaged_copy_is_refused_or_replaced(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -47,10 +47,10 @@ def half_width_s(recording, code):
 
 
 def test_same_random_state_same_recording_another_another():
-    first, again, other = (simulate_recording(30, ectopic=ECTOPIC, random_state=seed) for seed in (7, 7, 8))
-    np.testing.assert_array_equal(first.signal, again.signal)
-    np.testing.assert_array_equal(first.annotations.positions, again.annotations.positions)
-    np.testing.assert_array_equal(first.annotations.symbols, again.annotations.symbols)
+    first, repeated, other = (simulate_recording(30, ectopic=ECTOPIC, random_state=seed) for seed in (7, 7, 8))
+    np.testing.assert_array_equal(first.signal, repeated.signal)
+    np.testing.assert_array_equal(first.annotations.positions, repeated.annotations.positions)
+    np.testing.assert_array_equal(first.annotations.symbols, repeated.annotations.symbols)
     assert not np.array_equal(first.signal, other.signal)
 
 
@@ -104,9 +104,9 @@ def test_signal_is_float32_millivolt_of_the_asked_shape():
 
 
 def test_one_lead_is_the_first_of_two():
-    one, two = clean(30, leads=1), clean(30, leads=2)
-    np.testing.assert_array_equal(one.signal[:, 0], two.signal[:, 0])
-    assert not np.allclose(two.signal[:, 0], two.signal[:, 1], atol=0.1)
+    one_lead, two_leads = clean(30, leads=1), clean(30, leads=2)
+    np.testing.assert_array_equal(one_lead.signal[:, 0], two_leads.signal[:, 0])
+    assert not np.allclose(two_leads.signal[:, 0], two_leads.signal[:, 1], atol=0.1)
 
 
 def test_normal_beat_has_the_amplitudes_of_an_ecg():
@@ -256,10 +256,10 @@ FAST = ["supraventricular_tachycardia", "polymorphic_tachycardia"]
 @pytest.mark.parametrize("rate_bpm", [130.0, 320.0])
 def test_a_run_has_the_asked_rate_and_stands_alone(kind, rate_bpm):
     recording = clean(60, episodes=[Episode(kind, 20, 10, rate_bpm)])
-    run, others = beats_of(recording, "SV"), beats_of(recording, "N")
-    assert run[0] == 20
-    assert 60 * (len(run) - 1) / (run[-1] - run[0]) == pytest.approx(rate_bpm, rel=0.02)
-    assert not np.any((others > 19.6) & (others < 30))
+    run_s, normal_s = beats_of(recording, "SV"), beats_of(recording, "N")
+    assert run_s[0] == 20
+    assert 60 * (len(run_s) - 1) / (run_s[-1] - run_s[0]) == pytest.approx(rate_bpm, rel=0.02)
+    assert not np.any((normal_s > 19.6) & (normal_s < 30))
 
 
 def test_supraventricular_beats_are_as_narrow_as_normal_ones_and_have_no_p_wave():
@@ -433,8 +433,8 @@ def test_simulated_beats_have_the_asked_classes_and_layout():
     assert beats.layout == BeatLayout("simulated", 140, None, "z-score")
     assert np.bincount(beats.labels).tolist() == [0, 60, 12, 9, 7, 5]
     assert np.any(np.diff(beats.labels) < 0)
-    again = simulate_beats(60, (12, 9, 7, 5), random_state=3)
-    np.testing.assert_array_equal(beats.samples, again.samples)
+    repeated = simulate_beats(60, (12, 9, 7, 5), random_state=3)
+    np.testing.assert_array_equal(beats.samples, repeated.samples)
     assert len(simulate_beats(5, (0, 0, 0, 0))) == 5
     assert len(simulate_beats(0, (0, 0, 0, 0))) == 0
 

@@ -45,8 +45,8 @@ def test_every_beat_has_a_pulse_a_little_later(name, rate_hz, rate_bpm, seed):
 
 def test_same_random_state_same_pulse():
     recording = simulate_recording(20, noise_mv=0)
-    first, again, other = (simulate_pulse(recording, random_state=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first.samples, again.samples)
+    first, repeated, other = (simulate_pulse(recording, random_state=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.samples, repeated.samples)
     assert not np.array_equal(first.samples, other.samples)
 
 

@@ -229,7 +229,7 @@ def check(url: str, chosen: dict[str, tuple[Recording, str]], receiver: Receiver
             assert condition in [found for found, _ in raised]
             alone = [e.transition for e in live(monitor, recording) if isinstance(e, AlarmChanged)]
             assert raised == [(t.alarm.condition, t.at_s) for t in alone if is_new(t)]
-    assert sorted(receiver.taken) == sorted(owed)
+    assert sorted(receiver.received) == sorted(owed)
     messages = [message for _, content in receiver.requests for message in content["messages"]]
     heard = {message["key"]: (message["patient"], message["transition"], message["digest"]) for message in messages}
     assert set(heard) == set(owed)

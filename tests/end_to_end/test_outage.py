@@ -96,7 +96,7 @@ def test_an_asystole_reaches_screens_and_receivers_from_the_first_ten_seconds_of
                     stream.send(samples)
                 stream.flush()
                 stored = stream.stored
-                with losable.lost(), service.socket("/api/live?patient=anna") as screen:
+                with losable.outage(), service.socket("/api/live?patient=anna") as screen:
                     for samples in halves(STILL, 20, ONSET_S + 10):
                         stream.send(samples)
                         until(lambda: stream.acknowledged == stream.position)
@@ -147,7 +147,7 @@ def test_screens_and_orders_go_on_without_the_database(losable: Losable, tmp_pat
         browser.headers["x-csrf-token"] = csrf
         assert send(client, STILL, 0, 50)["stored"]
         until(lambda: "asystole" in {one["condition"] for one in client.get("/api/patients/anna/alarms").json()})
-        with losable.lost():
+        with losable.outage():
             assert not send(client, STILL, 50, 55)["stored"]
             until(lambda: "storage failed" in conditions(client))
             # A screen that is loaded anew, by its session.
@@ -252,7 +252,7 @@ def test_no_answer_says_where_the_database_is(losable: Losable, tmp_path: Path):
     with serving(tmp_path, losable.url) as service, service.client() as client:
         client.post("/api/patients", json={"patient": "anna"}).raise_for_status()
         operations = [(m, p) for p, methods in service.app.openapi()["paths"].items() for m in methods]
-        with losable.lost():
+        with losable.outage():
             until(lambda: "storage failed" in conditions(client))
             # What ends a patient or a session comes last.
             for method, path in sorted(operations, key=lambda one: one[0] == "delete"):
@@ -304,7 +304,7 @@ def test_ten_minutes_without_the_database(tmp_path: Path, request: pytest.Fixtur
                         late[alarm["patient"]] = now_s - onsets_s[names.index(alarm["patient"])]
 
         pace(0, 10)
-        with losable.lost():
+        with losable.outage():
             pace(10, 10 + away_s)
             behind = [stream.position - stream.acknowledged for stream in streams]
             assert max(behind) <= 2 * RATE_HZ

@@ -15,7 +15,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, RATES, Comparison, average, compare, gross
 from ectopy.evaluation.ec57_files import FilesComparison, compare_files
 from ectopy.recording import Annotations
-from support.command_line import Done
+from support.command_line import CommandResult
 
 HZ = 100
 START = 30_000
@@ -451,7 +451,7 @@ def compared(ectopy):
     return lambda *arguments: ectopy("ec57", *arguments)
 
 
-def refused(done: Done, *words: str) -> None:
+def refused(done: CommandResult, *words: str) -> None:
     assert done.status == 2, done
     assert done.err.startswith("ectopy: ")
     assert done.err.count("\n") == 1

@@ -162,9 +162,9 @@ def test_commands_read_the_intact_part(ectopy, tmp_path: Path):
         refused = ectopy(*command, path)
         assert refused.status == 2, refused
         assert "--partial" in refused.err
-        done = ectopy(*command, path, "--partial")
-        assert done.status == 0, done
-        assert "31 s at the end are missing" in re.sub(r"[│\s]+", " ", done.out + done.err)
+        result = ectopy(*command, path, "--partial")
+        assert result.status == 0, result
+        assert "31 s at the end are missing" in re.sub(r"[│\s]+", " ", result.out + result.err)
     assert ectopy("inspect", path, "--partial", "--json", tmp_path / "figures.json").status == 0
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["duration_s"] == 59
@@ -266,9 +266,9 @@ def test_a_comma_that_may_separate_thousands_is_named(tmp_path: Path):
     ],
 )
 def test_starts(tmp_path: Path, recording: bytes, stated: bytes, start: datetime | None):
-    found = ectopy.read(edf(tmp_path / "rec.edf", recording=recording, start=stated))
-    assert found.start == start
-    assert found.notes == ()
+    recording = ectopy.read(edf(tmp_path / "rec.edf", recording=recording, start=stated))
+    assert recording.start == start
+    assert recording.notes == ()
 
 
 @pytest.mark.parametrize("stated", [b"31.02.2410.20.30", b"XX.XX.XX00.00.00", b"01.02.2425.00.00", b"20240201102030"])

@@ -388,8 +388,8 @@ MARKS = st.lists(
 def test_wfdb_annotations_round_trip(tmp_path: Path, marks: list[Mark]) -> None:
     path = tmp_path / "rec.ecto"
     write_marks(path, marks)
-    found = list(each_mark(read_annotations(path)))
-    assert found == sorted(marks, key=lambda mark: mark.position)
+    read_marks = list(each_mark(read_annotations(path)))
+    assert read_marks == sorted(marks, key=lambda mark: mark.position)
 
 
 MARKED = [Mark(0, "+", 0, "(N"), Mark(18, "N"), Mark(5000, "~", -1), Mark(9_000_000, "~", 0), Mark(9_000_400, "V", 3)]
@@ -397,12 +397,12 @@ MARKED = [Mark(0, "+", 0, "(N"), Mark(18, "N"), Mark(5000, "~", -1), Mark(9_000_
 
 def test_wfdb_reopens_what_is_written(tmp_path: Path) -> None:
     write_marks(tmp_path / "rec.ecto", MARKED, 360)
-    found = wfdb.rdann(str(tmp_path / "rec"), "ecto")
-    assert found.fs == 360
-    assert found.sample.tolist() == [mark.position for mark in MARKED]
-    assert found.symbol == [mark.symbol for mark in MARKED]
-    assert found.subtype.tolist() == [mark.subtype for mark in MARKED]
-    assert found.aux_note == [mark.note for mark in MARKED]
+    read_marks = wfdb.rdann(str(tmp_path / "rec"), "ecto")
+    assert read_marks.fs == 360
+    assert read_marks.sample.tolist() == [mark.position for mark in MARKED]
+    assert read_marks.symbol == [mark.symbol for mark in MARKED]
+    assert read_marks.subtype.tolist() == [mark.subtype for mark in MARKED]
+    assert read_marks.aux_note == [mark.note for mark in MARKED]
 
 
 def test_what_wfdb_writes_is_read(tmp_path: Path) -> None:
@@ -643,8 +643,8 @@ def test_edf_annotations_round_trip(tmp_path: Path, marks: list[Mark]) -> None:
 
     path = tmp_path / "marks.edf"
     write_marks(path, marks, 360)
-    found = [_mark(round(each.onset * 360), each.text) for each in edfio.read_edf(path).annotations if each.text]
-    assert sorted(found) == sorted(marks)
+    read_marks = [_mark(round(each.onset * 360), each.text) for each in edfio.read_edf(path).annotations if each.text]
+    assert sorted(read_marks) == sorted(marks)
 
 
 def test_edf_of_annotations_only_is_no_recording(tmp_path: Path) -> None:
@@ -694,15 +694,15 @@ def test_times_give_the_rate_and_the_gaps(
 ) -> None:
     monkeypatch.setattr("ectopy.formats.row_times._BLOCK_ROWS", 999)
     path = tmp_path / "rec.csv"
-    kept = np.r_[0:1000, 1400:3000, 3001:5000]
-    times = np.round(17 + kept / rate, decimals)
-    rows = "".join(f"{t:.{decimals}f},{i}\n" for t, i in zip(times, kept, strict=True))
+    rows_present = np.r_[0:1000, 1400:3000, 3001:5000]
+    times = np.round(17 + rows_present / rate, decimals)
+    rows = "".join(f"{t:.{decimals}f},{i}\n" for t, i in zip(times, rows_present, strict=True))
     path.write_text(f"time,II\n{rows}", encoding="utf-8")
     for stated in (None, rate):
         recording = ectopy.read(path, sampling_rate_hz=stated, unit="mV")
         assert recording.sampling_rate_hz == pytest.approx(rate, rel=1e-4)
         expected = np.full(5000, np.nan)
-        expected[kept] = kept
+        expected[rows_present] = rows_present
         np.testing.assert_array_equal(recording.signal[:, 0], expected)
     assert "not evenly spaced at 500 Hz" in refusal(path, sampling_rate_hz=500, unit="mV")
     assert "not evenly spaced at 90 Hz" in refusal(path, sampling_rate_hz=90, unit="mV")
@@ -895,11 +895,11 @@ def test_simulated_recording_through_every_format(tmp_path: Path) -> None:
     signal = original.signal.astype(float)
     wfdb.wrsamp("rec", rate, ["mV"] * len(names), names, signal, fmt=["16"] * len(names), write_dir=str(tmp_path))
     formats.write_annotations(tmp_path / "rec.atr", original.annotations, rate)
-    found = ectopy.read(tmp_path / "rec")
-    np.testing.assert_allclose(found.signal, original.signal, atol=1e-3)
-    assert found.annotations is not None
-    np.testing.assert_array_equal(found.annotations.positions, original.annotations.positions)
-    np.testing.assert_array_equal(found.annotations.symbols, original.annotations.symbols)
+    recording = ectopy.read(tmp_path / "rec")
+    np.testing.assert_allclose(recording.signal, original.signal, atol=1e-3)
+    assert recording.annotations is not None
+    np.testing.assert_array_equal(recording.annotations.positions, original.annotations.positions)
+    np.testing.assert_array_equal(recording.annotations.symbols, original.annotations.symbols)
 
 
 def test_annotations_need_one_of_each() -> None:

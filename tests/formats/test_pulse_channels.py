@@ -39,8 +39,8 @@ PULSE = 80 + 20 * np.sin(np.arange(FRAMES) / 40)
     ],
 )
 def test_name_and_unit_say_together_what_a_pulse_wave_is(name: str, unit: str, expected: str | None):
-    found = pulse_unit(name, unit)
-    assert (found and found.unit) == expected
+    reading = pulse_unit(name, unit)
+    assert (reading and reading.unit) == expected
 
 
 def wfdb(folder: Path, *signals: tuple[str, str, int], stem: str = "rec", pulse: np.ndarray = PULSE) -> Path:
@@ -140,9 +140,9 @@ def test_chunks_of_a_recording_hold_every_sample_of_its_pulses_once():
     )
     recording = Recording(np.zeros((5000, 1), np.float32), 250.0, ("II",), pulses=waves)
     for chunk_s in (0.033, 1.0, 7.7, 60.0):
-        sent = list(chunks(recording, chunk_s))
+        all_chunks = list(chunks(recording, chunk_s))
         for number, wave in enumerate(waves):
-            parts = [chunk.pulses[number] for chunk in sent]
+            parts = [chunk.pulses[number] for chunk in all_chunks]
             np.testing.assert_array_equal(np.concatenate([part.samples for part in parts]), wave.samples)
             assert [part.position for part in parts] == [int(part.samples[0]) for part in parts]
 

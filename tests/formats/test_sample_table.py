@@ -383,8 +383,8 @@ def test_headers_of_numbers_are_not_samples(tmp_path: Path, index: bool, scale: 
     from_one = pandas.DataFrame(values, columns=[1, 2]).to_csv(index=False)
     np.testing.assert_allclose(read(tmp_path, from_one, unit="mV", sampling_rate_hz=250).signal, values, rtol=1e-5)
     saved_twice = pandas.read_csv(io.StringIO(content)).to_csv()
-    again = read(tmp_path, saved_twice, unit="mV", sampling_rate_hz=250)
-    np.testing.assert_allclose(again.signal, values, rtol=1e-5)
+    recording = read(tmp_path, saved_twice, unit="mV", sampling_rate_hz=250)
+    np.testing.assert_allclose(recording.signal, values, rtol=1e-5)
 
 
 def test_small_whole_numbers_without_a_header_are_samples(tmp_path: Path) -> None:
@@ -605,8 +605,8 @@ def test_beats_are_the_same_in_every_form(tmp_path: Path) -> None:
         "semicolons": table("t;II;Resp", map(comma, times), map(comma, signal), map(comma, times), separator=";"),
     }
     for form, content in forms.items():
-        found = inspect(read(tmp_path, content, unit="mV", sampling_rate_hz=rate)).heartbeats_s
-        np.testing.assert_allclose(found, expected, atol=0.01, err_msg=form)
+        heartbeats_s = inspect(read(tmp_path, content, unit="mV", sampling_rate_hz=rate)).heartbeats_s
+        np.testing.assert_allclose(heartbeats_s, expected, atol=0.01, err_msg=form)
 
 
 # Parquet and NPY
@@ -673,9 +673,9 @@ QUIET_AT_FIRST = [
 ]
 
 
-@pytest.mark.parametrize(("first", "others"), [*((row, row) for row in SAME_FROM_THE_FIRST), *QUIET_AT_FIRST])
-def test_the_first_row_is_a_sample_where_it_names_nothing(tmp_path: Path, first: str, others: str) -> None:
-    content = first + 30 * others
+@pytest.mark.parametrize(("first", "later"), [*((row, row) for row in SAME_FROM_THE_FIRST), *QUIET_AT_FIRST])
+def test_the_first_row_is_a_sample_where_it_names_nothing(tmp_path: Path, first: str, later: str) -> None:
+    content = first + 30 * later
     rows = content.count("\n")
     leads = [f"L{place}" for place in range(len(re.split(r"[,; ]", first)))]
     assert len(lines_of(content)[1]) == rows
@@ -726,24 +726,24 @@ def test_lines_that_turn_out_to_have_decimal_commas() -> None:
 
 
 def test_lines_wait_for_samples() -> None:
-    told: list[str] = []
-    reader = SampleLines(Stated(None, "mV"), (), told.append)
+    complaints: list[str] = []
+    reader = SampleLines(Stated(None, "mV"), (), complaints.append)
     assert not len(reader.take(b"# ready\n\xff\xff\nbooting, please wait\n" * 20))
     assert reader.leads == ()
     assert reader.take(b"0.5,0.25\n" * 30).shape == (30, 2)
-    assert not told
+    assert not complaints
     for content in (b"\xff\n", b"# a\n", b"text\n", b"two, words\n"):
-        silent = SampleLines(Stated(None, "mV"), (), told.append)
+        silent = SampleLines(Stated(None, "mV"), (), complaints.append)
         assert not len(silent.take(content * 199))
         with pytest.raises(DataError, match="begins with 200 lines without a sample"):
             silent.take(content)
 
 
 def test_lines_say_what_they_leave_out() -> None:
-    told: list[str] = []
-    leads, samples = lines_of(table("sample,II,HR", range(ROWS), II, [72] * ROWS), told)
+    complaints: list[str] = []
+    leads, samples = lines_of(table("sample,II,HR", range(ROWS), II, [72] * ROWS), complaints)
     assert leads == ("II",)
-    assert told == ["standard input: left out: 'sample' (a counter), 'HR' (not ECG)."]
+    assert complaints == ["standard input: left out: 'sample' (a counter), 'HR' (not ECG)."]
     assert samples.shape == (ROWS, 1)
 
 

@@ -316,8 +316,8 @@ def test_a_record_with_leads_of_one_name_can_be_watched(ectopy, tmp_path: Path):
     lines = "rec.dat 16 1000 16 0 0 0 0 ECG\n" * signal.shape[1]
     path = write(tmp_path, f"rec {signal.shape[1]} 250 {len(signal)}\n{lines}", signal)
     for command in (["inspect"], ["watch", "--fast"], ["detect", "ambulatory"]):
-        done = ectopy(*command, path)
-        assert done.status == 0, done
+        result = ectopy(*command, path)
+        assert result.status == 0, result
 
 
 # Checksums
@@ -387,10 +387,10 @@ def test_damage_to_a_segment_is_noted_with_its_name(tmp_path: Path):
 def test_commands_tell_of_damage(ectopy, tmp_path: Path, command: list[str]):
     counts = np.rint(simulate_recording(30, sampling_rate_hz=250.0).signal[:, 0] * 1000)
     header = f"rec 1 250 {len(counts)}\nrec.dat 16 1000 16 0 0 {checksum(counts) + 1} 0 II\n"
-    done = ectopy(*command, write(tmp_path, header, counts))
-    assert done.status == 0, done
-    assert "checksum" in " ".join((done.out + done.err).split())
-    assert "'II'" in done.out + done.err
+    result = ectopy(*command, write(tmp_path, header, counts))
+    assert result.status == 0, result
+    assert "checksum" in " ".join((result.out + result.err).split())
+    assert "'II'" in result.out + result.err
 
 
 # Data files that are too short
@@ -422,12 +422,12 @@ def test_a_short_segment_keeps_its_place(tmp_path: Path):
     assert len(recording.notes) == 2
 
 
-@pytest.mark.parametrize(("storage", "kept"), [("212", 6), ("310", 7), ("311", 7), ("24", 5)])
-def test_a_sample_that_is_cut_through_is_missing(tmp_path: Path, storage: str, kept: int):
+@pytest.mark.parametrize(("storage", "samples"), [("212", 6), ("310", 7), ("311", 7), ("24", 5)])
+def test_a_sample_that_is_cut_through_is_missing(tmp_path: Path, storage: str, samples: int):
     (tmp_path / "rec.hea").write_text(f"rec 1 250 100\nrec.dat {storage} 1 10 0 0 0 0 II\n")
     whole = {"212": 3 * 3 + 1, "310": 2 * 4 + 3, "311": 2 * 4 + 2, "24": 5 * 3 + 2}[storage]
     (tmp_path / "rec.dat").write_bytes(bytes(whole))
-    assert len(ectopy.read(tmp_path / "rec", partial=True).signal) == kept
+    assert len(ectopy.read(tmp_path / "rec", partial=True).signal) == samples
 
 
 def test_a_compressed_file_that_is_something_else(tmp_path: Path):

@@ -76,8 +76,8 @@ def a_strip(signal: np.ndarray, rate_hz: float = 100.0, **more: object) -> Strip
 def traces(svg: str) -> list[list[np.ndarray]]:
     """Of each drawn lead its unbroken lines, each of shape (points, 2), in millimetres."""
     return [
-        [np.array([point.split() for point in line.split("L")], float) for line in drawn.split("M")[1:]]
-        for drawn in re.findall(r'<path class="trace" d="([^"]*)"', svg)
+        [np.array([point.split() for point in line.split("L")], float) for line in draw_beats.split("M")[1:]]
+        for draw_beats in re.findall(r'<path class="trace" d="([^"]*)"', svg)
     ]
 
 

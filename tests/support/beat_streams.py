@@ -55,35 +55,35 @@ def findings_of(
     beats = judged(times_s, letters or "N" * len(times_s), after_gap)
     to_s = max(times_s, default=from_s) + 3 if to_s is None else to_s
     ends = from_s + PIECE_S * np.arange(1, int((to_s - from_s) / PIECE_S) + 1)
-    heard = np.searchsorted(beats.time_s, np.append(-np.inf, ends - DELAY_S), side="right")
-    found = []
-    for end, first, last in zip(ends.tolist(), heard[:-1].tolist(), heard[1:].tolist(), strict=True):
+    numbers = np.searchsorted(beats.time_s, np.append(-np.inf, ends - DELAY_S), side="right")
+    outputs = []
+    for end, first, last in zip(ends.tolist(), numbers[:-1].tolist(), numbers[1:].tolist(), strict=True):
         piece = slice(max(first - 1, 0), max(last - 1, 0))
         part = JudgedBeats(
             *(getattr(beats, name)[piece] for name in ("time_s", "interval_s", "verdict", "hint", "score", "credible"))
         )
         now = words(end) if callable(words) else words
-        found.append(Findings(end, end - DELAY_S, beats.time_s[first:last], part, now))
-    return found
+        outputs.append(Findings(end, end - DELAY_S, beats.time_s[first:last], part, now))
+    return outputs
 
 
 def readings_of(findings: Iterable[Findings], limits: Limits | None = None) -> list[tuple[float, dict[str, Reading]]]:
     """What the rules say after each of the findings, by condition."""
-    state, limits, told = RhythmState.fresh(), limits or Limits(), []
+    state, limits, readings_at = RhythmState.fresh(), limits or Limits(), []
     for each in findings:
         state, readings = rhythm_step(state, limits, each)
-        told.append((each.at_s, {reading.condition: reading for reading in readings}))
-    return told
+        readings_at.append((each.at_s, {reading.condition: reading for reading in readings}))
+    return readings_at
 
 
-def present(told: list[tuple[float, dict[str, Reading]]]) -> set[str]:
+def present(readings_at: list[tuple[float, dict[str, Reading]]]) -> set[str]:
     """Conditions that were there at some time."""
-    return {code for _, readings in told for code, reading in readings.items() if reading.present}
+    return {code for _, readings in readings_at for code, reading in readings.items() if reading.present}
 
 
-def first_present(told: list[tuple[float, dict[str, Reading]]], code: str, after_s: float = 0.0) -> float:
+def first_present(readings_at: list[tuple[float, dict[str, Reading]]], code: str, after_s: float = 0.0) -> float:
     """When a condition was first said to be there; infinite = never."""
-    return next((at_s for at_s, readings in told if at_s >= after_s and readings[code].present), float("inf"))
+    return next((at_s for at_s, readings in readings_at if at_s >= after_s and readings[code].present), float("inf"))
 
 
 def at_rates(*parts: tuple[int, float], start_s: float = 0.3) -> list[float]:
@@ -96,14 +96,14 @@ def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
     """An analysis with the given kinds of beats, 0.8 s apart where nothing else is said."""
     n = len(letters)
     rr = np.array(rr_s if rr_s is not None else [np.nan, *[0.8] * (n - 1)][:n])
-    nothing = np.zeros(n)
+    zeros = np.zeros(n)
     beats = BeatSegments(
         np.cumsum(np.nan_to_num(rr)),
         np.zeros((n, 1, 148), np.float32),
         np.ones((n, 1), bool),
-        nothing,
-        nothing,
-        nothing,
+        zeros,
+        zeros,
+        zeros,
         rr,
     )
     hint = np.array([_KINDS[letter][1].value for letter in letters], dtype="U21")
@@ -115,8 +115,8 @@ def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
         positions=np.arange(n),
         verdict=verdict,
         hint=hint,
-        score=nothing,
-        p_value=nothing,
+        score=zeros,
+        p_value=zeros,
         threshold=0.0,
         difference=None,
         normal=None,

@@ -20,7 +20,7 @@ def commands(app: typer.Typer = cli.app, above: str = "") -> Iterator[tuple[str,
         yield from commands(group.typer_instance, f"{above}{group.name} ")
 
 
-class Done(NamedTuple):
+class CommandResult(NamedTuple):
     status: int
     out: str
     err: str

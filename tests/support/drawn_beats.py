@@ -25,7 +25,7 @@ def wide(rr_s: float) -> list[Wave]:
     return [(-0.05, 0.02, -0.15), (0.0, 0.03, 1.3), (0.07, 0.028, -0.4), (0.34 * rest, 0.07 * rest, -0.4)]
 
 
-def drawn(times_s: NDArray[np.float64], waves: Sequence[Wave], seconds: float) -> Signal:
+def draw_beats(times_s: NDArray[np.float64], waves: Sequence[Wave], seconds: float) -> Signal:
     """One lead with the same waves at every beat."""
     grid = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     lead = np.zeros(len(grid))

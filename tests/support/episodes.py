@@ -164,10 +164,10 @@ class Happening:
     def __str__(self) -> str:
         rate = f" at {self.episode.rate_bpm:.0f}/min" if self.episode.rate_bpm else ""
         besides = f" with {self.besides}" if self.besides else ""
-        said = ", ".join(f"{code} after {at_s - self.episode.start_s:.1f} s" for at_s, code in self.calls) or "nothing"
+        calls = ", ".join(f"{code} after {at_s - self.episode.start_s:.1f} s" for at_s, code in self.calls) or "nothing"
         lasts = f"defined after {self.defined_s - self.episode.start_s:.1f} s, {self.episode.duration_s:.0f} s long"
-        who = f"{self.patient.group} {self.patient.seed}"
-        return f"{who}: {self.episode.kind}{rate}{besides} at {self.episode.start_s:.1f} s, {lasts}: {said}"
+        person = f"{self.patient.group} {self.patient.seed}"
+        return f"{person}: {self.episode.kind}{rate}{besides} at {self.episode.start_s:.1f} s, {lasts}: {calls}"
 
 
 @dataclass(slots=True)
@@ -183,8 +183,8 @@ class _Branch:
     @property
     def over(self) -> bool:
         happening = self.happening
-        said = any(code in KINDS[happening.kind].condition for _, code in self.calls)
-        return said or len(self.samples) < RATE_HZ
+        is_called = any(code in KINDS[happening.kind].condition for _, code in self.calls)
+        return is_called or len(self.samples) < RATE_HZ
 
     def chunk(self) -> Chunk:
         part, self.samples = self.samples[:RATE_HZ], self.samples[RATE_HZ:]
@@ -223,7 +223,7 @@ def watch_episodes(
             _finish(monitor, ready[:_TOGETHER])
             del ready[:_TOGETHER]
         going_on = [patient for patient in patients if last[patient] > second]
-        given = [
+        batch = [
             Chunk(
                 second * RATE_HZ,
                 signals[p][second * RATE_HZ : (second + 1) * RATE_HZ],
@@ -233,12 +233,12 @@ def watch_episodes(
             )
             for p in going_on
         ]
-        outcomes = monitor.step_together([(states[p], chunk) for p, chunk in zip(going_on, given, strict=True)])
+        outcomes = monitor.step_together([(states[p], chunk) for p, chunk in zip(going_on, batch, strict=True)])
         for patient, outcome in zip(going_on, outcomes, strict=True):
             assert not isinstance(outcome, Exception)
             states[patient] = outcome[0]
     _finish(monitor, ready)
-    return [_done(branch) for branch in branches]
+    return [_happening(branch) for branch in branches]
 
 
 def urgent(calls: Sequence[Call]) -> list[Call]:
@@ -296,13 +296,13 @@ def _urgent_of(patients: Sequence[Patient], recordings: Sequence[Recording]) -> 
     monitor = Monitor.of(load_ambulatory())
     states = [MonitorState(limits=patient.limits) for patient in patients]
     events = [list[AlarmChanged]() for _ in patients]
-    for given in zip(*(chunks(recording) for recording in recordings), strict=True):
-        outcomes = monitor.step_together(list(zip(states, given, strict=True)))
+    for batch in zip(*(chunks(recording) for recording in recordings), strict=True):
+        outcomes = monitor.step_together(list(zip(states, batch, strict=True)))
         for number, outcome in enumerate(outcomes):
             assert not isinstance(outcome, Exception)
             states[number] = outcome[0]
             events[number] += [event for event in outcome[1] if isinstance(event, AlarmChanged)]
-    return {patient: urgent(calls_of(iter(said))) for patient, said in zip(patients, events, strict=True)}
+    return {patient: urgent(calls_of(iter(raised))) for patient, raised in zip(patients, events, strict=True)}
 
 
 def _duration_s(latest_s: float) -> float:
@@ -317,12 +317,12 @@ def _chunk(signal: Signal, second: int) -> Chunk:
 def _branch(patient: Patient, kind: str, number: int, heart: Recording, noise: Signal, latest_s: float) -> _Branch:
     """Lead a patient's signal into an episode, in the middle between two beats."""
     rng = np.random.default_rng([patient.seed, list(KINDS).index(kind), number, patient.group == "infant"])
-    what = KINDS[kind]
-    rates_bpm = what.infant_bpm if patient.group == "infant" else what.adult_bpm
-    name = str(rng.choice(list(what.episodes)))
-    besides = str(rng.choice(what.episodes[name]))
+    arrest = KINDS[kind]
+    rates_bpm = arrest.infant_bpm if patient.group == "infant" else arrest.adult_bpm
+    name = str(rng.choice(list(arrest.episodes)))
+    besides = str(rng.choice(arrest.episodes[name]))
     rate_bpm = rng.uniform(*rates_bpm) if rates_bpm[0] else None
-    definition_s = what.beats * 60 / rate_bpm if what.beats and rate_bpm else patient.limits.asystole_s
+    definition_s = arrest.beats * 60 / rate_bpm if arrest.beats and rate_bpm else patient.limits.asystole_s
     length_s = max(definition_s + 6.0, 12.0) + rng.uniform(0, 4)
     begins = _LEAD_IN_S + (12.0 if besides == "lead_off" else 0.0)
     episodes = [Episode(name, begins, length_s, rate_bpm)]
@@ -334,12 +334,12 @@ def _branch(patient: Patient, kind: str, number: int, heart: Recording, noise: S
 
     # From half way after a beat of the one to half way after a beat of the other.
     at_s = rng.uniform(EARLIEST_S, latest_s) - begins
-    here, there = _between_beats(heart, at_s), _between_beats(wrong, 0.6)
-    second = here // RATE_HZ
-    samples = np.concatenate([heart.signal[second * RATE_HZ : here], wrong.signal[there:]])
+    before, after = _between_beats(heart, at_s), _between_beats(wrong, 0.6)
+    second = before // RATE_HZ
+    samples = np.concatenate([heart.signal[second * RATE_HZ : before], wrong.signal[after:]])
     samples = samples + noise[second * RATE_HZ : second * RATE_HZ + len(samples)]
-    shift_s = (here - there) / RATE_HZ
-    defined_s = _defined_s(wrong, episodes[0], what, patient.limits, besides) + shift_s
+    shift_s = (before - after) / RATE_HZ
+    defined_s = _defined_s(wrong, episodes[0], arrest, patient.limits, besides) + shift_s
     lies = Episode(name, begins + shift_s, length_s, rate_bpm)
     return _Branch(Happening(patient, kind, lies, besides, defined_s), second, samples)
 
@@ -355,14 +355,14 @@ def _between_beats(recording: Recording, after_s: float) -> int:
     return (before + after) // 2 + RATE_HZ // 20
 
 
-def _defined_s(recording: Recording, episode: Episode, what: Kind, limits: Limits, besides: str) -> float:
+def _defined_s(recording: Recording, episode: Episode, arrest: Kind, limits: Limits, besides: str) -> float:
     """When the definition is met in the recording."""
     marks = recording.annotations
     assert marks is not None
     beats = np.isin(marks.symbols, list("NVSE"))
     beats_s = marks.positions[beats] / RATE_HZ
-    if what.beats:
-        return float(beats_s[beats_s >= episode.start_s - 1e-3][what.beats - 1])
+    if arrest.beats:
+        return float(beats_s[beats_s >= episode.start_s - 1e-3][arrest.beats - 1])
     if episode.kind in ("asystole", "ventricular_standstill"):
         # Where electrodes were off, the heart may have stood still or not until they were back.
         since_s = episode.start_s + 2.0 if besides == "lead_off" else float(beats_s[beats_s < episode.start_s][-1])
@@ -375,8 +375,8 @@ def _finish(monitor: Monitor, branches: Sequence[_Branch]) -> None:
     going_on = [branch for branch in branches if not branch.over]
     while going_on:
         states = [branch.state for branch in going_on]
-        given = [branch.chunk() for branch in going_on]
-        for branch, outcome in zip(going_on, monitor.step_together(list(zip(states, given, strict=True))), strict=True):
+        batch = [branch.chunk() for branch in going_on]
+        for branch, outcome in zip(going_on, monitor.step_together(list(zip(states, batch, strict=True))), strict=True):
             assert not isinstance(outcome, Exception)
             branch.state, events = outcome
             for event in events:
@@ -387,6 +387,6 @@ def _finish(monitor: Monitor, branches: Sequence[_Branch]) -> None:
         going_on = [branch for branch in going_on if not branch.over]
 
 
-def _done(branch: _Branch) -> Happening:
+def _happening(branch: _Branch) -> Happening:
     calls = [(at_s, code) for at_s, code in branch.calls if CONDITIONS[code].kind is AlarmType.PHYSIOLOGICAL]
     return replace(branch.happening, calls=tuple(calls))

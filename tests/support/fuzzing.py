@@ -63,23 +63,23 @@ class Subject(NamedTuple):
 def subjects(folder: Path) -> dict[str, Subject]:
     """One sound input of each kind."""
     recording = simulate_recording(10, sampling_rate_hz=250.0)
-    made: dict[str, Subject] = {}
+    cases: dict[str, Subject] = {}
     for storage in ("16", "212", "80", "8", "24", "310", "516"):
-        made[f"wfdb{storage}"] = Subject(_record(folder, recording, storage), False, _read("r.hea"))
-    made["segments"] = Subject(_segments(folder, recording), False, _read("r.hea"))
-    made["pulse"] = Subject(_with_pulse(folder), False, _read("r.hea"))
-    made["edf"] = Subject({"r.edf": _edf(recording, bdf=False)}, True, _read("r.edf"))
-    made["bdf"] = Subject({"r.bdf": _edf(recording, bdf=True)}, True, _read("r.bdf"))
-    rows = [f"{i / 250:.4f},{one:.4f},{two:.4f}" for i, (one, two) in enumerate(recording.signal[:800].tolist())]
+        cases[f"wfdb{storage}"] = Subject(_record(folder, recording, storage), False, _read("r.hea"))
+    cases["segments"] = Subject(_segments(folder, recording), False, _read("r.hea"))
+    cases["pulse"] = Subject(_with_pulse(folder), False, _read("r.hea"))
+    cases["edf"] = Subject({"r.edf": _edf(recording, bdf=False)}, True, _read("r.edf"))
+    cases["bdf"] = Subject({"r.bdf": _edf(recording, bdf=True)}, True, _read("r.bdf"))
+    rows = [f"{i / 250:.4f},{a:.4f},{b:.4f}" for i, (a, b) in enumerate(recording.signal[:800].tolist())]
     text = "\n".join(["time (s),II (mV),V1 (mV)", *rows]).encode()
-    made["csv"] = Subject({"r.csv": text}, False, _read("r.csv"))
+    cases["csv"] = Subject({"r.csv": text}, False, _read("r.csv"))
     buffer = io.BytesIO()
     np.save(buffer, recording.signal)
-    made["npy"] = Subject({"r.npy": buffer.getvalue()}, False, _read("r.npy", sampling_rate_hz=250.0, unit="mV"))
-    made["parquet"] = Subject({"r.parquet": _parquet(recording)}, False, _read("r.parquet"))
+    cases["npy"] = Subject({"r.npy": buffer.getvalue()}, False, _read("r.npy", sampling_rate_hz=250.0, unit="mV"))
+    cases["parquet"] = Subject({"r.parquet": _parquet(recording)}, False, _read("r.parquet"))
     load_detector(SHIPPED).save(folder / "r.ectopy")
     bundle = (folder / "r.ectopy").read_bytes()
-    made["bundle"] = Subject({"r.ectopy": bundle}, False, lambda at, _: Detector.load(at / "r.ectopy"))
+    cases["bundle"] = Subject({"r.ectopy": bundle}, False, lambda at, _: Detector.load(at / "r.ectopy"))
     chunk = Chunk(500, recording.signal[:125], 250.0, recording.leads, received=0.0, sent=1.0, stream="strap")
     pulses = (
         PulseChunk("PLETH", "NU", 125.0, 250, np.linspace(0, 1, 63, dtype=np.float32)),
@@ -87,11 +87,11 @@ def subjects(folder: Path) -> dict[str, Subject]:
     )
     for name, form, gain in (("json", "json", None), ("msgpack", "msgpack", None), ("counts", "msgpack", 1000.0)):
         message = protocol.write(protocol.ChunkMessage(chunk, 7), form, gain)
-        made[name] = Subject({"message": message}, False, _decode(form))
+        cases[name] = Subject({"message": message}, False, _decode(form))
         message = protocol.write(protocol.ChunkMessage(replace(chunk, pulses=pulses), 7), form, gain)
-        made[f"{name} with pulses"] = Subject({"message": message}, False, _monitored(form))
-    made["lines"] = Subject({"lines": text}, False, _lines)
-    return made
+        cases[f"{name} with pulses"] = Subject({"message": message}, False, _monitored(form))
+    cases["lines"] = Subject({"lines": text}, False, _lines)
+    return cases
 
 
 def _read(name: str, **stated: object) -> Callable[[Path, random.Random], Recording]:
@@ -107,10 +107,10 @@ def _monitored(form: protocol.Form) -> Callable[[Path, random.Random], object]:
 
     def take(folder: Path, _: random.Random) -> object:
         stream = PulseStream()
-        for sent in protocol.read((folder / "message").read_bytes(), form, 0.0):
-            checked(sent.chunk)
-            check_pulses(sent.chunk)
-            stream, notices = take_pulses(stream, sent.chunk)
+        for message in protocol.read((folder / "message").read_bytes(), form, 0.0):
+            checked(message.chunk)
+            check_pulses(message.chunk)
+            stream, notices = take_pulses(stream, message.chunk)
             stream, pieces = pulse_pieces(stream, 2.0, 0.0)
         return stream, pieces, notices
 
@@ -156,11 +156,15 @@ def _stored(folder: Path, digital: np.ndarray, storage: str) -> bytes:
         case "8":
             return np.diff(digital, axis=0, prepend=digital[:1]).astype(np.int8).tobytes()
         case "212":
-            one, two = flat.reshape(-1, 2).T & 0xFFF
-            return np.stack([one & 0xFF, one >> 8 | two >> 8 << 4, two & 0xFF], axis=1).astype(np.uint8).tobytes()
+            first, second = flat.reshape(-1, 2).T & 0xFFF
+            return (
+                np.stack([first & 0xFF, first >> 8 | second >> 8 << 4, second & 0xFF], axis=1)
+                .astype(np.uint8)
+                .tobytes()
+            )
         case "310":
-            one, two, three = np.append(flat, [0] * (-len(flat) % 3)).reshape(-1, 3).T & 1023
-            words = np.stack([one << 1 | (three & 31) << 11, two << 1 | three >> 5 << 11], axis=1)
+            first, second, third = np.append(flat, [0] * (-len(flat) % 3)).reshape(-1, 3).T & 1023
+            words = np.stack([first << 1 | (third & 31) << 11, second << 1 | third >> 5 << 11], axis=1)
             return words.astype("<u2").tobytes()
         case _:
             import soundfile
@@ -299,12 +303,12 @@ def run(kinds: list[str], seed: int, seconds: float | None, numbers: range, keep
     findings: list[str] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
-        made = subjects(folder)
-        kinds = kinds or list(made)
+        cases = subjects(folder)
+        kinds = kinds or list(cases)
         for kind in kinds:
-            for file, content in made[kind].files.items():
+            for file, content in cases[kind].files.items():
                 (folder / file).write_bytes(content)
-            made[kind].read(folder, random.Random(1))
+            cases[kind].read(folder, random.Random(1))
             outcomes[kind] = {"read": 0, "refused": 0}
         start_mb = peak_mb = resident_mb()
         began = time.monotonic()
@@ -315,7 +319,7 @@ def run(kinds: list[str], seed: int, seconds: float | None, numbers: range, keep
                 if kind == "bundle" and number % 20:
                     continue  # one takes as long as a hundred others
                 before_mb = highest_mb()
-                outcome = attempt(made[kind], kind, seed, number, folder)
+                outcome = attempt(cases[kind], kind, seed, number, folder)
                 after_mb = highest_mb()
                 peak_mb = max(peak_mb, after_mb)
                 if after_mb > max(before_mb, start_mb + MOST_MEMORY_MB):
@@ -326,7 +330,7 @@ def run(kinds: list[str], seed: int, seconds: float | None, numbers: range, keep
                 findings.append(f"{kind} {number}: {outcome}")
                 print(findings[-1], file=sys.stderr, flush=True)
                 if keep is not None:
-                    for file in made[kind].files:
+                    for file in cases[kind].files:
                         keep.mkdir(parents=True, exist_ok=True)
                         (keep / f"{kind}-{number}-{file}").write_bytes((folder / file).read_bytes())
     return {"outcomes": outcomes, "findings": findings, "start_mb": round(start_mb), "peak_mb": round(peak_mb)}
@@ -340,10 +344,10 @@ def main() -> None:
     parser.add_argument("--kind", action="append", default=[])
     parser.add_argument("--number", type=int)
     parser.add_argument("--keep", type=Path)
-    given = parser.parse_args()
-    numbers = range(given.count) if given.number is None else range(given.number, given.number + 1)
+    options = parser.parse_args()
+    numbers = range(options.count) if options.number is None else range(options.number, options.number + 1)
     warnings.simplefilter("error")
-    print(json.dumps(run(given.kind, given.seed, given.seconds, numbers, given.keep), indent=1))
+    print(json.dumps(run(options.kind, options.seed, options.seconds, numbers, options.keep), indent=1))
 
 
 if __name__ == "__main__":

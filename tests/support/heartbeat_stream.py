@@ -23,8 +23,8 @@ class HeartbeatStream:
         self.evidence, self.peaks = QrsStrengthState.fresh(leads), PeaksState.fresh()
 
     def step(self, filtered: Filtered) -> NDArray[np.float64]:
-        self.evidence, found = qrs_strength_step(self.evidence, filtered)
-        self.peaks, positions = peaks_step(self.peaks, found)
+        self.evidence, strength = qrs_strength_step(self.evidence, filtered)
+        self.peaks, positions = peaks_step(self.peaks, strength)
         return positions
 
     def end(self) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ class Losable:
     """A database that can be lost for a while."""
 
     url: str
-    lost: Callable[[], AbstractContextManager[None]]
+    outage: Callable[[], AbstractContextManager[None]]
 
 
 def losable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Losable:

@@ -55,9 +55,9 @@ class Service:
     def new_key(self, *scopes: Scope, **other: Any) -> str:
         """A key that allows this; one that sends does so for any patient unless it is said for whom."""
         binding = {} if {"patients", "devices"} & set(other) or Scope.SEND not in scopes else {"any_patient": True}
-        given = {"name": " ".join(scopes), "scopes": scopes, **binding, **other}
+        request = {"name": " ".join(scopes), "scopes": scopes, **binding, **other}
         with self.client() as client:
-            answer = client.post("/api/keys", json=given)
+            answer = client.post("/api/keys", json=request)
         return answer.json()["key"]
 
     def socket(self, path: str, key: str | None = None, **other: Any) -> ClientConnection:
@@ -100,12 +100,12 @@ def served(
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
     try:
         assert process.stdout is not None
-        said = ""
-        while STATEMENTS[0] not in said:
+        output = ""
+        while STATEMENTS[0] not in output:
             line = process.stdout.readline()
             assert line, (home / "log").read_text()
-            said += line
-        yield process, said
+            output += line
+        yield process, output
     finally:
         process.kill()
         process.communicate()
@@ -125,10 +125,10 @@ def troubled() -> Recording:
 
 def messages(recording: Recording, chunk_s: float = 1.0, stream: str = "") -> list[bytes]:
     """What a device would send, as msgpack."""
-    found = []
+    messages = []
     for number, chunk in enumerate(chunks(recording, chunk_s)):
-        found.append(write(ChunkMessage(replace(chunk, stream=stream), number), "msgpack"))
-    return found
+        messages.append(write(ChunkMessage(replace(chunk, stream=stream), number), "msgpack"))
+    return messages
 
 
 def small(position: int = 0, samples: int = 25, **other: Any) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def small(position: int = 0, samples: int = 25, **other: Any) -> dict[str, Any]:
     return {"position": position, "sampling_rate_hz": 250, "leads": ["I"], "samples": signal, **other}
 
 
-def until(there: Any, patience_s: float = PATIENCE_S) -> Any:
+def until(condition: Any, patience_s: float = PATIENCE_S) -> Any:
     """What a function gives, once it gives something."""
     end = time.monotonic() + patience_s
-    while not (found := there()):
+    while not (value := condition()):
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.02)
-    return found
+    return value

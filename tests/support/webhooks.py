@@ -36,7 +36,7 @@ class Receiver:
             200, b"thanks"
         )
         self.requests: list[tuple[str, dict]] = []
-        self.taken: list[str] = []
+        self.received: list[str] = []
         self.paths: list[str] = []
         self.arrived = threading.Condition()
         self.url = ""
@@ -53,7 +53,7 @@ class Receiver:
         give(handler)
 
     def accept(self, content: dict) -> Callable[[BaseHTTPRequestHandler], None]:
-        self.taken += [message["key"] for message in content["messages"] if message["key"] not in self.taken]
+        self.received += [message["key"] for message in content["messages"] if message["key"] not in self.received]
         return answer(200, b"thanks")
 
     def wait_for(self, enough: Callable[[], bool]) -> None:

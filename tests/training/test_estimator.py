@@ -75,8 +75,8 @@ def test_scikit_learns_own_checks_pass_but_for_the_named_exceptions():
 
 
 def test_conventions_for_outlier_detectors(simulated: Beats):
-    drawn = np.random.RandomState(0)
-    estimator = AutoencoderDetector("dense", members=2, max_steps=100, layout=simulated.layout, random_state=drawn)
+    draw_beats = np.random.RandomState(0)
+    estimator = AutoencoderDetector("dense", members=2, max_steps=100, layout=simulated.layout, random_state=draw_beats)
     estimator.fit(load_simulated("train").normals().samples)
     beats = simulated.samples[:500]
     scores, decision, predicted = (

@@ -739,7 +739,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
         with at_work(hub):
             receipts = play(hub, clock, {"anna": still}, 0, 9, rest)
             until(lambda: all(receipt.done() for receipt in receipts))
-            with losable.lost():
+            with losable.outage():
                 waiting = play(hub, clock, {"anna": still}, 9, 25, rest)
                 until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
                 until(has("asystole", "raised"))
@@ -758,7 +758,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
             assert stored.result(20).next_position == 26 * 250
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
-        assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
+        assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.received)
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
         for patient in ("anna", SYSTEM_PATIENT):
             assert verify(store.alarms.log(patient)) is None

@@ -731,7 +731,7 @@ def test_who_remembers_keys_gets_each_message_once_though_the_courier_dies_befor
     assert deaths > 0
     sent = [message["key"] for _, content in receiver.requests for message in content["messages"]]
     assert len(sent) > len(outbox.deliveries)
-    assert Counter(receiver.taken) == Counter([*outbox.deliveries])
+    assert Counter(receiver.received) == Counter([*outbox.deliveries])
 
 
 # The worker
@@ -794,7 +794,7 @@ def test_a_courier_goes_on_where_another_one_stopped(outbox: MemoryOutbox, ward:
         worker.stop()
         clock[0] += 61
         receiver.now += 61
-    assert Counter(receiver.taken) == Counter([*outbox.deliveries])
+    assert Counter(receiver.received) == Counter([*outbox.deliveries])
     assert outbox.states() == {DELIVERED: 80}
 
 

@@ -102,9 +102,9 @@ HIGH_HZ, LOST_HZ = 880, 622
 STREAMED_S, FRAMES_A_SECOND = 3.0, 12
 
 
-def recording(seed: int, *episodes: Episode, duration_s: float = 180.0, **drawn: object) -> Recording:
+def recording(seed: int, *episodes: Episode, duration_s: float = 180.0, **draw_beats: object) -> Recording:
     return simulate_recording(
-        duration_s, sampling_rate_hz=RATE_HZ, episodes=episodes, random_state=seed, hrv_sd_ms=20, **drawn
+        duration_s, sampling_rate_hz=RATE_HZ, episodes=episodes, random_state=seed, hrv_sd_ms=20, **draw_beats
     )
 
 
@@ -269,7 +269,7 @@ def wait_to_hear(page: Page, hz: float) -> None:
     page.wait_for_function("hz => Math.abs(heard() - hz) < 20", arg=hz)
 
 
-def drawn(page: Page, selector: str) -> list[bool]:
+def draw_beats(page: Page, selector: str) -> list[bool]:
     """Whether something is on each of these canvases."""
     return page.evaluate(
         """selector => [...document.querySelectorAll(selector)].map((canvas) => {
@@ -385,7 +385,7 @@ def test_patient_page(page: Page, service: Service):
     expect(page.locator("#gallery li").first).to_contain_text("against a threshold of")
     expect(page.locator("#gallery li svg").first).to_be_visible()
     page.wait_for_timeout(1500)
-    assert all(drawn(page, "canvas"))
+    assert all(draw_beats(page, "canvas"))
     paper = page.evaluate("() => import('/modules/paper.js').then((paper) => paper.MM)")
     assert paper == pytest.approx(96 / 25.4)
     page.get_by_label("50 mm/s").check(force=True)
@@ -524,7 +524,7 @@ def test_alarm_from_raise_to_acknowledgement(page: Page, service: Service):
     expect(page.locator("#evidence svg").first).to_be_visible()
     expect(page.locator("#standing")).to_have_text("Nobody has acknowledged it.")
     expect(page.locator("#do")).to_contain_text("Go to the patient now")
-    assert drawn(page, "#strip") == [True]
+    assert draw_beats(page, "#strip") == [True]
     photograph(page, "alarm")
     page.get_by_label("Comment").fill("<i>seen</i>, pulse is there")
     page.get_by_role("button", name="Acknowledge", exact=True).click()
@@ -600,7 +600,7 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     photograph(page, "recording")
     page.get_by_role("button", name="Next abnormal beat").click()
     expect(where).to_contain_text(re.compile(r"[1-9] abnormal.*40 ms and 0.1 mV"))
-    assert drawn(page, "#signal") == [True]
+    assert draw_beats(page, "#signal") == [True]
     close = where.inner_text()
     page.locator("#view").press("ArrowRight")
     expect(where).not_to_have_text(close)

@@ -310,7 +310,7 @@ def test_rows_that_a_counter_leaves_out_are_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "found"),
+    ("header", "description"),
     [
         ("ECG (counts)", "'ECG' (in counts)"),
         ("ABP (mmHg)", "'ABP' (in mmHg)"),
@@ -319,10 +319,10 @@ def test_rows_that_a_counter_leaves_out_are_missing(tmp_path: Path) -> None:
         ("heart rate", "'heart rate' (not ECG)"),
     ],
 )
-def test_what_is_not_ecg_is_refused_whatever_unit_is_stated(tmp_path: Path, header: str, found: str) -> None:
+def test_what_is_not_ecg_is_refused_whatever_unit_is_stated(tmp_path: Path, header: str, description: str) -> None:
     message = refusal(tmp_path, table(header, II), unit="mV", sampling_rate_hz=250)
     assert "holds no lead" in message
-    assert found in message
+    assert description in message
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress
 from ectopy.benchmarks.reference_conditions import Stretches, Truth
 from ectopy.benchmarks.replayed_alarms import in_processes
-from ectopy.datasets.mitdb_records import SPLITS, records_in
+from ectopy.datasets.mitdb import SPLITS, records_in
 from ectopy.errors import DataError
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay

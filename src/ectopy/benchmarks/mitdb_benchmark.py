@@ -27,7 +27,7 @@ from ectopy.analysis.population import population_score, usual_height_mv
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
-from ectopy.datasets.mitdb_records import SPLITS, records_in
+from ectopy.datasets.mitdb import SPLITS, records_in
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError

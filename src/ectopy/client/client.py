@@ -100,8 +100,8 @@ class Client:
 
     def patients(self) -> list[dict[str, Any]]:
         """Everybody who is watched, and how they are."""
-        found: list[dict[str, Any]] = self._call("GET", "/api/patients")
-        return found
+        patients: list[dict[str, Any]] = self._call("GET", "/api/patients")
+        return patients
 
     def admit(self, patient: str, name: str | None = None) -> dict[str, Any]:
         """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is."""
@@ -114,8 +114,8 @@ class Client:
     def alarms(self, patient: str | None = None, active: bool = True) -> list[dict[str, Any]]:
         """Alarms of a patient, or of all; those that have ended too if `active` is false."""
         path = "/api/alarms" if patient is None else f"{_of(patient)}/alarms"
-        found: list[dict[str, Any]] = self._call("GET", path, params={"active": active})
-        return found
+        alarms: list[dict[str, Any]] = self._call("GET", path, params={"active": active})
+        return alarms
 
     def acknowledge(self, patient: str, number: int, comment: str = "") -> dict[str, Any]:
         """Say that somebody has seen an alarm."""
@@ -183,8 +183,8 @@ class Client:
         return self._call_for_object("GET", f"/api/recordings/{quote(id, safe='')}")
 
     def _call_for_object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self._call(method, path, **options)
-        return found
+        answer: dict[str, Any] = self._call(method, path, **options)
+        return answer
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         try:

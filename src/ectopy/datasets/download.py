@@ -144,13 +144,13 @@ def _failure(answers: Sequence[Any]) -> str:
 
 
 def unpack(archive: Path, folder: Path, files: Sequence[Sequence[str]], *, max_member_bytes: int) -> None:
-    """Take the wanted files out of a zip archive, from whatever folder in it, and nothing else.
+    """Take files out of a zip archive, from any folder in it, and nothing else.
 
     Parameters
     ----------
     archive : Path
     folder : Path
-        Where to put them, under the wanted names.
+        Where to put them, under these names.
     files : sequence of sequences of str
         Alternative names of each file; the first that the archive has is taken.
     max_member_bytes : int
@@ -164,7 +164,10 @@ def unpack(archive: Path, folder: Path, files: Sequence[Sequence[str]], *, max_m
     with raising_archive_errors(), zipfile.ZipFile(archive) as content:
         members = {PurePosixPath(info.filename).name: info for info in content.infolist()}
         for names in files:
-            _unpack_first(content, members, names, folder, max_member_bytes)
+            name = next((name for name in names if name in members), None)
+            if name is None:
+                raise DataError(f"it has no {' or '.join(names)}.")
+            extract(content, members[name], folder / name, max_member_bytes)
 
 
 @contextmanager
@@ -193,16 +196,3 @@ def extract(content: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, max_b
         raise DataError(f"its {file.name} unpacks to more than {max_bytes / 2**20:.0f} MiB.")
     with content.open(member) as source, file.open("wb") as sink:
         shutil.copyfileobj(source, sink)
-
-
-def _unpack_first(
-    content: zipfile.ZipFile,
-    members: dict[str, zipfile.ZipInfo],
-    names: Sequence[str],
-    folder: Path,
-    max_bytes: int,
-) -> None:
-    name = next((name for name in names if name in members), None)
-    if name is None:
-        raise DataError(f"it has no {' or '.join(names)}.")
-    extract(content, members[name], folder / name, max_bytes)

@@ -72,7 +72,9 @@ def load_mitdb(record: str, folder: Path | None = None) -> Recording:
         If the copy on this machine is damaged or is not that record.
     """
     if record not in RECORDS:
-        raise SettingError(f"the record {record!r} is unknown; the MIT-BIH Arrhythmia Database has {_names(RECORDS)}.")
+        raise SettingError(
+            f"the record {record!r} is unknown; the MIT-BIH Arrhythmia Database has {', '.join(RECORDS)}."
+        )
     database = _database((record,))
     folder = folder or database.find()
     if folder is None:
@@ -87,6 +89,31 @@ def load_mitdb(record: str, folder: Path | None = None) -> Recording:
 def find_mitdb(records: Sequence[str] = RECORDS) -> Path | None:
     """Folder on this machine that has the files of all these records; or None."""
     return _database(records).find()
+
+
+def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
+    """Records of a split that are in a folder with their reference annotations.
+
+    Raises
+    ------
+    SettingError
+        If the split is unknown.
+    DataError
+        If there is no such folder, or it holds fewer than the least.
+    """
+    if split not in SPLITS:
+        raise SettingError(f"unknown split '{split}'; use one of {', '.join(SPLITS)}.")
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
+    records = SPLITS[split]
+    present = tuple(name for name in records if all((folder / f"{name}{end}").is_file() for end in _SUFFIXES))
+    if len(present) < least:
+        needed = f"{least} {'is' if least == 1 else 'are'}"
+        raise DataError(
+            f"the folder {folder} holds {len(present)} of the {len(records)} records of {split} with .hea, .dat and "
+            f".atr, and {needed} needed; put them there, or run `ectopy fetch mitdb`."
+        )
+    return present
 
 
 @checked
@@ -146,7 +173,3 @@ def _difference(recording: Recording) -> str:
         f"{shape[0]} samples of {shape[1]} leads at {rate:g} Hz and {len(recording.annotations or ())} annotations, "
         f"not {SAMPLES} of {LEADS} at {SAMPLING_RATE_HZ} Hz with annotations"
     )
-
-
-def _names(records: Sequence[str]) -> str:
-    return ", ".join(records)

@@ -18,9 +18,9 @@ class Published:
     Attributes
     ----------
     name : str
-        Of its folder, and of it for ``ectopy fetch``.
+        Name of its folder, and for ``ectopy fetch``.
     title : str
-        As it is called in a sentence.
+        Its name in a sentence.
     is_complete : callable
         Says whether a folder has all files.
     unpack : callable
@@ -49,7 +49,7 @@ class Published:
         max_archive_bytes: int,
         max_member_bytes: int,
     ) -> Published:
-        """A data set of which the files are known.
+        """Describe a data set by the names of its files.
 
         Parameters
         ----------
@@ -68,34 +68,11 @@ class Published:
         return cls(name, title, is_complete, unpack_files, verify, max_archive_bytes)
 
     def find(self) -> Path | None:
-        """The first folder on this machine that has all files, the user's own before the cache; or None."""
+        """Return the first folder that has all files, the user's own before the cache; None where there is none."""
         return find_dataset(self.name, self.is_complete)
 
     def fetch(self, url: str, progress: bool) -> Path:
-        """Make sure that a verified copy is on this machine, downloading it if need be.
-
-        The download appears in the cache whole and verified, or not at all. A damaged copy in the cache is replaced;
-        one in a folder of ``ECTOPY_DATA`` is the user's and is left alone.
-
-        Parameters
-        ----------
-        url : str
-            Where the owner's archive is.
-        progress : bool
-            Whether to show a progress bar, on standard error, where that is a terminal.
-
-        Returns
-        -------
-        Path
-            The folder that holds it.
-
-        Raises
-        ------
-        DatasetUnavailableError
-            If it cannot be downloaded, what was downloaded is something else, or the cache cannot be written.
-        DataError
-            If a copy in a folder of ``ECTOPY_DATA`` is damaged.
-        """
+        """Make sure that a verified copy is on this machine, downloading it if need be; `fetch_ecg5000` says more."""
         target = cache_folder() / self.name
         folder = self.find()
         if folder is not None:
@@ -117,14 +94,14 @@ class Published:
         return target
 
     def unavailable(self, reason: str) -> DatasetUnavailableError:
-        """What to raise where it is not on this machine and does not come there."""
+        """Error of a data set that is not on this machine and cannot be fetched."""
         return DatasetUnavailableError(
             f"{self.title} is not available: {reason}; run `ectopy fetch {self.name}` with a network, or put the "
             f"official files into a folder {self.name} inside one that {DATA_VARIABLE} names."
         )
 
     def damaged(self, flaw: str) -> DataError:
-        """What to raise where the copy on this machine is something else."""
+        """Error of a copy on this machine that is something else."""
         return DataError(
             f"{flaw}; put the official files in its place, or delete it and run `ectopy fetch {self.name}`."
         )

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError
+from ectopy.errors import DataError, printable
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
 from ectopy.formats.annotation_files import Mark, each_mark, within
@@ -37,7 +37,7 @@ from ectopy.formats.leads import (
 )
 from ectopy.formats.plausibility import check_gaps, check_step
 from ectopy.formats.pulse_channels import choose_pulses, contradictions, pulse_unit, readable_pulse
-from ectopy.formats.spelling import parse_number, printable, readable_unit
+from ectopy.formats.spelling import readable_unit, stated_number, stated_whole_number
 from ectopy.recording import Annotations, PulseWave, Recording
 
 _ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
@@ -124,7 +124,8 @@ def write_annotations(
     OutputError
         If the file cannot be written.
     """
-    edfio = _package()
+    import edfio
+
     entries = [
         edfio.EdfAnnotation(mark.position / sampling_rate_hz, None, _text(mark)) for mark in each_mark(annotations)
     ]
@@ -225,12 +226,12 @@ def _read_layout(path: Path) -> _Layout:
         if not bdf and not re.match(rb"0[ \0]", fixed):
             raise DataError(f"{path} does not begin as an EDF or BDF file does: it is something else, or damaged.")
         text = fixed.decode("latin-1")
-        signals = _whole(path, "the number of signals", text[252:256])
+        signals = stated_whole_number(path, "the number of signals", text[252:256])
         fields = stream.read(_SIGNAL_BYTES * signals).decode("latin-1") if signals > 0 else ""
     if signals < 1 or len(fields) < _SIGNAL_BYTES * signals:
         raise DataError(f"{path} ends within its header of {signals} signals; copy it again from its source.")
     header_bytes = _FIXED_BYTES + _SIGNAL_BYTES * signals
-    if _whole(path, "the size of its header", text[184:192]) != header_bytes:
+    if stated_whole_number(path, "the size of its header", text[184:192]) != header_bytes:
         raise DataError(
             f"{path} states a header of {text[184:192].strip()} bytes, and one of {signals} signals has "
             f"{header_bytes}: copy it again from its source."
@@ -244,8 +245,8 @@ def _read_layout(path: Path) -> _Layout:
         marks_at,
         header_bytes,
         max(part.stop for part in (*marks_at, *(line.bytes for line in lines))),
-        _whole(path, "the number of data records", text[236:244]),
-        _number(path, "the duration of a data record", duration),
+        stated_whole_number(path, "the number of data records", text[236:244]),
+        stated_number(path, "the duration of a data record", duration),
         reserved.startswith(("EDF+D", "BDF+D")),
         _stripped(text[168:176]),
         _stripped(text[176:184]),
@@ -264,7 +265,7 @@ def _lines(path: Path, fields: str, signals: int, sample_bytes: int) -> tuple[tu
     marks_at: list[slice] = []
     place = 0
     for i, label in enumerate(columns["label"]):
-        samples = _whole(path, f"the samples of {label!r} in a data record", columns["samples"][i])
+        samples = stated_whole_number(path, f"the samples of {label!r} in a data record", columns["samples"][i])
         if samples < 0:
             raise DataError(f"{path} states {samples} samples of {label!r} in a data record; expected a number from 0.")
         part = slice(place, place + samples * sample_bytes)
@@ -334,8 +335,8 @@ def _lead_scale(path: Path, line: _Line, to_millivolt: float) -> _Scale:
 
 
 def _scale(path: Path, line: _Line, to_unit: float) -> _Scale:
-    low, high = (_number(path, f"the physical limits of {line.label!r}", text) for text in line.physical)
-    lowest, highest = (_number(path, f"the digital limits of {line.label!r}", text) for text in line.digital)
+    low, high = (stated_number(path, f"the physical limits of {line.label!r}", text) for text in line.physical)
+    lowest, highest = (stated_number(path, f"the digital limits of {line.label!r}", text) for text in line.digital)
     if low == high or lowest == highest:
         raise DataError(f"{path} says no range for the signal {line.label!r}; expected a calibrated signal.")
     step = (high - low) / (highest - lowest)
@@ -360,28 +361,6 @@ def _start(path: Path, layout: _Layout, first_onset: float) -> tuple[datetime | 
 
 def _stripped(text: str) -> str:
     return text.strip(" \0")
-
-
-def _number(path: Path, subject: str, text: str) -> float:
-    try:
-        return parse_number(_stripped(text))
-    except ValueError as error:
-        raise DataError(
-            f"{path} states {subject} as {_stripped(text)!r}, which is not certain; expected a number."
-        ) from error
-
-
-def _whole(path: Path, subject: str, text: str) -> int:
-    match = re.fullmatch(r"([+-]?\d+)(?:\.0*)?", _stripped(text), re.ASCII)
-    if match is None:
-        raise DataError(f"{path} states {subject} as {_stripped(text)!r}; expected a whole number.")
-    return int(match[1])
-
-
-def _package() -> Any:
-    import edfio
-
-    return edfio
 
 
 # The samples

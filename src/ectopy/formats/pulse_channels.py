@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.formats.leads import Signal, is_ecg, is_pulse_name, millivolt
+from ectopy.formats.spelling import word_set
 
 MOST_PULSES = 4
 """Most pulse waves of a recording or a stream."""
@@ -23,27 +24,7 @@ MOST_PULSE_VALUE = 1e7
 
 _PRESSURE = re.compile(r"(?<![a-z])(abp|art|aobp|ibp)(?![a-z])")
 _PRESSURE_UNITS = {"mmhg": 1.0, "torr": 1.0, "kpa": 7.500617}
-_NO_UNITS = frozenset(
-    (
-        "",
-        "-",
-        "?",
-        "n/a",
-        "none",
-        "nu",
-        "n.u.",
-        "au",
-        "a.u.",
-        "arb",
-        "arb.",
-        "%",
-        "adc",
-        "adu",
-        "count",
-        "counts",
-        "lsb",
-    )
-)
+_NO_UNITS = {"", *word_set("- ? n/a none nu n.u. au a.u. arb arb. % adc adu count counts lsb")}
 
 
 def is_pressure_name(name: str) -> bool:

@@ -19,6 +19,7 @@ from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import Signal, Stated, choose_leads, factors, is_ecg, millivolt, unique_names
 from ectopy.formats.pulse_channels import MOST_PULSES, PulseUnit, pulse_unit
+from ectopy.formats.spelling import word_set
 
 _LONGEST_NAME = 200
 _MISSING = ("", "?", "na", "nan", "null", "none", "-")
@@ -46,29 +47,25 @@ _UNIT_SECONDS = {unit: seconds for seconds, units in _SECONDS.items() for unit i
 _CLOCK_UNITS = re.compile(r"\[?(hh?:)?mm?:ss?([.,]\w+)?( [dmy/.-]+)?\]?|date ?time|date|time", re.IGNORECASE)
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
 # What monitors and data loggers write beside an ECG, in small letters.
-_OTHER_UNITS = _set(
+_OTHER_UNITS = word_set(
     """mmhg cmh2o kpa mbar pa % ohm ohms kohm ω bpm 1/min /min l/min lpm ml/min ml °c degc °f mmol/l mg/dl nu pm
     count counts adc adu lsb digit digits bit bits a.u. au arb arb. g mg m/s2 m/s² m/s^2 dps deg/s rad/s hz khz ut µt
     siemens microsiemens"""
 )
-_TIME_WORDS = _set(
+_TIME_WORDS = word_set(
     """time times timestamp timestamps datetime date elapsed clock utc epoch unix unixtime t second seconds sec secs
     millisecond milliseconds millis msec ms microseconds micros us nanoseconds nanos ns zeit
     zeitstempel uhrzeit datum"""
 )
-_COUNTER_WORDS = _set("index idx row rows id nseq seq sequence frame packet unnamed nr no # counter")
-_MAYBE_COUNTER_WORDS = _set("sample samples number n count counts position pos")
-_LABEL_WORDS = _set(
+_COUNTER_WORDS = word_set("index idx row rows id nseq seq sequence frame packet unnamed nr no # counter")
+_MAYBE_COUNTER_WORDS = word_set("sample samples number n count counts position pos")
+_LABEL_WORDS = word_set(
     """label labels class classes target annotation annotations ann anno beat beats event events marker markers mark
     marks trigger symbol symbols peak peaks rpeak rpeaks onset onsets offset offsets quality sqi leadoff status state
     flag flags activity phase completion rhythm diagnosis battery"""
 )
-_OTHER_WORDS = _set(
+_OTHER_WORDS = word_set(
     """resp respiration respiratory breath breathing rsp spo2 sao2 pleth ppg hr heartrate pulse bpm rr rri ibi nn rate
     abp art bp nibp cvp pap icp pressure co2 etco2 temp temperature acc accel acceleration accelerometer gyro gyroscope
     mag magnetometer eeg emg eog eda gsr imp impedance pcg flow"""

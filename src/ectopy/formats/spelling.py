@@ -8,6 +8,8 @@ from pathlib import Path
 from ectopy.errors import DataError
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+WHOLE_NUMBER = re.compile(r"([+-]?\d+)(?:\.0*|,0{0,2})?", re.ASCII)
+"""A comma and three zeros may also separate thousands."""
 _GROUP_OR_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 
 _UNITS = {
@@ -23,9 +25,9 @@ _UNSTATED = frozenset(("", "-", "--", "?", "n/a", "na", "none", "unknown"))
 _VOLTAGE = re.compile(r"\S{0,6}v(ol?|olts?)?|\S{0,3}volt\S*")
 
 
-def printable(text: str) -> str:
-    """The text with a question mark for each character that cannot be printed."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(words.split())
 
 
 def parse_number(text: str) -> float:
@@ -40,6 +42,24 @@ def parse_number(text: str) -> float:
     if not _NUMBER.fullmatch(text) or _GROUP_OR_DECIMALS.fullmatch(text):
         raise ValueError(text)
     return float(text.replace(",", "."))
+
+
+def stated_number(path: Path, subject: str, text: str) -> float:
+    """Read the number that a header states of a subject; raise DataError unless it is certain."""
+    text = text.strip(" \0")
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise DataError(f"{path} states {subject} as {text!r}, which is not certain; expected a number.") from error
+
+
+def stated_whole_number(path: Path, subject: str, text: str) -> int:
+    """Read the whole number that a header states of a subject; raise DataError if it is not one."""
+    text = text.strip(" \0")
+    match = WHOLE_NUMBER.fullmatch(text)
+    if match is None:
+        raise DataError(f"{path} states {subject} as {text!r}; expected a whole number.")
+    return int(match[1])
 
 
 def spell_unit(text: str) -> str:

@@ -14,8 +14,8 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from ectopy.errors import DataError
-from ectopy.formats.spelling import parse_number, printable, spell_unit
+from ectopy.errors import DataError, printable
+from ectopy.formats.spelling import WHOLE_NUMBER, spell_unit, stated_number, stated_whole_number
 from ectopy.formats.wfdb_samples import FORMATS
 
 MAX_HEADER_BYTES = 4 * 2**20
@@ -34,7 +34,6 @@ _AFTER_FILE = (
 _SIGNAL = re.compile(rf"(?P<file>.+?){_AFTER_FILE}", re.ASCII)
 _SEGMENT = re.compile(r"(?P<name>.+?)\s+(?P<frames>\d+)", re.ASCII)
 _GAIN = re.compile(r"(?P<gain>[^(/]*)(?:\((?P<baseline>[^)]*)\))?(?:/(?P<unit>\S+))?")
-_WHOLE = re.compile(r"([+-]?\d+)(?:[.,]0*)?", re.ASCII)
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", re.ASCII)
 _DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", re.ASCII)
 
@@ -210,9 +209,9 @@ def _timing(path: Path, words: Sequence[str]) -> tuple[float | None, int | None,
     """Frame rate, length, start, and what is to be said of it."""
     rate = frames = None
     if words:
-        rate = _number(path, "the sampling rate", words[0].split("/")[0])
+        rate = stated_number(path, "the sampling rate", words[0].split("/")[0])
     if len(words) > 1:
-        frames = _whole(path, "the number of samples", words[1])
+        frames = stated_whole_number(path, "the number of samples", words[1])
         if frames < 0:
             raise DataError(f"{path} states {frames} samples; expected a number from 0.")
     stated = words[2:]
@@ -290,7 +289,7 @@ def _leading_numbers(text: str) -> tuple[dict[str, int], str]:
     numbers = {}
     for field in ("resolution", "zero", "initial", "checksum", "block"):
         word, *rest = text.split(None, 1) or [""]
-        match = _WHOLE.fullmatch(word)
+        match = WHOLE_NUMBER.fullmatch(word)
         if match is None:
             break
         numbers[field] = int(match[1])
@@ -303,24 +302,10 @@ def _gain(path: Path, name: str, text: str, adc_zero: int) -> tuple[float, float
     match = _GAIN.fullmatch(text)
     if match is None:
         raise DataError(f"{path} states the gain {text!r} of {name!r}; expected one such as 200(0)/mV.")
-    gain = _number(path, f"the gain of {name!r}", match["gain"]) if match["gain"] else 0.0
+    gain = stated_number(path, f"the gain of {name!r}", match["gain"]) if match["gain"] else 0.0
     baseline = float(adc_zero)
     if match["baseline"] is not None:
-        baseline = _number(path, f"the baseline of {name!r}", match["baseline"])
+        baseline = stated_number(path, f"the baseline of {name!r}", match["baseline"])
     if gain == 0:
         return _UNCALIBRATED_GAIN, baseline, ""
     return gain, baseline, _UNSTATED_UNIT if match["unit"] is None else spell_unit(match["unit"])
-
-
-def _number(path: Path, subject: str, text: str) -> float:
-    try:
-        return parse_number(text)
-    except ValueError as error:
-        raise DataError(f"{path} states {subject} as {text!r}, which is not certain; expected a number.") from error
-
-
-def _whole(path: Path, subject: str, text: str) -> int:
-    match = _WHOLE.fullmatch(text)
-    if match is None:
-        raise DataError(f"{path} states {subject} as {text!r}; expected a whole number.")
-    return int(match[1])

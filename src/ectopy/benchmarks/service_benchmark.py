@@ -136,7 +136,7 @@ def benchmark_service(
         devices=devices,
         viewers=viewers,
         seconds=seconds,
-        chunks_sent=tally["sent"],
+        chunks_sent=tally["chunks_sent"],
         chunks_stored=sum(map(len, tally["stored"].values())),
         chunks_lost=lost,
         chunks_doubled=doubled,

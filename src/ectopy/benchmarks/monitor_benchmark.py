@@ -34,7 +34,7 @@ from ectopy.arguments import Progress
 from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk, plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
-from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
+from ectopy.monitor import Action, BeatJudged, Monitor, MonitorState, Order, chunks
 from ectopy.monitor.replay import paced
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.recording import PulseWave, Recording

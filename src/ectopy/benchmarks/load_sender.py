@@ -66,7 +66,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Tally:
+class EventCounts:
     """What was sent, stored and seen.
 
     Attributes
@@ -118,7 +118,7 @@ class _Load:
         self._pleth = plethysmogram(job.seconds)
         self._headers = {"Authorization": f"Bearer {job.key}"}
         self._sent_at: dict[tuple[str, int], float] = {}
-        self.tally = Tally()
+        self.tally = EventCounts()
 
     async def run(self) -> None:
         names = patients(self._job.devices)

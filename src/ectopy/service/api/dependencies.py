@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Query, Security
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from ectopy.monitor import Action
+from ectopy.monitor import Command
 from ectopy.service.access import Caller, Scope, Visitors
 from ectopy.service.access.audit import Audit
 from ectopy.service.api.middleware.access_control import visitor
@@ -90,7 +90,7 @@ WatchedPatient = Annotated[str, Depends(_watched)]
 """The patient of an address; the answer is 404 where nobody of that id is watched."""
 
 
-async def carry_out(ward: Ward, audit: Audit, patient: str, action: Action, what: str) -> bool:
+async def carry_out(ward: Ward, audit: Audit, patient: str, action: Command, what: str) -> bool:
     """Carry out a command of an operator and write it to the audit; whether it is stored.
 
     Raises

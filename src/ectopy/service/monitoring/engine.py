@@ -18,20 +18,20 @@ from dataclasses import dataclass, replace
 
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.monitor import (
-    Action,
     AlarmChanged,
     Chunk,
+    Command,
+    CommandKind,
     Input,
     Limits,
     Monitor,
     MonitorState,
-    Order,
-    Report,
+    ServiceReport,
     Tick,
     status,
 )
 from ectopy.monitor.codec import decode, encode
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.live.live_samples import Trace, TraceListener, foreseen, taken
 from ectopy.service.monitoring.apply_input import Folded, fold, fold_together
@@ -170,7 +170,7 @@ class Hub:
         # What is known of receivers, and of patients who cannot be watched.
         self._taken = threading.Event()
         self._looked = 0.0
-        self._unreached: dict[str, Reading] = {}
+        self._unreached: dict[str, ConditionReading] = {}
         self._faults: dict[str, str] = {}
         self._began = self._ticked = clock()
         self._steady = steady
@@ -215,7 +215,7 @@ class Hub:
             self._rename(patient, name)
             if not self._beds[patient].state.discharged:
                 return None
-            return self.submit(patient, Action(Order.ADMIT, self._clock(), who))
+            return self.submit(patient, Command(CommandKind.ADMIT, self._clock(), who))
         self._store.patients.upsert(patient, self._clock(), name)
         restored = self._store.inputs.resume_point(patient)
         if limits is not None and restored.next_input == 1:
@@ -329,7 +329,7 @@ class Hub:
         given = self._restamped(given, self._clock())
         if patient == self._station and isinstance(given, Chunk):
             raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
-        if patient == self._station and isinstance(given, Action) and given.order is Order.DISCHARGE:
+        if patient == self._station and isinstance(given, Command) and given.kind is CommandKind.DISCHARGE:
             raise SettingError(f"{patient!r} is the hub itself, and cannot be discharged; name the patient.")
         if bed.continues and isinstance(given, Chunk):
             self._check_continued(bed, given)
@@ -527,11 +527,11 @@ class Hub:
                 continue
             expected, moved_s = awake and patient != self._station, None if self._steady is None else set_s
             given: list[Input] = [Tick(now, expected, moved_s)]
-            given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
+            given += [ServiceReport(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
             inputs[patient] = [_Waiting(one) for one in given]
         return inputs
 
-    def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
+    def _troubles(self, bed: _Bed, nobody: ConditionReading | None) -> Iterable[ConditionReading]:
         """Readings about the service itself, where they change: storage, delivery, detector."""
         readings = {_NOBODY: nobody, _STORAGE: None}
         rest = self._keeper.given_up(bed.patient)
@@ -546,7 +546,7 @@ class Hub:
             if reading is not None and not status.is_present(bed.state, code):
                 yield reading
             elif reading is None and status.is_reported(bed.state, code):
-                yield Reading(code, False)
+                yield ConditionReading(code, False)
 
     def _step(self, now: float, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
         """Take inputs of patients, the first of all together, then the next; what happens to one concerns no other."""
@@ -681,8 +681,8 @@ class Hub:
             courier.wake()
 
 
-def _present(code: str, text: str) -> Reading:
-    return Reading(code, True, text)
+def _present(code: str, text: str) -> ConditionReading:
+    return ConditionReading(code, True, text)
 
 
 def _guarded(work: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from ectopy import __version__
 from ectopy.errors import DataError, StorageError
-from ectopy.monitor import Action, AlarmChanged, Order
+from ectopy.monitor import AlarmChanged, Command, CommandKind
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.replay_command import stored_replay_command
 from ectopy.service import responses, schemas
@@ -110,7 +110,7 @@ async def acknowledge(
 
     This and every other order is carried out at once. The answer says `stored: false` while the database is away.
     """
-    action = Action(Order.ACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
+    action = Command(CommandKind.ACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
     return await _change(ward, audit, patient, number, action, "acknowledged alarm")
 
 
@@ -124,7 +124,7 @@ async def unacknowledge(
     given: Annotated[schemas.Comment, Body()],
 ) -> schemas.AlarmOrderShape:
     """Take an acknowledgement back."""
-    action = Action(Order.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
+    action = Command(CommandKind.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
     return await _change(ward, audit, patient, number, action, "unacknowledged alarm")
 
 
@@ -153,7 +153,7 @@ async def pause_audio(
     given: Annotated[schemas.Comment, Body()],
 ) -> schemas.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
-    action = Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
+    action = Command(CommandKind.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
     stored = await carry_out(ward, audit, patient, action, "paused audio")
     return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
@@ -167,13 +167,13 @@ async def resume_audio(
     given: Annotated[schemas.Comment, Body()],
 ) -> schemas.PatientOrderShape:
     """End an audio pause."""
-    action = Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment)
+    action = Command(CommandKind.RESUME_AUDIO, ward.clock(), caller.name, given.comment)
     stored = await carry_out(ward, audit, patient, action, "resumed audio")
     return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
 
 async def _change(
-    ward: Ward, audit: Audit, patient: str, number: int, action: Action, what: str
+    ward: Ward, audit: Audit, patient: str, number: int, action: Command, what: str
 ) -> schemas.AlarmOrderShape:
     await _alarm(ward, patient, number)
     stored = await carry_out(ward, audit, patient, action, what)

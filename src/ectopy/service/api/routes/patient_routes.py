@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from ectopy.errors import SettingError
-from ectopy.monitor import Action, Limits, Order
+from ectopy.monitor import Command, CommandKind, Limits
 from ectopy.service import responses, schemas
 from ectopy.service.access import Scope
 from ectopy.service.api.dependencies import AuditDep, Audited, WardDep, WatchedPatient, carry_out
@@ -71,7 +71,7 @@ async def discharge(
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
 ) -> schemas.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
-    action = Action(Order.DISCHARGE, ward.clock(), caller.name, comment)
+    action = Command(CommandKind.DISCHARGE, ward.clock(), caller.name, comment)
     stored = await carry_out(ward, audit, patient, action, "discharged patient")
     return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
 
@@ -88,7 +88,7 @@ async def set_limits(
     known = {name: value for name, value in given.limits.items() if value is not None}
     age, resting_bpm = known.get("age"), known.get("resting_bpm")
     limits = Limits.of(given.profile, age, resting_bpm).changed(known)
-    action = Action(Order.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
+    action = Command(CommandKind.SET_LIMITS, ward.clock(), caller.name, given.comment, limits=limits)
     stored = await carry_out(ward, audit, patient, action, "set limits")
     return schemas.DetailOrderShape(**_detail(ward, patient), stored=stored)
 
@@ -102,7 +102,7 @@ async def relearn(
     given: Annotated[schemas.Comment, Body()],
 ) -> schemas.DetailOrderShape:
     """Learn the patient's normal anew from now on; the present one serves until then."""
-    action = Action(Order.RELEARN, ward.clock(), caller.name, given.comment)
+    action = Command(CommandKind.RELEARN, ward.clock(), caller.name, given.comment)
     stored = await carry_out(ward, audit, patient, action, "ordered relearning")
     return schemas.DetailOrderShape(**_detail(ward, patient), stored=stored)
 

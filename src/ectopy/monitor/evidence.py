@@ -11,7 +11,7 @@ from ectopy.analysis.population import population_beats
 from ectopy.detector import Detector
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 
 KEPT_BEATS = 20
 _SHOWN_BEATS = 5
@@ -26,7 +26,7 @@ def strip_s(reading: ConditionReading, present_s: float) -> tuple[float, float]:
 
 def evidence_of(
     reading: ConditionReading,
-    recent: CutBeats,
+    recent: BeatSegments,
     origin_s: float,
     leads: tuple[str, ...],
     baseline: Baseline,
@@ -37,7 +37,7 @@ def evidence_of(
     Parameters
     ----------
     reading : ConditionReading
-    recent : CutBeats
+    recent : BeatSegments
         The last judged beats, in seconds of the segment.
     origin_s : float
         Stream second at which the segment begins.
@@ -55,7 +55,7 @@ def evidence_of(
 
 
 def compared(
-    beats: CutBeats, baseline: Baseline, detector: Detector
+    beats: BeatSegments, baseline: Baseline, detector: Detector
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Beats, and what a normal beat would have been, each of shape (n, leads, 140), millivolt; see `Evidence`."""
     if baseline.normal is not None:

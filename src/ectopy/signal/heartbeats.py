@@ -43,7 +43,7 @@ from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 from ectopy.signal.state_replace import replace
 
-EVIDENCE_RATE_HZ = ANALYSIS_RATE_HZ // 2
+STRENGTH_RATE_HZ = ANALYSIS_RATE_HZ // 2
 _STEP = 600 * ANALYSIS_RATE_HZ
 
 _QRS_BAND = Fir(firwin(91, [5.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
@@ -51,7 +51,7 @@ _ENERGY = Fir(np.full(7, 1 / 7))
 _CURVATURE = Fir(np.array([-1.0, 2.0, -1.0]))
 _MISSING = Fir(np.ones(3), 1, 2)
 
-_BLOCK = EVIDENCE_RATE_HZ  # one second
+_BLOCK = STRENGTH_RATE_HZ  # one second
 _REMEMBERED_BLOCKS = 9
 _FIRST_BLOCKS = 3
 _LEAST_BLOCKS = 2
@@ -88,32 +88,32 @@ _AT_ONCE = 4096
 _APART = 13  # a peak is the highest within so many samples to each side
 _AROUND = np.arange(-_APART, _APART + 1)
 _CLOSE = np.arange(-7, 8)
-_LEAST_EVIDENCE = 0.08
+_LEAST_STRENGTH = 0.08
 
 _THRESHOLD = 0.36
-_REFRACTORY = round(0.25 * EVIDENCE_RATE_HZ)
+_REFRACTORY = round(0.25 * STRENGTH_RATE_HZ)
 _REFRACTORY_SHARE = 0.7  # of the period of a fast rhythm
 _IN_TIME_SHARE = 0.8
 _T_WAVE_SHARE = 0.6
-_T_WAVE_UNTIL, _T_WAVE_OVER = 0.30 * EVIDENCE_RATE_HZ, 0.45 * EVIDENCE_RATE_HZ
+_T_WAVE_UNTIL, _T_WAVE_OVER = 0.30 * STRENGTH_RATE_HZ, 0.45 * STRENGTH_RATE_HZ
 _SMOOTH_SHARE = 0.17
-_SMOOTH_UNTIL = 0.40 * EVIDENCE_RATE_HZ
+_SMOOTH_UNTIL = 0.40 * STRENGTH_RATE_HZ
 _SMOOTH_HEIGHT = 1.2
 _OVERDUE = 1.6
 _OVERDUE_SHARE = 0.7
-_LOOK_BACK = 3.0 * EVIDENCE_RATE_HZ
+_LOOK_BACK = 3.0 * STRENGTH_RATE_HZ
 _REMEMBERED_BEATS = 8
 _LEVEL_RANGE = (0.6, 2.0)
-_RR_RANGE = (0.17 * EVIDENCE_RATE_HZ, 1.5 * EVIDENCE_RATE_HZ)
-_USUAL_RR = 0.8 * EVIDENCE_RATE_HZ
+_RR_RANGE = (0.17 * STRENGTH_RATE_HZ, 1.5 * STRENGTH_RATE_HZ)
+_USUAL_RR = 0.8 * STRENGTH_RATE_HZ
 
 Peak = tuple[float, float, float]
 """Position, evidence and sharpness."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for a QRS complex, at `EVIDENCE_RATE_HZ`.
+class QrsStrength:
+    """What speaks for a QRS complex, at `STRENGTH_RATE_HZ`.
 
     Attributes
     ----------
@@ -132,19 +132,19 @@ class Evidence:
     period: NDArray[np.float64]
 
     @classmethod
-    def nothing(cls, samples: int, patients: int = 1) -> Evidence:
+    def nothing(cls, samples: int, patients: int = 1) -> QrsStrength:
         """That no QRS complex is there."""
         zeros = np.zeros((patients, samples))
         return cls(zeros, zeros, zeros)
 
-    def __getitem__(self, stretch: slice) -> Evidence:
+    def __getitem__(self, stretch: slice) -> QrsStrength:
         """Some of the samples."""
-        return Evidence(self.height[:, stretch], self.sharpness[:, stretch], self.period[:, stretch])
+        return QrsStrength(self.height[:, stretch], self.sharpness[:, stretch], self.period[:, stretch])
 
-    def followed_by(self, *others: Evidence) -> Evidence:
+    def followed_by(self, *others: QrsStrength) -> QrsStrength:
         """With the evidence of the next stretches."""
         parts = (self, *others)
-        return Evidence(
+        return QrsStrength(
             np.concatenate([part.height for part in parts], axis=1),
             np.concatenate([part.sharpness for part in parts], axis=1),
             np.concatenate([part.period for part in parts], axis=1),
@@ -152,8 +152,8 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
-    """The rule's memory; positions are samples at `EVIDENCE_RATE_HZ`.
+class BeatDetectorMemory:
+    """The rule's memory; positions are samples at `STRENGTH_RATE_HZ`.
 
     Attributes
     ----------
@@ -280,25 +280,25 @@ class PeaksState:
 
     Attributes
     ----------
-    evidence : Evidence
+    evidence : QrsStrength
         The latest of one patient, in which peaks may still be found.
     start : int
         Position of its first sample.
-    rhythm : Rhythm
+    rhythm : BeatDetectorMemory
     """
 
-    evidence: Evidence
+    evidence: QrsStrength
     start: int
-    rhythm: Rhythm
+    rhythm: BeatDetectorMemory
 
     @classmethod
     def fresh(cls) -> PeaksState:
         """Before the first sample, on which the first peak may lie."""
-        return cls(Evidence.nothing(_APART), -_APART, Rhythm())
+        return cls(QrsStrength.nothing(_APART), -_APART, BeatDetectorMemory())
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceState:
+class QrsStrengthState:
     """What is remembered on the way from filtered signal to evidence.
 
     Attributes
@@ -316,26 +316,28 @@ class EvidenceState:
     leads: LeadsState
 
     @classmethod
-    def fresh(cls, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> EvidenceState:
+    def fresh(cls, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> QrsStrengthState:
         """Before the first sample of so many leads, with what is known of their amplitude from an earlier stream."""
         fresh, missing = FirState.fresh(leads), FirState.fresh_missing(leads)
         return cls(fresh, fresh, fresh, fresh, missing, LeadsState.fresh(leads, amplitudes))
 
 
-def evidence_step(state: EvidenceState, filtered: Filtered, patients: int = 1) -> tuple[EvidenceState, Evidence]:
+def qrs_strength_step(
+    state: QrsStrengthState, filtered: Filtered, patients: int = 1
+) -> tuple[QrsStrengthState, QrsStrength]:
     """Measure how much speaks for a QRS complex, in the next stretch of filtered signal.
 
     Parameters
     ----------
-    state : EvidenceState
+    state : QrsStrengthState
     filtered : Filtered
         The leads of the first patient, then those of the next, each with as many.
     patients : int
 
     Returns
     -------
-    state : EvidenceState
-    evidence : Evidence
+    state : QrsStrengthState
+    evidence : QrsStrength
         As far as it is certain.
     """
     band, qrs = fir_step(_QRS_BAND, state.band, filtered.signal)
@@ -344,10 +346,10 @@ def evidence_step(state: EvidenceState, filtered: Filtered, patients: int = 1) -
     bent, bend = fir_step(_ENERGY, state.bent, curved * curved)
     missing, gone = missing_step(_MISSING, state.missing, filtered.missing)
     leads, evidence = _weigh(state.leads, power, bend, qrs, gone, patients, last=False)
-    return EvidenceState(band, energy, curvature, bent, missing, leads), evidence
+    return QrsStrengthState(band, energy, curvature, bent, missing, leads), evidence
 
 
-def evidence_end(state: EvidenceState) -> Evidence:
+def qrs_strength_end(state: QrsStrengthState) -> QrsStrength:
     """The evidence that is left when the signal of one patient ends."""
     edge = np.zeros((len(state.band.recent), 1))
     qrs = fir_end(_QRS_BAND, state.band, state.band.recent[:, -1:] if state.band.recent.shape[1] else edge)
@@ -369,7 +371,7 @@ def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np
     leads, peaks : LeadsState and PeaksState
         Of one patient, after the same step.
     positions : ndarray of float64, shape (n,)
-        In samples at `EVIDENCE_RATE_HZ`.
+        In samples at `STRENGTH_RATE_HZ`.
 
     Returns
     -------
@@ -384,30 +386,30 @@ def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np
 
 
 def known_to(state: PeaksState) -> float:
-    """Up to where all heartbeats are told, in samples at `EVIDENCE_RATE_HZ`, but for one that is found late."""
+    """Up to where all heartbeats are told, in samples at `STRENGTH_RATE_HZ`, but for one that is found late."""
     return state.start + _APART - 0.5 - _REFRACTORY
 
 
-def peaks_step(state: PeaksState, evidence: Evidence) -> tuple[PeaksState, NDArray[np.float64]]:
+def peaks_step(state: PeaksState, evidence: QrsStrength) -> tuple[PeaksState, NDArray[np.float64]]:
     """Find heartbeats in the next stretch of evidence; the same for any cutting into stretches.
 
     Parameters
     ----------
     state : PeaksState
-    evidence : Evidence
+    evidence : QrsStrength
         Of one patient.
 
     Returns
     -------
     state : PeaksState
     positions : ndarray of float64, shape (n,)
-        In samples at `EVIDENCE_RATE_HZ`, in order. A beat is told when nothing can change it any more: usually half a
+        In samples at `STRENGTH_RATE_HZ`, in order. A beat is told when nothing can change it any more: usually half a
         second after it, later where it was at first passed over.
     """
     return _decide(state, evidence, last=False)
 
 
-def peaks_end(state: PeaksState, evidence: Evidence) -> NDArray[np.float64]:
+def peaks_end(state: PeaksState, evidence: QrsStrength) -> NDArray[np.float64]:
     """The heartbeats that are left when the evidence ends, with its last stretch."""
     return _decide(state, evidence, last=True)[1]
 
@@ -420,12 +422,12 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
     ndarray of float64, shape (n,)
         Seconds from the start of the signal, in order, at least 0.24 s apart, or 0.11 s in a fast rhythm.
     """
-    state, peaks, parts = EvidenceState.fresh(len(filtered.signal)), PeaksState.fresh(), []
+    state, peaks, parts = QrsStrengthState.fresh(len(filtered.signal)), PeaksState.fresh(), []
     for start in range(0, filtered.signal.shape[1], _STEP):
-        state, evidence = evidence_step(state, filtered[start : start + _STEP])
+        state, evidence = qrs_strength_step(state, filtered[start : start + _STEP])
         peaks, positions = peaks_step(peaks, evidence)
         parts.append(positions)
-    return np.concatenate([*parts, peaks_end(peaks, evidence_end(state))]) / (filtered.rate_hz / 2)
+    return np.concatenate([*parts, peaks_end(peaks, qrs_strength_end(state))]) / (filtered.rate_hz / 2)
 
 
 def _weigh(
@@ -437,7 +439,7 @@ def _weigh(
     patients: int,
     *,
     last: bool,
-) -> tuple[LeadsState, Evidence]:
+) -> tuple[LeadsState, QrsStrength]:
     """From the energy of each lead to evidence for each patient, as far as it is certain."""
     energy = np.concatenate([state.waiting, np.sqrt(np.maximum(power, 0.0))], axis=1)
     bent = np.concatenate([state.bent, bend], axis=1)
@@ -448,7 +450,7 @@ def _weigh(
     begun = -(-ready // _BLOCK)
     complete = begun if last else ready // _BLOCK
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
-        return replace(state, waiting=energy, bent=bent, waves=waves, absent=absent), Evidence.nothing(0, patients)
+        return replace(state, waiting=energy, bent=bent, waves=waves, absent=absent), QrsStrength.nothing(0, patients)
     given = state.given
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
     bends = _in_blocks(bent[:, :ready], 0.0)
@@ -473,7 +475,7 @@ def _weigh(
         absences |= unknown[:, :begun, None]
     recent = np.concatenate([state.recent, energies.reshape(len(energies), -1)], axis=1)
     silent = _silent(recent).reshape(energies.shape)
-    evidence = _evidence(
+    evidence = _strength(
         energies, bends, absences, silent, measures[..., :begun], blocks.repeats[..., :begun], patients
     )
     state = LeadsState(
@@ -730,7 +732,7 @@ def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return median.reshape(values.shape[:-1])
 
 
-def _evidence(
+def _strength(
     energies: NDArray[np.float64],
     bends: NDArray[np.float64],
     absences: NDArray[np.bool_],
@@ -738,7 +740,7 @@ def _evidence(
     usual: NDArray[np.float64],
     repeats: NDArray[np.float64],
     patients: int,
-) -> Evidence:
+) -> QrsStrength:
     """Mean over each patient's leads of the energy, each lead weighted by how far its QRS complexes stand out."""
     heights, backgrounds = usual
     standing_out = heights / np.maximum(backgrounds, _LEAST_BACKGROUND_MV) - 1.0
@@ -758,12 +760,12 @@ def _evidence(
     # The period is that of the lead which repeats itself best.
     period, similar = repeats.reshape(2, patients, -1, repeats.shape[2])
     best = similar.argmax(axis=1)[:, None]
-    return Evidence(height, sharpness, np.take_along_axis(period, best, axis=1)[:, 0].repeat(_BLOCK, axis=1))
+    return QrsStrength(height, sharpness, np.take_along_axis(period, best, axis=1)[:, 0].repeat(_BLOCK, axis=1))
 
 
-def _decide(state: PeaksState, evidence: Evidence, *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
+def _decide(state: PeaksState, evidence: QrsStrength, *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
     """From evidence to beats: its peaks, each judged by the rule."""
-    whole = state.evidence.followed_by(evidence, Evidence.nothing(_APART if last else 0))
+    whole = state.evidence.followed_by(evidence, QrsStrength.nothing(_APART if last else 0))
     length = whole.height.shape[1]
     kept = length - 2 * _APART
     if kept <= 0:
@@ -774,10 +776,10 @@ def _decide(state: PeaksState, evidence: Evidence, *, last: bool) -> tuple[Peaks
     return PeaksState(whole[kept:], state.start + kept, rhythm), np.array(beats)
 
 
-def _peaks(evidence: Evidence, start: int) -> Iterable[tuple[Peak, float]]:
+def _peaks(evidence: QrsStrength, start: int) -> Iterable[tuple[Peak, float]]:
     """What is highest within 13 samples to each side and not too low, and the period of the signal there."""
     height = evidence.height[0]
-    high = _APART + np.flatnonzero(height[_APART:-_APART] > _LEAST_EVIDENCE)
+    high = _APART + np.flatnonzero(height[_APART:-_APART] > _LEAST_STRENGTH)
     if not len(high):
         return ()
     highest = height[high] == height[high[:, None] + _AROUND].max(axis=1)
@@ -794,7 +796,9 @@ def _peaks(evidence: Evidence, start: int) -> Iterable[tuple[Peak, float]]:
     return zip(found, evidence.period[0, peaks].tolist(), strict=True)
 
 
-def _judge(rhythm: Rhythm, peaks: Iterable[tuple[Peak, float]], seen: float) -> tuple[Rhythm, list[float]]:
+def _judge(
+    rhythm: BeatDetectorMemory, peaks: Iterable[tuple[Peak, float]], seen: float
+) -> tuple[BeatDetectorMemory, list[float]]:
     """Which peaks of the evidence are heartbeats.
 
     `seen` is where the next peak can lie at the earliest.
@@ -851,7 +855,7 @@ def _judge(rhythm: Rhythm, peaks: Iterable[tuple[Peak, float]], seen: float) -> 
         beats.append(beat[0])
         told = True
     return (
-        Rhythm(
+        BeatDetectorMemory(
             tuple(heights[-_REMEMBERED_BEATS:]), tuple(intervals[-_REMEMBERED_BEATS:]), beat, told, tuple(passed_over)
         ),
         beats,

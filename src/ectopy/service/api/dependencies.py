@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from ectopy.monitor import Action
-from ectopy.service.access import Caller, Scope, Visitors
+from ectopy.service.access import Authenticator, Caller, Scope
 from ectopy.service.access.audit import Audit
 from ectopy.service.api.middleware.access_control import visitor
 from ectopy.service.api.prometheus_metrics import Metrics
@@ -32,7 +32,7 @@ def _part(name: str) -> Any:
 
 WardDep = Annotated[Ward, _part("ward")]
 AuditDep = Annotated[Audit, _part("audit")]
-VisitorsDep = Annotated[Visitors, _part("visitors")]
+AuthenticatorDep = Annotated[Authenticator, _part("authenticator")]
 SettingsDep = Annotated[Settings, _part("settings")]
 MetricsDep = Annotated[Metrics, _part("metrics")]
 ReadinessDep = Annotated[Readiness, _part("readiness")]

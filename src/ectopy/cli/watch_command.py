@@ -122,7 +122,7 @@ def _watch(
 ) -> bool:
     """Watch until the end and say what was; False where a person ended it."""
     from ectopy.analysis import shipped_detector
-    from ectopy.analysis.patient_template import PatientNormal
+    from ectopy.analysis.patient_template import PatientTemplate
     from ectopy.cli.output import terminal
     from ectopy.cli.output.watch import detector_text, event_json, event_text, summary_table
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
@@ -133,7 +133,7 @@ def _watch(
 
     limits, digest = plan.watched_limits(), shipped_detector.digest(plan.bundle)
     monitor = Monitor.of(shipped_detector.load_detector(plan.bundle), plan.learning_s)
-    state = MonitorState(limits, None if plan.baseline is None else PatientNormal.load(plan.baseline))
+    state = MonitorState(limits, None if plan.baseline is None else PatientTemplate.load(plan.baseline))
     screen = terminal.screen("-" if json else None)
     tally, album = Tally(), Album(from_s)
     finished = False

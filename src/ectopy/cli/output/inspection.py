@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ectopy.analysis.inspection import Inspection
 from ectopy.presentation import elapsed
-from ectopy.signal.quality import WORDS
+from ectopy.signal.quality import QUALITY_WORDS
 
 _SHOWN = 20
 
@@ -40,7 +40,7 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
         about.add_row(name, value)
     yield about
 
-    quality = _table("Quality, % of the time", "lead", *WORDS)
+    quality = _table("Quality, % of the time", "lead", *QUALITY_WORDS)
     for name, shares in zip(recording.leads, inspection.shares(), strict=True):
         quality.add_row(name, *(f"{100 * share:.1f}" if share else "-" for share in shares.values()))
     yield quality

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/session", tags=["session"])
 async def sign_in(
     request: Request,
     response: Response,
-    given: Annotated[schemas.SignIn, Body()],
+    body: Annotated[schemas.SignIn, Body()],
     authenticator: AuthenticatorDep,
     audit: AuditDep,
     settings: SettingsDep,
@@ -28,7 +28,7 @@ async def sign_in(
     """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
     # Who guesses costs neither a thread nor a query.
     signed_in = (
-        await asyncio.to_thread(authenticator.sign_in, given.key) if authenticator.might_be_key(given.key) else None
+        await asyncio.to_thread(authenticator.sign_in, body.key) if authenticator.might_be_key(body.key) else None
     )
     if signed_in is None:
         failures: RateLimit = request.app.state.failures
@@ -41,7 +41,7 @@ async def sign_in(
 
 
 @router.get("")
-def who(caller: AnyCaller) -> schemas.SessionShape:
+def show_session(caller: AnyCaller) -> schemas.SessionShape:
     """Who is asking."""
     return _session(caller)
 

@@ -19,7 +19,7 @@ def builtin_names() -> tuple[str, ...]:
     return (SIMULATED, *(f"{_MITDB}/{record}" for record in records))
 
 
-def is_builtin_name(name: str) -> bool:
+def is_builtin(name: str) -> bool:
     """Whether this is such a name, and not that of a file."""
     return name == SIMULATED or name.startswith(f"{_MITDB}/")
 

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
 from ectopy.datasets.mitdb import find_mitdb
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.files import write_text
-from ectopy.service.recordings import Library, Status, StoredRecording, Upload, builtin_names, load_builtin
+from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
 from ectopy.service.recordings.library import RESULT, read_stored
 from ectopy.service.recordings.result import load_result

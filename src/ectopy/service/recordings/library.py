@@ -289,7 +289,7 @@ class Library:
         Parameters
         ----------
         name : str
-            One of `ectopy.service.recordings.names`.
+            One of `ectopy.datasets.builtin_recordings.builtin_names`.
         key : int or None
             Id of the key with which it was chosen.
 

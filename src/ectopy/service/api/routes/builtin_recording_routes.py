@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep
 from ectopy.service.api.middleware.access_control import Uploading
 from ectopy.service.api.routes.recording_routes import shape
-from ectopy.service.recordings import builtin_names
 
 router = APIRouter(prefix="/api/recordings/named", tags=["recordings"])
 

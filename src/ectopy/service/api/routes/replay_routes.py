@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Path
 
+from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import SettingError
 from ectopy.recording import Recording
 from ectopy.service import schemas
@@ -14,7 +15,7 @@ from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, Repla
 from ectopy.service.api.middleware.access_control import Administering, AnyCaller, Viewing
 from ectopy.service.monitoring.replays import Replay
 from ectopy.service.monitoring.ward import NotFoundError
-from ectopy.service.recordings import Library, load_builtin
+from ectopy.service.recordings import Library
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
 

@@ -64,10 +64,10 @@ def heart_rate(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], d
         RR interval before each; NaN = unknown. See `known_intervals`.
     duration_s : float
     """
-    known = np.isfinite(intervals_s)
-    intervals_s = intervals_s[known]
+    is_known = np.isfinite(intervals_s)
+    intervals_s = intervals_s[is_known]
     windows = int(np.ceil(duration_s / WINDOW_S))
-    window = np.clip(times_s[known] // WINDOW_S, 0, max(windows - 1, 0)).astype(np.int64)
+    window = np.clip(times_s[is_known] // WINDOW_S, 0, max(windows - 1, 0)).astype(np.int64)
     intervals = np.bincount(window, minlength=windows)
     total_s = np.bincount(window, intervals_s, minlength=windows).astype(np.float64)
     length_s = np.minimum(duration_s - WINDOW_S * np.arange(windows), WINDOW_S)

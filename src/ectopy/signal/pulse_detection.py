@@ -281,19 +281,19 @@ def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | N
         measured = np.isfinite(raw)
         # What is missing keeps the last level, and is not valid.
         values = (float(raw[measured].min()), float(raw[measured].max())) if measured.any() else (np.nan, np.nan)
-        held = np.maximum.accumulate(np.where(measured, np.arange(last), -1))
+        last_valid = np.maximum.accumulate(np.where(measured, np.arange(last), -1))
         level = state.wave[-1] if state.valid.any() or not measured.any() else raw[measured.argmax()]
-        raw = np.where(held >= 0, raw[np.maximum(held, 0)], level)
+        raw = np.where(last_valid >= 0, raw[np.maximum(last_valid, 0)], level)
         share = _average(measured.astype(np.float64), edges)
         valid = share > 1.0 - 1e-9
     grid = _average(raw, edges)
     begins = valid.any() and not state.valid.any()
     wave = np.full(_BUFFER, grid[valid.argmax()]) if begins else state.wave
     # The sample in which the block ends is part of the next one as well.
-    kept = int(end + 1e-6)
+    next_start = int(end + 1e-6)
     after = replace(
         state,
-        pending=state.pending[kept:].copy(),
+        pending=state.pending[next_start:].copy(),
         blocks=state.blocks + 1,
         wave=np.concatenate([wave[GRID_HZ:], grid]),
         valid=np.concatenate([state.valid[GRID_HZ:], valid]),
@@ -329,15 +329,15 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
     higher = (middle > slope_sum[:-2]) & (middle >= slope_sum[2:]) & (middle > _SHARE * usual)
     peaks = [peak + 1 for peak in higher.nonzero()[0].tolist()]
     low, high = max(state.known - begin, _AROUND_FIRST), _BUFFER - ahead
-    chosen = []
+    accepted = []
     last = state.steepest - begin
     for at, size in _steepest(peaks, slope_sum, rise, window, low, high):
         if at - last >= _APART and usual > 0.0:
-            chosen.append((at, size))
+            accepted.append((at, size))
             last = at
-    if not chosen:
+    if not accepted:
         return replace(state, known=begin + high, usual=state.usual * _DECAY), _NO_PULSES
-    places = np.array([at for at, _ in chosen])
+    places = np.array([at for at, _ in accepted])
     # The wave around each pulse, as it came and smoothed.
     around = wave[np.minimum(places[:, None] + _AROUND, _BUFFER - 1)]
     total = around.cumsum(axis=1)
@@ -379,7 +379,7 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
         state,
         known=begin + high,
         steepest=begin + int(places[-1]),
-        usual=np.concatenate([state.usual, [size for _, size in chosen]])[-_USUAL:],
+        usual=np.concatenate([state.usual, [size for _, size in accepted]])[-_USUAL:],
         template=template,
         learned=learned,
     )
@@ -392,7 +392,7 @@ def _steepest(
 ) -> list[tuple[int, float]]:
     """Where each upstroke between `low` and `high` is steepest, with its slope sum."""
     heights = slope_sum[peaks].tolist() if peaks else []
-    kept = []
+    upstrokes = []
     for peak, height in zip(peaks, heights, strict=True):
         first = peak - window + 1
         if first < 1 or peak < low or first >= high:
@@ -400,5 +400,5 @@ def _steepest(
         if height >= max(other for at, other in zip(peaks, heights, strict=True) if abs(at - peak) < _APART):
             at = first + int(rise[first : peak + 1].argmax())
             if low <= at < high:
-                kept.append((at, height))
-    return kept
+                upstrokes.append((at, height))
+    return upstrokes

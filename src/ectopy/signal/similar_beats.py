@@ -52,9 +52,9 @@ def _correlation(
     leader = _unit(beat[None, :, margin : margin + length])[0]
     best = np.full(len(rows), -1.0)
     for start in range(0, len(rows), _AT_ONCE):
-        some = samples[rows[start : start + _AT_ONCE]]
+        batch = samples[rows[start : start + _AT_ONCE]]
         for shift in range(2 * margin + 1):
-            correlation = _unit(some[:, :, shift : shift + length]) @ leader
+            correlation = _unit(batch[:, :, shift : shift + length]) @ leader
             best[start : start + _AT_ONCE] = np.maximum(best[start : start + _AT_ONCE], correlation)
     return best
 

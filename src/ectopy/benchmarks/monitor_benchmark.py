@@ -34,7 +34,7 @@ from ectopy.arguments import Progress
 from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk, plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
-from ectopy.monitor import Action, BeatJudged, Monitor, MonitorState, Order, chunks
+from ectopy.monitor import BeatJudged, Command, CommandKind, Monitor, MonitorState, chunks
 from ectopy.monitor.replay import paced
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.recording import PulseWave, Recording
@@ -86,7 +86,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What one worker has to do."""
+    """The task of one worker."""
 
     worker: int
     workers: int
@@ -97,8 +97,8 @@ class _Job:
     learning: bool
 
 
-class _Done(NamedTuple):
-    """What one worker has measured."""
+class _WorkerResult(NamedTuple):
+    """Measurements of one worker."""
 
     cpu_s: float
     elapsed_s: float
@@ -175,18 +175,18 @@ def _measure(patients: int, seconds: float, url: str, signals: Path, learning: b
         start = time.time() + 1.0
         for process in processes:
             print(start, file=process.stdin, flush=True)
-        done = [_Done(**json.loads(_line(process))) for process in processes]
-    told = _middle_and_late([each.told_s for each in done])
-    stored = _middle_and_late([each.stored_s for each in done])
+        results = [_WorkerResult(**json.loads(_line(process))) for process in processes]
+    verdicts = _middle_and_late([each.told_s for each in results])
+    stored = _middle_and_late([each.stored_s for each in results])
     return Cost(
         patients=patients,
-        realtime_factor=sum(each.in_time for each in done) / sum(each.chunks for each in done),
-        cpu_share=sum(each.cpu_s for each in done) / (max(each.elapsed_s for each in done) * cores),
-        latency_p50_s=told[0],
-        latency_p95_s=told[1],
+        realtime_factor=sum(each.in_time for each in results) / sum(each.chunks for each in results),
+        cpu_share=sum(each.cpu_s for each in results) / (max(each.elapsed_s for each in results) * cores),
+        latency_p50_s=verdicts[0],
+        latency_p95_s=verdicts[1],
         stored_p50_s=stored[0],
         stored_p95_s=stored[1],
-        rss_mb=sum(each.rss_mb for each in done),
+        rss_mb=sum(each.rss_mb for each in results),
     )
 
 
@@ -254,7 +254,7 @@ class _Watch:
             self.in_time += 1
 
 
-def _work(job: _Job) -> _Done:
+def _work(job: _Job) -> _WorkerResult:
     senders = _senders(job)
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     tune_for_threads()
@@ -268,7 +268,7 @@ def _work(job: _Job) -> _Done:
             normals = [learned(monitor, signal) for signal in np.load(job.signals, mmap_mode="r")]
             for number, sender in enumerate(senders):
                 normal = normals[(job.worker + number * job.workers) % _RECORDINGS]
-                hub.submit(sender.name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
+                hub.submit(sender.name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
             hub.run_once()
         print("ready", flush=True)
         start = float(sys.stdin.readline())
@@ -278,14 +278,14 @@ def _work(job: _Job) -> _Done:
         time.sleep(max(start - time.time(), 0.0))
         began, cpu_s = time.time(), time.process_time()
         worker.start()
-        sent = _stream(hub, watch, senders, job.seconds)
+        chunks_sent = _stream(hub, watch, senders, job.seconds)
         end = time.time() + _DRAIN_S
-        while watch.answered < sent and time.time() < end:
+        while watch.answered < chunks_sent and time.time() < end:
             time.sleep(_GRAIN_S)
         elapsed_s, cpu_s = time.time() - began, time.process_time() - cpu_s
         stop.set()
         worker.join()
-    return _Done(cpu_s, elapsed_s, sent, watch.in_time, watch.told_s, watch.stored_s, peak_rss_mb())
+    return _WorkerResult(cpu_s, elapsed_s, chunks_sent, watch.in_time, watch.told_s, watch.stored_s, peak_rss_mb())
 
 
 def _senders(job: _Job) -> list[_Sender]:

@@ -127,7 +127,7 @@ def _watch(
     from ectopy.cli.output.watch import detector_text, event_json, event_text, summary_table
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
-    from ectopy.monitor.event_counts import Tally
+    from ectopy.monitor.event_counts import EventCounts
     from ectopy.monitor.sources import watch
     from ectopy.report.alarm_strips import Album
 
@@ -135,7 +135,7 @@ def _watch(
     monitor = Monitor.of(shipped_detector.load_detector(plan.bundle), plan.learning_s)
     state = MonitorState(limits, None if plan.baseline is None else PatientTemplate.load(plan.baseline))
     screen = terminal.screen("-" if json else None)
-    tally, album = Tally(), Album(from_s)
+    tally, album = EventCounts(), Album(from_s)
     finished = False
     try:
         for step in watch(monitor, state, inputs):

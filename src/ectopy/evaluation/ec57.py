@@ -44,7 +44,7 @@ _UNREADABLE = 0x30
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class EventCounts:
     """Right, missed and extra beats of one kind; a rate of nothing is NaN."""
 
     tp: int
@@ -89,17 +89,17 @@ class Comparison:
     fs_forgiven: bool = False
 
     @property
-    def qrs(self) -> Tally:
+    def qrs(self) -> EventCounts:
         """Beats of any class, found or not."""
-        return Tally(self._sum(_BEAT, _BEAT), self._sum(_BEAT, _NONE), self._sum(_NONE, _BEAT))
+        return EventCounts(self._sum(_BEAT, _BEAT), self._sum(_BEAT, _NONE), self._sum(_NONE, _BEAT))
 
     @property
-    def veb(self) -> Tally:
+    def veb(self) -> EventCounts:
         """Ventricular ectopic beats; a fusion or unclassifiable beat called V is forgiven."""
         return self._tally(_V, (_N, _S, _O, _X))
 
     @property
-    def sveb(self) -> Tally:
+    def sveb(self) -> EventCounts:
         """Supraventricular ectopic beats; an unclassifiable beat called S is forgiven, and see `fs_forgiven`."""
         return self._tally(_S, (_N, _V, _O, _X) if self.fs_forgiven else (_N, _V, _F, _O, _X))
 
@@ -126,9 +126,9 @@ class Comparison:
             "shutdown_s": self.shutdown_s,
         }
 
-    def _tally(self, kind: int, false_if: tuple[int, ...]) -> Tally:
+    def _tally(self, kind: int, false_if: tuple[int, ...]) -> EventCounts:
         hits = self._sum(kind, kind)
-        return Tally(hits, self._sum(kind, slice(None)) - hits, self._sum(list(false_if), kind))
+        return EventCounts(hits, self._sum(kind, slice(None)) - hits, self._sum(list(false_if), kind))
 
     def _sum(self, rows: Any, columns: Any) -> int:
         return int(self.counts[rows, columns].sum())

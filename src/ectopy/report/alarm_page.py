@@ -18,7 +18,7 @@ from ectopy.files import check_writable, write_text
 from ectopy.monitor import AlarmChanged, BeatJudged, Limits
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.event_counts import Tally
+from ectopy.monitor.event_counts import EventCounts
 from ectopy.monitor.events import Evidence
 from ectopy.report import ecg_paper, texts
 from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, Album, Picture
@@ -92,7 +92,7 @@ class _Beat:
     drawings: tuple[str, ...]
 
 
-def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> None:
+def alarm_report(path: Path, watched: Watched, tally: EventCounts, album: Album) -> None:
     """Write a page on alarms: what was raised when, and the strips at true scale.
 
     Parameters
@@ -100,7 +100,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
     path : Path
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     watched : Watched
-    tally : Tally
+    tally : EventCounts
     album : Album
         Closed.
 
@@ -138,7 +138,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
 # Numbers
 
 
-def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
+def _facts(watched: Watched, tally: EventCounts) -> list[tuple[str, str]]:
     return [
         ("Source", watched.source),
         ("Watched", f"{texts.elapsed(watched.from_s)} to {texts.elapsed(watched.to_s)} (hours:minutes:seconds)"),
@@ -149,7 +149,7 @@ def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
     ]
 
 
-def _provisional(tally: Tally) -> str:
+def _provisional(tally: EventCounts) -> str:
     """What to say of the beats that were judged while the patient's normal was being learned."""
     if not tally.provisional:
         return ""
@@ -157,7 +157,7 @@ def _provisional(tally: Tally) -> str:
     return f" {beats} judged before, with a provisional normal or other people's."
 
 
-def _tiles(watched: Watched, tally: Tally) -> tuple[Tile, ...]:
+def _tiles(watched: Watched, tally: EventCounts) -> tuple[Tile, ...]:
     abnormal = f"beats, {texts.percent(tally.abnormal, tally.beats)}"
     return (
         *(

@@ -9,12 +9,12 @@ from rich.text import Text
 
 from ectopy import __version__
 from ectopy.detector import Verdict
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.alarm_json import change_json
 from ectopy.monitor.codec import kind_of, to_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.event_counts import Tally
+from ectopy.monitor.event_counts import EventCounts
 from ectopy.presentation import elapsed
 
 STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
@@ -47,7 +47,7 @@ def event_text(event: Event, replay: str | None) -> Text:
             return _line(event.beat_s, "beat", _beat(event), "dim" if event.verdict == Verdict.NORMAL else "")
         case QualityChanged():
             return _line(event.at_s, "quality", f"{event.lead} is {event.word}, index {event.index:.2f}", "dim")
-        case Noticed():
+        case Notice():
             return _line(event.at_s, "notice", event.text)
         case InputRejected():
             return _line(event.at_s, "rejected", event.reason, "magenta")
@@ -56,7 +56,7 @@ def event_text(event: Event, replay: str | None) -> Text:
 
 
 def summary_table(
-    source: str, span_s: tuple[float, float], tally: Tally, active: Sequence[Alarm], baseline: str, detector: str
+    source: str, span_s: tuple[float, float], tally: EventCounts, active: Sequence[Alarm], baseline: str, detector: str
 ) -> Table:
     """What was watched, what was told, and what is active now.
 
@@ -65,7 +65,7 @@ def summary_table(
     source : str
     span_s : tuple of (float, float)
         From when to when, stream seconds.
-    tally : Tally
+    tally : EventCounts
     active : sequence of Alarm
         The most urgent one first.
     baseline : str

@@ -65,8 +65,8 @@ def interrupt_kept() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def child(*arguments: str) -> str:
-    """What a fresh Python on one thread prints."""
+def run_python(*arguments: str) -> str:
+    """Run a fresh Python on one thread; return what it prints."""
     return subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | ONE_THREAD,

@@ -297,11 +297,11 @@ def test_holter_from_the_command_line(run, tmp_path: Path):
 def test_shorter_recordings_show_how_time_grows(run, monkeypatch: pytest.MonkeyPatch):
     asked = []
 
-    def child(*arguments: str) -> str:
+    def run_python(*arguments: str) -> str:
         asked.append(float(arguments[2]))
         return json.dumps({"seconds": asked[-1] / 4, "beats": 1, "peak_rss_mb": 100.0})
 
-    monkeypatch.setattr(holter_benchmark, "child", child)
+    monkeypatch.setattr(holter_benchmark, "run_python", run_python)
     monkeypatch.setattr(holter_benchmark, "find_spec", lambda name: None)
     figures = benchmark_holter(24)
     assert figures["scaling"] == {"1": 0.25, "6": 1.5, "24": 6.0}

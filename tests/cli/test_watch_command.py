@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from ectopy import __version__
 from ectopy.analysis.patient_template import PatientNormal
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
-from ectopy.cli.watch_options import Plan
+from ectopy.cli.watch_options import WatchOptions
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import DataError, SettingError
@@ -132,7 +132,7 @@ def test_the_command_of_an_alarm_shows_it_again(ectopy, told: list[str]):
 
 
 def test_the_command_of_an_alarm_says_all_that_the_alarm_depends_on():
-    plan = Plan(
+    options = WatchOptions(
         "a b.edf",
         250.0,
         "uV",
@@ -145,15 +145,15 @@ def test_the_command_of_an_alarm_says_all_that_the_alarm_depends_on():
         "mine.ectopy",
     )
     event = alarm_at(100.25, (81.2, 97.9))
-    assert plan.replay(event) == (
+    assert options.replay(event) == (
         "ectopy watch 'a b.edf' --rate 250 --unit uV --profile exercise --age 30 --resting-rate 52.5 "
         "--limit pause_s=2.5 --limit couplets=1 --learning 60 --baseline 'he is.npz' --bundle mine.ectopy "
         "--fast --from 81 --to 101"
     )
-    assert Plan("100.hea").replay(alarm_at(4.0, (0.0, 9.0))) == "ectopy watch 100.hea --fast --to 9"
-    partial = Plan("100.edf", partial=True).replay(alarm_at(4.0, (0.0, 9.0)))
+    assert WatchOptions("100.hea").replay(alarm_at(4.0, (0.0, 9.0))) == "ectopy watch 100.hea --fast --to 9"
+    partial = WatchOptions("100.edf", partial=True).replay(alarm_at(4.0, (0.0, 9.0)))
     assert partial == "ectopy watch 100.edf --partial --fast --to 9"
-    assert Plan("-", 250.0).replay(event) is None
+    assert WatchOptions("-", 250.0).replay(event) is None
 
 
 def alarm_at(at_s: float, strip_s: tuple[float, float]) -> AlarmChanged:
@@ -628,35 +628,35 @@ def test_a_page_without_alarms(ectopy, file: Path, tmp_path: Path):
 def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Recording, monitor: Monitor):
     recording = with_pulses(recording)
 
-    def pictures(chunk_s: float) -> list[alarm_strips.Picture]:
-        book = alarm_strips.Album()
+    def strips(chunk_s: float) -> list[alarm_strips.AlarmStrip]:
+        book = alarm_strips.AlarmStrips()
         for step in watch(monitor, MonitorState(), from_recording(recording, chunk_s)):
             book.take(step)
         book.close()
-        return book.pictures
+        return book.strips
 
-    found = pictures(60.0)
-    assert [repr(picture) for picture in pictures(0.3)] == [repr(picture) for picture in found]
+    found = strips(60.0)
+    assert [repr(strip) for strip in strips(0.3)] == [repr(strip) for strip in found]
     assert len(found) >= 3
-    for picture in found:
-        first = round(picture.begins_s * RATE_HZ)
-        part = recording.signal[first : first + len(picture.recording.signal)]
-        np.testing.assert_array_equal(picture.recording.signal, part)
-        for wave, drawn in zip(recording.pulses, picture.recording.pulses, strict=True):
-            first = ceil(picture.begins_s * wave.sampling_rate_hz)
+    for strip in found:
+        first = round(strip.begins_s * RATE_HZ)
+        part = recording.signal[first : first + len(strip.recording.signal)]
+        np.testing.assert_array_equal(strip.recording.signal, part)
+        for wave, drawn in zip(recording.pulses, strip.recording.pulses, strict=True):
+            first = ceil(strip.begins_s * wave.sampling_rate_hz)
             np.testing.assert_array_equal(drawn.samples, wave.samples[first:][: len(drawn.samples)])
             assert len(drawn.samples) == pytest.approx(len(part) / RATE_HZ * wave.sampling_rate_hz, abs=1)
-        assert picture.begins_s <= picture.start_s < picture.end_s <= picture.start_s + alarm_strips.LONGEST_S
-        assert {change.lead for change in picture.quality if change.since_s <= picture.start_s} == set(recording.leads)
+        assert strip.begins_s <= strip.start_s < strip.end_s <= strip.start_s + alarm_strips.LONGEST_S
+        assert {change.lead for change in strip.quality if change.since_s <= strip.start_s} == set(recording.leads)
 
 
 def test_of_many_alarms_the_most_urgent_are_pictured(
     recording: Recording, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(alarm_strips, "MOST_STRIPS", 2)
-    book = alarm_strips.Album()
+    book = alarm_strips.AlarmStrips()
     for step in watch(monitor, MonitorState(), from_recording(recording)):
         book.take(step)
     book.close()
-    assert [picture.event.transition.alarm.priority for picture in book.pictures] == [Priority.HIGH] * 2
+    assert [strip.event.transition.alarm.priority for strip in book.strips] == [Priority.HIGH] * 2
     assert len(book.alarms) > 2

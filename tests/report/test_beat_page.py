@@ -19,7 +19,8 @@ from ectopy.detector.model_card import LearningCurve
 from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
 from ectopy.errors import DataError, MissingExtraError, OutputError
 from ectopy.evaluation import Evaluation, RankingCurves, evaluate
-from ectopy.report import detection_report, evaluation_report, plots, require_extra, select_beats, texts
+from ectopy.report import detection_report, evaluation_report, plots, require_extra, select_beats
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import DARK, LIGHT
 
 EVERY_CLASS = np.r_[0:40, -250:0]
@@ -161,8 +162,8 @@ def test_figures_carry_the_numbers(page: str, evaluation: Evaluation) -> None:
 
     assert f"detector, area {curves.auc:.4f}</text>" in page
     assert f"detector, average {curves.average_precision:.4f}</text>" in page
-    assert f"threshold {texts.score(evaluation.detection.threshold)}</text>" in page
-    assert f"labelled normal ({texts.count(int((~evaluation.beats.abnormal).sum()))})</text>" in page
+    assert f"threshold {fmt.score(evaluation.detection.threshold)}</text>" in page
+    assert f"labelled normal ({fmt.count(int((~evaluation.beats.abnormal).sum()))})</text>" in page
 
 
 def test_counts_are_those_of_the_evaluation(page: str, evaluation: Evaluation) -> None:
@@ -216,8 +217,8 @@ def test_each_beat_comes_with_its_score_p_value_and_reason(
     card = page[page.index(f"<h4>Beat {row}</h4>") :]
     card = card[: card.index("</article>")]
 
-    assert f"score <b>{texts.score(detection.score[row])}</b>" in card
-    assert f"p <b>{texts.p_value(detection.p_value[row])}</b>" in card
+    assert f"score <b>{fmt.score(detection.score[row])}</b>" in card
+    assert f"p <b>{fmt.p_value(detection.p_value[row])}</b>" in card
     assert reason.split(":")[0] in card
     assert "abnormal" in card
 
@@ -464,4 +465,4 @@ def test_a_learning_curve_of_one_point_or_of_zeros() -> None:
 
 @pytest.mark.parametrize("rule", ["conformal", "quantile", "mean+kstd", "max"])
 def test_every_threshold_rule_has_words(rule: str) -> None:
-    assert "292 held-out normals" in texts.threshold(ThresholdRule(rule), 292)
+    assert "292 held-out normals" in fmt.threshold(ThresholdRule(rule), 292)

@@ -21,7 +21,8 @@ from ectopy.detector import Detector
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import OutputError
 from ectopy.recording import Recording
-from ectopy.report import ecg_paper, recording_report, texts
+from ectopy.report import ecg_paper, recording_report
+from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
 from ectopy.report.recording_strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
 from ectopy.report.rhythm_trend import heart_rate, trend
@@ -385,7 +386,7 @@ def test_the_page_says_what_was_found(page: str, case: Case) -> None:
     assert "2024-03-01 23:58:00" in text
     assert "2024-03-02 00:02:" in text  # an event after midnight
     assert case.analysis.baseline in text
-    assert f"{texts.score(case.analysis.threshold)}" in text
+    assert f"{fmt.score(case.analysis.threshold)}" in text
     assert f"{len(case.analysis):,}" in text
     for beat in abnormal_beats(case.analysis):
         assert case.analysis.reason(beat) in text
@@ -454,8 +455,8 @@ def test_the_lowest_and_highest_rate_have_their_time(page: str, case: Case) -> N
     text = assert_sound(page).text
 
     assert rate.bpm[lowest] == np.nanmin(rate.bpm)
-    assert f"lowest {rate.bpm[lowest]:.0f} at {texts.time_of_day(case.recording.start, 10 * lowest)}" in text
-    assert f"highest {rate.bpm[highest]:.0f} at {texts.time_of_day(case.recording.start, 10 * highest)}" in text
+    assert f"lowest {rate.bpm[lowest]:.0f} at {fmt.time_of_day(case.recording.start, 10 * lowest)}" in text
+    assert f"highest {rate.bpm[highest]:.0f} at {fmt.time_of_day(case.recording.start, 10 * highest)}" in text
 
 
 def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:

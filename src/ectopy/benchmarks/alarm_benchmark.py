@@ -11,7 +11,7 @@ that called. Such an alarm is false where it does not call from the first beat o
 fibrillation, to 10 s after its end.
 
 *High-priority alarms* are the physiological ones. One is false where the same condition is not there by the reference
-within 10 s; see `alarm_truth` for the definitions.
+within 10 s; see `reference_conditions` for the definitions.
 
 *Normal records* are those in which more than 98 % of the reference beats are of the class N. There, alarms of the
 condition ``not this patient's normal`` are counted.
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.benchmarks.reference_conditions import Stretches, Truth
+from ectopy.benchmarks.reference_conditions import ReferenceConditions, Stretches
 from ectopy.benchmarks.replayed_alarms import in_processes
 from ectopy.datasets.mitdb_records import SPLITS, records_in
 from ectopy.errors import DataError
@@ -50,7 +50,7 @@ _HOUR_S, _DAY_H = 3600.0, 24.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AlarmEpisode:
     """An alarm from when it calls for somebody until its condition has gone; seconds from the start of the recording.
 
     Attributes
@@ -82,21 +82,21 @@ class RecordAlarms:
     Attributes
     ----------
     hours : float
-    calls : tuple of Call
-    truth : Truth
+    episodes : tuple of AlarmEpisode
+    reference : ReferenceConditions
     """
 
     __repr__ = short_repr
 
     hours: float
-    calls: tuple[Call, ...]
-    truth: Truth
+    episodes: tuple[AlarmEpisode, ...]
+    reference: ReferenceConditions
 
     @classmethod
     def of(cls, recording: Recording, monitor: Monitor, limits: Limits) -> RecordAlarms:
         """Replay a recording with reference annotations."""
-        calls = tuple(calls_of(replay(monitor, recording, MonitorState(limits=limits))))
-        return cls(recording.duration_s / _HOUR_S, calls, Truth.of(recording))
+        calls = tuple(alarm_episodes(replay(monitor, recording, MonitorState(limits=limits))))
+        return cls(recording.duration_s / _HOUR_S, calls, ReferenceConditions.of(recording))
 
     @property
     def delays_s(self) -> tuple[float | None, ...]:
@@ -106,7 +106,7 @@ class RecordAlarms:
                 (call.start_s - third for call in self._of_runs if third <= call.start_s <= third + TOLERANCE_S),
                 default=None,
             )
-            for third in self.truth.runs[:, 1].tolist()
+            for third in self.reference.runs[:, 1].tolist()
         )
 
     @property
@@ -114,48 +114,48 @@ class RecordAlarms:
         """For each run whether an alarm is active at its third beat already."""
         return tuple(
             any(call.start_s < third <= call.end_s for call in self._of_runs)
-            for third in self.truth.runs[:, 1].tolist()
+            for third in self.reference.runs[:, 1].tolist()
         )
 
     @property
-    def false_runs(self) -> tuple[Call, ...]:
+    def false_runs(self) -> tuple[AlarmEpisode, ...]:
         """Calls for a run where there is none."""
-        there = np.concatenate([self.truth.runs[:, [0, 2]], self.truth.fibrillation])
+        there = np.concatenate([self.reference.runs[:, [0, 2]], self.reference.fibrillation])
         return tuple(call for call in self._of_runs if not _within(call, there))
 
     @property
-    def false_high(self) -> tuple[Call, ...]:
+    def false_high(self) -> tuple[AlarmEpisode, ...]:
         """Physiological calls of high priority whose condition is not there."""
-        high = (call for call in self.calls if call.priority is Priority.HIGH and call.physiological)
-        conditions = self.truth.conditions
+        high = (call for call in self.episodes if call.priority is Priority.HIGH and call.physiological)
+        conditions = self.reference.conditions
         return tuple(call for call in high if not _within(call, conditions[call.condition], TOLERANCE_S))
 
     def count(self, condition: str) -> int:
         """Calls of a condition."""
-        return sum(call.condition == condition for call in self.calls)
+        return sum(call.condition == condition for call in self.episodes)
 
     @property
     def normal(self) -> bool:
         """Whether nearly all beats of the reference are normal."""
-        return self.truth.normal_share > NORMAL_SHARE
+        return self.reference.normal_share > NORMAL_SHARE
 
     @property
-    def _of_runs(self) -> tuple[Call, ...]:
-        return tuple(call for call in self.calls if call.condition in _RUNS)
+    def _of_runs(self) -> tuple[AlarmEpisode, ...]:
+        return tuple(call for call in self.episodes if call.condition in _RUNS)
 
     def summary(self) -> dict[str, Any]:
         """Every figure of the record, for JSON."""
         return {
             "hours": self.hours,
-            "alarms": len(self.calls),
-            "alarms_per_hour": len(self.calls) / self.hours,
-            "by_priority": by_priority(self.calls),
-            "by_condition": by_condition(self.calls),
+            "alarms": len(self.episodes),
+            "alarms_per_hour": len(self.episodes) / self.hours,
+            "by_priority": by_priority(self.episodes),
+            "by_condition": by_condition(self.episodes),
             "high_priority_false": len(self.false_high),
-            "vt_runs": len(self.truth.runs),
+            "vt_runs": len(self.reference.runs),
             "vt_runs_announced": _announced(self),
             "false_runs": len(self.false_runs),
-            "normal_share": self.truth.normal_share,
+            "normal_share": self.reference.normal_share,
             "not_normal": self.count(_NOT_NORMAL),
         }
 
@@ -183,7 +183,7 @@ class AlarmBenchmark:
         """Every figure, for JSON; a figure of nothing is NaN."""
         results = list(self.records.values())
         hours = sum(result.hours for result in results)
-        calls = [call for result in results for call in result.calls]
+        calls = [call for result in results for call in result.episodes]
         normal = [result for result in results if result.normal]
         delays = [delay for result in results for delay in result.delays_s if delay is not None]
         return {
@@ -196,7 +196,7 @@ class AlarmBenchmark:
             "per_bed_day_by_condition": _per_day(by_condition(calls), hours),
             "high_priority": sum(call.priority is Priority.HIGH and call.physiological for call in calls),
             "high_priority_false_per_hour": sum(len(result.false_high) for result in results) / hours,
-            "vt_runs": sum(len(result.truth.runs) for result in results),
+            "vt_runs": sum(len(result.reference.runs) for result in results),
             "vt_runs_announced": sum(_announced(result) for result in results),
             "vt_runs_in_standing_alarm": sum(_announced(result) for result in results) - len(delays),
             "false_runs_per_hour": sum(len(result.false_runs) for result in results) / hours,
@@ -212,29 +212,29 @@ class AlarmBenchmark:
         }
 
 
-def calls_of(events: Iterator[Event]) -> list[Call]:
+def alarm_episodes(events: Iterator[Event]) -> list[AlarmEpisode]:
     """The calls for somebody among the events of a patient, in order of their start."""
-    calls: list[Call] = []
-    open_calls: dict[int, int] = {}
+    calls: list[AlarmEpisode] = []
+    open_rows: dict[int, int] = {}
     for event in events:
         if not isinstance(event, AlarmChanged):
             continue
         alarm, change = event.transition.alarm, event.transition.change
         if change in ("raised", "returned"):
-            open_calls[alarm.number] = len(calls)
-            calls.append(Call(alarm.condition, event.transition.at_s))
-        elif change in ("latched", "ended") and alarm.number in open_calls:
-            place = open_calls.pop(alarm.number)
-            calls[place] = Call(alarm.condition, calls[place].start_s, event.transition.at_s)
+            open_rows[alarm.number] = len(calls)
+            calls.append(AlarmEpisode(alarm.condition, event.transition.at_s))
+        elif change in ("latched", "ended") and alarm.number in open_rows:
+            place = open_rows.pop(alarm.number)
+            calls[place] = AlarmEpisode(alarm.condition, calls[place].start_s, event.transition.at_s)
     return calls
 
 
-def by_priority(calls: Sequence[Call]) -> dict[str, int]:
+def by_priority(calls: Sequence[AlarmEpisode]) -> dict[str, int]:
     """How many there are of each priority, technical and advisory ones included."""
     return {name: sum(call.priority is priority for call in calls) for priority, name in PRIORITIES.items()}
 
 
-def by_condition(calls: Sequence[Call]) -> dict[str, int]:
+def by_condition(calls: Sequence[AlarmEpisode]) -> dict[str, int]:
     """How many there are of each condition that called, in the order of the conditions."""
     counts = Counter(call.condition for call in calls)
     return {code: counts[code] for code in CONDITIONS if counts[code]}
@@ -281,7 +281,7 @@ def _replayed(folder: Path, limits: Limits, name: str) -> RecordAlarms:
     return RecordAlarms.of(recording, Monitor.of(load_ambulatory()), limits)
 
 
-def _within(call: Call, stretches: Stretches, before_s: float = 0.0) -> bool:
+def _within(call: AlarmEpisode, stretches: Stretches, before_s: float = 0.0) -> bool:
     starts, ends = stretches[:, 0], stretches[:, 1]
     return bool(np.any((starts - before_s <= call.start_s) & (call.start_s <= ends + TOLERANCE_S)))
 

@@ -20,7 +20,7 @@ from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
-from ectopy.processes import child, peak_rss_mb
+from ectopy.processes import peak_rss_mb, run_python
 from ectopy.progress import Progress
 from ectopy.recording import Recording
 
@@ -62,12 +62,12 @@ def benchmark_holter(hours: float = 24.0, progress: Progress | None = None) -> d
     for done, length in enumerate(lengths):
         if progress:
             progress(done, runs, f"{length:g} h")
-        measured[length] = json.loads(child("-m", __name__, str(length)))
+        measured[length] = json.loads(run_python("-m", __name__, str(length)))
     if progress:
         progress(len(lengths), runs, f"NeuroKit2, {NEUROKIT_MINUTES} minutes")
     times = None
     if find_spec(_PEER):
-        peer_s = float(child("-m", __name__, str(NEUROKIT_MINUTES / 60), _PEER))
+        peer_s = float(run_python("-m", __name__, str(NEUROKIT_MINUTES / 60), _PEER))
         times = peer_s * hours * 60 / NEUROKIT_MINUTES / measured[hours]["seconds"]
     if progress:
         progress(runs, runs, "done")

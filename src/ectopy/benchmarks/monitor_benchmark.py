@@ -58,7 +58,7 @@ _GRAIN_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What it costs to watch so many patients.
+    """Cost of watching a number of patients.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Cost:
     cpu_share : float
         Processor time of all workers, of what all cores have; a database server of its own is not in it.
     latency_p50_s, latency_p95_s : float
-        From a beat to the moment its verdict is told.
+        From a beat to the event with its verdict.
     stored_p50_s, stored_p95_s : float
         From a beat to the moment its verdict is stored.
     rss_mb : float
@@ -87,7 +87,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What one worker has to do."""
+    """Settings of one worker."""
 
     worker: int
     workers: int
@@ -98,14 +98,14 @@ class _Job:
     learning: bool
 
 
-class _Done(NamedTuple):
-    """What one worker has measured."""
+class _Outcome(NamedTuple):
+    """Measurements of one worker."""
 
     cpu_s: float
     elapsed_s: float
     chunks: int
     in_time: int
-    told_s: list[float]
+    event_s: list[float]
     stored_s: list[float]
     rss_mb: float
 
@@ -176,18 +176,18 @@ def _measure(patients: int, seconds: float, url: str, signals: Path, learning: b
         start = time.time() + 1.0
         for process in processes:
             print(start, file=process.stdin, flush=True)
-        done = [_Done(**json.loads(_line(process))) for process in processes]
-    told = _middle_and_late([each.told_s for each in done])
-    stored = _middle_and_late([each.stored_s for each in done])
+        outcomes = [_Outcome(**json.loads(_line(process))) for process in processes]
+    event = _middle_and_late([each.event_s for each in outcomes])
+    stored = _middle_and_late([each.stored_s for each in outcomes])
     return Cost(
         patients=patients,
-        realtime_factor=sum(each.in_time for each in done) / sum(each.chunks for each in done),
-        cpu_share=sum(each.cpu_s for each in done) / (max(each.elapsed_s for each in done) * cores),
-        latency_p50_s=told[0],
-        latency_p95_s=told[1],
+        realtime_factor=sum(each.in_time for each in outcomes) / sum(each.chunks for each in outcomes),
+        cpu_share=sum(each.cpu_s for each in outcomes) / (max(each.elapsed_s for each in outcomes) * cores),
+        latency_p50_s=event[0],
+        latency_p95_s=event[1],
         stored_p50_s=stored[0],
         stored_p95_s=stored[1],
-        rss_mb=sum(each.rss_mb for each in done),
+        rss_mb=sum(each.rss_mb for each in outcomes),
     )
 
 
@@ -207,7 +207,7 @@ def _started(command: Sequence[str]) -> subprocess.Popen[str]:
 def _line(process: subprocess.Popen[str]) -> str:
     line = process.stdout.readline() if process.stdout else ""
     if not line:
-        raise StorageError("a worker of the benchmark has ended early; see its words above.")
+        raise StorageError("a worker of the benchmark has ended early; see its messages above.")
     return line
 
 
@@ -235,13 +235,13 @@ class _Watch:
     """Stop-watch for chunks and beats."""
 
     begin: dict[str, float] = field(default_factory=dict)
-    told_s: list[float] = field(default_factory=list)
+    event_s: list[float] = field(default_factory=list)
     stored_s: list[float] = field(default_factory=list)
     answered: int = 0
     in_time: int = 0
 
     def watched(self, steps: Sequence[StepRecord]) -> None:
-        self.told_s += self._latencies_s(steps)
+        self.event_s += self._latencies_s(steps)
 
     def stored(self, steps: Sequence[StepRecord]) -> None:
         self.stored_s += self._latencies_s(steps)
@@ -261,7 +261,7 @@ class _Watch:
             self.in_time += 1
 
 
-def _work(job: _Job) -> _Done:
+def _work(job: _Job) -> _Outcome:
     senders = _senders(job)
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     share()
@@ -285,14 +285,14 @@ def _work(job: _Job) -> _Done:
         time.sleep(max(start - time.time(), 0.0))
         began, cpu_s = time.time(), time.process_time()
         worker.start()
-        sent = _stream(hub, watch, senders, job.seconds)
+        chunks_sent = _stream(hub, watch, senders, job.seconds)
         end = time.time() + _DRAIN_S
-        while watch.answered < sent and time.time() < end:
+        while watch.answered < chunks_sent and time.time() < end:
             time.sleep(_GRAIN_S)
         elapsed_s, cpu_s = time.time() - began, time.process_time() - cpu_s
         stop.set()
         worker.join()
-    return _Done(cpu_s, elapsed_s, sent, watch.in_time, watch.told_s, watch.stored_s, peak_rss_mb())
+    return _Outcome(cpu_s, elapsed_s, chunks_sent, watch.in_time, watch.event_s, watch.stored_s, peak_rss_mb())
 
 
 def _senders(job: _Job) -> list[_Sender]:
@@ -316,21 +316,21 @@ def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientNormal | No
 
 
 def _stream(hub: Hub, watch: _Watch, senders: Sequence[_Sender], seconds: float) -> int:
-    """Send every chunk when its last sample is there; how many that were."""
-    sent = 0
+    """Send every chunk when its last sample is there; return their number."""
+    chunks_sent = 0
     for number in range(int(seconds / _CHUNK_S)):
         for sender in senders:
             due = watch.begin[sender.name] + (number + 1) * _CHUNK_S
             while (now := time.time()) < due:
                 time.sleep(_GRAIN_S)
-            sent += 1
+            chunks_sent += 1
             try:
                 receipt = hub.submit(sender.name, sender.chunk(number, now))
             except StorageError:
                 watch.answered += 1
             else:
                 receipt.add_done_callback(partial(watch.receipt, due))
-    return sent
+    return chunks_sent
 
 
 if __name__ == "__main__":

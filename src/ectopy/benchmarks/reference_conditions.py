@@ -42,7 +42,7 @@ _VENTRICULAR_RHYTHMS = ("(VFL", "(VF", "(VT")
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class ReferenceConditions:
     """What is there by the reference; times are seconds from the start of the recording.
 
     Attributes
@@ -63,7 +63,7 @@ class Truth:
     normal_share: float
 
     @classmethod
-    def of(cls, recording: Recording) -> Truth:
+    def of(cls, recording: Recording) -> ReferenceConditions:
         """The truth by the annotations of a recording; without them nothing is there."""
         marks = recording.annotations or Annotations(np.empty(0, np.int64), np.empty(0, "U1"))
         seconds = marks.positions / recording.sampling_rate_hz

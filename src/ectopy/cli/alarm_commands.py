@@ -143,7 +143,7 @@ def what_if(
     from ectopy.analysis.shipped_detector import load_ambulatory
     from ectopy.cli.output import terminal
     from ectopy.cli.output.alarms import what_if_table
-    from ectopy.cli.watch_options import limits_named
+    from ectopy.cli.watch_options import parse_limits
     from ectopy.errors import SettingError
     from ectopy.formats import read
     from ectopy.monitor import Input, Limits, Monitor, MonitorState
@@ -164,7 +164,7 @@ def what_if(
         recording = read(source, sampling_rate_hz=rate, unit=unit, partial=partial)
         terminal.warn(recording.notes)
         inputs, limits = list(whole(recording)), Limits.of("ward")
-    other = (limits if profile is None else Limits.of(profile)).changed(limits_named(limit or []))
+    other = (limits if profile is None else Limits.of(profile)).changed(parse_limits(limit or []))
     monitor = Monitor.of(load_ambulatory())
     runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))
     until_s = float("inf") if end_s is None else end_s

@@ -101,7 +101,7 @@ def find_recordings(paths: Sequence[Path]) -> list[Path]:
     return recordings
 
 
-def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
+def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
     """The same job for each recording; of several, results and reports go into folders, named after the recordings.
 
     A second recording of the name ``100`` has the results ``100-2.csv``.

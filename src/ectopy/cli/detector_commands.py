@@ -218,12 +218,12 @@ def _detect_beats(
 def _detect_recordings(
     job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None, overwrite: bool
 ) -> None:
-    from ectopy.cli.batch import find_recordings, plan, run_all
+    from ectopy.cli.batch import expand_jobs, find_recordings, run_all
     from ectopy.cli.output import terminal
     from ectopy.cli.output.analysis import analysis_table
 
     screen = terminal.screen(json)
-    jobs = plan(job, find_recordings(paths), output, report)
+    jobs = expand_jobs(job, find_recordings(paths), output, report)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
     check_outputs([*outputs, json], [job.bundle, job.baseline, *paths], overwrite)
     with terminal.progress("reading") as progress:

@@ -17,7 +17,7 @@ _STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WatchOptions:
     """What is watched and how.
 
     Attributes
@@ -65,7 +65,7 @@ class Plan:
         """What is watched, for people."""
         return NAME if self.live else self.source
 
-    def watched_limits(self) -> Limits:
+    def effective_limits(self) -> Limits:
         """Limits of the profile, and what was set otherwise.
 
         Raises
@@ -89,7 +89,7 @@ class Plan:
         """
         if self.live:
             return None
-        usual = Plan(self.source)
+        usual = WatchOptions(self.source)
         options: list[tuple[str, object, object]] = [
             ("--rate", self.sampling_rate_hz, usual.sampling_rate_hz),
             ("--unit", self.unit, usual.unit),
@@ -108,7 +108,7 @@ class Plan:
         return replay_command(event, *words, "--fast")
 
 
-def limits_named(settings: Sequence[str]) -> dict[str, float]:
+def parse_limits(settings: Sequence[str]) -> dict[str, float]:
     """Values of limits from texts such as ``high_bpm=120``.
 
     Raises

@@ -20,8 +20,9 @@ from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.event_counts import Tally
 from ectopy.monitor.events import Evidence
-from ectopy.report import ecg_paper, texts
-from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, Album, Picture
+from ectopy.report import ecg_paper
+from ectopy.report import text_format as fmt
+from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, AlarmStrip, AlarmStrips
 from ectopy.report.ecg_paper import Mark, Strip
 from ectopy.report.page import Tile, render, require_extra
 from ectopy.report.recording_strips import STRIP_S, cut_pulse
@@ -92,7 +93,7 @@ class _Beat:
     drawings: tuple[str, ...]
 
 
-def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> None:
+def alarm_report(path: Path, watched: Watched, tally: Tally, alarm_strips: AlarmStrips) -> None:
     """Write a page on alarms: what was raised when, and the strips at true scale.
 
     Parameters
@@ -101,7 +102,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
         An HTML file, which appears whole or not at all. It refers to nothing outside itself.
     watched : Watched
     tally : Tally
-    album : Album
+    alarm_strips : AlarmStrips
         Closed.
 
     Raises
@@ -120,12 +121,12 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
             subject=watched.source.rstrip("/").rpartition("/")[2],
             facts=_facts(watched, tally),
             tiles=_tiles(watched, tally),
-            rows=[_row(alarm, album) for alarm in album.alarms.values()],
+            rows=[_row(alarm, alarm_strips) for alarm in alarm_strips.alarms.values()],
             raised=tally.raised.total(),
-            cards=[_card(picture, watched) for picture in album.pictures],
+            cards=[_card(alarm_strip, watched) for alarm_strip in alarm_strips.strips],
             most_strips=MOST_STRIPS,
             longest_s=LONGEST_S,
-            pulses=any(picture.recording.pulses for picture in album.pictures),
+            pulses=any(alarm_strip.recording.pulses for alarm_strip in alarm_strips.strips),
             hidden_leads=max(len(watched.leads) - MOST_LEADS, 0),
             patient_limits=[(field.name, getattr(watched.limits, field.name)) for field in fields(watched.limits)],
             paper_style=ecg_paper.STYLE,
@@ -141,7 +142,10 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, album: Album) -> No
 def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
     return [
         ("Source", watched.source),
-        ("Watched", f"{texts.elapsed(watched.from_s)} to {texts.elapsed(watched.to_s)} (hours:minutes:seconds)"),
+        (
+            "Watched",
+            f"{fmt.elapsed(watched.from_s)} to {fmt.elapsed(watched.to_s)} (hours:minutes:seconds)",
+        ),
         ("Leads", f"{', '.join(watched.leads)}, {watched.sampling_rate_hz:g} Hz"),
         ("Patient's normal", f"{watched.baseline}{_provisional(tally)}"),
         ("Detector", f"{watched.bundle}, SHA-256 {watched.digest}"),
@@ -153,38 +157,38 @@ def _provisional(tally: Tally) -> str:
     """What to say of the beats that were judged while the patient's normal was being learned."""
     if not tally.provisional:
         return ""
-    beats = f"{texts.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
+    beats = f"{fmt.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
     return f" {beats} judged before, with a provisional normal or other people's."
 
 
 def _tiles(watched: Watched, tally: Tally) -> tuple[Tile, ...]:
-    abnormal = f"beats, {texts.percent(tally.abnormal, tally.beats)}"
+    abnormal = f"beats, {fmt.percent(tally.abnormal, tally.beats)}"
     return (
         *(
-            Tile(f"{priority.name.capitalize()} priority", texts.count(tally.raised[priority]), "alarms raised")
+            Tile(f"{priority.name.capitalize()} priority", fmt.count(tally.raised[priority]), "alarms raised")
             for priority in sorted(Priority, reverse=True)
         ),
-        Tile("Watched", texts.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
-        Tile("Beats", texts.count(tally.beats), f"of which {texts.count(tally.unreadable)} are not readable"),
-        Tile("Abnormal", texts.count(tally.abnormal), abnormal, Verdict.ABNORMAL),
+        Tile("Watched", fmt.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
+        Tile("Beats", fmt.count(tally.beats), f"of which {fmt.count(tally.unreadable)} are not readable"),
+        Tile("Abnormal", fmt.count(tally.abnormal), abnormal, Verdict.ABNORMAL),
     )
 
 
-def _row(alarm: Alarm, album: Album) -> dict[str, str]:
-    pictured = [picture for picture in album.pictures if picture.event.transition.alarm.number == alarm.number]
+def _row(alarm: Alarm, alarm_strips: AlarmStrips) -> dict[str, str]:
+    with_strip = [strip for strip in alarm_strips.strips if strip.event.transition.alarm.number == alarm.number]
     return {
         "number": str(alarm.number),
-        "raised": texts.elapsed(alarm.raised_s),
-        "lasted": alarm.state if alarm.ended_s is None else texts.seconds(alarm.ended_s - alarm.raised_s),
+        "raised": fmt.elapsed(alarm.raised_s),
+        "lasted": alarm.state if alarm.ended_s is None else fmt.seconds(alarm.ended_s - alarm.raised_s),
         "priority": alarm.priority.name.lower(),
         "title": CONDITIONS[alarm.condition].title,
         "text": alarm.reading.text,
-        "card": _name(pictured[0].event) if pictured else "",
+        "card": _name(with_strip[0].event) if with_strip else "",
     }
 
 
-def _card(picture: Picture, watched: Watched) -> _Card:
-    event = picture.event
+def _card(alarm_strip: AlarmStrip, watched: Watched) -> _Card:
+    event = alarm_strip.event
     alarm = event.transition.alarm
     condition, reading = CONDITIONS[alarm.condition], alarm.latest
     name = _name(event)
@@ -195,15 +199,15 @@ def _card(picture: Picture, watched: Watched) -> _Card:
     if reading.limit is not None:
         facts.append(("Limit", f"{reading.limit:.4g}{unit}"))
     since_s = _since_s(alarm)
-    facts.append(("Evidence", f"from {texts.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
+    facts.append(("Evidence", f"from {fmt.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
     return _Card(
         name,
         f"{condition.title} {event.transition.change}",
         alarm.priority.name.lower(),
-        texts.elapsed(event.at_s),
+        fmt.elapsed(event.at_s),
         reading.text,
         tuple(facts),
-        tuple(_strips(picture, name)),
+        tuple(_strips(alarm_strip, name)),
         tuple(_beats(event.evidence, name)) if event.evidence else (),
         watched.replay(event),
     )
@@ -220,27 +224,27 @@ def _name(event: AlarmChanged) -> str:
 # Figures
 
 
-def _strips(picture: Picture, name: str) -> list[str]:
+def _strips(alarm_strip: AlarmStrip, name: str) -> list[str]:
     """The strip in lines as long as the strips of other pages."""
-    rate_hz = picture.recording.sampling_rate_hz
-    cleaned = filter_signal(picture.recording.signal[:, :MOST_LEADS], rate_hz, _FILTERS)
+    rate_hz = alarm_strip.recording.sampling_rate_hz
+    cleaned = filter_signal(alarm_strip.recording.signal[:, :MOST_LEADS], rate_hz, _FILTERS)
     signal = cleaned.with_gaps()
-    times_s = picture.begins_s + np.arange(signal.shape[1]) / cleaned.rate_hz
-    alarm = picture.event.transition.alarm
+    times_s = alarm_strip.begins_s + np.arange(signal.shape[1]) / cleaned.rate_hz
+    alarm = alarm_strip.event.transition.alarm
     title = CONDITIONS[alarm.condition].title
-    edges = [*np.arange(picture.start_s, picture.end_s, STRIP_S).tolist(), picture.end_s]
+    edges = [*np.arange(alarm_strip.start_s, alarm_strip.end_s, STRIP_S).tolist(), alarm_strip.end_s]
     return [
         ecg_paper.strip(
-            _strip(picture, start_s, end_s, times_s, signal, (_since_s(alarm), picture.event.at_s)),
+            _strip(alarm_strip, start_s, end_s, times_s, signal, (_since_s(alarm), alarm_strip.event.at_s)),
             f"{name}-{line}",
-            f"{title}: ECG from {texts.elapsed(start_s)} to {texts.elapsed(end_s)}.",
+            f"{title}: ECG from {fmt.elapsed(start_s)} to {fmt.elapsed(end_s)}.",
         )
         for line, (start_s, end_s) in enumerate(pairwise(edges))
     ]
 
 
 def _strip(
-    picture: Picture,
+    alarm_strip: AlarmStrip,
     start_s: float,
     end_s: float,
     times_s: NDArray[np.float64],
@@ -253,12 +257,14 @@ def _strip(
         end_s=end_s,
         signal=signal[:, shown],
         times_s=times_s[shown],
-        leads=picture.recording.leads[:MOST_LEADS],
-        band=texts.band(_FILTERS),
-        marks=tuple(_mark(beat) for beat in picture.beats if start_s <= beat.beat_s < end_s),
-        doubts=tuple(stretch for stretch in _doubts(picture) if stretch.start_s < end_s and stretch.end_s > start_s),
+        leads=alarm_strip.recording.leads[:MOST_LEADS],
+        band=fmt.band(_FILTERS),
+        marks=tuple(_mark(beat) for beat in alarm_strip.beats if start_s <= beat.beat_s < end_s),
+        doubts=tuple(
+            stretch for stretch in _doubts(alarm_strip) if stretch.start_s < end_s and stretch.end_s > start_s
+        ),
         highlight=there_s if there_s[0] < end_s and there_s[1] > start_s else None,
-        pulses=tuple(cut_pulse(wave, start_s, end_s, picture.begins_s) for wave in picture.recording.pulses),
+        pulses=tuple(cut_pulse(wave, start_s, end_s, alarm_strip.begins_s) for wave in alarm_strip.recording.pulses),
     )
 
 
@@ -267,11 +273,11 @@ def _mark(beat: BeatJudged) -> Mark:
     return Mark(beat.beat_s, symbol, beat.verdict, np.nan if beat.interval_s is None else beat.interval_s)
 
 
-def _doubts(picture: Picture) -> list[Stretch]:
+def _doubts(alarm_strip: AlarmStrip) -> list[Stretch]:
     doubts = []
-    for index, lead in enumerate(picture.recording.leads[:MOST_LEADS]):
-        changes = [change for change in picture.quality if change.lead == lead]
-        ends_s = [*(change.since_s for change in changes[1:]), picture.end_s]
+    for index, lead in enumerate(alarm_strip.recording.leads[:MOST_LEADS]):
+        changes = [change for change in alarm_strip.quality if change.lead == lead]
+        ends_s = [*(change.since_s for change in changes[1:]), alarm_strip.end_s]
         doubts += [
             Stretch(index, change.since_s, end_s, change.word, change.index)
             for change, end_s in zip(changes, ends_s, strict=False)
@@ -289,7 +295,7 @@ def _beats(evidence: Evidence, name: str) -> list[_Beat]:
                     evidence.reconstruction[beat, lead],
                     evidence.leads[lead],
                     f"{name}-beat-{beat}-{lead}",
-                    f"The beat at {texts.elapsed(second)} on a normal one in {evidence.leads[lead]}.",
+                    f"The beat at {fmt.elapsed(second)} on a normal one in {evidence.leads[lead]}.",
                     evidence.samples[beat, lead],
                 )
                 for lead in range(len(evidence.leads))[:MOST_LEADS]

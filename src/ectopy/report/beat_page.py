@@ -18,7 +18,8 @@ from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
 from ectopy.errors import DataError
 from ectopy.evaluation import Evaluation, class_name
 from ectopy.files import check_writable, write_text
-from ectopy.report import plots, select_beats, texts
+from ectopy.report import plots, select_beats
+from ectopy.report import text_format as fmt
 from ectopy.report.page import Figure, Tile, render, require_extra
 from ectopy.report.select_beats import Rows
 
@@ -138,8 +139,8 @@ def _write(
             subject=beats.source or "Heartbeats",
             detector=detector,
             beats=beats,
-            threshold=texts.threshold(detector.rule, len(detector.calibration)),
-            smallest_p=texts.p_value(1 / (len(detector.calibration) + 1)),
+            threshold=fmt.threshold(detector.rule, len(detector.calibration)),
+            smallest_p=fmt.p_value(1 / (len(detector.calibration) + 1)),
             tiles=_verdict_tiles(detection),
             merits=_merit_tiles(evaluation) if evaluation else (),
             scores=_scores(detector, detection, evaluation),
@@ -157,7 +158,7 @@ def _write(
 
 def _check(detector: Detector, beats: Beats, detection: Detection) -> None:
     if len(beats) != len(detection):
-        raise DataError(f"a report on {texts.beat_count(len(beats))} needs as many verdicts, not {len(detection)}.")
+        raise DataError(f"a report on {fmt.beat_count(len(beats))} needs as many verdicts, not {len(detection)}.")
     if detection.threshold != detector.threshold:
         raise DataError(
             f"the verdicts were made with a threshold of {detection.threshold:g} and the "
@@ -174,14 +175,14 @@ def _counts(detection: Detection) -> dict[str, int]:
 
 def _verdict_tiles(detection: Detection) -> tuple[Tile, ...]:
     total = len(detection)
-    judged = Tile("Beats", texts.count(total), "given to the detector")
+    judged = Tile("Beats", fmt.count(total), "given to the detector")
     counts = _counts(detection)
     order = (Verdict.ABNORMAL, Verdict.NORMAL, Verdict.UNREADABLE)
     return judged, *(
         Tile(
             verdict.value.capitalize(),
-            texts.count(counts[verdict]),
-            f"{texts.percent(counts[verdict], total)} of {texts.count(total)}",
+            fmt.count(counts[verdict]),
+            f"{fmt.percent(counts[verdict], total)} of {fmt.count(total)}",
             verdict.value,
         )
         for verdict in order
@@ -199,12 +200,12 @@ def _merit_tiles(evaluation: Evaluation) -> tuple[Tile, ...]:
         *(
             Tile(
                 name,
-                texts.percent(part, whole),
-                f"{texts.count(part)} of {texts.count(whole)} {what}",
+                fmt.percent(part, whole),
+                f"{fmt.count(part)} of {fmt.count(whole)} {what}",
             )
             for name, what, part, whole in shares
         ),
-        Tile("ROC area", texts.area(evaluation.curves.auc), "1 separates perfectly, 0.5 is chance"),
+        Tile("ROC area", fmt.area(evaluation.curves.auc), "1 separates perfectly, 0.5 is chance"),
     )
 
 
@@ -217,7 +218,7 @@ def _confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
             "cells": [
                 {
                     "count": int((verdict[rows] == column.value).sum()),
-                    "share": texts.percent(int((verdict[rows] == column.value).sum()), int(rows.sum())),
+                    "share": fmt.percent(int((verdict[rows] == column.value).sum()), int(rows.sum())),
                     "right": column == right,
                     "verdict": column.value,
                 }
@@ -246,7 +247,7 @@ def _class_row(name: str, flagged: int, beats: int) -> dict[str, Any]:
         "name": name,
         "flagged": flagged,
         "beats": beats,
-        "share": texts.percent(flagged, beats),
+        "share": fmt.percent(flagged, beats),
         "width": f"{100 * flagged / beats:.1f}",
         "normal": False,
     }
@@ -255,14 +256,14 @@ def _class_row(name: str, flagged: int, beats: int) -> dict[str, Any]:
 def _facts(detector: Detector) -> list[tuple[str, str]]:
     card = detector.card
     return [
-        ("Learned from", f"{texts.beat_count(card.normals, 'normal')} of {card.source or 'unnamed data'}"),
+        ("Learned from", f"{fmt.beat_count(card.normals, 'normal')} of {card.source or 'unnamed data'}"),
         ("Beat layout", str(detector.layout)),
-        ("Architecture", f"{card.architecture}, {texts.count(card.members)} members"),
+        ("Architecture", f"{card.architecture}, {fmt.count(card.members)} members"),
         ("Seed", str(card.random_state)),
-        ("Training", f"{texts.count(max(card.curve.steps, default=0))} steps"),
+        ("Training", f"{fmt.count(max(card.curve.steps, default=0))} steps"),
         (
             "Threshold",
-            f"{texts.score(detector.threshold)}: {texts.threshold(detector.rule, len(detector.calibration))}",
+            f"{fmt.score(detector.threshold)}: {fmt.threshold(detector.rule, len(detector.calibration))}",
         ),
         *((name, f"{value:.4g}") for name, value in card.metrics.items()),
         ("Made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
@@ -309,13 +310,13 @@ def _curves(evaluation: Evaluation) -> tuple[Figure, ...]:
     return (
         Figure(
             plots.roc(curves, point),
-            f"ROC: what every other threshold would do. Area {texts.area(curves.auc)}.",
+            f"ROC: what every other threshold would do. Area {fmt.area(curves.auc)}.",
         ),
         Figure(
             plots.precision_recall(curves, point, positives / readable),
             "Precision and recall, for "
-            f"{texts.percent(positives, readable)} abnormal beats; where they are rarer, precision "
-            f"is lower. Average precision {texts.area(curves.average_precision)}.",
+            f"{fmt.percent(positives, readable)} abnormal beats; where they are rarer, precision "
+            f"is lower. Average precision {fmt.area(curves.average_precision)}.",
         ),
     )
 
@@ -359,7 +360,7 @@ def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[
         _Choice(
             "abnormal",
             "Clearest abnormal beats",
-            f"The highest scores of {texts.beat_count(counts[Verdict.ABNORMAL])} judged abnormal.",
+            f"The highest scores of {fmt.beat_count(counts[Verdict.ABNORMAL])} judged abnormal.",
             "No beat was judged abnormal.",
             select_beats.clearest_abnormal(detection, _GALLERY),
         ),
@@ -374,7 +375,7 @@ def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[
         _Choice(
             "normal",
             "Typical normal beats",
-            f"For comparison: the most ordinary of {texts.beat_count(normals)} judged"
+            f"For comparison: the most ordinary of {fmt.beat_count(normals)} judged"
             f"{'' if abnormal is None else ' and labelled'} normal.",
             "" if counts[Verdict.NORMAL] else "No beat was judged normal.",
             select_beats.typical_normal(detection, abnormal, _SIDE),
@@ -382,7 +383,7 @@ def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[
         _Choice(
             "unreadable",
             "Unreadable beats",
-            f"The first of {texts.beat_count(counts[Verdict.UNREADABLE])} that could not be judged: "
+            f"The first of {fmt.beat_count(counts[Verdict.UNREADABLE])} that could not be judged: "
             "neither normal nor abnormal.",
             "",
             select_beats.unreadable(detection, _SIDE),
@@ -397,14 +398,14 @@ def _wrong(detection: Detection, abnormal: NDArray[np.bool_]) -> Sequence[_Choic
         _Choice(
             "missed",
             "Missed abnormal beats",
-            f"The lowest scores of {texts.beat_count(missed)} labelled abnormal and judged normal.",
+            f"The lowest scores of {fmt.beat_count(missed)} labelled abnormal and judged normal.",
             "No beat labelled abnormal was judged normal.",
             select_beats.missed(detection, abnormal, _GALLERY),
         ),
         _Choice(
             "false-alarms",
             "False alarms",
-            f"The highest scores of {texts.beat_count(alarms)} labelled normal and judged abnormal.",
+            f"The highest scores of {fmt.beat_count(alarms)} labelled normal and judged abnormal.",
             "No beat labelled normal was judged abnormal.",
             select_beats.false_alarms(detection, abnormal, _GALLERY),
         ),
@@ -419,9 +420,9 @@ def _cards(detector: Detector, beats: Beats, detection: Detection, rows: Rows) -
         BeatCard(
             row=row,
             verdict=str(detection.verdict[row]),
-            label="" if beats.labels is None else texts.label(int(beats.labels[row])),
-            score=texts.score(float(detection.score[row])),
-            p_value=texts.p_value(float(detection.p_value[row])),
+            label="" if beats.labels is None else fmt.label(int(beats.labels[row])),
+            score=fmt.score(float(detection.score[row])),
+            p_value=fmt.p_value(float(detection.p_value[row])),
             reason=explanation.reason[place],
             svg=draw(
                 shown.samples[place],
@@ -437,7 +438,7 @@ def _description(row: int, verdict: str, samples: NDArray[np.float32]) -> str:
     """What a beat's figure shows, for those who cannot see it."""
     missing = ~np.isfinite(samples)
     if missing.any():
-        return f"Beat {row}, {verdict.lower()}: {texts.missing(missing)}."
+        return f"Beat {row}, {verdict.lower()}: {fmt.missing(missing)}."
     if verdict == Verdict.UNREADABLE:
         return f"Beat {row}, unreadable: a flat line."
     return f"Beat {row}, judged {verdict.lower()}, with its reconstruction."

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.formats.pulse_channels import PRESSURE_UNIT
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import LIGHT
 from ectopy.signal.beat_segments import BEFORE
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
@@ -237,9 +237,9 @@ def _paper(width: int, top: int, bottom: int) -> str:
 
 
 def _heading(shown: Strip) -> str:
-    when = f"{texts.elapsed(shown.start_s)} to {texts.elapsed(shown.end_s)}"
+    when = f"{fmt.elapsed(shown.start_s)} to {fmt.elapsed(shown.end_s)}"
     if shown.start is not None:
-        when = f"{texts.time_of_day(shown.start, shown.start_s)} · {when} from the start"
+        when = f"{fmt.time_of_day(shown.start, shown.start_s)} · {when} from the start"
     return _text(0, 3, f"{when} · {SPEED_MM_S:g} mm/s · {GAIN_MM_MV:g} mm/mV · {shown.band}", "muted")
 
 
@@ -275,7 +275,7 @@ def _seconds(shown: Strip, width: int, bottom: int) -> list[str]:
         x = LEFT_MM + SPEED_MM_S * (second - shown.start_s)
         found.append(f'<path class="second" d="M{_mm(x)} {bottom - 1.5:g}V{bottom + 0.8:g}"/>')
         if x < width - _HEAVY_MM:
-            found.append(_text(x, bottom + 3.1, texts.elapsed(second), "tick"))
+            found.append(_text(x, bottom + 3.1, fmt.elapsed(second), "tick"))
     return found
 
 
@@ -341,7 +341,7 @@ def _up_to_heavy(length_mm: float) -> int:
 
 
 def _short(name: str) -> str:
-    name = texts.lead(name)
+    name = fmt.lead(name)
     return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 1]}…"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ectopy import __version__
 from ectopy.errors import MissingExtraError
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import DARK, LIGHT
 
 
@@ -67,5 +67,5 @@ def render(template: str, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=texts.count, score=texts.score)
+    environment.filters.update(count=fmt.count, score=fmt.score)
     return environment.get_template(template).render(light=LIGHT, dark=DARK, version=__version__, **context)

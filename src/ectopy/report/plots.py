@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ectopy.detector.model_card import LearningCurve
 from ectopy.evaluation import RankingCurves
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import LIGHT, themed
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def score_distribution(groups: Sequence[ScoreGroup], threshold: float) -> str:
             _histogram(axes, group, edges)
         axes.axvline(threshold, color=LIGHT["ink"], linewidth=1.4, linestyle=(0, (1, 1)))
         axes.annotate(
-            f"threshold {texts.score(threshold)}",
+            f"threshold {fmt.score(threshold)}",
             (threshold, 1),
             xycoords=("data", "axes fraction"),
             xytext=(5, -3),
@@ -160,7 +160,7 @@ def score_distribution(groups: Sequence[ScoreGroup], threshold: float) -> str:
         figure.legend(loc="outside upper left", ncols=len(groups), handlelength=2.6)
 
     names = " and ".join(f"{group.name} ({len(group.score)} beats)" for group in groups)
-    label = f"Distribution of scores: {names}; the threshold is {texts.score(threshold)}."
+    label = f"Distribution of scores: {names}; the threshold is {fmt.score(threshold)}."
     return _svg("scores", _CHART, label, paint)
 
 
@@ -170,7 +170,7 @@ def roc(curves: RankingCurves, point: OperatingPoint) -> str:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linestyle=":", linewidth=1, label="chance")
-        curve_label = f"detector, area {texts.area(curves.auc)}"
+        curve_label = f"detector, area {fmt.area(curves.auc)}"
         _curve(axes, curves.fpr, curves.tpr, curve_label)
         _mark(axes, point.fpr, point.recall)
         axes.set_xlabel("false-positive rate (normal beats flagged)")
@@ -187,8 +187,8 @@ def roc(curves: RankingCurves, point: OperatingPoint) -> str:
         figure.legend(loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1)
 
     label = (
-        f"Receiver operating characteristic, area {texts.area(curves.auc)}; the threshold in use "
-        f"flags {texts.rate(point.fpr)} of normal and {texts.rate(point.recall)} of abnormal beats."
+        f"Receiver operating characteristic, area {fmt.area(curves.auc)}; the threshold in use "
+        f"flags {fmt.rate(point.fpr)} of normal and {fmt.rate(point.recall)} of abnormal beats."
     )
     return _svg("roc", _CHART, label, paint)
 
@@ -199,7 +199,7 @@ def precision_recall(curves: RankingCurves, point: OperatingPoint, prevalence: f
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(prevalence, color=LIGHT["muted"], linestyle=":", linewidth=1, label="chance")
-        curve_label = f"detector, average {texts.area(curves.average_precision)}"
+        curve_label = f"detector, average {fmt.area(curves.average_precision)}"
         _curve(axes, curves.recall, curves.precision, curve_label, step=True)
         _mark(axes, point.recall, point.precision)
         axes.set_xlabel("recall (abnormal beats flagged)")
@@ -208,8 +208,8 @@ def precision_recall(curves: RankingCurves, point: OperatingPoint, prevalence: f
         figure.legend(loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1)
 
     label = (
-        f"Precision over recall, average precision {texts.area(curves.average_precision)}; the "
-        f"threshold in use has recall {texts.rate(point.recall)} and precision {texts.rate(point.precision)}."
+        f"Precision over recall, average precision {fmt.area(curves.average_precision)}; the "
+        f"threshold in use has recall {fmt.rate(point.recall)} and precision {fmt.rate(point.precision)}."
     )
     return _svg("precision-recall", _CHART, label, paint)
 
@@ -280,7 +280,7 @@ def heart_rate(trend: Trend) -> str:
         lower.set_xlabel(axis)
 
     marks = ", ".join(f"{len(spans.start_s)} marks of {spans.name}" for spans in trend.rows)
-    label = f"Heart rate over {texts.elapsed(trend.duration_s)}; below it {marks}."
+    label = f"Heart rate over {fmt.elapsed(trend.duration_s)}; below it {marks}."
     return _svg("heart-rate", (_TREND_WIDTH, _RATE_HEIGHT + rows_height + _TIMES_HEIGHT), label, paint)
 
 
@@ -289,7 +289,7 @@ def _time_axis(trend: Trend, step_s: float) -> tuple[list[float], list[str], str
     start = trend.start
     if start is None:
         ticks_s = np.arange(0, trend.duration_s + 1e-9, step_s).tolist()
-        return ticks_s, [texts.elapsed(tick) for tick in ticks_s], "time since the start (hours:minutes:seconds)"
+        return ticks_s, [fmt.elapsed(tick) for tick in ticks_s], "time since the start (hours:minutes:seconds)"
     since_midnight_s = (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
     ticks_s = np.arange(-since_midnight_s % step_s, trend.duration_s + 1e-9, step_s).tolist()
     moments = [start + timedelta(seconds=tick) for tick in ticks_s]
@@ -357,7 +357,7 @@ def _histogram(axes: Axes, group: ScoreGroup, edges: NDArray[np.float64]) -> Non
         edgecolor=colour,
         linewidth=1.4,
         linestyle="--" if group.dashed else "-",
-        label=f"{group.name} ({texts.count(len(group.score))})",
+        label=f"{group.name} ({fmt.count(len(group.score))})",
     )
 
 

@@ -18,7 +18,7 @@ from ectopy.analysis.rhythm_rules import RhythmKind
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.recording import PulseWave, Recording
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import Mark, PulseTrace, Strip
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.beat_segments import MARGIN
@@ -78,7 +78,7 @@ def choices(recording: Recording, analysis: Analysis, events: Sequence[Event], r
         *(_event(event, which, start, duration_s) for event, which in worst_events(events)),
         *_extremes(rate, start, duration_s),
         *(
-            _beat(analysis, beat, f"{texts.moment(start, float(analysis.beats.times_s[beat]))}: {title}", duration_s)
+            _beat(analysis, beat, f"{fmt.moment(start, float(analysis.beats.times_s[beat]))}: {title}", duration_s)
             for beat, title in abnormal_beats(analysis).items()
         ),
     ]
@@ -95,7 +95,7 @@ def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
             superlatives.setdefault(best, []).append(name)
         superlatives.setdefault(0, ["most serious"])
         for place, names in sorted(superlatives.items()):
-            which = "the only one" if len(listed) == 1 else f"{' and '.join(names)} of {texts.count(len(listed))}"
+            which = "the only one" if len(listed) == 1 else f"{' and '.join(names)} of {fmt.count(len(listed))}"
             worst.append((listed[place], which))
     return worst
 
@@ -116,9 +116,9 @@ def abnormal_beats(analysis: Analysis) -> dict[int, str]:
             beat = int(highest[groups[number][0]])
             if all(abs(times_s[beat] - times_s[other]) > STRIP_S for other in shown):
                 shown.append(beat)
-                alike = f"{texts.count(len(groups[number]))} of {texts.count(len(beats))} look like it"
+                alike = f"{fmt.count(len(groups[number]))} of {fmt.count(len(beats))} look like it"
                 which = "highest score" if number == 0 else "another shape"
-                titles[beat] = f"beat {texts.count(beat)}, {hint}, {which}; {alike}"
+                titles[beat] = f"beat {fmt.count(beat)}, {hint}, {which}; {alike}"
     return titles
 
 
@@ -139,7 +139,7 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
         signal=filtered.with_gaps()[:, shown],
         times_s=times_s[shown],
         leads=recording.leads[:MOST_LEADS],
-        band=texts.band(filters),
+        band=fmt.band(filters),
         marks=tuple(
             Mark(
                 float(analysis.beats.times_s[beat]),
@@ -210,7 +210,7 @@ def _event(event: Event, which: str, start: datetime | None, duration_s: float) 
         start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
-    title = f"{texts.moment(start, event.start_s)}: {event.kind}, {which}"
+    title = f"{fmt.moment(start, event.start_s)}: {event.kind}, {which}"
     text = f"{event.text[:1].upper()}{event.text[1:]}".rstrip(".") + "."
     return Choice(title, "", text, start_s, end_s, (event.start_s, event.end_s))
 
@@ -223,8 +223,8 @@ def _extremes(rate: HeartRate, start: datetime | None, duration_s: float) -> lis
     for which, window in zip(("lowest", "highest"), rate.extremes, strict=True):
         begins_s = WINDOW_S * window
         start_s, end_s = _around(min(begins_s + WINDOW_S / 2, duration_s), duration_s)
-        title = f"{texts.moment(start, begins_s)}: {which} heart rate"
-        text = f"{rate.bpm[window]:.0f} per minute, mean of the ten seconds from {texts.elapsed(begins_s)}."
+        title = f"{fmt.moment(start, begins_s)}: {which} heart rate"
+        text = f"{rate.bpm[window]:.0f} per minute, mean of the ten seconds from {fmt.elapsed(begins_s)}."
         found.append(Choice(title, "", text, start_s, end_s))
     return found
 

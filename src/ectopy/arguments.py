@@ -25,6 +25,12 @@ from ectopy.errors import DataError, SettingError, shown
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Progress = Callable[[int, int, str], None]
+"""A function that takes how much is done, how much there is in all, and what goes on."""
+
+StepProgress = Callable[[int, int], None]
+"""A function that takes how many steps are done, and how many there are."""
+
 _HELP = {
     "Recording": "read a file with ectopy.read(path)",
     "Detector": "load one with ectopy.load_ambulatory() or ectopy.Detector.load(path)",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import FilterSettings

@@ -21,7 +21,7 @@ from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
 from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 from ectopy.recording import Annotations, Recording
 
 NOISE = "~"

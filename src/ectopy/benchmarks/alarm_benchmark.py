@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.arguments import Progress
 from ectopy.benchmarks.reference_conditions import ReferenceConditions, Stretches
 from ectopy.benchmarks.replayed_alarms import in_processes
 from ectopy.datasets.mitdb_records import SPLITS, records_in
@@ -36,7 +37,6 @@ from ectopy.errors import DataError
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
-from ectopy.progress import Progress
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 

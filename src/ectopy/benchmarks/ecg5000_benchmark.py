@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.arguments import Progress
 from ectopy.beats import Beats
 from ectopy.benchmarks.beat_peers import METHODS, Method
 from ectopy.benchmarks.protocols import Trial, trials
 from ectopy.errors import SettingError
 from ectopy.evaluation.metrics import Confusion, ranking_curves
-from ectopy.progress import Progress
 
 
 def benchmark(

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.arguments import Progress
 from ectopy.errors import DataError
 from ectopy.formats import read
-from ectopy.progress import Progress
 from ectopy.recording import Recording
 from ectopy.signal.fibrillation_waveform import MEASURES, RATE_HZ, THRESHOLD, WEIGHTS, WINDOW_S, measure_signal
 from ectopy.signal.filters import filter_signal

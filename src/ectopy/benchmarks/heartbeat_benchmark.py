@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.arguments import Progress
 from ectopy.benchmarks.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
 from ectopy.datasets.mitdb import DS1, DS2, PACED
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
 from ectopy.formats import read
-from ectopy.progress import Progress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start

@@ -18,10 +18,10 @@ import numpy as np
 
 from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.arguments import Progress
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
 from ectopy.processes import peak_rss_mb, run_python
-from ectopy.progress import Progress
 from ectopy.recording import Recording
 
 MOST_HOURS = 168.0

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.arguments import Progress
 from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, in_processes, read_record, watch_together
 from ectopy.errors import DataError
 from ectopy.monitor import Limits, Monitor
 from ectopy.monitor.conditions import Priority
-from ectopy.progress import Progress
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 

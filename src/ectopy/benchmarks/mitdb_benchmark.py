@@ -25,6 +25,7 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.analysis.population import population_score, usual_height_mv
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.arguments import Progress
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets.mitdb_records import SPLITS, records_in
 from ectopy.detector import Detector, Verdict
@@ -33,7 +34,6 @@ from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingErro
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
 from ectopy.evaluation.metrics import ranking_curves
 from ectopy.formats import read
-from ectopy.progress import Progress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.training.train_ambulatory import Lessons, learn_from, train_ambulatory

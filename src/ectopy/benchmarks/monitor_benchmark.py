@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientNormal
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.arguments import Progress
 from ectopy.benchmarks.load_sender import plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
 from ectopy.monitor.replay import pulse_chunk
 from ectopy.processes import ONE_THREAD, peak_rss_mb
-from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.interpreter import share
 from ectopy.service.monitoring.engine import Hub

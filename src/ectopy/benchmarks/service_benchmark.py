@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.arguments import Progress
 from ectopy.benchmarks.load_sender import Job, patients
 from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Action, Chunk, Monitor, Order
-from ectopy.progress import Progress
 from ectopy.service.access import Scope, Visitors
 from ectopy.service.monitoring.engine import Hub
 from ectopy.service.storage import Store

@@ -150,7 +150,7 @@ def what_if(
     from ectopy.monitor.alarm_json import alarm_json
     from ectopy.monitor.limit_comparison import compare, raised
     from ectopy.monitor.replay import whole
-    from ectopy.times import elapsed
+    from ectopy.presentation import elapsed
 
     if limit is None and profile is None and not stored:
         raise SettingError("say what is to be otherwise: --limit NAME=VALUE or --profile NAME.")

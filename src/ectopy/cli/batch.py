@@ -15,12 +15,12 @@ from ectopy.analysis.patient_template import LEARNING_S, PatientNormal
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import digest, load_detector
+from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
 from ectopy.formats.leads import unique_names
 from ectopy.formats.wfdb_header import segment_names
-from ectopy.progress import Progress
 from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
 

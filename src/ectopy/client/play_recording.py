@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ectopy.arguments import Progress
 from ectopy.client.client import Client
 from ectopy.monitor import chunks
 from ectopy.monitor.replay import paced
-from ectopy.progress import Progress
 from ectopy.recording import PulseWave, Recording
 
 _CHUNK_S, _LONGEST_CHUNK_S = 0.5, 10.0

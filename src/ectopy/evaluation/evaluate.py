@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ectopy.arguments import checked
+from ectopy.arguments import StepProgress, checked
 from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
-from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
 
 

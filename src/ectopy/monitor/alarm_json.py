@@ -12,7 +12,7 @@ from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm import Alarm, Transition
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import AlarmChanged
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 
 
 class AlarmJson(TypedDict):

@@ -49,8 +49,8 @@ from ectopy.monitor.condition_timing import Course, told
 from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
 from ectopy.monitor.inputs import Action, Order
 from ectopy.monitor.rhythm_input import Reading
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
+from ectopy.signal.state_replace import replace
 
 
 @dataclass(frozen=True, slots=True)

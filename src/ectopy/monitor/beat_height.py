@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.replacing import replace
 from ectopy.signal.beat_segments import BEFORE, MARGIN, CutBeats
 from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.state_replace import replace
 
 LOW_SHARE = 0.4
 LOW_MV = 0.35

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
+from ectopy.signal.state_replace import replace
 
 PIECE_S = 1.0
 FIRST_PIECE_S = 0.5

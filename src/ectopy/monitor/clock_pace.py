@@ -16,7 +16,7 @@ from itertools import combinations
 from math import inf
 from statistics import median
 
-from ectopy.replacing import replace
+from ectopy.signal.state_replace import replace
 
 LEAST_MOVE_S = 0.001
 LATE_S = 10.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ectopy.monitor.alarm import Alarm, State
 from ectopy.monitor.rhythm_input import Reading
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
+from ectopy.signal.state_replace import replace
 
 
 @dataclass(frozen=True, slots=True)

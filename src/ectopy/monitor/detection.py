@@ -28,7 +28,6 @@ from ectopy.analysis.population import heights_mv, median_height_mv, usual_heigh
 from ectopy.analysis.verdicts import Before, Criterion, Judgement, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import CutBeats, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.fibrillation_waveform import Waveform
@@ -36,6 +35,7 @@ from ectopy.signal.filters import Filter, Filtered
 from ectopy.signal.front_end import FrontendState, Piece, Sensed, sense_end
 from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
 from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
+from ectopy.signal.state_replace import replace
 
 _SECONDS_KEPT = 8
 _LEARNING = "The patient's normal is being learned; until ten beats can be read they are compared with other people's."

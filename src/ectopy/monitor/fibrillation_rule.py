@@ -17,7 +17,7 @@ import numpy as np
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.rhythm import RhythmState
 from ectopy.monitor.rhythm_input import Findings, Reading
-from ectopy.replacing import replace
+from ectopy.signal.state_replace import replace
 
 CODE = "ventricular fibrillation"
 

@@ -60,11 +60,11 @@ from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fre
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
-from ectopy.numbers import finite_or_none
-from ectopy.replacing import replace
+from ectopy.presentation import finite_or_none
 from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import CutBeats, no_beats
 from ectopy.signal.front_end import Answer, Piece, sense_together
+from ectopy.signal.state_replace import replace
 
 _MOST_AHEAD_S = 60.0
 _BEATS_WITHIN_S = 10.0

@@ -37,9 +37,9 @@ from ectopy.formats.pulse_channels import PRESSURE_UNIT, is_pressure_name
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.monitor.rhythm_input import JudgedBeats, Reading
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
+from ectopy.signal.state_replace import replace
 
 JUDGED = (
     "asystole",

@@ -26,8 +26,8 @@ from ectopy.formats.pulse_channels import (
     readable_pulse,
 )
 from ectopy.monitor.inputs import Chunk, PulseChunk
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
+from ectopy.signal.state_replace import replace
 
 MARGIN_S = 0.25
 """Pulse samples are handed out up to so long before the end of a piece of ECG, so that all of them have come."""

@@ -60,8 +60,8 @@ from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import Findings, Reading
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
+from ectopy.signal.state_replace import replace
 
 CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)
 """Conditions judged here, in the order of the readings."""

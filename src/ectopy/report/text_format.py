@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ectopy.beats import NORMAL_LABEL
 from ectopy.detector import ThresholdRule
 from ectopy.evaluation import class_name
+from ectopy.presentation import elapsed as elapsed
 from ectopy.signal import FilterSettings
-from ectopy.times import elapsed as elapsed
 
 NOTHING = "–"
 """Stands where there is no number."""

@@ -19,7 +19,7 @@ from ectopy.monitor.alarm_json import (
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 from ectopy.service import schemas
 from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 from ectopy.service.storage.waveform_history import BeatComparison

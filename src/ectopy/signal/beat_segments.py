@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.beats import BEAT_SAMPLES
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.state_replace import replace
 
 BEFORE = 52
 AFTER = BEAT_SAMPLES - BEFORE

@@ -33,9 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import firwin
 
-from ectopy.replacing import replace
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
+from ectopy.signal.state_replace import replace
 
 WINDOW_S = 4
 RATE_HZ = ANALYSIS_RATE_HZ // 2

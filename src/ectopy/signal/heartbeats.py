@@ -39,9 +39,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import firwin
 
-from ectopy.replacing import replace
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
+from ectopy.signal.state_replace import replace
 
 EVIDENCE_RATE_HZ = ANALYSIS_RATE_HZ // 2
 _STEP = 600 * ANALYSIS_RATE_HZ

@@ -20,8 +20,8 @@ from math import ceil, isfinite, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
+from ectopy.signal.state_replace import replace
 
 GRID_HZ = 64
 """Rate to which every wave is averaged."""

@@ -45,11 +45,11 @@ from scipy.ndimage import correlate1d
 from scipy.signal import firwin
 
 from ectopy.errors import DataError
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.state_replace import replace
 
 WINDOW_S = 1.0
 WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.arguments import check_fields
+from ectopy.arguments import StepProgress, check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
-from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
 from ectopy.training.architectures import Architecture, Branch, architecture
 from ectopy.training.augmentation import vary

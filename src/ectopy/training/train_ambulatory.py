@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import LEARNING_S, compare, learn_normal
 from ectopy.analysis.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
-from ectopy.arguments import checked
+from ectopy.arguments import StepProgress, checked
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, NotEnoughNormalsError
-from ectopy.progress import StepProgress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import filter_twice, find_heartbeats

@@ -17,10 +17,10 @@ from ectopy.disclaimers import NOT_A_DEVICE
 from ectopy.monitor.alarm import Phase, State
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.inputs import PulseChunk
+from ectopy.presentation import iso_utc
 from ectopy.service.interop import fhir
 from ectopy.service.interop.nomenclature import MDC_URI, lead_code
 from ectopy.service.storage import Waveform
-from ectopy.times import iso_utc
 from support.stored_alarms import NOW, stored
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")

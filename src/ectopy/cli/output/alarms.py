@@ -13,7 +13,7 @@ from ectopy.cli.output.watch import STYLES
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.limit_comparison import WhatIf
-from ectopy.times import elapsed
+from ectopy.presentation import elapsed
 
 
 def alarm_table(alarms: Sequence[AlarmJson]) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.times import elapsed
+from ectopy.presentation import elapsed
 
 
 def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:

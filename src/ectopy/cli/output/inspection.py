@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ectopy.analysis.inspection import Inspection
+from ectopy.presentation import elapsed
 from ectopy.signal.quality import WORDS
-from ectopy.times import elapsed
 
 _SHOWN = 20
 

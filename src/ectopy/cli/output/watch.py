@@ -15,7 +15,7 @@ from ectopy.monitor.alarm_json import change_json
 from ectopy.monitor.codec import kind_of, to_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.event_counts import Tally
-from ectopy.times import elapsed
+from ectopy.presentation import elapsed
 
 STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
 _TELLING = ("raised", "returned")

@@ -15,9 +15,9 @@ from ectopy.monitor.alarm_json import AlarmJson, change_json
 from ectopy.monitor.conditions import Priority
 from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.replay_command import stored_replay_command
+from ectopy.presentation import iso_utc
 from ectopy.service.notify.outbox import Delivery
 from ectopy.service.notify.targets import Target, Wants
-from ectopy.times import iso_utc
 
 WORTH_A_MESSAGE = frozenset({"raised", "escalated", "returned", "ended", "discharged"})
 """What every target hears of; the rest is for those that want every change."""

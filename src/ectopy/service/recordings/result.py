@@ -18,7 +18,7 @@ from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.monitor.codec import decode, encode
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.recordings.downsampling import pyramid, stretch
 

@@ -8,7 +8,7 @@ import pytest
 
 from ectopy.monitor.alarms import AlarmSettings
 from ectopy.monitor.rhythm import RhythmState
-from ectopy.replacing import replace
+from ectopy.signal.state_replace import replace
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

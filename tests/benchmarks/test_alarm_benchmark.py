@@ -26,12 +26,13 @@ from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, find_mitdb, load_mitdb
 from ectopy.datasets.simulated import Episode
 from ectopy.errors import DataError
-from ectopy.formats import write_annotations
 from ectopy.monitor import Limits, Monitor, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Annotations, Recording
+from support.command_line import assert_refused
+from support.wfdb_records import copy_records, write_record
 
-wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 RATE_HZ = 100.0
 ASKED = {"records", "alarms_per_bed_day", "high_priority_false_per_hour", "vt_runs", "vt_runs_announced"}
@@ -247,20 +248,6 @@ def test_a_real_tachycardia_is_announced_and_true():
 # The command
 
 
-def write_record(folder: Path, name: str, recording: Recording) -> None:
-    wfdb.wrsamp(
-        name,
-        fs=recording.sampling_rate_hz,
-        units=["mV"] * len(recording.leads),
-        sig_name=list(recording.leads),
-        p_signal=recording.signal.astype(np.float64),
-        fmt=["16"] * len(recording.leads),
-        write_dir=str(folder),
-    )
-    assert recording.annotations is not None
-    write_annotations(folder / f"{name}.atr", recording.annotations, recording.sampling_rate_hz)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("records")
@@ -285,8 +272,7 @@ def test_the_command_prints_tables_and_writes_figures(ectopy, folder: Path, tmp_
 
 
 def test_several_records_are_replayed_at_a_time(folder: Path, tmp_path: Path):
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy_records(folder, tmp_path, "101")
     write_record(tmp_path, "106", simulate_recording(20, sampling_rate_hz=360, random_state=2))
     told: list[tuple[int, int]] = []
     result = benchmark_alarms(
@@ -309,15 +295,11 @@ def test_several_records_are_replayed_at_a_time(folder: Path, tmp_path: Path):
 )
 def test_a_mistake_gets_one_sentence(ectopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, says: str):
     monkeypatch.chdir(tmp_path)
-    outcome = ectopy("benchmark", "alarms", *arguments)
-    assert outcome.status == 2
-    assert says in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert_refused(ectopy("benchmark", "alarms", *arguments), says)
 
 
 def test_a_damaged_record_is_named(folder: Path, tmp_path: Path):
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy_records(folder, tmp_path, "101")
     (tmp_path / "101.dat").write_bytes(b"short")
     with pytest.raises(DataError, match="101"):
         benchmark_alarms(tmp_path)

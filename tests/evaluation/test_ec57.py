@@ -15,7 +15,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, RATES, Comparison, average, compare, gross
 from ectopy.evaluation.ec57_files import FilesComparison, compare_files
 from ectopy.recording import Annotations
-from support.command_line import Done
+from support.command_line import assert_refused
 
 HZ = 100
 START = 30_000
@@ -451,14 +451,6 @@ def compared(ectopy):
     return lambda *arguments: ectopy("ec57", *arguments)
 
 
-def refused(done: Done, *words: str) -> None:
-    assert done.status == 2, done
-    assert done.err.startswith("ectopy: ")
-    assert done.err.count("\n") == 1
-    for word in words:
-        assert word in done.err
-
-
 def write(path: Path, annotations: Annotations, sampling_rate_hz: float | None = HZ) -> Path:
     wfdb = pytest.importorskip("wfdb")
     path.parent.mkdir(exist_ok=True)
@@ -535,7 +527,7 @@ def test_the_header_tells_rate_and_length_where_the_file_does_not(compared, fold
     late = scored((100, "N"), (200, "V"), (300, "N"), (5000, "N"))
     write(ours / "100.atr", scored((100, "N"), (200, "V"), (300, "N")), sampling_rate_hz=None)
     write(theirs / "100.qrs", late, sampling_rate_hz=None)
-    refused(compared(ours / "100.atr", theirs / "100.qrs"), "sampling rate", ".hea")
+    assert_refused(compared(ours / "100.atr", theirs / "100.qrs"), "sampling rate", ".hea")
     header = ours / "100.hea"
     for length, extra in ((LENGTH, 1), (START + 1000, 0)):
         header.write_text(f"100 1 {HZ} {length}\n100.dat 16 200 11 0 0 0 0 I\n")
@@ -552,15 +544,15 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(compared, folders: t
     empty.touch()
     torn = tmp_path / "empty" / "101.qrs"
     torn.write_bytes(b"\x01")
-    refused(compared(ours / "100", tmp_path / "nowhere", "--test-ext", "qrs"), "nowhere")
-    refused(compared(ours, theirs, "--test-ext", "nil"), "*.nil")
-    refused(compared(ours, theirs), "--test-ext")
-    refused(compared(ours, other_name), "no record is in both", "100, 101", "999")
-    refused(compared(ours, empty), "100.qrs is empty")
-    refused(compared(ours, torn), "101.qrs")
-    refused(compared(ours, other_rate), "360 Hz", "100 Hz")
-    refused(compared(ours, theirs, "--test-ext", "qrs", "--label-map", "mine"), "aami, de_chazal")
-    refused(compared(ours, theirs, "--test-ext", "qrs", "--json", tmp_path / "no" / "x.json"), "does not exist")
+    assert_refused(compared(ours / "100", tmp_path / "nowhere", "--test-ext", "qrs"), "nowhere")
+    assert_refused(compared(ours, theirs, "--test-ext", "nil"), "*.nil")
+    assert_refused(compared(ours, theirs), "--test-ext")
+    assert_refused(compared(ours, other_name), "no record is in both", "100, 101", "999")
+    assert_refused(compared(ours, empty), "100.qrs is empty")
+    assert_refused(compared(ours, torn), "101.qrs")
+    assert_refused(compared(ours, other_rate), "360 Hz", "100 Hz")
+    assert_refused(compared(ours, theirs, "--test-ext", "qrs", "--label-map", "mine"), "aami, de_chazal")
+    assert_refused(compared(ours, theirs, "--test-ext", "qrs", "--json", tmp_path / "no" / "x.json"), "does not exist")
     header = ours / "100.hea"
     header.write_text(f"100 1 {HZ} 20000\n100.dat 16 200 11 0 0 0 0 I\n")
-    refused(compared(ours / "100", theirs / "100.qrs"), "100", "200 s")
+    assert_refused(compared(ours / "100", theirs / "100.qrs"), "100", "200 s")

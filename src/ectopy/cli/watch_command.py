@@ -126,7 +126,7 @@ def _watch(
     report: Path | None,
     save_baseline: Path | None,
 ) -> bool:
-    """Watch until the end and say what was; False where a person ended it."""
+    """Watch until the end and print a summary; return False after Ctrl-C."""
     from ectopy.analysis import shipped_detector
     from ectopy.analysis.patient_template import PatientNormal
     from ectopy.cli.output import terminal
@@ -146,11 +146,11 @@ def _watch(
     try:
         for step in watch(monitor, state, inputs):
             state = step.state
-            told = [event for event in step.events if event.at_s >= from_s]
-            tally.take(told)
+            events = [event for event in step.events if event.at_s >= from_s]
+            tally.take(events)
             if report:
                 alarm_strips.take(step)
-            for event in told:
+            for event in events:
                 replay = options.replay(event) if isinstance(event, AlarmChanged) else None
                 if json:
                     print(event_json(event, digest, replay), flush=True)

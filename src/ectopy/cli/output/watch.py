@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ectopy import __version__
+from ectopy.cli.output.tables import pairs_table
 from ectopy.detector import Verdict
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
 from ectopy.monitor.alarm import Alarm
@@ -72,7 +73,6 @@ def summary_table(
         One sentence on the patient's normal.
     detector : str
     """
-    table = Table(title=source, title_justify="left", show_header=False)
     from_s, to_s = span_s
     raised = ", ".join(f"{tally.raised[priority]} {priority.name.lower()}" for priority in STYLES)
     rows = {
@@ -84,9 +84,7 @@ def summary_table(
         "patient's normal": baseline,
         "detector": detector,
     }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
+    return pairs_table(source, rows)
 
 
 def detector_text(bundle: str, digest: str) -> str:

@@ -37,7 +37,7 @@ _HELP = {
     "Analysis": "make one with ectopy.analyse(recording, detector)",
     "Beats": "load a file with ectopy.datasets.load(path), or make one with ectopy.Beats(samples, layout)",
     "Evaluation": "make one with ectopy.evaluation.evaluate(detector, beats)",
-    "PatientNormal": "load one with ectopy.analysis.patient_template.PatientNormal.load(path)",
+    "PatientTemplate": "load one with ectopy.analysis.patient_template.PatientTemplate.load(path)",
 }
 _WORDS = {str: "text", float: "a number", int: "a whole number", bool: "True or False", Path: "a path"}
 

@@ -15,14 +15,14 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Before, Criterion, Hint, Judgement
+from ectopy.analysis.verdicts import Hint, Judgement, JudgingRules, PreviousBeat
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.detector import Verdict
 from ectopy.monitor import BeatJudged, Chunk, End, Monitor, MonitorState, Noticed
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.recording_signal import read_recording
 from support.drawn_beats import drawn, narrow, wide
 
@@ -135,20 +135,20 @@ def changing() -> Signal:
 
 
 @pytest.fixture(scope="module")
-def changing_beats() -> CutBeats:
+def changing_beats() -> BeatSegments:
     return read_recording(Recording(changing(), RATE_HZ, LEADS)).beats
 
 
 @given(st.lists(st.integers(0, 600), max_size=12))
 @settings(max_examples=20)
-def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beats: CutBeats, cuts: list[int]):
-    criterion, beats = Criterion.of(load_ambulatory()), changing_beats
-    learned = find_baseline(beats, LEADS, criterion.detector, LEARNING_S)
-    expected = judge_adapting(beats, learned, Adaptation.fresh(2), criterion, Before())
-    before, baseline, adaptation, parts = Before(), learned, Adaptation.fresh(2), []
+def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beats: BeatSegments, cuts: list[int]):
+    rules, beats = JudgingRules.of(load_ambulatory()), changing_beats
+    learned = find_baseline(beats, LEADS, rules.detector, LEARNING_S)
+    expected = judge_adapting(beats, learned, Adaptation.fresh(2), rules, PreviousBeat())
+    before, baseline, adaptation, parts = PreviousBeat(), learned, Adaptation.fresh(2), []
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(beats)], strict=True):
         part = beats[start:end]
-        before, baseline, adaptation, judgement = judge_adapting(part, baseline, adaptation, criterion, before)
+        before, baseline, adaptation, judgement = judge_adapting(part, baseline, adaptation, rules, before)
         adaptation = decode(Adaptation, encode(adaptation))
         parts.append(judgement)
     for field in fields(Judgement)[:4]:

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy import __version__
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
 from ectopy.cli.watch_options import WatchOptions
 from ectopy.datasets.simulated import Episode, simulate_recording
@@ -213,7 +213,7 @@ def test_a_baseline_is_saved_and_used(ectopy, file: Path, tmp_path: Path):
     saved = tmp_path / "normal.npz"
     done = ectopy("watch", file, *USUAL, "--fast", "--to", 34, "--save-baseline", saved)
     assert f"Wrote {saved}." in done.out
-    assert PatientNormal.load(saved).leads == ("lead 1", "lead 2")
+    assert PatientTemplate.load(saved).leads == ("lead 1", "lead 2")
     again = ectopy("watch", file, *USUAL, "--fast", "--to", 42, "--baseline", saved)
     assert "Learned from" not in again.out
     assert "The patient's normal was given." in again.out
@@ -227,7 +227,7 @@ def test_a_baseline_is_saved_and_used(ectopy, file: Path, tmp_path: Path):
 
 
 def test_a_baseline_of_other_leads_is_refused(ectopy, file: Path, tmp_path: Path):
-    other = PatientNormal(np.ones((1, 140)), np.ones(1), 0.05, 50, ("V6",))
+    other = PatientTemplate(np.ones((1, 140)), np.ones(1), 0.05, 50, ("V6",))
     other.save(tmp_path / "other.npz")
     assert_refused(ectopy("watch", file, *USUAL, "--fast", "--baseline", tmp_path / "other.npz"), "V6", "lead 1")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes, unicode_string_dtypes
 
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
@@ -41,7 +41,7 @@ EVENTS = [
     InputRejected(4, 6.0, "the unit 'furlong' is not one of mV, uV and V; send one of these."),
     Noticed(5, 7.0, "gap", "0.4 s are missing."),
 ]
-NORMAL = PatientNormal(np.linspace(-1, 1, 280).reshape(2, 140), np.array([3.0, np.nan]), 0.05, 60, ("I", "II"))
+NORMAL = PatientTemplate(np.linspace(-1, 1, 280).reshape(2, 140), np.array([3.0, np.nan]), 0.05, 60, ("I", "II"))
 INPUTS = [
     Chunk(-3, np.array([[0.1, np.nan], [np.inf, -0.0]], np.float32), 250.0, ("I", "II"), 1e9, None, "é\0", "furlong"),
     Tick(1.7e9 + 0.1),

@@ -16,7 +16,7 @@ from ectopy.monitor.fibrillation_rule import CODE, WaveformState, waveform_step,
 from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, filter_signal
-from ectopy.signal.front_end import FrontendState, Piece, sense_together
+from ectopy.signal.front_end import FrontEndState, SignalBlock, run_front_ends
 
 RATE_HZ = 250
 SECONDS = 20
@@ -146,13 +146,13 @@ def test_any_cut_of_the_samples_gives_the_same_seconds(seed, cuts):
 def test_leads_of_many_patients_together_are_judged_as_alone():
     signals = [np.stack([coarse(seed), beats(seed), white(seed)]) for seed in range(5)]
     plan = Filter.of(RATE_HZ)
-    states = [FrontendState.fresh(plan, 3) for _ in signals]
+    states = [FrontEndState.fresh(plan, 3) for _ in signals]
     alone = list(states)
     for second in range(SECONDS):
         now = slice(second * RATE_HZ, (second + 1) * RATE_HZ)
-        pieces = [Piece(plan, state, signal[:, now]) for state, signal in zip(states, signals, strict=True)]
-        together = sense_together(pieces)
-        single = [sense_together([Piece(plan, s, x[:, now])])[0] for s, x in zip(alone, signals, strict=True)]
+        pieces = [SignalBlock(plan, state, signal[:, now]) for state, signal in zip(states, signals, strict=True)]
+        together = run_front_ends(pieces)
+        single = [run_front_ends([SignalBlock(plan, s, x[:, now])])[0] for s, x in zip(alone, signals, strict=True)]
         states, alone = [state for state, _ in together], [state for state, _ in single]
         for (_, one), (_, other) in zip(together, single, strict=True):
             np.testing.assert_array_equal(one.waveform.score, other.waveform.score)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.analysis.patient_template import PatientNormal, compare_together
+from ectopy.analysis.patient_template import PatientTemplate, compare_together
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Tick
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import encode
-from ectopy.signal.front_end import Piece, sense
+from ectopy.signal.front_end import SignalBlock, run_front_end
 from ectopy.signal.state_batching import parted, stacked, structure
 
 NOW = 1_000_000.0
@@ -104,19 +104,19 @@ class Breaking:
 
     calls: int = 0
 
-    def together(self, pieces: list[Piece]) -> list:
+    def together(self, pieces: list[SignalBlock]) -> list:
         self.calls += 1
         return [self.alone(piece) for piece in pieces]
 
-    def alone(self, piece: Piece):
+    def alone(self, piece: SignalBlock):
         if np.nanmax(piece.signal) > 90:
             raise FloatingPointError("too much")
-        return sense(piece)
+        return run_front_end(piece)
 
 
 def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
     breaking = Breaking()
-    monkeypatch.setattr(monitor_module, "sense_together", breaking.together)
+    monkeypatch.setattr(monitor_module, "run_front_ends", breaking.together)
     good, bad = MonitorState(), MonitorState()
     found: list[Event] = []
     for number in range(8):
@@ -140,7 +140,7 @@ def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch
 
     monkeypatch.setattr(monitor_module, "compare_together", breaking)
     beats = np.vstack([np.hanning(140), np.hanning(140)])
-    normals = [PatientNormal(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
+    normals = [PatientTemplate(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
     states = [MonitorState(normal=normal) for normal in normals]
     recording = simulate_recording(10)
     for number in range(20):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ectopy.monitor.rhythm_input import Findings
 from ectopy.monitor.technical import TechnicalState, clock, no_data, technical_step
-from ectopy.signal.quality import WORDS
+from ectopy.signal.quality import QUALITY_WORDS
 from support.beat_streams import judged
 
 
@@ -39,7 +39,7 @@ def test_leads_are_off_or_noisy_only_where_none_is_readable(words: tuple[str, ..
     assert readings_of([words]) == [expected]
 
 
-@given(st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(tuple), min_size=1))
+@given(st.lists(st.lists(st.sampled_from(QUALITY_WORDS), min_size=1, max_size=3).map(tuple), min_size=1))
 def test_a_signal_that_cannot_be_read_always_has_a_technical_condition(words: list[tuple[str, ...]]):
     told = readings_of(words)
     for now, (off, noise) in zip(words, told, strict=True):

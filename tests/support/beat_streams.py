@@ -13,7 +13,7 @@ from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
 from ectopy.signal import Quality
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 
 PIECE_S, DELAY_S = 0.5, 1.9
 GOOD = ("good", "good")
@@ -97,7 +97,7 @@ def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
     n = len(letters)
     rr = np.array(rr_s if rr_s is not None else [np.nan, *[0.8] * (n - 1)][:n])
     nothing = np.zeros(n)
-    beats = CutBeats(
+    beats = BeatSegments(
         np.cumsum(np.nan_to_num(rr)),
         np.zeros((n, 1, 148), np.float32),
         np.ones((n, 1), bool),
@@ -118,7 +118,7 @@ def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
         score=nothing,
         p_value=nothing,
         threshold=0.0,
-        evidence=None,
+        difference=None,
         normal=None,
         baseline="",
         missed=np.zeros(n, bool),

@@ -20,12 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline, like_tachycardia
-from ectopy.analysis.patient_template import LEARNING_S, Evidence, PatientNormal, align, compare, learn_families
+from ectopy.analysis.patient_template import (
+    LEARNING_S,
+    BeatDifference,
+    PatientTemplate,
+    align,
+    compare,
+    learn_families,
+)
 from ectopy.analysis.population import ventricular_shape
-from ectopy.analysis.verdicts import Before, Criterion, Judgement, judge, no_judgement
+from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import MARGIN, CutBeats, centred, no_beats
+from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, no_beats
 
 _BLOCK_S = 120.0
 _KEPT = 16
@@ -50,7 +57,7 @@ class Adaptation:
     ----------
     kept : ndarray of float32, shape (k, leads, 140)
         Normal beats of this block of two minutes, 16 at most, as `align` gives them; NaN where not readable.
-    changed : CutBeats
+    changed : BeatSegments
         Beats of another shape since the last one of the usual shape, fewer than 30.
     block : int
         Which block of two minutes this is, from the end of learning.
@@ -58,18 +65,18 @@ class Adaptation:
         How many normal beats came last, 3 at most.
     usual_rr_s : float
         RR interval usual at the last normal beats; NaN = not known.
-    earlier : PatientNormal or None
+    earlier : PatientTemplate or None
         The normal before the last change of electrodes.
     """
 
     __repr__ = short_repr
 
     kept: NDArray[np.float32]
-    changed: CutBeats
+    changed: BeatSegments
     block: int = -1
     in_a_row: int = 0
     usual_rr_s: float = float("nan")
-    earlier: PatientNormal | None = None
+    earlier: PatientTemplate | None = None
 
     @classmethod
     def fresh(cls, leads: int) -> Adaptation:
@@ -83,48 +90,48 @@ class Adapted(NamedTuple):
 
     Attributes
     ----------
-    before : Before
+    before : PreviousBeat
     baseline : Baseline
     adaptation : Adaptation
         These three for the next beats.
     judgement : Judgement
     """
 
-    before: Before
+    before: PreviousBeat
     baseline: Baseline
     adaptation: Adaptation
     judgement: Judgement
 
 
 def judge_adapting(
-    beats: CutBeats,
+    beats: BeatSegments,
     baseline: Baseline,
     adaptation: Adaptation,
-    criterion: Criterion,
-    before: Before,
-    evidence: Evidence | None = None,
+    rules: JudgingRules,
+    before: PreviousBeat,
+    difference: BeatDifference | None = None,
 ) -> Adapted:
     """Judge the next beats, and adapt the patient's normal to them; the same for any cutting into stretches.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     baseline : Baseline
         Nothing is adapted without the patient's normal, nor to the beats that it was learned from.
     adaptation : Adaptation
         `Adaptation.fresh` at the start.
-    criterion : Criterion
-    before : Before
-        The last beat of the stretch before; `Before()` at the start.
-    evidence : Evidence or None
+    rules : JudgingRules
+    before : PreviousBeat
+        The last beat of the stretch before; `PreviousBeat()` at the start.
+    difference : BeatDifference or None
         How the beats differ from the normal of this baseline, where that is known.
     """
     judgements = []
     learned = len(beats) if baseline.normal is None else int(np.searchsorted(beats.times_s, baseline.learned_to_s))
     if learned:
-        before, judgement = judge(beats[:learned], baseline, criterion, before, _of(evidence, slice(learned)))
+        before, judgement = judge(beats[:learned], baseline, rules, before, _of(difference, slice(learned)))
         judgements.append(judgement)
-        beats, evidence = beats[learned:], _of(evidence, slice(learned, None))
+        beats, difference = beats[learned:], _of(difference, slice(learned, None))
     compared = baseline.normal
     while len(beats):
         block = int((beats.times_s[0] - baseline.learned_to_s) // _BLOCK_S)
@@ -132,23 +139,23 @@ def judge_adapting(
             baseline = _moved(baseline, adaptation)
             adaptation = replace(adaptation, kept=adaptation.kept[:0], block=block)
         if baseline.normal is not compared:
-            evidence = None
+            difference = None
         ends_s = baseline.learned_to_s + (block + 1) * _BLOCK_S
         stop = len(beats) if beats.times_s[-1] < ends_s else int(np.searchsorted(beats.times_s, ends_s))
-        stretch, known = beats[:stop], _of(evidence, slice(stop))
-        then, judgement = judge(stretch, baseline, criterion, before, known)
+        stretch, known = beats[:stop], _of(difference, slice(stop))
+        then, judgement = judge(stretch, baseline, rules, before, known)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
-            then, judgement = judge(stretch[:end], baseline, criterion, before, _of(known, slice(end)))
+            then, judgement = judge(stretch[:end], baseline, rules, before, _of(known, slice(end)))
         judgements.append(judgement)
-        before, (baseline, adaptation) = then, _changed(baseline, followed, criterion)
-        beats, evidence = beats[end:], _of(evidence, slice(end, None))
-    judgement = Judgement.joined(judgements) if judgements else no_judgement(baseline, criterion)
+        before, (baseline, adaptation) = then, _changed(baseline, followed, rules)
+        beats, difference = beats[end:], _of(difference, slice(end, None))
+    judgement = Judgement.joined(judgements) if judgements else no_judgement(baseline, rules)
     return Adapted(before, baseline, adaptation, judgement)
 
 
-def _of(evidence: Evidence | None, rows: slice) -> Evidence | None:
-    return None if evidence is None else evidence[rows]
+def _of(difference: BeatDifference | None, rows: slice) -> BeatDifference | None:
+    return None if difference is None else difference[rows]
 
 
 def _moved(baseline: Baseline, adaptation: Adaptation) -> Baseline:
@@ -172,7 +179,7 @@ def _moved(baseline: Baseline, adaptation: Adaptation) -> Baseline:
 
 
 def _follow(
-    adaptation: Adaptation, baseline: Baseline, beats: CutBeats, judgement: Judgement
+    adaptation: Adaptation, baseline: Baseline, beats: BeatSegments, judgement: Judgement
 ) -> tuple[Adaptation, int]:
     """Take note of beats of one block, up to the one with which a row of changed beats is long enough to be looked at.
 
@@ -182,8 +189,8 @@ def _follow(
     end : int
         How many of the beats were taken.
     """
-    assert judgement.evidence is not None
-    shape, verdict = judgement.evidence.shape.tolist(), judgement.verdict.tolist()
+    assert judgement.difference is not None
+    shape, verdict = judgement.difference.shape.tolist(), judgement.verdict.tolist()
     changed, in_a_row, end = adaptation.changed, adaptation.in_a_row, len(beats)
     begun = len(changed)
     usual: list[int] = []
@@ -202,7 +209,7 @@ def _follow(
     if begun < len(changed):
         changed = changed[:0]
     if row:
-        changed = CutBeats.joined([changed, beats[np.array(row, np.intp)]])
+        changed = BeatSegments.joined([changed, beats[np.array(row, np.intp)]])
     kept, usual_rr_s = adaptation.kept, adaptation.usual_rr_s
     if usual:
         rr_s = float(beats.rr_s[usual[-1]] * np.exp(beats.prematurity[usual[-1]]))
@@ -214,7 +221,7 @@ def _follow(
     return replace(adaptation, kept=kept, changed=changed, in_a_row=in_a_row, usual_rr_s=usual_rr_s), end
 
 
-def _changed(baseline: Baseline, adaptation: Adaptation, criterion: Criterion) -> tuple[Baseline, Adaptation]:
+def _changed(baseline: Baseline, adaptation: Adaptation, rules: JudgingRules) -> tuple[Baseline, Adaptation]:
     """Another normal, where a row of changed beats shows that the electrodes were changed."""
     row, normal, earlier = adaptation.changed, baseline.normal, adaptation.earlier
     if normal is None or len(row) not in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
@@ -238,7 +245,7 @@ def _changed(baseline: Baseline, adaptation: Adaptation, criterion: Criterion) -
     return learned, replace(adaptation, kept=adaptation.kept[:0], changed=none, earlier=normal)
 
 
-def _after_change(row: CutBeats, normal: PatientNormal, usual_rr_s: float) -> PatientNormal | None:
+def _after_change(row: BeatSegments, normal: PatientTemplate, usual_rr_s: float) -> PatientTemplate | None:
     """What the changed beats teach, if the electrodes were changed rather than the rhythm."""
     # As regular, and of the same rate, as the normal beats before; NaN is neither.
     faster = np.log(row.rr_s / usual_rr_s)
@@ -253,14 +260,14 @@ def _after_change(row: CutBeats, normal: PatientNormal, usual_rr_s: float) -> Pa
     return new if np.mean(compare(row, new).shape <= _SIMILAR) >= _LEAST_ALIKE else None
 
 
-def _is_wider(new: PatientNormal, old: PatientNormal) -> bool:
+def _is_wider(new: PatientTemplate, old: PatientTemplate) -> bool:
     """Whether beats are wider and slower than the normal ones; other electrodes hardly change that."""
     clear = ((new.clearness > 0) & (old.clearness > 0))[None]
     new_shape, old_shape = (ventricular_shape(each.template[None], clear)[0] for each in (new, old))
     return not new_shape - old_shape < _WIDER
 
 
-def _is_low(new: PatientNormal, old: PatientNormal) -> bool:
+def _is_low(new: PatientTemplate, old: PatientTemplate) -> bool:
     """Whether beats are so low in all leads that they may be P waves, which go on at the same rate in an asystole."""
     new_mv, old_mv = np.ptp(new.template, axis=1), np.ptp(old.template, axis=1)
     return bool((new_mv < _LOW_SHARE * old_mv)[new.clearness > 0].all())

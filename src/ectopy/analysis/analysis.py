@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline, given_baseline
-from ectopy.analysis.patient_template import LEARNING_S, Evidence, PatientNormal
-from ectopy.analysis.verdicts import SYMBOLS, Before, Criterion, Judgement, reason
+from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
+from ectopy.analysis.verdicts import SYMBOLS, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import SettingError
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.heart_rate import known_intervals
 from ectopy.signal.quality import Quality
 from ectopy.signal.recording_signal import read_recording
@@ -29,7 +29,7 @@ class Analysis:
 
     Attributes
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     quality : Quality
     positions : ndarray of int64, shape (n,)
         Fiducial points, in samples of the recording.
@@ -41,9 +41,9 @@ class Analysis:
         Larger and smaller = more abnormal; NaN = unreadable.
     threshold : float
         The score above which a beat is abnormal.
-    evidence : Evidence or None
+    difference : BeatDifference or None
         How each beat differs from the patient's normal; None where that could not be learned.
-    normal : PatientNormal or None
+    normal : PatientTemplate or None
         As it is at the end: it follows slow changes and a change of electrodes.
     baseline : str
         One sentence on the patient's normal: learned, given, or why there is none.
@@ -55,7 +55,7 @@ class Analysis:
 
     __repr__ = short_repr
 
-    beats: CutBeats
+    beats: BeatSegments
     quality: Quality
     positions: NDArray[np.int64]
     verdict: NDArray[np.str_]
@@ -63,8 +63,8 @@ class Analysis:
     score: NDArray[np.float64]
     p_value: NDArray[np.float64]
     threshold: float
-    evidence: Evidence | None
-    normal: PatientNormal | None
+    difference: BeatDifference | None
+    normal: PatientTemplate | None
     baseline: str
     missed: NDArray[np.bool_]
     learned_to_s: float = 0.0
@@ -85,12 +85,14 @@ class Analysis:
         interval in which a readable lead shows other beats is not known either.
         """
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
-        return known_intervals(self.beats.rr_s, readable, self.quality.dark_before(self.beats.times_s), self.missed)
+        return known_intervals(
+            self.beats.rr_s, readable, self.quality.uninformative_before(self.beats.times_s), self.missed
+        )
 
     @property
     def judgement(self) -> Judgement:
         """What is thought of the beats."""
-        return Judgement(self.verdict, self.hint, self.score, self.p_value, self.threshold, self.evidence)
+        return Judgement(self.verdict, self.hint, self.score, self.p_value, self.threshold, self.difference)
 
     def reason(self, beat: int) -> str:
         """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
@@ -109,7 +111,7 @@ class Analysis:
 def analyse(
     recording: Recording,
     detector: Detector,
-    normal: PatientNormal | None = None,
+    normal: PatientTemplate | None = None,
     filters: FilterSettings | None = None,
     learning_s: float = LEARNING_S,
 ) -> Analysis:
@@ -121,7 +123,7 @@ def analyse(
         100 to 1000 Hz.
     detector : Detector
         A population model for recordings, such as the shipped ``ambulatory``.
-    normal : PatientNormal, optional
+    normal : PatientTemplate, optional
         A baseline saved earlier; learned from the start of the recording where none is given.
     filters : FilterSettings, optional
     learning_s : float
@@ -137,13 +139,13 @@ def analyse(
         If the signal is an ECG whose unit is not the one stated.
     """
     require_learning_time(learning_s)
-    criterion = Criterion.of(detector)
+    rules = JudgingRules.of(detector)
     read = read_recording(recording, filters)
     beats = read.beats
     own = None if normal is None else given_baseline(normal)
     baseline = own or find_baseline(beats, recording.leads, detector, learning_s)
     fresh = Adaptation.fresh(len(recording.leads))
-    _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, criterion, Before())
+    _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
     return Analysis(
         beats=beats,
         quality=read.quality,
@@ -153,7 +155,7 @@ def analyse(
         score=judgement.score,
         p_value=judgement.p_value,
         threshold=judgement.threshold,
-        evidence=judgement.evidence,
+        difference=judgement.difference,
         normal=baseline.normal,
         baseline=baseline.text,
         missed=read.missed,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import LEAST_BEATS, Family, PatientNormal, learn_families, learning_beats
+from ectopy.analysis.patient_template import LEAST_BEATS, Family, PatientTemplate, learn_families, learning_beats
 from ectopy.analysis.population import unlikeness, usual_height_mv, ventricular_shape
 from ectopy.detector import Detector
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 
 FIRST_BEATS = 10
 """From how many readable beats the first provisional baseline is learned."""
@@ -29,7 +29,7 @@ class Baseline:
 
     Attributes
     ----------
-    normal : PatientNormal or None
+    normal : PatientTemplate or None
         The patient's own normal; None where it is not known, and beats are compared with other people's.
     height_mv : ndarray of float64, shape (leads,)
         Usual height of the patient's beats, by which they are scaled for the comparison with other people's.
@@ -47,7 +47,7 @@ class Baseline:
 
     __repr__ = short_repr
 
-    normal: PatientNormal | None
+    normal: PatientTemplate | None
     height_mv: NDArray[np.float64]
     text: str
     doubtful: bool = False
@@ -63,17 +63,17 @@ class Baseline:
         return f"learning, {self.learned_s:.0f} s" if self.provisional else ""
 
 
-def given_baseline(normal: PatientNormal) -> Baseline:
+def given_baseline(normal: PatientTemplate) -> Baseline:
     """A patient's normal that was learned earlier."""
     return Baseline(normal, np.ptp(normal.template, axis=1), "The patient's normal was given.")
 
 
-def learn_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
+def learn_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
     """Learn the patient's normal from the first beats, and check it against the population.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
         From the start of the recording, at least as long as is learned from.
     leads : tuple of str
     detector : Detector
@@ -86,12 +86,12 @@ def learn_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, 
     return replace(learned, learned_to_s=first.times_s[:1].sum() + learning_s)
 
 
-def find_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
+def find_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
     """Learn the patient's normal from the first stretch of a recording that it can be learned from.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
         Of the whole recording.
     leads, detector, learning_s
         As for `learn_baseline`.
@@ -105,7 +105,7 @@ def find_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector, l
     return baseline
 
 
-def after_learning(beats: CutBeats, learning_s: float) -> CutBeats:
+def after_learning(beats: BeatSegments, learning_s: float) -> BeatSegments:
     """The beats after those that are learned from."""
     readable = np.flatnonzero(beats.readable.any(axis=1))
     if not len(readable):
@@ -113,12 +113,12 @@ def after_learning(beats: CutBeats, learning_s: float) -> CutBeats:
     return beats[int(np.searchsorted(beats.times_s, beats.times_s[readable[0]] + learning_s)) :]
 
 
-def provisional_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Detector) -> Baseline:
+def provisional_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector) -> Baseline:
     """The baseline while the patient's normal is being learned, from the beats so far, ten at least.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     leads : tuple of str
     detector : Detector
         With a population model for recordings.
@@ -130,7 +130,7 @@ def provisional_baseline(beats: CutBeats, leads: tuple[str, ...], detector: Dete
     return replace(baseline, text=text, provisional=True, learned_s=span_s)
 
 
-def _learn(first: CutBeats, leads: tuple[str, ...], detector: Detector, least: int) -> Baseline:
+def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, least: int) -> Baseline:
     """The baseline from readable beats: the most frequent family of them that is plausible."""
     height_mv = usual_height_mv(first)
     families = learn_families(first, leads, least)

@@ -13,7 +13,7 @@ from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import FilterSettings
 from ectopy.signal.heart_rate import HeartRate, heart_rate, known_intervals
-from ectopy.signal.quality import WORDS, Quality, Stretch
+from ectopy.signal.quality import QUALITY_WORDS, Quality, QualityInterval
 from ectopy.signal.recording_signal import read_recording
 
 
@@ -42,13 +42,13 @@ class Inspection:
     rate: HeartRate
 
     @property
-    def unreadable(self) -> list[Stretch]:
+    def unreadable(self) -> list[QualityInterval]:
         """The stretches that are not good, by lead and time."""
-        return [stretch for stretch in self.quality.stretches() if stretch.word != WORDS[0]]
+        return [stretch for stretch in self.quality.intervals() if stretch.word != QUALITY_WORDS[0]]
 
     def shares(self) -> list[dict[str, float]]:
         """Of each lead, the share of its windows that has each word."""
-        return [{word: float(np.mean(words == word)) for word in WORDS} for words in self.quality.word]
+        return [{word: float(np.mean(words == word)) for word in QUALITY_WORDS} for words in self.quality.word]
 
     def summary(self) -> dict[str, Any]:
         """Every figure, for JSON."""
@@ -99,6 +99,6 @@ def inspect(recording: Recording, settings: FilterSettings | None = None) -> Ins
     read = read_recording(recording, settings)
     beats = read.beats
     readable = np.asarray(beats.readable.any(axis=1), np.bool_)
-    intervals_s = known_intervals(beats.rr_s, readable, read.quality.dark_before(beats.times_s), read.missed)
+    intervals_s = known_intervals(beats.rr_s, readable, read.quality.uninformative_before(beats.times_s), read.missed)
     rate = heart_rate(beats.times_s, intervals_s, recording.duration_s)
     return Inspection(recording, read.quality, beats.times_s, readable, rate)

@@ -19,7 +19,7 @@ from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, CutBeats, centred
+from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
@@ -42,7 +42,7 @@ _AT_ONCE = 512  # beats
 
 
 @dataclass(frozen=True, slots=True)
-class PatientNormal:
+class PatientTemplate:
     """What is normal for one patient.
 
     Attributes
@@ -67,7 +67,7 @@ class PatientNormal:
     beats: int
     leads: tuple[str, ...]
 
-    def for_leads(self, leads: tuple[str, ...]) -> PatientNormal | None:
+    def for_leads(self, leads: tuple[str, ...]) -> PatientTemplate | None:
         """The same for other leads of which some are known; the others do not count. None where none is known."""
         if leads == self.leads:
             return self
@@ -93,7 +93,7 @@ class PatientNormal:
 
     @classmethod
     @checked
-    def load(cls, path: str | Path) -> PatientNormal:
+    def load(cls, path: str | Path) -> PatientTemplate:
         """Read what `save` wrote; no code in it is run.
 
         Raises
@@ -125,7 +125,7 @@ class PatientNormal:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class BeatDifference:
     """How beats differ from a patient's normal; every array has shape (n,), NaN = not readable.
 
     Attributes
@@ -138,7 +138,7 @@ class Evidence:
     width : ndarray of float64
         Log of the area of the QRS complex over its height, against the template's: positive = wider.
     prematurity, delay : ndarray of float64
-        As in `CutBeats`, in units of the patient's irregularity.
+        As in `BeatSegments`, in units of the patient's irregularity.
     best_qrs : ndarray of float64
         As `qrs`, of the clear lead in which the QRS complex is most like the template's.
     """
@@ -152,12 +152,12 @@ class Evidence:
     delay: NDArray[np.float64]
     best_qrs: NDArray[np.float64]
 
-    def __getitem__(self, rows: slice) -> Evidence:
+    def __getitem__(self, rows: slice) -> BeatDifference:
         """Of some of the beats."""
-        return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return BeatDifference(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @classmethod
-    def joined(cls, parts: Sequence[Evidence]) -> Evidence:
+    def joined(cls, parts: Sequence[BeatDifference]) -> BeatDifference:
         """Put together, in the order of the parts, of which there is at least one."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
@@ -190,22 +190,22 @@ class Family:
 
     Attributes
     ----------
-    normal : PatientNormal
+    normal : PatientTemplate
         What would be normal if these were the patient's normal beats.
     rate_bpm : float
         Median rate of these beats; 0 where it is not known.
     """
 
-    normal: PatientNormal
+    normal: PatientTemplate
     rate_bpm: float
 
 
-def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientNormal | None:
+def learn_normal(beats: BeatSegments, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientTemplate | None:
     """Learn a patient's normal from the first beats; None where they are too few or too different.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     leads : tuple of str
     learning_s : float
         How long is learned from, seconds from the first readable beat; 300 by default.
@@ -214,14 +214,14 @@ def learn_normal(beats: CutBeats, leads: tuple[str, ...], learning_s: float = LE
     return None if family is None else family.normal
 
 
-def learn_families(beats: CutBeats, leads: tuple[str, ...], least: int = LEAST_BEATS) -> tuple[Family, ...]:
+def learn_families(beats: BeatSegments, leads: tuple[str, ...], least: int = LEAST_BEATS) -> tuple[Family, ...]:
     """Group beats by shape: the most frequent shape first, then those of the beats unlike all before, three at most.
 
     Where a recording starts in an abnormal rhythm, the normal beats are not the first of them.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     leads : tuple of str
     least : int
         How many beats a family has at least.
@@ -237,7 +237,7 @@ def learn_families(beats: CutBeats, leads: tuple[str, ...], least: int = LEAST_B
     return tuple(families)
 
 
-def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[np.intp]:
+def learning_beats(beats: BeatSegments, learning_s: float = LEARNING_S) -> NDArray[np.intp]:
     """Which beats are learned from: the readable ones of so many seconds from the first of them, at most 2000."""
     readable = np.flatnonzero(beats.readable.any(axis=1))
     until_s = beats.times_s[readable[:1]].sum() + learning_s
@@ -245,7 +245,7 @@ def learning_beats(beats: CutBeats, learning_s: float = LEARNING_S) -> NDArray[n
     return first
 
 
-def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...], least: int) -> Family | None:
+def _learn(beats: BeatSegments, first: NDArray[np.intp], leads: tuple[str, ...], least: int) -> Family | None:
     if len(first) < least:
         return None
     readable = beats.readable[first]
@@ -265,13 +265,13 @@ def _learn(beats: CutBeats, first: NDArray[np.intp], leads: tuple[str, ...], lea
         return None
     early = beats.prematurity[first]
     spread = 1.4826 * float(np.median(np.abs(early - np.median(early))))
-    normal = PatientNormal(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
+    normal = PatientTemplate(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
     intervals_s = beats.rr_s[first[central]]
     known = intervals_s[np.isfinite(intervals_s)]
     return Family(normal, 60.0 / float(np.median(known)) if len(known) else 0.0)
 
 
-def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
+def compare(beats: BeatSegments, normal: PatientTemplate) -> BeatDifference:
     """Compare beats with a patient's normal, each shifted by up to four samples to where its QRS complex fits best.
 
     Raises
@@ -284,7 +284,7 @@ def compare(beats: CutBeats, normal: PatientNormal) -> Evidence:
     return _compare(beats, normal.template, normal.clearness, normal.irregularity)
 
 
-def compare_together(pairs: Sequence[tuple[CutBeats, PatientNormal]]) -> list[Evidence]:
+def compare_together(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> list[BeatDifference]:
     """Compare beats of many patients, each with their own normal: what `compare` says of each, for less.
 
     Raises
@@ -295,13 +295,13 @@ def compare_together(pairs: Sequence[tuple[CutBeats, PatientNormal]]) -> list[Ev
     alike: dict[tuple[int, int], list[int]] = {}
     for number, (beats, normal) in enumerate(pairs):
         alike.setdefault((beats.samples.shape[1], len(normal.leads)), []).append(number)
-    found: dict[int, Evidence] = {}
+    found: dict[int, BeatDifference] = {}
     for numbers in alike.values():
         found |= zip(numbers, _compare_alike([pairs[number] for number in numbers]), strict=True)
     return [found[number] for number in range(len(pairs))]
 
 
-def _compare_alike(pairs: Sequence[tuple[CutBeats, PatientNormal]]) -> list[Evidence]:
+def _compare_alike(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> list[BeatDifference]:
     """The same of patients with as many leads as each other."""
     beats, normal = pairs[0]
     if len(pairs) == 1 or beats.samples.shape[1] != len(normal.leads):
@@ -311,12 +311,12 @@ def _compare_alike(pairs: Sequence[tuple[CutBeats, PatientNormal]]) -> list[Evid
         np.repeat(np.array(values), counts, axis=0)
         for values in zip(*((n.template, n.clearness, n.irregularity) for _, n in pairs), strict=True)
     )
-    together = _compare(CutBeats.joined([beats for beats, _ in pairs]), template, clearness, irregularity)
+    together = _compare(BeatSegments.joined([beats for beats, _ in pairs]), template, clearness, irregularity)
     ends = np.cumsum(counts).tolist()
     return [together[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
 
-def align(beats: CutBeats, normal: PatientNormal, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
+def align(beats: BeatSegments, normal: PatientTemplate, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
     """Shift beats to where their QRS complexes fit the template best, by up to four samples.
 
     Returns
@@ -339,11 +339,11 @@ def _aligned(samples: NDArray[np.float32], template: NDArray[np.float64]) -> NDA
 
 
 def _compare(
-    beats: CutBeats,
+    beats: BeatSegments,
     template: NDArray[np.float64],
     clearness: NDArray[np.float64],
     irregularity: float | NDArray[np.float64],
-) -> Evidence:
+) -> BeatDifference:
     """Compare beats with a normal, which is the same for all, or one for each."""
     measured = []
     for start in range(0, len(beats), _AT_ONCE):
@@ -351,7 +351,7 @@ def _compare(
         each = rows if template.ndim == 3 else slice(None)
         measured.append(_measure(beats.samples[rows], beats.readable[rows], template[each], clearness[each]))
     shape, qrs, width, best = map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((4, 0))
-    return Evidence(shape, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best)
+    return BeatDifference(shape, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best)
 
 
 def _measure(

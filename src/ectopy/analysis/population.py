@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
 from ectopy.detector.detector import Detector
-from ectopy.signal.beat_segments import BEFORE, MARGIN, CutBeats, centred
+from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments, centred
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 
 AMBULATORY_LAYOUT = BeatLayout("ambulatory", BEAT_SAMPLES, float(ANALYSIS_RATE_HZ), "share of the usual height")
@@ -21,12 +21,12 @@ _LEAST_SLOPE = 1e-6
 _BY_WIDTH, _BY_SPEED, _EVEN = 1.9, 4.7, 0.57
 
 
-def usual_height_mv(beats: CutBeats) -> NDArray[np.float64]:
+def usual_height_mv(beats: BeatSegments) -> NDArray[np.float64]:
     """Median height of the beats from peak to peak, for each lead; what population beats are measured in."""
     return median_height_mv(heights_mv(beats))
 
 
-def heights_mv(beats: CutBeats) -> NDArray[np.float32]:
+def heights_mv(beats: BeatSegments) -> NDArray[np.float32]:
     """Height of each beat from peak to peak, shape (n, leads); NaN where a lead is not readable."""
     return np.where(beats.readable, np.ptp(beats.samples[:, :, MARGIN:-MARGIN], axis=2), np.float32(np.nan))
 
@@ -43,13 +43,13 @@ def median_height_mv(heights: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def population_beats(
-    beats: CutBeats, height_mv: NDArray[np.float64], source: str = "", labels: NDArray[np.int_] | None = None
+    beats: BeatSegments, height_mv: NDArray[np.float64], source: str = "", labels: NDArray[np.int_] | None = None
 ) -> Beats:
     """All leads of all beats, one row for each, in the layout of the population model.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     height_mv : ndarray of float64, shape (leads,)
         Usual height of the patient's beats, from `usual_height_mv`.
     labels : ndarray of int, shape (n,), optional
@@ -66,13 +66,13 @@ def population_beats(
     )
 
 
-def population_score(detector: Detector, beats: CutBeats, height_mv: NDArray[np.float64]) -> NDArray[np.float64]:
+def population_score(detector: Detector, beats: BeatSegments, height_mv: NDArray[np.float64]) -> NDArray[np.float64]:
     """How unlike the normal beats of other people a beat is, mean over the readable leads; with its timing.
 
     Parameters
     ----------
     detector : Detector
-    beats : CutBeats
+    beats : BeatSegments
     height_mv : ndarray of float64, shape (leads,)
         Usual height of the patient's beats.
 
@@ -89,7 +89,7 @@ def population_score(detector: Detector, beats: CutBeats, height_mv: NDArray[np.
     return score
 
 
-def timing(beats: CutBeats) -> NDArray[np.float64]:
+def timing(beats: BeatSegments) -> NDArray[np.float64]:
     """What the timing of beats adds to their population score, shape (n,)."""
     early = np.maximum(beats.prematurity, 0.0) / _USUAL_IRREGULARITY
     pause = np.clip(beats.delay / _USUAL_IRREGULARITY, 0.0, 6.0)
@@ -139,7 +139,7 @@ def ventricular_shape(samples: NDArray[np.floating], readable: NDArray[np.bool_]
     return shape
 
 
-def unlikeness(detector: Detector, normal: PatientNormal) -> float:
+def unlikeness(detector: Detector, normal: PatientTemplate) -> float:
     """How unlike normal beats of other people a patient's usual beat is: standard deviations, mean over the leads."""
     heights = np.maximum(np.ptp(normal.template, axis=1, keepdims=True), _LEAST_HEIGHT_MV)
     rows = (normal.template / heights)[normal.clearness > 0]

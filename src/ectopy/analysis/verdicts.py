@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline
-from ectopy.analysis.patient_template import Evidence, compare
+from ectopy.analysis.patient_template import BeatDifference, compare
 from ectopy.analysis.population import AMBULATORY_LAYOUT, population_score, ventricular_shape
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import MARGIN, CutBeats, no_beats
+from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
 
 _VENTRICULAR = 0.57
 _USUAL_QRS = 0.5
@@ -66,7 +66,7 @@ class Judgement:
         Larger and smaller = more abnormal; NaN = unreadable.
     threshold : float
         The score above which a beat is abnormal.
-    evidence : Evidence or None
+    difference : BeatDifference or None
         How each beat differs from the patient's normal; None where that is not known.
     """
 
@@ -77,13 +77,13 @@ class Judgement:
     score: NDArray[np.float64]
     p_value: NDArray[np.float64]
     threshold: float
-    evidence: Evidence | None
+    difference: BeatDifference | None
 
     def __getitem__(self, rows: slice) -> Judgement:
         """Of some of the beats."""
-        evidence = None if self.evidence is None else self.evidence[rows]
+        difference = None if self.difference is None else self.difference[rows]
         return Judgement(
-            self.verdict[rows], self.hint[rows], self.score[rows], self.p_value[rows], self.threshold, evidence
+            self.verdict[rows], self.hint[rows], self.score[rows], self.p_value[rows], self.threshold, difference
         )
 
     @classmethod
@@ -94,22 +94,29 @@ class Judgement:
         verdict, hint, score, p_value = (
             np.concatenate([getattr(part, name) for part in parts]) for name in ("verdict", "hint", "score", "p_value")
         )
-        evidence = [part.evidence for part in parts if part.evidence is not None]
-        return cls(verdict, hint, score, p_value, parts[0].threshold, Evidence.joined(evidence) if evidence else None)
+        difference = [part.difference for part in parts if part.difference is not None]
+        return cls(
+            verdict,
+            hint,
+            score,
+            p_value,
+            parts[0].threshold,
+            BeatDifference.joined(difference) if difference else None,
+        )
 
 
-def no_judgement(baseline: Baseline, criterion: Criterion) -> Judgement:
+def no_judgement(baseline: Baseline, rules: JudgingRules) -> Judgement:
     """The judgement of no beats."""
     none = np.empty(0)
     if baseline.normal is None:
-        evidence, threshold = None, criterion.without_baseline
+        difference, threshold = None, rules.without_baseline
     else:
-        evidence, threshold = Evidence(none, none, none, none, none, none), criterion.with_baseline
-    return Judgement(np.empty(0, "U10"), np.empty(0, "U21"), none, none, threshold, evidence)
+        difference, threshold = BeatDifference(none, none, none, none, none, none), rules.with_baseline
+    return Judgement(np.empty(0, "U10"), np.empty(0, "U21"), none, none, threshold, difference)
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
+class JudgingRules:
     """By what beats of recordings are judged.
 
     Attributes
@@ -129,7 +136,7 @@ class Criterion:
     calibration: RecordingCalibration
 
     @classmethod
-    def of(cls, detector: Detector) -> Criterion:
+    def of(cls, detector: Detector) -> JudgingRules:
         """The criterion of a detector.
 
         Raises
@@ -154,7 +161,7 @@ class Row:
 
     Attributes
     ----------
-    last : CutBeats
+    last : BeatSegments
         The last of them; none outside of a row.
     alike : tuple of bool
         Which of the last three of them are like the one before.
@@ -162,7 +169,7 @@ class Row:
 
     __repr__ = short_repr
 
-    last: CutBeats = field(default_factory=lambda: no_beats(0))
+    last: BeatSegments = field(default_factory=lambda: no_beats(0))
     alike: tuple[bool, ...] = ()
 
 
@@ -170,7 +177,7 @@ _NO_ROW = Row()
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class PreviousBeat:
     """The beat before the first one of a stretch.
 
     Attributes
@@ -188,23 +195,27 @@ class Before:
 
 
 def judge(
-    beats: CutBeats, baseline: Baseline, criterion: Criterion, before: Before, evidence: Evidence | None = None
-) -> tuple[Before, Judgement]:
+    beats: BeatSegments,
+    baseline: Baseline,
+    rules: JudgingRules,
+    before: PreviousBeat,
+    difference: BeatDifference | None = None,
+) -> tuple[PreviousBeat, Judgement]:
     """Judge the next beats of a recording or a stream; the same for any cutting into stretches.
 
     Parameters
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     baseline : Baseline
-    criterion : Criterion
-    before : Before
-        The last beat of the stretch before; `Before()` at the start.
-    evidence : Evidence or None
+    rules : JudgingRules
+    before : PreviousBeat
+        The last beat of the stretch before; `PreviousBeat()` at the start.
+    difference : BeatDifference or None
         What `compare` says of the beats and the baseline's normal; None = ask it.
 
     Returns
     -------
-    before : Before
+    before : PreviousBeat
         For the next stretch.
     judgement : Judgement
 
@@ -213,27 +224,27 @@ def judge(
     DataError
         If the baseline has other leads.
     """
-    known = criterion.calibration
+    known = rules.calibration
     if baseline.normal is None:
-        evidence, score = None, population_score(criterion.detector, beats, baseline.height_mv)
-        threshold, scores = criterion.without_baseline, known.without_baseline
+        difference, score = None, population_score(rules.detector, beats, baseline.height_mv)
+        threshold, scores = rules.without_baseline, known.without_baseline
     else:
-        evidence = compare(beats, baseline.normal) if evidence is None else evidence
-        score, threshold, scores = evidence.score, criterion.with_baseline, known.with_baseline
+        difference = compare(beats, baseline.normal) if difference is None else difference
+        score, threshold, scores = difference.score, rules.with_baseline, known.with_baseline
     unreadable = np.isnan(score)
-    before, hint = _name(beats, score > threshold, unreadable, evidence, before)
+    before, hint = _name(beats, score > threshold, unreadable, difference, before)
     verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.NONE.value))]
-    return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, evidence)
+    return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, difference)
 
 
-def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
+def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
     """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
     if judgement.verdict[beat] == Verdict.UNREADABLE:
         return "Not readable: no lead is clear enough around this beat."
     parts = []
-    evidence = judgement.evidence
-    if evidence is not None and evidence.shape[beat] > _CHANGED_SHAPE:
-        parts.append(f"its shape differs from the patient's usual beat by {evidence.shape[beat]:.0%} of that beat")
+    difference = judgement.difference
+    if difference is not None and difference.shape[beat] > _CHANGED_SHAPE:
+        parts.append(f"its shape differs from the patient's usual beat by {difference.shape[beat]:.0%} of that beat")
     if beats.prematurity[beat] > 0.1:
         parts.append(f"it comes early, after {np.exp(-beats.prematurity[beat]):.0%} of the usual interval")
     if beats.delay[beat] > 0.2:
@@ -243,16 +254,16 @@ def reason(beats: CutBeats, judgement: Judgement, beat: int) -> str:
 
 
 def _name(
-    beats: CutBeats,
+    beats: BeatSegments,
     abnormal: NDArray[np.bool_],
     unreadable: NDArray[np.bool_],
-    evidence: Evidence | None,
-    before: Before,
-) -> tuple[Before, NDArray[np.str_]]:
+    difference: BeatDifference | None,
+    before: PreviousBeat,
+) -> tuple[PreviousBeat, NDArray[np.str_]]:
     """Hints from width, shape and timing; a beat that has one is abnormal whatever its score.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
-    (`Evidence.ventricular`); but not one that is nearly the usual QRS complex, however early, be it by all leads
+    (`BeatDifference.ventricular`); but not one that is nearly the usual QRS complex, however early, be it by all leads
     together or by one clear lead alone; nor the fourth or a later one of a row that are not alike. Where the patient's
     normal is not known, one that is as wide as ventricular beats of other people are (`ventricular_shape`), and comes
     less than 0.6 s after the beat before, as in a tachycardia above 100 per minute.
@@ -268,23 +279,23 @@ def _name(
     rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
     early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
     ventricular = usual_shape = np.zeros(len(beats), np.bool_)
-    if evidence is None:
+    if difference is None:
         wide = ventricular_shape(beats.samples[:, :, MARGIN:-MARGIN], beats.readable) > _WIDE
         ventricular = wide & (beats.rr_s < _FAST_S)
     else:
-        usual_qrs = evidence.qrs < _USUAL_QRS
-        ventricular = (evidence.ventricular > _VENTRICULAR) & ~usual_qrs
-        ventricular &= evidence.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
+        usual_qrs = difference.qrs < _USUAL_QRS
+        ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
+        ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
-        usual_shape = evidence.shape < _CHANGED_SHAPE
+        usual_shape = difference.shape < _CHANGED_SHAPE
     limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)
     kind = np.where(noise, 3, np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))))
-    return (Before(float(beats.rr_s[-1]), limit_s, row) if len(beats) else before), _HINTS[kind * ~unreadable]
+    return (PreviousBeat(float(beats.rr_s[-1]), limit_s, row) if len(beats) else before), _HINTS[kind * ~unreadable]
 
 
 def _unlike_in_a_row(
-    beats: CutBeats, ventricular: NDArray[np.bool_], unreadable: NDArray[np.bool_], row: Row
+    beats: BeatSegments, ventricular: NDArray[np.bool_], unreadable: NDArray[np.bool_], row: Row
 ) -> tuple[Row, NDArray[np.bool_]]:
     """Which beats of the shape of ventricular ones are more likely noise: in a row, where they are not alike.
 
@@ -298,7 +309,7 @@ def _unlike_in_a_row(
         return (row if unreadable.all() else _NO_ROW), noise
     readable = np.flatnonzero(~unreadable)
     # The last beat of the row so far comes before the others.
-    joined = CutBeats.joined([row.last, beats[readable]]) if len(row.last) else beats[readable]
+    joined = BeatSegments.joined([row.last, beats[readable]]) if len(row.last) else beats[readable]
     known = len(row.last)
     shaped = np.concatenate([np.ones(known, np.bool_), ventricular[readable]])
     follows = np.zeros(len(joined), np.bool_)
@@ -312,7 +323,7 @@ def _unlike_in_a_row(
     return (Row(joined[-1:], alike) if shaped[-1] else _NO_ROW), noise
 
 
-def _resemble(beats: CutBeats, rows: NDArray[np.intp]) -> list[bool]:
+def _resemble(beats: BeatSegments, rows: NDArray[np.intp]) -> list[bool]:
     """Whether the QRS complexes of these beats resemble those of the beats before, shifted by up to 45 ms.
 
     They do where the correlation over all leads that are readable in both is at least 0.4. Of 159 beats of true
@@ -334,7 +345,7 @@ def _resemble(beats: CutBeats, rows: NDArray[np.intp]) -> list[bool]:
 
 
 def _with_runs(
-    beats: CutBeats, early: NDArray[np.bool_], usual_shape: NDArray[np.bool_], limit_s: float
+    beats: BeatSegments, early: NDArray[np.bool_], usual_shape: NDArray[np.bool_], limit_s: float
 ) -> tuple[float, NDArray[np.bool_]]:
     """Early beats, and those that go on with a run which one of them began.
 

@@ -36,7 +36,7 @@ from ectopy.evaluation.metrics import ranking_curves
 from ectopy.formats import read
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
-from ectopy.training.train_ambulatory import Lessons, learn_from, train_ambulatory
+from ectopy.training.train_ambulatory import TrainingBeats, train_ambulatory, training_beats_of
 
 Scores = NDArray[np.float64]
 
@@ -226,14 +226,14 @@ def _read(folder: Path, record: str) -> Recording:
     return recording
 
 
-def _lessons(folder: Path, record: str) -> Lessons:
-    lessons = learn_from(_read(folder, record))
+def _lessons(folder: Path, record: str) -> TrainingBeats:
+    lessons = training_beats_of(_read(folder, record))
     if lessons is None:
         raise DataError(f"record {record} has no normal beats to learn from; take it out of the folder.")
     return lessons
 
 
-def _of_the_other_half(lessons: Mapping[str, Lessons], report: Callable[[str], None]) -> dict[str, Detector]:
+def _of_the_other_half(lessons: Mapping[str, TrainingBeats], report: Callable[[str], None]) -> dict[str, Detector]:
     """For each record a detector that has learned from the half of the records without it."""
     names = list(lessons)
     halves = names[0::2], names[1::2]
@@ -248,7 +248,7 @@ def _of_the_other_half(lessons: Mapping[str, Lessons], report: Callable[[str], N
     return found
 
 
-def _without(record: str, detector: Detector, lessons: Mapping[str, Lessons]) -> Detector:
+def _without(record: str, detector: Detector, lessons: Mapping[str, TrainingBeats]) -> Detector:
     """The detector with a threshold from all records but one."""
     assert detector.recordings is not None
     scores = np.concatenate([lesson.scores for name, lesson in lessons.items() if name != record])

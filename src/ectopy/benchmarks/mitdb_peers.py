@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import LEAST_BEATS, learning_beats
 from ectopy.analysis.population import population_beats, usual_height_mv
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 
 Scores = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _TIMING_WEIGHT = 8.0
 _LEAST = 1e-6
 
 
-def knn_score(beats: CutBeats) -> Scores:
+def knn_score(beats: BeatSegments) -> Scores:
     """Mean distance to the nearest 30 % of the patient's beats of the first five minutes, with timing.
 
     So large a share, because a minority of ectopic beats among them must not count as normal. A lead that is not
@@ -44,7 +44,7 @@ def knn_score(beats: CutBeats) -> Scores:
     return _relative(nearest, learned) + _timing(beats)
 
 
-def pca_score(beats: CutBeats) -> Scores:
+def pca_score(beats: BeatSegments) -> Scores:
     """What eight principal components of the patient's beats of the first five minutes leave over, with timing.
 
     A lead that is not readable in a beat counts as the mean of the learned ones.
@@ -66,7 +66,7 @@ def pca_score(beats: CutBeats) -> Scores:
     return _relative(np.sqrt(np.square(rest).sum(axis=1) / samples), learned) + _timing(beats)
 
 
-def _prepared(beats: CutBeats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _prepared(beats: BeatSegments) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Beats of shape (n, leads, samples), without the leads that are mostly unreadable at first; which are learned."""
     first = learning_beats(beats)
     if not len(first):
@@ -97,6 +97,6 @@ def _relative(distance: NDArray[np.float64], learned: NDArray[np.intp]) -> Score
     return relative
 
 
-def _timing(beats: CutBeats) -> Scores:
+def _timing(beats: BeatSegments) -> Scores:
     timing: Scores = _TIMING_WEIGHT * np.maximum(beats.prematurity, 0.0)
     return timing

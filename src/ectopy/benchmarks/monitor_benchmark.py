@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress
 from ectopy.benchmarks.load_sender import plethysmogram
@@ -306,7 +306,7 @@ def _senders(job: _Job) -> list[_Sender]:
     return senders
 
 
-def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientNormal | None:
+def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientTemplate | None:
     """A patient's normal from the first minute and a half of a signal at 250 Hz."""
     state = MonitorState()
     lesson = Recording(np.array(signal[: round(_LESSON_S * _RATE_HZ)]), _RATE_HZ, ("MLII", "V1"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis import analyse
-from ectopy.analysis.patient_template import LEARNING_S, PatientNormal
+from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import digest, load_detector
@@ -146,7 +146,7 @@ def run(job: Job) -> Outcome:
     """Analyse one recording and write what is wanted; an expected error becomes part of the outcome."""
     try:
         recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit, partial=job.partial)
-        normal = None if job.baseline is None else PatientNormal.load(job.baseline)
+        normal = None if job.baseline is None else PatientTemplate.load(job.baseline)
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
         events = find_events(analysis)

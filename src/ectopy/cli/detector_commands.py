@@ -292,7 +292,7 @@ def _train_ambulatory(
 ) -> Detector:
     from ectopy.cli.output import terminal
     from ectopy.datasets import mitdb
-    from ectopy.training.train_ambulatory import learn_from, train_ambulatory
+    from ectopy.training.train_ambulatory import train_ambulatory, training_beats_of
 
     if split not in mitdb.SPLITS:
         raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
@@ -302,7 +302,7 @@ def _train_ambulatory(
         lessons = []
         for number, record in enumerate(records):
             progress(number, len(records), f"record {record}")
-            lessons.append(learn_from(mitdb.load_mitdb(record)))
+            lessons.append(training_beats_of(mitdb.load_mitdb(record)))
     screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
     usable = [lesson for lesson in lessons if lesson is not None]
     with terminal.step_progress("starting TensorFlow", "training") as progress:

@@ -128,7 +128,7 @@ def _watch(
 ) -> bool:
     """Watch until the end and print a summary; return False after Ctrl-C."""
     from ectopy.analysis import shipped_detector
-    from ectopy.analysis.patient_template import PatientNormal
+    from ectopy.analysis.patient_template import PatientTemplate
     from ectopy.cli.output import terminal
     from ectopy.cli.output.watch import detector_text, event_json, event_text, summary_table
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
@@ -139,7 +139,7 @@ def _watch(
 
     limits, digest = options.effective_limits(), shipped_detector.digest(options.bundle)
     monitor = Monitor.of(shipped_detector.load_detector(options.bundle), options.learning_s)
-    state = MonitorState(limits, None if options.baseline is None else PatientNormal.load(options.baseline))
+    state = MonitorState(limits, None if options.baseline is None else PatientTemplate.load(options.baseline))
     screen = terminal.screen("-" if json else None)
     tally, alarm_strips = Tally(), AlarmStrips(from_s)
     finished = False

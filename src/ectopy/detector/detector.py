@@ -189,7 +189,7 @@ class Detector:
         outside = np.full_like(samples, np.nan)
         judged, judgeable = _readable(samples)
         with _absurd_amplitudes_allowed():
-            for block, output, picture in self.graph.pictures(judgeable):
+            for block, output, picture in self.graph.run_explained(judgeable):
                 rows = judged[block]
                 error[rows], distance[rows] = self.scoring.parts(output)
                 reconstruction[rows] = picture.reconstruction.mean(axis=1)

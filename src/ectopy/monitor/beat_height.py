@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.signal.beat_segments import BEFORE, MARGIN, CutBeats
+from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments
 from ectopy.signal.heartbeats import lower_median
 from ectopy.signal.state_replace import replace
 
@@ -58,7 +58,7 @@ class BeatHeights:
         return cls(np.full((leads, _REMEMBERED_BEATS), np.nan))
 
 
-def qrs_heights_mv(beats: CutBeats) -> NDArray[np.float32]:
+def qrs_heights_mv(beats: BeatSegments) -> NDArray[np.float32]:
     """Height of each QRS complex, 0.12 s before to 0.16 s after the fiducial point, shape (n, leads).
 
     From peak to peak; NaN where a lead is not readable.

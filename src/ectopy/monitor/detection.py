@@ -23,18 +23,18 @@ from ectopy.analysis.baseline import (
     learn_baseline,
     provisional_baseline,
 )
-from ectopy.analysis.patient_template import Evidence, PatientNormal
+from ectopy.analysis.patient_template import BeatDifference, PatientTemplate
 from ectopy.analysis.population import heights_mv, median_height_mv, usual_height_mv
-from ectopy.analysis.verdicts import Before, Criterion, Judgement, judge, no_judgement
+from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import CutBeats, CutState, cut_end, cut_step, no_beats
+from ectopy.signal.beat_segments import BeatSegments, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.fibrillation_waveform import Waveform
 from ectopy.signal.filters import Filter, Filtered
-from ectopy.signal.front_end import FrontendState, Piece, Sensed, sense_end
+from ectopy.signal.front_end import FrontEndOutput, FrontEndState, SignalBlock, end_front_end
 from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
-from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
+from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, uninformative
 from ectopy.signal.state_replace import replace
 
 _SECONDS_KEPT = 8
@@ -54,7 +54,7 @@ class SecondsState:
         Whether each lead is readable in them.
     dark : ndarray of int64, shape (k,)
         How many seconds up to each of them tell nothing of the heart.
-    waiting : CutBeats
+    waiting : BeatSegments
         Beats whose second is not judged yet.
     judged : int
         How many seconds are judged.
@@ -63,7 +63,7 @@ class SecondsState:
     numbers: NDArray[np.int64]
     readable: NDArray[np.bool_]
     dark: NDArray[np.int64]
-    waiting: CutBeats
+    waiting: BeatSegments
     judged: int = 0
 
     @classmethod
@@ -79,26 +79,26 @@ class Lessons:
 
     Attributes
     ----------
-    beats : CutBeats
+    beats : BeatSegments
         Since the first readable one.
     heights_mv : ndarray of float32, shape (n, leads)
         Of these; NaN where not readable.
-    after : Before
+    after : PreviousBeat
         The beat before them.
     due : int
         From how many readable beats the next provisional baseline is learned.
     """
 
-    beats: CutBeats
+    beats: BeatSegments
     heights_mv: NDArray[np.float32]
-    after: Before
+    after: PreviousBeat
     due: int = FIRST_BEATS
 
     @classmethod
     def fresh(cls, leads: int) -> Lessons:
         """Before the first beat."""
         none = no_beats(leads)
-        return cls(none, heights_mv(none), Before())
+        return cls(none, heights_mv(none), PreviousBeat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +107,14 @@ class LastBeat:
 
     Attributes
     ----------
-    before : Before
+    before : PreviousBeat
         What the next judgement depends on.
     readable : bool
     dark : int
         How many seconds up to it tell nothing of the heart.
     """
 
-    before: Before
+    before: PreviousBeat
     readable: bool = False
     dark: int = 0
 
@@ -155,7 +155,7 @@ class DetectionState:
 
     __repr__ = short_repr
 
-    frontend: FrontendState
+    frontend: FrontEndState
     peaks: PeaksState
     cut: CutState
     seconds: SecondsState
@@ -170,7 +170,7 @@ class DetectionState:
         cls,
         rate_hz: float,
         leads: int,
-        normal: PatientNormal | None = None,
+        normal: PatientTemplate | None = None,
         memory: Sequence[LeadMemory | None] = (),
         provisional: Baseline | None = None,
     ) -> DetectionState:
@@ -180,7 +180,7 @@ class DetectionState:
         ----------
         rate_hz : float
         leads : int
-        normal : PatientNormal or None
+        normal : PatientTemplate or None
             The patient's normal where it is known already.
         memory : sequence of LeadMemory or None
             What is known of each lead from an earlier stream; empty = nothing.
@@ -194,11 +194,11 @@ class DetectionState:
         amplitudes = [None if known is None else known.amplitude for known in memory]
         unknown = provisional or Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
-            frontend=FrontendState.fresh(filters_for(rate_hz), leads, amplitudes),
+            frontend=FrontEndState.fresh(filters_for(rate_hz), leads, amplitudes),
             peaks=PeaksState.fresh(),
             cut=CutState.fresh(leads),
             seconds=SecondsState.fresh(leads),
-            last=LastBeat(Before()),
+            last=LastBeat(PreviousBeat()),
             baseline=unknown if normal is None else given_baseline(normal),
             lessons=Lessons.fresh(leads) if normal is None else None,
             adaptation=Adaptation.fresh(leads),
@@ -221,7 +221,7 @@ class Detected:
         Up to where all heartbeats are told, but for one that is found late, and quality is judged.
     heard_s : ndarray of float64, shape (n,)
         Heartbeats told.
-    beats : CutBeats
+    beats : BeatSegments
         Beats judged.
     intervals_s : ndarray of float64, shape (n,)
         RR interval before each of them; NaN unless it and the beat before are readable: of noise there is no rate.
@@ -246,7 +246,7 @@ class Detected:
 
     known_to_s: float
     heard_s: NDArray[np.float64]
-    beats: CutBeats
+    beats: BeatSegments
     intervals_s: NDArray[np.float64]
     judgement: Judgement
     index: NDArray[np.float64]
@@ -264,19 +264,21 @@ def filters_for(rate_hz: float) -> Filter:
     return Filter.of(rate_hz)
 
 
-def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: float) -> Piece:
+def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: float) -> SignalBlock:
     """The next samples, shape (samples, leads), for the front end."""
-    return Piece(filters_for(rate_hz), state.frontend, np.ascontiguousarray(piece.T, np.float64))
+    return SignalBlock(filters_for(rate_hz), state.frontend, np.ascontiguousarray(piece.T, np.float64))
 
 
-def detect_step(state: DetectionState, frontend: FrontendState, sensed: Sensed) -> tuple[DetectionState, Unjudged]:
+def detect_step(
+    state: DetectionState, frontend: FrontEndState, sensed: FrontEndOutput
+) -> tuple[DetectionState, Unjudged]:
     """Take what the front end has found in the next samples.
 
     Parameters
     ----------
     state : DetectionState
-    frontend : FrontendState
-    sensed : Sensed
+    frontend : FrontEndState
+    sensed : FrontEndOutput
         Of `next_piece`.
 
     Returns
@@ -307,7 +309,7 @@ def detect_end(
     rate_hz: float,
     duration_s: float,
     leads: tuple[str, ...],
-    criterion: Criterion,
+    criterion: JudgingRules,
     learning_s: float,
 ) -> tuple[DetectionState, Detected]:
     """Find what remains when the stream ends, so that all beats and seconds are those of the whole recording.
@@ -327,7 +329,7 @@ def detect_end(
         Of no use for more samples.
     detected : Detected
     """
-    sensed = sense_end(filters_for(rate_hz), state.frontend)
+    sensed = end_front_end(filters_for(rate_hz), state.frontend)
     heard_s = peaks_end(state.peaks, sensed.evidence) / (sensed.filtered.rate_hz / 2)
     beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
     none = np.empty(0)
@@ -341,26 +343,26 @@ class Unjudged(NamedTuple):
 
     known_to_s: float
     heard_s: NDArray[np.float64]
-    beats: CutBeats
+    beats: BeatSegments
     darkness: NDArray[np.int64]
     dead: bool
-    sensed: Sensed
+    sensed: FrontEndOutput
 
 
 class Comparison(NamedTuple):
     """Beats of a patient, and the normal that they are compared with."""
 
-    beats: CutBeats
-    normal: PatientNormal
+    beats: BeatSegments
+    normal: PatientTemplate
 
 
 def judge_step(
     state: DetectionState,
     new: Unjudged,
     leads: tuple[str, ...],
-    criterion: Criterion,
+    criterion: JudgingRules,
     learning_s: float,
-    evidence: Evidence | None = None,
+    evidence: BeatDifference | None = None,
 ) -> tuple[DetectionState, Detected]:
     """Judge the next beats, learn from them, and tell which of them are credible.
 
@@ -370,10 +372,10 @@ def judge_step(
     new : Unjudged
         Of `detect_step`.
     leads : tuple of str
-    criterion : Criterion
+    criterion : JudgingRules
     learning_s : float
         How long the patient's normal is learned from.
-    evidence : Evidence or None
+    evidence : BeatDifference or None
         What is found by `next_comparison`, where that is known.
     """
     beats, sensed = new.beats, new.sensed
@@ -425,20 +427,20 @@ def relearn(state: DetectionState) -> DetectionState:
     return replace(state, lessons=Lessons.fresh(leads), heights=BeatHeights.fresh(leads))
 
 
-def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:
+def with_normal(state: DetectionState, normal: PatientTemplate) -> DetectionState:
     """Compare with this normal from now on."""
     return replace(state, lessons=None, baseline=given_baseline(normal), adaptation=Adaptation.fresh(len(normal.leads)))
 
 
 def _with_quality(
     state: SecondsState,
-    beats: CutBeats,
+    beats: BeatSegments,
     uncut_s: NDArray[np.float64],
     index: NDArray[np.float64],
     word: NDArray[np.str_],
     *,
     last: bool = False,
-) -> tuple[SecondsState, CutBeats, NDArray[np.int64]]:
+) -> tuple[SecondsState, BeatSegments, NDArray[np.int64]]:
     """The beats whose second is judged, readable only where it is; and the dark seconds before each.
 
     `uncut_s` are beats that are still to come. A beat beyond the last second of the signal belongs to that second.
@@ -450,31 +452,31 @@ def _with_quality(
     numbers, readable, darkness = state.numbers, state.readable, state.dark
     if new:
         before = darkness[-1] if len(darkness) else 0
-        darkness = np.concatenate([darkness, before + np.cumsum(dark(word))])
+        darkness = np.concatenate([darkness, before + np.cumsum(uninformative(word))])
         numbers = np.concatenate([numbers, np.arange(judged - new, judged)])
         readable = np.concatenate([readable, index >= READABLE], axis=1)
-    waiting = CutBeats.joined([state.waiting, beats])
+    waiting = BeatSegments.joined([state.waiting, beats])
     of_beats = waiting.times_s.astype(int)
     if last:
         of_beats = np.minimum(of_beats, judged - 1)
     ready = int(np.searchsorted(of_beats, judged))
     places = np.searchsorted(numbers, of_beats[:ready])
-    known = waiting[:ready].where(readable[:, places].T)
-    dark_before = darkness[places]
+    known = waiting[:ready].masked(readable[:, places].T)
+    uninformative_before = darkness[places]
     if new:
         needed = (numbers >= judged - _SECONDS_KEPT) | (numbers[:, None] == uncut_s.astype(int)).any(axis=1)
         numbers, readable, darkness = numbers[needed], readable[:, needed], darkness[needed]
-    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), known, dark_before
+    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), known, uninformative_before
 
 
 def _judged(
     state: DetectionState,
-    beats: CutBeats,
+    beats: BeatSegments,
     leads: tuple[str, ...],
-    criterion: Criterion,
+    criterion: JudgingRules,
     learning_s: float,
-    evidence: Evidence | None,
-) -> tuple[Before, DetectionState, Judgement]:
+    evidence: BeatDifference | None,
+) -> tuple[PreviousBeat, DetectionState, Judgement]:
     """Judge the next beats, one at least, and learn from them as long as there is something to learn."""
     baseline, before, adaptation = state.baseline, state.last.before, state.adaptation
     if state.lessons is None:
@@ -505,7 +507,7 @@ def _judged(
 
 
 def _provisional(
-    baseline: Baseline, lessons: Lessons, leads: tuple[str, ...], criterion: Criterion
+    baseline: Baseline, lessons: Lessons, leads: tuple[str, ...], criterion: JudgingRules
 ) -> tuple[Baseline, Lessons]:
     """A provisional baseline after ten readable beats, and a better one each time that there are half as many again."""
     if np.count_nonzero(lessons.beats.readable.any(axis=1)) < lessons.due:
@@ -515,17 +517,17 @@ def _provisional(
     return (baseline if learned.normal is None and baseline.normal is not None else learned), lessons
 
 
-def _taught(lessons: Lessons, beats: CutBeats, before: Before) -> Lessons:
+def _taught(lessons: Lessons, beats: BeatSegments, before: PreviousBeat) -> Lessons:
     """With more beats, from the first readable one."""
     if len(lessons.beats):
         heights = np.concatenate([lessons.heights_mv, heights_mv(beats)])
-        return replace(lessons, beats=CutBeats.joined([lessons.beats, beats]), heights_mv=heights)
+        return replace(lessons, beats=BeatSegments.joined([lessons.beats, beats]), heights_mv=heights)
     first = int(np.argmax(np.append(beats.readable.any(axis=1), True)))
     return Lessons(beats[first:], heights_mv(beats)[first:], before)
 
 
 def _intervals(
-    last: LastBeat, before: Before, beats: CutBeats, judgement: Judgement, darkness: NDArray[np.int64]
+    last: LastBeat, before: PreviousBeat, beats: BeatSegments, judgement: Judgement, darkness: NDArray[np.int64]
 ) -> tuple[LastBeat, NDArray[np.float64]]:
     """The newest beat, and the RR intervals between readable beats with no dark second between them."""
     readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)

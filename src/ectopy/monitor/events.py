@@ -59,7 +59,7 @@ class QualityChanged:
     at_s : float
     lead : str
     word : str
-        One of `ectopy.signal.quality.WORDS`.
+        One of `ectopy.signal.quality.QUALITY_WORDS`.
     index : float
         0 = useless, 1 = perfect.
     since_s : float

@@ -11,7 +11,7 @@ from ectopy.analysis.population import population_beats
 from ectopy.detector import Detector
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.rhythm_input import Reading
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 
 KEPT_BEATS = 20
 _SHOWN_BEATS = 5
@@ -25,14 +25,19 @@ def strip_s(reading: Reading, present_s: float) -> tuple[float, float]:
 
 
 def evidence_of(
-    reading: Reading, recent: CutBeats, origin_s: float, leads: tuple[str, ...], baseline: Baseline, detector: Detector
+    reading: Reading,
+    recent: BeatSegments,
+    origin_s: float,
+    leads: tuple[str, ...],
+    baseline: Baseline,
+    detector: Detector,
 ) -> Evidence | None:
     """The beats of a reading with what was expected of them; None where it rests on none that is still known.
 
     Parameters
     ----------
     reading : Reading
-    recent : CutBeats
+    recent : BeatSegments
         The last judged beats, in seconds of the segment.
     origin_s : float
         Stream second at which the segment begins.
@@ -50,7 +55,7 @@ def evidence_of(
 
 
 def compared(
-    beats: CutBeats, baseline: Baseline, detector: Detector
+    beats: BeatSegments, baseline: Baseline, detector: Detector
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Beats, and what a normal beat would have been, each of shape (n, leads, 140), millivolt; see `Evidence`."""
     if baseline.normal is not None:

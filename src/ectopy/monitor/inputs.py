@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import Reading
 from ectopy.reprs import short_repr
@@ -135,7 +135,7 @@ class Action:
         Number of the alarm, for the orders about one alarm.
     limits : Limits or None
         For ``set limits``.
-    normal : PatientNormal or None
+    normal : PatientTemplate or None
         For ``set normal``.
     """
 
@@ -147,7 +147,7 @@ class Action:
     why: str = ""
     alarm: int | None = None
     limits: Limits | None = None
-    normal: PatientNormal | None = None
+    normal: PatientTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True)

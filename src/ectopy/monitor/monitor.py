@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import require_learning_time
 from ectopy.analysis.baseline import Baseline, given_baseline
-from ectopy.analysis.patient_template import LEARNING_S, PatientNormal, compare_together
-from ectopy.analysis.patient_template import Evidence as BeatEvidence
-from ectopy.analysis.verdicts import Criterion, reason
+from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate, compare_together
+from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import EctopyError, SettingError
 from ectopy.monitor.alarm import Transition
@@ -62,8 +61,8 @@ from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.presentation import finite_or_none
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import CutBeats, no_beats
-from ectopy.signal.front_end import Answer, Piece, sense_together
+from ectopy.signal.beat_segments import BeatSegments, no_beats
+from ectopy.signal.front_end import Answer, SignalBlock, run_front_ends
 from ectopy.signal.state_replace import replace
 
 _MOST_AHEAD_S = 60.0
@@ -74,7 +73,7 @@ _WATCHED = (Reading("no data", False), Reading("detector failed", False))
 Outcome = tuple["MonitorState", tuple[Event, ...]]
 """What comes of an input: the next state, and events."""
 
-_Question = Piece | Comparison
+_Question = SignalBlock | Comparison
 _Work = Generator[_Question, Any, None]
 """What asks for the front end's answer to a piece of signal, or the evidence of a comparison, and goes on with that."""
 
@@ -89,7 +88,7 @@ class Signal:
     origin : int
         Position at which detection began.
     detection : DetectionState
-    recent : CutBeats
+    recent : BeatSegments
         The last judged beats, from which alarms take their evidence.
     words : tuple of str
         Quality of each lead in the newest judged second; empty until there is one.
@@ -102,7 +101,7 @@ class Signal:
     segment: Segment
     origin: int
     detection: DetectionState
-    recent: CutBeats
+    recent: BeatSegments
     words: tuple[str, ...] = ()
     ended: bool = False
 
@@ -131,7 +130,7 @@ class MonitorState:
     Attributes
     ----------
     limits : Limits
-    normal : PatientNormal or None
+    normal : PatientTemplate or None
         The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
@@ -173,7 +172,7 @@ class MonitorState:
     __repr__ = short_repr
 
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
-    normal: PatientNormal | None = None
+    normal: PatientTemplate | None = None
     signal: Signal | None = None
     rhythm: RhythmState = field(default_factory=RhythmState.fresh)
     waveform: WaveformState = field(default_factory=WaveformState)
@@ -201,7 +200,7 @@ class Monitor:
 
     Attributes
     ----------
-    criterion : Criterion
+    criterion : JudgingRules
         By which beats are judged; from a detector for recordings.
     alarms : AlarmSettings
     learning_s : float
@@ -210,7 +209,7 @@ class Monitor:
 
     __repr__ = short_repr
 
-    criterion: Criterion
+    criterion: JudgingRules
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     learning_s: float = LEARNING_S
 
@@ -228,7 +227,7 @@ class Monitor:
         SettingError
             If the time to learn from is out of range.
         """
-        return cls(Criterion.of(detector), learning_s=learning_s)
+        return cls(JudgingRules.of(detector), learning_s=learning_s)
 
     def step(self, state: MonitorState, given: Input) -> Outcome:
         """Take one input.
@@ -256,7 +255,7 @@ class Monitor:
         failed: dict[int, Exception] = {}
         asked: dict[int, _Question] = {}
 
-        def go_on(number: int, answer: Answer | BeatEvidence | Exception | None) -> None:
+        def go_on(number: int, answer: Answer | BeatDifference | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
@@ -278,7 +277,7 @@ class Monitor:
         return [failed.get(number) or step.done() for number, step in enumerate(steps)]
 
 
-def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatEvidence | Exception]:
+def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatDifference | Exception]:
     """To all at once; a question that fails for one patient concerns no other."""
     try:
         return _answers_together(questions)
@@ -286,18 +285,18 @@ def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatEvidence |
         return [_answer(question) for question in questions]
 
 
-def _answer(question: _Question) -> Answer | BeatEvidence | Exception:
+def _answer(question: _Question) -> Answer | BeatDifference | Exception:
     try:
         return _answers_together([question])[0]
     except Exception as error:
         return error
 
 
-def _answers_together(questions: Sequence[_Question]) -> list[Answer | BeatEvidence]:
-    pieces = {number: question for number, question in enumerate(questions) if isinstance(question, Piece)}
+def _answers_together(questions: Sequence[_Question]) -> list[Answer | BeatDifference]:
+    pieces = {number: question for number, question in enumerate(questions) if isinstance(question, SignalBlock)}
     pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
-    answers: dict[int, Answer | BeatEvidence] = {}
-    answers |= zip(pieces, sense_together(list(pieces.values())), strict=True)
+    answers: dict[int, Answer | BeatDifference] = {}
+    answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
     answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
     return [answers[number] for number in range(len(questions))]
 
@@ -599,7 +598,7 @@ class _Step:
         normal = baseline.normal.for_leads(leads)
         return None if normal is None else replace(given_baseline(normal), text=baseline.text, provisional=True)
 
-    def _normal_for(self, leads: tuple[str, ...]) -> PatientNormal | None:
+    def _normal_for(self, leads: tuple[str, ...]) -> PatientTemplate | None:
         return None if self.state.normal is None else self.state.normal.for_leads(leads)
 
     def _check_clock(self, chunk: Chunk, at_s: float) -> None:
@@ -692,7 +691,7 @@ class _Step:
         self._beats(at_s, detected)
         recent = signal.recent
         if len(detected.beats):
-            recent = CutBeats.joined([recent, detected.beats])[-KEPT_BEATS:]
+            recent = BeatSegments.joined([recent, detected.beats])[-KEPT_BEATS:]
         self.state = replace(
             state,
             signal=Signal(segment, signal.origin, detection, recent, words),

@@ -61,7 +61,8 @@ class Findings:
     beats : JudgedBeats
         Beats judged since the last piece: each one when the next beat, or a gap, has come.
     words : tuple of str
-        Quality of each lead in the newest judged second, as in `ectopy.signal.quality.WORDS`; empty until there is one.
+        Quality of each lead in the newest judged second: of `ectopy.signal.quality.QUALITY_WORDS`; empty until there
+        is one.
     dead : bool
         Whether no lead has moved in this piece, as no heart leaves it: quality is judged over longer.
     noise_is_low : bool

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.errors import DataError, LayoutError
 from ectopy.formats.sample_stream import NAME, SampleLines
 from ectopy.monitor import Chunk, End, Event, Input, Monitor, MonitorState, Tick, chunks
@@ -185,7 +185,7 @@ def watch(monitor: Monitor, state: MonitorState, inputs: Iterable[Input]) -> Ite
         yield Step(given, state, events)
 
 
-def _require_known(normal: PatientNormal, leads: tuple[str, ...]) -> None:
+def _require_known(normal: PatientTemplate, leads: tuple[str, ...]) -> None:
     if normal.for_leads(leads) is None:
         known, watched = ", ".join(normal.leads), ", ".join(leads)
         raise LayoutError(f"the baseline was learned from the leads {known}, and none of them is watched: {watched}.")

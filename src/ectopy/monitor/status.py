@@ -51,8 +51,8 @@ class PatientStatus:
     heart_rate_bpm : float or None
         Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
-        By lead, one of `ectopy.signal.quality.WORDS`; empty until the first second is judged, without data, and after
-        discharge.
+        By lead, one of `ectopy.signal.quality.QUALITY_WORDS`; empty until the first second is judged, without data, and
+        after discharge.
     last_sample_time : float or None
         Of the newest sample, seconds since 1970.
     received : float or None

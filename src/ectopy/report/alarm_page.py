@@ -27,7 +27,7 @@ from ectopy.report.ecg_paper import Mark, Strip
 from ectopy.report.page import Tile, render, require_extra
 from ectopy.report.recording_strips import STRIP_S, cut_pulse
 from ectopy.signal import FilterSettings, filter_signal
-from ectopy.signal.quality import Stretch
+from ectopy.signal.quality import QualityInterval
 
 MOST_LEADS = 3
 _FILTERS = FilterSettings()
@@ -273,13 +273,13 @@ def _mark(beat: BeatJudged) -> Mark:
     return Mark(beat.beat_s, symbol, beat.verdict, np.nan if beat.interval_s is None else beat.interval_s)
 
 
-def _doubts(alarm_strip: AlarmStrip) -> list[Stretch]:
+def _doubts(alarm_strip: AlarmStrip) -> list[QualityInterval]:
     doubts = []
     for index, lead in enumerate(alarm_strip.recording.leads[:MOST_LEADS]):
         changes = [change for change in alarm_strip.quality if change.lead == lead]
         ends_s = [*(change.since_s for change in changes[1:]), alarm_strip.end_s]
         doubts += [
-            Stretch(index, change.since_s, end_s, change.word, change.index)
+            QualityInterval(index, change.since_s, end_s, change.word, change.index)
             for change, end_s in zip(changes, ends_s, strict=False)
             if change.word != "good"
         ]

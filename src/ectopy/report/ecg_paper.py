@@ -19,7 +19,7 @@ from ectopy.report import text_format as fmt
 from ectopy.report.theme import LIGHT
 from ectopy.signal.beat_segments import BEFORE
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
-from ectopy.signal.quality import Stretch
+from ectopy.signal.quality import QualityInterval
 
 SPEED_MM_S = 25.0
 GAIN_MM_MV = 10.0
@@ -90,7 +90,7 @@ class Strip:
     band : str
         What the filter lets through, for people.
     marks : tuple of Mark
-    doubts : tuple of Stretch
+    doubts : tuple of QualityInterval
         Where a lead is not readable, and why.
     highlight : (float, float) or None
         From when to when something is that the strip is shown for.
@@ -107,7 +107,7 @@ class Strip:
     leads: tuple[str, ...]
     band: str
     marks: tuple[Mark, ...] = ()
-    doubts: tuple[Stretch, ...] = ()
+    doubts: tuple[QualityInterval, ...] = ()
     highlight: tuple[float, float] | None = None
     start: datetime | None = None
     pulses: tuple[PulseTrace, ...] = ()
@@ -253,7 +253,7 @@ def _highlight(shown: Strip, bottom: int) -> list[str]:
     ]
 
 
-def _doubt(shown: Strip, doubt: Stretch, bottom: float) -> str:
+def _doubt(shown: Strip, doubt: QualityInterval, bottom: float) -> str:
     left, width = _span(shown, doubt.start_s, doubt.end_s)
     word = _text(float(left) + 0.8, bottom - 1.4, doubt.word, "doubted")
     return f'<rect class="doubt" x="{left}" y="{bottom - 0.9:g}" width="{width}" height=".9"/>{word}'

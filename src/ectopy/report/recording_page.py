@@ -27,7 +27,7 @@ from ectopy.report.recording_strips import MOST_LEADS, abnormal_beats, choices, 
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings
 from ectopy.signal.heart_rate import WINDOW_S, HeartRate
-from ectopy.signal.quality import WORDS
+from ectopy.signal.quality import QUALITY_WORDS
 
 _MOST_OPEN, _MOST_EVENTS = 12, 100
 _ALL_LISTED = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)
@@ -132,7 +132,7 @@ def recording_report(
             baseline=analysis.baseline,
             learned_to=fmt.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
             threshold=analysis.threshold,
-            quality_words=WORDS,
+            quality_words=QUALITY_WORDS,
             quality=_quality_rows(recording, analysis),
             trend=_trend(recording, analysis, rate, events) if duration_s else None,
             kinds=_kinds(recording, events),
@@ -214,7 +214,7 @@ def _span(recording: Recording, rate: HeartRate) -> str:
 def _quality_rows(recording: Recording, analysis: Analysis) -> list[tuple[str, list[str]]]:
     windows = analysis.quality.word
     return [
-        (fmt.lead(lead), [fmt.percent(int(np.equal(row, word).sum()), row.size) for word in WORDS])
+        (fmt.lead(lead), [fmt.percent(int(np.equal(row, word).sum()), row.size) for word in QUALITY_WORDS])
         for lead, row in zip(recording.leads, windows, strict=True)
     ]
 

@@ -151,7 +151,7 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
         ),
         doubts=tuple(
             stretch
-            for stretch in analysis.quality.stretches()
+            for stretch in analysis.quality.intervals()
             if stretch.word != "good" and stretch.start_s < choice.end_s and stretch.end_s > choice.start_s
         ),
         highlight=choice.highlight,

@@ -25,7 +25,7 @@ _BLOCK_S = 600
 
 
 @dataclass(frozen=True, slots=True)
-class CutBeats:
+class BeatSegments:
     """The beats of one recording; arrays with one entry or row per beat.
 
     Attributes
@@ -61,19 +61,19 @@ class CutBeats:
     def __len__(self) -> int:
         return len(self.times_s)
 
-    def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> CutBeats:
+    def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> BeatSegments:
         """Some of the beats."""
-        return CutBeats(*(column[rows] for column in self._columns))
+        return BeatSegments(*(column[rows] for column in self._columns))
 
     @classmethod
-    def joined(cls, parts: Sequence[CutBeats]) -> CutBeats:
+    def joined(cls, parts: Sequence[BeatSegments]) -> BeatSegments:
         """Beats put together, in the order of the parts, of which there is at least one."""
         filled = [part for part in parts if len(part)] or parts[:1]
         if len(filled) == 1:
             return filled[0]
         return cls(*map(np.concatenate, zip(*(part._columns for part in filled), strict=True)))
 
-    def where(self, readable: NDArray[np.bool_]) -> CutBeats:
+    def masked(self, readable: NDArray[np.bool_]) -> BeatSegments:
         """The beats, readable only where the leads are by other measures too; shape (n, leads)."""
         return replace(self, readable=self.readable & readable)
 
@@ -97,15 +97,15 @@ def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return samples - (ordered[..., half - 1 : half] + ordered[..., half : half + 1]) / 2
 
 
-def no_beats(leads: int) -> CutBeats:
+def no_beats(leads: int) -> BeatSegments:
     """No beats, of so many leads."""
     none = np.empty(0)
     samples = np.empty((0, leads, len(_OFFSETS)), np.float32)
-    return CutBeats(none, samples, np.empty((0, leads), np.bool_), none, none, none, none)
+    return BeatSegments(none, samples, np.empty((0, leads), np.bool_), none, none, none, none)
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
+class RecentSignal:
     """The latest filtered signal, in which beats may still be told.
 
     Attributes
@@ -129,21 +129,21 @@ class Latest:
         """Position after its last sample."""
         return self.start + int(self.signal.shape[1])
 
-    def followed_by(self, early: Filtered, filtered: Filtered) -> Latest:
+    def followed_by(self, early: Filtered, filtered: Filtered) -> RecentSignal:
         """With more signal."""
         signal = np.concatenate([self.signal, filtered.signal], axis=1)
         missing = np.concatenate([self.missing, early.missing], axis=1)
-        return Latest(signal, missing, self.start, self.gone)
+        return RecentSignal(signal, missing, self.start, self.gone)
 
-    def newest(self, length: int) -> Latest:
+    def newest(self, length: int) -> RecentSignal:
         """The last so many samples."""
         old = max(self.signal.shape[1] - length, 0)
         gone = self.gone + int(np.count_nonzero(self.missing[:, :old].all(axis=0)))
-        return Latest(self.signal[:, old:], self.missing[:, old:], self.start + old, gone)
+        return RecentSignal(self.signal[:, old:], self.missing[:, old:], self.start + old, gone)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PendingBeats:
     """Beats that are not given yet; arrays with one entry or row per beat.
 
     Attributes
@@ -186,8 +186,8 @@ class Intervals:
 class CutState:
     """What cutting remembers of a stream."""
 
-    latest: Latest
-    told: Told
+    latest: RecentSignal
+    told: PendingBeats
     intervals: Intervals
 
     @classmethod
@@ -195,15 +195,15 @@ class CutState:
         """Before the first sample of so many leads."""
         nothing, none, beats = np.empty((leads, 0)), np.empty(0), no_beats(leads)
         return cls(
-            Latest(nothing, nothing.astype(np.bool_)),
-            Told(none, none, none, none, beats.samples, beats.readable),
+            RecentSignal(nothing, nothing.astype(np.bool_)),
+            PendingBeats(none, none, none, none, beats.samples, beats.readable),
             Intervals(np.full(_USUAL_OF, np.nan), np.nan, 0),
         )
 
 
 def cut_step(
     state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]
-) -> tuple[CutState, CutBeats]:
+) -> tuple[CutState, BeatSegments]:
     """Cut the beats of the next stretch of filtered signal; the same for any cutting into stretches.
 
     Parameters
@@ -218,7 +218,7 @@ def cut_step(
     Returns
     -------
     state : CutState
-    beats : CutBeats
+    beats : BeatSegments
         Those that are complete, half a second after their fiducial point, and whose next beat is told.
     """
     latest, told, intervals = _taken(state, early, filtered, times_s)
@@ -228,7 +228,7 @@ def cut_step(
     return CutState(latest.newest(int(_KEPT_S * filtered.rate_hz)), told, intervals), beats
 
 
-def cut_end(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
+def cut_end(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
     """The beats that are left when the signal ends, with its last stretch and the heartbeats told at its end."""
     latest, told, _ = _taken(state, early, filtered, times_s)
     told = _cut(latest, told, filtered.rate_hz, len(told.times_s), latest.end)
@@ -236,7 +236,7 @@ def cut_end(state: CutState, early: Filtered, filtered: Filtered, times_s: NDArr
     return beats
 
 
-def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
+def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
     """Cut the beats of a whole filtered signal, ten minutes at a time.
 
     Parameters
@@ -255,12 +255,12 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> CutBeats:
         state, beats = cut_step(state, piece, piece, told_s)
         parts.append(beats)
     piece = filtered[int(starts[-1]) :]
-    return CutBeats.joined([*parts, cut_end(state, piece, piece, of_block[-1])])
+    return BeatSegments.joined([*parts, cut_end(state, piece, piece, of_block[-1])])
 
 
 def _taken(
     state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]
-) -> tuple[Latest, Told, Intervals]:
+) -> tuple[RecentSignal, PendingBeats, Intervals]:
     """More signal, and more heartbeats with the time between them."""
     latest, told, before = state.latest.followed_by(early, filtered), state.told, state.intervals
     if len(times_s) == 0:
@@ -276,7 +276,7 @@ def _taken(
     windows = known[np.arange(len(rr_s))[:, None] + np.arange(_USUAL_OF)]
     usual_s = lower_median(windows)
     spread = 1.4826 * lower_median(np.abs(np.log(windows / usual_s[:, None])))
-    told = Told(
+    told = PendingBeats(
         np.concatenate([told.times_s, times_s]),
         np.concatenate([told.rr_s, rr_s]),
         np.concatenate([told.usual_s, usual_s]),
@@ -287,7 +287,7 @@ def _taken(
     return latest, told, Intervals(known[-_USUAL_OF:], float(times_s[-1]), int(gone_before[-1]))
 
 
-def _cut(latest: Latest, told: Told, rate_hz: float, complete: int, end: int | None) -> Told:
+def _cut(latest: RecentSignal, told: PendingBeats, rate_hz: float, complete: int, end: int | None) -> PendingBeats:
     """Cut the beats up to the given one, at the end of the signal where there is one."""
     if complete == len(told.samples):
         return told
@@ -306,10 +306,12 @@ def _cut(latest: Latest, told: Told, rate_hz: float, complete: int, end: int | N
         clear = inside & ~(latest.missing[:, left].any(axis=2) | level)
         samples.append(rows.swapaxes(0, 1).astype(np.float32))
         readable.append(clear.T)
-    return Told(told.times_s, told.rr_s, told.usual_s, told.spread, np.concatenate(samples), np.concatenate(readable))
+    return PendingBeats(
+        told.times_s, told.rr_s, told.usual_s, told.spread, np.concatenate(samples), np.concatenate(readable)
+    )
 
 
-def _given(told: Told, count: int) -> tuple[Told, CutBeats]:
+def _given(told: PendingBeats, count: int) -> tuple[PendingBeats, BeatSegments]:
     """Give the first beats away; the RR interval after the last of them is the one before the next, if there is one."""
     if count == 0:
         return told, no_beats(told.samples.shape[1])
@@ -318,10 +320,10 @@ def _given(told: Told, count: int) -> tuple[Told, CutBeats]:
     timing = np.array([np.log(usual_s / rr_s), np.log(after_s / usual_s), told.spread[:count]])
     timing[np.isnan(timing)] = 0.0
     prematurity, delay, irregularity = timing
-    beats = CutBeats(
+    beats = BeatSegments(
         told.times_s[:count], told.samples[:count], told.readable[:count], prematurity, delay, irregularity, rr_s
     )
-    rest = Told(
+    rest = PendingBeats(
         told.times_s[count:],
         told.rr_s[count:],
         told.usual_s[count:],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
-from ectopy.signal.heartbeats import Evidence, EvidenceState, LeadAmplitude, evidence_end, evidence_step
+from ectopy.signal.heartbeats import LeadAmplitude, QrsStrength, QrsStrengthState, qrs_strength_end, qrs_strength_step
 from ectopy.signal.quality import QualityState, quality_end, quality_step
 from ectopy.signal.state_batching import parted, stacked, structure
 
@@ -23,7 +23,7 @@ _MOST_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class FrontendState:
+class FrontEndState:
     """What the front end remembers of a stream.
 
     Attributes
@@ -33,31 +33,31 @@ class FrontendState:
     """
 
     filters: FilterState
-    evidence: EvidenceState
+    evidence: QrsStrengthState
     quality: QualityState
     fibrillation: FibrillationState
 
     @classmethod
-    def fresh(cls, plan: Filter, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> FrontendState:
+    def fresh(cls, plan: Filter, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> FrontEndState:
         """Before the first sample of so many leads, with what is known of their amplitude from an earlier stream."""
         return cls(
             plan.fresh(leads),
-            EvidenceState.fresh(leads, amplitudes),
+            QrsStrengthState.fresh(leads, amplitudes),
             QualityState.fresh(leads),
             FibrillationState.fresh(leads),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Sensed:
+class FrontEndOutput:
     """What the front end has found; arrays have the leads on the last axis but one.
 
     Attributes
     ----------
     early, filtered : Filtered
         From `filter_step`.
-    evidence : Evidence
-        From `evidence_step`.
+    evidence : QrsStrength
+        From `qrs_strength_step`.
     index, word : ndarray, shape (leads, seconds)
         From `quality_step`.
     waveform : Waveform
@@ -66,69 +66,71 @@ class Sensed:
 
     early: Filtered
     filtered: Filtered
-    evidence: Evidence
+    evidence: QrsStrength
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     waveform: Waveform
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SignalBlock:
     """The next samples of a stream.
 
     Attributes
     ----------
     plan : Filter
-    state : FrontendState
+    state : FrontEndState
     signal : ndarray of float64, shape (leads, k)
         Millivolt at the plan's rate; NaN = no valid sample.
     """
 
     plan: Filter
-    state: FrontendState
+    state: FrontEndState
     signal: NDArray[np.float64]
 
 
-Answer = tuple[FrontendState, Sensed]
+Answer = tuple[FrontEndState, FrontEndOutput]
 
 
-def sense(piece: Piece, patients: int = 1) -> Answer:
+def run_front_end(piece: SignalBlock, patients: int = 1) -> Answer:
     """Take the next samples of a patient; or of several, whose leads follow each other, in both signal and state."""
     state = piece.state
     filters, early, filtered = filter_step(piece.plan, state.filters, piece.signal)
-    evidence, found = evidence_step(state.evidence, early, patients)
+    evidence, found = qrs_strength_step(state.evidence, early, patients)
     quality, (index, word) = quality_step(state.quality, piece.plan.rate_hz, piece.signal, filtered)
     fibrillation, waveform = fibrillation_step(state.fibrillation, filtered)
-    return FrontendState(filters, evidence, quality, fibrillation), Sensed(
+    return FrontEndState(filters, evidence, quality, fibrillation), FrontEndOutput(
         early, filtered, found, index, word, waveform
     )
 
 
-def sense_end(plan: Filter, state: FrontendState) -> Sensed:
+def end_front_end(plan: Filter, state: FrontEndState) -> FrontEndOutput:
     """Find what remains when the signal of one patient ends."""
     early, filtered = filter_end(plan, state.filters)
-    evidence_state, begun = evidence_step(state.evidence, early)
-    evidence = begun.followed_by(evidence_end(evidence_state))
+    evidence_state, begun = qrs_strength_step(state.evidence, early)
+    evidence = begun.followed_by(qrs_strength_end(evidence_state))
     index, word = quality_end(state.quality, plan.rate_hz, filtered)
-    return Sensed(early, filtered, evidence, index, word, fibrillation_end(state.fibrillation, filtered))
+    return FrontEndOutput(early, filtered, evidence, index, word, fibrillation_end(state.fibrillation, filtered))
 
 
-def sense_together(pieces: Sequence[Piece]) -> list[Answer]:
-    """Take the next samples of many patients: what `sense` says of each, for less."""
+def run_front_ends(pieces: Sequence[SignalBlock]) -> list[Answer]:
+    """Take the next samples of many patients: what `run_front_end` says of each, for less."""
     answers: dict[int, Answer] = {}
     for numbers in _alike(pieces):
         if len(numbers) == 1:
-            answers[numbers[0]] = sense(pieces[numbers[0]])
+            answers[numbers[0]] = run_front_end(pieces[numbers[0]])
             continue
         some = [pieces[number] for number in numbers]
         signal = np.concatenate([piece.signal for piece in some])
-        state, sensed = sense(Piece(some[0].plan, stacked([piece.state for piece in some]), signal), len(some))
+        state, sensed = run_front_end(
+            SignalBlock(some[0].plan, stacked([piece.state for piece in some]), signal), len(some)
+        )
         parts = zip(parted(state, len(some)), parted(sensed, len(some), kept=False), strict=True)
         answers |= zip(numbers, parts, strict=True)
     return [answers[number] for number in range(len(pieces))]
 
 
-def _alike(pieces: Sequence[Piece]) -> Iterable[list[int]]:
+def _alike(pieces: Sequence[SignalBlock]) -> Iterable[list[int]]:
     """Which pieces can be taken together: those of streams in the same state, past their first seconds."""
     groups: dict[object, list[int]] = {}
     for number, piece in enumerate(pieces):

@@ -80,7 +80,7 @@ def heart_rate(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], d
 def known_intervals(
     rr_s: NDArray[np.float64],
     readable: NDArray[np.bool_],
-    dark_before: NDArray[np.int64],
+    uninformative_before: NDArray[np.int64],
     missed: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """RR interval before each beat; NaN where it is not known.
@@ -93,13 +93,13 @@ def known_intervals(
         Between neighbouring beats; NaN for the first one and across gaps.
     readable : ndarray of bool, shape (n,)
         An interval is known between two readable beats only.
-    dark_before : ndarray of int64, shape (n,)
-        From `Quality.dark_before`; an interval that holds a second in which no lead can be read is not known.
+    uninformative_before : ndarray of int64, shape (n,)
+        From `Quality.uninformative_before`; an interval that holds a second in which no lead can be read is not known.
     missed : ndarray of bool, shape (n,)
         From `beats_missed`; nor is one in which a lead shows beats that were not found.
     """
     both = readable & np.append(False, readable)[: len(readable)]
-    both &= (np.diff(dark_before, prepend=0) == 0) & ~missed
+    both &= (np.diff(uninformative_before, prepend=0) == 0) & ~missed
     return np.asarray(np.where(both, rr_s, np.nan))
 
 

@@ -52,7 +52,7 @@ from ectopy.signal.heartbeats import lower_median
 from ectopy.signal.state_replace import replace
 
 WINDOW_S = 1.0
-WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")
+QUALITY_WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")
 READABLE = 0.5
 
 _MOST_SATURATED = 0.05
@@ -79,7 +79,7 @@ _BLOCK_S = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class QualityInterval:
     """Neighbouring windows of one lead with the same word.
 
     Attributes
@@ -88,7 +88,7 @@ class Stretch:
     start_s, end_s : float
         Seconds from the start of the recording.
     word : str
-        One of `WORDS`.
+        One of `QUALITY_WORDS`.
     index : float
         Mean over the windows.
     """
@@ -109,7 +109,7 @@ class Quality:
     index : ndarray of float64, shape (leads, windows)
         0 = useless, 1 = perfect; see the module.
     word : ndarray of str, shape (leads, windows)
-        One of `WORDS`.
+        One of `QUALITY_WORDS`.
     duration_s : float
         Where the last window ends.
     window_s : float
@@ -135,15 +135,15 @@ class Quality:
         windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
         return self.readable[:, windows].T
 
-    def dark_before(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    def uninformative_before(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
         """How many windows up to those of given moments tell nothing of the heart in any lead, shape (n,)."""
         if self.index.shape[1] == 0:
             return np.zeros(len(times_s), np.int64)
         windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
-        counts: NDArray[np.int64] = np.cumsum(dark(self.word))[windows]
+        counts: NDArray[np.int64] = np.cumsum(uninformative(self.word))[windows]
         return counts
 
-    def stretches(self) -> list[Stretch]:
+    def intervals(self) -> list[QualityInterval]:
         """Neighbouring windows with the same word put together, lead by lead and in order of time."""
         found = []
         for lead, (words, indices) in enumerate(zip(self.word, self.index, strict=True)):
@@ -153,13 +153,13 @@ class Quality:
                 means = np.add.reduceat(indices, starts) / (ends - starts)
                 times = np.stack([starts * self.window_s, np.append(starts[1:] * self.window_s, self.duration_s)])
                 found += [
-                    Stretch(lead, start_s, end_s, str(word), mean)
+                    QualityInterval(lead, start_s, end_s, str(word), mean)
                     for start_s, end_s, word, mean in zip(*times.tolist(), words[starts], means.tolist(), strict=True)
                 ]
         return found
 
 
-def dark(word: NDArray[np.str_]) -> NDArray[np.bool_]:
+def uninformative(word: NDArray[np.str_]) -> NDArray[np.bool_]:
     """Which windows tell nothing of the heart: no lead is good, and none is flat as when the heart stands still.
 
     Parameters
@@ -170,7 +170,7 @@ def dark(word: NDArray[np.str_]) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class QualityHistory:
     """What is remembered of the seconds that are judged.
 
     Attributes
@@ -192,7 +192,7 @@ class Earlier:
     ends: NDArray[np.float64]
 
     @classmethod
-    def fresh(cls, leads: int) -> Earlier:
+    def fresh(cls, leads: int) -> QualityHistory:
         """Before the first second."""
         nothing = np.array([0.0, 0.0, 0.0] + [-np.inf] * 4 + [0.0, 0.0] + [np.nan] * (2 + _PIECES + _SAMPLES))
         unknown = np.full((leads, _REMEMBERED), np.nan)
@@ -219,7 +219,7 @@ class QualityState:
         Of what is fast in it, as far as it is known.
     fast : FirState
         Of the filter for what is fast.
-    earlier : Earlier
+    earlier : QualityHistory
     second : int
         How many are judged; 0 for ever at rates at which every second begins on a sample.
     """
@@ -229,14 +229,14 @@ class QualityState:
     missing: NDArray[np.bool_]
     power: NDArray[np.float64]
     fast: FirState
-    earlier: Earlier
+    earlier: QualityHistory
     second: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> QualityState:
         """Before the first sample of so many leads."""
         none = np.empty((leads, 0))
-        return cls(none, none, none.astype(np.bool_), none, FirState.fresh(leads), Earlier.fresh(leads))
+        return cls(none, none, none.astype(np.bool_), none, FirState.fresh(leads), QualityHistory.fresh(leads))
 
 
 Judged = tuple[NDArray[np.float64], NDArray[np.str_]]
@@ -472,7 +472,7 @@ def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(rises | falls, np.abs(end - start), 0.0).max(axis=0))
 
 
-def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]:
+def _weigh(earlier: QualityHistory, now: NDArray[np.float64]) -> tuple[QualityHistory, Judged]:
     """Judge seconds, each together with the one before it."""
     before = np.concatenate([earlier.second, now], axis=2)[:, :, :-1]
     size, valid, total = now[:3] + before[:3]
@@ -493,7 +493,7 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     recorded_span = np.maximum(tops.sum(axis=0), 0.0)
     swing = np.fmax(np.maximum(now[5:7], before[5:7]).sum(axis=0), np.abs(mean - means[:, _REMEMBERED - 2 : -2]))
     saturated, still, flat = _index(np.array([saturated, span, np.fmin(span, recorded_span)]), _LIMITS)
-    # In the order of `WORDS`, without the first.
+    # In the order of `QUALITY_WORDS`, without the first.
     reasons = [now[1] / now[0], saturated, np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - still), 1.0 - flat]
     usable = np.minimum.reduce(reasons) >= READABLE
     spans = np.concatenate([earlier.spans, np.where(usable, span, np.nan)], axis=1)
@@ -511,7 +511,9 @@ def _weigh(earlier: Earlier, now: NDArray[np.float64]) -> tuple[Earlier, Judged]
     indices = np.array([*reasons, noisy])
     low = indices < READABLE
     word = _WORDS[np.where(low.any(axis=0), low.argmax(axis=0) + 1, 0)]
-    earlier = Earlier(now[:, :, -1:], steps[:, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:])
+    earlier = QualityHistory(
+        now[:, :, -1:], steps[:, -1:], means[:, -_REMEMBERED:], spans[:, -_REMEMBERED:], ends[:, :, -1:]
+    )
     return earlier, (indices.min(axis=0), word)
 
 
@@ -556,7 +558,7 @@ def _repetition(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     return best
 
 
-_WORDS = np.array(WORDS)
+_WORDS = np.array(QUALITY_WORDS)
 
 
 def _of_minute(values: NDArray[np.float64]) -> NDArray[np.float64]:

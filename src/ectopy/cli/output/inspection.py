@@ -9,7 +9,7 @@ from rich.table import Table
 from ectopy.analysis.inspection import Inspection
 from ectopy.cli.output.tables import numbers_table, pairs_table
 from ectopy.presentation import elapsed
-from ectopy.signal.quality import WORDS
+from ectopy.signal.quality import QUALITY_WORDS
 
 _MOST_LISTED = 20
 
@@ -37,7 +37,7 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
         rows["notes"] = "\n".join(recording.notes)
     yield pairs_table(recording.source or "Recording", rows)
 
-    quality = numbers_table("Quality, % of the time", "lead", *WORDS)
+    quality = numbers_table("Quality, % of the time", "lead", *QUALITY_WORDS)
     for name, shares in zip(recording.leads, inspection.shares(), strict=True):
         quality.add_row(name, *(f"{100 * share:.1f}" if share else "-" for share in shares.values()))
     yield quality

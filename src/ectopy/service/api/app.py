@@ -19,9 +19,9 @@ from ectopy.monitor import Chunk, Monitor
 from ectopy.service.access import Visitors
 from ectopy.service.access.audit import SEND_AGAIN_S, Audit
 from ectopy.service.api import error_responses
-from ectopy.service.api.middleware.access_control import Door, RateLimit
-from ectopy.service.api.middleware.request_log import Record
-from ectopy.service.api.middleware.security_headers import Headers
+from ectopy.service.api.middleware.access_control import AuthenticationMiddleware, RateLimit
+from ectopy.service.api.middleware.request_log import RequestLogMiddleware
+from ectopy.service.api.middleware.security_headers import SecurityHeadersMiddleware
 from ectopy.service.api.prometheus_metrics import Metrics
 from ectopy.service.api.readiness import Readiness
 from ectopy.service.api.routes import (
@@ -144,9 +144,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.audit = Audit(store, settings.home / "audit.journal")
     error_responses.install(app)
     app.state.failures = failures = RateLimit(settings.failures_per_minute)
-    app.add_middleware(Door, visitors=visitors, per_minute=settings.requests_per_minute, failures=failures)
-    app.add_middleware(Headers)
-    app.add_middleware(Record)
+    app.add_middleware(
+        AuthenticationMiddleware, visitors=visitors, per_minute=settings.requests_per_minute, failures=failures
+    )
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(RequestLogMiddleware)
     for module in _ROUTERS:
         app.include_router(module.router)
     app.include_router(ingest_routes.router, max_body_size=settings.request_bytes)

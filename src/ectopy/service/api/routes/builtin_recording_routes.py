@@ -23,9 +23,9 @@ def list_names() -> list[str]:
 
 @router.post("", status_code=202)
 def analyse(
-    library: LibraryDep, caller: Uploading, audit: AuditDep, given: Annotated[schemas.Choice, Body()]
+    library: LibraryDep, caller: Uploading, audit: AuditDep, body: Annotated[schemas.Choice, Body()]
 ) -> schemas.RecordingShape:
     """Have one analysed, when those before it are."""
-    entry = library.add_named(given.recording, caller.key)
+    entry = library.add_named(body.recording, caller.key)
     audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")
     return shape(entry)

@@ -47,10 +47,10 @@ async def events(
     patient: Annotated[str | None, Query(description="Of this one only.")] = None,
     kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
     last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
-    seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+    last_event_header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> EventSourceResponse:
     """Events from now on, or after the last one that was seen; a comment where there is none for 15 s."""
-    after = last_event_id if seen is None else _number(seen)
+    after = last_event_id if last_event_header is None else _number(last_event_header)
     if after is None:
         after = await asyncio.to_thread(ward.newest_event)
     # Not a generator as endpoint (`response_class`): FastAPI would send 200 before the checks above, and queue events
@@ -67,14 +67,14 @@ async def _events(
     while ward.feed.open:
         more = ward.feed.next_events()
         try:
-            found = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
+            stored = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
         except StorageError:
-            found = []
+            stored = []
         if not welcome():
             return
-        if found:
-            after = found[-1].id
-            yield b"".join(map(_encoded, found))
+        if stored:
+            after = stored[-1].id
+            yield b"".join(map(_encoded, stored))
             continue
         try:
             await asyncio.wait_for(more.wait(), _QUIET_S)

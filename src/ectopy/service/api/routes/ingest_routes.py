@@ -111,12 +111,12 @@ async def send_chunks(
     if form is None:
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
     _check_sender(ward, caller, patient, device)
-    found = await _read(await request.body(), form, ward.clock())
+    messages = await _read(await request.body(), form, ward.clock())
     audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
-    stored, rejected, late = await _send(ward, patient, found, caller.sender)
+    stored, rejected, late = await _send(ward, patient, messages, caller.sender)
     metrics.chunks.labels("rejected").inc(len(rejected))
-    metrics.chunks.labels("accepted").inc(len(found) - len(rejected))
-    if rejected and len(rejected) == len(found):
+    metrics.chunks.labels("accepted").inc(len(messages) - len(rejected))
+    if rejected and len(rejected) == len(messages):
         raise DataError(rejected[0]["reason"])
     answer = _next_position(ward, patient, caller)
     return schemas.ReceiptShape(
@@ -197,24 +197,24 @@ class _Line:
     async def _take(self, content: bytes | None, text: str | None) -> None:
         form: Form = "json" if content is None else "msgpack"
         try:
-            found = await _read((text or "").encode() if content is None else content, form, self._ward.clock())
+            messages = await _read((text or "").encode() if content is None else content, form, self._ward.clock())
         except DataError as error:
             self._unanswered += 1
             self._reject(None, error)
             return
-        for sent in found:
+        for message in messages:
             self._unanswered += 1
             try:
-                future = self._ward.submit(self._patient, sent.chunk, self._caller.sender)
+                future = self._ward.submit(self._patient, message.chunk, self._caller.sender)
             except EctopyError as error:
-                self._reject(sent.sequence, error)
+                self._reject(message.sequence, error)
             else:
-                future.add_done_callback(partial(self._in_loop, self._answered, sent.sequence))
+                future.add_done_callback(partial(self._in_loop, self._answered, message.sequence))
 
-    def _in_loop(self, work: Callable[..., None], *given: Any) -> None:
+    def _in_loop(self, work: Callable[..., None], *arguments: Any) -> None:
         """By the threads that watch and store."""
         if self._open and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(work, *given)
+            self._loop.call_soon_threadsafe(work, *arguments)
 
     def _answered(self, sequence: int | None, future: Future[Receipt]) -> None:
         error = future.exception()
@@ -323,7 +323,7 @@ def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
 
 
 async def _send(
-    ward: Ward, patient: str, found: list[Sent], sender: str
+    ward: Ward, patient: str, messages: list[Sent], sender: str
 ) -> tuple[bool, list[schemas.RejectionShape], int]:
     """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 
@@ -336,15 +336,15 @@ async def _send(
     rejected = []
     late = 0
     stored = True
-    for index, sent in enumerate(found):
+    for index, message in enumerate(messages):
         try:
-            waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk, sender))))
+            waiting.append((index, message, asyncio.wrap_future(ward.submit(patient, message.chunk, sender))))
         except DataError as error:
-            rejected.append(schemas.RejectionShape(index=index, sequence=sent.sequence, reason=str(error)))
-    for index, sent, future in waiting:
+            rejected.append(schemas.RejectionShape(index=index, sequence=message.sequence, reason=str(error)))
+    for index, message, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
         rejected += [
-            schemas.RejectionShape(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.rejected
+            schemas.RejectionShape(index=index, sequence=message.sequence, reason=reason) for reason in receipt.rejected
         ]
         stored = stored and (receipt.stored or bool(receipt.rejected))
         late += receipt.late

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/keys", tags=["keys"])
 @router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
 def list_keys(visitors: VisitorsDep) -> list[schemas.KeyShape]:
     """All keys, without their secrets."""
-    return [responses.key(one) for one in visitors.known_keys()]
+    return [responses.key(key) for key in visitors.known_keys()]
 
 
 @router.post("", status_code=201)
@@ -29,45 +29,43 @@ def make_key(
     visitors: VisitorsDep,
     audit: AuditDep,
     ward: WardDep,
-    given: Annotated[schemas.NewKey, Body()],
+    body: Annotated[schemas.NewKey, Body()],
 ) -> schemas.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
-    if not given.name.isprintable():
+    if not body.name.isprintable():
         raise SettingError("the name of a key consists of printable characters.")
-    if given.expires_time is not None and not given.expires_time > ward.clock():
+    if body.expires_time is not None and not body.expires_time > ward.clock():
         raise SettingError("a key ends in the future; leave 'expires_time' out for one that does not end.")
-    patients = _patients(given)
+    patients = _patients(body)
     key, secret = visitors.new_key(
-        given.name, frozenset(given.scopes), patients, frozenset(given.devices), given.expires_time
+        body.name, frozenset(body.scopes), patients, frozenset(body.devices), body.expires_time
     )
     audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}{_sends(key)}")
     return schemas.NewKeyShape(**responses.key(key), key=secret)
 
 
-def _patients(given: schemas.NewKey) -> frozenset[str] | None:
+def _patients(body: schemas.NewKey) -> frozenset[str] | None:
     """For whom a new key sends; None = any patient."""
-    if given.scopes.isdisjoint({Scope.SEND, Scope.ADMINISTER}) and (
-        given.patients or given.devices or given.any_patient
-    ):
+    if body.scopes.isdisjoint({Scope.SEND, Scope.ADMINISTER}) and (body.patients or body.devices or body.any_patient):
         raise SettingError("only a key that may send is for patients or devices; give it the scope send.")
-    if given.any_patient and (given.patients or given.devices):
+    if body.any_patient and (body.patients or body.devices):
         raise SettingError("a key sends for any patient, or for those that it names; give one of the two.")
-    if Scope.ADMINISTER in given.scopes or given.any_patient:
+    if Scope.ADMINISTER in body.scopes or body.any_patient:
         return None
-    if Scope.SEND in given.scopes and not (given.patients or given.devices):
+    if Scope.SEND in body.scopes and not (body.patients or body.devices):
         raise SettingError(
             "say for whom the key sends: 'patients', or 'devices' that are attached to patients; "
             "'any_patient' makes one that may send as everybody."
         )
-    return frozenset(given.patients)
+    return frozenset(body.patients)
 
 
 def _sends(key: StoredKey) -> str:
     """For whom a key sends, for the audit."""
     if Scope.SEND not in key.scopes:
         return ""
-    whom = "any patient" if key.patients is None else ", ".join((*key.patients, *key.devices))
-    return f" for {whom}"
+    recipients = "any patient" if key.patients is None else ", ".join((*key.patients, *key.devices))
+    return f" for {recipients}"
 
 
 @router.delete("/{number}", status_code=204)

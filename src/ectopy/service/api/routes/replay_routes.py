@@ -39,15 +39,15 @@ def start(
     ward: WardDep,
     caller: Administering,
     audit: AuditDep,
-    given: Annotated[schemas.NewReplay, Body()],
+    body: Annotated[schemas.NewReplay, Body()],
 ) -> schemas.ReplayShape:
     """Play a recording into a patient who is watched, and for whom no other key sends now."""
-    ward.state(given.patient)
-    recording = _recording(library, given.recording)
-    ward.senders.claim(given.patient, caller.sender, "")
+    ward.state(body.patient)
+    recording = _recording(library, body.recording)
+    ward.senders.claim(body.patient, caller.sender, "")
     submit = partial(ward.submit, sender=caller.sender)
-    replay = replays.start(recording, given.recording, given.patient, given.speed, submit)
-    audit.did(caller.name, "started replay", given.patient, given.recording)
+    replay = replays.start(recording, body.recording, body.patient, body.speed, submit)
+    audit.did(caller.name, "started replay", body.patient, body.recording)
     return _shape(replay)
 
 

@@ -20,14 +20,14 @@ router = APIRouter(prefix="/api/session", tags=["session"])
 async def sign_in(
     request: Request,
     response: Response,
-    given: Annotated[schemas.SignIn, Body()],
+    body: Annotated[schemas.SignIn, Body()],
     visitors: VisitorsDep,
     audit: AuditDep,
     settings: SettingsDep,
 ) -> schemas.SessionShape:
     """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
     # Who guesses costs neither a thread nor a query.
-    signed_in = await asyncio.to_thread(visitors.sign_in, given.key) if visitors.may_know(given.key) else None
+    signed_in = await asyncio.to_thread(visitors.sign_in, body.key) if visitors.may_know(body.key) else None
     if signed_in is None:
         failures: RateLimit = request.app.state.failures
         failures.count(address_of(request))
@@ -39,7 +39,7 @@ async def sign_in(
 
 
 @router.get("")
-def who(caller: AnyCaller) -> schemas.SessionShape:
+def show_session(caller: AnyCaller) -> schemas.SessionShape:
     """Who is asking."""
     return _session(caller)
 

@@ -21,7 +21,7 @@ from ectopy.benchmarks.icu_benchmark import (
     IcuBenchmark,
     bedside_alarms,
     parse_alarms,
-    shown,
+    visible_part,
 )
 from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, watch_together
 from ectopy.datasets import simulate_recording
@@ -112,10 +112,10 @@ def silent(duration_s: float, pulse_hz: float = 125.0) -> Recording:
 
 @pytest.mark.parametrize(("duration_s", "shown_s", "to_the_end"), [(300, 300, True), (330, 306, False)])
 def test_nothing_after_5_06_is_seen(duration_s: float, shown_s: float, to_the_end: bool):
-    excerpt = shown(silent(duration_s))
+    excerpt = visible_part(silent(duration_s))
     assert (excerpt.recording.duration_s, excerpt.to_the_end) == (shown_s, to_the_end)
     assert len(excerpt.recording.pulses[0].samples) == shown_s * 125
-    assert shown(silent(duration_s), with_pulse=False).recording.pulses == ()
+    assert visible_part(silent(duration_s), with_pulse=False).recording.pulses == ()
 
 
 def test_an_excerpt_begins_at_its_own_samples():

@@ -123,7 +123,7 @@ def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: py
 def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", lambda taught, source, random_state: taught)
     lessons = {name: name for name in DS1}
-    detectors = mitdb_benchmark._of_the_other_half(lessons, lambda now: None)
+    detectors = mitdb_benchmark._half_detectors(lessons)
     assert detectors.keys() == set(DS1)
     assert all(name not in taught for name, taught in detectors.items())
     assert {len(taught) for taught in detectors.values()} == {11}

@@ -1,8 +1,8 @@
 """How many alarms, and which of them are right: records of the MIT-BIH Arrhythmia Database replayed to the monitor.
 
-Each record is replayed from its first sample as a stream of one-second chunks, judged by the shipped detector; nothing
-is told of the reference. Nobody acknowledges anything. What is counted is how often an alarm calls for somebody: each
-time that it is raised, or returns after its condition had gone. Reminders and escalations are not counted.
+Each record is replayed from its first sample as a stream of one-second chunks and judged by the shipped detector,
+without the reference; no alarm is acknowledged. An alarm counts each time that it is raised, or returns after its
+condition had ended. Reminders and escalations are not counted.
 
 *Ventricular runs* are three or more ventricular beats in a row. One is announced where an alarm of the conditions
 ``ventricular run``, ``ventricular tachycardia`` or ``ventricular fibrillation`` calls within 10 s of its third beat, or
@@ -10,7 +10,7 @@ still is active at that beat, having called for a run shortly before; delays are
 that called. Such an alarm is false where it does not call from the first beat of a run, or the start of an episode of
 fibrillation, to 10 s after its end.
 
-*High-priority alarms* are the physiological ones. One is false where the same condition is not there by the reference
+*High-priority alarms* are the physiological ones. One is false where the reference does not have the same condition
 within 10 s; see `reference_conditions` for the definitions.
 
 *Normal records* are those in which more than 98 % of the reference beats are of the class N. There, alarms of the
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,11 @@ from typing import Any
 import numpy as np
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.reference_conditions import ReferenceConditions, Stretches
-from ectopy.benchmarks.replayed_alarms import in_processes
-from ectopy.datasets.mitdb_records import SPLITS, records_in
-from ectopy.errors import DataError
-from ectopy.formats import read
+from ectopy.benchmarks.replayed_alarms import measure_records
+from ectopy.datasets.mitdb_records import SPLITS, read_annotated, records_in
+from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Recording
@@ -51,7 +50,7 @@ _HOUR_S, _DAY_H = 3600.0, 24.0
 
 @dataclass(frozen=True, slots=True)
 class AlarmEpisode:
-    """An alarm from when it calls for somebody until its condition has gone; seconds from the start of the recording.
+    """An alarm from its call until its condition has ended; seconds from the start of the recording.
 
     Attributes
     ----------
@@ -77,14 +76,7 @@ class AlarmEpisode:
 
 @dataclass(frozen=True, slots=True)
 class RecordAlarms:
-    """The alarms of one record, and the truth.
-
-    Attributes
-    ----------
-    hours : float
-    episodes : tuple of AlarmEpisode
-    reference : ReferenceConditions
-    """
+    """The alarms of one record, and the conditions by the reference."""
 
     __repr__ = short_repr
 
@@ -119,13 +111,13 @@ class RecordAlarms:
 
     @property
     def false_runs(self) -> tuple[AlarmEpisode, ...]:
-        """Calls for a run where there is none."""
-        there = np.concatenate([self.reference.runs[:, [0, 2]], self.reference.fibrillation])
-        return tuple(call for call in self._of_runs if not _within(call, there))
+        """Calls for a run at a time without one."""
+        ventricular = np.concatenate([self.reference.runs[:, [0, 2]], self.reference.fibrillation])
+        return tuple(call for call in self._of_runs if not _within(call, ventricular))
 
     @property
     def false_high(self) -> tuple[AlarmEpisode, ...]:
-        """Physiological calls of high priority whose condition is not there."""
+        """Physiological calls of high priority without their condition in the reference."""
         high = (call for call in self.episodes if call.priority is Priority.HIGH and call.physiological)
         conditions = self.reference.conditions
         return tuple(call for call in high if not _within(call, conditions[call.condition], TOLERANCE_S))
@@ -162,15 +154,7 @@ class RecordAlarms:
 
 @dataclass(frozen=True, slots=True)
 class AlarmBenchmark:
-    """The alarms of all records.
-
-    Attributes
-    ----------
-    split, profile : str
-    records : dict of str to RecordAlarms
-    missing : tuple of str
-        Records of the split that are not in the folder.
-    """
+    """The alarms of all records; records of the split that are `missing` in the folder."""
 
     __repr__ = short_repr
 
@@ -200,20 +184,18 @@ class AlarmBenchmark:
             "vt_runs_announced": sum(_announced(result) for result in results),
             "vt_runs_in_standing_alarm": sum(_announced(result) for result in results) - len(delays),
             "false_runs_per_hour": sum(len(result.false_runs) for result in results) / hours,
-            "delay_p50_s": _percentile(delays, 50),
-            "delay_p95_s": _percentile(delays, 95),
+            "delay_p50_s": percentile(delays, 50),
+            "delay_p95_s": percentile(delays, 95),
             "normal_records": len(normal),
-            "not_normal_per_hour_on_normal_records": (
-                sum(result.count(_NOT_NORMAL) for result in normal) / sum(result.hours for result in normal)
-                if normal
-                else float("nan")
+            "not_normal_per_hour_on_normal_records": ratio(
+                sum(result.count(_NOT_NORMAL) for result in normal), sum(result.hours for result in normal)
             ),
             "missing": list(self.missing),
         }
 
 
 def alarm_episodes(events: Iterator[Event]) -> list[AlarmEpisode]:
-    """The calls for somebody among the events of a patient, in order of their start."""
+    """Return the calls among the events of a patient, in order of their start."""
     calls: list[AlarmEpisode] = []
     open_rows: dict[int, int] = {}
     for event in events:
@@ -224,24 +206,24 @@ def alarm_episodes(events: Iterator[Event]) -> list[AlarmEpisode]:
             open_rows[alarm.number] = len(calls)
             calls.append(AlarmEpisode(alarm.condition, event.transition.at_s))
         elif change in ("latched", "ended") and alarm.number in open_rows:
-            place = open_rows.pop(alarm.number)
-            calls[place] = AlarmEpisode(alarm.condition, calls[place].start_s, event.transition.at_s)
+            row = open_rows.pop(alarm.number)
+            calls[row] = replace(calls[row], end_s=event.transition.at_s)
     return calls
 
 
 def by_priority(calls: Sequence[AlarmEpisode]) -> dict[str, int]:
-    """How many there are of each priority, technical and advisory ones included."""
+    """Count the calls of each priority, technical and advisory ones included."""
     return {name: sum(call.priority is priority for call in calls) for priority, name in PRIORITIES.items()}
 
 
 def by_condition(calls: Sequence[AlarmEpisode]) -> dict[str, int]:
-    """How many there are of each condition that called, in the order of the conditions."""
+    """Count the calls of each condition that called, in the order of the conditions."""
     counts = Counter(call.condition for call in calls)
     return {code: counts[code] for code in CONDITIONS if counts[code]}
 
 
 def benchmark_alarms(
-    folder: Path, split: str = "ds1", profile: str = "ward", progress: Progress | None = None
+    folder: Path, split: str = "ds1", profile: str = "ward", progress: Progress = silent
 ) -> AlarmBenchmark:
     """Replay the records of a split that are in a folder, one worker process per core.
 
@@ -251,8 +233,8 @@ def benchmark_alarms(
         Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
     split : {"ds1", "ds2"}
     profile : {"ward", "ambulatory", "exercise", "child", "infant"}
-    progress : callable, optional
-        Called with records done, records in all, and which one was done last.
+    progress : callable
+        Called with records done, records in all, and the activity.
 
     Raises
     ------
@@ -263,22 +245,13 @@ def benchmark_alarms(
     """
     limits = Limits.of(profile)
     names = records_in(folder, split)
-    found: dict[str, RecordAlarms] = {}
-    if progress:
-        progress(0, len(names), "replaying")
-    for name, result in in_processes(partial(_replayed, folder, limits), names):
-        found[name] = result
-        if progress:
-            progress(len(found), len(names), f"record {name}")
-    missing = tuple(name for name in SPLITS[split] if name not in found)
-    return AlarmBenchmark(split, profile, {name: found[name] for name in names}, missing)
+    results = measure_records(partial(_replay, folder, limits), names, 1, progress)
+    missing = tuple(name for name in SPLITS[split] if name not in names)
+    return AlarmBenchmark(split, profile, dict(zip(names, results, strict=True)), missing)
 
 
-def _replayed(folder: Path, limits: Limits, name: str) -> RecordAlarms:
-    recording = read(folder / name)
-    if not recording.annotations:
-        raise DataError(f"record {name} has no reference annotations; take it out of the folder.")
-    return RecordAlarms.of(recording, Monitor.of(load_ambulatory()), limits)
+def _replay(folder: Path, limits: Limits, names: Sequence[str]) -> list[RecordAlarms]:
+    return [RecordAlarms.of(read_annotated(folder / name), Monitor.of(load_ambulatory()), limits) for name in names]
 
 
 def _within(call: AlarmEpisode, stretches: Stretches, before_s: float = 0.0) -> bool:
@@ -292,7 +265,3 @@ def _announced(result: RecordAlarms) -> int:
 
 def _per_day(counts: Mapping[str, int], hours: float) -> dict[str, float]:
     return {name: _DAY_H * count / hours for name, count in counts.items()}
-
-
-def _percentile(values: Sequence[float], percent: float) -> float:
-    return float(np.percentile(values, percent)) if values else float("nan")

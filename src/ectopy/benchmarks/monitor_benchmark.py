@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
@@ -115,7 +115,7 @@ def benchmark_monitor(
     seconds: float = 60.0,
     store: str | None = None,
     learning: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Cost]:
     """Watch simulated patients in real time, so many at once; then so many more.
 
@@ -129,8 +129,8 @@ def benchmark_monitor(
         URL of a database, to which the patients are added; None = an SQLite file that is deleted afterwards.
     learning : bool
         Whether the patients' normals are still to be learned.
-    progress : callable, optional
-        Called with runs done, runs in all, and what runs now.
+    progress : callable
+        Called with runs done, runs in all, and the current one.
 
     Raises
     ------
@@ -148,8 +148,7 @@ def benchmark_monitor(
         signals = Path(folder) / "signals.npy"
         np.save(signals, np.stack(list(_signals(max(seconds, _LESSON_S) + _MOST_SHIFTED_S))))
         for run, count in enumerate(patients):
-            if progress:
-                progress(run, len(patients), f"{count} patients")
+            progress(run, len(patients), f"{count} patients")
             url = store or f"sqlite:///{folder}/{count}.db"
             costs.append(_measure(count, seconds, url, signals, learning))
     return costs

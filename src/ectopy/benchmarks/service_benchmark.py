@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import Job, patients
 from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
 from ectopy.datasets import simulate_recording
@@ -89,7 +89,7 @@ class Load:
 
 
 def benchmark_service(
-    devices: int = 200, viewers: int = 20, seconds: float = 60.0, progress: Progress | None = None
+    devices: int = 200, viewers: int = 20, seconds: float = 60.0, progress: Progress = silent
 ) -> Load:
     """Start a service, let devices stream and viewers look, and measure.
 
@@ -101,8 +101,8 @@ def benchmark_service(
         1 to 100; the first one never reads.
     seconds : float
         5 to 3600.
-    progress : callable, optional
-        Called with steps done, steps in all, and what is done now.
+    progress : callable
+        Called with steps done, steps in all, and the current one.
 
     Raises
     ------
@@ -117,18 +117,17 @@ def benchmark_service(
         raise SettingError(f"a run takes {SHORTEST_S:g} to {LONGEST_S:g} s, not {seconds:g}.")
     if not Path("/proc/self/statm").exists():
         raise SettingError("the memory of a process is read from /proc, which this machine does not have.")
-    report = progress or (lambda completed, total, activity: None)
     with TemporaryDirectory() as folder:
         home = Path(folder)
-        report(0, 3, "signals")
+        progress(0, 3, "signals")
         signals = _signals(seconds)
         np.save(home / "signals.npy", signals)
         key = _prepared(home, signals, devices)
         with _served(home) as (process, url):
-            report(1, 3, f"{devices} devices, {viewers} viewers")
+            progress(1, 3, f"{devices} devices, {viewers} viewers")
             job = Job(url.replace("http", "ws", 1), key, devices, viewers, seconds, str(home / "signals.npy"))
             totals, watch = _stream(job, process.pid)
-        report(2, 3, "what is stored")
+        progress(2, 3, "what is stored")
         missing, doubled = _count_differences(home, totals["stored"])
     latencies_s = np.array(totals["latencies_s"])
     p50, p95 = np.percentile(latencies_s, [50, 95]).tolist() if len(latencies_s) else (None, None)

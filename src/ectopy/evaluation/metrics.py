@@ -1,4 +1,4 @@
-"""How well scores and verdicts tell abnormal beats from normal ones; abnormal is the positive class throughout."""
+"""Measures of how scores and verdicts separate abnormal beats from normal ones; abnormal is the positive class."""
 
 from __future__ import annotations
 

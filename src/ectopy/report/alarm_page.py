@@ -40,22 +40,18 @@ _LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was watched, for the page.
+    """The signal and the settings that were watched.
 
     Attributes
     ----------
-    source : str
     from_s, to_s : float
         Stream seconds.
-    sampling_rate_hz : float
-    leads : tuple of str
-    limits : Limits
     baseline : str
         One sentence on the patient's normal.
     bundle, digest : str
         The detector, and the SHA-256 of its bundle.
     replay : callable
-        Gives the command that shows a change of an alarm again; None where there is none.
+        Makes the command that shows a change of an alarm again; None for standard input.
     """
 
     source: str
@@ -94,12 +90,12 @@ class _Beat:
 
 
 def alarm_report(path: Path, watched: Watched, tally: Tally, alarm_strips: AlarmStrips) -> None:
-    """Write a page on alarms: what was raised when, and the strips at true scale.
+    """Write a page on alarms: a list with times, and the strips at true scale.
 
     Parameters
     ----------
     path : Path
-        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+        An HTML file, written as a whole or not at all, without references to other files.
     watched : Watched
     tally : Tally
     alarm_strips : AlarmStrips
@@ -154,7 +150,7 @@ def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
 
 
 def _provisional(tally: Tally) -> str:
-    """What to say of the beats that were judged while the patient's normal was being learned."""
+    """A sentence on the beats that were judged while the patient's normal was being learned."""
     if not tally.provisional:
         return ""
     beats = f"{fmt.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
@@ -251,12 +247,12 @@ def _strip(
     signal: NDArray[np.float64],
     there_s: tuple[float, float],
 ) -> Strip:
-    shown = (times_s >= start_s) & (times_s <= end_s)
+    inside = (times_s >= start_s) & (times_s <= end_s)
     return Strip(
         start_s=start_s,
         end_s=end_s,
-        signal=signal[:, shown],
-        times_s=times_s[shown],
+        signal=signal[:, inside],
+        times_s=times_s[inside],
         leads=alarm_strip.recording.leads[:MOST_LEADS],
         band=fmt.band(_FILTERS),
         marks=tuple(_mark(beat) for beat in alarm_strip.beats if start_s <= beat.beat_s < end_s),

@@ -1,4 +1,4 @@
-"""Keeps what a page on alarms shows: the strip of each, before and after, and its course; in bounded memory."""
+"""Collects the strips and the states of alarms for the page on alarms, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ectopy.recording import PulseWave, Recording
 MOST_STRIPS = 24
 MOST_LISTED = 500
 LONGEST_S = 21.0
-"""Longest strip; of a longer one the end is shown."""
+"""Longest strip; a longer one is cut at its start."""
 
 _KEPT_S = 180.0
 _MARGIN_S = 5.0  # what the filters need on both sides
@@ -55,7 +55,7 @@ class AlarmStrip:
 
 
 class AlarmStrips:
-    """Takes the steps of watching, and keeps strips of the most urgent alarms, the first ones of each priority.
+    """Collects strips of the most urgent alarms from the steps of watching, the first ones of each priority.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class AlarmStrips:
         self._segment: Segment | None = None
 
     def take(self, step: Step) -> None:
-        """Take a step, and strip the alarms whose strip is complete."""
+        """Take a step, and cut the strips that are complete."""
         if isinstance(step.given, Chunk):
             self._chunks.append(step.given)
         for event in step.events:
@@ -99,7 +99,7 @@ class AlarmStrips:
         self._complete(ready)
 
     def close(self) -> None:
-        """AlarmStrip the other alarms, with the signal there is."""
+        """Cut the other strips, with the signal up to here."""
         self._complete(list(self._waiting))
 
     def _record(self, event: AlarmChanged) -> None:

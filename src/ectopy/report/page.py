@@ -1,4 +1,4 @@
-"""What all pages share: figures, tiles, and the templates they are made from."""
+"""Parts that all pages share: figures, tiles, and the rendering of templates."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from ectopy.report.theme import DARK, LIGHT
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing and what it says.
-
-    Attributes
-    ----------
-    svg : str
-        Markup, made by `ectopy.report.plots`.
-    caption : str
-    """
+    """A drawing, as markup made by `ectopy.report.plots`, and its caption."""
 
     svg: str
     caption: str
@@ -29,14 +22,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A big number: what it counts, the number, and what it rests on.
-
-    Attributes
-    ----------
-    name, value, note : str
-    verdict : str
-        The verdict whose colour and sign it bears, or nothing.
-    """
+    """A big number with its name and a note; the verdict, or an empty text, decides its colour and sign."""
 
     name: str
     value: str

@@ -1,7 +1,6 @@
-"""Figures as SVG: data in, text out, nothing shown and nothing written.
+"""Figures as SVG text.
 
-Text stays text, colours follow the page (`ectopy.report.theme`), and the same data give the same
-characters.
+Text in them stays text, colours follow the page (`ectopy.report.theme`), and the same data give the same characters.
 """
 
 from __future__ import annotations
@@ -60,18 +59,7 @@ _DRAWING = threading.Lock()  # matplotlib's settings are the process's
 
 @dataclass(frozen=True, slots=True)
 class ScoreGroup:
-    """Scores that belong together in a distribution.
-
-    Attributes
-    ----------
-    name : str
-    score : ndarray of float64, shape (n,)
-        No NaN.
-    colour : str
-        A name in `ectopy.report.theme.LIGHT`.
-    dashed : bool
-        Whether its outline is dashed, for those who do not see the colour.
-    """
+    """Scores, without NaN, of a group in a distribution; `colour` is a name in `ectopy.report.theme.LIGHT`."""
 
     name: str
     score: NDArray[np.float64]
@@ -81,7 +69,7 @@ class ScoreGroup:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """Where on the curves the threshold in use lies; each between 0 and 1, precision may be NaN."""
+    """Point of the threshold in use on the curves; each between 0 and 1, precision may be NaN."""
 
     fpr: float
     recall: float
@@ -90,15 +78,9 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """When something was, seconds from the start of a recording.
+    """Times of events in order, seconds from the start of a recording; a moment ends where it starts.
 
-    Attributes
-    ----------
-    name : str
-    colour : str
-        A name in `ectopy.report.theme.LIGHT`.
-    start_s, end_s : ndarray of float64, shape (n,)
-        In order; a moment ends where it starts.
+    `colour` is a name in `ectopy.report.theme.LIGHT`.
     """
 
     name: str
@@ -222,14 +204,7 @@ def learning_curve(curve: LearningCurve) -> str:
 
         axes = figure.subplots()
         marker = "o" if len(curve.steps) == 1 else None
-        axes.plot(
-            curve.steps,
-            curve.training,
-            color=LIGHT["muted"],
-            linestyle="--",
-            marker=marker,
-            label="training",
-        )
+        axes.plot(curve.steps, curve.training, color=LIGHT["muted"], linestyle="--", marker=marker, label="training")
         axes.plot(curve.steps, curve.held_out, color=LIGHT["normal"], marker=marker, label="held out")
         if min(*curve.training, *curve.held_out) > 0:
             axes.set_yscale("log")
@@ -263,9 +238,9 @@ def heart_rate(trend: Trend) -> str:
         )
         marker = "." if len(trend.times_s) < 60 else None
         upper.plot(trend.times_s, trend.bpm, color=LIGHT["normal"], marker=marker, linewidth=1.3)
-        known = np.concatenate([trend.lowest, trend.highest])
-        known = known[np.isfinite(known)]
-        low, high = (known.min(), known.max()) if known.size else (60, 80)
+        bpm = np.concatenate([trend.lowest, trend.highest])
+        bpm = bpm[np.isfinite(bpm)]
+        low, high = (bpm.min(), bpm.max()) if bpm.size else (60, 80)
         upper.set_ylim(max(0, 10 * np.floor(low / 10 - 0.5)), 10 * np.ceil(high / 10 + 0.5))
         upper.set_ylabel("beats per minute")
         for row, spans in enumerate(trend.rows):
@@ -297,37 +272,34 @@ def _time_axis(trend: Trend, step_s: float) -> tuple[list[float], list[str], str
 
 
 def beat(
-    samples: NDArray[np.float32],
-    reconstruction: NDArray[np.float32],
-    limits: tuple[float, float],
-    label: str,
+    samples: NDArray[np.float32], reconstruction: NDArray[np.float32], limits: tuple[float, float], label: str
 ) -> str:
-    """One beat, what the autoencoder takes it for, and the difference shaded.
+    """Draw a beat, its reconstruction by the autoencoder, and the difference shaded.
 
     Parameters
     ----------
     samples, reconstruction : ndarray, shape (samples,)
-        What is not finite is drawn as a gap.
+        Values that are not finite are drawn as a gap.
     limits : (float, float)
         Least vertical range; a beat that goes beyond it gets the range it needs.
     label : str
-        What the figure shows, for those who cannot see it.
+        Description for those who cannot see the figure.
     """
 
     def paint(figure: Figure) -> None:
         figure.set_layout_engine("none")  # the same place in every beat, so that they compare
         axes = figure.add_axes(_BEAT_AXES)
-        heard, known = _finite(samples), _finite(reconstruction)
-        x = np.arange(len(heard))
-        axes.fill_between(x, heard, known, color=LIGHT["abnormal"], alpha=0.28, linewidth=0, clip_on=False)
-        axes.plot(x, known, color=LIGHT["normal"], linestyle=(0, (4, 2)), linewidth=1.3, clip_on=False)
-        axes.plot(x, heard, color=LIGHT["ink"], linewidth=1.3, clip_on=False)
-        axes.set_xlim(0, len(heard) - 1)
-        axes.set_ylim(*_range((heard, known), limits))
+        original, usual = _finite(samples), _finite(reconstruction)
+        x = np.arange(len(original))
+        axes.fill_between(x, original, usual, color=LIGHT["abnormal"], alpha=0.28, linewidth=0, clip_on=False)
+        axes.plot(x, usual, color=LIGHT["normal"], linestyle=(0, (4, 2)), linewidth=1.3, clip_on=False)
+        axes.plot(x, original, color=LIGHT["ink"], linewidth=1.3, clip_on=False)
+        axes.set_xlim(0, len(original) - 1)
+        axes.set_ylim(*_range((original, usual), limits))
         axes.locator_params(nbins=4)
         axes.tick_params(left=False, bottom=False, labelsize=9.5, pad=2, grid_clip_on=False)
         axes.spines[:].set_visible(False)
-        if not np.isfinite(heard).any():
+        if not np.isfinite(original).any():
             axes.text(0.5, 0.5, "no readable sample", transform=axes.transAxes, ha="center", va="center")
 
     return _svg("beat", _BEAT, label, paint)
@@ -372,12 +344,7 @@ def _bin_edges(scores: Sequence[NDArray[np.float64]], threshold: float) -> NDArr
 
 
 def _curve(
-    axes: Axes,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    label: str | None,
-    *,
-    step: bool = False,
+    axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], label: str | None, *, step: bool = False
 ) -> None:
     style = "steps-pre" if step else "default"
     axes.plot(x, y, color=LIGHT["normal"], label=label, drawstyle=style)
@@ -464,8 +431,7 @@ def _inline(document: str, name: str, size: tuple[int, int], label: str) -> str:
 
 def _own_ids(body: str, name: str) -> str:
     """Drop ids that nothing refers to, and give the others the figure's name."""
-    used = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', body))
-    referred = {either for pair in used for either in pair if either}
+    referred = set(re.findall(r'(?:url\(|href=")#([^)"]+)', body))
 
     def rename(match: re.Match[str]) -> str:
         return f' id="{name}-{match[1]}"' if match[1] in referred else ""

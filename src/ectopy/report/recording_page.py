@@ -1,4 +1,4 @@
-"""The page about one recording: what was found, when, and the strips that show it."""
+"""The page about one recording: figures, events with their times, and strips of the signal."""
 
 from __future__ import annotations
 
@@ -61,23 +61,16 @@ class _StripCard:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The events of one kind.
+    """The events of one kind: `total` is their number and time, `left_out` the number of those that are not listed.
 
-    Attributes
-    ----------
-    title, total : str
-        The kind, and how many of it in how much time.
-    left_out : int
-        How many are not listed.
-    shown, more : list of dict
-        Rows of the table that are always shown, and those that are shown when asked for; the most serious first.
+    The rows of the table begin with the most serious event; `open_rows` are always visible, `more_rows` on demand.
     """
 
     title: str
     total: str
     left_out: int
-    shown: list[dict[str, str]]
-    more: list[dict[str, str]]
+    open_rows: list[dict[str, str]]
+    more_rows: list[dict[str, str]]
 
 
 @checked
@@ -94,7 +87,7 @@ def recording_report(
     Parameters
     ----------
     path : str or Path
-        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+        An HTML file, written as a whole or not at all, without references to other files.
     recording : Recording
     analysis : Analysis
         Of this recording.
@@ -180,17 +173,10 @@ def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[T
     return (
         Tile("Beats", fmt.count(beats), "heartbeats found"),
         Tile(
-            "Heart rate",
-            fmt.whole(rate.median_bpm),
-            f"per minute, median from beat to beat; {_span(recording, rate)}",
+            "Heart rate", fmt.whole(rate.median_bpm), f"per minute, median from beat to beat; {_span(recording, rate)}"
         ),
         Tile("Readable", fmt.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
-        Tile(
-            "Unreadable",
-            fmt.count(unreadable),
-            f"beats, {fmt.percent(unreadable, beats)}",
-            Verdict.UNREADABLE,
-        ),
+        Tile("Unreadable", fmt.count(unreadable), f"beats, {fmt.percent(unreadable, beats)}", Verdict.UNREADABLE),
         Tile("Abnormal", fmt.count(abnormal), f"beats, {fmt.percent(abnormal, beats)}", Verdict.ABNORMAL),
         *(
             Tile(hint.value.capitalize(), fmt.count(int(np.equal(analysis.hint, hint).sum())), note)
@@ -200,7 +186,7 @@ def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[T
 
 
 def _span(recording: Recording, rate: HeartRate) -> str:
-    """Mean, lowest and highest heart rate, and when."""
+    """Mean, lowest and highest heart rate, with their times."""
     if rate.extremes is None:
         return "no interval between readable beats"
     lowest, highest = (
@@ -240,7 +226,7 @@ def _event_row(recording: Recording, event: Event) -> dict[str, str]:
         "clock": fmt.time_of_day(recording.start, event.start_s),
         "length": fmt.seconds(event.duration_s),
         "beats": fmt.count(event.beats),
-        "rate": fmt.NOTHING if event.rate_bpm is None else fmt.whole(event.rate_bpm),
+        "rate": fmt.NO_NUMBER if event.rate_bpm is None else fmt.whole(event.rate_bpm),
         "text": event.text,
     }
 
@@ -249,10 +235,10 @@ def _event_row(recording: Recording, event: Event) -> dict[str, str]:
 
 
 def _trend(recording: Recording, analysis: Analysis, rate: HeartRate, events: Sequence[Event]) -> Figure:
-    shown = trend(analysis, rate, events, recording.duration_s, recording.start)
-    band = "; the band shows the lowest and highest over ten seconds" if len(shown.bpm) < len(rate.bpm) else ""
+    points = trend(analysis, rate, events, recording.duration_s, recording.start)
+    band = "; the band shows the lowest and highest over ten seconds" if len(points.bpm) < len(rate.bpm) else ""
     return Figure(
-        plots.heart_rate(shown),
+        plots.heart_rate(points),
         f"Mean heart rate{band}. Only intervals between readable beats count. Shaded: no lead is readable. Below: when "
         "abnormal beats and events were.",
     )
@@ -263,9 +249,9 @@ def _strips(
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []
-    shown = fmt.lead_count(min(len(recording.leads), MOST_LEADS))
+    signals = fmt.lead_count(min(len(recording.leads), MOST_LEADS))
     if recording.pulses:
-        shown += f", and {', '.join(wave.name for wave in recording.pulses)}"
+        signals += f", and {', '.join(wave.name for wave in recording.pulses)}"
     return [
         _StripCard(
             title=choice.title,
@@ -274,7 +260,7 @@ def _strips(
             svg=ecg_paper.strip(
                 cut_strip(recording, analysis, choice, filters),
                 f"strip-{number}",
-                f"{choice.title}: {fmt.seconds(choice.end_s - choice.start_s)} of ECG, {shown}.",
+                f"{choice.title}: {fmt.seconds(choice.end_s - choice.start_s)} of ECG, {signals}.",
             ),
         )
         for number, choice in enumerate(choices(recording, analysis, events, rate))

@@ -12,7 +12,6 @@ Every eleventh record of each database is left out in turn, then every database.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.arguments import Progress, silent
+from ectopy.benchmarks.icu_benchmark import ALARMS_FILE, parse_alarms
 from ectopy.errors import DataError
 from ectopy.formats import read
 from ectopy.recording import Recording
@@ -136,12 +136,10 @@ def _read_all(folder: Path, progress: Progress) -> Windows:
 
 def _paths(folder: Path) -> Iterator[tuple[str, Path]]:
     for database in DATABASES:
-        alarms = folder / database / "ALARMS"
+        alarms = folder / database / ALARMS_FILE
         if alarms.is_file():
-            with alarms.open(newline="") as file:
-                yield from (
-                    (database, folder / database / f"{row[0]}.hea") for row in csv.reader(file) if row[2] == "0"
-                )
+            false = (alarm.record for alarm in parse_alarms(alarms) if not alarm.truth)
+            yield from ((database, folder / database / f"{record}.hea") for record in false)
         else:
             yield from ((database, path) for path in sorted((folder / database).glob("*.hea")))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Overwrite, Partial
+from ectopy.cli.options import Json, Overwrite, Partial, Rate, Unit
 from ectopy.cli.output_files import check_outputs, database_files
 
 if TYPE_CHECKING:
@@ -127,12 +127,8 @@ def what_if(
             help="Limits of another profile: ward, ambulatory, exercise, child or infant.", show_default=False
         ),
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say.", show_default=False)
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
-    ] = None,
+    rate: Rate = None,
+    unit: Unit = None,
     partial: Partial = False,
     stored: Annotated[bool, typer.Option("--stored", help="Take what the store has of a patient.")] = False,
     start_s: Annotated[float, typer.Option("--from", help="Compare alarms from this second on.")] = 0.0,

@@ -33,20 +33,14 @@ class Job:
 
     Attributes
     ----------
-    recording : Path
     bundle : str
         A bundle's path, or ``"ambulatory"``.
     results, report : Path or None
         Files to write.
     sampling_rate_hz, unit : optional
-        For files that do not say.
-    target_fpr : float or None
-    filters : FilterSettings or None
-    learning_s : float
+        For files that do not state them.
     baseline, save_baseline : Path or None
-        A saved baseline to use, and where to save this one's.
-    partial : bool
-        Whether to read the intact part of a recording that is not whole.
+        A saved baseline to use, and the file for this patient's.
     """
 
     __repr__ = short_repr

@@ -1,4 +1,4 @@
-"""Train a detector, try it, use it, look into it."""
+"""The commands that train, evaluate, use and describe a detector."""
 
 from __future__ import annotations
 
@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Bundle, Data, Json, Overwrite, Partial, Report, Split, TargetFpr, check_report
+from ectopy.cli.options import (
+    Baseline,
+    Bundle,
+    Data,
+    Json,
+    Learning,
+    Notch,
+    Overwrite,
+    Partial,
+    Rate,
+    Report,
+    SaveBaseline,
+    Split,
+    TargetFpr,
+    Unit,
+    check_report,
+)
 from ectopy.cli.output_files import check_outputs
 from ectopy.errors import DataError, SettingError
 
@@ -110,12 +126,12 @@ def detect(
             show_default=False,
         ),
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where a file does not say.")] = None,
-    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not say.")] = None,
-    notch: Annotated[float | None, typer.Option(help="Mains frequency to remove, 50 or 60.")] = None,
-    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
-    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
-    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
+    rate: Rate = None,
+    unit: Unit = None,
+    notch: Notch = None,
+    learning: Learning = 300.0,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
     partial: Partial = False,
     json: Json = None,
     overwrite: Overwrite = False,

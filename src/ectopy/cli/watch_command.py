@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Overwrite, Partial, Report, check_report
+from ectopy.cli.options import Baseline, Learning, Overwrite, Partial, Rate, Report, SaveBaseline, Unit, check_report
 from ectopy.cli.output_files import check_outputs
 from ectopy.errors import DataError, SettingError
 
@@ -27,10 +27,8 @@ def watch(
             "sample, with one number for each lead or pulse wave, separated by commas, semicolons, tabs or blanks."
         ),
     ],
-    rate: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say; always for '-'.")
-    ] = None,
-    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file or header does not say.")] = None,
+    rate: Rate = None,
+    unit: Unit = None,
     leads: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help="For '-': the leads, and pulse waves such as PLETH or 'ABP (mmHg)'."),
@@ -39,7 +37,7 @@ def watch(
     fast: Annotated[bool, typer.Option("--fast", help="As fast as can be.")] = False,
     chunk: Annotated[float, typer.Option(help="Seconds of signal that come at once, above 0 to 60.")] = 1.0,
     from_s: Annotated[
-        float, typer.Option("--from", metavar="S", help="Tell from this second on; before it all is watched, untold.")
+        float, typer.Option("--from", metavar="S", help="Report from this second on; the part before is only watched.")
     ] = 0.0,
     to_s: Annotated[float | None, typer.Option("--to", metavar="S", help="End here.", show_default=False)] = None,
     profile: Annotated[str, typer.Option(help="Of limits: ward, ambulatory, exercise, child or infant.")] = "ward",
@@ -48,19 +46,19 @@ def watch(
     limit: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another limit, such as high_bpm=120; repeatable.")
     ] = None,
-    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
-    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
-    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
+    learning: Learning = 300.0,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
     bundle: Annotated[
         str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")
     ] = "ambulatory",
     partial: Partial = False,
-    beats: Annotated[bool, typer.Option("--beats", help="Tell of every beat.")] = False,
+    beats: Annotated[bool, typer.Option("--beats", help="Report every beat.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A JSON object a line for every event.")] = False,
     report: Report = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Watch an ECG as it comes and raise alarms; each says the command that shows it again."""
+    """Watch an ECG as it comes and raise alarms; each names the command that shows it again."""
     from ectopy.cli.watch_options import WatchOptions, parse_limits
 
     check_report(report)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -46,6 +45,7 @@ from ectopy.monitor.sources import from_lines, from_recording, watch
 from ectopy.recording import Recording
 from ectopy.report import alarm_strips
 from support.command_line import assert_refused
+from support.html_page import Page
 from support.pulses import with_pulses
 
 LEARNING_S = 30.0
@@ -565,35 +565,6 @@ def test_impossible_wishes_get_one_sentence(ectopy, file: Path, arguments: tuple
 # The page
 
 
-class Page(HTMLParser):
-    """What a page holds."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.drawings: list[str] = []
-        self.commands: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = {name: value or "" for name, value in attrs}
-        self.open.append(tag)
-        self.ids += [known["id"]] if "id" in known else []
-        self.links += [known[name] for name in ("href", "src") if name in known]
-        self.drawings += [known["aria-label"]] if known.get("class") == "ecg" else []
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "code":
-            self.commands.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.open and self.open.pop() != tag:
-            pass
-
-
 def test_the_page_shows_each_alarm_with_its_strip_rule_evidence_and_command(
     ectopy, file: Path, told: list[str], tmp_path: Path
 ):
@@ -603,11 +574,13 @@ def test_the_page_shows_each_alarm_with_its_strip_rule_evidence_and_command(
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     raised = [event for event in map(json.loads, told) if event.get("change") == "raised"]
-    assert page.commands == [event["replay"] for event in raised]
+    assert page.code == [event["replay"] for event in raised]
     assert len(page.ids) == len(set(page.ids))
-    assert set(page.links) <= {f"#{name}" for name in page.ids}
+    assert set(page.attributes("href", "src")) <= {f"#{name}" for name in page.ids}
     for label in ("Ventricular tachycardia: ECG", "Asystole: ECG", "Lead off: ECG", "The beat at"):
-        assert any(drawing.startswith(label) for drawing in page.drawings)
+        assert any(
+            drawing["aria-label"].startswith(label) for drawing in page.all("svg") if drawing.get("class") == "ecg"
+        )
     for words in ("no QRS complex for 4 s", "10.1109/CIC.2015.7408639", ambulatory_digest(), __version__, *STATEMENTS):
         assert words in text
     assert text.count(">lead off</text>") >= 2

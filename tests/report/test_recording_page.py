@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
 from ectopy.report.recording_strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings, filter_signal
+from support.html_page import Page
 from support.pulses import with_pulses
 
 CUT = (200.0, 204.0)
@@ -82,41 +82,14 @@ def traces(svg: str) -> list[list[np.ndarray]]:
     ]
 
 
-class Page(HTMLParser):
-    """What a browser makes of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in ("meta", "br"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def assert_sound(page: str) -> Page:
     """Well-formed, no id twice, nothing outside the page, no figure gone wrong, and what Ectopy is not."""
     parsed = Page(page)
-    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
     assert parsed.open == []
-    assert len(ids) == len(set(ids))
+    assert len(parsed.ids) == len(set(parsed.ids))
     assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", page)
     assert {tag for tag, _ in parsed.tags}.isdisjoint({"link", "script", "img", "iframe", "object"})
-    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(parsed.ids)
     assert not re.search(r'[" >]-?(nan|inf)\b', page)
     assert all(statement in parsed.text for statement in STATEMENTS)
     return parsed

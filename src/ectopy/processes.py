@@ -29,7 +29,7 @@ def native_stderr_silenced() -> Iterator[None]:
     """Send file descriptor 2 to nowhere while the block runs; Python exceptions pass as ever."""
     with _one_at_a_time:
         try:
-            kept = os.dup(2)
+            saved_stderr = os.dup(2)
         except OSError:
             # There is no standard error to silence.
             yield
@@ -39,13 +39,13 @@ def native_stderr_silenced() -> Iterator[None]:
             os.dup2(sink, 2)
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(saved_stderr, 2)
+            os.close(saved_stderr)
             os.close(sink)
 
 
 @contextmanager
-def interrupt_kept() -> Iterator[None]:
+def delayed_interrupt() -> Iterator[None]:
     """Raise `KeyboardInterrupt` at the end, if it was raised within and nobody has heard of it.
 
     Native modules that are interrupted while they load may go on as if nothing had been. Outside the main thread, and

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from ectopy.client.protocol import Sent, write
+from ectopy.client.protocol import ChunkMessage, write
 from ectopy.monitor import Chunk
 from ectopy.monitor.replay import pulse_chunk
 from ectopy.recording import PulseWave
@@ -152,7 +152,7 @@ class _Load:
                 self._sent_at[name, chunk.position] = time.monotonic()
                 self.totals.chunks_sent += 1
                 with suppress(ConnectionClosed):
-                    await socket.send(write(Sent(chunk, sequence), "msgpack", _COUNTS_PER_MV))
+                    await socket.send(write(ChunkMessage(chunk, sequence), "msgpack", _COUNTS_PER_MV))
             with suppress(TimeoutError):
                 async with asyncio.timeout(_DRAIN_S):
                     while len(stored) < self._job.seconds // CHUNK_S and not listening.done():

@@ -63,14 +63,14 @@ def replay(
     from ectopy.cli.output import terminal
     from ectopy.client import Client
     from ectopy.client.play_recording import play
-    from ectopy.datasets.builtin_recordings import is_named, named
+    from ectopy.datasets.builtin_recordings import is_builtin, load_builtin
     from ectopy.errors import SettingError
     from ectopy.formats import read
 
     if not key:
         raise SettingError("give a key that allows to send: --key, or ECTOPY_KEY in the environment.")
-    if is_named(recording):
-        signal = named(recording)
+    if is_builtin(recording):
+        signal = load_builtin(recording)
     else:
         signal = read(recording, sampling_rate_hz=rate, unit=unit, partial=partial)
     terminal.warn(signal.notes)

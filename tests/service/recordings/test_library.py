@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
 from ectopy.datasets.mitdb import find_mitdb
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.files import write_text
-from ectopy.service.recordings import Entry, Library, Status, Upload, named, names
+from ectopy.service.recordings import Entry, Library, Status, Upload
 from ectopy.service.recordings.downsampling import pyramid, stretch
 from ectopy.service.recordings.library import RESULT, read_entry
 from ectopy.service.recordings.result import load_result
@@ -276,19 +277,19 @@ def test_id_is_never_a_path(library):
 
 
 def test_named_recordings():
-    assert named("simulated").duration_s == 1800
+    assert load_builtin("simulated").duration_s == 1800
     for name in ("", "mitdb", "mitdb/../../etc", "ecg5000/1", "/etc/passwd"):
         with pytest.raises(SettingError):
-            named(name)
+            load_builtin(name)
 
 
 def test_names_are_of_recordings_on_this_machine(empty_machine, tmp_path):
-    assert names() == ("simulated",)
+    assert builtin_names() == ("simulated",)
     folder = empty_machine / "mitdb"
     folder.mkdir(parents=True)
     for name in ("101.hea", "101.dat", "101.atr", "102.hea", "passwd.hea", "passwd.dat", "passwd.atr"):
         (folder / name).touch()
-    assert names() == ("simulated", "mitdb/101")
+    assert builtin_names() == ("simulated", "mitdb/101")
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
@@ -302,7 +303,7 @@ def test_what_is_no_name_is_not_analysed(library, tmp_path, name):
 @given(st.text("./\\~a01\0 :mitdbsul\n", max_size=24))
 def test_only_a_name_names_a_recording(name):
     with pytest.raises(SettingError):
-        named(name)
+        load_builtin(name)
 
 
 def test_a_named_recording_is_analysed_by_the_same_worker(library):
@@ -310,7 +311,7 @@ def test_a_named_recording_is_analysed_by_the_same_worker(library):
     assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.DONE)
     result = library.result(entry.id)
     assert result.summary["source"] == "simulated"
-    np.testing.assert_array_equal(result.recording.signal, named("simulated").signal)
+    np.testing.assert_array_equal(result.recording.signal, load_builtin("simulated").signal)
     assert "simulated" in library.report(entry.id).read_text()
 
 

@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from ectopy.datasets.builtin_recordings import names
+from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
@@ -76,7 +76,7 @@ class Entry:
         As stated for a file that states none.
     unit : str or None
         The same.
-    named : bool
+    load_builtin : bool
         Whether it has no files, and is one of `ectopy.datasets.builtin_recordings`.
     status : Status
     progress : float
@@ -95,7 +95,7 @@ class Entry:
     main: str
     sampling_rate_hz: float | None = None
     unit: str | None = None
-    named: bool = False
+    load_builtin: bool = False
     status: Status = Status.WAITING
     progress: float = 0.0
     error: str = ""
@@ -287,7 +287,7 @@ class Library:
         Parameters
         ----------
         name : str
-            One of `ectopy.service.recordings.names`.
+            One of `ectopy.datasets.builtin_recordings.builtin_names`.
         key : int or None
             Id of the key with which it was chosen.
 
@@ -298,9 +298,9 @@ class Library:
         StorageError
             If there is no room.
         """
-        if name not in names():
+        if name not in builtin_names():
             raise SettingError(f"this machine has no recording {name[:80]!r}; list the names to see which there are.")
-        return self._keep(Entry(secrets.token_hex(8), name, self._clock(), name, named=True, key=key), {})
+        return self._keep(Entry(secrets.token_hex(8), name, self._clock(), name, load_builtin=True, key=key), {})
 
     def _keep(self, entry: Entry, files: Mapping[str, BinaryIO]) -> Entry:
         self.check_room(entry.key)

@@ -19,7 +19,7 @@ from pathlib import Path
 from ectopy.analysis import analyse
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.datasets.builtin_recordings import named
+from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.formats import read
 from ectopy.recording import Recording
@@ -76,7 +76,7 @@ def _analyse(folder: Path, entry: Entry) -> None:
     recording = replace(_read(folder, entry), source=entry.name)
     values = recording.signal.size
     size = size_of(folder / FILES)
-    if not entry.named and values > _FACTOR * size + _ALWAYS:
+    if not entry.load_builtin and values > _FACTOR * size + _ALWAYS:
         raise DataError(
             f"{entry.name} has {size:,} bytes, and says that they are {values:,} samples; "
             "most of them would be a gap: cut the recording there."
@@ -110,8 +110,8 @@ def _check_disk(folder: Path, needed_bytes: int) -> None:
 
 
 def _read(folder: Path, entry: Entry) -> Recording:
-    if entry.named:
-        return named(entry.main)
+    if entry.load_builtin:
+        return load_builtin(entry.main)
     return read(folder / FILES / entry.main, sampling_rate_hz=entry.sampling_rate_hz, unit=entry.unit)
 
 

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
-from ectopy.client.protocol import Form, Sent, read
+from ectopy.client.protocol import ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor.status import stream as stream_of
 from ectopy.service import schemas
@@ -257,7 +257,7 @@ class _Line:
         return _missing(self._ward, self._patient, self._caller)
 
 
-async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
+async def _read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:
     """What was sent; what is large is read by a thread, so that nobody else waits."""
     if len(content) <= _SMALL_BYTES:
         return read(content, form, received)
@@ -323,7 +323,7 @@ def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
 
 
 async def _send(
-    ward: Ward, patient: str, messages: list[Sent], sender: str
+    ward: Ward, patient: str, messages: list[ChunkMessage], sender: str
 ) -> tuple[bool, list[schemas.RejectionShape], int]:
     """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 

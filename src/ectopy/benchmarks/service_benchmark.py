@@ -29,7 +29,7 @@ from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Action, Chunk, Monitor, Order
-from ectopy.service.access import Scope, Visitors
+from ectopy.service.access import Authenticator, Scope
 from ectopy.service.monitoring.engine import Hub
 from ectopy.service.storage import Store
 
@@ -169,7 +169,7 @@ def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
             normal = normals[number % len(normals)]
             hub.submit(name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
         hub.run_once()
-        _, secret = Visitors(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
+        _, secret = Authenticator(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret
 
 

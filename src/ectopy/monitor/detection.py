@@ -288,7 +288,7 @@ def detect_step(
         For `judge_step`.
     """
     filtered = sensed.filtered
-    peaks, told = peaks_step(state.peaks, sensed.evidence)
+    peaks, told = peaks_step(state.peaks, sensed.qrs_strength)
     heard_s = told / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, sensed.index, sensed.word)
@@ -330,7 +330,7 @@ def detect_end(
     detected : Detected
     """
     sensed = end_front_end(filters_for(rate_hz), state.frontend)
-    heard_s = peaks_end(state.peaks, sensed.evidence) / (sensed.filtered.rate_hz / 2)
+    heard_s = peaks_end(state.peaks, sensed.qrs_strength) / (sensed.filtered.rate_hz / 2)
     beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
     none = np.empty(0)
     seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)

@@ -62,7 +62,7 @@ from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, cl
 from ectopy.presentation import finite_or_none
 from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import BeatSegments, no_beats
-from ectopy.signal.front_end import Answer, SignalBlock, run_front_ends
+from ectopy.signal.front_end import FrontEndResult, SignalBlock, run_front_ends
 from ectopy.signal.state_replace import replace
 
 _MOST_AHEAD_S = 60.0
@@ -255,7 +255,7 @@ class Monitor:
         failed: dict[int, Exception] = {}
         asked: dict[int, _Question] = {}
 
-        def go_on(number: int, answer: Answer | BeatDifference | Exception | None) -> None:
+        def go_on(number: int, answer: FrontEndResult | BeatDifference | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
@@ -277,7 +277,7 @@ class Monitor:
         return [failed.get(number) or step.done() for number, step in enumerate(steps)]
 
 
-def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatDifference | Exception]:
+def _answers(questions: Sequence[_Question]) -> Sequence[FrontEndResult | BeatDifference | Exception]:
     """To all at once; a question that fails for one patient concerns no other."""
     try:
         return _answers_together(questions)
@@ -285,17 +285,17 @@ def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatDifference
         return [_answer(question) for question in questions]
 
 
-def _answer(question: _Question) -> Answer | BeatDifference | Exception:
+def _answer(question: _Question) -> FrontEndResult | BeatDifference | Exception:
     try:
         return _answers_together([question])[0]
     except Exception as error:
         return error
 
 
-def _answers_together(questions: Sequence[_Question]) -> list[Answer | BeatDifference]:
+def _answers_together(questions: Sequence[_Question]) -> list[FrontEndResult | BeatDifference]:
     pieces = {number: question for number, question in enumerate(questions) if isinstance(question, SignalBlock)}
     pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
-    answers: dict[int, Answer | BeatDifference] = {}
+    answers: dict[int, FrontEndResult | BeatDifference] = {}
     answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
     answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
     return [answers[number] for number in range(len(questions))]

@@ -239,7 +239,7 @@ def audit(stored: StoredAudit) -> schemas.AuditShape:
     """Who did or saw what."""
     entry = stored.entry
     return schemas.AuditShape(
-        id=stored.id, time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail
+        id=stored.id, time=entry.time, who=entry.actor, what=entry.action, patient=entry.patient, detail=entry.detail
     )
 
 

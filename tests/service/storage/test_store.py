@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -557,15 +558,15 @@ def test_who_did_or_saw_what_is_on_record(store: Store):
     entries.append(AuditEntry(NOW, "admin", "listed patients"))
     for entry in entries:
         store.audit.add(entry)
-    readable = [replace(entry, detail=entry.detail.replace("\0", "\ufffd")) for entry in entries]
-    found = store.audit.newest()
-    assert [one.entry for one in found] == readable
-    assert [one.id for one in found] == sorted({one.id for one in found})
-    assert store.audit.newest("anna") == found[:3]
-    assert store.audit.newest(limit=2) == found[2:]
-    assert store.audit.newest(limit=2, before=found[3].id) == found[1:3]
-    assert store.audit.newest("anna", before=found[1].id) == found[:1]
-    assert store.audit.newest(before=found[0].id) == []
+    readable = [msgspec.structs.replace(entry, detail=entry.detail.replace("\0", "\ufffd")) for entry in entries]
+    audit = store.audit.newest()
+    assert [stored.entry for stored in audit] == readable
+    assert [stored.id for stored in audit] == sorted({stored.id for stored in audit})
+    assert store.audit.newest("anna") == audit[:3]
+    assert store.audit.newest(limit=2) == audit[2:]
+    assert store.audit.newest(limit=2, before=audit[3].id) == audit[1:3]
+    assert store.audit.newest("anna", before=audit[1].id) == audit[:1]
+    assert store.audit.newest(before=audit[0].id) == []
 
 
 # The outbox

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ectopy.monitor import Action, Limits, Order
 from ectopy.service import schemas
-from ectopy.service.access import Caller, Scope, Visitors
+from ectopy.service.access import Authenticator, Caller, Scope
 from ectopy.service.access.audit import Audit
 from ectopy.service.api.middleware.access_control import AnyCaller, current_caller
 from ectopy.service.api.prometheus_metrics import Metrics
@@ -34,7 +34,7 @@ def _part(name: str) -> Any:
 
 WardDep = Annotated[Ward, _part("ward")]
 AuditDep = Annotated[Audit, _part("audit")]
-VisitorsDep = Annotated[Visitors, _part("visitors")]
+AuthenticatorDep = Annotated[Authenticator, _part("authenticator")]
 SettingsDep = Annotated[Settings, _part("settings")]
 MetricsDep = Annotated[Metrics, _part("metrics")]
 ReadinessDep = Annotated[Readiness, _part("readiness")]

@@ -177,7 +177,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     with suppress(StorageError):
         log_whole = store.alarms.is_log_intact(patient, number)
         comments = [
-            schemas.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
+            schemas.CommentShape(time=entry.time, who=entry.actor, comment=entry.detail)
             for entry in store.audit.about(patient, _commented(number))
         ]
     condition = CONDITIONS[stored.alarm.condition]

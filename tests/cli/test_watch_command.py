@@ -35,7 +35,7 @@ from ectopy.monitor import (
     Limits,
     Monitor,
     MonitorState,
-    Noticed,
+    Notice,
     QualityChanged,
     Tick,
 )
@@ -338,7 +338,7 @@ def test_silence_is_an_alarm_and_a_gap(recording: Recording, monitor: Monitor):
     no_data = [event for event in alarms if event.transition.alarm.condition == "no data"]
     assert [event.transition.change for event in no_data] == ["raised", "ended"]
     assert no_data[0].at_s == pytest.approx(18)
-    gap = next(event for event in events if isinstance(event, Noticed))
+    gap = next(event for event in events if isinstance(event, Notice))
     assert gap.text == "30.00 s are missing."
     assert [event.number for event in (no_data[0], gap, no_data[1])] == sorted(
         event.number for event in (*no_data, gap)

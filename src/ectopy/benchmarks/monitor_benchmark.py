@@ -33,7 +33,7 @@ from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
-from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Order, chunks
+from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Monitor, MonitorState, chunks
 from ectopy.monitor.replay import pulse_chunk
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.recording import PulseWave, Recording
@@ -274,7 +274,7 @@ def _work(job: _Job) -> _Outcome:
             normals = [learned(monitor, signal) for signal in np.load(job.signals, mmap_mode="r")]
             for number, sender in enumerate(senders):
                 normal = normals[(job.worker + number * job.workers) % _RECORDINGS]
-                hub.submit(sender.name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
+                hub.submit(sender.name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
             hub.run_once()
         print("ready", flush=True)
         start = float(sys.stdin.readline())

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ectopy.arguments import Progress
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState
-from ectopy.monitor.alarm import State
+from ectopy.monitor.alarm import AlarmState
 from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.inputs import Chunk, End
@@ -180,7 +180,7 @@ class _Watched:
         for event in events:
             if isinstance(event, AlarmChanged):
                 alarm = event.transition.alarm
-                is_active = alarm.state is State.ACTIVE
+                is_active = alarm.state is AlarmState.ACTIVE
                 spell = Spell(alarm.condition, alarm.priority, event.transition.at_s, text=alarm.latest.text)
                 self._follow(alarm.number, spell, is_active)
         self._follow_conditions(state)
@@ -213,29 +213,29 @@ class _Watched:
 
     def _follow_conditions(self, state: MonitorState) -> None:
         """Follow until when the conditions of active alarms are there."""
-        for course in state.alarms.courses.values():
-            place = None if course.alarm is None else self._open.get(course.alarm.number)
-            if place is None or course.alarm is None:
+        for timer in state.alarms.timers.values():
+            place = None if timer.alarm is None else self._open.get(timer.alarm.number)
+            if place is None or timer.alarm is None:
                 continue
-            is_away = not course.present and course.lasted_s >= CONDITIONS[course.alarm.condition].clear_s
+            is_away = not timer.present and timer.lasted_s >= CONDITIONS[timer.alarm.condition].clear_s
             spell = self._spells[place]
             if is_away != (spell.there_s < inf):
-                self._spells[place] = replace(spell, there_s=course.told_s if is_away else inf)
+                self._spells[place] = replace(spell, there_s=timer.last_reading_s if is_away else inf)
 
     def _follow_covered(self, state: MonitorState) -> None:
         """Follow conditions of high priority that have no alarm only because one that covers them is active."""
         covering = {
             code: alarm.condition
             for alarm in active(state.alarms)
-            if alarm.state is State.ACTIVE and alarm.priority is Priority.HIGH
+            if alarm.state is AlarmState.ACTIVE and alarm.priority is Priority.HIGH
             for code in CONDITIONS[alarm.condition].covers
             if CONDITIONS[code].priority is Priority.HIGH
         }
         for code in covering.keys() | {key for key in self._open if isinstance(key, str)}:
-            course = state.alarms.courses.get(code)
-            is_there = course is not None and course.present and course.lasted_s >= CONDITIONS[code].onset_s
-            has_alarm = course is not None and course.alarm is not None and course.alarm.state is State.ACTIVE
-            text = course.evidence.text if course is not None else ""
+            timer = state.alarms.timers.get(code)
+            is_there = timer is not None and timer.present and timer.lasted_s >= CONDITIONS[code].onset_s
+            has_alarm = timer is not None and timer.alarm is not None and timer.alarm.state is AlarmState.ACTIVE
+            text = timer.evidence.text if timer is not None else ""
             spell = Spell(
                 code, CONDITIONS[code].priority, state.alarms.at_s, text=text, covered_by=covering.get(code, "")
             )

@@ -28,7 +28,7 @@ from ectopy.benchmarks.load_sender import Job, patients
 from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
-from ectopy.monitor import Action, Chunk, Monitor, Order
+from ectopy.monitor import Chunk, Command, CommandKind, Monitor
 from ectopy.service.access import Authenticator, Scope
 from ectopy.service.monitoring.engine import Hub
 from ectopy.service.storage import Store
@@ -167,7 +167,7 @@ def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
         for number, name in enumerate(patients(devices)):
             hub.admit(name)
             normal = normals[number % len(normals)]
-            hub.submit(name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
+            hub.submit(name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
         hub.run_once()
         _, secret = Authenticator(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret

@@ -101,7 +101,7 @@ def acknowledge_alarm(
 ) -> None:
     """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
     from ectopy.cli.output.terminal import screen
-    from ectopy.monitor import Action, Order
+    from ectopy.monitor import Command, CommandKind
     from ectopy.service.access.audit import account
     from ectopy.service.storage import AuditEntry
 
@@ -109,7 +109,7 @@ def acknowledge_alarm(
     with _open_store(store) as opened:
         opened.alarms.get(patient, number)
         opened.audit.add(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
-        opened.inputs.enqueue_command(patient, Action(Order.ACKNOWLEDGE, time.time(), name, why, number))
+        opened.inputs.enqueue_command(patient, Command(CommandKind.ACKNOWLEDGE, time.time(), name, why, number))
     screen(None).print(f"Handed over: {name} acknowledges alarm {number} of {patient}.")
 
 

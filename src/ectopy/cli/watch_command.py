@@ -131,7 +131,7 @@ def _watch(
     from ectopy.cli.output.watch import detector_text, event_json, event_text, summary_table
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
-    from ectopy.monitor.event_counts import Tally
+    from ectopy.monitor.event_counts import EventCounts
     from ectopy.monitor.sources import watch
     from ectopy.report.alarm_strips import AlarmStrips
 
@@ -139,13 +139,13 @@ def _watch(
     monitor = Monitor.of(shipped_detector.load_detector(options.bundle), options.learning_s)
     state = MonitorState(limits, None if options.baseline is None else PatientTemplate.load(options.baseline))
     screen = terminal.screen("-" if json else None)
-    tally, alarm_strips = Tally(), AlarmStrips(from_s)
+    counts, alarm_strips = EventCounts(), AlarmStrips(from_s)
     finished = False
     try:
         for step in watch(monitor, state, inputs):
             state = step.state
             events = [event for event in step.events if event.at_s >= from_s]
-            tally.take(events)
+            counts.take(events)
             if report:
                 alarm_strips.take(step)
             for event in events:
@@ -163,7 +163,7 @@ def _watch(
     normal = learned.text
     detector = detector_text(options.bundle, digest)
     span_s = (from_s, max(state.clock_s, from_s))
-    screen.print(summary_table(options.name, span_s, tally, active(state.alarms), normal, detector))
+    screen.print(summary_table(options.name, span_s, counts, active(state.alarms), normal, detector))
     if report:
         from ectopy.report.alarm_page import Watched, alarm_report
 
@@ -179,7 +179,7 @@ def _watch(
             digest,
             options.replay,
         )
-        alarm_report(report, watched, tally, alarm_strips)
+        alarm_report(report, watched, counts, alarm_strips)
         screen.print(f"Wrote {report}.")
     if save_baseline:
         if state.normal is None:

@@ -44,7 +44,7 @@ _UNREADABLE = 0x30
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class BeatCounts:
     """Right, missed and extra beats of one kind; a rate of nothing is NaN."""
 
     tp: int
@@ -89,19 +89,19 @@ class Comparison:
     fs_forgiven: bool = False
 
     @property
-    def qrs(self) -> Tally:
+    def qrs(self) -> BeatCounts:
         """Beats of any class, detected or not."""
-        return Tally(self._sum(_BEAT, _BEAT), self._sum(_BEAT, _NO_BEAT), self._sum(_NO_BEAT, _BEAT))
+        return BeatCounts(self._sum(_BEAT, _BEAT), self._sum(_BEAT, _NO_BEAT), self._sum(_NO_BEAT, _BEAT))
 
     @property
-    def veb(self) -> Tally:
+    def veb(self) -> BeatCounts:
         """Ventricular ectopic beats; a fusion or unclassifiable beat called V is forgiven."""
-        return self._tally(_V, (_N, _S, _O, _X))
+        return self._count(_V, (_N, _S, _O, _X))
 
     @property
-    def sveb(self) -> Tally:
+    def sveb(self) -> BeatCounts:
         """Supraventricular ectopic beats; an unclassifiable beat called S is forgiven, and see `fs_forgiven`."""
-        return self._tally(_S, (_N, _V, _O, _X) if self.fs_forgiven else (_N, _V, _F, _O, _X))
+        return self._count(_S, (_N, _V, _O, _X) if self.fs_forgiven else (_N, _V, _F, _O, _X))
 
     @property
     def veb_fpr(self) -> float:
@@ -116,19 +116,19 @@ class Comparison:
 
     def summary(self) -> dict[str, float]:
         """Every figure by its name: rates in percent, then counts."""
-        tallies = {"qrs": self.qrs, "veb": self.veb, "sveb": self.sveb}
+        kinds = {"qrs": self.qrs, "veb": self.veb, "sveb": self.sveb}
         return {
-            **{f"{kind}_{name}": getattr(tally, name) for kind, tally in tallies.items() for name in ("se", "ppv")},
+            **{f"{kind}_{name}": getattr(counts, name) for kind, counts in kinds.items() for name in ("se", "ppv")},
             "rr_error_ms": self.rr_error_ms,
             **{
-                f"{kind}_{name}": getattr(tally, name) for kind, tally in tallies.items() for name in ("tp", "fn", "fp")
+                f"{kind}_{name}": getattr(counts, name) for kind, counts in kinds.items() for name in ("tp", "fn", "fp")
             },
             "shutdown_s": self.shutdown_s,
         }
 
-    def _tally(self, kind: int, false_if: tuple[int, ...]) -> Tally:
+    def _count(self, kind: int, false_if: tuple[int, ...]) -> BeatCounts:
         hits = self._sum(kind, kind)
-        return Tally(hits, self._sum(kind, slice(None)) - hits, self._sum(list(false_if), kind))
+        return BeatCounts(hits, self._sum(kind, slice(None)) - hits, self._sum(list(false_if), kind))
 
     def _sum(self, rows: Any, columns: Any) -> int:
         return int(self.counts[rows, columns].sum())

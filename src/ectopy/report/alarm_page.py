@@ -18,7 +18,7 @@ from ectopy.files import check_writable, write_text
 from ectopy.monitor import AlarmChanged, BeatJudged, Limits
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.event_counts import Tally
+from ectopy.monitor.event_counts import EventCounts
 from ectopy.monitor.events import Evidence
 from ectopy.report import ecg_paper
 from ectopy.report import text_format as fmt
@@ -89,7 +89,7 @@ class _Beat:
     drawings: tuple[str, ...]
 
 
-def alarm_report(path: Path, watched: Watched, tally: Tally, alarm_strips: AlarmStrips) -> None:
+def alarm_report(path: Path, watched: Watched, counts: EventCounts, alarm_strips: AlarmStrips) -> None:
     """Write a page on alarms: a list with times, and the strips at true scale.
 
     Parameters
@@ -97,7 +97,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, alarm_strips: Alarm
     path : Path
         An HTML file, written as a whole or not at all, without references to other files.
     watched : Watched
-    tally : Tally
+    counts : EventCounts
     alarm_strips : AlarmStrips
         Closed.
 
@@ -115,10 +115,10 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, alarm_strips: Alarm
         render(
             "alarms.html.jinja",
             subject=watched.source.rstrip("/").rpartition("/")[2],
-            facts=_facts(watched, tally),
-            tiles=_tiles(watched, tally),
+            facts=_facts(watched, counts),
+            tiles=_tiles(watched, counts),
             rows=[_row(alarm, alarm_strips) for alarm in alarm_strips.alarms.values()],
-            raised=tally.raised.total(),
+            raised=counts.raised.total(),
             cards=[_card(alarm_strip, watched) for alarm_strip in alarm_strips.strips],
             most_strips=MOST_STRIPS,
             longest_s=LONGEST_S,
@@ -135,7 +135,7 @@ def alarm_report(path: Path, watched: Watched, tally: Tally, alarm_strips: Alarm
 # Numbers
 
 
-def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
+def _facts(watched: Watched, counts: EventCounts) -> list[tuple[str, str]]:
     return [
         ("Source", watched.source),
         (
@@ -143,30 +143,30 @@ def _facts(watched: Watched, tally: Tally) -> list[tuple[str, str]]:
             f"{fmt.elapsed(watched.from_s)} to {fmt.elapsed(watched.to_s)} (hours:minutes:seconds)",
         ),
         ("Leads", f"{', '.join(watched.leads)}, {watched.sampling_rate_hz:g} Hz"),
-        ("Patient's normal", f"{watched.baseline}{_provisional(tally)}"),
+        ("Patient's normal", f"{watched.baseline}{_provisional(counts)}"),
         ("Detector", f"{watched.bundle}, SHA-256 {watched.digest}"),
         ("Software", f"Ectopy {__version__}"),
     ]
 
 
-def _provisional(tally: Tally) -> str:
+def _provisional(counts: EventCounts) -> str:
     """A sentence on the beats that were judged while the patient's normal was being learned."""
-    if not tally.provisional:
+    if not counts.provisional:
         return ""
-    beats = f"{fmt.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
+    beats = f"{fmt.count(counts.provisional)} beats were" if counts.provisional > 1 else "One beat was"
     return f" {beats} judged before, with a provisional normal or other people's."
 
 
-def _tiles(watched: Watched, tally: Tally) -> tuple[Tile, ...]:
-    abnormal = f"beats, {fmt.percent(tally.abnormal, tally.beats)}"
+def _tiles(watched: Watched, counts: EventCounts) -> tuple[Tile, ...]:
+    abnormal = f"beats, {fmt.percent(counts.abnormal, counts.beats)}"
     return (
         *(
-            Tile(f"{priority.name.capitalize()} priority", fmt.count(tally.raised[priority]), "alarms raised")
+            Tile(f"{priority.name.capitalize()} priority", fmt.count(counts.raised[priority]), "alarms raised")
             for priority in sorted(Priority, reverse=True)
         ),
         Tile("Watched", fmt.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
-        Tile("Beats", fmt.count(tally.beats), f"of which {fmt.count(tally.unreadable)} are not readable"),
-        Tile("Abnormal", fmt.count(tally.abnormal), abnormal, Verdict.ABNORMAL),
+        Tile("Beats", fmt.count(counts.beats), f"of which {fmt.count(counts.unreadable)} are not readable"),
+        Tile("Abnormal", fmt.count(counts.abnormal), abnormal, Verdict.ABNORMAL),
     )
 
 

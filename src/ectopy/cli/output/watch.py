@@ -10,12 +10,12 @@ from rich.text import Text
 from ectopy import __version__
 from ectopy.cli.output.tables import pairs_table
 from ectopy.detector import Verdict
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.alarm_json import change_json
 from ectopy.monitor.codec import kind_of, to_json
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.event_counts import Tally
+from ectopy.monitor.event_counts import EventCounts
 from ectopy.presentation import elapsed
 
 STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
@@ -43,7 +43,7 @@ def event_text(event: Event, replay: str | None) -> Text:
             return _line(event.beat_s, "beat", _beat(event), "dim" if event.verdict == Verdict.NORMAL else "")
         case QualityChanged():
             return _line(event.at_s, "quality", f"{event.lead} is {event.word}, index {event.index:.2f}", "dim")
-        case Noticed():
+        case Notice():
             return _line(event.at_s, "notice", event.text)
         case InputRejected():
             return _line(event.at_s, "rejected", event.reason, "magenta")
@@ -52,15 +52,15 @@ def event_text(event: Event, replay: str | None) -> Text:
 
 
 def summary_table(
-    source: str, span_s: tuple[float, float], tally: Tally, active: Sequence[Alarm], baseline: str, detector: str
+    source: str, span_s: tuple[float, float], counts: EventCounts, active: Sequence[Alarm], baseline: str, detector: str
 ) -> Table:
     """Summarise a watch: its span in stream seconds, counts of events, active alarms, baseline and detector."""
     from_s, to_s = span_s
-    raised = ", ".join(f"{tally.raised[priority]} {priority.name.lower()}" for priority in STYLES)
+    raised = ", ".join(f"{counts.raised[priority]} {priority.name.lower()}" for priority in STYLES)
     rows = {
         "watched": f"{_time(to_s - from_s)}, from {_time(from_s)} to {_time(to_s)}",
-        "beats": f"{tally.beats:,}, of which {tally.unreadable:,} not readable",
-        "abnormal": f"{tally.abnormal:,}",
+        "beats": f"{counts.beats:,}, of which {counts.unreadable:,} not readable",
+        "abnormal": f"{counts.abnormal:,}",
         "alarms": raised,
         "active": "\n".join(f"{CONDITIONS[alarm.condition].title}, {alarm.state}" for alarm in active) or "none",
         "patient's normal": baseline,

@@ -17,7 +17,17 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report, status
+from ectopy.monitor import (
+    AlarmChanged,
+    BeatJudged,
+    Chunk,
+    Command,
+    Limits,
+    Monitor,
+    MonitorState,
+    ServiceReport,
+    status,
+)
 from ectopy.monitor.alarms import active
 from ectopy.monitor.status import PatientStatus, patient_status
 from ectopy.service import responses, schemas
@@ -253,7 +263,7 @@ class Ward:
         """Hand in samples as `submit` does, and wait until they are stored, or acknowledged where that takes long."""
         return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
-    async def order(self, patient: str, action: Action) -> bool:
+    async def order(self, patient: str, action: Command) -> bool:
         """Give a command, and wait until it is carried out; its time is now.
 
         Returns
@@ -353,7 +363,7 @@ class Ward:
             begins = reading.present and not status.is_present(state, TWO_SENDERS)
             if begins or (not reading.present and status.is_reported(state, TWO_SENDERS)):
                 with suppress(DataError, StorageError):
-                    self._hub.submit(patient, Report(self.clock(), reading))
+                    self._hub.submit(patient, ServiceReport(self.clock(), reading))
 
     def _publish_changed_summaries(self) -> None:
         watched = self._hub.patients()

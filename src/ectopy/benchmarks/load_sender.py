@@ -31,7 +31,7 @@ from ectopy.recording import PulseWave
 RATE_HZ = 250
 CHUNK_S = 0.5
 LEADS = ("MLII", "V1")
-SEEN_AT_ONCE = 16
+PATIENTS_PER_PAGE = 16
 
 _PLETH_HZ, _PULSES_PER_S = 125.0, 1.2
 _COUNTS_PER_MV = 1000.0
@@ -44,7 +44,7 @@ _LENGTH = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The task of the process.
+    """Settings of the process.
 
     Attributes
     ----------
@@ -66,16 +66,16 @@ class Job:
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts of a run.
+class Totals:
+    """Chunks sent and stored, and frames shown.
 
     Attributes
     ----------
     chunks_sent : int
     stored : dict of str to list of int
-        Positions of chunks that the service has said to be stored, by patient.
+        Positions of the chunks that the service has confirmed, by patient.
     latencies_s : list of float
-        From the sending of a chunk to its arrival at a viewer.
+        From sending a chunk to its arrival at a viewer.
     missed : int
         Frames that viewers who read were not sent.
     """
@@ -94,12 +94,12 @@ def plethysmogram(duration_s: float) -> PulseWave:
 
 
 def patients(devices: int) -> list[str]:
-    """Name the patients of so many devices."""
+    """Names of the patients of so many devices."""
     return [f"device {number + 1}" for number in range(devices)]
 
 
 def frames(content: bytes) -> Iterator[Mapping[str, object]]:
-    """Read the headers of the frames in a message; see `ectopy.service.live.frames`."""
+    """Yield the headers of the frames in a message; see `ectopy.service.live.frames`."""
     offset = 0
     while offset < len(content):
         (length,) = _LENGTH.unpack_from(content, offset)
@@ -117,7 +117,7 @@ class _Load:
         self._pleth = plethysmogram(job.seconds)
         self._headers = {"Authorization": f"Bearer {job.key}"}
         self._sent_at: dict[tuple[str, int], float] = {}
-        self.tally = Tally()
+        self.totals = Totals()
 
     async def run(self) -> None:
         names = patients(self._job.devices)
@@ -136,7 +136,7 @@ class _Load:
     async def _send(self, number: int, name: str, begin: float) -> None:
         signal = self._signals[number % len(self._signals)]
         signal = signal[round(number // len(self._signals) * _SHIFT_S % _MOST_SHIFTED_S * RATE_HZ) :]
-        stored = self.tally.stored[name] = []
+        stored = self.totals.stored[name] = []
         unanswered: set[int] = set()
         path = f"/api/patients/{quote(name)}/stream"
         async with self._connected(path) as socket:
@@ -151,7 +151,7 @@ class _Load:
                     await asyncio.sleep(CHUNK_S)
                 unanswered.add(sequence)
                 self._sent_at[name, chunk.position] = time.monotonic()
-                self.tally.chunks_sent += 1
+                self.totals.chunks_sent += 1
                 with suppress(ConnectionClosed):
                     await socket.send(write(ChunkMessage(chunk, sequence), "msgpack", _COUNTS_PER_MV))
             with suppress(TimeoutError):
@@ -167,7 +167,7 @@ class _Load:
             async with self._connected("/api/live", max_queue=1):
                 await asyncio.sleep(self._job.seconds + _DRAIN_S)
                 return
-        first, count = number * SEEN_AT_ONCE, min(SEEN_AT_ONCE, len(names))
+        first, count = number * PATIENTS_PER_PAGE, min(PATIENTS_PER_PAGE, len(names))
         query = urlencode([("patient", names[(first + place) % len(names)]) for place in range(count)])
         async with self._connected(f"/api/live?{query}") as socket:
             async for message in socket:
@@ -175,13 +175,13 @@ class _Load:
                 if isinstance(message, bytes):
                     self._note_latencies(message, now)
                 else:
-                    self.tally.missed += sum(text.get("frames", 0) for text in msgspec.json.decode(message))
+                    self.totals.missed += sum(text.get("frames", 0) for text in msgspec.json.decode(message))
 
     def _note_latencies(self, message: bytes, now: float) -> None:
         for head in frames(message):
             sent_at = self._sent_at.get((str(head["patient"]), int(str(head["position"]))))
             if sent_at is not None:
-                self.tally.latencies_s.append(now - sent_at)
+                self.totals.latencies_s.append(now - sent_at)
 
     def _connected(self, path: str, max_queue: int | None = 64) -> connect:
         return connect(
@@ -215,10 +215,10 @@ async def _listen(socket: ClientConnection, unanswered: set[int], stored: list[i
 
 
 def main() -> None:
-    """Run the job that is the first argument, as JSON; print ``ready``, and in the end the tally."""
+    """Do the job in the first argument, as JSON; print ``ready``, and at the end the totals as JSON."""
     load = _Load(Job(**json.loads(sys.argv[1])))
     asyncio.run(load.run())
-    print(json.dumps(asdict(load.tally)))
+    print(json.dumps(asdict(load.totals)))
 
 
 if __name__ == "__main__":

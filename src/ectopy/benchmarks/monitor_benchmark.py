@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk, plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
@@ -57,7 +57,7 @@ _GRAIN_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What it costs to watch so many patients.
+    """Cost of watching a number of patients.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Cost:
     cpu_share : float
         Processor time of all workers, of what all cores have; a database server of its own is not in it.
     latency_p50_s, latency_p95_s : float
-        From a beat to the moment its verdict is told.
+        From a beat to the event with its verdict.
     stored_p50_s, stored_p95_s : float
         From a beat to the moment its verdict is stored.
     rss_mb : float
@@ -86,7 +86,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """The task of one worker."""
+    """Settings of one worker."""
 
     worker: int
     workers: int
@@ -97,14 +97,14 @@ class _Job:
     learning: bool
 
 
-class _WorkerResult(NamedTuple):
+class _Outcome(NamedTuple):
     """Measurements of one worker."""
 
     cpu_s: float
     elapsed_s: float
     chunks: int
     in_time: int
-    told_s: list[float]
+    event_s: list[float]
     stored_s: list[float]
     rss_mb: float
 
@@ -114,7 +114,7 @@ def benchmark_monitor(
     seconds: float = 60.0,
     store: str | None = None,
     learning: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Cost]:
     """Watch simulated patients in real time, so many at once; then so many more.
 
@@ -128,8 +128,8 @@ def benchmark_monitor(
         URL of a database, to which the patients are added; None = an SQLite file that is deleted afterwards.
     learning : bool
         Whether the patients' normals are still to be learned.
-    progress : callable, optional
-        Called with runs done, runs in all, and what runs now.
+    progress : callable
+        Called with runs done, runs in all, and the current one.
 
     Raises
     ------
@@ -147,8 +147,7 @@ def benchmark_monitor(
         signals = Path(folder) / "signals.npy"
         np.save(signals, np.stack(list(_signals(max(seconds, _LESSON_S) + _MOST_SHIFTED_S))))
         for run, count in enumerate(patients):
-            if progress:
-                progress(run, len(patients), f"{count} patients")
+            progress(run, len(patients), f"{count} patients")
             url = store or f"sqlite:///{folder}/{count}.db"
             costs.append(_measure(count, seconds, url, signals, learning))
     return costs
@@ -175,18 +174,18 @@ def _measure(patients: int, seconds: float, url: str, signals: Path, learning: b
         start = time.time() + 1.0
         for process in processes:
             print(start, file=process.stdin, flush=True)
-        results = [_WorkerResult(**json.loads(_line(process))) for process in processes]
-    verdicts = _middle_and_late([each.told_s for each in results])
-    stored = _middle_and_late([each.stored_s for each in results])
+        outcomes = [_Outcome(**json.loads(_line(process))) for process in processes]
+    event = _middle_and_late([each.event_s for each in outcomes])
+    stored = _middle_and_late([each.stored_s for each in outcomes])
     return Cost(
         patients=patients,
-        realtime_factor=sum(each.in_time for each in results) / sum(each.chunks for each in results),
-        cpu_share=sum(each.cpu_s for each in results) / (max(each.elapsed_s for each in results) * cores),
-        latency_p50_s=verdicts[0],
-        latency_p95_s=verdicts[1],
+        realtime_factor=sum(each.in_time for each in outcomes) / sum(each.chunks for each in outcomes),
+        cpu_share=sum(each.cpu_s for each in outcomes) / (max(each.elapsed_s for each in outcomes) * cores),
+        latency_p50_s=event[0],
+        latency_p95_s=event[1],
         stored_p50_s=stored[0],
         stored_p95_s=stored[1],
-        rss_mb=sum(each.rss_mb for each in results),
+        rss_mb=sum(each.rss_mb for each in outcomes),
     )
 
 
@@ -206,7 +205,7 @@ def _started(command: Sequence[str]) -> subprocess.Popen[str]:
 def _line(process: subprocess.Popen[str]) -> str:
     line = process.stdout.readline() if process.stdout else ""
     if not line:
-        raise StorageError("a worker of the benchmark has ended early; see its words above.")
+        raise StorageError("a worker of the benchmark has ended early; see its messages above.")
     return line
 
 
@@ -228,13 +227,13 @@ class _Watch:
     """Stop-watch for chunks and beats."""
 
     begin: dict[str, float] = field(default_factory=dict)
-    told_s: list[float] = field(default_factory=list)
+    event_s: list[float] = field(default_factory=list)
     stored_s: list[float] = field(default_factory=list)
     answered: int = 0
     in_time: int = 0
 
     def watched(self, steps: Sequence[StepRecord]) -> None:
-        self.told_s += self._latencies_s(steps)
+        self.event_s += self._latencies_s(steps)
 
     def stored(self, steps: Sequence[StepRecord]) -> None:
         self.stored_s += self._latencies_s(steps)
@@ -254,7 +253,7 @@ class _Watch:
             self.in_time += 1
 
 
-def _work(job: _Job) -> _WorkerResult:
+def _work(job: _Job) -> _Outcome:
     senders = _senders(job)
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     tune_for_threads()
@@ -285,7 +284,7 @@ def _work(job: _Job) -> _WorkerResult:
         elapsed_s, cpu_s = time.time() - began, time.process_time() - cpu_s
         stop.set()
         worker.join()
-    return _WorkerResult(cpu_s, elapsed_s, chunks_sent, watch.in_time, watch.told_s, watch.stored_s, peak_rss_mb())
+    return _Outcome(cpu_s, elapsed_s, chunks_sent, watch.in_time, watch.event_s, watch.stored_s, peak_rss_mb())
 
 
 def _senders(job: _Job) -> list[_Sender]:

@@ -24,3 +24,16 @@ class CommandResult(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def assert_refused(result: CommandResult, *words: str, out: str | None = "") -> None:
+    """A mistake of the user: exit status 2 and one sentence with these words on standard error.
+
+    Standard output is empty unless `out` is None, for a command that prints before it fails.
+    """
+    assert result.status == 2, result
+    assert out is None or result.out == out
+    assert result.err.startswith("ectopy: ")
+    assert result.err.count("\n") == 1
+    for word in words:
+        assert word in result.err

@@ -91,31 +91,6 @@ def find_mitdb(records: Sequence[str] = RECORDS) -> Path | None:
     return _database(records).find()
 
 
-def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
-    """Records of a split that are in a folder with their reference annotations.
-
-    Raises
-    ------
-    SettingError
-        If the split is unknown.
-    DataError
-        If there is no such folder, or it holds fewer than the least.
-    """
-    if split not in SPLITS:
-        raise SettingError(f"unknown split '{split}'; use one of {', '.join(SPLITS)}.")
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
-    records = SPLITS[split]
-    present = tuple(name for name in records if all((folder / f"{name}{end}").is_file() for end in _SUFFIXES))
-    if len(present) < least:
-        needed = f"{least} {'is' if least == 1 else 'are'}"
-        raise DataError(
-            f"the folder {folder} holds {len(present)} of the {len(records)} records of {split} with .hea, .dat and "
-            f".atr, and {needed} needed; put them there, or run `ectopy fetch mitdb`."
-        )
-    return present
-
-
 @checked
 def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
     """Make sure that a verified copy of all 48 records is on this machine, downloading it if need be.

@@ -467,6 +467,6 @@ def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
                 found = await asyncio.to_thread(service.app.state.ward.store.audit.newest, "anna")
             finally:
                 await asyncio.to_thread(with_service.__exit__, None, None, None)
-        assert [(one.entry.who, one.entry.what) for one in found] == [("the MQTT broker", "sent samples")]
+        assert [(one.entry.actor, one.entry.action) for one in found] == [("the MQTT broker", "sent samples")]
 
     run(work)

@@ -124,12 +124,12 @@ def test_nothing_old_is_current(states: list[MonitorState], place: int, silent_s
 
 def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monitor):
     nothing = patient_status(MonitorState(), 0.0, LEARNING_S)
-    assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NOTHING, None)
+    assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NO_NORMAL, None)
     times_s = (0.5, 6, 20, 45)
     none, first, early, late = (patient_status(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in times_s)
-    assert (none.compared_with, none.learning_left_s) == (Comparison.OTHERS, LEARNING_S)
+    assert (none.compared_with, none.learning_left_s) == (Comparison.OTHER_PEOPLE, LEARNING_S)
     # Ten beats make a provisional normal.
-    assert first.compared_with is Comparison.OTHERS
+    assert first.compared_with is Comparison.OTHER_PEOPLE
     assert early.compared_with is Comparison.PROVISIONAL
     assert early.learning_left_s == pytest.approx(12.5, abs=2.5)
     assert (late.compared_with, late.learning_left_s) == (Comparison.OWN, None)

@@ -111,7 +111,7 @@ class Transition:
         ``escalated``, ``discharged``.
     alarm : Alarm
         As it stands after the change.
-    who, why : str
+    person, why : str
         Of the person; empty where no person did it.
     previous : str
         `digest` of the entry before; 64 zeros for the first one.
@@ -128,7 +128,7 @@ class Transition:
     at_s: float
     change: str
     alarm: Alarm
-    who: str
+    person: str
     why: str
     previous: str
     digest: str

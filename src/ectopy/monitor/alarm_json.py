@@ -149,7 +149,7 @@ def _entry(transition: Transition, origin: float | None) -> _EntryJson:
         time=_time(origin, transition.at_s),
         at_s=transition.at_s,
         change=transition.change,
-        who=transition.who,
+        who=transition.person,
         why=transition.why,
         digest=transition.digest,
     )

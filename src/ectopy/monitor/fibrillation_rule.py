@@ -83,10 +83,12 @@ def waveform_step(state: WaveformState, findings: DetectorOutput) -> tuple[Wavef
     state = replace(state, at_s=findings.at_s)
     waveform = findings.waveform
     if waveform is not None:
-        shown, against = waveform.fibrillating, waveform.organised
+        fibrillating, against = waveform.fibrillating, waveform.organised
         readable = ~np.isnan(waveform.score) | against
         for second in range(readable.shape[1]):
-            names = tuple(name for name, shows in zip(findings.leads, shown[:, second].tolist(), strict=True) if shows)
+            names = tuple(
+                name for name, shows in zip(findings.leads, fibrillating[:, second].tolist(), strict=True) if shows
+            )
             speaks = bool(names) and not against[:, second].any()
             state = _count(state, names if speaks else (), readable=bool(readable[:, second].any()))
     return state, _reading(state)

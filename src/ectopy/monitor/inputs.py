@@ -63,7 +63,7 @@ class Chunk:
         One name per column.
     received : float
         When the monitor got it.
-    sent : float or None
+    sent_at : float or None
         Time of the first sample by the sender's clock, seconds since 1970, where it has one.
     stream : str
         Changes whenever the sender counts from 0 anew.
@@ -80,7 +80,7 @@ class Chunk:
     sampling_rate_hz: float
     leads: tuple[str, ...]
     received: float
-    sent: float | None = None
+    sent_at: float | None = None
     stream: str = ""
     unit: str = "mV"
     pulses: tuple[PulseChunk, ...] = ()
@@ -128,7 +128,7 @@ class Command:
     ----------
     kind : CommandKind
     now : float
-    who : str
+    person : str
         Never empty.
     why : str
     alarm : int or None
@@ -143,7 +143,7 @@ class Command:
 
     kind: CommandKind
     now: float
-    who: str
+    person: str
     why: str = ""
     alarm: int | None = None
     limits: Limits | None = None

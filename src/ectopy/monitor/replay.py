@@ -124,6 +124,6 @@ def replay(
 ) -> Iterator[Event]:
     """What the monitor says of a whole recording, as fast as it can be computed."""
     state = state or MonitorState()
-    for given in whole(recording, chunk_s):
-        state, events = monitor.step(state, given)
+    for item in whole(recording, chunk_s):
+        state, events = monitor.step(state, item)
         yield from events

@@ -82,8 +82,8 @@ class Album:
 
     def take(self, step: Step) -> None:
         """Take a step, and picture the alarms whose strip is complete."""
-        if isinstance(step.given, Chunk):
-            self._chunks.append(step.given)
+        if isinstance(step.input, Chunk):
+            self._chunks.append(step.input)
         for event in step.events:
             match event:
                 case BeatJudged():

@@ -12,7 +12,7 @@ from rich.text import Text
 from ectopy.cli.output.watch import STYLES
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.limit_comparison import WhatIf
+from ectopy.monitor.limit_comparison import LimitComparison
 from ectopy.presentation import elapsed
 
 
@@ -45,12 +45,12 @@ def log_table(entries: Sequence[TransitionJson]) -> Table:
     return table
 
 
-def what_if_table(result: WhatIf) -> Table:
+def what_if_table(result: LimitComparison) -> Table:
     """Alarms that other limits would have gained and lost."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("", "at", "priority", "condition", "why"):
         table.add_column(heading)
-    rows = [("lost", alarm) for alarm in result.lost] + [("gained", alarm) for alarm in result.gained]
+    rows = [("lost", alarm) for alarm in result.missing] + [("gained", alarm) for alarm in result.gained]
     for what, alarm in sorted(rows, key=lambda row: row[1].raised_s):
         table.add_row(
             Text(what, "green" if what == "lost" else "red"),

@@ -43,11 +43,6 @@ NOW = 1_700_000_000.0
 
 
 @pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), learning_s=30)
-
-
-@pytest.fixture(scope="module")
 def trouble() -> Recording:
     """Ninety seconds with ectopic beats, a standstill, a loose electrode and a run."""
     episodes = [

@@ -9,24 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
-from ectopy.monitor import Command, CommandKind, Monitor, MonitorState, Tick, chunks
+from ectopy.monitor import AlarmSettings, Command, CommandKind, Monitor, MonitorState, Tick, chunks
 from ectopy.monitor.alarm import AlarmState
-from ectopy.monitor.alarms import active
-from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.alarms import PatientAlarms, active, update_conditions
+from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.status import SILENT_S, Comparison, PatientState, newest_sample_time, next_position, patient_status
 from ectopy.service.settings import FILE, load_settings
 from ectopy.service.storage import Arrival
 from ectopy.service.storage.stream_clock import former_clocks, present_clock
 
 LEARNING_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), learning_s=LEARNING_S)
 
 
 def watched(monitor: Monitor, until_s: float, **simulated: object) -> MonitorState:
@@ -72,13 +67,15 @@ def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     assert found.unacknowledged.condition == "no data"
 
 
-def test_of_two_alarms_of_one_priority_the_newer_one_is_first_everywhere(monitor: Monitor):
-    both = [Episode("ventricular_tachycardia", 38, 6), Episode("asystole", 46, 8)]
-    state = watched(monitor, 54, episodes=both, random_state=1)
-    alarms = patient_status(state, 1054.0, LEARNING_S).alarms
-    assert alarms == active(state.alarms)
-    assert alarms[0].number > alarms[1].number
-    assert alarms[0].priority == alarms[1].priority
+@pytest.mark.parametrize("codes", [("pause", "supraventricular run"), ("supraventricular run", "pause")])
+def test_of_two_active_alarms_of_one_priority_the_newer_one_is_first_everywhere(codes: tuple[str, str]):
+    alarms = PatientAlarms.fresh()
+    for number, code in enumerate(codes):
+        alarms, _ = update_conditions(alarms, AlarmSettings(), 10.0 * number, [ConditionReading(code, True)])
+    shown = patient_status(MonitorState(alarms=alarms), 1000.0, LEARNING_S).alarms
+    assert shown == active(alarms)
+    assert [(alarm.condition, alarm.raised_s) for alarm in shown] == [(codes[1], 10.0), (codes[0], 0.0)]
+    assert {(alarm.priority, alarm.state) for alarm in shown} == {(Priority.MEDIUM, AlarmState.ACTIVE)}
 
 
 def test_the_position_that_comes_next_and_the_time_of_the_newest_sample_belong_together(monitor: Monitor):

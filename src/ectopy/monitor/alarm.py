@@ -51,11 +51,6 @@ class Alarm:
         Counts the alarms of a patient from 1.
     condition : str
         Code of a `Condition`.
-    kind : AlarmType
-    priority : Priority
-    phase : Phase
-    state : AlarmState
-    inactivation : Inactivation
     present_s : float
         Since when the condition is there.
     raised_s : float
@@ -104,7 +99,6 @@ class Transition:
     ----------
     number : int
         Counts the entries from 1.
-    at_s : float
     change : str
         What happened: ``raised``, ``latched``, ``returned``, ``continued``, ``ended``, ``acknowledged``,
         ``unacknowledged``, ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``,

@@ -84,8 +84,6 @@ def alarm_json(
 
     Parameters
     ----------
-    alarm : Alarm
-    patient : str
     origin : float or None
         Time of stream second 0 when the alarm changed last; None = no clock.
     origins : tuple of (float, float) or None

@@ -78,7 +78,6 @@ class AlarmSettings:
 
     Attributes
     ----------
-    high, medium, low : PriorityRules
     audio_pause_s : float
         How long an audio pause lasts, above 0.
     most_escalations : int
@@ -130,7 +129,6 @@ class PatientAlarms:
         By condition; those that are away and have no alarm are left out.
     refractory_until_s : dict of str to float
         By condition: no new alarm before that.
-    audio_paused_until_s : float or None
     alarms : int
         How many alarms there have been.
     entries : int
@@ -166,9 +164,6 @@ def update_conditions(
 
     Parameters
     ----------
-    state : PatientAlarms
-    settings : AlarmSettings
-    at_s : float
     readings : sequence of ConditionReading
         At most one for each condition; for one that has none, its last reading holds.
     now_s : float or None

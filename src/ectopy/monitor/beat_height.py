@@ -73,7 +73,6 @@ def height_step(
 
     Parameters
     ----------
-    state : BeatHeights
     heights_mv : ndarray, shape (n, leads)
         Of `qrs_heights_mv`.
     rr_s : ndarray of float64, shape (n,)

@@ -49,9 +49,6 @@ class Segment:
 
     Attributes
     ----------
-    stream : str
-    rate_hz : float
-    leads : tuple of str
     origin : int
         Position of the first sample of the segment.
     origin_s : float
@@ -105,7 +102,6 @@ class AssembledChunk:
 
     Attributes
     ----------
-    segment : Segment
     pieces : tuple of ndarray of float32, shape (samples, leads)
         Complete pieces, in order.
     late : int
@@ -195,8 +191,6 @@ def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Ass
 
     Parameters
     ----------
-    segment : Segment
-    position : int
     samples : ndarray of float32, shape (n, leads)
         Millivolt.
     """

@@ -109,7 +109,6 @@ class LastBeat:
     ----------
     before : PreviousBeat
         What the next judgement depends on.
-    readable : bool
     dark : int
         How many seconds up to it tell nothing of the heart.
     """
@@ -143,14 +142,10 @@ class DetectionState:
     ----------
     frontend, peaks, cut
         Of the steps from samples to beats.
-    seconds : SecondsState
-    last : LastBeat
-    baseline : Baseline
     learning : LearningBuffer or None
         None while the patient's normal is not being learned.
     adaptation : Adaptation
         What the patient's normal, once it is learned, follows.
-    heights : BeatHeights
     """
 
     __repr__ = short_repr
@@ -178,8 +173,6 @@ class DetectionState:
 
         Parameters
         ----------
-        rate_hz : float
-        leads : int
         normal : PatientTemplate or None
             The patient's normal where it is known already.
         memory : sequence of LeadMemory or None
@@ -276,8 +269,6 @@ def detect_step(
 
     Parameters
     ----------
-    state : DetectionState
-    frontend : FrontEndState
     sensed : FrontEndOutput
         Of `next_piece`.
 
@@ -368,11 +359,8 @@ def judge_step(
 
     Parameters
     ----------
-    state : DetectionState
     new : Unjudged
         Of `detect_step`.
-    leads : tuple of str
-    criterion : JudgingRules
     learning_s : float
         How long the patient's normal is learned from.
     evidence : BeatDifference or None

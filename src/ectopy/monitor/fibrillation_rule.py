@@ -68,7 +68,6 @@ def waveform_step(state: WaveformState, findings: DetectorOutput) -> tuple[Wavef
 
     Parameters
     ----------
-    state : WaveformState
     findings : DetectorOutput
         In order of time, one for each piece.
 
@@ -115,12 +114,10 @@ def unless_tachycardia(
 
     Parameters
     ----------
-    state : WaveformState
     fibrillation : ConditionReading
         From `waveform_step`.
     readings : sequence of ConditionReading
         From `rhythm_step`.
-    rhythm : RhythmState
     """
     announced = any(each.present and each.condition == _TACHYCARDIA for each in readings)
     if not state.shown_s or not announced or not _goes_on_evenly(rhythm):

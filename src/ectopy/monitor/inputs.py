@@ -92,7 +92,6 @@ class Tick:
 
     Attributes
     ----------
-    now : float
     expected : bool
         Whether samples should be coming.
     set_s : float or None
@@ -126,11 +125,8 @@ class Command:
 
     Attributes
     ----------
-    kind : CommandKind
-    now : float
     person : str
         Never empty.
-    why : str
     alarm : int or None
         Number of the alarm, for the orders about one alarm.
     limits : Limits or None
@@ -156,7 +152,6 @@ class ServiceReport:
 
     Attributes
     ----------
-    now : float
     reading : ConditionReading
         Of a technical condition.
     """
@@ -185,12 +180,7 @@ class RejectedInput:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment.
-
-    Attributes
-    ----------
-    now : float
-    """
+    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment."""
 
     now: float
 

@@ -84,10 +84,8 @@ class Signal:
 
     Attributes
     ----------
-    segment : Segment
     origin : int
         Position at which detection began.
-    detection : DetectionState
     recent : BeatSegments
         The last judged beats, from which alarms take their evidence.
     words : tuple of str
@@ -129,15 +127,10 @@ class MonitorState:
 
     Attributes
     ----------
-    limits : Limits
     normal : PatientTemplate or None
         The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
-    rhythm : RhythmState
-    waveform : WaveformState
-    technical : TechnicalState
-    alarms : PatientAlarms
     events : int
         How many events there have been.
     epoch : float or None
@@ -202,7 +195,6 @@ class Monitor:
     ----------
     criterion : JudgingRules
         By which beats are judged; from a detector for recordings.
-    alarms : AlarmSettings
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s of signal.
     """
@@ -231,11 +223,6 @@ class Monitor:
 
     def step(self, state: MonitorState, item: Input) -> Outcome:
         """Take one input.
-
-        Parameters
-        ----------
-        state : MonitorState
-        item : Chunk, Tick, Command, ServiceReport, RejectedInput or End
 
         Returns
         -------

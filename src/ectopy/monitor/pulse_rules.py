@@ -108,7 +108,6 @@ class Confirmation:
 
     Attributes
     ----------
-    verdict : Verdict
     text : str
         A clause with the figures; empty where nothing is known.
     rate_bpm : float or None
@@ -129,8 +128,6 @@ class Wave:
 
     Attributes
     ----------
-    name, unit : str
-    detector : PulseState
     pulses : Pulses
         The last ones.
     low, high : ndarray of float64
@@ -170,7 +167,6 @@ class PulseMemory:
 
     Attributes
     ----------
-    waves : tuple of Wave
     beats_s : ndarray of float64
         The last normal beats.
     unlearned : int
@@ -196,7 +192,6 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
 
     Parameters
     ----------
-    memory : PulseMemory
     pieces : sequence of PulsePiece
         At most one of each wave; of waves beyond the fourth nothing is kept.
     beats : JudgedBeats
@@ -314,15 +309,10 @@ def confirmation(memory: PulseMemory, reading: ConditionReading, known_to_s: flo
 
     Parameters
     ----------
-    memory : PulseMemory
     reading : ConditionReading
         Of a condition in `JUDGED` that is there.
     known_to_s : float
         Up to where the ECG has been searched for beats.
-
-    Returns
-    -------
-    Confirmation
     """
     verdicts = [_of_wave(wave, reading, known_to_s) for wave in memory.waves if isfinite(wave.delays_s[0])]
     decided = [each for each in verdicts if each.verdict is not Verdict.UNKNOWN]
@@ -429,7 +419,6 @@ def with_asystole(
 
     Parameters
     ----------
-    memory : PulseMemory
     readings : sequence of ConditionReading
         Of the rhythm, by an ECG that can be read. Only an asystole that is said to be absent is changed.
     detected_s : sequence of float
@@ -505,8 +494,6 @@ def weighed(
 
     Parameters
     ----------
-    memory : PulseMemory
-    readings : sequence of ConditionReading
     known_to_s : float
         Up to where the ECG has been searched for beats.
     active : collection of str
@@ -548,16 +535,10 @@ def pulse_readings(
 
     Parameters
     ----------
-    memory : PulseMemory
     at_s : float
         Up to where the ECG has been analysed.
     beats : int
         How many beats were heard in the last ten seconds.
-
-    Returns
-    -------
-    memory : PulseMemory
-    readings : tuple of (ConditionReading, ConditionReading)
     """
     if not memory.waves:
         return memory, _NO_WAVES

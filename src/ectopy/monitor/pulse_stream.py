@@ -48,8 +48,6 @@ class PulsePiece(NamedTuple):
 
     Attributes
     ----------
-    name, unit : str
-    rate_hz : float
     start_s : float
         Stream second of the first sample.
     samples : ndarray of float32, shape (n,)
@@ -69,8 +67,6 @@ class PulseBuffer:
 
     Attributes
     ----------
-    name, unit : str
-    rate_hz : float
     position : int
         Of the first sample in `samples`, at the wave's own rate.
     samples : ndarray of float32, shape (n,)
@@ -235,7 +231,6 @@ def pulse_pieces(
 
     Parameters
     ----------
-    stream : PulseStream
     end_s : float
         End of the piece, in seconds of the sender's count.
     offset_s : float

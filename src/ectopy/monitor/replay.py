@@ -76,10 +76,8 @@ def paced(
 
     Parameters
     ----------
-    inputs : iterable of Chunk or End
     speed : float
         1 = real time, 2 = twice as fast; above 0.
-    from_s : float
     clock : callable
         Gives seconds that never run backwards.
     sleep : callable

@@ -96,7 +96,6 @@ class Run:
 
     Attributes
     ----------
-    beats : int
     times_s : tuple of float
         The last of them.
     intervals_s : tuple of float
@@ -173,7 +172,6 @@ class RhythmState:
         Which of them are abnormal.
     abnormal : bool
         Whether that was too many, and is not yet few enough.
-    exercise : ExerciseState
     """
 
     __repr__ = short_repr
@@ -225,7 +223,6 @@ def rhythm_step(
 
     Parameters
     ----------
-    state : RhythmState
     limits : Limits
         May differ from those of the step before.
     findings : DetectorOutput

@@ -34,7 +34,6 @@ def from_recording(recording: Recording, chunk_s: float = 1.0, to_s: float | Non
 
     Parameters
     ----------
-    recording : Recording
     chunk_s : float
         Above 0 to 60 s.
     to_s : float, optional
@@ -72,8 +71,6 @@ def from_lines(
     ----------
     arrivals : iterable of bytes
         Text as it comes; empty whenever a second has passed without any.
-    lines : SampleLines
-    sampling_rate_hz : float
     chunk_s : float
         Above 0 to 60 s; a chunk is shorter where a second has passed.
     clock : callable
@@ -157,10 +154,8 @@ class Step:
 
     Attributes
     ----------
-    input : Input
     state : MonitorState
         After it.
-    events : tuple of Event
     """
 
     __repr__ = short_repr

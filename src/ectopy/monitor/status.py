@@ -47,7 +47,6 @@ class PatientStatus:
 
     Attributes
     ----------
-    state : PatientState
     heart_rate_bpm : float or None
         Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
@@ -65,7 +64,6 @@ class PatientStatus:
         Time of stream second 0.
     alarms : tuple of Alarm
         Those that are active or latched, the most urgent one first.
-    audio_paused_until_time : float or None
     """
 
     state: PatientState
@@ -90,7 +88,6 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
 
     Parameters
     ----------
-    state : MonitorState
     now : float
         Seconds since 1970.
     learning_s : float

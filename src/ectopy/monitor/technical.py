@@ -39,14 +39,8 @@ def technical_step(
 
     Parameters
     ----------
-    state : TechnicalState
     findings : DetectorOutput
         A lead counts as off where its word is ``lead off``, ``flat``, ``saturated`` or ``missing``.
-
-    Returns
-    -------
-    state : TechnicalState
-    readings : tuple of ConditionReading
     """
     words = findings.words
     if not words:

@@ -542,7 +542,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert store.alarms.log("anna") == log
 
     clock.now = NOW + 100
-    admitted = again.admit("anna", "Anna", who="Ben")
+    admitted = again.admit("anna", "Anna", account="Ben")
     again.run_once()
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))

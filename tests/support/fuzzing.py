@@ -37,7 +37,7 @@ from ectopy.formats import write_annotations
 from ectopy.formats.leads import Stated
 from ectopy.formats.sample_stream import SampleLines
 from ectopy.monitor import Chunk
-from ectopy.monitor.chunk_assembly import checked
+from ectopy.monitor.chunk_assembly import validated_samples
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import PulseStream, check_pulses, pulse_pieces, take_pulses
 from ectopy.recording import Recording
@@ -79,8 +79,13 @@ def subjects(folder: Path) -> dict[str, Subject]:
     cases["parquet"] = Subject({"r.parquet": _parquet(recording)}, False, _read("r.parquet"))
     load_detector(SHIPPED).save(folder / "r.ectopy")
     bundle = (folder / "r.ectopy").read_bytes()
+<<<<<<< HEAD
     cases["bundle"] = Subject({"r.ectopy": bundle}, False, lambda at, _: Detector.load(at / "r.ectopy"))
     chunk = Chunk(500, recording.signal[:125], 250.0, recording.leads, received=0.0, sent=1.0, stream="strap")
+=======
+    made["bundle"] = Subject({"r.ectopy": bundle}, False, lambda at, _: Detector.load(at / "r.ectopy"))
+    chunk = Chunk(500, recording.signal[:125], 250.0, recording.leads, received=0.0, sent_at=1.0, stream="strap")
+>>>>>>> main
     pulses = (
         PulseChunk("PLETH", "NU", 125.0, 250, np.linspace(0, 1, 63, dtype=np.float32)),
         PulseChunk("ABP", "mmHg", 62.5, 125, np.full(31, 80, np.float32)),
@@ -108,7 +113,7 @@ def _monitored(form: protocol.Form) -> Callable[[Path, random.Random], object]:
     def take(folder: Path, _: random.Random) -> object:
         stream = PulseStream()
         for message in protocol.read((folder / "message").read_bytes(), form, 0.0):
-            checked(message.chunk)
+            validated_samples(message.chunk)
             check_pulses(message.chunk)
             stream, notices = take_pulses(stream, message.chunk)
             stream, pieces = pulse_pieces(stream, 2.0, 0.0)

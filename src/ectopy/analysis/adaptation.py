@@ -35,8 +35,8 @@ from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, no_beats
 
 _BLOCK_S = 120.0
-_KEPT = 16
-_LEAST_KEPT = 8
+_BEATS_OF_A_BLOCK = 16
+_LEAST_BEATS_OF_A_BLOCK = 8
 _SIMILAR = 0.5
 _SHARE, _PROVISIONAL_SHARE = 0.2, 0.5
 _BEATS_OF_A_CHANGE = 30
@@ -81,8 +81,8 @@ class Adaptation:
     @classmethod
     def fresh(cls, leads: int) -> Adaptation:
         """Before the first beat."""
-        none = no_beats(leads)
-        return cls(none.samples[:, :, MARGIN:-MARGIN], none)
+        empty = no_beats(leads)
+        return cls(empty.samples[:, :, MARGIN:-MARGIN], empty)
 
 
 class Adapted(NamedTuple):
@@ -136,19 +136,19 @@ def judge_adapting(
     while len(beats):
         block = int((beats.times_s[0] - baseline.learned_to_s) // _BLOCK_S)
         if block > adaptation.block:
-            baseline = _moved(baseline, adaptation)
+            baseline = _moved_template(baseline, adaptation)
             adaptation = replace(adaptation, kept=adaptation.kept[:0], block=block)
         if baseline.normal is not compared:
             difference = None
         ends_s = baseline.learned_to_s + (block + 1) * _BLOCK_S
         stop = len(beats) if beats.times_s[-1] < ends_s else int(np.searchsorted(beats.times_s, ends_s))
-        stretch, known = beats[:stop], _of(difference, slice(stop))
-        then, judgement = judge(stretch, baseline, rules, before, known)
+        stretch, stretch_difference = beats[:stop], _of(difference, slice(stop))
+        then, judgement = judge(stretch, baseline, rules, before, stretch_difference)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
-            then, judgement = judge(stretch[:end], baseline, rules, before, _of(known, slice(end)))
+            then, judgement = judge(stretch[:end], baseline, rules, before, _of(stretch_difference, slice(end)))
         judgements.append(judgement)
-        before, (baseline, adaptation) = then, _changed(baseline, followed, rules)
+        before, (baseline, adaptation) = then, _after_changed_row(baseline, followed, rules)
         beats, difference = beats[end:], _of(difference, slice(end, None))
     judgement = Judgement.joined(judgements) if judgements else no_judgement(baseline, rules)
     return Adapted(before, baseline, adaptation, judgement)
@@ -158,17 +158,17 @@ def _of(difference: BeatDifference | None, rows: slice) -> BeatDifference | None
     return None if difference is None else difference[rows]
 
 
-def _moved(baseline: Baseline, adaptation: Adaptation) -> Baseline:
+def _moved_template(baseline: Baseline, adaptation: Adaptation) -> Baseline:
     """The baseline after a block: its template moved towards the normal beats of the block."""
     normal = baseline.normal
-    known = np.isfinite(adaptation.kept[:, :, 0]).sum(axis=0) >= _LEAST_KEPT
-    if normal is None or not known.any():
+    learnable = np.isfinite(adaptation.kept[:, :, 0]).sum(axis=0) >= _LEAST_BEATS_OF_A_BLOCK
+    if normal is None or not learnable.any():
         return baseline
     kept = adaptation.kept.astype(np.float64)
-    target = centred(np.nanmedian(kept[:, known], axis=0))
+    target = centred(np.nanmedian(kept[:, learnable], axis=0))
     share = _PROVISIONAL_SHARE if baseline.provisional else _SHARE
     template = normal.template.copy()
-    template[known] += share * (target - template[known])
+    template[learnable] += share * (target - template[learnable])
     learned_s = baseline.learned_s + _BLOCK_S
     return replace(
         baseline,
@@ -192,7 +192,7 @@ def _follow(
     assert judgement.difference is not None
     shape, verdict = judgement.difference.shape.tolist(), judgement.verdict.tolist()
     changed, in_a_row, end = adaptation.changed, adaptation.in_a_row, len(beats)
-    begun = len(changed)
+    previous = len(changed)
     usual: list[int] = []
     row: list[int] = []
     for beat in range(len(beats)):
@@ -200,13 +200,13 @@ def _follow(
         if in_a_row == 3:
             usual.append(beat)
         if shape[beat] <= _SIMILAR:
-            begun, row = 0, []
+            previous, row = 0, []
         elif shape[beat] > _SIMILAR:  # not an unreadable one, whose shape is NaN
             row.append(beat)
-            if begun + len(row) in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
+            if previous + len(row) in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
                 end = beat + 1
                 break
-    if begun < len(changed):
+    if previous < len(changed):
         changed = changed[:0]
     if row:
         changed = BeatSegments.joined([changed, beats[np.array(row, np.intp)]])
@@ -214,35 +214,35 @@ def _follow(
     if usual:
         rr_s = float(beats.rr_s[usual[-1]] * np.exp(beats.prematurity[usual[-1]]))
         usual_rr_s = usual_rr_s if math.isnan(rr_s) else rr_s
-        rows = np.array(usual[: _KEPT - len(kept)], np.intp)
+        rows = np.array(usual[: _BEATS_OF_A_BLOCK - len(kept)], np.intp)
         if len(rows) and baseline.normal is not None:
             aligned = np.where(beats.readable[rows][:, :, None], align(beats, baseline.normal, rows), np.nan)
             kept = np.concatenate([kept, aligned.astype(np.float32)])
     return replace(adaptation, kept=kept, changed=changed, in_a_row=in_a_row, usual_rr_s=usual_rr_s), end
 
 
-def _changed(baseline: Baseline, adaptation: Adaptation, rules: JudgingRules) -> tuple[Baseline, Adaptation]:
+def _after_changed_row(baseline: Baseline, adaptation: Adaptation, rules: JudgingRules) -> tuple[Baseline, Adaptation]:
     """Another normal, where a row of changed beats shows that the electrodes were changed."""
     row, normal, earlier = adaptation.changed, baseline.normal, adaptation.earlier
     if normal is None or len(row) not in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
         return baseline, adaptation
-    none = row[:0]
+    empty = row[:0]
     if earlier is not None and np.mean(compare(row, earlier).shape <= _SIMILAR) >= _LEAST_ALIKE:
         text = "The patient's beats are again as they were before the last change of electrodes."
         back = replace(baseline, normal=earlier, text=text, provisional=False, doubtful=False)
-        return back, replace(adaptation, kept=adaptation.kept[:0], changed=none, earlier=normal)
+        return back, replace(adaptation, kept=adaptation.kept[:0], changed=empty, earlier=normal)
     if len(row) < _BEATS_OF_A_CHANGE:
         return baseline, adaptation
     new = _after_change(row, normal, adaptation.usual_rr_s)
     if new is None:
-        return baseline, replace(adaptation, changed=none)
+        return baseline, replace(adaptation, changed=empty)
     text = (
         f"Learned anew from {new.beats} beats: the shape of all beats changed at once and their rate did not, as after "
         "a change of electrodes."
     )
     span_s = float(row.times_s[-1] - row.times_s[0])
     learned = replace(baseline, normal=new, text=text, provisional=True, doubtful=True, learned_s=span_s)
-    return learned, replace(adaptation, kept=adaptation.kept[:0], changed=none, earlier=normal)
+    return learned, replace(adaptation, kept=adaptation.kept[:0], changed=empty, earlier=normal)
 
 
 def _after_change(row: BeatSegments, normal: PatientTemplate, usual_rr_s: float) -> PatientTemplate | None:

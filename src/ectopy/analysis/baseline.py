@@ -145,13 +145,13 @@ def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, leas
         )
         return Baseline(None, height_mv, text, doubtful=True)
     usual = families[0].normal
-    chosen = min(plausible, key=lambda family: _doubt(family, plausible[0], detector)).normal
-    if chosen is not usual:
+    preferred = min(plausible, key=lambda family: _doubt(family, plausible[0], detector)).normal
+    if preferred is not usual:
         text = (
-            f"Learned from {chosen.beats} beats that are more like normal beats of other people than the "
+            f"Learned from {preferred.beats} beats that are more like normal beats of other people than the "
             f"{usual.beats} usual ones: the recording seems to start in an abnormal rhythm."
         )
-        return Baseline(chosen, height_mv, text, doubtful=True)
+        return Baseline(preferred, height_mv, text, doubtful=True)
     if unlikeness(detector, usual) > _STRANGE:
         text = (
             f"Learned from {usual.beats} beats, which are unlike normal beats of other people: look at them before you "

@@ -53,7 +53,7 @@ class Inspection:
     def summary(self) -> dict[str, Any]:
         """Every figure, for JSON."""
         recording = self.recording
-        known = self.rate.bpm[np.isfinite(self.rate.bpm)]
+        rates_bpm = self.rate.bpm[np.isfinite(self.rate.bpm)]
         pulses = [
             {"name": wave.name, "unit": wave.unit, "sampling_rate_hz": wave.sampling_rate_hz}
             for wave in recording.pulses
@@ -75,8 +75,8 @@ class Inspection:
             "heart_rate_bpm": {
                 "median": finite_or_none(self.rate.median_bpm, 6),
                 "mean": finite_or_none(self.rate.mean_bpm, 6),
-                "min": finite_or_none(known.min(initial=np.inf), 6),
-                "max": finite_or_none(known.max(initial=-np.inf), 6),
+                "min": finite_or_none(rates_bpm.min(initial=np.inf), 6),
+                "max": finite_or_none(rates_bpm.max(initial=-np.inf), 6),
             },
         }
 

@@ -267,8 +267,8 @@ def _learn(beats: BeatSegments, first: NDArray[np.intp], leads: tuple[str, ...],
     spread = 1.4826 * float(np.median(np.abs(early - np.median(early))))
     normal = PatientTemplate(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
     intervals_s = beats.rr_s[first[central]]
-    known = intervals_s[np.isfinite(intervals_s)]
-    return Family(normal, 60.0 / float(np.median(known)) if len(known) else 0.0)
+    finite_s = intervals_s[np.isfinite(intervals_s)]
+    return Family(normal, 60.0 / float(np.median(finite_s)) if len(finite_s) else 0.0)
 
 
 def compare(beats: BeatSegments, normal: PatientTemplate) -> BeatDifference:
@@ -295,10 +295,10 @@ def compare_together(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> l
     alike: dict[tuple[int, int], list[int]] = {}
     for number, (beats, normal) in enumerate(pairs):
         alike.setdefault((beats.samples.shape[1], len(normal.leads)), []).append(number)
-    found: dict[int, BeatDifference] = {}
+    differences: dict[int, BeatDifference] = {}
     for numbers in alike.values():
-        found |= zip(numbers, _compare_alike([pairs[number] for number in numbers]), strict=True)
-    return [found[number] for number in range(len(pairs))]
+        differences |= zip(numbers, _compare_alike([pairs[number] for number in numbers]), strict=True)
+    return [differences[number] for number in range(len(pairs))]
 
 
 def _compare_alike(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> list[BeatDifference]:

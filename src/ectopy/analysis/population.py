@@ -33,11 +33,11 @@ def heights_mv(beats: BeatSegments) -> NDArray[np.float32]:
 
 def median_height_mv(heights: NDArray[np.floating]) -> NDArray[np.float64]:
     """Median of the known heights of each lead, at least 0.1; from shape (n, leads) to (leads,)."""
-    count, leads = heights.shape
-    if count == 0:
+    beats, leads = heights.shape
+    if beats == 0:
         return np.full(leads, _LEAST_HEIGHT_MV)
-    ordered, known, lead = np.sort(heights, axis=0), np.isfinite(heights).sum(axis=0), np.arange(leads)
-    median = (ordered[(known - 1) // 2, lead] + ordered[np.minimum(known // 2, count - 1), lead]) / 2
+    ordered, count, lead = np.sort(heights, axis=0), np.isfinite(heights).sum(axis=0), np.arange(leads)
+    median = (ordered[(count - 1) // 2, lead] + ordered[np.minimum(count // 2, beats - 1), lead]) / 2
     height: NDArray[np.float64] = np.fmax(median.astype(np.float64), _LEAST_HEIGHT_MV)
     return height
 
@@ -82,9 +82,11 @@ def population_score(detector: Detector, beats: BeatSegments, height_mv: NDArray
         Larger = more abnormal; NaN = not readable.
     """
     scores = detector.score(population_beats(beats, height_mv)).reshape(beats.readable.shape)
-    known = np.isfinite(scores)
-    count = known.sum(axis=1)
-    mean = np.divide(np.where(known, scores, 0.0).sum(axis=1), count, out=np.full(len(scores), np.nan), where=count > 0)
+    is_readable = np.isfinite(scores)
+    count = is_readable.sum(axis=1)
+    mean = np.divide(
+        np.where(is_readable, scores, 0.0).sum(axis=1), count, out=np.full(len(scores), np.nan), where=count > 0
+    )
     score: NDArray[np.float64] = mean + timing(beats)
     return score
 

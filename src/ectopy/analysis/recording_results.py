@@ -46,7 +46,7 @@ def summary(
         },
         "beats": len(analysis),
         **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},
-        "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.NONE},
+        "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.EMPTY},
         "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
         "event_limits": asdict(limits),

@@ -39,7 +39,7 @@ _SHIFTED_COMPLEX = _COMPLEX + np.arange(-8, 9)[:, None]
 class Hint(StrEnum):
     """What a beat that is not this patient's normal looks like; from rules, not from labels, and no diagnosis."""
 
-    NONE = ""
+    EMPTY = ""
     VENTRICULAR = "ventricular-like"
     SUPRAVENTRICULAR = "supraventricular-like"
     OTHER = "other"
@@ -106,13 +106,13 @@ class Judgement:
 
 
 def no_judgement(baseline: Baseline, rules: JudgingRules) -> Judgement:
-    """The judgement of no beats."""
-    none = np.empty(0)
+    """Return the judgement of zero beats."""
+    empty = np.empty(0)
     if baseline.normal is None:
         difference, threshold = None, rules.without_baseline
     else:
-        difference, threshold = BeatDifference(none, none, none, none, none, none), rules.with_baseline
-    return Judgement(np.empty(0, "U10"), np.empty(0, "U21"), none, none, threshold, difference)
+        difference, threshold = BeatDifference(empty, empty, empty, empty, empty, empty), rules.with_baseline
+    return Judgement(np.empty(0, "U10"), np.empty(0, "U21"), empty, empty, threshold, difference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +144,15 @@ class JudgingRules:
         LayoutError
             If the detector is not one for recordings.
         """
-        known = detector.recordings
-        if known is None or detector.layout != AMBULATORY_LAYOUT:
+        calibration = detector.recordings
+        if calibration is None or detector.layout != AMBULATORY_LAYOUT:
             raise LayoutError(
                 f"the detector takes beats laid out as {detector.layout}, and a recording needs one for recordings; "
                 "use the shipped 'ambulatory', or train one with: ectopy train mitdb -o FILE."
             )
         threshold = detector.rule.threshold
-        ordered = RecordingCalibration(np.sort(known.with_baseline), np.sort(known.without_baseline))
-        return cls(detector, threshold(known.with_baseline), threshold(known.without_baseline), ordered)
+        ordered = RecordingCalibration(np.sort(calibration.with_baseline), np.sort(calibration.without_baseline))
+        return cls(detector, threshold(calibration.with_baseline), threshold(calibration.without_baseline), ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +224,16 @@ def judge(
     DataError
         If the baseline has other leads.
     """
-    known = rules.calibration
+    calibration = rules.calibration
     if baseline.normal is None:
         difference, score = None, population_score(rules.detector, beats, baseline.height_mv)
-        threshold, scores = rules.without_baseline, known.without_baseline
+        threshold, scores = rules.without_baseline, calibration.without_baseline
     else:
         difference = compare(beats, baseline.normal) if difference is None else difference
-        score, threshold, scores = difference.score, rules.with_baseline, known.with_baseline
+        score, threshold, scores = difference.score, rules.with_baseline, calibration.with_baseline
     unreadable = np.isnan(score)
-    before, hint = _name(beats, score > threshold, unreadable, difference, before)
-    verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.NONE.value))]
+    before, hint = _assign_hints(beats, score > threshold, unreadable, difference, before)
+    verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.EMPTY.value))]
     return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, difference)
 
 
@@ -249,11 +249,11 @@ def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
         parts.append(f"it comes early, after {np.exp(-beats.prematurity[beat]):.0%} of the usual interval")
     if beats.delay[beat] > 0.2:
         parts.append(f"a pause of {np.exp(beats.delay[beat]):.1f} times the usual interval follows")
-    found = "; ".join(parts) or "nothing stands out"
-    return f"Score {judgement.score[beat]:.2f} against a threshold of {judgement.threshold:.2f}: {found}."
+    explanation = "; ".join(parts) or "nothing stands out"
+    return f"Score {judgement.score[beat]:.2f} against a threshold of {judgement.threshold:.2f}: {explanation}."
 
 
-def _name(
+def _assign_hints(
     beats: BeatSegments,
     abnormal: NDArray[np.bool_],
     unreadable: NDArray[np.bool_],
@@ -269,7 +269,7 @@ def _name(
     less than 0.6 s after the beat before, as in a tachycardia above 100 per minute.
     Supraventricular-like: a beat that comes suddenly, and earlier than the irregularity of the fifty intervals before
     explains; an abnormal beat with nearly the usual QRS complex that is somewhat early; and the rest of a run that such
-    a beat begins (`_with_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
+    a beat begins (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
 
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
@@ -288,7 +288,7 @@ def _name(
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         usual_shape = difference.shape < _CHANGED_SHAPE
-    limit_s, supraventricular = _with_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
+    limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)
     kind = np.where(noise, 3, np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))))
     return (PreviousBeat(float(beats.rr_s[-1]), limit_s, row) if len(beats) else before), _HINTS[kind * ~unreadable]
@@ -310,16 +310,16 @@ def _unlike_in_a_row(
     readable = np.flatnonzero(~unreadable)
     # The last beat of the row so far comes before the others.
     joined = BeatSegments.joined([row.last, beats[readable]]) if len(row.last) else beats[readable]
-    known = len(row.last)
-    shaped = np.concatenate([np.ones(known, np.bool_), ventricular[readable]])
+    previous = len(row.last)
+    shaped = np.concatenate([np.ones(previous, np.bool_), ventricular[readable]])
     follows = np.zeros(len(joined), np.bool_)
     follows[1:] = shaped[1:] & shaped[:-1] & (np.diff(joined.times_s) <= _ROW_ENDS_S)
     later = np.flatnonzero(follows)
     resembles = dict(zip(later.tolist(), _resemble(joined, later), strict=True))
     alike = row.alike
-    for beat in (np.flatnonzero(shaped[known:]) + known).tolist():
+    for beat in (np.flatnonzero(shaped[previous:]) + previous).tolist():
         alike = (*alike, resembles[beat] or not alike)[-_COMPARISONS:] if beat in resembles else ()
-        noise[readable[beat - known]] = len(alike) == _COMPARISONS and not all(alike)
+        noise[readable[beat - previous]] = len(alike) == _COMPARISONS and not all(alike)
     return (Row(joined[-1:], alike) if shaped[-1] else _NO_ROW), noise
 
 
@@ -331,12 +331,12 @@ def _resemble(beats: BeatSegments, rows: NDArray[np.intp]) -> list[bool]:
     """
     alike: list[bool] = []
     for start in range(0, len(rows), 512):
-        some = rows[start : start + 512]
-        both = (beats.readable[some] & beats.readable[some - 1])[:, :, None]
-        before = beats.samples[some - 1][:, :, _COMPLEX].astype(np.float64)
+        batch = rows[start : start + 512]
+        both = (beats.readable[batch] & beats.readable[batch - 1])[:, :, None]
+        before = beats.samples[batch - 1][:, :, _COMPLEX].astype(np.float64)
         before = np.where(both, before - before.mean(axis=2, keepdims=True), 0.0)
         # Shape (beats, leads, shifts, samples).
-        shifted = beats.samples[some][:, :, _SHIFTED_COMPLEX].astype(np.float64)
+        shifted = beats.samples[batch][:, :, _SHIFTED_COMPLEX].astype(np.float64)
         shifted = np.where(both[..., None], shifted - shifted.mean(axis=3, keepdims=True), 0.0)
         product = (shifted * before[:, :, None]).sum(axis=(1, 3))
         energy = np.square(before).sum(axis=(1, 2))[:, None] * np.square(shifted).sum(axis=(1, 3))
@@ -344,7 +344,7 @@ def _resemble(beats: BeatSegments, rows: NDArray[np.intp]) -> list[bool]:
     return alike
 
 
-def _with_runs(
+def _extend_early_runs(
     beats: BeatSegments, early: NDArray[np.bool_], usual_shape: NDArray[np.bool_], limit_s: float
 ) -> tuple[float, NDArray[np.bool_]]:
     """Early beats, and those that go on with a run which one of them began.
@@ -355,14 +355,14 @@ def _with_runs(
     must be remembered from before the run; in a long one the median of the last fifty intervals is the run's own.
     """
     short_s = _SHORT * beats.rr_s * np.exp(beats.prematurity)
-    found = early.tolist()
+    in_run = early.tolist()
     for beat, (rr_s, begins_s, usual) in enumerate(
         zip(beats.rr_s.tolist(), short_s.tolist(), usual_shape.tolist(), strict=True)
     ):
-        if found[beat]:
+        if in_run[beat]:
             limit_s = limit_s or (begins_s if rr_s < begins_s else 0.0)
         elif rr_s < limit_s and not usual:
-            found[beat] = True
+            in_run[beat] = True
         else:
             limit_s = 0.0
-    return limit_s, np.array(found, np.bool_)
+    return limit_s, np.array(in_run, np.bool_)

@@ -220,7 +220,7 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
     readable = [each for each in zip(*columns, strict=True) if each[1] != BeatVerdict.UNREADABLE]
     normal_s = [time_s for time_s, _, hint, _ in readable if hint != Hint.VENTRICULAR]
     # Who has had other beats of late is not known to have ventricular ones: a swing of the baseline looks like one.
-    certain = {Hint.NONE, Hint.SUPRAVENTRICULAR}
+    certain = {Hint.EMPTY, Hint.SUPRAVENTRICULAR}
     if len(beats) and not (memory.beats_s[-1:] > beats.time_s[0] - _LATELY_S).any():
         certain.add(Hint.VENTRICULAR)
     certain_s = [time_s for time_s, _, hint, credible in readable if credible and hint in certain]

@@ -123,9 +123,9 @@ def train_network(
     _, parts = np.unique(np.arange(len(normals)) if groups is None else groups, return_inverse=True)
     count = int(parts.max(initial=-1)) + 1
     if count < settings.members:
-        things = "normal beats" if groups is None else "groups of normal beats"
+        unit_name = "normal beats" if groups is None else "groups of normal beats"
         raise NotEnoughNormalsError(
-            f"training needs at least {settings.members} {things} (one per member), and there are {count}."
+            f"training needs at least {settings.members} {unit_name} (one per member), and there are {count}."
         )
     tensorflow = load_tensorflow()
     import keras

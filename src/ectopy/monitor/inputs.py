@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
 
 
@@ -63,7 +63,7 @@ class Chunk:
         One name per column.
     received : float
         When the monitor got it.
-    sent : float or None
+    sent_at : float or None
         Time of the first sample by the sender's clock, seconds since 1970, where it has one.
     stream : str
         Changes whenever the sender counts from 0 anew.
@@ -80,7 +80,7 @@ class Chunk:
     sampling_rate_hz: float
     leads: tuple[str, ...]
     received: float
-    sent: float | None = None
+    sent_at: float | None = None
     stream: str = ""
     unit: str = "mV"
     pulses: tuple[PulseChunk, ...] = ()
@@ -92,7 +92,6 @@ class Tick:
 
     Attributes
     ----------
-    now : float
     expected : bool
         Whether samples should be coming.
     set_s : float or None
@@ -106,7 +105,7 @@ class Tick:
     set_s: float | None = None
 
 
-class Order(StrEnum):
+class CommandKind(StrEnum):
     """What an operator can tell the monitor to do."""
 
     ACKNOWLEDGE = "acknowledge"
@@ -121,16 +120,13 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class Command:
     """An operator's order.
 
     Attributes
     ----------
-    order : Order
-    now : float
-    who : str
+    person : str
         Never empty.
-    why : str
     alarm : int or None
         Number of the alarm, for the orders about one alarm.
     limits : Limits or None
@@ -141,9 +137,9 @@ class Action:
 
     __repr__ = short_repr
 
-    order: Order
+    kind: CommandKind
     now: float
-    who: str
+    person: str
     why: str = ""
     alarm: int | None = None
     limits: Limits | None = None
@@ -151,18 +147,17 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ServiceReport:
     """What the process around the monitor says of itself: nothing can be stored, nobody could be reached.
 
     Attributes
     ----------
-    now : float
-    reading : Reading
+    reading : ConditionReading
         Of a technical condition.
     """
 
     now: float
-    reading: Reading
+    reading: ConditionReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +180,9 @@ class RejectedInput:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment.
-
-    Attributes
-    ----------
-    now : float
-    """
+    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment."""
 
     now: float
 
 
-Input = Chunk | Tick | Action | Report | RejectedInput | End
+Input = Chunk | Tick | Command | ServiceReport | RejectedInput | End

@@ -149,7 +149,7 @@ class PatientAlarms:
 
     @classmethod
     def fresh(cls) -> PatientAlarms:
-        """State of a patient of whom nothing is known yet."""
+        """Return the state of a new patient."""
         return cls(0.0, {}, {}, None, 0, 0, GENESIS)
 
 
@@ -189,6 +189,7 @@ def update_conditions(
                 news[code] = after
     if not news:
         return state, due
+    # End before starting, so that a covering alarm that ends lets the covered condition raise its own.
     back = [code for code, timer in news.items() if timer and timer.present and _is_held(timers_before.get(code))]
     timers = {code: timer for code, timer in (timers_before | news).items() if timer is not None}
     changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
@@ -231,14 +232,14 @@ def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple
 def apply_command(
     state: PatientAlarms, settings: AlarmSettings, at_s: float, command: Command
 ) -> tuple[PatientAlarms, tuple[Transition, ...]]:
-    """Do what a person orders, after everything that is due by then.
+    """Carry out a command, after everything that is due by then.
 
     To acknowledge an alarm again makes its time begin anew. To acknowledge a latched alarm ends it.
 
     Raises
     ------
     SettingError
-        If the order names nobody, is not about alarms, or there is nothing that it could change.
+        If the command names no person, is not about alarms, or could change nothing.
     """
     if not command.person.strip():
         raise SettingError("A command needs the name of the person who gives it.")
@@ -377,7 +378,7 @@ class _Changes:
         self.record(at_s, change, alarm, self.state.timers[alarm.condition].escalates_s)
 
     def escalation(self, at_s: float, priority: Priority) -> float | None:
-        """When an alarm is escalated that nobody acknowledges from now on."""
+        """Return when an alarm is escalated if it stays unacknowledged from now on."""
         after_s = self.settings.of(priority).escalate_after_s
         if after_s is None or self.settings.most_escalations == 0:
             return None

@@ -1,4 +1,4 @@
-"""How high the beats of a patient usually are, and which beats are far lower or only noise.
+"""The usual height of a patient's beats, and which beats are far lower or only noise.
 
 A P wave, a pacing spike without capture or a small artefact may be found as a heartbeat once nothing higher is there.
 The height of the patient's own beats tells them apart: a beat counts as low if it is below 40 % of the usual height and

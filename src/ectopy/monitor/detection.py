@@ -75,7 +75,7 @@ class SecondsState:
 
 @dataclass(frozen=True, slots=True)
 class LearningBuffer:
-    """What the patient's normal is being learned from.
+    """Beats that the patient's normal is being learned from.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class LastBeat:
 
 @dataclass(frozen=True, slots=True)
 class LeadMemory:
-    """What is known of one lead of a patient when its signal begins anew.
+    """Amplitudes of one lead of a patient, for when its signal starts again.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class LeadMemory:
 
 @dataclass(frozen=True, slots=True)
 class DetectionState:
-    """What detection remembers of a stream; times are seconds from its start.
+    """State of detection in a stream; times are seconds from its start.
 
     Attributes
     ----------
@@ -199,21 +199,21 @@ class DetectionState:
         )
 
     def memory(self) -> tuple[LeadMemory, ...]:
-        """What is known of each lead, for a stream that begins anew."""
+        """Return amplitudes of each lead, for a stream that starts again."""
         amplitudes = self.frontend.evidence.leads.amplitudes()
         return tuple(map(LeadMemory, amplitudes, self.heights.recent_mv))
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What is new after a piece of signal; times are seconds from the start of the stream.
+    """Results of one more piece of signal; times are seconds from the start of the stream.
 
     Attributes
     ----------
     complete_to_s : float
-        Up to where all heartbeats are told, but for one that is found late, and quality is judged.
+        Up to here all heartbeats are final, but for one that is found late, and quality is assessed.
     detected_s : ndarray of float64, shape (n,)
-        Heartbeats told.
+        Heartbeats that became final.
     beats : BeatSegments
         Beats judged.
     intervals_s : ndarray of float64, shape (n,)
@@ -332,7 +332,7 @@ def detect_end(
 
 
 class Unjudged(NamedTuple):
-    """What is new, before its beats are judged; as in `Detected`, with the dark seconds before each beat."""
+    """Results before the beats are judged; as in `Detected`, with the uninformative seconds before each beat."""
 
     complete_to_s: float
     detected_s: NDArray[np.float64]

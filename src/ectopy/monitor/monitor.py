@@ -80,7 +80,7 @@ _Work = Generator[_Question, Any, None]
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What is known of the signal of one segment.
+    """The signal of one segment.
 
     Attributes
     ----------
@@ -369,7 +369,7 @@ class _StepBuilder:
             except EctopyError as error:
                 self.refuse(chunk.received, str(error))
                 return
-            yield from self._begin_anew(chunk, length_s)
+            yield from self._begin_other(chunk, length_s)
         # Put the samples in order, and analyse the blocks that are complete.
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
@@ -531,7 +531,7 @@ class _StepBuilder:
 
     # Segments
 
-    def _begin_anew(self, chunk: Chunk, length_s: float) -> _Work:
+    def _begin_other(self, chunk: Chunk, length_s: float) -> _Work:
         """Begin a stream, or a segment after a change of rate, leads or count."""
         before = self.state.signal
         self.state = replace(self.state, pace=Pace())
@@ -709,7 +709,7 @@ class _StepBuilder:
         self.state = replace(
             self.state,
             signal=Signal(segment, end, detection, no_beats(len(segment.leads))),
-            rhythm=self.state.rhythm.begun_anew(),
+            rhythm=self.state.rhythm.after_restart(),
             technical=TechnicalState(),
             clock_s=max(at_s, self.state.clock_s),
         )

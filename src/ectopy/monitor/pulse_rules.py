@@ -1,4 +1,4 @@
-"""What the pulse says of a rhythm alarm.
+"""The pulse against a rhythm alarm: confirmed, contradicted, unknown.
 
 The heart beats that are judged normal teach, for each pulse wave, the usual delay from the R peak to the onset of the
 pulse and the usual amplitude. The delay is believed if it hardly varies, and varies less than the delay to the pulse of
@@ -48,7 +48,7 @@ JUDGED = (
     "ventricular tachycardia",
     "ventricular fibrillation",
 )
-"""Conditions of which the pulse has a say."""
+"""Conditions that the pulse can confirm or contradict."""
 
 _MOST_WAVES = 4
 _KEPT_PULSES = 128
@@ -95,7 +95,7 @@ _SAME_BEATS = {"asystole": ("pause",), "ventricular tachycardia": ("ventricular 
 
 
 class Verdict(StrEnum):
-    """What the pulse says of a rhythm."""
+    """Verdict of the pulse on a rhythm."""
 
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"
@@ -104,7 +104,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What the pulse says of a rhythm, and by which figures.
+    """Verdict of the pulse on a rhythm, with its figures.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ _UNKNOWN = Confirmation(Verdict.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """What is known of one pulse wave.
+    """State of one pulse wave.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ class Wave:
 
 @dataclass(frozen=True, slots=True)
 class PulseMemory:
-    """What is known of the pulse waves of a patient; of bounded size.
+    """State of the pulse waves of a patient; of bounded size.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ from ectopy.signal.state_replace import replace
 MARGIN_S = 0.25
 """Pulse samples are handed out up to so long before the end of a piece of ECG, so that all of them have come."""
 PATIENCE_S = 4.0
-"""How long samples are awaited that do not come with the ECG of their time."""
+"""Time for which samples are awaited that do not come with their ECG."""
 MOST_AHEAD_S = 2.0
 """Samples that lie further after the ECG that they came with are on another clock; or `PATIENCE_S` before it."""
 
@@ -90,7 +90,7 @@ class PulseBuffer:
 
 @dataclass(frozen=True, slots=True)
 class PulseStream:
-    """Where the pulse waves of a segment stand.
+    """Positions and samples of the pulse waves of a segment.
 
     Attributes
     ----------

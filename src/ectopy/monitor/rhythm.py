@@ -115,7 +115,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RhythmState:
-    """What the rules remember; times are stream seconds.
+    """Memory of the rules; times are stream seconds.
 
     Attributes
     ----------
@@ -211,7 +211,7 @@ class RhythmState:
         """Before the first findings."""
         return cls()
 
-    def begun_anew(self) -> RhythmState:
+    def after_restart(self) -> RhythmState:
         """Return what is left when detection starts again: an asystole goes on until a beat ends it."""
         return RhythmState(asystole_s=self.asystole_s)
 
@@ -572,7 +572,7 @@ def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
 
 
 def _extreme_clear_bpm(limits: Limits, limit_bpm: float) -> float:
-    """How far back behind its limit an extreme rate must be until it is over: one that hovers about it is one alarm."""
+    """Return how far an extreme rate must fall back behind its limit: one that hovers about it is one alarm."""
     return max(limits.clear_bpm, _EXTREME_CLEAR_SHARE * limit_bpm)
 
 

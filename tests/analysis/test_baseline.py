@@ -66,7 +66,7 @@ def test_who_arrives_in_ventricular_tachycardia_is_announced_and_it_is_not_learn
     assert calls(events, "ventricular tachycardia")[0].at_s < 15 * 60 / bpm + 5
     assert state.normal is None
     assert state.signal.detection.baseline.normal is None
-    assert state.signal.detection.lessons is not None
+    assert state.signal.detection.learning is not None
 
 
 def test_a_tachycardia_is_announced_soon_after_admission_with_the_confidence(monitor):

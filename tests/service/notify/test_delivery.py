@@ -620,9 +620,7 @@ def test_a_receiver_that_does_not_encrypt(outbox: ReadableOutbox, ward: WebhookT
     assert outbox.deliveries[delivery.key].error == "no encrypted connection; see the certificate"
 
 
-def test_a_payload_that_cannot_be_read_is_a_dead_letter(
-    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver
-):
+def test_an_unreadable_payload_is_a_dead_letter(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     good, bad = messages_for(changed(), ward) + messages_for(changed(number=2), ward)
     outbox.put(good, replace(bad, payload="{"))
     assert deliver_due(outbox, [ward], NOW) == {DELIVERED: 1, DEAD: 1}

@@ -80,7 +80,7 @@ def remembered(
     for second in range(int(recording.duration_s)):
         new_s = times_s[(times_s > second - 1) & (times_s <= second)]
         texts = np.array(["NORMAL"] * len(new_s), dtype="U10")
-        hints = np.where(new_s < uncertain_from_s, Hint.NONE.value, Hint.OTHER.value)
+        hints = np.where(new_s < uncertain_from_s, Hint.EMPTY.value, Hint.OTHER.value)
         beats = JudgedBeats(new_s, new_s, texts, hints, new_s, np.ones(len(new_s), bool))
         pieces = []
         for wave in waves:

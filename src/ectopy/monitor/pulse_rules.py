@@ -215,7 +215,7 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
     readable = [each for each in zip(*columns, strict=True) if each[1] != BeatVerdict.UNREADABLE]
     normal_s = [time_s for time_s, _, hint, _ in readable if hint != Hint.VENTRICULAR]
     # A ventricular-like beat among others may be a swing of the baseline, which looks like one.
-    certain = {Hint.NONE, Hint.SUPRAVENTRICULAR}
+    certain = {Hint.EMPTY, Hint.SUPRAVENTRICULAR}
     if len(beats) and not (memory.beats_s[-1:] > beats.time_s[0] - _LATELY_S).any():
         certain.add(Hint.VENTRICULAR)
     certain_s = [time_s for time_s, _, hint, credible in readable if credible and hint in certain]

@@ -72,18 +72,9 @@ class Connection:
 
 
 class Connections:
-    """All connections of a server.
+    """All connections of a server, at most so many in total and of one client's address.
 
     To be used in the thread of the event loop alone.
-
-    Parameters
-    ----------
-    most : int
-        In total.
-    most_per_address : int
-        Of one address of a client.
-    clock : callable
-        Gives seconds that never go back.
     """
 
     def __init__(self, most: int, most_per_address: int, clock: Callable[[], float] = time.monotonic) -> None:

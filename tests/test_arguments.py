@@ -15,7 +15,7 @@ import pytest
 
 import ectopy
 from ectopy import AutoencoderDetector, Beats, Detector, Recording, ThresholdRule
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.beats import BeatLayout
 from ectopy.client import Client
 from ectopy.datasets import Episode, load_simulated, simulate_recording
@@ -131,7 +131,7 @@ def public() -> dict[str, Callable[..., Any]]:
         "FilterSettings": FilterSettings,
         "Client": Client,
         "Detector.load": Detector.load,
-        "PatientNormal.load": PatientNormal.load,
+        "PatientTemplate.load": PatientTemplate.load,
     }
 
 

@@ -88,7 +88,7 @@ def test_every_result_is_a_line_or_two(results: list[Any]):
         assert len(repr(value)) < MOST, (type(value), repr(value)[:200])
         assert "\n" not in repr(value)
     kinds = {type(value).__name__ for value in values}
-    assert {"Analysis", "CutBeats", "Quality", "PatientNormal", "Card", "MonitorState", "Evaluation"} <= kinds
+    assert {"Analysis", "BeatSegments", "Quality", "PatientTemplate", "Card", "MonitorState", "Evaluation"} <= kinds
 
 
 @given(

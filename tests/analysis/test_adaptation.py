@@ -15,14 +15,14 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Before, Criterion, Hint, Judgement
+from ectopy.analysis.verdicts import Hint, Judgement, JudgingRules, PreviousBeat
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.detector import Verdict
-from ectopy.monitor import BeatJudged, Chunk, End, Monitor, MonitorState, Noticed
+from ectopy.monitor import BeatJudged, Chunk, End, Monitor, MonitorState, Notice
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.recording_signal import read_recording
 from support.drawn_beats import drawn, narrow, wide
 
@@ -135,20 +135,20 @@ def changing() -> Signal:
 
 
 @pytest.fixture(scope="module")
-def changing_beats() -> CutBeats:
+def changing_beats() -> BeatSegments:
     return read_recording(Recording(changing(), RATE_HZ, LEADS)).beats
 
 
 @given(st.lists(st.integers(0, 600), max_size=12))
 @settings(max_examples=20)
-def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beats: CutBeats, cuts: list[int]):
-    criterion, beats = Criterion.of(load_ambulatory()), changing_beats
-    learned = find_baseline(beats, LEADS, criterion.detector, LEARNING_S)
-    expected = judge_adapting(beats, learned, Adaptation.fresh(2), criterion, Before())
-    before, baseline, adaptation, parts = Before(), learned, Adaptation.fresh(2), []
+def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beats: BeatSegments, cuts: list[int]):
+    rules, beats = JudgingRules.of(load_ambulatory()), changing_beats
+    learned = find_baseline(beats, LEADS, rules.detector, LEARNING_S)
+    expected = judge_adapting(beats, learned, Adaptation.fresh(2), rules, PreviousBeat())
+    before, baseline, adaptation, parts = PreviousBeat(), learned, Adaptation.fresh(2), []
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(beats)], strict=True):
         part = beats[start:end]
-        before, baseline, adaptation, judgement = judge_adapting(part, baseline, adaptation, criterion, before)
+        before, baseline, adaptation, judgement = judge_adapting(part, baseline, adaptation, rules, before)
         adaptation = decode(Adaptation, encode(adaptation))
         parts.append(judgement)
     for field in fields(Judgement)[:4]:
@@ -181,5 +181,5 @@ def test_a_stream_adapts_as_the_whole_recording_does_and_goes_on_after_a_restart
     assert analysis.normal is not None
     np.testing.assert_array_equal(states[0].normal.template, analysis.normal.template)
     assert any(beat.confidence.startswith("learning, ") for beat in beats if 210 < beat.beat_s < 300)
-    notices = [event.text for event in events[0] if isinstance(event, Noticed) and event.subject == "baseline"]
+    notices = [event.text for event in events[0] if isinstance(event, Notice) and event.subject == "baseline"]
     assert [text[:12] for text in notices] == ["Learned from", "Learned anew", "Learned anew"]

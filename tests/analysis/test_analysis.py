@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.patient_template import PatientNormal, compare, learn_normal
+from ectopy.analysis.patient_template import PatientTemplate, compare, learn_normal
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import Episode, load_simulated, simulate_recording
@@ -17,9 +17,9 @@ from ectopy.detector import Detector, ThresholdRule
 from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError, SettingError
 from ectopy.recording import Recording
 from ectopy.signal import filter_signal, find_heartbeats
-from ectopy.signal.beat_segments import MARGIN, CutBeats, cut_beats
+from ectopy.signal.beat_segments import MARGIN, BeatSegments, cut_beats
 from ectopy.training import TrainingSettings
-from ectopy.training.train_ambulatory import learn_from, normal_beats, train_ambulatory
+from ectopy.training.train_ambulatory import normal_beats, train_ambulatory, training_beats_of
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def analysis(recording: Recording, ambulatory: Detector) -> Analysis:
     return analyse(recording, ambulatory)
 
 
-def cut(recording: Recording) -> CutBeats:
+def cut(recording: Recording) -> BeatSegments:
     filtered = filter_signal(recording.signal, recording.sampling_rate_hz)
     return cut_beats(filtered, find_heartbeats(filtered))
 
@@ -104,7 +104,7 @@ def test_a_baseline_that_was_saved_gives_the_same_verdicts(
     recording: Recording, analysis: Analysis, ambulatory: Detector, tmp_path: Path
 ):
     analysis.normal.save(tmp_path / "patient.npz")
-    again = analyse(recording, ambulatory, PatientNormal.load(tmp_path / "patient.npz"))
+    again = analyse(recording, ambulatory, PatientTemplate.load(tmp_path / "patient.npz"))
     assert np.mean(again.verdict == analysis.verdict) > 0.99
     assert "given" in again.baseline
 
@@ -114,9 +114,9 @@ def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, content: bytes):
     path = tmp_path / "patient.npz"
     path.write_bytes(content)
     with pytest.raises(DataError, match="patient"):
-        PatientNormal.load(path)
+        PatientTemplate.load(path)
     with pytest.raises(DataError, match="gone"):
-        PatientNormal.load(tmp_path / "gone.npz")
+        PatientTemplate.load(tmp_path / "gone.npz")
 
 
 def test_a_baseline_of_other_leads_is_refused(recording: Recording, analysis: Analysis, ambulatory: Detector):
@@ -165,9 +165,9 @@ def test_evidence_of_the_template_itself_is_nothing(recording: Recording):
     beats = cut(recording)
     normal = learn_normal(beats, recording.leads)
     same = np.broadcast_to(np.pad(normal.template, ((0, 0), (MARGIN, MARGIN)), mode="edge"), beats.samples.shape)
-    evidence = compare(replace(beats, samples=same.astype(np.float32)), normal)
-    np.testing.assert_allclose(evidence.shape, 0, atol=1e-4)
-    np.testing.assert_allclose(evidence.width, 0, atol=1e-4)
+    difference = compare(replace(beats, samples=same.astype(np.float32)), normal)
+    np.testing.assert_allclose(difference.shape, 0, atol=1e-4)
+    np.testing.assert_allclose(difference.width, 0, atol=1e-4)
 
 
 def test_normal_beats_are_those_near_a_normal_mark(recording: Recording):
@@ -178,7 +178,7 @@ def test_normal_beats_are_those_near_a_normal_mark(recording: Recording):
 
 
 def test_a_detector_for_recordings_is_trained_on_recordings_with_annotations(recording: Recording):
-    lessons = [learn_from(simulate_recording(400, random_state=seed)) for seed in range(3)]
+    lessons = [training_beats_of(simulate_recording(400, random_state=seed)) for seed in range(3)]
     settings = TrainingSettings("dense", members=2, max_steps=2)
     detector = train_ambulatory(lessons, "simulated", settings, ThresholdRule(target_fpr=0.05), random_state=0)
     assert len(detector.recordings.without_baseline) == sum(len(lesson.timing) for lesson in lessons)
@@ -187,7 +187,7 @@ def test_a_detector_for_recordings_is_trained_on_recordings_with_annotations(rec
     assert found.abnormal[reference(recording, found, "V")].mean() > 0.9
     with pytest.raises(NotEnoughNormalsError, match="no normal beats"):
         train_ambulatory([], "an empty folder")
-    assert learn_from(replace(recording, annotations=None)) is None
+    assert training_beats_of(replace(recording, annotations=None)) is None
 
 
 def test_the_shipped_detector_is_for_recordings(ambulatory: Detector, tmp_path: Path):

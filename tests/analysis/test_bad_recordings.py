@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.baseline import learn_baseline
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Before, Criterion, judge
+from ectopy.analysis.verdicts import JudgingRules, PreviousBeat, judge
 from ectopy.datasets import simulate_recording
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import DataError
 from ectopy.formats import write_annotations
 from ectopy.recording import Recording
-from ectopy.training.train_ambulatory import learn_from
+from ectopy.training.train_ambulatory import training_beats_of
 
 RATES = st.one_of(st.sampled_from([100.0, 360.0, 1000.0]), st.floats(100, 1000))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -162,9 +162,9 @@ def test_beats_are_judged_the_same_in_any_stretches(
 ):
     baseline = learn_baseline(analysis.beats, recording.leads, ambulatory, 300.0)
     edges = [0, *sorted(round(share * len(analysis)) for share in cuts), len(analysis)]
-    before, verdicts, hints, scores = Before(), [], [], []
+    before, verdicts, hints, scores = PreviousBeat(), [], [], []
     for start, stop in pairwise(edges):
-        before, judgement = judge(analysis.beats[start:stop], baseline, Criterion.of(ambulatory), before)
+        before, judgement = judge(analysis.beats[start:stop], baseline, JudgingRules.of(ambulatory), before)
         verdicts.append(judgement.verdict)
         hints.append(judgement.hint)
         scores.append(judgement.score)
@@ -174,10 +174,10 @@ def test_beats_are_judged_the_same_in_any_stretches(
 
 
 def test_annotations_of_another_recording_teach_nothing(recording: Recording):
-    assert learn_from(recording) is not None
+    assert training_beats_of(recording) is not None
     for other in (simulate_recording(400, random_state=8), simulate_recording(800, rate_bpm=110, random_state=9)):
         with pytest.raises(DataError, match="another recording"):
-            learn_from(replace(recording, annotations=other.annotations))
+            training_beats_of(replace(recording, annotations=other.annotations))
 
 
 @pytest.fixture

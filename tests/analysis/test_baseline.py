@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.patient_template import Evidence
+from ectopy.analysis.patient_template import BeatDifference
 from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Before, Hint, _name
+from ectopy.analysis.verdicts import Hint, PreviousBeat, _assign_hints
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 
 RATE_HZ = 250.0
 SEEDS = st.integers(0, 2**32 - 1)
@@ -101,14 +101,14 @@ def test_a_wide_beat_has_the_shape_of_a_ventricular_one_at_any_amplitude(gain):
     assert np.isnan(ventricular_shape(wide[None, None], np.zeros((1, 1), bool))).all()
 
 
-def row_of(samples: np.ndarray) -> tuple[CutBeats, Evidence]:
+def row_of(samples: np.ndarray) -> tuple[BeatSegments, BeatDifference]:
     """Beats 0.4 s apart that are changed, wide and early."""
     n, leads = samples.shape[:2]
     high, unchanged = np.full(n, 1.5), np.zeros(n)
-    beats = CutBeats(
+    beats = BeatSegments(
         np.arange(n) * 0.4, samples, np.ones((n, leads), bool), high / 5, unchanged, unchanged, np.full(n, 0.4)
     )
-    return beats, Evidence(high, high, high / 2, high, unchanged, high)
+    return beats, BeatDifference(high, high, high / 2, high, unchanged, high)
 
 
 def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:
@@ -117,9 +117,9 @@ def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:
     return height * np.exp(-0.5 * ((times_s - at_s) / width_s) ** 2)
 
 
-def names(beats: CutBeats, evidence: Evidence, before: Before) -> tuple[Before, list[str]]:
+def names(beats: BeatSegments, difference: BeatDifference, before: PreviousBeat) -> tuple[PreviousBeat, list[str]]:
     none = np.zeros(len(beats), bool)
-    before, hints = _name(beats, ~none, none, evidence, before)
+    before, hints = _assign_hints(beats, ~none, none, difference, before)
     return before, hints.tolist()
 
 
@@ -132,9 +132,9 @@ def shapes(seed: int, n: int, noise: float) -> np.ndarray:
 
 @given(SEEDS)
 def test_a_row_of_like_beats_is_ventricular_and_one_of_noise_is_not(seed: int):
-    _, alike = names(*row_of(shapes(seed, 12, 0.05)), Before())
+    _, alike = names(*row_of(shapes(seed, 12, 0.05)), PreviousBeat())
     assert set(alike) == {Hint.VENTRICULAR}
-    _, unlike = names(*row_of(shapes(seed, 40, 1.0)), Before())
+    _, unlike = names(*row_of(shapes(seed, 40, 1.0)), PreviousBeat())
     assert unlike[:3] == [Hint.VENTRICULAR] * 3
     assert unlike[3:].count(Hint.OTHER) > 30
 
@@ -143,21 +143,21 @@ def test_a_row_of_like_beats_is_ventricular_and_one_of_noise_is_not(seed: int):
 def test_the_first_beat_of_a_row_may_be_unlike_the_others_and_no_later_one(odd: int):
     samples = np.tile(bump(0.02), (9, 2, 1)).astype(np.float32)
     samples[odd] = bump(0.02, 0.0, -1.0)
-    _, hints = names(*row_of(samples), Before())
+    _, hints = names(*row_of(samples), PreviousBeat())
     later = [Hint.OTHER] * 4 if odd else []  # it, and those of which one of the two before is unlike
     assert hints == [Hint.VENTRICULAR] * (9 if not odd else 4) + later + [Hint.VENTRICULAR] * (1 if odd else 0)
 
 
 @given(SEEDS, st.integers(1, 19), st.floats(0.0, 1.0))
 def test_a_row_is_judged_the_same_in_any_stretches(seed: int, cut: int, noise: float):
-    beats, evidence = row_of(shapes(seed, 20, noise))
-    _, whole_row = names(beats, evidence, Before())
-    before, begun = names(beats[:cut], evidence[:cut], Before())
-    _, rest = names(beats[cut:], evidence[cut:], before)
+    beats, difference = row_of(shapes(seed, 20, noise))
+    _, whole_row = names(beats, difference, PreviousBeat())
+    before, begun = names(beats[:cut], difference[:cut], PreviousBeat())
+    _, rest = names(beats[cut:], difference[cut:], before)
     assert begun + rest == whole_row
 
 
 def test_a_clear_lead_that_shows_the_usual_beat_contradicts_the_other():
-    beats, evidence = row_of(shapes(1, 3, 0.0))
-    contradicted = replace(evidence, best_qrs=np.array([1.5, 0.1, 1.5]))
-    assert names(beats, contradicted, Before())[1][1] != Hint.VENTRICULAR
+    beats, difference = row_of(shapes(1, 3, 0.0))
+    contradicted = replace(difference, best_qrs=np.array([1.5, 0.1, 1.5]))
+    assert names(beats, contradicted, PreviousBeat())[1][1] != Hint.VENTRICULAR

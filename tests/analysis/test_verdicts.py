@@ -9,24 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.patient_template import Evidence
-from ectopy.analysis.verdicts import Before, Hint, _name
-from ectopy.signal.beat_segments import CutBeats, cut_beats
+from ectopy.analysis.patient_template import BeatDifference
+from ectopy.analysis.verdicts import Hint, PreviousBeat, _assign_hints
+from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.signal.filters import Filtered
 
-N, V, S, OTHER = Hint.NONE, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER
+N, V, S, OTHER = Hint.EMPTY, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER
 LIKE_NORMAL, CHANGED = 0.2, 1.0
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def beats_at(intervals_s: list[float]) -> CutBeats:
+def beats_at(intervals_s: list[float]) -> BeatSegments:
     """Beats after these RR intervals, the first one at 1 s, in a signal without any."""
     times_s = 1 + np.cumsum([0.0, *intervals_s])
     shape = (1, int(180 * (times_s[-1] + 1)))
     return cut_beats(Filtered(np.zeros(shape), np.zeros(shape, bool)), times_s)
 
 
-def evidence_of(beats: CutBeats, shape: dict[int, float], qrs: dict[int, float]) -> Evidence:
+def evidence_of(beats: BeatSegments, shape: dict[int, float], qrs: dict[int, float]) -> BeatDifference:
     """Like the normal beat but for some, which are as different as is said."""
 
     def values(different: dict[int, float]) -> np.ndarray:
@@ -35,7 +35,7 @@ def evidence_of(beats: CutBeats, shape: dict[int, float], qrs: dict[int, float])
         return found
 
     width = np.where(values(qrs) > LIKE_NORMAL, 0.5, 0.0)
-    return Evidence(values(shape), values(qrs), width, beats.prematurity / 0.05, beats.delay / 0.05, values(qrs))
+    return BeatDifference(values(shape), values(qrs), width, beats.prematurity / 0.05, beats.delay / 0.05, values(qrs))
 
 
 def hints(
@@ -43,10 +43,10 @@ def hints(
 ) -> list[str]:
     """One hint per beat; beats of a changed shape or QRS complex are abnormal, those without a shape unreadable."""
     beats = beats_at(intervals_s)
-    evidence = evidence_of(beats, shape or {}, qrs or {})
-    unreadable = np.isnan(evidence.shape)
+    difference = evidence_of(beats, shape or {}, qrs or {})
+    unreadable = np.isnan(difference.shape)
     abnormal = np.isin(np.arange(len(beats)), [*(shape or {}), *(qrs or {})]) & ~unreadable
-    return _name(beats, abnormal, unreadable, evidence, Before())[1].tolist()
+    return _assign_hints(beats, abnormal, unreadable, difference, PreviousBeat())[1].tolist()
 
 
 def regular(n: int, interval_s: float = 0.8) -> list[float]:
@@ -135,11 +135,13 @@ def test_no_hint_waits_for_more_than_the_next_beat(seed: int, until: int):
     shape, qrs = (dict(enumerate(random.choice([LIKE_NORMAL, CHANGED, 1.6], len(beats)))) for _ in range(2))
     verdict = random.integers(3, size=len(beats))
     abnormal, unreadable = verdict == 1, verdict == 2
-    evidence = evidence_of(beats, shape, qrs)
-    known = CutBeats(**{field.name: getattr(beats, field.name)[:until] for field in fields(CutBeats)})
-    so_far = Evidence(**{field.name: getattr(evidence, field.name)[:until] for field in fields(Evidence)})
-    _, hints = _name(known, abnormal[:until], unreadable[:until], so_far, Before())
-    np.testing.assert_array_equal(hints, _name(beats, abnormal, unreadable, evidence, Before())[1][:until])
+    difference = evidence_of(beats, shape, qrs)
+    known = BeatSegments(**{field.name: getattr(beats, field.name)[:until] for field in fields(BeatSegments)})
+    so_far = BeatDifference(**{field.name: getattr(difference, field.name)[:until] for field in fields(BeatDifference)})
+    _, hints = _assign_hints(known, abnormal[:until], unreadable[:until], so_far, PreviousBeat())
+    np.testing.assert_array_equal(
+        hints, _assign_hints(beats, abnormal, unreadable, difference, PreviousBeat())[1][:until]
+    )
 
 
 @given(st.floats(0.3, 2.0), SEEDS)

@@ -51,7 +51,7 @@ def stored(tmp_path: Path, monitor: Monitor, clock: Clock) -> Path:
             clock.now = NOW + chunk.received
             moved = Chunk(chunk.position, chunk.signal, 250.0, chunk.leads, clock.now)
             hub.submit("bed-7", moved)
-            hub.turn()
+            hub.run_once()
     return path
 
 
@@ -83,13 +83,13 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
     with Store.open(f"sqlite:///{stored}") as store:
         hub = Hub(store, monitor, clock=clock)
         clock.now += 2
-        hub.turn()  # finds the order
-        hub.turn()
+        hub.run_once()  # finds the order
+        hub.run_once()
         assert store.inputs.pending_commands() == []
         assert store.alarms.newest("bed-7", active_only=True) == []
         last = store.alarms.log("bed-7")[-1]
     assert (last.change, last.alarm.condition) == ("ended", "asystole")
-    assert [(e.who, e.why) for e in (last,)] == [(account("Ada"), "seen")]
+    assert [(e.person, e.why) for e in (last,)] == [(account("Ada"), "seen")]
 
 
 @pytest.mark.parametrize(("words", "says"), [(("show", "bed-7", 99), "no alarm 99"), (("show", "nobody", 1), "admit")])
@@ -181,14 +181,14 @@ def test_the_audit_has_what_the_commands_read_and_order(stored: Path, ectopy):
         handed = store.inputs.pending_commands()[-1].action
     user = account()
     assert user == f"account {pwd.getpwuid(os.getuid()).pw_name}"
-    assert [(one.who, one.what, one.patient) for one in entries[-5:]] == [
+    assert [(one.actor, one.action, one.patient) for one in entries[-5:]] == [
         (user, "listed alarms", ""),
         (user, "listed alarms", "bed-7"),
         (user, "viewed alarm 1", "bed-7"),
         (f"Ada ({user})", "acknowledged alarm", "bed-7"),
         (user, "watched again with other limits", "bed-7"),
     ]
-    assert (handed.who, handed.why) == (f"Ada ({user})", "seen")
+    assert (handed.person, handed.why) == (f"Ada ({user})", "seen")
 
 
 def test_nobody_is_somebody_else_by_the_environment(stored: Path, ectopy, monkeypatch: pytest.MonkeyPatch):

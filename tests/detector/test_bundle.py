@@ -234,7 +234,7 @@ _PEAK = """
 import re, sys
 from pathlib import Path
 from ectopy import Detector
-from ectopy.analysis.patient_template import PatientNormal
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.errors import EctopyError
 Detector.load(sys.argv[1])
 def peak_kb():
@@ -244,7 +244,7 @@ for path in sys.argv[2:]:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = peak_kb()
     try:
-        (PatientNormal if path.endswith(".npz") else Detector).load(path)
+        (PatientTemplate if path.endswith(".npz") else Detector).load(path)
         said = "read"
     except EctopyError as error:
         said = str(error)

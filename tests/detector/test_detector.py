@@ -91,7 +91,7 @@ def test_progress_is_told_to_the_last_readable_beat(detector: Detector, simulate
 def test_explanation_adds_up(detector: Detector, simulated: Beats):
     some = simulated.select(np.arange(40))
     explanation = detector.explain(some)
-    for rows, output, picture in detector.graph.pictures(some.samples):
+    for rows, output, picture in detector.graph.run_explained(some.samples):
         np.testing.assert_allclose(explanation.reconstruction[rows], picture.reconstruction.mean(axis=1), atol=1e-6)
         np.testing.assert_allclose(explanation.error[rows], np.abs(picture.error).mean(axis=1), atol=1e-6)
         np.testing.assert_allclose(output.mean_square_error, np.cbrt((picture.error**6).mean(axis=2)), rtol=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tracemalloc
 import warnings
 from collections.abc import Sequence
@@ -659,6 +660,35 @@ def test_npy_with_times_counters_and_labels(tmp_path: Path) -> None:
 
 
 # Lines
+
+SAME_FROM_THE_FIRST = ["1,2\n", "1;2\n", "1 2 3\n", "0,1\n", "0\n", "1\n", ",0\n", ",1\n"]
+QUIET_AT_FIRST = [
+    ("0\n", "1\n"),
+    ("0,1\n", "2,1\n"),
+    ("0\n", "0\n0.01\n-0.01\n"),
+    ("0,1\n", "0,1\n0.5,1.5\n"),
+    ("?,?\n", "2,3\n"),
+    (",\n", "2,3\n"),
+    ("-\n", "2\n"),
+]
+
+
+@pytest.mark.parametrize(("first", "others"), [*((row, row) for row in SAME_FROM_THE_FIRST), *QUIET_AT_FIRST])
+def test_the_first_row_is_a_sample_where_it_names_nothing(tmp_path: Path, first: str, others: str) -> None:
+    content = first + 30 * others
+    rows = content.count("\n")
+    leads = [f"L{place}" for place in range(len(re.split(r"[,; ]", first)))]
+    assert len(lines_of(content)[1]) == rows
+    assert len(lines_of(content, leads=leads)[1]) == rows
+    assert len(read(tmp_path, content, unit="mV", sampling_rate_hz=250).signal) == rows
+
+
+def test_missing_samples_below_a_header_leave_its_names(tmp_path: Path) -> None:
+    for units in ("", "-,-\n", "mV,mV\n"):
+        content = "II,V1\n" + units + "?,?\n" + table("", range(30), range(30, 60))
+        recording = read(tmp_path, content, unit="mV", sampling_rate_hz=250)
+        assert recording.leads == ("II", "V1")
+        assert len(recording.signal) == 31
 
 
 def lines_of(

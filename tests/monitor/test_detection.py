@@ -10,13 +10,13 @@ import pytest
 from ectopy.analysis import analyse
 from ectopy.analysis.patient_template import compare, compare_together, learn_normal
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Criterion
+from ectopy.analysis.verdicts import JudgingRules
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor.detection import DetectionState, detect_step, judge_step, next_piece
 from ectopy.recording import Recording
-from ectopy.signal.beat_segments import CutBeats
-from ectopy.signal.front_end import sense
+from ectopy.signal.beat_segments import BeatSegments
+from ectopy.signal.front_end import run_front_end
 
 RATE_HZ, LEARNING_S = 250.0, 30.0
 
@@ -29,15 +29,15 @@ def test_a_stream_is_judged_as_the_whole_recording_is_even_after_half_a_minute_o
     detector = load_ambulatory()
     whole = analyse(Recording(signal, RATE_HZ, made.leads), detector, learning_s=LEARNING_S)
 
-    criterion = Criterion.of(detector)
+    criterion = JudgingRules.of(detector)
     state, found, size = DetectionState.fresh(RATE_HZ, 2), [], round(chunk_s * RATE_HZ)
     for start in range(0, len(signal), size):
         piece = signal[start : start + size]
-        state, unjudged = detect_step(state, *sense(next_piece(state, piece, RATE_HZ)))
+        state, unjudged = detect_step(state, *run_front_end(next_piece(state, piece, RATE_HZ)))
         state, new = judge_step(state, unjudged, made.leads, criterion, LEARNING_S)
         found.append(new)
 
-    beats = CutBeats.joined([new.beats for new in found])
+    beats = BeatSegments.joined([new.beats for new in found])
     score, verdict, hint = (
         np.concatenate([getattr(new.judgement, name) for new in found]) for name in ("score", "verdict", "hint")
     )

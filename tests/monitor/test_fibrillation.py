@@ -13,10 +13,10 @@ from scipy.signal import firwin
 from ectopy.datasets import simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.fibrillation_rule import CODE, WaveformState, waveform_step, without_silence
-from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, filter_signal
-from ectopy.signal.front_end import FrontendState, Piece, sense_together
+from ectopy.signal.front_end import FrontEndState, SignalBlock, run_front_ends
 
 RATE_HZ = 250
 SECONDS = 20
@@ -94,7 +94,7 @@ def readings(waveform, leads):
         one = Waveform(waveform.score[:, second : second + 1], waveform.organised[:, second : second + 1])
         words = ("good",) * len(leads)
         state, reading = waveform_step(
-            state, Findings(float(second), float(second), nothing, none, words, leads=leads, waveform=one)
+            state, DetectorOutput(float(second), float(second), nothing, none, words, leads=leads, waveform=one)
         )
         found.append(reading)
     return found
@@ -146,13 +146,13 @@ def test_any_cut_of_the_samples_gives_the_same_seconds(seed, cuts):
 def test_leads_of_many_patients_together_are_judged_as_alone():
     signals = [np.stack([coarse(seed), beats(seed), white(seed)]) for seed in range(5)]
     plan = Filter.of(RATE_HZ)
-    states = [FrontendState.fresh(plan, 3) for _ in signals]
+    states = [FrontEndState.fresh(plan, 3) for _ in signals]
     alone = list(states)
     for second in range(SECONDS):
         now = slice(second * RATE_HZ, (second + 1) * RATE_HZ)
-        pieces = [Piece(plan, state, signal[:, now]) for state, signal in zip(states, signals, strict=True)]
-        together = sense_together(pieces)
-        single = [sense_together([Piece(plan, s, x[:, now])])[0] for s, x in zip(alone, signals, strict=True)]
+        pieces = [SignalBlock(plan, state, signal[:, now]) for state, signal in zip(states, signals, strict=True)]
+        together = run_front_ends(pieces)
+        single = [run_front_ends([SignalBlock(plan, s, x[:, now])])[0] for s, x in zip(alone, signals, strict=True)]
         states, alone = [state for state, _ in together], [state for state, _ in single]
         for (_, one), (_, other) in zip(together, single, strict=True):
             np.testing.assert_array_equal(one.waveform.score, other.waveform.score)
@@ -198,7 +198,7 @@ def test_the_condition_is_of_high_priority():
     ],
 )
 def test_only_a_second_that_shows_fibrillation_leaves_an_asystole_open(state: WaveformState, decided: bool):
-    readings = (Reading("asystole", True, "No beat."), Reading("high rate", True, "Fast."))
+    readings = (ConditionReading("asystole", True, "No beat."), ConditionReading("high rate", True, "Fast."))
     asystole, high = without_silence(state, readings)
     assert asystole.present is (True if decided else None)
     assert high.present is True

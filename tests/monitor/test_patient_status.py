@@ -9,24 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
-from ectopy.monitor import Action, Monitor, MonitorState, Order, Tick, chunks
-from ectopy.monitor.alarm import State
-from ectopy.monitor.alarms import active
-from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor import AlarmSettings, Command, CommandKind, Monitor, MonitorState, Tick, chunks
+from ectopy.monitor.alarm import AlarmState
+from ectopy.monitor.alarms import PatientAlarms, active, update_conditions
+from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.status import SILENT_S, Comparison, PatientState, newest_sample_time, next_position, patient_status
 from ectopy.service.settings import FILE, load_settings
 from ectopy.service.storage import Arrival
 from ectopy.service.storage.stream_clock import former_clocks, present_clock
 
 LEARNING_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), learning_s=LEARNING_S)
 
 
 def watched(monitor: Monitor, until_s: float, **simulated: object) -> MonitorState:
@@ -62,9 +57,9 @@ def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     first, second = patient_status(state, 1050.0, LEARNING_S).alarms[:2]
     assert {first.condition, second.condition} == {"ventricular tachycardia", "ventricular run"}
     assert patient_status(state, 1050.0, LEARNING_S).unacknowledged == first
-    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=first.number))
+    state, _ = monitor.step(state, Command(CommandKind.ACKNOWLEDGE, 1051.0, "Cem", alarm=first.number))
     assert patient_status(state, 1051.0, LEARNING_S).unacknowledged == second
-    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1052.0, "Cem", alarm=second.number))
+    state, _ = monitor.step(state, Command(CommandKind.ACKNOWLEDGE, 1052.0, "Cem", alarm=second.number))
     for now in (1061.0, 1071.0):
         state, _ = monitor.step(state, Tick(now))
     found = patient_status(state, 1071.0, LEARNING_S)
@@ -72,13 +67,15 @@ def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     assert found.unacknowledged.condition == "no data"
 
 
-def test_of_two_alarms_of_one_priority_the_newer_one_is_first_everywhere(monitor: Monitor):
-    both = [Episode("ventricular_tachycardia", 38, 6), Episode("asystole", 46, 8)]
-    state = watched(monitor, 54, episodes=both, random_state=1)
-    alarms = patient_status(state, 1054.0, LEARNING_S).alarms
-    assert alarms == active(state.alarms)
-    assert alarms[0].number > alarms[1].number
-    assert alarms[0].priority == alarms[1].priority
+@pytest.mark.parametrize("codes", [("pause", "supraventricular run"), ("supraventricular run", "pause")])
+def test_of_two_active_alarms_of_one_priority_the_newer_one_is_first_everywhere(codes: tuple[str, str]):
+    alarms = PatientAlarms.fresh()
+    for number, code in enumerate(codes):
+        alarms, _ = update_conditions(alarms, AlarmSettings(), 10.0 * number, [ConditionReading(code, True)])
+    shown = patient_status(MonitorState(alarms=alarms), 1000.0, LEARNING_S).alarms
+    assert shown == active(alarms)
+    assert [(alarm.condition, alarm.raised_s) for alarm in shown] == [(codes[1], 10.0), (codes[0], 0.0)]
+    assert {(alarm.priority, alarm.state) for alarm in shown} == {(Priority.MEDIUM, AlarmState.ACTIVE)}
 
 
 def test_the_position_that_comes_next_and_the_time_of_the_newest_sample_belong_together(monitor: Monitor):
@@ -94,7 +91,7 @@ def test_leads_that_are_off_are_unreadable(monitor: Monitor):
 
 def test_who_is_discharged_is_neither_well_nor_silent(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1)
-    state, _ = monitor.step(state, Action(Order.DISCHARGE, 1050.0, "Cem"))
+    state, _ = monitor.step(state, Command(CommandKind.DISCHARGE, 1050.0, "Cem"))
     found = patient_status(state, 5000.0, LEARNING_S)
     assert found.state is PatientState.DISCHARGED
     assert (found.heart_rate_bpm, found.quality, found.alarms) == (None, {}, ())
@@ -124,17 +121,17 @@ def test_nothing_old_is_current(states: list[MonitorState], place: int, silent_s
 
 def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monitor):
     nothing = patient_status(MonitorState(), 0.0, LEARNING_S)
-    assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NOTHING, None)
+    assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NO_NORMAL, None)
     times_s = (0.5, 6, 20, 45)
     none, first, early, late = (patient_status(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in times_s)
-    assert (none.compared_with, none.learning_left_s) == (Comparison.OTHERS, LEARNING_S)
+    assert (none.compared_with, none.learning_left_s) == (Comparison.OTHER_PEOPLE, LEARNING_S)
     # Ten beats make a provisional normal.
-    assert first.compared_with is Comparison.OTHERS
+    assert first.compared_with is Comparison.OTHER_PEOPLE
     assert early.compared_with is Comparison.PROVISIONAL
     assert early.learning_left_s == pytest.approx(12.5, abs=2.5)
     assert (late.compared_with, late.learning_left_s) == (Comparison.OWN, None)
     # The present normal serves while another one is learned.
-    state, _ = monitor.step(watched(monitor, 45), Action(Order.RELEARN, 1045.0, "Cem"))
+    state, _ = monitor.step(watched(monitor, 45), Command(CommandKind.RELEARN, 1045.0, "Cem"))
     again = patient_status(state, 1045.0, LEARNING_S)
     assert (again.state, again.compared_with, again.learning_left_s) == (
         PatientState.LEARNING,
@@ -147,12 +144,12 @@ def test_a_latched_alarm_knows_when_its_condition_went_away(monitor: Monitor):
     tachycardia = Episode("ventricular_tachycardia", 38, 8)
     found = patient_status(watched(monitor, 125, episodes=[tachycardia], random_state=1), 1125.0, LEARNING_S)
     alarm = next(one for one in found.alarms if one.condition == "ventricular tachycardia")
-    assert alarm.state is State.LATCHED
+    assert alarm.state is AlarmState.LATCHED
     assert alarm.cleared_s == pytest.approx(46, abs=4)
     # When it is acknowledged much later, that is no longer part of it.
     state, _ = monitor.step(
         watched(monitor, 125, episodes=[tachycardia], random_state=1),
-        Action(Order.ACKNOWLEDGE, 1300.0, "Cem", alarm=alarm.number),
+        Command(CommandKind.ACKNOWLEDGE, 1300.0, "Cem", alarm=alarm.number),
     )
     assert all(one.condition != alarm.condition for one in patient_status(state, 1300.0, LEARNING_S).alarms)
 

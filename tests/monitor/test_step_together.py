@@ -9,22 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.analysis.patient_template import PatientNormal, compare_together
-from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.patient_template import PatientTemplate, compare_together
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Tick
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import encode
-from ectopy.signal.front_end import Piece, sense
+from ectopy.signal.front_end import SignalBlock, run_front_end
 from ectopy.signal.state_batching import parted, stacked, structure
 
 NOW = 1_000_000.0
 LENGTH_S = 40
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), 30.0)
 
 
 def stream(rng: np.random.Generator, rate_hz: float, leads: int) -> list[Chunk]:
@@ -53,11 +47,11 @@ def stream(rng: np.random.Generator, rate_hz: float, leads: int) -> list[Chunk]:
     ]
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_many_together_are_each_alone(monitor: Monitor, seed: int):
     rng = np.random.default_rng(seed)
-    rates = [250.0, 250.0, 250.0, 250.0, 250.0, 360.0, 360.0, 257.5, 257.5]
+    rates = [250.0, 250.0, 250.0, 250.0, 360.0, 360.0, 257.5]
     streams = [stream(rng, rate_hz, 1 if rng.random() < 0.2 else 2) for rate_hz in rates]
     late = rng.integers(0, 12, len(streams)).tolist()
     alone = [MonitorState()] * len(streams)
@@ -74,8 +68,10 @@ def test_many_together_are_each_alone(monitor: Monitor, seed: int):
             together[number], events = outcome
             alone[number], expected = monitor.step(alone[number], one)
             assert encode(events) == encode(expected)
-            assert encode(together[number]) == encode(alone[number])
+            if turn % 8 == 0:
+                assert encode(together[number]) == encode(alone[number])
             said[number] += len(events)
+    assert encode(together) == encode(alone)
     assert min(said) > 0
 
 
@@ -104,19 +100,19 @@ class Breaking:
 
     calls: int = 0
 
-    def together(self, pieces: list[Piece]) -> list:
+    def together(self, pieces: list[SignalBlock]) -> list:
         self.calls += 1
         return [self.alone(piece) for piece in pieces]
 
-    def alone(self, piece: Piece):
+    def alone(self, piece: SignalBlock):
         if np.nanmax(piece.signal) > 90:
             raise FloatingPointError("too much")
-        return sense(piece)
+        return run_front_end(piece)
 
 
 def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
     breaking = Breaking()
-    monkeypatch.setattr(monitor_module, "sense_together", breaking.together)
+    monkeypatch.setattr(monitor_module, "run_front_ends", breaking.together)
     good, bad = MonitorState(), MonitorState()
     found: list[Event] = []
     for number in range(8):
@@ -127,9 +123,9 @@ def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch
         assert not any(isinstance(outcome, Exception) for outcome in outcomes)
         (good, _), (bad, told) = outcomes  # type: ignore[misc]
         found += told
-        assert "detector failed" not in good.alarms.courses
+        assert "detector failed" not in good.alarms.timers
     assert breaking.calls > 1
-    assert "detector failed" in bad.alarms.courses
+    assert "detector failed" in bad.alarms.timers
 
 
 def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
@@ -140,7 +136,7 @@ def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch
 
     monkeypatch.setattr(monitor_module, "compare_together", breaking)
     beats = np.vstack([np.hanning(140), np.hanning(140)])
-    normals = [PatientNormal(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
+    normals = [PatientTemplate(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
     states = [MonitorState(normal=normal) for normal in normals]
     recording = simulate_recording(10)
     for number in range(20):
@@ -149,8 +145,8 @@ def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch
         outcomes = monitor.step_together([(state, chunk) for state in states])
         assert not any(isinstance(outcome, Exception) for outcome in outcomes)
         states = [state for state, _ in outcomes]  # type: ignore[misc]
-    assert "detector failed" not in states[0].alarms.courses
-    assert "detector failed" in states[1].alarms.courses
+    assert "detector failed" not in states[0].alarms.timers
+    assert "detector failed" in states[1].alarms.timers
 
 
 def test_an_input_that_cannot_be_taken_is_an_error_of_that_patient_alone(monitor: Monitor):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.signal import filter_twice, find_heartbeats
-from ectopy.signal.beat_segments import CutBeats, CutState, cut_beats, cut_end, cut_step
+from ectopy.signal.beat_segments import BeatSegments, CutState, cut_beats, cut_end, cut_step
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from support.heartbeat_stream import HeartbeatStream
 
@@ -35,12 +35,12 @@ def test_beats_of_a_stream_are_those_of_the_whole_whatever_the_chunking(seed: in
         start += len(chunk)
     early, filtered = filter_end(plan, filters)
     told = np.concatenate([hearts.step(early), hearts.end()])
-    streamed = CutBeats.joined([*parts, cut_end(state, early, filtered, told / (filtered.rate_hz / 2))])
+    streamed = BeatSegments.joined([*parts, cut_end(state, early, filtered, told / (filtered.rate_hz / 2))])
 
     early, filtered = filter_twice(signal, rate_hz)
     whole = cut_beats(filtered, find_heartbeats(early))
     assert len(whole) > 30
-    for field in fields(CutBeats):
+    for field in fields(BeatSegments):
         np.testing.assert_array_equal(getattr(streamed, field.name), getattr(whole, field.name))
 
 

@@ -18,9 +18,9 @@ from ectopy.signal import Filtered, FilterSettings, filter_signal, filter_twice,
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import (
-    EVIDENCE_RATE_HZ,
-    Evidence,
+    STRENGTH_RATE_HZ,
     PeaksState,
+    QrsStrength,
     _decide,
 )
 from support.heartbeat_stream import HeartbeatStream
@@ -159,7 +159,7 @@ def test_a_higher_peak_at_the_edge_of_the_refractory_period_counts_in_a_stream_t
     height = np.zeros((1, 100))
     height[0, 29:32] = 0.84, 1.0, 0.60
     height[0, 51:54] = 1.4999, 1.5, 0.5
-    evidence = Evidence(height, np.ones_like(height), np.zeros_like(height))
+    evidence = QrsStrength(height, np.ones_like(height), np.zeros_like(height))
     _, whole = _decide(PeaksState.fresh(), evidence, last=True)
     state, begun = _decide(PeaksState.fresh(), evidence[:cut], last=False)
     _, rest = _decide(state, evidence[cut:], last=True)
@@ -364,4 +364,4 @@ def test_hours_of_peaks_that_are_too_low_are_not_kept():
         block = slice(start, start + 18_000)
         state.step(result[block])
     assert len(state.peaks.rhythm.passed_over) < 10
-    assert state.peaks.evidence.height.size < EVIDENCE_RATE_HZ
+    assert state.peaks.evidence.height.size < STRENGTH_RATE_HZ

@@ -17,7 +17,7 @@ from ectopy.errors import DataError
 from ectopy.recording import Recording
 from ectopy.signal import Quality, assess, filter_signal
 from ectopy.signal.filters import Filter, filter_end, filter_step
-from ectopy.signal.quality import WORDS, QualityState, quality_end, quality_step
+from ectopy.signal.quality import QUALITY_WORDS, QualityState, quality_end, quality_step
 
 CLEAN, NOISY = ("101", "106", "116", "119", "208", "220"), "203"
 TACHYCARDIA, FLUTTER = "205", "207"
@@ -38,7 +38,7 @@ def test_a_good_signal_is_good_at_any_rate(rate_hz: float):
     assert np.all(quality.word == "good")
     assert np.all(quality.index > 0.7)
     assert quality.window_s == 1.0
-    assert [(s.lead, s.start_s, s.end_s, s.word) for s in quality.stretches()] == [
+    assert [(s.lead, s.start_s, s.end_s, s.word) for s in quality.intervals()] == [
         (lead, 0.0, pytest.approx(61, abs=0.01), "good") for lead in (0, 1)
     ]
 
@@ -126,7 +126,7 @@ def test_short_flat_and_missing_signals_are_judged(samples: int, rate_hz: float)
         assert quality.word.shape == (2, windows)
         assert np.all(quality.word == word)
         assert not quality.readable.any()
-        assert len(quality.stretches()) == (2 if windows else 0)
+        assert len(quality.intervals()) == (2 if windows else 0)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
@@ -139,10 +139,10 @@ def test_index_word_and_stretches_agree_whatever_comes(seed: int, rate_hz: float
         signal[start : start + rng.integers(1, 10 * rate_hz), lead] = rng.choice([np.nan, np.inf, 0.0, 5.0, -1e4])
     quality = judged(signal, rate_hz)
     assert np.all((quality.index >= 0) & (quality.index <= 1))
-    assert np.all(np.isin(quality.word, WORDS))
+    assert np.all(np.isin(quality.word, QUALITY_WORDS))
     np.testing.assert_array_equal(quality.readable, quality.word == "good")
     for lead in (0, 1):
-        stretches = [stretch for stretch in quality.stretches() if stretch.lead == lead]
+        stretches = [stretch for stretch in quality.intervals() if stretch.lead == lead]
         assert stretches[0].start_s == 0
         assert stretches[-1].end_s == pytest.approx(len(signal) / rate_hz)
         for one, other in pairwise(stretches):

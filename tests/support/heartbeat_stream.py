@@ -6,19 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.signal.filters import Filtered
-from ectopy.signal.heartbeats import EvidenceState, PeaksState, evidence_end, evidence_step, peaks_end, peaks_step
+from ectopy.signal.heartbeats import (
+    PeaksState,
+    QrsStrengthState,
+    peaks_end,
+    peaks_step,
+    qrs_strength_end,
+    qrs_strength_step,
+)
 
 
 class HeartbeatStream:
     """What is remembered of one, and the positions told."""
 
     def __init__(self, leads: int) -> None:
-        self.evidence, self.peaks = EvidenceState.fresh(leads), PeaksState.fresh()
+        self.evidence, self.peaks = QrsStrengthState.fresh(leads), PeaksState.fresh()
 
     def step(self, filtered: Filtered) -> NDArray[np.float64]:
-        self.evidence, found = evidence_step(self.evidence, filtered)
+        self.evidence, found = qrs_strength_step(self.evidence, filtered)
         self.peaks, positions = peaks_step(self.peaks, found)
         return positions
 
     def end(self) -> NDArray[np.float64]:
-        return peaks_end(self.peaks, evidence_end(self.evidence))
+        return peaks_end(self.peaks, qrs_strength_end(self.evidence))

@@ -1,4 +1,4 @@
-"""From a recording to verdicts: filter, find the beats, learn the patient's normal, compare, name what was found."""
+"""From a recording to verdicts: filter, detect beats, learn the patient's template, compare, judge."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline, given_baseline
-from ectopy.analysis.patient_template import LEARNING_S, Evidence, PatientNormal
-from ectopy.analysis.verdicts import SYMBOLS, Before, Criterion, Judgement, reason
+from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
+from ectopy.analysis.verdicts import SYMBOLS, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import SettingError
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.heart_rate import known_intervals
 from ectopy.signal.quality import Quality
 from ectopy.signal.recording_signal import read_recording
@@ -25,11 +25,11 @@ from ectopy.signal.recording_signal import read_recording
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What was found in one recording; arrays have one entry per beat.
+    """Beats, quality and verdicts of one recording; arrays have one entry per beat.
 
     Attributes
     ----------
-    beats : CutBeats
+    beats : BeatSegments
     quality : Quality
     positions : ndarray of int64, shape (n,)
         Fiducial points, in samples of the recording.
@@ -41,21 +41,21 @@ class Analysis:
         Larger and smaller = more abnormal; NaN = unreadable.
     threshold : float
         The score above which a beat is abnormal.
-    evidence : Evidence or None
-        How each beat differs from the patient's normal; None where that could not be learned.
-    normal : PatientNormal or None
-        As it is at the end: it follows slow changes and a change of electrodes.
+    difference : BeatDifference or None
+        From the patient's template; None where that could not be learned.
+    normal : PatientTemplate or None
+        The patient's template at the end; it follows slow changes and a change of electrodes.
     baseline : str
-        One sentence on the patient's normal: learned, given, or why there is none.
+        One sentence on the template: learned, given, or the reason that there is none.
     missed : ndarray of bool, shape (n,)
-        Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed_beats`.
+        Whether a readable lead shows other heartbeats before this one; see `ectopy.signal.missed_beats`.
     learned_to_s : float
-        Up to when the patient's normal was learned; 0 where it was given or could not be learned.
+        End of learning the template; 0 where it was given or could not be learned.
     """
 
     __repr__ = short_repr
 
-    beats: CutBeats
+    beats: BeatSegments
     quality: Quality
     positions: NDArray[np.int64]
     verdict: NDArray[np.str_]
@@ -63,8 +63,8 @@ class Analysis:
     score: NDArray[np.float64]
     p_value: NDArray[np.float64]
     threshold: float
-    evidence: Evidence | None
-    normal: PatientNormal | None
+    difference: BeatDifference | None
+    normal: PatientTemplate | None
     baseline: str
     missed: NDArray[np.bool_]
     learned_to_s: float = 0.0
@@ -74,30 +74,28 @@ class Analysis:
 
     @property
     def abnormal(self) -> NDArray[np.bool_]:
-        """Which beats are judged abnormal."""
+        """Return which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:
-        """RR interval before each beat, shape (n,); NaN where either beat or a second between them cannot be read.
-
-        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still. An
-        interval in which a readable lead shows other beats is not known either.
-        """
+        """Return the RR interval before each beat, shape (n,); NaN = not known, see `known_intervals`."""
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
-        return known_intervals(self.beats.rr_s, readable, self.quality.dark_before(self.beats.times_s), self.missed)
+        return known_intervals(
+            self.beats.rr_s, readable, self.quality.uninformative_before(self.beats.times_s), self.missed
+        )
 
     @property
     def judgement(self) -> Judgement:
-        """What is thought of the beats."""
-        return Judgement(self.verdict, self.hint, self.score, self.p_value, self.threshold, self.evidence)
+        """Return verdicts, hints and scores alone."""
+        return Judgement(self.verdict, self.hint, self.score, self.p_value, self.threshold, self.difference)
 
     def reason(self, beat: int) -> str:
-        """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
+        """Explain the verdict on a beat in one sentence: its shape and timing, with the figures."""
         return reason(self.beats, self.judgement, beat)
 
     def annotations(self) -> Annotations:
-        """As PhysioNet codes: N, V = ventricular-like, S = supraventricular-like, Q = other, ? = unreadable."""
+        """Return PhysioNet codes: N, V = ventricular-like, S = supraventricular-like, Q = other, ? = unreadable."""
         symbols = np.full(len(self), "N")
         for hint, symbol in SYMBOLS.items():
             symbols[np.equal(self.hint, hint)] = symbol
@@ -109,7 +107,7 @@ class Analysis:
 def analyse(
     recording: Recording,
     detector: Detector,
-    normal: PatientNormal | None = None,
+    normal: PatientTemplate | None = None,
     filters: FilterSettings | None = None,
     learning_s: float = LEARNING_S,
 ) -> Analysis:
@@ -121,11 +119,11 @@ def analyse(
         100 to 1000 Hz.
     detector : Detector
         A population model for recordings, such as the shipped ``ambulatory``.
-    normal : PatientNormal, optional
+    normal : PatientTemplate, optional
         A baseline saved earlier; learned from the start of the recording where none is given.
     filters : FilterSettings, optional
     learning_s : float
-        How long the patient's normal is learned from, seconds from the first readable beat; 300 by default.
+        Time that the template is learned from, seconds from the first readable beat; 300 by default.
 
     Raises
     ------
@@ -137,13 +135,13 @@ def analyse(
         If the signal is an ECG whose unit is not the one stated.
     """
     require_learning_time(learning_s)
-    criterion = Criterion.of(detector)
+    rules = JudgingRules.of(detector)
     read = read_recording(recording, filters)
     beats = read.beats
     own = None if normal is None else given_baseline(normal)
     baseline = own or find_baseline(beats, recording.leads, detector, learning_s)
     fresh = Adaptation.fresh(len(recording.leads))
-    _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, criterion, Before())
+    _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
     return Analysis(
         beats=beats,
         quality=read.quality,
@@ -153,7 +151,7 @@ def analyse(
         score=judgement.score,
         p_value=judgement.p_value,
         threshold=judgement.threshold,
-        evidence=judgement.evidence,
+        difference=judgement.difference,
         normal=baseline.normal,
         baseline=baseline.text,
         missed=read.missed,
@@ -162,12 +160,6 @@ def analyse(
 
 
 def require_learning_time(learning_s: float) -> None:
-    """Refuse a time to learn from that is too short or too long.
-
-    Raises
-    ------
-    SettingError
-        If it lies outside 30 to 3600 s.
-    """
+    """Raise SettingError if the time to learn from lies outside 30 to 3600 s."""
     if not 30 <= learning_s <= 3600:
         raise SettingError(f"the patient's normal is learned from 30 to 3600 seconds, not {learning_s:g}.")

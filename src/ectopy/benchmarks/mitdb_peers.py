@@ -1,4 +1,4 @@
-"""What could be used instead to score the beats of a recording; same beats, same leads, larger = more abnormal.
+"""Alternatives for scoring the beats of a recording; same beats, same leads, larger = more abnormal.
 
 All peers take the beats of all leads as the population model does: median 0, measured in the usual height of the lead.
 The two that learn the patient learn what Ectopy learns from, the first five minutes. Their distances are given as
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import LEAST_BEATS, learning_beats
 from ectopy.analysis.population import population_beats, usual_height_mv
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.signal.beat_segments import BeatSegments
 
 Scores = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _TIMING_WEIGHT = 8.0
 _LEAST = 1e-6
 
 
-def knn_score(beats: CutBeats) -> Scores:
+def knn_score(beats: BeatSegments) -> Scores:
     """Mean distance to the nearest 30 % of the patient's beats of the first five minutes, with timing.
 
     So large a share, because a minority of ectopic beats among them must not count as normal. A lead that is not
@@ -39,12 +39,12 @@ def knn_score(beats: CutBeats) -> Scores:
         return _timing(beats)
     among = max(3, round(_NEIGHBOURS * len(learned)))
     distance = _distances(rows, rows[learned])
-    distance[learned, np.arange(len(learned))] = np.inf  # nobody vouches for himself
+    distance[learned, np.arange(len(learned))] = np.inf  # a beat is not its own neighbour
     nearest = np.partition(distance, among, axis=1)[:, :among].mean(axis=1)
     return _relative(nearest, learned) + _timing(beats)
 
 
-def pca_score(beats: CutBeats) -> Scores:
+def pca_score(beats: BeatSegments) -> Scores:
     """What eight principal components of the patient's beats of the first five minutes leave over, with timing.
 
     A lead that is not readable in a beat counts as the mean of the learned ones.
@@ -58,15 +58,15 @@ def pca_score(beats: CutBeats) -> Scores:
     if len(learned) < LEAST_BEATS:
         return _timing(beats)
     mean = rows[learned].mean(axis=0)
-    known = np.isfinite(rows)
-    centred = np.where(known, rows - mean, 0.0).reshape(len(rows), -1)
+    finite = np.isfinite(rows)
+    centred = np.where(finite, rows - mean, 0.0).reshape(len(rows), -1)
     _, _, axes = np.linalg.svd(centred[learned], full_matrices=False)
     rest = centred - (centred @ axes[:_COMPONENTS].T) @ axes[:_COMPONENTS]
-    samples = np.maximum(known.reshape(len(rows), -1).sum(axis=1), 1)
+    samples = np.maximum(finite.reshape(len(rows), -1).sum(axis=1), 1)
     return _relative(np.sqrt(np.square(rest).sum(axis=1) / samples), learned) + _timing(beats)
 
 
-def _prepared(beats: CutBeats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _prepared(beats: BeatSegments) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Beats of shape (n, leads, samples), without the leads that are mostly unreadable at first; which are learned."""
     first = learning_beats(beats)
     if not len(first):
@@ -81,13 +81,13 @@ def _prepared(beats: CutBeats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
 
 def _distances(rows: NDArray[np.float64], learned: NDArray[np.float64]) -> NDArray[np.float64]:
     """Root mean square difference over the readable leads, shape (n, m)."""
-    known = np.isfinite(rows[:, :, 0])
+    readable = np.isfinite(rows[:, :, 0])
     total = np.zeros((len(rows), len(learned)))
     for lead in range(rows.shape[1]):
-        left, right = np.where(known[:, lead, None], rows[:, lead], 0.0), learned[:, lead]
+        left, right = np.where(readable[:, lead, None], rows[:, lead], 0.0), learned[:, lead]
         squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1) - 2 * left @ right.T
-        total += np.where(known[:, lead, None], np.maximum(squares, 0.0), 0.0)
-    distance: NDArray[np.float64] = np.sqrt(total / np.maximum(known.sum(axis=1), 1)[:, None])
+        total += np.where(readable[:, lead, None], np.maximum(squares, 0.0), 0.0)
+    distance: NDArray[np.float64] = np.sqrt(total / np.maximum(readable.sum(axis=1), 1)[:, None])
     return distance
 
 
@@ -97,6 +97,6 @@ def _relative(distance: NDArray[np.float64], learned: NDArray[np.intp]) -> Score
     return relative
 
 
-def _timing(beats: CutBeats) -> Scores:
+def _timing(beats: BeatSegments) -> Scores:
     timing: Scores = _TIMING_WEIGHT * np.maximum(beats.prematurity, 0.0)
     return timing

@@ -14,7 +14,7 @@ from ectopy.beats import Beats
 from ectopy.detector.detector import Explanation
 from ectopy.errors import SettingError
 from ectopy.files import GENERATOR, write_text
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 
 RESULT_SUFFIXES = (".csv", ".json")
 

@@ -34,7 +34,7 @@ from ectopy.detector.model_card import Card, LearningCurve
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring
 from ectopy.detector.threshold import RecordingCalibration, ThresholdRule
-from ectopy.errors import BundleError, DataError, EctopyError, shown
+from ectopy.errors import BundleError, DataError, EctopyError, short_text
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 
 FORMAT_VERSION = 2
@@ -64,7 +64,7 @@ def save(detector: Detector, path: Path) -> None:
     members = {
         "graph.tflite": detector.graph.content,
         "network.keras": detector.network,
-        "known_normals.npy": array_bytes(detector.scoring.known.codes),
+        "known_normals.npy": array_bytes(detector.scoring.normals.codes),
         "calibration.npy": array_bytes(detector.calibration),
         "golden.npy": array_bytes(detector.golden),
         "expected.npy": array_bytes(detector.score(detector.golden)),
@@ -170,7 +170,7 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is not an Ectopy bundle: its manifest is of another format.")
     if manifest["format_version"] not in _READ_VERSIONS:
         raise BundleError(
-            f"{path} has bundle format {shown(manifest['format_version'])}, this version of Ectopy reads "
+            f"{path} has bundle format {short_text(manifest['format_version'])}, this version of Ectopy reads "
             f"{' and '.join(map(str, _READ_VERSIONS))}; use the version that made it, or train it again."
         )
     if manifest["format_version"] == 1:
@@ -186,14 +186,14 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
 def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
     scoring, card = manifest["scoring"], manifest["card"]
     graph, layout = Graph(members["graph.tflite"]), BeatLayout(**manifest["layout"])
-    known = KnownNormals(read_array(members["known_normals.npy"]))
-    if graph.samples != layout.samples or len(known.codes) != graph.members:
+    normals = KnownNormals(read_array(members["known_normals.npy"]))
+    if graph.samples != layout.samples or len(normals.codes) != graph.members:
         raise DataError("the graph does not fit the layout or the known normals")
     curve = LearningCurve(**{name: tuple(values) for name, values in card.pop("curve").items()})
     return Detector(
         graph=graph,
         scoring=Scoring(
-            known=known,
+            normals=normals,
             error_scale=_to_scale(scoring["error_scale"], graph.members),
             distance_scale=_to_scale(scoring["distance_scale"], graph.members),
             distance_weight=float(scoring["distance_weight"]),
@@ -230,4 +230,4 @@ def _to_recordings(content: bytes) -> RecordingCalibration:
 
 
 def _first_line(error: BaseException) -> str:
-    return shown((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))
+    return short_text((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))

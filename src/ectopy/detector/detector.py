@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ectopy.arguments import as_samples, checked
+from ectopy.arguments import StepProgress, as_samples, checked
 from ectopy.beats import BeatLayout, Beats, readable
 from ectopy.detector.model_card import Card
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import RecordingCalibration, ThresholdRule, p_values
 from ectopy.errors import LayoutError
-from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
 
 
@@ -190,7 +189,7 @@ class Detector:
         outside = np.full_like(samples, np.nan)
         judged, judgeable = _readable(samples)
         with _absurd_amplitudes_allowed():
-            for block, output, picture in self.graph.pictures(judgeable):
+            for block, output, picture in self.graph.run_explained(judgeable):
                 rows = judged[block]
                 error[rows], distance[rows] = self.scoring.parts(output)
                 reconstruction[rows] = picture.reconstruction.mean(axis=1)

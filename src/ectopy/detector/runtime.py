@@ -33,7 +33,7 @@ class Output(NamedTuple):
     latent: NDArray[np.float32]
 
 
-class Picture(NamedTuple):
+class ExplanationOutput(NamedTuple):
     """What an explanation shows of n beats, in the beats' unit.
 
     Attributes
@@ -56,7 +56,7 @@ class Graph:
     ----------
     content : bytes
         A LiteRT flatbuffer with one input of shape (batch, samples) and an output for each field of `Output` and
-        `Picture`.
+        `ExplanationOutput`.
 
     Raises
     ------
@@ -100,26 +100,26 @@ class Graph:
         for rows, plan in self._steps(samples):
             yield rows, Output(*plan.run(samples[rows], Output._fields))
 
-    def pictures(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, Output, Picture]]:
+    def run_explained(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, Output, ExplanationOutput]]:
         """As `blocks`, with what an explanation shows, which is slower."""
         for rows, plan in self._steps(samples):
-            score, latent, *picture = plan.run(samples[rows], Output._fields + Picture._fields)
-            yield rows, Output(score, latent), Picture(*picture)
+            score, latent, *picture = plan.run(samples[rows], Output._fields + ExplanationOutput._fields)
+            yield rows, Output(score, latent), ExplanationOutput(*picture)
 
-    def _steps(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, _Plan]]:
+    def _steps(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, _Interpreter]]:
         size = _BLOCK if len(samples) >= _BLOCK_FROM else _SINGLE
         plan = self._plan(size)
         for start in range(0, len(samples), size):
             yield slice(start, min(start + size, len(samples))), plan
 
-    def _plan(self, batch: int) -> _Plan:
-        plans: dict[int, _Plan] = self._local.__dict__.setdefault("plans", {})
+    def _plan(self, batch: int) -> _Interpreter:
+        plans: dict[int, _Interpreter] = self._local.__dict__.setdefault("plans", {})
         if batch not in plans:
-            plans[batch] = _Plan(self.content, batch)
+            plans[batch] = _Interpreter(self.content, batch)
         return plans[batch]
 
 
-class _Plan:
+class _Interpreter:
     """A LiteRT interpreter with its memory laid out for one batch size."""
 
     def __init__(self, content: bytes, batch: int) -> None:
@@ -150,7 +150,7 @@ def _signature(interpreter: Any) -> tuple[int, int, dict[str, int]]:
     signature = interpreter.get_signature_runner()
     (beats,) = signature.get_input_details().values()
     outputs = {name: details["index"] for name, details in signature.get_output_details().items()}
-    missing = {*Output._fields, *Picture._fields} - outputs.keys()
+    missing = {*Output._fields, *ExplanationOutput._fields} - outputs.keys()
     if missing:
         raise ValueError(f"it has no output {', '.join(sorted(missing))}")
     return beats["index"], int(beats["shape"][1]), outputs

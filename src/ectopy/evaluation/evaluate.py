@@ -1,4 +1,4 @@
-"""Measures a detector on labelled beats."""
+"""Measure a detector on labelled beats."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ectopy.arguments import checked
+from ectopy.arguments import StepProgress, checked
 from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
-from ectopy.progress import StepProgress
 from ectopy.reprs import short_repr
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A detector's verdicts on labelled beats, and what they are worth.
+    """A detector's verdicts on labelled beats, and their quality.
 
     Attributes
     ----------
@@ -32,7 +31,7 @@ class Evaluation:
     recall_by_class : dict of int to (flagged, beats)
         Per abnormal class; class 0 is abnormal of unknown class.
     unreadable : int
-        Beats that were not judged, and are in none of the figures.
+        Beats that were not judged, and count in no other figure.
     """
 
     __repr__ = short_repr

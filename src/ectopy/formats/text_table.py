@@ -267,6 +267,10 @@ def _with_header(path: Path, draft: Layout, lines: Sequence[Line], numeric: Sequ
     width = len(numeric)
     rows = [[] if is_comment(line.text) else draft.cells(line.text) for line in lines]
     first = next((index for index, cells in enumerate(rows) if _is_row(cells, numeric)), len(rows))
+    while 0 < first < len(rows) and _is_missing(rows[first - 1], width):
+        if first > 1 and all(map(_is_unit, rows[first - 1])) and _names_columns(rows[first - 2], width, blank):
+            break  # below a header, blanks and dashes stand for its units
+        first -= 1
     unnamed: list[Header | None] = [None] * width
     if blank:
         unnamed[-1] = Header("", "")
@@ -313,8 +317,13 @@ def _is_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
     """Whether the columns of numbers hold numbers."""
     if len(cells) != len(numeric):
         return False
-    wanted = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
-    return all(number(cell) is not None for cell in wanted) and any(map(is_number, wanted))
+    cells_of_numbers = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
+    return all(number(cell) is not None for cell in cells_of_numbers) and any(map(is_number, cells_of_numbers))
+
+
+def _is_missing(cells: Sequence[str], width: int) -> bool:
+    """Whether a line is a row without a single value, such as ``,`` or ``?,?``."""
+    return len(cells) == width and all(number(cell) is not None and not is_number(cell) for cell in cells)
 
 
 def _is_bad_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
@@ -322,9 +331,9 @@ def _is_bad_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
     if len(cells) != len(numeric):
         return False
     filled = [cell for cell in cells if cell]
-    wanted = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
+    cells_of_numbers = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
     pair = not any(map(is_number, filled[:1])) and (len(filled) <= 2 or filled[0][-1] in "=:")
-    return any(map(is_number, wanted)) and not pair
+    return any(map(is_number, cells_of_numbers)) and not pair
 
 
 def _header_line(
@@ -369,8 +378,8 @@ def _is_header_remark(text: str, cells: Sequence[str]) -> bool:
 def _is_numbered(cells: Sequence[str], later: Sequence[Sequence[str]]) -> bool:
     """Whether the first row numbers the columns from 0 or 1, rather than being a sample.
 
-    That is so where it leaves a corner for the index blank, where only the others have decimals, or where it is far
-    from the next row.
+    That is so where it leaves a corner blank for the index of the rows, where only the others have decimals, or where
+    it is far from the next row.
     """
     indexed = len(cells) > 1 and not cells[0]
     numbers = cells[indexed:]
@@ -378,18 +387,18 @@ def _is_numbered(cells: Sequence[str], later: Sequence[Sequence[str]]) -> bool:
     if numbers not in counts[: 1 + (len(numbers) > 1)]:
         return False
     if indexed:
-        return True
+        return any(row[0] for row in later if len(row) == len(cells))
     table = [row for row in later[:_SAMPLE_LINES] if len(row) == len(cells) and all(map(is_number, row))]
-    if not table:
-        return False
-    if any(not _INTEGER.fullmatch(cell) for row in table for cell in row):
+    columns = list(zip(*table, strict=True))
+    # A program that writes decimals writes them of every value; another writes 0 also between 0.5 and -0.5.
+    if any(not any(map(_INTEGER.fullmatch, column)) for column in columns):
         return True
     if len(table) < 3:
         return False
-    values = [[float(cell) for cell in row] for row in table]
+    # Samples that stay the same may at any time change by a step or two of their converter.
     return any(
-        abs(column[0] - place) > _JUMP * max(abs(b - a) for a, b in pairwise(column))
-        for place, column in enumerate(zip(*values, strict=True))
+        abs(values[0] - float(count)) > _JUMP * max(1.0, *(abs(b - a) for a, b in pairwise(values)))
+        for count, values in zip(numbers, (list(map(float, column)) for column in columns), strict=True)
     )
 
 

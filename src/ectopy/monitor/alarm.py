@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
 
 
 class Phase(StrEnum):
-    """Where an alarm is in its life."""
+    """Phase of an alarm's life."""
 
     START = "start"
     CONTINUE = "continue"
     END = "end"
 
 
-class State(StrEnum):
-    """Whether the condition is there; latched = gone, but to be seen by somebody."""
+class AlarmState(StrEnum):
+    """Whether the condition is present; latched = gone, but not acknowledged."""
 
     OFF = "off"
     INACTIVE = "inactive"
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 class Inactivation(StrEnum):
-    """What keeps an alarm from being heard."""
+    """Reason why an alarm is silent."""
 
     ENABLED = "enabled"
     AUDIO_PAUSED = "audio-paused"
@@ -51,20 +51,15 @@ class Alarm:
         Counts the alarms of a patient from 1.
     condition : str
         Code of a `Condition`.
-    kind : AlarmType
-    priority : Priority
-    phase : Phase
-    state : State
-    inactivation : Inactivation
     present_s : float
         Since when the condition is there.
     raised_s : float
         When the alarm started.
     ended_s : float or None
         When it ended.
-    reading : Reading
+    reading : ConditionReading
         The evidence at the start.
-    latest : Reading
+    latest : ConditionReading
         The newest evidence.
     level : int
         How often it was escalated.
@@ -83,12 +78,12 @@ class Alarm:
     kind: AlarmType
     priority: Priority
     phase: Phase
-    state: State
+    state: AlarmState
     inactivation: Inactivation
     present_s: float
     raised_s: float
-    reading: Reading
-    latest: Reading
+    reading: ConditionReading
+    latest: ConditionReading
     ended_s: float | None = None
     level: int = 0
     acknowledged_by: str = ""
@@ -104,14 +99,13 @@ class Transition:
     ----------
     number : int
         Counts the entries from 1.
-    at_s : float
     change : str
         What happened: ``raised``, ``latched``, ``returned``, ``continued``, ``ended``, ``acknowledged``,
         ``unacknowledged``, ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``,
         ``escalated``, ``discharged``.
     alarm : Alarm
         As it stands after the change.
-    who, why : str
+    person, why : str
         Of the person; empty where no person did it.
     previous : str
         `digest` of the entry before; 64 zeros for the first one.
@@ -128,7 +122,7 @@ class Transition:
     at_s: float
     change: str
     alarm: Alarm
-    who: str
+    person: str
     why: str
     previous: str
     digest: str

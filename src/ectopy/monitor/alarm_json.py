@@ -12,7 +12,7 @@ from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm import Alarm, Transition
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import AlarmChanged
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 
 
 class AlarmJson(TypedDict):
@@ -84,8 +84,6 @@ def alarm_json(
 
     Parameters
     ----------
-    alarm : Alarm
-    patient : str
     origin : float or None
         Time of stream second 0 when the alarm changed last; None = no clock.
     origins : tuple of (float, float) or None
@@ -149,7 +147,7 @@ def _entry(transition: Transition, origin: float | None) -> _EntryJson:
         time=_time(origin, transition.at_s),
         at_s=transition.at_s,
         change=transition.change,
-        who=transition.who,
+        who=transition.person,
         why=transition.why,
         digest=transition.digest,
     )

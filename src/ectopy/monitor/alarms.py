@@ -12,7 +12,7 @@ such between them, and goes on from what had been counted before.
 that, the alarm has been active all along, and has continued. One that is acknowledged or paused does not sound, and
 ends or is latched after `clear_s`, so that the next occurrence is announced.
 
-*Latching.* An alarm of a latching priority that nobody has acknowledged outlasts its condition until somebody does. If
+*Latching.* An unacknowledged alarm of a latching priority outlasts its condition until it is acknowledged. If
 the condition returns before that, the same alarm becomes active again.
 
 *Covering.* While the alarm of a condition is active, acknowledged or not, and the condition not away for its `clear_s`,
@@ -28,8 +28,8 @@ An alarm whose condition has been away for `clear_s` ends at once.
 *Discharge* ends all alarms of the patient, whether or not their conditions are there. What was known of conditions is
 forgotten: one that is there afterwards raises a new alarm.
 
-*Escalation.* The level of an alarm that nobody acknowledges rises from time to time, up to the most; be it active or
-latched, heard or paused. The time counts from when people could hear of it: of samples that come more than ten seconds
+*Escalation.* The level of an unacknowledged alarm rises from time to time, up to the most; be it active or latched,
+heard or paused. The time counts from when people could hear of it: of samples that come more than ten seconds
 late from when they came.
 """
 
@@ -42,29 +42,29 @@ from math import isfinite
 from typing import NamedTuple
 
 from ectopy.errors import SettingError
-from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.alarm_log import GENESIS, seal
 from ectopy.monitor.clock_pace import LATE_S
-from ectopy.monitor.condition_timing import Course, told
+from ectopy.monitor.condition_timing import ConditionTimer, update_timer
 from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
-from ectopy.monitor.inputs import Action, Order
-from ectopy.monitor.rhythm_input import Reading
-from ectopy.replacing import replace
+from ectopy.monitor.inputs import Command, CommandKind
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
+from ectopy.signal.state_replace import replace
 
 
 @dataclass(frozen=True, slots=True)
 class PriorityRules:
-    """How alarms of one priority behave.
+    """Rules for the alarms of one priority.
 
     Attributes
     ----------
     latching : bool
-        Whether an alarm that nobody has acknowledged outlasts its condition.
+        Whether an unacknowledged alarm outlasts its condition.
     acknowledged_s : float
         How long an acknowledgement lasts, above 0.
     escalate_after_s : float or None
-        How long nobody has to acknowledge before each escalation, above 0; None = never.
+        Time without acknowledgement before each escalation, above 0; None = never.
     """
 
     latching: bool
@@ -74,15 +74,14 @@ class PriorityRules:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSettings:
-    """How the alarms of a patient behave.
+    """Settings of a patient's alarms.
 
     Attributes
     ----------
-    high, medium, low : PriorityRules
     audio_pause_s : float
         How long an audio pause lasts, above 0.
     most_escalations : int
-        How often an alarm is escalated, unless somebody acknowledges it; at least 0.
+        How often an unacknowledged alarm is escalated; at least 0.
 
     Raises
     ------
@@ -119,18 +118,17 @@ class AlarmSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmState:
+class PatientAlarms:
     """Everything the alarms of a patient depend on. Its dictionaries are never changed.
 
     Attributes
     ----------
     at_s : float
         When it last changed.
-    courses : dict of str to Course
+    timers : dict of str to ConditionTimer
         By condition; those that are away and have no alarm are left out.
     refractory_until_s : dict of str to float
         By condition: no new alarm before that.
-    audio_paused_until_s : float or None
     alarms : int
         How many alarms there have been.
     entries : int
@@ -142,7 +140,7 @@ class AlarmState:
     __repr__ = short_repr
 
     at_s: float
-    courses: dict[str, Course]
+    timers: dict[str, ConditionTimer]
     refractory_until_s: dict[str, float]
     audio_paused_until_s: float | None
     alarms: int
@@ -150,137 +148,135 @@ class AlarmState:
     digest: str
 
     @classmethod
-    def fresh(cls) -> AlarmState:
-        """State of a patient of whom nothing is known yet."""
+    def fresh(cls) -> PatientAlarms:
+        """Return the state of a new patient."""
         return cls(0.0, {}, {}, None, 0, 0, GENESIS)
 
 
-def weigh(
-    state: AlarmState,
+def update_conditions(
+    state: PatientAlarms,
     settings: AlarmSettings,
     at_s: float,
-    readings: Sequence[Reading],
+    readings: Sequence[ConditionReading],
     now_s: float | None = None,
-) -> tuple[AlarmState, tuple[Transition, ...]]:
+) -> tuple[PatientAlarms, tuple[Transition, ...]]:
     """Take new readings, after everything that is due by then.
 
     Parameters
     ----------
-    state : AlarmState
-    settings : AlarmSettings
-    at_s : float
-    readings : sequence of Reading
+    readings : sequence of ConditionReading
         At most one for each condition; for one that has none, its last reading holds.
     now_s : float or None
         What the stream second of now is, where the readings are of samples that may have come late; None = `at_s`.
 
     Returns
     -------
-    state : AlarmState
+    state : PatientAlarms
         The same object where nothing has changed.
     transitions : tuple of Transition
         Alarms that end come before those that start, and more urgent ones before others.
     """
-    told_s, at_s = float(at_s), max(float(at_s), state.at_s)
+    reading_s, at_s = float(at_s), max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
-    known = state.courses
-    news: dict[str, Course | None] = {}
+    timers_before = state.timers
+    news: dict[str, ConditionTimer | None] = {}
     for reading in readings:
         code = reading.condition
-        if reading.present or code in known:
-            before = known.get(code)
-            after = told(before, reading, told_s)
+        if reading.present or code in timers_before:
+            before = timers_before.get(code)
+            after = update_timer(before, reading, reading_s)
             if after is not before:
                 news[code] = after
     if not news:
         return state, due
-    back = [code for code, course in news.items() if course and course.present and _is_held(known.get(code))]
-    courses = {code: course for code, course in (known | news).items() if course is not None}
-    book = _Book(replace(state, at_s=at_s, courses=courses), settings, now_s=now_s)
-    for code in sorted(courses, key=_RANK.__getitem__):
-        _end(book, at_s, code)
-    for code in sorted(book.state.courses, key=_RANK.__getitem__):
-        _start(book, at_s, code)
+    # End before starting, so that a covering alarm that ends lets the covered condition raise its own.
+    back = [code for code, timer in news.items() if timer and timer.present and _is_held(timers_before.get(code))]
+    timers = {code: timer for code, timer in (timers_before | news).items() if timer is not None}
+    changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
+    for code in sorted(timers, key=_RANK.__getitem__):
+        _end(changes, at_s, code)
+    for code in sorted(changes.state.timers, key=_RANK.__getitem__):
+        _start(changes, at_s, code)
     for code in sorted(back, key=_RANK.__getitem__):
-        _return(book, at_s, book.state.courses[code], "continued")
-    return book.state, (*due, *book.entries)
+        _return(changes, at_s, changes.state.timers[code], "continued")
+    return changes.state, (*due, *changes.entries)
 
 
-def expire(state: AlarmState, settings: AlarmSettings, now_s: float) -> tuple[AlarmState, tuple[Transition, ...]]:
-    """Do what is due by now: acknowledgements and audio pauses run out, alarms nobody acknowledges are escalated.
+def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple[PatientAlarms, tuple[Transition, ...]]:
+    """Do what is due by now: end acknowledgements and audio pauses, escalate unacknowledged alarms.
 
     It does not matter how often it is called before the next readings or order: each transition carries the time at
     which it was due, and those that are due at the time of readings or of an order come before them.
 
     Returns
     -------
-    state : AlarmState
+    state : PatientAlarms
         The same object where nothing is due.
     transitions : tuple of Transition
         In order of their times.
     """
-    book = _Book(state, settings)
-    while (timer := min(_timers(book.state), default=None)) is not None and timer.due_s <= now_s:
-        match timer.kind:
+    changes = _Changes(state, settings)
+    while (deadline := min(_deadlines(changes.state), default=None)) is not None and deadline.due_s <= now_s:
+        match deadline.kind:
             case _Kind.AUDIO_PAUSE:
-                _end_audio_pause(book, timer.due_s)
-                for alarm in _heard(book.state)[:1]:
-                    book.amend(timer.due_s, "reminded", alarm)
+                _end_audio_pause(changes, deadline.due_s)
+                for alarm in _sounding(changes.state)[:1]:
+                    changes.record_change(deadline.due_s, "reminded", alarm)
             case _Kind.ACKNOWLEDGEMENT:
-                _sound_again(book, timer.due_s, "acknowledgement expired", _alarm(book.state, timer.alarm))
+                _sound_again(changes, deadline.due_s, "acknowledgement expired", _alarm(changes.state, deadline.alarm))
             case _Kind.ESCALATION:
-                _escalate(book, timer.due_s, _alarm(book.state, timer.alarm))
-    return book.state, tuple(book.entries)
+                _escalate(changes, deadline.due_s, _alarm(changes.state, deadline.alarm))
+    return changes.state, tuple(changes.entries)
 
 
-def order(
-    state: AlarmState, settings: AlarmSettings, at_s: float, action: Action
-) -> tuple[AlarmState, tuple[Transition, ...]]:
-    """Do what a person orders, after everything that is due by then.
+def apply_command(
+    state: PatientAlarms, settings: AlarmSettings, at_s: float, command: Command
+) -> tuple[PatientAlarms, tuple[Transition, ...]]:
+    """Carry out a command, after everything that is due by then.
 
-    To acknowledge an alarm again makes its time begin anew. To acknowledge a latched alarm ends it.
+    Acknowledging an alarm again restarts its time. Acknowledging a latched alarm ends it.
 
     Raises
     ------
     SettingError
-        If the order names nobody, is not about alarms, or there is nothing that it could change.
+        If the command names no person, is not about alarms, or could change nothing.
     """
-    if not action.who.strip():
+    if not command.person.strip():
         raise SettingError("A command needs the name of the person who gives it.")
     at_s = max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
-    book = _Book(state, settings, action)
-    match action.order:
-        case Order.ACKNOWLEDGE:
-            _acknowledge(book, at_s, _alarm(state, action.alarm), action.who)
-        case Order.UNACKNOWLEDGE:
-            _take_back(book, at_s, _alarm(state, action.alarm))
-        case Order.PAUSE_AUDIO:
-            _pause_audio(book, at_s)
-        case Order.RESUME_AUDIO:
-            _resume_audio(book, at_s)
-        case Order.DISCHARGE:
-            _discharge(book, at_s)
+    changes = _Changes(state, settings, command)
+    match command.kind:
+        case CommandKind.ACKNOWLEDGE:
+            _acknowledge(changes, at_s, _alarm(state, command.alarm), command.person)
+        case CommandKind.UNACKNOWLEDGE:
+            _take_back(changes, at_s, _alarm(state, command.alarm))
+        case CommandKind.PAUSE_AUDIO:
+            _pause_audio(changes, at_s)
+        case CommandKind.RESUME_AUDIO:
+            _resume_audio(changes, at_s)
+        case CommandKind.DISCHARGE:
+            _discharge(changes, at_s)
         case _:
-            raise SettingError(f"'{action.order}' is not a command about alarms.")
-    return book.state, (*due, *book.entries)
+            raise SettingError(f"'{command.kind}' is not a command about alarms.")
+    return changes.state, (*due, *changes.entries)
 
 
-def active(state: AlarmState) -> tuple[Alarm, ...]:
+def active(state: PatientAlarms) -> tuple[Alarm, ...]:
     """Alarms that are active or latched, the most urgent one first.
 
-    That is by priority; then those that nobody has acknowledged, those whose condition is present, and the newest.
+    That is by priority; then unacknowledged ones, those whose condition is present, and the newest.
     """
     ranked = [
         (
-            -course.alarm.priority,
-            course.alarm.inactivation is Inactivation.ACKNOWLEDGED,
-            course.alarm.state is State.LATCHED or _has_gone(course, code),
-            -course.alarm.number,
-            course.alarm,
+            -timer.alarm.priority,
+            timer.alarm.inactivation is Inactivation.ACKNOWLEDGED,
+            timer.alarm.state is AlarmState.LATCHED or _has_gone(timer, code),
+            -timer.alarm.number,
+            timer.alarm,
         )
-        for code, course in state.courses.items()
-        if course.alarm is not None
+        for code, timer in state.timers.items()
+        if timer.alarm is not None
     ]
     return tuple(alarm for *_, alarm in sorted(ranked, key=lambda rank: rank[:-1]))
 
@@ -294,36 +290,36 @@ _COVERED_BY = {code: tuple(other.code for other in CONDITIONS.values() if code i
 
 
 class _Kind(IntEnum):
-    """What a timer is for; in this order where several are due at once."""
+    """Kinds of deadlines; in this order where several are due at once."""
 
     AUDIO_PAUSE = 0
     ACKNOWLEDGEMENT = 1
     ESCALATION = 2
 
 
-class _Timer(NamedTuple):
+class _Deadline(NamedTuple):
     due_s: float
     kind: _Kind
     alarm: int
 
 
-def _timers(state: AlarmState) -> Iterator[_Timer]:
+def _deadlines(state: PatientAlarms) -> Iterator[_Deadline]:
     if state.audio_paused_until_s is not None:
-        yield _Timer(state.audio_paused_until_s, _Kind.AUDIO_PAUSE, 0)
-    for course in state.courses.values():
-        if course.alarm is None:
+        yield _Deadline(state.audio_paused_until_s, _Kind.AUDIO_PAUSE, 0)
+    for timer in state.timers.values():
+        if timer.alarm is None:
             continue
-        if course.alarm.acknowledged_until_s is not None:
-            yield _Timer(course.alarm.acknowledged_until_s, _Kind.ACKNOWLEDGEMENT, course.alarm.number)
-        if course.escalates_s is not None:
-            yield _Timer(course.escalates_s, _Kind.ESCALATION, course.alarm.number)
+        if timer.alarm.acknowledged_until_s is not None:
+            yield _Deadline(timer.alarm.acknowledged_until_s, _Kind.ACKNOWLEDGEMENT, timer.alarm.number)
+        if timer.escalates_s is not None:
+            yield _Deadline(timer.escalates_s, _Kind.ESCALATION, timer.alarm.number)
 
 
-def _heard(state: AlarmState) -> list[Alarm]:
+def _sounding(state: PatientAlarms) -> list[Alarm]:
     return [alarm for alarm in active(state) if alarm.inactivation is Inactivation.ENABLED]
 
 
-def _alarm(state: AlarmState, number: int | None) -> Alarm:
+def _alarm(state: PatientAlarms, number: int | None) -> Alarm:
     if number is None:
         raise SettingError("The command must name its alarm.")
     for alarm in active(state):
@@ -334,55 +330,55 @@ def _alarm(state: AlarmState, number: int | None) -> Alarm:
     raise SettingError(f"There is no alarm {number}: this patient has had {state.alarms}.")
 
 
-class _Book:
+class _Changes:
     """The state while it changes, and the new entries of the log."""
 
     def __init__(
         self,
-        state: AlarmState,
+        state: PatientAlarms,
         settings: AlarmSettings,
-        action: Action | None = None,
+        command: Command | None = None,
         now_s: float | None = None,
     ) -> None:
         self.state = state
         self._now_s = now_s
         self.settings = settings
         self.entries: list[Transition] = []
-        self._who = action.who if action else ""
-        self._why = action.why if action else ""
+        self._person = command.person if command else ""
+        self._why = command.why if command else ""
 
-    def enter(self, at_s: float, change: str, alarm: Alarm, escalates_s: float | None) -> None:
+    def record(self, at_s: float, change: str, alarm: Alarm, escalates_s: float | None) -> None:
         """Write down what has become of an alarm."""
         state, code = self.state, alarm.condition
         started, ended = alarm.number > state.alarms, alarm.ended_s is not None
         alarm = replace(alarm, phase=Phase.START if started else Phase.END if ended else Phase.CONTINUE)
-        entry = seal(state.entries + 1, at_s, change, alarm, self._who, self._why, state.digest)
-        courses, refractory = dict(state.courses), state.refractory_until_s
+        entry = seal(state.entries + 1, at_s, change, alarm, self._person, self._why, state.digest)
+        timers, refractory = dict(state.timers), state.refractory_until_s
         if ended:
-            course = courses.pop(code)
-            if course.present:
-                courses[code] = replace(course, alarm=None, escalates_s=None)
+            timer = timers.pop(code)
+            if timer.present:
+                timers[code] = replace(timer, alarm=None, escalates_s=None)
             if CONDITIONS[code].refractory_s > 0:
                 refractory = refractory | {code: at_s + CONDITIONS[code].refractory_s}
         else:
-            courses[code] = replace(courses[code], alarm=alarm, escalates_s=escalates_s)
+            timers[code] = replace(timers[code], alarm=alarm, escalates_s=escalates_s)
         self.entries.append(entry)
         self.state = replace(
             state,
             at_s=at_s,
-            courses=courses,
+            timers=timers,
             refractory_until_s=refractory,
             alarms=max(state.alarms, alarm.number),
             entries=entry.number,
             digest=entry.digest,
         )
 
-    def amend(self, at_s: float, change: str, alarm: Alarm) -> None:
+    def record_change(self, at_s: float, change: str, alarm: Alarm) -> None:
         """Write down a change that its escalation does not depend on."""
-        self.enter(at_s, change, alarm, self.state.courses[alarm.condition].escalates_s)
+        self.record(at_s, change, alarm, self.state.timers[alarm.condition].escalates_s)
 
     def escalation(self, at_s: float, priority: Priority) -> float | None:
-        """When an alarm is escalated that nobody acknowledges from now on."""
+        """Return when an alarm is escalated if it stays unacknowledged from now on."""
         after_s = self.settings.of(priority).escalate_after_s
         if after_s is None or self.settings.most_escalations == 0:
             return None
@@ -391,165 +387,160 @@ class _Book:
         return (self._now_s if late and self._now_s is not None else at_s) + after_s
 
     @property
-    def hearing(self) -> Inactivation:
-        """Of an alarm that nobody has acknowledged."""
+    def initial_inactivation(self) -> Inactivation:
+        """Inactivation of an unacknowledged alarm."""
         paused = self.state.audio_paused_until_s is not None
         return Inactivation.AUDIO_PAUSED if paused else Inactivation.ENABLED
 
 
-def _end(book: _Book, at_s: float, code: str) -> None:
+def _end(changes: _Changes, at_s: float, code: str) -> None:
     """End or latch the alarm of a condition that has been away for long enough."""
-    course = book.state.courses[code]
-    alarm = course.alarm
-    if alarm is None or alarm.state is State.LATCHED or course.present or course.lasted_s < _stays_s(alarm):
+    timer = changes.state.timers[code]
+    alarm = timer.alarm
+    if alarm is None or alarm.state is AlarmState.LATCHED or timer.present or timer.lasted_s < _stays_s(alarm):
         return
-    alarm = replace(alarm, cleared_s=course.since_s)
-    if book.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
-        book.amend(at_s, "latched", replace(alarm, state=State.LATCHED))
+    alarm = replace(alarm, cleared_s=timer.since_s)
+    if changes.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
+        changes.record_change(at_s, "latched", replace(alarm, state=AlarmState.LATCHED))
     else:
-        book.enter(at_s, "ended", replace(alarm, state=State.INACTIVE, ended_s=at_s), None)
+        changes.record(at_s, "ended", replace(alarm, state=AlarmState.INACTIVE, ended_s=at_s), None)
 
 
 def _stays_s(alarm: Alarm) -> float:
-    """How long the condition of an alarm must be away until it ends or is latched."""
+    """Return how long the condition of an alarm must be away until it ends or is latched."""
     condition = CONDITIONS[alarm.condition]
     sounds = alarm.inactivation is Inactivation.ENABLED
     return max(condition.clear_s, condition.returns_within_s) if sounds else condition.clear_s
 
 
-def _start(book: _Book, at_s: float, code: str) -> None:
+def _start(changes: _Changes, at_s: float, code: str) -> None:
     """Raise the alarm of a condition that has been there for long enough, or make its latched one active again."""
-    course, condition = book.state.courses[code], CONDITIONS[code]
-    if not course.present or course.lasted_s < condition.onset_s:
+    timer, condition = changes.state.timers[code], CONDITIONS[code]
+    if not timer.present or timer.lasted_s < condition.onset_s:
         return
-    if course.alarm is None:
-        if _may_raise(book.state, at_s, condition, course):
-            _raise(book, at_s, condition, course)
-    elif course.alarm.state is State.LATCHED:
-        _return(book, at_s, course, "returned")
+    if timer.alarm is None:
+        if _may_raise(changes.state, at_s, condition, timer):
+            _raise(changes, at_s, condition, timer)
+    elif timer.alarm.state is AlarmState.LATCHED:
+        _return(changes, at_s, timer, "returned")
 
 
-def _may_raise(state: AlarmState, at_s: float, condition: Condition, course: Course) -> bool:
-    if course.unknown and condition.priority is not Priority.HIGH:
+def _may_raise(state: PatientAlarms, at_s: float, condition: Condition, timer: ConditionTimer) -> bool:
+    if timer.unknown and condition.priority is not Priority.HIGH:
         return False
     if at_s < state.refractory_until_s.get(condition.code, 0.0):
         return False
-    return not any(_covers(state.courses.get(code), code) for code in _COVERED_BY[condition.code])
+    return not any(_covers(state.timers.get(code), code) for code in _COVERED_BY[condition.code])
 
 
-def _covers(course: Course | None, code: str) -> bool:
-    return course is not None and course.is_active and not _has_gone(course, code)
+def _covers(timer: ConditionTimer | None, code: str) -> bool:
+    return timer is not None and timer.is_active and not _has_gone(timer, code)
 
 
-def _is_held(course: Course | None) -> bool:
+def _is_held(timer: ConditionTimer | None) -> bool:
     """Whether an alarm is active only because its condition may come back."""
-    return (
-        course is not None
-        and course.alarm is not None
-        and course.is_active
-        and _has_gone(course, course.alarm.condition)
-    )
+    return timer is not None and timer.alarm is not None and timer.is_active and _has_gone(timer, timer.alarm.condition)
 
 
-def _has_gone(course: Course, code: str) -> bool:
+def _has_gone(timer: ConditionTimer, code: str) -> bool:
     """Whether a condition has been away for long enough to end its alarm, if that does not sound."""
-    return not course.present and course.lasted_s >= CONDITIONS[code].clear_s
+    return not timer.present and timer.lasted_s >= CONDITIONS[code].clear_s
 
 
-def _raise(book: _Book, at_s: float, condition: Condition, course: Course) -> None:
+def _raise(changes: _Changes, at_s: float, condition: Condition, timer: ConditionTimer) -> None:
     high = condition.priority is Priority.HIGH
     alarm = Alarm(
-        number=book.state.alarms + 1,
+        number=changes.state.alarms + 1,
         condition=condition.code,
         kind=condition.kind,
         priority=condition.priority,
         phase=Phase.START,
-        state=State.ACTIVE,
-        inactivation=Inactivation.ENABLED if high else book.hearing,
-        present_s=course.since_s,
+        state=AlarmState.ACTIVE,
+        inactivation=Inactivation.ENABLED if high else changes.initial_inactivation,
+        present_s=timer.since_s,
         raised_s=at_s,
-        reading=course.evidence,
-        latest=course.evidence,
+        reading=timer.evidence,
+        latest=timer.evidence,
     )
-    book.enter(at_s, "raised", alarm, book.escalation(at_s, condition.priority))
+    changes.record(at_s, "raised", alarm, changes.escalation(at_s, condition.priority))
     if high:
-        _end_audio_pause(book, at_s)
+        _end_audio_pause(changes, at_s)
 
 
-def _return(book: _Book, at_s: float, course: Course, change: str) -> None:
-    alarm = course.alarm
+def _return(changes: _Changes, at_s: float, timer: ConditionTimer, change: str) -> None:
+    alarm = timer.alarm
     assert alarm is not None
     # A chain of escalations that is on its way goes on, or a condition that comes and goes would never be escalated.
-    level, escalates_s = alarm.level, course.escalates_s
+    level, escalates_s = alarm.level, timer.escalates_s
     if escalates_s is None:
-        level, escalates_s = 0, book.escalation(at_s, alarm.priority)
+        level, escalates_s = 0, changes.escalation(at_s, alarm.priority)
     high = alarm.priority is Priority.HIGH
     inactivation = Inactivation.ENABLED if high else alarm.inactivation
-    again = replace(
-        alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level, cleared_s=None
+    returned = replace(
+        alarm, state=AlarmState.ACTIVE, inactivation=inactivation, present_s=timer.since_s, level=level, cleared_s=None
     )
-    book.enter(at_s, change, again, escalates_s)
+    changes.record(at_s, change, returned, escalates_s)
     if high:
-        _end_audio_pause(book, at_s)
+        _end_audio_pause(changes, at_s)
 
 
-def _escalate(book: _Book, at_s: float, alarm: Alarm) -> None:
+def _escalate(changes: _Changes, at_s: float, alarm: Alarm) -> None:
     risen = replace(alarm, level=alarm.level + 1)
-    last = risen.level >= book.settings.most_escalations
-    book.enter(at_s, "escalated", risen, None if last else book.escalation(at_s, alarm.priority))
+    last = risen.level >= changes.settings.most_escalations
+    changes.record(at_s, "escalated", risen, None if last else changes.escalation(at_s, alarm.priority))
 
 
-def _acknowledge(book: _Book, at_s: float, alarm: Alarm, who: str) -> None:
+def _acknowledge(changes: _Changes, at_s: float, alarm: Alarm, person: str) -> None:
     acknowledged = replace(
         alarm,
         inactivation=Inactivation.ACKNOWLEDGED,
         level=0,
-        acknowledged_by=who,
-        acknowledged_until_s=at_s + book.settings.of(alarm.priority).acknowledged_s,
+        acknowledged_by=person,
+        acknowledged_until_s=at_s + changes.settings.of(alarm.priority).acknowledged_s,
     )
-    book.enter(at_s, "acknowledged", acknowledged, None)
-    if alarm.state is State.LATCHED:
-        book.enter(at_s, "ended", replace(acknowledged, state=State.INACTIVE, ended_s=at_s), None)
+    changes.record(at_s, "acknowledged", acknowledged, None)
+    if alarm.state is AlarmState.LATCHED:
+        changes.record(at_s, "ended", replace(acknowledged, state=AlarmState.INACTIVE, ended_s=at_s), None)
     else:
-        _end(book, at_s, alarm.condition)
+        _end(changes, at_s, alarm.condition)
 
 
-def _take_back(book: _Book, at_s: float, alarm: Alarm) -> None:
+def _take_back(changes: _Changes, at_s: float, alarm: Alarm) -> None:
     if alarm.inactivation is not Inactivation.ACKNOWLEDGED:
         raise SettingError(f"Alarm {alarm.number} is not acknowledged, so there is nothing to take back.")
-    _sound_again(book, at_s, "unacknowledged", alarm)
+    _sound_again(changes, at_s, "unacknowledged", alarm)
 
 
-def _sound_again(book: _Book, at_s: float, change: str, alarm: Alarm) -> None:
+def _sound_again(changes: _Changes, at_s: float, change: str, alarm: Alarm) -> None:
     """Take an acknowledgement away."""
-    unseen = replace(alarm, inactivation=book.hearing, acknowledged_by="", acknowledged_until_s=None)
-    book.enter(at_s, change, unseen, book.escalation(at_s, alarm.priority))
+    unseen = replace(alarm, inactivation=changes.initial_inactivation, acknowledged_by="", acknowledged_until_s=None)
+    changes.record(at_s, change, unseen, changes.escalation(at_s, alarm.priority))
 
 
-def _pause_audio(book: _Book, at_s: float) -> None:
-    heard = _heard(book.state)
-    if not heard:
+def _pause_audio(changes: _Changes, at_s: float) -> None:
+    sounding = _sounding(changes.state)
+    if not sounding:
         raise SettingError("There is nothing to pause: no alarm of this patient sounds.")
-    book.state = replace(book.state, audio_paused_until_s=at_s + book.settings.audio_pause_s)
-    for alarm in heard:
-        book.amend(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
-        _end(book, at_s, alarm.condition)
+    changes.state = replace(changes.state, audio_paused_until_s=at_s + changes.settings.audio_pause_s)
+    for alarm in sounding:
+        changes.record_change(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
+        _end(changes, at_s, alarm.condition)
 
 
-def _resume_audio(book: _Book, at_s: float) -> None:
-    if book.state.audio_paused_until_s is None:
+def _resume_audio(changes: _Changes, at_s: float) -> None:
+    if changes.state.audio_paused_until_s is None:
         raise SettingError("The audio of this patient is not paused.")
-    _end_audio_pause(book, at_s)
+    _end_audio_pause(changes, at_s)
 
 
-def _discharge(book: _Book, at_s: float) -> None:
-    for alarm in active(book.state):
-        book.enter(at_s, "discharged", replace(alarm, state=State.INACTIVE, ended_s=at_s), None)
-    book.state = replace(book.state, at_s=at_s, courses={}, refractory_until_s={}, audio_paused_until_s=None)
+def _discharge(changes: _Changes, at_s: float) -> None:
+    for alarm in active(changes.state):
+        changes.record(at_s, "discharged", replace(alarm, state=AlarmState.INACTIVE, ended_s=at_s), None)
+    changes.state = replace(changes.state, at_s=at_s, timers={}, refractory_until_s={}, audio_paused_until_s=None)
 
 
-def _end_audio_pause(book: _Book, at_s: float) -> None:
-    book.state = replace(book.state, at_s=at_s, audio_paused_until_s=None)
-    for alarm in active(book.state):
+def _end_audio_pause(changes: _Changes, at_s: float) -> None:
+    changes.state = replace(changes.state, at_s=at_s, audio_paused_until_s=None)
+    for alarm in active(changes.state):
         if alarm.inactivation is Inactivation.AUDIO_PAUSED:
-            book.amend(at_s, "audio resumed", replace(alarm, inactivation=Inactivation.ENABLED))
+            changes.record_change(at_s, "audio resumed", replace(alarm, inactivation=Inactivation.ENABLED))

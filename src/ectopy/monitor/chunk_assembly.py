@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
+from ectopy.signal.state_replace import replace
 
 PIECE_S = 1.0
 FIRST_PIECE_S = 0.5
@@ -25,7 +25,7 @@ LONGEST_CHUNK_S = 60.0
 MOST_LEADS = 16
 LONGEST_FILLED_S = 60.0
 WAIT_S = 2.0
-"""How much signal after a hole is waited for before the hole is a gap."""
+"""Length of signal after a hole that makes the hole a gap."""
 
 _MOST_HELD = 64
 _MOST_MV = 1000.0
@@ -36,7 +36,7 @@ _UNITS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BufferedSamples:
     """Samples that came before others that belong in front of them."""
 
     position: int
@@ -45,13 +45,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Where a stream stands.
+    """Position and incomplete samples of a stream.
 
     Attributes
     ----------
-    stream : str
-    rate_hz : float
-    leads : tuple of str
     origin : int
         Position of the first sample of the segment.
     origin_s : float
@@ -62,7 +59,7 @@ class Segment:
         Millivolt, of the piece that is not complete.
     pieces : int
         Pieces given.
-    held : tuple of Held
+    buffered : tuple of Held
         What lies behind a hole, in order of position.
     """
 
@@ -76,13 +73,15 @@ class Segment:
     next_position: int
     samples: NDArray[np.float32]
     pieces: int = 0
-    held: tuple[Held, ...] = ()
+    buffered: tuple[BufferedSamples, ...] = ()
 
     @classmethod
     def beginning(cls, chunk: Chunk, origin_s: float) -> Segment:
         """A segment that begins with a chunk, at a stream second."""
-        none = np.empty((0, len(chunk.leads)), np.float32)
-        return cls(chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.position, origin_s, chunk.position, none)
+        no_samples = np.empty((0, len(chunk.leads)), np.float32)
+        return cls(
+            chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.position, origin_s, chunk.position, no_samples
+        )
 
     def second(self, position: int) -> float:
         """The stream second of a sample."""
@@ -98,12 +97,11 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """What came of a chunk.
+class AssembledChunk:
+    """Samples of a chunk in order.
 
     Attributes
     ----------
-    segment : Segment
     pieces : tuple of ndarray of float32, shape (samples, leads)
         Complete pieces, in order.
     late : int
@@ -118,7 +116,7 @@ class Arrived:
     gap_s: float = 0.0
 
 
-def checked(chunk: Chunk) -> NDArray[np.float32]:
+def validated_samples(chunk: Chunk) -> NDArray[np.float32]:
     """The samples of a chunk in millivolt.
 
     Raises
@@ -147,10 +145,10 @@ def checked(chunk: Chunk) -> NDArray[np.float32]:
         raise DataError(f"the position of a chunk counts samples from 0, and cannot be {chunk.position}.")
     if chunk.unit not in _UNITS:
         raise DataError(f"the unit must be one of mV, uV and V, not {chunk.unit!r}.")
-    if not math.isfinite(chunk.received) or (chunk.sent is not None and not math.isfinite(chunk.sent)):
+    if not math.isfinite(chunk.received) or (chunk.sent_at is not None and not math.isfinite(chunk.sent_at)):
         raise DataError("the time of a chunk must be a number of seconds since 1970.")
-    if chunk.sent is not None and abs(chunk.sent - chunk.received) > _DAY_S:
-        days = (chunk.sent - chunk.received) / _DAY_S
+    if chunk.sent_at is not None and abs(chunk.sent_at - chunk.received) > _DAY_S:
+        days = (chunk.sent_at - chunk.received) / _DAY_S
         raise DataError(f"the sender's clock is {days:+.1f} days from the monitor's; set it, or send no time.")
     if signal.dtype.kind not in "fiu":
         raise DataError(f"samples must be numbers, not {signal.dtype}.")
@@ -188,52 +186,50 @@ def require_count(chunk: Chunk) -> None:
         )
 
 
-def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arrived:
+def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> AssembledChunk:
     """Take the samples of a chunk that belongs to the segment.
 
     Parameters
     ----------
-    segment : Segment
-    position : int
     samples : ndarray of float32, shape (n, leads)
         Millivolt.
     """
-    known = min(max(segment.next_position - position, 0), len(samples))
-    if known == len(samples):
-        return Arrived(segment, (), late=known)
-    held = [*segment.held, Held(position + known, samples[known:])]
-    arrived = _joined(segment, sorted(held, key=lambda part: part.position))
-    if not arrived.segment.held:
-        return Arrived(arrived.segment, arrived.pieces, known)
-    newest = max(part.position + len(part.samples) for part in arrived.segment.held)
-    if newest - arrived.segment.next_position > WAIT_S * segment.rate_hz or len(arrived.segment.held) > _MOST_HELD:
-        rest = give_up_waiting(arrived.segment)
-        return Arrived(rest.segment, arrived.pieces + rest.pieces, known, rest.gap_s)
-    return Arrived(arrived.segment, arrived.pieces, known)
+    late = min(max(segment.next_position - position, 0), len(samples))
+    if late == len(samples):
+        return AssembledChunk(segment, (), late=late)
+    buffered = [*segment.buffered, BufferedSamples(position + late, samples[late:])]
+    arrived = _joined(segment, sorted(buffered, key=lambda part: part.position))
+    if not arrived.segment.buffered:
+        return AssembledChunk(arrived.segment, arrived.pieces, late)
+    newest = max(part.position + len(part.samples) for part in arrived.segment.buffered)
+    if newest - arrived.segment.next_position > WAIT_S * segment.rate_hz or len(arrived.segment.buffered) > _MOST_HELD:
+        rest = flush_gap(arrived.segment)
+        return AssembledChunk(rest.segment, arrived.pieces + rest.pieces, late, rest.gap_s)
+    return AssembledChunk(arrived.segment, arrived.pieces, late)
 
 
-def give_up_waiting(segment: Segment) -> Arrived:
+def flush_gap(segment: Segment) -> AssembledChunk:
     """Take what is missing in front of the held samples for lost; the gap is filled with nothing."""
     pieces: tuple[NDArray[np.float32], ...] = ()
     gap_s = 0.0
-    while segment.held:
-        hole = segment.held[0].position - segment.next_position
-        nothing = Held(segment.next_position, np.full((hole, len(segment.leads)), np.nan, np.float32))
-        arrived = _joined(segment, [nothing, *segment.held])
+    while segment.buffered:
+        hole = segment.buffered[0].position - segment.next_position
+        filling = BufferedSamples(segment.next_position, np.full((hole, len(segment.leads)), np.nan, np.float32))
+        arrived = _joined(segment, [filling, *segment.buffered])
         segment, pieces, gap_s = arrived.segment, pieces + arrived.pieces, gap_s + hole / segment.rate_hz
-    return Arrived(segment, pieces, gap_s=gap_s)
+    return AssembledChunk(segment, pieces, gap_s=gap_s)
 
 
-def hole_s(segment: Segment, position: int) -> float:
-    """How much is missing in front of a position, in seconds."""
+def missing_before_s(segment: Segment, position: int) -> float:
+    """Return the length that is missing in front of a position, in seconds."""
     return max(position - segment.next_position, 0) / segment.rate_hz
 
 
-def _joined(segment: Segment, held: list[Held]) -> Arrived:
-    """What is held, in order of position, and follows without a hole, as pieces."""
+def _joined(segment: Segment, waiting: list[BufferedSamples]) -> AssembledChunk:
+    """Join buffered samples that follow without a hole, and cut complete pieces."""
     parts, next_position = [segment.samples], segment.next_position
-    while held and held[0].position <= next_position:
-        part = held.pop(0)
+    while waiting and waiting[0].position <= next_position:
+        part = waiting.pop(0)
         parts.append(part.samples[next_position - part.position :])
         next_position = max(next_position, part.position + len(part.samples))
     samples = np.concatenate(parts) if len(parts) > 1 else segment.samples
@@ -242,5 +238,7 @@ def _joined(segment: Segment, held: list[Held]) -> Arrived:
         pieces.append(samples[used : used + size])
         used += size
         count += 1
-    segment = replace(segment, next_position=next_position, samples=samples[used:], pieces=count, held=tuple(held))
-    return Arrived(segment, tuple(pieces))
+    segment = replace(
+        segment, next_position=next_position, samples=samples[used:], pieces=count, buffered=tuple(waiting)
+    )
+    return AssembledChunk(segment, tuple(pieces))

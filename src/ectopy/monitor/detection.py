@@ -23,19 +23,19 @@ from ectopy.analysis.baseline import (
     learn_baseline,
     provisional_baseline,
 )
-from ectopy.analysis.patient_template import Evidence, PatientNormal
+from ectopy.analysis.patient_template import BeatDifference, PatientTemplate
 from ectopy.analysis.population import heights_mv, median_height_mv, usual_height_mv
-from ectopy.analysis.verdicts import Before, Criterion, Judgement, judge, no_judgement
+from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
-from ectopy.replacing import replace
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import CutBeats, CutState, cut_end, cut_step, no_beats
+from ectopy.signal.beat_segments import BeatSegments, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.fibrillation_waveform import Waveform
 from ectopy.signal.filters import Filter, Filtered
-from ectopy.signal.front_end import FrontendState, Piece, Sensed, sense_end
+from ectopy.signal.front_end import FrontEndOutput, FrontEndState, SignalBlock, end_front_end
 from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
-from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, dark
+from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, uninformative
+from ectopy.signal.state_replace import replace
 
 _SECONDS_KEPT = 8
 _LEARNING = "The patient's normal is being learned; until ten beats can be read they are compared with other people's."
@@ -54,7 +54,7 @@ class SecondsState:
         Whether each lead is readable in them.
     dark : ndarray of int64, shape (k,)
         How many seconds up to each of them tell nothing of the heart.
-    waiting : CutBeats
+    waiting : BeatSegments
         Beats whose second is not judged yet.
     judged : int
         How many seconds are judged.
@@ -63,42 +63,42 @@ class SecondsState:
     numbers: NDArray[np.int64]
     readable: NDArray[np.bool_]
     dark: NDArray[np.int64]
-    waiting: CutBeats
+    waiting: BeatSegments
     judged: int = 0
 
     @classmethod
     def fresh(cls, leads: int) -> SecondsState:
         """Before the first second."""
-        none = np.empty(0, np.int64)
-        return cls(none, np.empty((leads, 0), np.bool_), none, no_beats(leads))
+        empty = np.empty(0, np.int64)
+        return cls(empty, np.empty((leads, 0), np.bool_), empty, no_beats(leads))
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
-    """What the patient's normal is being learned from.
+class LearningBuffer:
+    """Beats that the patient's normal is being learned from.
 
     Attributes
     ----------
-    beats : CutBeats
+    beats : BeatSegments
         Since the first readable one.
     heights_mv : ndarray of float32, shape (n, leads)
         Of these; NaN where not readable.
-    after : Before
+    after : PreviousBeat
         The beat before them.
     due : int
         From how many readable beats the next provisional baseline is learned.
     """
 
-    beats: CutBeats
+    beats: BeatSegments
     heights_mv: NDArray[np.float32]
-    after: Before
+    after: PreviousBeat
     due: int = FIRST_BEATS
 
     @classmethod
-    def fresh(cls, leads: int) -> Lessons:
+    def fresh(cls, leads: int) -> LearningBuffer:
         """Before the first beat."""
-        none = no_beats(leads)
-        return cls(none, heights_mv(none), Before())
+        empty = no_beats(leads)
+        return cls(empty, heights_mv(empty), PreviousBeat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +107,20 @@ class LastBeat:
 
     Attributes
     ----------
-    before : Before
+    before : PreviousBeat
         What the next judgement depends on.
-    readable : bool
     dark : int
         How many seconds up to it tell nothing of the heart.
     """
 
-    before: Before
+    before: PreviousBeat
     readable: bool = False
     dark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LeadMemory:
-    """What is known of one lead of a patient when its signal begins anew.
+    """Amplitudes of one lead of a patient, for when its signal starts again.
 
     Attributes
     ----------
@@ -137,31 +136,27 @@ class LeadMemory:
 
 @dataclass(frozen=True, slots=True)
 class DetectionState:
-    """What detection remembers of a stream; times are seconds from its start.
+    """State of detection in a stream; times are seconds from its start.
 
     Attributes
     ----------
     frontend, peaks, cut
         Of the steps from samples to beats.
-    seconds : SecondsState
-    last : LastBeat
-    baseline : Baseline
-    lessons : Lessons or None
+    learning : LearningBuffer or None
         None while the patient's normal is not being learned.
     adaptation : Adaptation
         What the patient's normal, once it is learned, follows.
-    heights : BeatHeights
     """
 
     __repr__ = short_repr
 
-    frontend: FrontendState
+    frontend: FrontEndState
     peaks: PeaksState
     cut: CutState
     seconds: SecondsState
     last: LastBeat
     baseline: Baseline
-    lessons: Lessons | None
+    learning: LearningBuffer | None
     adaptation: Adaptation
     heights: BeatHeights
 
@@ -170,7 +165,7 @@ class DetectionState:
         cls,
         rate_hz: float,
         leads: int,
-        normal: PatientNormal | None = None,
+        normal: PatientTemplate | None = None,
         memory: Sequence[LeadMemory | None] = (),
         provisional: Baseline | None = None,
     ) -> DetectionState:
@@ -178,9 +173,7 @@ class DetectionState:
 
         Parameters
         ----------
-        rate_hz : float
-        leads : int
-        normal : PatientNormal or None
+        normal : PatientTemplate or None
             The patient's normal where it is known already.
         memory : sequence of LeadMemory or None
             What is known of each lead from an earlier stream; empty = nothing.
@@ -188,40 +181,40 @@ class DetectionState:
             What serves while the patient's normal is being learned; None = other people's normal.
         """
         heights = BeatHeights.fresh(leads)
-        for lead, known in enumerate(memory):
-            if known is not None:
-                heights.recent_mv[lead] = known.heights_mv
-        amplitudes = [None if known is None else known.amplitude for known in memory]
+        for lead, lead_memory in enumerate(memory):
+            if lead_memory is not None:
+                heights.recent_mv[lead] = lead_memory.heights_mv
+        amplitudes = [None if lead_memory is None else lead_memory.amplitude for lead_memory in memory]
         unknown = provisional or Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
-            frontend=FrontendState.fresh(filters_for(rate_hz), leads, amplitudes),
+            frontend=FrontEndState.fresh(filters_for(rate_hz), leads, amplitudes),
             peaks=PeaksState.fresh(),
             cut=CutState.fresh(leads),
             seconds=SecondsState.fresh(leads),
-            last=LastBeat(Before()),
+            last=LastBeat(PreviousBeat()),
             baseline=unknown if normal is None else given_baseline(normal),
-            lessons=Lessons.fresh(leads) if normal is None else None,
+            learning=LearningBuffer.fresh(leads) if normal is None else None,
             adaptation=Adaptation.fresh(leads),
             heights=heights,
         )
 
     def memory(self) -> tuple[LeadMemory, ...]:
-        """What is known of each lead, for a stream that begins anew."""
+        """Return amplitudes of each lead, for a stream that starts again."""
         amplitudes = self.frontend.evidence.leads.amplitudes()
         return tuple(map(LeadMemory, amplitudes, self.heights.recent_mv))
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What is new after a piece of signal; times are seconds from the start of the stream.
+    """Results of one more piece of signal; times are seconds from the start of the stream.
 
     Attributes
     ----------
-    known_to_s : float
-        Up to where all heartbeats are told, but for one that is found late, and quality is judged.
-    heard_s : ndarray of float64, shape (n,)
-        Heartbeats told.
-    beats : CutBeats
+    complete_to_s : float
+        Up to here all heartbeats are final, but for one that is found late, and quality is assessed.
+    detected_s : ndarray of float64, shape (n,)
+        Heartbeats that became final.
+    beats : BeatSegments
         Beats judged.
     intervals_s : ndarray of float64, shape (n,)
         RR interval before each of them; NaN unless it and the beat before are readable: of noise there is no rate.
@@ -230,8 +223,8 @@ class Detected:
     index, word : ndarray, shape (leads, seconds)
         Quality of each lead in the seconds judged.
     learned : bool
-        Whether the patient's normal was learned, or learned anew, with these beats.
-    dead : bool
+        Whether the patient's normal was learned, or learned again, with these beats.
+    motionless : bool
         Whether no lead has moved in the newest second: quality is judged over two.
     credible : ndarray of bool, shape (n,)
         Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone;
@@ -244,15 +237,15 @@ class Detected:
 
     __repr__ = short_repr
 
-    known_to_s: float
-    heard_s: NDArray[np.float64]
-    beats: CutBeats
+    complete_to_s: float
+    detected_s: NDArray[np.float64]
+    beats: BeatSegments
     intervals_s: NDArray[np.float64]
     judgement: Judgement
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     learned: bool
-    dead: bool
+    motionless: bool
     credible: NDArray[np.bool_]
     clear: NDArray[np.bool_]
     waveform: Waveform
@@ -264,19 +257,19 @@ def filters_for(rate_hz: float) -> Filter:
     return Filter.of(rate_hz)
 
 
-def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: float) -> Piece:
+def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: float) -> SignalBlock:
     """The next samples, shape (samples, leads), for the front end."""
-    return Piece(filters_for(rate_hz), state.frontend, np.ascontiguousarray(piece.T, np.float64))
+    return SignalBlock(filters_for(rate_hz), state.frontend, np.ascontiguousarray(piece.T, np.float64))
 
 
-def detect_step(state: DetectionState, frontend: FrontendState, sensed: Sensed) -> tuple[DetectionState, Unjudged]:
+def detect_step(
+    state: DetectionState, frontend: FrontEndState, sensed: FrontEndOutput
+) -> tuple[DetectionState, Unjudged]:
     """Take what the front end has found in the next samples.
 
     Parameters
     ----------
-    state : DetectionState
-    frontend : FrontendState
-    sensed : Sensed
+    sensed : FrontEndOutput
         Of `next_piece`.
 
     Returns
@@ -286,18 +279,20 @@ def detect_step(state: DetectionState, frontend: FrontendState, sensed: Sensed) 
         For `judge_step`.
     """
     filtered = sensed.filtered
-    peaks, told = peaks_step(state.peaks, sensed.evidence)
-    heard_s = told / (filtered.rate_hz / 2)
-    cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
+    # QRS strength has half the rate of the filtered signal: peaks become seconds, and seconds become beats.
+    peaks, peak_positions = peaks_step(state.peaks, sensed.qrs_strength)
+    detected_s = peak_positions / (filtered.rate_hz / 2)
+    cut, beats = cut_step(state.cut, sensed.early, filtered, detected_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, sensed.index, sensed.word)
-    known_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
+    # A beat counts as final only where its second has been assessed as well.
+    complete_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     state = replace(state, frontend=frontend, peaks=peaks, cut=cut, seconds=seconds)
-    return state, Unjudged(known_to_s, heard_s, beats, darkness, _dead(sensed.early), sensed)
+    return state, Unjudged(complete_to_s, detected_s, beats, darkness, _is_motionless(sensed.early), sensed)
 
 
 def next_comparison(state: DetectionState, new: Unjudged) -> Comparison | None:
-    """What the next beats are compared with, as far as that is certain; None where there are no such beats."""
-    if not len(new.beats) or state.lessons is not None or state.baseline.normal is None:
+    """Return what the next beats are compared with, as far as that is certain; None without such beats."""
+    if not len(new.beats) or state.learning is not None or state.baseline.normal is None:
         return None
     return Comparison(new.beats, state.baseline.normal)
 
@@ -307,7 +302,7 @@ def detect_end(
     rate_hz: float,
     duration_s: float,
     leads: tuple[str, ...],
-    criterion: Criterion,
+    criterion: JudgingRules,
     learning_s: float,
 ) -> tuple[DetectionState, Detected]:
     """Find what remains when the stream ends, so that all beats and seconds are those of the whole recording.
@@ -327,53 +322,50 @@ def detect_end(
         Of no use for more samples.
     detected : Detected
     """
-    sensed = sense_end(filters_for(rate_hz), state.frontend)
-    heard_s = peaks_end(state.peaks, sensed.evidence) / (sensed.filtered.rate_hz / 2)
-    beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
-    none = np.empty(0)
-    seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
-    unjudged = Unjudged(duration_s, heard_s, beats, darkness, False, sensed)
+    sensed = end_front_end(filters_for(rate_hz), state.frontend)
+    detected_s = peaks_end(state.peaks, sensed.qrs_strength) / (sensed.filtered.rate_hz / 2)
+    beats = cut_end(state.cut, sensed.early, sensed.filtered, detected_s)
+    no_times_s = np.empty(0)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, no_times_s, sensed.index, sensed.word, last=True)
+    unjudged = Unjudged(duration_s, detected_s, beats, darkness, False, sensed)
     return judge_step(replace(state, seconds=seconds), unjudged, leads, criterion, learning_s)
 
 
 class Unjudged(NamedTuple):
-    """What is new, before its beats are judged; as in `Detected`, with the dark seconds before each beat."""
+    """Results before the beats are judged; as in `Detected`, with the uninformative seconds before each beat."""
 
-    known_to_s: float
-    heard_s: NDArray[np.float64]
-    beats: CutBeats
+    complete_to_s: float
+    detected_s: NDArray[np.float64]
+    beats: BeatSegments
     darkness: NDArray[np.int64]
-    dead: bool
-    sensed: Sensed
+    motionless: bool
+    sensed: FrontEndOutput
 
 
 class Comparison(NamedTuple):
     """Beats of a patient, and the normal that they are compared with."""
 
-    beats: CutBeats
-    normal: PatientNormal
+    beats: BeatSegments
+    normal: PatientTemplate
 
 
 def judge_step(
     state: DetectionState,
     new: Unjudged,
     leads: tuple[str, ...],
-    criterion: Criterion,
+    criterion: JudgingRules,
     learning_s: float,
-    evidence: Evidence | None = None,
+    evidence: BeatDifference | None = None,
 ) -> tuple[DetectionState, Detected]:
     """Judge the next beats, learn from them, and tell which of them are credible.
 
     Parameters
     ----------
-    state : DetectionState
     new : Unjudged
         Of `detect_step`.
-    leads : tuple of str
-    criterion : Criterion
     learning_s : float
         How long the patient's normal is learned from.
-    evidence : Evidence or None
+    evidence : BeatDifference or None
         What is found by `next_comparison`, where that is known.
     """
     beats, sensed = new.beats, new.sensed
@@ -382,31 +374,32 @@ def judge_step(
     if not len(beats):
         judgement = no_judgement(state.baseline, criterion)
     else:
-        before, judged, judgement = _judged(state, beats, leads, criterion, learning_s, evidence)
+        before, judged, judgement = _judge_beats(state, beats, leads, criterion, learning_s, evidence)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
-    seen = state.frontend.evidence.leads
-    in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
+    # A beat is credible if it is high enough, and does not lie where every lead shows noise alone.
+    leads_state = state.frontend.evidence.leads
+    in_noise = in_empty_seconds(leads_state, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
     heights, credible = height_step(state.heights, qrs_heights_mv(beats), beats.rr_s, in_noise)
     return (
         replace(judged, last=last, heights=heights),
         Detected(
-            new.known_to_s,
-            new.heard_s,
+            new.complete_to_s,
+            new.detected_s,
             beats,
             intervals_s,
             judgement,
             sensed.index,
             sensed.word,
             learned=_has_learned(state, judged),
-            dead=new.dead,
+            motionless=new.motionless,
             credible=credible,
-            clear=seen.clear[:, 0],
+            clear=leads_state.clear[:, 0],
             waveform=sensed.waveform,
         ),
     )
 
 
-def _dead(early: Filtered) -> bool:
+def _is_motionless(early: Filtered) -> bool:
     """Whether no lead moves, but for the hum of the mains; missing samples do not."""
     signal = early.with_gaps()
     return signal.shape[1] > 0 and not (np.ptp(signal, axis=1) >= LEAST_MOVEMENT_MV).any()
@@ -414,32 +407,34 @@ def _dead(early: Filtered) -> bool:
 
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
     """Whether learning has ended, with or without success, or the electrodes were changed."""
-    if before.lessons is None:
+    if before.learning is None:
         return after.adaptation.earlier is not before.adaptation.earlier
     return after.baseline is not before.baseline and not after.baseline.provisional
 
 
 def relearn(state: DetectionState) -> DetectionState:
-    """Learn the patient's normal anew from now on; the present one serves until then."""
+    """Learn the patient's normal again from now on; the present one serves until then."""
     leads = len(state.baseline.height_mv)
-    return replace(state, lessons=Lessons.fresh(leads), heights=BeatHeights.fresh(leads))
+    return replace(state, learning=LearningBuffer.fresh(leads), heights=BeatHeights.fresh(leads))
 
 
-def with_normal(state: DetectionState, normal: PatientNormal) -> DetectionState:
+def with_normal(state: DetectionState, normal: PatientTemplate) -> DetectionState:
     """Compare with this normal from now on."""
-    return replace(state, lessons=None, baseline=given_baseline(normal), adaptation=Adaptation.fresh(len(normal.leads)))
+    return replace(
+        state, learning=None, baseline=given_baseline(normal), adaptation=Adaptation.fresh(len(normal.leads))
+    )
 
 
 def _with_quality(
     state: SecondsState,
-    beats: CutBeats,
+    beats: BeatSegments,
     uncut_s: NDArray[np.float64],
     index: NDArray[np.float64],
     word: NDArray[np.str_],
     *,
     last: bool = False,
-) -> tuple[SecondsState, CutBeats, NDArray[np.int64]]:
-    """The beats whose second is judged, readable only where it is; and the dark seconds before each.
+) -> tuple[SecondsState, BeatSegments, NDArray[np.int64]]:
+    """Return the beats whose second is assessed, readable only where it is, and the uninformative seconds before each.
 
     `uncut_s` are beats that are still to come. A beat beyond the last second of the signal belongs to that second.
     """
@@ -448,86 +443,92 @@ def _with_quality(
     if not (len(beats) or new):
         return state, beats, state.dark[:0]
     numbers, readable, darkness = state.numbers, state.readable, state.dark
+    # Append the seconds that were just assessed; uninformative ones are counted cumulatively.
     if new:
         before = darkness[-1] if len(darkness) else 0
-        darkness = np.concatenate([darkness, before + np.cumsum(dark(word))])
+        darkness = np.concatenate([darkness, before + np.cumsum(uninformative(word))])
         numbers = np.concatenate([numbers, np.arange(judged - new, judged)])
         readable = np.concatenate([readable, index >= READABLE], axis=1)
-    waiting = CutBeats.joined([state.waiting, beats])
+    # Beats wait until their second is assessed; they are ready in order of time.
+    waiting = BeatSegments.joined([state.waiting, beats])
     of_beats = waiting.times_s.astype(int)
     if last:
         of_beats = np.minimum(of_beats, judged - 1)
     ready = int(np.searchsorted(of_beats, judged))
+    # A lead of a beat is readable where its second is.
     places = np.searchsorted(numbers, of_beats[:ready])
-    known = waiting[:ready].where(readable[:, places].T)
-    dark_before = darkness[places]
+    judged_beats = waiting[:ready].masked(readable[:, places].T)
+    uninformative_before = darkness[places]
+    # Forget seconds that no beat can need: keep the newest, and those of beats that await their next beat.
     if new:
         needed = (numbers >= judged - _SECONDS_KEPT) | (numbers[:, None] == uncut_s.astype(int)).any(axis=1)
         numbers, readable, darkness = numbers[needed], readable[:, needed], darkness[needed]
-    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), known, dark_before
+    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), judged_beats, uninformative_before
 
 
-def _judged(
+def _judge_beats(
     state: DetectionState,
-    beats: CutBeats,
+    beats: BeatSegments,
     leads: tuple[str, ...],
-    criterion: Criterion,
+    criterion: JudgingRules,
     learning_s: float,
-    evidence: Evidence | None,
-) -> tuple[Before, DetectionState, Judgement]:
+    evidence: BeatDifference | None,
+) -> tuple[PreviousBeat, DetectionState, Judgement]:
     """Judge the next beats, one at least, and learn from them as long as there is something to learn."""
     baseline, before, adaptation = state.baseline, state.last.before, state.adaptation
-    if state.lessons is None:
+    if state.learning is None:
         before, baseline, adaptation, judgement = judge_adapting(
             beats, baseline, adaptation, criterion, before, evidence
         )
         return before, replace(state, baseline=baseline, adaptation=adaptation), judgement
-    lessons = _taught(state.lessons, beats, before)
-    times_s = lessons.beats.times_s
+    # While learning: compare with what there is, which becomes better with every half as many beats again.
+    learning = _append_learning(state.learning, beats, before)
+    times_s = learning.beats.times_s
     if not len(times_s) or times_s[-1] < times_s[0] + learning_s:
-        before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
-        baseline, lessons = _provisional(baseline, lessons, leads, criterion)
-        return before, replace(state, baseline=baseline, lessons=lessons), judgement
-    learned = learn_baseline(lessons.beats, leads, criterion.detector, learning_s)
+        before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
+        baseline, learning = _provisional(baseline, learning, leads, criterion)
+        return before, replace(state, baseline=baseline, learning=learning), judgement
+    # Enough signal: learn the template from all of it.
+    learned = learn_baseline(learning.beats, leads, criterion.detector, learning_s)
     if learned.normal is None:
-        # Monitoring goes on with what there is, and learning begins anew.
-        rest = after_learning(lessons.beats, learning_s)
+        # Without a template, go on with what there is and start learning again.
+        rest = after_learning(learning.beats, learning_s)
         last = before
-        before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
-        kept = learned if baseline.normal is None else baseline
-        lessons = _taught(Lessons.fresh(len(leads)), rest, last)
-        return before, replace(state, baseline=kept, lessons=lessons), judgement
+        before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
+        next_baseline = learned if baseline.normal is None else baseline
+        learning = _append_learning(LearningBuffer.fresh(len(leads)), rest, last)
+        return before, replace(state, baseline=next_baseline, learning=learning), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
     fresh = Adaptation.fresh(len(leads))
-    before, learned, adaptation, judgement = judge_adapting(lessons.beats, learned, fresh, criterion, lessons.after)
-    state = replace(state, baseline=learned, lessons=None, adaptation=adaptation)
+    before, learned, adaptation, judgement = judge_adapting(learning.beats, learned, fresh, criterion, learning.after)
+    state = replace(state, baseline=learned, learning=None, adaptation=adaptation)
     return before, state, judgement[-len(beats) :]
 
 
 def _provisional(
-    baseline: Baseline, lessons: Lessons, leads: tuple[str, ...], criterion: Criterion
-) -> tuple[Baseline, Lessons]:
-    """A provisional baseline after ten readable beats, and a better one each time that there are half as many again."""
-    if np.count_nonzero(lessons.beats.readable.any(axis=1)) < lessons.due:
-        return baseline, lessons
-    learned = provisional_baseline(lessons.beats, leads, criterion.detector)
-    lessons = replace(lessons, due=int(_MORE * lessons.due))
-    return (baseline if learned.normal is None and baseline.normal is not None else learned), lessons
+    baseline: Baseline, learning: LearningBuffer, leads: tuple[str, ...], criterion: JudgingRules
+) -> tuple[Baseline, LearningBuffer]:
+    """Learn a provisional baseline from ten readable beats, and a better one whenever there are half as many again."""
+    if np.count_nonzero(learning.beats.readable.any(axis=1)) < learning.due:
+        return baseline, learning
+    learned = provisional_baseline(learning.beats, leads, criterion.detector)
+    learning = replace(learning, due=int(_MORE * learning.due))
+    return (baseline if learned.normal is None and baseline.normal is not None else learned), learning
 
 
-def _taught(lessons: Lessons, beats: CutBeats, before: Before) -> Lessons:
-    """With more beats, from the first readable one."""
-    if len(lessons.beats):
-        heights = np.concatenate([lessons.heights_mv, heights_mv(beats)])
-        return replace(lessons, beats=CutBeats.joined([lessons.beats, beats]), heights_mv=heights)
+def _append_learning(learning: LearningBuffer, beats: BeatSegments, before: PreviousBeat) -> LearningBuffer:
+    """Append beats, from the first readable one."""
+    if len(learning.beats):
+        heights = np.concatenate([learning.heights_mv, heights_mv(beats)])
+        return replace(learning, beats=BeatSegments.joined([learning.beats, beats]), heights_mv=heights)
     first = int(np.argmax(np.append(beats.readable.any(axis=1), True)))
-    return Lessons(beats[first:], heights_mv(beats)[first:], before)
+    return LearningBuffer(beats[first:], heights_mv(beats)[first:], before)
 
 
 def _intervals(
-    last: LastBeat, before: Before, beats: CutBeats, judgement: Judgement, darkness: NDArray[np.int64]
+    last: LastBeat, before: PreviousBeat, beats: BeatSegments, judgement: Judgement, darkness: NDArray[np.int64]
 ) -> tuple[LastBeat, NDArray[np.float64]]:
-    """The newest beat, and the RR intervals between readable beats with no dark second between them."""
+    """Return the newest beat, and RR intervals between readable beats with no uninformative second between them."""
     readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
     both = readable & np.concatenate([[last.readable], readable[:-1]])
     both &= darkness == np.concatenate([[last.dark], darkness[:-1]])
@@ -535,7 +536,7 @@ def _intervals(
 
 
 def _scaled(baseline: Baseline, heights: NDArray[np.float32]) -> Baseline:
-    """The baseline, with the usual height of the beats so far where the patient's normal is not known."""
+    """Return the baseline; without a template, with the usual height of the beats so far."""
     if baseline.normal is not None:
         return baseline
     return replace(baseline, height_mv=median_height_mv(heights))

@@ -1,4 +1,4 @@
-"""How much was told."""
+"""Counts of the monitor's events."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from ectopy.monitor.conditions import Priority
 
 
 @dataclass(slots=True)
-class Tally:
+class EventCounts:
     """Counts of events.
 
     Attributes
     ----------
-    beats, abnormal, unreadable : int
     provisional : int
         Beats that were judged before the patient's normal was known.
     raised : counter of Priority

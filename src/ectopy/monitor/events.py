@@ -1,4 +1,4 @@
-"""What the monitor says. Every event of a patient has a number; the same input gives the same events and numbers."""
+"""Events of the monitor. Every event of a patient has a number; the same input gives the same events and numbers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ class BeatJudged:
         The same in samples of the stream.
     interval_s : float or None
         RR interval before it.
-    verdict, hint : str
-    score, p_value, threshold : float or None
     reason : str
         One sentence; empty for a normal beat.
     confidence : str
@@ -55,11 +53,8 @@ class QualityChanged:
 
     Attributes
     ----------
-    number : int
-    at_s : float
-    lead : str
     word : str
-        One of `ectopy.signal.quality.WORDS`.
+        One of `ectopy.signal.quality.QUALITY_WORDS`.
     index : float
         0 = useless, 1 = perfect.
     since_s : float
@@ -82,7 +77,6 @@ class Evidence:
     ----------
     beats_s : ndarray of float64, shape (n,)
         Fiducial points, stream seconds.
-    leads : tuple of str
     samples : ndarray of float64, shape (n, leads, 140)
         Millivolt at 180 Hz, shifted to where they fit the reconstruction best.
     reconstruction : ndarray of float64, shape (n, leads, 140)
@@ -106,9 +100,6 @@ class AlarmChanged:
 
     Attributes
     ----------
-    number : int
-    at_s : float
-    transition : Transition
     strip_s : tuple of (float, float)
         The stretch of signal to look at, stream seconds: ten before the condition was there, five after.
     evidence : Evidence or None
@@ -134,8 +125,6 @@ class InputRejected:
 
     Attributes
     ----------
-    number : int
-    at_s : float
     reason : str
         One sentence for the sender: what is wrong and what would be right.
     """
@@ -146,13 +135,11 @@ class InputRejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
+class Notice:
     """Something a person may want to know: a gap, a change of leads, a baseline learned.
 
     Attributes
     ----------
-    number : int
-    at_s : float
     subject : str
         One word or two for machines: ``gap``, ``late``, ``restarted``, ``leads``, ``rate``, ``baseline``, ``limits``,
         ``discharged``, ``admitted``.
@@ -169,4 +156,4 @@ class Noticed:
     samples: int = 0
 
 
-Event = BeatJudged | QualityChanged | AlarmChanged | InputRejected | Noticed
+Event = BeatJudged | QualityChanged | AlarmChanged | InputRejected | Notice

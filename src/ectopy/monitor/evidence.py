@@ -1,4 +1,4 @@
-"""What an alarm rests on: the beats, what a normal one would have been, and how far they are apart."""
+"""Evidence of an alarm: its beats, a normal beat instead of each, and the difference."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from ectopy.analysis.patient_template import align
 from ectopy.analysis.population import population_beats
 from ectopy.detector import Detector
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.rhythm_input import Reading
-from ectopy.signal.beat_segments import CutBeats
+from ectopy.monitor.rhythm_input import ConditionReading
+from ectopy.signal.beat_segments import BeatSegments
 
 KEPT_BEATS = 20
 _SHOWN_BEATS = 5
 _BEFORE_S, _AFTER_S = 10.0, 5.0
 
 
-def strip_s(reading: Reading, present_s: float) -> tuple[float, float]:
+def strip_s(reading: ConditionReading, present_s: float) -> tuple[float, float]:
     """The stretch of signal that shows a condition, stream seconds."""
     first, last = min((*reading.beats_s, present_s)), max((*reading.beats_s, present_s))
     return max(first - _BEFORE_S, 0.0), last + _AFTER_S
 
 
 def evidence_of(
-    reading: Reading, recent: CutBeats, origin_s: float, leads: tuple[str, ...], baseline: Baseline, detector: Detector
+    reading: ConditionReading,
+    recent: BeatSegments,
+    origin_s: float,
+    leads: tuple[str, ...],
+    baseline: Baseline,
+    detector: Detector,
 ) -> Evidence | None:
     """The beats of a reading with what was expected of them; None where it rests on none that is still known.
 
     Parameters
     ----------
-    reading : Reading
-    recent : CutBeats
+    recent : BeatSegments
         The last judged beats, in seconds of the segment.
     origin_s : float
         Stream second at which the segment begins.
-    leads : tuple of str
-    baseline : Baseline
-    detector : Detector
     """
     beats_s = recent.times_s + origin_s
     rows = np.flatnonzero(np.isin(beats_s, reading.beats_s))[-_SHOWN_BEATS:]
@@ -50,7 +51,7 @@ def evidence_of(
 
 
 def compared(
-    beats: CutBeats, baseline: Baseline, detector: Detector
+    beats: BeatSegments, baseline: Baseline, detector: Detector
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Beats, and what a normal beat would have been, each of shape (n, leads, 140), millivolt; see `Evidence`."""
     if baseline.normal is not None:

@@ -16,24 +16,23 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import require_learning_time
 from ectopy.analysis.baseline import Baseline, given_baseline
-from ectopy.analysis.patient_template import LEARNING_S, PatientNormal, compare_together
-from ectopy.analysis.patient_template import Evidence as BeatEvidence
-from ectopy.analysis.verdicts import Criterion, reason
+from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate, compare_together
+from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import EctopyError, SettingError
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarm_log import seal_with
-from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
+from ectopy.monitor.alarms import AlarmSettings, PatientAlarms, apply_command, expire, update_conditions
 from ectopy.monitor.chunk_assembly import (
     LONGEST_FILLED_S,
     WAIT_S,
-    Arrived,
+    AssembledChunk,
     Segment,
     arrive,
-    checked,
-    give_up_waiting,
-    hole_s,
+    flush_gap,
+    missing_before_s,
     require_count,
+    validated_samples,
 )
 from ectopy.monitor.clock_pace import LATE_S, Pace, follow
 from ectopy.monitor.conditions import CONDITIONS, Basis
@@ -50,46 +49,44 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Notice, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
+from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.pulse_rules import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
+from ectopy.monitor.pulse_rules import PulseMemory, apply_pulse, pulse_readings, remember, remember_end, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
-from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
-from ectopy.numbers import finite_or_none
-from ectopy.replacing import replace
+from ectopy.presentation import finite_or_none
 from ectopy.reprs import short_repr
-from ectopy.signal.beat_segments import CutBeats, no_beats
-from ectopy.signal.front_end import Answer, Piece, sense_together
+from ectopy.signal.beat_segments import BeatSegments, no_beats
+from ectopy.signal.front_end import FrontEndResult, SignalBlock, run_front_ends
+from ectopy.signal.state_replace import replace
 
 _MOST_AHEAD_S = 60.0
 _BEATS_WITHIN_S = 10.0
 _REMEMBERED_LEADS = 32
-_WATCHED = (Reading("no data", False), Reading("detector failed", False))
+_CLEARED = (ConditionReading("no data", False), ConditionReading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
-"""What comes of an input: the next state, and events."""
+"""The next state, and events."""
 
-_Question = Piece | Comparison
+_Question = SignalBlock | Comparison
 _Work = Generator[_Question, Any, None]
-"""What asks for the front end's answer to a piece of signal, or the evidence of a comparison, and goes on with that."""
+"""Yields a block of signal for the front end or beats to compare, and goes on with the answer that is sent back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What is known of the signal of one segment.
+    """The signal of one segment.
 
     Attributes
     ----------
-    segment : Segment
     origin : int
         Position at which detection began.
-    detection : DetectionState
-    recent : CutBeats
+    recent : BeatSegments
         The last judged beats, from which alarms take their evidence.
     words : tuple of str
         Quality of each lead in the newest judged second; empty until there is one.
@@ -102,7 +99,7 @@ class Signal:
     segment: Segment
     origin: int
     detection: DetectionState
-    recent: CutBeats
+    recent: BeatSegments
     words: tuple[str, ...] = ()
     ended: bool = False
 
@@ -111,15 +108,15 @@ class Signal:
         """The stream second at which detection began."""
         return self.segment.second(self.origin)
 
-    def at_rest(self) -> Signal:
-        """All that is needed where no more samples are taken: where it ended, and what beats were compared with."""
+    def without_samples(self) -> Signal:
+        """Return what remains without more samples: where the signal ended, and what beats were compared with."""
         leads = len(self.segment.leads)
-        nothing = np.empty((0, leads), np.float32)
+        no_samples = np.empty((0, leads), np.float32)
         fresh = DetectionState.fresh(self.segment.rate_hz, leads)
         return Signal(
-            replace(self.segment, samples=nothing, held=()),
+            replace(self.segment, samples=no_samples, buffered=()),
             self.origin,
-            replace(fresh, baseline=self.detection.baseline, lessons=None),
+            replace(fresh, baseline=self.detection.baseline, learning=None),
             no_beats(leads),
         )
 
@@ -130,15 +127,10 @@ class MonitorState:
 
     Attributes
     ----------
-    limits : Limits
-    normal : PatientNormal or None
+    normal : PatientTemplate or None
         The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
-    rhythm : RhythmState
-    waveform : WaveformState
-    technical : TechnicalState
-    alarms : AlarmState
     events : int
         How many events there have been.
     epoch : float or None
@@ -173,12 +165,12 @@ class MonitorState:
     __repr__ = short_repr
 
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
-    normal: PatientNormal | None = None
+    normal: PatientTemplate | None = None
     signal: Signal | None = None
     rhythm: RhythmState = field(default_factory=RhythmState.fresh)
     waveform: WaveformState = field(default_factory=WaveformState)
     technical: TechnicalState = field(default_factory=TechnicalState)
-    alarms: AlarmState = field(default_factory=AlarmState.fresh)
+    alarms: PatientAlarms = field(default_factory=PatientAlarms.fresh)
     events: int = 0
     epoch: float | None = None
     clock_s: float = 0.0
@@ -197,20 +189,19 @@ class MonitorState:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """How every patient is watched.
+    """Watches patients, each by a state of its own.
 
     Attributes
     ----------
-    criterion : Criterion
+    criterion : JudgingRules
         By which beats are judged; from a detector for recordings.
-    alarms : AlarmSettings
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s of signal.
     """
 
     __repr__ = short_repr
 
-    criterion: Criterion
+    criterion: JudgingRules
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     learning_s: float = LEARNING_S
 
@@ -228,15 +219,10 @@ class Monitor:
         SettingError
             If the time to learn from is out of range.
         """
-        return cls(Criterion.of(detector), learning_s=learning_s)
+        return cls(JudgingRules.of(detector), learning_s=learning_s)
 
-    def step(self, state: MonitorState, given: Input) -> Outcome:
+    def step(self, state: MonitorState, item: Input) -> Outcome:
         """Take one input.
-
-        Parameters
-        ----------
-        state : MonitorState
-        given : Chunk, Tick, Action, Report, RejectedInput or End
 
         Returns
         -------
@@ -244,25 +230,25 @@ class Monitor:
             The same object where the input changed nothing.
         events : tuple of Event
         """
-        (outcome,) = self.step_together([(state, given)])
+        (outcome,) = self.step_together([(state, item)])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
-        """Take one input each of many patients: what `step` says of each, or the error it raises, for less."""
-        steps = [_Step(self, state) for state, _ in inputs]
-        works = [step.work(given) for step, (_, given) in zip(steps, inputs, strict=True)]
+        """Step many patients with one input each: the outcome of `step` for each, or its error, at less cost."""
+        steps = [_StepBuilder(self, state) for state, _ in inputs]
+        works = [step.work(item) for step, (_, item) in zip(steps, inputs, strict=True)]
         failed: dict[int, Exception] = {}
-        asked: dict[int, _Question] = {}
+        questions_by_step: dict[int, _Question] = {}
 
-        def go_on(number: int, answer: Answer | BeatEvidence | Exception | None) -> None:
+        def go_on(number: int, answer: FrontEndResult | BeatDifference | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
-                    asked[number] = work.throw(answer)
+                    questions_by_step[number] = work.throw(answer)
                 else:
-                    asked[number] = next(work) if answer is None else work.send(answer)
+                    questions_by_step[number] = next(work) if answer is None else work.send(answer)
             except StopIteration:
                 pass
             except Exception as error:
@@ -270,39 +256,39 @@ class Monitor:
 
         for number in range(len(works)):
             go_on(number, None)
-        while asked:
-            numbers, questions = tuple(asked), tuple(asked.values())
-            asked.clear()
+        while questions_by_step:
+            numbers, questions = tuple(questions_by_step), tuple(questions_by_step.values())
+            questions_by_step.clear()
             for number, answer in zip(numbers, _answers(questions), strict=True):
                 go_on(number, answer)
-        return [failed.get(number) or step.done() for number, step in enumerate(steps)]
+        return [failed.get(number) or step.outcome() for number, step in enumerate(steps)]
 
 
-def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatEvidence | Exception]:
-    """To all at once; a question that fails for one patient concerns no other."""
+def _answers(questions: Sequence[_Question]) -> Sequence[FrontEndResult | BeatDifference | Exception]:
+    """Run the front end and the comparison on the batch; on failure retry one by one."""
     try:
         return _answers_together(questions)
     except Exception:
         return [_answer(question) for question in questions]
 
 
-def _answer(question: _Question) -> Answer | BeatEvidence | Exception:
+def _answer(question: _Question) -> FrontEndResult | BeatDifference | Exception:
     try:
         return _answers_together([question])[0]
     except Exception as error:
         return error
 
 
-def _answers_together(questions: Sequence[_Question]) -> list[Answer | BeatEvidence]:
-    pieces = {number: question for number, question in enumerate(questions) if isinstance(question, Piece)}
+def _answers_together(questions: Sequence[_Question]) -> list[FrontEndResult | BeatDifference]:
+    pieces = {number: question for number, question in enumerate(questions) if isinstance(question, SignalBlock)}
     pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
-    answers: dict[int, Answer | BeatEvidence] = {}
-    answers |= zip(pieces, sense_together(list(pieces.values())), strict=True)
+    answers: dict[int, FrontEndResult | BeatDifference] = {}
+    answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
     answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
     return [answers[number] for number in range(len(questions))]
 
 
-class _Step:
+class _StepBuilder:
     """One step while it is made: the state as it changes, and the events so far."""
 
     def __init__(self, monitor: Monitor, state: MonitorState) -> None:
@@ -311,38 +297,38 @@ class _Step:
         self.events: list[Event] = []
         self.received: float | None = None
 
-    def done(self) -> Outcome:
-        """What has come of the step."""
+    def outcome(self) -> Outcome:
+        """Return the next state and the events."""
         if not self.events:
             return self.state, ()
         return replace(self.state, events=self.state.events + len(self.events)), tuple(self.events)
 
     # Inputs
 
-    def work(self, given: Input) -> _Work:
+    def work(self, item: Input) -> _Work:
         """Take an input."""
-        match given:
+        match item:
             case Chunk() if self.state.discharged:
-                self.refuse(given.received, "this patient is discharged; admit the patient first.")
-            case Tick() | Report() if self.state.discharged:
+                self.refuse(item.received, "this patient is discharged; admit the patient first.")
+            case Tick() | ServiceReport() if self.state.discharged:
                 pass
             case Chunk():
-                yield from self.take(given)
+                yield from self.take(item)
             case Tick():
-                yield from self.tick(given)
-            case Action():
-                self.obey(given)
-            case Report():
-                self.report(given)
+                yield from self.tick(item)
+            case Command():
+                self.execute(item)
+            case ServiceReport():
+                self.report(item)
             case RejectedInput():
-                self.refuse(given.now, given.reason)
+                self.refuse(item.now, item.reason)
             case End() if not self.state.discharged:
                 yield from self.end()
 
     def take(self, chunk: Chunk) -> _Work:
-        """Samples have come."""
+        """Take samples."""
         try:
-            samples = checked(chunk)
+            samples = validated_samples(chunk)
             check_pulses(chunk)
         except EctopyError as error:
             self.refuse(chunk.received, str(error))
@@ -350,6 +336,7 @@ class _Step:
         length_s = len(samples) / chunk.sampling_rate_hz
         signal = self.state.signal
         self.received = chunk.received
+        # Samples of the same segment: check their position, follow the device's clock, fill or end at a gap.
         if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - (chunk.received - self._epoch)
@@ -372,9 +359,9 @@ class _Step:
                 )
                 if pace is not self.state.pace or epoch != self._epoch or leap_s:
                     self.state = replace(self.state, pace=pace, epoch=epoch, leap_s=0.0)
-            if hole_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
+            if missing_before_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
                 yield from self._finish()
-                missing_s = hole_s(signal.segment, chunk.position)
+                missing_s = missing_before_s(signal.segment, chunk.position)
                 self._begin(chunk, signal.segment.second(chunk.position), "gap", f"{missing_s:.0f} s are missing.")
         else:
             try:
@@ -382,7 +369,8 @@ class _Step:
             except EctopyError as error:
                 self.refuse(chunk.received, str(error))
                 return
-            yield from self._begin_anew(chunk, length_s)
+            yield from self._begin_other(chunk, length_s)
+        # Put the samples in order, and analyse the blocks that are complete.
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
         self._take_pulses(chunk)
@@ -394,7 +382,7 @@ class _Step:
         yield from self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
 
     def end(self) -> _Work:
-        """The stream has ended: judge its last seconds, which could not be judged without those that follow."""
+        """Judge the last seconds of a stream that has ended."""
         if self.state.signal is None or self.state.signal.ended:
             return
         yield from self._finish()
@@ -404,13 +392,13 @@ class _Step:
         """Judge the last seconds of a segment that nothing continues."""
         if self._signal.ended:
             return
-        yield from self._process(give_up_waiting(self._signal.segment))
+        yield from self._process(flush_gap(self._signal.segment))
         segment = self._signal.segment
         if self._signal.origin < segment.next_position:
             yield from self._piece(segment.samples, segment.next_position, last=True)
 
     def tick(self, tick: Tick) -> _Work:
-        """The time has come to this."""
+        """Let time pass: silence, late samples that do not come, timers of alarms."""
         now = tick.now
         if (tick.set_s is not None) != self.state.has_second_clock:
             self.state = replace(self.state, has_second_clock=tick.set_s is not None)
@@ -420,75 +408,75 @@ class _Step:
         if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
             self.state = replace(self.state, received=now)
         signal = self.state.signal
-        now_s = self._ticked(now)
-        if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
-            yield from self._process(give_up_waiting(signal.segment))
+        now_s = self._timers_to_s(now)
+        if signal is not None and signal.segment.buffered and now - self.state.received > WAIT_S:
+            yield from self._process(flush_gap(signal.segment))
         reading = no_data(now, self.state.received)
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
-            self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
+            self._apply_readings(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
         alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
         self._alarms(alarms, transitions)
 
-    def obey(self, action: Action) -> None:
-        """An operator has given an order."""
-        self._keep_time(action.now)
-        at_s = self._second(action.now)
+    def execute(self, command: Command) -> None:
+        """Carry out a command of an operator."""
+        self._keep_time(command.now)
+        at_s = self._second(command.now)
         try:
-            self._obey(action, at_s)
+            self._execute(command, at_s)
         except EctopyError as error:
-            self.refuse(action.now, str(error))
+            self.refuse(command.now, str(error))
 
-    def report(self, report: Report) -> None:
-        """The process around the monitor says something of itself."""
+    def report(self, report: ServiceReport) -> None:
+        """Take a reading about the service itself."""
         if report.reading.condition not in CONDITIONS:
             self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
             return
         self._keep_time(report.now)
-        self._weigh(self._second(report.now), (report.reading,))
+        self._apply_readings(self._second(report.now), (report.reading,))
 
     def refuse(self, now: float, reason: str) -> None:
-        """An input is not taken."""
+        """Reject an input."""
         self._add(InputRejected(self._number(), self._second(now), reason))
 
-    def _obey(self, action: Action, at_s: float) -> None:
+    def _execute(self, command: Command, at_s: float) -> None:
         signal = self.state.signal
-        match action.order:
-            case Order.SET_LIMITS if action.limits is not None:
-                self.state = replace(self.state, limits=action.limits)
-                self._notice(at_s, "limits", f"{action.who} set the limits of profile {action.limits.profile}.")
-            case Order.SET_NORMAL if action.normal is not None:
-                self.state = replace(self.state, normal=action.normal)
+        match command.kind:
+            case CommandKind.SET_LIMITS if command.limits is not None:
+                self.state = replace(self.state, limits=command.limits)
+                self._notice(at_s, "limits", f"{command.person} set the limits of profile {command.limits.profile}.")
+            case CommandKind.SET_NORMAL if command.normal is not None:
+                self.state = replace(self.state, normal=command.normal)
                 if signal is not None:
-                    known = action.normal.for_leads(signal.segment.leads)
-                    if known is not None:
-                        detection = with_normal(signal.detection, known)
+                    template = command.normal.for_leads(signal.segment.leads)
+                    if template is not None:
+                        detection = with_normal(signal.detection, template)
                         self.state = replace(self.state, signal=replace(signal, detection=detection))
-                self._notice(at_s, "baseline", f"{action.who} gave the patient's normal.")
-            case Order.RELEARN:
+                self._notice(at_s, "baseline", f"{command.person} gave the patient's normal.")
+            case CommandKind.RELEARN:
                 if signal is not None:
                     signal = replace(signal, detection=relearn(signal.detection))
                 # A part that begins before the new one is known does not go back to the former one.
                 rhythm = replace(self.state.rhythm, asystole_s=None)
                 self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
-                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned again.")
-            case Order.DISCHARGE:
-                self._discharge(action, at_s)
-            case Order.ADMIT:
-                self._admit(action, at_s)
+                self._notice(at_s, "baseline", f"{command.person} had the patient's normal learned again.")
+            case CommandKind.DISCHARGE:
+                self._discharge(command, at_s)
+            case CommandKind.ADMIT:
+                self._admit(command, at_s)
             case _:
-                alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
+                alarms, transitions = apply_command(self.state.alarms, self.monitor.alarms, at_s, command)
                 self._alarms(alarms, transitions)
 
-    def _discharge(self, action: Action, at_s: float) -> None:
+    def _discharge(self, command: Command, at_s: float) -> None:
         if self.state.discharged:
             raise SettingError("this patient is discharged already.")
-        alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
+        alarms, transitions = apply_command(self.state.alarms, self.monitor.alarms, at_s, command)
         self._alarms(alarms, transitions)
         signal = self.state.signal
         self.state = replace(
             self.state,
-            signal=None if signal is None else signal.at_rest(),
+            signal=None if signal is None else signal.without_samples(),
             rhythm=RhythmState.fresh(),
             waveform=WaveformState(),
             technical=TechnicalState(),
@@ -498,14 +486,14 @@ class _Step:
             pulses=PulseStream(),
             pulse=PulseMemory(),
         )
-        self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
+        self._notice(at_s, "discharged", f"{command.person} discharged the patient.")
 
-    def _admit(self, action: Action, at_s: float) -> None:
-        """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
+    def _admit(self, command: Command, at_s: float) -> None:
+        """Watch a discharged patient as a new one, with the former limits and normal."""
         if not self.state.discharged:
             raise SettingError("this patient is watched already.")
-        self.state = replace(self.state, signal=None, received=action.now, discharged=False)
-        self._notice(at_s, "admitted", f"{action.who} admitted the patient again.")
+        self.state = replace(self.state, signal=None, received=command.now, discharged=False)
+        self._notice(at_s, "admitted", f"{command.person} admitted the patient again.")
 
     # Time
 
@@ -517,7 +505,7 @@ class _Step:
         # `max` in this order: a NaN time, for which an input is rejected, falls back to `clock_s`.
         return max(self.state.clock_s, now - self._epoch)
 
-    def _ticked(self, now: float) -> float:
+    def _timers_to_s(self, now: float) -> float:
         """The stream second to which timers have come."""
         now_s, signal = self._second(now), self.state.signal
         if signal is None or self.state.has_second_clock or self.state.silent:
@@ -527,7 +515,7 @@ class _Step:
         return now_s if now_s - by_samples_s <= LATE_S else max(self.state.clock_s, by_samples_s)
 
     def _keep_time(self, now: float) -> None:
-        """Time begins; and goes on from where it was if the clock has been set back."""
+        """Start time, or keep it from running backwards after the clock was set back."""
         if self.state.epoch is None:
             self.state = replace(self.state, epoch=now, received=now)
         latest_s = max(self.state.clock_s, self.state.alarms.at_s)
@@ -536,15 +524,15 @@ class _Step:
             self.state = replace(self.state, epoch=epoch, pace=self.state.pace.shifted(epoch - self._epoch))
 
     def _shift_time(self, set_s: float) -> None:
-        """The clock was set: what it has said so far was by the former one, and stream seconds go on."""
+        """Shift all clock times after the clock was set; stream seconds go on."""
         received, pace = self.state.received + set_s, self.state.pace.shifted(set_s)
         leap_s = max(self.state.leap_s + set_s, 0.0)
         self.state = replace(self.state, epoch=self._epoch + set_s, received=received, pace=pace, leap_s=leap_s)
 
     # Segments
 
-    def _begin_anew(self, chunk: Chunk, length_s: float) -> _Work:
-        """A stream begins, or its rate, its leads or its count have changed."""
+    def _begin_other(self, chunk: Chunk, length_s: float) -> _Work:
+        """Begin a stream, or a segment after a change of rate, leads or count."""
         before = self.state.signal
         self.state = replace(self.state, pace=Pace())
         if self.state.epoch is None:
@@ -560,7 +548,7 @@ class _Step:
         end_s = old.second(old.next_position)
         origin_s = max(origin_s, end_s)
         if origin_s - end_s < NO_DATA_S:
-            self._weigh(origin_s, (restarts(end_s - old.origin_s),))
+            self._apply_readings(origin_s, (restarts(end_s - old.origin_s),))
         if chunk.leads != old.leads:
             subject, text = "leads", f"The leads are now {', '.join(chunk.leads)}."
         elif chunk.sampling_rate_hz != old.rate_hz:
@@ -579,39 +567,39 @@ class _Step:
             self._notice(origin_s, subject, text)
 
     def _remember_leads(self) -> None:
-        """Keep what is known of the leads before their detection begins anew."""
+        """Remember amplitudes of the leads before detection starts again."""
         if self.state.signal is None:
             return
         signal = self.state.signal
         new = dict(zip(signal.segment.leads, signal.detection.memory(), strict=True))
-        kept = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
-        self.state = replace(self.state, leads=dict([*kept, *new.items()][-_REMEMBERED_LEADS:]))
+        former = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
+        self.state = replace(self.state, leads=dict([*former, *new.items()][-_REMEMBERED_LEADS:]))
 
     def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
         memory = [self.state.leads.get(name) for name in leads]
         return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory, self._provisional_for(leads))
 
     def _provisional_for(self, leads: tuple[str, ...]) -> Baseline | None:
-        """What has served while the patient's normal was being learned goes on to serve in another part."""
+        """Return the provisional baseline of the former segment, for leads that go on."""
         baseline = None if self.state.signal is None else self.state.signal.detection.baseline
         if baseline is None or baseline.normal is None or not baseline.provisional:
             return None
         normal = baseline.normal.for_leads(leads)
         return None if normal is None else replace(given_baseline(normal), text=baseline.text, provisional=True)
 
-    def _normal_for(self, leads: tuple[str, ...]) -> PatientNormal | None:
+    def _normal_for(self, leads: tuple[str, ...]) -> PatientTemplate | None:
         return None if self.state.normal is None else self.state.normal.for_leads(leads)
 
     def _check_clock(self, chunk: Chunk, at_s: float) -> None:
-        if chunk.sent is None:
+        if chunk.sent_at is None:
             return
         offset_s = self.state.sent_offset_s
         expected = None if offset_s is None else offset_s + at_s
         length_s = len(chunk.signal) / chunk.sampling_rate_hz
-        newest = (chunk.sent + length_s, None if expected is None else expected + length_s)
+        newest = (chunk.sent_at + length_s, None if expected is None else expected + length_s)
         reading = clock(*newest, chunk.received)
-        self._weigh(max(at_s, self.state.clock_s), (reading,))
-        self.state = replace(self.state, sent_offset_s=chunk.sent - at_s)
+        self._apply_readings(max(at_s, self.state.clock_s), (reading,))
+        self.state = replace(self.state, sent_offset_s=chunk.sent_at - at_s)
 
     # Signal
 
@@ -620,7 +608,7 @@ class _Step:
         assert self.state.signal is not None
         return self.state.signal
 
-    def _process(self, arrived: Arrived, received: float = -inf) -> _Work:
+    def _process(self, arrived: AssembledChunk, received: float = -inf) -> _Work:
         segment, signal = arrived.segment, self._signal
         first = segment.pieces - len(arrived.pieces)
         signal = Signal(segment, signal.origin, signal.detection, signal.recent, signal.words)
@@ -639,7 +627,7 @@ class _Step:
             self._notice(self._signal.segment.second(chunk.position), "pulse", text)
 
     def _piece(self, piece: NDArray[np.float32], end: int, *, last: bool = False) -> _Work:
-        before, said = self.state, len(self.events)
+        before, reported = self.state, len(self.events)
         try:
             if len(piece):
                 yield from self._analyse(piece, end)
@@ -647,7 +635,7 @@ class _Step:
                 self._last(end)
         except Exception as error:  # a fault of the software must be told, and must not end the watching
             self.state = before
-            del self.events[said:]
+            del self.events[reported:]
             self._fail(end, error)
 
     def _analyse(self, piece: NDArray[np.float32], end: int) -> _Work:
@@ -675,24 +663,27 @@ class _Step:
     def _take_over(
         self, end: int, detection: DetectionState, detected: Detected, pulse_margin_s: float = MARGIN_S
     ) -> None:
-        """Events and alarms that come of what was detected up to a position, and of the pulse waves of that time."""
+        """Apply the rules to what was detected up to a position, and to the pulse waves of that time."""
         state, signal = self.state, self._signal
         segment = signal.segment
         at_s = segment.second(end)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
+        # The rules of waveform, rhythm and equipment; fibrillation and tachycardia decide between each other.
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         rhythmic = _with_confidence(rhythmic, self._confidence(detected))
         waveform, fibrillation = unless_tachycardia(waveform, fibrillation, rhythmic, rhythm)
         rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
         technical, technically = technical_step(state.technical, findings)
+        # The pulse confirms or contradicts what the rhythm says.
         pulses, pulse, rhythmic, by_pulse = self._compare_with_pulse(end, findings, rhythm, rhythmic, pulse_margin_s)
+        # Events of quality and beats come before the alarms that rest on them.
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         recent = signal.recent
         if len(detected.beats):
-            recent = CutBeats.joined([recent, detected.beats])[-KEPT_BEATS:]
+            recent = BeatSegments.joined([recent, detected.beats])[-KEPT_BEATS:]
         self.state = replace(
             state,
             signal=Signal(segment, signal.origin, detection, recent, words),
@@ -708,7 +699,7 @@ class _Step:
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
-        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
+        self._apply_readings(at_s, (*_CLEARED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
@@ -718,52 +709,59 @@ class _Step:
         self.state = replace(
             self.state,
             signal=Signal(segment, end, detection, no_beats(len(segment.leads))),
-            rhythm=self.state.rhythm.begun_anew(),
+            rhythm=self.state.rhythm.after_restart(),
             technical=TechnicalState(),
             clock_s=max(at_s, self.state.clock_s),
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
-        self._weigh(at_s, (Reading("detector failed", True, text),))
+        self._apply_readings(at_s, (ConditionReading("detector failed", True, text),))
 
     def _compare_with_pulse(
-        self, end: int, findings: Findings, rhythm: RhythmState, rhythmic: tuple[Reading, ...], margin_s: float
-    ) -> tuple[PulseStream, PulseMemory, tuple[Reading, ...], tuple[Reading, ...]]:
-        """Take the pulse waves up to a position, and weigh the readings of the rhythm with them."""
+        self,
+        end: int,
+        findings: DetectorOutput,
+        rhythm: RhythmState,
+        rhythmic: tuple[ConditionReading, ...],
+        margin_s: float,
+    ) -> tuple[PulseStream, PulseMemory, tuple[ConditionReading, ...], tuple[ConditionReading, ...]]:
+        """Take the pulse waves up to a position, and compare the readings of the rhythm with them."""
         state, segment = self.state, self._signal.segment
         try:
             pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), margin_s)
             pulse = remember(state.pulse, pieces, findings.beats)
             if not margin_s:
                 pulse = remember_end(pulse)
-            beats = sum(beat_s > findings.known_to_s - _BEATS_WITHIN_S for beat_s in rhythm.heard_s)
+            beats = sum(beat_s > findings.complete_to_s - _BEATS_WITHIN_S for beat_s in rhythm.detected_s)
             pulse, by_pulse = pulse_readings(pulse, findings.at_s, beats=beats if findings.readable else 0)
             if findings.readable:
-                rhythmic = with_asystole(pulse, rhythmic, rhythm.heard_s, findings.known_to_s, state.limits.asystole_s)
-            active = {code for code, course in state.alarms.courses.items() if course.is_active}
-            return pulses, pulse, weighed(pulse, rhythmic, findings.known_to_s, active), by_pulse
+                rhythmic = with_asystole(
+                    pulse, rhythmic, rhythm.detected_s, findings.complete_to_s, state.limits.asystole_s
+                )
+            active = {code for code, timer in state.alarms.timers.items() if timer.is_active}
+            return pulses, pulse, apply_pulse(pulse, rhythmic, findings.complete_to_s, active), by_pulse
         except Exception as error:  # a fault in the analysis of the pulse must not touch that of the ECG
             text = f"The pulse could not be analysed: {type(error).__name__}."
-            unknown = (Reading("not confirmed by pulse", False), Reading("loss of pulse", None))
+            unknown = (ConditionReading("not confirmed by pulse", False), ConditionReading("loss of pulse", None))
             return (
                 replace(state.pulses, waves=()),
                 PulseMemory(),
                 (*rhythmic, *unknown),
-                (Reading("probe off", True, text),),
+                (ConditionReading("probe off", True, text),),
             )
 
     def _keep_normal(self, before: DetectionState, after: DetectionState) -> None:
-        """What the patient's normal has become serves in the next part, and is what is saved."""
+        """Save the adapted normal, for the next segment too."""
         normal = after.baseline.normal
-        if normal is None or normal is before.baseline.normal or after.lessons is not None:
+        if normal is None or normal is before.baseline.normal or after.learning is not None:
             return
         if self.state.normal is not None and self.state.normal.leads == normal.leads:
             self.state = replace(self.state, normal=normal)
 
-    def _learned(self, at_s: float, detection: DetectionState) -> tuple[Reading]:
+    def _learned(self, at_s: float, detection: DetectionState) -> tuple[ConditionReading]:
         baseline = detection.baseline
         self.state = replace(self.state, normal=baseline.normal or self.state.normal)
         self._notice(at_s, "baseline", baseline.text)
-        return (Reading("baseline", baseline.doubtful, baseline.text if baseline.doubtful else ""),)
+        return (ConditionReading("baseline", baseline.doubtful, baseline.text if baseline.doubtful else ""),)
 
     # Events
 
@@ -802,16 +800,16 @@ class _Step:
             )
 
     def _confidence(self, detected: Detected) -> str:
-        """How far to trust what the beats just judged are called."""
+        """Say how far to trust the verdicts of the beats just judged."""
         return "" if detected.learned else self._signal.detection.baseline.confidence
 
-    def _weigh(self, at_s: float, readings: Sequence[Reading], now_s: float | None = None) -> None:
+    def _apply_readings(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
             now_s = self._second(self.received)
-        alarms, transitions = weigh(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
+        alarms, transitions = update_conditions(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
         self._alarms(alarms, transitions)
 
-    def _alarms(self, alarms: AlarmState, transitions: tuple[Transition, ...]) -> None:
+    def _alarms(self, alarms: PatientAlarms, transitions: tuple[Transition, ...]) -> None:
         if alarms is self.state.alarms:
             return
         evidence = [self._evidence(transition) for transition in transitions]
@@ -838,7 +836,7 @@ class _Step:
         return evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
 
     def _origins(self, transition: Transition) -> tuple[float, float] | None:
-        """When stream second 0 was by the clock at which this alarm was raised, and at which its condition returned."""
+        """Return stream second 0 by the clock when this alarm was raised, and when its condition returned."""
         number, epoch = transition.alarm.number, round(self._epoch, 3)
         before = self.state.origins.get(number)
         if transition.change == "raised":
@@ -851,7 +849,7 @@ class _Step:
         return origins
 
     def _notice(self, at_s: float, subject: str, text: str, samples: int = 0) -> None:
-        self._add(Noticed(self._number(), at_s, subject, text, samples))
+        self._add(Notice(self._number(), at_s, subject, text, samples))
 
     def _number(self) -> int:
         return self.state.events + len(self.events) + 1
@@ -860,8 +858,8 @@ class _Step:
         self.events.append(event)
 
 
-def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Reading, ...]:
-    """Readings that rest on what beats are called say how far to trust that."""
+def _with_confidence(readings: tuple[ConditionReading, ...], confidence: str) -> tuple[ConditionReading, ...]:
+    """Add to readings of beat shapes how far to trust them."""
     if not confidence:
         return readings
     return tuple(
@@ -874,7 +872,7 @@ def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Re
 
 def _findings(
     detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...], leads: tuple[str, ...]
-) -> Findings:
+) -> DetectorOutput:
     beats, judgement = detected.beats, detected.judgement
     judged = JudgedBeats(
         time_s=beats.times_s + origin_s,
@@ -884,13 +882,13 @@ def _findings(
         score=judgement.score,
         credible=detected.credible,
     )
-    return Findings(
+    return DetectorOutput(
         at_s,
-        detected.known_to_s + origin_s,
-        detected.heard_s + origin_s,
+        detected.complete_to_s + origin_s,
+        detected.detected_s + origin_s,
         judged,
         words,
-        detected.dead,
+        detected.motionless,
         noise_is_low=any(word == "noisy" and clear for word, clear in zip(words, detected.clear, strict=False)),
         leads=leads,
         waveform=detected.waveform,

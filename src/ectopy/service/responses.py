@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Noticed, QualityChanged, codec
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Notice, QualityChanged, codec
 from ectopy.monitor.alarm import Alarm, Transition
 from ectopy.monitor.alarm_json import (
     alarm_json,
@@ -19,7 +19,7 @@ from ectopy.monitor.alarm_json import (
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 from ectopy.service import schemas
 from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
 from ectopy.service.storage.waveform_history import BeatComparison
@@ -214,7 +214,7 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
             return dict(change_json(one, stored.patient, stored.time - one.at_s))
         case QualityChanged():
             return {"lead": one.lead, "word": one.word, "index": one.index}
-        case Noticed():
+        case Notice():
             return {"subject": one.subject, "text": one.text}
         case InputRejected():
             return {"reason": one.reason}
@@ -239,7 +239,7 @@ def audit(stored: StoredAudit) -> schemas.AuditShape:
     """Who did or saw what."""
     entry = stored.entry
     return schemas.AuditShape(
-        id=stored.id, time=entry.time, who=entry.who, what=entry.what, patient=entry.patient, detail=entry.detail
+        id=stored.id, time=entry.time, who=entry.actor, what=entry.action, patient=entry.patient, detail=entry.detail
     )
 
 

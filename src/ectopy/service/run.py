@@ -14,7 +14,7 @@ from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
 from ectopy.service.access.audit import account
 from ectopy.service.api.app import create_app
-from ectopy.service.interpreter import keep_files_private, share
+from ectopy.service.interpreter import keep_files_private, tune_for_threads
 from ectopy.service.json_logs import log_as_json
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
@@ -36,7 +36,7 @@ def serve(settings: Settings, new_key: bool = False) -> None:
     def ready(server: Server) -> None:
         if new_key and app.state.first_key is None:
             name = "made by 'ectopy serve --new-key'"
-            key, app.state.first_key = app.state.visitors.new_key(name, frozenset({Scope.ADMINISTER}))
+            key, app.state.first_key = app.state.authenticator.new_key(name, frozenset({Scope.ADMINISTER}))
             app.state.audit.did(account(), "made key", detail=f"{key.id} {key.name}: {Scope.ADMINISTER}")
 
     run(app, settings, ready)
@@ -54,7 +54,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
     """
     # Whoever starts it by hand looks for the key, not for each request.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-    share()
+    tune_for_threads()
     terminal = Console(highlight=False, markup=False, soft_wrap=True)
 
     def say(server: Server) -> None:

@@ -2,14 +2,14 @@
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered, FilterSettings, filter_signal, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
-from ectopy.signal.quality import Quality, Stretch, assess
+from ectopy.signal.quality import Quality, QualityInterval, assess
 
 __all__ = [
     "ANALYSIS_RATE_HZ",
     "FilterSettings",
     "Filtered",
     "Quality",
-    "Stretch",
+    "QualityInterval",
     "assess",
     "filter_signal",
     "filter_twice",

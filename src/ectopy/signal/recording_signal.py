@@ -1,4 +1,4 @@
-"""What every command finds first in a recording: its beats, and where it can be read."""
+"""Read the signal of a recording: its beats, and where it can be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ectopy.recording import Recording
 from ectopy.signal.amplitude import require_plausible_amplitude
-from ectopy.signal.beat_segments import CutBeats, cut_beats
+from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.signal.filters import FilterSettings, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.missed_beats import beats_missed
@@ -22,20 +22,20 @@ class ReadRecording:
 
     Attributes
     ----------
-    beats : CutBeats
+    beats : BeatSegments
         All heartbeats, readable only where the leads are.
     quality : Quality
     missed : ndarray of bool, shape (n,)
-        Whether a readable lead shows heartbeats before each beat that were not found; from `beats_missed`.
+        Whether a readable lead shows other heartbeats before each beat; from `beats_missed`.
     """
 
-    beats: CutBeats
+    beats: BeatSegments
     quality: Quality
     missed: NDArray[np.bool_]
 
 
 def read_recording(recording: Recording, filters: FilterSettings | None = None) -> ReadRecording:
-    """Filter a recording, judge its leads and find its heartbeats.
+    """Filter a recording, assess its leads and detect its heartbeats.
 
     Parameters
     ----------
@@ -55,4 +55,4 @@ def read_recording(recording: Recording, filters: FilterSettings | None = None) 
     require_plausible_amplitude(recording, filtered, quality)
     beats = cut_beats(filtered, find_heartbeats(early))
     missed = beats_missed(early, quality, beats.times_s)
-    return ReadRecording(beats.where(quality.readable_at(beats.times_s)), quality, missed)
+    return ReadRecording(beats.masked(quality.readable_at(beats.times_s)), quality, missed)

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import LEARNING_S, compare, learn_normal
 from ectopy.analysis.population import AMBULATORY_LAYOUT, population_beats, timing, usual_height_mv
-from ectopy.arguments import checked
+from ectopy.arguments import StepProgress, checked
 from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, NotEnoughNormalsError
-from ectopy.progress import StepProgress
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal import filter_twice, find_heartbeats
-from ectopy.signal.beat_segments import CutBeats, cut_beats
+from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.training import TrainingSettings
 from ectopy.training.training import train
 
@@ -34,7 +33,7 @@ _LEAST_SHARED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class TrainingBeats:
     """What one annotated recording teaches.
 
     Attributes
@@ -54,7 +53,7 @@ class Lessons:
     scores: NDArray[np.float64]
 
 
-def normal_beats(beats: CutBeats, reference: Annotations, sampling_rate_hz: float) -> NDArray[np.bool_]:
+def normal_beats(beats: BeatSegments, reference: Annotations, sampling_rate_hz: float) -> NDArray[np.bool_]:
     """Which beats lie within 150 ms of a reference beat that is normal, shape (n,)."""
     if len(reference) == 0:
         return np.zeros(len(beats), np.bool_)
@@ -75,7 +74,7 @@ def _nearest(times_s: NDArray[np.float64], others_s: NDArray[np.float64]) -> NDA
     return nearest
 
 
-def _require_own_annotations(recording: Recording, reference: Annotations, beats: CutBeats) -> None:
+def _require_own_annotations(recording: Recording, reference: Annotations, beats: BeatSegments) -> None:
     """Refuse annotations whose normal beats are not where the heartbeats are."""
     marks = reference.positions[np.isin(reference.symbols, NORMAL_SYMBOLS)] / recording.sampling_rate_hz
     if len(marks) == 0 or len(beats) == 0:
@@ -94,7 +93,7 @@ def spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
 
 
 @checked
-def learn_from(recording: Recording) -> Lessons | None:
+def training_beats_of(recording: Recording) -> TrainingBeats | None:
     """What a recording with reference annotations teaches; None where it has no normal beats.
 
     Raises
@@ -115,11 +114,11 @@ def learn_from(recording: Recording) -> Lessons | None:
     later = spread(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
     baseline = learn_normal(beats, recording.leads)
     scores = np.empty(0) if baseline is None else compare(beats, baseline).score[later]
-    return Lessons(rows.reshape(-1, rows.shape[2]), timing(beats)[taught], scores)
+    return TrainingBeats(rows.reshape(-1, rows.shape[2]), timing(beats)[taught], scores)
 
 
 def train_ambulatory(
-    lessons: Iterable[Lessons],
+    lessons: Iterable[TrainingBeats],
     source: str,
     settings: TrainingSettings | None = None,
     rule: ThresholdRule | None = None,

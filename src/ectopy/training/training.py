@@ -10,14 +10,13 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.arguments import checked
+from ectopy.arguments import StepProgress, checked
 from ectopy.beats import Beats, beats_digest, readable
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.model_card import Card, LearningCurve
 from ectopy.detector.runtime import Graph
 from ectopy.detector.threshold import lowest_rate, normals_needed
 from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
-from ectopy.progress import StepProgress
 from ectopy.training import TrainingSettings, to_keras, to_litert, train_network
 from ectopy.training.calibration import calibrate
 

@@ -1,18 +1,20 @@
-"""What routes depend on: the parts of the service, the patient of an address, the audit of those who look."""
+"""Dependencies of routes: the parts of the service, the patient of an address, the audit, commands for a patient."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, Path, Query, Security
+from fastapi import Body, Depends, Path, Query, Security
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from ectopy.monitor import Action
-from ectopy.service.access import Caller, Scope, Visitors
+from ectopy.monitor import Command, CommandKind, Limits
+from ectopy.service import schemas
+from ectopy.service.access import Authenticator, Caller, Scope
 from ectopy.service.access.audit import Audit
-from ectopy.service.api.middleware.access_control import visitor
+from ectopy.service.api.middleware.access_control import AnyCaller, current_caller
 from ectopy.service.api.prometheus_metrics import Metrics
 from ectopy.service.api.readiness import Readiness
 from ectopy.service.monitoring.replays import Replays
@@ -32,7 +34,7 @@ def _part(name: str) -> Any:
 
 WardDep = Annotated[Ward, _part("ward")]
 AuditDep = Annotated[Audit, _part("audit")]
-VisitorsDep = Annotated[Visitors, _part("visitors")]
+AuthenticatorDep = Annotated[Authenticator, _part("authenticator")]
 SettingsDep = Annotated[Settings, _part("settings")]
 MetricsDep = Annotated[Metrics, _part("metrics")]
 ReadinessDep = Annotated[Readiness, _part("readiness")]
@@ -40,6 +42,7 @@ LibraryDep = Annotated[Library, _part("library")]
 ReplaysDep = Annotated[Replays, _part("replays")]
 PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="Id of the patient.")]
 AlarmNumber = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
+CommentBody = Annotated[schemas.Comment, Body()]
 DeviceQuery = Annotated[
     str | None,
     Query(
@@ -51,61 +54,90 @@ DeviceQuery = Annotated[
 ]
 
 
-def Audited(what: str, scope: Scope = Scope.VIEW, *, by_query: bool = False) -> Any:  # noqa: N802 -- reads as the other dependencies do
-    """Return a dependency of routes that show something: the caller, what they look at, and for whom.
+def Audited(action: str, scope: Scope = Scope.VIEW, *, by_query: bool = False) -> Any:  # noqa: N802 -- reads as the other dependencies do
+    """Return a dependency of routes that show something: checks the key, and writes the look to the audit.
 
     It checks the scope of the key, then that the patients named in the address are watched, and writes to
     the audit before anything is answered; a request that is rejected for another reason is in the audit too.
 
     Parameters
     ----------
-    what : str
+    action : str
         A verb and its object, such as ``viewed alarm``.
     scope : Scope
         What the key has to allow.
     by_query : bool
         Whether the query names the patients, where the address does not.
     """
-    allowed = Security(visitor, scopes=[scope])
+    allowed = Security(current_caller, scopes=[scope])
 
     async def write(connection: HTTPConnection, ward: WardDep, audit: AuditDep, caller: Caller = allowed) -> Caller:
         address = connection.path_params
         named = [address["patient"]] if "patient" in address else []
         patients = connection.query_params.getlist("patient") if by_query else named
-        for one in patients:
-            ward.state(one)
-        for one in patients or [""]:
-            audit.saw(caller.name, what, one)
+        for patient in patients:
+            ward.state(patient)
+        for patient in patients or [""]:
+            audit.saw(caller.name, action, patient)
         return caller
 
     return Depends(write)
 
 
-async def _watched(patient: PatientPath, ward: WardDep, caller: Annotated[Caller, Security(visitor)]) -> str:
+async def _watched(patient: PatientPath, ward: WardDep, caller: AnyCaller) -> str:
     ward.state(patient)
     return patient
 
 
 WatchedPatient = Annotated[str, Depends(_watched)]
-"""The patient of an address; the answer is 404 where nobody of that id is watched."""
+"""The patient of an address; the answer is 404 where no patient of that id is watched."""
 
 
-async def carry_out(ward: Ward, audit: Audit, patient: str, action: Action, what: str) -> bool:
-    """Carry out a command of an operator and write it to the audit; whether it is stored.
+@dataclass(frozen=True)
+class PatientCommands:
+    """Carries out commands of one operator for one patient, and writes them to the audit."""
 
-    Raises
-    ------
-    NotFoundError
-        If the patient is not watched.
-    RefusedError
-        If the monitor does not take it.
-    """
-    stored = await ward.order(patient, action)
-    about = "" if action.alarm is None else f"{action.alarm} "
-    await audit.did_async(action.who, what, patient, f"{about}{action.why}".strip())
-    return stored
+    ward: Ward
+    patient: str
+    operator: str
+    _audit: Audit
+
+    async def carry_out(
+        self, kind: CommandKind, action: str, comment: str, *, alarm: int | None = None, limits: Limits | None = None
+    ) -> bool:
+        """Carry out a command and return whether it is stored; the audit calls it `action`.
+
+        Raises
+        ------
+        RefusedError
+            If the monitor rejects it.
+        """
+        command = Command(kind, self.ward.clock(), self.operator, comment, alarm, limits)
+        is_stored = await self.ward.order(self.patient, command)
+        await self.write_audit(action, comment if alarm is None else f"{alarm} {comment}".strip())
+        return is_stored
+
+    async def write_audit(self, action: str, detail: str) -> None:
+        """Write to the audit what the operator did."""
+        await self._audit.did_async(self.operator, action, self.patient, detail)
+
+
+def _commands(scope: Scope) -> Any:
+    """Return a dependency that checks the scope of the key, then that the patient is watched."""
+    allowed = Security(current_caller, scopes=[scope])
+
+    async def get(
+        *, caller: Caller = allowed, patient: WatchedPatient, ward: WardDep, audit: AuditDep
+    ) -> PatientCommands:
+        return PatientCommands(ward, patient, caller.name, audit)
+
+    return Depends(get)
+
+
+AcknowledgeCommands = Annotated[PatientCommands, _commands(Scope.ACKNOWLEDGE)]
+AdministerCommands = Annotated[PatientCommands, _commands(Scope.ADMINISTER)]
 
 
 def json_response(content: Any, status: int = 200) -> Response:
-    """JSON of plain values, quickly; NaN becomes null."""
+    """Return JSON of plain values, quickly; NaN becomes null."""
     return Response(msgspec.json.encode(content), status, media_type="application/json")

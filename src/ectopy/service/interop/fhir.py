@@ -25,6 +25,7 @@ from ectopy.monitor.alarm import Phase
 from ectopy.monitor.alarm_json import AlarmJson
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.inputs import PulseChunk
+from ectopy.presentation import iso_utc
 from ectopy.service.interop.nomenclature import (
     ARTERIAL_PRESSURE,
     ECG,
@@ -36,7 +37,6 @@ from ectopy.service.interop.nomenclature import (
     lead_code,
 )
 from ectopy.service.storage import Waveform
-from ectopy.times import iso_utc
 
 Resource = dict[str, Any]
 

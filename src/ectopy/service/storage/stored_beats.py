@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.monitor.events import BeatJudged
-from ectopy.numbers import finite_or_none
+from ectopy.presentation import finite_or_none
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, ResultRow, Row
 from ectopy.service.storage.stored_patients import patient_id

@@ -17,7 +17,7 @@ from starlette.types import Scope as Connection
 from starlette.websockets import WebSocket
 
 from ectopy.errors import StorageError
-from ectopy.service.access import Buckets, Caller, Scope, Visitors
+from ectopy.service.access import Authenticator, Caller, RateLimiter, Scope
 from ectopy.service.api.error_responses import DeniedError, problem
 
 COOKIE = "ectopy_session"
@@ -36,7 +36,7 @@ class RateLimit:
     """So many requests a minute of one name, and the 429 for whoever makes more."""
 
     def __init__(self, per_minute: float, burst: float | None = None) -> None:
-        self._buckets = Buckets(per_minute, per_minute if burst is None else burst)
+        self._limiter = RateLimiter(per_minute, per_minute if burst is None else burst)
 
     def count(self, name: str) -> None:
         """Count a request.
@@ -46,7 +46,7 @@ class RateLimit:
         DeniedError
             If it is one too many.
         """
-        wait_s = self._buckets.take(name, time.monotonic())
+        wait_s = self._limiter.acquire(name, time.monotonic())
         if wait_s:
             headers = {"Retry-After": str(math.ceil(wait_s))}
             raise DeniedError(429, f"too many requests; try again in {wait_s:.0f} s.", headers)
@@ -57,21 +57,21 @@ def address_of(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else ""
 
 
-class Door:
+class AuthenticationMiddleware:
     """Lets nobody through to ``/api`` and ``/metrics`` who is not known; as ASGI middleware.
 
     Parameters
     ----------
     app : ASGI application
-    visitors : Visitors
+    authenticator : Authenticator
     per_minute : float
         Requests of one key.
     failures : RateLimit
         Of wrong keys from one address.
     """
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, per_minute: float, failures: RateLimit) -> None:
-        self._app, self._visitors, self._failures = app, visitors, failures
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, per_minute: float, failures: RateLimit) -> None:
+        self._app, self._authenticator, self._failures = app, authenticator, failures
         self._requests = RateLimit(per_minute, max(per_minute * _BURST_S / 60.0, 1.0))
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
@@ -81,7 +81,7 @@ class Door:
             return
         connection = HTTPConnection(scope)
         try:
-            await self._look_at(connection)
+            await self._check(connection)
         except DeniedError as error:
             response = error.response()
         except StorageError as error:
@@ -96,7 +96,7 @@ class Door:
         else:
             await response(scope, receive, send)
 
-    async def _look_at(self, connection: HTTPConnection) -> None:
+    async def _check(self, connection: HTTPConnection) -> None:
         encoding = connection.headers.get("content-encoding", "identity")
         if encoding.strip().lower() not in ("", "identity"):
             raise DeniedError(415, "a body must not be compressed; send it as it is.")
@@ -106,7 +106,7 @@ class Door:
         address = address_of(connection)
         if path == SIGN_IN and connection.scope.get("method") == "POST":
             self._requests.count(address)
-            _check_origin(connection, needed=False)
+            _check_origin(connection, is_required=False)
             return
         caller = await self._caller(connection)
         if caller is None:
@@ -122,15 +122,15 @@ class Door:
         if scheme.lower() == "bearer":
             # Who guesses, or was let in before, costs neither a thread nor a query.
             secret = secret.strip()
-            if not self._visitors.may_know(secret):
+            if not self._authenticator.might_be_key(secret):
                 return None
-            known = self._visitors.recent(secret)
-            return known or await anyio.to_thread.run_sync(self._visitors.by_key, secret)
+            recent = self._authenticator.cached_caller_for_key(secret)
+            return recent or await anyio.to_thread.run_sync(self._authenticator.caller_for_key, secret)
         cookie = connection.cookies.get(COOKIE)
-        if cookie is None or not self._visitors.may_know_session(cookie):
+        if cookie is None or not self._authenticator.might_be_session(cookie):
             return None
-        known = self._visitors.recent_session(cookie)
-        return known or await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
+        recent = self._authenticator.cached_caller_for_session(cookie)
+        return recent or await anyio.to_thread.run_sync(self._authenticator.caller_for_session, cookie)
 
 
 def _unknown(connection: HTTPConnection) -> DeniedError:
@@ -144,20 +144,20 @@ def _unknown(connection: HTTPConnection) -> DeniedError:
 
 def _check_same_site(connection: HTTPConnection, csrf: str) -> None:
     if connection.scope["type"] == "websocket":
-        _check_origin(connection, needed=True)
+        _check_origin(connection, is_required=True)
     elif connection.scope["method"] not in _SAFE and connection.headers.get(CSRF_HEADER) != csrf:
         raise DeniedError(403, f"a browser that changes something sends the header {CSRF_HEADER}, as its session says.")
 
 
-def _check_origin(connection: HTTPConnection, needed: bool) -> None:
+def _check_origin(connection: HTTPConnection, is_required: bool) -> None:
     origin = connection.headers.get("origin")
-    if origin is None and not needed:
+    if origin is None and not is_required:
         return
-    if origin is None or _place(origin) != connection.headers.get("host"):
+    if origin is None or _host_and_port(origin) != connection.headers.get("host"):
         raise DeniedError(403, "a page of another site cannot do this.")
 
 
-def _place(origin: str) -> str | None:
+def _host_and_port(origin: str) -> str | None:
     """Host and port of an origin; None where it is not an address."""
     try:
         return urlsplit(origin).netloc
@@ -169,9 +169,9 @@ _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A key: `e
 _SESSION = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session")
 
 
-async def visitor(
+async def current_caller(
     connection: HTTPConnection,
-    wanted: SecurityScopes,
+    required: SecurityScopes,
     _key: Annotated[object, Depends(_BEARER)],
     _cookie: Annotated[object, Depends(_SESSION)],
 ) -> Caller:
@@ -185,15 +185,14 @@ async def visitor(
     caller: Caller | None = connection.scope.get(CALLER)
     if caller is None:
         raise _unknown(connection)
-    needed = [Scope(name) for name in wanted.scopes]
-    if needed and not any(caller.may(scope) for scope in needed):
-        raise DeniedError(403, f"this key does not allow it; it needs the scope {' or '.join(needed)}.")
+    scopes = [Scope(name) for name in required.scopes]
+    if scopes and not any(caller.may(scope) for scope in scopes):
+        raise DeniedError(403, f"this key does not allow it; it needs the scope {' or '.join(scopes)}.")
     return caller
 
 
-AnyCaller = Annotated[Caller, Security(visitor)]
-Viewing = Annotated[Caller, Security(visitor, scopes=[Scope.VIEW])]
-Uploading = Annotated[Caller, Security(visitor, scopes=[Scope.UPLOAD])]
-Sending = Annotated[Caller, Security(visitor, scopes=[Scope.SEND])]
-Acknowledging = Annotated[Caller, Security(visitor, scopes=[Scope.ACKNOWLEDGE])]
-Administering = Annotated[Caller, Security(visitor, scopes=[Scope.ADMINISTER])]
+AnyCaller = Annotated[Caller, Security(current_caller)]
+Viewing = Annotated[Caller, Security(current_caller, scopes=[Scope.VIEW])]
+Uploading = Annotated[Caller, Security(current_caller, scopes=[Scope.UPLOAD])]
+Sending = Annotated[Caller, Security(current_caller, scopes=[Scope.SEND])]
+Administering = Annotated[Caller, Security(current_caller, scopes=[Scope.ADMINISTER])]

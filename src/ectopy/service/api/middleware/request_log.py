@@ -15,7 +15,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _log = logging.getLogger("ectopy.requests")
 
 
-class Record:
+class RequestLogMiddleware:
     """Writes down what was answered; as ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:

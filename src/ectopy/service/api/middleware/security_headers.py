@@ -18,7 +18,7 @@ _HEADERS = {
 }
 
 
-class Headers:
+class SecurityHeadersMiddleware:
     """Adds headers to every answer; what is not a page is not kept by anybody."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -27,15 +27,15 @@ async def about(ward: WardDep, caller: AnyCaller) -> schemas.AboutShape:
         bundle=schemas.BundleShape(sha256=ward.bundle, threshold=detector.threshold, model_card=asdict(detector.card)),
         conditions=[
             schemas.ConditionShape(
-                code=one.code,
-                title=one.title,
-                type=one.kind.value,
-                priority=one.priority.name.lower(),
-                definition=one.definition,
-                source=one.source,
-                advice=one.advice,
+                code=condition.code,
+                title=condition.title,
+                type=condition.kind.value,
+                priority=condition.priority.name.lower(),
+                definition=condition.definition,
+                source=condition.source,
+                advice=condition.advice,
             )
-            for one in CONDITIONS.values()
+            for condition in CONDITIONS.values()
         ],
         profiles=list(PROFILES),
         limits=limits(),

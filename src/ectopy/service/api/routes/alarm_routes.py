@@ -1,4 +1,4 @@
-"""Alarms: why they were raised, and what people do about them."""
+"""Alarms: the reasons for them, and the commands of people about them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from ectopy import __version__
 from ectopy.errors import DataError, StorageError
-from ectopy.monitor import Action, AlarmChanged, Order
+from ectopy.monitor import AlarmChanged, CommandKind
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.replay_command import stored_replay_command
 from ectopy.service import responses, schemas
-from ectopy.service.access.audit import Audit
 from ectopy.service.api.dependencies import (
+    AcknowledgeCommands,
     AlarmNumber,
-    AuditDep,
     Audited,
+    CommentBody,
+    PatientCommands,
     WardDep,
     WatchedPatient,
-    carry_out,
     json_response,
 )
-from ectopy.service.api.middleware.access_control import Acknowledging
 from ectopy.service.monitoring.ward import NotFoundError, Ward
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.storage.waveform_history import LONGEST_S, read_segment
@@ -53,11 +52,11 @@ async def list_alarms(
     were comes a page, those that changed last at its end, with the address of the next older one in the header `Link`.
     """
     if active:
-        return [responses.alarm(one) for one in ward.active_alarms()]
-    found = await asyncio.to_thread(ward.store.alarms.newest, limit=limit, before=before)
-    if len(found) == limit:
-        _link(request, response, found[0].id)
-    return [responses.alarm(one) for one in found]
+        return [responses.alarm(alarm) for alarm in ward.active_alarms()]
+    page = await asyncio.to_thread(ward.store.alarms.newest, limit=limit, before=before)
+    if len(page) == limit:
+        _link(request, response, page[0].id)
+    return [responses.alarm(alarm) for alarm in page]
 
 
 @router.get("/patients/{patient}/alarms", dependencies=[Audited("viewed alarms")])
@@ -75,11 +74,11 @@ async def list_alarms_of(
     The active ones come all at once, the most urgent one first.
     """
     if active:
-        return [responses.alarm(one) for one in ward.active_alarms_of(patient)]
-    found = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
-    if len(found) == limit:
-        _link(request, response, found[0].alarm.number)
-    return [responses.alarm(one) for one in found]
+        return [responses.alarm(alarm) for alarm in ward.active_alarms_of(patient)]
+    page = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
+    if len(page) == limit:
+        _link(request, response, page[0].alarm.number)
+    return [responses.alarm(alarm) for alarm in page]
 
 
 def _link(request: Request, response: Response, before: int) -> None:
@@ -98,87 +97,54 @@ def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> R
 
 
 @router.post("/patients/{patient}/alarms/{number}/acknowledge")
-async def acknowledge(
-    ward: WardDep,
-    caller: Acknowledging,
-    audit: AuditDep,
-    patient: WatchedPatient,
-    number: AlarmNumber,
-    given: Annotated[schemas.Comment, Body()],
-) -> schemas.AlarmOrderShape:
-    """Say that somebody has seen an alarm; it is silent for a time, and sounds again if it goes on.
+async def acknowledge(commands: AcknowledgeCommands, number: AlarmNumber, body: CommentBody) -> schemas.AlarmOrderShape:
+    """Acknowledge an alarm; it is silent for a time, and sounds again if it goes on.
 
     This and every other order is carried out at once. The answer says `stored: false` while the database is away.
     """
-    action = Action(Order.ACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
-    return await _change(ward, audit, patient, number, action, "acknowledged alarm")
+    return await _change(commands, number, CommandKind.ACKNOWLEDGE, "acknowledged alarm", body)
 
 
 @router.post("/patients/{patient}/alarms/{number}/unacknowledge")
 async def unacknowledge(
-    ward: WardDep,
-    caller: Acknowledging,
-    audit: AuditDep,
-    patient: WatchedPatient,
-    number: AlarmNumber,
-    given: Annotated[schemas.Comment, Body()],
+    commands: AcknowledgeCommands, number: AlarmNumber, body: CommentBody
 ) -> schemas.AlarmOrderShape:
     """Take an acknowledgement back."""
-    action = Action(Order.UNACKNOWLEDGE, ward.clock(), caller.name, given.comment, number)
-    return await _change(ward, audit, patient, number, action, "unacknowledged alarm")
+    return await _change(commands, number, CommandKind.UNACKNOWLEDGE, "unacknowledged alarm", body)
 
 
 @router.post("/patients/{patient}/alarms/{number}/comments", status_code=201)
 async def comment_on(
-    ward: WardDep,
-    caller: Acknowledging,
-    audit: AuditDep,
-    patient: WatchedPatient,
-    number: AlarmNumber,
-    given: Annotated[schemas.NewComment, Body()],
+    commands: AcknowledgeCommands, number: AlarmNumber, body: Annotated[schemas.NewComment, Body()]
 ) -> schemas.CommentShape:
-    """Say something about an alarm, also when it has ended; the audit keeps it."""
-    await _alarm(ward, patient, number)
-    now = ward.clock()
-    await audit.did_async(caller.name, _commented(number), patient, given.comment)
-    return schemas.CommentShape(time=now, who=caller.name, comment=given.comment)
+    """Comment on an alarm, also when it has ended; the audit keeps the comment."""
+    await _alarm(commands.ward, commands.patient, number)
+    now = commands.ward.clock()
+    await commands.write_audit(_commented(number), body.comment)
+    return schemas.CommentShape(time=now, who=commands.operator, comment=body.comment)
 
 
 @router.post("/patients/{patient}/audio-pause")
-async def pause_audio(
-    ward: WardDep,
-    caller: Acknowledging,
-    audit: AuditDep,
-    patient: WatchedPatient,
-    given: Annotated[schemas.Comment, Body()],
-) -> schemas.PatientOrderShape:
+async def pause_audio(commands: AcknowledgeCommands, body: CommentBody) -> schemas.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
-    action = Action(Order.PAUSE_AUDIO, ward.clock(), caller.name, given.comment)
-    stored = await carry_out(ward, audit, patient, action, "paused audio")
-    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
+    stored = await commands.carry_out(CommandKind.PAUSE_AUDIO, "paused audio", body.comment)
+    return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
 @router.post("/patients/{patient}/audio-resume")
-async def resume_audio(
-    ward: WardDep,
-    caller: Acknowledging,
-    audit: AuditDep,
-    patient: WatchedPatient,
-    given: Annotated[schemas.Comment, Body()],
-) -> schemas.PatientOrderShape:
+async def resume_audio(commands: AcknowledgeCommands, body: CommentBody) -> schemas.PatientOrderShape:
     """End an audio pause."""
-    action = Action(Order.RESUME_AUDIO, ward.clock(), caller.name, given.comment)
-    stored = await carry_out(ward, audit, patient, action, "resumed audio")
-    return schemas.PatientOrderShape(**ward.summary(patient), stored=stored)
+    stored = await commands.carry_out(CommandKind.RESUME_AUDIO, "resumed audio", body.comment)
+    return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
 async def _change(
-    ward: Ward, audit: Audit, patient: str, number: int, action: Action, what: str
+    commands: PatientCommands, number: int, kind: CommandKind, action: str, body: schemas.Comment
 ) -> schemas.AlarmOrderShape:
-    await _alarm(ward, patient, number)
-    stored = await carry_out(ward, audit, patient, action, what)
-    one = await _alarm(ward, patient, number)
-    return schemas.AlarmOrderShape(**responses.alarm(one), stored=stored)
+    await _alarm(commands.ward, commands.patient, number)
+    stored = await commands.carry_out(kind, action, body.comment, alarm=number)
+    alarm = await _alarm(commands.ward, commands.patient, number)
+    return schemas.AlarmOrderShape(**responses.alarm(alarm), stored=stored)
 
 
 def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
@@ -192,13 +158,13 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     patient, store, number = stored.patient, ward.store, stored.alarm.number
     unstored = [(origin + event.at_s, event) for origin, event in ward.unstored_changes(patient, number)]
     try:
-        entries = [(one.time, one.event) for one in store.alarms.changes(patient, number)]
+        entries = [(change.time, change.event) for change in store.alarms.changes(patient, number)]
     except StorageError:
         if not unstored:
             raise
         entries = []
-    known = {event.number for _, event in entries}
-    entries += [(time, event) for time, event in unstored if event.number not in known]
+    numbers = {event.number for _, event in entries}
+    entries += [(time, event) for time, event in unstored if event.number not in numbers]
     changes = [(time, event) for time, event in entries if isinstance(event, AlarmChanged)]
     time, latest = changes[-1]
     evidence = next((event.evidence for _, event in reversed(changes) if event.evidence is not None), None)
@@ -211,7 +177,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     with suppress(StorageError):
         log_whole = store.alarms.is_log_intact(patient, number)
         comments = [
-            schemas.CommentShape(time=entry.time, who=entry.who, comment=entry.detail)
+            schemas.CommentShape(time=entry.time, who=entry.actor, comment=entry.detail)
             for entry in store.audit.about(patient, _commented(number))
         ]
     condition = CONDITIONS[stored.alarm.condition]
@@ -220,7 +186,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
         definition=condition.definition,
         source=condition.source,
         evidence=None if evidence is None else responses.evidence(origin, evidence),
-        history=[responses.transition(time, event.transition, event.number in known) for time, event in changes],
+        history=[responses.transition(time, event.transition, event.number in numbers) for time, event in changes],
         comments=comments,
         log_whole=log_whole,
         strip=None if strip is None else responses.waveform(patient, strip.stream, strip.start_time, strip.waveform),

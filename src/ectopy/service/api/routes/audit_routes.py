@@ -24,6 +24,6 @@ def list_audit(
 ) -> list[schemas.AuditShape]:
     """The newest entries of the audit, the oldest of them first; the same look is written once a minute."""
     audit.flush()
-    found = ward.store.audit.newest(patient, limit, before)
+    entries = ward.store.audit.newest(patient, limit, before)
     audit.saw(caller.name, "viewed audit", patient or "")
-    return [responses.audit(entry) for entry in found]
+    return [responses.audit(entry) for entry in entries]

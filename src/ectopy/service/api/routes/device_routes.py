@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/devices", tags=["devices"])
 @router.get("", dependencies=[Audited("listed devices")])
 def list_devices(ward: WardDep) -> list[schemas.DeviceShape]:
     """Devices that have said what they are called, by name, and for whom each has sent last."""
-    return [responses.device(one) for one in ward.devices.all()]
+    return [responses.device(device) for device in ward.devices.all()]
 
 
 @router.put("/{device}", status_code=204)
@@ -26,10 +26,10 @@ def attach(
     caller: Administering,
     audit: AuditDep,
     device: Annotated[str, Path(min_length=1, max_length=200, description="What the device calls itself.")],
-    given: Annotated[schemas.Wearer, Body()],
+    body: Annotated[schemas.Wearer, Body()],
 ) -> None:
     """Attach a device to a patient, for whom its key then sends."""
-    if ward.state(given.patient).discharged:
-        raise RefusedError(f"{given.patient!r} is discharged; admit the patient first.")
-    ward.attach(device, given.patient)
-    audit.did(caller.name, "attached device", given.patient, device)
+    if ward.state(body.patient).discharged:
+        raise RefusedError(f"{body.patient!r} is discharged; admit the patient first.")
+    ward.attach(device, body.patient)
+    audit.did(caller.name, "attached device", body.patient, device)

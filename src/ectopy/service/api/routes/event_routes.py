@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from ectopy.errors import SettingError, StorageError
 from ectopy.service import responses
 from ectopy.service.access import Caller
-from ectopy.service.api.dependencies import Audited, VisitorsDep, WardDep
+from ectopy.service.api.dependencies import Audited, AuthenticatorDep, WardDep
 from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import StoredEvent
 
@@ -43,38 +43,40 @@ Kind = Literal["alarm", "quality", "noticed", "rejected"]
 async def events(
     ward: WardDep,
     caller: Annotated[Caller, Audited("watched events", by_query=True)],
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     patient: Annotated[str | None, Query(description="Of this one only.")] = None,
     kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
     last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
-    seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+    last_event_header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> EventSourceResponse:
     """Events from now on, or after the last one that was seen; a comment where there is none for 15 s."""
-    after = last_event_id if seen is None else _number(seen)
+    after = last_event_id if last_event_header is None else _number(last_event_header)
     if after is None:
         after = await asyncio.to_thread(ward.newest_event)
     # Not a generator as endpoint (`response_class`): FastAPI would send 200 before the checks above, and queue events
     # for a key that is revoked meanwhile.
     # A proxy that collects what it passes on would hold up alarms.
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(_events(ward, after, patient, kind, lambda: visitors.welcome(caller)), headers=headers)
+    return EventSourceResponse(
+        _events(ward, after, patient, kind, lambda: authenticator.is_still_valid(caller)), headers=headers
+    )
 
 
 async def _events(
-    ward: Ward, after: int, patient: str | None, kinds: Sequence[str], welcome: Callable[[], bool]
+    ward: Ward, after: int, patient: str | None, kinds: Sequence[str], is_still_valid: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
     yield KEEPALIVE_COMMENT
     while ward.feed.open:
         more = ward.feed.next_events()
         try:
-            found = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
+            stored = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
         except StorageError:
-            found = []
-        if not welcome():
+            stored = []
+        if not is_still_valid():
             return
-        if found:
-            after = found[-1].id
-            yield b"".join(map(_encoded, found))
+        if stored:
+            after = stored[-1].id
+            yield b"".join(map(_encoded, stored))
             continue
         try:
             await asyncio.wait_for(more.wait(), _QUIET_S)

@@ -31,7 +31,7 @@ _FHIR: dict[str, Any] = {
     "responses": {200: {"content": {fhir.MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "A resource."}},
 }
 
-Who = Annotated[str, Query(min_length=1, max_length=200, description="Id of the patient.")]
+PatientQuery = Annotated[str, Query(min_length=1, max_length=200, description="Id of the patient.")]
 Code = Literal[
     "ecg", "heart-rate", "pulse-wave", "11524-6", "8867-4", "http://loinc.org|11524-6", "http://loinc.org|8867-4"
 ]
@@ -55,27 +55,27 @@ def capabilities(request: Request, ward: WardDep, caller: AnyCaller) -> Response
 def observations(
     request: Request,
     ward: WardDep,
-    patient: Who,
+    patient: PatientQuery,
     code: Code | None = None,
     date: Dates = [],  # noqa: B006
 ) -> Response:
     """The ECG and the pulse waves of a patient as SampledData, and the heart rate now."""
     state = ward.state(patient)
-    found = []
+    resources = []
     if code is None or "heart-rate" in code or "8867-4" in code:
-        found.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
+        resources.append(fhir.heart_rate(patient, ward.summary(patient)["heart_rate_bpm"], ward.clock()))
     ecg = code is None or "ecg" in code or "11524-6" in code
     pulse = code in (None, "pulse-wave")
     if ecg or pulse:
-        found += _signal(ward, patient, state, date, ecg=ecg, pulse=pulse)
-    return _answer(fhir.searchset(found, str(request.url), len(found)))
+        resources += _signal(ward, patient, state, date, ecg=ecg, pulse=pulse)
+    return _answer(fhir.searchset(resources, str(request.url), len(resources)))
 
 
 @router.get("/api/fhir/DetectedIssue", dependencies=[Audited("read FHIR DetectedIssue", by_query=True)], **_FHIR)
 def detected_issues(
     request: Request,
     ward: WardDep,
-    patient: Who,
+    patient: PatientQuery,
     count: Annotated[int, Query(alias="_count", ge=1, le=_MOST_ISSUES, description="So many on a page.")] = _ISSUES,
     before: Annotated[int | None, Query(ge=1, le=2**53, description="Only alarms with lower numbers.")] = None,
 ) -> Response:
@@ -83,7 +83,7 @@ def detected_issues(
     state = ward.state(patient)
     newest = ward.store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
-    issues = [fhir.detected_issue(responses.alarm(one), _strips(ward, one, state)) for one in page]
+    issues = [fhir.detected_issue(responses.alarm(alarm), _strips(ward, alarm, state)) for alarm in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
     return _answer(fhir.searchset(issues, str(request.url), ward.store.alarms.count(patient), following))
 
@@ -114,21 +114,21 @@ def _signal(
     else:
         origin, stop = status.origin(state), status.newest_sample_time(state)
         start = stop - _NEWEST_S
-    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
-    return [] if found is None else _resources(patient, found, ecg=ecg, pulse=pulse)
+    segment = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
+    return [] if segment is None else _resources(patient, segment, ecg=ecg, pulse=pulse)
 
 
-def _resources(patient: str, found: WaveformSegment, *, ecg: bool = True, pulse: bool = True) -> list[fhir.Resource]:
-    leads = [fhir.ecg(patient, found.waveform, found.start_time)] if ecg else []
-    return leads + (fhir.pulse_waves(patient, found.waveform, found.start_time) if pulse else [])
+def _resources(patient: str, segment: WaveformSegment, *, ecg: bool = True, pulse: bool = True) -> list[fhir.Resource]:
+    leads = [fhir.ecg(patient, segment.waveform, segment.start_time)] if ecg else []
+    return leads + (fhir.pulse_waves(patient, segment.waveform, segment.start_time) if pulse else [])
 
 
 def _strips(ward: Ward, stored: StoredAlarm, state: MonitorState) -> list[fhir.Resource]:
     begin_s, end_s = strip_s(stored.alarm.reading, stored.alarm.present_s)
-    found = read_segment(
+    segment = read_segment(
         ward.store, stored.patient, state, stored.raised_origin, begin_s, min(end_s, begin_s + LONGEST_S)
     )
-    return [] if found is None else _resources(stored.patient, found)
+    return [] if segment is None else _resources(stored.patient, segment)
 
 
 def _span(date: list[str]) -> tuple[float, float]:

@@ -18,13 +18,13 @@ from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
-from ectopy.client.protocol import Form, Sent, read
+from ectopy.client.protocol import ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor.status import stream as stream_of
 from ectopy.service import schemas
-from ectopy.service.access import Caller, Scope, Visitors
-from ectopy.service.access.audit import SEND_AGAIN_S
-from ectopy.service.api.dependencies import AuditDep, DeviceQuery, MetricsDep, PatientPath, VisitorsDep, WardDep
+from ectopy.service.access import Authenticator, Caller, Scope
+from ectopy.service.access.audit import SENDING_INTERVAL_S
+from ectopy.service.api.dependencies import AuditDep, AuthenticatorDep, DeviceQuery, MetricsDep, PatientPath, WardDep
 from ectopy.service.api.error_responses import DeniedError
 from ectopy.service.api.middleware.access_control import Sending
 from ectopy.service.api.prometheus_metrics import Metrics
@@ -111,12 +111,12 @@ async def send_chunks(
     if form is None:
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
     _check_sender(ward, caller, patient, device)
-    found = await _read(await request.body(), form, ward.clock())
-    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
-    stored, rejected, late = await _send(ward, patient, found, caller.sender)
+    messages = await _read(await request.body(), form, ward.clock())
+    audit.saw(caller.name, "sent samples", patient, SENDING_INTERVAL_S)
+    stored, rejected, late = await _send(ward, patient, messages, caller.sender)
     metrics.chunks.labels("rejected").inc(len(rejected))
-    metrics.chunks.labels("accepted").inc(len(found) - len(rejected))
-    if rejected and len(rejected) == len(found):
+    metrics.chunks.labels("accepted").inc(len(messages) - len(rejected))
+    if rejected and len(rejected) == len(messages):
         raise DataError(rejected[0]["reason"])
     answer = _next_position(ward, patient, caller)
     return schemas.ReceiptShape(
@@ -131,7 +131,7 @@ async def stream(
     caller: Sending,
     audit: AuditDep,
     metrics: MetricsDep,
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> None:
@@ -140,9 +140,9 @@ async def stream(
     Where that takes more than a second, it is answered twice: at first with `stored: false`.
     """
     _check_sender(ward, caller, patient, device)
-    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
+    audit.saw(caller.name, "sent samples", patient, SENDING_INTERVAL_S)
     await socket.accept()
-    line = _Line(socket, ward, metrics, patient, caller, visitors)
+    line = _Line(socket, ward, metrics, patient, caller, authenticator)
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
         await line.serve()
 
@@ -151,10 +151,16 @@ class _Line:
     """To a device that streams: messages in, answers out, at most so many on their way."""
 
     def __init__(
-        self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, caller: Caller, visitors: Visitors
+        self,
+        socket: WebSocket,
+        ward: Ward,
+        metrics: Metrics,
+        patient: str,
+        caller: Caller,
+        authenticator: Authenticator,
     ) -> None:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
-        self._caller, self._visitors = caller, visitors
+        self._caller, self._authenticator = caller, authenticator
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[tuple[dict[str, Any], bool]] = asyncio.Queue()
         self._unanswered = 0
@@ -172,7 +178,7 @@ class _Line:
                 if self._unanswered >= MOST_UNANSWERED:
                     await self._end(f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
                     return
-                if not self._visitors.welcome(self._caller):
+                if not self._authenticator.is_still_valid(self._caller):
                     await self._end("the key was removed")
                     return
                 await self._take(message.get("bytes"), message.get("text"))
@@ -197,24 +203,24 @@ class _Line:
     async def _take(self, content: bytes | None, text: str | None) -> None:
         form: Form = "json" if content is None else "msgpack"
         try:
-            found = await _read((text or "").encode() if content is None else content, form, self._ward.clock())
+            messages = await _read((text or "").encode() if content is None else content, form, self._ward.clock())
         except DataError as error:
             self._unanswered += 1
             self._reject(None, error)
             return
-        for sent in found:
+        for message in messages:
             self._unanswered += 1
             try:
-                future = self._ward.submit(self._patient, sent.chunk, self._caller.sender)
+                future = self._ward.submit(self._patient, message.chunk, self._caller.sender)
             except EctopyError as error:
-                self._reject(sent.sequence, error)
+                self._reject(message.sequence, error)
             else:
-                future.add_done_callback(partial(self._in_loop, self._answered, sent.sequence))
+                future.add_done_callback(partial(self._in_loop, self._answered, message.sequence))
 
-    def _in_loop(self, work: Callable[..., None], *given: Any) -> None:
+    def _in_loop(self, work: Callable[..., None], *arguments: Any) -> None:
         """By the threads that watch and store."""
         if self._open and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(work, *given)
+            self._loop.call_soon_threadsafe(work, *arguments)
 
     def _answered(self, sequence: int | None, future: Future[Receipt]) -> None:
         error = future.exception()
@@ -257,7 +263,7 @@ class _Line:
         return _missing(self._ward, self._patient, self._caller)
 
 
-async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
+async def _read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:
     """What was sent; what is large is read by a thread, so that nobody else waits."""
     if len(content) <= _SMALL_BYTES:
         return read(content, form, received)
@@ -323,7 +329,7 @@ def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
 
 
 async def _send(
-    ward: Ward, patient: str, found: list[Sent], sender: str
+    ward: Ward, patient: str, messages: list[ChunkMessage], sender: str
 ) -> tuple[bool, list[schemas.RejectionShape], int]:
     """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 
@@ -336,15 +342,15 @@ async def _send(
     rejected = []
     late = 0
     stored = True
-    for index, sent in enumerate(found):
+    for index, message in enumerate(messages):
         try:
-            waiting.append((index, sent, asyncio.wrap_future(ward.submit(patient, sent.chunk, sender))))
+            waiting.append((index, message, asyncio.wrap_future(ward.submit(patient, message.chunk, sender))))
         except DataError as error:
-            rejected.append(schemas.RejectionShape(index=index, sequence=sent.sequence, reason=str(error)))
-    for index, sent, future in waiting:
+            rejected.append(schemas.RejectionShape(index=index, sequence=message.sequence, reason=str(error)))
+    for index, message, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
         rejected += [
-            schemas.RejectionShape(index=index, sequence=sent.sequence, reason=reason) for reason in receipt.rejected
+            schemas.RejectionShape(index=index, sequence=message.sequence, reason=reason) for reason in receipt.rejected
         ]
         stored = stored and (receipt.stored or bool(receipt.rejected))
         late += receipt.late

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Path
 from ectopy.errors import DataError, SettingError
 from ectopy.service import responses, schemas
 from ectopy.service.access import Scope
-from ectopy.service.api.dependencies import AuditDep, Audited, VisitorsDep, WardDep
+from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering
 from ectopy.service.monitoring.ward import NotFoundError, RefusedError
 from ectopy.service.storage import StoredKey
@@ -18,62 +18,60 @@ router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
 @router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
-def list_keys(visitors: VisitorsDep) -> list[schemas.KeyShape]:
+def list_keys(authenticator: AuthenticatorDep) -> list[schemas.KeyShape]:
     """All keys, without their secrets."""
-    return [responses.key(one) for one in visitors.known_keys()]
+    return [responses.key(key) for key in authenticator.all_keys()]
 
 
 @router.post("", status_code=201)
 def make_key(
     caller: Administering,
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     audit: AuditDep,
     ward: WardDep,
-    given: Annotated[schemas.NewKey, Body()],
+    body: Annotated[schemas.NewKey, Body()],
 ) -> schemas.NewKeyShape:
     """Make a key; its secret is in this answer and can never be seen again."""
-    if not given.name.isprintable():
+    if not body.name.isprintable():
         raise SettingError("the name of a key consists of printable characters.")
-    if given.expires_time is not None and not given.expires_time > ward.clock():
+    if body.expires_time is not None and not body.expires_time > ward.clock():
         raise SettingError("a key ends in the future; leave 'expires_time' out for one that does not end.")
-    patients = _patients(given)
-    key, secret = visitors.new_key(
-        given.name, frozenset(given.scopes), patients, frozenset(given.devices), given.expires_time
+    patients = _patients(body)
+    key, secret = authenticator.new_key(
+        body.name, frozenset(body.scopes), patients, frozenset(body.devices), body.expires_time
     )
     audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}{_sends(key)}")
     return schemas.NewKeyShape(**responses.key(key), key=secret)
 
 
-def _patients(given: schemas.NewKey) -> frozenset[str] | None:
+def _patients(body: schemas.NewKey) -> frozenset[str] | None:
     """For whom a new key sends; None = any patient."""
-    if given.scopes.isdisjoint({Scope.SEND, Scope.ADMINISTER}) and (
-        given.patients or given.devices or given.any_patient
-    ):
+    if body.scopes.isdisjoint({Scope.SEND, Scope.ADMINISTER}) and (body.patients or body.devices or body.any_patient):
         raise SettingError("only a key that may send is for patients or devices; give it the scope send.")
-    if given.any_patient and (given.patients or given.devices):
+    if body.any_patient and (body.patients or body.devices):
         raise SettingError("a key sends for any patient, or for those that it names; give one of the two.")
-    if Scope.ADMINISTER in given.scopes or given.any_patient:
+    if Scope.ADMINISTER in body.scopes or body.any_patient:
         return None
-    if Scope.SEND in given.scopes and not (given.patients or given.devices):
+    if Scope.SEND in body.scopes and not (body.patients or body.devices):
         raise SettingError(
             "say for whom the key sends: 'patients', or 'devices' that are attached to patients; "
             "'any_patient' makes one that may send as everybody."
         )
-    return frozenset(given.patients)
+    return frozenset(body.patients)
 
 
 def _sends(key: StoredKey) -> str:
     """For whom a key sends, for the audit."""
     if Scope.SEND not in key.scopes:
         return ""
-    whom = "any patient" if key.patients is None else ", ".join((*key.patients, *key.devices))
-    return f" for {whom}"
+    recipients = "any patient" if key.patients is None else ", ".join((*key.patients, *key.devices))
+    return f" for {recipients}"
 
 
 @router.delete("/{number}", status_code=204)
 def remove_key(
     caller: Administering,
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     audit: AuditDep,
     number: Annotated[int, Path(ge=1, le=2**62, description="Id of the key.")],
 ) -> None:
@@ -81,7 +79,7 @@ def remove_key(
     if number == caller.key:
         raise RefusedError("this is the key that you use; remove it with another one.")
     try:
-        key = visitors.remove_key(number)
+        key = authenticator.remove_key(number)
     except DataError as error:
         raise NotFoundError(str(error)) from error
     audit.did(caller.name, "removed key", detail=f"{key.id} {key.name}")

@@ -31,10 +31,10 @@ def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -
     _check(start, stop, LONGEST_S)
     state = ward.state(patient)
     origin = origin_at(ward.store, patient, state, stop)
-    found = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
-    if found is None:
+    segment = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
+    if segment is None:
         raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
-    return json_response(responses.waveform(patient, found.stream, found.start_time, found.waveform))
+    return json_response(responses.waveform(patient, segment.stream, segment.start_time, segment.waveform))
 
 
 @router.get("/beats", response_model=list[schemas.BeatShape], dependencies=[Audited("viewed beats")])
@@ -47,8 +47,8 @@ def beats(
 ) -> Response:
     """The first judged beats of at most a day, in order."""
     _check(start, stop, 86_400.0)
-    found = ward.store.beats.first(patient, start, stop, limit)
-    return json_response([responses.beat(one.time, one.beat) for one in found])
+    stored = ward.store.beats.first(patient, start, stop, limit)
+    return json_response([responses.beat(beat.time, beat.beat) for beat in stored])
 
 
 @router.get("/trend", response_model=schemas.TrendShape, dependencies=[Audited("viewed trend")])
@@ -77,8 +77,8 @@ def gallery(
     state = ward.state(patient)
     worst = ward.store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
     comparisons = [compare_beat(ward.store, patient, state, beat, ward.detector) for beat in worst]
-    shown = one_of_each_shape([one for one in comparisons if one is not None], limit)
-    return json_response([responses.beat_comparison(one) for one in shown])
+    examples = one_of_each_shape([comparison for comparison in comparisons if comparison is not None], limit)
+    return json_response([responses.beat_comparison(comparison) for comparison in examples])
 
 
 def _check(start: float, stop: float, longest_s: float) -> None:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.numbers import finite_or_none
-from ectopy.times import elapsed, iso_utc
+from ectopy.presentation import elapsed, finite_or_none, iso_utc
 
 
 @pytest.mark.parametrize(
@@ -41,5 +40,5 @@ def test_a_moment_is_written_in_utc():
 
 @given(st.floats() | st.none())
 def test_only_finite_numbers_stay(value: float | None):
-    kept = finite_or_none(value)
-    assert kept == value if value is not None and math.isfinite(value) else kept is None
+    finite = finite_or_none(value)
+    assert finite == value if value is not None and math.isfinite(value) else finite is None

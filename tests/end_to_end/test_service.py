@@ -679,6 +679,36 @@ def test_strangers_make_no_figures_of_their_own(client: httpx.Client, service: S
     assert "/made" not in text
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/nowhere", 404, "nothing exists at this address."),
+        ("GET", "/styles/nowhere.css", 404, "nothing exists at this address."),
+        ("POST", "/nowhere", 404, "nothing exists at this address."),
+        ("GET", "/api/nowhere", 404, "nothing exists at this address."),
+        ("POST", "/about", 405, "this address does not take the method POST."),
+        ("DELETE", "/api/patients", 405, "this address does not take the method DELETE."),
+        ("GET", "/api/patients/bed 3/chunks", 405, "this address does not take the method GET."),
+    ],
+)
+def test_an_unknown_address_or_method_is_answered_as_other_errors_are(
+    client: httpx.Client, method: str, path: str, status: int, detail: str
+):
+    response = client.request(method, path)
+    assert (response.status_code, response.json()) == (status, {"detail": detail})
+    assert ("Allow" in response.headers) == (status == 405)
+
+
+def test_an_unknown_address_is_a_page_for_a_browser_and_a_refusal_for_a_socket(service: Service):
+    with service.stranger() as stranger:
+        page = stranger.get("/nowhere", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "Nothing exists at this address" in page.text
+    with pytest.raises(InvalidStatus) as rejection:
+        service.socket("/nowhere")
+    assert rejection.value.response.status_code == 404
+
+
 def test_about_says_what_ectopy_is_not(client: httpx.Client):
     about = client.get("/api/about").json()
     assert "Not a cleared medical device." in about["statements"]

@@ -37,7 +37,7 @@ from ectopy.monitor.replay import pulse_chunk
 from ectopy.recording import Recording
 from ectopy.report import theme
 from ectopy.service.access import Scope
-from ectopy.service.api.static_pages import FOLDER
+from ectopy.service.api.static_pages import FOLDER, pages
 from ectopy.service.live.frames import signal_frame, together
 from ectopy.service.live.live_samples import Trace
 from ectopy.service.monitoring.write_buffer import Receipt
@@ -76,6 +76,7 @@ PAGES = {
     "about": "/about",
     "access": "/access",
     "sign-in": "/signin",
+    "unknown": "/nowhere",
 }
 AXE = find_spec("axe_playwright_python")
 PIXELS = "canvas => canvas.toDataURL()"
@@ -1674,31 +1675,18 @@ def test_a_high_beat_is_whole_on_a_low_tile(page: Page, height: int):
 
 
 def test_every_page_says_what_ectopy_is_not():
-    pages = sorted(FOLDER.glob("*.html"))
-    assert {page.stem for page in pages} >= {
-        "index",
-        "patient",
-        "alarm",
-        "recordings",
-        "training",
-        "about",
-        "access",
-        "signin",
-    }
-    for page in pages:
-        text = html.unescape(page.read_text())
-        footer = text[text.index("<footer>") :]
-        assert all(f"<li>{statement}</li>" in footer for statement in STATEMENTS), page.name
+    names = ("index", "patient", "alarm", "recordings", "training", "about", "access", "signin", "unknown")
+    assert pages().keys() >= {f"{name}.html" for name in names}
+    for name, text in pages().items():
+        footer = html.unescape(text[text.index("<footer>") :])
+        assert all(f"<li>{statement}</li>" in footer for statement in STATEMENTS), name
 
 
 def test_pages_refer_to_nothing_elsewhere_and_hold_no_script_or_style():
-    for path in FOLDER.rglob("*"):
-        if path.suffix in (".html", ".css", ".js"):
-            text = path.read_text()
-            assert not re.search(r"(?:src|href|url|from|import)\s*[=(]?\s*[\"'(]\s*(?:https?:)?//", text), path.name
-            assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|innerHTML|insertAdjacentHTML", text), (
-                path.name
-            )
+    files = {path.name: path.read_text() for path in FOLDER.rglob("*") if path.suffix in (".css", ".js")}
+    for name, text in (files | pages()).items():
+        assert not re.search(r"(?:src|href|url|from|import)\s*[=(]?\s*[\"'(]\s*(?:https?:)?//", text), name
+        assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|innerHTML|insertAdjacentHTML", text), name
 
 
 def test_colours_are_those_of_reports():
@@ -1711,8 +1699,8 @@ def test_colours_are_those_of_reports():
 
 def test_the_package_has_the_pages():
     """The wheel holds what is below ``src/ectopy``; addresses in pages are files there."""
-    for page in FOLDER.glob("*.html"):
-        for address in re.findall(r'(?:src|href)="/([^"#?]+\.\w+)"', page.read_text()):
+    for text in pages().values():
+        for address in re.findall(r'(?:src|href)="/([^"#?]+\.\w+)"', text):
             assert (FOLDER / address).is_file(), address
     for module in FOLDER.glob("modules/*.js"):
         for other in re.findall(r'from "\./([^"]+)"', module.read_text()):

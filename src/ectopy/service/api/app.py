@@ -136,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=error_responses.PROBLEMS,
         max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes),
     )
@@ -153,7 +154,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     app.include_router(ingest_routes.router, max_body_size=settings.request_bytes)
     app.include_router(recording_routes.router, max_body_size=settings.upload_bytes)
-    app.mount("/", Pages(), name="pages")
+    app.router.default = Pages()
     return app
 
 

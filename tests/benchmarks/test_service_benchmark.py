@@ -13,7 +13,7 @@ from ectopy.benchmarks.service_benchmark import benchmark_service
 from ectopy.errors import SettingError
 from ectopy.monitor import Chunk
 from ectopy.service.live.frames import signal_frame
-from ectopy.service.live.live_samples import Trace
+from ectopy.service.live.live_samples import LiveSamples
 
 
 def test_benchmark_of_the_service(ectopy, tmp_path: Path):
@@ -39,5 +39,5 @@ def test_frames_of_a_message_are_told_apart():
     content = b""
     for number in range(1, 6):
         chunk = Chunk(number, np.zeros((number, 1), np.float32), 250.0, ("I",), 0.0)
-        content += signal_frame(Trace(f"p{number}", chunk, 0.0))
+        content += signal_frame(LiveSamples(f"p{number}", chunk, 0.0))
     assert [(head["patient"], head["position"]) for head in frames(content)] == [(f"p{n}", n) for n in range(1, 6)]

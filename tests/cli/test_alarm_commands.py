@@ -51,7 +51,7 @@ def stored(tmp_path: Path, monitor: Monitor, clock: Clock) -> Path:
             clock.now = NOW + chunk.received
             moved = Chunk(chunk.position, chunk.signal, 250.0, chunk.leads, clock.now)
             hub.submit("bed-7", moved)
-            hub.turn()
+            hub.run_once()
     return path
 
 
@@ -83,8 +83,8 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
     with Store.open(f"sqlite:///{stored}") as store:
         hub = Hub(store, monitor, clock=clock)
         clock.now += 2
-        hub.turn()  # finds the order
-        hub.turn()
+        hub.run_once()  # finds the order
+        hub.run_once()
         assert store.inputs.pending_commands() == []
         assert store.alarms.newest("bed-7", active_only=True) == []
         last = store.alarms.log("bed-7")[-1]

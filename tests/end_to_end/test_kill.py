@@ -27,7 +27,7 @@ from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
 from ectopy.recording import Recording
-from ectopy.service.monitoring.engine import STATION, Hub
+from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store
@@ -215,7 +215,7 @@ def check(url: str, chosen: dict[str, tuple[Recording, str]], receiver: Receiver
     with Store.open(url) as store:
         hub = Hub(store, monitor)
         owed: dict[str, AlarmChanged] = {}
-        for name in (*chosen, STATION):
+        for name in (*chosen, SYSTEM_PATIENT):
             events = stored_events(store, name)
             assert [event.number for event in events] == list(range(1, len(events) + 1))
             assert [encode(event) for event in events] == unkilled(monitor, store, name)

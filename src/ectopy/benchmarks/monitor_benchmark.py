@@ -37,7 +37,7 @@ from ectopy.monitor import Action, BeatJudged, Chunk, Monitor, MonitorState, Ord
 from ectopy.monitor.replay import pulse_chunk
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.recording import PulseWave, Recording
-from ectopy.service.interpreter import share
+from ectopy.service.interpreter import tune_for_threads
 from ectopy.service.monitoring.engine import Hub
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
@@ -264,11 +264,11 @@ class _Watch:
 def _work(job: _Job) -> _Done:
     senders = _senders(job)
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
-    share()
+    tune_for_threads()
     watch = _Watch()
     with Store.open(job.store) as store:
         station = f"benchmark {job.worker}"
-        hub = Hub(store, monitor, station=station, patients=(), watched=watch.watched, stored=watch.stored)
+        hub = Hub(store, monitor, system_patient=station, patients=(), on_steps=watch.watched, on_stored=watch.stored)
         for sender in senders:
             hub.admit(sender.name)
         if not job.learning:
@@ -276,7 +276,7 @@ def _work(job: _Job) -> _Done:
             for number, sender in enumerate(senders):
                 normal = normals[(job.worker + number * job.workers) % _RECORDINGS]
                 hub.submit(sender.name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
-            hub.turn()
+            hub.run_once()
         print("ready", flush=True)
         start = float(sys.stdin.readline())
         watch.begin = {sender.name: start + sender.begin_s for sender in senders}

@@ -169,7 +169,7 @@ def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
             hub.admit(name)
             normal = normals[number % len(normals)]
             hub.submit(name, Action(Order.SET_NORMAL, time.time(), "benchmark", normal=normal))
-        hub.turn()
+        hub.run_once()
         _, secret = Visitors(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret
 

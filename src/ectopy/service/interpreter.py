@@ -17,7 +17,7 @@ def keep_files_private() -> None:
     os.umask(_PRIVATE)
 
 
-def share() -> None:
+def tune_for_threads() -> None:
     """Let threads take turns more often, leave alone what was loaded before, and look for garbage less often.
 
     Without it a thread waits up to 5 ms for the GIL whenever it sends a few bytes, and the collector goes through all

@@ -14,7 +14,7 @@ from ectopy.errors import SettingError, StorageError
 from ectopy.service.access import Scope
 from ectopy.service.access.audit import account
 from ectopy.service.api.app import create_app
-from ectopy.service.interpreter import keep_files_private, share
+from ectopy.service.interpreter import keep_files_private, tune_for_threads
 from ectopy.service.json_logs import log_as_json
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
@@ -54,7 +54,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
     """
     # Whoever starts it by hand looks for the key, not for each request.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-    share()
+    tune_for_threads()
     terminal = Console(highlight=False, markup=False, soft_wrap=True)
 
     def say(server: Server) -> None:

@@ -1,31 +1,31 @@
-"""Finds the heartbeats: where each QRS complex is, from all readable leads together.
+"""Detect heartbeats: the position of each QRS complex, from all readable leads together.
 
-Energy between 5 and 25 Hz says where something steep happens in each lead. Each lead is measured by its own recent QRS
-complexes and counts by how far they stand out, so that a beat which is low in one lead is seen in another and a noisy
-lead does not drown a clean one. A rule with a small memory then decides about the peaks of this evidence, in the manner
+The energy between 5 and 25 Hz shows where a lead is steep. Each lead is scaled by its own recent QRS complexes and
+weighted by how far they stand out, so that a beat that is low in one lead is detected in another, and a noisy lead does
+not drown a clean one. A rule with a small memory then accepts or rejects the peaks of this QRS strength, in the manner
 of Pan and Tompkins (doi:10.1109/TBME.1985.325532): a threshold that follows the recent beats, a refractory period, a
 guard against T waves, and a search back where a beat is overdue. Constants were chosen on the records DS1 of the
 MIT-BIH Arrhythmia Database.
 
-Noise is not measured by itself: a lead that has shown no QRS complex yet, and shows nothing but noise, has no beats. A
+Noise is not measured by itself: a lead that has not shown a QRS complex yet, and shows only noise, has no beats. A
 second counts as noise if nothing stands out in it and its energy lies near the upper end of the band, as that of white
 noise, muscle or a coarse converter does. That of QRS complexes, ventricular tachycardia and fibrillation lies lower: on
 the records of the MIT-BIH Malignant Ventricular Ectopy Database the measure is below 0.65 in 99 % of the seconds of
 fibrillation, flutter and tachycardia, and above 0.7 in every second of white noise sampled at 125 to 1000 Hz.
 
-A fast rhythm leaves nothing between its beats for these to stand out from. It is known by how it repeats itself: if the
-last three seconds of a lead are similar to themselves 0.17 to 0.6 s later, with a correlation of at least 0.6, they are
+A fast rhythm leaves no background between its beats for these to stand out from. It is recognised because it repeats
+itself: if the last three seconds of a lead correlate with themselves 0.17 to 0.6 s later by at least 0.6, they are
 not noise (at most 0.45 in 16,000 s of white noise), and below a period of 0.35 s the refractory period follows. A
-period counts only if no longer one fits better by a tenth, if every stretch of that length holds something half as high
+period counts only if no longer one fits better by a tenth, if every interval of that length has a peak half as high
 as the highest, and if that is as high as QRS complexes are.
 
-A T wave is told from a beat by its curvature, less than 0.17 of that of the beat before it: of 2,500 beats that follow
-another within 0.42 s on DS1 and in the QT Database, six are so smooth. A second is taken to hold only a P wave, and
-nothing of the height of QRS complexes is learned from it, if its highest peak is smooth, below 0.09 mV and below 0.4 of
-what others of late reached. P waves of more than a quarter of the energy of the QRS complexes still count as beats.
+A T wave differs from a beat by its curvature, less than 0.17 of that of the beat before it: of 2,500 beats that follow
+another within 0.42 s on DS1 and in the QT Database, six are so smooth. A second is assumed to hold only a P wave, and
+the height of QRS complexes is not learned from it, if its highest peak is smooth, below 0.09 mV and below 0.4 of
+the height of recent seconds. P waves of more than a quarter of the energy of the QRS complexes still count as beats.
 
 Polarity does not matter, nor does amplitude down to QRS complexes of about 0.5 mV from peak to peak. Lower ones are
-still found, down to about 0.05 mV; in a second in which nothing is higher, a lead counts as silent.
+still detected, down to about 0.05 mV; in a second in which nothing is higher, a lead counts as silent.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ _LEAST_BACKGROUND_MV = 0.001
 _LEAST_BACKGROUND_SHARE = 0.5
 _LEAST_CLEARNESS = 0.01
 _LEAST_WEIGHT = _LEAST_CLEARNESS**2
-_WINDOW_BLOCKS = 3  # in which a rhythm has to repeat
+_WINDOW_BLOCKS = 3  # in which a rhythm has to repeat itself
+# Periods and RR intervals in samples at 90 Hz: 0.17 to 0.6 s, and 1.2 s.
 _LONGEST_PERIOD = 54
 _SHORTEST_PERIOD = 15
 _LONGEST_RR = 108
@@ -85,7 +86,7 @@ _NEARLY_AS_WELL = 0.9
 _STEADY_SHARE = 0.2
 _MAY_REPEAT_BELOW = 7.0
 _AT_ONCE = 4096
-_APART = 13  # a peak is the highest within so many samples to each side
+_APART = 13  # a peak is the highest within this number of samples to each side
 _AROUND = np.arange(-_APART, _APART + 1)
 _CLOSE = np.arange(-7, 8)
 _LEAST_STRENGTH = 0.08
@@ -108,12 +109,12 @@ _RR_RANGE = (0.17 * STRENGTH_RATE_HZ, 1.5 * STRENGTH_RATE_HZ)
 _USUAL_RR = 0.8 * STRENGTH_RATE_HZ
 
 Peak = tuple[float, float, float]
-"""Position, evidence and sharpness."""
+"""Position, height and sharpness."""
 
 
 @dataclass(frozen=True, slots=True)
 class QrsStrength:
-    """What speaks for a QRS complex, at `STRENGTH_RATE_HZ`.
+    """How strongly the leads of each patient show a QRS complex, at `STRENGTH_RATE_HZ`.
 
     Attributes
     ----------
@@ -132,18 +133,17 @@ class QrsStrength:
     period: NDArray[np.float64]
 
     @classmethod
-    def nothing(cls, samples: int, patients: int = 1) -> QrsStrength:
-        """That no QRS complex is there."""
+    def zero(cls, samples: int, patients: int = 1) -> QrsStrength:
+        """Return the strength of a signal without QRS complexes."""
         zeros = np.zeros((patients, samples))
         return cls(zeros, zeros, zeros)
 
     def __getitem__(self, stretch: slice) -> QrsStrength:
-        """Some of the samples."""
         return QrsStrength(self.height[:, stretch], self.sharpness[:, stretch], self.period[:, stretch])
 
-    def followed_by(self, *others: QrsStrength) -> QrsStrength:
-        """With the evidence of the next stretches."""
-        parts = (self, *others)
+    def followed_by(self, *later: QrsStrength) -> QrsStrength:
+        """Append the strength of later samples."""
+        parts = (self, *later)
         return QrsStrength(
             np.concatenate([part.height for part in parts], axis=1),
             np.concatenate([part.sharpness for part in parts], axis=1),
@@ -153,18 +153,18 @@ class QrsStrength:
 
 @dataclass(frozen=True, slots=True)
 class BeatDetectorMemory:
-    """The rule's memory; positions are samples at `STRENGTH_RATE_HZ`.
+    """Memory of the rule that accepts peaks; positions are samples at `STRENGTH_RATE_HZ`.
 
     Attributes
     ----------
     heights, intervals : tuple of float
-        Evidence of the last beats, and the RR intervals between them.
-    beat : tuple of (float, float, float), or None
-        Position, evidence and sharpness of the last beat.
+        Strength of the last beats, and the RR intervals between them.
+    beat : Peak or None
+        The last beat.
     told : bool
-        Whether it was given as a result; until then a higher peak close by may replace it.
-    passed_over : tuple of (float, float, float)
-        Peaks since then that were too low, in case a beat is overdue.
+        Whether it has been emitted as a result; until then a higher peak close by may replace it.
+    passed_over : tuple of Peak
+        Later peaks that were too low, for the search back.
     """
 
     heights: tuple[float, ...] = (1.0,) * _REMEMBERED_BEATS
@@ -176,7 +176,7 @@ class BeatDetectorMemory:
 
 @dataclass(frozen=True, slots=True)
 class LeadAmplitude:
-    """How high the QRS complexes of a lead are, and how much there is between them.
+    """Height of the QRS complexes of a lead, and of the background between them.
 
     Attributes
     ----------
@@ -192,38 +192,38 @@ class LeadAmplitude:
 
 @dataclass(frozen=True, slots=True)
 class LeadsState:
-    """What is remembered of the leads, to measure each by its own QRS complexes.
+    """Memory of the leads, to scale each by its own QRS complexes.
 
     Attributes
     ----------
     waiting, bent, waves, absent : ndarray, shape (leads, k)
-        Energy of the second that is not complete, the power of its curvature, the signal between 5 and 25 Hz itself,
-        and where there is no signal; at first of three seconds.
+        Energy of the incomplete second, the power of its curvature, the signal between 5 and 25 Hz itself, and where
+        the signal is missing; of the first three seconds at the start.
     levels : ndarray of float64, shape (2, leads, 9)
-        Height and background of the last usable blocks of one second; NaN as long as there were fewer.
+        Height and background of the last usable blocks of one second; NaN before there are as many.
     usual : ndarray of float64, shape (2, leads, 1)
-        Their median; NaN where fewer than two are known.
+        Their median; NaN where there are fewer than two.
     heights : ndarray of float64, shape (leads, 120)
-        Of the last blocks in which something stood out; 0 as long as there were fewer.
+        Heights of the last blocks in which something stood out; 0 before there are as many.
     recent : ndarray of float64, shape (leads, 90)
         Energy of the second before.
     recent_waves : ndarray of float64, shape (leads, 180)
         Signal between 5 and 25 Hz of the two seconds before.
     repeats : ndarray of float64, shape (2, leads, 1)
-        After how many samples the last three complete seconds repeat themselves, and how well, as a correlation; 0
-        where they do not.
+        Period of the last three complete seconds in samples, and its correlation; 0 where they do not repeat
+        themselves.
     given : int
-        Samples of `waiting` that are evidence already.
+        Samples of `waiting` whose strength has been returned already.
     blocks : int
         Seconds completed, counted up to three.
     settled : bool
-        Whether something is known of every lead, as it is from then on.
+        Whether `usual` is known for every lead; from then on it remains so.
     empty : ndarray of bool, shape (leads, 8)
-        Which of the last complete seconds show no QRS complex: noise alone, less than 0.02 mV, or no signal.
+        The last complete seconds that show no QRS complex: only noise, less than 0.02 mV, or no signal.
     clear : ndarray of bool, shape (leads, 1)
-        Whether a QRS complex would have stood out in the newest complete second, though none did: nothing in it is
+        Whether a QRS complex would have stood out in the newest complete second, but did not: nothing in it is
         half as high as the usual ones, or it shows only noise whose background is at most a quarter of them; less than
-        0.2 mV where nothing is known.
+        0.2 mV where the usual height is not known.
     """
 
     waiting: NDArray[np.float64]
@@ -244,10 +244,10 @@ class LeadsState:
 
     @classmethod
     def fresh(cls, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> LeadsState:
-        """Before the first sample of so many leads, with what is known of their amplitude from an earlier stream."""
+        """Return the state before the first sample, with the amplitudes of an earlier stream where they are known."""
         levels = np.full((2, leads, _REMEMBERED_BLOCKS), np.nan)
         heights = np.zeros((leads, _LATELY_BLOCKS))
-        # So few that what the leads show now soon outweighs them, should electrodes have been moved.
+        # Only three blocks: if electrodes were moved, new blocks soon outnumber them.
         for lead, amplitude in enumerate(amplitudes):
             if amplitude is not None:
                 levels[:, lead, -_CARRIED_BLOCKS:] = amplitude.usual
@@ -268,20 +268,20 @@ class LeadsState:
         )
 
     def amplitudes(self) -> tuple[LeadAmplitude | None, ...]:
-        """What another stream of the same leads can begin with; None for a lead of which nothing is known."""
-        known = np.isfinite(self.usual[0, :, 0])
-        rows = zip(known, self.usual.swapaxes(0, 1), self.heights, strict=True)
+        """Return the amplitudes with which another stream of the same leads can begin; None where not known."""
+        measured = np.isfinite(self.usual[0, :, 0])
+        rows = zip(measured, self.usual.swapaxes(0, 1), self.heights, strict=True)
         return tuple(LeadAmplitude(usual, heights) if is_known else None for is_known, usual, heights in rows)
 
 
 @dataclass(frozen=True, slots=True)
 class PeaksState:
-    """What the search for peaks remembers.
+    """State of the search for peaks.
 
     Attributes
     ----------
     evidence : QrsStrength
-        The latest of one patient, in which peaks may still be found.
+        The newest strength of one patient, in which the search for peaks is not finished.
     start : int
         Position of its first sample.
     rhythm : BeatDetectorMemory
@@ -293,13 +293,13 @@ class PeaksState:
 
     @classmethod
     def fresh(cls) -> PeaksState:
-        """Before the first sample, on which the first peak may lie."""
-        return cls(QrsStrength.nothing(_APART), -_APART, BeatDetectorMemory())
+        """Return the state before the first sample, which may itself be a peak."""
+        return cls(QrsStrength.zero(_APART), -_APART, BeatDetectorMemory())
 
 
 @dataclass(frozen=True, slots=True)
 class QrsStrengthState:
-    """What is remembered on the way from filtered signal to evidence.
+    """State between filtered signal and QRS strength.
 
     Attributes
     ----------
@@ -317,7 +317,7 @@ class QrsStrengthState:
 
     @classmethod
     def fresh(cls, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> QrsStrengthState:
-        """Before the first sample of so many leads, with what is known of their amplitude from an earlier stream."""
+        """Return the state before the first sample; see `LeadsState.fresh`."""
         fresh, missing = FirState.fresh(leads), FirState.fresh_missing(leads)
         return cls(fresh, fresh, fresh, fresh, missing, LeadsState.fresh(leads, amplitudes))
 
@@ -325,46 +325,48 @@ class QrsStrengthState:
 def qrs_strength_step(
     state: QrsStrengthState, filtered: Filtered, patients: int = 1
 ) -> tuple[QrsStrengthState, QrsStrength]:
-    """Measure how much speaks for a QRS complex, in the next stretch of filtered signal.
+    """Measure the QRS strength of the next filtered samples.
 
     Parameters
     ----------
     state : QrsStrengthState
     filtered : Filtered
-        The leads of the first patient, then those of the next, each with as many.
+        The leads of the first patient, then those of the next; each patient has the same number.
     patients : int
 
     Returns
     -------
     state : QrsStrengthState
-    evidence : QrsStrength
-        As far as it is certain.
+    strength : QrsStrength
+        Of all samples that later ones cannot change.
     """
+    # The signal between 5 and 25 Hz at 90 Hz, and its power averaged over 80 ms.
     band, qrs = fir_step(_QRS_BAND, state.band, filtered.signal)
     energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
+    # The same of its second difference, which tells sharp waves from smooth ones.
     curvature, curved = fir_step(_CURVATURE, state.curvature, qrs)
     bent, bend = fir_step(_ENERGY, state.bent, curved * curved)
-    missing, gone = missing_step(_MISSING, state.missing, filtered.missing)
-    leads, evidence = _weigh(state.leads, power, bend, qrs, gone, patients, last=False)
-    return QrsStrengthState(band, energy, curvature, bent, missing, leads), evidence
+    missing, absent = missing_step(_MISSING, state.missing, filtered.missing)
+    leads, strength = _normalise_leads(state.leads, power, bend, qrs, absent, patients, last=False)
+    return QrsStrengthState(band, energy, curvature, bent, missing, leads), strength
 
 
 def qrs_strength_end(state: QrsStrengthState) -> QrsStrength:
-    """The evidence that is left when the signal of one patient ends."""
+    """Return the strength that remains when the signal of one patient ends."""
     edge = np.zeros((len(state.band.recent), 1))
     qrs = fir_end(_QRS_BAND, state.band, state.band.recent[:, -1:] if state.band.recent.shape[1] else edge)
-    energy, begun = fir_step(_ENERGY, state.energy, qrs * qrs)
-    power = np.concatenate([begun, fir_end(_ENERGY, energy, edge)], axis=1)
+    energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
+    power = np.concatenate([power, fir_end(_ENERGY, energy, edge)], axis=1)
     curvature, curved = fir_step(_CURVATURE, state.curvature, qrs)
     curved = np.concatenate([curved, fir_end(_CURVATURE, curvature, qrs[:, -1:] if qrs.shape[1] else edge)], axis=1)
-    bent, begun = fir_step(_ENERGY, state.bent, curved * curved)
-    bend = np.concatenate([begun, fir_end(_ENERGY, bent, edge)], axis=1)
-    gone = fir_end(_MISSING, state.missing, edge)
-    return _weigh(state.leads, power, bend, qrs, gone > 0, 1, last=True)[1]
+    bent, bend = fir_step(_ENERGY, state.bent, curved * curved)
+    bend = np.concatenate([bend, fir_end(_ENERGY, bent, edge)], axis=1)
+    missing = fir_end(_MISSING, state.missing, edge) > 0
+    return _normalise_leads(state.leads, power, bend, qrs, missing, 1, last=True)[1]
 
 
 def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which recent heartbeats lie in a second in which no lead shows a QRS complex.
+    """Return which recent heartbeats lie in a second in which no lead shows a QRS complex.
 
     Parameters
     ----------
@@ -386,12 +388,12 @@ def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np
 
 
 def known_to(state: PeaksState) -> float:
-    """Up to where all heartbeats are told, in samples at `STRENGTH_RATE_HZ`, but for one that is found late."""
+    """Return up to which sample at `STRENGTH_RATE_HZ` beats are emitted; a search back may still add an earlier one."""
     return state.start + _APART - 0.5 - _REFRACTORY
 
 
 def peaks_step(state: PeaksState, evidence: QrsStrength) -> tuple[PeaksState, NDArray[np.float64]]:
-    """Find heartbeats in the next stretch of evidence; the same for any cutting into stretches.
+    """Detect heartbeats in the next samples of QRS strength; the result does not depend on how these are divided.
 
     Parameters
     ----------
@@ -403,19 +405,19 @@ def peaks_step(state: PeaksState, evidence: QrsStrength) -> tuple[PeaksState, ND
     -------
     state : PeaksState
     positions : ndarray of float64, shape (n,)
-        In samples at `STRENGTH_RATE_HZ`, in order. A beat is told when nothing can change it any more: usually half a
-        second after it, later where it was at first passed over.
+        In samples at `STRENGTH_RATE_HZ`, in order. A beat is emitted when later samples cannot change it: usually half
+        a second after it, later where it was passed over at first.
     """
     return _decide(state, evidence, last=False)
 
 
 def peaks_end(state: PeaksState, evidence: QrsStrength) -> NDArray[np.float64]:
-    """The heartbeats that are left when the evidence ends, with its last stretch."""
+    """Return the heartbeats that remain when the signal ends, with its last samples."""
     return _decide(state, evidence, last=True)[1]
 
 
 def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
-    """Find the heartbeats of a whole filtered signal, ten minutes at a time.
+    """Detect the heartbeats of a whole filtered signal, ten minutes at a time.
 
     Returns
     -------
@@ -430,76 +432,91 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
     return np.concatenate([*parts, peaks_end(peaks, qrs_strength_end(state))]) / (filtered.rate_hz / 2)
 
 
-def _weigh(
+def _normalise_leads(
     state: LeadsState,
     power: NDArray[np.float64],
     bend: NDArray[np.float64],
     qrs: NDArray[np.float64],
-    gone: NDArray[np.bool_],
+    missing: NDArray[np.bool_],
     patients: int,
     *,
     last: bool,
 ) -> tuple[LeadsState, QrsStrength]:
-    """From the energy of each lead to evidence for each patient, as far as it is certain."""
+    """Scale the energy of each lead by its usual QRS complexes, and combine the leads of each patient.
+
+    Parameters
+    ----------
+    power, bend : ndarray of float64, shape (leads, k)
+        Power between 5 and 25 Hz, and of its curvature; the next samples at 90 Hz.
+    qrs : ndarray of float64, shape (leads, k)
+        The signal in that band.
+    missing : ndarray of bool, shape (leads, k)
+    last : bool
+        Whether the signal ends with these samples.
+    """
+    # Samples that wait for their second to be complete come first.
     energy = np.concatenate([state.waiting, np.sqrt(np.maximum(power, 0.0))], axis=1)
     bent = np.concatenate([state.bent, bend], axis=1)
     waves = np.concatenate([state.waves, qrs], axis=1)
-    absent = np.concatenate([state.absent, gone], axis=1)
+    absent = np.concatenate([state.absent, missing], axis=1)
     # The curvature is known one sample after the energy.
     ready = min(energy.shape[1], bent.shape[1], absent.shape[1])
-    begun = -(-ready // _BLOCK)
-    complete = begun if last else ready // _BLOCK
+    # Seconds that have begun, and those that are complete; the last one of a signal counts as complete.
+    seconds = -(-ready // _BLOCK)
+    complete = seconds if last else ready // _BLOCK
     if ready == state.given or (state.blocks + complete < _FIRST_BLOCKS and not last):
-        return replace(state, waiting=energy, bent=bent, waves=waves, absent=absent), QrsStrength.nothing(0, patients)
-    given = state.given
+        return replace(state, waiting=energy, bent=bent, waves=waves, absent=absent), QrsStrength.zero(0, patients)
+    emitted = state.given
     energies, absences = _in_blocks(energy[:, :ready], 0.0), _in_blocks(absent[:, :ready], True)
     bends = _in_blocks(bent[:, :ready], 0.0)
-    done = complete * _BLOCK
-    # At the end of the signal the last second is filled up.
+    consumed = complete * _BLOCK
+    # What precedes each second is needed for its period; the last second of a signal is filled up with zeros.
     windows = np.concatenate(
         [state.recent_waves, _in_blocks(waves[:, :ready], 0.0)[:, :complete].reshape(len(waves), -1)], axis=1
     )
-    blocks = _remember(state, energies[:, :complete], bends[:, :complete], windows, absences[:, :complete])
+    blocks = _summarise_seconds(state, energies[:, :complete], bends[:, :complete], windows, absences[:, :complete])
     usual = blocks.usual
-    measures, settled = usual, state.settled
-    if not settled:
+    measures, warmed_up = usual, state.settled
+    if not warmed_up:
         unknown = np.isnan(usual[0])
-        settled = not unknown[:, -1].any()
-        # Where nothing is known of any lead, each one that shows more than noise is measured by itself.
+        warmed_up = not unknown[:, -1].any()
+        # A second before which no lead is known is scaled by itself, in each lead that shows more than noise; the
+        # incomplete one then has to wait. A lead that is still unknown beside known ones does not count.
         by_itself = unknown.all(axis=0)
         if by_itself[complete]:
-            ready = min(ready, done)
+            ready = min(ready, consumed)
         measures = np.where(unknown, 0.0, usual)
         measures[..., :complete] = np.where(by_itself[:complete], blocks.own, measures[..., :complete])
         unknown[:, :complete] &= ~(by_itself[:complete] & blocks.usable)
-        absences |= unknown[:, :begun, None]
+        absences |= unknown[:, :seconds, None]
+    # Leads without any QRS complex in the last second get the least weight.
     recent = np.concatenate([state.recent, energies.reshape(len(energies), -1)], axis=1)
     silent = _silent(recent).reshape(energies.shape)
-    evidence = _strength(
-        energies, bends, absences, silent, measures[..., :begun], blocks.repeats[..., :begun], patients
+    strength = _strength(
+        energies, bends, absences, silent, measures[..., :seconds], blocks.repeats[..., :seconds], patients
     )
     state = LeadsState(
-        waiting=energy[:, done:],
-        bent=bent[:, done:],
-        waves=waves[:, done:],
-        absent=absent[:, done:],
+        waiting=energy[:, consumed:],
+        bent=bent[:, consumed:],
+        waves=waves[:, consumed:],
+        absent=absent[:, consumed:],
         levels=blocks.levels,
         usual=usual[..., -1:],
         heights=blocks.heights,
-        recent=recent[:, done : done + _BLOCK],
-        recent_waves=windows[:, done:],
+        recent=recent[:, consumed : consumed + _BLOCK],
+        recent_waves=windows[:, consumed:],
         repeats=blocks.repeats[..., -1:],
         empty=blocks.empty,
         clear=blocks.clear,
-        given=max(ready - done, 0),
+        given=max(ready - consumed, 0),
         blocks=min(state.blocks + complete, _FIRST_BLOCKS),
-        settled=settled,
+        settled=warmed_up,
     )
-    return state, evidence[given:ready]
+    return state, strength[emitted:ready]
 
 
 def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
-    """Cut into seconds, the last one filled up; shape (leads, seconds, 90)."""
+    """Divide into seconds, the last one filled up; shape (leads, seconds, 90)."""
     leads, length = values.shape
     blocks = np.full((leads, -(-length // _BLOCK) * _BLOCK), filling, values.dtype)
     blocks[:, :length] = values
@@ -507,13 +524,13 @@ def _in_blocks(values: NDArray[Any], filling: float) -> NDArray[Any]:
 
 
 def _noise(own: NDArray[np.float64], curvature: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which blocks show noise alone: nothing stands out, and their energy lies near the upper end of the band."""
+    """Return which blocks show only noise: nothing stands out, and the energy lies near the upper end of the band."""
     heights, backgrounds = own
     return np.asarray((curvature > _NOISE_CURVATURE) & (heights < _NOISE_STANDS_OUT * backgrounds))
 
 
 def _silent(energy: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which samples, but for those of the first second, are lower than any QRS complex, and the second before them."""
+    """Return which samples after the first second, with the second before them, are lower than any QRS complex."""
     high = np.zeros((len(energy), energy.shape[1] + 1), np.intp)
     np.cumsum(energy >= _LEAST_HEIGHT_MV, axis=1, out=high[:, 1:])
     return np.asarray(high[:, _BLOCK + 1 :] == high[:, : -_BLOCK - 1])
@@ -521,21 +538,19 @@ def _silent(energy: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """What is known of complete seconds, and what is usual for each and for the one after them.
+    """Measurements of complete seconds, and the usual values before each of them and after the last.
 
     Attributes
     ----------
     own : ndarray of float64, shape (2, leads, blocks)
         Height and background of each block.
     usable : ndarray of bool, shape (leads, blocks)
-        Which of them something can be learned from.
+        The blocks from which the usual height is learned.
     levels : ndarray of float64, shape (2, leads, 9)
         Height and background of the last usable ones.
-    heights : ndarray of float64, shape (leads, 120)
-        Of the last blocks in which something stood out.
     usual, repeats : ndarray of float64, shape (2, leads, blocks + 1)
         As in `LeadsState`, before each block and after the last.
-    empty, clear : ndarray of bool, shape (leads, 8) and (leads, 1)
+    heights, empty, clear
         As in `LeadsState`, after the last block.
     """
 
@@ -549,30 +564,32 @@ class _Blocks:
     clear: NDArray[np.bool_]
 
 
-def _remember(
+def _summarise_seconds(
     state: LeadsState,
     energies: NDArray[np.float64],
     bends: NDArray[np.float64],
     waves: NDArray[np.float64],
     absences: NDArray[np.bool_],
 ) -> _Blocks:
-    """What is usual for each complete block, and for the one after them.
+    """Measure each complete block, and return the usual height and background before each and after the last.
 
-    That is the median of the last nine usable ones before it, NaN if fewer than two were; for the first blocks of a
-    signal of which nothing was known the median of all of them. `waves` begins two seconds before the first block.
+    The usual is the median of the last nine usable blocks, NaN if there are fewer than two; for the first blocks of a
+    signal it is the median of all of them. `waves` begins two seconds before the first block.
     """
     leads, blocks, _ = energies.shape
     if blocks == 0:
-        none = np.empty((leads, 0), np.bool_)
+        no_flags = np.empty((leads, 0), np.bool_)
         own = np.empty((2, leads, 0))
-        return _Blocks(own, none, state.levels, state.heights, state.usual, state.repeats, state.empty, state.clear)
+        return _Blocks(own, no_flags, state.levels, state.heights, state.usual, state.repeats, state.empty, state.clear)
+    # Height: the highest energy; background: the 40th percentile, which lies between the beats.
     place = _BLOCK * _BACKGROUND_PERCENTILE // 100
     own = np.array([energies.max(axis=2), np.partition(energies, place, axis=2)[..., place]])
     power = np.square(energies).sum(axis=2)
     present = 2 * absences.sum(axis=2) <= _BLOCK
     first = max(_FIRST_BLOCKS - state.blocks, 0)
 
-    # What repeats itself is a rhythm: a fast one leaves little between its beats, which then is not background.
+    # A signal that repeats itself is a rhythm: a fast one leaves no background between its beats, so that the 40th
+    # percentile counts only by the share that does not repeat.
     possible = present & (own[0] < _MAY_REPEAT_BELOW * own[1]) & (own[0] >= _LEAST_UNCLEAR_MV)
     repeats = _repeats(waves, possible, first)
     own[1] *= np.maximum(np.sqrt(1.0 - repeats[1]), _LEAST_BACKGROUND_SHARE)
@@ -580,32 +597,33 @@ def _remember(
     fast = repeats[0] > 0
     noise = _noise(own, curvature) & ~fast
 
-    # Far lower than any block of late in which something stood out, while nothing stands out: the heart stands still.
+    # Nothing stands out, and the block is far lower than the recent ones in which something did: the heart pauses.
     stands_out = present & ~noise & (fast | (own[0] >= _STANDS_OUT * own[1]))
     lately = _last(state.heights, own[0], stands_out)
     still = ~stands_out & (own[0] < _STILL_SHARE * lately[:, 1:].max(axis=2))
 
-    # Low and smooth, while others of late were far higher: a P wave that no QRS complex follows.
+    # Low and smooth, while recent blocks were far higher: a P wave without a QRS complex.
     top = energies.argmax(axis=2)[..., None]
     bent = np.take_along_axis(bends, top, axis=2)[..., 0]
     usual_top = np.partition(lately[:, 1:, -_P_WAVE_BLOCKS:], -_P_WAVE_RANK, axis=2)[..., -_P_WAVE_RANK]
     low = (own[0] < _P_WAVE_MV) & (own[0] < _P_WAVE_SHARE * usual_top)
     p_wave = low & (bent < _P_WAVE_SHARPNESS * np.square(own[0]))
 
-    # Nothing is learned from noise, a pause or a loose electrode, so that the next beat is still measured by the last.
+    # Noise, pauses and loose electrodes are not learned from, so that the next beat is still scaled by the last.
     empty = ~present | noise | (own[0] < _LEAST_HEIGHT_MV)
     usable = ~empty & ~still & ~p_wave & (stands_out | (own[0] >= _LEAST_UNCLEAR_MV))
-    # But a lead counts less while it is noisy.
+    # The background is learned from noise as well, so that a lead counts less while it is noisy.
     learned = np.array([usable, usable | (noise & present)])
     last = np.array([_last(*each) for each in zip(state.levels, own, learned, strict=True)])
     usual = _usual(last)
     repeats = np.concatenate([state.repeats, repeats], axis=2)
+    # The first three blocks of a signal are scaled by themselves, as there are none before them.
     if first:
         beginning = _usual(np.where(learned, own, np.nan)[..., None, :first])
         usual[..., :first] = np.where(np.isnan(state.usual), beginning, usual[..., :first])
         repeats[..., :first] = repeats[..., min(first, blocks), None]
 
-    # Whether a usual QRS complex would have stood out in the newest block; where none is known, only low noise counts.
+    # Whether a usual QRS complex would have stood out in the newest block; without a usual height, only noise counts.
     (height, background), usual_height = own[:, :, -1:], usual[0, :, -1:]
     in_noise = _HIDES_NOTHING_OVER * background <= usual_height
     low = np.where(noise[:, -1:], in_noise, height < _HIDES_NOTHING_SHARE * usual_height)
@@ -615,7 +633,7 @@ def _remember(
 
 
 def _repeats(waves: NDArray[np.float64], possible: NDArray[np.bool_], first: int) -> NDArray[np.float64]:
-    """After how many samples each block and the two before it repeat themselves, and how well.
+    """Measure the period of each block together with the two before it.
 
     Parameters
     ----------
@@ -623,7 +641,7 @@ def _repeats(waves: NDArray[np.float64], possible: NDArray[np.bool_], first: int
     possible : ndarray of bool, shape (leads, blocks)
         Blocks to examine.
     first : int
-        How many blocks have no two before them, but for the last of these; the others are as that one.
+        Number of blocks at the start of a signal that share the period of the last of them.
 
     Returns
     -------
@@ -631,28 +649,29 @@ def _repeats(waves: NDArray[np.float64], possible: NDArray[np.bool_], first: int
         The period in samples, and the correlation of the signal with itself one period later; 0 where it is below 0.6.
     """
     leads, blocks = possible.shape
-    found = np.zeros((2, leads, blocks))
+    result = np.zeros((2, leads, blocks))
     possible = possible.copy()
     possible[:, : max(first - 1, 0)] = False
     lead, block = np.nonzero(possible)
     length = _WINDOW_BLOCKS * _BLOCK
     for start in range(0, len(lead), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        places = block[some, None] * _BLOCK + np.arange(length)
-        found[:, lead[some], block[some]] = _periods(waves[lead[some, None], places])
+        batch = slice(start, start + _AT_ONCE)
+        positions = block[batch, None] * _BLOCK + np.arange(length)
+        result[:, lead[batch], block[batch]] = _periods(waves[lead[batch, None], positions])
     if first > 1 and blocks:
-        found[..., : first - 1] = found[..., min(first, blocks) - 1, None]
-    return found
+        result[..., : first - 1] = result[..., min(first, blocks) - 1, None]
+    return result
 
 
 def _periods(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The period of each window of three seconds and its correlation, shape (2, windows); see `_repeats`."""
-    found = np.zeros((2, len(windows)))
-    # All three seconds must have a share in it: one artefact is not a rhythm.
+    """Return period and correlation of each window of three seconds, shape (2, windows); see `_repeats`."""
+    result = np.zeros((2, len(windows)))
+    # All three seconds must contribute to the power: one artefact is not a rhythm.
     power = np.square(windows).reshape(len(windows), _WINDOW_BLOCKS, _BLOCK).sum(axis=2)
     rows = np.flatnonzero(power.min(axis=1) > _STEADY_SHARE * power.max(axis=1))
 
-    # The shortest of the lags at which the signal is nearly as similar to itself as it is at the best of them.
+    # Peaks of the autocorrelation, interpolated by a parabola. The period is the shortest lag whose peak is nearly as
+    # high as the highest.
     correlation = _correlation(windows[rows], _SHORTEST_PERIOD - 1, _LONGEST_PERIOD + 1)
     left, top, right = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
     high = (top >= left) & (top > right)
@@ -660,28 +679,29 @@ def _periods(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     peaks = np.where(high, np.minimum(top + between, 1.0), 0.0)
     place = (peaks >= _NEARLY_AS_WELL * peaks.max(axis=1, keepdims=True)).argmax(axis=1)
     similar = peaks[np.arange(len(rows)), place]
-    some = similar >= _LEAST_REPEATED
-    rows, period, similar = rows[some], place[some] + _SHORTEST_PERIOD, similar[some]
+    passed = similar >= _LEAST_REPEATED
+    rows, period, similar = rows[passed], place[passed] + _SHORTEST_PERIOD, similar[passed]
 
-    # It is not much more similar to itself after the longer period of a slow rhythm, whose waves look alike.
+    # Reject windows that correlate better by a tenth after a longer period: a slow rhythm whose waves look alike.
     longer = _correlation(windows[rows], _LONGEST_PERIOD + 1, _LONGEST_RR).max(axis=1)
-    some = similar >= _NEARLY_AS_WELL * longer
-    rows, period, similar = rows[some], period[some], similar[some]
+    passed = similar >= _NEARLY_AS_WELL * longer
+    rows, period, similar = rows[passed], period[passed], similar[passed]
 
-    # And every stretch of one period holds a beat.
+    # Reject windows in which an interval of one period has no peak half as high as the highest. The windows of one
+    # period are filtered together.
     height = np.abs(windows[rows])
     for length in np.unique(period).tolist():
-        some = period == length
-        within = maximum_filter1d(height[some], length + _BEAT_SPREAD, axis=1)
+        same = period == length
+        within = maximum_filter1d(height[same], length + _BEAT_SPREAD, axis=1)
         edge = (length + _BEAT_SPREAD) // 2
         lowest = within[:, edge:-edge].min(axis=1)
         alike = lowest >= _BEAT_SHARE * within.max(axis=1)
-        found[:, rows[some]] = np.where(alike, [np.full(len(alike), float(length)), similar[some]], 0.0)
-    return found
+        result[:, rows[same]] = np.where(alike, [np.full(len(alike), float(length)), similar[same]], 0.0)
+    return result
 
 
 def _correlation(windows: NDArray[np.float64], first: int, last: int) -> NDArray[np.float64]:
-    """The correlation of each window with itself so many samples later, shape (windows, lags)."""
+    """Correlate each window with itself `first` to `last` samples later, shape (windows, lags)."""
     count, length = windows.shape
     power = np.zeros((count, length + 1))
     np.cumsum(windows * windows, axis=1, out=power[:, 1:])
@@ -693,42 +713,42 @@ def _correlation(windows: NDArray[np.float64], first: int, last: int) -> NDArray
 
 
 def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lower median along the last axis; NaN where only one is known, which may be that of an artefact."""
+    """Return the lower median along the last axis; NaN for a single finite value, which may be of an artefact."""
     return np.where(np.isfinite(levels).sum(axis=-1) >= _LEAST_BLOCKS, lower_median(levels), np.nan)
 
 
-def _last(before: NDArray[np.float64], values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The last values that were chosen, before each block and after all of them.
+def _last(before: NDArray[np.float64], values: NDArray[np.float64], selected: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the last selected values before each block and after all of them.
 
     Parameters
     ----------
     before : ndarray of float64, shape (leads, k)
-        The last chosen ones before the first block.
+        The last selected ones before the first block.
     values : ndarray of float64, shape (leads, blocks)
-    chosen : ndarray of bool, shape (leads, blocks)
+    selected : ndarray of bool, shape (leads, blocks)
 
     Returns
     -------
     ndarray of float64, shape (leads, blocks + 1, k)
     """
-    leads, kept = before.shape
+    leads, length = before.shape
     count = np.zeros((leads, values.shape[1] + 1), np.intp)
-    np.cumsum(chosen, axis=1, out=count[:, 1:])
+    np.cumsum(selected, axis=1, out=count[:, 1:])
     joined = np.concatenate([before, np.empty_like(values)], axis=1)
-    lead, block = np.nonzero(chosen)
-    joined[lead, kept + count[lead, block]] = values[lead, block]
-    last: NDArray[np.float64] = joined[np.arange(leads)[:, None, None], count[..., None] + np.arange(kept)]
+    lead, block = np.nonzero(selected)
+    joined[lead, length + count[lead, block]] = values[lead, block]
+    last: NDArray[np.float64] = joined[np.arange(leads)[:, None, None], count[..., None] + np.arange(length)]
     return last
 
 
 def lower_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lower median along the last axis, of those that are known; NaN where none is."""
+    """Return the lower median of the finite values along the last axis; NaN where there are none."""
     ordered = np.sort(values, axis=-1)
     if np.isfinite(ordered[..., -1]).all():
         return ordered[..., (values.shape[-1] - 1) // 2]
     rows = ordered.reshape(-1, values.shape[-1])
-    known = np.isfinite(rows).sum(axis=1)
-    median: NDArray[np.float64] = rows[np.arange(len(rows)), np.maximum(known - 1, 0) // 2]
+    count = np.isfinite(rows).sum(axis=1)
+    median: NDArray[np.float64] = rows[np.arange(len(rows)), np.maximum(count - 1, 0) // 2]
     return median.reshape(values.shape[:-1])
 
 
@@ -741,11 +761,13 @@ def _strength(
     repeats: NDArray[np.float64],
     patients: int,
 ) -> QrsStrength:
-    """Mean over each patient's leads of the energy, each lead weighted by how far its QRS complexes stand out."""
+    """Average the energy of each patient's leads, weighted by how far their QRS complexes stand out."""
+    # Clearness: usual height over background, less 1. A lead's weight is its square.
     heights, backgrounds = usual
     standing_out = heights / np.maximum(backgrounds, _LEAST_BACKGROUND_MV) - 1.0
     clearness = np.maximum(standing_out, _LEAST_CLEARNESS)[..., None]
     weights = np.where(absences, 0.0, np.square(np.where(silent, _LEAST_CLEARNESS, clearness)))
+    # Energy in units of a usual QRS complex.
     scale = np.maximum(heights, _LEAST_HEIGHT_MV)[..., None]
     shares = energies / scale
 
@@ -763,84 +785,88 @@ def _strength(
     return QrsStrength(height, sharpness, np.take_along_axis(period, best, axis=1)[:, 0].repeat(_BLOCK, axis=1))
 
 
-def _decide(state: PeaksState, evidence: QrsStrength, *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
-    """From evidence to beats: its peaks, each judged by the rule."""
-    whole = state.evidence.followed_by(evidence, QrsStrength.nothing(_APART if last else 0))
+def _decide(state: PeaksState, strength: QrsStrength, *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
+    """Find the peaks in the strength, and accept those that are heartbeats."""
+    whole = state.evidence.followed_by(strength, QrsStrength.zero(_APART if last else 0))
     length = whole.height.shape[1]
-    kept = length - 2 * _APART
-    if kept <= 0:
+    searched = length - 2 * _APART
+    if searched <= 0:
         return PeaksState(whole, state.start, state.rhythm), np.empty(0)
-    # Between samples, a peak may lie half of one before its highest.
-    seen = np.inf if last else state.start + length - _APART - 0.5
-    rhythm, beats = _judge(state.rhythm, _peaks(whole, state.start), seen)
-    return PeaksState(whole[kept:], state.start + kept, rhythm), np.array(beats)
+    # Interpolation may place a peak half a sample before the highest one.
+    next_peak_after = np.inf if last else state.start + length - _APART - 0.5
+    memory, beats = _accept_peaks(state.rhythm, _peaks(whole, state.start), next_peak_after)
+    return PeaksState(whole[searched:], state.start + searched, memory), np.array(beats)
 
 
-def _peaks(evidence: QrsStrength, start: int) -> Iterable[tuple[Peak, float]]:
-    """What is highest within 13 samples to each side and not too low, and the period of the signal there."""
-    height = evidence.height[0]
+def _peaks(strength: QrsStrength, start: int) -> Iterable[tuple[Peak, float]]:
+    """Return the peaks that are the highest within 0.14 s to each side, each with the period of the signal there."""
+    height = strength.height[0]
     high = _APART + np.flatnonzero(height[_APART:-_APART] > _LEAST_STRENGTH)
     if not len(high):
         return ()
     highest = height[high] == height[high[:, None] + _AROUND].max(axis=1)
-    # Beats of a fast rhythm are so close that the flank of the next one may be as high as the peak.
-    fast = (evidence.period[0, high] > 0) & (evidence.period[0, high] < _REFRACTORY)
+    # Beats of a fast rhythm are so close that the flank of the next one may be as high as the peak: 7 samples (0.08 s).
+    fast = (strength.period[0, high] > 0) & (strength.period[0, high] < _REFRACTORY)
     if fast.any():
         highest[fast] = height[high[fast]] == height[high[fast, None] + _CLOSE].max(axis=1)
+    # Position by a parabola through three samples.
     peaks = high[highest]
     left, top, right = height[peaks - 1], height[peaks], height[peaks + 1]
     bend = 2 * top - left - right
     between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
     positions = start + peaks + np.minimum(np.maximum(between, -0.5), 0.5)
-    found = zip(positions.tolist(), top.tolist(), evidence.sharpness[0, peaks].tolist(), strict=True)
-    return zip(found, evidence.period[0, peaks].tolist(), strict=True)
+    peak_values = zip(positions.tolist(), top.tolist(), strength.sharpness[0, peaks].tolist(), strict=True)
+    return zip(peak_values, strength.period[0, peaks].tolist(), strict=True)
 
 
-def _judge(
-    rhythm: BeatDetectorMemory, peaks: Iterable[tuple[Peak, float]], seen: float
+def _accept_peaks(
+    memory: BeatDetectorMemory, peaks: Iterable[tuple[Peak, float]], next_peak_after: float
 ) -> tuple[BeatDetectorMemory, list[float]]:
-    """Which peaks of the evidence are heartbeats.
-
-    `seen` is where the next peak can lie at the earliest.
-    """
-    heights, intervals, passed_over = list(rhythm.heights), list(rhythm.intervals), list(rhythm.passed_over)
-    beat, told, beats = rhythm.beat, rhythm.told, []
+    """Accept the peaks that are heartbeats; the next peak can lie at `next_peak_after` at the earliest."""
+    heights, intervals, passed_over = list(memory.heights), list(memory.intervals), list(memory.passed_over)
+    beat, emitted, beats = memory.beat, memory.told, []
     usual_height, usual_interval = _usual_height(heights), _middle(intervals)
 
     def accept(peak: Peak) -> None:
-        nonlocal beat, told, usual_height, usual_interval, passed_over
+        """Make a peak the last beat, and emit the one before it, which can no longer be replaced."""
+        nonlocal beat, emitted, usual_height, usual_interval, passed_over
         position, height, _ = peak
         if beat is not None:
-            if not told:
+            if not emitted:
                 beats.append(beat[0])
             intervals.append(min(max(position - beat[0], _RR_RANGE[0]), _RR_RANGE[1]))
             usual_interval = _middle(intervals[-_REMEMBERED_BEATS:])
         heights.append(height)
         usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
         passed_over = [other for other in passed_over if other[0] > position]
-        beat, told = peak, False
+        beat, emitted = peak, False
 
     for peak, period in peaks:
         position, height, sharpness = peak
         refractory = min(_REFRACTORY, _REFRACTORY_SHARE * period) if period else _REFRACTORY
         passed_over = [other for other in passed_over if other[0] > position - _LOOK_BACK]
+        # Search back: where a beat is overdue, the highest peak passed over since the last one counts at 0.7 of the
+        # threshold.
         if beat is not None and passed_over and position - beat[0] > _OVERDUE * usual_interval:
             least = _OVERDUE_SHARE * _THRESHOLD * usual_height
             overdue = [other for other in passed_over if beat[0] + refractory < other[0] < position - refractory]
             best = max(overdue, key=lambda other: other[1], default=(0.0, 0.0, 0.0))
             if best[1] > least:
                 accept(best)
-            else:  # too low once is too low until the next beat
+            else:  # these stay too low until the next beat
                 passed_over = [other for other in passed_over if other[0] >= position - refractory]
         threshold = _THRESHOLD * usual_height
         if beat is not None:
             since = position - beat[0]
+            # Within the refractory period a higher peak replaces a beat that has not been emitted.
             if since < refractory:
-                if height > max(beat[1], threshold) and not told:
+                if height > max(beat[1], threshold) and not emitted:
                     beat = peak
                     heights[-1] = height
                     usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
                 continue
+            # A T wave: soon after the beat the threshold is a share of its height, which fades from 0.30 to 0.45 s; a
+            # much smoother peak must be higher than the beat. A peak in time with a fast rhythm is not a T wave.
             in_time = 0 < _IN_TIME_SHARE * period <= since
             if since < _T_WAVE_OVER and not in_time:
                 fading = min(1.0, (_T_WAVE_OVER - since) / (_T_WAVE_OVER - _T_WAVE_UNTIL))
@@ -851,12 +877,17 @@ def _judge(
             accept(peak)
         elif beat is not None:
             passed_over.append(peak)
-    if beat is not None and not told and seen - beat[0] > _REFRACTORY:
+    # The last beat is emitted when no peak can replace it any more.
+    if beat is not None and not emitted and next_peak_after - beat[0] > _REFRACTORY:
         beats.append(beat[0])
-        told = True
+        emitted = True
     return (
         BeatDetectorMemory(
-            tuple(heights[-_REMEMBERED_BEATS:]), tuple(intervals[-_REMEMBERED_BEATS:]), beat, told, tuple(passed_over)
+            tuple(heights[-_REMEMBERED_BEATS:]),
+            tuple(intervals[-_REMEMBERED_BEATS:]),
+            beat,
+            emitted,
+            tuple(passed_over),
         ),
         beats,
     )

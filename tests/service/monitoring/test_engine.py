@@ -37,10 +37,10 @@ from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import encode
 from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
-from ectopy.service.live.live_samples import Trace
-from ectopy.service.monitoring.engine import STATION, Hub
-from ectopy.service.monitoring.write_buffer import GapError, Keeper, Receipt, Turn
-from ectopy.service.notify import Wants, WebhookTarget, deliver_due
+from ectopy.service.live.live_samples import LiveSamples
+from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
+from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, WriteBuffer
+from ectopy.service.notify import MessageFilter, WebhookTarget, deliver_due
 from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.storage import StepRecord, Store
 from support import outages
@@ -156,11 +156,11 @@ def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, 
     clock.now = NOW + 4
     with Store.open(database_url) as other:
         first, second = (hub.submit("anna", cut(steady, start, start + 2)) for start in (0, 2))
-        assert hub.watch() == 2
+        assert hub.process_inputs() == 2
         assert not first.done()
         assert not second.done()
         assert [type(given) for given in other.inputs.all("anna")] == []
-        hub.save()
+        hub.flush()
         assert first.result(0) == Receipt("anna", (), 500)
         assert second.result(0) == Receipt("anna", (), 1000)
         np.testing.assert_array_equal(other.waveforms.read("anna", "", 0, 1000).signal, steady.signal[:1000])
@@ -171,7 +171,7 @@ def test_what_a_sender_does_to_its_samples_later_changes_nothing(hub: Hub, store
     samples = steady.signal[:250].copy()
     hub.submit("anna", cut(steady, 0, 1, signal=samples))
     samples[:] = 0
-    hub.turn()
+    hub.run_once()
     np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 250).signal, steady.signal[:250])
 
 
@@ -189,7 +189,7 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
         cut(steady, 1, 2),
     ]
     receipts = [hub.submit("anna", given) for given in inputs]
-    hub.turn()
+    hub.run_once()
     words = ["mV, uV and V", "really mV", "different names", "days", "no alarm 99"]
     for receipt, word in zip(receipts[1:-1], words, strict=True):
         ((reason,), wanted) = receipt.result(0).rejected, receipt.result(0).next_position
@@ -229,7 +229,7 @@ def test_there_is_room_for_so_much_and_no_more(store: Store, monitor: Monitor, c
         hub.submit("anna", cut(steady, second, second + 1))
     with pytest.raises(StorageError, match="send again later"):
         hub.submit("anna", cut(steady, 4, 5))
-    hub.turn()
+    hub.run_once()
     hub.submit("anna", cut(steady, 4, 5))
 
 
@@ -237,7 +237,7 @@ def test_there_is_room_for_so_much_and_no_more(store: Store, monitor: Monitor, c
 def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording):
     gone, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
     assert not gone.cancel()
-    hub.turn()
+    hub.run_once()
     assert waiting.result(0).next_position == 500
 
 
@@ -249,9 +249,9 @@ def test_only_who_is_admitted_is_watched(hub: Hub, store: Store, steady: Recordi
     with pytest.raises(SettingError, match="'bob' is watched; admit"):
         hub.submit("bob", cut(steady, 0, 1))
     with pytest.raises(SettingError, match="hub itself"):
-        hub.admit(STATION)
+        hub.admit(SYSTEM_PATIENT)
     with pytest.raises(SettingError, match="sends no samples"):
-        hub.submit(STATION, cut(steady, 0, 1))
+        hub.submit(SYSTEM_PATIENT, cut(steady, 0, 1))
     with pytest.raises(SettingError, match="printable"):
         hub.admit("b\nb")
     hub.admit("bob", "Robert")
@@ -265,7 +265,7 @@ def test_limits_of_admission_outlive_a_restart(
 ):
     narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
     hub.admit("bob", limits=narrow)
-    play(hub, clock, {"bob": still}, 0, 3, hub.turn)
+    play(hub, clock, {"bob": still}, 0, 3, hub.run_once)
     again = Hub(store, monitor, clock=clock)
     assert again.state("bob").limits == narrow
     again.admit("bob", limits=Limits.of("exercise"))
@@ -275,12 +275,12 @@ def test_limits_of_admission_outlive_a_restart(
 
 @ON_SQLITE
 def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
-    hubs = [Hub(store, monitor, clock=clock, station=f"station {n}", patients=()) for n in range(2)]
+    hubs = [Hub(store, monitor, clock=clock, system_patient=f"station {n}", patients=()) for n in range(2)]
     for n, one in enumerate(hubs):
         one.admit(f"patient {n}")
-        play(one, clock, {f"patient {n}": steady}, 0, 2, one.turn)
+        play(one, clock, {f"patient {n}": steady}, 0, 2, one.run_once)
     assert [one.patients() for one in hubs] == [("patient 0",), ("patient 1",)]
-    again = Hub(store, monitor, clock=clock, station="station 1", patients=["patient 1"])
+    again = Hub(store, monitor, clock=clock, system_patient="station 1", patients=["patient 1"])
     assert again.patients() == ("patient 1",)
     assert again.state("patient 1").signal.segment.next_position == 500
 
@@ -291,7 +291,7 @@ def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, st
 @ON_SQLITE
 def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: Clock, still: Recording):
     def events(others: dict[str, Callable[[int], Input]], patient: str) -> list[bytes]:
-        hub = Hub(store, monitor, clock=clock, station=f"station of {patient}", patients=())
+        hub = Hub(store, monitor, clock=clock, system_patient=f"station of {patient}", patients=())
         for name in (*others, patient):
             hub.admit(name)
         for second in range(16):
@@ -301,7 +301,7 @@ def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: 
             hub.submit(patient, cut(still, second, second + 1))
             for name, made in others.items():
                 hub.submit(name, made(second + 1))
-            hub.turn()
+            hub.run_once()
         return told(store, patient)
 
     rng = np.random.default_rng(0)
@@ -329,10 +329,10 @@ def test_who_sends_much_at_once_keeps_nobody_waiting(store: Store, monitor: Moni
     clock.now = NOW + 40
     much = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
     little = [hub.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
-    assert 3 <= hub.turn() < 30
+    assert 3 <= hub.run_once() < 30
     assert [receipt.result(0).next_position for receipt in little] == 2 * [10_000]
     assert not much[-1].done()
-    while hub.turn():
+    while hub.run_once():
         pass
     assert [receipt.result(0).next_position for receipt in much] == list(range(250, 10_001, 250))
 
@@ -353,13 +353,13 @@ def test_an_input_that_breaks_the_monitor_is_told_and_the_others_go_on(
     hub = Hub(store, fragile, clock=clock)
     for patient in ("anna", "bob"):
         hub.admit(patient)
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
     broken = hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
-    (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.turn)
+    (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.run_once)
     assert "ZeroDivisionError" in broken.result(0).rejected[0]
     assert fine.result(0).next_position == 1500
     assert alarms(store, "anna") == [("raised", "detector failed")]
-    play(hub, clock, {"anna": steady, "bob": steady}, 6, 20, hub.turn)
+    play(hub, clock, {"anna": steady, "bob": steady}, 6, 20, hub.run_once)
     assert alarms(store, "bob") == []
     assert ("latched", "detector failed") in alarms(store, "anna")
     assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(hub.state("anna"))
@@ -369,12 +369,12 @@ def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
     hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
 ):
     hub.admit("bob")
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
     hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
-    hub.turn()
+    hub.run_once()
     fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
     again = Hub(store, fragile, clock=clock)
-    play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.turn)
+    play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.run_once)
     assert ("raised", "detector failed") in alarms(store, "anna")
     assert verify(store.alarms.log("anna")) is None
     assert again.state("bob").signal.segment.next_position == again.state("anna").signal.segment.next_position == 2000
@@ -385,7 +385,7 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
     hub: Hub, store: Store, database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
     hub.admit("bob")
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 20, hub.turn)
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 20, hub.run_once)
     engine = sa.create_engine(database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql(
@@ -394,9 +394,9 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
         )
     engine.dispose()
     again = Hub(store, monitor, clock=clock)
-    play(again, clock, {"bob": steady}, 20, 22, again.turn)
-    assert alarms(store, STATION) == [("raised", "detector failed")]
-    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
+    play(again, clock, {"bob": steady}, 20, 22, again.run_once)
+    assert alarms(store, SYSTEM_PATIENT) == [("raised", "detector failed")]
+    assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
     with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
         again.submit("anna", cut(steady, 20, 21))
 
@@ -409,13 +409,13 @@ def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
     for patient in ("anna", "bob"):
         hub.admit(patient)
     hub.submit("anna", cut(steady, 0, 1, sent=NOW + 500))
-    hub.turn()
-    lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.turn)
+    hub.run_once()
+    lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.run_once)
     with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
         lost.result(0)
     assert fine.result(0).next_position == 250
-    assert alarms(store, STATION) == [("raised", "detector failed")]
-    assert "'anna'" in store.alarms.newest(STATION)[0].alarm.reading.text
+    assert alarms(store, SYSTEM_PATIENT) == [("raised", "detector failed")]
+    assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
     assert hub.state("bob").signal.segment.next_position == 1000
 
 
@@ -423,13 +423,13 @@ def test_what_another_process_has_stored_concerns_that_patient_alone(
     hub: Hub, store: Store, clock: Clock, steady: Recording
 ):
     hub.admit("bob")
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.turn)
+    play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.run_once)
     store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
-    lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.turn)
+    lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.run_once)
     with pytest.raises(StorageError, match="two processes"):
         lost.result(0)
     assert fine.result(0).next_position == 1000
-    *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.turn)
+    *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.run_once)
     assert resent.result(0).next_position == 17 * 250
     assert {change for change, condition in alarms(store, "anna") if condition == "storage failed"} == {
         "raised",
@@ -447,16 +447,16 @@ def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_datab
             connection.exec_driver_sql(f"UPDATE waveforms SET number = {new} WHERE number = {old}")
         engine.dispose()
 
-    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
     store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
     renumber(2, -2)
-    play(hub, clock, {"anna": steady}, 3, 10, hub.turn)
+    play(hub, clock, {"anna": steady}, 3, 10, hub.run_once)
     logged = [record.getMessage() for record in caplog.records]
     assert [text for text in logged if "missing" in text or "'anna' cannot be stored" in text] == [
         "patient 'anna' cannot be stored"
     ]
     renumber(-2, 2)
-    *_, resent = play(hub, clock, {"anna": steady}, 10, 14, hub.turn)
+    *_, resent = play(hub, clock, {"anna": steady}, 10, 14, hub.run_once)
     assert resent.result(0).next_position == 14 * 250
 
 
@@ -468,16 +468,16 @@ def test_a_restart_goes_on_from_the_identical_state(
 ):
     hub = Hub(store, monitor, clock=clock)
     hub.admit("unbroken")
-    play(hub, clock, {"unbroken": still}, 0, 40, hub.turn)
+    play(hub, clock, {"unbroken": still}, 0, 40, hub.run_once)
     clock.now = NOW
-    hub = Hub(store, monitor, clock=clock, station="another", patients=())
+    hub = Hub(store, monitor, clock=clock, system_patient="another", patients=())
     hub.admit("anna")
     for start, stop in ((0, 3), (3, 17), (17, 19), (19, 36), (36, 40)):
-        play(hub, clock, {"anna": still}, start, stop, hub.turn)
+        play(hub, clock, {"anna": still}, start, stop, hub.run_once)
         with Store.open(database_url) as other:
-            again = Hub(other, monitor, clock=clock, station="another", patients=["anna"])
+            again = Hub(other, monitor, clock=clock, system_patient="another", patients=["anna"])
             assert encode(again.state("anna")) == encode(hub.state("anna"))
-        hub = Hub(store, monitor, clock=clock, station="another", patients=["anna"])
+        hub = Hub(store, monitor, clock=clock, system_patient="another", patients=["anna"])
     assert store.inputs.resume_point("anna").snapshot is not None
     assert told(store, "anna") == told(store, "unbroken")
     assert ("raised", "asystole") in alarms(store, "anna")
@@ -487,24 +487,24 @@ def test_a_restart_goes_on_from_the_identical_state(
 def test_silence_is_told_but_not_before_senders_could_come_back(
     hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
     clock.now += 60
     again = Hub(store, monitor, clock=clock)
     for second in range(12):
         assert bool(alarms(store, "anna")) == (second >= 10)
         clock.now += 1
-        again.turn()
+        again.run_once()
     assert alarms(store, "anna") == [("raised", "no data")]
-    assert alarms(store, STATION) == []
+    assert alarms(store, SYSTEM_PATIENT) == []
 
 
 @ON_SQLITE
 def test_a_clock_that_is_set_back_does_not_stop_the_ticks(hub: Hub, store: Store, clock: Clock, steady: Recording):
-    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
     clock.now -= 3600
     for _ in range(12):
         clock.now += 1
-        hub.turn()
+        hub.run_once()
     assert alarms(store, "anna") == [("raised", "no data")]
 
 
@@ -514,11 +514,11 @@ def test_a_clock_that_is_set_back_does_not_stop_the_ticks(hub: Hub, store: Store
 def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     hub: Hub, store: Store, monitor: Monitor, clock: Clock, still: Recording
 ):
-    play(hub, clock, {"anna": still}, 0, 40, hub.turn)
+    play(hub, clock, {"anna": still}, 0, 40, hub.run_once)
     normal = hub.state("anna").normal
     assert [course.alarm.condition for course in hub.state("anna").alarms.courses.values() if course.alarm]
     receipt = hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada", "went home"))
-    hub.turn()
+    hub.run_once()
     assert receipt.result(0).rejected == ()
     assert hub.patients() == ()
     ended = [entry for entry in store.alarms.log("anna") if entry.change == "discharged"]
@@ -533,27 +533,27 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     log = store.alarms.log("anna")
     for _ in range(20):
         clock.now += 1
-        again.turn()
+        again.run_once()
     stored = store.inputs.resume_point("anna").next_input, store.events.newest_id()
     with pytest.raises(DataError, match="is discharged; admit the patient first"):
-        play(again, clock, {"anna": still}, 0, 1, again.turn)
-    again.turn()
+        play(again, clock, {"anna": still}, 0, 1, again.run_once)
+    again.run_once()
     assert (store.inputs.resume_point("anna").next_input, store.events.newest_id()) == stored
     assert store.alarms.log("anna") == log
 
     clock.now = NOW + 100
     admitted = again.admit("anna", "Anna", who="Ben")
-    again.turn()
+    again.run_once()
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
-    again.turn()
+    again.run_once()
     assert (admitted.result(0).rejected, sent.result(0).rejected) == ((), ())
     assert again.admit("anna", "Anna") is None
     assert again.patients() == ("anna",)
     assert encode(Hub(store, monitor, clock=clock).state("anna").normal) == encode(normal)
     for _ in range(20):
         clock.now += 1
-        again.turn()
+        again.run_once()
     assert alarms(store, "anna")[len(log) :] == [("raised", "no data")]
     assert verify(store.alarms.log("anna")) is None
 
@@ -561,7 +561,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
 @ON_SQLITE
 def test_the_station_is_never_discharged(hub: Hub, clock: Clock):
     with pytest.raises(SettingError, match="cannot be discharged"):
-        hub.submit(STATION, Action(Order.DISCHARGE, clock.now, "Ada"))
+        hub.submit(SYSTEM_PATIENT, Action(Order.DISCHARGE, clock.now, "Ada"))
 
 
 @ON_SQLITE
@@ -571,15 +571,15 @@ def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
     with Leaky.open(database_url) as store:
         hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
         hub.admit("anna")
-        play(hub, clock, {"anna": still}, 0, 3, hub.turn)
+        play(hub, clock, {"anna": still}, 0, 3, hub.run_once)
         store.failing = "before"
-        play(hub, clock, {"anna": still}, 3, 26, hub.turn)
+        play(hub, clock, {"anna": still}, 3, 26, hub.run_once)
         hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada"))
-        hub.turn()
+        hub.run_once()
         store.failing = ""
         for _ in range(5):
             clock.now += 1
-            hub.turn()
+            hub.run_once()
         assert ("discharged", "storage failed") in alarms(store, "anna")
         assert verify(store.alarms.log("anna")) is None
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
@@ -593,11 +593,11 @@ def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
 def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
     store: Store, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
 ):
-    family = replace(ward, name="family", wants=Wants(patient_name=True))
+    family = replace(ward, name="family", wants=MessageFilter(patient_name=True))
     hub = Hub(store, monitor, [ward, family], bundle="b" * 64, clock=clock)
     hub.admit("anna", "Anna Karenina")
     assert deliver_due(store.outbox, [ward], clock.now).total() == 0
-    play(hub, clock, {"anna": still}, 0, 20, hub.turn)
+    play(hub, clock, {"anna": still}, 0, 20, hub.run_once)
     raised = [e.event for e in store.events.after(kinds=("alarm",)) if e.event.transition.change == "raised"]
     assert "asystole" in [event.transition.alarm.condition for event in raised]
     deliver_due(store.outbox, [ward, family], clock.now)
@@ -618,21 +618,21 @@ def test_nobody_reached_is_an_alarm_until_somebody_is(
     hub = Hub(store, monitor, [ward], clock=clock)
     hub.admit("anna")
     receiver.answers = lambda number, content: answer(503)
-    play(hub, clock, {"anna": still}, 0, 18, hub.turn)
+    play(hub, clock, {"anna": still}, 0, 18, hub.run_once)
     for _ in range(30):
         clock.now = receiver.now = clock.now + 5
         deliver_due(store.outbox, [ward], clock.now)
-        hub.turn()
+        hub.run_once()
     assert ("raised", "nobody reached") in alarms(store, "anna")
     receiver.answers = lambda number, content: receiver.accept(content)
     for _ in range(30):
         clock.now = receiver.now = clock.now + 5
         deliver_due(store.outbox, [ward], clock.now)
-        hub.turn()
+        hub.run_once()
     (alarm,) = (s.alarm for s in store.alarms.newest("anna") if s.alarm.condition == "nobody reached")
     assert alarm.state is State.LATCHED
     hub.submit("anna", Action(Order.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
-    hub.turn()
+    hub.run_once()
     assert ("ended", "nobody reached") in alarms(store, "anna")
 
 
@@ -642,11 +642,11 @@ def test_what_came_late_is_tried_before_nobody_is_said_to_be_reached(
 ):
     hub = Hub(store, monitor, [ward], clock=clock)
     hub.admit("anna")
-    play(hub, clock, {"anna": still}, 0, 5, hub.turn)
+    play(hub, clock, {"anna": still}, 0, 5, hub.run_once)
     clock.now = NOW + 600
     hub.submit("anna", replace(cut(still, 5, 40), received=clock.now))
     for _ in range(100):
-        hub.turn()
+        hub.run_once()
         clock.now += 1
     assert ("raised", "asystole") in alarms(store, "anna")
     assert ("raised", "nobody reached") not in alarms(store, "anna")
@@ -661,11 +661,11 @@ def test_no_message_waits_for_a_clock_that_was_set_back(
 ):
     hub = Hub(store, monitor, [ward], clock=clock)
     hub.admit("anna")
-    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
     clock.now -= 3600
     for _ in range(13):
         clock.now += 1
-        hub.turn()
+        hub.run_once()
     assert alarms(store, "anna") == [("raised", "no data")]
     assert [one.patient for one in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
 
@@ -677,7 +677,7 @@ def test_a_message_under_way_when_the_clock_is_set_back_is_due_after_a_minute(
 ):
     hub = Hub(store, monitor, [ward], clock=clock)
     hub.admit("anna")
-    play(hub, clock, {"anna": still}, 0, 20, hub.turn)
+    play(hub, clock, {"anna": still}, 0, 20, hub.run_once)
     outbox = store.outbox
     if kind == "memory":
         outbox = MemoryOutbox()
@@ -734,7 +734,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
 
     seen: list[StepRecord] = []
     with Store.open(losable.url) as store:
-        hub = Hub(store, monitor, [ward], clock=clock, watched=seen.extend)
+        hub = Hub(store, monitor, [ward], clock=clock, on_steps=seen.extend)
         hub.admit("anna")
         with at_work(hub):
             receipts = play(hub, clock, {"anna": still}, 0, 9, rest)
@@ -760,9 +760,9 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
         assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.taken)
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
-        for patient in ("anna", STATION):
+        for patient in ("anna", SYSTEM_PATIENT):
             assert verify(store.alarms.log(patient)) is None
-        assert alarms(store, STATION) == [("raised", "storage failed"), ("ended", "storage failed")]
+        assert alarms(store, SYSTEM_PATIENT) == [("raised", "storage failed"), ("ended", "storage failed")]
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
 
 
@@ -791,9 +791,9 @@ def test_turns_that_wait_for_the_store_are_stored_together(
     with Counting.open(database_url) as store:
         hub = Hub(store, monitor, clock=clock)
         hub.admit("anna")
-        receipts = play(hub, clock, {"anna": steady}, 0, 5, hub.watch)
+        receipts = play(hub, clock, {"anna": steady}, 0, 5, hub.process_inputs)
         assert not any(receipt.done() for receipt in receipts)
-        hub.save()
+        hub.flush()
         assert store.writes == 1
         assert [receipt.result(0).next_position for receipt in receipts] == [250, 500, 750, 1000, 1250]
         inputs = list(store.inputs.all("anna"))
@@ -819,29 +819,29 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
     with Leaky.open(database_url) as store:
         hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
         hub.admit("anna")
-        play(hub, clock, {"anna": still}, 0, 3, hub.turn)
+        play(hub, clock, {"anna": still}, 0, 3, hub.run_once)
         store.failing = failing
-        lost = play(hub, clock, {"anna": still}, 3, 26, hub.turn)
+        lost = play(hub, clock, {"anna": still}, 3, 26, hub.run_once)
         for receipt in lost[:-6]:
             with pytest.raises(StorageError, match="send it again"):
                 raise receipt.exception(0) or outcome_of(receipt.result(0)).result(0)
         raised = [c for c, course in hub.state("anna").alarms.courses.items() if course.alarm]
         assert "asystole" in raised
         store.failing = ""
-        fine = play(hub, clock, {"anna": still}, 26, 40, hub.turn)
+        fine = play(hub, clock, {"anna": still}, 26, 40, hub.run_once)
         assert fine[-1].result(0) == Receipt("anna", (), 10_000)
         ((begin, end),) = hub.missing("anna", "")
         assert 750 <= begin < end < 7500
         for second in range(begin // 250, end // 250):
             hub.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
-            hub.turn()
+            hub.run_once()
         assert hub.missing("anna", "") == []
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 10_000).signal, still.signal[:10_000])
         assert verify(store.alarms.log("anna")) is None
         assert store.alarms.log("anna")[-1].digest == hub.state("anna").alarms.digest
         assert ("raised", "asystole") in alarms(store, "anna")
         assert ("ended", "storage failed") in alarms(store, "anna")
-        assert ("ended", "storage failed") in alarms(store, STATION)
+        assert ("ended", "storage failed") in alarms(store, SYSTEM_PATIENT)
         assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
 
@@ -857,16 +857,16 @@ def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
         store.failing = "before"
         clock.now = NOW + 40
         receipts = {name: hub.submit(name, cut(steady, 0, 6)) for name in ("greedy", "anna", "bob")}
-        hub.turn()
+        hub.run_once()
         for second in range(6, 30):
             hub.submit("greedy", cut(steady, second, second + 1))
-            hub.turn()
+            hub.run_once()
         ((_, stop),) = hub.missing("greedy", "")
         assert stop == 30 * 250
         assert hub.missing("anna", "") == hub.missing("bob", "") == []
         store.failing = ""
         clock.now += 2
-        hub.turn()
+        hub.run_once()
         assert [outcome_of(receipts[name].result()).result(0) for name in ("anna", "bob")] == [None, None]
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 1500).signal, steady.signal[:1500])
 
@@ -886,7 +886,7 @@ def test_no_patient_takes_the_room_of_another_at_the_door(
     assert 5 < taken < 40
     fine = [hub.submit(name, cut(steady, at, at + 1)) for name in ("anna", "bob") for at in (0, 1)]
     clock.now = NOW + 40
-    while hub.turn():
+    while hub.run_once():
         pass
     assert all(receipt.result(0).stored for receipt in fine)
 
@@ -899,9 +899,9 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
         hub = Hub(store, monitor, clock=clock)
         for patient in ("anna", "bob"):
             hub.admit(patient)
-        play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.turn)
+        play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
         store.failing = "before"
-        acknowledged = play(hub, clock, {"anna": steady, "bob": steady}, 5, 15, hub.turn)
+        acknowledged = play(hub, clock, {"anna": steady, "bob": steady}, 5, 15, hub.run_once)
         assert not any(receipt.result(0).stored for receipt in acknowledged)
         store.failing = ""
         again = Hub(store, monitor, clock=clock)  # the process was killed, and started again
@@ -909,11 +909,11 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
             for second in (15, 16):
                 with pytest.raises(GapError, match="samples 1250 to"):
                     again.submit(name, cut(steady, second, second + 1))
-        resent = play(again, clock, {"anna": steady}, 5, 20, again.turn)
+        resent = play(again, clock, {"anna": steady}, 5, 20, again.run_once)
         assert resent[-1].result(0) == Receipt("anna", (), 5000)
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 5000).signal, steady.signal[:5000])
         monkeypatch.setattr("ectopy.service.monitoring.engine._RESENT_WITHIN_S", 0.0)
-        (late,) = play(again, clock, {"bob": steady}, 20, 21, again.turn)  # that sender has kept nothing
+        (late,) = play(again, clock, {"bob": steady}, 20, 21, again.run_once)  # that sender has kept nothing
         assert late.result(0).rejected == ()
 
 
@@ -923,19 +923,19 @@ def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first
 ):
     shown: list[tuple[int, float, int | None]] = []
 
-    def show(traces: Sequence[Trace]) -> None:
+    def show(traces: Sequence[LiveSamples]) -> None:
         signal = hub.state("anna").signal
         wanted = None if signal is None else signal.segment.next_position
         shown.extend((trace.chunk.position, trace.time, wanted) for trace in traces)
 
     with Store.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, shown=show)
+        hub = Hub(store, monitor, clock=clock, on_samples=show)
         hub.admit("anna")
-        play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+        play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
         third, absurd = cut(steady, 3, 4), cut(steady, 4, 5)
         for chunk in (third, replace(absurd, signal=absurd.signal + 2000), replace(absurd, stream="other")):
             hub.submit("anna", chunk)
-        hub.turn()
+        hub.run_once()
     at = [NOW + second for second in range(4)]
     assert shown[:4] == [(0, at[0], 250), (250, at[1], 250), (500, at[2], 500), (750, at[3], 750)]
     assert [position for position, _, _ in shown[4:]] == [1000]
@@ -947,15 +947,15 @@ def test_states_are_not_kept_for_a_store_that_is_away(
 ):
     seen: list[StepRecord] = []
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, watched=seen.extend)
+        hub = Hub(store, monitor, clock=clock, on_steps=seen.extend)
         hub.admit("anna")
         store.failing = "before"
-        play(hub, clock, {"anna": steady}, 0, 38, hub.turn)
+        play(hub, clock, {"anna": steady}, 0, 38, hub.run_once)
         assert [step for step in seen if step.snapshot is not None] == []
         store.failing = ""
         clock.now += 1
-        hub.turn()
-        play(hub, clock, {"anna": steady}, 38, 40, hub.turn)
+        hub.run_once()
+        play(hub, clock, {"anna": steady}, 38, 40, hub.run_once)
         assert len(store.inputs.resume_point("anna").inputs) < 3
 
 
@@ -1013,13 +1013,13 @@ def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afte
 
 @ON_SQLITE
 def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady: Recording):
-    play(hub, clock, {"anna": steady}, 0, 3, hub.turn)
+    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
     next_input = store.inputs.resume_point("anna").next_input
     for _ in range(5):
         clock.now += 1
-        hub.turn()
+        hub.run_once()
     assert store.inputs.resume_point("anna").next_input == next_input
-    assert store.inputs.resume_point(STATION).next_input <= 2
+    assert store.inputs.resume_point(SYSTEM_PATIENT).next_input <= 2
     assert [
         type(event.event) for event in store.events.after() if isinstance(event.event, AlarmChanged | BeatJudged)
     ] == []
@@ -1039,7 +1039,7 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
         # One is on its way while the clock is set, with the time of before.
         received = clock.now - (set_s if second == 9 else 0.0)
         receipt = hub.submit("anna", cut(still, second, second + 1, received=received))
-        hub.turn()
+        hub.run_once()
         assert receipt.result().rejected == ()
         assert receipt.result().late == 0
     changes = [one for one in store.events.after(kinds=["alarm"]) if one.patient == "anna"]
@@ -1053,14 +1053,14 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
 
 
 def test_what_waits_for_the_store_is_acknowledged_in_its_order(tmp_path: Path):
-    told: list[int | None] = []
+    positions: list[int | None] = []
     with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
-        keeper = Keeper(store, 2**20, lambda: None, lambda steps: None)
-        for wanted in (250, 500, 750):
+        buffer = WriteBuffer(store, 2**20, lambda: None, lambda steps: None)
+        for position in (250, 500, 750):
             future: Future[Receipt] = Future()
-            future.add_done_callback(lambda one: told.append(one.result().next_position))
-            keeper.take(Turn(answers=[(future, Receipt("anna", (), wanted))]))
-        keeper.ended(StorageError("the database is away."))
-        keeper.look()
-        keeper.answer()
-    assert told == [250, 500, 750]
+            future.add_done_callback(lambda receipt: positions.append(receipt.result().next_position))
+            buffer.add(Batch(receipts=[(future, Receipt("anna", (), position))]))
+        buffer.finished(StorageError("the database is away."))
+        buffer.check_store()
+        buffer.resolve()
+    assert positions == [250, 500, 750]

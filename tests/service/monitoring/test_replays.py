@@ -16,7 +16,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor
 from ectopy.service.monitoring.engine import Hub
-from ectopy.service.monitoring.replays import Playing, Replay, Replays
+from ectopy.service.monitoring.replays import Replay, Replays, ReplayStatus
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import Store
 from support.pulses import has_pulses, with_pulses
@@ -48,7 +48,7 @@ def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
 
 def ended(replays: Replays, id: str) -> Replay:
     end = time.monotonic() + 20
-    while (replay := replays.get(id)).status is Playing.PLAYING:
+    while (replay := replays.get(id)).status is ReplayStatus.PLAYING:
         assert time.monotonic() < end
         time.sleep(0.01)
     return replay
@@ -57,9 +57,9 @@ def ended(replays: Replays, id: str) -> Replay:
 def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
     replays = Replays(hub.submit)
     begun = replays.start(RECORDING, "simulated", "anna", 100)
-    assert (begun.status, begun.duration_s) == (Playing.PLAYING, 20)
+    assert (begun.status, begun.duration_s) == (ReplayStatus.PLAYING, 20)
     done = ended(replays, begun.id)
-    assert (done.status, done.error, done.position_s) == (Playing.DONE, "", 20)
+    assert (done.status, done.error, done.position_s) == (ReplayStatus.FINISHED, "", 20)
     found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
     np.testing.assert_array_equal(found.signal, RECORDING.signal)
     assert found.leads == RECORDING.leads
@@ -70,7 +70,7 @@ def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
 def test_two_replays_of_one_patient_are_streams_of_their_own(hub: Hub, store: Store):
     replays = Replays(hub.submit)
     for _ in range(2):
-        assert ended(replays, replays.start(RECORDING, "simulated", "anna", 1000).id).status is Playing.DONE
+        assert ended(replays, replays.start(RECORDING, "simulated", "anna", 1000).id).status is ReplayStatus.FINISHED
     for replay in replays.all():
         found = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
         np.testing.assert_array_equal(found.signal, RECORDING.signal)
@@ -87,7 +87,7 @@ def test_what_could_not_be_stored_is_sent_again(hub: Hub, store: Store):
 
     replays = Replays(reluctant)
     begun = replays.start(RECORDING, "simulated", "anna", 20)
-    assert ended(replays, begun.id).status is Playing.DONE
+    assert ended(replays, begun.id).status is ReplayStatus.FINISHED
     assert attempts == [0, 2500, 2500]
     found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
     np.testing.assert_array_equal(found.signal, RECORDING.signal)
@@ -97,7 +97,7 @@ def test_replay_is_stopped_and_goes_at_its_speed(hub: Hub):
     replays = Replays(hub.submit)
     begun = replays.start(RECORDING, "simulated", "anna", 1)
     stopped = replays.stop(begun.id)
-    assert (stopped.status, stopped.position_s < 20) == (Playing.STOPPED, True)
+    assert (stopped.status, stopped.position_s < 20) == (ReplayStatus.STOPPED, True)
     assert replays.stop(begun.id) == stopped
     assert "replay" not in " ".join(thread.name for thread in threading.enumerate())
 
@@ -106,7 +106,7 @@ def test_refusal_ends_a_replay_with_its_reason(hub: Hub):
     replays = Replays(hub.submit)
     slow = replace(RECORDING, sampling_rate_hz=50.0)
     failed = ended(replays, replays.start(slow, "slow", "anna", 1000).id)
-    assert (failed.status, "sampling rate" in failed.error) == (Playing.FAILED, True)
+    assert (failed.status, "sampling rate" in failed.error) == (ReplayStatus.FAILED, True)
     nobody = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000).id)
     assert "no patient 'nobody' is watched" in nobody.error
 
@@ -123,4 +123,4 @@ def test_impossible_replays_are_refused(hub: Hub):
     with pytest.raises(SettingError, match="already"):
         replays.start(RECORDING, "simulated", "anna", 0.1)
     replays.close()
-    assert {replay.status for replay in replays.all()} == {Playing.STOPPED}
+    assert {replay.status for replay in replays.all()} == {ReplayStatus.STOPPED}

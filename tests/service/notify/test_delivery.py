@@ -32,9 +32,9 @@ from ectopy.monitor.rhythm_input import Reading
 from ectopy.service.notify import (
     REACHED,
     AppriseTarget,
-    Courier,
+    DeliveryWorker,
+    MessageFilter,
     Target,
-    Wants,
     WebhookTarget,
     deliver_due,
     deliveries_of,
@@ -43,7 +43,7 @@ from ectopy.service.notify import (
     unreached,
     verify,
 )
-from ectopy.service.notify.batching import Letter, group
+from ectopy.service.notify.batching import QueuedMessage, group
 from ectopy.service.notify.delivery import MOST_ATTEMPTS, backoff_s
 from ectopy.service.notify.messages import body, subject
 from ectopy.service.notify.outbox import Delivery, DeliveryState
@@ -230,13 +230,13 @@ def test_every_target_hears_what_matters(change: str):
 
 @pytest.mark.parametrize("change", ["latched", "acknowledged", "acknowledgement expired", "audio paused", "reminded"])
 def test_the_rest_is_for_those_that_want_all(change: str):
-    every = replace(ANY, name="log", wants=Wants(every_change=True))
+    every = replace(ANY, name="log", wants=MessageFilter(every_change=True))
     assert [one.target for one in messages_for(changed(change=change, who="nurse 4"), ANY, every)] == ["log"]
 
 
 def test_a_target_gets_its_priorities_and_levels():
-    high = replace(ANY, name="high", wants=Wants(priorities=("high",)))
-    escalated = replace(ANY, name="escalated", wants=Wants(level=1))
+    high = replace(ANY, name="high", wants=MessageFilter(priorities=("high",)))
+    escalated = replace(ANY, name="escalated", wants=MessageFilter(level=1))
     assert [one.target for one in messages_for(changed(MEDIUM), ANY, high, escalated)] == ["any"]
     assert [one.target for one in messages_for(changed(HIGH), ANY, high, escalated)] == ["any", "high"]
     later = messages_for(changed(MEDIUM, change="escalated", level=1), ANY, high, escalated)
@@ -245,7 +245,7 @@ def test_a_target_gets_its_priorities_and_levels():
 
 
 def test_a_name_is_told_only_to_those_that_ask_for_it():
-    asks = replace(ANY, name="asks", wants=Wants(patient_name=True))
+    asks = replace(ANY, name="asks", wants=MessageFilter(patient_name=True))
     plain, named = messages_for(changed(), ANY, asks, name="Ada Lovelace")
     assert "Ada" not in plain.payload
     assert "Ada" not in body([read_message(plain.payload)])
@@ -359,8 +359,8 @@ def test_unencrypted_messages_must_be_wanted():
         lambda: WebhookTarget("ward", "https://example.org", SECRET, timeout_s=31),
         lambda: AppriseTarget("ward", "nosuch://hidden"),
         lambda: AppriseTarget("ward", "json://"),
-        lambda: Wants(priorities=()),
-        lambda: Wants(level=-1),
+        lambda: MessageFilter(priorities=()),
+        lambda: MessageFilter(level=-1),
     ],
 )
 def test_settings_are_checked_and_show_no_secret(make: Callable[[], object], caplog: pytest.LogCaptureFixture):
@@ -399,9 +399,13 @@ def test_targets_are_read_from_a_file(tmp_path: Path):
     path.write_text(SETTINGS)
     assert load_targets(path) == (
         WebhookTarget(
-            "ward", "https://example.org/alarms", SECRET, Wants(("high", "medium"), every_change=True), timeout_s=5
+            "ward",
+            "https://example.org/alarms",
+            SECRET,
+            MessageFilter(("high", "medium"), every_change=True),
+            timeout_s=5,
         ),
-        AppriseTarget("on call", "mailtos://me:word@example.org", Wants(level=1, patient_name=True)),
+        AppriseTarget("on call", "mailtos://me:word@example.org", MessageFilter(level=1, patient_name=True)),
     )
 
 
@@ -451,23 +455,23 @@ events = st.tuples(
 
 @given(st.lists(events, max_size=30))
 def test_what_travels_together(waiting: list[tuple[str, str, str]]):
-    letters = []
+    queued = []
     for number, (condition, patient, name) in enumerate(waiting, 1):
         (delivery,) = messages_for(changed(condition, number), replace(ANY, name=name), patient=patient)
-        letters.append(Letter(delivery, read_message(delivery.payload)))
-    parcels = group(letters)
-    assert Counter(each.delivery.key for parcel in parcels for each in parcel.letters) == Counter(
-        each.delivery.key for each in letters
+        queued.append(QueuedMessage(delivery, read_message(delivery.payload)))
+    batches = group(queued)
+    assert Counter(message.delivery.key for batch in batches for message in batch.queued) == Counter(
+        message.delivery.key for message in queued
     )
-    urgent = [any(letter.delivery.high for letter in parcel.letters) for parcel in parcels]
+    urgent = [any(message.delivery.high for message in batch.queued) for batch in batches]
     assert urgent == sorted(urgent, reverse=True)
-    assert len({parcel.key for parcel in parcels}) == len(parcels)
-    for parcel, high in zip(parcels, urgent, strict=True):
-        assert len(parcel.letters) == 1 or not high
-        assert len({letter.delivery.target for letter in parcel.letters}) == 1
-        kinds = {letter.message.alarm["type"] == "ST" for letter in parcel.letters}
+    assert len({batch.key for batch in batches}) == len(batches)
+    for batch, high in zip(batches, urgent, strict=True):
+        assert len(batch.queued) == 1 or not high
+        assert len({message.delivery.target for message in batch.queued}) == 1
+        kinds = {message.message.alarm["type"] == "ST" for message in batch.queued}
         assert len(kinds) == 1
-        assert kinds == {True} or len({message.patient for message in parcel.messages}) == 1
+        assert kinds == {True} or len({message.patient for message in batch.messages}) == 1
 
 
 def test_a_fallen_gateway_is_one_message(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
@@ -664,7 +668,7 @@ def test_targets_need_different_names(outbox: MemoryOutbox, ward: WebhookTarget)
     with pytest.raises(SettingError, match="two targets"):
         deliver_due(outbox, [ward, ward], NOW)
     with pytest.raises(SettingError, match="two targets"):
-        Courier(outbox, [ward, ward])
+        DeliveryWorker(outbox, [ward, ward])
     assert deliver_due(outbox, [], NOW) == {}
 
 
@@ -730,7 +734,7 @@ def test_who_remembers_keys_gets_each_message_once_though_the_courier_dies_befor
     assert Counter(receiver.taken) == Counter([*outbox.deliveries])
 
 
-# The courier
+# The worker
 
 
 def now_waiting(*deliveries: Delivery) -> list[Delivery]:
@@ -744,15 +748,15 @@ def test_a_dead_target_holds_up_no_other(outbox: MemoryOutbox, receiver: Receive
         dead.now = receiver.now
         dead.answers = lambda number, content: lambda handler: released.wait(20)
         targets = [webhook(dead, "dead"), webhook(receiver, "alive")]
-        courier = Courier(outbox, targets, poll_s=0.01)
+        worker = DeliveryWorker(outbox, targets, poll_s=0.01)
         outbox.put(*now_waiting(*messages_for(changed(), targets[0])))
-        courier.start()
+        worker.start()
         dead.wait_for(lambda: len(dead.requests) == 1)
         outbox.put(*now_waiting(*waiting_for(targets[1])))
         receiver.wait_for(lambda: sum(len(content["messages"]) for _, content in receiver.requests) == 80)
         assert outbox.states()[WAITING] >= 1
         released.set()
-        courier.stop()
+        worker.stop()
 
 
 def test_lesser_messages_do_not_hold_up_an_alarm(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
@@ -766,14 +770,14 @@ def test_lesser_messages_do_not_hold_up_an_alarm(outbox: MemoryOutbox, ward: Web
     receiver.answers = answers
     for number in range(8):
         outbox.put(*now_waiting(*messages_for(changed(LOW), ward, patient=f"bed {number}")))
-    courier = Courier(outbox, [ward], poll_s=60)
-    courier.start()
+    worker = DeliveryWorker(outbox, [ward], poll_s=60)
+    worker.start()
     receiver.wait_for(lambda: len(receiver.requests) == 4)
     outbox.put(*now_waiting(*messages_for(changed(HIGH, number=2), ward)))
-    courier.wake()
+    worker.wake()
     receiver.wait_for(lambda: len(receiver.requests) == 5)
     released.set()
-    courier.stop()
+    worker.stop()
     assert receiver.requests[4][1]["messages"][0]["alarm"]["priority"] == "high"
 
 
@@ -784,10 +788,10 @@ def test_a_courier_goes_on_where_another_one_stopped(outbox: MemoryOutbox, ward:
     clock = [time.time()]
     while outbox.states()[WAITING]:
         seen = len(receiver.requests)
-        courier = Courier(outbox, [ward], clock=lambda: clock[0], poll_s=0.01)
-        courier.start()
+        worker = DeliveryWorker(outbox, [ward], clock=lambda: clock[0], poll_s=0.01)
+        worker.start()
         receiver.wait_for(lambda seen=seen: len(receiver.requests) > seen)
-        courier.stop()
+        worker.stop()
         clock[0] += 61
         receiver.now += 61
     assert Counter(receiver.taken) == Counter([*outbox.deliveries])
@@ -807,10 +811,10 @@ def test_a_courier_outlives_a_lost_outbox(ward: WebhookTarget, receiver: Receive
     outbox = Lost()
     receiver.now = time.time()
     outbox.put(*now_waiting(*messages_for(changed(), ward)))
-    courier = Courier(outbox, [ward], poll_s=0.01)
-    courier.start()
+    worker = DeliveryWorker(outbox, [ward], poll_s=0.01)
+    worker.start()
     receiver.wait_for(lambda: len(receiver.requests) == 1)
-    courier.stop()
+    worker.stop()
     assert outbox.states() == {DELIVERED: 1}
     assert "cannot be delivered now" in caplog.text
     assert SECRET not in caplog.text

@@ -39,7 +39,7 @@ from ectopy.report import theme
 from ectopy.service.access import Scope
 from ectopy.service.api.static_pages import FOLDER, pages
 from ectopy.service.live.frames import signal_frame, together
-from ectopy.service.live.live_samples import Trace
+from ectopy.service.live.live_samples import LiveSamples
 from ectopy.service.monitoring.write_buffer import Receipt
 from support import outages
 from support.pulses import pulse_wave, with_pulses
@@ -1596,7 +1596,7 @@ def test_frames_are_read_as_they_are_written(page: Page):
     chunks = [Chunk(10 * at, signal, RATE_HZ, ("MLII", "V1"), 0.0) for at, signal in enumerate(signals)]
     wave = PulseChunk("ABP", "mmHg", 125.0, 3, np.array([80.5, np.nan, 120.25], np.float32))
     chunks[1] = replace(chunks[1], pulses=(wave,))
-    message, _ = together([signal_frame(Trace("Ä", chunk, 1.5)) for chunk in chunks])
+    message, _ = together([signal_frame(LiveSamples("Ä", chunk, 1.5)) for chunk in chunks])
     page.goto("/signin")
     frames = page.evaluate(
         """async (bytes) => {

@@ -1,1 +1,1 @@
-"""Live signals for screens: samples, their binary form, and who follows which patient."""
+"""Live signals for screens: samples, their binary form, and the viewers that follow patients."""

@@ -1,6 +1,6 @@
-"""Live signals and beats to those who look at them; who does not keep up loses the oldest, and slows nobody.
+"""Live signals and beats for viewers; one that does not keep up loses the oldest, and slows no other.
 
-All of it runs in the event loop. What is sent is made once, however many look at it.
+All of it runs in the event loop. A frame is made once, however many viewers get it.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ class Viewer:
         self._patients = frozenset(patients)
         self._frames: deque[Frame] = deque()
         self._size = 0
-        self._come = asyncio.Event()
+        self._frame_arrived = asyncio.Event()
         self._open = True
         self.dropped = 0
 
-    def wants(self, patient: str) -> bool:
-        """Whether this patient is looked at."""
+    def follows(self, patient: str) -> bool:
+        """Whether the viewer follows this patient."""
         return not self._patients or patient in self._patients
 
     def put(self, frame: Frame) -> None:
-        """Keep a frame until it is taken; where there is no room, the oldest ones go."""
+        """Keep a frame until it is taken; where there is no room, the oldest ones are dropped."""
         self._frames.append(frame)
         self._size += len(frame)
         while self._size > _ROOM_BYTES and len(self._frames) > 1:
             self._size -= len(self._frames.popleft())
             self.dropped += 1
-        self._come.set()
+        self._frame_arrived.set()
 
     async def take(self) -> tuple[list[Frame], int]:
-        """Everything that has come, once there is something, and how many were lost before; nothing = the end."""
-        await self._come.wait()
+        """Wait for frames; return them, and how many were lost before them. No frames = the end."""
+        await self._frame_arrived.wait()
         if self._open:
-            self._come.clear()
+            self._frame_arrived.clear()
         frames, dropped = list(self._frames), self.dropped
         self._frames.clear()
         self._size = self.dropped = 0
         return frames, dropped
 
     def close(self) -> None:
-        """There will be nothing more."""
+        """Send no more frames."""
         self._open = False
-        self._come.set()
+        self._frame_arrived.set()
 
 
 class Feed:
-    """All viewers, and those who wait for the next event."""
+    """All viewers, and the readers that wait for the next event."""
 
     def __init__(self) -> None:
         self._viewers: set[Viewer] = set()
@@ -76,7 +76,7 @@ class Feed:
 
     @property
     def viewers(self) -> int:
-        """How many look."""
+        """How many viewers there are."""
         return len(self._viewers)
 
     def join(self, viewer: Viewer) -> None:
@@ -87,26 +87,26 @@ class Feed:
         """Send no more."""
         self._viewers.discard(viewer)
 
-    def wanted(self, patient: str) -> bool:
-        """Whether anybody looks at a patient."""
-        return any(viewer.wants(patient) for viewer in self._viewers)
+    def is_followed(self, patient: str) -> bool:
+        """Whether any viewer follows a patient."""
+        return any(viewer.follows(patient) for viewer in self._viewers)
 
     def publish(self, patient: str, make: Callable[[], Frame]) -> None:
-        """Send a frame to all who look at a patient; it is made only if there are any."""
-        viewers = [viewer for viewer in self._viewers if viewer.wants(patient)]
+        """Send a frame to all viewers that follow a patient; it is made only if there are any."""
+        viewers = [viewer for viewer in self._viewers if viewer.follows(patient)]
         if viewers:
             frame = make()
             for viewer in viewers:
                 viewer.put(frame)
 
-    def tell(self) -> None:
-        """There are new events in the store."""
+    def announce_events(self) -> None:
+        """Wake readers: there are new events in the store."""
         self._stored.set()
         if self._open:
             self._stored = asyncio.Event()
 
     def next_events(self) -> asyncio.Event:
-        """Set as soon as there are events that were not there yet when this was called; set for ever at the end."""
+        """Return what is set as soon as there are newer events in the store, and for ever at the end."""
         return self._stored
 
     @property
@@ -115,8 +115,8 @@ class Feed:
         return self._open
 
     def close(self) -> None:
-        """End everything that waits."""
+        """End all viewers and readers."""
         self._open = False
-        self.tell()
+        self.announce_events()
         for viewer in self._viewers:
             viewer.close()

@@ -1,4 +1,4 @@
-"""What viewers are sent while they look: signals as bytes, beats and summaries as JSON.
+"""Frames for viewers: signals as bytes, beats and summaries as JSON.
 
 Bytes are one frame or several of them, back to back. A frame is the length of its header as little-endian uint32, the
 header as JSON, filled up with blanks so that both together are a multiple of four bytes, and int16 samples, lead after
@@ -26,19 +26,19 @@ import numpy as np
 from ectopy.client.protocol import counts
 from ectopy.formats.leads import millivolt
 from ectopy.service.live.feed import Frame
-from ectopy.service.live.live_samples import Trace
+from ectopy.service.live.live_samples import LiveSamples
 
 MICROVOLT_PER_COUNT = 5.0
 
 
-def signal_frame(trace: Trace) -> bytes:
-    """Samples, and when they were."""
-    chunk = trace.chunk
+def signal_frame(live: LiveSamples) -> bytes:
+    """Encode samples with their time."""
+    chunk = live.chunk
     head: dict[str, object] = {
-        "patient": trace.patient,
+        "patient": live.patient,
         "stream": chunk.stream,
         "position": chunk.position,
-        "time": trace.time,
+        "time": live.time,
         "rate_hz": chunk.sampling_rate_hz,
         "leads": chunk.leads,
         "samples": len(chunk.signal),
@@ -63,12 +63,12 @@ def signal_frame(trace: Trace) -> bytes:
 
 
 def text_frame(kind: str, content: Mapping[str, object]) -> str:
-    """An object of this type."""
+    """Encode an object with its type."""
     return msgspec.json.encode({"type": kind, **content}).decode()
 
 
 def together(frames: Sequence[Frame]) -> tuple[bytes, str]:
-    """Frames as one message of bytes and one of text; empty where there is none of a kind."""
+    """Join frames to one message of bytes and one of text; empty where there are no frames of that form."""
     signals = b"".join(frame for frame in frames if isinstance(frame, bytes))
     texts = [frame for frame in frames if isinstance(frame, str)]
     return signals, f"[{','.join(texts)}]" if texts else ""

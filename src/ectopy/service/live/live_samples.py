@@ -1,4 +1,4 @@
-"""Samples for those who look at them, as soon as they have come: nobody waits for what is found in them."""
+"""Samples for viewers, as soon as they have come and before they are analysed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ectopy.monitor.pulse_stream import check_pulses
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class LiveSamples:
     """Samples of a patient, and the time of the first one, seconds since 1970."""
 
     patient: str
@@ -20,12 +20,12 @@ class Trace:
     time: float
 
 
-TraceListener = Callable[[Sequence[Trace]], None]
-"""Hears of samples, in the thread that watches: it must be quick."""
+SamplesListener = Callable[[Sequence[LiveSamples]], None]
+"""Receives samples, in the thread that watches: it must be quick."""
 
 
-def foreseen(patient: str, state: MonitorState, chunk: Chunk) -> Trace | None:
-    """Samples that go on where the last ones ended, before the monitor has taken them; None = it has to say first."""
+def preview(patient: str, state: MonitorState, chunk: Chunk) -> LiveSamples | None:
+    """Return samples that continue the last ones, before the monitor accepts them; None = it has to decide first."""
     if not status.continues(state, chunk):
         return None
     try:
@@ -33,12 +33,12 @@ def foreseen(patient: str, state: MonitorState, chunk: Chunk) -> Trace | None:
         check_pulses(chunk)
     except DataError:
         return None
-    return taken(patient, state, chunk)
+    return accepted(patient, state, chunk)
 
 
-def taken(patient: str, state: MonitorState, chunk: Chunk) -> Trace:
-    """Samples that the monitor has taken, which has led to this state."""
+def accepted(patient: str, state: MonitorState, chunk: Chunk) -> LiveSamples:
+    """Return samples that the monitor has accepted, which has led to this state."""
     segment = status.stream(state)
     if segment is not None and segment.continued_by(chunk):
-        return Trace(patient, chunk, status.origin(state) + segment.second(chunk.position))
-    return Trace(patient, chunk, chunk.received - len(chunk.signal) / chunk.sampling_rate_hz)
+        return LiveSamples(patient, chunk, status.origin(state) + segment.second(chunk.position))
+    return LiveSamples(patient, chunk, chunk.received - len(chunk.signal) / chunk.sampling_rate_hz)

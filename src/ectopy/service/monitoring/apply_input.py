@@ -15,14 +15,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """What came of an input.
+class StepResult:
+    """The result of an input.
 
     Attributes
     ----------
     state : MonitorState
     inputs : tuple of Input
-        What has to be kept to come to the same state again: nothing, the input, or what stands for it.
+        Inputs to be stored to reach the same state again: none, the input, or others in its place.
     events : tuple of Event
     failed : bool
         Whether the monitor has failed on it.
@@ -35,12 +35,12 @@ class Folded:
 
     @property
     def rejected(self) -> tuple[str, ...]:
-        """Why it was not taken; empty where it was."""
+        """Reasons why the input was rejected; empty where it was not."""
         return tuple(event.reason for event in self.events if isinstance(event, InputRejected))
 
     @property
     def late(self) -> int:
-        """How many samples were left out, for they were there already, or their time was over."""
+        """How many samples were left out as duplicates, or because their time was over."""
         return sum(event.samples for event in self.events if isinstance(event, Noticed))
 
     @property
@@ -49,29 +49,29 @@ class Folded:
         return next_position(self.state)
 
 
-def fold(monitor: Monitor, patient: str, state: MonitorState, given: Input, now: float) -> Folded:
-    """Take an input; see `fold_together`."""
-    (folded,) = fold_together(monitor, [(patient, state, given)], now)
-    if isinstance(folded, Exception):
-        raise folded
-    return folded
+def apply_input(monitor: Monitor, patient: str, state: MonitorState, input: Input, now: float) -> StepResult:
+    """Apply an input; see `apply_inputs`."""
+    (result,) = apply_inputs(monitor, [(patient, state, input)], now)
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
-def fold_together(
+def apply_inputs(
     monitor: Monitor, inputs: Sequence[tuple[str, MonitorState, Input]], now: float
-) -> list[Folded | Exception]:
+) -> list[StepResult | Exception]:
     """Apply one input each of many patients; of a rejected chunk the rejection is kept, and not the samples.
 
     An input on which the monitor fails is rejected too, and the alarm ``detector failed`` is raised. Where that fails
     as well, the error is returned instead.
     """
-    outcomes = monitor.step_together([(state, given) for _, state, given in inputs])
-    return [_folded(monitor, *each, outcome, now) for each, outcome in zip(inputs, outcomes, strict=True)]
+    outcomes = monitor.step_together([(state, input) for _, state, input in inputs])
+    return [_result(monitor, *row, outcome, now) for row, outcome in zip(inputs, outcomes, strict=True)]
 
 
-def _folded(
-    monitor: Monitor, patient: str, state: MonitorState, given: Input, outcome: Outcome | Exception, now: float
-) -> Folded | Exception:
+def _result(
+    monitor: Monitor, patient: str, state: MonitorState, input: Input, outcome: Outcome | Exception, now: float
+) -> StepResult | Exception:
     if isinstance(outcome, Exception):
         _log.error("an input of patient '%s' could not be taken", patient, exc_info=outcome)
         try:
@@ -80,15 +80,17 @@ def _folded(
             return error
     after, events = outcome
     if after is state:
-        return Folded(state, (), ())
-    if isinstance(given, Chunk) and events and isinstance(events[0], InputRejected):
-        return Folded(after, (RejectedInput(given.received, events[0].reason),), events)
-    return Folded(after, (given,), events)
+        return StepResult(state, (), ())
+    if isinstance(input, Chunk) and events and isinstance(events[0], InputRejected):
+        return StepResult(after, (RejectedInput(input.received, events[0].reason),), events)
+    return StepResult(after, (input,), events)
 
 
-def _failed(monitor: Monitor, state: MonitorState, error: Exception, now: float) -> Folded:
+def _failed(monitor: Monitor, state: MonitorState, error: Exception, now: float) -> StepResult:
     text = f"An input could not be taken: {type(error).__name__}."
-    stands = (RejectedInput(now, text), Report(now, Reading("detector failed", True, text)))
-    between, refused = monitor.step(state, stands[0])
-    after, raised = monitor.step(between, stands[1])
-    return Folded(after, stands, refused + raised, failed=True)
+    inputs = (RejectedInput(now, text), Report(now, Reading("detector failed", True, text)))
+    events: tuple[Event, ...] = ()
+    for input in inputs:
+        state, new_events = monitor.step(state, input)
+        events += new_events
+    return StepResult(state, inputs, events, failed=True)

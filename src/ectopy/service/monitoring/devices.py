@@ -1,4 +1,4 @@
-"""Which device is attached to whom: known in memory, and stored when it changes."""
+"""Which device is attached to which patient: in memory, and stored when it changes."""
 
 from __future__ import annotations
 
@@ -29,52 +29,52 @@ class Devices:
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store, self._clock = store, clock
         self._lock = threading.Lock()
-        self._attached = {one.device: one for one in store.patients.devices()}
+        self._attached = {device.device: device for device in store.patients.devices()}
         self._unsaved: dict[str, Device] = {}
 
     def attach(self, device: str, patient: str) -> None:
-        """Attach a device to a patient from now on; who had it has it no longer.
+        """Attach a device to a patient from now on, and to no other.
 
         Raises
         ------
         SettingError
-            If `device` is not 1 to 200 printable characters, or one too many.
+            If `device` is not 1 to 200 printable characters, or there are too many.
         """
         check_name(device)
         with self._lock:
-            known = self._attached.get(device)
-            if known is None and len(self._attached) >= MOST_DEVICES:
+            attached = self._attached.get(device)
+            if attached is None and len(self._attached) >= MOST_DEVICES:
                 raise SettingError(f"there are {MOST_DEVICES} devices already; let a device keep its name.")
-            if known is None or known.patient != patient:
+            if attached is None or attached.patient != patient:
                 self._attached[device] = self._unsaved[device] = Device(device, patient, self._clock())
 
     def patient_of(self, device: str) -> str | None:
-        """To whom a device is attached; None for one that is not known."""
+        """Return the patient to whom a device is attached; None for an unknown device."""
         with self._lock:
-            known = self._attached.get(device)
-        return None if known is None else known.patient
+            attached = self._attached.get(device)
+        return None if attached is None else attached.patient
 
     def all(self) -> list[Device]:
-        """All devices, by name."""
+        """Return all devices, by name."""
         with self._lock:
             return [self._attached[name] for name in sorted(self._attached)]
 
     def of(self, patient: str) -> list[str]:
-        """Names of the devices that are attached to a patient."""
-        return [one.device for one in self.all() if one.patient == patient]
+        """Return the names of the devices that are attached to a patient."""
+        return [device.device for device in self.all() if device.patient == patient]
 
     def save(self) -> None:
-        """Store what has changed.
+        """Store changes.
 
         Raises
         ------
         StorageError
-            If the store fails; what is not stored is kept for the next time.
+            If the store fails; changes that are not stored are kept for the next time.
         """
         with self._lock:
             unsaved = tuple(self._unsaved.values())
-        for one in unsaved:
-            self._store.patients.attach(one.device, one.patient, one.since)
+        for device in unsaved:
+            self._store.patients.attach(device.device, device.patient, device.since)
             with self._lock:
-                if self._unsaved[one.device] is one:
-                    del self._unsaved[one.device]
+                if self._unsaved[device.device] is device:
+                    del self._unsaved[device.device]

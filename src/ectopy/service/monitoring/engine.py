@@ -1,9 +1,9 @@
-"""Watches many patients: steps their monitors, stores what came of it in one transaction, then answers the senders.
+"""Watches many patients: steps their monitors, stores the results in one transaction, then answers the senders.
 
 Where the store fails, or does not answer within a second, the monitors go on: senders are told that their inputs are
 acknowledged and not stored yet, alarms are delivered from memory, a technical alarm says so, and everything is written
-once the store is back. Samples that are too many to be kept until then are given up, and their senders are told; what
-was found in them is not.
+once the store is back. Samples that exceed the memory for it are given up, and their senders are told; the alarms found
+in them are kept.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ from ectopy.monitor import (
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.rhythm_input import Reading
 from ectopy.monitor.technical import NO_DATA_S
-from ectopy.service.live.live_samples import Trace, TraceListener, foreseen, taken
-from ectopy.service.monitoring.apply_input import Folded, fold, fold_together
-from ectopy.service.monitoring.write_buffer import GapError, Keeper, Listener, Receipt, Turn, tell
-from ectopy.service.notify import Courier, Target, deliveries_of, unreached
-from ectopy.service.notify.outbox import Delivery
+from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted, preview
+from ectopy.service.monitoring.apply_input import StepResult, apply_input, apply_inputs
+from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, StepListener, WriteBuffer, notify
+from ectopy.service.notify import DeliveryWorker, Target, deliveries_of, unreached
 from ectopy.service.storage import ResumePoint, StepRecord, Store
 
-STATION = "station"
+SYSTEM_PATIENT = "station"
 """Not a patient: alarms about the process itself are raised for it."""
 
 SNAPSHOT_S = 15.0
@@ -59,17 +58,17 @@ _SHARE = 2**15
 _LARGEST_INPUT = 8 * 2**20
 _RESENT_WITHIN_S = 3.0
 """How long after a start a sender is asked for samples in front of those that it sends, before they are a gap."""
-_STORAGE, _DETECTOR, _NOBODY = "storage failed", "detector failed", "nobody reached"
+_STORAGE, _DETECTOR, _UNREACHED = "storage failed", "detector failed", "nobody reached"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Bed:
-    """One patient while they are watched; `next_input` is the number of the next input.
+class _WatchedPatient:
+    """A patient while watched; `next_input` is the number of the next input.
 
-    `continues`: whether nothing has come since the start, so that samples may be missing which the process before this
-    one had acknowledged, and not stored. `asked`: since when their sender has been asked for them.
+    `continues`: no samples have come since the start, so that some may be missing which the process before this one had
+    acknowledged and not stored. `asked_at`: since when their sender has been asked for them.
     """
 
     patient: str
@@ -78,53 +77,53 @@ class _Bed:
     next_input: int
     snapshot_at: float
     continues: bool = False
-    asked: float | None = None
+    asked_at: float | None = None
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """An input, its size in bytes, who waits for the receipt, and the id of an order from another process.
+class _QueuedInput:
+    """An input, its size in bytes, the receipt that its sender waits for, and the id of a command of another process.
 
-    `seen`: whether it has been shown to those who look.
+    `previewed`: viewers have seen it already.
     """
 
-    given: Input
+    input: Input
     size: int = 0
     receipt: Future[Receipt] | None = None
-    order: int | None = None
-    seen: bool = False
+    command: int | None = None
+    previewed: bool = False
 
 
 class Hub:
     """Watches the patients of a store.
 
-    Several hubs may share a store if each has its own patients and its own station.
+    Several hubs may share a store if each has its own patients and its own system patient.
 
     Parameters
     ----------
     store : Store
     monitor : Monitor
     targets : sequence of Target
-        Who hears of alarms.
+        Receivers of alarms.
     bundle : str
-        SHA-256 of the detector's bundle, told with every alarm.
+        SHA-256 of the detector's bundle, part of every alarm message.
     clock : callable
         Gives seconds since 1970.
     steady : callable or None
-        Gives seconds by a clock that is never set, from which the hub sees when `clock` is; None = there is none.
-    station : str
-        What the hub itself is called among the patients.
+        Gives seconds by a clock that is never set, which shows when `clock` is; None = there is none.
+    system_patient : str
+        The hub's own name among the patients.
     patients : iterable of str or None
-        Whom to go on with; None = everybody in the store.
+        Patients to go on with; None = all in the store.
     room_bytes : int
-        How much may wait to be taken; and how much, once taken, to be stored, of all patients together. Where there is
-        no room, whoever has more than an equal share of it goes first.
-    shown : callable or None
-        Hears of samples: as soon as they have come where they continue the signal, else once they are taken.
-    watched : callable
-        Hears of steps as soon as they are made, whether or not the store takes them.
-    stored : callable
-        Hears of steps once they are stored.
+        Limit of inputs that wait to be processed, and again of those that wait to be stored, of all patients together.
+        Where there is no room, a patient with more than an equal share loses it first.
+    on_samples : callable or None
+        Receives samples: as soon as they have come where they continue the signal, else once they are processed.
+    on_steps : callable
+        Receives steps as soon as they are made, whether or not the store takes them.
+    on_stored : callable
+        Receives steps once they are stored.
 
     Raises
     ------
@@ -143,46 +142,46 @@ class Hub:
         clock: Callable[[], float] = time.time,
         *,
         steady: Callable[[], float] | None = None,
-        station: str = STATION,
+        system_patient: str = SYSTEM_PATIENT,
         patients: Iterable[str] | None = None,
         room_bytes: int = 2**30,
-        shown: TraceListener | None = None,
-        watched: Listener = lambda steps: None,
-        stored: Listener = lambda steps: None,
+        on_samples: SamplesListener | None = None,
+        on_steps: StepListener = lambda steps: None,
+        on_stored: StepListener = lambda steps: None,
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
-        self._station, self._room = station, room_bytes
-        self._shown, self._watched = shown, watched
-        self._keeper = Keeper(store, room_bytes, self._wake, stored)
-        outboxes = (store.outbox, self._keeper.memory)
-        self._couriers = [Courier(outbox, targets, clock) for outbox in outboxes] if targets else []
+        self._system_patient, self._room = system_patient, room_bytes
+        self._on_samples, self._on_steps = on_samples, on_steps
+        self._buffer = WriteBuffer(store, room_bytes, self._wake, on_stored)
+        outboxes = (store.outbox, self._buffer.memory)
+        self._workers = [DeliveryWorker(outbox, targets, clock) for outbox in outboxes] if targets else []
         self._lock = threading.Lock()
-        self._beds: dict[str, _Bed] = {}
-        # What waits to be taken.
-        self._door = threading.Lock()
-        self._come = threading.Event()
-        self._queue: list[tuple[_Bed, _Waiting]] = []
-        self._queued: Counter[str] = Counter()
+        self._patients: dict[str, _WatchedPatient] = {}
+        # Inputs that wait to be processed.
+        self._queue_lock = threading.Lock()
+        self._input_arrived = threading.Event()
+        self._queue: list[tuple[_WatchedPatient, _QueuedInput]] = []
+        self._queued_bytes: Counter[str] = Counter()
+        self._unpreviewed: list[tuple[_WatchedPatient, _QueuedInput]] = []
+        self._closed = False
+        self._commands: set[int] = set()
+        # Names that are not stored yet, undelivered alarms, and patients who cannot be watched.
         self._renamed: dict[str, str] = {}
-        self._new: list[tuple[_Bed, _Waiting]] = []
-        self._over = False
-        self._orders: set[int] = set()
-        # What is known of receivers, and of patients who cannot be watched.
-        self._taken = threading.Event()
-        self._looked = 0.0
+        self._steps_ready = threading.Event()
+        self._refreshed_at = 0.0
         self._unreached: dict[str, Reading] = {}
         self._faults: dict[str, str] = {}
-        self._began = self._ticked = clock()
+        self._started_at = self._ticked_at = clock()
         self._steady = steady
-        self._offset_s = 0.0 if steady is None else self._began - steady()
-        self._go_on(patients)
+        self._offset_s = 0.0 if steady is None else self._started_at - steady()
+        self._resume_all(patients)
 
     # Patients
 
     def admit(
-        self, patient: str, name: str = "", limits: Limits | None = None, who: str = STATION
+        self, patient: str, name: str = "", limits: Limits | None = None, who: str = SYSTEM_PATIENT
     ) -> Future[Receipt] | None:
-        """Begin to watch a patient, or go on with one who is known, or was discharged.
+        """Begin to watch a patient, or resume a patient who is known or was discharged.
 
         Parameters
         ----------
@@ -190,48 +189,48 @@ class Hub:
         name : str
             For people.
         limits : Limits or None
-            Of somebody new; None = those of a ward.
+            Of a new patient; None = those of a ward.
         who : str
-            Who orders it.
+            Account that asks for it.
 
         Returns
         -------
         Future of Receipt or None
-            Of the order to watch somebody again who was discharged; samples are taken once it has come. None = the
+            Of the command that admits a discharged patient; samples are accepted once it is resolved. None = the
             patient is watched now. A known patient is watched even while the store is away, which gets the name later.
 
         Raises
         ------
         SettingError
-            If `patient` is not 1 to 200 printable characters, or the name of the station.
+            If `patient` is not 1 to 200 printable characters, or the name of the system patient.
         DataError
-            If what is stored of the patient is damaged.
+            If the stored state of the patient is damaged.
         StorageError
             If the store fails, and the patient is not known.
         """
-        if patient == self._station:
+        if patient == self._system_patient:
             raise SettingError(f"{patient!r} is what the hub itself is called; call the patient something else.")
-        if patient in self._beds:
+        if patient in self._patients:
             self._rename(patient, name)
-            if not self._beds[patient].state.discharged:
+            if not self._patients[patient].state.discharged:
                 return None
             return self.submit(patient, Action(Order.ADMIT, self._clock(), who))
         self._store.patients.upsert(patient, self._clock(), name)
-        restored = self._store.inputs.resume_point(patient)
-        if limits is not None and restored.next_input == 1:
-            state = encode(MonitorState(limits=limits))
-            self._store.write([StepRecord(patient, 1, (), (), self._clock(), state)])
-            restored = replace(restored, snapshot=state)
+        resume_point = self._store.inputs.resume_point(patient)
+        if limits is not None and resume_point.next_input == 1:
+            snapshot = encode(MonitorState(limits=limits))
+            self._store.write([StepRecord(patient, 1, (), (), self._clock(), snapshot)])
+            resume_point = replace(resume_point, snapshot=snapshot)
         with self._lock:
-            self._open(patient, name, restored)
+            self._resume(patient, name, resume_point)
         return None
 
     def _rename(self, patient: str, name: str) -> None:
-        bed = self._beds[patient]
-        if bed.name == name:
+        watched = self._patients[patient]
+        if watched.name == name:
             return
-        bed.name = name
-        if self._keeper.away:
+        watched.name = name
+        if self._buffer.away:
             self._renamed[patient] = name
             return
         try:
@@ -240,453 +239,464 @@ class Hub:
             self._renamed[patient] = name
 
     def patients(self) -> tuple[str, ...]:
-        """Everybody who is watched."""
-        beds = tuple(self._beds.values())
-        return tuple(bed.patient for bed in beds if bed.patient != self._station and not bed.state.discharged)
+        """Return all watched patients."""
+        watched = tuple(self._patients.values())
+        return tuple(w.patient for w in watched if w.patient != self._system_patient and not w.state.discharged)
 
     def is_name_stored(self, patient: str) -> bool:
-        """Whether the store has the name that a patient was given last."""
+        """Whether the store has the patient's latest name."""
         return patient not in self._renamed
 
     def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
-        """Samples of a stream, from a position to before another, that were watched, and could not be kept."""
-        return self._keeper.missing(patient, stream)
+        """Return samples of a stream, as start and end positions, that were processed and could not be kept."""
+        return self._buffer.missing(patient, stream)
 
     def state(self, patient: str) -> MonitorState:
-        """What is known of a patient now.
+        """Return the present state of a patient.
 
         Raises
         ------
         SettingError
-            If nobody of that name is watched.
+            If no patient of that name is watched.
         """
-        return self._bed(patient).state
+        return self._watched(patient).state
 
-    def _go_on(self, patients: Iterable[str] | None) -> None:
-        self._store.patients.upsert(self._station, self._clock())
-        known = {patient.patient: patient.name for patient in self._store.patients.all()}
-        chosen = known if patients is None else {patient: known.get(patient, "") for patient in patients}
-        for patient, name in {self._station: "", **chosen}.items():
+    def _resume_all(self, patients: Iterable[str] | None) -> None:
+        self._store.patients.upsert(self._system_patient, self._clock())
+        names = {stored.patient: stored.name for stored in self._store.patients.all()}
+        if patients is not None:
+            names = {patient: names.get(patient, "") for patient in patients}
+        for patient, name in {self._system_patient: "", **names}.items():
             try:
-                self._open(patient, name, self._store.inputs.resume_point(patient))
+                self._resume(patient, name, self._store.inputs.resume_point(patient))
             except DataError as error:
                 _log.exception("patient '%s' cannot be watched", patient)
                 self._faults[patient] = str(error)
 
-    def _open(self, patient: str, name: str, restored: ResumePoint) -> None:
-        """Begin where the store says that the patient stands."""
-        if patient in self._beds:
+    def _resume(self, patient: str, name: str, resume_point: ResumePoint) -> None:
+        """Resume a patient from the snapshot and the inputs stored after it."""
+        if patient in self._patients:
             return
-        state = MonitorState() if restored.snapshot is None else decode(MonitorState, restored.snapshot)
-        for given in restored.inputs:
-            folded = fold(self._monitor, patient, state, given, self._clock())
-            state = folded.state
-            if folded.failed:
+        snapshot = resume_point.snapshot
+        state = MonitorState() if snapshot is None else decode(MonitorState, snapshot)
+        for stored in resume_point.inputs:
+            result = apply_input(self._monitor, patient, state, stored, self._clock())
+            state = result.state
+            if result.failed:
                 error = StorageError("a stored input could not be taken again; send later ones again.")
-                self._keeper.give_up({patient}, error, folded.events)
+                self._buffer.abandon({patient}, error, result.events)
         self._faults.pop(patient, None)
-        # Not all snapshots at once.
-        snapshot_at = self._clock() - SNAPSHOT_S * (len(self._beds) % _PHASES) / _PHASES
+        # Snapshots of different patients fall due at different times.
+        snapshot_at = self._clock() - SNAPSHOT_S * (len(self._patients) % _PHASES) / _PHASES
         has_begun = status.stream(state) is not None
-        self._beds[patient] = _Bed(patient, name, state, restored.next_input, snapshot_at, has_begun)
+        next_input = resume_point.next_input
+        self._patients[patient] = _WatchedPatient(patient, name, state, next_input, snapshot_at, has_begun)
 
-    def _bed(self, patient: str) -> _Bed:
-        bed = self._beds.get(patient)
-        if bed is None:
-            why = self._faults.get(patient, "admit the patient first.")
-            raise SettingError(f"no patient {patient!r} is watched; {why}")
-        return bed
+    def _watched(self, patient: str) -> _WatchedPatient:
+        watched = self._patients.get(patient)
+        if watched is None:
+            reason = self._faults.get(patient, "admit the patient first.")
+            raise SettingError(f"no patient {patient!r} is watched; {reason}")
+        return watched
 
     # Inputs
 
-    def submit(self, patient: str, given: Input) -> Future[Receipt]:
-        """Hand in an input; the receipt comes when it is stored, or acknowledged where that takes long.
+    def submit(self, patient: str, input: Input) -> Future[Receipt]:
+        """Queue an input; its receipt comes when it is stored, or acknowledged where that takes long.
 
-        The receipt is a `StorageError` instead where the input should be sent again; it has been watched then.
+        The receipt is a `StorageError` instead where the input should be sent again; it has been processed then.
 
         Raises
         ------
         SettingError
-            If nobody of that name is known, or samples or a discharge are for the station.
+            If the patient is not watched, or samples or a discharge are for the system patient.
         DataError
-            If the input holds what cannot be stored, is larger than 8 MiB, or its time is not today. If samples are of
-            somebody who is discharged: of a device that nobody has taken off nothing is kept.
+            If the input cannot be stored, is larger than 8 MiB, its time is not today, or the patient is discharged.
         StorageError
             If too much waits already, or the hub has been stopped; send again later. A `GapError` if samples are
             missing in front of the first chunk since the start: send those first that were not stored.
         """
-        bed = self._bed(patient)
-        if bed.state.discharged and isinstance(given, Chunk):
+        watched = self._watched(patient)
+        if watched.state.discharged and isinstance(input, Chunk):
             raise DataError("this patient is discharged; admit the patient first.")
-        content = encode(given)
+        content = encode(input)
         if len(content) > _LARGEST_INPUT:
             raise DataError(f"an input of {len(content)} bytes is too large; send at most {_LARGEST_INPUT} at a time.")
-        # What is watched is what would be read from the store, whatever the sender does with its own copy.
-        given = decode(type(given), content)
-        at = given.received if isinstance(given, Chunk) else given.now
-        if not abs(at - self._clock()) <= _DAY_S:
-            raise DataError(f"an input is of now by the hub's clock, in seconds since 1970, and not of {at:g}.")
-        given = self._restamped(given, self._clock())
-        if patient == self._station and isinstance(given, Chunk):
+        # The monitor gets what would be read from the store, whatever the sender does with its own copy.
+        input = decode(type(input), content)
+        input_time = _time_of(input)
+        if not abs(input_time - self._clock()) <= _DAY_S:
+            raise DataError(f"an input is of now by the hub's clock, in seconds since 1970, and not of {input_time:g}.")
+        input = self._restamped(input, self._clock())
+        if patient == self._system_patient and isinstance(input, Chunk):
             raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
-        if patient == self._station and isinstance(given, Action) and given.order is Order.DISCHARGE:
+        if patient == self._system_patient and isinstance(input, Action) and input.order is Order.DISCHARGE:
             raise SettingError(f"{patient!r} is the hub itself, and cannot be discharged; name the patient.")
-        if bed.continues and isinstance(given, Chunk):
-            self._check_continued(bed, given)
+        if watched.continues and isinstance(input, Chunk):
+            self._check_continued(watched, input)
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
-        with self._door:
-            if self._over:
+        with self._queue_lock:
+            if self._closed:
                 raise StorageError("the hub has been stopped; send again when it runs again.")
-            own = self._queued[patient] + len(content)
-            if self._queued.total() + len(content) > self._room and own > self._room // len(self._beds):
+            own_bytes = self._queued_bytes[patient] + len(content)
+            is_full = self._queued_bytes.total() + len(content) > self._room
+            if is_full and own_bytes > self._room // len(self._patients):
                 raise StorageError("more inputs wait than can be kept; send again later.")
-            waiting = _Waiting(given, len(content), receipt)
-            self._queue.append((bed, waiting))
-            self._new.append((bed, waiting))
-            self._queued[patient] += len(content)
-        self._come.set()
+            entry = watched, _QueuedInput(input, len(content), receipt)
+            self._queue.append(entry)
+            self._unpreviewed.append(entry)
+            self._queued_bytes[patient] = own_bytes
+        self._input_arrived.set()
         return receipt
 
     @staticmethod
-    def _check_continued(bed: _Bed, chunk: Chunk) -> None:
-        """Ask for what was acknowledged before the start and not stored, before it becomes a gap.
+    def _check_continued(watched: _WatchedPatient, chunk: Chunk) -> None:
+        """Ask for samples that were acknowledged before the start and not stored, before they become a gap.
 
         Raises
         ------
         GapError
             If samples are missing in front of these, and their sender has not had the time to send them again.
         """
-        expected = status.next_position(bed.state)
-        if expected is not None and status.continues(bed.state, chunk) and chunk.position > expected:
+        next_position = status.next_position(watched.state)
+        if next_position is not None and status.continues(watched.state, chunk) and chunk.position > next_position:
             now = time.monotonic()
-            bed.asked = bed.asked or now
-            if now - bed.asked < _RESENT_WITHIN_S:
+            watched.asked_at = watched.asked_at or now
+            if now - watched.asked_at < _RESENT_WITHIN_S:
                 raise GapError(
-                    f"samples {expected} to {chunk.position - 1} of this stream are not stored; send them first if you "
-                    "have them, and then these again."
+                    f"samples {next_position} to {chunk.position - 1} of this stream are not stored; send them first "
+                    "if you have them, and then these again."
                 )
-        bed.continues = False
+        watched.continues = False
 
-    def turn(self) -> int:
-        """Take what waits, as `watch` does, store it, and answer; how many inputs that were."""
-        taken = self.watch()
-        self.save()
-        return taken
+    def run_once(self) -> int:
+        """Process the waiting inputs, store the results and answer; return how many inputs that were."""
+        processed = self.process_inputs()
+        self.flush()
+        return processed
 
     def run(self, stop: threading.Event, apart_s: float = 0.1) -> None:
-        """Take turns until told to stop, once; so far apart at least that inputs come together.
+        """Process inputs until stopped, once; rounds are at least so far apart, so that inputs come together.
 
-        A thread of its own stores them, so that a store that hangs does not hold up the monitors. Who still waits for a
-        receipt at the end gets a `StorageError`.
+        A thread of its own stores the results, so that a store that hangs does not hold up the monitors. Receipts that
+        are open at the end become a `StorageError`.
         """
-        last = threading.Event()
-        saver = threading.Thread(target=self._save_until, args=(last,), name="hub-saver")
-        saver.start()
-        for courier in self._couriers:
-            courier.start()
+        closing = threading.Event()
+        writer = threading.Thread(target=self._flush_until, args=(closing,), name="hub-writer")
+        writer.start()
+        for worker in self._workers:
+            worker.start()
         try:
             while not stop.is_set():
                 began = time.monotonic()
-                _guarded(self.watch)
-                self._come.wait(_TICK_S)
+                _guarded(self.process_inputs)
+                self._input_arrived.wait(_TICK_S)
                 stop.wait(max(began + apart_s - time.monotonic(), 0.0))
-            with self._door:
-                self._over = True
+            with self._queue_lock:
+                self._closed = True
             while self._queue:
-                _guarded(self.watch)
-            _guarded(self._keep_states)
+                _guarded(self.process_inputs)
+            _guarded(self._add_snapshots)
         finally:
-            last.set()
-            self._taken.set()
-            saver.join()
-            for courier in self._couriers:
-                courier.stop()
-            self._keeper.give_up(self._beds, StorageError("the hub was stopped before this was stored; send it again."))
-            self._keeper.answer()
+            closing.set()
+            self._steps_ready.set()
+            writer.join()
+            for worker in self._workers:
+                worker.stop()
+            error = StorageError("the hub was stopped before this was stored; send it again.")
+            self._buffer.abandon(self._patients, error)
+            self._buffer.resolve()
 
-    def _save_until(self, last: threading.Event) -> None:
-        while not last.is_set():
-            self._taken.wait(_TICK_S)
-            self._taken.clear()
-            _guarded(self.save)
-        _guarded(self.save)
+    def _flush_until(self, closing: threading.Event) -> None:
+        while not closing.is_set():
+            self._steps_ready.wait(_TICK_S)
+            self._steps_ready.clear()
+            _guarded(self.flush)
+        _guarded(self.flush)
 
-    def _keep_states(self) -> None:
-        """Let a later start fold nothing again, which another version might do in another way."""
+    def _add_snapshots(self) -> None:
+        """Store all states, so that a later start, perhaps of another version, applies no input again."""
         with self._lock:
-            turn = Turn()
-            for bed in self._beds.values():
-                state, origin = encode(bed.state), status.origin(bed.state)
-                turn.steps.append(StepRecord(bed.patient, bed.next_input, (), (), origin, state))
-            self._keeper.take(turn)
+            batch = Batch()
+            for watched in self._patients.values():
+                state, origin = encode(watched.state), status.origin(watched.state)
+                batch.steps.append(StepRecord(watched.patient, watched.next_input, (), (), origin, state))
+            self._buffer.add(batch)
 
     # Watching
 
-    def watch(self) -> int:
-        """Take what waits, for `save` to store; how many inputs that were.
+    def process_inputs(self) -> int:
+        """Step the monitors with the waiting inputs, for `flush` to store; return how many inputs that were.
 
         Takes a bounded share per patient, so that one busy sender cannot starve the others.
         """
-        now, set_s = self._look_at_clocks()
-        self._come.clear()
-        inputs = self._shares()
+        now, set_s = self._read_clocks()
+        self._input_arrived.clear()
+        shares = self._take_fair_share()
         with self._lock:
-            self._keeper.look()
+            self._buffer.check_store()
             if set_s:
                 self._step(now, self._ticks(now, set_s))
-            patients = tuple(inputs.items())
-            for first in range(0, len(patients), _TOGETHER):
-                self._show()
-                self._step(now, dict(patients[first : first + _TOGETHER]))
-            if abs(now - self._ticked) >= _TICK_S:
+            items = tuple(shares.items())
+            for first in range(0, len(items), _TOGETHER):
+                self._publish_preview()
+                self._step(now, dict(items[first : first + _TOGETHER]))
+            if abs(now - self._ticked_at) >= _TICK_S:
                 self._step(now, self._ticks(now))
-            self._resume(now)
-        self._keeper.answer()
-        return sum(map(len, inputs.values()))
+            self._resume_abandoned(now)
+        self._buffer.resolve()
+        return sum(map(len, shares.values()))
 
-    def _look_at_clocks(self) -> tuple[float, float]:
-        """What the time is, and by how much the clock was set since the last look; then what waits is of now."""
+    def _read_clocks(self) -> tuple[float, float]:
+        """Return the time, and by how much the clock was set since the last call; restamp the queue where it was."""
         if self._steady is None:
             return self._clock(), 0.0
         before, now, after = self._steady(), self._clock(), self._steady()
         set_s = now - after - self._offset_s
-        # Who was held up between the clocks looks again the next time.
+        # Where the thread was held up between the clocks, the next call compares them.
         if abs(set_s) < _LEAST_SET_S or after - before > _LEAST_SET_S / 2:
             return now, 0.0
         _log.warning("The clock was set %s by %.1f s.", "forwards" if set_s > 0 else "back", abs(set_s))
         self._offset_s += set_s
-        with self._door:
-            for _, waiting in self._queue:
-                waiting.given = self._restamped(waiting.given, now)
+        with self._queue_lock:
+            for _, queued in self._queue:
+                queued.input = self._restamped(queued.input, now)
         return now, set_s
 
-    def _restamped(self, given: Input, now: float) -> Input:
-        """An input that has only just come, but whose time is of before the clock was set."""
-        at = given.received if isinstance(given, Chunk) else given.now
-        if self._steady is None or abs(at - now) <= _STAMPED_S:
-            return given
-        return replace(given, received=now) if isinstance(given, Chunk) else replace(given, now=now)
+    def _restamped(self, input: Input, now: float) -> Input:
+        """Return an input that has only just come, but whose time is of before the clock was set, with the time now."""
+        if self._steady is None or abs(_time_of(input) - now) <= _STAMPED_S:
+            return input
+        return replace(input, received=now) if isinstance(input, Chunk) else replace(input, now=now)
 
-    def _shares(self) -> dict[str, list[_Waiting]]:
-        """What is taken now, by patient; the rest stays."""
-        shares: dict[str, list[_Waiting]] = {}
+    def _take_fair_share(self) -> dict[str, list[_QueuedInput]]:
+        """Take inputs from the queue, a bounded share per patient; the others stay."""
+        shares: dict[str, list[_QueuedInput]] = {}
         sizes: Counter[str] = Counter()
-        rest: list[tuple[_Bed, _Waiting]] = []
-        with self._door:
-            for bed, waiting in self._queue:
-                if sizes[bed.patient] < _SHARE:
-                    shares.setdefault(bed.patient, []).append(waiting)
+        remaining: list[tuple[_WatchedPatient, _QueuedInput]] = []
+        with self._queue_lock:
+            for watched, queued in self._queue:
+                if sizes[watched.patient] < _SHARE:
+                    shares.setdefault(watched.patient, []).append(queued)
                 else:
-                    rest.append((bed, waiting))
-                sizes[bed.patient] += waiting.size
-            self._queue, self._queued = rest, Counter()
-            for bed, waiting in rest:
-                self._queued[bed.patient] += waiting.size
-        if rest:
-            self._come.set()
+                    remaining.append((watched, queued))
+                sizes[watched.patient] += queued.size
+            self._queue, self._queued_bytes = remaining, Counter()
+            for watched, queued in remaining:
+                self._queued_bytes[watched.patient] += queued.size
+        if remaining:
+            self._input_arrived.set()
         return shares
 
-    def _show(self) -> None:
-        """Let those who look see samples before their turn comes."""
-        with self._door:
-            new, self._new = self._new, []
-        if self._shown is None:
+    def _publish_preview(self) -> None:
+        """Publish samples to viewers before they are processed."""
+        with self._queue_lock:
+            entries, self._unpreviewed = self._unpreviewed, []
+        if self._on_samples is None:
             return
-        traces: list[Trace] = []
-        for bed, waiting in new:
-            trace = foreseen(bed.patient, bed.state, waiting.given) if isinstance(waiting.given, Chunk) else None
-            if trace is not None:
-                waiting.seen = True
-                traces.append(trace)
-        tell(self._shown, traces)
+        previews: list[LiveSamples] = []
+        for watched, queued in entries:
+            if isinstance(queued.input, Chunk):
+                samples = preview(watched.patient, watched.state, queued.input)
+                if samples is not None:
+                    queued.previewed = True
+                    previews.append(samples)
+        notify(self._on_samples, previews)
 
-    def _resume(self, now: float) -> None:
-        """Go on from the present states of patients whose samples were given up, once they have an alarm for it.
+    def _resume_abandoned(self, now: float) -> None:
+        """Resume patients whose samples were given up from their present states, once they have an alarm for it.
 
         Discharged patients raise no alarm.
         """
-        for patient, next_input in self._keeper.resumable():
-            bed = self._beds[patient]
-            if bed.state.discharged or status.is_reported(bed.state, _STORAGE):
-                rest = self._keeper.resume(patient)
-                bed.next_input, bed.snapshot_at = next_input, now
-                kept = tuple(rest.events), status.origin(bed.state), encode(bed.state)
-                step = StepRecord(patient, next_input, (), *kept, tuple(rest.deliveries), tuple(rest.commands))
-                self._keeper.take(Turn([step]))
+        for patient, next_input in self._buffer.resumable():
+            watched = self._patients[patient]
+            state = watched.state
+            if state.discharged or status.is_reported(state, _STORAGE):
+                abandoned = self._buffer.resume(patient)
+                watched.next_input, watched.snapshot_at = next_input, now
+                step = StepRecord(
+                    patient,
+                    next_input,
+                    (),
+                    tuple(abandoned.events),
+                    status.origin(state),
+                    encode(state),
+                    tuple(abandoned.deliveries),
+                    tuple(abandoned.commands),
+                )
+                self._buffer.add(Batch([step]))
 
-    def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_Waiting]]:
-        """What everybody is told once a second, and when the clock was set."""
-        self._ticked = now
-        # Who had to send again after a start gets the time for it.
-        awake = abs(now - self._began) >= NO_DATA_S
-        nobody = self._unreached | unreached(self._keeper.memory, now, UNREACHED_S)
-        inputs: dict[str, list[_Waiting]] = {}
-        for patient, bed in self._beds.items():
-            if bed.state.discharged:
+    def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_QueuedInput]]:
+        """Return the inputs that all patients get once a second, and when the clock was set."""
+        self._ticked_at = now
+        # A sender that had to send again after a start gets the time for it.
+        is_awake = abs(now - self._started_at) >= NO_DATA_S
+        moved_s = None if self._steady is None else set_s
+        undelivered = self._unreached | unreached(self._buffer.memory, now, UNREACHED_S)
+        ticks: dict[str, list[_QueuedInput]] = {}
+        for patient, watched in self._patients.items():
+            if watched.state.discharged:
                 continue
-            expected, moved_s = awake and patient != self._station, None if self._steady is None else set_s
-            given: list[Input] = [Tick(now, expected, moved_s)]
-            given += [Report(now, reading) for reading in self._troubles(bed, nobody.get(patient))]
-            inputs[patient] = [_Waiting(one) for one in given]
-        return inputs
+            inputs: list[Input] = [Tick(now, is_awake and patient != self._system_patient, moved_s)]
+            inputs += [Report(now, reading) for reading in self._self_reports(watched, undelivered.get(patient))]
+            ticks[patient] = [_QueuedInput(input) for input in inputs]
+        return ticks
 
-    def _troubles(self, bed: _Bed, nobody: Reading | None) -> Iterable[Reading]:
+    def _self_reports(self, watched: _WatchedPatient, undelivered: Reading | None) -> Iterable[Reading]:
         """Readings about the service itself, where they change: storage, delivery, detector."""
-        readings = {_NOBODY: nobody, _STORAGE: None}
-        rest = self._keeper.given_up(bed.patient)
-        if rest:
-            readings[_STORAGE] = _present(_STORAGE, f"Samples cannot be stored: {rest.error}")
-        if bed.patient == self._station:
-            if self._keeper.away:
-                readings[_STORAGE] = _present(_STORAGE, f"What is watched cannot be stored: {self._keeper.away}")
-            faults = (f"'{patient}': {why}" for patient, why in self._faults.items())
-            readings[_DETECTOR] = _present(_DETECTOR, "; ".join(faults)) if self._faults else None
+        readings = {_UNREACHED: undelivered, _STORAGE: None}
+        abandoned = self._buffer.abandoned(watched.patient)
+        if abandoned:
+            readings[_STORAGE] = Reading(_STORAGE, True, f"Samples cannot be stored: {abandoned.error}")
+        if watched.patient == self._system_patient:
+            if self._buffer.away:
+                text = f"What is watched cannot be stored: {self._buffer.away}"
+                readings[_STORAGE] = Reading(_STORAGE, True, text)
+            faults = "; ".join(f"'{patient}': {reason}" for patient, reason in self._faults.items())
+            readings[_DETECTOR] = Reading(_DETECTOR, True, faults) if faults else None
         for code, reading in readings.items():
-            if reading is not None and not status.is_present(bed.state, code):
+            if reading is not None and not status.is_present(watched.state, code):
                 yield reading
-            elif reading is None and status.is_reported(bed.state, code):
+            elif reading is None and status.is_reported(watched.state, code):
                 yield Reading(code, False)
 
-    def _step(self, now: float, inputs: Mapping[str, Sequence[_Waiting]]) -> None:
-        """Take inputs of patients, the first of all together, then the next; what happens to one concerns no other."""
-        turn = Turn()
-        folded: dict[str, list[Folded]] = {patient: [] for patient in inputs}
-        failed: dict[str, Exception] = {}
-        for number in range(max(map(len, inputs.values()), default=0)):
+    def _step(self, now: float, shares: Mapping[str, Sequence[_QueuedInput]]) -> None:
+        """Step the monitors: the first inputs of all patients together, then the next; failures are separate."""
+        batch = Batch()
+        results: dict[str, list[StepResult]] = {patient: [] for patient in shares}
+        errors: dict[str, Exception] = {}
+        for number in range(max(map(len, shares.values()), default=0)):
             rows = [
-                (patient, folded[patient][-1].state if number else self._beds[patient].state, waiting[number].given)
-                for patient, waiting in inputs.items()
-                if number < len(waiting) and patient not in failed
+                (patient, results[patient][-1].state if number else self._patients[patient].state, inputs[number].input)
+                for patient, inputs in shares.items()
+                if number < len(inputs) and patient not in errors
             ]
-            for (patient, _, _), came in zip(rows, fold_together(self._monitor, rows, now), strict=True):
-                if isinstance(came, Exception):
-                    failed[patient] = came
+            for (patient, _, _), result in zip(rows, apply_inputs(self._monitor, rows, now), strict=True):
+                if isinstance(result, Exception):
+                    errors[patient] = result
                 else:
-                    folded[patient].append(came)
-        for patient, waiting in inputs.items():
-            self._settle(turn, now, self._beds[patient], waiting, folded[patient], failed.get(patient))
-        if self._shown is not None:
-            tell(
-                self._shown,
-                [
-                    taken(patient, each.state, one.given)
-                    for patient, waiting in inputs.items()
-                    for one, each in zip(waiting, folded[patient], strict=False)
-                    if isinstance(one.given, Chunk) and not one.seen and not each.rejected
-                ],
-            )
-        tell(self._watched, turn.steps)
-        if turn.steps or turn.answers:
-            self._keeper.take(turn)
-            self._taken.set()
+                    results[patient].append(result)
+        for patient, inputs in shares.items():
+            self._commit_results(batch, now, self._patients[patient], inputs, results[patient], errors.get(patient))
+        if self._on_samples is not None:
+            samples = [
+                accepted(patient, result.state, queued.input)
+                for patient, inputs in shares.items()
+                for queued, result in zip(inputs, results[patient], strict=False)
+                if isinstance(queued.input, Chunk) and not queued.previewed and not result.rejected
+            ]
+            notify(self._on_samples, samples)
+        notify(self._on_steps, batch.steps)
+        if batch.steps or batch.receipts:
+            self._buffer.add(batch)
+            self._steps_ready.set()
 
-    def _settle(
+    def _commit_results(
         self,
-        turn: Turn,
+        batch: Batch,
         now: float,
-        bed: _Bed,
-        waiting: Sequence[_Waiting],
-        folded: Sequence[Folded],
-        failed: Exception | None,
+        watched: _WatchedPatient,
+        inputs: Sequence[_QueuedInput],
+        results: Sequence[StepResult],
+        failure: Exception | None,
     ) -> None:
-        """Go on from what came of the inputs of one patient, to be stored and answered."""
+        """Adopt the new state of one patient, and add the step and the receipts to the batch."""
         try:
-            if failed is not None:
-                raise failed
-            orders = tuple(one.order for one in waiting if one.order is not None)
-            step = self._stepped(bed, folded, orders, now)
+            if failure is not None:
+                raise failure
+            commands = tuple(queued.command for queued in inputs if queued.command is not None)
+            step = self._step_record(watched, results, commands, now)
         except Exception as error:
-            _log.exception("patient '%s' cannot be watched", bed.patient)
-            self._faults[bed.patient] = f"{type(error).__name__}: {error}"
-            refusal = StorageError(f"the monitor of {bed.patient!r} has failed; send again later.")
-            self._keeper.refuse([one.receipt for one in waiting if one.receipt is not None], refusal)
+            _log.exception("patient '%s' cannot be watched", watched.patient)
+            self._faults[watched.patient] = f"{type(error).__name__}: {error}"
+            rejection = StorageError(f"the monitor of {watched.patient!r} has failed; send again later.")
+            self._buffer.reject([queued.receipt for queued in inputs if queued.receipt is not None], rejection)
             return
-        self._faults.pop(bed.patient, None)
-        bed.state = folded[-1].state
-        turn.answers += [
-            (one.receipt, Receipt(bed.patient, each.rejected, each.next_position, each.late))
-            for one, each in zip(waiting, folded, strict=True)
-            if one.receipt is not None
+        self._faults.pop(watched.patient, None)
+        watched.state = results[-1].state
+        batch.receipts += [
+            (queued.receipt, Receipt(watched.patient, result.rejected, result.next_position, result.late))
+            for queued, result in zip(inputs, results, strict=True)
+            if queued.receipt is not None
         ]
         if step.inputs or step.commands:
-            turn.steps.append(step)
-            turn.sizes[bed.patient] = sum(one.size for one in waiting)
-            bed.next_input += len(step.inputs)
+            batch.steps.append(step)
+            batch.sizes[watched.patient] = sum(queued.size for queued in inputs)
+            watched.next_input += len(step.inputs)
             if step.snapshot is not None:
-                bed.snapshot_at = now - (now - bed.snapshot_at) % SNAPSHOT_S
+                watched.snapshot_at = now - (now - watched.snapshot_at) % SNAPSHOT_S
 
-    def _stepped(self, bed: _Bed, folded: Sequence[Folded], orders: tuple[int, ...], now: float) -> StepRecord:
-        state = folded[-1].state
-        inputs = tuple(given for each in folded for given in each.inputs)
-        events = tuple(event for each in folded for event in each.events)
+    def _step_record(
+        self, watched: _WatchedPatient, results: Sequence[StepResult], commands: tuple[int, ...], now: float
+    ) -> StepRecord:
+        state = results[-1].state
+        inputs = tuple(input for result in results for input in result.inputs)
+        events = tuple(event for result in results for event in result.events)
         # While the store is away, snapshots would only fill the memory.
-        due = inputs and not self._keeper.away and abs(now - bed.snapshot_at) >= SNAPSHOT_S
-        epoch = status.origin(state)
+        is_due = inputs and not self._buffer.away and abs(now - watched.snapshot_at) >= SNAPSHOT_S
+        origin = status.origin(state)
         changes = [event for event in events if isinstance(event, AlarmChanged)]
-        deliveries = [
+        deliveries = tuple(
             delivery
-            for place, event in enumerate(changes, 1 - len(changes))
-            for delivery in self._deliveries(bed, event, epoch + event.at_s, now + place * _APART_S)
-        ]
-        snapshot = encode(state) if due else None
-        return StepRecord(bed.patient, bed.next_input, inputs, events, epoch, snapshot, tuple(deliveries), orders)
-
-    def _deliveries(self, bed: _Bed, event: AlarmChanged, at: float, created: float) -> list[Delivery]:
-        return deliveries_of(
-            event,
-            bed.patient,
-            self._targets,
-            at=at,
-            created=created,
-            bundle=self._bundle,
-            patient_name=bed.name,
+            for number, event in enumerate(changes, 1 - len(changes))
+            for delivery in deliveries_of(
+                event,
+                watched.patient,
+                self._targets,
+                at=origin + event.at_s,
+                created=now + number * _APART_S,
+                bundle=self._bundle,
+                patient_name=watched.name,
+            )
         )
+        snapshot = encode(state) if is_due else None
+        return StepRecord(watched.patient, watched.next_input, inputs, events, origin, snapshot, deliveries, commands)
 
     # Storing
 
-    def save(self) -> None:
+    def flush(self) -> None:
         """Store what is not stored yet, and answer; where that fails, try again from the next second on."""
         now = self._clock()
-        if self._keeper.pauses(now):
+        if self._buffer.backing_off(now):
             return
         try:
-            if self._keeper.save(now) or abs(now - self._looked) >= _TICK_S:
-                self._look_around(now)
-            self._keeper.ended(None)
+            if self._buffer.write(now) or abs(now - self._refreshed_at) >= _TICK_S:
+                self._refresh(now)
+            self._buffer.finished(None)
         except StorageError as error:
-            self._keeper.ended(error)
-        self._keeper.forget()
-        self._keeper.answer()
+            self._buffer.finished(error)
+        self._buffer.drop_delivered()
+        self._buffer.resolve()
 
-    def _look_around(self, now: float) -> None:
-        """Refresh undelivered alarms and pending commands."""
-        self._looked = now
+    def _refresh(self, now: float) -> None:
+        """Refresh undelivered alarms and pending commands, and store new names."""
+        self._refreshed_at = now
         if self._targets:
             self._unreached = unreached(self._store.outbox, now, UNREACHED_S)
         for patient, name in tuple(self._renamed.items()):
             self._store.patients.upsert(patient, now, name)
             if self._renamed[patient] == name:
                 del self._renamed[patient]
-        orders = [order for order in self._store.inputs.pending_commands() if order.patient in self._beds]
-        with self._door:
-            for order in orders:
-                if order.id not in self._orders:
-                    waiting = _Waiting(replace(order.action, now=now), order=order.id)
-                    self._queue.append((self._beds[order.patient], waiting))
-            self._orders = {order.id for order in orders}
+        commands = [command for command in self._store.inputs.pending_commands() if command.patient in self._patients]
+        with self._queue_lock:
+            for command in commands:
+                if command.id not in self._commands:
+                    queued = _QueuedInput(replace(command.action, now=now), command=command.id)
+                    self._queue.append((self._patients[command.patient], queued))
+            self._commands = {command.id for command in commands}
 
     def _wake(self) -> None:
-        for courier in self._couriers:
-            courier.wake()
+        for worker in self._workers:
+            worker.wake()
 
 
-def _present(code: str, text: str) -> Reading:
-    return Reading(code, True, text)
+def _time_of(input: Input) -> float:
+    return input.received if isinstance(input, Chunk) else input.now
 
 
 def _guarded(work: Callable[[], object]) -> None:
-    """Work on even after a fault of the software."""
+    """Go on even after a fault of the software."""
     try:
         work()
     except Exception:

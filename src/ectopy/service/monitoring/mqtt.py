@@ -1,13 +1,13 @@
 """Samples that come through an MQTT broker: ``ectopy/PATIENT/ecg`` in, ``ectopy/PATIENT/receipt`` out.
 
 A payload is a chunk message, or a list of them, as JSON or msgpack (`ectopy.client.protocol`), published with QoS 1. It
-is acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and gives it again
-to the next connection. Whoever may publish to a topic is the broker's business.
+is acknowledged to the broker when there is an answer to each chunk; until then the broker keeps it, and delivers it
+again to the next connection. The broker decides who may publish to a topic.
 
 The answer to each chunk is JSON, published with QoS 0: its ``sequence``, and either ``next_position``, that of the
-sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``rejected``, why it
-was not taken, and whether to ``retry``. Where it takes more than a second to store a chunk there are two
-answers, the first with ``stored`` false, the second without ``late``: the device keeps the chunk until the second.
+sample that comes next, whether it is ``stored``, and ``late``, how many samples were left out; or ``rejected``, the
+reason, and whether to ``retry``. Where it takes more than a second to store a chunk there are two answers, the first
+with ``stored`` false, the second without ``late``: the device keeps the chunk until the second.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from ectopy.monitor import Chunk
 from ectopy.service.monitoring.write_buffer import GapError, Receipt, sentence
 
 IDENTIFIER = "ectopy"
-"""The name by which the broker knows the session, and keeps what was not acknowledged."""
+"""The name by which the broker knows the session, and keeps messages that were not acknowledged."""
 
 MOST_AT_ONCE = 64
-"""Messages of one patient to which there is no answer yet."""
+"""Limit of unanswered messages of one patient."""
 
 LARGEST_BYTES = 4 * 2**20
 
@@ -53,7 +53,7 @@ Send = Callable[[str, Chunk], Awaitable[Receipt]]
 
 
 class Bridge:
-    """Passes on what a broker has to a service.
+    """Passes messages of a broker on to a service.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Bridge:
         self._tls = ssl.create_default_context() if parts.scheme == "mqtts" else None
 
     async def run(self, send: Send, clock: Callable[[], float]) -> None:
-        """Pass on until cancelled; a broker that is lost is called again.
+        """Pass messages on until cancelled; where the connection is lost, connect again.
 
         Parameters
         ----------
@@ -98,48 +98,43 @@ class Bridge:
             await asyncio.sleep(_RECONNECT_S)
 
     async def _connected(self, send: Send, clock: Callable[[], float]) -> None:
-        """Pass on until the connection is lost, or cannot be made."""
+        """Pass messages on until the connection is lost, or cannot be made."""
         loop = asyncio.get_running_loop()
-        lost: asyncio.Future[None] = loop.create_future()
-        client, under_way = self._client(), Counter[str]()
+        connection: asyncio.Future[None] = loop.create_future()
+        client, unanswered = self._client(), Counter[str]()
 
-        # These are called in paho's thread; all else happens in the loop.
-        def lose(why: object) -> None:
-            loop.call_soon_threadsafe(_fail, lost, ConnectionError(str(why)))
+        # These are called in paho's thread; everything else happens in the loop.
+        def on_failure(reason: object) -> None:
+            loop.call_soon_threadsafe(_fail, connection, ConnectionError(str(reason)))
 
-        def connected(_client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        def on_connect(_client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
             if reason.is_failure:
-                lose(reason)
+                on_failure(reason)
             else:
                 client.subscribe("ectopy/+/ecg", _AT_LEAST_ONCE)
 
-        def failed(_client: mqtt.Client, _data: Any) -> None:
-            lose("it cannot be reached")
+        def on_message(_client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+            loop.call_soon_threadsafe(handle, message)
 
-        def disconnected(_client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-            lose(reason)
-
-        def arrived(_client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-            loop.call_soon_threadsafe(begin, message)
-
-        client.on_connect, client.on_connect_fail = connected, failed
-        client.on_disconnect, client.on_message = disconnected, arrived
+        client.on_connect, client.on_message = on_connect, on_message
+        client.on_connect_fail = lambda _client, _data: on_failure("it cannot be reached")
+        client.on_disconnect = lambda _client, _data, _flags, reason, _properties: on_failure(reason)
         async with asyncio.TaskGroup() as tasks:
 
-            def begin(message: mqtt.MQTTMessage) -> None:
-                if lost.done():
+            def handle(message: mqtt.MQTTMessage) -> None:
+                if connection.done():
                     return
                 patient = message.topic.split("/")[1]
-                under_way[patient] += 1
-                taker = _Taker(send, clock, partial(_publish, client, patient))
-                room = under_way[patient] <= MOST_AT_ONCE
-                task = tasks.create_task(_take(client, message, patient, taker, room))
-                task.add_done_callback(lambda _: under_way.subtract([patient]))
+                unanswered[patient] += 1
+                handler = _MessageHandler(send, clock, partial(_publish, client, patient))
+                has_room = unanswered[patient] <= MOST_AT_ONCE
+                task = tasks.create_task(_handle(client, message, patient, handler, has_room))
+                task.add_done_callback(lambda _: unanswered.subtract([patient]))
 
             client.connect_async(self._host, self._port)
             client.loop_start()
             try:
-                await lost
+                await connection
             finally:
                 client.disconnect()
                 await asyncio.to_thread(client.loop_stop)
@@ -161,37 +156,39 @@ def _fail(future: asyncio.Future[None], error: Exception) -> None:
         future.set_exception(error)
 
 
-async def _take(client: mqtt.Client, message: mqtt.MQTTMessage, patient: str, taker: _Taker, room: bool) -> None:
-    """Take a message where there is room for it, answer it, and acknowledge it to the broker."""
+async def _handle(
+    client: mqtt.Client, message: mqtt.MQTTMessage, patient: str, handler: _MessageHandler, has_room: bool
+) -> None:
+    """Hand in a message where there is room for it, answer it, and acknowledge it to the broker."""
     try:
-        if room:
-            await taker.take(patient, message.payload)
+        if has_room:
+            await handler.submit(patient, message.payload)
         else:
-            taker.answer(_rejection(None, StorageError(_NO_ROOM)))
+            handler.answer(_rejection(None, StorageError(_NO_ROOM)))
         client.ack(message.mid, message.qos)
     except Exception:
         _log.exception("a message for patient '%s' could not be taken", patient)
 
 
 def _publish(client: mqtt.Client, patient: str, answer: dict[str, Any]) -> None:
-    """Publish an answer, from any thread; nothing comes of it where the connection is lost."""
+    """Publish an answer, from any thread; without effect where the connection is lost."""
     client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
 
 
-class _Taker:
-    """Hands in what came, and says what became of it."""
+class _MessageHandler:
+    """Hands in the chunks of a message, and answers them."""
 
     def __init__(self, send: Send, clock: Callable[[], float], answer: Callable[[dict[str, Any]], None]) -> None:
         self._send, self._clock, self.answer = send, clock, answer
 
-    async def take(self, patient: str, payload: object) -> None:
+    async def submit(self, patient: str, payload: object) -> None:
         """Hand in all chunks of a message, and answer each."""
         try:
-            found = self._read(payload)
+            messages = self._read(payload)
         except DataError as error:
             self.answer(_rejection(None, error))
             return
-        await asyncio.gather(*(self._answer(patient, sent) for sent in found))
+        await asyncio.gather(*(self._submit(patient, message) for message in messages))
 
     def _read(self, payload: object) -> list[Sent]:
         if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
@@ -199,33 +196,34 @@ class _Taker:
         form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
         return read(payload, form, self._clock())
 
-    async def _answer(self, patient: str, sent: Sent) -> None:
+    async def _submit(self, patient: str, message: Sent) -> None:
+        sequence = message.sequence
         while True:
             try:
-                receipt = await self._send(patient, sent.chunk)
+                receipt = await self._send(patient, message.chunk)
             except GapError as error:
-                # The device sends this again too, after what is missing.
-                self.answer(_rejection(sent.sequence, error))
+                # The device sends this again too, after the missing samples.
+                self.answer(_rejection(sequence, error))
                 return
             except (StorageError, TimeoutError):
-                # The broker gives it again only to another connection.
+                # The broker delivers it again only to another connection.
                 await asyncio.sleep(_AGAIN_S)
             except EctopyError as error:
-                self.answer(_rejection(sent.sequence, error))
+                self.answer(_rejection(sequence, error))
                 return
             else:
                 break
         if receipt.rejected:
-            self.answer(_rejection(sent.sequence, DataError(" ".join(receipt.rejected))))
+            self.answer(_rejection(sequence, DataError(" ".join(receipt.rejected))))
             return
-        taken = {"sequence": sent.sequence, "next_position": receipt.next_position}
-        self.answer({**taken, "stored": receipt.stored, "late": receipt.late})
+        answer = {"sequence": sequence, "next_position": receipt.next_position}
+        self.answer({**answer, "stored": receipt.stored, "late": receipt.late})
         if receipt.unstored is not None:
-            receipt.unstored.then(partial(self._settled, taken))
+            receipt.unstored.then(partial(self._answer_resolved, answer))
 
-    def _settled(self, taken: dict[str, Any], error: EctopyError | None) -> None:
-        """What was acknowledged is stored now, or has to be sent again."""
-        self.answer({**taken, "stored": True} if error is None else _rejection(taken["sequence"], error))
+    def _answer_resolved(self, answer: dict[str, Any], error: EctopyError | None) -> None:
+        """Answer that an acknowledged chunk is stored now, or has to be sent again."""
+        self.answer({**answer, "stored": True} if error is None else _rejection(answer["sequence"], error))
 
 
 def _rejection(sequence: int | None, error: EctopyError) -> dict[str, Any]:

@@ -28,24 +28,24 @@ _CHUNK_S = 0.5
 _AGAIN_S = 1.0
 
 
-class Playing(StrEnum):
-    """How a replay stands."""
+class ReplayStatus(StrEnum):
+    """Status of a replay."""
 
     PLAYING = "playing"
-    DONE = "done"
+    FINISHED = "done"
     STOPPED = "stopped"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A recording that is played.
+    """A recording that is or was played.
 
     Attributes
     ----------
     id : str
     recording : str
-        Id or name of it.
+        Its id or name.
     patient : str
     speed : float
         Seconds of signal a second.
@@ -54,8 +54,8 @@ class Replay:
     duration_s : float
         Length of the recording.
     position_s : float
-        How much of it has been watched.
-    status : Playing
+        How much of it has been processed.
+    status : ReplayStatus
     error : str
         One sentence where it has failed.
     """
@@ -67,14 +67,14 @@ class Replay:
     started: float
     duration_s: float
     position_s: float = 0.0
-    status: Playing = Playing.PLAYING
+    status: ReplayStatus = ReplayStatus.PLAYING
     error: str = ""
 
 
 class Replays:
     """Replays that go on, and the last ones that have ended.
 
-    A chunk is sent when its last sample is due and the one before is acknowledged. A chunk that was not taken is sent
+    A chunk is sent when its last sample is due and the one before is acknowledged. Where the store fails it is sent
     again. Every replay is a stream of its own.
 
     Parameters
@@ -106,7 +106,7 @@ class Replays:
         speed : float
             Seconds of signal a second.
         submit : callable or None
-            Hands in the samples in the name of who has started it; None = that of all replays.
+            Hands in the samples in the name of the caller; None = that of all replays.
 
         Raises
         ------
@@ -116,9 +116,9 @@ class Replays:
         if not SLOWEST <= speed <= FASTEST:
             raise SettingError(f"a recording is played at {SLOWEST:g} to {FASTEST:g} times its speed, not {speed:g}.")
         id = secrets.token_hex(8)
-        begun = Replay(id, name, patient, speed, self._clock(), recording.duration_s)
+        replay = Replay(id, name, patient, speed, self._clock(), recording.duration_s)
         thread = threading.Thread(
-            target=self._play, args=(begun, recording, submit or self._submit), name=f"replay-{id}", daemon=True
+            target=self._play, args=(replay, recording, submit or self._submit), name=f"replay-{id}", daemon=True
         )
         with self._lock:
             if len(self._threads) >= MOST_PLAYING:
@@ -126,22 +126,22 @@ class Replays:
             for old in list(self._replays)[:-_MOST_KEPT]:
                 if old not in self._threads:
                     del self._replays[old]
-            self._replays[id], self._stops[id], self._threads[id] = begun, threading.Event(), thread
+            self._replays[id], self._stops[id], self._threads[id] = replay, threading.Event(), thread
         thread.start()
-        return begun
+        return replay
 
     def all(self) -> list[Replay]:
-        """The newest first."""
+        """Return all replays, the newest first."""
         with self._lock:
             return list(self._replays.values())[::-1]
 
     def get(self, id: str) -> Replay:
-        """One replay.
+        """Return a replay.
 
         Raises
         ------
         SettingError
-            If there is none of that id.
+            If there is no replay of that id.
         """
         with self._lock:
             if id not in self._replays:
@@ -149,13 +149,7 @@ class Replays:
             return self._replays[id]
 
     def stop(self, id: str) -> Replay:
-        """End a replay; what was sent stays.
-
-        Raises
-        ------
-        SettingError
-            If there is none of that id.
-        """
+        """End a replay as `get` returns it; what was sent stays."""
         self.get(id)
         with self._lock:
             stop, thread = self._stops.get(id), self._threads.get(id)
@@ -173,30 +167,32 @@ class Replays:
         for id in going:
             self.stop(id)
 
-    def _play(self, begun: Replay, recording: Recording, submit: Submit) -> None:
+    def _play(self, replay: Replay, recording: Recording, submit: Submit) -> None:
+        id, error = replay.id, ""
         try:
-            status, error = self._send(begun, recording, submit), ""
+            status = self._send(replay, recording, submit)
         except (EctopyError, CancelledError) as failure:
-            status, error = Playing.FAILED, str(failure)
+            status, error = ReplayStatus.FAILED, str(failure)
         with self._lock:
-            self._replays[begun.id] = replace(self._replays[begun.id], status=status, error=error)
-            del self._stops[begun.id], self._threads[begun.id]
+            self._replays[id] = replace(self._replays[id], status=status, error=error)
+            del self._stops[id], self._threads[id]
 
-    def _send(self, begun: Replay, recording: Recording, submit: Submit) -> Playing:
-        stop, stream = self._stops[begun.id], f"replay {begun.id}"
-        chunks = cut(recording, min(_CHUNK_S * begun.speed, LONGEST_CHUNK_S))
-        for chunk in paced(chunks, begun.speed, sleep=stop.wait):
+    def _send(self, replay: Replay, recording: Recording, submit: Submit) -> ReplayStatus:
+        id = replay.id
+        stop, stream = self._stops[id], f"replay {id}"
+        chunks = cut(recording, min(_CHUNK_S * replay.speed, LONGEST_CHUNK_S))
+        for chunk in paced(chunks, replay.speed, sleep=stop.wait):
             if stop.is_set():
-                return Playing.STOPPED
-            while not self._acknowledged(begun.patient, replace(chunk, stream=stream), submit):
+                return ReplayStatus.STOPPED
+            while not self._is_processed(replay.patient, replace(chunk, stream=stream), submit):
                 if stop.wait(_AGAIN_S):
-                    return Playing.STOPPED
+                    return ReplayStatus.STOPPED
             with self._lock:
-                self._replays[begun.id] = replace(self._replays[begun.id], position_s=chunk.received)
-        return Playing.DONE
+                self._replays[id] = replace(self._replays[id], position_s=chunk.received)
+        return ReplayStatus.FINISHED
 
-    def _acknowledged(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
-        """Whether a chunk has been watched; an error where it never will be."""
+    def _is_processed(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
+        """Whether a chunk has been processed; an error where it never will be."""
         try:
             receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:

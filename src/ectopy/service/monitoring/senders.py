@@ -1,4 +1,4 @@
-"""Who sends for whom: one sender at a time for each patient, and an alarm where another one tries."""
+"""One sender at a time for each patient, and an alarm where another one tries."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _MOST_NAMED = 4
 
 
 class OccupiedError(EctopyError):
-    """Somebody else sends for the patient; one sentence says who."""
+    """Another sender sends for the patient; one sentence names it."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """Who sends for a patient, as which stream, and when last; and who else has tried since the alarm was told."""
+    """The sender of a patient, its stream and the time of its last samples; and when others have last tried."""
 
     sender: str
     stream: str
     at: float
-    others: dict[str, float]
+    rivals: dict[str, float]
 
 
 class Senders:
-    """Those that send, by patient.
+    """The senders, by patient.
 
-    Samples of two senders cannot be told apart by the monitor: those of one would displace those of the other. So the
-    first one is the only one until it has sent nothing for `NO_DATA_S`.
+    The monitor cannot tell samples of two senders apart: those of one would displace those of the other. So the first
+    one is the only one until it has sent nothing for `NO_DATA_S`.
 
     Parameters
     ----------
@@ -47,25 +47,25 @@ class Senders:
         self._lines: dict[str, _Line] = {}
 
     def claim(self, patient: str, sender: str, stream: str) -> None:
-        """Note that somebody sends for a patient.
+        """Note that a sender sends for a patient.
 
         Raises
         ------
         OccupiedError
-            If somebody else does already.
+            If another one does already.
         """
         now = self._clock()
         with self._lock:
             line = self._lines.get(patient)
             # A clock that is set back ends no line, and holds none.
             if line is None or line.sender == sender or abs(now - line.at) >= NO_DATA_S:
-                others = {} if line is None else line.others
-                others.pop(sender, None)
-                self._lines[patient] = _Line(sender, stream, now, others)
+                rivals = {} if line is None else line.rivals
+                rivals.pop(sender, None)
+                self._lines[patient] = _Line(sender, stream, now, rivals)
                 return
-            line.others[sender] = now
-            for name in sorted(line.others, key=line.others.__getitem__)[:-_MOST_NAMED]:
-                del line.others[name]
+            line.rivals[sender] = now
+            for name in sorted(line.rivals, key=line.rivals.__getitem__)[:-_MOST_NAMED]:
+                del line.rivals[name]
         raise OccupiedError(
             f"samples of {patient!r} come from {line.sender} already; "
             f"stop it, and this one is taken {NO_DATA_S:g} s later."
@@ -78,14 +78,14 @@ class Senders:
             return line is not None and (line.sender, line.stream) == (sender, stream)
 
     def reading(self, patient: str) -> Reading:
-        """Judge ``two senders``: present while somebody has tried within the last `NO_DATA_S`."""
+        """Judge ``two senders``: present while another sender has tried within the last `NO_DATA_S`."""
         now = self._clock()
         with self._lock:
             line = self._lines.get(patient)
             if line is None:
                 return Reading(TWO_SENDERS, False)
-            line.others = {name: at for name, at in line.others.items() if abs(now - at) < NO_DATA_S}
-            if not line.others:
+            line.rivals = {name: at for name, at in line.rivals.items() if abs(now - at) < NO_DATA_S}
+            if not line.rivals:
                 return Reading(TWO_SENDERS, False)
-            names = " and ".join(line.others)
+            names = " and ".join(line.rivals)
             return Reading(TWO_SENDERS, True, f"Samples come from {line.sender}, and are refused from {names}.")

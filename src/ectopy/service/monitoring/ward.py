@@ -1,7 +1,7 @@
-"""The ward: everybody who is watched, for all who ask about them, and the order of those who may give one.
+"""The ward: all watched patients, as routes see them.
 
-The hub runs in a thread of its own. What it has watched comes to the event loop, and from there to those who look,
-whether or not the store takes it; events that are read again by number are told once they are stored.
+The hub runs in a thread of its own. Its results come to the event loop, and from there to viewers, whether or not the
+store takes them; events that are read again by number are announced once they are stored.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ectopy.monitor.status import PatientStatus, patient_status
 from ectopy.service import responses, schemas
 from ectopy.service.live.feed import Feed, Viewer
 from ectopy.service.live.frames import signal_frame, text_frame
-from ectopy.service.live.live_samples import Trace
+from ectopy.service.live.live_samples import LiveSamples
 from ectopy.service.monitoring.devices import Devices
-from ectopy.service.monitoring.engine import STATION, Hub
+from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
 from ectopy.service.monitoring.senders import TWO_SENDERS, Senders
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import Target
@@ -34,10 +34,10 @@ from ectopy.service.storage import StepRecord, Store, StoredAlarm
 _SUMMARIES_S = 1.0
 _DEVICES_S = 1.0
 ANSWER_S = 30.0
-"""How long an answer of the hub is waited for."""
+"""How long to wait for an answer of the hub."""
 
 ITSELF = "the service itself"
-"""The sender of samples that come from no device."""
+"""The sender of samples that do not come from a device."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,24 +47,11 @@ class NotFoundError(DataError):
 
 
 class RefusedError(EctopyError):
-    """The monitor has not taken an order; one sentence says why."""
+    """The monitor has rejected a command; one sentence says why."""
 
 
 class Ward:
-    """Everybody who is watched.
-
-    Parameters
-    ----------
-    store : Store
-    monitor : Monitor
-    bundle : str
-        SHA-256 of the detector's bundle.
-    targets : sequence of Target
-        Who hears of alarms.
-    clock : callable
-        Gives seconds since 1970.
-    steady : callable or None
-        Gives seconds by a clock that is never set; None = there is none.
+    """All watched patients; parameters and errors are those of `ectopy.service.monitoring.engine.Hub`.
 
     Attributes
     ----------
@@ -76,11 +63,6 @@ class Ward:
     feed : Feed
     devices : Devices
     senders : Senders
-
-    Raises
-    ------
-    StorageError
-        If the store fails.
     """
 
     def __init__(
@@ -104,17 +86,17 @@ class Ward:
             bundle,
             clock,
             steady=steady,
-            shown=self._shown,
-            watched=self._watched,
-            stored=self._stored,
+            on_samples=self._publish_samples,
+            on_steps=self._publish_steps,
+            on_stored=self._note_stored,
         )
-        self._names = {one.patient: one.name for one in store.patients.all()}
+        self._names = {stored.patient: stored.name for stored in store.patients.all()}
         self._newest_event = store.events.newest_id()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._told: dict[str, str] = {}
+        self._summaries: dict[str, str] = {}
         self._lock = threading.Lock()
         self._unstored: dict[tuple[str, int], list[tuple[float, AlarmChanged]]] = {}
 
@@ -122,10 +104,10 @@ class Ward:
         """Begin to watch."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
-        self._tasks = [asyncio.create_task(work) for work in (self._tell_summaries(), self._save_devices())]
+        self._tasks = [asyncio.create_task(work) for work in (self._publish_summaries(), self._save_devices())]
 
     async def end(self) -> None:
-        """Store what has come, and stop watching."""
+        """Store what is not stored yet, and stop watching."""
         self.feed.close()
         for task in self._tasks:
             task.cancel()
@@ -141,8 +123,10 @@ class Ward:
 
     # Patients
 
-    def admit(self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = STATION) -> bool:
-        """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is.
+    def admit(
+        self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = SYSTEM_PATIENT
+    ) -> bool:
+        """Begin or resume to watch a patient, or change the name; None = it stays as it is. Errors as `Hub.admit`.
 
         Returns
         -------
@@ -151,37 +135,31 @@ class Ward:
 
         Raises
         ------
-        SettingError
-            If `patient` is not a valid name.
-        DataError
-            If what is stored of the patient is damaged.
-        StorageError
-            If the store fails, and the patient is not known.
         TimeoutError
             If the hub does not answer.
         """
-        known = self._names.get(patient, "") if name is None else name
-        again = self._hub.admit(patient, known, limits, who)
-        self._names[patient] = known
-        if again is not None and not again.result(ANSWER_S).stored:
+        name = self._names.get(patient, "") if name is None else name
+        receipt = self._hub.admit(patient, name, limits, who)
+        self._names[patient] = name
+        if receipt is not None and not receipt.result(ANSWER_S).stored:
             return False
         return self._hub.is_name_stored(patient)
 
     def patients(self) -> tuple[str, ...]:
-        """Everybody who is watched."""
+        """Return all watched patients."""
         return self._hub.patients()
 
     def knows(self, patient: str) -> bool:
         """Whether the patient is watched, or was."""
-        return patient in self._names and patient != STATION
+        return patient in self._names and patient != SYSTEM_PATIENT
 
     def state(self, patient: str) -> MonitorState:
-        """What is known of a patient now; of the hub itself by the name of its station.
+        """Return the present state of a patient, or of the system patient.
 
         Raises
         ------
         NotFoundError
-            If the patient is not watched.
+            If the patient is not watched; so do all methods below that take a patient.
         """
         try:
             return self._hub.state(patient)
@@ -189,37 +167,20 @@ class Ward:
             raise NotFoundError(str(error)) from error
 
     def missing(self, patient: str) -> list[tuple[int, int]]:
-        """Samples of the patient's stream, from a position to before another, that a sender should send again.
+        """Return samples of the patient's stream, as start and end positions, that a sender should send again.
 
-        They were watched, and could not be kept until the store was back.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched.
+        They were processed, and could not be kept until the store was back.
         """
         segment = status.stream(self.state(patient))
         return [] if segment is None else self._hub.missing(patient, segment.stream)
 
     def summary(self, patient: str) -> schemas.SummaryShape:
-        """How a patient is now.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched.
-        """
+        """Return the present status of a patient, with the name."""
         state = self.state(patient)
         return responses.summary(patient, self._names.get(patient, ""), state, self._status(state))
 
     def status(self, patient: str) -> PatientStatus:
-        """Return how a patient is now, without a name.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched.
-        """
+        """Return the present status of a patient."""
         return self._status(self.state(patient))
 
     def _status(self, state: MonitorState) -> PatientStatus:
@@ -227,19 +188,21 @@ class Ward:
 
     def active_alarms(self) -> list[StoredAlarm]:
         """Active and latched alarms of all patients and of the service itself, from memory: no store is needed."""
-        return [alarm for patient in (STATION, *self._hub.patients()) for alarm in self.active_alarms_of(patient)]
+        return [
+            alarm for patient in (SYSTEM_PATIENT, *self._hub.patients()) for alarm in self.active_alarms_of(patient)
+        ]
 
     def active_alarms_of(self, patient: str) -> list[StoredAlarm]:
         """Active and latched alarms of a patient, the most urgent one first."""
         state = self._hub.state(patient)
         origin = status.origin(state)
-        return [StoredAlarm(patient, origin, one, state.origins.get(one.number)) for one in active(state.alarms)]
+        return [StoredAlarm(patient, origin, alarm, state.origins.get(alarm.number)) for alarm in active(state.alarms)]
 
     def unstored_alarm(self, patient: str, number: int) -> StoredAlarm | None:
-        """An alarm that goes on, or whose latest change is not stored yet; None = what the store says holds."""
-        found = next((one for one in self.active_alarms_of(patient) if one.alarm.number == number), None)
-        if found is not None:
-            return found
+        """Return an alarm that goes on, or whose latest change is not stored yet; None = the store has it."""
+        for active_alarm in self.active_alarms_of(patient):
+            if active_alarm.alarm.number == number:
+                return active_alarm
         changes = self.unstored_changes(patient, number)
         if not changes:
             return None
@@ -247,18 +210,18 @@ class Ward:
         return StoredAlarm(patient, origin, changed.transition.alarm, changed.origins)
 
     def unstored_changes(self, patient: str, number: int) -> list[tuple[float, AlarmChanged]]:
-        """What has happened to an alarm and is not stored yet, each with the time of stream second 0."""
+        """Return changes of an alarm that are not stored yet, each with the time of stream second 0."""
         with self._lock:
             return list(self._unstored.get((patient, number), ()))
 
     def newest_event(self) -> int:
-        """Id of the event that was stored last, after which readers go on; while the store is away, one before it."""
+        """Return the id of the newest stored event, for readers to go on after it; an older one without the store."""
         with suppress(StorageError):
             self._newest_event = self.store.events.newest_id()
         return self._newest_event
 
     def attach(self, device: str, patient: str) -> None:
-        """Attach a device to the patient for whom it sends; nothing changes where that one is not watched.
+        """Attach a device to the patient for whom it sends; nothing changes where that patient is not watched.
 
         Raises
         ------
@@ -271,15 +234,14 @@ class Ward:
     # Inputs
 
     def submit(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Future[Receipt]:
-        """Hand in samples; see `Hub.submit`.
+        """Hand in samples; further errors are those of `Hub.submit`.
 
         Raises
         ------
         NotFoundError
             If the patient is not watched.
         OccupiedError
-            If somebody else sends for the patient.
-        DataError, StorageError
+            If another sender sends for the patient.
         """
         if not self.knows(patient):
             raise NotFoundError(f"no patient {patient!r} is watched; admit the patient first.")
@@ -288,23 +250,11 @@ class Ward:
         return self._hub.submit(patient, chunk)
 
     async def send(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Receipt:
-        """Hand in samples; the receipt comes when they are stored, or acknowledged where that takes long.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched.
-        OccupiedError
-            If somebody else sends for the patient.
-        DataError
-            If they are not taken as they are.
-        StorageError
-            If they are to be sent again.
-        """
+        """Hand in samples as `submit` does, and wait until they are stored, or acknowledged where that takes long."""
         return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
     async def order(self, patient: str, action: Action) -> bool:
-        """Give an order, and wait until it is carried out; its time is now.
+        """Give a command, and wait until it is carried out; its time is now.
 
         Returns
         -------
@@ -316,7 +266,7 @@ class Ward:
         NotFoundError
             If the patient is not watched.
         RefusedError
-            If the monitor does not take it.
+            If the monitor rejects it.
         StorageError
             If it was not carried out.
         """
@@ -327,74 +277,76 @@ class Ward:
             raise RefusedError(receipt.rejected[0])
         return receipt.stored
 
-    # Those who look
+    # Viewers
 
-    def look(self, viewer: Viewer) -> None:
-        """Send to a viewer, beginning with how everybody is."""
+    def add_viewer(self, viewer: Viewer) -> None:
+        """Send to a viewer, beginning with a summary of each patient."""
         self.feed.join(viewer)
         for patient in self._hub.patients():
-            if viewer.wants(patient):
-                self._told.setdefault(patient, "")
+            if viewer.follows(patient):
+                self._summaries.setdefault(patient, "")
                 viewer.put(text_frame("summary", self.summary(patient)))
 
-    def _shown(self, traces: Sequence[Trace]) -> None:
-        """By the thread that watches."""
-        self._in_loop(lambda: self._publish_traces(traces))
+    def _publish_samples(self, samples: Sequence[LiveSamples]) -> None:
+        """Publish samples, called by the thread that watches."""
 
-    def _watched(self, steps: Sequence[StepRecord]) -> None:
-        """By the thread that watches."""
+        def publish() -> None:
+            for part in samples:
+                self.feed.publish(part.patient, partial(signal_frame, part))
+
+        self._in_loop(publish)
+
+    def _publish_steps(self, steps: Sequence[StepRecord]) -> None:
+        """Publish beats and keep changes of alarms, called by the thread that watches."""
         with self._lock:
             for step, change in _changes(steps):
-                place = step.patient, change.transition.alarm.number
-                self._unstored.setdefault(place, []).append((step.origin, change))
+                key = step.patient, change.transition.alarm.number
+                self._unstored.setdefault(key, []).append((step.origin, change))
         beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
-        if beats:
-            self._in_loop(lambda: self._publish_beats(beats))
 
-    def _stored(self, steps: Sequence[StepRecord]) -> None:
-        """By the thread that stores."""
+        def publish() -> None:
+            for step, beat in beats:
+                self.feed.publish(step.patient, partial(_beat_frame, step, beat))
+
+        if beats:
+            self._in_loop(publish)
+
+    def _note_stored(self, steps: Sequence[StepRecord]) -> None:
+        """Drop changes of alarms that are stored, and announce events, called by the thread that stores."""
         with self._lock:
             for step, change in _changes(steps):
-                place = step.patient, change.transition.alarm.number
-                left = [one for one in self._unstored.get(place, ()) if one[1].number > change.number]
-                if left:
-                    self._unstored[place] = left
+                key = step.patient, change.transition.alarm.number
+                later = [entry for entry in self._unstored.get(key, ()) if entry[1].number > change.number]
+                if later:
+                    self._unstored[key] = later
                 else:
-                    self._unstored.pop(place, None)
+                    self._unstored.pop(key, None)
         if not all(isinstance(event, BeatJudged) for step in steps for event in step.events):
-            self._in_loop(self.feed.tell)
+            self._in_loop(self.feed.announce_events)
 
     def _in_loop(self, work: Callable[[], None]) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(work)
 
-    def _publish_traces(self, traces: Sequence[Trace]) -> None:
-        for trace in traces:
-            self.feed.publish(trace.patient, partial(signal_frame, trace))
-
-    def _publish_beats(self, beats: Sequence[tuple[StepRecord, BeatJudged]]) -> None:
-        for step, beat in beats:
-            self.feed.publish(step.patient, partial(_beat_frame, step, beat))
-
     async def _save_devices(self) -> None:
         while True:
             await asyncio.sleep(_DEVICES_S)
-            # The hub tells of a store that is away.
+            # The hub reports a store that is away.
             with suppress(StorageError):
                 await asyncio.to_thread(self.devices.save)
 
-    async def _tell_summaries(self) -> None:
+    async def _publish_summaries(self) -> None:
         while True:
             await asyncio.sleep(_SUMMARIES_S)
             try:
                 self._report_senders()
-                self._tell_changes()
+                self._publish_changed_summaries()
             except Exception:
                 _log.exception("summaries could not be told")
 
     def _report_senders(self) -> None:
-        """Tell the monitor where two send for one patient, and where that is over."""
+        """Report to the monitor where two senders send for one patient, and where that is over."""
         for patient in self._hub.patients():
             reading = self.senders.reading(patient)
             state = self.state(patient)
@@ -403,17 +355,17 @@ class Ward:
                 with suppress(DataError, StorageError):
                     self._hub.submit(patient, Report(self.clock(), reading))
 
-    def _tell_changes(self) -> None:
+    def _publish_changed_summaries(self) -> None:
         watched = self._hub.patients()
-        discharged = self._told.keys() - set(watched)
+        discharged = self._summaries.keys() - set(watched)
         for patient in (*watched, *discharged):
-            if self.feed.wanted(patient):
+            if self.feed.is_followed(patient):
                 text = text_frame("summary", self.summary(patient))
-                if self._told.get(patient) != text:
-                    self._told[patient] = text
+                if self._summaries.get(patient) != text:
+                    self._summaries[patient] = text
                     self.feed.publish(patient, lambda text=text: text)  # type: ignore[misc]
         for patient in discharged:
-            del self._told[patient]
+            del self._summaries[patient]
 
 
 def _changes(steps: Sequence[StepRecord]) -> list[tuple[StepRecord, AlarmChanged]]:

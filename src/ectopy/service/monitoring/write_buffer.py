@@ -1,8 +1,8 @@
-"""What monitors say, on its way into the store: kept while the store is away, and answered.
+"""Results of monitors on their way into the store: kept while the store is away, and answered.
 
-A sender is told once what it has sent is *stored*. Where that takes longer than a second, or the store is known to be
-away, it is told first that its input is *acknowledged*: the monitor has seen it, and it is kept in memory until it is
-stored. A sender keeps what is acknowledged and not stored, for it is lost if the process dies.
+A sender learns once its input is *stored*. Where that takes longer than a second, or the store is known to be away, it
+learns first that the input is *acknowledged*: the monitor has processed it, and it is in memory until it is stored. A
+sender keeps what is acknowledged and not stored, for it is lost if the process dies.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ACKNOWLEDGED_AFTER_S = 1.0
 
 _RETRY_S = 1.0
 _PATIENCE_S = 5.0
-_MOST_TURNS = 16
+_MOST_BATCHES = 16
 _MOST_MISSING = 100
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Listener = Callable[[Sequence[StepRecord]], None]
-"""Hears of steps, in the thread that has made or stored them: it must be quick."""
+StepListener = Callable[[Sequence[StepRecord]], None]
+"""Receives steps, in the thread that has made or stored them: it must be quick."""
 
 
 class GapError(StorageError):
@@ -43,7 +43,7 @@ class GapError(StorageError):
 
 
 def sentence(error: StorageError) -> str:
-    """What is said of a failure of the store to anybody but who runs the service: not where it is, nor whose words.
+    """Return the message of a failure of the store for clients: without its address, and without a driver's words.
 
     The log has the whole message.
     """
@@ -53,29 +53,29 @@ def sentence(error: StorageError) -> str:
 
 
 class Unstored:
-    """Says when an input that is acknowledged has been stored, or that it has to be sent again for that."""
+    """Tells when an acknowledged input has been stored, or that it has to be sent again for that."""
 
-    __slots__ = ("_done", "_error", "_listener")
+    __slots__ = ("_error", "_is_resolved", "_listener")
 
     _lock = threading.Lock()
 
     def __init__(self) -> None:
-        self._done = False
+        self._is_resolved = False
         self._error: EctopyError | None = None
         self._listener: Callable[[EctopyError | None], None] | None = None
 
     def then(self, listener: Callable[[EctopyError | None], None]) -> None:
         """Call `listener` once, with None when the input is stored, else with the error, in any thread."""
         with self._lock:
-            if not self._done:
+            if not self._is_resolved:
                 self._listener = listener
                 return
         listener(self._error)
 
-    def settle(self, error: EctopyError | None) -> None:
-        """The input is stored, or there is this error."""
+    def resolve(self, error: EctopyError | None) -> None:
+        """Tell the listener that the input is stored, or the error."""
         with self._lock:
-            self._done, self._error = True, error
+            self._is_resolved, self._error = True, error
             listener, self._listener = self._listener, None
         if listener is not None:
             listener(error)
@@ -83,19 +83,19 @@ class Unstored:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a sender is told of its input.
+    """The answer to the sender of an input.
 
     Attributes
     ----------
     patient : str
     rejected : tuple of str
-        Why it was not taken; empty where it was.
+        Reasons why it was rejected; empty where it was not.
     next_position : int or None
         Position of the sample that comes next; None before the first one.
     late : int
-        How many samples were left out, for they were there already, or their time was over.
+        How many samples were left out as duplicates, or because their time was over.
     unstored : Unstored or None
-        None = the input is stored; else it is acknowledged, and this says what becomes of it.
+        None = the input is stored; else it is acknowledged, and this tells when it is stored.
     """
 
     patient: str
@@ -111,26 +111,26 @@ class Receipt:
 
 
 @dataclass(slots=True, eq=False)
-class Turn:
-    """What came of one turn: steps to be stored together, and the answers that wait for that.
+class Batch:
+    """Steps to be stored together, and the receipts that wait for that.
 
     Attributes
     ----------
     steps : list of StepRecord
-    answers : list of (Future, Receipt)
-        Nobody has been told of these inputs yet.
+    receipts : list of (Future, Receipt)
+        Receipts that are not given out yet.
     unstored : list of (str, Unstored)
-        Of these inputs, by patient, the senders know that they are acknowledged.
+        Acknowledged inputs, by patient.
     sizes : dict of str to int
         Bytes of the inputs of each patient.
     began : float
-        When it was, by a clock that is never set.
+        When it was made, by a clock that is never set.
     acknowledged : bool
-        Whether nobody waits for the store any more.
+        Whether no sender waits for the store any more.
     """
 
     steps: list[StepRecord] = field(default_factory=list)
-    answers: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
+    receipts: list[tuple[Future[Receipt], Receipt]] = field(default_factory=list)
     unstored: list[tuple[str, Unstored]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
@@ -138,21 +138,21 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Rest:
-    """What is left of a patient's steps when their samples have been given up.
+class AbandonedSamples:
+    """The remains of a patient's steps whose samples have been given up.
 
     Attributes
     ----------
     error : EctopyError
-        Why they were; for their senders.
+        Reason, for their senders.
     events : list of Event
-        Alarms alone, for their log has to be whole; without the beats that were seen.
+        Alarms alone, for their log has to be whole; without the beats as evidence.
     deliveries : list of Delivery
     commands : list of int
     next_input : int or None
-        Number of the next input by the store; None = it has not told yet.
+        Number of the next input by the store; None = not known yet.
     damaged : bool
-        Whether it cannot tell, for an input is missing in it.
+        Whether the store cannot know it, for an input is missing in it.
     """
 
     error: EctopyError
@@ -163,7 +163,7 @@ class Rest:
     damaged: bool = False
 
     def add(self, step: StepRecord) -> None:
-        """Keep what must be kept of a step."""
+        """Keep all of a step but its samples."""
         self.add_events(step.events)
         self.deliveries += step.deliveries
         self.commands += step.commands
@@ -174,156 +174,159 @@ class Rest:
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _MissingSamples:
     """Samples of a stream from a position to before another."""
 
     stream: str
     start: int
     stop: int
 
-    def without(self, chunk: Chunk) -> list[_Stretch]:
-        """What is left of it without the samples of a chunk."""
+    def without(self, chunk: Chunk) -> list[_MissingSamples]:
+        """Return the parts that a chunk does not cover."""
         end = chunk.position + len(chunk.signal)
         if chunk.stream != self.stream or end <= self.start or self.stop <= chunk.position:
             return [self]
-        parts = _Stretch(self.stream, self.start, chunk.position), _Stretch(self.stream, end, self.stop)
+        parts = (
+            _MissingSamples(self.stream, self.start, chunk.position),
+            _MissingSamples(self.stream, end, self.stop),
+        )
         return [part for part in parts if part.start < part.stop]
 
 
-class Keeper:
-    """Between two threads: one takes turns and hands them in, the other stores them.
+class WriteBuffer:
+    """Between two threads: one makes batches and adds them, the other stores them.
 
-    While the store is away, senders are told that their inputs are acknowledged, and messages are delivered from
-    memory. When there is no room any more, the samples of whoever has most of it are given up, and so are those of a
-    patient whose steps cannot be stored; patients go on from where they are then.
+    While the store is away, senders learn that their inputs are acknowledged, and messages are delivered from memory.
+    When the room is used up, the samples of the patient with most of it are given up, and so are those of a patient
+    whose steps cannot be stored; patients go on from their present states then.
 
     Parameters
     ----------
     store : Store
     room_bytes : int
-        How much may wait to be stored, of all patients together.
+        Limit of what waits to be stored, of all patients together.
     wake : callable
         Called when there are messages to deliver.
-    stored : callable
+    on_stored : callable
         Called with the steps that have been stored.
 
     Attributes
     ----------
     memory : MemoryOutbox
     away : str
-        Why the store takes nothing, for everybody to read; empty while it does.
+        Why the store takes nothing, for clients to read; empty while it does.
     """
 
-    def __init__(self, store: Store, room_bytes: int, wake: Callable[[], None], stored: Listener) -> None:
-        self._store, self._room, self._wake, self._listener = store, room_bytes, wake, stored
+    def __init__(self, store: Store, room_bytes: int, wake: Callable[[], None], on_stored: StepListener) -> None:
+        self._store, self._room, self._wake, self._on_stored = store, room_bytes, wake, on_stored
         self.memory = MemoryOutbox()
         self.away = ""
         self._error = ""
-        self._tried = 0.0
+        self._tried_at = 0.0
         self._lock = threading.Lock()
-        self._turns: deque[Turn] = deque()
+        self._batches: deque[Batch] = deque()
         self._sizes: Counter[str] = Counter()
-        self._stored: list[Delivery] = []
-        self._rests: dict[str, Rest] = {}
-        self._missing: dict[str, deque[_Stretch]] = {}
+        self._stored_deliveries: list[Delivery] = []
+        self._abandoned: dict[str, AbandonedSamples] = {}
+        self._missing: dict[str, deque[_MissingSamples]] = {}
         self._answers: list[tuple[Future[Receipt], Receipt | EctopyError]] = []
-        self._settled: list[tuple[Unstored, EctopyError | None]] = []
+        self._resolved: list[tuple[Unstored, EctopyError | None]] = []
 
-    # By the thread that takes turns
+    # By the thread that makes batches
 
-    def take(self, turn: Turn) -> None:
-        """Keep a turn until it is stored."""
+    def add(self, batch: Batch) -> None:
+        """Keep a batch until it is stored."""
         with self._lock:
-            self._turns.append(turn)
-            self._sizes.update(turn.sizes)
-            self._strip(turn)
+            self._batches.append(batch)
+            self._sizes.update(batch.sizes)
+            self._strip(batch)
             if self.away:
-                self._acknowledge(turn)
+                self._acknowledge(batch)
 
-    def look(self) -> None:
-        """Let nobody wait for a store that is away or slow, and keep no more than there is room for."""
+    def check_store(self) -> None:
+        """Acknowledge inputs whose store is away or slow, and keep no more than there is room for."""
         with self._lock:
             now = time.monotonic()
-            waited_s = now - self._turns[0].began if self._turns else 0.0
+            waited_s = now - self._batches[0].began if self._batches else 0.0
             silent = f"the database has not answered for {waited_s:.0f} s." if waited_s > _PATIENCE_S else ""
-            before, self.away = self.away, self._error or silent
-            if silent and not before:
+            was_away, self.away = self.away, self._error or silent
+            if silent and not was_away:
                 _log.error("The store has failed: %s", silent)
             # Answers come in the order of the inputs.
-            for turn in reversed(tuple(takewhile(lambda turn: not turn.acknowledged, reversed(self._turns)))):
-                if self.away or now - turn.began > ACKNOWLEDGED_AFTER_S:
-                    self._acknowledge(turn)
+            for batch in reversed(tuple(takewhile(lambda batch: not batch.acknowledged, reversed(self._batches)))):
+                if self.away or now - batch.began > ACKNOWLEDGED_AFTER_S:
+                    self._acknowledge(batch)
         while self._sizes.total() > self._room:
             ((patient, _),) = self._sizes.most_common(1)
-            self.give_up({patient}, StorageError("too much waits for the store; send it again when that is back."))
+            self.abandon({patient}, StorageError("too much waits for the store; send it again when that is back."))
 
-    def _acknowledge(self, turn: Turn) -> None:
-        """Let senders know that their inputs have been seen, and messages go out."""
-        turn.acknowledged = True
-        self._deliver_from_memory(turn.steps)
-        for future, receipt in turn.answers:
+    def _acknowledge(self, batch: Batch) -> None:
+        """Tell senders that their inputs have been processed, and let messages go out."""
+        batch.acknowledged = True
+        self._deliver_from_memory(batch.steps)
+        for future, receipt in batch.receipts:
             unstored = Unstored()
-            turn.unstored.append((receipt.patient, unstored))
+            batch.unstored.append((receipt.patient, unstored))
             self._answers.append((future, replace(receipt, unstored=unstored)))
-        turn.answers = []
+        batch.receipts = []
 
-    def refuse(self, receipts: Iterable[Future[Receipt]], error: EctopyError) -> None:
+    def reject(self, receipts: Iterable[Future[Receipt]], error: EctopyError) -> None:
         """Tell senders that their inputs are not safe."""
         with self._lock:
             self._answers += [(receipt, error) for receipt in receipts]
 
     def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
-        """Samples of a stream, from a position to before another, that were given up and are not stored."""
+        """Return samples of a stream, as start and end positions, that were given up and are not stored."""
         with self._lock:
-            return [(one.start, one.stop) for one in self._missing.get(patient, ()) if one.stream == stream]
+            return [(gap.start, gap.stop) for gap in self._missing.get(patient, ()) if gap.stream == stream]
 
-    def given_up(self, patient: str) -> Rest | None:
-        """What is left of the steps of a patient whose samples have been given up."""
-        return self._rests.get(patient)
+    def abandoned(self, patient: str) -> AbandonedSamples | None:
+        """Return the remains of a patient's steps where the samples have been given up."""
+        return self._abandoned.get(patient)
 
     def resumable(self) -> list[tuple[str, int]]:
-        """Patients whose samples have been given up, with the numbers of their next inputs where the store has told."""
-        rests = tuple(self._rests.items())
-        return [(patient, rest.next_input) for patient, rest in rests if rest.next_input is not None]
+        """Return patients whose samples have been given up and the numbers of their next inputs, where known."""
+        items = tuple(self._abandoned.items())
+        return [(patient, rest.next_input) for patient, rest in items if rest.next_input is not None]
 
-    def resume(self, patient: str) -> Rest:
-        """Keep the samples of a patient again; what is left of the others has to be taken now."""
+    def resume(self, patient: str) -> AbandonedSamples:
+        """Keep the samples of a patient again; return the remains of the others, to be added now."""
         with self._lock:
-            return self._rests.pop(patient)
+            return self._abandoned.pop(patient)
 
     # By the thread that stores
 
-    def pauses(self, now: float) -> bool:
+    def backing_off(self, now: float) -> bool:
         """Whether the store is to be left alone for the moment."""
-        return bool(self._error) and abs(now - self._tried) < _RETRY_S
+        return bool(self._error) and abs(now - self._tried_at) < _RETRY_S
 
-    def save(self, now: float) -> bool:
-        """Store what has been taken; whether there are messages in it, which `forget` drops from memory.
+    def write(self, now: float) -> bool:
+        """Store all batches; return whether they hold messages, which `drop_delivered` drops from memory.
 
         Raises
         ------
         StorageError
             If the store fails; what is not stored is kept.
         """
-        self._tried = now
-        while self._turns:
+        self._tried_at = now
+        while self._batches:
             with self._lock:
-                turns = tuple(islice(self._turns, _MOST_TURNS))
-            self._write(turns)
-            self.answer()
-        for patient, rest in tuple(self._rests.items()):
+                batches = tuple(islice(self._batches, _MOST_BATCHES))
+            self._write(batches)
+            self.resolve()
+        for patient, rest in tuple(self._abandoned.items()):
             if rest.next_input is None:
-                self._ask(patient, rest)
-        return bool(self._stored)
+                self._find_next_input(patient, rest)
+        return bool(self._stored_deliveries)
 
-    def forget(self) -> None:
+    def drop_delivered(self) -> None:
         """Deliver no longer from memory what is in the store."""
-        if self._stored:
-            self.memory.forget(self._stored)
-            self._stored.clear()
+        if self._stored_deliveries:
+            self.memory.drop(self._stored_deliveries)
+            self._stored_deliveries.clear()
             self._wake()
 
-    def _ask(self, patient: str, rest: Rest) -> None:
+    def _find_next_input(self, patient: str, rest: AbandonedSamples) -> None:
         try:
             rest.next_input = self._store.inputs.resume_point(patient).next_input
         except DataError:
@@ -331,18 +334,18 @@ class Keeper:
                 _log.exception("patient '%s' cannot be stored", patient)
             rest.damaged = True
 
-    def ended(self, error: StorageError | None) -> None:
-        """How storing has ended."""
+    def finished(self, error: StorageError | None) -> None:
+        """Note how storing has ended."""
         if error and not self._error:
             _log.error("The store has failed: %s", error)
         self._error = sentence(error) if error else ""
 
-    def _write(self, turns: Sequence[Turn]) -> None:
-        """Store the oldest turns in one transaction, so that a slow store gets fewer of them."""
+    def _write(self, batches: Sequence[Batch]) -> None:
+        """Store the oldest batches in one transaction, so that a slow store gets fewer of them."""
         steps = [
             replace(step, deliveries=tuple(map(self.memory.outcome, step.deliveries))) if step.deliveries else step
-            for turn in turns
-            for step in turn.steps
+            for batch in batches
+            for step in batch.steps
         ]
         try:
             if steps:
@@ -350,51 +353,51 @@ class Keeper:
         except StorageError:
             raise
         except Exception:
-            steps = self._write_apart(steps)
+            steps = self._write_by_patient(steps)
         with self._lock:
-            for turn in turns:
-                self._turns.popleft()
-                self._sizes.subtract(turn.sizes)
-                self._answers += turn.answers
-                self._settled += [(unstored, None) for _, unstored in turn.unstored]
+            for batch in batches:
+                self._batches.popleft()
+                self._sizes.subtract(batch.sizes)
+                self._answers += batch.receipts
+                self._resolved += [(unstored, None) for _, unstored in batch.unstored]
             self._sizes = +self._sizes
             for step in steps:
                 self._note_stored(step)
         for step in steps:
-            self._stored += step.deliveries
-        tell(self._listener, steps)
+            self._stored_deliveries += step.deliveries
+        notify(self._on_stored, steps)
 
     def _note_stored(self, step: StepRecord) -> None:
-        """Samples that were given up, and have been sent again, are missing no longer."""
-        stretches = self._missing.get(step.patient)
-        if not stretches:
+        """Forget missing samples that have been sent again and are stored."""
+        gaps = self._missing.get(step.patient)
+        if not gaps:
             return
-        for given in step.inputs:
-            if isinstance(given, Chunk):
-                stretches = deque((rest for one in stretches for rest in one.without(given)), _MOST_MISSING)
-        self._missing[step.patient] = stretches
+        for stored in step.inputs:
+            if isinstance(stored, Chunk):
+                gaps = deque((part for gap in gaps for part in gap.without(stored)), _MOST_MISSING)
+        self._missing[step.patient] = gaps
 
-    def _write_apart(self, steps: Sequence[StepRecord]) -> list[StepRecord]:
-        """Store the steps of each patient by themselves, for those of one cannot be stored; the others."""
+    def _write_by_patient(self, steps: Sequence[StepRecord]) -> list[StepRecord]:
+        """Store each patient's steps alone, since those of one cannot be stored; return the stored ones."""
         by_patient: dict[str, list[StepRecord]] = {}
         for step in steps:
             by_patient.setdefault(step.patient, []).append(step)
-        done: list[StepRecord] = []
+        stored_steps: list[StepRecord] = []
         for patient, own in by_patient.items():
             try:
                 self._store.write(own)
-                done += own
+                stored_steps += own
             except StorageError:
                 raise
             except Exception as error:
                 _log.exception("what patient '%s' sends cannot be stored", patient)
-                self.give_up({patient}, StorageError(f"what was sent cannot be stored: {error}"))
-        return done
+                self.abandon({patient}, StorageError(f"what was sent cannot be stored: {error}"))
+        return stored_steps
 
     # By both
 
-    def give_up(self, patients: Iterable[str], error: EctopyError, events: Sequence[Event] = ()) -> None:
-        """Keep the alarms of these patients, but not the samples, and tell their senders.
+    def abandon(self, patients: Iterable[str], error: EctopyError, events: Sequence[Event] = ()) -> None:
+        """Give up the samples of these patients but not their alarms, and tell their senders.
 
         Parameters
         ----------
@@ -402,42 +405,46 @@ class Keeper:
         error : EctopyError
             A `StorageError` where another process may yet take them.
         events : sequence of Event
-            What else was said of them.
+            Further events of the patients.
         """
         with self._lock:
             for patient in patients:
-                self._rests.setdefault(patient, Rest(error)).add_events(events)
-            for turn in self._turns:
-                self._strip(turn)
+                self._abandoned.setdefault(patient, AbandonedSamples(error)).add_events(events)
+            for batch in self._batches:
+                self._strip(batch)
             self._sizes = +self._sizes
 
-    def _strip(self, turn: Turn) -> None:
-        """Leave no samples of those in a turn whose samples are given up."""
-        rests = self._rests
-        if not rests:
+    def _strip(self, batch: Batch) -> None:
+        """Remove the steps of patients whose samples are given up."""
+        abandoned = self._abandoned
+        if not abandoned:
             return
-        gone = [step for step in turn.steps if step.patient in rests]
-        self._deliver_from_memory(gone)
-        for step in gone:
-            rests[step.patient].add(step)
+        stripped = [step for step in batch.steps if step.patient in abandoned]
+        self._deliver_from_memory(stripped)
+        for step in stripped:
+            abandoned[step.patient].add(step)
             self._note_missing(step)
-        self._answers += [(one, rests[said.patient].error) for one, said in turn.answers if said.patient in rests]
-        self._settled += [(one, rests[patient].error) for patient, one in turn.unstored if patient in rests]
-        turn.steps = [step for step in turn.steps if step.patient not in rests]
-        turn.answers = [(one, said) for one, said in turn.answers if said.patient not in rests]
-        turn.unstored = [(patient, one) for patient, one in turn.unstored if patient not in rests]
-        for patient in rests.keys() & turn.sizes.keys():
-            self._sizes[patient] -= turn.sizes.pop(patient)
+        for future, receipt in batch.receipts:
+            if receipt.patient in abandoned:
+                self._answers.append((future, abandoned[receipt.patient].error))
+        for patient, unstored in batch.unstored:
+            if patient in abandoned:
+                self._resolved.append((unstored, abandoned[patient].error))
+        batch.steps = [step for step in batch.steps if step.patient not in abandoned]
+        batch.receipts = [entry for entry in batch.receipts if entry[1].patient not in abandoned]
+        batch.unstored = [entry for entry in batch.unstored if entry[0] not in abandoned]
+        for patient in abandoned.keys() & batch.sizes.keys():
+            self._sizes[patient] -= batch.sizes.pop(patient)
 
     def _note_missing(self, step: StepRecord) -> None:
-        stretches = self._missing.setdefault(step.patient, deque(maxlen=_MOST_MISSING))
-        for given in step.inputs:
-            if isinstance(given, Chunk):
-                stop = given.position + len(given.signal)
-                if stretches and (stretches[-1].stream, stretches[-1].stop) == (given.stream, given.position):
-                    stretches[-1].stop = stop
+        gaps = self._missing.setdefault(step.patient, deque(maxlen=_MOST_MISSING))
+        for chunk in step.inputs:
+            if isinstance(chunk, Chunk):
+                stop = chunk.position + len(chunk.signal)
+                if gaps and (gaps[-1].stream, gaps[-1].stop) == (chunk.stream, chunk.position):
+                    gaps[-1].stop = stop
                 else:
-                    stretches.append(_Stretch(given.stream, given.position, stop))
+                    gaps.append(_MissingSamples(chunk.stream, chunk.position, stop))
 
     def _deliver_from_memory(self, steps: Iterable[StepRecord]) -> None:
         deliveries = [delivery for step in steps for delivery in step.deliveries]
@@ -445,21 +452,21 @@ class Keeper:
             self.memory.put(deliveries)
             self._wake()
 
-    def answer(self) -> None:
+    def resolve(self) -> None:
         """Give out receipts."""
         with self._lock:
             answers, self._answers = self._answers, []
-            settled, self._settled = self._settled, []
-        for receipt, content in answers:
-            if isinstance(content, Receipt):
-                receipt.set_result(content)
+            resolved, self._resolved = self._resolved, []
+        for future, answer in answers:
+            if isinstance(answer, Receipt):
+                future.set_result(answer)
             else:
-                receipt.set_exception(content)
-        for unstored, error in settled:
-            unstored.settle(error)
+                future.set_exception(answer)
+        for unstored, error in resolved:
+            unstored.resolve(error)
 
 
-def tell(listener: Callable[[Sequence[T]], None], news: Sequence[T]) -> None:
+def notify(listener: Callable[[Sequence[T]], None], news: Sequence[T]) -> None:
     """Notify a listener; log its errors."""
     if not news:
         return

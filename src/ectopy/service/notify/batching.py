@@ -1,4 +1,4 @@
-"""Which messages travel together, so that one fault is one message, and none of high priority waits for another."""
+"""Batches of messages: one fault is one message, and none of high priority waits for another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ectopy.service.notify.outbox import Delivery
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class QueuedMessage:
     """A delivery and the message in it."""
 
     delivery: Delivery
@@ -20,50 +20,45 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """What is sent to one target at one time."""
+class MessageBatch:
+    """Messages that are sent to one target at one time."""
 
-    letters: tuple[Letter, ...]
+    queued: tuple[QueuedMessage, ...]
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What it tells."""
-        return tuple(letter.message for letter in self.letters)
+        """The messages alone."""
+        return tuple(queued.message for queued in self.queued)
 
     @property
     def key(self) -> str:
-        """Of the one message; of several, the same for the same ones."""
-        keys = sorted(letter.delivery.key for letter in self.letters)
+        """The key of a single message; of several messages, the same for the same ones."""
+        keys = sorted(queued.delivery.key for queued in self.queued)
         return keys[0] if len(keys) == 1 else sha256("".join(keys).encode()).hexdigest()
 
 
-def group(letters: Iterable[Letter]) -> list[Parcel]:
-    """Put what waits into parcels.
+def group(messages: Iterable[QueuedMessage]) -> list[MessageBatch]:
+    """Group messages, in the order in which they are to be sent.
 
-    A message of high priority is alone. Of the others, technical ones for a target go together, whomever they are
-    about; those about the patient go together by target and patient, so that no parcel can be taken for another
+    A message of high priority is alone. Of the others, technical ones for a target go together, whichever patients they
+    are about; those about the patient go together by target and patient, so that no batch can be taken for another
     patient's.
-
-    Parameters
-    ----------
-    letters : iterable of Letter
-        In the order in which they are to be sent.
 
     Returns
     -------
-    list of Parcel
-        Those of high priority first; otherwise in the order of their first letters.
+    list of MessageBatch
+        Those of high priority first; otherwise in the order of their first messages.
     """
-    parcels: dict[tuple[str, ...], list[Letter]] = {}
-    for letter in sorted(letters, key=lambda letter: not letter.delivery.high):
-        parcels.setdefault(_shared(letter), []).append(letter)
-    return [Parcel(tuple(together)) for together in parcels.values()]
+    batches: dict[tuple[str, ...], list[QueuedMessage]] = {}
+    for queued in sorted(messages, key=lambda queued: not queued.delivery.high):
+        batches.setdefault(_group_of(queued), []).append(queued)
+    return [MessageBatch(tuple(batch)) for batch in batches.values()]
 
 
-def _shared(letter: Letter) -> tuple[str, ...]:
-    delivery = letter.delivery
+def _group_of(queued: QueuedMessage) -> tuple[str, ...]:
+    delivery = queued.delivery
     if delivery.high:
         return ("alone", delivery.key)
-    if letter.message.alarm["type"] == AlarmType.TECHNICAL:
+    if queued.message.alarm["type"] == AlarmType.TECHNICAL:
         return ("technical", delivery.target)
     return ("patient", delivery.target, delivery.patient)

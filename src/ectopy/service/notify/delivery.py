@@ -1,4 +1,4 @@
-"""Delivers what waits in the outbox. When to try again is written there, so that a restart goes on where it was."""
+"""Deliver messages of the outbox. When to try again is written there, so that a restart goes on where it was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ectopy.errors import DataError
-from ectopy.service.notify.batching import Letter, Parcel, group
+from ectopy.service.notify.batching import MessageBatch, QueuedMessage, group
 from ectopy.service.notify.messages import read_message
 from ectopy.service.notify.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.notify.sending import Answer, Outcome, send
@@ -40,25 +40,25 @@ def backoff_s(attempts: int) -> float:
 
 
 def deliver_due(outbox: Outbox, targets: Sequence[Target], now: float) -> Counter[DeliveryState]:
-    """Try once to deliver what is due, at most 100 messages of high priority and 100 others for each target.
+    """Try once to deliver due messages, at most 100 of high priority and 100 others for each target.
 
     Returns
     -------
     Counter of DeliveryState
-        What has become of the messages; a failed one waits.
+        New states of the messages; a failed one waits.
 
     Raises
     ------
     SettingError
         If two targets have one name.
     """
-    lanes = _lanes(outbox, targets, lambda: now)
-    with ThreadPoolExecutor(len(lanes) or 1) as pool:
-        return sum(pool.map(lambda lane: lane.deliver(threading.Event()), lanes), Counter())
+    queues = _queues(outbox, targets, lambda: now)
+    with ThreadPoolExecutor(len(queues) or 1) as pool:
+        return sum(pool.map(lambda queue: queue.deliver(threading.Event()), queues), Counter())
 
 
-class Courier:
-    """Delivers in the background until it is stopped.
+class DeliveryWorker:
+    """Delivers messages in the background until it is stopped.
 
     Every target has two threads of its own, one for high priority: a target that is slow or dead holds up no other, and
     its lesser messages do not hold up an alarm.
@@ -71,7 +71,7 @@ class Courier:
     clock : callable
         Gives seconds since 1970.
     poll_s : float
-        How often the outbox is looked into.
+        Seconds between two looks into the outbox.
 
     Raises
     ------
@@ -84,10 +84,10 @@ class Courier:
     ) -> None:
         self._poll_s = poll_s
         self._stopping = threading.Event()
-        self._bells = {lane: threading.Event() for lane in _lanes(outbox, targets, clock)}
+        self._wakeups = {queue: threading.Event() for queue in _queues(outbox, targets, clock)}
         self._threads = [
-            threading.Thread(target=self._run, args=(lane, bell), name=f"courier-{lane.target.name}", daemon=True)
-            for lane, bell in self._bells.items()
+            threading.Thread(target=self._run, args=(queue, wakeup), name=f"delivery-{queue.target.name}", daemon=True)
+            for queue, wakeup in self._wakeups.items()
         ]
 
     def start(self) -> None:
@@ -96,35 +96,35 @@ class Courier:
             thread.start()
 
     def wake(self) -> None:
-        """Look into the outbox now: something has been put there."""
-        for bell in self._bells.values():
-            bell.set()
+        """Look into the outbox now: messages have been put there."""
+        for wakeup in self._wakeups.values():
+            wakeup.set()
 
     def stop(self) -> None:
-        """End after the attempts under way; what is left is due again a minute after it was claimed."""
+        """End after the attempts under way; other claimed messages are due again a minute after they were claimed."""
         self._stopping.set()
         self.wake()
         for thread in self._threads:
             thread.join()
 
-    def _run(self, lane: _Lane, bell: threading.Event) -> None:
-        failing = False
+    def _run(self, queue: _TargetQueue, wakeup: threading.Event) -> None:
+        is_failing = False
         while not self._stopping.is_set():
-            bell.clear()
+            wakeup.clear()
             try:
-                done = lane.deliver(self._stopping)
-                failing = False
+                states = queue.deliver(self._stopping)
+                is_failing = False
             except Exception:
                 # The outbox may be out of reach for a while; messages are not lost by trying later.
-                if not failing:
-                    _log.exception("messages for '%s' cannot be delivered now", lane.target.name)
-                done, failing = Counter(), True
-            if not done and not self._stopping.is_set():
-                bell.wait(self._poll_s)
+                if not is_failing:
+                    _log.exception("messages for '%s' cannot be delivered now", queue.target.name)
+                states, is_failing = Counter(), True
+            if not states and not self._stopping.is_set():
+                wakeup.wait(self._poll_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Lane:
+class _TargetQueue:
     """Messages of one target that are of high priority, or those that are not."""
 
     outbox: Outbox
@@ -133,45 +133,45 @@ class _Lane:
     clock: Callable[[], float]
 
     def deliver(self, stopping: threading.Event) -> Counter[DeliveryState]:
-        """Try what is due, a few parcels at once; when the target is found down, the rest shares that attempt."""
-        parcels, done = self._claim()
-        if not parcels:
-            return done
+        """Send due messages, a few batches at once; when the target is down, the other batches share that attempt."""
+        batches, states = self._claim()
+        if not batches:
+            return states
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while parcels and not stopping.is_set():
-                tried = list(pool.map(self._attempt, parcels[:_AT_ONCE]))
-                parcels = parcels[_AT_ONCE:]
-                done += sum((states for _, states in tried), Counter())
-                down = next((answer for answer, _ in tried if answer.outcome is Outcome.DOWN), None)
+            while batches and not stopping.is_set():
+                attempts = list(pool.map(self._attempt, batches[:_AT_ONCE]))
+                batches = batches[_AT_ONCE:]
+                states += sum((batch_states for _, batch_states in attempts), Counter())
+                down = next((answer for answer, _ in attempts if answer.outcome is Outcome.DOWN), None)
                 if down is not None:
                     shared = replace(down, text=f"not tried: {down.text}")
-                    return sum((self._mark(parcel, shared) for parcel in parcels), done)
-        return done
+                    return sum((self._mark(batch, shared) for batch in batches), states)
+        return states
 
-    def _claim(self) -> tuple[list[Parcel], Counter[DeliveryState]]:
-        letters, done = [], Counter[DeliveryState]()
+    def _claim(self) -> tuple[list[MessageBatch], Counter[DeliveryState]]:
+        messages, states = [], Counter[DeliveryState]()
         for delivery in self.outbox.claim(self.clock(), _MOST_CLAIMED, self.target.name, self.high):
             try:
-                letters.append(Letter(delivery, read_message(delivery.payload)))
+                messages.append(QueuedMessage(delivery, read_message(delivery.payload)))
             except DataError as error:
                 self.outbox.failed(delivery.key, self.clock(), str(error), None)
-                done[DeliveryState.DEAD] += 1
-        return group(letters), done
+                states[DeliveryState.DEAD] += 1
+        return group(messages), states
 
-    def _attempt(self, parcel: Parcel) -> tuple[Answer, Counter[DeliveryState]]:
-        answer = send(self.target, parcel.key, parcel.messages, self.clock())
-        return answer, self._mark(parcel, answer)
+    def _attempt(self, batch: MessageBatch) -> tuple[Answer, Counter[DeliveryState]]:
+        answer = send(self.target, batch.key, batch.messages, self.clock())
+        return answer, self._mark(batch, answer)
 
-    def _mark(self, parcel: Parcel, answer: Answer) -> Counter[DeliveryState]:
+    def _mark(self, batch: MessageBatch, answer: Answer) -> Counter[DeliveryState]:
         now = self.clock()
-        return Counter(self._mark_one(letter.delivery, answer, now) for letter in parcel.letters)
+        return Counter(self._mark_delivery(queued.delivery, answer, now) for queued in batch.queued)
 
-    def _mark_one(self, delivery: Delivery, answer: Answer, now: float) -> DeliveryState:
-        if answer.outcome is Outcome.TAKEN:
+    def _mark_delivery(self, delivery: Delivery, answer: Answer, now: float) -> DeliveryState:
+        if answer.outcome is Outcome.ACCEPTED:
             self.outbox.succeeded(delivery.key, now, answer.text)
             return DeliveryState.DELIVERED
         attempts = delivery.attempts + 1
-        if answer.outcome is Outcome.REFUSED or attempts >= MOST_ATTEMPTS:
+        if answer.outcome is Outcome.REJECTED or attempts >= MOST_ATTEMPTS:
             self.outbox.failed(delivery.key, now, answer.text, None)
             return DeliveryState.DEAD
         wait_s = max(backoff_s(attempts), min(answer.retry_after_s, _LONGEST_REQUESTED_WAIT_S))
@@ -179,6 +179,6 @@ class _Lane:
         return DeliveryState.WAITING
 
 
-def _lanes(outbox: Outbox, targets: Sequence[Target], clock: Callable[[], float]) -> list[_Lane]:
+def _queues(outbox: Outbox, targets: Sequence[Target], clock: Callable[[], float]) -> list[_TargetQueue]:
     check_names(targets)
-    return [_Lane(outbox, target, high, clock) for target in targets for high in (True, False)]
+    return [_TargetQueue(outbox, target, high, clock) for target in targets for high in (True, False)]

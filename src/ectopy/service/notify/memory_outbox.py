@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from ectopy.service.notify.outbox import Delivery, DeliveryState, Setback
 
@@ -12,7 +13,7 @@ _LEASE_S = 60.0
 
 
 class MemoryOutbox:
-    """Messages that wait in memory; `ectopy.service.notify.outbox.Outbox` says what it does."""
+    """An `ectopy.service.notify.outbox.Outbox` in memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,26 +21,30 @@ class MemoryOutbox:
         self._setback = Setback()
 
     def put(self, deliveries: Iterable[Delivery]) -> None:
-        """Add messages; one that is there already stays as it is."""
+        """Add messages; one that is in it already stays as it is."""
         with self._lock:
             for delivery in deliveries:
                 self._messages.setdefault(delivery.key, delivery)
 
     def outcome(self, delivery: Delivery) -> Delivery:
-        """What has become of a message so far."""
+        """Return a message with what has become of it so far."""
         with self._lock:
             return self._messages.get(delivery.key, delivery)
 
-    def forget(self, deliveries: Iterable[Delivery]) -> None:
-        """Messages that are kept elsewhere now."""
+    def drop(self, deliveries: Iterable[Delivery]) -> None:
+        """Drop messages that are in the store now."""
         with self._lock:
             for delivery in deliveries:
                 self._messages.pop(delivery.key, None)
 
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Messages that are due; nobody else gets them for a minute."""
+        """Return due messages; they are due again after a minute."""
         with self._lock:
-            self._follow(self._setback.seen(now))
+            setback_s = self._setback.measure(now)
+            if setback_s:
+                # No message waits longer because the clock has been set back.
+                for key, message in self._messages.items():
+                    self._messages[key] = replace(message, due=message.due - setback_s)
             due = [
                 message
                 for message in self._messages.values()
@@ -53,23 +58,21 @@ class MemoryOutbox:
             return claimed
 
     def succeeded(self, key: str, now: float, receipt: str) -> None:
-        """A message has been taken."""
-        taken = DeliveryState.DELIVERED
-        self._attempted(key, lambda message: replace(message, state=taken, receipt=receipt, error="", ended=now))
+        """Note that a message has been delivered."""
+        self._end_attempt(key, state=DeliveryState.DELIVERED, receipt=receipt, error="", ended=now)
 
     def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """An attempt has failed; the next one at `due`, or none any more."""
+        """Note a failed attempt; the next one is at `due`, None = there is no further one."""
         if due is None:
-            dead = DeliveryState.DEAD
-            self._attempted(key, lambda message: replace(message, state=dead, error=error, ended=now))
+            self._end_attempt(key, state=DeliveryState.DEAD, error=error, ended=now)
         else:
-            self._attempted(key, lambda message: replace(message, error=error, due=due))
+            self._end_attempt(key, error=error, due=due)
 
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Messages of high priority that are so old and not taken, nor any later one about the same patient."""
+        """Return old messages of high priority about patients for whom no target has taken one since `created`."""
         with self._lock:
             high = [message for message in self._messages.values() if message.high]
-        taken = [message for message in high if message.state is DeliveryState.DELIVERED]
+        delivered = [message for message in high if message.state is DeliveryState.DELIVERED]
         return [
             message
             for message in high
@@ -77,18 +80,12 @@ class MemoryOutbox:
             and message.created <= now - longer_than_s
             and not any(
                 other.patient == message.patient and other.ended is not None and other.ended >= message.created
-                for other in taken
+                for other in delivered
             )
         ]
 
-    def _follow(self, setback_s: float) -> None:
-        """Let nothing wait longer because the clock has been set back."""
-        if setback_s:
-            for key, message in self._messages.items():
-                self._messages[key] = replace(message, due=message.due - setback_s)
-
-    def _attempted(self, key: str, outcome: Callable[[Delivery], Delivery]) -> None:
+    def _end_attempt(self, key: str, **changes: Any) -> None:
         with self._lock:
             message = self._messages.get(key)
             if message is not None:
-                self._messages[key] = outcome(replace(message, attempts=message.attempts + 1))
+                self._messages[key] = replace(message, attempts=message.attempts + 1, **changes)

@@ -1,4 +1,4 @@
-"""From a change of an alarm to messages: JSON for machines, a few plain lines for people."""
+"""Messages about changes of alarms: JSON for machines, a few plain lines for people."""
 
 from __future__ import annotations
 
@@ -17,32 +17,30 @@ from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.replay_command import stored_replay_command
 from ectopy.presentation import iso_utc
 from ectopy.service.notify.outbox import Delivery
-from ectopy.service.notify.targets import Target, Wants
+from ectopy.service.notify.targets import MessageFilter, Target
 
 WORTH_A_MESSAGE = frozenset({"raised", "escalated", "returned", "ended", "discharged"})
-"""What every target hears of; the rest is for those that want every change."""
+"""Changes that every target gets; the others are for targets that want every change."""
 
 _MOST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one target is told about one change of an alarm; the attributes are the keys of the JSON.
+    """A message to one target about one change of an alarm; the attributes are the keys of the JSON.
 
     Attributes
     ----------
     key : str
-        The same whenever the same thing is told to the same target: what a receiver has seen before, it may drop.
+        The same for the same change and target: a receiver may drop a key that it has seen before.
     patient : str
         Id of the patient.
     patient_name : str or None
         Only for targets that want it.
-    time : float
-        When it happened, seconds since 1970.
-    at_s : float
-        The same in stream seconds.
+    time, at_s : float
+        Time of the change, in seconds since 1970 and in stream seconds.
     change : str
-        What happened; a `Transition.change`.
+        A `Transition.change`.
     who, why : str
         Of the person who did it; empty where no person did.
     transition : int
@@ -50,11 +48,11 @@ class Message:
     digest : str
         SHA-256 of that entry, hexadecimal.
     alarm : AlarmJson
-        As it stands after the change.
+        After the change.
     software, bundle : str
         Version of Ectopy; SHA-256 of the detector's bundle.
     replay : str
-        Command that shows the same again.
+        Command that replays the alarm.
     """
 
     key: str
@@ -83,7 +81,7 @@ def deliveries_of(
     bundle: str,
     patient_name: str = "",
 ) -> list[Delivery]:
-    """Messages for all targets that want to hear of a change, to be put into the outbox as they are.
+    """Make the messages about a change, for all targets whose filter lets it pass; they are ready for the outbox.
 
     Parameters
     ----------
@@ -92,13 +90,13 @@ def deliveries_of(
         Id of the patient.
     targets : iterable of Target
     at : float
-        When it happened, seconds since 1970. The keys do not depend on it: the same event gives the same keys.
+        Time of the change, seconds since 1970. The keys do not depend on it: the same event gives the same keys.
     created : float
         When the messages are made, and may be sent: later than `at` if the samples came late.
     bundle : str
         SHA-256 of the detector's bundle.
     patient_name : str
-        Told to targets that want it, and to no other.
+        For targets that want it, and no other.
     """
     transition = event.transition
     high = transition.alarm.priority is Priority.HIGH
@@ -112,7 +110,7 @@ def deliveries_of(
     }
     deliveries = []
     for target in targets:
-        if not _is_wanted(transition, target.wants):
+        if not _passes(transition, target.wants):
             continue
         key = _digest(message, target.name)
         name = patient_name if target.wants.patient_name else None
@@ -124,7 +122,7 @@ def deliveries_of(
 
 
 def read_message(payload: str) -> Message:
-    """Message of the payload of a delivery.
+    """Read the message in the payload of a delivery.
 
     Raises
     ------
@@ -138,28 +136,31 @@ def read_message(payload: str) -> Message:
 
 
 def subject(messages: Sequence[Message]) -> str:
-    """One line for people."""
+    """Write one line for people."""
     if len(messages) == 1:
         return _headline(messages[0])
     patients = sorted({message.patient for message in messages})
-    about = f"patient {_plain(patients[0])}" if len(patients) == 1 else f"{len(patients)} patients"
+    about = f"patient {printable_line(patients[0])}" if len(patients) == 1 else f"{len(patients)} patients"
     titles = {message.alarm["title"] for message in messages}
-    what = f"{titles.pop()}, {len(messages)} messages" if len(titles) == 1 else f"{len(messages)} messages"
-    return f"{what}, {about}"
+    title = f"{titles.pop()}, " if len(titles) == 1 else ""
+    return f"{title}{len(messages)} messages, {about}"
 
 
 def body(messages: Sequence[Message]) -> str:
-    """Some lines for people: what, why, when, and what Ectopy is not."""
+    """Write some lines for people: what, why, when, and what Ectopy is not."""
     if len(messages) == 1:
         lines = _details(messages[0])
     else:
-        lines = [f"{_headline(message)}. {_plain(message.alarm['text'])}".strip() for message in messages[:_MOST_LINES]]
+        lines = [
+            f"{_headline(message)}. {printable_line(message.alarm['text'])}".strip()
+            for message in messages[:_MOST_LINES]
+        ]
         if len(messages) > _MOST_LINES:
             lines.append(f"... and {len(messages) - _MOST_LINES} more.")
     return "\n".join([*lines, messages[0].alarm["statement"]])
 
 
-def _is_wanted(transition: Transition, wants: Wants) -> bool:
+def _passes(transition: Transition, wants: MessageFilter) -> bool:
     return (
         transition.alarm.priority.name.lower() in wants.priorities
         and transition.alarm.level >= wants.level
@@ -170,7 +171,8 @@ def _is_wanted(transition: Transition, wants: Wants) -> bool:
 def _headline(message: Message) -> str:
     alarm = message.alarm
     level = f" (level {alarm['level']})" if alarm["level"] else ""
-    return _plain(f"{alarm['priority'].upper()}: {alarm['title']} {message.change}{level}, patient {message.patient}")
+    headline = f"{alarm['priority'].upper()}: {alarm['title']} {message.change}{level}, patient {message.patient}"
+    return printable_line(headline)
 
 
 def _details(message: Message) -> list[str]:
@@ -183,11 +185,11 @@ def _details(message: Message) -> list[str]:
         f"Alarm {alarm['number']}: {alarm['state']}, {alarm['inactivation']}; {moment}.",
         f"Replay: {message.replay}",
     ]
-    return [_plain(line) for line in lines if line]
+    return [printable_line(line) for line in lines if line]
 
 
-def _plain(text: str) -> str:
-    """One line, whatever a device or a person has put into it."""
+def printable_line(text: str) -> str:
+    """Return text of a device or a person as one line."""
     return "".join(character if character.isprintable() else " " for character in text).strip()
 
 

@@ -1,4 +1,4 @@
-"""Messages that must reach somebody: written in the transaction that raised the alarm, sent later."""
+"""Messages that have to be delivered: written in the transaction that raised the alarm, sent later."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class DeliveryState(StrEnum):
-    """What became of a message."""
+    """State of a message."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -23,8 +23,7 @@ class Delivery:
     Attributes
     ----------
     key : str
-        The same for every attempt, and for the same message after a restart: a receiver that remembers it takes the
-        message once.
+        The same for every attempt, also after a restart: a receiver that remembers it takes the message once.
     message : str
         The same for all targets of one message.
     target : str
@@ -42,11 +41,11 @@ class Delivery:
     error : str
         Of the last attempt; empty where there was none.
     receipt : str
-        What the receiver answered.
+        Answer of the receiver.
     high : bool
         Whether it is of high priority.
     ended : float or None
-        When it was taken or given up.
+        When it was delivered or given up.
     """
 
     key: str
@@ -65,15 +64,15 @@ class Delivery:
 
 
 class Setback:
-    """Notices that a clock has been set back: what is due later by that clock is then due as much earlier."""
+    """Notices that a clock has been set back: messages that are due later by it are then due as much earlier."""
 
     _LEAST_S = 1.0
 
     def __init__(self) -> None:
         self._newest = -math.inf
 
-    def seen(self, now: float) -> float:
-        """By how many seconds the clock has been set back since it was seen last; 0 where it has not."""
+    def measure(self, now: float) -> float:
+        """Return by how many seconds the clock has been set back since the last call; 0 where it has not."""
         setback_s = self._newest - now
         if setback_s < self._LEAST_S:
             self._newest = max(self._newest, now)
@@ -83,23 +82,20 @@ class Setback:
 
 
 class Outbox(Protocol):
-    """Where messages wait. Called from several threads at once."""
+    """Messages that wait. Called from several threads at once."""
 
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Messages for a target, all of high priority or all others, that are due, oldest first.
+        """Return due messages for a target, all of high priority or all others, oldest first.
 
         They are due again after a minute, whether or not the clock is set back meanwhile. An attempt counts when it
         has succeeded or failed.
         """
 
     def succeeded(self, key: str, now: float, receipt: str) -> None:
-        """A message has been taken."""
+        """Note that a message has been delivered."""
 
     def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """An attempt has failed; the next one at `due`, or none any more."""
+        """Note a failed attempt; the next one is at `due`, None = there is no further one."""
 
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Messages of high priority that are so old and not taken, nor any later one about the same patient.
-
-        That is: since `created`, no target has taken a message of high priority about the patient.
-        """
+        """Return old messages of high priority about patients for whom no target has taken one since `created`."""

@@ -14,7 +14,7 @@ import msgspec
 from apprise import Apprise, AppriseResultStatus, NotifyFormat, NotifyType
 
 from ectopy import __version__
-from ectopy.service.notify.messages import Message, body, subject
+from ectopy.service.notify.messages import Message, body, printable_line, subject
 from ectopy.service.notify.signature import sign
 from ectopy.service.notify.targets import AppriseTarget, Target, WebhookTarget
 
@@ -24,21 +24,21 @@ _BUSY = frozenset({429, 502, 503, 504})
 
 
 class Outcome(StrEnum):
-    """How an attempt ended.
+    """Outcome of an attempt.
 
-    TAKEN: the target has it. REFUSED: it never will. FAILED: this message may be tried again. DOWN: the target takes
-    nothing now.
+    ACCEPTED: the target has the message. REJECTED: it never will. FAILED: this message may be tried again. DOWN: the
+    target takes no message now.
     """
 
-    TAKEN = "taken"
-    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
     FAILED = "failed"
     DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """Answer of a target.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def _post(target: WebhookTarget, key: str, messages: Sequence[Message], now: flo
         "user-agent": f"Ectopy/{__version__}",
         **sign(target.secret, key, now, content),
     }
-    # Redirects are not followed: what is meant for one address goes to no other.
+    # Redirects are not followed: a message for one address goes to no other.
     try:
         with (
             httpx.Client(verify=create_default_context(), timeout=target.timeout_s) as client,
@@ -89,7 +89,7 @@ def _post(target: WebhookTarget, key: str, messages: Sequence[Message], now: flo
         ):
             return _answer(response, now)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Answer(Outcome.DOWN, _trouble(error, target.timeout_s))
+        return Answer(Outcome.DOWN, _reason(error, target.timeout_s))
 
 
 def _answer(response: httpx.Response, now: float) -> Answer:
@@ -98,7 +98,7 @@ def _answer(response: httpx.Response, now: float) -> Answer:
 
 
 def _beginning(response: httpx.Response) -> str:
-    """First characters of what was answered; the status counts even when they do not come."""
+    """Return the first characters of the answer; the status counts even when they do not come."""
     try:
         piece = next(response.iter_raw(), b"")
     except httpx.HTTPError:
@@ -106,8 +106,8 @@ def _beginning(response: httpx.Response) -> str:
     return _receipt(piece.decode("utf-8", "replace"))
 
 
-def _trouble(error: Exception, timeout_s: float) -> str:
-    """What is wrong, without the words of the error: they may hold the URL."""
+def _reason(error: Exception, timeout_s: float) -> str:
+    """Say what is wrong, without the words of the error: they may hold the URL."""
     match error:
         case httpx.TimeoutException():
             return f"no answer within {timeout_s:g} s"
@@ -123,16 +123,16 @@ def _trouble(error: Exception, timeout_s: float) -> str:
 
 def _outcome(status: int) -> Outcome:
     if 200 <= status < 300:
-        return Outcome.TAKEN
+        return Outcome.ACCEPTED
     if status in _BUSY:
         return Outcome.DOWN
     if 400 <= status < 500 and status not in _TRY_AGAIN:
-        return Outcome.REFUSED
+        return Outcome.REJECTED
     return Outcome.FAILED
 
 
 def _retry_after_s(value: str, now: float) -> float:
-    """Seconds a target asks for, given as a number or as a date; 0 where it asks for none."""
+    """Return the seconds that a target asks for by a number or a date; 0 where it asks for none."""
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:
@@ -150,11 +150,10 @@ def _notify(target: AppriseTarget, messages: Sequence[Message]) -> Answer:
         body_format=NotifyFormat.TEXT,
         timeout=target.timeout_s,
     )
-    said = " ".join([result.status.name.lower(), *(entry.message for entry in result.logs())])
-    outcomes = {AppriseResultStatus.SUCCESS: Outcome.TAKEN, AppriseResultStatus.TIMEOUT: Outcome.DOWN}
-    return Answer(outcomes.get(result.status, Outcome.FAILED), _receipt(said))
+    text = " ".join([result.status.name.lower(), *(entry.message for entry in result.logs())])
+    outcomes = {AppriseResultStatus.SUCCESS: Outcome.ACCEPTED, AppriseResultStatus.TIMEOUT: Outcome.DOWN}
+    return Answer(outcomes.get(result.status, Outcome.FAILED), _receipt(text))
 
 
 def _receipt(text: str) -> str:
-    shown = text[:_RECEIPT_CHARACTERS]
-    return "".join(character if character.isprintable() else " " for character in shown).strip()
+    return printable_line(text[:_RECEIPT_CHARACTERS])

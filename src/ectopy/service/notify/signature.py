@@ -1,4 +1,4 @@
-"""Signed webhooks, after the Standard Webhooks specification 1.0.0: a receiver can use any library for it."""
+"""Signed webhooks, by the Standard Webhooks specification 1.0.0: a receiver can use any library for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECRET_BYTES = range(24, 65)
 
 
 def sign(secret: str, key: str, now: float, body: bytes) -> dict[str, str]:
-    """Headers that prove who sent a message, and when.
+    """Make the headers that prove who sent a message, and when.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ def verify(
     SettingError
         If the secret is invalid.
     """
-    given = {name.lower(): value for name, value in headers.items()}
+    lowered = {name.lower(): value for name, value in headers.items()}
     try:
-        key, timestamp, signatures = (given[f"webhook-{part}"] for part in ("id", "timestamp", "signature"))
+        key, timestamp, signatures = (lowered[f"webhook-{part}"] for part in ("id", "timestamp", "signature"))
     except KeyError as error:
         raise DataError(f"the header {error.args[0]} is missing; the message is not signed.") from None
     if not (timestamp.isascii() and timestamp.isdigit()):
@@ -78,13 +78,13 @@ def verify(
     if abs(now - int(timestamp)) > tolerance_s:
         raise DataError(f"the message was sent more than {tolerance_s:g} s before or after now; set the clocks.")
     expected = _signature(secret, key, timestamp, body).encode()
-    if not any(hmac.compare_digest(expected, one.encode()) for one in signatures.split()):
+    if not any(hmac.compare_digest(expected, signature.encode()) for signature in signatures.split()):
         raise DataError("no signature fits the message; compare the secrets of sender and receiver.")
     return key
 
 
 def check_secret(secret: str) -> bytes:
-    """Bytes of a secret.
+    """Return the bytes of a secret.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Who gets messages: settings, checked when they are made, so that nothing is found wrong in an emergency."""
+"""Receivers of messages: settings, checked when they are made, and not in an emergency."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wants:
-    """Which messages a target gets.
+class MessageFilter:
+    """Selects the messages for a target.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class Wants:
     level : int
         Only alarms that were escalated at least so often.
     every_change : bool
-        All that happens to an alarm, not only when it is raised, escalated, back or ended.
+        Every change of an alarm, not only when it is raised, escalated, back or ended.
     patient_name : bool
-        Whether the patient's name is told; otherwise the patient's id alone.
+        Whether messages hold the patient's name beside the id.
     """
 
     priorities: tuple[PriorityWord, ...] = ("high", "medium", "low")
@@ -62,7 +62,7 @@ class WebhookTarget:
         https; or http on this machine, or with `insecure`. Never shown, for its path may be a secret too.
     secret : str
         ``whsec_`` and 24 to 64 random bytes in base64; never shown.
-    wants : Wants
+    wants : MessageFilter
     timeout_s : float
         How long to wait for a connection, and then for an answer; above 0, at most 30.
     insecure : bool
@@ -72,7 +72,7 @@ class WebhookTarget:
     name: str
     url: str = field(repr=False)
     secret: str = field(repr=False)
-    wants: Wants = Wants()
+    wants: MessageFilter = MessageFilter()
     timeout_s: float = 10.0
     insecure: bool = False
 
@@ -102,7 +102,7 @@ class AppriseTarget:
     name : str
     url : str
         One Apprise URL; never shown. For a second one make a second target: it may fail alone and has its own receipts.
-    wants : Wants
+    wants : MessageFilter
     timeout_s : float
         How long sending may take; above 0, at most 30.
     insecure : bool
@@ -111,20 +111,20 @@ class AppriseTarget:
 
     name: str
     url: str = field(repr=False)
-    wants: Wants = Wants()
+    wants: MessageFilter = MessageFilter()
     timeout_s: float = 20.0
     insecure: bool = False
 
     def __post_init__(self) -> None:
         _check_common(self.name, self.timeout_s)
         service = self.service()
-        known: Any = service.secure_protocol
-        encrypted = (known,) if isinstance(known, str) else known or ()
+        protocols: Any = service.secure_protocol
+        encrypted = (protocols,) if isinstance(protocols, str) else protocols or ()
         if encrypted and not service.secure and self.url.partition("://")[0].lower() not in encrypted:
             _check_unencrypted(self.name, getattr(service, "host", ""), self.insecure)
 
     def service(self) -> NotifyBase:
-        """What sends.
+        """Return the Apprise object that sends.
 
         Raises
         ------
@@ -148,7 +148,7 @@ def load_targets(path: Path) -> tuple[Target, ...]:
     ----------
     path : Path
         Tables ``[[webhook]]`` and ``[[apprise]]`` with the attributes of `WebhookTarget` and `AppriseTarget`; ``wants``
-        is a table with those of `Wants`::
+        is a table with those of `MessageFilter`::
 
             [[webhook]]
             name = "ward 3"
@@ -210,7 +210,7 @@ def _targets(path: Path, kind: str, tables: Any) -> list[Target]:
         where = f"{path}, {kind} {number}"
         _check_known(where, table, _KINDS[kind])
         if isinstance(table.get("wants"), dict):
-            _check_known(where, table["wants"], Wants)
+            _check_known(where, table["wants"], MessageFilter)
         try:
             targets.append(msgspec.convert(table, _KINDS[kind]))
         except msgspec.ValidationError as error:
@@ -219,7 +219,7 @@ def _targets(path: Path, kind: str, tables: Any) -> list[Target]:
 
 
 def _check_known(where: str, table: Mapping[str, object], kind: type) -> None:
-    unknown = table.keys() - {known.name for known in fields(kind)}
+    unknown = table.keys() - {setting.name for setting in fields(kind)}
     if unknown:
         raise SettingError(f"{where}: the setting '{min(unknown)}' is unknown.")
 

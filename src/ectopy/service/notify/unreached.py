@@ -1,4 +1,4 @@
-"""An alarm that reaches nobody is itself one."""
+"""Alarms that no target has taken are themselves a condition."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ectopy.service.notify.outbox import Outbox
 _CONDITION = "nobody reached"
 
 REACHED = Reading(_CONDITION, present=False)
-"""Of every patient that `unreached` does not name."""
+"""Reading of every patient that `unreached` does not name."""
 
 
 def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, Reading]:
-    """Patients about whom nobody could be reached, with the reading for each.
+    """Return the patients about whom no target could be reached, with the reading for each.
 
     Parameters
     ----------
@@ -20,8 +20,8 @@ def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, Reading]:
     now : float
         Seconds since 1970.
     limit_s : float
-        How long a message of high priority may wait. The condition is gone as soon as a target has taken one about the
-        patient, be it that message or a later one.
+        How long a message of high priority may wait. The condition is over as soon as a target has taken that message
+        or a later one about the patient.
     """
     oldest: dict[str, float] = {}
     errors: dict[str, set[str]] = {}

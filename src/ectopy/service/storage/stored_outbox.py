@@ -82,7 +82,7 @@ class StoredOutbox:
     def _follow(self, now: float) -> None:
         """Bring the times of waiting messages forward when the clock was set back."""
         with self._lock:
-            self._owed_s += self._setback.seen(now)
+            self._owed_s += self._setback.measure(now)
             if self._owed_s:
                 earlier = sa.update(deliveries).where(_COLUMN.state == _WAITING).values(due=_COLUMN.due - self._owed_s)
                 with self._database.writing() as connection:

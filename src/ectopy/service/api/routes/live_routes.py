@@ -33,7 +33,7 @@ async def live(
     """Signals of these patients, or of all, as they come."""
     await socket.accept()
     viewer = Viewer(patient)
-    ward.look(viewer)
+    ward.add_viewer(viewer)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until_closed(socket, viewer))

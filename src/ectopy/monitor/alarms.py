@@ -194,7 +194,7 @@ def weigh(
                 news[code] = after
     if not news:
         return state, due
-    back = [code for code, course in news.items() if course and course.present and _is_held(known.get(code))]
+    back = [code for code, course in news.items() if course and course.present and is_held(known.get(code))]
     courses = {code: course for code, course in (known | news).items() if course is not None}
     book = _Book(replace(state, at_s=at_s, courses=courses), settings, now_s=now_s)
     for code in sorted(courses, key=_RANK.__getitem__):
@@ -441,7 +441,7 @@ def _covers(course: Course | None, code: str) -> bool:
     return course is not None and course.is_active and not _has_gone(course, code)
 
 
-def _is_held(course: Course | None) -> bool:
+def is_held(course: Course | None) -> bool:
     """Whether an alarm is active only because its condition may come back."""
     return (
         course is not None

@@ -563,6 +563,26 @@ def test_what_is_not_stored_yet_is_said(browser: Browser, tmp_path: Path):
             expect(page.locator("#history")).not_to_contain_text("not stored yet")
 
 
+def test_an_alarm_whose_condition_may_return_is_shown_as_ended(page: Page, service: Service):
+    ward = service.app.state.ward
+    ward.admit("bed 13", "Mara")
+    trouble = recording(2, Episode("ventricular_tachycardia", TROUBLE_S, 8, 120))
+    feed(service, "bed 13", trouble, end_s=TROUBLE_S + 7)
+    number = next(
+        stored.alarm.number for stored in ward.active_alarms_of("bed 13") if "tachy" in stored.alarm.condition
+    )
+    page.goto(f"/alarm?patient=bed 13&number={number}")
+    expect(page.locator("#age")).to_contain_text("goes on for")
+    feed(service, "bed 13", trouble, TROUBLE_S + 7, TROUBLE_S + 22)
+    expect(page.locator("#age")).to_have_text(re.compile(r"^ended \d+ s ago, and may return$"))
+    expect(page.locator("#standing")).to_contain_text("It lasted")
+    page.goto("/patient?patient=bed 13")
+    expect(page.locator("#call small")).to_have_text(re.compile(r"^ended \d+ s ago$"))
+    expect(page.locator("#past li").first).to_contain_text("lasted")
+    page.goto("/")
+    expect(tile(page, "Mara").locator(".band")).to_contain_text(re.compile(r"ended \d+ s ago"))
+
+
 def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):
     ward = service.app.state.ward
     ward.admit("bed 7", "Gerda")
@@ -1065,7 +1085,7 @@ def test_while_the_normal_is_learned_it_is_said_what_is_not_watched(page: Page, 
             sending.join()
     letters = page.evaluate(
         """async ([beats, threshold]) => {
-          const { beatKind } = await import("/modules/words.js");
+          const { beatKind } = await import("/modules/format.js");
           return beats.filter(({ verdict }) => verdict === "NORMAL").map((beat) => beatKind(beat, threshold));
         }""",
         [beats, threshold],
@@ -1394,7 +1414,7 @@ def test_a_device_that_is_gone_is_not_a_dry_electrode(page: Page):
 )
 def test_how_rare_a_beat_is_is_said_in_words(page: Page, share: float | None, words: str):
     page.goto("/about")
-    assert page.evaluate("async share => (await import('/modules/words.js')).rarity(share)", share) == words
+    assert page.evaluate("async share => (await import('/modules/format.js')).rarity(share)", share) == words
 
 
 def test_the_gallery_has_no_p_values(page: Page):
@@ -1517,10 +1537,10 @@ def test_the_focus_stays_where_tiles_change_places(page: Page):
     page.get_by_role("link", name="Cem", exact=True).focus()
     moved = page.evaluate(
         """async () => {
-          const { arrange } = await import("/modules/dom.js");
+          const { reorder } = await import("/modules/dom.js");
           const tiles = document.querySelector("#tiles");
           const wanted = [...tiles.children].reverse();
-          arrange(tiles, wanted);
+          reorder(tiles, wanted);
           return [document.activeElement.textContent, wanted.every((node, at) => tiles.children[at] === node)];
         }"""
     )
@@ -1632,7 +1652,7 @@ def test_frames_are_read_as_they_are_written(page: Page):
 def test_times_of_a_recording_have_sixty_seconds_a_minute(page: Page, seconds: float, decimals: int, written: str):
     page.goto("/about")
     given = [seconds, decimals]
-    assert page.evaluate("async given => (await import('/modules/words.js')).elapsed(...given)", given) == written
+    assert page.evaluate("async given => (await import('/modules/format.js')).elapsedTime(...given)", given) == written
 
 
 def test_missing_and_late_samples(page: Page):
@@ -1668,7 +1688,7 @@ def test_a_high_beat_is_whole_on_a_low_tile(page: Page, height: int):
         }""",
         height,
     )
-    page.wait_for_function("() => sweep.drawn >= 170")
+    page.wait_for_function("() => sweep.drawnTo >= 170")
     rows = [ink(page, "#low", row) > 0 for row in range(page.evaluate("() => document.querySelector('#low').height"))]
     assert any(rows)
     assert not any(rows[:2]), "cut off at the top"
@@ -1734,7 +1754,9 @@ def test_sixteen_live_tiles(browser: Browser, tmp_path: Path):
                 page.goto(f"/#key={service.key}")
                 expect(page.locator(".tile")).to_have_count(len(WARD))
                 assert all_tiles_fit(page), "all of sixteen are seen at a glance"
-                frames = partial(page.evaluate, "() => import('/modules/loop.js').then((loop) => loop.frames())")
+                frames = partial(
+                    page.evaluate, "() => import('/modules/animation.js').then((animation) => animation.frameCount())"
+                )
                 live = page.locator(".tile canvas").all()
                 before = frames()
                 shown = [canvas.evaluate(PIXELS) for canvas in live]

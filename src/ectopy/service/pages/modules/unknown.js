@@ -1,5 +1,5 @@
 // The page of an address at which nothing exists; anybody may see it.
 
-import { startOpen } from "./shell.js";
+import { startOpen } from "./page.js";
 
 startOpen();

@@ -68,6 +68,13 @@ def admit(client: httpx.Client, patient: str, **other: Any) -> None:
     assert client.post("/api/patients", json={"patient": patient, **other}).status_code == 201
 
 
+def lock(path: Path) -> sqlite3.Connection:
+    """Take the only writer of a database until the connection is closed."""
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    return writer
+
+
 def frames(content: bytes) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """The frames of a message of the live feed, as its description says."""
     while content:
@@ -286,8 +293,7 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
     path = tmp_path / "locked.db"
     with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
         admit(client, "anna")
-        writer = sqlite3.connect(path, isolation_level=None)
-        writer.execute("BEGIN IMMEDIATE")
+        writer = lock(path)
         with service.socket("/api/patients/anna/stream?device=strap%207") as device:
             answer(device)
             device.send(messages(troubled())[0])
@@ -599,8 +605,7 @@ def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_pa
     path = tmp_path / "locked.db"
     with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
         admit(client, "anna")
-        writer = sqlite3.connect(path, isolation_level=None)
-        writer.execute("BEGIN IMMEDIATE")
+        writer = lock(path)
         with service.socket("/api/patients/anna/stream") as device:
             answer(device)
             for content in messages(troubled())[:20]:
@@ -640,8 +645,7 @@ def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
     path = tmp_path / "locked.db"
     with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
         admit(client, "anna")
-        writer = sqlite3.connect(path, isolation_level=None)
-        writer.execute("BEGIN IMMEDIATE")
+        writer = lock(path)
         with service.socket("/api/patients/anna/stream") as device:
             answer(device)
             device.send(messages(troubled())[0])

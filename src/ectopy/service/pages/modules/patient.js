@@ -157,7 +157,8 @@ async function loadAlarms() {
   // The active ones, the most urgent one first, come from memory: they are there while the database is away.
   const active = await get(path("/alarms?active=true"));
   query("#alarms").replaceChildren(...active.filter(({ number }) => number !== callingAlarm?.number).map(band));
-  alarms = (await get(path("/alarms"))).toReversed();
+  const byNumber = new Map(active.map((alarm) => [alarm.number, alarm]));
+  alarms = (await get(path("/alarms"))).map((alarm) => byNumber.get(alarm.number) ?? alarm).toReversed();
   const past = alarms.slice(0, 12).map((alarm) =>
     element(
       "li",

@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 
 import pytest
 
-from ectopy.processes import interrupt_kept
+from ectopy.processes import delayed_interrupt
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def default_handler() -> Iterator[None]:
 
 
 def load(went_on: list[str], *, swallow: bool) -> None:
-    with interrupt_kept():
+    with delayed_interrupt():
         with suppress(KeyboardInterrupt) if swallow else nullcontext():
             signal.raise_signal(signal.SIGINT)
         went_on.append("on")
@@ -41,7 +41,7 @@ def test_an_interrupt_that_is_heard_comes_at_once():
 
 
 def test_nothing_comes_of_nothing():
-    with interrupt_kept():
+    with delayed_interrupt():
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -49,7 +49,7 @@ def test_nothing_comes_of_nothing():
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.Handlers.SIG_DFL])
 def test_who_handles_it_otherwise_is_left_alone(handler: signal.Handlers):
     signal.signal(signal.SIGINT, handler)
-    with interrupt_kept():
+    with delayed_interrupt():
         assert signal.getsignal(signal.SIGINT) is handler
 
 
@@ -57,7 +57,7 @@ def test_other_threads_change_nothing():
     seen = []
 
     def look() -> None:
-        with interrupt_kept():
+        with delayed_interrupt():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=look)

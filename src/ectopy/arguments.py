@@ -20,7 +20,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.errors import DataError, SettingError, shown
+from ectopy.errors import DataError, SettingError, short_text
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,6 +30,11 @@ Progress = Callable[[int, int, str], None]
 
 StepProgress = Callable[[int, int], None]
 """A function that takes how many steps are done, and how many there are."""
+
+
+def silent(completed: int, total: int, activity: str) -> None:
+    """Ignore progress; the default where a function takes a `Progress`."""
+
 
 _HELP = {
     "Recording": "read a file with ectopy.read(path)",
@@ -80,13 +85,13 @@ def check_fields(instance: Any) -> None:
             _check(kind.__name__, name, value, hint)
 
 
-def as_samples(values: Any, what: str) -> NDArray[np.float32]:
+def as_samples(values: Any, subject: str) -> NDArray[np.float32]:
     """Samples as an array: of numbers, masked arrays with NaN for what is masked, and tables of pandas.
 
     Parameters
     ----------
     values : array_like of float
-    what : str
+    subject : str
         What they are, for the message.
 
     Raises
@@ -101,9 +106,9 @@ def as_samples(values: Any, what: str) -> NDArray[np.float32]:
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except Exception as error:  # whatever an object does that says it is like an array
-        raise DataError(f"{what} must be an array of numbers, not {_kind(values)}.") from error
+        raise DataError(f"{subject} must be an array of numbers, not {_kind(values)}.") from error
     if array.dtype.kind not in "fiub":
-        raise DataError(f"{what} must be an array of numbers, not {_kind(values)}.")
+        raise DataError(f"{subject} must be an array of numbers, not {_kind(values)}.")
     with np.errstate(over="ignore"):
         return array.astype(np.float32, copy=False)
 
@@ -130,12 +135,12 @@ def _check(where: str, name: str, value: Any, hint: Any) -> None:
     if any(_fits(value, option) for option in options):
         return
     kinds = [option for option in options if isinstance(option, type)]
-    wanted = list(dict.fromkeys(_word(option) for option in options if option is not NoneType))
-    if Path in kinds and "text" in wanted:
-        wanted.remove("text")
+    expected_kinds = list(dict.fromkeys(_word(option) for option in options if option is not NoneType))
+    if Path in kinds and "text" in expected_kinds:
+        expected_kinds.remove("text")
     own = next((kind for kind in kinds if kind.__name__ in _HELP), None)
     advice = f"; {_HELP[own.__name__]}" if own else ""
-    message = f"{where} takes {' or '.join(wanted)} as '{name}', not {_kind(value)}{advice}."
+    message = f"{where} takes {' or '.join(expected_kinds)} as '{name}', not {_kind(value)}{advice}."
     raise (DataError if own else SettingError)(message)
 
 
@@ -159,7 +164,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin in (collections.abc.Sequence, tuple, list):
         items = [item for item in get_args(hint) if item is not ...]
         plain = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-        return plain and all(any(_fits(one, item) for item in items) for one in value)
+        return plain and all(any(_fits(element, item) for item in items) for element in value)
     return not isinstance(hint, type) or isinstance(value, hint)
 
 
@@ -184,6 +189,6 @@ def _word(hint: Any) -> str:
 def _kind(value: Any) -> str:
     if value is None or isinstance(value, str | bool | int | float):
         number = isinstance(value, float) and not math.isfinite(value)
-        return shown(value) if number else shown(repr(value))
+        return short_text(value) if number else short_text(repr(value))
     name = type(value).__name__
     return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"

@@ -33,12 +33,12 @@ EXTRAS = {
 """Packages that each extra brings, by the names they are imported by."""
 
 
-def shown(value: object) -> str:
+def short_text(value: object) -> str:
     r"""A value from a file as part of a message: one line that can be printed, and not a long one.
 
     Examples
     --------
-    >>> shown("a\x1b[2Jb")
+    >>> short_text("a\x1b[2Jb")
     'a?[2Jb'
     """
     text = printable(str(value))

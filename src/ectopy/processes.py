@@ -7,10 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -23,7 +29,7 @@ def native_stderr_silenced() -> Iterator[None]:
     """Send file descriptor 2 to nowhere while the block runs; Python exceptions pass as ever."""
     with _one_at_a_time:
         try:
-            kept = os.dup(2)
+            saved_stderr = os.dup(2)
         except OSError:
             # There is no standard error to silence.
             yield
@@ -33,13 +39,13 @@ def native_stderr_silenced() -> Iterator[None]:
             os.dup2(sink, 2)
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(saved_stderr, 2)
+            os.close(saved_stderr)
             os.close(sink)
 
 
 @contextmanager
-def interrupt_kept() -> Iterator[None]:
+def delayed_interrupt() -> Iterator[None]:
     """Raise `KeyboardInterrupt` at the end, if it was raised within and nobody has heard of it.
 
     Native modules that are interrupted while they load may go on as if nothing had been. Outside the main thread, and
@@ -65,8 +71,8 @@ def interrupt_kept() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def child(*arguments: str) -> str:
-    """What a fresh Python on one thread prints."""
+def run_python(*arguments: str) -> str:
+    """Run a fresh Python on one thread; return what it prints."""
     return subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | ONE_THREAD,
@@ -76,8 +82,19 @@ def child(*arguments: str) -> str:
     ).stdout
 
 
+def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
+    """Do jobs in one worker process per core, a single job in this process; yield row and result as each is done."""
+    if len(jobs) == 1:
+        yield 0, function(jobs[0])
+        return
+    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        rows = {pool.submit(function, job): row for row, job in enumerate(jobs)}
+        for future in as_completed(rows):
+            yield rows[future], future.result()
+
+
 def peak_rss_mb() -> float:
-    """The most memory that this process has had."""
+    """Return the most memory that this process has had."""
     # Linux lets a child process inherit the figure that `resource` gives, the parent's peak with TensorFlow in it.
     status = Path("/proc/self/status")
     if status.exists():

@@ -48,9 +48,9 @@ class Annotations:
         check_fields(self)
         if self.positions.shape != self.symbols.shape or self.positions.ndim != 1:
             raise DataError("annotations need one symbol per position.")
-        for what, values in (("subtype", self.subtypes), ("note", self.notes)):
+        for subject, values in (("subtype", self.subtypes), ("note", self.notes)):
             if values is not None and len(values) != len(self.positions):
-                raise DataError(f"annotations need one {what} per position, or none at all.")
+                raise DataError(f"annotations need one {subject} per position, or none at all.")
         if np.any(np.diff(self.positions) < 0):
             raise DataError("annotations must be in order of position.")
 
@@ -142,7 +142,7 @@ class Recording:
         return len(self.signal) / self.sampling_rate_hz
 
 
-def _array(values: Any, what: str, kinds: str) -> NDArray[Any]:
+def _array(values: Any, subject: str, kinds: str) -> NDArray[Any]:
     """Values of annotations as an array; an empty list has no kind yet."""
     plain = isinstance(values, np.ndarray | list | tuple) and not np.ma.is_masked(values)
     try:
@@ -150,5 +150,5 @@ def _array(values: Any, what: str, kinds: str) -> NDArray[Any]:
     except ValueError:  # lists of unequal length
         array = None
     if array is None or (array.size and array.dtype.kind not in kinds):
-        raise DataError(f"annotations take an array of {'text' if kinds == 'U' else 'whole numbers'} as {what}.")
+        raise DataError(f"annotations take an array of {'text' if kinds == 'U' else 'whole numbers'} as {subject}.")
     return array if array.size else array.astype(np.str_ if kinds == "U" else np.int64)

@@ -181,7 +181,7 @@ def test_the_audit_has_what_the_commands_read_and_order(stored: Path, ectopy):
         handed = store.inputs.pending_commands()[-1].action
     user = account()
     assert user == f"account {pwd.getpwuid(os.getuid()).pw_name}"
-    assert [(one.who, one.what, one.patient) for one in entries[-5:]] == [
+    assert [(one.actor, one.action, one.patient) for one in entries[-5:]] == [
         (user, "listed alarms", ""),
         (user, "listed alarms", "bed-7"),
         (user, "viewed alarm 1", "bed-7"),

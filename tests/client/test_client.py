@@ -207,22 +207,22 @@ def test_a_stream_that_is_refused_keeps_nothing(client: Client):
     stream = client.stream("heavy", RATE_HZ, LEADS)
     stream.send(np.full((10, 2), 5000.0))
     until(lambda: stream._failure)
-    assert (stream._kept, stream._kept_bytes) == ({}, 0)
+    assert (stream._pending, stream._pending_bytes) == ({}, 0)
     stream._thread.join(30)
     assert not stream._thread.is_alive()
 
 
 def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Service, monkeypatch: pytest.MonkeyPatch):
-    assert ectopy.client.client.KEPT_BYTES > 600 * 16 * 1000 * 4
-    monkeypatch.setattr("ectopy.client.client.KEPT_BYTES", 40 * 1000)
+    assert ectopy.client.client.MOST_PENDING_BYTES > 600 * 16 * 1000 * 4
+    monkeypatch.setattr("ectopy.client.client.MOST_PENDING_BYTES", 40 * 1000)
     with Client("http://127.0.0.1:9", service.key) as nowhere:
         stream = nowhere.stream("anybody", RATE_HZ, LEADS)
         stream._begin({"next_position": None, "stream": ""})
         sender = threading.Thread(target=lambda: [stream.send(STILL.signal[:125]) for _ in range(45)], daemon=True)
         sender.start()
-        until(lambda: stream._kept_bytes >= 40 * 1000)
+        until(lambda: stream._pending_bytes >= 40 * 1000)
         assert sender.is_alive()
-        assert stream._kept_bytes < 42 * 1000
+        assert stream._pending_bytes < 42 * 1000
         stream._take({"sequence": 20, "next_position": 21 * 125, "stored": True})
         assert stream.stored == 0  # what is in front of it has not been seen
         for sequence in range(20):

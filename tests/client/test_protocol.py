@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ectopy.client.protocol import MOST_AT_ONCE, MOST_ROWS, MOST_ROWS_AT_ONCE, NO_SAMPLE, Sent, counts, read, write
+from ectopy.client.protocol import (
+    MOST_AT_ONCE,
+    MOST_ROWS,
+    MOST_ROWS_AT_ONCE,
+    NO_SAMPLE,
+    ChunkMessage,
+    counts,
+    read,
+    write,
+)
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk
 from ectopy.monitor.inputs import PulseChunk
@@ -35,7 +44,7 @@ def chunk(signal: np.ndarray) -> Chunk:
 @given(SIGNALS, st.sampled_from(["json", "msgpack"]), st.none() | st.integers(0, 2**50))
 def test_what_is_written_is_read_again(signal: np.ndarray, form: str, sequence: int | None):
     given_chunk = chunk(signal)
-    (sent,) = read(write(Sent(given_chunk, sequence), form), form, received=5.0)
+    (sent,) = read(write(ChunkMessage(given_chunk, sequence), form), form, received=5.0)
     assert sent.sequence == sequence
     np.testing.assert_array_equal(sent.chunk.signal, signal)
     assert sent.chunk.signal.dtype == np.float32
@@ -52,7 +61,7 @@ def test_what_is_written_is_read_again(signal: np.ndarray, form: str, sequence: 
 def test_pulse_waves_are_read_again(waves: list[tuple[str, list[float]]], form: str):
     pulses = tuple(PulseChunk(name, "mmHg", 62.5, 9, np.array(samples, np.float32)) for name, samples in waves)
     signal = np.zeros((2, 1), np.float32)
-    (sent,) = read(write(Sent(replace(chunk(signal), pulses=pulses)), form), form, received=5.0)
+    (sent,) = read(write(ChunkMessage(replace(chunk(signal), pulses=pulses)), form), form, received=5.0)
     assert len(sent.chunk.pulses) == len(pulses)
     for found, expected in zip(sent.chunk.pulses, pulses, strict=True):
         assert (found.name, found.unit, found.sampling_rate_hz, found.position) == (expected.name, "mmHg", 62.5, 9)
@@ -69,7 +78,7 @@ def test_pulse_waves_as_counts():
 
 
 def test_messages_without_pulse_waves_are_what_they_were():
-    message = msgspec.json.decode(write(Sent(chunk(np.zeros((1, 1), np.float32))), "json"))
+    message = msgspec.json.decode(write(ChunkMessage(chunk(np.zeros((1, 1), np.float32))), "json"))
     assert message.keys() == {"position", "sampling_rate_hz", "leads", "samples", "unit", "stream", "sent"}
     (sent,) = read(json.dumps(PLAIN).encode(), "json", 0.0)
     assert sent.chunk.pulses == ()
@@ -108,7 +117,7 @@ def test_samples_of_pulse_waves_count_among_what_is_sent_at_a_time():
 
 @given(SIGNALS, st.floats(10, 1000))
 def test_counts_keep_half_a_count_and_what_is_missing(signal: np.ndarray, gain: float):
-    (sent,) = read(write(Sent(chunk(signal)), "msgpack", gain), "msgpack", received=5.0)
+    (sent,) = read(write(ChunkMessage(chunk(signal)), "msgpack", gain), "msgpack", received=5.0)
     np.testing.assert_allclose(sent.chunk.signal, signal, atol=0.51 / gain)
 
 
@@ -161,7 +170,7 @@ def test_no_bytes_get_anything_but_chunks_or_a_sentence(content: bytes, form: st
         found = read(content, form, 0.0)
     except DataError:
         return
-    assert all(isinstance(sent, Sent) for sent in found)
+    assert all(isinstance(sent, ChunkMessage) for sent in found)
 
 
 def packed(samples: bytes, leads: bytes = b"\x91\xa2II") -> bytes:
@@ -209,7 +218,7 @@ def test_what_would_become_much_is_refused_before_it_does(name: str):
 
 def test_a_minute_of_sixteen_leads_is_read():
     signal = np.zeros((MOST_ROWS, 16), np.float32)
-    (sent,) = read(write(Sent(chunk(signal)), "msgpack"), "msgpack", 0.0)
+    (sent,) = read(write(ChunkMessage(chunk(signal)), "msgpack"), "msgpack", 0.0)
     assert sent.chunk.signal.shape == signal.shape
     rows = np.zeros((MOST_ROWS, 4), np.float32)
     for form in ("json", "msgpack"):

@@ -16,7 +16,7 @@ from ectopy.client.client import Stream
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Chunk
 from ectopy.recording import Recording
-from ectopy.service.access import Scope, Visitors
+from ectopy.service.access import Authenticator, Scope
 from ectopy.service.storage import Store
 from support.server import free_port, served
 
@@ -55,7 +55,7 @@ class Device:
 def mint(home: Path) -> str:
     """A key that allows everything, for a service that will be started in this folder."""
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
-        return Visitors(store.keys).new_key("test", frozenset({Scope.ADMINISTER}))[1]
+        return Authenticator(store.keys).new_key("test", frozenset({Scope.ADMINISTER}))[1]
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def subjects(folder: Path) -> dict[str, Subject]:
         PulseChunk("ABP", "mmHg", 62.5, 125, np.full(31, 80, np.float32)),
     )
     for name, form, gain in (("json", "json", None), ("msgpack", "msgpack", None), ("counts", "msgpack", 1000.0)):
-        message = protocol.write(protocol.Sent(chunk, 7), form, gain)
+        message = protocol.write(protocol.ChunkMessage(chunk, 7), form, gain)
         made[name] = Subject({"message": message}, False, _decode(form))
-        message = protocol.write(protocol.Sent(replace(chunk, pulses=pulses), 7), form, gain)
+        message = protocol.write(protocol.ChunkMessage(replace(chunk, pulses=pulses), 7), form, gain)
         made[f"{name} with pulses"] = Subject({"message": message}, False, _monitored(form))
     made["lines"] = Subject({"lines": text}, False, _lines)
     return made

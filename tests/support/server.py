@@ -21,7 +21,7 @@ import numpy as np
 from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 
-from ectopy.client.protocol import Sent, write
+from ectopy.client.protocol import ChunkMessage, write
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.disclaimers import STATEMENTS
 from ectopy.monitor import chunks
@@ -127,7 +127,7 @@ def messages(recording: Recording, chunk_s: float = 1.0, stream: str = "") -> li
     """What a device would send, as msgpack."""
     found = []
     for number, chunk in enumerate(chunks(recording, chunk_s)):
-        found.append(write(Sent(replace(chunk, stream=stream), number), "msgpack"))
+        found.append(write(ChunkMessage(replace(chunk, stream=stream), number), "msgpack"))
     return found
 
 

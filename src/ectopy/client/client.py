@@ -38,14 +38,14 @@ try:
     from websockets.sync.client import connect
     from websockets.sync.connection import Connection
 
-    from ectopy.client.protocol import Sent, write
+    from ectopy.client.protocol import ChunkMessage, write
 except ModuleNotFoundError as error:
     raise MissingExtraError.of("service", "the client") from error
 
 WINDOW = 16
 """Messages that a stream sends ahead of the answers."""
 
-KEPT_BYTES = 64 * 2**20
+MOST_PENDING_BYTES = 64 * 2**20
 """How much a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
 
 _TIMEOUT_S = 30.0
@@ -105,11 +105,11 @@ class Client:
 
     def admit(self, patient: str, name: str | None = None) -> dict[str, Any]:
         """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is."""
-        return self._told("POST", "/api/patients", json={"patient": patient, "name": name})
+        return self._call_for_object("POST", "/api/patients", json={"patient": patient, "name": name})
 
     def discharge(self, patient: str, comment: str = "") -> dict[str, Any]:
         """End the watching of a patient and all their alarms, until the patient is admitted again."""
-        return self._told("DELETE", _of(patient), params={"comment": comment})
+        return self._call_for_object("DELETE", _of(patient), params={"comment": comment})
 
     def alarms(self, patient: str | None = None, active: bool = True) -> list[dict[str, Any]]:
         """Alarms of a patient, or of all; those that have ended too if `active` is false."""
@@ -119,7 +119,7 @@ class Client:
 
     def acknowledge(self, patient: str, number: int, comment: str = "") -> dict[str, Any]:
         """Say that somebody has seen an alarm."""
-        return self._told("POST", f"{_of(patient)}/alarms/{number}/acknowledge", json={"comment": comment})
+        return self._call_for_object("POST", f"{_of(patient)}/alarms/{number}/acknowledge", json={"comment": comment})
 
     # Samples
 
@@ -128,9 +128,9 @@ class Client:
 
         Where it is not stored yet, keep it, and send it again later, until an answer says that it is.
         """
-        content = write(Sent(chunk), "msgpack")
+        content = write(ChunkMessage(chunk), "msgpack")
         headers = {"Content-Type": "application/msgpack"}
-        return self._told("POST", f"{_of(patient)}/chunks", content=content, headers=headers)
+        return self._call_for_object("POST", f"{_of(patient)}/chunks", content=content, headers=headers)
 
     def stream(
         self,
@@ -170,7 +170,7 @@ class Client:
         stated = {"sampling_rate_hz": sampling_rate_hz, "unit": unit}
         with ExitStack() as stack:
             files = [("files", (Path(path).name, stack.enter_context(Path(path).open("rb")))) for path in paths]
-            answer = self._told(
+            answer = self._call_for_object(
                 "POST",
                 "/api/recordings",
                 files=files,
@@ -180,15 +180,15 @@ class Client:
 
     def recording(self, id: str) -> dict[str, Any]:
         """How far the analysis of a recording is, and what was found."""
-        return self._told("GET", f"/api/recordings/{quote(id, safe='')}")
+        return self._call_for_object("GET", f"/api/recordings/{quote(id, safe='')}")
 
-    def _told(self, method: str, path: str, **given: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self._call(method, path, **given)
+    def _call_for_object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self._call(method, path, **options)
         return found
 
-    def _call(self, method: str, path: str, **given: Any) -> Any:
+    def _call(self, method: str, path: str, **options: Any) -> Any:
         try:
-            answer = self._http.request(method, path, **given)
+            answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ServiceError(f"{self._url} cannot be reached: {error}.") from error
         if answer.is_error:
@@ -198,12 +198,12 @@ class Client:
 
 @dataclass(slots=True)
 class _Message:
-    """Samples that are not stored, from a position to before another; `seen`: whether the service has them."""
+    """Samples that are not stored, from a position to before another; acknowledged once the service has them."""
 
     content: bytes
     begin: int
     end: int
-    seen: bool = False
+    is_acknowledged: bool = False
 
     @property
     def size(self) -> int:
@@ -236,10 +236,10 @@ class Stream:
         self._pulse_positions: dict[tuple[str, float], int] = {}
         self._sequence = 0
         # What is not stored; of that what has to be sent now, or once the database is back, and what is under way.
-        self._kept: dict[int, _Message] = {}
-        self._kept_bytes = 0
+        self._pending: dict[int, _Message] = {}
+        self._pending_bytes = 0
         self._unsent: deque[int] = deque()
-        self._again: dict[int, None] = {}
+        self._to_resend: dict[int, None] = {}
         self._unanswered: set[int] = set()
         self._acknowledged = self._stored = self._late = 0
         self._closing = False
@@ -286,14 +286,16 @@ class Stream:
             self._raise()
             return self._position or 0
 
-    def send(self, samples: NDArray[np.floating], sent: float | None = None, pulses: Sequence[PulseWave] = ()) -> None:
+    def send(
+        self, samples: NDArray[np.floating], sent_at: float | None = None, pulses: Sequence[PulseWave] = ()
+    ) -> None:
         """Send samples; waits only where 64 MiB are not stored.
 
         Parameters
         ----------
         samples : ndarray of float, shape (n, leads), or (n,) of one lead
             NaN where there is none.
-        sent : float, optional
+        sent_at : float, optional
             Time of the first one, seconds since 1970.
         pulses : sequence of PulseWave, optional
             Pulse waves of the same time, at most four, each at its own rate. The samples of one follow those of the
@@ -314,7 +316,7 @@ class Stream:
             raise DataError(f"samples of {leads} leads have the shape (n, {leads}), not {signal.shape}.")
         position = self.position
         with self._changed:
-            self._changed.wait_for(lambda: self._kept_bytes < KEPT_BYTES or self._failure or self._closing)
+            self._changed.wait_for(lambda: self._pending_bytes < MOST_PENDING_BYTES or self._failure or self._closing)
             self._raise()
             if self._closing:
                 raise ServiceError("the stream is closed; begin another one.")
@@ -324,15 +326,15 @@ class Stream:
                 self._template.sampling_rate_hz,
                 self._template.leads,
                 received=0.0,
-                sent=sent,
+                sent=sent_at,
                 stream=self.name,
                 unit=self._template.unit,
                 pulses=tuple(self._pulse_chunk(wave, position) for wave in pulses),
             )
             self._position = position + len(signal)
-            message = _Message(write(Sent(chunk, self._sequence), "msgpack"), position, self._position)
-            self._kept[self._sequence] = message
-            self._kept_bytes += message.size
+            message = _Message(write(ChunkMessage(chunk, self._sequence), "msgpack"), position, self._position)
+            self._pending[self._sequence] = message
+            self._pending_bytes += message.size
             self._unsent.append(self._sequence)
             self._sequence += 1
             self._changed.notify_all()
@@ -356,9 +358,9 @@ class Stream:
             If it is not in so many seconds, or the service has refused something.
         """
         with self._changed:
-            done = self._changed.wait_for(lambda: not self._kept or self._failure, wait_s)
+            is_stored = self._changed.wait_for(lambda: not self._pending or self._failure, wait_s)
             self._raise()
-        if not done:
+        if not is_stored:
             raise ServiceError(f"{self._url} has not stored everything in {wait_s:g} s.")
 
     def close(self, wait_s: float = _TIMEOUT_S) -> None:
@@ -414,8 +416,8 @@ class Stream:
         """End because of a refusal; what waits would never be sent, and is not kept for that."""
         with self._changed:
             self._failure = self._failure or why
-            self._kept.clear()
-            self._kept_bytes = 0
+            self._pending.clear()
+            self._pending_bytes = 0
             self._changed.notify_all()
 
     def _talk(self, socket: Connection) -> None:
@@ -439,10 +441,10 @@ class Stream:
             if self._position is None:
                 self._position = self._acknowledged = self._stored = next_position
             self._unanswered.clear()
-            for message in self._kept.values():
-                message.seen = message.end <= next_position
-            self._unsent = deque(number for number, message in self._kept.items() if not message.seen)
-            self._again.clear()
+            for message in self._pending.values():
+                message.is_acknowledged = message.end <= next_position
+            self._unsent = deque(number for number, message in self._pending.items() if not message.is_acknowledged)
+            self._to_resend.clear()
             self._note_missing(missing)
             if not self._unsent:
                 self._ask_again()
@@ -450,9 +452,9 @@ class Stream:
 
     def _ask_again(self) -> None:
         """Send the newest message once more where there is no other: its answer says whether all is stored."""
-        if self._kept:
-            newest = next(reversed(self._kept))
-            self._kept[newest].seen = False
+        if self._pending:
+            newest = next(reversed(self._pending))
+            self._pending[newest].is_acknowledged = False
             self._unsent.append(newest)
 
     def _next(self) -> bytes | None:
@@ -461,9 +463,9 @@ class Stream:
             while not (self._disconnected or self._closing or self._failure):
                 if self._unsent and len(self._unanswered) < WINDOW:
                     number = self._unsent.popleft()
-                    if number in self._kept:  # else it has been stored meanwhile
+                    if number in self._pending:  # else it has been stored meanwhile
                         self._unanswered.add(number)
-                        return self._kept[number].content
+                        return self._pending[number].content
                 elif not self._changed.wait(_ASK_AGAIN_S) and not self._unsent and not self._unanswered:
                     self._ask_again()
             return None
@@ -494,45 +496,45 @@ class Stream:
 
     def _answered(self, sequence: int, stored: bool) -> None:
         """The service has a message; if it has stored it, then also all that it had before."""
-        message = self._kept.get(sequence)
+        message = self._pending.get(sequence)
         if message is not None:
-            message.seen = True
+            message.is_acknowledged = True
             self._acknowledged = max(self._acknowledged, message.end)
         if stored:
             self._forget(sequence)
-            for number in self._again:
-                self._kept[number].seen = False
-            self._unsent.extend(self._again)
-            self._again.clear()
+            for number in self._to_resend:
+                self._pending[number].is_acknowledged = False
+            self._unsent.extend(self._to_resend)
+            self._to_resend.clear()
 
     def _forget(self, sequence: int) -> None:
         """Keep no longer what is stored: a message, and those before it that the service had by then."""
-        stored = {sequence} & self._kept.keys()
-        for number, message in self._kept.items():
+        stored = {sequence} & self._pending.keys()
+        for number, message in self._pending.items():
             if number > sequence:
                 break
-            if message.seen and number not in self._again:
+            if message.is_acknowledged and number not in self._to_resend:
                 stored.add(number)
-        self._again.pop(sequence, None)
+        self._to_resend.pop(sequence, None)
         for number in stored:
-            self._kept_bytes -= self._kept.pop(number).size
-        oldest = next(iter(self._kept.values()), None)
+            self._pending_bytes -= self._pending.pop(number).size
+        oldest = next(iter(self._pending.values()), None)
         self._stored = (self._position or 0) if oldest is None else oldest.begin
 
     def _note_missing(self, stretches: list[tuple[int, int]]) -> None:
         """Send again, once the service stores again, what it has seen and could not keep."""
         for begin, end in stretches:
-            for number, message in self._kept.items():
-                if message.seen and begin < message.end and message.begin < end:
-                    self._again[number] = None
+            for number, message in self._pending.items():
+                if message.is_acknowledged and begin < message.end and message.begin < end:
+                    self._to_resend[number] = None
 
     def _send_again(self, sequence: int, answer: dict[str, Any]) -> None:
         """Send what the service has seen and could not keep once it stores again, and what it has not seen at once."""
-        message = self._kept.get(sequence)
+        message = self._pending.get(sequence)
         if message is not None and answer["stream"] == self.name and message.end <= (answer["next_position"] or 0):
-            message.seen = True
+            message.is_acknowledged = True
             self._acknowledged = max(self._acknowledged, message.end)
-            self._again[sequence] = None
+            self._to_resend[sequence] = None
         else:
             self._disconnected = True
 

@@ -41,10 +41,10 @@ def play(client: Client, recording: Recording, patient: str, speed: float, progr
     """
     rate_hz = recording.sampling_rate_hz
     chunk_s = min(_CHUNK_S * max(speed / _UNHURRIED, 1.0), _LONGEST_CHUNK_S)
-    sent = paced(chunks(recording, chunk_s), speed)
+    paced_chunks = paced(chunks(recording, chunk_s), speed)
     client.admit(patient)
     with client.stream(patient, rate_hz, recording.leads) as stream:
-        for chunk in sent:
+        for chunk in paced_chunks:
             pulses = [PulseWave(wave.name, wave.unit, wave.sampling_rate_hz, wave.samples) for wave in chunk.pulses]
             stream.send(chunk.signal, pulses=pulses)
             progress(round(stream.acknowledged / rate_hz), round(recording.duration_s), f"to {patient}")

@@ -85,7 +85,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class ChunkMessage:
     """What a message holds.
 
     Attributes
@@ -99,7 +99,7 @@ class Sent:
     sequence: int | None = None
 
 
-def read(content: bytes, form: Form, received: float) -> list[Sent]:
+def read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:
     """Read one message, or a list of at most a thousand.
 
     Parameters
@@ -121,20 +121,20 @@ def read(content: bytes, form: Form, received: float) -> list[Sent]:
         raise DataError(f"this is not a chunk in {form}: {error}.") from error
 
 
-def _read_json(content: bytes, received: float) -> list[Sent]:
+def _read_json(content: bytes, received: float) -> list[ChunkMessage]:
     if content.count(b"[") > MOST_ROWS_AT_ONCE or content.count(b",") > MOST_NUMBERS_AT_ONCE:
         raise _too_much()
-    found = _FROM_JSON.decode(content)
-    messages = found if isinstance(found, list) else [found]
+    decoded = _FROM_JSON.decode(content)
+    messages = decoded if isinstance(decoded, list) else [decoded]
     _check_count(len(messages))
-    return [_sent(message, received) for message in messages]
+    return [_chunk_message(message, received) for message in messages]
 
 
-def _read_msgpack(content: bytes, received: float) -> list[Sent]:
+def _read_msgpack(content: bytes, received: float) -> list[ChunkMessage]:
     """Decode messages one by one, so that the objects of one are gone before those of the next are made."""
     first = content[:1]
     if not (b"\x90" <= first <= b"\x9f" or first in (b"\xdc", b"\xdd")):  # the bytes with which a list begins
-        return [_sent(_FROM_MSGPACK.decode(content), received)]
+        return [_chunk_message(_FROM_MSGPACK.decode(content), received)]
     # Its length is in the 4 bits of the first byte, or the 2 or 4 bytes after it.
     size = {b"\xdc": 2, b"\xdd": 4}.get(first, 0)
     _check_count(int.from_bytes(content[1 : 1 + size], "big") if size else first[0] & 0x0F)
@@ -144,7 +144,7 @@ def _read_msgpack(content: bytes, received: float) -> list[Sent]:
         rows += _rows(message)
         if rows > MOST_ROWS_AT_ONCE:
             raise _too_much()
-        read.append(_sent(message, received))
+        read.append(_chunk_message(message, received))
     return read
 
 
@@ -165,23 +165,23 @@ def _check_count(messages: int) -> None:
         raise DataError(f"{messages} chunks are too many; send at most {MOST_AT_ONCE} at a time.")
 
 
-def _sent(message: _Message, received: float) -> Sent:
-    return Sent(_chunk(message, received), _sequence(message))
+def _chunk_message(message: _Message, received: float) -> ChunkMessage:
+    return ChunkMessage(_chunk(message, received), _sequence(message))
 
 
-def write(sent: Sent, form: Form, gain: float | None = None) -> bytes:
+def write(message: ChunkMessage, form: Form, gain: float | None = None) -> bytes:
     """One message.
 
     Parameters
     ----------
-    sent : Sent
+    message : ChunkMessage
     form : {"json", "msgpack"}
     gain : float or None
         Counts per unit for int16 in msgpack, half the size of float32; samples beyond 32767 counts are cut off. Pulse
         waves are float32.
     """
-    chunk = sent.chunk
-    message = _Message(
+    chunk = message.chunk
+    keys = _Message(
         position=chunk.position,
         sampling_rate_hz=chunk.sampling_rate_hz,
         leads=chunk.leads,
@@ -190,10 +190,10 @@ def write(sent: Sent, form: Form, gain: float | None = None) -> bytes:
         stream=chunk.stream,
         sent=chunk.sent,
         gain=gain if form == "msgpack" else None,
-        sequence=sent.sequence,
+        sequence=message.sequence,
         pulses=tuple(_pulse_message(pulse, form) for pulse in chunk.pulses),
     )
-    return msgspec.json.encode(message) if form == "json" else msgspec.msgpack.encode(message)
+    return msgspec.json.encode(keys) if form == "json" else msgspec.msgpack.encode(keys)
 
 
 def _pulse_message(pulse: PulseChunk, form: Form) -> _Pulse:
@@ -265,8 +265,8 @@ def _unpacked(samples: bytes, gain: float | None, unit: str) -> NDArray[np.float
         raise DataError(
             f"'gain' is how many counts are one {unit}, from {_LEAST_GAIN:g} to {_MOST_GAIN:g}, and not {gain:g}."
         )
-    found = np.frombuffer(samples, "<i2")
-    return np.where(found == NO_SAMPLE, np.float32(np.nan), found / np.float32(gain)).astype(np.float32)
+    values = np.frombuffer(samples, "<i2")
+    return np.where(values == NO_SAMPLE, np.float32(np.nan), values / np.float32(gain)).astype(np.float32)
 
 
 _FROM_JSON = msgspec.json.Decoder(list[_Message] | _Message)

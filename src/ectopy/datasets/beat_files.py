@@ -236,8 +236,8 @@ def _is_header(cells: Sequence[str]) -> bool:
 def _label_column(path: Path, names: Sequence[str]) -> int | None:
     columns = [i for i, name in enumerate(names) if name.strip().lower() in _LABEL_NAMES]
     if len(columns) > 1:
-        found = " and ".join(names[column] for column in columns)
-        raise DataError(f"{path} has {len(columns)} columns of labels ({found}); expected one.")
+        label_names = " and ".join(names[column] for column in columns)
+        raise DataError(f"{path} has {len(columns)} columns of labels ({label_names}); expected one.")
     return columns[0] if columns else None
 
 

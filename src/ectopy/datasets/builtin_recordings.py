@@ -13,18 +13,18 @@ _MITDB = "mitdb"
 _SIMULATED_S = 1800.0
 
 
-def names() -> tuple[str, ...]:
+def builtin_names() -> tuple[str, ...]:
     """The names of all recordings that this machine has."""
     records = (record for record in RECORDS if find_mitdb((record,)) is not None)
     return (SIMULATED, *(f"{_MITDB}/{record}" for record in records))
 
 
-def is_named(name: str) -> bool:
+def is_builtin(name: str) -> bool:
     """Whether this is such a name, and not that of a file."""
     return name == SIMULATED or name.startswith(f"{_MITDB}/")
 
 
-def named(name: str) -> Recording:
+def load_builtin(name: str) -> Recording:
     """A recording by its name: ``simulated``, or a record such as ``mitdb/208``.
 
     Raises

@@ -143,7 +143,7 @@ def _failure(answers: Sequence[Any]) -> str:
     return "the transfer broke off"
 
 
-def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_member_bytes: int) -> None:
+def unpack(archive: Path, folder: Path, files: Sequence[Sequence[str]], *, max_member_bytes: int) -> None:
     """Take the wanted files out of a zip archive, from whatever folder in it, and nothing else.
 
     Parameters
@@ -151,7 +151,7 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_
     archive : Path
     folder : Path
         Where to put them, under the wanted names.
-    wanted : sequence of sequences of str
+    files : sequence of sequences of str
         Alternative names of each file; the first that the archive has is taken.
     max_member_bytes : int
         A file that unpacks to more is refused.
@@ -161,14 +161,14 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[Sequence[str]], *, max_
     DataError
         If it is not a whole zip archive, or a file is missing or too large.
     """
-    with refusing_archives(), zipfile.ZipFile(archive) as content:
+    with raising_archive_errors(), zipfile.ZipFile(archive) as content:
         members = {PurePosixPath(info.filename).name: info for info in content.infolist()}
-        for names in wanted:
+        for names in files:
             _unpack_first(content, members, names, folder, max_member_bytes)
 
 
 @contextmanager
-def refusing_archives() -> Iterator[None]:
+def raising_archive_errors() -> Iterator[None]:
     """Raise DataError where a zip archive turns out to be damaged or encrypted."""
     try:
         yield

@@ -199,10 +199,10 @@ def _classes_agree(beats: Beats, part: _Part) -> bool:
     if beats.labels is None or not np.isin(beats.labels, np.arange(classes + 1)).all():
         return False
     counts = np.bincount(beats.labels, minlength=classes + 1)
-    known = counts[NORMAL_LABEL:]
+    class_counts = counts[NORMAL_LABEL:]
     if counts[UNSPECIFIED_ABNORMAL_LABEL] and part is _TEST:
-        return bool(known[0] == part.class_counts[0] and np.all(known <= part.class_counts))
-    return bool(np.array_equal(known, part.class_counts))
+        return bool(class_counts[0] == part.class_counts[0] and np.all(class_counts <= part.class_counts))
+    return bool(np.array_equal(class_counts, part.class_counts))
 
 
 def _join(train: Beats, test: Beats) -> Beats:

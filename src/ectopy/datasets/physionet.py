@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ectopy.arguments import checked
-from ectopy.datasets.download import extract, refusing_archives
+from ectopy.datasets.download import extract, raising_archive_errors
 from ectopy.datasets.published import Published
 from ectopy.errors import DataError
 
@@ -57,7 +57,7 @@ class _Contents:
     records: int
     other: tuple[str, ...] = ()
 
-    def chosen(self, sums: Path) -> dict[str, str]:
+    def digests(self, sums: Path) -> dict[str, str]:
         """SHA-256 of each file that is kept, by its name.
 
         Raises
@@ -83,16 +83,16 @@ class _Contents:
             )
         return digests
 
-    def is_held_by(self, folder: Path) -> bool:
+    def is_complete(self, folder: Path) -> bool:
         """Whether a folder has the sums and all files that they name."""
         try:
-            return all((folder / name).is_file() for name in self.chosen(folder / SUMS_FILE))
+            return all((folder / name).is_file() for name in self.digests(folder / SUMS_FILE))
         except DataError:
             return False
 
     def unpack(self, archive: Path, folder: Path) -> None:
         """Take the files out of an archive."""
-        with refusing_archives(), zipfile.ZipFile(archive) as content:
+        with raising_archive_errors(), zipfile.ZipFile(archive) as content:
             members = {PurePosixPath(info.filename): info for info in content.infolist()}
             top = min(
                 (path.parent for path in members if path.name == SUMS_FILE),
@@ -102,7 +102,7 @@ class _Contents:
             if top is None:
                 raise DataError(f"it has no {SUMS_FILE}.")
             extract(content, members[top / SUMS_FILE], folder / SUMS_FILE, _MAX_MEMBER_BYTES)
-            for name in self.chosen(folder / SUMS_FILE):
+            for name in self.digests(folder / SUMS_FILE):
                 member = members.get(top / self.folder / name)
                 if member is None:
                     raise DataError(f"it has no {name}.")
@@ -110,7 +110,7 @@ class _Contents:
 
     def verify(self, folder: Path) -> None:
         """Compare the files of a folder with the owner's sums."""
-        for name, digest in self.chosen(folder / SUMS_FILE).items():
+        for name, digest in self.digests(folder / SUMS_FILE).items():
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
                 raise DataError(f"its {name} has another checksum than {SUMS_FILE} says.")
 
@@ -159,7 +159,7 @@ def fetch_vfdb(*, url: str = VFDB_URL, progress: bool = True) -> Path:
 
 
 def _published(name: str, title: str, contents: _Contents) -> Published:
-    return Published(name, title, contents.is_held_by, contents.unpack, contents.verify, _MAX_ARCHIVE_BYTES)
+    return Published(name, title, contents.is_complete, contents.unpack, contents.verify, _MAX_ARCHIVE_BYTES)
 
 
 def _parse(sums: Path) -> Mapping[PurePosixPath, str]:

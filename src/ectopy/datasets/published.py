@@ -21,7 +21,7 @@ class Published:
         Of its folder, and of it for ``ectopy fetch``.
     title : str
         As it is called in a sentence.
-    is_held_by : callable
+    is_complete : callable
         Says whether a folder has all files.
     unpack : callable
         Takes an archive and a folder, and puts the files there; raises DataError if the archive is not the data set's.
@@ -33,7 +33,7 @@ class Published:
 
     name: str
     title: str
-    is_held_by: Callable[[Path], bool]
+    is_complete: Callable[[Path], bool]
     unpack: Callable[[Path, Path], None]
     verify: Callable[[Path], None]
     max_archive_bytes: int
@@ -59,17 +59,17 @@ class Published:
             A file that unpacks to more is refused.
         """
 
-        def is_held_by(folder: Path) -> bool:
+        def is_complete(folder: Path) -> bool:
             return all(any((folder / file).is_file() for file in names) for names in files)
 
         def unpack_files(archive: Path, folder: Path) -> None:
             unpack(archive, folder, files, max_member_bytes=max_member_bytes)
 
-        return cls(name, title, is_held_by, unpack_files, verify, max_archive_bytes)
+        return cls(name, title, is_complete, unpack_files, verify, max_archive_bytes)
 
     def find(self) -> Path | None:
         """The first folder on this machine that has all files, the user's own before the cache; or None."""
-        return find_dataset(self.name, self.is_held_by)
+        return find_dataset(self.name, self.is_complete)
 
     def fetch(self, url: str, progress: bool) -> Path:
         """Make sure that a verified copy is on this machine, downloading it if need be.
@@ -97,15 +97,15 @@ class Published:
             If a copy in a folder of ``ECTOPY_DATA`` is damaged.
         """
         target = cache_folder() / self.name
-        found = self.find()
-        if found is not None:
+        folder = self.find()
+        if folder is not None:
             try:
-                self.verify(found)
+                self.verify(folder)
             except DataError as error:
-                if found != target:
-                    raise self.damaged(f"{found} is not {self.title}: {_clause(error)}") from error
+                if folder != target:
+                    raise self.damaged(f"{folder} is not {self.title}: {_clause(error)}") from error
             else:
-                return found
+                return folder
         try:
             self._download_to(target, url, progress)
         except DatasetUnavailableError as error:
@@ -130,7 +130,7 @@ class Published:
         )
 
     def _download_to(self, target: Path, url: str, progress: bool) -> None:
-        with fresh_folder(target, self.is_held_by) as folder:
+        with fresh_folder(target, self.is_complete) as folder:
             archive = folder / "archive.zip"
             title = f"Downloading {self.title}"
             download(url, archive, title=title, max_bytes=self.max_archive_bytes, progress=progress)

@@ -262,7 +262,7 @@ def simulate_recording(
     coupling_s = _COUPLING_S[patient]
     clock = _wind_clock(rhythm_rng, duration_s, interval_s, hrv_sd_ms / 1000, pauses_per_hour, coupling_s, episodes)
     beats = _place_beats(rhythm_rng, episode_rng, clock, ectopic, episodes)
-    beats = beats.chosen(beats.times_s * sampling_rate_hz < size - 0.5)
+    beats = beats.select(beats.times_s * sampling_rate_hz < size - 0.5)
     signal = _draw_beats(shape_rng, beats, interval_s, size, sampling_rate_hz, leads, patient)
     _add_waves(episode_rng, signal, sampling_rate_hz, episodes)
     _add_noise(noise_rng, signal, sampling_rate_hz, noise_mv, episodes)
@@ -342,17 +342,17 @@ def simulate_beats(
         If a count is negative or there are not four abnormal kinds.
     """
     _require_not_negative(random_state=random_state)
-    wanted = np.array([n_normal, *n_abnormal_per_kind])
+    counts = np.array([n_normal, *n_abnormal_per_kind])
     _require(
-        len(wanted) == len(SYMBOLS) and bool(np.all(wanted >= 0)),
-        f"simulate_beats needs five counts of 0 or more, not {wanted.tolist()}.",
+        len(counts) == len(SYMBOLS) and bool(np.all(counts >= 0)),
+        f"simulate_beats needs five counts of 0 or more, not {counts.tolist()}.",
     )
     # Rare kinds get more than their share, so that the others do not wait for them.
-    shares = np.where(wanted[1:] > 0, wanted[1:] + 10, 0)
+    shares = np.where(counts[1:] > 0, counts[1:] + 10, 0)
     ectopic = dict(zip(SYMBOLS[1:], 0.15 * shares / max(shares.sum(), 1), strict=True))
     rng = np.random.default_rng(random_state)
     rows, labels = np.empty((0, BEAT_SAMPLES), np.float32), np.empty(0, np.int_)
-    while np.any(np.bincount(labels, minlength=len(wanted) + 1)[1:] < wanted):
+    while np.any(np.bincount(labels, minlength=len(counts) + 1)[1:] < counts):
         recording = simulate_recording(
             900.0,
             rate_bpm=rng.uniform(60, 85),
@@ -366,10 +366,10 @@ def simulate_beats(
         kinds = np.argmax(marks.symbols[:-1, None] == np.array(SYMBOLS), axis=1)
         rows = np.concatenate([rows, cut_cycles(recording.signal[:, 0], marks.positions)])
         labels = np.concatenate([labels, kinds + 1])
-    chosen = np.concatenate([np.flatnonzero(labels == 1 + k)[:n] for k, n in enumerate(wanted)])
-    chosen = rng.permutation(chosen)
+    order = np.concatenate([np.flatnonzero(labels == 1 + k)[:n] for k, n in enumerate(counts)])
+    order = rng.permutation(order)
     source = f"simulated beats (random_state={random_state})"
-    return Beats(rows[chosen], SIMULATED_LAYOUT, labels[chosen], source)
+    return Beats(rows[order], SIMULATED_LAYOUT, labels[order], source)
 
 
 @checked
@@ -496,7 +496,7 @@ class _PlacedBeats(NamedTuple):
     kinds: NDArray[np.int_]
     heights: NDArray[np.float64]
 
-    def chosen(self, rows: NDArray[Any]) -> _PlacedBeats:
+    def select(self, rows: NDArray[Any]) -> _PlacedBeats:
         """Those of these places, or where this is true."""
         return _PlacedBeats(self.times_s[rows], self.kinds[rows], self.heights[rows])
 
@@ -533,11 +533,11 @@ def _place_beats(
     coupling = np.choose(kinds, [interval, on_t, early, interval, fused])
     times -= interval - np.minimum(np.maximum(coupling, _REFRACTORY_S), interval)
 
-    kept = cycles < clock.cycles[-1]
-    sinus = _PlacedBeats(times[kept], kinds[kept], np.ones((int(kept.sum()), 2)))
+    has_time = cycles < clock.cycles[-1]
+    sinus = _PlacedBeats(times[has_time], kinds[has_time], np.ones((int(has_time.sum()), 2)))
     parts = [sinus, *(part for e in episodes for part in _beats_of(episode_rng, e))]
     together = _PlacedBeats(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    return together.chosen(np.argsort(together.times_s, kind="stable"))
+    return together.select(np.argsort(together.times_s, kind="stable"))
 
 
 def _beats_of(rng: np.random.Generator, episode: Episode) -> Iterator[_PlacedBeats]:
@@ -609,8 +609,8 @@ def _draw_beats(
         shapes = np.exp(-0.5 * ((seconds - c[..., None]) / w[..., None]) ** 2)
         index = (before + nearest[block, None] + offsets).ravel()
         for lead in range(leads):
-            drawn = np.einsum("bw,bws->bs", h[..., lead], shapes)
-            np.add.at(padded[lead], index, drawn.ravel())
+            shapes_mv = np.einsum("bw,bws->bs", h[..., lead], shapes)
+            np.add.at(padded[lead], index, shapes_mv.ravel())
     return padded[:, before : before + size]
 
 

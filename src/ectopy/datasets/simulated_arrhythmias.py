@@ -81,12 +81,12 @@ _INFANT_VENTRICULAR_WAVES = [
 
 
 def _without_p(waves: list[list[float]]) -> list[list[float]]:
-    (centre_s, deviation_s, *_), *others = waves
-    return [[centre_s, deviation_s, 0.0, 0.0], *others]
+    (centre_s, deviation_s, *_), *other_waves = waves
+    return [[centre_s, deviation_s, 0.0, 0.0], *other_waves]
 
 
 def _between(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:
-    return [[(x + y) / 2 for x, y in zip(one, other, strict=True)] for one, other in zip(a, b, strict=True)]
+    return [[(x + y) / 2 for x, y in zip(wave_a, wave_b, strict=True)] for wave_a, wave_b in zip(a, b, strict=True)]
 
 
 WAVES = {

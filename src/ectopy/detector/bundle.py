@@ -34,7 +34,7 @@ from ectopy.detector.model_card import Card, LearningCurve
 from ectopy.detector.runtime import Graph
 from ectopy.detector.score import KnownNormals, LogScale, Scoring
 from ectopy.detector.threshold import RecordingCalibration, ThresholdRule
-from ectopy.errors import BundleError, DataError, EctopyError, shown
+from ectopy.errors import BundleError, DataError, EctopyError, short_text
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 
 FORMAT_VERSION = 2
@@ -170,7 +170,7 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is not an Ectopy bundle: its manifest is of another format.")
     if manifest["format_version"] not in _READ_VERSIONS:
         raise BundleError(
-            f"{path} has bundle format {shown(manifest['format_version'])}, this version of Ectopy reads "
+            f"{path} has bundle format {short_text(manifest['format_version'])}, this version of Ectopy reads "
             f"{' and '.join(map(str, _READ_VERSIONS))}; use the version that made it, or train it again."
         )
     if manifest["format_version"] == 1:
@@ -230,4 +230,4 @@ def _to_recordings(content: bytes) -> RecordingCalibration:
 
 
 def _first_line(error: BaseException) -> str:
-    return shown((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))
+    return short_text((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import MAX_VALUES, Stated, check_size
-from ectopy.formats.row_times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.row_times import StatedRates, first_start, order_column, place_rows
 from ectopy.formats.sample_table import Column, choose_columns, number, to_samples
 from ectopy.formats.text_table import HEAD_CHARACTERS, HEAD_LINES, Layout, Line, find_layout, is_comment
 from ectopy.recording import Recording
@@ -58,23 +58,22 @@ def _read(path: Path, stated: Stated) -> Recording:
     columns = choose_columns(path, layout.headers, values, stated, layout.preamble.unit)
     check_size(path, rows - layout.first, len(columns.read))
 
-    time = best_time(columns, values)
-    beside = columns.counters[0] if time is None and columns.counters else time
-    clock = isinstance(values[time], list) if time is not None else False
-    wanted = columns.read if beside is None else (*columns.read, beside)
+    by = order_column(columns, values)
+    clock = by in columns.times and isinstance(values[by], list)
+    places = columns.read if by is None else (*columns.read, by)
     samples = np.empty((rows, len(columns.read)), np.float32)
-    others = np.empty(rows if beside is not None else 0)
+    order = None if by is None else np.empty(rows)
     filled = 0
     lines = chain(body, lines)
     while block := _block(lines, _BLOCK_ROWS, _BLOCK_CHARACTERS):
         rows_in_block = [line for line in block if not is_comment(line.text)]
         if not rows_in_block:
             continue
-        numbers = _numbers(path, rows_in_block, layout, wanted, clock)
+        numbers = _numbers(path, rows_in_block, layout, places, clock)
         end = filled + len(numbers)
         samples[filled:end] = to_samples(numbers[:, : len(columns.read)], columns)
-        if beside is not None:
-            others[filled:end] = numbers[:, -1]
+        if order is not None:
+            order[filled:end] = numbers[:, -1]
         filled = end
     check_size(path, filled, len(columns.read))
     preamble = layout.preamble
@@ -82,8 +81,8 @@ def _read(path: Path, stated: Stated) -> Recording:
         path,
         columns,
         samples[:filled],
-        None if time is None else times_of(path, columns, time, values, others[:filled], stated.sampling_rate_hz),
-        others[:filled] if time is None and beside is not None else None,
+        values,
+        None if order is None else order[:filled],
         StatedRates(preamble.sampling_rate_hz, preamble.rate_step_hz, stated.sampling_rate_hz),
         first_start(columns, values) or preamble.start,
     )
@@ -134,23 +133,23 @@ def _block(lines: Iterator[Line], most_lines: int, most_characters: int) -> list
     while (
         len(block) < most_lines
         and characters < most_characters
-        and (some := list(islice(lines, min(_AT_ONCE, most_lines - len(block)))))
+        and (next_lines := list(islice(lines, min(_AT_ONCE, most_lines - len(block)))))
     ):
-        block += some
-        characters += sum([len(line.text) for line in some])
+        block += next_lines
+        characters += sum([len(line.text) for line in next_lines])
     return block
 
 
 def _numbers(
-    path: Path, block: Sequence[Line], layout: Layout, wanted: Sequence[int], clock: bool
+    path: Path, block: Sequence[Line], layout: Layout, places: Sequence[int], clock: bool
 ) -> NDArray[np.float64]:
     """The wanted columns of a block of lines; the last of them is a clock, where `clock` says so."""
-    if not clock and (numbers := _fast_numbers([line.text for line in block], layout, wanted)) is not None:
+    if not clock and (numbers := _fast_numbers([line.text for line in block], layout, places)) is not None:
         return numbers
-    return np.array([_row(path, line, layout, wanted, clock) for line in block])
+    return np.array([_row(path, line, layout, places, clock) for line in block])
 
 
-def _fast_numbers(texts: list[str], layout: Layout, wanted: Sequence[int]) -> NDArray[np.float64] | None:
+def _fast_numbers(texts: list[str], layout: Layout, places: Sequence[int]) -> NDArray[np.float64] | None:
     """The wanted columns as numpy reads them; None if any line is not as it should be, and has to be looked at."""
     width = len(layout.headers)
     separator = layout.separator.strip(" ")
@@ -164,24 +163,24 @@ def _fast_numbers(texts: list[str], layout: Layout, wanted: Sequence[int]) -> ND
             delimiter=separator or None,
             comments=None,
             quotechar='"',
-            usecols=wanted if separator else None,
+            usecols=places if separator else None,
             ndmin=2,
         )
     except ValueError:
         return None
     if separator:
         return numbers if len(numbers) == len(texts) else None
-    return numbers[:, list(wanted)] if numbers.shape == (len(texts), width) else None
+    return numbers[:, list(places)] if numbers.shape == (len(texts), width) else None
 
 
-def _row(path: Path, line: Line, layout: Layout, wanted: Sequence[int], clock: bool) -> list[float]:
+def _row(path: Path, line: Line, layout: Layout, places: Sequence[int], clock: bool) -> list[float]:
     cells = layout.cells(line.text)
     check_width(f"{path}, line {line.number}", layout, cells)
     numbers = [
-        cell_value(f"{path}, line {line.number}", layout, cells, column) for column in wanted[: -1 if clock else None]
+        cell_value(f"{path}, line {line.number}", layout, cells, column) for column in places[: -1 if clock else None]
     ]
     if clock:
-        moment = parse_clock(cells[wanted[-1]])
+        moment = parse_clock(cells[places[-1]])
         numbers.append(np.nan if moment is None else moment.seconds)
     return numbers
 

@@ -68,17 +68,17 @@ def read(path: Path, stated: Stated) -> Recording:
     ]
     leads = choose_leads(path, signals, stated.unit)
     rate = sampling_rate(path, signals[leads[0]].sampling_rate_hz, stated.sampling_rate_hz)
-    chosen = [layout.lines[lead] for lead in leads]
+    lead_lines = [layout.lines[lead] for lead in leads]
     to_millivolt = factors(signals, leads, stated.unit)
-    scales = [_lead_scale(path, line, factor) for line, factor in zip(chosen, to_millivolt, strict=True)]
-    check_size(path, records * chosen[0].samples, len(leads))
+    scales = [_lead_scale(path, line, factor) for line, factor in zip(lead_lines, to_millivolt, strict=True)]
+    check_size(path, records * lead_lines[0].samples, len(leads))
 
     content = np.memmap(path, np.uint8, "r", layout.header_bytes, (records, layout.record_bytes))
-    first_onset, starts, jumped = _starts(path, layout, content, chosen[0].samples, rate)
-    samples = int(starts[-1]) + chosen[0].samples
+    first_onset, starts, jumped = _starts(path, layout, content, lead_lines[0].samples, rate)
+    samples = int(starts[-1]) + lead_lines[0].samples
     check_size(path, samples, len(leads))
-    check_gaps(path, samples, samples - records * chosen[0].samples, len(leads))
-    result = _read_samples(layout, content, chosen, scales, starts, samples)
+    check_gaps(path, samples, samples - records * lead_lines[0].samples, len(leads))
+    result = _read_samples(layout, content, lead_lines, scales, starts, samples)
     texts = _texts(layout, content)
     annotations = within((_mark(round((onset - first_onset) * rate), text) for onset, text in texts), samples)
     start, doubt = _start(path, layout, first_onset)
@@ -88,7 +88,7 @@ def read(path: Path, stated: Stated) -> Recording:
     for pulse in pulses:
         line = layout.lines[pulse]
         try:
-            waves.append(_read_pulse(path, layout, content, line, names[pulse], starts, chosen[0].samples))
+            waves.append(_read_pulse(path, layout, content, line, names[pulse], starts, lead_lines[0].samples))
         except DataError as error:  # an ECG is read without a pulse wave that is damaged
             notes.append(f"The pulse wave {names[pulse]!r} is left out: {error}")
     left = (*left_out(signals, [*leads, *pulses]), *contradictions(signals, leads))
@@ -282,20 +282,20 @@ def _lines(path: Path, fields: str, signals: int, sample_bytes: int) -> tuple[tu
 
 def _count_records(path: Path, layout: _Layout, partial: bool) -> tuple[int, list[str]]:
     """How many whole data records are read, and what is to be said of the others."""
-    held, rest = divmod(max(path.stat().st_size - layout.header_bytes, 0), layout.record_bytes)
-    if held < 1:
+    whole_records, rest = divmod(max(path.stat().st_size - layout.header_bytes, 0), layout.record_bytes)
+    if whole_records < 1:
         raise DataError(f"{path} ends before its first data record is whole: it holds no samples.")
-    length = f"{held:,} whole data records of {layout.duration_s:g} s"
+    length = f"{whole_records:,} whole data records of {layout.duration_s:g} s"
     cut = f"{path.name} ends within a data record; read are {length} before it."
     if layout.records < 1:
-        return held, [
+        return whole_records, [
             f"{path.name} was not closed by its recorder and does not say how long it is; read are {length}.",
             *([cut] if rest else []),
         ]
-    if held == layout.records and not rest:
-        return held, []
-    lacking = f"announces {layout.records:,} data records and holds {held:,} whole ones"
-    if held < layout.records:
+    if whole_records == layout.records and not rest:
+        return whole_records, []
+    lacking = f"announces {layout.records:,} data records and holds {whole_records:,} whole ones"
+    if whole_records < layout.records:
         reason = f"is cut short: it {lacking}"
     else:
         reason = f"is longer than its header says: it {lacking}, or other data after them"
@@ -304,7 +304,7 @@ def _count_records(path: Path, layout: _Layout, partial: bool) -> tuple[int, lis
             f"{path} {reason}; copy it again from its source, or read the intact part with partial=True (--partial on "
             "the command line)."
         )
-    records = min(held, layout.records)
+    records = min(whole_records, layout.records)
     missing_s = (layout.records - records) * layout.duration_s
     left_out = f"{missing_s:g} s at the end are missing" if missing_s else "what lies behind the announced is left out"
     return records, [f"{path.name} {reason}; {left_out}."]
@@ -362,19 +362,19 @@ def _stripped(text: str) -> str:
     return text.strip(" \0")
 
 
-def _number(path: Path, what: str, text: str) -> float:
+def _number(path: Path, subject: str, text: str) -> float:
     try:
         return parse_number(_stripped(text))
     except ValueError as error:
         raise DataError(
-            f"{path} states {what} as {_stripped(text)!r}, which is not certain; expected a number."
+            f"{path} states {subject} as {_stripped(text)!r}, which is not certain; expected a number."
         ) from error
 
 
-def _whole(path: Path, what: str, text: str) -> int:
+def _whole(path: Path, subject: str, text: str) -> int:
     match = re.fullmatch(r"([+-]?\d+)(?:\.0*)?", _stripped(text), re.ASCII)
     if match is None:
-        raise DataError(f"{path} states {what} as {_stripped(text)!r}; expected a whole number.")
+        raise DataError(f"{path} states {subject} as {_stripped(text)!r}; expected a whole number.")
     return int(match[1])
 
 
@@ -483,9 +483,9 @@ def _read_samples(
                 values = ((stored + scale.offset) * scale.step * scale.to_unit).astype(np.float32)
             for begin, end in runs:
                 target = result[starts[begin] : ends[end - 1], column]
-                held = (end - begin) * line.samples
-                target[:held] = values[begin - first : end - first].ravel()
-                target[held:] = np.nan
+                filled = (end - begin) * line.samples
+                target[:filled] = values[begin - first : end - first].ravel()
+                target[filled:] = np.nan
     return result
 
 

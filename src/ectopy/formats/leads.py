@@ -78,8 +78,8 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
                 "give V, mV or uV with unit= (--unit on the command line)."
             )
     if not leads:
-        found = ", ".join(sorted({repr(stated) for stated in units})) or "none at all"
-        raise DataError(f"{path} holds no lead: expected a signal in V, mV or uV and found {found[:200]}.")
+        units_in_file = ", ".join(sorted({repr(stated) for stated in units})) or "none at all"
+        raise DataError(f"{path} holds no lead: expected a signal in V, mV or uV and found {units_in_file[:200]}.")
     if any(_SAYS_ECG.search(signals[index].name) for index in leads):
         leads = [index for index in leads if is_ecg(signals[index].name)]
     fastest = max(signals[index].sampling_rate_hz for index in leads)
@@ -121,14 +121,16 @@ def unique_names(names: Sequence[str], separator: str = " ") -> tuple[str, ...]:
 
 def left_out(signals: Sequence[Signal], read: Sequence[int]) -> list[str]:
     """A note on the signals that are not read, if there are any."""
-    others = [
+    descriptions = [
         f"{signal.name!r} in {signal.unit or 'no unit'} at {signal.sampling_rate_hz:g} Hz"
         for index, signal in enumerate(signals)
         if index not in read
     ]
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    more = f" and {len(descriptions) - _NAMED} more" if len(descriptions) > _NAMED else ""
     return (
-        [f"Left out, as neither ECG nor pulse wave, or slower: {', '.join(others[:_NAMED])}{more}."] if others else []
+        [f"Left out, as neither ECG nor pulse wave, or slower: {', '.join(descriptions[:_NAMED])}{more}."]
+        if descriptions
+        else []
     )
 
 

@@ -9,7 +9,7 @@ from ectopy.errors import DataError, EctopyError
 
 
 @contextmanager
-def refusing(message: str) -> Iterator[None]:
+def raising_data_error(message: str) -> Iterator[None]:
     """Say `message`, as a DataError, in place of whatever a damaged file makes go wrong.
 
     Ectopy's own errors pass, as do the want of memory and of permission, which are not the file's fault.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size
-from ectopy.formats.library_errors import refusing
-from ectopy.formats.row_times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.library_errors import raising_data_error
+from ectopy.formats.row_times import StatedRates, first_start, order_column, place_rows
 from ectopy.formats.sample_table import choose_columns, to_samples
 from ectopy.recording import Recording
 
@@ -29,7 +29,7 @@ def read(path: Path, stated: Stated) -> Recording:
     DataError
         If the file is not such an array, is cut short or too large, or rate or unit are not stated.
     """
-    with refusing(
+    with raising_data_error(
         f"{path} is not a whole .npy file of numbers; save the signal with numpy.save as an array of shape "
         "(samples, leads) and a numeric type."
     ):
@@ -54,21 +54,17 @@ def _recording(path: Path, array: NDArray[Any], stated: Stated) -> Recording:
     head = array[:_HEAD_ROWS].astype(np.float64)
     values = [head[:, column] for column in range(leads)]
     columns = choose_columns(path, [None] * leads, values, stated)
-    time = best_time(columns, values)
     samples = np.empty((rows, len(columns.leads)), np.float32)
     for begin in range(0, rows, _BLOCK_ROWS):
         block = array[begin : begin + _BLOCK_ROWS, list(columns.leads)]
         samples[begin : begin + _BLOCK_ROWS] = to_samples(block.astype(np.float64), columns)
-    beside = columns.counters[0] if time is None and columns.counters else time
-    others = None if beside is None else array[:, beside].astype(np.float64)
+    by = order_column(columns, values)
     return place_rows(
         path,
         columns,
         samples,
-        None
-        if time is None or others is None
-        else times_of(path, columns, time, values, others, stated.sampling_rate_hz),
-        others if time is None else None,
+        values,
+        None if by is None else array[:, by].astype(np.float64),
         StatedRates(None, 0.0, stated.sampling_rate_hz),
         first_start(columns, values),
     )

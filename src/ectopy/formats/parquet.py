@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import Stated, check_size
-from ectopy.formats.library_errors import refusing
-from ectopy.formats.row_times import StatedRates, best_time, first_start, place_rows, times_of
+from ectopy.formats.library_errors import raising_data_error
+from ectopy.formats.row_times import StatedRates, first_start, order_column, place_rows
 from ectopy.formats.sample_table import Column, Header, choose_columns, header_of, to_samples
 from ectopy.recording import Recording
 
@@ -36,7 +36,7 @@ def read(path: Path, stated: Stated) -> Recording:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError.of("formats", "reading .parquet files") from error
-    with path.open("rb") as stream, refusing(f"{path} is not a whole .parquet file; write it again."):
+    with path.open("rb") as stream, raising_data_error(f"{path} is not a whole .parquet file; write it again."):
         return _read(path, parquet.ParquetFile(stream), stated)
 
 
@@ -53,25 +53,24 @@ def _read(path: Path, file: Any, stated: Stated) -> Recording:
                 f"{path} has values of type {fields[lead].type} in the column {fields[lead].name!r}; expected numbers."
             )
 
-    time = best_time(columns, values)
-    beside = columns.counters[0] if time is None and columns.counters else time
-    wanted = columns.read if beside is None else (*columns.read, beside)
+    by = order_column(columns, values)
+    places = columns.read if by is None else (*columns.read, by)
     samples = np.empty((rows, len(columns.read)), np.float32)
-    others = np.empty(rows if beside is not None else 0)
+    order = None if by is None else np.empty(rows)
     filled = 0
-    for batch in file.iter_batches(_BLOCK_ROWS, columns=[fields[column].name for column in wanted]):
+    for batch in file.iter_batches(_BLOCK_ROWS, columns=[fields[column].name for column in places]):
         end = filled + batch.num_rows
-        numbers = [_numbers(path, fields[column], batch.column(fields[column].name)) for column in wanted]
+        numbers = [_numbers(path, fields[column], batch.column(fields[column].name)) for column in places]
         samples[filled:end] = to_samples(np.column_stack(numbers[: len(columns.read)]), columns)
-        if beside is not None:
-            others[filled:end] = numbers[-1]
+        if order is not None:
+            order[filled:end] = numbers[-1]
         filled = end
     return place_rows(
         path,
         columns,
         samples,
-        None if time is None else times_of(path, columns, time, values, others, stated.sampling_rate_hz),
-        others if time is None and beside is not None else None,
+        values,
+        order,
         StatedRates(None, 0.0, stated.sampling_rate_hz),
         _start(first_start(columns, values), [fields[column] for column in columns.times]),
     )

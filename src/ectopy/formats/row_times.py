@@ -47,7 +47,7 @@ _RATE_TOLERANCE = 0.01
 _DAY_S = 86_400.0
 
 
-class Times(NamedTuple):
+class _Times(NamedTuple):
     """Times of rows.
 
     `seconds` are from the first row, and `resolution_s` is the unit to which they were rounded.
@@ -65,11 +65,15 @@ class StatedRates(NamedTuple):
     by_caller_hz: float | None
 
 
-def best_time(columns: Columns, values: Sequence[Column]) -> int | None:
-    """The column of times whose first steps are the most even: the clock of the sensor rather than of its receiver."""
-    if not columns.times:
-        return None
-    return min(columns.times, key=lambda column: _unevenness(values[column]))
+def order_column(columns: Columns, values: Sequence[Column]) -> int | None:
+    """The column that says where rows lie: of times, or one that counts rows where there is none.
+
+    Of several columns of times, the one whose first steps are the most even: the clock of the sensor rather than of its
+    receiver.
+    """
+    if columns.times:
+        return min(columns.times, key=lambda column: _unevenness(values[column]))
+    return columns.counters[0] if columns.counters else None
 
 
 def first_start(columns: Columns, values: Sequence[Column]) -> datetime | None:
@@ -88,57 +92,12 @@ def first_start(columns: Columns, values: Sequence[Column]) -> datetime | None:
     return None
 
 
-def times_of(
-    path: Path,
-    columns: Columns,
-    column: int,
-    values: Sequence[Column],
-    times: NDArray[np.float64],
-    rate_hz: float | None,
-) -> Times | None:
-    """The times in a column.
-
-    Parameters
-    ----------
-    path : Path
-        For messages.
-    columns : Columns
-    column : int
-        One of ``columns.times``.
-    values : sequence of ndarray or of list of str
-        The first values of each column; text in a column of clock times.
-    times : ndarray of float64, shape (rows,)
-        All values of this column; of clock times, their seconds.
-    rate_hz : float or None
-        Which the caller states.
-
-    Returns
-    -------
-    Times or None
-        None if the values count rows.
-
-    Raises
-    ------
-    DataError
-        If times are missing or fall, or no unit gives a rate.
-    """
-    name = f"column {column + 1}"
-    with np.errstate(all="ignore"):
-        if not isinstance(values[column], np.ndarray):
-            first = str(values[column][0])
-            clock = parse_clock(first)
-            if clock is None:
-                raise DataError(f"{path} has {first[:30]!r} in {name}; expected seconds, or a date and a time of day.")
-            return _times_of_clock(path, name, times, clock.moment is not None)
-        return _times_of_numbers(path, name, times, columns.time_units[columns.times.index(column)], rate_hz)
-
-
 def place_rows(
     path: Path,
     columns: Columns,
     samples: NDArray[np.float32],
-    times: Times | None,
-    counter: NDArray[np.float64] | None,
+    values: Sequence[Column],
+    order: NDArray[np.float64] | None,
     rates: StatedRates,
     start: datetime | None,
 ) -> Recording:
@@ -149,26 +108,31 @@ def place_rows(
     path : Path
     columns : Columns
     samples : ndarray of float32, shape (rows, leads and pulse waves)
-    times : Times or None
-    counter : ndarray of float64, shape (rows,), or None
-        A column that counts rows, where there are no times.
+    values : sequence of ndarray or of list of str
+        The first values of each column; text in a column of clock times.
+    order : ndarray of float64, shape (rows,), or None
+        All values of the `order_column`; of clock times, their seconds.
     rates : StatedRates
     start : datetime or None
 
     Raises
     ------
     DataError
-        If there is no rate, the times do not fit one, or the gaps are longer than `MOST_GAPS` times the rows.
+        If there is no rate, times are missing, fall or do not fit one, or gaps are longer than `MOST_GAPS` times the
+        rows.
     """
     columns, leads = without_levels(columns, samples[:, : len(columns.leads)])
     samples = np.hstack([leads, samples[:, -len(columns.pulses) :]]) if columns.pulses else leads
     with np.errstate(all="ignore"):
+        times = None
+        if columns.times and order is not None:
+            times = _times_of(path, columns, values, order, rates.by_caller_hz)
         if times is not None:
             samples, rate = _by_times(path, samples, times, rates)
         else:
             rate = _agreed(path, rates)
-            if counter is not None:
-                samples = _by_counter(path, samples, counter)
+            if order is not None and not columns.times:
+                samples = _by_counter(path, samples, order)
     if not LOWEST_PULSE_HZ <= rate <= HIGHEST_PULSE_HZ:
         columns = columns.without_pulses
     pulses = tuple(
@@ -177,6 +141,22 @@ def place_rows(
     )
     leads = np.ascontiguousarray(samples[:, : len(columns.leads)])
     return Recording(leads, rate, columns.names, start=start, source=str(path), notes=columns.notes, pulses=pulses)
+
+
+def _times_of(
+    path: Path, columns: Columns, values: Sequence[Column], order: NDArray[np.float64], rate_hz: float | None
+) -> _Times | None:
+    """The times of rows; None if the values count them."""
+    column = order_column(columns, values)
+    assert column is not None
+    name = f"column {column + 1}"
+    if isinstance(values[column], np.ndarray):
+        return _times_of_numbers(path, name, order, columns.time_units[columns.times.index(column)], rate_hz)
+    first = str(values[column][0])
+    clock = parse_clock(first)
+    if clock is None:
+        raise DataError(f"{path} has {first[:30]!r} in {name}; expected seconds, or a date and a time of day.")
+    return _times_of_clock(path, name, order, clock.moment is not None)
 
 
 def _unevenness(column: Column) -> float:
@@ -210,7 +190,7 @@ def _agreed(path: Path, rates: StatedRates) -> float:
 
 def _times_of_numbers(
     path: Path, name: str, values: NDArray[np.float64], unit: str, rate_hz: float | None
-) -> Times | None:
+) -> _Times | None:
     """Times from numbers; None if they count rows."""
     _check_rising(path, name, values)
     scale = seconds_of_unit(unit)
@@ -221,17 +201,17 @@ def _times_of_numbers(
     relative = values - values[0]
     resolution = _resolution(relative, _noise(values))
     relative *= scale
-    return Times(relative, resolution * scale)
+    return _Times(relative, resolution * scale)
 
 
-def _times_of_clock(path: Path, name: str, seconds: NDArray[np.float64], dated: bool) -> Times:
+def _times_of_clock(path: Path, name: str, seconds: NDArray[np.float64], dated: bool) -> _Times:
     """Times from seconds of a clock; without a date they begin again at midnight."""
     if not dated:
         with np.errstate(invalid="ignore"):
             seconds = seconds + _DAY_S * np.r_[0, np.cumsum(np.diff(seconds) < -_DAY_S / 2)]
     _check_rising(path, name, seconds)
     relative = seconds - seconds[0]
-    return Times(relative, _resolution(relative, _noise(seconds)))
+    return _Times(relative, _resolution(relative, _noise(seconds)))
 
 
 def _noise(values: NDArray[np.float64]) -> float:
@@ -240,7 +220,7 @@ def _noise(values: NDArray[np.float64]) -> float:
 
 
 def _by_times(
-    path: Path, samples: NDArray[np.float32], times: Times, rates: StatedRates
+    path: Path, samples: NDArray[np.float32], times: _Times, rates: StatedRates
 ) -> tuple[NDArray[np.float32], float]:
     """Put rows where their times say."""
     runs, rate = _fit(path, times, rates.by_caller_hz)
@@ -331,8 +311,8 @@ class _Fit(NamedTuple):
     rate_hz: float
 
 
-def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
-    """The rate and the gaps of times; at the wanted rate, where one is stated.
+def _fit(path: Path, times: _Times, stated_hz: float | None) -> _Fit:
+    """The rate and the gaps of times; at the rate that the caller states, if any.
 
     Times are taken for even if rounding explains their steps, then for even with gaps, and last for times that jitter
     by less than half a step.
@@ -340,11 +320,11 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
     seconds = times.seconds
     count = len(seconds)
     if count < 2:
-        if wanted_hz is None:
+        if stated_hz is None:
             raise DataError(
                 f"{path} has a single time; give the rate with sampling_rate_hz= (--rate on the command line)."
             )
-        return _Fit(_Runs.of(seconds, np.inf), sampling_rate(path, None, wanted_hz))
+        return _Fit(_Runs.of(seconds, np.inf), sampling_rate(path, None, stated_hz))
     mean_s = float(seconds[-1]) / (count - 1)
     usual_s = float(np.median(np.diff(seconds[:_BLOCK_ROWS]))) or mean_s
     # Times of a whole packet may be equal, and then tell no more than the time of the packet.
@@ -365,26 +345,26 @@ def _fit(path: Path, times: Times, wanted_hz: float | None) -> _Fit:
     best_hz = 1 / max(near_s, 0.1 / MAX_RATE_HZ)
     for longest_step_s, tolerance_s in attempts:
         runs = _Runs.of(seconds, longest_step_s)
-        # Times that are even at another rate than the wanted one do not jitter.
+        # Times that are even at another rate than the stated one do not jitter.
         if 2 * len(runs.rows) > count + 1 or (even and tolerance_s > strip_s):
             continue
         period_s = _period_of_runs(runs, seconds, tolerance_s)
         if period_s is None:
             continue
         even = True
-        rate = _rate_of_period(runs, seconds, period_s, tolerance_s, wanted_hz)
+        rate = _rate_of_period(runs, seconds, period_s, tolerance_s, stated_hz)
         if rate is None:
             continue
         sampling_rate(path, rate, None)
-        if wanted_hz is None and ties and resolution_s > _OPEN_RATE * float(seconds[-1]):
+        if stated_hz is None and ties and resolution_s > _OPEN_RATE * float(seconds[-1]):
             raise DataError(
                 f"{path} repeats its times, which leaves the sampling rate open (about {rate:.4g} Hz): give it with "
                 "sampling_rate_hz= (--rate on the command line)."
             )
         return _Fit(runs, rate)
-    if wanted_hz is not None:
+    if stated_hz is not None:
         raise DataError(
-            f"{path} has times that are not evenly spaced at {wanted_hz:.10g} Hz (about {best_hz:.4g} Hz); give the "
+            f"{path} has times that are not evenly spaced at {stated_hz:.10g} Hz (about {best_hz:.4g} Hz); give the "
             "right rate with sampling_rate_hz= (--rate on the command line), or leave the column of times out."
         )
     raise DataError(
@@ -405,18 +385,18 @@ def _period_of_runs(runs: _Runs, seconds: NDArray[np.float64], tolerance_s: floa
 
 
 def _rate_of_period(
-    runs: _Runs, seconds: NDArray[np.float64], period_s: float, tolerance_s: float, wanted_hz: float | None
+    runs: _Runs, seconds: NDArray[np.float64], period_s: float, tolerance_s: float, stated_hz: float | None
 ) -> float | None:
-    """The wanted rate, or a whole number, or one of few digits, if the times are even at it.
+    """The stated rate, or a whole number, or one of few digits, if the times are even at it.
 
-    None if they are not even at the wanted one.
+    None if they are not even at the stated one.
     """
     rate = 1 / period_s
     if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         return rate
-    if wanted_hz is not None:
-        agrees = abs(wanted_hz - rate) <= _AGREES * rate or runs.width_s(seconds, 1 / wanted_hz) <= tolerance_s
-        return wanted_hz if agrees else None
+    if stated_hz is not None:
+        agrees = abs(stated_hz - rate) <= _AGREES * rate or runs.width_s(seconds, 1 / stated_hz) <= tolerance_s
+        return stated_hz if agrees else None
     for digits in range(7):
         rounded = round(rate, digits)
         if abs(rounded - rate) <= _RATE_TOLERANCE * rate and runs.width_s(seconds, 1 / rounded) <= tolerance_s:
@@ -505,9 +485,9 @@ def _guess_unit(path: Path, name: str, values: NDArray[np.float64], rate_hz: flo
 
 def _resolution(relative: NDArray[np.float64], noise: float) -> float:
     """The power of ten of which all values are multiples: what they were rounded to."""
-    some = relative[:_BLOCK_ROWS]
+    first_values = relative[:_BLOCK_ROWS]
     for digits in range(10):
         unit = 10.0**-digits
-        if float(np.abs(some / unit - np.rint(some / unit)).max()) * unit <= noise + 1e-6 * unit:
+        if float(np.abs(first_values / unit - np.rint(first_values / unit)).max()) * unit <= noise + 1e-6 * unit:
             return unit + noise
     return 1e-9 + noise

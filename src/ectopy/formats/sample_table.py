@@ -233,8 +233,8 @@ def choose_columns(
         columns = ", ".join(_described(index, headers[index], role) for index, role in enumerate(roles))
         raise DataError(f"{path} holds no lead: expected a column of ECG in V, mV or uV and found {columns[:200]}.")
     signals = [_signal(position, headers[index], unit_in_file) for position, index in enumerate(usable, start=1)]
-    chosen = choose_leads(path, signals, stated.unit)
-    leads = tuple(usable[index] for index in chosen)
+    lead_places = choose_leads(path, signals, stated.unit)
+    leads = tuple(usable[index] for index in lead_places)
     waves = [
         (index, header.name, unit)
         for index, (header, role, column) in enumerate(zip(headers, roles, values, strict=True))
@@ -247,9 +247,9 @@ def choose_columns(
         key=lambda column: not _time_unit(headers[column]),
     )
     return Columns(
-        unique_names([signals[index].name for index in chosen]),
+        unique_names([signals[index].name for index in lead_places]),
         leads,
-        tuple(factors(signals, chosen, stated.unit)),
+        tuple(factors(signals, lead_places, stated.unit)),
         tuple(times),
         tuple(_time_unit(headers[index]) for index in times),
         tuple(index for index, role in enumerate(roles) if role is Role.COUNTER),
@@ -290,18 +290,18 @@ def without_levels(columns: Columns, samples: NDArray[np.float32]) -> tuple[Colu
     ]
     if not any(few) or all(values is not None for values in levels):
         return columns, samples
-    kept = [place for place, has_few in enumerate(few) if not has_few]
-    names = [columns.names[place] for place in kept]
+    remaining = [place for place, has_few in enumerate(few) if not has_few]
+    names = [columns.names[place] for place in remaining]
     if all(re.fullmatch(r"lead \d+", name) for name in columns.names):
-        names = numbered(len(kept))
+        names = numbered(len(remaining))
     left_out = [_described(columns.leads[place], None, Role.LABEL) for place, has_few in enumerate(few) if has_few]
     columns = columns._replace(
         names=tuple(names),
-        leads=tuple(columns.leads[place] for place in kept),
-        to_millivolt=tuple(columns.to_millivolt[place] for place in kept),
+        leads=tuple(columns.leads[place] for place in remaining),
+        to_millivolt=tuple(columns.to_millivolt[place] for place in remaining),
         left_out=(*columns.left_out, *left_out),
     )
-    return columns, np.ascontiguousarray(samples[:, kept])
+    return columns, np.ascontiguousarray(samples[:, remaining])
 
 
 def numbered(count: int) -> list[str]:

@@ -317,8 +317,8 @@ def _is_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
     """Whether the columns of numbers hold numbers."""
     if len(cells) != len(numeric):
         return False
-    wanted = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
-    return all(number(cell) is not None for cell in wanted) and any(map(is_number, wanted))
+    cells_of_numbers = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
+    return all(number(cell) is not None for cell in cells_of_numbers) and any(map(is_number, cells_of_numbers))
 
 
 def _is_missing(cells: Sequence[str], width: int) -> bool:
@@ -331,9 +331,9 @@ def _is_bad_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
     if len(cells) != len(numeric):
         return False
     filled = [cell for cell in cells if cell]
-    wanted = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
+    cells_of_numbers = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
     pair = not any(map(is_number, filled[:1])) and (len(filled) <= 2 or filled[0][-1] in "=:")
-    return any(map(is_number, wanted)) and not pair
+    return any(map(is_number, cells_of_numbers)) and not pair
 
 
 def _header_line(

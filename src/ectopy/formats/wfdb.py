@@ -32,7 +32,7 @@ from ectopy.formats.leads import (
     sampling_rate,
     unique_names,
 )
-from ectopy.formats.library_errors import refusing
+from ectopy.formats.library_errors import raising_data_error
 from ectopy.formats.plausibility import check_gaps, check_step
 from ectopy.formats.pulse_channels import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.spelling import readable_unit
@@ -83,14 +83,14 @@ def read(path: Path, stated: Stated) -> Recording:
     per_frame = pattern.lines[leads[0]].per_frame
     rate = sampling_rate(header.path, per_frame * frame_rate, stated.sampling_rate_hz)
     names = unique_names([signal.name for signal in signals])
-    chosen = tuple(names[lead] for lead in leads)
+    lead_names = tuple(names[lead] for lead in leads)
     pulses = choose_pulses(signals, leads)
 
     # Nothing is read before it is known that it fits and all of it is there.
     check_size(header.path, sum(segment.frames for segment in segments) * per_frame, len(leads))
     parts, notes = [], [*header.notes, *left_out(signals, [*leads, *pulses]), *contradictions(signals, leads)]
     for segment in segments:
-        part, note = _measure(header, segment, _columns(header, segment, chosen, leads), stated.partial)
+        part, note = _measure(header, segment, _columns(header, segment, lead_names, leads), stated.partial)
         parts.append(part)
         notes += [note] if note else []
     frames = sum(part.frames for part in parts)
@@ -103,7 +103,7 @@ def read(path: Path, stated: Stated) -> Recording:
     wrong: dict[str, list[str]] = {}
     for part in parts:
         end = begin + part.frames * per_frame
-        for lead in _fill(part, chosen, per_frame, frame_rate, stated.unit, result[begin:end]):
+        for lead in _fill(part, lead_names, per_frame, frame_rate, stated.unit, result[begin:end]):
             wrong.setdefault(lead, []).append(part.segment.header.path.stem if part.segment.header else _GAP)
         begin = end
     notes += [_checksum_note(f"lead {lead!r}", records) for lead, records in wrong.items()]
@@ -118,7 +118,7 @@ def read(path: Path, stated: Stated) -> Recording:
     return Recording(
         result,
         rate,
-        chosen,
+        lead_names,
         header.start,
         _annotations_beside(record, frame_rate, rate, len(result)),
         str(path),
@@ -202,7 +202,7 @@ def _frames(header: Header) -> int:
     if header.frames is not None:
         return header.frames
     files = [_data_file(header, line) for line in header.lines if line.storage != NULL]
-    with refusing(f"{header.path} does not say how many samples the record has; add the number after the rate."):
+    with raising_data_error(f"{header.path} does not state the number of samples; add it after the rate."):
         return min((file.frames() for file in files), default=0)
 
 
@@ -270,20 +270,21 @@ def _measure(header: Header, segment: _Segment, columns: Sequence[int | None], p
     files = _data_files(segment, columns)
     if segment.header is None or not files:
         return _Part(segment, columns, files, 0, segment.frames), ""
-    with refusing(f"{segment.header.path} has data files that cannot be read; copy the record again."):
-        held = {name: file.frames() for name, file in files.items()}
-    short = min(held, key=lambda name: held[name])
-    if held[short] >= segment.frames:
+    with raising_data_error(f"{segment.header.path} has data files that cannot be read; copy the record again."):
+        frames_in = {name: file.frames() for name, file in files.items()}
+    short = min(frames_in, key=lambda name: frames_in[name])
+    if frames_in[short] >= segment.frames:
         return _Part(segment, columns, files, segment.frames, segment.frames), ""
-    lacking = f"{segment.header.path} promises {segment.frames:,} samples, and {short} holds {held[short]:,} of them"
+    intact = frames_in[short]
+    lacking = f"{segment.header.path} promises {segment.frames:,} samples, and {short} holds {intact:,} of them"
     if not partial:
         raise DataError(
             f"{lacking}: copy the record again, or read what is there with partial=True (--partial on the command "
             "line)."
         )
     # A record without segments ends there; a segment keeps its place among the others.
-    frames = held[short] if header.variable is None else segment.frames
-    return _Part(segment, columns, files, held[short], frames), f"{lacking}; the rest is missing."
+    frames = intact if header.variable is None else segment.frames
+    return _Part(segment, columns, files, intact, frames), f"{lacking}; the rest is missing."
 
 
 def _fill(
@@ -316,7 +317,7 @@ def _fill_columns(
     target[part.intact * per_frame :] = np.nan
     target[:, sorted(set(range(target.shape[1])) - {lead.place for lead in leads})] = np.nan
     wrong = []
-    with refusing(f"{header.path} has data files that cannot be read; copy the record again."):
+    with raising_data_error(f"{header.path} has data files that cannot be read; copy the record again."):
         for name, file in part.files.items():
             together = [column for column, line in enumerate(header.lines) if line.file == name]
             inside = {together.index(lead.column): lead for lead in leads if lead.line.file == name}
@@ -428,9 +429,9 @@ def _fill_from(file: DataFile, leads: dict[int, _Column], per_frame: int, block:
 
 
 def _checksum_note(signal: str, records: Sequence[str]) -> str:
-    others = f" and {len(records) - 1} more" if len(records) > 1 else ""
+    more = f" and {len(records) - 1} more" if len(records) > 1 else ""
     return (
-        f"The samples of the {signal} do not add up to the checksum in the header of {records[0]}{others}: "
+        f"The samples of the {signal} do not add up to the checksum in the header of {records[0]}{more}: "
         "the data file was changed or damaged; copy the record again."
     )
 
@@ -555,27 +556,27 @@ def _read_marks(path: Path) -> tuple[list[Mark], float | None]:
 
 def _decode(content: bytes) -> list[_Word]:
     """Annotations with their attributes; raises IndexError or struct.error where the end is missing."""
-    found: list[_Word] = []
+    words: list[_Word] = []
     time = place = 0
     while True:
         (word,) = struct.unpack_from("<H", content, place)
         place += 2
         code, data = word >> _DATA_BITS, word & _LARGEST_STEP
         if word == 0:
-            return found
+            return words
         if code == _SKIP:
             high, low = struct.unpack_from("<hH", content, place)
             time += (high << 16) + low
             place += 4
         elif code == _SUBTYPE:
-            found[-1] = found[-1]._replace(subtype=_signed_byte(data))
+            words[-1] = words[-1]._replace(subtype=_signed_byte(data))
         elif code == _TEXT:
             (text,) = struct.unpack_from(f"{data}s", content, place)
             place += data + data % 2
-            found[-1] = found[-1]._replace(text=_decode_text(text))
+            words[-1] = words[-1]._replace(text=_decode_text(text))
         elif code not in (_NUMBER, _CHANNEL):
             time += data
-            found.append(_Word(time, code, 0, ""))
+            words.append(_Word(time, code, 0, ""))
 
 
 def _signed_byte(data: int) -> int:

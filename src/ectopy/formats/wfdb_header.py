@@ -136,20 +136,22 @@ def read_header(record: Path) -> Header:
     if path is None:
         missing = record.with_suffix(".hea") if record.suffix.lower() in (".hea", ".dat") else f"{record}.hea"
         raise DataError(f"{missing} does not exist, and a WFDB record cannot be read without its header; put it there.")
-    first, *others = _content_lines(path)
+    first, *signal_lines = _content_lines(path)
     fields = _match_record(path, first)
     rate, frames, start, notes = _timing(path, (fields["rest"] or "").split())
     if fields["segments"] is not None:
-        segments = _segments(path, others)
+        segments = _segments(path, signal_lines)
         # The first segment of a record with a variable layout is empty and describes the signals.
         variable = bool(segments) and segments[0][1] == 0
         total = sum(length for _, length in segments)
         if len(segments) != int(fields["segments"]) or frames not in (None, total):
             raise DataError(f"{path} lists segments that do not add up to the record; copy it again.")
         return Header(path, (), rate, total, start, segments, variable, notes)
-    if len(others) != int(fields["signals"]):
-        raise DataError(f"{path} announces {fields['signals']} signals and describes {len(others)}; copy it again.")
-    lines = tuple(_line(path, number, text) for number, text in enumerate(others, start=1))
+    if len(signal_lines) != int(fields["signals"]):
+        raise DataError(
+            f"{path} announces {fields['signals']} signals and describes {len(signal_lines)}; copy it again."
+        )
+    lines = tuple(_line(path, number, text) for number, text in enumerate(signal_lines, start=1))
     return Header(path, lines, rate, frames or None, start, (), None, notes)
 
 
@@ -259,12 +261,12 @@ def _line(path: Path, number: int, text: str) -> Line:
         raise DataError(f"{path} stores a signal in the format {storage}; known are {', '.join(FORMATS)}.")
     if match["per_frame"] and int(match["per_frame"]) < 1:
         raise DataError(f"{path} stores no samples of a signal in a frame: {text[:60]!r}; expected one at least.")
-    stated_gain, *others = (match["rest"] or "").split(None, 1) or [""]
-    if others and others[0].startswith(("/", "(")):  # else the unit would count as the name, and mV as the unit
+    stated_gain, *rest = (match["rest"] or "").split(None, 1) or [""]
+    if rest and rest[0].startswith(("/", "(")):  # else the unit would count as the name, and mV as the unit
         raise DataError(
             f"{path} states a gain with a blank in it: {match['rest'][:40]!r}; expected one such as 200/mV."
         )
-    numbers, name = _leading_numbers(others[0] if others else "")
+    numbers, name = _leading_numbers(rest[0] if rest else "")
     name = printable(name) or f"lead {number}"
     adc_zero = numbers.get("zero", 0)
     gain, baseline, unit = _gain(path, name, stated_gain, adc_zero)
@@ -310,15 +312,15 @@ def _gain(path: Path, name: str, text: str, adc_zero: int) -> tuple[float, float
     return gain, baseline, _UNSTATED_UNIT if match["unit"] is None else spell_unit(match["unit"])
 
 
-def _number(path: Path, what: str, text: str) -> float:
+def _number(path: Path, subject: str, text: str) -> float:
     try:
         return parse_number(text)
     except ValueError as error:
-        raise DataError(f"{path} states {what} as {text!r}, which is not certain; expected a number.") from error
+        raise DataError(f"{path} states {subject} as {text!r}, which is not certain; expected a number.") from error
 
 
-def _whole(path: Path, what: str, text: str) -> int:
+def _whole(path: Path, subject: str, text: str) -> int:
     match = _WHOLE.fullmatch(text)
     if match is None:
-        raise DataError(f"{path} states {what} as {text!r}; expected a whole number.")
+        raise DataError(f"{path} states {subject} as {text!r}; expected a whole number.")
     return int(match[1])

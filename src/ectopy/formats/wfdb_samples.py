@@ -45,8 +45,8 @@ def _unpack_212(content: _Bytes) -> NDArray[Any]:
 
 def _unpack_310(content: _Bytes) -> NDArray[Any]:
     # Two words of 16 bits: each has ten bits of a sample above its lowest bit, and half of the third sample above them.
-    one, two = content.view("<u2").reshape(-1, 2).T.astype(np.int32)
-    return _signed(np.stack([one >> 1 & 0x3FF, two >> 1 & 0x3FF, one >> 11 | two >> 11 << 5], axis=1), 10)
+    first, second = content.view("<u2").reshape(-1, 2).T.astype(np.int32)
+    return _signed(np.stack([first >> 1 & 0x3FF, second >> 1 & 0x3FF, first >> 11 | second >> 11 << 5], axis=1), 10)
 
 
 def _unpack_311(content: _Bytes) -> NDArray[Any]:
@@ -178,17 +178,17 @@ class DataFile(NamedTuple):
     def _read_flac(self, begin: int, end: int) -> list[Digital]:
         per_frame = self.per_frame[0]
         parts = []
-        wanted = (end - begin) * per_frame
+        remaining = (end - begin) * per_frame
         with _open_flac(self) as file:
             # Samples come in the highest bits.
             shift = 32 - _FLAC_BITS[file.subtype]
             file.seek(begin * per_frame + self.offset)
-            while wanted:
+            while remaining:
                 # libsndfile cannot read more than 2**24 values at once.
-                part = file.read(min(wanted, 2**20), "int32", always_2d=True)
+                part = file.read(min(remaining, 2**20), "int32", always_2d=True)
                 if not len(part):
                     raise DataError(f"{self.path} ends before its last frame; copy the record again.")
-                wanted -= len(part)
+                remaining -= len(part)
                 parts.append(part)
         samples = np.concatenate(parts) >> shift
         return [samples[:, signal].copy() for signal in range(len(self.per_frame))]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from ectopy.service.access.rate_limits import Buckets
+from ectopy.service.access.rate_limits import RateLimiter
 
 NOTES_PER_MINUTE, WARNINGS_PER_MINUTE = 6000, 60
 """Of each line of code that logs: informational messages, and those that may hold a traceback."""
@@ -29,15 +29,15 @@ class Throttle(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock, self._lock = clock, threading.Lock()
-        self._notes = Buckets(NOTES_PER_MINUTE, NOTES_PER_MINUTE)
-        self._warnings = Buckets(WARNINGS_PER_MINUTE, WARNINGS_PER_MINUTE)
+        self._notes = RateLimiter(NOTES_PER_MINUTE, NOTES_PER_MINUTE)
+        self._warnings = RateLimiter(WARNINGS_PER_MINUTE, WARNINGS_PER_MINUTE)
         self._left_out: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to write a message."""
         place = f"{record.name}:{record.pathname}:{record.lineno}"
-        buckets = self._warnings if record.levelno >= logging.WARNING else self._notes
-        too_often = buckets.take(place, self._clock()) > 0
+        limiter = self._warnings if record.levelno >= logging.WARNING else self._notes
+        too_often = limiter.acquire(place, self._clock()) > 0
         with self._lock:
             if too_often:
                 self._left_out[place] += 1

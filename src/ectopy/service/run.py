@@ -36,7 +36,7 @@ def serve(settings: Settings, new_key: bool = False) -> None:
     def ready(server: Server) -> None:
         if new_key and app.state.first_key is None:
             name = "made by 'ectopy serve --new-key'"
-            key, app.state.first_key = app.state.visitors.new_key(name, frozenset({Scope.ADMINISTER}))
+            key, app.state.first_key = app.state.authenticator.new_key(name, frozenset({Scope.ADMINISTER}))
             app.state.audit.did(account(), "made key", detail=f"{key.id} {key.name}: {Scope.ADMINISTER}")
 
     run(app, settings, ready)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ectopy.errors import MissingExtraError
-from ectopy.processes import interrupt_kept, native_stderr_silenced
+from ectopy.processes import delayed_interrupt, native_stderr_silenced
 
 
 def load_tensorflow() -> Any:
@@ -20,7 +20,7 @@ def load_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        with native_stderr_silenced(), interrupt_kept():
+        with native_stderr_silenced(), delayed_interrupt():
             import keras  # noqa: F401
             import tensorflow
     except ModuleNotFoundError as error:

@@ -21,7 +21,7 @@ from starlette.routing import WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from ectopy.service.access import Buckets, Scope, Visitors, digest
+from ectopy.service.access import Authenticator, RateLimiter, Scope, digest
 from ectopy.service.access.authentication import SESSION_S
 from ectopy.service.api.middleware.access_control import COOKIE
 from ectopy.service.json_logs import log_as_json
@@ -232,14 +232,14 @@ def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str])
 def test_a_session_lasts_while_it_is_used(tmp_path: Path):
     with closing(Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}")) as store:
         now = 0.0
-        visitors = Visitors(store.keys, lambda: now)
-        _, secret = visitors.new_key("wall", frozenset({Scope.VIEW}))
-        _, cookie = visitors.sign_in(secret)
+        authenticator = Authenticator(store.keys, lambda: now)
+        _, secret = authenticator.new_key("wall", frozenset({Scope.VIEW}))
+        _, cookie = authenticator.sign_in(secret)
         for _ in range(5):
             now += 0.9 * SESSION_S
-            assert visitors.by_session(cookie).name == "wall"
+            assert authenticator.caller_for_session(cookie).name == "wall"
         now += 1.1 * SESSION_S
-        assert visitors.by_session(cookie) is None
+        assert authenticator.caller_for_session(cookie) is None
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "0" * 64}])
@@ -424,10 +424,10 @@ def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path):
 
 
 def test_buckets_fill_up_again_and_no_further():
-    buckets = Buckets(per_minute=60, most=3)
-    assert [buckets.take("a", 0.0) for _ in range(4)] == [0, 0, 0, 1.0]
-    assert buckets.take("b", 0.0) == 0
-    assert [buckets.take("a", 1000.0) for _ in range(4)] == [0, 0, 0, 1.0]
+    limiter = RateLimiter(per_minute=60, most=3)
+    assert [limiter.acquire("a", 0.0) for _ in range(4)] == [0, 0, 0, 1.0]
+    assert limiter.acquire("b", 0.0) == 0
+    assert [limiter.acquire("a", 1000.0) for _ in range(4)] == [0, 0, 0, 1.0]
 
 
 def test_the_database_holds_what_the_audit_says(service: Service):

@@ -19,7 +19,7 @@ from amqtt.broker import Broker
 from amqtt.session import OutgoingApplicationMessage, Session
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.client.protocol import Sent, write
+from ectopy.client.protocol import ChunkMessage, write
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor, chunks
@@ -136,7 +136,7 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 @pytest.mark.parametrize("form", ["json", "msgpack"])
 def test_chunks_are_stored_and_answered(hub: Hub, store: Store, form: str):
-    messages = [write(Sent(chunk, number), form) for number, chunk in enumerate(chunks(RECORDING, 1.0))]
+    messages = [write(ChunkMessage(chunk, number), form) for number, chunk in enumerate(chunks(RECORDING, 1.0))]
 
     async def work() -> None:
         port = free_port()
@@ -166,7 +166,7 @@ async def subscribed(client: aiomqtt.Client) -> None:
 
 
 def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(hub: Hub):
-    message = write(Sent(next(chunks(RECORDING, 5.0))), "msgpack")
+    message = write(ChunkMessage(next(chunks(RECORDING, 5.0))), "msgpack")
 
     async def work() -> None:
         port = free_port()
@@ -267,7 +267,7 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, s
             async with bridge(line_port, sending(hub)):
                 await subscribed(client)
                 session = keep_unacknowledged(running)
-                await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
+                await client.publish("ectopy/anna/ecg", write(ChunkMessage(chunk, 7), "msgpack"), qos=1)
                 await until(lambda: hub._queue)
                 line.cut()
                 await until(lambda: session.transitions.state == "disconnected")
@@ -310,7 +310,7 @@ def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
             async with bridge(line_port, cut_once):
                 await subscribed(client)
                 session = keep_unacknowledged(running)
-                await client.publish("ectopy/anna/ecg", write(Sent(chunk, 7), "msgpack"), qos=1)
+                await client.publish("ectopy/anna/ecg", write(ChunkMessage(chunk, 7), "msgpack"), qos=1)
                 assert await answer_to(7, client) == {
                     "sequence": 7,
                     "next_position": len(chunk.signal),
@@ -338,12 +338,12 @@ class Leaky(Store):
 def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_again_after_a_kill(
     tmp_path: Path, monitor: Monitor
 ):
-    sent = [Sent(chunk, number) for number, chunk in enumerate(chunks(JUDGED, 1.0))]
+    sent = [ChunkMessage(chunk, number) for number, chunk in enumerate(chunks(JUDGED, 1.0))]
 
     async def work() -> None:
         port = free_port()
 
-        async def publish(some: Sequence[Sent]) -> None:
+        async def publish(some: Sequence[ChunkMessage]) -> None:
             for one in some:
                 await client.publish("ectopy/anna/ecg", write(one, "msgpack"), qos=1)
 
@@ -392,11 +392,11 @@ def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.Mon
             await subscribed(client)
             for number in range(7):
                 await client.publish(
-                    "ectopy/greedy/ecg", write(Sent(next(chunks(RECORDING, 1.0)), number), "json"), qos=1
+                    "ectopy/greedy/ecg", write(ChunkMessage(next(chunks(RECORDING, 1.0)), number), "json"), qos=1
                 )
             refused = await receipts(client, 3)
             assert all(answer["retry"] and "more than" in answer["rejected"] for answer in refused)
-            await client.publish("ectopy/anna/ecg", write(Sent(next(chunks(RECORDING, 1.0)), 7), "json"), qos=1)
+            await client.publish("ectopy/anna/ecg", write(ChunkMessage(next(chunks(RECORDING, 1.0)), 7), "json"), qos=1)
             assert (await answer_to(7, client))["stored"]
             hung.set()
             assert {(await receipts(client, 1))[0]["sequence"] for _ in range(4)} == {0, 1, 2, 3}
@@ -414,7 +414,7 @@ def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyP
             for chunk in chunks(RECORDING, 2.5):
                 async with broker(port), device(port) as client:
                     await subscribed(client)
-                    await client.publish("ectopy/anna/ecg", write(Sent(chunk), "json"), qos=1)
+                    await client.publish("ectopy/anna/ecg", write(ChunkMessage(chunk), "json"), qos=1)
                     (answer,) = await receipts(client, 1)
                     assert answer["next_position"] == chunk.position + len(chunk.signal)
 
@@ -422,7 +422,7 @@ def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyP
 
 
 def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
-    good = write(Sent(next(chunks(RECORDING, 1.0)), 7), "json")
+    good = write(ChunkMessage(next(chunks(RECORDING, 1.0)), 7), "json")
 
     async def work() -> None:
         port = free_port()
@@ -462,11 +462,11 @@ def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
                 await asyncio.to_thread(service.app.state.ward.admit, "anna")
                 await subscribed(client)
                 for number, chunk in enumerate(chunks(RECORDING, 1.0)):
-                    await client.publish("ectopy/anna/ecg", write(Sent(chunk, number), "msgpack"), qos=1)
+                    await client.publish("ectopy/anna/ecg", write(ChunkMessage(chunk, number), "msgpack"), qos=1)
                     assert "rejected" not in await answer_to(number, client)
                 found = await asyncio.to_thread(service.app.state.ward.store.audit.newest, "anna")
             finally:
                 await asyncio.to_thread(with_service.__exit__, None, None, None)
-        assert [(one.entry.who, one.entry.what) for one in found] == [("the MQTT broker", "sent samples")]
+        assert [(one.entry.actor, one.entry.action) for one in found] == [("the MQTT broker", "sent samples")]
 
     run(work)

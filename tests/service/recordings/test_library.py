@@ -15,14 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
 from ectopy.datasets.mitdb import find_mitdb
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.files import write_text
-from ectopy.service.recordings import Entry, Library, Status, Upload, named, names
-from ectopy.service.recordings.downsampling import pyramid, stretch
-from ectopy.service.recordings.library import RESULT, read_entry
+from ectopy.service.recordings import Library, Status, StoredRecording, Upload
+from ectopy.service.recordings.downsampling import display_columns, pyramid
+from ectopy.service.recordings.library import RESULT, read_stored
 from ectopy.service.recordings.result import load_result
-from ectopy.service.recordings.uploads import plan
+from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
 
@@ -31,7 +32,7 @@ def upload(name: str, content: bytes) -> Upload:
     return Upload(name, io.BytesIO(content))
 
 
-def wait_for(library: Library, id: str, when: Callable[[Entry], bool]) -> Entry:
+def wait_for(library: Library, id: str, when: Callable[[StoredRecording], bool]) -> StoredRecording:
     end = time.monotonic() + 60
     while not when(entry := library.entry(id)):
         assert time.monotonic() < end
@@ -39,7 +40,7 @@ def wait_for(library: Library, id: str, when: Callable[[Entry], bool]) -> Entry:
     return entry
 
 
-def finished(entry: Entry) -> bool:
+def finished(entry: StoredRecording) -> bool:
     return entry.status in (Status.DONE, Status.FAILED)
 
 
@@ -65,8 +66,8 @@ def library(tmp_path: Path) -> Iterator[Library]:
     ],
 )
 def test_files_of_a_recording(names, title, main, kept):
-    planned = plan(names)
-    assert (planned.title, planned.main, list(planned.names)) == (title, main, kept)
+    layout = layout_of(names)
+    assert (layout.title, layout.main, list(layout.names)) == (title, main, kept)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_files_of_a_recording(names, title, main, kept):
 )
 def test_files_that_are_no_recording(names, reason):
     with pytest.raises(DataError, match=reason):
-        plan(names)
+        layout_of(names)
 
 
 @given(
@@ -101,7 +102,7 @@ def test_files_that_are_no_recording(names, reason):
 )
 def test_no_name_leads_out_of_the_folder(names):
     try:
-        kept = plan(names).names
+        kept = layout_of(names).names
     except DataError:
         return
     folder = Path("/folder")
@@ -116,7 +117,7 @@ def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=(samples, 2)).astype(np.float32)
     signal[rng.random(signal.shape) < 0.1] = np.nan
-    shown = stretch(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
+    shown = display_columns(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
     assert len(shown.low) <= (2 if shown.single else 1) * columns
     first = round(shown.start_s * RATE_HZ)
     stop = min(first + round(shown.step_s * len(shown.low) * RATE_HZ), samples)
@@ -134,7 +135,7 @@ def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
 
 def test_stretch_goes_down_to_samples():
     signal = np.arange(100_000, dtype=np.float32)[:, None]
-    shown = stretch(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
+    shown = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
     assert shown.single
     assert shown.low[:, 0].tolist() == list(range(25_000, 25_026))
     assert (shown.start_s, shown.step_s) == (100.0, 1 / RATE_HZ)
@@ -145,7 +146,7 @@ def test_stretch_of_a_day_takes_few_blocks():
     signal[12_345_678] = 1.0
     levels = pyramid(signal)
     assert [len(level) for level in levels] == [337_500, 42_188, 5_274, 660]
-    shown = stretch(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
+    shown = display_columns(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
     column = int(np.flatnonzero(shown.high[:, 0])[0])
     assert shown.start_s + column * shown.step_s <= 12_345_678 / RATE_HZ + 2 * shown.step_s
     assert abs(column * shown.step_s - 12_345_678 / RATE_HZ) <= 2 * shown.step_s
@@ -216,7 +217,7 @@ def test_bad_files_get_one_sentence(what, tmp_path):
 
 def analyse_here(folder: Path) -> str:
     """What the worker says is wrong, without a process for each."""
-    return work(folder, read_entry(folder))
+    return work(folder, read_stored(folder))
 
 
 def test_too_large_uploads_are_refused_and_nothing_is_left(tmp_path):
@@ -276,25 +277,25 @@ def test_id_is_never_a_path(library):
 
 
 def test_named_recordings():
-    assert named("simulated").duration_s == 1800
+    assert load_builtin("simulated").duration_s == 1800
     for name in ("", "mitdb", "mitdb/../../etc", "ecg5000/1", "/etc/passwd"):
         with pytest.raises(SettingError):
-            named(name)
+            load_builtin(name)
 
 
 def test_names_are_of_recordings_on_this_machine(empty_machine, tmp_path):
-    assert names() == ("simulated",)
+    assert builtin_names() == ("simulated",)
     folder = empty_machine / "mitdb"
     folder.mkdir(parents=True)
     for name in ("101.hea", "101.dat", "101.atr", "102.hea", "passwd.hea", "passwd.dat", "passwd.atr"):
         (folder / name).touch()
-    assert names() == ("simulated", "mitdb/101")
+    assert builtin_names() == ("simulated", "mitdb/101")
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_what_is_no_name_is_not_analysed(library, tmp_path, name):
     with pytest.raises(SettingError, match="no recording"):
-        library.add_named(name)
+        library.add_builtin(name)
     assert library.entries() == []
     assert list((tmp_path / "recordings").iterdir()) == []
 
@@ -302,21 +303,21 @@ def test_what_is_no_name_is_not_analysed(library, tmp_path, name):
 @given(st.text("./\\~a01\0 :mitdbsul\n", max_size=24))
 def test_only_a_name_names_a_recording(name):
     with pytest.raises(SettingError):
-        named(name)
+        load_builtin(name)
 
 
 def test_a_named_recording_is_analysed_by_the_same_worker(library):
-    entry = wait_for(library, library.add_named("simulated").id, finished)
+    entry = wait_for(library, library.add_builtin("simulated").id, finished)
     assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.DONE)
     result = library.result(entry.id)
     assert result.summary["source"] == "simulated"
-    np.testing.assert_array_equal(result.recording.signal, named("simulated").signal)
+    np.testing.assert_array_equal(result.recording.signal, load_builtin("simulated").signal)
     assert "simulated" in library.report(entry.id).read_text()
 
 
 def test_a_folder_that_names_what_there_is_not_fails_in_words(tmp_path):
     library = Library(tmp_path)
-    entry = library.add_named("simulated")
+    entry = library.add_builtin("simulated")
     write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, main="../../etc")).decode())
     assert "there is no recording" in analyse_here(tmp_path / entry.id)
 
@@ -324,8 +325,8 @@ def test_a_folder_that_names_what_there_is_not_fails_in_words(tmp_path):
 def test_there_is_room_for_so_many_recordings(tmp_path, monkeypatch):
     monkeypatch.setattr("ectopy.service.recordings.library.MOST_RECORDINGS", 1)
     library = Library(tmp_path)
-    library.add_named("simulated")
-    for add in (lambda: library.add_named("simulated"), lambda: library.add([upload("a.csv", b"I\n0\n")])):
+    library.add_builtin("simulated")
+    for add in (lambda: library.add_builtin("simulated"), lambda: library.add([upload("a.csv", b"I\n0\n")])):
         with pytest.raises(StorageError, match="1 recordings already"):
             add()
 

@@ -1,7 +1,7 @@
-"""Who may do what: keys with scopes, sessions of browsers, and how often somebody may ask."""
+"""Access to the service: keys with scopes, sessions of browsers, rate limits and the audit."""
 
-from ectopy.service.access.authentication import Caller, Visitors
-from ectopy.service.access.keys import Scope, digest, mint
-from ectopy.service.access.rate_limits import Buckets
+from ectopy.service.access.authentication import Authenticator, Caller
+from ectopy.service.access.keys import Scope, digest, new_secret
+from ectopy.service.access.rate_limits import RateLimiter
 
-__all__ = ["Buckets", "Caller", "Scope", "Visitors", "digest", "mint"]
+__all__ = ["Authenticator", "Caller", "RateLimiter", "Scope", "digest", "new_secret"]

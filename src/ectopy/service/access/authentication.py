@@ -1,4 +1,4 @@
-"""Who is asking: the holder of a key, or a browser that has signed in with one."""
+"""Authentication: callers by their key, or by the session of a browser that has signed in with one."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ectopy.errors import StorageError
-from ectopy.service.access.keys import Scope, derived, digest, is_key, mint
+from ectopy.service.access.keys import Scope, derive, digest, is_key, new_secret
 from ectopy.service.storage import KeyStore, StoredKey
 
 SESSION_S = 12 * 3600.0
-"""How long a session lasts after it was used: a screen on a wall never ends up at the sign-in by itself."""
-
+"""How long a session lasts after its last use: a screen on a wall never has to sign in again."""
 
 _CSRF = "csrf"
-_NOTED_EVERY_S = 600.0
+_PROLONG_EVERY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking.
+    """The holder of a key.
 
     Attributes
     ----------
     key : int
         Id of the key.
-    made : float
-        When it was made, seconds since 1970; an id may be given again.
+    created : float
+        Time of the key, seconds since 1970; the id of a removed key may be used again.
     name : str
         Of the key.
     scopes : frozenset of Scope
     csrf : str or None
-        What a browser has to show before it changes something; None for who shows a key.
+        Token that a browser sends before it changes something; None for a caller with a key.
     patients : frozenset of str or None
         For whom the key may send; None = any patient.
     devices : frozenset of str
@@ -45,7 +44,7 @@ class Caller:
     """
 
     key: int
-    made: float
+    created: float
     name: str
     scopes: frozenset[Scope]
     csrf: str | None = None
@@ -54,46 +53,46 @@ class Caller:
     expires: float | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Whether the key allows this."""
+        """Check that the key has a scope, or every scope."""
         return scope in self.scopes or Scope.ADMINISTER in self.scopes
 
     def may_send_for(self, patient: str) -> bool:
-        """Whether the key sends for a patient, whatever the device is called."""
+        """Check that the key sends for a patient, with any device."""
         return self.may(Scope.ADMINISTER) or self.patients is None or patient in self.patients
 
     @property
     def sender(self) -> str:
-        """The key as one of those that send, for people: its name and its number."""
+        """The key as a sender, for people: its name and its number."""
         return f"{self.name} (key {self.key})"
 
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """A session: who has signed in, until when, and whether the store has it."""
+    """A session, and whether the store has it."""
 
     caller: Caller
     expires: float
     stored: bool = True
 
 
-class Visitors:
-    """Knows callers by what they show.
+class Authenticator:
+    """Authenticates callers by a key or by the cookie of a session.
 
-    Whoever was let in once is remembered, so that devices and screens go on while the store is away.
+    Callers are cached, so that devices and screens go on during an outage of the store.
 
     Parameters
     ----------
     stored : KeyStore
     clock : callable
-        Gives seconds since 1970.
+        Returns seconds since 1970.
     """
 
     def __init__(self, stored: KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._stored, self._clock = stored, clock
         self._removed: set[tuple[int, float]] = set()
         self._lock = threading.Lock()
-        self._known: dict[str, Caller] = {}
-        # What cannot be right is known without the store. Keys and sessions are made here alone.
+        self._callers: dict[str, Caller] = {}
+        # A guess is rejected without a query; keys and sessions are made by this process only.
         self._key_digests, self._cookie_digests = stored.digests(), stored.session_digests()
         self._sessions: dict[str, _Session] = {}
         self._ended: set[str] = set()
@@ -106,20 +105,8 @@ class Visitors:
         devices: frozenset[str] = frozenset(),
         expires: float | None = None,
     ) -> tuple[StoredKey, str]:
-        """A new key, and its secret, which nobody can tell again.
-
-        Parameters
-        ----------
-        name : str
-        scopes : frozenset of Scope
-        patients : frozenset of str or None
-            For whom it may send; None = any patient.
-        devices : frozenset of str
-            As which devices it may send, for the patients to whom they are attached.
-        expires : float or None
-            Seconds since 1970; None = never.
-        """
-        secret = mint()
+        """Store a new key, and return it with its secret, of which only the digest is stored; see `Caller`."""
+        secret = new_secret()
         key = self._stored.add(
             name,
             digest(secret),
@@ -133,163 +120,162 @@ class Visitors:
         return key, secret
 
     def first_key(self) -> str | None:
-        """A key that allows everything, where there is none yet; its secret."""
+        """Make a key that allows everything if there are no keys, and return its secret."""
         if self._stored.all():
             return None
         _, secret = self.new_key("first key", frozenset({Scope.ADMINISTER}))
         return secret
 
-    def known_keys(self) -> list[StoredKey]:
-        """All keys."""
+    def all_keys(self) -> list[StoredKey]:
+        """Return all keys."""
         return self._stored.all()
 
     def remove_key(self, number: int) -> StoredKey:
-        """Make a key worthless, and end its sessions.
+        """Remove a key and end its sessions.
 
         Raises
         ------
         DataError
-            If there is none of this id.
+            If there is no key with this id.
         """
         removed = self._stored.remove(number)
         self._removed.add((removed.id, removed.created))
         with self._lock:
-            self._known = {shown: caller for shown, caller in self._known.items() if self.welcome(caller)}
-            self._sessions = {shown: one for shown, one in self._sessions.items() if self.welcome(one.caller)}
+            self._callers = {secret: caller for secret, caller in self._callers.items() if self.is_still_valid(caller)}
+            self._sessions = {
+                cookie: session for cookie, session in self._sessions.items() if self.is_still_valid(session.caller)
+            }
         return removed
 
-    def welcome(self, caller: Caller) -> bool:
-        """Whether the key of somebody who was let in is still good; who stays on is asked again and again."""
+    def is_still_valid(self, caller: Caller) -> bool:
+        """Check that the key of a caller has neither expired nor been removed; long connections ask repeatedly."""
         expired = caller.expires is not None and caller.expires <= self._clock()
-        return not expired and (caller.key, caller.made) not in self._removed
+        return not expired and (caller.key, caller.created) not in self._removed
 
-    def may_know(self, secret: str) -> bool:
-        """Whether a key was ever made with this secret, told without the store."""
+    def might_be_key(self, secret: str) -> bool:
+        """Check without a query that a key was made with this secret."""
         return is_key(secret) and digest(secret) in self._key_digests
 
-    def may_know_session(self, cookie: str) -> bool:
-        """Whether a session was ever opened with this cookie, told without the store."""
+    def might_be_session(self, cookie: str) -> bool:
+        """Check without a query that a session was opened with this cookie."""
         return digest(cookie) in self._cookie_digests
 
-    def recent(self, secret: str) -> Caller | None:
-        """Authenticate by a recently seen key, which stays valid while the store is away."""
-        known = self._known.get(digest(secret))
-        return known if known is not None and self.welcome(known) else None
+    def cached_caller_for_key(self, secret: str) -> Caller | None:
+        """Authenticate by a key that was used before, without a query."""
+        caller = self._callers.get(digest(secret))
+        return caller if caller is not None and self.is_still_valid(caller) else None
 
-    def by_key(self, secret: str) -> Caller | None:
-        """Authenticate by key; the store is asked once.
+    def caller_for_key(self, secret: str) -> Caller | None:
+        """Authenticate by key; the first time with a query.
 
         Raises
         ------
         StorageError
-            If the store fails, and the key was not known or has been removed.
+            If the store fails, and the key was not used before or has been removed.
         """
-        known = self.recent(secret)
-        if known is not None:
-            return known
-        if not self.may_know(secret):
+        caller = self.cached_caller_for_key(secret)
+        if caller is not None:
+            return caller
+        if not self.might_be_key(secret):
             return None
-        shown = digest(secret)
-        found = self._stored.get(shown)
-        if found is None:
+        key = self._stored.get(digest(secret))
+        if key is None:
             return None
-        caller = _caller(found)
-        if not self.welcome(caller):
+        caller = _caller(key)
+        if not self.is_still_valid(caller):
             return None
         with self._lock:
-            self._known[shown] = caller
+            self._callers[digest(secret)] = caller
         return caller
 
-    def recent_session(self, cookie: str) -> Caller | None:
-        """Who shows the cookie of a session that is known, and has nothing to be stored, without asking the store."""
+    def cached_caller_for_session(self, cookie: str) -> Caller | None:
+        """Authenticate by the cookie of a session that was used before and need not be prolonged, without a query."""
         session = self._sessions.get(digest(cookie))
-        if session is None or _is_due(session, self._clock()) or not self.welcome(session.caller):
+        if session is None or _must_be_prolonged(session, self._clock()) or not self.is_still_valid(session.caller):
             return None
         return session.caller
 
-    def by_session(self, cookie: str) -> Caller | None:
-        """Who has signed in; the store is asked once, and told now and then that the session is used.
+    def caller_for_session(self, cookie: str) -> Caller | None:
+        """Authenticate by the cookie of a session; with a query the first time, and whenever the session is prolonged.
 
         Raises
         ------
         StorageError
-            If the store fails, and the session is not known.
+            If the store fails, and the session was not used before.
         """
-        shown, now = digest(cookie), self._clock()
-        session = self._sessions.get(shown)
-        if session is None and shown not in self._ended:
-            stored = self._stored.session(shown, now)
+        cookie_digest, now = digest(cookie), self._clock()
+        session = self._sessions.get(cookie_digest)
+        if session is None and cookie_digest not in self._ended:
+            stored = self._stored.session(cookie_digest, now)
             if stored is not None:
-                session = _Session(_caller(stored[0], derived(cookie, _CSRF)), stored[1])
-        if session is None or session.expires <= now or not self.welcome(session.caller):
-            self._forget(shown)
+                session = _Session(_caller(stored[0], derive(cookie, _CSRF)), stored[1])
+        if session is None or session.expires <= now or not self.is_still_valid(session.caller):
+            self._drop_session(cookie_digest)
             return None
-        if _is_due(session, now):
-            session = self._prolonged(shown, session, now)
+        if _must_be_prolonged(session, now):
+            session = self._prolong(cookie_digest, session, now)
         with self._lock:
-            if shown not in self._ended and self.welcome(session.caller):
-                self._sessions[shown] = session
+            if cookie_digest not in self._ended and self.is_still_valid(session.caller):
+                self._sessions[cookie_digest] = session
         return session.caller
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
-        """Begin a session; who it is, and the cookie.
+        """Open a session with a key; return the caller and the cookie.
 
         Raises
         ------
         StorageError
-            If the store fails, and the key was not known.
+            If the store fails, and the key was not used before.
         """
-        caller = self.by_key(secret)
+        caller = self.caller_for_key(secret)
         if caller is None:
             return None
         cookie, now = secrets.token_urlsafe(32), self._clock()
-        caller = replace(caller, csrf=derived(cookie, _CSRF))
-        session = self._kept(digest(cookie), _Session(caller, now + SESSION_S, stored=False), now)
+        caller = replace(caller, csrf=derive(cookie, _CSRF))
+        session = self._store_session(digest(cookie), _Session(caller, now + SESSION_S, stored=False), now)
         with self._lock:
-            self._sessions = {shown: one for shown, one in self._sessions.items() if one.expires > now}
+            self._sessions = {key: session for key, session in self._sessions.items() if session.expires > now}
             self._sessions[digest(cookie)] = session
             self._cookie_digests.add(digest(cookie))
         return caller, cookie
 
     def sign_out(self, cookie: str) -> None:
-        """End a session; if the store is away it ends for this process now, and for a later one by its time."""
-        shown = digest(cookie)
+        """End a session; during an outage of the store only for this process, until the session expires."""
+        cookie_digest = digest(cookie)
         with self._lock:
-            self._ended.add(shown)
-            self._cookie_digests.discard(shown)
-        self._forget(shown)
+            self._ended.add(cookie_digest)
+            self._cookie_digests.discard(cookie_digest)
+        self._drop_session(cookie_digest)
         with suppress(StorageError):
-            self._stored.close_session(shown)
-            self._ended.discard(shown)
+            self._stored.close_session(cookie_digest)
+            self._ended.discard(cookie_digest)
 
-    def _prolonged(self, shown: str, session: _Session, now: float) -> _Session:
-        """A session that lasts longer; where the store does not take that, it lasts in memory."""
+    def _prolong(self, cookie_digest: str, session: _Session, now: float) -> _Session:
+        """Prolong a session; during an outage of the store in memory only."""
         longer = replace(session, expires=now + SESSION_S)
         with self._lock:
-            # Who asks meanwhile does not wait for the store as well.
-            if shown not in self._ended:
-                self._sessions[shown] = longer
+            # Requests that come meanwhile do not wait for the store as well.
+            if cookie_digest not in self._ended:
+                self._sessions[cookie_digest] = longer
         if not session.stored:
-            return self._kept(shown, longer, now)
+            return self._store_session(cookie_digest, longer, now)
         with suppress(StorageError):
-            self._stored.prolong_session(shown, longer.expires)
+            self._stored.prolong_session(cookie_digest, longer.expires)
         return longer
 
-    def _kept(self, shown: str, session: _Session, now: float) -> _Session:
-        """A new session, in the store unless that is away."""
+    def _store_session(self, cookie_digest: str, session: _Session, now: float) -> _Session:
         with suppress(StorageError):
-            self._stored.open_session(shown, session.caller.key, now, session.expires)
+            self._stored.open_session(cookie_digest, session.caller.key, now, session.expires)
             return replace(session, stored=True)
         return session
 
-    def _forget(self, shown: str) -> None:
+    def _drop_session(self, cookie_digest: str) -> None:
         with self._lock:
-            self._sessions.pop(shown, None)
+            self._sessions.pop(cookie_digest, None)
 
 
-def _is_due(session: _Session, now: float) -> bool:
-    """Whether the store is to be told that a session is used."""
-    return session.expires < now + SESSION_S - _NOTED_EVERY_S
+def _must_be_prolonged(session: _Session, now: float) -> bool:
+    return session.expires < now + SESSION_S - _PROLONG_EVERY_S
 
 
 def _caller(key: StoredKey, csrf: str | None = None) -> Caller:

@@ -25,27 +25,27 @@ class Scope(StrEnum):
     ADMINISTER = "administer"
 
 
-def mint() -> str:
-    """A new key: ``ectopy_`` and 43 characters from 256 random bits.
+def new_secret() -> str:
+    """Return a new key: ``ectopy_`` and 43 characters from 256 random bits.
 
     Examples
     --------
-    >>> len(mint())
+    >>> len(new_secret())
     50
     """
     return _PREFIX + secrets.token_urlsafe(_BYTES)
 
 
 def is_key(text: str) -> bool:
-    """Whether a text looks like a key."""
+    """Check that a text looks like a key."""
     return _KEY.fullmatch(text) is not None
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret; random bits need no slow hash."""
+    """Return the digest under which a secret is stored; random bits need no slow hash."""
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
-def derived(secret: str, purpose: str) -> str:
-    """Another secret, from which the first one cannot be told."""
+def derive(secret: str, purpose: str) -> str:
+    """Return another secret, from which the first cannot be computed."""
     return digest(f"{purpose}:{secret}")

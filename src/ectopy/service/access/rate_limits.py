@@ -1,4 +1,4 @@
-"""How often somebody may ask."""
+"""Limits on how often a caller may ask."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ _MOST_NAMES = 10_000
 
 @dataclass(slots=True)
 class _Bucket:
-    left: float
+    tokens: float
     at_s: float
 
 
-class Buckets:
-    """Token buckets by name: each fills up evenly, and every request takes one out.
+class RateLimiter:
+    """Token buckets by name: each fills up evenly, and every request takes one token.
 
     Parameters
     ----------
     per_minute : float
-        How many run in each minute.
+        Tokens that run into each bucket in a minute.
     most : float
-        How many fit in.
+        Tokens that fit into a bucket.
 
     Examples
     --------
-    >>> buckets = Buckets(per_minute=60, most=2)
-    >>> [buckets.take("anna", at_s) for at_s in (0.0, 0.0, 0.0, 0.75, 1.0)]
+    >>> limiter = RateLimiter(per_minute=60, most=2)
+    >>> [limiter.acquire("anna", at_s) for at_s in (0.0, 0.0, 0.0, 0.75, 1.0)]
     [0.0, 0.0, 1.0, 0.25, 0.0]
     """
 
@@ -36,24 +36,24 @@ class Buckets:
         self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
 
-    def take(self, name: str, now_s: float) -> float:
-        """Take one out; 0, or in how many seconds there is one again."""
+    def acquire(self, name: str, now_s: float) -> float:
+        """Take a token and return 0, or return the seconds until there is one."""
         with self._lock:
             bucket = self._buckets.get(name)
             if bucket is None:
                 self._make_room(now_s)
                 bucket = self._buckets[name] = _Bucket(self._most, now_s)
-            bucket.left = min(bucket.left + max(now_s - bucket.at_s, 0.0) * self._per_s, self._most)
+            bucket.tokens = min(bucket.tokens + max(now_s - bucket.at_s, 0.0) * self._per_s, self._most)
             bucket.at_s = now_s
-            if bucket.left < 1.0:
-                return (1.0 - bucket.left) / self._per_s
-            bucket.left -= 1.0
+            if bucket.tokens < 1.0:
+                return (1.0 - bucket.tokens) / self._per_s
+            bucket.tokens -= 1.0
             return 0.0
 
     def _make_room(self, now_s: float) -> None:
-        """Full buckets behave like new ones: drop them."""
+        """Drop full buckets, which behave like new ones; if none is full, the oldest."""
         if len(self._buckets) >= _MOST_NAMES:
             fills_s = self._most / self._per_s
-            self._buckets = {name: one for name, one in self._buckets.items() if now_s - one.at_s < fills_s}
+            self._buckets = {name: bucket for name, bucket in self._buckets.items() if now_s - bucket.at_s < fills_s}
         if len(self._buckets) >= _MOST_NAMES:
             del self._buckets[next(iter(self._buckets))]

@@ -16,8 +16,8 @@ from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
 from ectopy.disclaimers import STATEMENT
 from ectopy.errors import StorageError
 from ectopy.monitor import Chunk, Monitor
-from ectopy.service.access import Visitors
-from ectopy.service.access.audit import SEND_AGAIN_S, Audit
+from ectopy.service.access import Authenticator
+from ectopy.service.access.audit import SENDING_INTERVAL_S, Audit
 from ectopy.service.api import error_responses
 from ectopy.service.api.middleware.access_control import AuthenticationMiddleware, RateLimit
 from ectopy.service.api.middleware.request_log import RequestLogMiddleware
@@ -99,7 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     except BaseException:
         store.close()
         raise
-    visitors = Visitors(store.keys)
+    authenticator = Authenticator(store.keys)
     most_bytes = round(settings.recordings_gb * 1e9)
     library = Library(settings.home / "recordings", settings.upload_bytes, most_bytes=most_bytes)
 
@@ -108,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets, steady=steady)
         app.state.ward, app.state.metrics = ward, Metrics(ward)
         app.state.readiness = Readiness(ward, settings.home)
-        app.state.first_key = visitors.first_key()
+        app.state.first_key = authenticator.first_key()
         app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
         app.state.audit.start()
@@ -141,12 +141,15 @@ def create_app(settings: Settings) -> FastAPI:
         max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes),
     )
     app.state.lease = lease
-    app.state.settings, app.state.visitors = settings, visitors
+    app.state.settings, app.state.authenticator = settings, authenticator
     app.state.audit = Audit(store, settings.home / "audit.journal")
     error_responses.install(app)
     app.state.failures = failures = RateLimit(settings.failures_per_minute)
     app.add_middleware(
-        AuthenticationMiddleware, visitors=visitors, per_minute=settings.requests_per_minute, failures=failures
+        AuthenticationMiddleware,
+        authenticator=authenticator,
+        per_minute=settings.requests_per_minute,
+        failures=failures,
     )
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestLogMiddleware)
@@ -161,7 +164,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _send_from_broker(ward: Ward, audit: Audit, patient: str, chunk: Chunk) -> Receipt:
     """Hand in samples that came through the broker, which decides who may send them."""
     receipt = await ward.send(patient, chunk, _BROKER)
-    audit.saw(_BROKER, "sent samples", patient, SEND_AGAIN_S)
+    audit.saw(_BROKER, "sent samples", patient, SENDING_INTERVAL_S)
     return receipt
 
 

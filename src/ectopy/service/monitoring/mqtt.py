@@ -26,7 +26,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ectopy.client.protocol import Form, Sent, read
+from ectopy.client.protocol import ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
 from ectopy.service.monitoring.write_buffer import GapError, Receipt, sentence
@@ -190,13 +190,13 @@ class _MessageHandler:
             return
         await asyncio.gather(*(self._submit(patient, message) for message in messages))
 
-    def _read(self, payload: object) -> list[Sent]:
+    def _read(self, payload: object) -> list[ChunkMessage]:
         if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
             raise DataError(f"a chunk has at most {LARGEST_BYTES} bytes.")
         form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
         return read(payload, form, self._clock())
 
-    async def _submit(self, patient: str, message: Sent) -> None:
+    async def _submit(self, patient: str, message: ChunkMessage) -> None:
         sequence = message.sequence
         while True:
             try:

@@ -1,13 +1,11 @@
-"""Recordings that people upload or name: kept, analysed in a process of their own, and shown at any zoom.
+"""Recordings that people upload or name: stored, analysed in a process of their own, and displayed at any zoom.
 
-``uploads`` says which files make a recording; ``library`` keeps them and has them analysed one after the other;
-``worker`` is that process; ``result`` is what it leaves, and ``view`` what a screen needs of it; ``named`` finds
-recordings that come with Ectopy.
+`uploads` decides which files make a recording; `library` stores them and runs the analyses one after the other;
+`worker` is the process of an analysis, `result` what it writes, and `downsampling` what a screen needs of a signal.
 """
 
-from ectopy.datasets.builtin_recordings import named, names
-from ectopy.service.recordings.library import Entry, Library, Status
+from ectopy.service.recordings.library import Library, Status, StoredRecording
 from ectopy.service.recordings.result import Result
 from ectopy.service.recordings.uploads import Upload
 
-__all__ = ["Entry", "Library", "Result", "Status", "Upload", "named", "names"]
+__all__ = ["Library", "Result", "Status", "StoredRecording", "Upload"]

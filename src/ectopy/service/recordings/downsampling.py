@@ -21,7 +21,7 @@ _Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class DisplayColumns:
     """What is drawn of a stretch of signal.
 
     Attributes
@@ -65,9 +65,9 @@ def pyramid(signal: _Samples) -> list[_Samples]:
     return levels
 
 
-def stretch(
+def display_columns(
     signal: _Samples, levels: Sequence[_Samples], rate_hz: float, start_s: float, stop_s: float, columns: int
-) -> Stretch:
+) -> DisplayColumns:
     """What fits into so many columns.
 
     Parameters
@@ -85,7 +85,7 @@ def stretch(
     stop = min(max(stop, first) + 1, len(signal))
     if stop - first <= _SAMPLES_PER_PIXEL * columns:
         samples = np.asarray(signal[first:stop])
-        return Stretch(first / rate_hz, 1 / rate_hz, samples, samples)
+        return DisplayColumns(first / rate_hz, 1 / rate_hz, samples, samples)
     per_column = (stop - first) / columns
     coarse = [level for level in range(len(levels)) if BLOCK * _STEP**level <= per_column]
     if not coarse:
@@ -99,4 +99,4 @@ def stretch(
     count = min(columns, len(low))
     starts = np.arange(count) * len(low) // count
     step_s = len(low) * length / count / rate_hz
-    return Stretch(first / rate_hz, step_s, np.fmin.reduceat(low, starts), np.fmax.reduceat(high, starts))
+    return DisplayColumns(first / rate_hz, step_s, np.fmin.reduceat(low, starts), np.fmax.reduceat(high, starts))

@@ -23,12 +23,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from ectopy.datasets.builtin_recordings import names
+from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
 from ectopy.service.recordings.result import Result, load_result
-from ectopy.service.recordings.uploads import Upload, plan
+from ectopy.service.recordings.uploads import Upload, layout_of
 
 MOST_RECORDINGS = 500
 LARGEST_UPLOAD = 512 * 2**20
@@ -59,7 +59,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredRecording:
     """A recording in the library.
 
     Attributes
@@ -103,14 +103,14 @@ class Entry:
     size_bytes: int = 0
 
     @property
-    def done(self) -> bool:
+    def is_analysed(self) -> bool:
         """Whether it is analysed."""
         return self.status is Status.DONE
 
 
-def read_entry(folder: Path) -> Entry:
+def read_stored(folder: Path) -> StoredRecording:
     """The entry in the folder of a recording."""
-    return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=Entry)
+    return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=StoredRecording)
 
 
 def size_of(folder: Path) -> int:
@@ -152,7 +152,7 @@ class Library:
         self._most_bytes = most_bytes
         make_folder(folder)
         self._changed = threading.Condition()
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, StoredRecording] = {}
         self._stopping = False
         self._process: tuple[str, subprocess.Popen[str]] | None = None
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
@@ -177,12 +177,12 @@ class Library:
 
     # What there is
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredRecording]:
         """All recordings, the newest first."""
         with self._changed:
             return sorted(self._entries.values(), key=lambda entry: (-entry.added, entry.id))
 
-    def entry(self, id: str) -> Entry:
+    def entry(self, id: str) -> StoredRecording:
         """One recording.
 
         Raises
@@ -205,7 +205,7 @@ class Library:
         DataError
             If it is not analysed.
         """
-        return load_result(self._done(id) / RESULT)
+        return load_result(self._analysed_folder(id) / RESULT)
 
     def report(self, id: str) -> Path:
         """The page about a recording.
@@ -217,11 +217,11 @@ class Library:
         DataError
             If it is not analysed.
         """
-        return self._done(id) / RESULT / REPORT
+        return self._analysed_folder(id) / RESULT / REPORT
 
-    def _done(self, id: str) -> Path:
+    def _analysed_folder(self, id: str) -> Path:
         entry = self.entry(id)
-        if not entry.done:
+        if not entry.is_analysed:
             why = entry.error or "wait until it is"
             raise DataError(f"the recording {entry.name!r} is not analysed; {why.rstrip('.')}.")
         return self._folder / entry.id
@@ -259,7 +259,7 @@ class Library:
         sampling_rate_hz: float | None = None,
         unit: str | None = None,
         key: int | None = None,
-    ) -> Entry:
+    ) -> StoredRecording:
         """Keep the files of a recording, and have it analysed.
 
         Parameters
@@ -277,17 +277,19 @@ class Library:
         StorageError
             If there is no room.
         """
-        planned = plan([file.name for file in files])
-        entry = Entry(secrets.token_hex(8), planned.title, self._clock(), planned.main, sampling_rate_hz, unit, key=key)
-        return self._keep(entry, dict(zip(planned.names, (file.content for file in files), strict=True)))
+        layout = layout_of([file.name for file in files])
+        entry = StoredRecording(
+            secrets.token_hex(8), layout.title, self._clock(), layout.main, sampling_rate_hz, unit, key=key
+        )
+        return self._keep(entry, dict(zip(layout.names, (file.content for file in files), strict=True)))
 
-    def add_named(self, name: str, key: int | None = None) -> Entry:
+    def add_builtin(self, name: str, key: int | None = None) -> StoredRecording:
         """Have a recording analysed that this machine has, as if its files had been uploaded.
 
         Parameters
         ----------
         name : str
-            One of `ectopy.service.recordings.names`.
+            One of `ectopy.datasets.builtin_recordings.builtin_names`.
         key : int or None
             Id of the key with which it was chosen.
 
@@ -298,11 +300,11 @@ class Library:
         StorageError
             If there is no room.
         """
-        if name not in names():
+        if name not in builtin_names():
             raise SettingError(f"this machine has no recording {name[:80]!r}; list the names to see which there are.")
-        return self._keep(Entry(secrets.token_hex(8), name, self._clock(), name, named=True, key=key), {})
+        return self._keep(StoredRecording(secrets.token_hex(8), name, self._clock(), name, named=True, key=key), {})
 
-    def _keep(self, entry: Entry, files: Mapping[str, BinaryIO]) -> Entry:
+    def _keep(self, entry: StoredRecording, files: Mapping[str, BinaryIO]) -> StoredRecording:
         self.check_room(entry.key)
         unfinished = self._folder / f"{_UNFINISHED}{entry.id}"
         try:
@@ -388,7 +390,7 @@ class Library:
     def _go_on(self, folder: Path) -> None:
         """Know what an earlier process has left."""
         try:
-            entry = read_entry(folder)
+            entry = read_stored(folder)
         except (OSError, msgspec.DecodeError):
             _log.exception("a recording cannot be read, and is left alone")
             return
@@ -406,7 +408,7 @@ class Library:
                 _log.exception("a recording could not be analysed")
                 self._set(entry.id, status=Status.FAILED, error="the recording cannot be analysed now.")
 
-    def _next(self) -> Entry | None:
+    def _next(self) -> StoredRecording | None:
         """The recording that has waited longest; None at the end."""
         with self._changed:
             while not self._stopping:
@@ -416,7 +418,7 @@ class Library:
                 self._changed.wait()
         return None
 
-    def _analyse(self, entry: Entry) -> None:
+    def _analyse(self, entry: StoredRecording) -> None:
         folder = self._folder / entry.id
         self._set(entry.id, status=Status.ANALYSING, progress=0.0)
         for left in (f"{RESULT}.part", RESULT):
@@ -482,5 +484,5 @@ def _size(folder: Path) -> int:
     return size
 
 
-def _write(folder: Path, entry: Entry) -> None:
+def _write(folder: Path, entry: StoredRecording) -> None:
     write_text(folder / _ENTRY, msgspec.json.encode(entry).decode())

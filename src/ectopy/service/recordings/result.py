@@ -20,7 +20,7 @@ from ectopy.detector import Verdict
 from ectopy.monitor.codec import decode, encode
 from ectopy.presentation import finite_or_none
 from ectopy.recording import PulseWave, Recording
-from ectopy.service.recordings.downsampling import pyramid, stretch
+from ectopy.service.recordings.downsampling import display_columns, pyramid
 
 MOST_COLUMNS = 4000
 MOST_BEATS = 500
@@ -95,7 +95,7 @@ class Result:
     def signal(self, start_s: float, stop_s: float, columns: int) -> dict[str, Any]:
         """What fits into so many columns, at most 4000, and the beats there; of more than 500 the highest scores."""
         recording = self.recording
-        shown = stretch(
+        shown = display_columns(
             recording.signal,
             self.levels,
             recording.sampling_rate_hz,
@@ -126,7 +126,7 @@ class Result:
         drawn: list[dict[str, Any]] = []
         for wave, levels in zip(self.recording.pulses, self.pulse_levels, strict=True):
             samples, rate_hz = wave.samples[:, np.newaxis], wave.sampling_rate_hz
-            shown = stretch(samples, levels, rate_hz, start_s, stop_s, min(max(columns, 1), MOST_COLUMNS))
+            shown = display_columns(samples, levels, rate_hz, start_s, stop_s, min(max(columns, 1), MOST_COLUMNS))
             low, high = known(shown.low[:, 0]), known(shown.high[:, 0])
             values = {"samples": low} if shown.single else {"low": low, "high": high}
             place = {"start_s": shown.start_s, "step_s": shown.step_s}
@@ -167,7 +167,7 @@ class Result:
         return np.arange(first, last)
 
 
-def keep(folder: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
+def save_result(folder: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
     """Write what `load_result` reads into a folder."""
     facts = {
         **summary(recording, analysis, events),
@@ -188,7 +188,7 @@ def keep(folder: Path, recording: Recording, analysis: Analysis, events: Sequenc
 
 @lru_cache(maxsize=4)
 def load_result(folder: Path) -> Result:
-    """Read what `keep` has written; the last ones are remembered."""
+    """Read what `save_result` has written; the last ones are remembered."""
     facts = json.loads((folder / _SUMMARY).read_text())
     signal = np.load(folder / _SIGNAL, mmap_mode="r")
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))

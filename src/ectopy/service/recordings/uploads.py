@@ -31,7 +31,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class UploadLayout:
     """How the files of a recording are kept.
 
     Attributes
@@ -49,7 +49,7 @@ class Plan:
     names: tuple[str, ...]
 
 
-def plan(given: Sequence[str]) -> Plan:
+def layout_of(given: Sequence[str]) -> UploadLayout:
     """How to keep files of these names.
 
     A WFDB header names its files, which are kept under these names if they are plain; of another recording the suffix
@@ -68,7 +68,7 @@ def plan(given: Sequence[str]) -> Plan:
         if len(titles) > 1 or _suffix(titles[0]) not in _ALONE:
             raise DataError(f"{_shown(titles)} is not a recording; {_EXPECTED}.")
         name = f"recording{_suffix(titles[0])}"
-        return Plan(titles[0], name, (name,))
+        return UploadLayout(titles[0], name, (name,))
     for name in given:
         if not _MEMBER.fullmatch(name):
             raise DataError(f"{name[:LONGEST_NAME]!r} cannot be the name of a file of a WFDB record.")
@@ -84,7 +84,7 @@ def plan(given: Sequence[str]) -> Plan:
             f"{_shown(headers)} describes samples that lie in other files; upload all files of the record together, "
             "such as 100.hea and 100.dat."
         )
-    return Plan(record, main, tuple(given))
+    return UploadLayout(record, main, tuple(given))
 
 
 def _title(name: str) -> str:

@@ -19,13 +19,13 @@ from pathlib import Path
 from ectopy.analysis import analyse
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.datasets.builtin_recordings import named
+from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.formats import read
 from ectopy.recording import Recording
 from ectopy.report.recording_page import recording_report
-from ectopy.service.recordings.library import FILES, RESULT, SPARE_BYTES, Entry, read_entry, size_of
-from ectopy.service.recordings.result import keep
+from ectopy.service.recordings.library import FILES, RESULT, SPARE_BYTES, StoredRecording, read_stored, size_of
+from ectopy.service.recordings.result import save_result
 
 _NICE = 10
 """The monitors of patients come first."""
@@ -47,12 +47,12 @@ def main() -> None:
     folder = Path(sys.argv[1])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _restrain()
-    error = work(folder, read_entry(folder))
+    error = work(folder, read_stored(folder))
     if error:
         _say(error=error)
 
 
-def work(folder: Path, entry: Entry) -> str:
+def work(folder: Path, entry: StoredRecording) -> str:
     """Analyse a recording; one sentence on what is wrong with it, or nothing."""
     try:
         _analyse(folder, entry)
@@ -70,7 +70,7 @@ def work(folder: Path, entry: Entry) -> str:
     return ""
 
 
-def _analyse(folder: Path, entry: Entry) -> None:
+def _analyse(folder: Path, entry: StoredRecording) -> None:
     _say(progress=0.02)
     _check_disk(folder, 0)
     recording = replace(_read(folder, entry), source=entry.name)
@@ -89,7 +89,7 @@ def _analyse(folder: Path, entry: Entry) -> None:
     _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
-    keep(unfinished, recording, analysis, events)
+    save_result(unfinished, recording, analysis, events)
     _say(progress=0.75)
     _check_disk(folder, 0)
     recording_report(unfinished / "report.html", recording, analysis, events)
@@ -109,9 +109,9 @@ def _check_disk(folder: Path, needed_bytes: int) -> None:
         raise StorageError("the disk is nearly full; make room, and upload the recording again.")
 
 
-def _read(folder: Path, entry: Entry) -> Recording:
+def _read(folder: Path, entry: StoredRecording) -> Recording:
     if entry.named:
-        return named(entry.main)
+        return load_builtin(entry.main)
     return read(folder / FILES / entry.main, sampling_rate_hz=entry.sampling_rate_hz, unit=entry.unit)
 
 

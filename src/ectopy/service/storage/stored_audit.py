@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 
 from ectopy.service.storage.database import MOST_ROWS, Database
@@ -13,16 +14,15 @@ _COLUMN = audit.c
 _ENTRY = (_COLUMN.time, _COLUMN.who, _COLUMN.what, _COLUMN.patient, _COLUMN.detail)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """Who did or saw what.
+class AuditEntry(msgspec.Struct, frozen=True, rename={"actor": "who", "action": "what"}):
+    """One action of a person or program; in tables and JSON `actor` is ``who`` and `action` is ``what``.
 
     Attributes
     ----------
     time : float
         Seconds since 1970.
-    who : str
-    what : str
+    actor : str
+    action : str
         A verb and its object, such as ``acknowledged alarm``.
     patient : str
         Empty where it concerns no patient.
@@ -30,8 +30,8 @@ class AuditEntry:
     """
 
     time: float
-    who: str
-    what: str
+    actor: str
+    action: str
     patient: str = ""
     detail: str = ""
 
@@ -45,14 +45,14 @@ class StoredAudit:
 
 
 class AuditStore:
-    """Entries of the audit; every method raises `StorageError` if the database fails."""
+    """Entries of the audit."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, entry: AuditEntry, *, once: bool = False) -> None:
-        """Add an entry; with `once`, unless the same entry is there."""
-        values = asdict(entry)
+        """Add an entry; with `once`, only if the same entry is not stored."""
+        values = msgspec.to_builtins(entry)
         same = sa.select(_COLUMN.id).where(*(_COLUMN[name] == value for name, value in values.items()))
         with self._database.writing() as connection:
             if not once or connection.execute(same.limit(1)).first() is None:
@@ -71,8 +71,8 @@ class AuditStore:
             rows = connection.execute(query.order_by(_COLUMN.id.desc()).limit(limit)).all()
         return [StoredAudit(id, AuditEntry(*entry)) for id, *entry in reversed(rows)]
 
-    def about(self, patient: str, what: str) -> list[AuditEntry]:
-        """Return who did one thing with a patient, the oldest entry first."""
-        query = sa.select(*_ENTRY).where(_COLUMN.patient == patient, _COLUMN.what == what).order_by(_COLUMN.id)
+    def about(self, patient: str, action: str) -> list[AuditEntry]:
+        """Return the entries of one action on a patient, the oldest first."""
+        query = sa.select(*_ENTRY).where(_COLUMN.patient == patient, _COLUMN.what == action).order_by(_COLUMN.id)
         with self._database.reading() as connection:
             return [AuditEntry(*entry) for entry in connection.execute(query)]

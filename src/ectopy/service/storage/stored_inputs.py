@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ectopy.errors import DataError
 from ectopy.monitor import codec
-from ectopy.monitor.inputs import Action, Input
+from ectopy.monitor.inputs import Command, Input
 from ectopy.monitor.monitor import MonitorState
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, Row
@@ -43,7 +43,7 @@ class PendingCommand:
 
     id: int
     patient: str
-    action: Action
+    action: Command
 
 
 class InputStore:
@@ -94,7 +94,7 @@ class InputStore:
             for _, given in numbered_inputs(connection, patient_id(connection, patient), after=0):
                 yield given
 
-    def enqueue_command(self, patient: str, action: Action) -> None:
+    def enqueue_command(self, patient: str, action: Command) -> None:
         """Leave a command for the process that watches the patient.
 
         Raises
@@ -116,7 +116,7 @@ class InputStore:
         )
         with self._database.reading() as connection:
             return [
-                PendingCommand(id, patient, codec.decode(Action, body))
+                PendingCommand(id, patient, codec.decode(Command, body))
                 for id, patient, body in connection.execute(query)
             ]
 

@@ -17,7 +17,7 @@ from starlette.types import Scope as Connection
 from starlette.websockets import WebSocket
 
 from ectopy.errors import StorageError
-from ectopy.service.access import Buckets, Caller, Scope, Visitors
+from ectopy.service.access import Authenticator, Caller, RateLimiter, Scope
 from ectopy.service.api.error_responses import DeniedError, problem
 
 COOKIE = "ectopy_session"
@@ -36,7 +36,7 @@ class RateLimit:
     """So many requests a minute of one name, and the 429 for whoever makes more."""
 
     def __init__(self, per_minute: float, burst: float | None = None) -> None:
-        self._buckets = Buckets(per_minute, per_minute if burst is None else burst)
+        self._limiter = RateLimiter(per_minute, per_minute if burst is None else burst)
 
     def count(self, name: str) -> None:
         """Count a request.
@@ -46,7 +46,7 @@ class RateLimit:
         DeniedError
             If it is one too many.
         """
-        wait_s = self._buckets.take(name, time.monotonic())
+        wait_s = self._limiter.acquire(name, time.monotonic())
         if wait_s:
             headers = {"Retry-After": str(math.ceil(wait_s))}
             raise DeniedError(429, f"too many requests; try again in {wait_s:.0f} s.", headers)
@@ -63,15 +63,15 @@ class AuthenticationMiddleware:
     Parameters
     ----------
     app : ASGI application
-    visitors : Visitors
+    authenticator : Authenticator
     per_minute : float
         Requests of one key.
     failures : RateLimit
         Of wrong keys from one address.
     """
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, per_minute: float, failures: RateLimit) -> None:
-        self._app, self._visitors, self._failures = app, visitors, failures
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, per_minute: float, failures: RateLimit) -> None:
+        self._app, self._authenticator, self._failures = app, authenticator, failures
         self._requests = RateLimit(per_minute, max(per_minute * _BURST_S / 60.0, 1.0))
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
@@ -122,15 +122,15 @@ class AuthenticationMiddleware:
         if scheme.lower() == "bearer":
             # Who guesses, or was let in before, costs neither a thread nor a query.
             secret = secret.strip()
-            if not self._visitors.may_know(secret):
+            if not self._authenticator.might_be_key(secret):
                 return None
-            recent = self._visitors.recent(secret)
-            return recent or await anyio.to_thread.run_sync(self._visitors.by_key, secret)
+            recent = self._authenticator.cached_caller_for_key(secret)
+            return recent or await anyio.to_thread.run_sync(self._authenticator.caller_for_key, secret)
         cookie = connection.cookies.get(COOKIE)
-        if cookie is None or not self._visitors.may_know_session(cookie):
+        if cookie is None or not self._authenticator.might_be_session(cookie):
             return None
-        recent = self._visitors.recent_session(cookie)
-        return recent or await anyio.to_thread.run_sync(self._visitors.by_session, cookie)
+        recent = self._authenticator.cached_caller_for_session(cookie)
+        return recent or await anyio.to_thread.run_sync(self._authenticator.caller_for_session, cookie)
 
 
 def _unknown(connection: HTTPConnection) -> DeniedError:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep
 from ectopy.service.api.middleware.access_control import Uploading
 from ectopy.service.api.routes.recording_routes import shape
-from ectopy.service.recordings import names
 
 router = APIRouter(prefix="/api/recordings/named", tags=["recordings"])
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/recordings/named", tags=["recordings"])
 @router.get("", dependencies=[Audited("listed named recordings")])
 def list_names() -> list[str]:
     """What can be analysed and replayed by its name: `simulated`, and the records of data sets on this machine."""
-    return list(names())
+    return list(builtin_names())
 
 
 @router.post("", status_code=202)
@@ -26,6 +26,6 @@ def analyse(
     library: LibraryDep, caller: Uploading, audit: AuditDep, body: Annotated[schemas.Choice, Body()]
 ) -> schemas.RecordingShape:
     """Have one analysed, when those before it are."""
-    entry = library.add_named(body.recording, caller.key)
+    entry = library.add_builtin(body.recording, caller.key)
     audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")
     return shape(entry)

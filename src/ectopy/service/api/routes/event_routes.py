@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from ectopy.errors import SettingError, StorageError
 from ectopy.service import responses
 from ectopy.service.access import Caller
-from ectopy.service.api.dependencies import Audited, VisitorsDep, WardDep
+from ectopy.service.api.dependencies import Audited, AuthenticatorDep, WardDep
 from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import StoredEvent
 
@@ -43,7 +43,7 @@ Kind = Literal["alarm", "quality", "noticed", "rejected"]
 async def events(
     ward: WardDep,
     caller: Annotated[Caller, Audited("watched events", by_query=True)],
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     patient: Annotated[str | None, Query(description="Of this one only.")] = None,
     kind: Annotated[list[Kind], Query(description="Of these kinds only.")] = [],  # noqa: B006
     last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
@@ -57,11 +57,13 @@ async def events(
     # for a key that is revoked meanwhile.
     # A proxy that collects what it passes on would hold up alarms.
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(_events(ward, after, patient, kind, lambda: visitors.welcome(caller)), headers=headers)
+    return EventSourceResponse(
+        _events(ward, after, patient, kind, lambda: authenticator.is_still_valid(caller)), headers=headers
+    )
 
 
 async def _events(
-    ward: Ward, after: int, patient: str | None, kinds: Sequence[str], welcome: Callable[[], bool]
+    ward: Ward, after: int, patient: str | None, kinds: Sequence[str], is_still_valid: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
     yield KEEPALIVE_COMMENT
     while ward.feed.open:
@@ -70,7 +72,7 @@ async def _events(
             stored = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
         except StorageError:
             stored = []
-        if not welcome():
+        if not is_still_valid():
             return
         if stored:
             after = stored[-1].id

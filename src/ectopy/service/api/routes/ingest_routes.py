@@ -18,13 +18,13 @@ from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
-from ectopy.client.protocol import Form, Sent, read
+from ectopy.client.protocol import ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor.status import stream as stream_of
 from ectopy.service import schemas
-from ectopy.service.access import Caller, Scope, Visitors
-from ectopy.service.access.audit import SEND_AGAIN_S
-from ectopy.service.api.dependencies import AuditDep, DeviceQuery, MetricsDep, PatientPath, VisitorsDep, WardDep
+from ectopy.service.access import Authenticator, Caller, Scope
+from ectopy.service.access.audit import SENDING_INTERVAL_S
+from ectopy.service.api.dependencies import AuditDep, AuthenticatorDep, DeviceQuery, MetricsDep, PatientPath, WardDep
 from ectopy.service.api.error_responses import DeniedError
 from ectopy.service.api.middleware.access_control import Sending
 from ectopy.service.api.prometheus_metrics import Metrics
@@ -112,7 +112,7 @@ async def send_chunks(
         raise DeniedError(415, f"chunks are {' or '.join(_FORMS)}, not {kind or 'nothing stated'}.")
     _check_sender(ward, caller, patient, device)
     messages = await _read(await request.body(), form, ward.clock())
-    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
+    audit.saw(caller.name, "sent samples", patient, SENDING_INTERVAL_S)
     stored, rejected, late = await _send(ward, patient, messages, caller.sender)
     metrics.chunks.labels("rejected").inc(len(rejected))
     metrics.chunks.labels("accepted").inc(len(messages) - len(rejected))
@@ -131,7 +131,7 @@ async def stream(
     caller: Sending,
     audit: AuditDep,
     metrics: MetricsDep,
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     patient: PatientPath,
     device: DeviceQuery = None,
 ) -> None:
@@ -140,9 +140,9 @@ async def stream(
     Where that takes more than a second, it is answered twice: at first with `stored: false`.
     """
     _check_sender(ward, caller, patient, device)
-    audit.saw(caller.name, "sent samples", patient, SEND_AGAIN_S)
+    audit.saw(caller.name, "sent samples", patient, SENDING_INTERVAL_S)
     await socket.accept()
-    line = _Line(socket, ward, metrics, patient, caller, visitors)
+    line = _Line(socket, ward, metrics, patient, caller, authenticator)
     with metrics.devices.track_inprogress(), suppress(WebSocketDisconnect):
         await line.serve()
 
@@ -151,10 +151,16 @@ class _Line:
     """To a device that streams: messages in, answers out, at most so many on their way."""
 
     def __init__(
-        self, socket: WebSocket, ward: Ward, metrics: Metrics, patient: str, caller: Caller, visitors: Visitors
+        self,
+        socket: WebSocket,
+        ward: Ward,
+        metrics: Metrics,
+        patient: str,
+        caller: Caller,
+        authenticator: Authenticator,
     ) -> None:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
-        self._caller, self._visitors = caller, visitors
+        self._caller, self._authenticator = caller, authenticator
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[tuple[dict[str, Any], bool]] = asyncio.Queue()
         self._unanswered = 0
@@ -172,7 +178,7 @@ class _Line:
                 if self._unanswered >= MOST_UNANSWERED:
                     await self._end(f"more than {MOST_UNANSWERED} messages wait for an answer; wait for it")
                     return
-                if not self._visitors.welcome(self._caller):
+                if not self._authenticator.is_still_valid(self._caller):
                     await self._end("the key was removed")
                     return
                 await self._take(message.get("bytes"), message.get("text"))
@@ -257,7 +263,7 @@ class _Line:
         return _missing(self._ward, self._patient, self._caller)
 
 
-async def _read(content: bytes, form: Form, received: float) -> list[Sent]:
+async def _read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:
     """What was sent; what is large is read by a thread, so that nobody else waits."""
     if len(content) <= _SMALL_BYTES:
         return read(content, form, received)
@@ -323,7 +329,7 @@ def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
 
 
 async def _send(
-    ward: Ward, patient: str, messages: list[Sent], sender: str
+    ward: Ward, patient: str, messages: list[ChunkMessage], sender: str
 ) -> tuple[bool, list[schemas.RejectionShape], int]:
     """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Path
 from ectopy.errors import DataError, SettingError
 from ectopy.service import responses, schemas
 from ectopy.service.access import Scope
-from ectopy.service.api.dependencies import AuditDep, Audited, VisitorsDep, WardDep
+from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering
 from ectopy.service.monitoring.ward import NotFoundError, RefusedError
 from ectopy.service.storage import StoredKey
@@ -18,15 +18,15 @@ router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
 @router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
-def list_keys(visitors: VisitorsDep) -> list[schemas.KeyShape]:
+def list_keys(authenticator: AuthenticatorDep) -> list[schemas.KeyShape]:
     """All keys, without their secrets."""
-    return [responses.key(key) for key in visitors.known_keys()]
+    return [responses.key(key) for key in authenticator.all_keys()]
 
 
 @router.post("", status_code=201)
 def make_key(
     caller: Administering,
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     audit: AuditDep,
     ward: WardDep,
     body: Annotated[schemas.NewKey, Body()],
@@ -37,7 +37,7 @@ def make_key(
     if body.expires_time is not None and not body.expires_time > ward.clock():
         raise SettingError("a key ends in the future; leave 'expires_time' out for one that does not end.")
     patients = _patients(body)
-    key, secret = visitors.new_key(
+    key, secret = authenticator.new_key(
         body.name, frozenset(body.scopes), patients, frozenset(body.devices), body.expires_time
     )
     audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}{_sends(key)}")
@@ -71,7 +71,7 @@ def _sends(key: StoredKey) -> str:
 @router.delete("/{number}", status_code=204)
 def remove_key(
     caller: Administering,
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     audit: AuditDep,
     number: Annotated[int, Path(ge=1, le=2**62, description="Id of the key.")],
 ) -> None:
@@ -79,7 +79,7 @@ def remove_key(
     if number == caller.key:
         raise RefusedError("this is the key that you use; remove it with another one.")
     try:
-        key = visitors.remove_key(number)
+        key = authenticator.remove_key(number)
     except DataError as error:
         raise NotFoundError(str(error)) from error
     audit.did(caller.name, "removed key", detail=f"{key.id} {key.name}")

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 
 from ectopy.service.access import Caller
-from ectopy.service.api.dependencies import Audited, VisitorsDep, WardDep
+from ectopy.service.api.dependencies import Audited, AuthenticatorDep, WardDep
 from ectopy.service.live.feed import Viewer
 from ectopy.service.live.frames import text_frame, together
 
@@ -27,7 +27,7 @@ async def live(
     socket: WebSocket,
     ward: WardDep,
     caller: Annotated[Caller, Audited("watched live", by_query=True)],
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     patient: Annotated[list[str], Query(max_length=_MOST_PATIENTS)] = [],  # noqa: B006
 ) -> None:
     """Signals of these patients, or of all, as they come."""
@@ -37,7 +37,7 @@ async def live(
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until_closed(socket, viewer))
-            tasks.create_task(_send(socket, viewer, lambda: visitors.welcome(caller)))
+            tasks.create_task(_send(socket, viewer, lambda: authenticator.is_still_valid(caller)))
     finally:
         ward.feed.leave(viewer)
 
@@ -49,14 +49,14 @@ async def _until_closed(socket: WebSocket, viewer: Viewer) -> None:
     viewer.close()
 
 
-async def _send(socket: WebSocket, viewer: Viewer, welcome: Callable[[], bool]) -> None:
+async def _send(socket: WebSocket, viewer: Viewer, is_still_valid: Callable[[], bool]) -> None:
     with suppress(WebSocketDisconnect):
         while True:
             frames, dropped = await viewer.take()
             if not frames:
                 await socket.close(status.WS_1001_GOING_AWAY)
                 return
-            if not welcome():
+            if not is_still_valid():
                 await socket.close(status.WS_1008_POLICY_VIOLATION)
                 return
             if dropped:

@@ -16,7 +16,7 @@ from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, json_response
 from ectopy.service.api.middleware.access_control import Administering, Uploading, Viewing
 from ectopy.service.monitoring.ward import NotFoundError
-from ectopy.service.recordings import Entry, Library, Upload
+from ectopy.service.recordings import Library, StoredRecording, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
@@ -60,20 +60,20 @@ RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As t
 Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
 
 
-def _entry(library: Library, id: str) -> Entry:
+def _entry(library: Library, id: str) -> StoredRecording:
     try:
         return library.entry(id)
     except SettingError as error:
         raise NotFoundError(str(error)) from error
 
 
-def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> Entry:
+def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> StoredRecording:
     entry = _entry(library, id)
     audit.saw(caller.name, f"viewed recording {entry.id}")
     return entry
 
 
-ViewedRecording = Annotated[Entry, Depends(_viewed)]
+ViewedRecording = Annotated[StoredRecording, Depends(_viewed)]
 """The recording of an address, with the audit of whoever views it; the answer is 404 where there is none."""
 
 
@@ -110,7 +110,7 @@ def list_recordings(
 @router.get("/{id}")
 def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     """How far the analysis of a recording is, and what was found."""
-    return shape(entry, library.result(entry.id).summary if entry.done else None)
+    return shape(entry, library.result(entry.id).summary if entry.is_analysed else None)
 
 
 @router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
@@ -165,7 +165,7 @@ def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: Reco
     audit.did(caller.name, "deleted recording", detail=entry.id)
 
 
-def shape(entry: Entry, summary: dict[str, Any] | None = None) -> schemas.RecordingShape:
+def shape(entry: StoredRecording, summary: dict[str, Any] | None = None) -> schemas.RecordingShape:
     """How a recording stands, and what was found where that is given."""
     return schemas.RecordingShape(
         id=entry.id,

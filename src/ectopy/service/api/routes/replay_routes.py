@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Path
 
+from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import SettingError
 from ectopy.recording import Recording
 from ectopy.service import schemas
@@ -14,7 +15,7 @@ from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, Repla
 from ectopy.service.api.middleware.access_control import Administering, AnyCaller, Viewing
 from ectopy.service.monitoring.replays import Replay
 from ectopy.service.monitoring.ward import NotFoundError
-from ectopy.service.recordings import Library, named
+from ectopy.service.recordings import Library
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
 
@@ -76,7 +77,7 @@ def _recording(library: Library, name: str) -> Recording:
     """An analysed recording by its id, or one by its name."""
     if any(entry.id == name for entry in library.entries()):
         return library.result(name).recording
-    return named(name)
+    return load_builtin(name)
 
 
 def _shape(replay: Replay) -> schemas.ReplayShape:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Cookie, Request, Response
 
 from ectopy.service import schemas
 from ectopy.service.access import Caller
-from ectopy.service.api.dependencies import AuditDep, SettingsDep, VisitorsDep
+from ectopy.service.api.dependencies import AuditDep, AuthenticatorDep, SettingsDep
 from ectopy.service.api.error_responses import DeniedError
 from ectopy.service.api.middleware.access_control import COOKIE, AnyCaller, RateLimit, address_of
 
@@ -21,13 +21,15 @@ async def sign_in(
     request: Request,
     response: Response,
     body: Annotated[schemas.SignIn, Body()],
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     audit: AuditDep,
     settings: SettingsDep,
 ) -> schemas.SessionShape:
     """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
     # Who guesses costs neither a thread nor a query.
-    signed_in = await asyncio.to_thread(visitors.sign_in, body.key) if visitors.may_know(body.key) else None
+    signed_in = (
+        await asyncio.to_thread(authenticator.sign_in, body.key) if authenticator.might_be_key(body.key) else None
+    )
     if signed_in is None:
         failures: RateLimit = request.app.state.failures
         failures.count(address_of(request))
@@ -48,13 +50,13 @@ def show_session(caller: AnyCaller) -> schemas.SessionShape:
 def sign_out(
     response: Response,
     caller: AnyCaller,
-    visitors: VisitorsDep,
+    authenticator: AuthenticatorDep,
     audit: AuditDep,
     cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None,
 ) -> None:
     """Sign out."""
     if cookie is not None:
-        visitors.sign_out(cookie)
+        authenticator.sign_out(cookie)
         audit.did(caller.name, "signed out")
     response.delete_cookie(COOKIE, path="/")
 

@@ -62,7 +62,7 @@ def test_an_alarm_that_waits_for_its_condition_to_return_says_when_that_went_awa
     during, after = (watched(monitor, until_s, episodes=[episode], random_state=1) for until_s in (45, 62))
     for state, cleared_s in ((during, None), (after, pytest.approx(46, abs=2))):
         alarms = {alarm.condition: alarm for alarm in patient_status(state, 1100.0, LEARNING_S).alarms}
-        assert alarms["ventricular tachycardia"].state is State.ACTIVE
+        assert alarms["ventricular tachycardia"].state is AlarmState.ACTIVE
         assert alarms["ventricular tachycardia"].cleared_s == cleared_s
     assert all(alarm.cleared_s is None for alarm in active(after.alarms))
 

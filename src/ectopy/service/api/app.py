@@ -71,7 +71,7 @@ _ROUTERS = (
     replay_routes,
 )
 _SMALL_BODY_BYTES = 2**16
-"""Of everything but samples and recordings: what is in a JSON text takes many times its size in memory."""
+"""Largest body, except of samples and recordings: JSON takes many times its size in memory."""
 _RETENTION_EVERY_S = 600.0
 _DAY_S = 86_400.0
 _BROKER = "the MQTT broker"

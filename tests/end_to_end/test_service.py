@@ -25,12 +25,6 @@ from support.server import PATIENCE_S, Service, messages, running, small, troubl
 MSGPACK = {"Content-Type": "application/msgpack"}
 
 
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    with service.client() as one:
-        yield one
-
-
 @pytest.fixture(scope="module")
 def patient(service: Service) -> str:
     """Somebody whose minute of trouble has been watched."""

@@ -40,7 +40,7 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
 
 
 def cut(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
-    """Cut a part of a recording, of which it has been checked that it is in its unit, as `chunks` does."""
+    """Cut a part of a recording whose unit has been checked, as `chunks` does."""
     rate_hz = recording.sampling_rate_hz
     length = chunk_length(chunk_s, rate_hz)
     for position in range(0, len(recording.signal), length):
@@ -76,10 +76,8 @@ def paced(
 
     Parameters
     ----------
-    inputs : iterable of Chunk or End
     speed : float
         1 = real time, 2 = twice as fast; above 0.
-    from_s : float
     clock : callable
         Gives seconds that never run backwards.
     sleep : callable
@@ -116,7 +114,7 @@ def with_waits(
 
 
 def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
-    """How many samples a chunk of so many seconds holds, at least one.
+    """Return the number of samples in a chunk of so many seconds, at least one.
 
     Raises
     ------
@@ -131,8 +129,8 @@ def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
 def replay(
     monitor: Monitor, recording: Recording, state: MonitorState | None = None, chunk_s: float = 1.0
 ) -> Iterator[Event]:
-    """What the monitor says of a whole recording, as fast as it can be computed."""
+    """Yield the events of a whole recording, as fast as they can be computed."""
     state = state or MonitorState()
-    for given in whole(recording, chunk_s):
-        state, events = monitor.step(state, given)
+    for item in whole(recording, chunk_s):
+        state, events = monitor.step(state, item)
         yield from events

@@ -1,4 +1,4 @@
-"""How a patient is: what others may ask of a monitor's state, and all that they need to know of it."""
+"""Patient status: the one way to read a monitor's state from outside."""
 
 from __future__ import annotations
 
@@ -34,21 +34,20 @@ class PatientState(StrEnum):
 
 
 class Comparison(StrEnum):
-    """What the beats of a patient are compared with."""
+    """Normal that the beats of a patient are compared with."""
 
     OWN = "own normal"
     PROVISIONAL = "provisional normal"
-    OTHERS = "other people's normal"
-    NOTHING = "nothing"
+    OTHER_PEOPLE = "other people's normal"
+    NO_NORMAL = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class PatientStatus:
-    """How a patient is.
+    """Status of a patient.
 
     Attributes
     ----------
-    state : PatientState
     heart_rate_bpm : float or None
         Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
@@ -66,7 +65,6 @@ class PatientStatus:
         Time of stream second 0.
     alarms : tuple of Alarm
         Those that are active or latched, the most urgent one first.
-    audio_paused_until_time : float or None
     """
 
     state: PatientState
@@ -82,7 +80,7 @@ class PatientStatus:
 
     @property
     def unacknowledged(self) -> Alarm | None:
-        """The most urgent alarm that nobody has acknowledged."""
+        """The most urgent unacknowledged alarm."""
         return next((alarm for alarm in self.alarms if alarm.inactivation is not Inactivation.ACKNOWLEDGED), None)
 
 
@@ -91,7 +89,6 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
 
     Parameters
     ----------
-    state : MonitorState
     now : float
         Seconds since 1970.
     learning_s : float
@@ -106,7 +103,7 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
         quality={} if silent else _quality(state),
         last_sample_time=None if state.signal is None else newest_sample_time(state),
         received=None if state.signal is None else state.received,
-        compared_with=Comparison.NOTHING if discharged else _compared_with(state),
+        compared_with=Comparison.NO_NORMAL if discharged else _compared_with(state),
         learning_left_s=None if discharged else _learning_left_s(state, learning_s),
         origin=origin(state),
         alarms=alarms,
@@ -149,7 +146,7 @@ def continues(state: MonitorState, chunk: Chunk) -> bool:
 
 
 def newest_sample_time(state: MonitorState) -> float:
-    """When the newest sample was, seconds since 1970; the time of stream second 0 before the first one."""
+    """Return the time of the newest sample, seconds since 1970; the time of stream second 0 before the first one."""
     segment = stream(state)
     return origin(state) + (0.0 if segment is None else segment.second(segment.next_position))
 
@@ -203,9 +200,9 @@ def _quality(state: MonitorState) -> dict[str, str]:
 def _compared_with(state: MonitorState) -> Comparison:
     learned = baseline(state)
     if learned is None:
-        return Comparison.NOTHING
+        return Comparison.NO_NORMAL
     if learned.normal is None:
-        return Comparison.OTHERS
+        return Comparison.OTHER_PEOPLE
     return Comparison.PROVISIONAL if learned.provisional else Comparison.OWN
 
 

@@ -41,7 +41,7 @@ def wait_for(library: Library, id: str, when: Callable[[StoredRecording], bool])
 
 
 def finished(entry: StoredRecording) -> bool:
-    return entry.status in (Status.DONE, Status.FAILED)
+    return entry.status in (Status.ANALYSED, Status.FAILED)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
     signal = rng.normal(size=(samples, 2)).astype(np.float32)
     signal[rng.random(signal.shape) < 0.1] = np.nan
     shown = display_columns(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
-    assert len(shown.low) <= (2 if shown.single else 1) * columns
+    assert len(shown.low) <= (2 if shown.has_all_samples else 1) * columns
     first = round(shown.start_s * RATE_HZ)
     stop = min(first + round(shown.step_s * len(shown.low) * RATE_HZ), samples)
     if not len(shown.low):
@@ -136,7 +136,7 @@ def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
 def test_stretch_goes_down_to_samples():
     signal = np.arange(100_000, dtype=np.float32)[:, None]
     shown = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
-    assert shown.single
+    assert shown.has_all_samples
     assert shown.low[:, 0].tolist() == list(range(25_000, 25_026))
     assert (shown.start_s, shown.step_s) == (100.0, 1 / RATE_HZ)
 
@@ -160,7 +160,7 @@ def test_upload_is_analysed_and_shown(library):
     entry = library.add([upload("Ada's.csv", csv(seconds, ectopic={"V": 0.1}))], RATE_HZ, "mV")
     assert entry.status is Status.WAITING
     entry = wait_for(library, entry.id, finished)
-    assert (entry.error, entry.status, entry.progress) == ("", Status.DONE, 1.0)
+    assert (entry.error, entry.status, entry.progress) == ("", Status.ANALYSED, 1.0)
     result = library.result(entry.id)
     assert result.summary["source"] == "Ada's.csv"
     assert result.summary["duration_s"] == seconds
@@ -243,7 +243,7 @@ def test_what_was_being_analysed_is_analysed_again_after_a_restart(tmp_path):
     assert wait_for(second, entry.id, finished).error == ""
     second.stop()
     third = Library(tmp_path)
-    assert [entry.status for entry in third.entries()] == [Status.DONE]
+    assert [entry.status for entry in third.entries()] == [Status.ANALYSED]
     assert third.result(entry.id).summary["duration_s"] == 40
 
 
@@ -308,7 +308,7 @@ def test_only_a_name_names_a_recording(name):
 
 def test_a_named_recording_is_analysed_by_the_same_worker(library):
     entry = wait_for(library, library.add_builtin("simulated").id, finished)
-    assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.DONE)
+    assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.ANALYSED)
     result = library.result(entry.id)
     assert result.summary["source"] == "simulated"
     np.testing.assert_array_equal(result.recording.signal, load_builtin("simulated").signal)

@@ -37,7 +37,7 @@ def test_the_second_is_told_who_has_the_lease_and_the_first_goes_on(database_url
         ):
             second.lease()
         first.audit.add(SEEN)
-        assert not lease.lost
+        assert not lease.takeover
         lease.close()
         second.lease().close()
 
@@ -45,20 +45,20 @@ def test_the_second_is_told_who_has_the_lease_and_the_first_goes_on(database_url
 @pytest.mark.usefixtures("hurried")
 def test_a_lease_that_nobody_renews_is_taken_over_and_its_former_holder_stores_nothing_more(database_url: str):
     with Store.open(database_url) as first, Store.open(database_url) as second:
-        lost = first.lease()
-        lost._end.set()  # as if the process hung
-        lost._thread.join()
+        former = first.lease()
+        former._end.set()  # as if the process hung
+        former._thread.join()
         lease = second.lease()
         with pytest.raises(StorageError, match="another service has taken"):
             first.audit.add(SEEN)
         assert first.audit.newest() == []
-        lost._renew()
-        assert "no longer this service's: process" in lost.lost
+        former._renew()
+        assert "no longer this service's: process" in former.takeover
         second.audit.add(SEEN)
         assert [stored.entry for stored in second.audit.newest()] == [SEEN]
-        lost.close()
+        former.close()
         second.audit.add(SEEN)
-        assert not lease.lost
+        assert not lease.takeover
         lease.close()
 
 
@@ -69,7 +69,7 @@ def test_a_holder_that_was_out_of_reach_goes_on_where_nobody_has_taken_over(data
         lease._end.set()
         lease._thread.join()
         lease._renew()
-        assert not lease.lost
+        assert not lease.takeover
         store.audit.add(SEEN)
         lease.close()
         with store.database.reading() as connection:
@@ -128,7 +128,7 @@ def test_a_lease_outlasts_an_outage_of_the_database(database_url: str, postgresq
         before = until(lambda: _renewals(store) + 1)
         until(lambda: _renewals(store) > before)
         store.audit.add(SEEN)
-        assert not lease.lost
+        assert not lease.takeover
         lease.close()
 
 
@@ -165,14 +165,14 @@ def test_a_service_that_was_killed_is_followed_by_the_next_one(tmp_path: Path):
     [
         ("0123", False),  # of a version that does not say who
         ("0123|another machine|1|5", False),
-        (f"0123|{leasing._place_of_processes()}|{os.getpid()}|{leasing._began(os.getpid())}", False),
-        (f"0123|{leasing._place_of_processes()}|{os.getpid()}|1", True),  # the number is another's now
-        (f"0123|{leasing._place_of_processes()}|{2**22 + 1}|5", True),
+        (f"0123|{leasing.process_namespace()}|{os.getpid()}|{leasing.start_of(os.getpid())}", False),
+        (f"0123|{leasing.process_namespace()}|{os.getpid()}|1", True),  # the number is another's now
+        (f"0123|{leasing.process_namespace()}|{2**22 + 1}|5", True),
     ],
     ids=["of nobody", "of another machine", "of this process", "of an earlier process", "of no process"],
 )
 def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path: Path, token: str, ended: bool):
-    if not leasing._place_of_processes():
+    if not leasing.process_namespace():
         pytest.skip("processes of another machine cannot be told from those of this one here")
     with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
         holder = {"name": "service", "token": token, "renewals": 3, "holder": "process", "since": 1.0, "renewed": 2.0}

@@ -18,7 +18,7 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint, Judgement, JudgingRules, PreviousBeat
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.detector import Verdict
-from ectopy.monitor import BeatJudged, Chunk, End, Monitor, MonitorState, Noticed
+from ectopy.monitor import BeatJudged, Chunk, End, Monitor, MonitorState, Notice
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
@@ -181,5 +181,5 @@ def test_a_stream_adapts_as_the_whole_recording_does_and_goes_on_after_a_restart
     assert analysis.normal is not None
     np.testing.assert_array_equal(states[0].normal.template, analysis.normal.template)
     assert any(beat.confidence.startswith("learning, ") for beat in beats if 210 < beat.beat_s < 300)
-    notices = [event.text for event in events[0] if isinstance(event, Noticed) and event.subject == "baseline"]
+    notices = [event.text for event in events[0] if isinstance(event, Notice) and event.subject == "baseline"]
     assert [text[:12] for text in notices] == ["Learned from", "Learned anew", "Learned anew"]

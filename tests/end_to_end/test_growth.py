@@ -14,12 +14,12 @@ import sqlalchemy as sa
 
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.monitor import AlarmChanged, Chunk, Monitor, MonitorState, chunks
-from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State
+from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase
 from ectopy.monitor.alarm_log import GENESIS, seal, seal_with, verify
 from ectopy.monitor.codec import encode
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.service.recordings import Library, Status
 from ectopy.service.recordings.uploads import Upload
 from ectopy.service.storage import StepRecord, Store, stored_alarms, tables
@@ -47,10 +47,11 @@ def entries(count: int, per_alarm: int = 4) -> list[AlarmChanged]:
     for number in range(1, count + 1):
         alarm_number, place = divmod(number - 1, per_alarm)
         ended = place == per_alarm - 1
-        words = Reading("asystole", True, f"entry {number}")
+        words = ConditionReading("asystole", True, f"entry {number}")
         one = Alarm(
             alarm_number + 1, "asystole", AlarmType.PHYSIOLOGICAL, Priority.HIGH, Phase.END if ended else Phase.START,
-            State.INACTIVE if ended else State.ACTIVE, Inactivation.ENABLED, float(number), float(number), words, words,
+            AlarmState.INACTIVE if ended else AlarmState.ACTIVE, Inactivation.ENABLED,
+            float(number), float(number), words, words,
             ended_s=float(number) if ended else None,
         )  # fmt: skip
         rests = evidence(number) if place == 0 else None

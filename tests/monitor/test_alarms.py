@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ectopy.errors import SettingError
-from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.alarms import (
     AlarmSettings,
-    AlarmState,
+    PatientAlarms,
     PriorityRules,
     active,
+    apply_command,
     expire,
-    order,
-    weigh,
+    update_conditions,
 )
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.inputs import Action, Order
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.inputs import Command, CommandKind
+from ectopy.monitor.rhythm_input import ConditionReading
 
 DEFAULT = AlarmSettings()
 RHYTHMS = [code for code, condition in CONDITIONS.items() if condition.returns_within_s]
@@ -38,29 +38,31 @@ class Bed:
 
     def __init__(self, rules: AlarmSettings = DEFAULT) -> None:
         self.rules = rules
-        self.state = AlarmState.fresh()
+        self.state = PatientAlarms.fresh()
         self.log: list[Transition] = []
 
     def read(self, at_s: float, present: Mapping[str, bool | None]) -> list[str]:
-        readings = [Reading(code, there, f"at {at_s}", at_s) for code, there in present.items()]
-        return self._take(weigh(self.state, self.rules, at_s, readings))
+        readings = [ConditionReading(code, there, f"at {at_s}", at_s) for code, there in present.items()]
+        return self._take(update_conditions(self.state, self.rules, at_s, readings))
 
     def wait(self, until_s: float) -> list[str]:
         return self._take(expire(self.state, self.rules, until_s))
 
-    def tell(self, at_s: float, what: Order, alarm: int | None = None, who: str = "Ada", why: str = "") -> list[str]:
-        return self._take(order(self.state, self.rules, at_s, Action(what, 0.0, who, why, alarm)))
+    def tell(
+        self, at_s: float, what: CommandKind, alarm: int | None = None, who: str = "Ada", why: str = ""
+    ) -> list[str]:
+        return self._take(apply_command(self.state, self.rules, at_s, Command(what, 0.0, who, why, alarm)))
 
     def alarm(self, code: str) -> Alarm:
         return next(alarm for alarm in active(self.state) if alarm.condition == code)
 
-    def _take(self, outcome: tuple[AlarmState, tuple[Transition, ...]]) -> list[str]:
+    def _take(self, outcome: tuple[PatientAlarms, tuple[Transition, ...]]) -> list[str]:
         self.state, entries = outcome
         self.log.extend(entries)
         return [f"{entry.alarm.condition} {entry.change}" for entry in entries]
 
 
-def sounding(state: AlarmState) -> Priority | None:
+def sounding(state: PatientAlarms) -> Priority | None:
     """Highest priority that is to be heard; None = silence."""
     heard = (alarm.priority for alarm in active(state) if alarm.inactivation is Inactivation.ENABLED)
     return max(heard, default=None)
@@ -178,19 +180,19 @@ def test_an_unacknowledged_high_priority_alarm_latches_until_somebody_acknowledg
     bed.read(3.0, {"asystole": False})
     assert bed.read(62.5, {"asystole": False}) == ["asystole escalated"]
     assert bed.read(63.0, {"asystole": False}) == ["asystole latched"]
-    assert (bed.alarm("asystole").state, bed.alarm("asystole").cleared_s) == (State.LATCHED, 3.0)
+    assert (bed.alarm("asystole").state, bed.alarm("asystole").cleared_s) == (AlarmState.LATCHED, 3.0)
     latched = bed.state
     assert bed.read(63.5, {"asystole": False}) == []
     assert bed.state is latched
     assert sounding(bed.state) is Priority.HIGH
-    assert bed.tell(70.0, Order.ACKNOWLEDGE, 1, "Ada", "seen") == ["asystole acknowledged", "asystole ended"]
+    assert bed.tell(70.0, CommandKind.ACKNOWLEDGE, 1, "Ada", "seen") == ["asystole acknowledged", "asystole ended"]
     assert [(entry.who, entry.why) for entry in bed.log[-2:]] == [("Ada", "seen")] * 2
     assert active(bed.state) == ()
 
 
 def test_an_acknowledged_alarm_ends_with_its_condition(bed):
     bed.read(0.0, {"asystole": True})
-    bed.tell(1.0, Order.ACKNOWLEDGE, 1)
+    bed.tell(1.0, CommandKind.ACKNOWLEDGE, 1)
     bed.read(3.0, {"asystole": False})
     assert bed.read(8.0, {"asystole": False}) == ["asystole ended"]
 
@@ -213,7 +215,7 @@ def test_a_rhythm_that_comes_and_goes_is_one_alarm_while_it_sounds(bed, code):
     assert changes.count(f"{code} continued") == 5
     assert set(changes) == {f"{code} continued", f"{code} escalated"}
     alarm = bed.alarm(code)
-    assert (alarm.number, alarm.state, alarm.present_s, alarm.cleared_s) == (1, State.ACTIVE, 250.0, None)
+    assert (alarm.number, alarm.state, alarm.present_s, alarm.cleared_s) == (1, AlarmState.ACTIVE, 250.0, None)
     assert sounding(bed.state) is Priority.HIGH
 
 
@@ -223,12 +225,12 @@ def test_the_next_occurrence_after_an_acknowledgement_or_in_an_audio_pause_sound
     bed.read(3.0, {code: False})
     bed.read(9.0, {code: False})
     # Seen while it is away: it is over.
-    assert bed.tell(10.0, Order.ACKNOWLEDGE, 1) == [f"{code} acknowledged", f"{code} ended"]
+    assert bed.tell(10.0, CommandKind.ACKNOWLEDGE, 1) == [f"{code} acknowledged", f"{code} ended"]
     assert bed.log[-1].alarm.cleared_s == 3.0
     assert bed.read(11.0, {code: True}) == [f"{code} raised"]
     assert sounding(bed.state) is Priority.HIGH
     # An audio pause is broken by it.
-    bed.tell(12.0, Order.PAUSE_AUDIO)
+    bed.tell(12.0, CommandKind.PAUSE_AUDIO)
     bed.read(13.0, {code: False})
     assert bed.read(18.0, {code: False}) == [f"{code} latched"]
     assert bed.read(19.0, {code: True}) == [f"{code} returned"]
@@ -240,12 +242,12 @@ def test_an_alarm_that_sounds_covers_no_longer_than_its_condition_takes_to_end(b
     gone = {"ventricular tachycardia": False, "extreme tachycardia": True}
     assert bed.read(2.0, gone) == []
     assert bed.read(7.0, gone) == ["extreme tachycardia raised"]
-    assert bed.alarm("ventricular tachycardia").state is State.ACTIVE
+    assert bed.alarm("ventricular tachycardia").state is AlarmState.ACTIVE
 
 
 def test_an_acknowledgement_does_not_silence_the_next_occurrence(bed):
     bed.read(0.0, {"asystole": True})
-    bed.tell(1.0, Order.ACKNOWLEDGE, 1)
+    bed.tell(1.0, CommandKind.ACKNOWLEDGE, 1)
     bed.read(3.0, {"asystole": False})
     bed.read(8.0, {"asystole": False})
     assert bed.read(9.0, {"asystole": True}) == ["asystole raised"]
@@ -259,7 +261,7 @@ def test_an_acknowledgement_does_not_silence_the_next_occurrence(bed):
 def test_a_covered_condition_raises_no_alarm_until_the_covering_one_has_ended(bed):
     both = {"ventricular tachycardia": True, "ventricular run": True, "couplet": True}
     assert bed.read(0.0, both) == ["ventricular tachycardia raised"]
-    bed.tell(1.0, Order.ACKNOWLEDGE, 1)
+    bed.tell(1.0, CommandKind.ACKNOWLEDGE, 1)
     assert bed.read(2.0, both | {"ventricular tachycardia": False}) == []
     assert bed.read(7.0, both | {"ventricular tachycardia": False}) == [
         "ventricular tachycardia ended",
@@ -296,7 +298,7 @@ def test_an_alarm_older_than_the_covering_one_goes_on(bed):
 
 def test_an_acknowledgement_runs_out_while_the_condition_is_still_there(bed):
     bed.read(0.0, {"asystole": True})
-    bed.tell(10.0, Order.ACKNOWLEDGE, 1)
+    bed.tell(10.0, CommandKind.ACKNOWLEDGE, 1)
     assert (bed.alarm("asystole").acknowledged_by, bed.alarm("asystole").acknowledged_until_s) == ("Ada", 310.0)
     assert sounding(bed.state) is None
     assert bed.wait(309.9) == []
@@ -309,8 +311,8 @@ def test_an_acknowledgement_runs_out_while_the_condition_is_still_there(bed):
 
 def test_an_acknowledgement_can_be_taken_back(bed):
     bed.read(0.0, {"asystole": True})
-    bed.tell(10.0, Order.ACKNOWLEDGE, 1)
-    assert bed.tell(20.0, Order.UNACKNOWLEDGE, 1, "Ben", "by mistake") == ["asystole unacknowledged"]
+    bed.tell(10.0, CommandKind.ACKNOWLEDGE, 1)
+    assert bed.tell(20.0, CommandKind.UNACKNOWLEDGE, 1, "Ben", "by mistake") == ["asystole unacknowledged"]
     assert (bed.log[-1].who, bed.log[-1].why) == ("Ben", "by mistake")
     assert bed.alarm("asystole").inactivation is Inactivation.ENABLED
     assert bed.wait(400.0) == ["asystole escalated"] * 3
@@ -318,8 +320,8 @@ def test_an_acknowledgement_can_be_taken_back(bed):
 
 def test_acknowledging_again_begins_the_time_anew(bed):
     bed.read(0.0, {"asystole": True})
-    bed.tell(10.0, Order.ACKNOWLEDGE, 1)
-    bed.tell(200.0, Order.ACKNOWLEDGE, 1, "Ben")
+    bed.tell(10.0, CommandKind.ACKNOWLEDGE, 1)
+    bed.tell(200.0, CommandKind.ACKNOWLEDGE, 1, "Ben")
     assert bed.wait(499.0) == []
     assert bed.alarm("asystole").acknowledged_by == "Ben"
     assert bed.wait(500.0) == ["asystole acknowledgement expired"]
@@ -330,7 +332,7 @@ def test_acknowledging_again_begins_the_time_anew(bed):
 
 def test_an_audio_pause_silences_all_alarms_and_ends_with_a_reminder(bed):
     bed.read(0.0, {"pause": True, "couplet": True})
-    assert bed.tell(1.0, Order.PAUSE_AUDIO) == ["pause audio paused", "couplet audio paused"]
+    assert bed.tell(1.0, CommandKind.PAUSE_AUDIO) == ["pause audio paused", "couplet audio paused"]
     assert sounding(bed.state) is None
     assert bed.wait(120.9) == []
     assert bed.wait(121.0) == ["pause audio resumed", "couplet audio resumed", "pause reminded"]
@@ -339,14 +341,14 @@ def test_an_audio_pause_silences_all_alarms_and_ends_with_a_reminder(bed):
 
 def test_an_alarm_of_lower_priority_that_starts_during_an_audio_pause_is_paused_too(bed):
     bed.read(0.0, {"pause": True})
-    bed.tell(1.0, Order.PAUSE_AUDIO)
+    bed.tell(1.0, CommandKind.PAUSE_AUDIO)
     bed.read(2.0, {"couplet": True})
     assert bed.alarm("couplet").inactivation is Inactivation.AUDIO_PAUSED
 
 
 def test_a_new_high_priority_alarm_breaks_an_audio_pause(bed):
     bed.read(0.0, {"pause": True})
-    bed.tell(1.0, Order.PAUSE_AUDIO)
+    bed.tell(1.0, CommandKind.PAUSE_AUDIO)
     assert bed.read(2.0, {"ventricular tachycardia": True}) == [
         "ventricular tachycardia raised",
         "pause audio resumed",
@@ -358,25 +360,25 @@ def test_a_high_priority_alarm_that_returns_breaks_an_audio_pause(bed):
     bed.read(0.0, {"asystole": True})
     bed.read(1.0, {"asystole": False})
     bed.read(6.0, {"asystole": False})
-    bed.tell(7.0, Order.PAUSE_AUDIO)
+    bed.tell(7.0, CommandKind.PAUSE_AUDIO)
     assert sounding(bed.state) is None
-    assert bed.alarm("asystole").state is State.LATCHED
+    assert bed.alarm("asystole").state is AlarmState.LATCHED
     assert bed.read(8.0, {"asystole": True}) == ["asystole returned"]
     assert sounding(bed.state) is Priority.HIGH
 
 
 def test_audio_can_be_resumed_by_order_and_without_a_reminder(bed):
     bed.read(0.0, {"pause": True})
-    bed.tell(1.0, Order.PAUSE_AUDIO)
-    assert bed.tell(2.0, Order.RESUME_AUDIO) == ["pause audio resumed"]
+    bed.tell(1.0, CommandKind.PAUSE_AUDIO)
+    assert bed.tell(2.0, CommandKind.RESUME_AUDIO) == ["pause audio resumed"]
     assert bed.wait(200.0) == []
 
 
 def test_an_acknowledged_alarm_stays_so_through_an_audio_pause_and_is_paused_when_that_is_taken_back(bed):
     bed.read(0.0, {"pause": True, "couplet": True})
-    bed.tell(1.0, Order.ACKNOWLEDGE, 1)
-    assert bed.tell(2.0, Order.PAUSE_AUDIO) == ["couplet audio paused"]
-    bed.tell(3.0, Order.UNACKNOWLEDGE, 1)
+    bed.tell(1.0, CommandKind.ACKNOWLEDGE, 1)
+    assert bed.tell(2.0, CommandKind.PAUSE_AUDIO) == ["couplet audio paused"]
+    bed.tell(3.0, CommandKind.UNACKNOWLEDGE, 1)
     assert bed.alarm("pause").inactivation is Inactivation.AUDIO_PAUSED
 
 
@@ -407,7 +409,7 @@ def test_acknowledging_stops_the_escalation(bed):
     bed.read(0.0, {"asystole": True})
     bed.wait(60.0)
     assert bed.alarm("asystole").level == 1
-    bed.tell(61.0, Order.ACKNOWLEDGE, 1)
+    bed.tell(61.0, CommandKind.ACKNOWLEDGE, 1)
     assert bed.alarm("asystole").level == 0
     assert bed.wait(300.0) == []
 
@@ -427,14 +429,14 @@ def test_low_priority_is_not_escalated_and_nothing_is_where_the_most_is_none():
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (Action(Order.ACKNOWLEDGE, 0.0, " ", alarm=2), "name of the person"),
-        (Action(Order.ACKNOWLEDGE, 0.0, "Ada"), "name its alarm"),
-        (Action(Order.ACKNOWLEDGE, 0.0, "Ada", alarm=1), "Alarm 1 has ended"),
-        (Action(Order.ACKNOWLEDGE, 0.0, "Ada", alarm=3), "no alarm 3: this patient has had 2"),
-        (Action(Order.ACKNOWLEDGE, 0.0, "Ada", alarm=0), "no alarm 0"),
-        (Action(Order.UNACKNOWLEDGE, 0.0, "Ada", alarm=2), "not acknowledged"),
-        (Action(Order.RESUME_AUDIO, 0.0, "Ada"), "not paused"),
-        (Action(Order.RELEARN, 0.0, "Ada"), "'relearn' is not a command about alarms"),
+        (Command(CommandKind.ACKNOWLEDGE, 0.0, " ", alarm=2), "name of the person"),
+        (Command(CommandKind.ACKNOWLEDGE, 0.0, "Ada"), "name its alarm"),
+        (Command(CommandKind.ACKNOWLEDGE, 0.0, "Ada", alarm=1), "Alarm 1 has ended"),
+        (Command(CommandKind.ACKNOWLEDGE, 0.0, "Ada", alarm=3), "no alarm 3: this patient has had 2"),
+        (Command(CommandKind.ACKNOWLEDGE, 0.0, "Ada", alarm=0), "no alarm 0"),
+        (Command(CommandKind.UNACKNOWLEDGE, 0.0, "Ada", alarm=2), "not acknowledged"),
+        (Command(CommandKind.RESUME_AUDIO, 0.0, "Ada"), "not paused"),
+        (Command(CommandKind.RELEARN, 0.0, "Ada"), "'relearn' is not a command about alarms"),
     ],
 )
 def test_an_order_that_cannot_be_carried_out_says_why(bed, action, message):
@@ -442,16 +444,16 @@ def test_an_order_that_cannot_be_carried_out_says_why(bed, action, message):
     bed.read(1.0, {"pause": False})
     bed.read(6.0, {"pause": False, "asystole": True})
     with pytest.raises(SettingError, match=message):
-        order(bed.state, DEFAULT, 7.0, action)
+        apply_command(bed.state, DEFAULT, 7.0, action)
 
 
 def test_silence_cannot_be_paused(bed):
     with pytest.raises(SettingError, match="nothing to pause"):
-        bed.tell(0.0, Order.PAUSE_AUDIO)
+        bed.tell(0.0, CommandKind.PAUSE_AUDIO)
     bed.read(0.0, {"asystole": True})
-    bed.tell(1.0, Order.PAUSE_AUDIO)
+    bed.tell(1.0, CommandKind.PAUSE_AUDIO)
     with pytest.raises(SettingError, match="nothing to pause"):
-        bed.tell(2.0, Order.PAUSE_AUDIO)
+        bed.tell(2.0, CommandKind.PAUSE_AUDIO)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan")])
@@ -471,8 +473,8 @@ def test_settings_under_which_something_would_be_silenced_for_ever_are_refused(s
 
 def test_timers_that_are_due_together_are_fired_in_order_of_their_due_times(bed):
     bed.read(0.0, {"asystole": True, "ventricular tachycardia": True})
-    bed.tell(10.0, Order.ACKNOWLEDGE, 1)
-    bed.tell(20.0, Order.PAUSE_AUDIO)
+    bed.tell(10.0, CommandKind.ACKNOWLEDGE, 1)
+    bed.tell(20.0, CommandKind.PAUSE_AUDIO)
     assert bed.wait(320.0) == [
         "ventricular tachycardia escalated",
         "ventricular tachycardia escalated",
@@ -497,7 +499,7 @@ def test_alarms_are_listed_by_urgency(bed):
     bed.read(6.0, {"extreme tachycardia": False})
     listed = [alarm.condition for alarm in active(bed.state)]
     assert listed == ["ventricular tachycardia", "extreme tachycardia", "pause", "couplet"]
-    bed.tell(7.0, Order.ACKNOWLEDGE, bed.alarm("ventricular tachycardia").number)
+    bed.tell(7.0, CommandKind.ACKNOWLEDGE, bed.alarm("ventricular tachycardia").number)
     assert [alarm.condition for alarm in active(bed.state)][:2] == ["extreme tachycardia", "ventricular tachycardia"]
 
 
@@ -508,16 +510,16 @@ def test_discharge_ends_every_alarm_and_says_who_did_it_and_why(bed):
     bed.read(0.0, {"asystole": True, "couplet": True, "pause": True})
     bed.read(1.0, {"asystole": False})
     bed.read(6.0, {"asystole": False})
-    bed.tell(7.0, Order.ACKNOWLEDGE, bed.alarm("couplet").number)
-    bed.tell(8.0, Order.PAUSE_AUDIO)
-    ended = bed.tell(9.0, Order.DISCHARGE, why="went home")
+    bed.tell(7.0, CommandKind.ACKNOWLEDGE, bed.alarm("couplet").number)
+    bed.tell(8.0, CommandKind.PAUSE_AUDIO)
+    ended = bed.tell(9.0, CommandKind.DISCHARGE, why="went home")
     assert ended == ["asystole discharged", "pause discharged", "couplet discharged"]
     for entry in bed.log[-3:]:
         assert (entry.who, entry.why, entry.alarm.phase, entry.alarm.state) == (
             "Ada",
             "went home",
             Phase.END,
-            State.INACTIVE,
+            AlarmState.INACTIVE,
         )
         assert entry.alarm.ended_s == 9.0
     assert verify(bed.log) is None
@@ -530,17 +532,17 @@ def test_after_discharge_a_condition_that_is_there_is_a_new_alarm_at_once_and_he
     bed.read(0.0, {"low rate": True})
     bed.read(10.0, {"low rate": True})
     bed.read(20.0, {"couplet": True})
-    bed.tell(21.0, Order.PAUSE_AUDIO)
-    bed.tell(22.0, Order.DISCHARGE)
+    bed.tell(21.0, CommandKind.PAUSE_AUDIO)
+    bed.tell(22.0, CommandKind.DISCHARGE)
     assert bed.read(23.0, {"low rate": True, "couplet": True}) == ["couplet raised"]
     assert bed.read(26.0, {"low rate": True}) == ["low rate raised"]
     assert [alarm.inactivation for alarm in active(bed.state)] == [Inactivation.ENABLED] * 2
 
 
 def test_discharge_needs_a_name_and_no_alarm(bed):
-    assert bed.tell(0.0, Order.DISCHARGE) == []
+    assert bed.tell(0.0, CommandKind.DISCHARGE) == []
     with pytest.raises(SettingError, match="name of the person"):
-        bed.tell(0.0, Order.DISCHARGE, who="")
+        bed.tell(0.0, CommandKind.DISCHARGE, who="")
 
 
 # The log
@@ -549,9 +551,9 @@ def test_discharge_needs_a_name_and_no_alarm(bed):
 def busy_log() -> list[Transition]:
     bed = Bed()
     bed.read(0, {"asystole": True, "pause": True})
-    bed.tell(10, Order.ACKNOWLEDGE, 1, "Ada", "attending")
+    bed.tell(10, CommandKind.ACKNOWLEDGE, 1, "Ada", "attending")
     bed.wait(400)
-    bed.tell(401, Order.PAUSE_AUDIO, None, "Ben")
+    bed.tell(401, CommandKind.PAUSE_AUDIO, None, "Ben")
     bed.wait(600)
     return bed.log
 
@@ -590,7 +592,7 @@ def test_an_untouched_log_is_whole():
             lambda entry: replace(entry, digest="0" * 64),
             lambda entry: replace(entry, alarm=replace(entry.alarm, priority=Priority.LOW)),
             lambda entry: replace(entry, alarm=replace(entry.alarm, acknowledged_by="Eve")),
-            lambda entry: replace(entry, alarm=replace(entry.alarm, latest=Reading("asystole", None))),
+            lambda entry: replace(entry, alarm=replace(entry.alarm, latest=ConditionReading("asystole", None))),
         ]
     ),
 )
@@ -612,8 +614,8 @@ def test_an_entry_that_is_missing_or_out_of_order_is_found(at):
     value=st.one_of(st.none(), st.integers(-1000, 1000), st.floats()), beats=st.lists(st.floats(0, 1e9), max_size=20)
 )
 def test_the_chain_survives_stores_that_know_no_nan_and_do_not_tell_5_from_5_0(value, beats):
-    reading = Reading("asystole", True, "µV \N{SNOWMAN}", value, 4, tuple(beats))
-    _, log = weigh(AlarmState.fresh(), DEFAULT, 1, [reading])
+    reading = ConditionReading("asystole", True, "µV \N{SNOWMAN}", value, 4, tuple(beats))
+    _, log = update_conditions(PatientAlarms.fresh(), DEFAULT, 1, [reading])
     packed = msgspec.msgpack.decode(msgspec.msgpack.encode(log), type=list[Transition])
     through_json = msgspec.convert(json.loads(msgspec.json.encode(log)), type=list[Transition])
     # As from a store that writes whole numbers without a point.
@@ -644,7 +646,7 @@ def test_a_high_priority_condition_under_another_one_is_never_without_an_active_
         there |= {code: known for code, known in readings.items() if known is not None}
         now_s += step_s
         bed.read(now_s, readings)
-        alarmed = {alarm.condition for alarm in active(bed.state) if alarm.state is State.ACTIVE}
+        alarmed = {alarm.condition for alarm in active(bed.state) if alarm.state is AlarmState.ACTIVE}
         assert "asystole" in alarmed or not there.get("asystole")
         assert alarmed or not there.get("extreme bradycardia")
 
@@ -688,24 +690,27 @@ class Alarms(RuleBasedStateMachine):
         self.now_s += pause_s
         self.often.wait(self.now_s)
 
-    @rule(what=st.sampled_from([Order.ACKNOWLEDGE, Order.ACKNOWLEDGE, Order.UNACKNOWLEDGE]), data=st.data())
-    def tell_alarm(self, what: Order, data: st.DataObject) -> None:
+    @rule(
+        what=st.sampled_from([CommandKind.ACKNOWLEDGE, CommandKind.ACKNOWLEDGE, CommandKind.UNACKNOWLEDGE]),
+        data=st.data(),
+    )
+    def tell_alarm(self, what: CommandKind, data: st.DataObject) -> None:
         numbers = sorted(self.live.values()) or [1]
         self._tell(what, data.draw(st.sampled_from(numbers)))
 
-    @rule(what=st.sampled_from([Order.PAUSE_AUDIO, Order.RESUME_AUDIO]))
-    def tell_audio(self, what: Order) -> None:
+    @rule(what=st.sampled_from([CommandKind.PAUSE_AUDIO, CommandKind.RESUME_AUDIO]))
+    def tell_audio(self, what: CommandKind) -> None:
         self._tell(what, None)
 
     @rule()
     def discharge(self) -> None:
         """Nothing counts as present until it is read again, which takes an admission."""
-        self._tell(Order.DISCHARGE, None)
+        self._tell(CommandKind.DISCHARGE, None)
         self.scene.clear()
         self.there.clear()
         assert active(self.often.state) == ()
 
-    def _tell(self, what: Order, alarm: int | None) -> None:
+    def _tell(self, what: CommandKind, alarm: int | None) -> None:
         refusals = []
         for bed in (self.often, self.rarely):
             try:
@@ -718,7 +723,7 @@ class Alarms(RuleBasedStateMachine):
     @rule()
     def store(self) -> None:
         stored = msgspec.msgpack.encode(self.often.state)
-        self.often.state = msgspec.msgpack.decode(stored, type=AlarmState)
+        self.often.state = msgspec.msgpack.decode(stored, type=PatientAlarms)
 
     @rule()
     def wait_until_nothing_is_silent(self) -> None:
@@ -731,7 +736,7 @@ class Alarms(RuleBasedStateMachine):
 
     @invariant()
     def no_high_priority_condition_is_without_an_active_alarm(self) -> None:
-        alarmed = {alarm.condition for alarm in active(self.often.state) if alarm.state is State.ACTIVE}
+        alarmed = {alarm.condition for alarm in active(self.often.state) if alarm.state is AlarmState.ACTIVE}
         for code, there in self.there.items():
             if there and code in HIGH:
                 covering = {other for other in HIGH if code in CONDITIONS[other].covers}

@@ -17,7 +17,7 @@ from ectopy.beats import BEAT_SAMPLES
 from ectopy.datasets.data_folders import find_dataset
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.formats import read
-from ectopy.monitor import Action, AlarmChanged, Chunk, Event, Monitor, MonitorState, Order, Tick
+from ectopy.monitor import AlarmChanged, Chunk, Command, CommandKind, Event, Monitor, MonitorState, Tick
 from ectopy.monitor.alarms import active
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
 from ectopy.monitor.codec import decode, encode
@@ -72,7 +72,7 @@ class Bed:
     def acknowledge(self) -> None:
         """A nurse has seen the newest asystole."""
         number = next(alarm.number for alarm in active(self.state.alarms) if alarm.condition == "asystole")
-        self._step(Action(Order.ACKNOWLEDGE, self.now, "Ada", "", number))
+        self._step(Command(CommandKind.ACKNOWLEDGE, self.now, "Ada", "", number))
 
     def changes(self, condition: str, after_s: float = 0.0) -> list[tuple[float, str]]:
         """When an alarm changed, and how, in seconds after a moment."""
@@ -209,7 +209,7 @@ def test_low_beats_become_usual_when_the_normal_is_learned_again():
     bed.send(rhythm(40))
     bed.send(0.2 * rhythm(20, seed=4))
     assert bed.changes("asystole")
-    bed._step(Action(Order.RELEARN, bed.now, "Ada"))
+    bed._step(Command(CommandKind.RELEARN, bed.now, "Ada"))
     begins_s = bed.send(0.2 * rhythm(90, seed=5))
     assert [change for _, change in bed.changes("asystole", begins_s)][-1:] == ["latched"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, Tick
+from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Monitor, MonitorState, Notice, Tick
 from ectopy.monitor.clock_pace import Pace, follow
 from ectopy.monitor.codec import decode, encode, to_json
 from ectopy.recording import Recording
@@ -92,7 +92,7 @@ def test_times_are_right_and_nothing_is_escalated_early_when_the_clock_is_set(
     for change in escalated:
         assert change.at_s - raised_s[change.alarm.number] == pytest.approx(60 * change.alarm.level)
     assert not any(
-        isinstance(event, InputRejected) or (isinstance(event, Noticed) and event.samples) for _, _, event in found
+        isinstance(event, InputRejected) or (isinstance(event, Notice) and event.samples) for _, _, event in found
     )
 
 
@@ -204,7 +204,7 @@ def test_what_is_left_out_is_counted(monitor: Monitor, still: Recording):
     chunk = Chunk(0, still.signal[:2500], RATE_HZ, still.leads, NOW)
     state, _ = monitor.step(MonitorState(), chunk)
     _, twice = monitor.step(state, replace(chunk, received=NOW + 1))
-    assert [event.samples for event in twice if isinstance(event, Noticed)] == [2500]
+    assert [event.samples for event in twice if isinstance(event, Notice)] == [2500]
     partly = Chunk(2000, still.signal[2000:3000], RATE_HZ, still.leads, NOW + 4)
     _, events = monitor.step(state, partly)
-    assert [event.samples for event in events if isinstance(event, Noticed)] == [500]
+    assert [event.samples for event in events if isinstance(event, Notice)] == [500]

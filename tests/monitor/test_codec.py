@@ -13,44 +13,44 @@ from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes, unicode_
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.errors import DataError
 from ectopy.monitor import codec
-from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
+from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm_input import JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
 
-READING = Reading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
+READING = ConditionReading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
 ALARM = Alarm(
     1,
     "asystole",
     AlarmType.PHYSIOLOGICAL,
     Priority.HIGH,
     Phase.START,
-    State.ACTIVE,
+    AlarmState.ACTIVE,
     Inactivation.ENABLED,
     5.7,
     5.7,
     READING,
-    Reading("asystole", None, value=float("inf")),
+    ConditionReading("asystole", None, value=float("inf")),
 )
 EVENTS = [
     BeatJudged(1, 2.5, 1.1, 275, None, "normal", "", 0.1 + 0.2, None, 3.0, ""),
     QualityChanged(2, 3.0, "II", "flat", 0.0),
     AlarmChanged(3, 5.7, Transition(1, 5.7, "raised", ALARM, "", "", "0" * 64, "a" * 64)),
     InputRejected(4, 6.0, "the unit 'furlong' is not one of mV, uV and V; send one of these."),
-    Noticed(5, 7.0, "gap", "0.4 s are missing."),
+    Notice(5, 7.0, "gap", "0.4 s are missing."),
 ]
 NORMAL = PatientTemplate(np.linspace(-1, 1, 280).reshape(2, 140), np.array([3.0, np.nan]), 0.05, 60, ("I", "II"))
 INPUTS = [
     Chunk(-3, np.array([[0.1, np.nan], [np.inf, -0.0]], np.float32), 250.0, ("I", "II"), 1e9, None, "é\0", "furlong"),
     Tick(1.7e9 + 0.1),
-    Report(1e9, READING),
+    ServiceReport(1e9, READING),
     End(1.7e9 + 0.2),
     RejectedInput(1e9, "the unit must be one of mV, uV and V, not 'furlong'."),
-    Action(Order.ACKNOWLEDGE, 1e9, "Dr. Ø", "seen", alarm=1),
-    Action(Order.SET_LIMITS, 1e9, "nurse", limits=Limits("exercise")),
-    Action(Order.SET_NORMAL, 1e9, "nurse", normal=NORMAL),
+    Command(CommandKind.ACKNOWLEDGE, 1e9, "Dr. Ø", "seen", alarm=1),
+    Command(CommandKind.SET_LIMITS, 1e9, "nurse", limits=Limits("exercise")),
+    Command(CommandKind.SET_NORMAL, 1e9, "nurse", normal=NORMAL),
 ]
 
 
@@ -73,7 +73,7 @@ def test_inputs_come_back_to_the_bit(value):
 
 
 def test_a_restored_normal_is_the_same():
-    again = codec.decode(Action, codec.encode(INPUTS[-1])).normal
+    again = codec.decode(Command, codec.encode(INPUTS[-1])).normal
     np.testing.assert_array_equal(again.template, NORMAL.template)
     assert again.template.dtype == np.float64
     assert again.leads == NORMAL.leads
@@ -100,8 +100,8 @@ def test_numbers_of_numpy_become_plain_ones():
 
 
 def test_fields_that_came_later_take_their_defaults():
-    old = msgspec.msgpack.encode({"order": "relearn", "now": 1.0, "who": "nurse", "forgotten": 7})
-    assert codec.decode(Action, old) == Action(Order.RELEARN, 1.0, "nurse")
+    old = msgspec.msgpack.encode({"kind": "relearn", "now": 1.0, "who": "nurse", "forgotten": 7})
+    assert codec.decode(Command, old) == Command(CommandKind.RELEARN, 1.0, "nurse")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from scipy.signal import firwin
 from ectopy.datasets import simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.fibrillation_rule import CODE, WaveformState, waveform_step, without_silence
-from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, filter_signal
 from ectopy.signal.front_end import FrontEndState, SignalBlock, run_front_ends
@@ -94,7 +94,7 @@ def readings(waveform, leads):
         one = Waveform(waveform.score[:, second : second + 1], waveform.organised[:, second : second + 1])
         words = ("good",) * len(leads)
         state, reading = waveform_step(
-            state, Findings(float(second), float(second), nothing, none, words, leads=leads, waveform=one)
+            state, DetectorOutput(float(second), float(second), nothing, none, words, leads=leads, waveform=one)
         )
         found.append(reading)
     return found
@@ -198,7 +198,7 @@ def test_the_condition_is_of_high_priority():
     ],
 )
 def test_only_a_second_that_shows_fibrillation_leaves_an_asystole_open(state: WaveformState, decided: bool):
-    readings = (Reading("asystole", True, "No beat."), Reading("high rate", True, "Fast."))
+    readings = (ConditionReading("asystole", True, "No beat."), ConditionReading("high rate", True, "Fast."))
     asystole, high = without_silence(state, readings)
     assert asystole.present is (True if decided else None)
     assert high.present is True

@@ -15,20 +15,20 @@ from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.formats import read
 from ectopy.monitor import (
-    Action,
     AlarmChanged,
     BeatJudged,
     Chunk,
+    Command,
+    CommandKind,
     End,
     Event,
     InputRejected,
     Limits,
     Monitor,
     MonitorState,
-    Noticed,
-    Order,
+    Notice,
     QualityChanged,
-    Report,
+    ServiceReport,
     Tick,
     chunks,
     replay,
@@ -36,7 +36,7 @@ from ectopy.monitor import (
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import decode, encode, to_json
 from ectopy.monitor.replay import whole
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.recording import Recording
 
 NOW = 1_700_000_000.0
@@ -115,8 +115,8 @@ def test_chunks_out_of_order_doubled_and_overlapping_give_the_same_beats(monitor
     _, events = feed(monitor, MonitorState(), *inputs, End(NOW + 90))
     beats = [e for e in events if isinstance(e, BeatJudged)]
     assert [(b.position, b.verdict, b.score) for b in beats] == [(b.position, b.verdict, b.score) for b in expected]
-    assert any(isinstance(e, Noticed) and e.subject == "late" for e in events)
-    assert not any(isinstance(e, Noticed) and e.subject == "gap" for e in events)
+    assert any(isinstance(e, Notice) and e.subject == "late" for e in events)
+    assert not any(isinstance(e, Notice) and e.subject == "gap" for e in events)
 
 
 def test_a_numbered_event_is_never_left_out(monitor: Monitor, trouble: Recording):
@@ -186,7 +186,7 @@ def test_what_comes_after_the_end_of_a_stream_is_a_new_segment(monitor: Monitor,
     state, before = feed(monitor, MonitorState(), *whole(trouble))
     assert monitor.step(state, End(91.0)) == (state, ())
     state, after = feed(monitor, state, *(replace(each, position=each.position + 22_500) for each in chunks(trouble)))
-    assert next(e.subject for e in after if isinstance(e, Noticed)) == "restarted"
+    assert next(e.subject for e in after if isinstance(e, Notice)) == "restarted"
     numbers = [event.number for event in before + after]
     assert numbers == list(range(1, len(numbers) + 1))
     times_s = [event.beat_s for event in before + after if isinstance(event, BeatJudged)]
@@ -226,7 +226,7 @@ def test_a_gap_is_a_gap(monitor: Monitor):
         chunk(recording, 8750, 12_500),
         chunk(recording, 12_500, 15_000),
     )
-    assert any(isinstance(e, Noticed) and e.subject == "gap" and "5.00 s" in e.text for e in events)
+    assert any(isinstance(e, Notice) and e.subject == "gap" and "5.00 s" in e.text for e in events)
     positions = [e.position for e in events if isinstance(e, BeatJudged)]
     assert not any(7600 < p < 8700 for p in positions)
     after = next(e for e in events if isinstance(e, BeatJudged) and e.position > 8700)
@@ -243,7 +243,7 @@ def test_a_long_gap_begins_a_new_part_at_its_own_time(monitor: Monitor):
         *(chunk(recording, k, k + 2500) for k in range(40_000, 50_000, 2500)),
     )
     beats = [e for e in events if isinstance(e, BeatJudged)]
-    assert [e.text for e in events if isinstance(e, Noticed) and e.subject == "gap"] == ["80 s are missing."]
+    assert [e.text for e in events if isinstance(e, Notice) and e.subject == "gap"] == ["80 s are missing."]
     assert all(abs(e.beat_s - e.position / 250) < 0.01 for e in beats)
     assert any(e.position > 40_500 for e in beats)
 
@@ -262,7 +262,7 @@ def test_a_stream_may_change_its_rate_its_leads_and_its_count(monitor: Monitor, 
         moved = {} if change == "restarted" else {"stream": ""}
         inputs.append(replace(one, **(other | moved | {"position": one.position}), received=60 + one.received))
     state, events = feed(monitor, state, *inputs)
-    assert [e.subject for e in events if isinstance(e, Noticed)] == [change]
+    assert [e.subject for e in events if isinstance(e, Notice)] == [change]
     beats = [e for e in events if isinstance(e, BeatJudged)]
     assert len(beats) > 35
     assert all(56 <= e.beat_s <= 100 for e in beats)
@@ -293,7 +293,7 @@ def test_a_signal_that_begins_anew_now_and_then_is_none_that_keeps_doing_so(moni
         for each in chunks(simulate_recording(end_s - start_s), 1)
     ]
     _, events = feed(monitor, MonitorState(), *inputs)
-    assert [event.subject for event in events if isinstance(event, Noticed)].count("restarted") == 5
+    assert [event.subject for event in events if isinstance(event, Notice)].count("restarted") == 5
     assert "restarts" not in {condition for _, condition in alarms(events)}
 
 
@@ -419,16 +419,16 @@ def test_people_acknowledge_alarms_set_limits_and_have_the_normal_learned_anew(m
         for e in events
         if isinstance(e, AlarmChanged) and e.transition.alarm.condition == "asystole"
     )
-    state, events = feed(monitor, state, Action(Order.ACKNOWLEDGE, 91.0, "Ada", "seen", number))
+    state, events = feed(monitor, state, Command(CommandKind.ACKNOWLEDGE, 91.0, "Ada", "seen", number))
     assert {change for change, _ in alarms(events)} <= {"acknowledged", "ended"}
     assert events[0].transition.who == "Ada"
-    state, events = feed(monitor, state, Action(Order.ACKNOWLEDGE, 92.0, "Ada", alarm=999))
+    state, events = feed(monitor, state, Command(CommandKind.ACKNOWLEDGE, 92.0, "Ada", alarm=999))
     assert "no alarm 999" in events[0].reason
     narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
-    state, events = feed(monitor, state, Action(Order.SET_LIMITS, 93.0, "Ada", limits=narrow))
+    state, events = feed(monitor, state, Command(CommandKind.SET_LIMITS, 93.0, "Ada", limits=narrow))
     assert events[0].subject == "limits"
     normal = state.normal
-    state, events = feed(monitor, state, Action(Order.RELEARN, 94.0, "Ada"))
+    state, events = feed(monitor, state, Command(CommandKind.RELEARN, 94.0, "Ada"))
     more = [
         replace(c, position=c.position + 22_500, received=c.received + 90) for c in chunks(simulate_recording(60), 1)
     ]
@@ -436,7 +436,7 @@ def test_people_acknowledge_alarms_set_limits_and_have_the_normal_learned_anew(m
     assert ("raised", "high rate") in alarms(events)
     assert state.normal is not None
     assert state.normal is not normal
-    state, events = feed(monitor, state, Action(Order.SET_NORMAL, 151.0, "Ada", normal=normal))
+    state, events = feed(monitor, state, Command(CommandKind.SET_NORMAL, 151.0, "Ada", normal=normal))
     assert state.signal.detection.baseline.normal is not None
     np.testing.assert_array_equal(state.signal.detection.baseline.normal.template, normal.template)
 
@@ -450,13 +450,16 @@ def test_a_normal_that_is_to_be_learned_anew_is_so_when_the_signal_begins_anew_m
     assert former is not None
     if ordered_s > 40:
         state, _ = feed(
-            monitor, state, Action(Order.DISCHARGE, 50.0, "Ada"), Action(Order.ADMIT, 60.0, "Ada", "somebody else")
+            monitor,
+            state,
+            Command(CommandKind.DISCHARGE, 50.0, "Ada"),
+            Command(CommandKind.ADMIT, 60.0, "Ada", "somebody else"),
         )
-    state, _ = feed(monitor, state, Action(Order.RELEARN, ordered_s, "Ada"))
+    state, _ = feed(monitor, state, Command(CommandKind.RELEARN, ordered_s, "Ada"))
     other = simulate_recording(40, random_state=9)
     again = [replace(one, stream="next", received=70 + one.received) for one in chunks(other, 1)]
     state, events = feed(monitor, state, *again)
-    assert "baseline" in [event.subject for event in events if isinstance(event, Noticed)]
+    assert "baseline" in [event.subject for event in events if isinstance(event, Notice)]
     assert state.normal is not None
     assert encode(state.normal) != encode(former)
 
@@ -467,7 +470,7 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
     going = {condition for _, condition in alarms(events, "raised")}
     assert {"asystole", "no data"} <= going
     before = state
-    state, events = feed(monitor, state, Action(Order.DISCHARGE, 80.0, "Ada", "went home"))
+    state, events = feed(monitor, state, Command(CommandKind.DISCHARGE, 80.0, "Ada", "went home"))
     assert {change for change, _ in alarms(events)} == {"discharged"}
     assert {"asystole", "no data"} <= {condition for _, condition in alarms(events)}
     assert {(e.transition.who, e.transition.why) for e in events if isinstance(e, AlarmChanged)} == {
@@ -478,16 +481,16 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
     assert discharged.discharged
     assert len(encode(discharged)) < 30_000 < 60_000 < len(encode(before))
 
-    failed = Report(3000.0, Reading("storage failed", True, "The disk is full."))
+    failed = ServiceReport(3000.0, ConditionReading("storage failed", True, "The disk is full."))
     assert monitor.step(discharged, Tick(4000.0)) == (discharged, ())
     assert monitor.step(discharged, failed) == (discharged, ())
     late = replace(next(iter(chunks(still, 1))), position=15_000, received=4000.0)
-    state, events = feed(monitor, discharged, late, Action(Order.DISCHARGE, 4001.0, "Ada"))
+    state, events = feed(monitor, discharged, late, Command(CommandKind.DISCHARGE, 4001.0, "Ada"))
     assert [type(event) for event in events] == [InputRejected, InputRejected]
     assert events[0].reason == "this patient is discharged; admit the patient first."
     assert "discharged already" in events[1].reason
 
-    state, events = feed(monitor, state, Action(Order.ADMIT, 5000.0, "Ben"), Tick(5009.0))
+    state, events = feed(monitor, state, Command(CommandKind.ADMIT, 5000.0, "Ben"), Tick(5009.0))
     assert [(event.subject, event.text) for event in events] == [("admitted", "Ben admitted the patient again.")]
     assert state.normal is not None
     assert (encode(state.normal), state.limits) == (encode(before.normal), before.limits)
@@ -501,7 +504,7 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
         assert len(beats) > 25
         assert all(5000 - before.epoch <= e.beat_s <= 5030 - before.epoch for e in beats)
         assert state.signal.detection.baseline.normal is not None
-    _, events = feed(monitor, state, Action(Order.ADMIT, 5031.0, "Ben"))
+    _, events = feed(monitor, state, Command(CommandKind.ADMIT, 5031.0, "Ben"))
     assert "watched already" in events[0].reason
 
 
@@ -534,7 +537,7 @@ def test_time_goes_on_from_where_it_was_when_the_clock_is_set_back(monitor: Moni
     state, events = feed(monitor, state, *(Tick(back + now) for now in range(91, 200)))
     assert alarms(events) == 2 * [("escalated", "asystole")]
     assert [round(event.at_s, -1) for event in events] == [110, 170]
-    state, events = feed(monitor, state, Action(Order.ACKNOWLEDGE, back + 200, "Ada", alarm=number))
+    state, events = feed(monitor, state, Command(CommandKind.ACKNOWLEDGE, back + 200, "Ada", alarm=number))
     assert alarms(events) == [("acknowledged", "no data")]
     back -= 3600.0
     state, events = feed(monitor, state, *(Tick(back + now) for now in range(201, 1110)))
@@ -542,8 +545,10 @@ def test_time_goes_on_from_where_it_was_when_the_clock_is_set_back(monitor: Moni
 
 
 def test_the_process_around_may_report(monitor: Monitor):
-    failed = Reading("storage failed", True, "The disk is full.")
-    state, events = feed(monitor, MonitorState(), Report(NOW, failed))
+    failed = ConditionReading("storage failed", True, "The disk is full.")
+    state, events = feed(monitor, MonitorState(), ServiceReport(NOW, failed))
     assert alarms(events) == [("raised", "storage failed")]
-    _, events = feed(monitor, state, *(Report(NOW + k, Reading("storage failed", False)) for k in range(1, 30)))
+    _, events = feed(
+        monitor, state, *(ServiceReport(NOW + k, ConditionReading("storage failed", False)) for k in range(1, 30))
+    )
     assert alarms(events) == [("ended", "storage failed")]

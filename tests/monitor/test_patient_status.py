@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
-from ectopy.monitor import Action, Monitor, MonitorState, Order, Tick, chunks
-from ectopy.monitor.alarm import State
+from ectopy.monitor import Command, CommandKind, Monitor, MonitorState, Tick, chunks
+from ectopy.monitor.alarm import AlarmState
 from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.status import SILENT_S, Comparison, PatientState, newest_sample_time, next_position, patient_status
@@ -62,9 +62,9 @@ def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     first, second = patient_status(state, 1050.0, LEARNING_S).alarms[:2]
     assert {first.condition, second.condition} == {"ventricular tachycardia", "ventricular run"}
     assert patient_status(state, 1050.0, LEARNING_S).unacknowledged == first
-    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1051.0, "Cem", alarm=first.number))
+    state, _ = monitor.step(state, Command(CommandKind.ACKNOWLEDGE, 1051.0, "Cem", alarm=first.number))
     assert patient_status(state, 1051.0, LEARNING_S).unacknowledged == second
-    state, _ = monitor.step(state, Action(Order.ACKNOWLEDGE, 1052.0, "Cem", alarm=second.number))
+    state, _ = monitor.step(state, Command(CommandKind.ACKNOWLEDGE, 1052.0, "Cem", alarm=second.number))
     for now in (1061.0, 1071.0):
         state, _ = monitor.step(state, Tick(now))
     found = patient_status(state, 1071.0, LEARNING_S)
@@ -94,7 +94,7 @@ def test_leads_that_are_off_are_unreadable(monitor: Monitor):
 
 def test_who_is_discharged_is_neither_well_nor_silent(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("asystole", 38, 12)], random_state=1)
-    state, _ = monitor.step(state, Action(Order.DISCHARGE, 1050.0, "Cem"))
+    state, _ = monitor.step(state, Command(CommandKind.DISCHARGE, 1050.0, "Cem"))
     found = patient_status(state, 5000.0, LEARNING_S)
     assert found.state is PatientState.DISCHARGED
     assert (found.heart_rate_bpm, found.quality, found.alarms) == (None, {}, ())
@@ -134,7 +134,7 @@ def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monit
     assert early.learning_left_s == pytest.approx(12.5, abs=2.5)
     assert (late.compared_with, late.learning_left_s) == (Comparison.OWN, None)
     # The present normal serves while another one is learned.
-    state, _ = monitor.step(watched(monitor, 45), Action(Order.RELEARN, 1045.0, "Cem"))
+    state, _ = monitor.step(watched(monitor, 45), Command(CommandKind.RELEARN, 1045.0, "Cem"))
     again = patient_status(state, 1045.0, LEARNING_S)
     assert (again.state, again.compared_with, again.learning_left_s) == (
         PatientState.LEARNING,
@@ -147,12 +147,12 @@ def test_a_latched_alarm_knows_when_its_condition_went_away(monitor: Monitor):
     tachycardia = Episode("ventricular_tachycardia", 38, 8)
     found = patient_status(watched(monitor, 125, episodes=[tachycardia], random_state=1), 1125.0, LEARNING_S)
     alarm = next(one for one in found.alarms if one.condition == "ventricular tachycardia")
-    assert alarm.state is State.LATCHED
+    assert alarm.state is AlarmState.LATCHED
     assert alarm.cleared_s == pytest.approx(46, abs=4)
     # When it is acknowledged much later, that is no longer part of it.
     state, _ = monitor.step(
         watched(monitor, 125, episodes=[tachycardia], random_state=1),
-        Action(Order.ACKNOWLEDGE, 1300.0, "Cem", alarm=alarm.number),
+        Command(CommandKind.ACKNOWLEDGE, 1300.0, "Cem", alarm=alarm.number),
     )
     assert all(one.condition != alarm.condition for one in patient_status(state, 1300.0, LEARNING_S).alarms)
 

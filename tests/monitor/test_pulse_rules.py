@@ -27,7 +27,7 @@ from ectopy.monitor.pulse_rules import (
     with_asystole,
 )
 from ectopy.monitor.pulse_stream import PulsePiece
-from ectopy.monitor.rhythm_input import JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
 from ectopy.recording import PulseWave, Recording
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 
@@ -92,11 +92,11 @@ def remembered(
     return memory
 
 
-def claim(condition: str, begin_s: float, end_s: float) -> Reading:
+def claim(condition: str, begin_s: float, end_s: float) -> ConditionReading:
     """An alarm that rests on a stretch of signal."""
     value, limit = LIMITS[condition]
     at_s = (begin_s,) if condition == "asystole" else tuple(np.linspace(begin_s, end_s, 5).tolist())
-    return Reading(condition, True, "text.", value, limit, at_s)
+    return ConditionReading(condition, True, "text.", value, limit, at_s)
 
 
 # Onsets
@@ -237,7 +237,7 @@ def test_no_ventricular_tachycardia_is_contradicted(rate_bpm, duration_s, name, 
     times_s = beats_s(recording)
     run_s = times_s[(times_s >= 60) & (times_s <= 60 + duration_s) & (recording.annotations.symbols == "V")]
     memory = remembered(recording, simulate_pulse(recording, name, random_state=seed))
-    reading = Reading("ventricular tachycardia", True, "text.", rate_bpm, 100.0, tuple(run_s[:20].tolist()))
+    reading = ConditionReading("ventricular tachycardia", True, "text.", rate_bpm, 100.0, tuple(run_s[:20].tolist()))
     assert confirmation(memory, reading, 68.0).verdict is not Verdict.CONTRADICTED
 
 
@@ -263,7 +263,11 @@ def test_an_unreadable_or_absent_pulse_never_suppresses_an_alarm(condition, kind
     memory = remembered(recording, replace(wave, samples=samples))
     begin_s = max(68.0 - length_s, from_s - 0.5)
     reading = claim(condition, begin_s, 68.0)
-    others = (Reading("pause", True), Reading("ventricular run", True), Reading("high rate", None))
+    others = (
+        ConditionReading("pause", True),
+        ConditionReading("ventricular run", True),
+        ConditionReading("high rate", None),
+    )
     after = weighed(memory, (reading, *others), 68.0, ())
     assert [each.present for each in after] == [True, True, True, None, False]
     assert after[0].text.startswith(reading.text)
@@ -271,14 +275,14 @@ def test_an_unreadable_or_absent_pulse_never_suppresses_an_alarm(condition, kind
 
 @given(present=st.lists(st.sampled_from([True, False, None]), min_size=5, max_size=5))
 def test_without_a_pulse_wave_nothing_changes(present):
-    readings = tuple(Reading(code, there) for code, there in zip(HIGH, present, strict=True))
-    assert weighed(PulseMemory(), readings, 100.0, ()) == (*readings, Reading("not confirmed by pulse", False))
+    readings = tuple(ConditionReading(code, there) for code, there in zip(HIGH, present, strict=True))
+    assert weighed(PulseMemory(), readings, 100.0, ()) == (*readings, ConditionReading("not confirmed by pulse", False))
 
 
 def test_what_has_been_raised_is_not_withdrawn():
     recording = patient()
     memory = remembered(recording, simulate_pulse(recording, "ABP"))
-    readings = (claim("ventricular tachycardia", 63.0, 67.0), Reading("ventricular run", True))
+    readings = (claim("ventricular tachycardia", 63.0, 67.0), ConditionReading("ventricular run", True))
     new, raised = weighed(memory, readings, 67.5, ()), weighed(memory, readings, 67.5, {"ventricular tachycardia"})
     assert [each.present for each in new] == [False, False, True]
     assert raised[0] == readings[0]
@@ -323,9 +327,9 @@ def test_an_artefact_is_not_a_lost_pulse(kind, name):
 # An asystole that the ECG leaves uncertain
 
 
-def asystole_of(memory: PulseMemory) -> Reading:
+def asystole_of(memory: PulseMemory) -> ConditionReading:
     """What is said at the end of 70 s in which beats were heard to the end."""
-    (reading,) = with_asystole(memory, (Reading("asystole", False),), (68.0, 68.8), 69.0, 4.0)
+    (reading,) = with_asystole(memory, (ConditionReading("asystole", False),), (68.0, 68.8), 69.0, 4.0)
     return reading
 
 
@@ -354,7 +358,7 @@ def test_a_run_without_a_pulse_is_a_run_and_not_an_asystole():
     recording = patient()
     wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
     memory = remembered(recording, wave, uncertain_from_s=62.0)
-    readings = (Reading("asystole", False), Reading("ventricular run", True))
+    readings = (ConditionReading("asystole", False), ConditionReading("ventricular run", True))
     assert with_asystole(memory, readings, (), 69.0, 4.0) == readings
 
 
@@ -378,7 +382,7 @@ def test_what_cannot_be_told_stays_open():
     recording = patient()
     wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
     memory = remembered(recording, wave, uncertain_from_s=62.0)
-    readings = (Reading("asystole", None), Reading("pause", False))
+    readings = (ConditionReading("asystole", None), ConditionReading("pause", False))
     assert with_asystole(memory, readings, (), 69.0, 4.0) == readings
 
 

@@ -17,7 +17,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, Monitor, MonitorState, codec
 from ectopy.monitor import monitor as monitor_module
-from ectopy.monitor.events import AlarmChanged, Event, InputRejected, Noticed
+from ectopy.monitor.events import AlarmChanged, Event, InputRejected, Notice
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import (
     MARGIN_S,
@@ -246,7 +246,7 @@ def without_numbers(events: Sequence[Event]) -> list[str]:
     return [
         codec.to_json(replace(event, number=0))
         for event in events
-        if not (isinstance(event, Noticed) and event.subject == "pulse")
+        if not (isinstance(event, Notice) and event.subject == "pulse")
     ]
 
 
@@ -271,7 +271,7 @@ def test_a_bad_pulse_changes_nothing_in_what_is_said_of_the_ecg(monitor: Monitor
     ]
     state, events = watch(monitor, sent)
     assert without_numbers(events) == without_numbers(expected)
-    notices = [event for event in events if isinstance(event, Noticed) and event.subject == "pulse"]
+    notices = [event for event in events if isinstance(event, Notice) and event.subject == "pulse"]
     assert len(notices) == (kind in ("another clock", "a lead", "a number"))
     assert len(codec.encode(state.pulses)) < 20_000
 
@@ -302,8 +302,8 @@ def test_a_pulse_without_ecg_is_refused_and_one_beside_a_dead_ecg_is_taken(monit
     state, events = watch(monitor, [alone])
     assert state.signal is None
     assert isinstance(events[0], InputRejected)
-    dead = Chunk(0, np.full((100, 1), np.nan, np.float32), RATE_HZ, ("II",), 1.0, pulses=(PULSE,))
-    state, events = watch(monitor, [dead])
+    empty = Chunk(0, np.full((100, 1), np.nan, np.float32), RATE_HZ, ("II",), 1.0, pulses=(PULSE,))
+    state, events = watch(monitor, [empty])
     assert [each.name for each in state.pulses.waves] == ["PLETH"]
     assert not any(isinstance(event, InputRejected) for event in events)
 

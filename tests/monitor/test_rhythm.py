@@ -12,7 +12,7 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.limits import PROFILES, Limits
 from ectopy.monitor.rhythm import CODES, RhythmState, rhythm_step
-from ectopy.monitor.rhythm_input import Findings
+from ectopy.monitor.rhythm_input import DetectorOutput
 from support.beat_streams import DELAY_S, GOOD, at_rates, findings_of, first_present, judged, present, readings_of
 
 HIGH = {code for code in CODES if CONDITIONS[code].priority == Priority.HIGH}
@@ -22,7 +22,7 @@ any_words = st.one_of(blind_words, st.sampled_from([GOOD, ("good", "noisy"), ("f
 beats_of_any_kind = st.lists(st.tuples(st.floats(0.25, 6), st.sampled_from("NNVVSA?")), max_size=60)
 
 
-def stream(beats: list[tuple[float, str]], words=GOOD) -> list[Findings]:
+def stream(beats: list[tuple[float, str]], words=GOOD) -> list[DetectorOutput]:
     return findings_of(np.cumsum([rr_s for rr_s, _ in beats]).tolist(), "".join(kind for _, kind in beats), words)
 
 
@@ -146,7 +146,7 @@ def test_a_tachycardia_well_beyond_the_limit_needs_fewer_beats(bpm: float, beats
 def test_a_tachycardia_that_ends_before_the_next_findings_is_told():
     times_s = at_rates((13, 160))
     before = replace(RhythmState.fresh(), at_s=times_s[-1], since_s=0.0)
-    last = Findings(times_s[-1] + 1, times_s[-1], np.array(times_s), judged(times_s, "N" * 12 + "??"), GOOD)
+    last = DetectorOutput(times_s[-1] + 1, times_s[-1], np.array(times_s), judged(times_s, "N" * 12 + "??"), GOOD)
     _, readings = rhythm_step(before, Limits(), last)
     assert {reading.condition for reading in readings if reading.present} == {"extreme tachycardia"}
 
@@ -237,8 +237,10 @@ def test_a_standstill_makes_no_low_rate_afterwards(gap_s: float, rate_bpm: float
 
 def test_a_bradycardia_that_ends_before_the_next_findings_is_told():
     times_s = [*at_rates((6, 60), (4, 38)), *at_rates((3, 200), start_s=at_rates((6, 60), (4, 38))[-1] + 0.3)]
-    before = replace(RhythmState.fresh(), at_s=times_s[-1], since_s=0.0, heard_s=tuple(times_s[:9]))
-    last = Findings(times_s[-1] + 1, times_s[-1], np.array(times_s[9:]), judged(times_s, "N" * len(times_s)), GOOD)
+    before = replace(RhythmState.fresh(), at_s=times_s[-1], since_s=0.0, detected_s=tuple(times_s[:9]))
+    last = DetectorOutput(
+        times_s[-1] + 1, times_s[-1], np.array(times_s[9:]), judged(times_s, "N" * len(times_s)), GOOD
+    )
     _, readings = rhythm_step(before, Limits(), last)
     assert "extreme bradycardia" in {reading.condition for reading in readings if reading.present}
 
@@ -446,10 +448,10 @@ def test_nothing_is_claimed_across_missing_findings(gap_s: float):
     before, after = at_rates((20, 75)), at_rates((20, 75))
     shift = round(before[-1] + gap_s)
     findings = findings_of(before, to_s=before[-1] + 0.7)
-    late = [beat_s for beat_s in before if beat_s > findings[-1].known_to_s]
+    late = [beat_s for beat_s in before if beat_s > findings[-1].complete_to_s]
     findings += findings_of([shift + beat for beat in after], from_s=shift)
     first = len(findings) - len(findings_of(after))
-    findings[first] = replace(findings[first], heard_s=np.array(late))
+    findings[first] = replace(findings[first], detected_s=np.array(late))
     assert present(readings_of(findings)) == set()
 
 
@@ -484,7 +486,7 @@ EPISODES = {
 
 def findings_of_patient(
     seed: int, episodes: list[Episode], duration_s: float, rate_bpm: float, hrv_sd_ms: float = 40.0
-) -> list[Findings]:
+) -> list[DetectorOutput]:
     """The truth as findings: no beat is heard where leads are off, and in noise many are that nobody can read."""
     recording = simulate_recording(
         duration_s,
@@ -523,7 +525,7 @@ def test_every_episode_is_announced_within_its_definition_and_five_seconds(seed:
     kinds = rng.permutation([*EPISODES, "lead_off", "noise"]).tolist()
     episodes = [Episode(kind, 40 + 60 * k + rng.uniform(0, 20), 20) for k, kind in enumerate(kinds)]
     findings = findings_of_patient(seed, episodes, 420, rate_bpm=rng.uniform(60, 95))
-    beats_s = np.concatenate([each.heard_s for each in findings])
+    beats_s = np.concatenate([each.detected_s for each in findings])
     readings = readings_of(findings)
     for episode in episodes:
         if episode.kind in EPISODES:

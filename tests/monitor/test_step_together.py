@@ -127,9 +127,9 @@ def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch
         assert not any(isinstance(outcome, Exception) for outcome in outcomes)
         (good, _), (bad, told) = outcomes  # type: ignore[misc]
         found += told
-        assert "detector failed" not in good.alarms.courses
+        assert "detector failed" not in good.alarms.timers
     assert breaking.calls > 1
-    assert "detector failed" in bad.alarms.courses
+    assert "detector failed" in bad.alarms.timers
 
 
 def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
@@ -149,8 +149,8 @@ def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch
         outcomes = monitor.step_together([(state, chunk) for state in states])
         assert not any(isinstance(outcome, Exception) for outcome in outcomes)
         states = [state for state, _ in outcomes]  # type: ignore[misc]
-    assert "detector failed" not in states[0].alarms.courses
-    assert "detector failed" in states[1].alarms.courses
+    assert "detector failed" not in states[0].alarms.timers
+    assert "detector failed" in states[1].alarms.timers
 
 
 def test_an_input_that_cannot_be_taken_is_an_error_of_that_patient_alone(monitor: Monitor):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.monitor.rhythm_input import Findings
+from ectopy.monitor.rhythm_input import DetectorOutput
 from ectopy.monitor.technical import TechnicalState, clock, no_data, technical_step
 from ectopy.signal.quality import QUALITY_WORDS
 from support.beat_streams import judged
@@ -16,7 +16,7 @@ def readings_of(words: list[tuple[str, ...]]) -> list[tuple[bool | None, bool | 
     state, told = TechnicalState(), []
     for number, now in enumerate(words):
         at_s = 0.5 * (number + 1)
-        state, readings = technical_step(state, Findings(at_s, at_s - 1.9, np.empty(0), judged([], ""), now))
+        state, readings = technical_step(state, DetectorOutput(at_s, at_s - 1.9, np.empty(0), judged([], ""), now))
         assert [reading.condition for reading in readings] == ["lead off", "noise"]
         told.append((readings[0].present, readings[1].present))
     return told
@@ -54,7 +54,9 @@ def test_a_condition_lasts_until_a_lead_is_readable_again():
 def test_the_text_says_how_long_and_why():
     state = TechnicalState()
     for at_s in np.arange(0.5, 13, 0.5).tolist():
-        state, (off, _) = technical_step(state, Findings(at_s, at_s, np.empty(0), judged([], ""), ("flat", "noisy")))
+        state, (off, _) = technical_step(
+            state, DetectorOutput(at_s, at_s, np.empty(0), judged([], ""), ("flat", "noisy"))
+        )
     assert off.text == "No lead has been readable for 12 s: now flat, noisy."
     assert off.value == 12.0
 

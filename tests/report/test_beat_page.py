@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,10 @@ from ectopy.detector.model_card import LearningCurve
 from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
 from ectopy.errors import DataError, MissingExtraError, OutputError
 from ectopy.evaluation import Evaluation, RankingCurves, evaluate
-from ectopy.report import detection_report, evaluation_report, plots, require_extra, select_beats, texts
+from ectopy.report import detection_report, evaluation_report, plots, require_extra, select_beats
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import DARK, LIGHT
+from support.html_page import Page
 
 EVERY_CLASS = np.r_[0:40, -250:0]
 
@@ -55,37 +56,10 @@ def detection_page(folder: Path, detector: Detector, beats: Beats) -> str:
     return path.read_text(encoding="utf-8")
 
 
-class Page(HTMLParser):
-    """What a browser makes of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in ("meta", "br", "img", "link", "input"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def ids(self) -> list[str]:
-        return [attributes["id"] for _, attributes in self.tags if "id" in attributes]
+def evaluation_page(folder: Path, detector: Detector, beats: Beats) -> str:
+    path = folder / "evaluation.html"
+    evaluation_report(path, detector, evaluate(detector, beats))
+    return path.read_text(encoding="utf-8")
 
 
 # The page stands alone
@@ -96,7 +70,7 @@ def test_refers_to_nothing_outside_itself(page: str) -> None:
 
     assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", page)
     assert {tag for tag, _ in parsed.tags}.isdisjoint({"link", "script", "img", "iframe", "object"})
-    targets = [attributes[name] for _, attributes in parsed.tags for name in ("href", "src") if name in attributes]
+    targets = parsed.attributes("href", "src")
     assert targets
     assert {target.removeprefix("#") for target in targets} <= set(parsed.ids)
 
@@ -161,8 +135,8 @@ def test_figures_carry_the_numbers(page: str, evaluation: Evaluation) -> None:
 
     assert f"detector, area {curves.auc:.4f}</text>" in page
     assert f"detector, average {curves.average_precision:.4f}</text>" in page
-    assert f"threshold {texts.score(evaluation.detection.threshold)}</text>" in page
-    assert f"labelled normal ({texts.count(int((~evaluation.beats.abnormal).sum()))})</text>" in page
+    assert f"threshold {fmt.score(evaluation.detection.threshold)}</text>" in page
+    assert f"labelled normal ({fmt.count(int((~evaluation.beats.abnormal).sum()))})</text>" in page
 
 
 def test_counts_are_those_of_the_evaluation(page: str, evaluation: Evaluation) -> None:
@@ -216,8 +190,8 @@ def test_each_beat_comes_with_its_score_p_value_and_reason(
     card = page[page.index(f"<h4>Beat {row}</h4>") :]
     card = card[: card.index("</article>")]
 
-    assert f"score <b>{texts.score(detection.score[row])}</b>" in card
-    assert f"p <b>{texts.p_value(detection.p_value[row])}</b>" in card
+    assert f"score <b>{fmt.score(detection.score[row])}</b>" in card
+    assert f"p <b>{fmt.p_value(detection.p_value[row])}</b>" in card
     assert reason.split(":")[0] in card
     assert "abnormal" in card
 
@@ -271,10 +245,7 @@ def test_unreadable_beats_are_counted_and_shown_as_such(tmp_path: Path, detector
     samples[3, 7] = np.inf
     samples[4] = -np.inf
 
-    damaged = replace(beats, samples=samples)
-    evaluation_report(tmp_path / "e.html", detector, evaluate(detector, damaged))
-
-    html = (tmp_path / "e.html").read_text(encoding="utf-8")
+    html = evaluation_page(tmp_path, detector, replace(beats, samples=samples))
     gallery = html[html.index('id="unreadable"') : html.index('id="training"')]
     assert "The first of 5 beats that could not be judged" in gallery
     assert gallery.count("<article") == 4
@@ -286,18 +257,18 @@ def test_unreadable_beats_are_counted_and_shown_as_such(tmp_path: Path, detector
 
 
 def test_only_unreadable_beats(tmp_path: Path, detector: Detector) -> None:
-    nothing = Beats(np.full((3, 140), np.nan, np.float32), detector.layout)
+    unreadable = Beats(np.full((3, 140), np.nan, np.float32), detector.layout)
 
-    parsed = Page(detection_page(tmp_path, detector, nothing))
+    parsed = Page(detection_page(tmp_path, detector, unreadable))
 
     assert "No beat was judged normal." in parsed.text
     assert not any("Distribution" in svg.get("aria-label", "") for svg in parsed.all("svg"))
 
 
 def test_no_beats(tmp_path: Path, detector: Detector) -> None:
-    none = Beats(np.empty((0, 140), np.float32), detector.layout)
+    empty = Beats(np.empty((0, 140), np.float32), detector.layout)
 
-    assert "No beat was judged abnormal." in detection_page(tmp_path, detector, none)
+    assert "No beat was judged abnormal." in detection_page(tmp_path, detector, empty)
 
 
 def test_all_judged_normal(tmp_path: Path, detector: Detector) -> None:
@@ -311,38 +282,28 @@ def test_all_judged_normal(tmp_path: Path, detector: Detector) -> None:
 
 
 def test_one_beat_of_each_label(tmp_path: Path, detector: Detector, beats: Beats) -> None:
-    two = beats.select(np.array([0, len(beats) - 1]))
-
-    evaluation_report(tmp_path / "two.html", detector, evaluate(detector, two))
-
-    assert (tmp_path / "two.html").is_file()
+    assert evaluation_page(tmp_path, detector, beats.select(np.array([0, len(beats) - 1])))
 
 
 def test_nothing_flagged_has_no_precision(tmp_path: Path, detector: Detector, beats: Beats) -> None:
-    deaf = detector.with_rule(ThresholdRule("mean+kstd", k_std=1e6))
+    insensitive = detector.with_rule(ThresholdRule("mean+kstd", k_std=1e6))
 
-    evaluation_report(tmp_path / "deaf.html", deaf, evaluate(deaf, beats))
-
-    text = Page((tmp_path / "deaf.html").read_text(encoding="utf-8")).text
+    text = Page(evaluation_page(tmp_path, insensitive, beats)).text
     assert "0 of 0 flagged beats abnormal" in text
     assert "No beat labelled normal was judged abnormal." in text
     assert "nan" not in text.lower()
 
 
 def test_everything_flagged(tmp_path: Path, detector: Detector, beats: Beats) -> None:
-    nervous = detector.with_rule(ThresholdRule("mean+kstd", k_std=-1e6))
+    oversensitive = detector.with_rule(ThresholdRule("mean+kstd", k_std=-1e6))
 
-    evaluation_report(tmp_path / "nervous.html", nervous, evaluate(nervous, beats))
-
-    text = Page((tmp_path / "nervous.html").read_text(encoding="utf-8")).text
+    text = Page(evaluation_page(tmp_path, oversensitive, beats)).text
     assert "No beat labelled abnormal was judged normal." in text
     assert "No beat was judged normal." in text
 
 
 def test_huge_values_are_drawn(tmp_path: Path, detector: Detector, beats: Beats) -> None:
-    loud = replace(beats, samples=beats.samples * np.float32(1e6))
-
-    assert detection_page(tmp_path, detector, loud)
+    assert detection_page(tmp_path, detector, replace(beats, samples=beats.samples * np.float32(1e6)))
 
 
 # What is refused
@@ -464,4 +425,4 @@ def test_a_learning_curve_of_one_point_or_of_zeros() -> None:
 
 @pytest.mark.parametrize("rule", ["conformal", "quantile", "mean+kstd", "max"])
 def test_every_threshold_rule_has_words(rule: str) -> None:
-    assert "292 held-out normals" in texts.threshold(ThresholdRule(rule), 292)
+    assert "292 held-out normals" in fmt.threshold(ThresholdRule(rule), 292)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +20,13 @@ from ectopy.detector import Detector
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import OutputError
 from ectopy.recording import Recording
-from ectopy.report import ecg_paper, recording_report, texts
+from ectopy.report import ecg_paper, recording_report
+from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
 from ectopy.report.recording_strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings, filter_signal
+from support.html_page import Page
 from support.pulses import with_pulses
 
 CUT = (200.0, 204.0)
@@ -81,41 +82,14 @@ def traces(svg: str) -> list[list[np.ndarray]]:
     ]
 
 
-class Page(HTMLParser):
-    """What a browser makes of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in ("meta", "br"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def assert_sound(page: str) -> Page:
     """Well-formed, no id twice, nothing outside the page, no figure gone wrong, and what Ectopy is not."""
     parsed = Page(page)
-    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
     assert parsed.open == []
-    assert len(ids) == len(set(ids))
+    assert len(parsed.ids) == len(set(parsed.ids))
     assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", page)
     assert {tag for tag, _ in parsed.tags}.isdisjoint({"link", "script", "img", "iframe", "object"})
-    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(parsed.ids)
     assert not re.search(r'[" >]-?(nan|inf)\b', page)
     assert all(statement in parsed.text for statement in STATEMENTS)
     return parsed
@@ -385,7 +359,7 @@ def test_the_page_says_what_was_found(page: str, case: Case) -> None:
     assert "2024-03-01 23:58:00" in text
     assert "2024-03-02 00:02:" in text  # an event after midnight
     assert case.analysis.baseline in text
-    assert f"{texts.score(case.analysis.threshold)}" in text
+    assert f"{fmt.score(case.analysis.threshold)}" in text
     assert f"{len(case.analysis):,}" in text
     for beat in abnormal_beats(case.analysis):
         assert case.analysis.reason(beat) in text
@@ -454,8 +428,8 @@ def test_the_lowest_and_highest_rate_have_their_time(page: str, case: Case) -> N
     text = assert_sound(page).text
 
     assert rate.bpm[lowest] == np.nanmin(rate.bpm)
-    assert f"lowest {rate.bpm[lowest]:.0f} at {texts.time_of_day(case.recording.start, 10 * lowest)}" in text
-    assert f"highest {rate.bpm[highest]:.0f} at {texts.time_of_day(case.recording.start, 10 * highest)}" in text
+    assert f"lowest {rate.bpm[lowest]:.0f} at {fmt.time_of_day(case.recording.start, 10 * lowest)}" in text
+    assert f"highest {rate.bpm[highest]:.0f} at {fmt.time_of_day(case.recording.start, 10 * highest)}" in text
 
 
 def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ class OneField:
 
 
 def test_a_state_is_copied_with_its_changed_fields():
-    state = RhythmState(at_s=3.0, heard_s=(1.0, 2.0))
+    state = RhythmState(at_s=3.0, detected_s=(1.0, 2.0))
     changes = {"at_s": 4.0, "ventricular": True}
     assert repr(replace(state, **changes)) == repr(dataclasses.replace(state, **changes))
     assert state.at_s == 3.0

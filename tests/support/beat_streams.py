@@ -11,7 +11,7 @@ from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
-from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.signal import Quality
 from ectopy.signal.beat_segments import BeatSegments
 
@@ -50,7 +50,7 @@ def findings_of(
     from_s: float = 0.0,
     to_s: float | None = None,
     after_gap: int | None = None,
-) -> list[Findings]:
+) -> list[DetectorOutput]:
     """A beat is heard 1.9 s after it, at the end of a piece, and judged when the next one is heard."""
     beats = judged(times_s, letters or "N" * len(times_s), after_gap)
     to_s = max(times_s, default=from_s) + 3 if to_s is None else to_s
@@ -63,11 +63,13 @@ def findings_of(
             *(getattr(beats, name)[piece] for name in ("time_s", "interval_s", "verdict", "hint", "score", "credible"))
         )
         now = words(end) if callable(words) else words
-        found.append(Findings(end, end - DELAY_S, beats.time_s[first:last], part, now))
+        found.append(DetectorOutput(end, end - DELAY_S, beats.time_s[first:last], part, now))
     return found
 
 
-def readings_of(findings: Iterable[Findings], limits: Limits | None = None) -> list[tuple[float, dict[str, Reading]]]:
+def readings_of(
+    findings: Iterable[DetectorOutput], limits: Limits | None = None
+) -> list[tuple[float, dict[str, ConditionReading]]]:
     """What the rules say after each of the findings, by condition."""
     state, limits, told = RhythmState.fresh(), limits or Limits(), []
     for each in findings:
@@ -76,12 +78,12 @@ def readings_of(findings: Iterable[Findings], limits: Limits | None = None) -> l
     return told
 
 
-def present(told: list[tuple[float, dict[str, Reading]]]) -> set[str]:
+def present(told: list[tuple[float, dict[str, ConditionReading]]]) -> set[str]:
     """Conditions that were there at some time."""
     return {code for _, readings in told for code, reading in readings.items() if reading.present}
 
 
-def first_present(told: list[tuple[float, dict[str, Reading]]], code: str, after_s: float = 0.0) -> float:
+def first_present(told: list[tuple[float, dict[str, ConditionReading]]], code: str, after_s: float = 0.0) -> float:
     """When a condition was first said to be there; infinite = never."""
     return next((at_s for at_s, readings in told if at_s >= after_s and readings[code].present), float("inf"))
 

@@ -7,33 +7,32 @@ the patients of a ward do, and do not influence each other.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from math import inf
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ectopy.arguments import Progress
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState
-from ectopy.monitor.alarm import State
+from ectopy.monitor.alarm import AlarmState
 from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.inputs import Chunk, End
 from ectopy.monitor.replay import cut, pulse_chunk
+from ectopy.processes import in_processes
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
-_Job = TypeVar("_Job")
+_Record = TypeVar("_Record")
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The part of a recording that a monitor is shown.
+    """The part of a recording that a monitor sees.
 
     Attributes
     ----------
@@ -42,8 +41,8 @@ class Excerpt:
     start_s : float
         Where it begins in the whole recording.
     to_the_end : bool
-        Whether the whole recording ends with it: then its last beats are judged too. A monitor that is shown less does
-        not learn that nothing follows.
+        Whether the whole recording ends with it: then its last beats are judged too. Otherwise the monitor is not told
+        that nothing follows.
     """
 
     __repr__ = short_repr
@@ -140,8 +139,8 @@ def watch_together(monitor: Monitor, excerpts: Sequence[Excerpt], limits: Limits
         Of each excerpt, in order of their start.
     """
     watched = [_Watched(excerpt, limits) for excerpt in excerpts]
-    while running := [(each, given) for each in watched if (given := next(each.inputs, None)) is not None]:
-        outcomes = monitor.step_together([(each.state, given) for each, given in running])
+    while running := [(each, step) for each in watched if (step := next(each.inputs, None)) is not None]:
+        outcomes = monitor.step_together([(each.state, step) for each, step in running])
         for (each, _), outcome in zip(running, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -149,18 +148,20 @@ def watch_together(monitor: Monitor, excerpts: Sequence[Excerpt], limits: Limits
     return [each.spells() for each in watched]
 
 
-def in_processes(function: Callable[[_Job], _Result], jobs: Sequence[_Job]) -> Iterator[tuple[_Job, _Result]]:
-    """Do jobs in one worker process per core; give each with its result as it is done.
-
-    A single job is done in this process.
-    """
-    if len(jobs) == 1:
-        yield jobs[0], function(jobs[0])
-        return
-    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(function, job): job for job in jobs}
-        for future in as_completed(running):
-            yield running[future], future.result()
+def measure_records(
+    function: Callable[[Sequence[_Record]], list[_Result]],
+    records: Sequence[_Record],
+    together: int,
+    progress: Progress,
+) -> list[_Result]:
+    """Measure records in groups, one worker process per core; return the results in the order of the records."""
+    groups = [records[first : first + together] for first in range(0, len(records), together)]
+    results: dict[int, list[_Result]] = {}
+    progress(0, len(records), "replaying")
+    for row, group in in_processes(function, groups):
+        results[row] = group
+        progress(sum(map(len, results.values())), len(records), "replaying")
+    return [result for row in sorted(results) for result in results[row]]
 
 
 class _Watched:
@@ -179,7 +180,7 @@ class _Watched:
         for event in events:
             if isinstance(event, AlarmChanged):
                 alarm = event.transition.alarm
-                is_active = alarm.state is State.ACTIVE
+                is_active = alarm.state is AlarmState.ACTIVE
                 spell = Spell(alarm.condition, alarm.priority, event.transition.at_s, text=alarm.latest.text)
                 self._follow(alarm.number, spell, is_active)
         self._follow_conditions(state)
@@ -212,29 +213,29 @@ class _Watched:
 
     def _follow_conditions(self, state: MonitorState) -> None:
         """Follow until when the conditions of active alarms are there."""
-        for course in state.alarms.courses.values():
-            place = None if course.alarm is None else self._open.get(course.alarm.number)
-            if place is None or course.alarm is None:
+        for timer in state.alarms.timers.values():
+            place = None if timer.alarm is None else self._open.get(timer.alarm.number)
+            if place is None or timer.alarm is None:
                 continue
-            is_away = not course.present and course.lasted_s >= CONDITIONS[course.alarm.condition].clear_s
+            is_away = not timer.present and timer.lasted_s >= CONDITIONS[timer.alarm.condition].clear_s
             spell = self._spells[place]
             if is_away != (spell.there_s < inf):
-                self._spells[place] = replace(spell, there_s=course.told_s if is_away else inf)
+                self._spells[place] = replace(spell, there_s=timer.last_reading_s if is_away else inf)
 
     def _follow_covered(self, state: MonitorState) -> None:
         """Follow conditions of high priority that have no alarm only because one that covers them is active."""
         covering = {
             code: alarm.condition
             for alarm in active(state.alarms)
-            if alarm.state is State.ACTIVE and alarm.priority is Priority.HIGH
+            if alarm.state is AlarmState.ACTIVE and alarm.priority is Priority.HIGH
             for code in CONDITIONS[alarm.condition].covers
             if CONDITIONS[code].priority is Priority.HIGH
         }
         for code in covering.keys() | {key for key in self._open if isinstance(key, str)}:
-            course = state.alarms.courses.get(code)
-            is_there = course is not None and course.present and course.lasted_s >= CONDITIONS[code].onset_s
-            has_alarm = course is not None and course.alarm is not None and course.alarm.state is State.ACTIVE
-            text = course.evidence.text if course is not None else ""
+            timer = state.alarms.timers.get(code)
+            is_there = timer is not None and timer.present and timer.lasted_s >= CONDITIONS[code].onset_s
+            has_alarm = timer is not None and timer.alarm is not None and timer.alarm.state is AlarmState.ACTIVE
+            text = timer.evidence.text if timer is not None else ""
             spell = Spell(
                 code, CONDITIONS[code].priority, state.alarms.at_s, text=text, covered_by=covering.get(code, "")
             )

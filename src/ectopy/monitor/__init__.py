@@ -9,18 +9,19 @@
 """
 
 from ectopy.monitor.alarms import AlarmSettings
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Noticed, QualityChanged
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
+from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.monitor.replay import chunks, replay
 
 __all__ = [
-    "Action",
     "AlarmChanged",
     "AlarmSettings",
     "BeatJudged",
     "Chunk",
+    "Command",
+    "CommandKind",
     "End",
     "Event",
     "Input",
@@ -28,11 +29,10 @@ __all__ = [
     "Limits",
     "Monitor",
     "MonitorState",
-    "Noticed",
-    "Order",
+    "Notice",
     "QualityChanged",
     "RejectedInput",
-    "Report",
+    "ServiceReport",
     "Tick",
     "chunks",
     "replay",

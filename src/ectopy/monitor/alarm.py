@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
 
 
@@ -21,7 +21,7 @@ class Phase(StrEnum):
     END = "end"
 
 
-class State(StrEnum):
+class AlarmState(StrEnum):
     """Whether the condition is there; latched = gone, but to be seen by somebody."""
 
     OFF = "off"
@@ -54,7 +54,7 @@ class Alarm:
     kind : AlarmType
     priority : Priority
     phase : Phase
-    state : State
+    state : AlarmState
     inactivation : Inactivation
     present_s : float
         Since when the condition is there.
@@ -62,9 +62,9 @@ class Alarm:
         When the alarm started.
     ended_s : float or None
         When it ended.
-    reading : Reading
+    reading : ConditionReading
         The evidence at the start.
-    latest : Reading
+    latest : ConditionReading
         The newest evidence.
     level : int
         How often it was escalated.
@@ -83,12 +83,12 @@ class Alarm:
     kind: AlarmType
     priority: Priority
     phase: Phase
-    state: State
+    state: AlarmState
     inactivation: Inactivation
     present_s: float
     raised_s: float
-    reading: Reading
-    latest: Reading
+    reading: ConditionReading
+    latest: ConditionReading
     ended_s: float | None = None
     level: int = 0
     acknowledged_by: str = ""

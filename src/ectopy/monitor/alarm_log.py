@@ -39,7 +39,7 @@ def digest_of(evidence: Evidence) -> str:
 def verify(entries: Iterable[Transition], after: int = 0, previous: str = GENESIS) -> int | None:
     """Find the first broken entry of a log.
 
-    Entries missing at the end break no chain: compare the last digest with that in the patient's `AlarmState`.
+    Entries missing at the end break no chain: compare the last digest with that in the patient's `PatientAlarms`.
 
     Parameters
     ----------

@@ -42,13 +42,13 @@ from math import isfinite
 from typing import NamedTuple
 
 from ectopy.errors import SettingError
-from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.alarm_log import GENESIS, seal
 from ectopy.monitor.clock_pace import LATE_S
-from ectopy.monitor.condition_timing import Course, told
+from ectopy.monitor.condition_timing import ConditionTimer, update_timer
 from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
-from ectopy.monitor.inputs import Action, Order
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.inputs import Command, CommandKind
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
 from ectopy.signal.state_replace import replace
 
@@ -119,14 +119,14 @@ class AlarmSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmState:
+class PatientAlarms:
     """Everything the alarms of a patient depend on. Its dictionaries are never changed.
 
     Attributes
     ----------
     at_s : float
         When it last changed.
-    courses : dict of str to Course
+    timers : dict of str to ConditionTimer
         By condition; those that are away and have no alarm are left out.
     refractory_until_s : dict of str to float
         By condition: no new alarm before that.
@@ -142,7 +142,7 @@ class AlarmState:
     __repr__ = short_repr
 
     at_s: float
-    courses: dict[str, Course]
+    timers: dict[str, ConditionTimer]
     refractory_until_s: dict[str, float]
     audio_paused_until_s: float | None
     alarms: int
@@ -150,63 +150,63 @@ class AlarmState:
     digest: str
 
     @classmethod
-    def fresh(cls) -> AlarmState:
+    def fresh(cls) -> PatientAlarms:
         """State of a patient of whom nothing is known yet."""
         return cls(0.0, {}, {}, None, 0, 0, GENESIS)
 
 
-def weigh(
-    state: AlarmState,
+def update_conditions(
+    state: PatientAlarms,
     settings: AlarmSettings,
     at_s: float,
-    readings: Sequence[Reading],
+    readings: Sequence[ConditionReading],
     now_s: float | None = None,
-) -> tuple[AlarmState, tuple[Transition, ...]]:
+) -> tuple[PatientAlarms, tuple[Transition, ...]]:
     """Take new readings, after everything that is due by then.
 
     Parameters
     ----------
-    state : AlarmState
+    state : PatientAlarms
     settings : AlarmSettings
     at_s : float
-    readings : sequence of Reading
+    readings : sequence of ConditionReading
         At most one for each condition; for one that has none, its last reading holds.
     now_s : float or None
         What the stream second of now is, where the readings are of samples that may have come late; None = `at_s`.
 
     Returns
     -------
-    state : AlarmState
+    state : PatientAlarms
         The same object where nothing has changed.
     transitions : tuple of Transition
         Alarms that end come before those that start, and more urgent ones before others.
     """
-    told_s, at_s = float(at_s), max(float(at_s), state.at_s)
+    reading_s, at_s = float(at_s), max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
-    known = state.courses
-    news: dict[str, Course | None] = {}
+    known = state.timers
+    news: dict[str, ConditionTimer | None] = {}
     for reading in readings:
         code = reading.condition
         if reading.present or code in known:
             before = known.get(code)
-            after = told(before, reading, told_s)
+            after = update_timer(before, reading, reading_s)
             if after is not before:
                 news[code] = after
     if not news:
         return state, due
-    back = [code for code, course in news.items() if course and course.present and _is_held(known.get(code))]
-    courses = {code: course for code, course in (known | news).items() if course is not None}
-    book = _Book(replace(state, at_s=at_s, courses=courses), settings, now_s=now_s)
-    for code in sorted(courses, key=_RANK.__getitem__):
-        _end(book, at_s, code)
-    for code in sorted(book.state.courses, key=_RANK.__getitem__):
-        _start(book, at_s, code)
+    back = [code for code, timer in news.items() if timer and timer.present and _is_held(known.get(code))]
+    timers = {code: timer for code, timer in (known | news).items() if timer is not None}
+    changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
+    for code in sorted(timers, key=_RANK.__getitem__):
+        _end(changes, at_s, code)
+    for code in sorted(changes.state.timers, key=_RANK.__getitem__):
+        _start(changes, at_s, code)
     for code in sorted(back, key=_RANK.__getitem__):
-        _return(book, at_s, book.state.courses[code], "continued")
-    return book.state, (*due, *book.entries)
+        _return(changes, at_s, changes.state.timers[code], "continued")
+    return changes.state, (*due, *changes.entries)
 
 
-def expire(state: AlarmState, settings: AlarmSettings, now_s: float) -> tuple[AlarmState, tuple[Transition, ...]]:
+def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple[PatientAlarms, tuple[Transition, ...]]:
     """Do what is due by now: acknowledgements and audio pauses run out, alarms nobody acknowledges are escalated.
 
     It does not matter how often it is called before the next readings or order: each transition carries the time at
@@ -214,28 +214,28 @@ def expire(state: AlarmState, settings: AlarmSettings, now_s: float) -> tuple[Al
 
     Returns
     -------
-    state : AlarmState
+    state : PatientAlarms
         The same object where nothing is due.
     transitions : tuple of Transition
         In order of their times.
     """
-    book = _Book(state, settings)
-    while (timer := min(_timers(book.state), default=None)) is not None and timer.due_s <= now_s:
-        match timer.kind:
+    changes = _Changes(state, settings)
+    while (deadline := min(_deadlines(changes.state), default=None)) is not None and deadline.due_s <= now_s:
+        match deadline.kind:
             case _Kind.AUDIO_PAUSE:
-                _end_audio_pause(book, timer.due_s)
-                for alarm in _heard(book.state)[:1]:
-                    book.amend(timer.due_s, "reminded", alarm)
+                _end_audio_pause(changes, deadline.due_s)
+                for alarm in _heard(changes.state)[:1]:
+                    changes.record_change(deadline.due_s, "reminded", alarm)
             case _Kind.ACKNOWLEDGEMENT:
-                _sound_again(book, timer.due_s, "acknowledgement expired", _alarm(book.state, timer.alarm))
+                _sound_again(changes, deadline.due_s, "acknowledgement expired", _alarm(changes.state, deadline.alarm))
             case _Kind.ESCALATION:
-                _escalate(book, timer.due_s, _alarm(book.state, timer.alarm))
-    return book.state, tuple(book.entries)
+                _escalate(changes, deadline.due_s, _alarm(changes.state, deadline.alarm))
+    return changes.state, tuple(changes.entries)
 
 
-def order(
-    state: AlarmState, settings: AlarmSettings, at_s: float, action: Action
-) -> tuple[AlarmState, tuple[Transition, ...]]:
+def apply_command(
+    state: PatientAlarms, settings: AlarmSettings, at_s: float, command: Command
+) -> tuple[PatientAlarms, tuple[Transition, ...]]:
     """Do what a person orders, after everything that is due by then.
 
     To acknowledge an alarm again makes its time begin anew. To acknowledge a latched alarm ends it.
@@ -245,42 +245,42 @@ def order(
     SettingError
         If the order names nobody, is not about alarms, or there is nothing that it could change.
     """
-    if not action.who.strip():
+    if not command.who.strip():
         raise SettingError("A command needs the name of the person who gives it.")
     at_s = max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
-    book = _Book(state, settings, action)
-    match action.order:
-        case Order.ACKNOWLEDGE:
-            _acknowledge(book, at_s, _alarm(state, action.alarm), action.who)
-        case Order.UNACKNOWLEDGE:
-            _take_back(book, at_s, _alarm(state, action.alarm))
-        case Order.PAUSE_AUDIO:
-            _pause_audio(book, at_s)
-        case Order.RESUME_AUDIO:
-            _resume_audio(book, at_s)
-        case Order.DISCHARGE:
-            _discharge(book, at_s)
+    changes = _Changes(state, settings, command)
+    match command.kind:
+        case CommandKind.ACKNOWLEDGE:
+            _acknowledge(changes, at_s, _alarm(state, command.alarm), command.who)
+        case CommandKind.UNACKNOWLEDGE:
+            _take_back(changes, at_s, _alarm(state, command.alarm))
+        case CommandKind.PAUSE_AUDIO:
+            _pause_audio(changes, at_s)
+        case CommandKind.RESUME_AUDIO:
+            _resume_audio(changes, at_s)
+        case CommandKind.DISCHARGE:
+            _discharge(changes, at_s)
         case _:
-            raise SettingError(f"'{action.order}' is not a command about alarms.")
-    return book.state, (*due, *book.entries)
+            raise SettingError(f"'{command.kind}' is not a command about alarms.")
+    return changes.state, (*due, *changes.entries)
 
 
-def active(state: AlarmState) -> tuple[Alarm, ...]:
+def active(state: PatientAlarms) -> tuple[Alarm, ...]:
     """Alarms that are active or latched, the most urgent one first.
 
     That is by priority; then those that nobody has acknowledged, those whose condition is present, and the newest.
     """
     ranked = [
         (
-            -course.alarm.priority,
-            course.alarm.inactivation is Inactivation.ACKNOWLEDGED,
-            course.alarm.state is State.LATCHED or _has_gone(course, code),
-            -course.alarm.number,
-            course.alarm,
+            -timer.alarm.priority,
+            timer.alarm.inactivation is Inactivation.ACKNOWLEDGED,
+            timer.alarm.state is AlarmState.LATCHED or _has_gone(timer, code),
+            -timer.alarm.number,
+            timer.alarm,
         )
-        for code, course in state.courses.items()
-        if course.alarm is not None
+        for code, timer in state.timers.items()
+        if timer.alarm is not None
     ]
     return tuple(alarm for *_, alarm in sorted(ranked, key=lambda rank: rank[:-1]))
 
@@ -294,36 +294,36 @@ _COVERED_BY = {code: tuple(other.code for other in CONDITIONS.values() if code i
 
 
 class _Kind(IntEnum):
-    """What a timer is for; in this order where several are due at once."""
+    """What a deadline is for; in this order where several are due at once."""
 
     AUDIO_PAUSE = 0
     ACKNOWLEDGEMENT = 1
     ESCALATION = 2
 
 
-class _Timer(NamedTuple):
+class _Deadline(NamedTuple):
     due_s: float
     kind: _Kind
     alarm: int
 
 
-def _timers(state: AlarmState) -> Iterator[_Timer]:
+def _deadlines(state: PatientAlarms) -> Iterator[_Deadline]:
     if state.audio_paused_until_s is not None:
-        yield _Timer(state.audio_paused_until_s, _Kind.AUDIO_PAUSE, 0)
-    for course in state.courses.values():
-        if course.alarm is None:
+        yield _Deadline(state.audio_paused_until_s, _Kind.AUDIO_PAUSE, 0)
+    for timer in state.timers.values():
+        if timer.alarm is None:
             continue
-        if course.alarm.acknowledged_until_s is not None:
-            yield _Timer(course.alarm.acknowledged_until_s, _Kind.ACKNOWLEDGEMENT, course.alarm.number)
-        if course.escalates_s is not None:
-            yield _Timer(course.escalates_s, _Kind.ESCALATION, course.alarm.number)
+        if timer.alarm.acknowledged_until_s is not None:
+            yield _Deadline(timer.alarm.acknowledged_until_s, _Kind.ACKNOWLEDGEMENT, timer.alarm.number)
+        if timer.escalates_s is not None:
+            yield _Deadline(timer.escalates_s, _Kind.ESCALATION, timer.alarm.number)
 
 
-def _heard(state: AlarmState) -> list[Alarm]:
+def _heard(state: PatientAlarms) -> list[Alarm]:
     return [alarm for alarm in active(state) if alarm.inactivation is Inactivation.ENABLED]
 
 
-def _alarm(state: AlarmState, number: int | None) -> Alarm:
+def _alarm(state: PatientAlarms, number: int | None) -> Alarm:
     if number is None:
         raise SettingError("The command must name its alarm.")
     for alarm in active(state):
@@ -334,52 +334,52 @@ def _alarm(state: AlarmState, number: int | None) -> Alarm:
     raise SettingError(f"There is no alarm {number}: this patient has had {state.alarms}.")
 
 
-class _Book:
+class _Changes:
     """The state while it changes, and the new entries of the log."""
 
     def __init__(
         self,
-        state: AlarmState,
+        state: PatientAlarms,
         settings: AlarmSettings,
-        action: Action | None = None,
+        command: Command | None = None,
         now_s: float | None = None,
     ) -> None:
         self.state = state
         self._now_s = now_s
         self.settings = settings
         self.entries: list[Transition] = []
-        self._who = action.who if action else ""
-        self._why = action.why if action else ""
+        self._who = command.who if command else ""
+        self._why = command.why if command else ""
 
-    def enter(self, at_s: float, change: str, alarm: Alarm, escalates_s: float | None) -> None:
+    def record(self, at_s: float, change: str, alarm: Alarm, escalates_s: float | None) -> None:
         """Write down what has become of an alarm."""
         state, code = self.state, alarm.condition
         started, ended = alarm.number > state.alarms, alarm.ended_s is not None
         alarm = replace(alarm, phase=Phase.START if started else Phase.END if ended else Phase.CONTINUE)
         entry = seal(state.entries + 1, at_s, change, alarm, self._who, self._why, state.digest)
-        courses, refractory = dict(state.courses), state.refractory_until_s
+        timers, refractory = dict(state.timers), state.refractory_until_s
         if ended:
-            course = courses.pop(code)
-            if course.present:
-                courses[code] = replace(course, alarm=None, escalates_s=None)
+            timer = timers.pop(code)
+            if timer.present:
+                timers[code] = replace(timer, alarm=None, escalates_s=None)
             if CONDITIONS[code].refractory_s > 0:
                 refractory = refractory | {code: at_s + CONDITIONS[code].refractory_s}
         else:
-            courses[code] = replace(courses[code], alarm=alarm, escalates_s=escalates_s)
+            timers[code] = replace(timers[code], alarm=alarm, escalates_s=escalates_s)
         self.entries.append(entry)
         self.state = replace(
             state,
             at_s=at_s,
-            courses=courses,
+            timers=timers,
             refractory_until_s=refractory,
             alarms=max(state.alarms, alarm.number),
             entries=entry.number,
             digest=entry.digest,
         )
 
-    def amend(self, at_s: float, change: str, alarm: Alarm) -> None:
+    def record_change(self, at_s: float, change: str, alarm: Alarm) -> None:
         """Write down a change that its escalation does not depend on."""
-        self.enter(at_s, change, alarm, self.state.courses[alarm.condition].escalates_s)
+        self.record(at_s, change, alarm, self.state.timers[alarm.condition].escalates_s)
 
     def escalation(self, at_s: float, priority: Priority) -> float | None:
         """When an alarm is escalated that nobody acknowledges from now on."""
@@ -391,23 +391,23 @@ class _Book:
         return (self._now_s if late and self._now_s is not None else at_s) + after_s
 
     @property
-    def hearing(self) -> Inactivation:
+    def initial_inactivation(self) -> Inactivation:
         """Of an alarm that nobody has acknowledged."""
         paused = self.state.audio_paused_until_s is not None
         return Inactivation.AUDIO_PAUSED if paused else Inactivation.ENABLED
 
 
-def _end(book: _Book, at_s: float, code: str) -> None:
+def _end(changes: _Changes, at_s: float, code: str) -> None:
     """End or latch the alarm of a condition that has been away for long enough."""
-    course = book.state.courses[code]
-    alarm = course.alarm
-    if alarm is None or alarm.state is State.LATCHED or course.present or course.lasted_s < _stays_s(alarm):
+    timer = changes.state.timers[code]
+    alarm = timer.alarm
+    if alarm is None or alarm.state is AlarmState.LATCHED or timer.present or timer.lasted_s < _stays_s(alarm):
         return
-    alarm = replace(alarm, cleared_s=course.since_s)
-    if book.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
-        book.amend(at_s, "latched", replace(alarm, state=State.LATCHED))
+    alarm = replace(alarm, cleared_s=timer.since_s)
+    if changes.settings.of(alarm.priority).latching and alarm.inactivation is not Inactivation.ACKNOWLEDGED:
+        changes.record_change(at_s, "latched", replace(alarm, state=AlarmState.LATCHED))
     else:
-        book.enter(at_s, "ended", replace(alarm, state=State.INACTIVE, ended_s=at_s), None)
+        changes.record(at_s, "ended", replace(alarm, state=AlarmState.INACTIVE, ended_s=at_s), None)
 
 
 def _stays_s(alarm: Alarm) -> float:
@@ -417,139 +417,134 @@ def _stays_s(alarm: Alarm) -> float:
     return max(condition.clear_s, condition.returns_within_s) if sounds else condition.clear_s
 
 
-def _start(book: _Book, at_s: float, code: str) -> None:
+def _start(changes: _Changes, at_s: float, code: str) -> None:
     """Raise the alarm of a condition that has been there for long enough, or make its latched one active again."""
-    course, condition = book.state.courses[code], CONDITIONS[code]
-    if not course.present or course.lasted_s < condition.onset_s:
+    timer, condition = changes.state.timers[code], CONDITIONS[code]
+    if not timer.present or timer.lasted_s < condition.onset_s:
         return
-    if course.alarm is None:
-        if _may_raise(book.state, at_s, condition, course):
-            _raise(book, at_s, condition, course)
-    elif course.alarm.state is State.LATCHED:
-        _return(book, at_s, course, "returned")
+    if timer.alarm is None:
+        if _may_raise(changes.state, at_s, condition, timer):
+            _raise(changes, at_s, condition, timer)
+    elif timer.alarm.state is AlarmState.LATCHED:
+        _return(changes, at_s, timer, "returned")
 
 
-def _may_raise(state: AlarmState, at_s: float, condition: Condition, course: Course) -> bool:
-    if course.unknown and condition.priority is not Priority.HIGH:
+def _may_raise(state: PatientAlarms, at_s: float, condition: Condition, timer: ConditionTimer) -> bool:
+    if timer.unknown and condition.priority is not Priority.HIGH:
         return False
     if at_s < state.refractory_until_s.get(condition.code, 0.0):
         return False
-    return not any(_covers(state.courses.get(code), code) for code in _COVERED_BY[condition.code])
+    return not any(_covers(state.timers.get(code), code) for code in _COVERED_BY[condition.code])
 
 
-def _covers(course: Course | None, code: str) -> bool:
-    return course is not None and course.is_active and not _has_gone(course, code)
+def _covers(timer: ConditionTimer | None, code: str) -> bool:
+    return timer is not None and timer.is_active and not _has_gone(timer, code)
 
 
-def _is_held(course: Course | None) -> bool:
+def _is_held(timer: ConditionTimer | None) -> bool:
     """Whether an alarm is active only because its condition may come back."""
-    return (
-        course is not None
-        and course.alarm is not None
-        and course.is_active
-        and _has_gone(course, course.alarm.condition)
-    )
+    return timer is not None and timer.alarm is not None and timer.is_active and _has_gone(timer, timer.alarm.condition)
 
 
-def _has_gone(course: Course, code: str) -> bool:
+def _has_gone(timer: ConditionTimer, code: str) -> bool:
     """Whether a condition has been away for long enough to end its alarm, if that does not sound."""
-    return not course.present and course.lasted_s >= CONDITIONS[code].clear_s
+    return not timer.present and timer.lasted_s >= CONDITIONS[code].clear_s
 
 
-def _raise(book: _Book, at_s: float, condition: Condition, course: Course) -> None:
+def _raise(changes: _Changes, at_s: float, condition: Condition, timer: ConditionTimer) -> None:
     high = condition.priority is Priority.HIGH
     alarm = Alarm(
-        number=book.state.alarms + 1,
+        number=changes.state.alarms + 1,
         condition=condition.code,
         kind=condition.kind,
         priority=condition.priority,
         phase=Phase.START,
-        state=State.ACTIVE,
-        inactivation=Inactivation.ENABLED if high else book.hearing,
-        present_s=course.since_s,
+        state=AlarmState.ACTIVE,
+        inactivation=Inactivation.ENABLED if high else changes.initial_inactivation,
+        present_s=timer.since_s,
         raised_s=at_s,
-        reading=course.evidence,
-        latest=course.evidence,
+        reading=timer.evidence,
+        latest=timer.evidence,
     )
-    book.enter(at_s, "raised", alarm, book.escalation(at_s, condition.priority))
+    changes.record(at_s, "raised", alarm, changes.escalation(at_s, condition.priority))
     if high:
-        _end_audio_pause(book, at_s)
+        _end_audio_pause(changes, at_s)
 
 
-def _return(book: _Book, at_s: float, course: Course, change: str) -> None:
-    alarm = course.alarm
+def _return(changes: _Changes, at_s: float, timer: ConditionTimer, change: str) -> None:
+    alarm = timer.alarm
     assert alarm is not None
     # A chain of escalations that is on its way goes on, or a condition that comes and goes would never be escalated.
-    level, escalates_s = alarm.level, course.escalates_s
+    level, escalates_s = alarm.level, timer.escalates_s
     if escalates_s is None:
-        level, escalates_s = 0, book.escalation(at_s, alarm.priority)
+        level, escalates_s = 0, changes.escalation(at_s, alarm.priority)
     high = alarm.priority is Priority.HIGH
     inactivation = Inactivation.ENABLED if high else alarm.inactivation
     again = replace(
-        alarm, state=State.ACTIVE, inactivation=inactivation, present_s=course.since_s, level=level, cleared_s=None
+        alarm, state=AlarmState.ACTIVE, inactivation=inactivation, present_s=timer.since_s, level=level, cleared_s=None
     )
-    book.enter(at_s, change, again, escalates_s)
+    changes.record(at_s, change, again, escalates_s)
     if high:
-        _end_audio_pause(book, at_s)
+        _end_audio_pause(changes, at_s)
 
 
-def _escalate(book: _Book, at_s: float, alarm: Alarm) -> None:
+def _escalate(changes: _Changes, at_s: float, alarm: Alarm) -> None:
     risen = replace(alarm, level=alarm.level + 1)
-    last = risen.level >= book.settings.most_escalations
-    book.enter(at_s, "escalated", risen, None if last else book.escalation(at_s, alarm.priority))
+    last = risen.level >= changes.settings.most_escalations
+    changes.record(at_s, "escalated", risen, None if last else changes.escalation(at_s, alarm.priority))
 
 
-def _acknowledge(book: _Book, at_s: float, alarm: Alarm, who: str) -> None:
+def _acknowledge(changes: _Changes, at_s: float, alarm: Alarm, who: str) -> None:
     acknowledged = replace(
         alarm,
         inactivation=Inactivation.ACKNOWLEDGED,
         level=0,
         acknowledged_by=who,
-        acknowledged_until_s=at_s + book.settings.of(alarm.priority).acknowledged_s,
+        acknowledged_until_s=at_s + changes.settings.of(alarm.priority).acknowledged_s,
     )
-    book.enter(at_s, "acknowledged", acknowledged, None)
-    if alarm.state is State.LATCHED:
-        book.enter(at_s, "ended", replace(acknowledged, state=State.INACTIVE, ended_s=at_s), None)
+    changes.record(at_s, "acknowledged", acknowledged, None)
+    if alarm.state is AlarmState.LATCHED:
+        changes.record(at_s, "ended", replace(acknowledged, state=AlarmState.INACTIVE, ended_s=at_s), None)
     else:
-        _end(book, at_s, alarm.condition)
+        _end(changes, at_s, alarm.condition)
 
 
-def _take_back(book: _Book, at_s: float, alarm: Alarm) -> None:
+def _take_back(changes: _Changes, at_s: float, alarm: Alarm) -> None:
     if alarm.inactivation is not Inactivation.ACKNOWLEDGED:
         raise SettingError(f"Alarm {alarm.number} is not acknowledged, so there is nothing to take back.")
-    _sound_again(book, at_s, "unacknowledged", alarm)
+    _sound_again(changes, at_s, "unacknowledged", alarm)
 
 
-def _sound_again(book: _Book, at_s: float, change: str, alarm: Alarm) -> None:
+def _sound_again(changes: _Changes, at_s: float, change: str, alarm: Alarm) -> None:
     """Take an acknowledgement away."""
-    unseen = replace(alarm, inactivation=book.hearing, acknowledged_by="", acknowledged_until_s=None)
-    book.enter(at_s, change, unseen, book.escalation(at_s, alarm.priority))
+    unseen = replace(alarm, inactivation=changes.initial_inactivation, acknowledged_by="", acknowledged_until_s=None)
+    changes.record(at_s, change, unseen, changes.escalation(at_s, alarm.priority))
 
 
-def _pause_audio(book: _Book, at_s: float) -> None:
-    heard = _heard(book.state)
+def _pause_audio(changes: _Changes, at_s: float) -> None:
+    heard = _heard(changes.state)
     if not heard:
         raise SettingError("There is nothing to pause: no alarm of this patient sounds.")
-    book.state = replace(book.state, audio_paused_until_s=at_s + book.settings.audio_pause_s)
+    changes.state = replace(changes.state, audio_paused_until_s=at_s + changes.settings.audio_pause_s)
     for alarm in heard:
-        book.amend(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
-        _end(book, at_s, alarm.condition)
+        changes.record_change(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
+        _end(changes, at_s, alarm.condition)
 
 
-def _resume_audio(book: _Book, at_s: float) -> None:
-    if book.state.audio_paused_until_s is None:
+def _resume_audio(changes: _Changes, at_s: float) -> None:
+    if changes.state.audio_paused_until_s is None:
         raise SettingError("The audio of this patient is not paused.")
-    _end_audio_pause(book, at_s)
+    _end_audio_pause(changes, at_s)
 
 
-def _discharge(book: _Book, at_s: float) -> None:
-    for alarm in active(book.state):
-        book.enter(at_s, "discharged", replace(alarm, state=State.INACTIVE, ended_s=at_s), None)
-    book.state = replace(book.state, at_s=at_s, courses={}, refractory_until_s={}, audio_paused_until_s=None)
+def _discharge(changes: _Changes, at_s: float) -> None:
+    for alarm in active(changes.state):
+        changes.record(at_s, "discharged", replace(alarm, state=AlarmState.INACTIVE, ended_s=at_s), None)
+    changes.state = replace(changes.state, at_s=at_s, timers={}, refractory_until_s={}, audio_paused_until_s=None)
 
 
-def _end_audio_pause(book: _Book, at_s: float) -> None:
-    book.state = replace(book.state, at_s=at_s, audio_paused_until_s=None)
-    for alarm in active(book.state):
+def _end_audio_pause(changes: _Changes, at_s: float) -> None:
+    changes.state = replace(changes.state, at_s=at_s, audio_paused_until_s=None)
+    for alarm in active(changes.state):
         if alarm.inactivation is Inactivation.AUDIO_PAUSED:
-            book.amend(at_s, "audio resumed", replace(alarm, inactivation=Inactivation.ENABLED))
+            changes.record_change(at_s, "audio resumed", replace(alarm, inactivation=Inactivation.ENABLED))

@@ -36,7 +36,7 @@ _UNITS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BufferedSamples:
     """Samples that came before others that belong in front of them."""
 
     position: int
@@ -62,7 +62,7 @@ class Segment:
         Millivolt, of the piece that is not complete.
     pieces : int
         Pieces given.
-    held : tuple of Held
+    buffered : tuple of Held
         What lies behind a hole, in order of position.
     """
 
@@ -76,7 +76,7 @@ class Segment:
     next_position: int
     samples: NDArray[np.float32]
     pieces: int = 0
-    held: tuple[Held, ...] = ()
+    buffered: tuple[BufferedSamples, ...] = ()
 
     @classmethod
     def beginning(cls, chunk: Chunk, origin_s: float) -> Segment:
@@ -98,7 +98,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class AssembledChunk:
     """What came of a chunk.
 
     Attributes
@@ -118,7 +118,7 @@ class Arrived:
     gap_s: float = 0.0
 
 
-def checked(chunk: Chunk) -> NDArray[np.float32]:
+def validated_samples(chunk: Chunk) -> NDArray[np.float32]:
     """The samples of a chunk in millivolt.
 
     Raises
@@ -188,7 +188,7 @@ def require_count(chunk: Chunk) -> None:
         )
 
 
-def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arrived:
+def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> AssembledChunk:
     """Take the samples of a chunk that belongs to the segment.
 
     Parameters
@@ -200,40 +200,40 @@ def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Arr
     """
     known = min(max(segment.next_position - position, 0), len(samples))
     if known == len(samples):
-        return Arrived(segment, (), late=known)
-    held = [*segment.held, Held(position + known, samples[known:])]
-    arrived = _joined(segment, sorted(held, key=lambda part: part.position))
-    if not arrived.segment.held:
-        return Arrived(arrived.segment, arrived.pieces, known)
-    newest = max(part.position + len(part.samples) for part in arrived.segment.held)
-    if newest - arrived.segment.next_position > WAIT_S * segment.rate_hz or len(arrived.segment.held) > _MOST_HELD:
-        rest = give_up_waiting(arrived.segment)
-        return Arrived(rest.segment, arrived.pieces + rest.pieces, known, rest.gap_s)
-    return Arrived(arrived.segment, arrived.pieces, known)
+        return AssembledChunk(segment, (), late=known)
+    buffered = [*segment.buffered, BufferedSamples(position + known, samples[known:])]
+    arrived = _joined(segment, sorted(buffered, key=lambda part: part.position))
+    if not arrived.segment.buffered:
+        return AssembledChunk(arrived.segment, arrived.pieces, known)
+    newest = max(part.position + len(part.samples) for part in arrived.segment.buffered)
+    if newest - arrived.segment.next_position > WAIT_S * segment.rate_hz or len(arrived.segment.buffered) > _MOST_HELD:
+        rest = flush_gap(arrived.segment)
+        return AssembledChunk(rest.segment, arrived.pieces + rest.pieces, known, rest.gap_s)
+    return AssembledChunk(arrived.segment, arrived.pieces, known)
 
 
-def give_up_waiting(segment: Segment) -> Arrived:
+def flush_gap(segment: Segment) -> AssembledChunk:
     """Take what is missing in front of the held samples for lost; the gap is filled with nothing."""
     pieces: tuple[NDArray[np.float32], ...] = ()
     gap_s = 0.0
-    while segment.held:
-        hole = segment.held[0].position - segment.next_position
-        nothing = Held(segment.next_position, np.full((hole, len(segment.leads)), np.nan, np.float32))
-        arrived = _joined(segment, [nothing, *segment.held])
+    while segment.buffered:
+        hole = segment.buffered[0].position - segment.next_position
+        nothing = BufferedSamples(segment.next_position, np.full((hole, len(segment.leads)), np.nan, np.float32))
+        arrived = _joined(segment, [nothing, *segment.buffered])
         segment, pieces, gap_s = arrived.segment, pieces + arrived.pieces, gap_s + hole / segment.rate_hz
-    return Arrived(segment, pieces, gap_s=gap_s)
+    return AssembledChunk(segment, pieces, gap_s=gap_s)
 
 
-def hole_s(segment: Segment, position: int) -> float:
+def missing_before_s(segment: Segment, position: int) -> float:
     """How much is missing in front of a position, in seconds."""
     return max(position - segment.next_position, 0) / segment.rate_hz
 
 
-def _joined(segment: Segment, held: list[Held]) -> Arrived:
+def _joined(segment: Segment, buffered: list[BufferedSamples]) -> AssembledChunk:
     """What is held, in order of position, and follows without a hole, as pieces."""
     parts, next_position = [segment.samples], segment.next_position
-    while held and held[0].position <= next_position:
-        part = held.pop(0)
+    while buffered and buffered[0].position <= next_position:
+        part = buffered.pop(0)
         parts.append(part.samples[next_position - part.position :])
         next_position = max(next_position, part.position + len(part.samples))
     samples = np.concatenate(parts) if len(parts) > 1 else segment.samples
@@ -242,5 +242,7 @@ def _joined(segment: Segment, held: list[Held]) -> Arrived:
         pieces.append(samples[used : used + size])
         used += size
         count += 1
-    segment = replace(segment, next_position=next_position, samples=samples[used:], pieces=count, held=tuple(held))
-    return Arrived(segment, tuple(pieces))
+    segment = replace(
+        segment, next_position=next_position, samples=samples[used:], pieces=count, buffered=tuple(buffered)
+    )
+    return AssembledChunk(segment, tuple(pieces))

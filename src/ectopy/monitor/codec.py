@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.monitor.events import AlarmChanged, BeatJudged, InputRejected, Noticed, QualityChanged
-from ectopy.monitor.inputs import Action, Chunk, End, RejectedInput, Report, Tick
+from ectopy.monitor.events import AlarmChanged, BeatJudged, InputRejected, Notice, QualityChanged
+from ectopy.monitor.inputs import Chunk, Command, End, RejectedInput, ServiceReport, Tick
 
 T = TypeVar("T")
 
 INPUTS: dict[str, type] = {
     "chunk": Chunk,
     "tick": Tick,
-    "action": Action,
-    "report": Report,
+    "action": Command,
+    "report": ServiceReport,
     "rejected_input": RejectedInput,
     "end": End,
 }
@@ -29,7 +29,7 @@ EVENTS: dict[str, type] = {
     "quality": QualityChanged,
     "alarm": AlarmChanged,
     "rejected": InputRejected,
-    "noticed": Noticed,
+    "noticed": Notice,
 }
 
 _KINDS = {kind: name for name, kind in (INPUTS | EVENTS).items()}

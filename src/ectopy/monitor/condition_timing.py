@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ectopy.monitor.alarm import Alarm, State
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.alarm import Alarm, AlarmState
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
 from ectopy.signal.state_replace import replace
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ConditionTimer:
     """What is known of a condition that is there, or whose alarm is not over; all times are stream seconds.
 
     Attributes
@@ -20,12 +20,12 @@ class Course:
         By the last reading that could tell.
     since_s : float
         When the first reading said so.
-    told_s : float
+    last_reading_s : float
         When the last one did.
-    evidence : Reading
+    evidence : ConditionReading
         The last one with the condition there.
-    unknown_s : float
-        How much of the time from `since_s` to `told_s` does not count, because a reading could not tell.
+    uncounted_s : float
+        How much of the time from `since_s` to `last_reading_s` does not count, because a reading could not tell.
     unknown : bool
         Whether the newest reading cannot tell.
     alarm : Alarm or None
@@ -38,9 +38,9 @@ class Course:
 
     present: bool
     since_s: float
-    told_s: float
-    evidence: Reading
-    unknown_s: float = 0.0
+    last_reading_s: float
+    evidence: ConditionReading
+    uncounted_s: float = 0.0
     unknown: bool = False
     alarm: Alarm | None = None
     escalates_s: float | None = None
@@ -48,15 +48,15 @@ class Course:
     @property
     def lasted_s(self) -> float:
         """How long the condition is known to have been there, or away."""
-        return self.told_s - self.since_s - self.unknown_s
+        return self.last_reading_s - self.since_s - self.uncounted_s
 
     @property
     def is_active(self) -> bool:
         """Whether it has an alarm whose condition is there."""
-        return self.alarm is not None and self.alarm.state is State.ACTIVE
+        return self.alarm is not None and self.alarm.state is AlarmState.ACTIVE
 
 
-def told(course: Course | None, reading: Reading, at_s: float) -> Course | None:
+def update_timer(timer: ConditionTimer | None, reading: ConditionReading, at_s: float) -> ConditionTimer | None:
     """What is known of a condition after one more reading.
 
     Time counts between two readings that agree and have none between them that could not tell. Samples that come late
@@ -67,22 +67,24 @@ def told(course: Course | None, reading: Reading, at_s: float) -> Course | None:
     Course or None
         The same object where the reading tells nothing new; None for a condition that is away and has no alarm.
     """
-    if course is None:
-        return Course(True, at_s, at_s, reading) if reading.present else None
-    if at_s < course.told_s:
-        course = replace(course, since_s=course.since_s - (course.told_s - at_s), told_s=at_s)
-    latched = course.alarm is not None and course.alarm.state is State.LATCHED
-    if latched and not course.present and not reading.present:
-        return course
+    if timer is None:
+        return ConditionTimer(True, at_s, at_s, reading) if reading.present else None
+    if at_s < timer.last_reading_s:
+        timer = replace(timer, since_s=timer.since_s - (timer.last_reading_s - at_s), last_reading_s=at_s)
+    latched = timer.alarm is not None and timer.alarm.state is AlarmState.LATCHED
+    if latched and not timer.present and not reading.present:
+        return timer
     if reading.present is None:
-        return course if course.unknown else replace(course, unknown=True)
-    if not reading.present and course.alarm is None:
+        return timer if timer.unknown else replace(timer, unknown=True)
+    if not reading.present and timer.alarm is None:
         return None
-    if reading.present == course.present:
-        unknown_s = course.unknown_s + (at_s - course.told_s if course.unknown else 0.0)
-        course = replace(course, told_s=at_s, unknown_s=unknown_s, unknown=False)
+    if reading.present == timer.present:
+        uncounted_s = timer.uncounted_s + (at_s - timer.last_reading_s if timer.unknown else 0.0)
+        timer = replace(timer, last_reading_s=at_s, uncounted_s=uncounted_s, unknown=False)
     else:
-        course = replace(course, present=reading.present, since_s=at_s, told_s=at_s, unknown_s=0.0, unknown=False)
+        timer = replace(
+            timer, present=reading.present, since_s=at_s, last_reading_s=at_s, uncounted_s=0.0, unknown=False
+        )
     if not reading.present:
-        return course
-    return replace(course, evidence=reading, alarm=course.alarm and replace(course.alarm, latest=reading))
+        return timer
+    return replace(timer, evidence=reading, alarm=timer.alarm and replace(timer.alarm, latest=reading))

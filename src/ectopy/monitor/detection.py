@@ -74,7 +74,7 @@ class SecondsState:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class LearningBuffer:
     """What the patient's normal is being learned from.
 
     Attributes
@@ -95,7 +95,7 @@ class Lessons:
     due: int = FIRST_BEATS
 
     @classmethod
-    def fresh(cls, leads: int) -> Lessons:
+    def fresh(cls, leads: int) -> LearningBuffer:
         """Before the first beat."""
         none = no_beats(leads)
         return cls(none, heights_mv(none), PreviousBeat())
@@ -146,7 +146,7 @@ class DetectionState:
     seconds : SecondsState
     last : LastBeat
     baseline : Baseline
-    lessons : Lessons or None
+    learning : LearningBuffer or None
         None while the patient's normal is not being learned.
     adaptation : Adaptation
         What the patient's normal, once it is learned, follows.
@@ -161,7 +161,7 @@ class DetectionState:
     seconds: SecondsState
     last: LastBeat
     baseline: Baseline
-    lessons: Lessons | None
+    learning: LearningBuffer | None
     adaptation: Adaptation
     heights: BeatHeights
 
@@ -200,7 +200,7 @@ class DetectionState:
             seconds=SecondsState.fresh(leads),
             last=LastBeat(PreviousBeat()),
             baseline=unknown if normal is None else given_baseline(normal),
-            lessons=Lessons.fresh(leads) if normal is None else None,
+            learning=LearningBuffer.fresh(leads) if normal is None else None,
             adaptation=Adaptation.fresh(leads),
             heights=heights,
         )
@@ -217,9 +217,9 @@ class Detected:
 
     Attributes
     ----------
-    known_to_s : float
+    complete_to_s : float
         Up to where all heartbeats are told, but for one that is found late, and quality is judged.
-    heard_s : ndarray of float64, shape (n,)
+    detected_s : ndarray of float64, shape (n,)
         Heartbeats told.
     beats : BeatSegments
         Beats judged.
@@ -231,7 +231,7 @@ class Detected:
         Quality of each lead in the seconds judged.
     learned : bool
         Whether the patient's normal was learned, or learned anew, with these beats.
-    dead : bool
+    motionless : bool
         Whether no lead has moved in the newest second: quality is judged over two.
     credible : ndarray of bool, shape (n,)
         Which of the beats are not far lower than the patient's usual ones, nor found where all leads show noise alone;
@@ -244,15 +244,15 @@ class Detected:
 
     __repr__ = short_repr
 
-    known_to_s: float
-    heard_s: NDArray[np.float64]
+    complete_to_s: float
+    detected_s: NDArray[np.float64]
     beats: BeatSegments
     intervals_s: NDArray[np.float64]
     judgement: Judgement
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     learned: bool
-    dead: bool
+    motionless: bool
     credible: NDArray[np.bool_]
     clear: NDArray[np.bool_]
     waveform: Waveform
@@ -288,18 +288,18 @@ def detect_step(
         For `judge_step`.
     """
     filtered = sensed.filtered
-    peaks, told = peaks_step(state.peaks, sensed.evidence)
-    heard_s = told / (filtered.rate_hz / 2)
-    cut, beats = cut_step(state.cut, sensed.early, filtered, heard_s)
+    peaks, told = peaks_step(state.peaks, sensed.qrs_strength)
+    detected_s = told / (filtered.rate_hz / 2)
+    cut, beats = cut_step(state.cut, sensed.early, filtered, detected_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, sensed.index, sensed.word)
-    known_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
+    complete_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     state = replace(state, frontend=frontend, peaks=peaks, cut=cut, seconds=seconds)
-    return state, Unjudged(known_to_s, heard_s, beats, darkness, _dead(sensed.early), sensed)
+    return state, Unjudged(complete_to_s, detected_s, beats, darkness, _is_motionless(sensed.early), sensed)
 
 
 def next_comparison(state: DetectionState, new: Unjudged) -> Comparison | None:
     """What the next beats are compared with, as far as that is certain; None where there are no such beats."""
-    if not len(new.beats) or state.lessons is not None or state.baseline.normal is None:
+    if not len(new.beats) or state.learning is not None or state.baseline.normal is None:
         return None
     return Comparison(new.beats, state.baseline.normal)
 
@@ -330,22 +330,22 @@ def detect_end(
     detected : Detected
     """
     sensed = end_front_end(filters_for(rate_hz), state.frontend)
-    heard_s = peaks_end(state.peaks, sensed.evidence) / (sensed.filtered.rate_hz / 2)
-    beats = cut_end(state.cut, sensed.early, sensed.filtered, heard_s)
+    detected_s = peaks_end(state.peaks, sensed.qrs_strength) / (sensed.filtered.rate_hz / 2)
+    beats = cut_end(state.cut, sensed.early, sensed.filtered, detected_s)
     none = np.empty(0)
     seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
-    unjudged = Unjudged(duration_s, heard_s, beats, darkness, False, sensed)
+    unjudged = Unjudged(duration_s, detected_s, beats, darkness, False, sensed)
     return judge_step(replace(state, seconds=seconds), unjudged, leads, criterion, learning_s)
 
 
 class Unjudged(NamedTuple):
     """What is new, before its beats are judged; as in `Detected`, with the dark seconds before each beat."""
 
-    known_to_s: float
-    heard_s: NDArray[np.float64]
+    complete_to_s: float
+    detected_s: NDArray[np.float64]
     beats: BeatSegments
     darkness: NDArray[np.int64]
-    dead: bool
+    motionless: bool
     sensed: FrontEndOutput
 
 
@@ -392,15 +392,15 @@ def judge_step(
     return (
         replace(judged, last=last, heights=heights),
         Detected(
-            new.known_to_s,
-            new.heard_s,
+            new.complete_to_s,
+            new.detected_s,
             beats,
             intervals_s,
             judgement,
             sensed.index,
             sensed.word,
             learned=_has_learned(state, judged),
-            dead=new.dead,
+            motionless=new.motionless,
             credible=credible,
             clear=seen.clear[:, 0],
             waveform=sensed.waveform,
@@ -408,7 +408,7 @@ def judge_step(
     )
 
 
-def _dead(early: Filtered) -> bool:
+def _is_motionless(early: Filtered) -> bool:
     """Whether no lead moves, but for the hum of the mains; missing samples do not."""
     signal = early.with_gaps()
     return signal.shape[1] > 0 and not (np.ptp(signal, axis=1) >= LEAST_MOVEMENT_MV).any()
@@ -416,7 +416,7 @@ def _dead(early: Filtered) -> bool:
 
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
     """Whether learning has ended, with or without success, or the electrodes were changed."""
-    if before.lessons is None:
+    if before.learning is None:
         return after.adaptation.earlier is not before.adaptation.earlier
     return after.baseline is not before.baseline and not after.baseline.provisional
 
@@ -424,12 +424,14 @@ def _has_learned(before: DetectionState, after: DetectionState) -> bool:
 def relearn(state: DetectionState) -> DetectionState:
     """Learn the patient's normal anew from now on; the present one serves until then."""
     leads = len(state.baseline.height_mv)
-    return replace(state, lessons=Lessons.fresh(leads), heights=BeatHeights.fresh(leads))
+    return replace(state, learning=LearningBuffer.fresh(leads), heights=BeatHeights.fresh(leads))
 
 
 def with_normal(state: DetectionState, normal: PatientTemplate) -> DetectionState:
     """Compare with this normal from now on."""
-    return replace(state, lessons=None, baseline=given_baseline(normal), adaptation=Adaptation.fresh(len(normal.leads)))
+    return replace(
+        state, learning=None, baseline=given_baseline(normal), adaptation=Adaptation.fresh(len(normal.leads))
+    )
 
 
 def _with_quality(
@@ -479,51 +481,51 @@ def _judged(
 ) -> tuple[PreviousBeat, DetectionState, Judgement]:
     """Judge the next beats, one at least, and learn from them as long as there is something to learn."""
     baseline, before, adaptation = state.baseline, state.last.before, state.adaptation
-    if state.lessons is None:
+    if state.learning is None:
         before, baseline, adaptation, judgement = judge_adapting(
             beats, baseline, adaptation, criterion, before, evidence
         )
         return before, replace(state, baseline=baseline, adaptation=adaptation), judgement
-    lessons = _taught(state.lessons, beats, before)
-    times_s = lessons.beats.times_s
+    learning = _append_learning(state.learning, beats, before)
+    times_s = learning.beats.times_s
     if not len(times_s) or times_s[-1] < times_s[0] + learning_s:
-        before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
-        baseline, lessons = _provisional(baseline, lessons, leads, criterion)
-        return before, replace(state, baseline=baseline, lessons=lessons), judgement
-    learned = learn_baseline(lessons.beats, leads, criterion.detector, learning_s)
+        before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
+        baseline, learning = _provisional(baseline, learning, leads, criterion)
+        return before, replace(state, baseline=baseline, learning=learning), judgement
+    learned = learn_baseline(learning.beats, leads, criterion.detector, learning_s)
     if learned.normal is None:
         # Monitoring goes on with what there is, and learning begins anew.
-        rest = after_learning(lessons.beats, learning_s)
+        rest = after_learning(learning.beats, learning_s)
         last = before
-        before, judgement = judge(beats, _scaled(baseline, lessons.heights_mv), criterion, before)
+        before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
         kept = learned if baseline.normal is None else baseline
-        lessons = _taught(Lessons.fresh(len(leads)), rest, last)
-        return before, replace(state, baseline=kept, lessons=lessons), judgement
+        learning = _append_learning(LearningBuffer.fresh(len(leads)), rest, last)
+        return before, replace(state, baseline=kept, learning=learning), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
     fresh = Adaptation.fresh(len(leads))
-    before, learned, adaptation, judgement = judge_adapting(lessons.beats, learned, fresh, criterion, lessons.after)
-    state = replace(state, baseline=learned, lessons=None, adaptation=adaptation)
+    before, learned, adaptation, judgement = judge_adapting(learning.beats, learned, fresh, criterion, learning.after)
+    state = replace(state, baseline=learned, learning=None, adaptation=adaptation)
     return before, state, judgement[-len(beats) :]
 
 
 def _provisional(
-    baseline: Baseline, lessons: Lessons, leads: tuple[str, ...], criterion: JudgingRules
-) -> tuple[Baseline, Lessons]:
+    baseline: Baseline, learning: LearningBuffer, leads: tuple[str, ...], criterion: JudgingRules
+) -> tuple[Baseline, LearningBuffer]:
     """A provisional baseline after ten readable beats, and a better one each time that there are half as many again."""
-    if np.count_nonzero(lessons.beats.readable.any(axis=1)) < lessons.due:
-        return baseline, lessons
-    learned = provisional_baseline(lessons.beats, leads, criterion.detector)
-    lessons = replace(lessons, due=int(_MORE * lessons.due))
-    return (baseline if learned.normal is None and baseline.normal is not None else learned), lessons
+    if np.count_nonzero(learning.beats.readable.any(axis=1)) < learning.due:
+        return baseline, learning
+    learned = provisional_baseline(learning.beats, leads, criterion.detector)
+    learning = replace(learning, due=int(_MORE * learning.due))
+    return (baseline if learned.normal is None and baseline.normal is not None else learned), learning
 
 
-def _taught(lessons: Lessons, beats: BeatSegments, before: PreviousBeat) -> Lessons:
+def _append_learning(learning: LearningBuffer, beats: BeatSegments, before: PreviousBeat) -> LearningBuffer:
     """With more beats, from the first readable one."""
-    if len(lessons.beats):
-        heights = np.concatenate([lessons.heights_mv, heights_mv(beats)])
-        return replace(lessons, beats=BeatSegments.joined([lessons.beats, beats]), heights_mv=heights)
+    if len(learning.beats):
+        heights = np.concatenate([learning.heights_mv, heights_mv(beats)])
+        return replace(learning, beats=BeatSegments.joined([learning.beats, beats]), heights_mv=heights)
     first = int(np.argmax(np.append(beats.readable.any(axis=1), True)))
-    return Lessons(beats[first:], heights_mv(beats)[first:], before)
+    return LearningBuffer(beats[first:], heights_mv(beats)[first:], before)
 
 
 def _intervals(

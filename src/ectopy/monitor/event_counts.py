@@ -12,7 +12,7 @@ from ectopy.monitor.conditions import Priority
 
 
 @dataclass(slots=True)
-class Tally:
+class EventCounts:
     """Counts of events.
 
     Attributes

@@ -146,7 +146,7 @@ class InputRejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
+class Notice:
     """Something a person may want to know: a gap, a change of leads, a baseline learned.
 
     Attributes
@@ -169,4 +169,4 @@ class Noticed:
     samples: int = 0
 
 
-Event = BeatJudged | QualityChanged | AlarmChanged | InputRejected | Noticed
+Event = BeatJudged | QualityChanged | AlarmChanged | InputRejected | Notice

@@ -10,7 +10,7 @@ from ectopy.analysis.patient_template import align
 from ectopy.analysis.population import population_beats
 from ectopy.detector import Detector
 from ectopy.monitor.events import Evidence
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.signal.beat_segments import BeatSegments
 
 KEPT_BEATS = 20
@@ -18,14 +18,14 @@ _SHOWN_BEATS = 5
 _BEFORE_S, _AFTER_S = 10.0, 5.0
 
 
-def strip_s(reading: Reading, present_s: float) -> tuple[float, float]:
+def strip_s(reading: ConditionReading, present_s: float) -> tuple[float, float]:
     """The stretch of signal that shows a condition, stream seconds."""
     first, last = min((*reading.beats_s, present_s)), max((*reading.beats_s, present_s))
     return max(first - _BEFORE_S, 0.0), last + _AFTER_S
 
 
 def evidence_of(
-    reading: Reading,
+    reading: ConditionReading,
     recent: BeatSegments,
     origin_s: float,
     leads: tuple[str, ...],
@@ -36,7 +36,7 @@ def evidence_of(
 
     Parameters
     ----------
-    reading : Reading
+    reading : ConditionReading
     recent : BeatSegments
         The last judged beats, in seconds of the segment.
     origin_s : float

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
 
 _DROP_WITHIN_S = 20.0
@@ -144,46 +144,46 @@ def _follow(state: ExerciseState, limits: Limits, beat_s: float, bpm: float) -> 
     return peak, None, True
 
 
-def exercise_readings(state: ExerciseState, limits: Limits) -> tuple[Reading, ...]:
+def exercise_readings(state: ExerciseState, limits: Limits) -> tuple[ConditionReading, ...]:
     """What is there, as far as the newest beat tells: ``slow recovery``, ``sudden drop``, ``ectopy with effort``."""
     return _recovery(state, limits), _drop(state, limits), _ectopy(state, limits)
 
 
-def _recovery(state: ExerciseState, limits: Limits) -> Reading:
+def _recovery(state: ExerciseState, limits: Limits) -> ConditionReading:
     if not state.slow or state.peak is None or state.bpm is None:
-        return Reading("slow recovery", False)
+        return ConditionReading("slow recovery", False)
     fall = state.peak.bpm - state.bpm
     text = (
         f"The rate has fallen by {fall:.0f} per minute, from {state.peak.bpm:.0f}, in a minute or more after effort; "
         f"{limits.recovery_bpm:g} or more are expected."
     )
-    return Reading("slow recovery", True, text, fall, limits.recovery_bpm, state.rate_s[-_MOST_EVIDENCE:])
+    return ConditionReading("slow recovery", True, text, fall, limits.recovery_bpm, state.rate_s[-_MOST_EVIDENCE:])
 
 
-def _drop(state: ExerciseState, limits: Limits) -> Reading:
+def _drop(state: ExerciseState, limits: Limits) -> ConditionReading:
     if not state.rate_bpm or state.bpm is None:
-        return Reading("sudden drop", None)
+        return ConditionReading("sudden drop", None)
     highest = max(state.rate_bpm)
     drop = highest - state.bpm
     if drop <= limits.drop_bpm or highest < limits.at_reserve(limits.effort_share):
-        return Reading("sudden drop", False)
+        return ConditionReading("sudden drop", False)
     text = (
         f"The rate has fallen from {highest:.0f} to {state.bpm:.0f} per minute within {_DROP_WITHIN_S:g} s; more than "
         f"{limits.drop_bpm:g} is sudden."
     )
-    return Reading("sudden drop", True, text, drop, limits.drop_bpm, state.rate_s[-_MOST_EVIDENCE:])
+    return ConditionReading("sudden drop", True, text, drop, limits.drop_bpm, state.rate_s[-_MOST_EVIDENCE:])
 
 
-def _ectopy(state: ExerciseState, limits: Limits) -> Reading:
+def _ectopy(state: ExerciseState, limits: Limits) -> ConditionReading:
     if state.bpm is None:
-        return Reading("ectopy with effort", None)
+        return ConditionReading("ectopy with effort", None)
     count = len(state.ectopic_s)
-    at_rest = 60.0 * state.rest_ectopic / state.rest_s if state.rest_s >= _LEAST_REST_S else 0.0
-    limit = max(float(limits.ectopy_per_min), 2.0 * at_rest)
+    without_samples = 60.0 * state.rest_ectopic / state.rest_s if state.rest_s >= _LEAST_REST_S else 0.0
+    limit = max(float(limits.ectopy_per_min), 2.0 * without_samples)
     if count < limit:
-        return Reading("ectopy with effort", False)
+        return ConditionReading("ectopy with effort", False)
     text = (
-        f"{count} ventricular-like beats in the last minute of effort, {at_rest:.1f} a minute at rest; "
+        f"{count} ventricular-like beats in the last minute of effort, {without_samples:.1f} a minute at rest; "
         f"{limit:.1f} or more are frequent."
     )
-    return Reading("ectopy with effort", True, text, float(count), limit, state.ectopic_s[-_MOST_EVIDENCE:])
+    return ConditionReading("ectopy with effort", True, text, float(count), limit, state.ectopic_s[-_MOST_EVIDENCE:])

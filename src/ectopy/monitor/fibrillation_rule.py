@@ -16,7 +16,7 @@ import numpy as np
 
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.rhythm import RhythmState
-from ectopy.monitor.rhythm_input import Findings, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
 from ectopy.signal.state_replace import replace
 
 CODE = "ventricular fibrillation"
@@ -63,19 +63,19 @@ class WaveformState:
         return self.readable and self.shown_s > 0 and self.away_s == 0
 
 
-def waveform_step(state: WaveformState, findings: Findings) -> tuple[WaveformState, Reading]:
+def waveform_step(state: WaveformState, findings: DetectorOutput) -> tuple[WaveformState, ConditionReading]:
     """Take the next findings into account, and say whether fibrillation is present.
 
     Parameters
     ----------
     state : WaveformState
-    findings : Findings
+    findings : DetectorOutput
         In order of time, one for each piece.
 
     Returns
     -------
     state : WaveformState
-    reading : Reading
+    reading : ConditionReading
         Of "ventricular fibrillation"; not known where the newest second tells nothing.
     """
     if not 0.0 <= findings.at_s - state.at_s <= _GAP_S:
@@ -92,19 +92,19 @@ def waveform_step(state: WaveformState, findings: Findings) -> tuple[WaveformSta
     return state, _reading(state)
 
 
-def without_silence(state: WaveformState, readings: Sequence[Reading]) -> tuple[Reading, ...]:
+def without_silence(state: WaveformState, readings: Sequence[ConditionReading]) -> tuple[ConditionReading, ...]:
     """Leave open whether the heart stands still or beats slowly while the newest second shows fibrillation.
 
     Its waves may be too low or too wide to be found as beats. The first second that does not show it decides.
     """
     if not state.shows_fibrillation:
         return tuple(readings)
-    return tuple(Reading(each.condition, None) if each.condition in _SILENT else each for each in readings)
+    return tuple(ConditionReading(each.condition, None) if each.condition in _SILENT else each for each in readings)
 
 
 def unless_tachycardia(
-    state: WaveformState, fibrillation: Reading, readings: Sequence[Reading], rhythm: RhythmState
-) -> tuple[WaveformState, Reading]:
+    state: WaveformState, fibrillation: ConditionReading, readings: Sequence[ConditionReading], rhythm: RhythmState
+) -> tuple[WaveformState, ConditionReading]:
     """Leave open whether fibrillation is present while a ventricular tachycardia goes on in distinct, even beats.
 
     Complexes as wide as these are about as steep all the time as fibrillation is. As soon as the beats are no longer
@@ -114,16 +114,16 @@ def unless_tachycardia(
     Parameters
     ----------
     state : WaveformState
-    fibrillation : Reading
+    fibrillation : ConditionReading
         From `waveform_step`.
-    readings : sequence of Reading
+    readings : sequence of ConditionReading
         From `rhythm_step`.
     rhythm : RhythmState
     """
     announced = any(each.present and each.condition == _TACHYCARDIA for each in readings)
     if not state.shown_s or not announced or not _goes_on_evenly(rhythm):
         return state, fibrillation
-    return replace(state, shown_s=0, away_s=0, present=False), Reading(CODE, None)
+    return replace(state, shown_s=0, away_s=0, present=False), ConditionReading(CODE, None)
 
 
 def _goes_on_evenly(rhythm: RhythmState) -> bool:
@@ -132,7 +132,7 @@ def _goes_on_evenly(rhythm: RhythmState) -> bool:
         return False
     middle_s = median(intervals_s)
     even = all(abs(interval_s / middle_s - 1.0) <= _EVEN for interval_s in intervals_s)
-    return even and middle_s > _FLUTTER_S and rhythm.known_s - run.times_s[-1] <= _GOES_ON_S + middle_s
+    return even and middle_s > _FLUTTER_S and rhythm.complete_s - run.times_s[-1] <= _GOES_ON_S + middle_s
 
 
 def _count(state: WaveformState, names: tuple[str, ...], *, readable: bool) -> WaveformState:
@@ -153,11 +153,11 @@ def _count(state: WaveformState, names: tuple[str, ...], *, readable: bool) -> W
     return replace(state, shown_s=state.shown_s if present else 0, away_s=away_s, present=present, readable=True)
 
 
-def _reading(state: WaveformState) -> Reading:
+def _reading(state: WaveformState) -> ConditionReading:
     if not state.present:
-        return Reading(CODE, False if state.readable else None)
+        return ConditionReading(CODE, False if state.readable else None)
     if not state.readable:
-        return Reading(CODE, None)
+        return ConditionReading(CODE, None)
     leads = f"lead{'s' if len(state.leads) > 1 else ''} {', '.join(state.leads)}"
     text = f"Fibrillation, flutter or a tachycardia without distinct QRS complexes in {leads} for {state.shown_s} s."
-    return Reading(CODE, True, text, float(state.shown_s), float(_BEGINS_S))
+    return ConditionReading(CODE, True, text, float(state.shown_s), float(_BEGINS_S))

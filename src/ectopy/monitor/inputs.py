@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.reprs import short_repr
 
 
@@ -106,7 +106,7 @@ class Tick:
     set_s: float | None = None
 
 
-class Order(StrEnum):
+class CommandKind(StrEnum):
     """What an operator can tell the monitor to do."""
 
     ACKNOWLEDGE = "acknowledge"
@@ -121,12 +121,12 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class Command:
     """An operator's order.
 
     Attributes
     ----------
-    order : Order
+    kind : CommandKind
     now : float
     who : str
         Never empty.
@@ -141,7 +141,7 @@ class Action:
 
     __repr__ = short_repr
 
-    order: Order
+    kind: CommandKind
     now: float
     who: str
     why: str = ""
@@ -151,18 +151,18 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ServiceReport:
     """What the process around the monitor says of itself: nothing can be stored, nobody could be reached.
 
     Attributes
     ----------
     now : float
-    reading : Reading
+    reading : ConditionReading
         Of a technical condition.
     """
 
     now: float
-    reading: Reading
+    reading: ConditionReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +195,4 @@ class End:
     now: float
 
 
-Input = Chunk | Tick | Action | Report | RejectedInput | End
+Input = Chunk | Tick | Command | ServiceReport | RejectedInput | End

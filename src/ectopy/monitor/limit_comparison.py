@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import AlarmChanged
-from ectopy.monitor.inputs import Action, Input, Order
+from ectopy.monitor.inputs import Command, CommandKind, Input
 from ectopy.monitor.monitor import Monitor, MonitorState
 from ectopy.reprs import short_repr
 
@@ -36,7 +36,7 @@ def raised(monitor: Monitor, state: MonitorState, inputs: Iterable[Input]) -> tu
     """The alarms that these inputs raise, as they stand when they are; orders to set limits are passed over."""
     found: list[Alarm] = []
     for given in inputs:
-        if isinstance(given, Action) and given.order is Order.SET_LIMITS:
+        if isinstance(given, Command) and given.kind is CommandKind.SET_LIMITS:
             continue
         state, events = monitor.step(state, given)
         changes = [event.transition for event in events if isinstance(event, AlarmChanged)]

@@ -22,17 +22,17 @@ from ectopy.detector import Detector, Verdict
 from ectopy.errors import EctopyError, SettingError
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarm_log import seal_with
-from ectopy.monitor.alarms import AlarmSettings, AlarmState, expire, order, weigh
+from ectopy.monitor.alarms import AlarmSettings, PatientAlarms, apply_command, expire, update_conditions
 from ectopy.monitor.chunk_assembly import (
     LONGEST_FILLED_S,
     WAIT_S,
-    Arrived,
+    AssembledChunk,
     Segment,
     arrive,
-    checked,
-    give_up_waiting,
-    hole_s,
+    flush_gap,
+    missing_before_s,
     require_count,
+    validated_samples,
 )
 from ectopy.monitor.clock_pace import LATE_S, Pace, follow
 from ectopy.monitor.conditions import CONDITIONS, Basis
@@ -49,26 +49,26 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Notice, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
-from ectopy.monitor.inputs import Action, Chunk, End, Input, Order, RejectedInput, Report, Tick
+from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.pulse_rules import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
-from ectopy.monitor.rhythm_input import Findings, JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.presentation import finite_or_none
 from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import BeatSegments, no_beats
-from ectopy.signal.front_end import Answer, SignalBlock, run_front_ends
+from ectopy.signal.front_end import FrontEndResult, SignalBlock, run_front_ends
 from ectopy.signal.state_replace import replace
 
 _MOST_AHEAD_S = 60.0
 _BEATS_WITHIN_S = 10.0
 _REMEMBERED_LEADS = 32
-_WATCHED = (Reading("no data", False), Reading("detector failed", False))
+_CLEARED = (ConditionReading("no data", False), ConditionReading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
 """What comes of an input: the next state, and events."""
@@ -110,15 +110,15 @@ class Signal:
         """The stream second at which detection began."""
         return self.segment.second(self.origin)
 
-    def at_rest(self) -> Signal:
+    def without_samples(self) -> Signal:
         """All that is needed where no more samples are taken: where it ended, and what beats were compared with."""
         leads = len(self.segment.leads)
         nothing = np.empty((0, leads), np.float32)
         fresh = DetectionState.fresh(self.segment.rate_hz, leads)
         return Signal(
-            replace(self.segment, samples=nothing, held=()),
+            replace(self.segment, samples=nothing, buffered=()),
             self.origin,
-            replace(fresh, baseline=self.detection.baseline, lessons=None),
+            replace(fresh, baseline=self.detection.baseline, learning=None),
             no_beats(leads),
         )
 
@@ -137,7 +137,7 @@ class MonitorState:
     rhythm : RhythmState
     waveform : WaveformState
     technical : TechnicalState
-    alarms : AlarmState
+    alarms : PatientAlarms
     events : int
         How many events there have been.
     epoch : float or None
@@ -177,7 +177,7 @@ class MonitorState:
     rhythm: RhythmState = field(default_factory=RhythmState.fresh)
     waveform: WaveformState = field(default_factory=WaveformState)
     technical: TechnicalState = field(default_factory=TechnicalState)
-    alarms: AlarmState = field(default_factory=AlarmState.fresh)
+    alarms: PatientAlarms = field(default_factory=PatientAlarms.fresh)
     events: int = 0
     epoch: float | None = None
     clock_s: float = 0.0
@@ -235,7 +235,7 @@ class Monitor:
         Parameters
         ----------
         state : MonitorState
-        given : Chunk, Tick, Action, Report, RejectedInput or End
+        given : Chunk, Tick, Command, ServiceReport, RejectedInput or End
 
         Returns
         -------
@@ -250,12 +250,12 @@ class Monitor:
 
     def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
         """Take one input each of many patients: what `step` says of each, or the error it raises, for less."""
-        steps = [_Step(self, state) for state, _ in inputs]
+        steps = [_StepBuilder(self, state) for state, _ in inputs]
         works = [step.work(given) for step, (_, given) in zip(steps, inputs, strict=True)]
         failed: dict[int, Exception] = {}
         asked: dict[int, _Question] = {}
 
-        def go_on(number: int, answer: Answer | BeatDifference | Exception | None) -> None:
+        def go_on(number: int, answer: FrontEndResult | BeatDifference | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
@@ -274,10 +274,10 @@ class Monitor:
             asked.clear()
             for number, answer in zip(numbers, _answers(questions), strict=True):
                 go_on(number, answer)
-        return [failed.get(number) or step.done() for number, step in enumerate(steps)]
+        return [failed.get(number) or step.outcome() for number, step in enumerate(steps)]
 
 
-def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatDifference | Exception]:
+def _answers(questions: Sequence[_Question]) -> Sequence[FrontEndResult | BeatDifference | Exception]:
     """To all at once; a question that fails for one patient concerns no other."""
     try:
         return _answers_together(questions)
@@ -285,23 +285,23 @@ def _answers(questions: Sequence[_Question]) -> Sequence[Answer | BeatDifference
         return [_answer(question) for question in questions]
 
 
-def _answer(question: _Question) -> Answer | BeatDifference | Exception:
+def _answer(question: _Question) -> FrontEndResult | BeatDifference | Exception:
     try:
         return _answers_together([question])[0]
     except Exception as error:
         return error
 
 
-def _answers_together(questions: Sequence[_Question]) -> list[Answer | BeatDifference]:
+def _answers_together(questions: Sequence[_Question]) -> list[FrontEndResult | BeatDifference]:
     pieces = {number: question for number, question in enumerate(questions) if isinstance(question, SignalBlock)}
     pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
-    answers: dict[int, Answer | BeatDifference] = {}
+    answers: dict[int, FrontEndResult | BeatDifference] = {}
     answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
     answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
     return [answers[number] for number in range(len(questions))]
 
 
-class _Step:
+class _StepBuilder:
     """One step while it is made: the state as it changes, and the events so far."""
 
     def __init__(self, monitor: Monitor, state: MonitorState) -> None:
@@ -310,7 +310,7 @@ class _Step:
         self.events: list[Event] = []
         self.received: float | None = None
 
-    def done(self) -> Outcome:
+    def outcome(self) -> Outcome:
         """What has come of the step."""
         if not self.events:
             return self.state, ()
@@ -323,15 +323,15 @@ class _Step:
         match given:
             case Chunk() if self.state.discharged:
                 self.refuse(given.received, "this patient is discharged; admit the patient first.")
-            case Tick() | Report() if self.state.discharged:
+            case Tick() | ServiceReport() if self.state.discharged:
                 pass
             case Chunk():
                 yield from self.take(given)
             case Tick():
                 yield from self.tick(given)
-            case Action():
-                self.obey(given)
-            case Report():
+            case Command():
+                self.execute(given)
+            case ServiceReport():
                 self.report(given)
             case RejectedInput():
                 self.refuse(given.now, given.reason)
@@ -341,7 +341,7 @@ class _Step:
     def take(self, chunk: Chunk) -> _Work:
         """Samples have come."""
         try:
-            samples = checked(chunk)
+            samples = validated_samples(chunk)
             check_pulses(chunk)
         except EctopyError as error:
             self.refuse(chunk.received, str(error))
@@ -371,9 +371,9 @@ class _Step:
                 )
                 if pace is not self.state.pace or epoch != self._epoch or leap_s:
                     self.state = replace(self.state, pace=pace, epoch=epoch, leap_s=0.0)
-            if hole_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
+            if missing_before_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
                 yield from self._finish()
-                missing_s = hole_s(signal.segment, chunk.position)
+                missing_s = missing_before_s(signal.segment, chunk.position)
                 self._begin(chunk, signal.segment.second(chunk.position), "gap", f"{missing_s:.0f} s are missing.")
         else:
             try:
@@ -403,7 +403,7 @@ class _Step:
         """Judge the last seconds of a segment that nothing continues."""
         if self._signal.ended:
             return
-        yield from self._process(give_up_waiting(self._signal.segment))
+        yield from self._process(flush_gap(self._signal.segment))
         segment = self._signal.segment
         if self._signal.origin < segment.next_position:
             yield from self._piece(segment.samples, segment.next_position, last=True)
@@ -420,8 +420,8 @@ class _Step:
             self.state = replace(self.state, received=now)
         signal = self.state.signal
         now_s = self._ticked(now)
-        if signal is not None and signal.segment.held and now - self.state.received > WAIT_S:
-            yield from self._process(give_up_waiting(signal.segment))
+        if signal is not None and signal.segment.buffered and now - self.state.received > WAIT_S:
+            yield from self._process(flush_gap(signal.segment))
         reading = no_data(now, self.state.received)
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
@@ -429,16 +429,16 @@ class _Step:
         alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
         self._alarms(alarms, transitions)
 
-    def obey(self, action: Action) -> None:
+    def execute(self, command: Command) -> None:
         """An operator has given an order."""
-        self._keep_time(action.now)
-        at_s = self._second(action.now)
+        self._keep_time(command.now)
+        at_s = self._second(command.now)
         try:
-            self._obey(action, at_s)
+            self._execute(command, at_s)
         except EctopyError as error:
-            self.refuse(action.now, str(error))
+            self.refuse(command.now, str(error))
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ServiceReport) -> None:
         """The process around the monitor says something of itself."""
         if report.reading.condition not in CONDITIONS:
             self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
@@ -450,44 +450,44 @@ class _Step:
         """An input is not taken."""
         self._add(InputRejected(self._number(), self._second(now), reason))
 
-    def _obey(self, action: Action, at_s: float) -> None:
+    def _execute(self, command: Command, at_s: float) -> None:
         signal = self.state.signal
-        match action.order:
-            case Order.SET_LIMITS if action.limits is not None:
-                self.state = replace(self.state, limits=action.limits)
-                self._notice(at_s, "limits", f"{action.who} set the limits of profile {action.limits.profile}.")
-            case Order.SET_NORMAL if action.normal is not None:
-                self.state = replace(self.state, normal=action.normal)
+        match command.kind:
+            case CommandKind.SET_LIMITS if command.limits is not None:
+                self.state = replace(self.state, limits=command.limits)
+                self._notice(at_s, "limits", f"{command.who} set the limits of profile {command.limits.profile}.")
+            case CommandKind.SET_NORMAL if command.normal is not None:
+                self.state = replace(self.state, normal=command.normal)
                 if signal is not None:
-                    known = action.normal.for_leads(signal.segment.leads)
+                    known = command.normal.for_leads(signal.segment.leads)
                     if known is not None:
                         detection = with_normal(signal.detection, known)
                         self.state = replace(self.state, signal=replace(signal, detection=detection))
-                self._notice(at_s, "baseline", f"{action.who} gave the patient's normal.")
-            case Order.RELEARN:
+                self._notice(at_s, "baseline", f"{command.who} gave the patient's normal.")
+            case CommandKind.RELEARN:
                 if signal is not None:
                     signal = replace(signal, detection=relearn(signal.detection))
                 # A part that begins before the new one is known does not go back to the former one.
                 rhythm = replace(self.state.rhythm, asystole_s=None)
                 self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
-                self._notice(at_s, "baseline", f"{action.who} had the patient's normal learned again.")
-            case Order.DISCHARGE:
-                self._discharge(action, at_s)
-            case Order.ADMIT:
-                self._admit(action, at_s)
+                self._notice(at_s, "baseline", f"{command.who} had the patient's normal learned again.")
+            case CommandKind.DISCHARGE:
+                self._discharge(command, at_s)
+            case CommandKind.ADMIT:
+                self._admit(command, at_s)
             case _:
-                alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
+                alarms, transitions = apply_command(self.state.alarms, self.monitor.alarms, at_s, command)
                 self._alarms(alarms, transitions)
 
-    def _discharge(self, action: Action, at_s: float) -> None:
+    def _discharge(self, command: Command, at_s: float) -> None:
         if self.state.discharged:
             raise SettingError("this patient is discharged already.")
-        alarms, transitions = order(self.state.alarms, self.monitor.alarms, at_s, action)
+        alarms, transitions = apply_command(self.state.alarms, self.monitor.alarms, at_s, command)
         self._alarms(alarms, transitions)
         signal = self.state.signal
         self.state = replace(
             self.state,
-            signal=None if signal is None else signal.at_rest(),
+            signal=None if signal is None else signal.without_samples(),
             rhythm=RhythmState.fresh(),
             waveform=WaveformState(),
             technical=TechnicalState(),
@@ -497,14 +497,14 @@ class _Step:
             pulses=PulseStream(),
             pulse=PulseMemory(),
         )
-        self._notice(at_s, "discharged", f"{action.who} discharged the patient.")
+        self._notice(at_s, "discharged", f"{command.who} discharged the patient.")
 
-    def _admit(self, action: Action, at_s: float) -> None:
+    def _admit(self, command: Command, at_s: float) -> None:
         """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
         if not self.state.discharged:
             raise SettingError("this patient is watched already.")
-        self.state = replace(self.state, signal=None, received=action.now, discharged=False)
-        self._notice(at_s, "admitted", f"{action.who} admitted the patient again.")
+        self.state = replace(self.state, signal=None, received=command.now, discharged=False)
+        self._notice(at_s, "admitted", f"{command.who} admitted the patient again.")
 
     # Time
 
@@ -619,7 +619,7 @@ class _Step:
         assert self.state.signal is not None
         return self.state.signal
 
-    def _process(self, arrived: Arrived, received: float = -inf) -> _Work:
+    def _process(self, arrived: AssembledChunk, received: float = -inf) -> _Work:
         segment, signal = arrived.segment, self._signal
         first = segment.pieces - len(arrived.pieces)
         signal = Signal(segment, signal.origin, signal.detection, signal.recent, signal.words)
@@ -707,7 +707,7 @@ class _Step:
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
-        self._weigh(at_s, (*_WATCHED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
+        self._weigh(at_s, (*_CLEARED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
@@ -722,11 +722,16 @@ class _Step:
             clock_s=max(at_s, self.state.clock_s),
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
-        self._weigh(at_s, (Reading("detector failed", True, text),))
+        self._weigh(at_s, (ConditionReading("detector failed", True, text),))
 
     def _compare_with_pulse(
-        self, end: int, findings: Findings, rhythm: RhythmState, rhythmic: tuple[Reading, ...], margin_s: float
-    ) -> tuple[PulseStream, PulseMemory, tuple[Reading, ...], tuple[Reading, ...]]:
+        self,
+        end: int,
+        findings: DetectorOutput,
+        rhythm: RhythmState,
+        rhythmic: tuple[ConditionReading, ...],
+        margin_s: float,
+    ) -> tuple[PulseStream, PulseMemory, tuple[ConditionReading, ...], tuple[ConditionReading, ...]]:
         """Take the pulse waves up to a position, and weigh the readings of the rhythm with them."""
         state, segment = self.state, self._signal.segment
         try:
@@ -734,35 +739,37 @@ class _Step:
             pulse = remember(state.pulse, pieces, findings.beats)
             if not margin_s:
                 pulse = remember_end(pulse)
-            beats = sum(beat_s > findings.known_to_s - _BEATS_WITHIN_S for beat_s in rhythm.heard_s)
+            beats = sum(beat_s > findings.complete_to_s - _BEATS_WITHIN_S for beat_s in rhythm.detected_s)
             pulse, by_pulse = pulse_readings(pulse, findings.at_s, beats=beats if findings.readable else 0)
             if findings.readable:
-                rhythmic = with_asystole(pulse, rhythmic, rhythm.heard_s, findings.known_to_s, state.limits.asystole_s)
-            active = {code for code, course in state.alarms.courses.items() if course.is_active}
-            return pulses, pulse, weighed(pulse, rhythmic, findings.known_to_s, active), by_pulse
+                rhythmic = with_asystole(
+                    pulse, rhythmic, rhythm.detected_s, findings.complete_to_s, state.limits.asystole_s
+                )
+            active = {code for code, timer in state.alarms.timers.items() if timer.is_active}
+            return pulses, pulse, weighed(pulse, rhythmic, findings.complete_to_s, active), by_pulse
         except Exception as error:  # a fault in the analysis of the pulse must not touch that of the ECG
             text = f"The pulse could not be analysed: {type(error).__name__}."
-            unknown = (Reading("not confirmed by pulse", False), Reading("loss of pulse", None))
+            unknown = (ConditionReading("not confirmed by pulse", False), ConditionReading("loss of pulse", None))
             return (
                 replace(state.pulses, waves=()),
                 PulseMemory(),
                 (*rhythmic, *unknown),
-                (Reading("probe off", True, text),),
+                (ConditionReading("probe off", True, text),),
             )
 
     def _keep_normal(self, before: DetectionState, after: DetectionState) -> None:
         """What the patient's normal has become serves in the next part, and is what is saved."""
         normal = after.baseline.normal
-        if normal is None or normal is before.baseline.normal or after.lessons is not None:
+        if normal is None or normal is before.baseline.normal or after.learning is not None:
             return
         if self.state.normal is not None and self.state.normal.leads == normal.leads:
             self.state = replace(self.state, normal=normal)
 
-    def _learned(self, at_s: float, detection: DetectionState) -> tuple[Reading]:
+    def _learned(self, at_s: float, detection: DetectionState) -> tuple[ConditionReading]:
         baseline = detection.baseline
         self.state = replace(self.state, normal=baseline.normal or self.state.normal)
         self._notice(at_s, "baseline", baseline.text)
-        return (Reading("baseline", baseline.doubtful, baseline.text if baseline.doubtful else ""),)
+        return (ConditionReading("baseline", baseline.doubtful, baseline.text if baseline.doubtful else ""),)
 
     # Events
 
@@ -804,13 +811,13 @@ class _Step:
         """How far to trust what the beats just judged are called."""
         return "" if detected.learned else self._signal.detection.baseline.confidence
 
-    def _weigh(self, at_s: float, readings: Sequence[Reading], now_s: float | None = None) -> None:
+    def _weigh(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
             now_s = self._second(self.received)
-        alarms, transitions = weigh(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
+        alarms, transitions = update_conditions(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
         self._alarms(alarms, transitions)
 
-    def _alarms(self, alarms: AlarmState, transitions: tuple[Transition, ...]) -> None:
+    def _alarms(self, alarms: PatientAlarms, transitions: tuple[Transition, ...]) -> None:
         if alarms is self.state.alarms:
             return
         evidence = [self._evidence(transition) for transition in transitions]
@@ -850,7 +857,7 @@ class _Step:
         return origins
 
     def _notice(self, at_s: float, subject: str, text: str, samples: int = 0) -> None:
-        self._add(Noticed(self._number(), at_s, subject, text, samples))
+        self._add(Notice(self._number(), at_s, subject, text, samples))
 
     def _number(self) -> int:
         return self.state.events + len(self.events) + 1
@@ -859,7 +866,7 @@ class _Step:
         self.events.append(event)
 
 
-def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Reading, ...]:
+def _with_confidence(readings: tuple[ConditionReading, ...], confidence: str) -> tuple[ConditionReading, ...]:
     """Readings that rest on what beats are called say how far to trust that."""
     if not confidence:
         return readings
@@ -873,7 +880,7 @@ def _with_confidence(readings: tuple[Reading, ...], confidence: str) -> tuple[Re
 
 def _findings(
     detected: Detected, at_s: float, origin_s: float, words: tuple[str, ...], leads: tuple[str, ...]
-) -> Findings:
+) -> DetectorOutput:
     beats, judgement = detected.beats, detected.judgement
     judged = JudgedBeats(
         time_s=beats.times_s + origin_s,
@@ -883,13 +890,13 @@ def _findings(
         score=judgement.score,
         credible=detected.credible,
     )
-    return Findings(
+    return DetectorOutput(
         at_s,
-        detected.known_to_s + origin_s,
-        detected.heard_s + origin_s,
+        detected.complete_to_s + origin_s,
+        detected.detected_s + origin_s,
         judged,
         words,
-        detected.dead,
+        detected.motionless,
         noise_is_low=any(word == "noisy" and clear for word, clear in zip(words, detected.clear, strict=False)),
         leads=leads,
         waveform=detected.waveform,

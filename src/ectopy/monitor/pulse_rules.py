@@ -36,7 +36,7 @@ from ectopy.detector import Verdict as BeatVerdict
 from ectopy.formats.pulse_channels import PRESSURE_UNIT, is_pressure_name
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.pulse_stream import PulsePiece
-from ectopy.monitor.rhythm_input import JudgedBeats, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
 from ectopy.reprs import short_repr
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 from ectopy.signal.state_replace import replace
@@ -88,8 +88,8 @@ _PULSE_LASTS_S = 0.75  # from its onset until the pressure only falls
 _LEVEL_SHARE = 0.05  # of the usual amplitude: levels that differ by less are the same
 _FALL_SHARE = 0.1
 
-_CONFIRMED = Reading("not confirmed by pulse", False)
-_NO_WAVES = (Reading("loss of pulse", False), Reading("probe off", False))
+_CONFIRMED = ConditionReading("not confirmed by pulse", False)
+_NO_WAVES = (ConditionReading("loss of pulse", False), ConditionReading("probe off", False))
 _SAME_BEATS = {"asystole": ("pause",), "ventricular tachycardia": ("ventricular run",)}
 """Conditions of lower priority that rest on the beats of another one, or on their absence."""
 
@@ -309,13 +309,13 @@ def _delays_s(beats_s: NDArray[np.float64], onset_s: NDArray[np.float64]) -> tup
 # What the pulse says
 
 
-def confirmation(memory: PulseMemory, reading: Reading, known_to_s: float) -> Confirmation:
+def confirmation(memory: PulseMemory, reading: ConditionReading, known_to_s: float) -> Confirmation:
     """Say whether the pulse confirms or contradicts a rhythm.
 
     Parameters
     ----------
     memory : PulseMemory
-    reading : Reading
+    reading : ConditionReading
         Of a condition in `JUDGED` that is there.
     known_to_s : float
         Up to where the ECG has been searched for beats.
@@ -331,7 +331,7 @@ def confirmation(memory: PulseMemory, reading: Reading, known_to_s: float) -> Co
     return replace(told[0], text=" and ".join(each.text for each in told))
 
 
-def _stretch(reading: Reading, known_to_s: float) -> tuple[float, float]:
+def _stretch(reading: ConditionReading, known_to_s: float) -> tuple[float, float]:
     """From where to where the evidence of a reading lasts; to infinity where it lasts until now."""
     beats_s = reading.beats_s
     if reading.condition == "ventricular fibrillation":
@@ -344,7 +344,7 @@ def _stretch(reading: Reading, known_to_s: float) -> tuple[float, float]:
     return max(beats_s[0], beats_s[-1] - _LOOKED_AT_S), beats_s[-1]
 
 
-def _of_wave(wave: Wave, reading: Reading, known_to_s: float) -> Confirmation:
+def _of_wave(wave: Wave, reading: ConditionReading, known_to_s: float) -> Confirmation:
     begin_s, end_s = _stretch(reading, known_to_s)
     if end_s == inf:
         end_s = max(known_to_s, wave.detector.known_to_s - wave.delays_s[1])
@@ -398,7 +398,7 @@ def _steady(
     return None
 
 
-def _contradicts(reading: Reading, rate_bpm: float) -> bool:
+def _contradicts(reading: ConditionReading, rate_bpm: float) -> bool:
     value, limit = reading.value, reading.limit
     match reading.condition:
         case "asystole" | "ventricular fibrillation":
@@ -420,19 +420,19 @@ def _contradicts(reading: Reading, rate_bpm: float) -> bool:
 
 def with_asystole(
     memory: PulseMemory,
-    readings: Sequence[Reading],
-    heard_s: Sequence[float],
+    readings: Sequence[ConditionReading],
+    detected_s: Sequence[float],
     known_to_s: float,
     asystole_s: float,
-) -> tuple[Reading, ...]:
+) -> tuple[ConditionReading, ...]:
     """Say that the heart stands still where an arterial pressure falls without a pulse and no beat is certain.
 
     Parameters
     ----------
     memory : PulseMemory
-    readings : sequence of Reading
+    readings : sequence of ConditionReading
         Of the rhythm, by an ECG that can be read. Only an asystole that is said to be absent is changed.
-    heard_s : sequence of float
+    detected_s : sequence of float
         The last beats heard; one that is not judged yet may be certain.
     known_to_s : float
         Up to where the ECG has been searched for beats.
@@ -449,7 +449,7 @@ def with_asystole(
         return tuple(readings)
     if any(each.present and each.condition in _FAST for each in readings):
         return tuple(readings)
-    until_s = min((beat_s for beat_s in heard_s if beat_s > memory.judged_s), default=known_to_s)
+    until_s = min((beat_s for beat_s in detected_s if beat_s > memory.judged_s), default=known_to_s)
     times_s = (*memory.certain_s[-2:], until_s)
     for begin_s, end_s in pairwise(times_s):
         if end_s - begin_s < asystole_s:
@@ -460,7 +460,7 @@ def with_asystole(
                 f"No certain beat for {end_s - begin_s:.1f} s, while {falling[0].name} falls without a pulse; asystole "
                 f"begins at {asystole_s:g} s."
             )
-            found = Reading("asystole", True, text, end_s - begin_s, asystole_s, (begin_s,))
+            found = ConditionReading("asystole", True, text, end_s - begin_s, asystole_s, (begin_s,))
             return tuple(
                 found if each.condition == found.condition and each.present is False else each for each in readings
             )
@@ -495,8 +495,8 @@ def _falls(wave: Wave, begin_s: float, end_s: float, asystole_s: float) -> bool:
 
 
 def weighed(
-    memory: PulseMemory, readings: Sequence[Reading], known_to_s: float, active: Collection[str]
-) -> tuple[Reading, ...]:
+    memory: PulseMemory, readings: Sequence[ConditionReading], known_to_s: float, active: Collection[str]
+) -> tuple[ConditionReading, ...]:
     """Weigh the readings of the rhythm with the pulse.
 
     A condition that the pulse contradicts is not there, and nor are those that rest on the same beats; that is told by
@@ -505,7 +505,7 @@ def weighed(
     Parameters
     ----------
     memory : PulseMemory
-    readings : sequence of Reading
+    readings : sequence of ConditionReading
     known_to_s : float
         Up to where the ECG has been searched for beats.
     active : collection of str
@@ -519,8 +519,8 @@ def weighed(
     judged = [each for each in readings if each.present and each.condition in JUDGED] if memory.waves else []
     if not judged:
         return (*readings, _CONFIRMED)
-    changed: dict[str, Reading] = {}
-    withheld: list[tuple[Reading, Confirmation]] = []
+    changed: dict[str, ConditionReading] = {}
+    withheld: list[tuple[ConditionReading, Confirmation]] = []
     for reading in judged:
         said = confirmation(memory, reading, known_to_s)
         if said.verdict is Verdict.CONFIRMED:
@@ -529,16 +529,18 @@ def weighed(
             withheld.append((reading, said))
             for code in (reading.condition, *_SAME_BEATS.get(reading.condition, ())):
                 if code not in active:
-                    changed[code] = Reading(code, False)
+                    changed[code] = ConditionReading(code, False)
     told = _CONFIRMED
     if withheld:
         reading, said = withheld[0]
         texts = [f"{CONDITIONS[each.condition].title}: {each.text} But {its.text}." for each, its in withheld]
-        told = Reading(_CONFIRMED.condition, True, " ".join(texts), said.rate_bpm, None, reading.beats_s)
+        told = ConditionReading(_CONFIRMED.condition, True, " ".join(texts), said.rate_bpm, None, reading.beats_s)
     return (*(changed.get(each.condition, each) for each in readings), told)
 
 
-def pulse_readings(memory: PulseMemory, at_s: float, *, beats: int) -> tuple[PulseMemory, tuple[Reading, Reading]]:
+def pulse_readings(
+    memory: PulseMemory, at_s: float, *, beats: int
+) -> tuple[PulseMemory, tuple[ConditionReading, ConditionReading]]:
     """Judge ``loss of pulse`` and ``probe off``.
 
     Parameters
@@ -552,7 +554,7 @@ def pulse_readings(memory: PulseMemory, at_s: float, *, beats: int) -> tuple[Pul
     Returns
     -------
     memory : PulseMemory
-    readings : tuple of (Reading, Reading)
+    readings : tuple of (ConditionReading, ConditionReading)
     """
     if not memory.waves:
         return memory, _NO_WAVES
@@ -566,10 +568,10 @@ def pulse_readings(memory: PulseMemory, at_s: float, *, beats: int) -> tuple[Pul
             f"{lost.name} has shown no pulse for {silent_s:.0f} s and has fallen below {lost.floor:.0f}, "
             "while the ECG goes on."
         )
-        loss = Reading(loss.condition, True, text, silent_s, _LOST_S)
+        loss = ConditionReading(loss.condition, True, text, silent_s, _LOST_S)
     if off is not None:
         silent_s = at_s - off.pulse_s
-        probe = Reading(
+        probe = ConditionReading(
             probe.condition, True, f"{off.name} has shown no pulse for {silent_s:.0f} s.", silent_s, _LOST_S
         )
     if waves == memory.waves:

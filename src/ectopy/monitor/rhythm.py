@@ -59,7 +59,7 @@ from ectopy.detector import Verdict
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm_input import Findings, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
 from ectopy.reprs import short_repr
 from ectopy.signal.state_replace import replace
 
@@ -86,8 +86,8 @@ _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 _EXTREME_CLEAR_SHARE = 0.1
 
 _EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
-_ABSENT = {code: Reading(code, False) for code in CODES}
-_UNKNOWN = {code: Reading(code, None) for code in CODES}
+_ABSENT = {code: ConditionReading(code, False) for code in CODES}
+_UNKNOWN = {code: ConditionReading(code, None) for code in CODES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +124,13 @@ class RhythmState:
         Where the last findings ended.
     since_s : float
         Where silence counts from: nothing could be told until then.
-    heard_s : tuple of float
+    detected_s : tuple of float
         The last beats heard since then.
     apart_s : tuple of float
         Of the beats heard last, the two neighbours that are farthest apart, the first one maybe heard before.
     apart_flat : bool
         Whether a lead was flat or off in that silence.
-    known_s : float
+    complete_s : float
         Up to where all beats are heard.
     confirmed_s : float
         The newest beat judged that is readable and credible.
@@ -138,7 +138,7 @@ class RhythmState:
         The last beat before an asystole that goes on, or where its silence counts from; None while there is none.
     flat : bool
         Whether a lead has been flat or off in the present silence, or all were noisy when it began.
-    dead_s : float
+    motionless_s : float
         Where the last piece ended in which no lead moved.
     still : bool
         Whether a silence goes on in leads that have become noisy.
@@ -180,14 +180,14 @@ class RhythmState:
 
     at_s: float = -inf
     since_s: float = -inf
-    heard_s: tuple[float, ...] = ()
+    detected_s: tuple[float, ...] = ()
     apart_s: tuple[float, ...] = ()
     apart_flat: bool = False
-    known_s: float = -inf
+    complete_s: float = -inf
     confirmed_s: float = -inf
     asystole_s: float | None = None
     flat: bool = False
-    dead_s: float = -inf
+    motionless_s: float = -inf
     still: bool = False
     judged_s: float = -inf
     row_s: tuple[float, ...] = ()
@@ -218,7 +218,9 @@ class RhythmState:
         return RhythmState(asystole_s=self.asystole_s)
 
 
-def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple[RhythmState, tuple[Reading, ...]]:
+def rhythm_step(
+    state: RhythmState, limits: Limits, findings: DetectorOutput
+) -> tuple[RhythmState, tuple[ConditionReading, ...]]:
     """Take the next findings into account, and say what is there.
 
     Parameters
@@ -226,14 +228,14 @@ def rhythm_step(state: RhythmState, limits: Limits, findings: Findings) -> tuple
     state : RhythmState
     limits : Limits
         May differ from those of the step before.
-    findings : Findings
+    findings : DetectorOutput
         In order of time, one for each piece.
 
     Returns
     -------
     state : RhythmState
         Of bounded size.
-    readings : tuple of Reading
+    readings : tuple of ConditionReading
         One for each of `CODES`, in that order.
     """
     if not 0.0 <= findings.at_s - state.at_s <= _GAP_S:
@@ -262,56 +264,56 @@ def _is_silent(state: RhythmState, limits: Limits) -> bool:
     return state.asystole_s is not None or _silence_s(state) >= limits.pause_s
 
 
-def _tellable(findings: Findings) -> bool:
+def _tellable(findings: DetectorOutput) -> bool:
     return not _TELLABLE.isdisjoint(findings.words) or findings.noise_is_low
 
 
 def _last_beat_s(state: RhythmState) -> float:
     """The last beat heard, or where silence counts from."""
-    return state.heard_s[-1] if state.heard_s else state.since_s
+    return state.detected_s[-1] if state.detected_s else state.since_s
 
 
 def _silence_s(state: RhythmState) -> float:
-    return state.known_s - _last_beat_s(state)
+    return state.complete_s - _last_beat_s(state)
 
 
 def _asystole_since_s(state: RhythmState, limits: Limits) -> float | None:
     """Where a silence began that is long enough for an asystole, and that no credible readable beat has ended."""
     since_s = _last_beat_s(state)
-    if _silence_s(state) >= limits.asystole_s + _longer_s(_FLAT_S, state.flat, state.dead_s > since_s):
+    if _silence_s(state) >= limits.asystole_s + _longer_s(_FLAT_S, state.flat, state.motionless_s > since_s):
         return since_s
     before_s, after_s = state.apart_s or (0.0, 0.0)
-    longer_s = _longer_s(_FLAT_S, state.apart_flat, state.dead_s > before_s)
+    longer_s = _longer_s(_FLAT_S, state.apart_flat, state.motionless_s > before_s)
     if after_s > state.confirmed_s and after_s - before_s >= limits.asystole_s + longer_s:
         return before_s
     return None
 
 
-def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmState:
-    new = tuple(beat_s for beat_s in findings.heard_s.tolist() if beat_s > state.since_s)
+def _listen(state: RhythmState, limits: Limits, findings: DetectorOutput) -> RhythmState:
+    new = tuple(beat_s for beat_s in findings.detected_s.tolist() if beat_s > state.since_s)
     tellable = _tellable(findings)
     noisy = not findings.readable and _silence_s(state) < _STILL_S
     flat = state.flat or noisy or not _FLAT.isdisjoint(findings.words)
     still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
     if not tellable and not still:
-        since_s = max(state.since_s, findings.known_to_s)
-        silence: dict[str, Any] = {"since_s": since_s, "heard_s": (), "apart_s": (), "flat": False}
+        since_s = max(state.since_s, findings.complete_to_s)
+        silence: dict[str, Any] = {"since_s": since_s, "detected_s": (), "apart_s": (), "flat": False}
     elif new:
-        neighbours = pairwise((*state.heard_s[-1:], *new))
+        neighbours = pairwise((*state.detected_s[-1:], *new))
         silence = {
-            "heard_s": (state.heard_s + new)[-max(limits.extreme_low_beats, _LEAST_HEARD) :],
+            "detected_s": (state.detected_s + new)[-max(limits.extreme_low_beats, _LEAST_HEARD) :],
             "apart_s": max(neighbours, key=lambda two: two[1] - two[0], default=()),
             "apart_flat": flat,
             "flat": False,
         }
     else:
         silence = {"flat": flat}
-    if findings.dead:
-        silence["dead_s"] = findings.at_s
+    if findings.motionless:
+        silence["motionless_s"] = findings.at_s
     return replace(
         state,
         at_s=findings.at_s,
-        known_s=findings.known_to_s,
+        complete_s=findings.complete_to_s,
         still=still,
         longest=state.run,
         longest_atrial=state.atrial_run,
@@ -322,12 +324,12 @@ def _listen(state: RhythmState, limits: Limits, findings: Findings) -> RhythmSta
 def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:
     """Discount a heard beat that is not credible; a readable one that is ends an asystole."""
     if not credible:
-        heard_s = tuple(heard for heard in state.heard_s if abs(heard - beat_s) > _SAME_BEAT_S)
-        if len(heard_s) == len(state.heard_s):
+        detected_s = tuple(heard for heard in state.detected_s if abs(heard - beat_s) > _SAME_BEAT_S)
+        if len(detected_s) == len(state.detected_s):
             return state
         begins_s = (state.since_s,) if state.confirmed_s <= state.since_s else ()
-        apart_s = max(pairwise((*begins_s, *heard_s)), key=lambda two: two[1] - two[0], default=())
-        return replace(state, heard_s=heard_s, apart_s=apart_s)
+        apart_s = max(pairwise((*begins_s, *detected_s)), key=lambda two: two[1] - two[0], default=())
+        return replace(state, detected_s=detected_s, apart_s=apart_s)
     if not readable:
         return state
     ends = state.asystole_s is not None and beat_s > state.asystole_s + _SAME_BEAT_S
@@ -444,7 +446,7 @@ def _rate(row_s: tuple[float, ...], beats: int) -> float | None:
     return 60.0 * (len(last) - 1) / (last[-1] - last[0]) if len(last) > 1 else None
 
 
-def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[Reading, ...]:
+def _readings(state: RhythmState, limits: Limits, findings: DetectorOutput) -> tuple[ConditionReading, ...]:
     if not _tellable(findings) and not state.still:
         return tuple(_UNKNOWN.values())
     slow = {
@@ -478,59 +480,61 @@ def _readings(state: RhythmState, limits: Limits, findings: Findings) -> tuple[R
     return tuple((_ABSENT | slow | fast | rest | effort).values())
 
 
-def _asystole(state: RhythmState, limits: Limits) -> Reading:
+def _asystole(state: RhythmState, limits: Limits) -> ConditionReading:
     begins = f"asystole begins at {limits.asystole_s:g} s."
     if state.asystole_s is None:
         return _silence("asystole", state, limits.asystole_s, _FLAT_S, begins)
-    silence_s = max(state.known_s - state.asystole_s, limits.asystole_s)
-    before_s = tuple(beat_s for beat_s in state.heard_s if beat_s <= state.asystole_s + _SAME_BEAT_S)
-    kind = "beat" if len(before_s) == len(state.heard_s) else "readable beat of usual height"
+    silence_s = max(state.complete_s - state.asystole_s, limits.asystole_s)
+    before_s = tuple(beat_s for beat_s in state.detected_s if beat_s <= state.asystole_s + _SAME_BEAT_S)
+    kind = "beat" if len(before_s) == len(state.detected_s) else "readable beat of usual height"
     text = f"No {kind} for {silence_s:.1f} s; {begins}"
-    return Reading("asystole", True, text, silence_s, limits.asystole_s, before_s[-1:])
+    return ConditionReading("asystole", True, text, silence_s, limits.asystole_s, before_s[-1:])
 
 
-def _pause(state: RhythmState, limits: Limits) -> Reading:
-    if not state.heard_s:
+def _pause(state: RhythmState, limits: Limits) -> ConditionReading:
+    if not state.detected_s:
         return _UNKNOWN["pause"]
     return _silence("pause", state, limits.pause_s, 0.0, f"a pause begins at {limits.pause_s:g} s.")
 
 
-def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> Reading:
+def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> ConditionReading:
     """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
 
     While it lasts in flat leads it has to be longer by `longer_s`, for electrodes may have come off; and also where for
     a while no lead moved.
     """
     silence_s, began_s = _silence_s(state), _last_beat_s(state)
-    if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.dead_s > began_s):
-        return Reading(code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.heard_s[-1:])
-    if not state.heard_s or silence_s >= limit_s:
+    if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.motionless_s > began_s):
+        return ConditionReading(
+            code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.detected_s[-1:]
+        )
+    if not state.detected_s or silence_s >= limit_s:
         return _UNKNOWN[code]
     before_s, after_s = state.apart_s or (0.0, 0.0)
     ended_s = after_s - before_s
-    if ended_s < limit_s + _FLAT_S * (state.dead_s > before_s):
+    if ended_s < limit_s + _FLAT_S * (state.motionless_s > before_s):
         return _ABSENT[code]
-    return Reading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
+    return ConditionReading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
 
 
-def _longer_s(longer_s: float, flat: bool, dead: bool) -> float:
-    return _FLAT_S if dead else longer_s * flat
+def _longer_s(longer_s: float, flat: bool, motionless: bool) -> float:
+    return _FLAT_S if motionless else longer_s * flat
 
 
-def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: Findings) -> Reading:
+def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: DetectorOutput) -> ConditionReading:
     code, beats, limit_bpm = "extreme bradycardia", limits.extreme_low_beats, limits.extreme_low_bpm
-    if len(state.heard_s) < beats:
+    if len(state.detected_s) < beats:
         return _UNKNOWN[code]
     # The slowest of the rows that end with one of the beats just heard.
-    new = sum(beat_s in findings.heard_s for beat_s in state.heard_s[beats:])
-    ends = range(len(state.heard_s) - new, len(state.heard_s) + 1)
-    rows = [state.heard_s[end - beats : end] for end in ends]
+    new = sum(beat_s in findings.detected_s for beat_s in state.detected_s[beats:])
+    ends = range(len(state.detected_s) - new, len(state.detected_s) + 1)
+    rows = [state.detected_s[end - beats : end] for end in ends]
     beats_s = max(rows, key=lambda row: _slow_interval_s(row, limits))
     bpm = _shown(60.0 / _slow_interval_s(beats_s, limits))
     if bpm > limit_bpm:
         return _ABSENT[code] if bpm >= limit_bpm + _extreme_clear_bpm(limits, limit_bpm) else _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or less is extreme."
-    return Reading(code, True, text, bpm, limit_bpm, beats_s)
+    return ConditionReading(code, True, text, bpm, limit_bpm, beats_s)
 
 
 def _slow_interval_s(beats_s: tuple[float, ...], limits: Limits) -> float:
@@ -545,7 +549,7 @@ def _shown(bpm: float) -> float:
     return float(floor(bpm + 0.5))
 
 
-def _low_rate(state: RhythmState, limits: Limits) -> Reading:
+def _low_rate(state: RhythmState, limits: Limits) -> ConditionReading:
     code, beats_s = "low rate", state.row_s[-1 - RATE_OVER :]
     if len(beats_s) < _LEAST_BEATS:
         return _UNKNOWN[code]
@@ -557,7 +561,7 @@ def _low_rate(state: RhythmState, limits: Limits) -> Reading:
     if len(beats_s) <= RATE_OVER:
         return _UNKNOWN[code]
     text = f"{bpm:.1f} per minute over {len(beats_s)} beats; below {limit_bpm:g} is low."
-    return Reading(code, True, text, bpm, limit_bpm, beats_s)
+    return ConditionReading(code, True, text, bpm, limit_bpm, beats_s)
 
 
 def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
@@ -569,7 +573,7 @@ def _extreme_clear_bpm(limits: Limits, limit_bpm: float) -> float:
     return max(limits.clear_bpm, _EXTREME_CLEAR_SHARE * limit_bpm)
 
 
-def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
+def _extreme_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading:
     code, beats, limit_bpm = "extreme tachycardia", limits.extreme_high_beats, limits.extreme_high_bpm
     # A rhythm well beyond the limit needs fewer beats.
     fewer = max(round(_FEWER_SHARE * beats), _LEAST_BEATS)
@@ -585,10 +589,10 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> Reading:
     if len(state.row_s) < beats:
         return _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or more is extreme."
-    return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
+    return ConditionReading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
 
 
-def _high_rate(state: RhythmState, limits: Limits) -> Reading:
+def _high_rate(state: RhythmState, limits: Limits) -> ConditionReading:
     code, beats, limit_bpm = "high rate", RATE_OVER + 1, limits.high_bpm
     bpm = _rate(state.row_s, beats)
     if bpm is None or len(state.row_s) < _LEAST_BEATS:
@@ -598,10 +602,10 @@ def _high_rate(state: RhythmState, limits: Limits) -> Reading:
     if len(state.row_s) < beats:
         return _UNKNOWN[code]
     text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} is high."
-    return Reading(code, True, text, bpm, limit_bpm, state.row_s[-beats:])
+    return ConditionReading(code, True, text, bpm, limit_bpm, state.row_s[-beats:])
 
 
-def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
+def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading:
     run, code = state.longest, "ventricular tachycardia"
     reading = _fast_run(code, run, limits.vt_beats, limits.vt_bpm)
     if reading.present and _keeps_the_rate(state, reading) and run.beats < _SAME_RATE_BEATS:
@@ -609,7 +613,7 @@ def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> Reading:
     return replace(reading, text=f"{reading.text} are a tachycardia.") if reading.present else reading
 
 
-def _keeps_the_rate(state: RhythmState, run: Reading) -> bool:
+def _keeps_the_rate(state: RhythmState, run: ConditionReading) -> bool:
     """Whether a run has the rate of the beats before it, as beats do that an artefact has given another shape."""
     usual_s = [interval_s for interval_s in state.usual_rr_s[-_SAME_RATE_OVER:] if isfinite(interval_s)]
     if run.value is None or 2 * len(usual_s) < _SAME_RATE_OVER:
@@ -617,12 +621,12 @@ def _keeps_the_rate(state: RhythmState, run: Reading) -> bool:
     return abs(run.value * median(usual_s) / 60.0 - 1.0) < _SAME_RATE
 
 
-def _supraventricular_run(state: RhythmState, limits: Limits) -> Reading:
+def _supraventricular_run(state: RhythmState, limits: Limits) -> ConditionReading:
     reading = _fast_run("supraventricular run", state.longest_atrial, limits.svt_beats, limits.svt_bpm)
     return replace(reading, text=f"{reading.text} are a run.") if reading.present else reading
 
 
-def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> Reading:
+def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> ConditionReading:
     """A run of so many beats, the last ones above a rate; its text ends before the verb."""
     if run.beats < beats:
         return _ABSENT[code]
@@ -634,34 +638,36 @@ def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> Reading:
         return _ABSENT[code]
     kind = code.split()[0]
     text = f"{run.beats} {kind}-like beats in a row, the last ones at {bpm:.0f} per minute; {beats} above {limit_bpm:g}"
-    return Reading(code, True, text, bpm, limit_bpm, run.times_s)
+    return ConditionReading(code, True, text, bpm, limit_bpm, run.times_s)
 
 
-def _ventricular_run(state: RhythmState, limits: Limits) -> Reading:
+def _ventricular_run(state: RhythmState, limits: Limits) -> ConditionReading:
     run, code = state.longest, "ventricular run"
     if run.beats < limits.run_beats or not run.even:
         return _ABSENT[code]
     text = f"{run.beats} ventricular-like beats in a row; {limits.run_beats} are a run."
-    return Reading(code, True, text, float(run.beats), float(limits.run_beats), run.times_s)
+    return ConditionReading(code, True, text, float(run.beats), float(limits.run_beats), run.times_s)
 
 
-def _couplets(state: RhythmState, limits: Limits) -> Reading:
+def _couplets(state: RhythmState, limits: Limits) -> ConditionReading:
     count = len(state.couplets_s)
     if count <= limits.couplets:
         return _ABSENT["couplet"]
     text = f"{count} ventricular couplets in the last five minutes; more than {limits.couplets} are told."
-    return Reading("couplet", True, text, float(count), float(limits.couplets), state.couplets_s[-_MOST_EVIDENCE:])
+    return ConditionReading(
+        "couplet", True, text, float(count), float(limits.couplets), state.couplets_s[-_MOST_EVIDENCE:]
+    )
 
 
-def _bigeminy(state: RhythmState, limits: Limits) -> Reading:
+def _bigeminy(state: RhythmState, limits: Limits) -> ConditionReading:
     beats = 2 * limits.bigeminy_pairs
     if state.alternating < beats:
         return _ABSENT["bigeminy"]
     text = f"Every other one of {state.alternating} beats is ventricular-like; {beats} are bigeminy."
-    return Reading("bigeminy", True, text, float(state.alternating), float(beats), state.alternation_s)
+    return ConditionReading("bigeminy", True, text, float(state.alternating), float(beats), state.alternation_s)
 
 
-def _irregular(state: RhythmState, limits: Limits) -> Reading:
+def _irregular(state: RhythmState, limits: Limits) -> ConditionReading:
     share = state.irregularity
     if not isfinite(share):
         return _UNKNOWN["irregular rhythm"]
@@ -669,10 +675,12 @@ def _irregular(state: RhythmState, limits: Limits) -> Reading:
         clear = share <= STILL_IRREGULAR * limits.irregular_share
         return _ABSENT["irregular rhythm"] if clear else _UNKNOWN["irregular rhythm"]
     text = f"Successive intervals differ by {share:.0%} of the mean; above {limits.irregular_share:.0%} is irregular."
-    return Reading("irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-_MOST_EVIDENCE:])
+    return ConditionReading(
+        "irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-_MOST_EVIDENCE:]
+    )
 
 
-def _abnormal(state: RhythmState, limits: Limits) -> Reading:
+def _abnormal(state: RhythmState, limits: Limits) -> ConditionReading:
     code, flags = "not this patient's normal", state.window_abnormal
     if len(flags) < limits.abnormal_k:
         return _UNKNOWN[code]
@@ -684,4 +692,4 @@ def _abnormal(state: RhythmState, limits: Limits) -> Reading:
         f"{count} of the last {len(flags)} readable beats are abnormal; {limits.abnormal_k} of {limits.abnormal_n} are "
         f"told, until at most {limits.abnormal_k // 2} are."
     )
-    return Reading(code, True, text, float(count), float(limits.abnormal_k), beats_s[-_MOST_EVIDENCE:])
+    return ConditionReading(code, True, text, float(count), float(limits.abnormal_k), beats_s[-_MOST_EVIDENCE:])

@@ -46,24 +46,24 @@ class JudgedBeats:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class DetectorOutput:
     """What detection has found in one more piece of signal, a second of it.
 
     Attributes
     ----------
     at_s : float
         Where the piece ends.
-    known_to_s : float
-        All beats up to here are in `heard_s`, now or earlier, but for one that is found late because it was overdue;
+    complete_to_s : float
+        All beats up to here are in `detected_s`, now or earlier, but for one that is found late because it was overdue;
         about two seconds before `at_s`.
-    heard_s : ndarray of float64, shape (n,)
+    detected_s : ndarray of float64, shape (n,)
         Beats found since the last piece; a beat is heard before it is judged.
     beats : JudgedBeats
         Beats judged since the last piece: each one when the next beat, or a gap, has come.
     words : tuple of str
         Quality of each lead in the newest judged second: of `ectopy.signal.quality.QUALITY_WORDS`; empty until there
         is one.
-    dead : bool
+    motionless : bool
         Whether no lead has moved in this piece, as no heart leaves it: quality is judged over longer.
     noise_is_low : bool
         Whether a lead is noisy, but so little that a usual QRS complex would stand out in it.
@@ -76,11 +76,11 @@ class Findings:
     __repr__ = short_repr
 
     at_s: float
-    known_to_s: float
-    heard_s: NDArray[np.float64]
+    complete_to_s: float
+    detected_s: NDArray[np.float64]
     beats: JudgedBeats
     words: tuple[str, ...]
-    dead: bool = False
+    motionless: bool = False
     noise_is_low: bool = False
     leads: tuple[str, ...] = ()
     waveform: Waveform | None = None
@@ -92,7 +92,7 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ConditionReading:
     """Whether a condition is there, and by which figures.
 
     Attributes

@@ -16,7 +16,7 @@ from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.errors import DataError, LayoutError
 from ectopy.formats.sample_stream import NAME, SampleLines
 from ectopy.monitor import Chunk, End, Event, Input, Monitor, MonitorState, Tick, chunks
-from ectopy.monitor.chunk_assembly import checked
+from ectopy.monitor.chunk_assembly import validated_samples
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import chunk_length, whole
 from ectopy.monitor.technical import NO_DATA_S
@@ -148,7 +148,7 @@ def arriving(descriptor: int) -> Iterator[bytes]:
 
 
 def _require_watchable(sampling_rate_hz: float, leads: tuple[str, ...]) -> None:
-    checked(Chunk(0, np.zeros((1, len(leads)), np.float32), sampling_rate_hz, leads, received=0.0))
+    validated_samples(Chunk(0, np.zeros((1, len(leads)), np.float32), sampling_rate_hz, leads, received=0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def baseline(state: MonitorState) -> Baseline | None:
 
 def is_learning(state: MonitorState) -> bool:
     """Whether the patient's normal is being learned, or will be with the first samples."""
-    return state.signal is None or state.signal.detection.lessons is not None
+    return state.signal is None or state.signal.detection.learning is not None
 
 
 def clock_drift(state: MonitorState) -> float | None:
@@ -158,13 +158,13 @@ def clock_drift(state: MonitorState) -> float | None:
 
 def is_reported(state: MonitorState, condition: str) -> bool:
     """Whether a condition is present, or was and its alarm is not over."""
-    return condition in state.alarms.courses
+    return condition in state.alarms.timers
 
 
 def is_present(state: MonitorState, condition: str) -> bool:
     """Whether a condition is present, by the newest reading."""
-    course = state.alarms.courses.get(condition)
-    return course is not None and course.present
+    timer = state.alarms.timers.get(condition)
+    return timer is not None and timer.present
 
 
 def _state(state: MonitorState, alarms: tuple[Alarm, ...], now: float) -> PatientState:
@@ -197,9 +197,9 @@ def _compared_with(state: MonitorState) -> Comparison:
 
 
 def _learning_left_s(state: MonitorState, learning_s: float) -> float | None:
-    if state.signal is None or state.signal.detection.lessons is None:
+    if state.signal is None or state.signal.detection.learning is None:
         return None
-    times_s = state.signal.detection.lessons.beats.times_s
+    times_s = state.signal.detection.learning.beats.times_s
     return learning_s if not len(times_s) else max(learning_s - float(times_s[-1] - times_s[0]), 0.0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ectopy.monitor.rhythm_input import Findings, Reading
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
 
 NO_DATA_S = 10.0
 LEAST_PART_S = 15.0
@@ -29,7 +29,9 @@ class TechnicalState:
     noisy: bool = False
 
 
-def technical_step(state: TechnicalState, findings: Findings) -> tuple[TechnicalState, tuple[Reading, ...]]:
+def technical_step(
+    state: TechnicalState, findings: DetectorOutput
+) -> tuple[TechnicalState, tuple[ConditionReading, ...]]:
     """Judge ``lead off`` and ``noise`` from the quality of the leads.
 
     Both last until a lead is readable again, so that a signal that changes between them is never without one of them.
@@ -38,19 +40,19 @@ def technical_step(state: TechnicalState, findings: Findings) -> tuple[Technical
     Parameters
     ----------
     state : TechnicalState
-    findings : Findings
+    findings : DetectorOutput
         A lead counts as off where its word is ``lead off``, ``flat``, ``saturated`` or ``missing``.
 
     Returns
     -------
     state : TechnicalState
-    readings : tuple of Reading
+    readings : tuple of ConditionReading
     """
     words = findings.words
     if not words:
-        return state, (Reading("lead off", None), Reading("noise", None))
+        return state, (ConditionReading("lead off", None), ConditionReading("noise", None))
     if findings.readable:
-        return TechnicalState(), (Reading("lead off", False), Reading("noise", False))
+        return TechnicalState(), (ConditionReading("lead off", False), ConditionReading("noise", False))
     noisy = words.count("noisy")
     since_s = findings.at_s if state.unreadable_s is None else state.unreadable_s
     state = TechnicalState(since_s, state.off or noisy < len(words), state.noisy or noisy > 0)
@@ -58,11 +60,12 @@ def technical_step(state: TechnicalState, findings: Findings) -> tuple[Technical
     text = f"No lead has been readable for {seconds:.0f} s: now {', '.join(words)}."
     flags = (("lead off", state.off), ("noise", state.noisy))
     return state, tuple(
-        Reading(code, True, text, seconds) if present else Reading(code, False) for code, present in flags
+        ConditionReading(code, True, text, seconds) if present else ConditionReading(code, False)
+        for code, present in flags
     )
 
 
-def no_data(now: float, since: float) -> Reading:
+def no_data(now: float, since: float) -> ConditionReading:
     """Judge ``no data``.
 
     Parameters
@@ -72,11 +75,11 @@ def no_data(now: float, since: float) -> Reading:
     """
     seconds = now - since
     if seconds < NO_DATA_S:
-        return Reading("no data", False)
-    return Reading("no data", True, f"No samples for {seconds:.0f} s.", seconds, NO_DATA_S)
+        return ConditionReading("no data", False)
+    return ConditionReading("no data", True, f"No samples for {seconds:.0f} s.", seconds, NO_DATA_S)
 
 
-def restarts(lasted_s: float) -> Reading:
+def restarts(lasted_s: float) -> ConditionReading:
     """Judge ``restarts`` when a part of the signal ends, and once a new one has lasted for `LEAST_PART_S`.
 
     A shorter one is over before all rules could speak.
@@ -87,12 +90,12 @@ def restarts(lasted_s: float) -> Reading:
         Length of the part so far.
     """
     if lasted_s >= LEAST_PART_S:
-        return Reading("restarts", False)
+        return ConditionReading("restarts", False)
     text = f"The signal has begun anew after {lasted_s:.1f} s, and keeps doing so; do several devices send at once?"
-    return Reading("restarts", True, text, lasted_s, LEAST_PART_S)
+    return ConditionReading("restarts", True, text, lasted_s, LEAST_PART_S)
 
 
-def clock(sent: float | None, expected: float | None, received: float) -> Reading:
+def clock(sent: float | None, expected: float | None, received: float) -> ConditionReading:
     """Judge ``clock`` when samples come.
 
     Parameters
@@ -106,14 +109,14 @@ def clock(sent: float | None, expected: float | None, received: float) -> Readin
         When they came, by the monitor's clock.
     """
     if sent is None:
-        return Reading("clock", None)
+        return ConditionReading("clock", None)
     off = sent - received
     if abs(off) > CLOCK_OFF_S:
         side = "ahead of" if off > 0 else "behind"
         text = f"The sender's clock is {abs(off):.0f} s {side} the monitor's."
-        return Reading("clock", True, text, abs(off), CLOCK_OFF_S)
+        return ConditionReading("clock", True, text, abs(off), CLOCK_OFF_S)
     jump = 0.0 if expected is None else sent - expected
     if abs(jump) > CLOCK_JUMP_S:
         text = f"The sender's clock has jumped {'forwards' if jump > 0 else 'back'} by {abs(jump):.1f} s."
-        return Reading("clock", True, text, abs(jump), CLOCK_JUMP_S)
-    return Reading("clock", False)
+        return ConditionReading("clock", True, text, abs(jump), CLOCK_JUMP_S)
+    return ConditionReading("clock", False)

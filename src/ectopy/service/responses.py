@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Noticed, QualityChanged, codec
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Notice, QualityChanged, codec
 from ectopy.monitor.alarm import Alarm, Transition
 from ectopy.monitor.alarm_json import (
     alarm_json,
@@ -214,7 +214,7 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
             return dict(change_json(one, stored.patient, stored.time - one.at_s))
         case QualityChanged():
             return {"lead": one.lead, "word": one.word, "index": one.index}
-        case Noticed():
+        case Notice():
             return {"subject": one.subject, "text": one.text}
         case InputRejected():
             return {"reason": one.reason}

@@ -1,4 +1,4 @@
-"""Asks whether the unit is right where a recording cannot be read because of its amplitude."""
+"""Refuse recordings whose amplitude shows that the stated unit is wrong."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _LEAST_KURTOSIS = 5.0
 def require_plausible_amplitude(recording: Recording, filtered: Filtered, quality: Quality) -> None:
     """Refuse a recording that would be an ECG if it were smaller or larger by a factor.
 
-    That is so if no lead can be read as it is, in 95 % of the time or more, and a lead spans less than 0.01 mV or more
-    than 20 mV in most seconds; and if this lead could be read in half of the time or more, scaled to span 1 mV. Noise
-    and hum are as noisy at any scale; what is left of slow movement has no QRS complexes that stand out, which is a
-    kurtosis of at least five (after Clifford, Behar, Li, Rezek 2012, doi:10.1088/0967-3334/33/9/1419).
+    That is so if all leads are unreadable in 95 % of the time or more, and a lead spans less than 0.01 mV or more
+    than 20 mV in most seconds; and if this lead, scaled to span 1 mV, is readable in half of the time or more. Noise
+    and hum are as noisy at any scale; slow movement has no QRS complexes that stand out, as by a kurtosis of at least
+    five (after Clifford, Behar, Li, Rezek 2012, doi:10.1088/0967-3334/33/9/1419).
 
     Parameters
     ----------
     recording : Recording
     filtered : Filtered
-        What `filter_signal` makes of it.
+        From `filter_signal`.
     quality : Quality
         From `assess`.
 
     Raises
     ------
     DataError
-        A sentence that says how large the signal is, and asks for the unit.
+        With the size of the signal, and the question for the unit.
     """
     readable = quality.readable
     if not readable.size or float(np.mean(readable.any(axis=0))) > _MOST_READABLE:
@@ -56,17 +56,7 @@ def require_plausible_amplitude(recording: Recording, filtered: Filtered, qualit
 
 
 def require_plausible_start(recording: Recording) -> None:
-    """Refuse a recording for its first five minutes, as `require_plausible_amplitude` does for the whole.
-
-    For what takes a recording as it comes, and has not filtered it yet.
-
-    Raises
-    ------
-    DataError
-        A sentence that says how large the signal is, and asks for the unit.
-    SettingError
-        If the sampling rate lies outside 100 to 1000 Hz.
-    """
+    """Apply `require_plausible_amplitude` to the first five minutes, for a recording that is processed as a stream."""
     start = replace(
         recording, signal=recording.signal[: round(_START_S * recording.sampling_rate_hz)], annotations=None
     )
@@ -75,7 +65,7 @@ def require_plausible_start(recording: Recording) -> None:
 
 
 def _usual_span_mv(filtered: Filtered, lead: int) -> float:
-    """Median over the seconds of how much the filtered signal spans; NaN where there are none."""
+    """Return the median over the seconds of the span of the filtered signal; NaN without a complete second."""
     second = round(filtered.rate_hz)
     signal = filtered.with_gaps()[lead]
     seconds = signal[: len(signal) // second * second].reshape(-1, second)
@@ -85,13 +75,13 @@ def _usual_span_mv(filtered: Filtered, lead: int) -> float:
 
 
 def _is_ecg(recording: Recording, filtered: Filtered, lead: int, factor: float) -> bool:
-    """Whether a lead could be read, and has peaks, if it were larger by a factor."""
-    one = slice(lead, lead + 1)
-    scaled = Filtered(factor * filtered.signal[one], filtered.missing[one], filtered.rate_hz)
-    quality = assess(factor * recording.signal[:, one].astype(np.float64), recording.sampling_rate_hz, scaled)
+    """Return whether a lead is readable, and has peaks, when it is scaled by a factor."""
+    row = slice(lead, lead + 1)
+    scaled = Filtered(factor * filtered.signal[row], filtered.missing[row], filtered.rate_hz)
+    quality = assess(factor * recording.signal[:, row].astype(np.float64), recording.sampling_rate_hz, scaled)
     if quality.readable.mean() < _LEAST_READABLE:
         return False
-    known = scaled.signal[0, ~scaled.missing[0]]
-    deviation = known - known.mean()
+    valid = scaled.signal[0, ~scaled.missing[0]]
+    deviation = valid - valid.mean()
     kurtosis = np.mean(deviation**4) / np.mean(deviation**2) ** 2
     return bool(kurtosis >= _LEAST_KURTOSIS)

@@ -1,4 +1,4 @@
-"""From samples as recorded to the signal that everything else looks at: 180 Hz, 0.5 to 40 Hz, zero phase, no spikes."""
+"""Filter samples as recorded to the signal of all other steps: 180 Hz, 0.5 to 40 Hz, zero phase, no pacing spikes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
 ANALYSIS_RATE_HZ = 180
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 1000.0
 
-_THIN = 9  # the baseline is slow: it is found at 20 Hz
+_THIN = 9  # the baseline is slow: it is computed at 20 Hz
 _TRANSITION_HZ = 20.0
 _NOTCH_HZ = 4.0  # width
 _LARGEST_DENOMINATOR = 400
@@ -28,14 +28,14 @@ _LARGEST_DENOMINATOR = 400
 
 @dataclass(frozen=True, slots=True)
 class FilterSettings:
-    """What is kept of the signal.
+    """Frequencies that the filters pass.
 
     Attributes
     ----------
     low_hz : float
-        Slower than this is taken for the wandering of the baseline; half of the amplitude is left at this frequency.
+        Lower frequencies count as the wandering of the baseline; at this one half of the amplitude remains.
     high_hz : float
-        Faster than this is taken for noise.
+        Higher frequencies count as noise.
     notch_hz : float or None
         Mains frequency to remove, 50 or 60, where 40 Hz above are not enough.
     """
@@ -56,17 +56,17 @@ class FilterSettings:
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """A stretch of filtered signal.
+    """Filtered samples.
 
     Attributes
     ----------
     signal : ndarray of float64, shape (leads, n)
-        Millivolt at `rate_hz`; held where there was no valid sample.
+        Millivolt at `rate_hz`; the last value where there is no valid sample.
     missing : ndarray of bool, shape (leads, n)
-        Where there was none.
+        Where there is no valid sample.
     rate_hz : float
-        `ANALYSIS_RATE_HZ`, or within 0.13 % of it where no small fraction leads there from the rate of the recording;
-        exact for 100, 125, 128, 200, 250, 256, 257, 300, 360, 500, 512 and 1000 Hz. Times are counted with this.
+        `ANALYSIS_RATE_HZ`, or within 0.13 % of it where its ratio to the rate of the recording is not a small fraction;
+        exact for 100, 125, 128, 200, 250, 256, 257, 300, 360, 500, 512 and 1000 Hz. Times are computed from it.
     """
 
     __repr__ = short_repr
@@ -76,11 +76,10 @@ class Filtered:
     rate_hz: float = float(ANALYSIS_RATE_HZ)
 
     def __getitem__(self, stretch: slice) -> Filtered:
-        """Some of the samples."""
         return Filtered(self.signal[:, stretch], self.missing[:, stretch], self.rate_hz)
 
     def with_gaps(self) -> NDArray[np.float64]:
-        """The signal with NaN where it is missing."""
+        """Return the signal with NaN where it is missing."""
         return np.where(self.missing, np.nan, self.signal)
 
 
@@ -88,8 +87,8 @@ class Filtered:
 class Filter:
     """The filters for one sampling rate.
 
-    `lowpass` brings the signal to the analysis rate; `thin`, `smooth` and `widen` find its baseline; `spread` carries
-    the missing samples along.
+    `lowpass` brings the signal to the analysis rate; `thin`, `smooth` and `widen` compute its baseline; `spread` marks
+    the output that rests on missing samples.
     """
 
     rate_hz: float
@@ -129,11 +128,11 @@ class Filter:
 
     @property
     def analysis_rate_hz(self) -> float:
-        """The rate of the result, as in `Filtered`."""
+        """Return the rate of the result, as in `Filtered`."""
         return self.rate_hz * self.lowpass.up / self.lowpass.down
 
     def fresh(self, leads: int) -> FilterState:
-        """Before the first sample of so many leads."""
+        """Return the state before the first sample."""
         fresh = FirState.fresh(leads)
         return FilterState(
             last=np.zeros((leads, 1)),
@@ -169,11 +168,11 @@ def _lowpass(rate_hz: float, settings: FilterSettings) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class FilterState:
-    """What the filters remember between chunks; every array has one row per lead.
+    """State of the filters between chunks; every array has one row per lead.
 
-    `last` and `offset` are the last valid sample and what is taken from each sample so that the signal goes on after a
-    gap where it stopped before; `gap` says whether the signal is in one, as it is before its start. `waiting`,
-    `baseline` and `missing` are results not yet given; of the first of them, `given` have been given early.
+    `last` is the last valid sample, and `offset` is subtracted from each sample so that the signal continues after a
+    gap at the level before it; `gap` is true within a gap, and before the start. `waiting`, `baseline` and `missing`
+    are results that are not emitted yet; the first `given` of them have been emitted as early ones.
     """
 
     last: NDArray[np.float64]
@@ -192,62 +191,64 @@ class FilterState:
 
 
 def filter_step(
-    plan: Filter, state: FilterState, chunk: NDArray[np.floating]
+    filters: Filter, state: FilterState, chunk: NDArray[np.floating]
 ) -> tuple[FilterState, Filtered, Filtered]:
-    """Filter the next samples; the same for any cutting into chunks, to the last bit.
+    """Filter the next samples; the result does not depend on the division into chunks, to the last bit.
 
     Parameters
     ----------
-    plan : Filter
+    filters : Filter
     state : FilterState
     chunk : ndarray, shape (leads, k)
-        Millivolt at the plan's rate; NaN = no valid sample.
+        Millivolt at the rate of the filters; NaN = no valid sample.
 
     Returns
     -------
     state : FilterState
     early : Filtered
-        What is now certain before the wandering of the baseline is taken away: about a tenth of a second behind.
+        New samples with the wandering of the baseline: about a tenth of a second late.
     filtered : Filtered
-        What is now certain: about a second behind, half the length of the baseline's window.
+        New samples without: about a second late, half the length of the baseline's window.
     """
     samples = np.ascontiguousarray(chunk, np.float64)
     valid = np.isfinite(samples)
-    held, last, offset, gap = _hold(samples, valid, state)
-    spikes, held = spikes_step(plan.rate_hz, state.spikes, held)
-    lowpass, low = fir_step(plan.lowpass, state.lowpass, held)
-    spread, gone = missing_step(plan.spread, state.spread, ~valid)
-    thin, slow = fir_step(plan.thin, state.thin, low)
-    smooth, slow = fir_step(plan.smooth, state.smooth, slow)
-    widen, baseline = fir_step(plan.widen, state.widen, slow)
-    kept, early, filtered = _give(plan, state, low, baseline, gone)
-    state = FilterState(last, offset, gap, spikes, lowpass, spread, thin, smooth, widen, *kept)
+    bridged, last, offset, gap = _bridge_gaps(samples, valid, state)
+    # Without pacing spikes, below 42 Hz, at 180 Hz.
+    spikes, bridged = spikes_step(filters.rate_hz, state.spikes, bridged)
+    lowpass, low = fir_step(filters.lowpass, state.lowpass, bridged)
+    spread, absent = missing_step(filters.spread, state.spread, ~valid)
+    # The baseline: thinned to 20 Hz, smoothed with a window of two seconds, and interpolated back to 180 Hz.
+    thin, slow = fir_step(filters.thin, state.thin, low)
+    smooth, slow = fir_step(filters.smooth, state.smooth, slow)
+    widen, baseline = fir_step(filters.widen, state.widen, slow)
+    rest, early, filtered = _emit(filters, state, low, baseline, absent)
+    state = FilterState(last, offset, gap, spikes, lowpass, spread, thin, smooth, widen, *rest)
     return state, early, filtered
 
 
-def filter_end(plan: Filter, state: FilterState) -> tuple[Filtered, Filtered]:
-    """What is left when the signal ends, as of `filter_step`; its last value is held for the filters."""
+def filter_end(filters: Filter, state: FilterState) -> tuple[Filtered, Filtered]:
+    """Return the remaining results of `filter_step` when the signal ends; its last value is repeated."""
     leads = len(state.last)
-    low = _ended(plan.lowpass, state.lowpass, spikes_end(plan.rate_hz, state.spikes), state.last - state.offset)
-    gone = fir_end(plan.spread, state.spread, np.zeros((leads, 1)))
-    slow = _ended(plan.thin, state.thin, low)
-    slow = _ended(plan.smooth, state.smooth, slow)
-    baseline = _ended(plan.widen, state.widen, slow)
-    _, early, filtered = _give(plan, state, low, baseline, gone > 0)
+    low = _ended(filters.lowpass, state.lowpass, spikes_end(filters.rate_hz, state.spikes), state.last - state.offset)
+    absent = fir_end(filters.spread, state.spread, np.zeros((leads, 1)))
+    slow = _ended(filters.thin, state.thin, low)
+    slow = _ended(filters.smooth, state.smooth, slow)
+    baseline = _ended(filters.widen, state.widen, slow)
+    _, early, filtered = _emit(filters, state, low, baseline, absent > 0)
     return early, filtered
 
 
 def _ended(
     fir: Fir, state: FirState, chunk: NDArray[np.float64], last: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Filter the last samples, and hold the last one, or the given one."""
-    state, begun = fir_step(fir, state, chunk)
+    """Filter the last samples, and repeat the last one, or `last`."""
+    state, first_part = fir_step(fir, state, chunk)
     edge = last if last is not None else chunk[:, -1:] if chunk.shape[1] else np.zeros((len(chunk), 1))
-    return np.concatenate([begun, fir_end(fir, state, edge)], axis=1)
+    return np.concatenate([first_part, fir_end(fir, state, edge)], axis=1)
 
 
 def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None = None) -> Filtered:
-    """Filter a whole signal: what is left of it without the wandering of its baseline; see `filter_twice`."""
+    """Filter a whole signal, without the wandering of its baseline; see `filter_twice`."""
     return filter_twice(signal, rate_hz, settings)[1]
 
 
@@ -266,9 +267,9 @@ def filter_twice(
     Returns
     -------
     early : Filtered
-        With the wandering of the baseline, as a stream has it earlier; heartbeats are found in it.
+        With the wandering of the baseline, available earlier in a stream; heartbeats are detected in it.
     filtered : Filtered
-        Without. Sample m of each lead lies ``m / filtered.rate_hz`` s after the first sample; as many as lie before the
+        Without. Sample m of each lead lies ``m / filtered.rate_hz`` s after the first sample; the last one before the
         end.
 
     Raises
@@ -276,13 +277,13 @@ def filter_twice(
     SettingError
         If the rate lies outside 100 to 1000 Hz.
     """
-    plan = Filter.of(rate_hz, settings)
-    state, parts = plan.fresh(signal.shape[1]), []
+    filters = Filter.of(rate_hz, settings)
+    state, parts = filters.fresh(signal.shape[1]), []
     block = math.ceil(600 * rate_hz)
     for start in range(0, len(signal), block):
-        state, *part = filter_step(plan, state, signal[start : start + block].T)
+        state, *part = filter_step(filters, state, signal[start : start + block].T)
         parts.append(part)
-    parts.append([*filter_end(plan, state)])
+    parts.append([*filter_end(filters, state)])
     early, filtered = zip(*parts, strict=True)
     return _joined(early), _joined(filtered)
 
@@ -293,10 +294,10 @@ def _joined(parts: Sequence[Filtered]) -> Filtered:
     return Filtered(signal, missing, parts[0].rate_hz)
 
 
-def _hold(
+def _bridge_gaps(
     samples: NDArray[np.float64], valid: NDArray[np.bool_], state: FilterState
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Bridge the gaps: within one the value before it, and after it the signal moved to go on from there."""
+    """Bridge gaps: repeat the value before a gap within it, and shift the signal after it to that level."""
     if samples.shape[1] and valid.all() and not state.gap.any():
         return samples - state.offset, samples[:, -1:], state.offset, state.gap
     gap = np.concatenate([state.gap, ~valid], axis=1)
@@ -309,19 +310,19 @@ def _hold(
     return filled[:, 1:] - offsets[:, 1:], filled[:, -1:], offsets[:, -1:], gap[:, -1:]
 
 
-def _give(
-    plan: Filter,
+def _emit(
+    filters: Filter,
     state: FilterState,
     low: NDArray[np.float64],
     baseline: NDArray[np.float64],
     missing: NDArray[np.bool_],
 ) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], int], Filtered, Filtered]:
-    """What can be given, after what cannot: `waiting`, `baseline`, `missing` and `given` of the state."""
+    """Return `waiting`, `baseline`, `missing` and `given` of the next state, and what can be emitted."""
     low = np.concatenate([state.waiting, low], axis=1)
     baseline = np.concatenate([state.baseline, baseline], axis=1)
     missing = np.concatenate([state.missing, missing], axis=1)
     soon = min(low.shape[1], missing.shape[1])
     ready = min(soon, baseline.shape[1])
-    early = Filtered(low[:, state.given : soon], missing[:, state.given : soon], plan.analysis_rate_hz)
-    filtered = Filtered(low[:, :ready] - baseline[:, :ready], missing[:, :ready], plan.analysis_rate_hz)
+    early = Filtered(low[:, state.given : soon], missing[:, state.given : soon], filters.analysis_rate_hz)
+    filtered = Filtered(low[:, :ready] - baseline[:, :ready], missing[:, :ready], filters.analysis_rate_hz)
     return (low[:, ready:], baseline[:, ready:], missing[:, ready:], soon - ready), early, filtered

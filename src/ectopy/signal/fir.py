@@ -1,7 +1,7 @@
-"""Linear-phase filters that give the same samples for a stream as for the whole signal.
+"""Filter streams with linear phase, to the very samples of the whole signal.
 
-Every output sample is a sum over the same inputs in the same order however the signal is cut into chunks, so results
-are equal to the last bit. FFT convolution and running sums are not, and are not used here.
+Every output sample is a sum over the same inputs in the same order however the signal is divided into chunks, so
+results are equal to the last bit. Those of FFT convolution and running sums are not.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Fir:
     Attributes
     ----------
     taps : ndarray of float64, shape (odd length,)
-        Symmetric, at the rate of the input times `up`; at least ``2 * up - 1`` of them, so that no output sample falls
-        between the input.
+        Symmetric, at the rate of the input times `up`; at least ``2 * up - 1`` of them, so that every output sample
+        rests on input samples.
     up, down : int
         Without a common divisor.
     reach : int
         Input samples needed after the time of an output sample.
     delayed : ndarray of float64, shape (k,)
-        The taps after as many zeros as make their delay a whole number of output samples.
+        The taps behind zeros that make their delay a whole number of output samples.
     delay : int
         This number.
     """
@@ -53,7 +53,7 @@ class Fir:
 
 @dataclass(frozen=True, slots=True)
 class FirState:
-    """What a filter remembers between chunks; where in the signal they lie does not matter.
+    """State of a filter between chunks; it does not depend on their position in the signal.
 
     Attributes
     ----------
@@ -68,12 +68,12 @@ class FirState:
 
     @classmethod
     def fresh(cls, leads: int) -> FirState:
-        """Before the first sample; the signal counts as 0 before that."""
+        """Return the state before the first sample; the signal counts as 0 before that."""
         return cls(np.empty((leads, 0)))
 
     @classmethod
     def fresh_missing(cls, leads: int) -> FirState:
-        """The same for `missing_step`."""
+        """Return the state of `missing_step` before the first sample."""
         return cls(np.empty((leads, 0), np.bool_))
 
 
@@ -91,7 +91,7 @@ def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[Fir
     -------
     state : FirState
     output : ndarray of float64, shape (leads, m)
-        All output samples for which the input is now known.
+        All output samples whose input is complete.
     """
     samples = np.concatenate([state.recent, chunk], axis=1)
     state, new = _advanced(fir, state, samples)
@@ -101,9 +101,9 @@ def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[Fir
 
 
 def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple[FirState, NDArray[np.bool_]]:
-    """Tell which of the next output samples of a filter with positive taps a missing input sample has a part in.
+    """Return which of the next output samples of a filter with positive taps rest on a missing input sample.
 
-    Most signals have no gaps, and then nothing is computed.
+    Most signals have no gaps; for these the filter is not computed.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple
     Returns
     -------
     state : FirState
-    gone : ndarray of bool, shape (leads, m)
+    absent : ndarray of bool, shape (leads, m)
     """
     samples = np.concatenate([state.recent, missing], axis=1)
     state, new = _advanced(fir, state, samples)
@@ -134,19 +134,19 @@ def _filtered(fir: Fir, samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _advanced(fir: Fir, state: FirState, samples: NDArray[Any]) -> tuple[FirState, slice]:
-    """The state after these samples, and which of those that `_filtered` makes of them are the next output."""
+    """Return the state after these samples, and which samples of `_filtered` are the next output."""
     end = samples.shape[1]
-    known = max(state.done, (end * fir.up - 1) // fir.down - fir.delay + 1)
+    stop = max(state.done, (end * fir.up - 1) // fir.down - fir.delay + 1)
     delay = 0 if fir.up == fir.down == 1 else fir.delay
-    oldest = min((known * fir.down - len(fir.taps) // 2) // fir.up, end)
-    # The kept input begins where input and output samples coincide, so that the phase of `up` and `down` is kept too.
+    oldest = min((stop * fir.down - len(fir.taps) // 2) // fir.up, end)
+    # The remaining input begins where input and output samples coincide, which preserves the phase of `up` and `down`.
     start = max(0, oldest // fir.down * fir.down)
-    rest = FirState(samples[:, start:], known - start // fir.down * fir.up)
-    return rest, slice(state.done + delay, known + delay)
+    rest = FirState(samples[:, start:], stop - start // fir.down * fir.up)
+    return rest, slice(state.done + delay, stop + delay)
 
 
 def fir_end(fir: Fir, state: FirState, last: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The output samples that are left when the input ends, its last value held."""
-    wanted = -(-state.recent.shape[1] * fir.up // fir.down) - state.done
+    """Return the remaining output samples when the input ends; its last value is repeated."""
+    count = -(-state.recent.shape[1] * fir.up // fir.down) - state.done
     _, output = fir_step(fir, state, np.repeat(last, fir.reach + fir.down, axis=1))
-    return output[:, : max(wanted, 0)]
+    return output[:, : max(count, 0)]

@@ -1,8 +1,8 @@
-"""The front end: all that is done lead by lead before beats are told apart, for one patient or for many at once.
+"""Run the front end: from samples to filtered leads, quality and QRS strength, for one patient or for many at once.
 
-Every step here treats each lead by itself, but for the evidence, which is of all leads of a patient. So the leads of
-patients whose signals are in the same state can be put under each other and cost little more than those of one; the
-results are those of each patient alone, to the last bit.
+Every step treats each lead by itself, except the QRS strength, which joins the leads of a patient. So the leads of
+patients whose signals are in the same state can be stacked and cost little more than those of one; the results equal
+those of each patient alone to the last bit.
 """
 
 from __future__ import annotations
@@ -24,13 +24,7 @@ _MOST_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class FrontEndState:
-    """What the front end remembers of a stream.
-
-    Attributes
-    ----------
-    filters, evidence, quality, fibrillation
-        Of its steps.
-    """
+    """States of the steps of the front end."""
 
     filters: FilterState
     evidence: QrsStrengthState
@@ -38,10 +32,10 @@ class FrontEndState:
     fibrillation: FibrillationState
 
     @classmethod
-    def fresh(cls, plan: Filter, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> FrontEndState:
-        """Before the first sample of so many leads, with what is known of their amplitude from an earlier stream."""
+    def fresh(cls, filters: Filter, leads: int, amplitudes: Sequence[LeadAmplitude | None] = ()) -> FrontEndState:
+        """Return the state before the first sample, with the amplitudes of an earlier stream where they are known."""
         return cls(
-            plan.fresh(leads),
+            filters.fresh(leads),
             QrsStrengthState.fresh(leads, amplitudes),
             QualityState.fresh(leads),
             FibrillationState.fresh(leads),
@@ -50,23 +44,14 @@ class FrontEndState:
 
 @dataclass(frozen=True, slots=True)
 class FrontEndOutput:
-    """What the front end has found; arrays have the leads on the last axis but one.
+    """Results of `filter_step`, `qrs_strength_step`, `quality_step` and `fibrillation_step`.
 
-    Attributes
-    ----------
-    early, filtered : Filtered
-        From `filter_step`.
-    evidence : QrsStrength
-        From `qrs_strength_step`.
-    index, word : ndarray, shape (leads, seconds)
-        From `quality_step`.
-    waveform : Waveform
-        From `fibrillation_step`.
+    Arrays have the leads on the last axis but one.
     """
 
     early: Filtered
     filtered: Filtered
-    evidence: QrsStrength
+    qrs_strength: QrsStrength
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     waveform: Waveform
@@ -78,64 +63,63 @@ class SignalBlock:
 
     Attributes
     ----------
-    plan : Filter
+    filters : Filter
     state : FrontEndState
     signal : ndarray of float64, shape (leads, k)
-        Millivolt at the plan's rate; NaN = no valid sample.
+        Millivolt at the rate of the filters; NaN = no valid sample.
     """
 
-    plan: Filter
+    filters: Filter
     state: FrontEndState
     signal: NDArray[np.float64]
 
 
-Answer = tuple[FrontEndState, FrontEndOutput]
+FrontEndResult = tuple[FrontEndState, FrontEndOutput]
 
 
-def run_front_end(piece: SignalBlock, patients: int = 1) -> Answer:
-    """Take the next samples of a patient; or of several, whose leads follow each other, in both signal and state."""
-    state = piece.state
-    filters, early, filtered = filter_step(piece.plan, state.filters, piece.signal)
-    evidence, found = qrs_strength_step(state.evidence, early, patients)
-    quality, (index, word) = quality_step(state.quality, piece.plan.rate_hz, piece.signal, filtered)
+def run_front_end(block: SignalBlock, patients: int = 1) -> FrontEndResult:
+    """Process the next samples of a patient, or of several, whose leads follow each other in both signal and state."""
+    state = block.state
+    filters, early, filtered = filter_step(block.filters, state.filters, block.signal)
+    evidence, qrs_strength = qrs_strength_step(state.evidence, early, patients)
+    quality, (index, word) = quality_step(state.quality, block.filters.rate_hz, block.signal, filtered)
     fibrillation, waveform = fibrillation_step(state.fibrillation, filtered)
-    return FrontEndState(filters, evidence, quality, fibrillation), FrontEndOutput(
-        early, filtered, found, index, word, waveform
-    )
+    output = FrontEndOutput(early, filtered, qrs_strength, index, word, waveform)
+    return FrontEndState(filters, evidence, quality, fibrillation), output
 
 
-def end_front_end(plan: Filter, state: FrontEndState) -> FrontEndOutput:
-    """Find what remains when the signal of one patient ends."""
-    early, filtered = filter_end(plan, state.filters)
-    evidence_state, begun = qrs_strength_step(state.evidence, early)
-    evidence = begun.followed_by(qrs_strength_end(evidence_state))
-    index, word = quality_end(state.quality, plan.rate_hz, filtered)
-    return FrontEndOutput(early, filtered, evidence, index, word, fibrillation_end(state.fibrillation, filtered))
+def end_front_end(filters: Filter, state: FrontEndState) -> FrontEndOutput:
+    """Return what remains when the signal of one patient ends."""
+    early, filtered = filter_end(filters, state.filters)
+    evidence, qrs_strength = qrs_strength_step(state.evidence, early)
+    qrs_strength = qrs_strength.followed_by(qrs_strength_end(evidence))
+    index, word = quality_end(state.quality, filters.rate_hz, filtered)
+    return FrontEndOutput(early, filtered, qrs_strength, index, word, fibrillation_end(state.fibrillation, filtered))
 
 
-def run_front_ends(pieces: Sequence[SignalBlock]) -> list[Answer]:
-    """Take the next samples of many patients: what `run_front_end` says of each, for less."""
-    answers: dict[int, Answer] = {}
-    for numbers in _alike(pieces):
+def run_front_ends(blocks: Sequence[SignalBlock]) -> list[FrontEndResult]:
+    """Process the next samples of many patients: equal to `run_front_end` of each, but faster."""
+    results: dict[int, FrontEndResult] = {}
+    for numbers in _alike(blocks):
         if len(numbers) == 1:
-            answers[numbers[0]] = run_front_end(pieces[numbers[0]])
+            results[numbers[0]] = run_front_end(blocks[numbers[0]])
             continue
-        some = [pieces[number] for number in numbers]
-        signal = np.concatenate([piece.signal for piece in some])
-        state, sensed = run_front_end(
-            SignalBlock(some[0].plan, stacked([piece.state for piece in some]), signal), len(some)
+        batch = [blocks[number] for number in numbers]
+        signal = np.concatenate([block.signal for block in batch])
+        state, output = run_front_end(
+            SignalBlock(batch[0].filters, stacked([block.state for block in batch]), signal), len(batch)
         )
-        parts = zip(parted(state, len(some)), parted(sensed, len(some), kept=False), strict=True)
-        answers |= zip(numbers, parts, strict=True)
-    return [answers[number] for number in range(len(pieces))]
+        parts = zip(parted(state, len(batch)), parted(output, len(batch), copies=False), strict=True)
+        results |= zip(numbers, parts, strict=True)
+    return [results[number] for number in range(len(blocks))]
 
 
-def _alike(pieces: Sequence[SignalBlock]) -> Iterable[list[int]]:
-    """Which pieces can be taken together: those of streams in the same state, past their first seconds."""
+def _alike(blocks: Sequence[SignalBlock]) -> Iterable[list[int]]:
+    """Group the blocks that can be stacked: those of streams in the same state, after their first seconds."""
     groups: dict[object, list[int]] = {}
-    for number, piece in enumerate(pieces):
-        settled = piece.state.evidence.leads.settled
-        key = (piece.plan.rate_hz, piece.signal.shape, structure(piece.state)) if settled else number
+    for number, block in enumerate(blocks):
+        warmed_up = block.state.evidence.leads.settled
+        key = (block.filters.rate_hz, block.signal.shape, structure(block.state)) if warmed_up else number
         groups.setdefault(key, []).append(number)
     for numbers in groups.values():
         for start in range(0, len(numbers), _MOST_AT_ONCE):

@@ -1,4 +1,4 @@
-"""Heart rate: which RR intervals count, and what they make in windows of ten seconds."""
+"""Heart rate from the RR intervals that are known, in windows of ten seconds."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class HeartRate:
     Attributes
     ----------
     median_bpm : float
-        Median of the rates from beat to beat, 60 s over each interval; NaN where there are none.
+        Median of the rates from beat to beat, 60 s over each interval; NaN without intervals.
     intervals : ndarray of int64, shape (windows,)
-        How many intervals end in each window.
+        Number of intervals that end in each window.
     total_s : ndarray of float64, shape (windows,)
-        How long they are together.
+        Their total length.
     bpm : ndarray of float64, shape (windows,)
         Beats per minute; NaN where the intervals cover less than half of the window.
     """
@@ -41,13 +41,13 @@ class HeartRate:
 
     @property
     def mean_bpm(self) -> float:
-        """Intervals over the time they take; NaN where there are none."""
+        """Return the number of intervals over their total time; NaN without intervals."""
         total_s = float(self.total_s.sum())
         return 60 * int(self.intervals.sum()) / total_s if total_s > 0 else float("nan")
 
     @property
     def extremes(self) -> tuple[int, int] | None:
-        """Windows with the lowest and the highest rate, the first of each; None where no window has one."""
+        """Return the first windows with the lowest and the highest rate; None if no window has a rate."""
         if not np.isfinite(self.bpm).any():
             return None
         return int(np.nanargmin(self.bpm)), int(np.nanargmax(self.bpm))
@@ -64,10 +64,10 @@ def heart_rate(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], d
         RR interval before each; NaN = unknown. See `known_intervals`.
     duration_s : float
     """
-    known = np.isfinite(intervals_s)
-    intervals_s = intervals_s[known]
+    is_known = np.isfinite(intervals_s)
+    intervals_s = intervals_s[is_known]
     windows = int(np.ceil(duration_s / WINDOW_S))
-    window = np.clip(times_s[known] // WINDOW_S, 0, max(windows - 1, 0)).astype(np.int64)
+    window = np.clip(times_s[is_known] // WINDOW_S, 0, max(windows - 1, 0)).astype(np.int64)
     intervals = np.bincount(window, minlength=windows)
     total_s = np.bincount(window, intervals_s, minlength=windows).astype(np.float64)
     length_s = np.minimum(duration_s - WINDOW_S * np.arange(windows), WINDOW_S)
@@ -83,9 +83,9 @@ def known_intervals(
     uninformative_before: NDArray[np.int64],
     missed: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """RR interval before each beat; NaN where it is not known.
+    """Return the RR interval before each beat; NaN where it is not known.
 
-    Of noise and of a loose electrode there is no rate; a flat line counts as an interval: the heart may stand still.
+    Noise and loose electrodes have no rate; a flat line counts as an interval, as it may be an asystole.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def known_intervals(
     readable : ndarray of bool, shape (n,)
         An interval is known between two readable beats only.
     uninformative_before : ndarray of int64, shape (n,)
-        From `Quality.uninformative_before`; an interval that holds a second in which no lead can be read is not known.
+        From `Quality.uninformative_before`; an interval with a second in which no lead can be read is not known.
     missed : ndarray of bool, shape (n,)
-        From `beats_missed`; nor is one in which a lead shows beats that were not found.
+        From `beats_missed`; an interval in which a lead shows other beats is not known.
     """
     both = readable & np.append(False, readable)[: len(readable)]
     both &= (np.diff(uninformative_before, prepend=0) == 0) & ~missed
@@ -104,7 +104,7 @@ def known_intervals(
 
 
 def rates_bpm(intervals: NDArray[np.int64], total_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Beats per minute of numbers of intervals and the time they take; NaN where that is 0."""
+    """Return beats per minute from numbers of intervals and their total time; NaN where that is 0."""
     rates: NDArray[np.float64] = np.divide(
         60.0 * intervals, total_s, out=np.full(len(intervals), np.nan), where=total_s > 0
     )

@@ -1,12 +1,12 @@
-"""Takes out pacing spikes before the signal is filtered, so that a spike without capture is not found as a heartbeat.
+"""Remove pacing spikes before the signal is filtered, so that a spike without capture is not detected as a heartbeat.
 
 A stimulus of a pacemaker lasts 0.1 to 2 ms, a few samples at most as recorded; the QRS complexes of an infant are
 about 20 ms wide at half of their height. Features of at most 10 ms that rise or fall by more than 0.5 mV, by six
 times as much as any such feature 12 to 40 ms before them, and by half of what the signal spans since then, are
-replaced by what lies around them: the signal after a morphological opening (for rising ones) or closing (for falling
-ones). The second condition leaves mains hum and muscle noise as they are, whose waves are as narrow but follow each
-other; the third leaves the tips of QRS complexes, at any gain. Below 200 Hz spikes cannot be told from complexes by
-their width, and the signal stays as it is.
+replaced by the level around them: the signal after a morphological opening (for rising ones) or closing (for falling
+ones). The second condition preserves mains hum and muscle noise, whose waves are as narrow but follow each other; the
+third preserves the tips of QRS complexes, at any gain. Below 200 Hz the width does not separate spikes from complexes,
+and the signal stays as it is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BEFORE_S = (0.012, 0.040)
 
 @dataclass(frozen=True, slots=True)
 class SpikeState:
-    """What the removal of spikes remembers between chunks.
+    """State of the removal between chunks.
 
     Attributes
     ----------
@@ -40,19 +40,19 @@ class SpikeState:
 
     @classmethod
     def fresh(cls, leads: int) -> SpikeState:
-        """Before the first sample of so many leads."""
+        """Return the state before the first sample."""
         return cls(np.empty((leads, 0)))
 
 
 def spikes_step(
     rate_hz: float, state: SpikeState, chunk: NDArray[np.float64]
 ) -> tuple[SpikeState, NDArray[np.float64]]:
-    """Take the spikes out of the next samples; the same for any cutting into chunks, to the last bit.
+    """Remove the spikes from the next samples; the result does not depend on the division into chunks, to the last bit.
 
     Parameters
     ----------
     rate_hz : float
-        Of the samples as recorded.
+        Rate of the samples as recorded.
     state : SpikeState
     chunk : ndarray of float64, shape (leads, k)
         Millivolt, finite values.
@@ -61,7 +61,7 @@ def spikes_step(
     -------
     state : SpikeState
     signal : ndarray of float64, shape (leads, m)
-        All samples that are now certain, at most 10 ms behind.
+        New samples, at most 10 ms late.
     """
     reach = _reach(rate_hz)
     if reach == 0 or chunk.shape[1] == 0:
@@ -74,14 +74,14 @@ def spikes_step(
 
 
 def spikes_end(rate_hz: float, state: SpikeState) -> NDArray[np.float64]:
-    """The samples that are left when the signal ends, shape (leads, m); the last one is held."""
+    """Return the remaining samples when the signal ends, shape (leads, m); the last one is repeated."""
     if state.recent.shape[1] == 0:
         return state.recent
     return spikes_step(rate_hz, state, np.repeat(state.recent[:, -1:], _reach(rate_hz), axis=1))[1]
 
 
 def _reach(rate_hz: float) -> int:
-    """Samples to each side that decide how far one stands out."""
+    """Return the number of samples to each side that decide how far one stands out."""
     return 2 * int(_HALF_WIDTH_S * rate_hz)
 
 
@@ -90,16 +90,16 @@ def _first_before(rate_hz: float) -> int:
 
 
 def _tail(rate_hz: float) -> int:
-    """Samples after a spike in which it swings back."""
+    """Return the number of samples after a spike in which it swings back."""
     return round(_TAIL_S * rate_hz)
 
 
 def _without_spikes(samples: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
-    """Replace spikes, where all samples that decide about one are there."""
+    """Replace spikes, except near the ends, where samples that decide are missing."""
     reach, first, last = _reach(rate_hz), _first_before(rate_hz), round(_BEFORE_S[0] * rate_hz)
     if np.abs(np.diff(samples, axis=1)).max(initial=0.0) * reach <= _LEAST_SPIKE_MV:
-        return samples  # nothing so narrow can rise or fall by so much
-    # Opening: the highest level that all of some window around a sample reaches; closing: the same upside down.
+        return samples  # the slope is too small for a narrow feature of this height
+    # Opening: the highest level that a window around a sample stays above; closing: the same of the inverted signal.
     size = reach + 1
     opened = maximum_filter1d(minimum_filter1d(samples, size, axis=1), size, axis=1)
     closed = minimum_filter1d(maximum_filter1d(samples, size, axis=1), size, axis=1)
@@ -107,18 +107,18 @@ def _without_spikes(samples: NDArray[np.float64], rate_hz: float) -> NDArray[np.
     spikes = height > _LEAST_SPIKE_MV
     if not spikes.any():
         return samples
-    # The highest feature of the samples before each one.
+    # Keep those much higher than any feature 12 to 40 ms before them.
     width = first - last + 1
     before = np.zeros_like(height)
     before[:, first:] = maximum_filter1d(height, width, axis=1)[:, width // 2 : width // 2 + height.shape[1] - first]
     spikes &= height > _ALONE * before
-    # And how far the signal spans in the 40 ms before each one, and in the spike itself.
+    # Keep those higher than half of the span of the signal in the 40 ms before and in the spike itself.
     around = 2 * first + 1
     span = maximum_filter1d(samples, around, axis=1, origin=first) - minimum_filter1d(
         samples, around, axis=1, origin=first
     )
     spikes &= height > _SHARE_OF_SPAN * span
-    # And what swings back after a spike.
+    # Add the samples in which the signal swings back after a spike.
     tail = _tail(rate_hz)
     after = maximum_filter1d(spikes.astype(np.uint8), tail + 1, axis=1, origin=tail // 2, mode="constant").astype(
         np.bool_

@@ -1,4 +1,4 @@
-"""Onsets of the pulse in a pressure wave or a plethysmogram, and whether each pulse can be read.
+"""Detect the onsets of pulses in a pressure wave or a plethysmogram, and whether each pulse can be read.
 
 The wave is averaged to `GRID_HZ` and smoothed. The *slope sum function* adds up the rises of a short window, so that
 its peaks are as high as the upstrokes (Zong et al. 2003, `wabp`, doi:10.1109/CIC.2003.1291140). A peak is a pulse if it
@@ -7,9 +7,9 @@ is higher than a share of the usual one. The onset is where the tangent of the s
 A pulse is readable if it resembles the running template of this wave (Li and Clifford 2012,
 doi:10.1088/0967-3334/33/9/1491; Orphanidou et al. 2015, doi:10.1109/JBHI.2014.2338351, whose least correlation is
 0.86), is wide enough for a pulse, which crosstalk of the ECG is not, and has neither a flat top nor a missing sample.
-Nothing depends on the unit: a plethysmogram has none, and that of a pressure is not always stated.
+The result does not depend on the unit: a plethysmogram has none, and that of a pressure is not always stated.
 
-Waves are analysed in blocks of one second, counted from their first sample: the result is the same for any cut.
+Waves are analysed in blocks of one second from their first sample, so that the result does not depend on the chunks.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ _SMOOTHED = 5  # grid samples, 80 ms
 _HALF = _SMOOTHED // 2
 _RISE = {True: 8, False: 11}  # window of the slope sum function, grid samples: 0.13 s of a pressure, 0.17 s else
 _BUFFER = 176
-_AHEAD = 40  # grid samples that must follow the steepest rise of a pulse before it is judged
-_AHEAD_AT_END = 16  # as many at the end of the wave
+_AHEAD = 40  # grid samples that must follow the steepest rise of a pulse before it is assessed
+_AHEAD_AT_END = 16  # the same at the end of the wave
 _BEFORE = 26  # in which the level before the upstroke is searched
 _TOP = 26  # in which the top is searched
 _AROUND = np.arange(-_BEFORE - _HALF - 1, _AHEAD - 1)
 _AROUND_FIRST = -int(_AROUND[0])
 _APART = 13  # two pulses are at least 0.2 s apart
-_SHAPE = (-10, 30)  # the part of a pulse that is compared with the template
+_SHAPE = (-10, 30)  # grid samples of a pulse that are compared with the template
 _SHARE = 0.4  # of the usual slope sum, which a pulse exceeds
 _USUAL = 8  # pulses
 _DECAY = 0.8  # of the usual slope sum in a second without a pulse
 _LEAST_CORRELATION = 0.86
-_LEARNED = 8  # pulses that the template is an average of
+_LEARNED = 8  # pulses over which the template is averaged
 _LEAST_LEARNED = 3
 _LEAST_WIDTH = 8  # at half height, grid samples, 0.125 s
-_FLAT_TOP = 9  # grid samples of the very same height, 0.14 s
+_FLAT_TOP = 9  # grid samples of equal height, 0.14 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Pulses:
     amplitude : ndarray of float64
         From the level before the upstroke to the top, in the unit of the wave.
     readable : ndarray of bool
-        Whether it is a pulse beyond doubt.
+        Whether it is certainly a pulse.
     """
 
     __repr__ = short_repr
@@ -98,12 +98,12 @@ _NO_PULSES = Pulses.empty()
 
 @dataclass(frozen=True, slots=True)
 class PulseFindings:
-    """What was detected in one more piece of a wave.
+    """Pulses detected in the next samples of a wave.
 
     Attributes
     ----------
     known_to_s : float
-        All pulses with an upstroke before this are known.
+        Time before which all upstrokes are detected.
     pulses : Pulses
         New ones.
     low, high : ndarray of float64, shape (seconds,)
@@ -120,7 +120,7 @@ class PulseFindings:
 
 @dataclass(frozen=True, slots=True)
 class PulseState:
-    """What the detector remembers of one wave.
+    """State of the detection in one wave.
 
     Attributes
     ----------
@@ -132,21 +132,23 @@ class PulseState:
     count : int
         Samples so far.
     pending : ndarray of float32
-        The newest samples, from which no block could be made yet.
+        The newest samples, whose block is not complete.
     blocks : int
-        How many seconds have been averaged.
+        Number of seconds averaged.
     known : int
         Grid sample up to which pulses have been detected.
     wave : ndarray of float64
-        The newest grid samples; of `valid` those that are measured.
+        The newest grid samples.
     valid : ndarray of bool
+        Which of them are measured.
     steepest : int
         Grid sample of the last pulse.
     usual : ndarray of float64
         Slope sums of the last pulses.
     template : ndarray of float64
-        Running average of the shape, of which `learned` pulses are part.
+        Running average of the shape.
     learned : int
+        Number of pulses in the template, at most 8.
     """
 
     __repr__ = short_repr
@@ -169,8 +171,7 @@ class PulseState:
     def fresh(cls, *, pressure: bool, rate_hz: float, start_s: float) -> PulseState:
         """Return the state before the first sample of a wave.
 
-        Three quarters of a second of missing samples are put in front, so that blocks end where the pieces of the ECG
-        and the samples handed out with them do.
+        Three quarters of a second of missing samples come first, so that blocks end where those of the ECG do.
         """
         ahead = ceil(0.75 * rate_hz)
         return cls(
@@ -191,12 +192,12 @@ class PulseState:
 
     @property
     def end_s(self) -> float:
-        """Time of the sample after the newest one."""
+        """Return the time of the sample after the newest one."""
         return self.start_s + self.count / self.rate_hz
 
     @property
     def known_to_s(self) -> float:
-        """Up to where all pulses are known."""
+        """Return the time up to which all pulses are detected."""
         return self.start_s + max(self.known, 0) / GRID_HZ
 
 
@@ -213,8 +214,8 @@ def pulse_step(
     rate_hz : float
         20 to 1000 Hz.
     start_s : float
-        Time of the first sample. Where it does not follow the last one of the state, or the rate is another one, the
-        wave begins anew; what was learned of its shape is kept.
+        Time of the first sample. If it does not follow the last one of the state, or the rate has changed, the wave
+        starts again with the template learned so far.
 
     Returns
     -------
@@ -242,7 +243,7 @@ def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
     Returns
     -------
     state : PulseState
-        Takes no more samples.
+        Accepts no more samples.
     findings : PulseFindings
     """
     missing = ceil((state.blocks + 1) * state.rate_hz - state.count - 1e-6)
@@ -263,9 +264,9 @@ def _joined(pulses: list[Pulses]) -> Pulses:
 
 
 def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | None:
-    """Average the next second to the grid; None where samples of it are still to come."""
+    """Average the next second to the grid; None while it is incomplete."""
     rate_hz, first = state.rate_hz, state.count - len(state.pending)
-    # Each sample stands for the time until the next one.
+    # The block in samples of `pending`; each sample represents the time until the next one.
     begin = state.blocks * rate_hz - first
     end = rate_hz + begin
     last = ceil(end - 1e-6)
@@ -273,27 +274,28 @@ def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | N
         return None
     edges = _EDGES * rate_hz + begin
     raw = state.pending[:last].astype(np.float64)
-    # Neither is finite where a sample is missing.
+    # Lowest and highest value; neither is finite where a sample is missing.
     values = float(np.minimum.reduce(raw)), float(np.maximum.reduce(raw))
     if isfinite(values[0]) and isfinite(values[1]):
         valid = _ALL_VALID
     else:
         measured = np.isfinite(raw)
-        # What is missing keeps the last level, and is not valid.
+        # Missing samples take the last level. A grid sample is valid if it rests on measured samples alone.
         values = (float(raw[measured].min()), float(raw[measured].max())) if measured.any() else (np.nan, np.nan)
-        held = np.maximum.accumulate(np.where(measured, np.arange(last), -1))
+        last_valid = np.maximum.accumulate(np.where(measured, np.arange(last), -1))
         level = state.wave[-1] if state.valid.any() or not measured.any() else raw[measured.argmax()]
-        raw = np.where(held >= 0, raw[np.maximum(held, 0)], level)
+        raw = np.where(last_valid >= 0, raw[np.maximum(last_valid, 0)], level)
         share = _average(measured.astype(np.float64), edges)
         valid = share > 1.0 - 1e-9
     grid = _average(raw, edges)
+    # Where the wave begins, its first value fills the buffer: no step at the start.
     begins = valid.any() and not state.valid.any()
     wave = np.full(_BUFFER, grid[valid.argmax()]) if begins else state.wave
     # The sample in which the block ends is part of the next one as well.
-    kept = int(end + 1e-6)
+    next_start = int(end + 1e-6)
     after = replace(
         state,
-        pending=state.pending[kept:].copy(),
+        pending=state.pending[next_start:].copy(),
         blocks=state.blocks + 1,
         wave=np.concatenate([wave[GRID_HZ:], grid]),
         valid=np.concatenate([state.valid[GRID_HZ:], valid]),
@@ -302,7 +304,8 @@ def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | N
 
 
 def _average(raw: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of samples between successive edges, given in samples."""
+    """Average samples between successive edges, in samples."""
+    # The integral of the samples, interpolated at the edges; less the first sample, which keeps the sums small.
     total = np.zeros(len(raw) + 1)
     np.cumsum(raw - raw[0], out=total[1:])
     integral = np.interp(edges, _PLACES[: len(total)], total)
@@ -311,10 +314,10 @@ def _average(raw: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np
 
 
 def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
-    """Pulses not detected yet whose steepest rise so many grid samples follow."""
+    """Detect the new pulses whose steepest rise is followed by at least `ahead` grid samples."""
     window, wave = _RISE[state.pressure], state.wave
     begin = state.blocks * GRID_HZ - _BUFFER  # grid sample of the first one in the buffer
-    # Rise of the wave smoothed by a moving average, from the sample before to this one.
+    # Rise from sample to sample of the wave, smoothed by a moving average.
     rise = np.zeros(_BUFFER)
     np.subtract(wave[_SMOOTHED:], wave[:-_SMOOTHED], out=rise[_HALF + 1 : _BUFFER - _HALF])
     rise *= 1.0 / _SMOOTHED
@@ -322,32 +325,32 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
     up = np.maximum(rise, 0.0).cumsum()
     slope_sum = np.zeros(_BUFFER)
     np.subtract(up[window:], up[:-window], out=slope_sum[window:])
-    # Peaks above the threshold that no higher one is near to.
+    # Peaks above a share of the usual slope sum, the median of the last pulses; only the highest within 0.2 s.
     sizes = sorted(state.usual.tolist())
     usual = sizes[len(sizes) // 2] if sizes else float(slope_sum.max())
     middle = slope_sum[1:-1]
     higher = (middle > slope_sum[:-2]) & (middle >= slope_sum[2:]) & (middle > _SHARE * usual)
     peaks = [peak + 1 for peak in higher.nonzero()[0].tolist()]
     low, high = max(state.known - begin, _AROUND_FIRST), _BUFFER - ahead
-    chosen = []
+    accepted = []
     last = state.steepest - begin
     for at, size in _steepest(peaks, slope_sum, rise, window, low, high):
         if at - last >= _APART and usual > 0.0:
-            chosen.append((at, size))
+            accepted.append((at, size))
             last = at
-    if not chosen:
+    if not accepted:
         return replace(state, known=begin + high, usual=state.usual * _DECAY), _NO_PULSES
-    places = np.array([at for at, _ in chosen])
-    # The wave around each pulse, as it came and smoothed.
+    places = np.array([at for at, _ in accepted])
+    # The wave around each pulse, raw and smoothed.
     around = wave[np.minimum(places[:, None] + _AROUND, _BUFFER - 1)]
     total = around.cumsum(axis=1)
     smooth = (total[:, _SMOOTHED:] - total[:, :-_SMOOTHED]) / _SMOOTHED
-    # Level before, top, and onset by the tangent.
+    # Level before, amplitude, and the onset where the tangent of the steepest rise meets that level.
     before = np.minimum.reduce(smooth[:, : _BEFORE + 1], axis=1)
     amplitude = np.maximum.reduce(smooth[:, _BEFORE : _BEFORE + _TOP], axis=1) - before
     behind = ((smooth[:, _BEFORE - 1] + smooth[:, _BEFORE]) / 2 - before) / rise[places]
     onset = places - 0.5 - np.minimum(behind, _BEFORE)
-    # Width at half height, and flat tops.
+    # Width at half height, and length of a flat top.
     raised = around[:, _HALF + 1 + _BEFORE - _TOP // 4 : -_HALF] - before[:, None]
     height = amplitude[:, None]
     width = np.add.reduce(raised[:, : _TOP + _TOP // 4] > height / 2, axis=1, dtype=np.intp)
@@ -355,13 +358,13 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
     flat = np.add.reduce(raised >= top - 1e-6 * height, axis=1, dtype=np.intp)
     follows = min(ahead, _AHEAD_AT_END if ahead != _AHEAD else _AHEAD)
     measured = np.logical_and.reduce(state.valid[places[:, None] + _AROUND[: _AROUND_FIRST + follows]], axis=1)
-    # Likeness to the template, which is then moved towards this pulse.
+    # Correlation with the template, which is then moved towards this pulse. Shapes have mean 0 and length 1.
     template, learned = state.template, state.learned
     correlation = []
     shapes = smooth[:, _BEFORE + _SHAPE[0] : _BEFORE + min(_SHAPE[1], follows - _HALF)]
     shapes = shapes - np.add.reduce(shapes, axis=1, keepdims=True) / shapes.shape[1]
     shapes /= np.sqrt(np.add.reduce(shapes * shapes, axis=1, keepdims=True)) + 1e-30
-    if ahead != _AHEAD:  # the last pulses, of which less is seen
+    if ahead != _AHEAD:  # the last pulses of a wave are shorter
         template = template[: shapes.shape[1]] - template[: shapes.shape[1]].mean()
     for shape in shapes:
         length = sqrt(template @ template)
@@ -379,7 +382,7 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
         state,
         known=begin + high,
         steepest=begin + int(places[-1]),
-        usual=np.concatenate([state.usual, [size for _, size in chosen]])[-_USUAL:],
+        usual=np.concatenate([state.usual, [size for _, size in accepted]])[-_USUAL:],
         template=template,
         learned=learned,
     )
@@ -390,9 +393,9 @@ def _detect(state: PulseState, ahead: int) -> tuple[PulseState, Pulses]:
 def _steepest(
     peaks: list[int], slope_sum: NDArray[np.float64], rise: NDArray[np.float64], window: int, low: int, high: int
 ) -> list[tuple[int, float]]:
-    """Where each upstroke between `low` and `high` is steepest, with its slope sum."""
+    """Return where each upstroke between `low` and `high` is steepest, with its slope sum."""
     heights = slope_sum[peaks].tolist() if peaks else []
-    kept = []
+    upstrokes = []
     for peak, height in zip(peaks, heights, strict=True):
         first = peak - window + 1
         if first < 1 or peak < low or first >= high:
@@ -400,5 +403,5 @@ def _steepest(
         if height >= max(other for at, other in zip(peaks, heights, strict=True) if abs(at - peak) < _APART):
             at = first + int(rise[first : peak + 1].argmax())
             if low <= at < high:
-                kept.append((at, height))
-    return kept
+                upstrokes.append((at, height))
+    return upstrokes

@@ -1,8 +1,8 @@
-"""Can a person read this second of this lead? And if not, why not.
+"""Assess whether a person can read each second of each lead, and if not, why.
 
-Every second of a lead, counted from the start of the recording, is judged by the two seconds that end with it, so that
-a stream is judged as it comes and exactly as the whole recording. Each reason not to trust it has an index from 0 to 1,
-which is one half at the limit given here; the index of the second is the lowest of them, and its word is the first
+Every second of a lead, counted from the start of the recording, is assessed by the two seconds that end with it, so
+that a stream gives exactly the result of the whole recording. Each reason not to trust a second has an index from 0 to
+1, which is one half at the limit stated here; the index of the second is the lowest of them, and its word is the first
 reason in this order with an index below one half, or ``good``:
 
 ``missing``
@@ -11,27 +11,26 @@ reason in this order with an index below one half, or ``good``:
     The amplifier or converter is at its end: more than 5 % of the samples equal the largest or smallest value of the
     lead so far, which lies at least 0.5 mV from its middle in the last minute.
 ``lead off``
-    The recorded signal spans more than 8 mV, but for spikes of a pacemaker, which last less than 10 ms; or its mean has
-    moved that far since the two seconds before: no ECG does that, an electrode that comes off or is touched does. Or it
-    hardly moves at all: the filtered signal spans less than 4 uV, which is less than the noise of electrodes on skin.
+    The recorded signal spans more than 8 mV, without the spikes of a pacemaker, which last less than 10 ms; or its mean
+    has moved that far since the two seconds before, as with an electrode that comes off or is touched. Or it hardly
+    moves at all: the filtered signal spans less than 4 uV, which is less than the noise of electrodes on skin.
 ``flat``
     The signal, as recorded or filtered, spans less than 50 uV. A loose electrode may look so, and so does a heart that
     stands still: the two cannot be told apart here.
 ``noisy``
-    Between the beats, where little should happen, the signal has more than 4 % of the height of the QRS complexes, RMS,
-    between 20 and 40 Hz. *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered
-    signal, but not less than the median of it over the last minute, nor more than twice that, so that a pause is not
-    taken for noise nor noise for QRS complexes. Gaussian noise alone has 10 %. Slower frequencies do not count: they
-    would call ventricular tachycardia and flutter noisy, which are steep all the time. A fast rhythm leaves less than
-    0.1 s between its beats: where the signal repeats itself after 0.18 to 0.62 s with a correlation of at least 0.7, as
-    noise never does, the quietest fifth of the time counts instead, as the level of the Gaussian noise that would have
-    it. Or the signal steps: in 22 ms
-    it moves by more than 2 mV, and more than the median height, from a level kept for a quarter of a second to another
-    kept as long.
+    Between the beats the signal has more than 4 % of the height of the QRS complexes, RMS, between 20 and 40 Hz.
+    *Between the beats* is the median of pieces of 0.1 s; the height is the span of the filtered signal, but at least
+    its median over the last minute and at most twice that, so that a pause does not count as noise nor noise as QRS
+    complexes. Gaussian noise alone has 10 %. Slower frequencies do not count: by them ventricular tachycardia and
+    flutter, which are steep all the time, would be noisy. A fast rhythm leaves less than 0.1 s between its beats:
+    where the signal repeats itself after 0.18 to 0.62 s with a correlation of at least 0.7, as noise never does, the
+    quietest fifth of the time counts instead, as the level of the Gaussian noise that would have it. Or the signal
+    steps: in 22 ms it moves by more than 2 mV, and more than the median height, between two levels that each last for
+    a quarter of a second.
 
-Nothing is learned from labels; the limits were set by looking at the records DS1 of the MIT-BIH Arrhythmia Database,
-in the manner of the indices in Clifford, Behar, Li, Rezek (2012), doi:10.1088/0967-3334/33/9/1419. Slow movement that
-spans less than 8 mV is not seen.
+The limits do not rest on labels; they were set by looking at the records DS1 of the MIT-BIH Arrhythmia Database, in the
+manner of the indices in Clifford, Behar, Li, Rezek (2012), doi:10.1088/0967-3334/33/9/1419. Slow movement that spans
+less than 8 mV is not detected.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ class QualityInterval:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How far each lead can be trusted, and when.
+    """Quality of each lead over time.
 
     Attributes
     ----------
@@ -113,7 +112,7 @@ class Quality:
     duration_s : float
         Where the last window ends.
     window_s : float
-        Window k begins ``k * window_s`` seconds after the first sample; it is judged with the one before it.
+        Window k begins ``k * window_s`` seconds after the first sample; it is assessed with the one before it.
     """
 
     __repr__ = short_repr
@@ -129,38 +128,42 @@ class Quality:
         return np.asarray(self.index >= READABLE)
 
     def readable_at(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each lead is readable in the windows of given moments, shape (n, leads)."""
+        """Return whether each lead is readable at these times, shape (n, leads)."""
         if self.index.shape[1] == 0:
             return np.zeros((len(times_s), len(self.index)), np.bool_)
-        windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
-        return self.readable[:, windows].T
+        return self.readable[:, self._windows_at(times_s)].T
 
     def uninformative_before(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
-        """How many windows up to those of given moments tell nothing of the heart in any lead, shape (n,)."""
+        """Count the uninformative windows up to each of these times, shape (n,)."""
         if self.index.shape[1] == 0:
             return np.zeros(len(times_s), np.int64)
-        windows = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
-        counts: NDArray[np.int64] = np.cumsum(uninformative(self.word))[windows]
+        counts: NDArray[np.int64] = np.cumsum(uninformative(self.word), dtype=np.int64)[self._windows_at(times_s)]
         return counts
 
+    def _windows_at(self, times_s: NDArray[np.float64]) -> NDArray[np.intp]:
+        windows: NDArray[np.intp] = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
+        return windows
+
     def intervals(self) -> list[QualityInterval]:
-        """Neighbouring windows with the same word put together, lead by lead and in order of time."""
-        found = []
-        for lead, (words, indices) in enumerate(zip(self.word, self.index, strict=True)):
-            starts = np.flatnonzero(np.append(True, words[1:] != words[:-1])[: len(words)])
-            ends = np.append(starts[1:], len(words))
+        """Join neighbouring windows with the same word, lead by lead and in order of time."""
+        intervals = []
+        for lead, (lead_words, indices) in enumerate(zip(self.word, self.index, strict=True)):
+            starts = np.flatnonzero(np.append(True, lead_words[1:] != lead_words[:-1])[: len(lead_words)])
+            ends = np.append(starts[1:], len(lead_words))
             if len(starts):
                 means = np.add.reduceat(indices, starts) / (ends - starts)
                 times = np.stack([starts * self.window_s, np.append(starts[1:] * self.window_s, self.duration_s)])
-                found += [
+                intervals += [
                     QualityInterval(lead, start_s, end_s, str(word), mean)
-                    for start_s, end_s, word, mean in zip(*times.tolist(), words[starts], means.tolist(), strict=True)
+                    for start_s, end_s, word, mean in zip(
+                        *times.tolist(), lead_words[starts], means.tolist(), strict=True
+                    )
                 ]
-        return found
+        return intervals
 
 
 def uninformative(word: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Which windows tell nothing of the heart: no lead is good, and none is flat as when the heart stands still.
+    """Return which windows say nothing about the heart: no lead is good, and none is flat, as in an asystole.
 
     Parameters
     ----------
@@ -171,18 +174,18 @@ def uninformative(word: NDArray[np.str_]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class QualityHistory:
-    """What is remembered of the seconds that are judged.
+    """Memory of the assessed seconds.
 
     Attributes
     ----------
     second : ndarray of float64, shape (9 + 2 + 10 + 180, leads, 1)
-        What was found in the last one: see `_recorded` and `_cleaned`.
+        Measurements of the last one: see `_measure_recorded` and `_measure_filtered`.
     step : ndarray of float64, shape (leads, 1)
-        The highest step in it, or so early in the next second that it could not be told before.
+        The highest step in it, or so early in the next second that it could not be detected before.
     means, spans : ndarray of float64, shape (leads, 60)
         Of the last minute; NaN where unknown, and the span where it was not usable.
     ends : ndarray of float64, shape (2, leads, 1)
-        Highest of the samples so far, and of the same upside down.
+        Highest of the samples so far, and of the inverted samples.
     """
 
     second: NDArray[np.float64]
@@ -193,11 +196,11 @@ class QualityHistory:
 
     @classmethod
     def fresh(cls, leads: int) -> QualityHistory:
-        """Before the first second."""
-        nothing = np.array([0.0, 0.0, 0.0] + [-np.inf] * 4 + [0.0, 0.0] + [np.nan] * (2 + _PIECES + _SAMPLES))
+        """Return the memory before the first second."""
+        second = np.array([0.0, 0.0, 0.0] + [-np.inf] * 4 + [0.0, 0.0] + [np.nan] * (2 + _PIECES + _SAMPLES))
         unknown = np.full((leads, _REMEMBERED), np.nan)
         return cls(
-            np.tile(nothing[:, None, None], (1, leads, 1)),
+            np.tile(second[:, None, None], (1, leads, 1)),
             np.zeros((leads, 1)),
             unknown,
             unknown,
@@ -207,21 +210,21 @@ class QualityHistory:
 
 @dataclass(frozen=True, slots=True)
 class QualityState:
-    """What the judgement of quality remembers; arrays have one row per lead, and seconds on the last axis.
+    """State of the assessment; arrays have one row per lead.
 
     Attributes
     ----------
     samples : ndarray of float64, shape (leads, k)
-        As recorded, of seconds that are not judged.
+        As recorded, of seconds that are not assessed yet.
     cleaned, missing : ndarray, shape (leads, k)
         Filtered signal of these.
     power : ndarray of float64, shape (leads, at most k)
-        Of what is fast in it, as far as it is known.
+        Its power between 20 and 40 Hz.
     fast : FirState
-        Of the filter for what is fast.
+        Of the filter for this band.
     earlier : QualityHistory
     second : int
-        How many are judged; 0 for ever at rates at which every second begins on a sample.
+        Number of the next second; always 0 at rates at which every second begins on a sample.
     """
 
     samples: NDArray[np.float64]
@@ -234,18 +237,25 @@ class QualityState:
 
     @classmethod
     def fresh(cls, leads: int) -> QualityState:
-        """Before the first sample of so many leads."""
-        none = np.empty((leads, 0))
-        return cls(none, none, none.astype(np.bool_), none, FirState.fresh(leads), QualityHistory.fresh(leads))
+        """Return the state before the first sample."""
+        no_samples = np.empty((leads, 0))
+        return cls(
+            no_samples,
+            no_samples,
+            no_samples.astype(np.bool_),
+            no_samples,
+            FirState.fresh(leads),
+            QualityHistory.fresh(leads),
+        )
 
 
-Judged = tuple[NDArray[np.float64], NDArray[np.str_]]
+IndexAndWord = tuple[NDArray[np.float64], NDArray[np.str_]]
 
 
 def quality_step(
     state: QualityState, sampling_rate_hz: float, chunk: NDArray[np.floating], filtered: Filtered
-) -> tuple[QualityState, Judged]:
-    """Judge the next seconds; the same for any cutting into chunks.
+) -> tuple[QualityState, IndexAndWord]:
+    """Assess the next seconds; the result does not depend on how the signal is divided into chunks.
 
     Parameters
     ----------
@@ -254,55 +264,52 @@ def quality_step(
     chunk : ndarray, shape (leads, k)
         Millivolt as recorded; NaN = no valid sample.
     filtered : Filtered
-        What the filters have given for it.
+        Result of the filters for this chunk.
 
     Returns
     -------
     state : QualityState
-    judged : tuple of (ndarray of float64, ndarray of str), each of shape (leads, seconds)
-        Index and word of each second for which all is known: about 1.3 s after its end.
+    assessed : tuple of (ndarray of float64, ndarray of str), each of shape (leads, seconds)
+        Index and word of each second, about 1.3 s after its end.
     """
-    state = QualityState(
-        np.concatenate([state.samples, np.ascontiguousarray(chunk)], axis=1),
-        np.concatenate([state.cleaned, filtered.signal], axis=1),
-        np.concatenate([state.missing, filtered.missing], axis=1),
-        state.power,
-        state.fast,
-        state.earlier,
-        state.second,
+    state = replace(
+        state,
+        samples=np.concatenate([state.samples, np.ascontiguousarray(chunk)], axis=1),
+        cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1),
+        missing=np.concatenate([state.missing, filtered.missing], axis=1),
     )
     count = _complete(state, sampling_rate_hz, filtered.rate_hz)
     if count:
-        fast, quick = _fast(state)
+        fast, quick = _new_fast(state)
         state = replace(state, fast=fast, power=np.concatenate([state.power, quick * quick], axis=1))
-    return _judge(state, sampling_rate_hz, filtered.rate_hz, count)
+    return _assess_seconds(state, sampling_rate_hz, filtered.rate_hz, count)
 
 
-def quality_end(state: QualityState, sampling_rate_hz: float, filtered: Filtered) -> Judged:
-    """Judge the seconds that are left when the signal ends; `filtered` is what the filters gave at its end."""
+def quality_end(state: QualityState, sampling_rate_hz: float, filtered: Filtered) -> IndexAndWord:
+    """Assess the remaining seconds when the signal ends; `filtered` is the last result of the filters."""
     leads = len(state.samples)
-    taken = _start(state.second, sampling_rate_hz) + state.samples.shape[1]
+    total = _start(state.second, sampling_rate_hz) + state.samples.shape[1]
     count = 0
-    while _start(state.second + count, sampling_rate_hz) < taken:
+    while _start(state.second + count, sampling_rate_hz) < total:
         count += 1
     state = replace(state, cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1))
-    fast, quick = _fast(state)
+    fast, quick = _new_fast(state)
     edge = fast.recent[:, -1:] if fast.recent.shape[1] else np.zeros((leads, 1))
     rest = fir_end(_FAST, fast, edge)
-    # The last second is filled up with nothing.
-    nothing = np.zeros((leads, 2 * _SAMPLES))
+    # The last second is filled up with missing samples.
+    filling = np.zeros((leads, 2 * _SAMPLES))
     state = replace(
         state,
-        cleaned=np.concatenate([state.cleaned, nothing], axis=1),
-        missing=np.concatenate([state.missing, filtered.missing, nothing == 0], axis=1),
-        power=np.concatenate([state.power, quick * quick, rest * rest, nothing], axis=1),
+        cleaned=np.concatenate([state.cleaned, filling], axis=1),
+        missing=np.concatenate([state.missing, filtered.missing, filling == 0], axis=1),
+        power=np.concatenate([state.power, quick * quick, rest * rest, filling], axis=1),
     )
-    _, judged = _judge(state, sampling_rate_hz, filtered.rate_hz, count)
-    return judged
+    _, assessed = _assess_seconds(state, sampling_rate_hz, filtered.rate_hz, count)
+    return assessed
 
 
 def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filtered) -> Quality:
-    """Judge every second of every lead; the last one may be shorter.
+    """Assess every second of every lead; the last one may be shorter.
 
     Parameters
     ----------
@@ -310,7 +317,7 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
         Millivolt as recorded; NaN = no valid sample.
     sampling_rate_hz : float
     filtered : Filtered
-        What `filter_signal` made of it, with all that is noise up to 40 Hz: less is seen with a lower `high_hz`.
+        From `filter_signal`, with the noise up to 40 Hz: a lower `high_hz` hides some of it.
 
     Returns
     -------
@@ -335,49 +342,51 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
     for k in range(blocks):
         recorded = signal[k * block : (k + 1) * block].T
         cleaned = filtered[k * filtered_block : (k + 1) * filtered_block]
-        state, judged = quality_step(state, sampling_rate_hz, recorded, cleaned)
-        parts.append(judged)
+        state, assessed = quality_step(state, sampling_rate_hz, recorded, cleaned)
+        parts.append(assessed)
     parts.append(quality_end(state, sampling_rate_hz, filtered[blocks * filtered_block :]))
     index, word = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     return Quality(index, word, duration_s)
 
 
 def _start(second: int, rate_hz: float) -> int:
-    """The first sample of a second."""
+    """Return the first sample of a second."""
     return math.ceil(second * rate_hz)
 
 
 def _complete(state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float) -> int:
-    """How many more seconds are complete, as recorded and filtered."""
+    """Count the seconds that are complete, both as recorded and filtered."""
     recorded_to = _start(state.second, sampling_rate_hz) + state.samples.shape[1]
-    known_to = _start(state.second, filtered_rate_hz) + state.cleaned.shape[1] - _FAST.reach
+    filtered_to = _start(state.second, filtered_rate_hz) + state.cleaned.shape[1] - _FAST.reach
     second = state.second
     while (
         _start(second + 1, sampling_rate_hz) <= recorded_to
-        and _start(second + 1, filtered_rate_hz) <= known_to
-        and _start(second, filtered_rate_hz) + _SAMPLES <= known_to
+        and _start(second + 1, filtered_rate_hz) <= filtered_to
+        and _start(second, filtered_rate_hz) + _SAMPLES <= filtered_to
     ):
         second += 1
     return second - state.second
 
 
-def _fast(state: QualityState) -> tuple[FirState, NDArray[np.float64]]:
-    """What is fast in the filtered signal that has come since the last time."""
-    taken = state.power.shape[1] + state.fast.recent.shape[1] - state.fast.done
-    return fir_step(_FAST, state.fast, state.cleaned[:, taken:])
+def _new_fast(state: QualityState) -> tuple[FirState, NDArray[np.float64]]:
+    """Filter the new part of the signal between 20 and 40 Hz."""
+    first = state.power.shape[1] + state.fast.recent.shape[1] - state.fast.done
+    return fir_step(_FAST, state.fast, state.cleaned[:, first:])
 
 
-def _judge(
+def _assess_seconds(
     state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float, count: int
-) -> tuple[QualityState, Judged]:
-    """Judge the next seconds, so many of them."""
+) -> tuple[QualityState, IndexAndWord]:
+    """Assess the next `count` seconds."""
     if count == 0:
         return state, (np.empty((len(state.samples), 0)), np.empty((len(state.samples), 0), _WORDS.dtype))
     seconds = np.arange(state.second, state.second + count + 1)
     edges, starts = (np.ceil(seconds * rate).astype(np.int64) for rate in (sampling_rate_hz, filtered_rate_hz))
     edges, starts = edges - edges[0], starts - starts[0]
-    found = np.concatenate([_recorded(state, edges, sampling_rate_hz), _cleaned(state, starts[:-1])])
-    earlier, judged = _weigh(state.earlier, found)
+    measured = np.concatenate(
+        [_measure_recorded(state, edges, sampling_rate_hz), _measure_filtered(state, starts[:-1])]
+    )
+    earlier, assessed = _score_seconds(state.earlier, measured)
     state = QualityState(
         state.samples[:, edges[-1] :],
         state.cleaned[:, starts[-1] :],
@@ -387,34 +396,37 @@ def _judge(
         earlier,
         0 if sampling_rate_hz % 1 == filtered_rate_hz % 1 == 0 else state.second + count,
     )
-    return state, judged
+    return state, assessed
 
 
-def _recorded(state: QualityState, edges: NDArray[np.int64], sampling_rate_hz: float) -> NDArray[np.float64]:
-    """Of each second as recorded, the last one as far as it is known.
+def _measure_recorded(state: QualityState, edges: NDArray[np.int64], sampling_rate_hz: float) -> NDArray[np.float64]:
+    """Measure each second as recorded; the last one may be incomplete.
 
-    Shape (9, leads, seconds): samples, valid ones, their sum, the highest and the highest upside down, the same without
-    spikes, and how many samples are as high as the highest and lowest.
+    Returns
+    -------
+    ndarray of float64, shape (9, leads, seconds)
+        Number of samples, of valid ones, their sum, the highest sample and the highest inverted one, the same without
+        spikes, and how many samples equal the highest and the lowest.
     """
     samples = state.samples[:, : edges[-1]]
     starts = edges[:-1]
     sizes = np.append(edges[1:-1], samples.shape[1]) - starts
     valid = np.isfinite(samples)
-    found = np.empty((9, len(samples), len(starts)))
-    found[0] = sizes
-    found[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
-    found[2] = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
+    measured = np.empty((9, len(samples), len(starts)))
+    measured[0] = sizes
+    measured[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
+    measured[2] = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
     both = np.where(valid, [samples, -samples], -np.inf)
-    found[3:5] = np.maximum.reduceat(both, starts, axis=2)
-    found[5:7] = _without_spikes(both, starts, sizes, sampling_rate_hz)
-    found[7:] = np.add.reduceat(both == found[3:5].repeat(sizes, axis=2), starts, axis=2, dtype=np.float64)
-    return found
+    measured[3:5] = np.maximum.reduceat(both, starts, axis=2)
+    measured[5:7] = _without_spikes(both, starts, sizes, sampling_rate_hz)
+    measured[7:] = np.add.reduceat(both == measured[3:5].repeat(sizes, axis=2), starts, axis=2, dtype=np.float64)
+    return measured
 
 
 def _without_spikes(
     both: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64], sampling_rate_hz: float
 ) -> NDArray[np.float64]:
-    """The highest that a signal, and the same upside down, stays above for 10 ms in each second."""
+    """Return the highest level that a signal, and the inverted one, stays above for 10 ms in each second."""
     # The lowest of each sample and those that follow it within 10 ms ...
     width = int(_SPIKE_S * sampling_rate_hz) + 1
     lowest = both.copy()
@@ -426,14 +438,17 @@ def _without_spikes(
     return np.asarray(np.maximum.reduceat(np.where(inside, lowest, -np.inf), starts, axis=2))
 
 
-def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each filtered second, NaN where nothing is known.
+def _measure_filtered(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Measure each filtered second.
 
-    Shape (2 + 10 + 180, leads, seconds): the highest sample, the highest upside down, the power of what is fast in each
-    piece, and the samples.
+    Returns
+    -------
+    ndarray of float64, shape (2 + 10 + 180, leads, seconds)
+        The highest sample, the highest inverted one, the power between 20 and 40 Hz in each piece of 0.1 s, and the
+        samples; NaN where missing.
     """
     places = starts[:, None] + np.arange(_SAMPLES)
-    # `take` lays them out in the same way for any number of leads, which decides how sums are rounded.
+    # The memory layout decides how sums are rounded; that of `take` is the same for any number of leads.
     missing = state.missing.take(places, axis=1)
     cleaned = np.where(missing, np.nan, state.cleaned.take(places, axis=1))
     power = np.where(missing, np.nan, state.power.take(places, axis=1)).reshape(len(missing), len(starts), _PIECES, -1)
@@ -443,7 +458,7 @@ def _cleaned(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float
 
 
 def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The highest step in each second but the first, shifted by what must be known after it; 0 where there is none.
+    """Return the highest step in each second after the first, shifted by the samples needed after it; 0 without one.
 
     Parameters
     ----------
@@ -455,14 +470,14 @@ def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     pairs = np.concatenate([seconds[:, :, :-1], seconds[:, :, 1:]])[-(_SAMPLES + 2 * _LEVEL + _RISE) :]
     lowest = highest = pairs
-    # The lowest and highest of a quarter of a second, by doubling: of 1, 2, 4, ... and at last 46 samples.
+    # The lowest and highest of a quarter of a second, by doubling: of 1, 2, 4, ... and finally 46 samples.
     length = 1
     while length < _LEVEL + 1:
         further = min(length, _LEVEL + 1 - length)
         lowest = np.minimum(lowest[:-further], lowest[further:])
         highest = np.maximum(highest[:-further], highest[further:])
         length += further
-    # Before the rise the signal stays below its middle for that long, and after it above; or the other way round.
+    # Before a rise the signal stays below its middle for that long, and after it above; in a fall the reverse.
     start, end = pairs[_LEVEL : _LEVEL + _SAMPLES], pairs[_LEVEL + _RISE : _LEVEL + _RISE + _SAMPLES]
     middle, count = (start + end) / 2, len(lowest) - _LEVEL - _RISE
     before_low, before_high = lowest[:count], highest[:count]
@@ -472,8 +487,9 @@ def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(rises | falls, np.abs(end - start), 0.0).max(axis=0))
 
 
-def _weigh(earlier: QualityHistory, now: NDArray[np.float64]) -> tuple[QualityHistory, Judged]:
-    """Judge seconds, each together with the one before it."""
+def _score_seconds(earlier: QualityHistory, now: NDArray[np.float64]) -> tuple[QualityHistory, IndexAndWord]:
+    """Score seconds, each together with the one before it."""
+    # Mean and span of both seconds, and the median power between 20 and 40 Hz of their pieces.
     before = np.concatenate([earlier.second, now], axis=2)[:, :, :-1]
     size, valid, total = now[:3] + before[:3]
     mean = total / np.where(valid > 0, valid, np.nan)
@@ -482,6 +498,7 @@ def _weigh(earlier: QualityHistory, now: NDArray[np.float64]) -> tuple[QualityHi
     fast = np.sqrt(lower_median(np.concatenate([before[pieces], now[pieces]]).transpose(1, 2, 0)))
     steps = np.concatenate([earlier.step, _steps(np.concatenate([earlier.second, now], axis=2)[pieces.stop :])], axis=1)
 
+    # Saturated: the share of samples that equal the highest or lowest sample so far, if that lies far from the middle.
     means = np.concatenate([earlier.means, mean], axis=1)
     middle = _of_minute(means)
     top, top_before = now[3:5], before[3:5]
@@ -490,22 +507,26 @@ def _weigh(earlier: QualityHistory, now: NDArray[np.float64]) -> tuple[QualityHi
     at_top = np.where(top == tops, now[7:9], 0.0) + np.where(top_before == tops, before[7:9], 0.0)
     at_end = (tops == ends) & (ends - np.array([middle, -middle]) >= _LEAST_RAIL_MV)
     saturated = np.where(at_end, at_top, 0.0).sum(axis=0) / size
+    # Lead off: the span without spikes, or the movement of the mean. Still and flat: the smaller of the spans.
     recorded_span = np.maximum(tops.sum(axis=0), 0.0)
     swing = np.fmax(np.maximum(now[5:7], before[5:7]).sum(axis=0), np.abs(mean - means[:, _REMEMBERED - 2 : -2]))
     saturated, still, flat = _index(np.array([saturated, span, np.fmin(span, recorded_span)]), _LIMITS)
-    # In the order of `QUALITY_WORDS`, without the first.
+    # Reasons in the order of `QUALITY_WORDS`, after "good".
     reasons = [now[1] / now[0], saturated, np.minimum(_index(swing, _MOST_SPAN_MV, 4), 1.0 - still), 1.0 - flat]
+    # Noisy: the power between the beats, relative to the span within limits from the median of the last minute.
     usable = np.minimum.reduce(reasons) >= READABLE
     spans = np.concatenate([earlier.spans, np.where(usable, span, np.nan)], axis=1)
     height = _of_minute(spans)
     scale = np.minimum(np.maximum(span, height), 2.0 * height)
     noisy = _index(fast / scale, _MOST_FAST)
-    loud = (noisy < READABLE) & (np.minimum.reduce(reasons) >= READABLE)
+    # A fast rhythm leaves no quiet pieces: where a second would be noisy for them alone, look for finer ones.
+    loud = (noisy < READABLE) & usable
     if loud.any():
         lead, second = np.nonzero(loud)
         both = np.concatenate([before[pieces.stop :, lead, second], now[pieces.stop :, lead, second]])
         quiet = _quiet(np.ascontiguousarray(both.T), _MOST_FAST * scale[lead, second])
         noisy[lead, second] = np.fmax(noisy[lead, second], _index(quiet / scale[lead, second], _MOST_FAST))
+    # A step makes a second noisy too. The lowest index decides, and the first low one in order names the reason.
     stepped = np.maximum(steps[:, 1:], steps[:, :-1]) > np.fmax(height, _LEAST_STEP_MV)
     noisy = np.where(stepped, np.minimum(noisy, _STEP_INDEX), noisy)
     indices = np.array([*reasons, noisy])
@@ -518,7 +539,7 @@ def _weigh(earlier: QualityHistory, now: NDArray[np.float64]) -> tuple[QualityHi
 
 
 def _quiet(windows: NDArray[np.float64], most: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much is fast between the beats of a fast rhythm; infinite where there is none, or more than so much.
+    """Measure the noise between the beats of a fast rhythm; infinite without such a rhythm, or above `most`.
 
     Parameters
     ----------
@@ -533,7 +554,7 @@ def _quiet(windows: NDArray[np.float64], most: NDArray[np.float64]) -> NDArray[n
     """
     quiet = np.full(len(windows), np.inf)
     rows = np.flatnonzero(np.isfinite(windows).all(axis=1))
-    # What is fast, and how strong it is in each 28 ms; less is known at the ends.
+    # The power between 20 and 40 Hz in each 28 ms, without the ends, where the filter lacks samples.
     quick = correlate1d(windows[rows], _FAST.taps, axis=1)
     power = correlate1d(quick * quick, _SHORT.taps, axis=1)[:, _FAST.reach : -_FAST.reach]
     place = power.shape[1] * _QUIET_PERCENTILE // 100
@@ -545,7 +566,7 @@ def _quiet(windows: NDArray[np.float64], most: NDArray[np.float64]) -> NDArray[n
 
 
 def _repetition(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The highest correlation of each window with itself a period of a fast rhythm later, shape (n,)."""
+    """Return the highest correlation of each window with itself a period of a fast rhythm later, shape (n,)."""
     count, length = windows.shape
     centred = windows - windows.mean(axis=1, keepdims=True)
     power = np.zeros((count, length + 1))
@@ -562,11 +583,11 @@ _WORDS = np.array(QUALITY_WORDS)
 
 
 def _of_minute(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each second after the first sixty the median of the minute that ends with it; NaN where nothing is known."""
+    """Return the median of the minute that ends with each second after the first sixty; NaN where all are unknown."""
     windows = np.arange(values.shape[1] - _REMEMBERED)[:, None] + np.arange(_REMEMBERED + 1)
     return lower_median(values[:, windows])
 
 
 def _index(value: NDArray[np.float64], limit: float | NDArray[np.float64], power: int = 2) -> NDArray[np.float64]:
-    """From 1 at 0 over one half at the limit towards 0; 1 where nothing is known."""
+    """Map 0 to 1, the limit to one half, and larger values towards 0; NaN gives 1."""
     return np.asarray(1.0 / (1.0 + np.minimum(np.fmax(value / limit, 0.0), 1e6) ** power))

@@ -1,4 +1,4 @@
-"""What every command finds first in a recording: its beats, and where it can be read."""
+"""Read the signal of a recording: its beats, and where it can be read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReadRecording:
         All heartbeats, readable only where the leads are.
     quality : Quality
     missed : ndarray of bool, shape (n,)
-        Whether a readable lead shows heartbeats before each beat that were not found; from `beats_missed`.
+        Whether a readable lead shows other heartbeats before each beat; from `beats_missed`.
     """
 
     beats: BeatSegments
@@ -35,7 +35,7 @@ class ReadRecording:
 
 
 def read_recording(recording: Recording, filters: FilterSettings | None = None) -> ReadRecording:
-    """Filter a recording, judge its leads and find its heartbeats.
+    """Filter a recording, assess its leads and detect its heartbeats.
 
     Parameters
     ----------

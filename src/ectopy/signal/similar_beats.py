@@ -1,4 +1,4 @@
-"""Puts beats of similar shape together, so that one of each group can be shown."""
+"""Group beats of similar shape, so that one of each group can be shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ectopy.signal.beat_segments import centred
 
 SIMILAR = 0.9
-"""Correlation with the first beat of a group from which on a beat belongs to it."""
+"""Least correlation of a beat with the first one of its group."""
 
 _AT_ONCE = 4096
 
@@ -16,7 +16,7 @@ _AT_ONCE = 4096
 def similar_groups(
     samples: NDArray[np.floating], most: int = 12, margin: int = 0
 ) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
-    """Group beats greedily: the first one begins a group of all that correlate with it, the next one left another.
+    """Group beats greedily: the first one leads a group of all that correlate with it, the first one left another.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ def similar_groups(
     most : int
         Groups at most.
     margin : int
-        By how many samples a beat may be shifted to either side for the comparison.
+        Samples by which a beat may be shifted to either side for the comparison.
 
     Returns
     -------
     groups : list of ndarray of intp
-        Rows of each group, the one that began it first.
+        Rows of each group, its leader first.
     rest : ndarray of intp
-        Rows in no group.
+        Rows without a group.
     """
     left = np.arange(len(samples))
     groups: list[NDArray[np.intp]] = []
@@ -47,20 +47,20 @@ def similar_groups(
 def _correlation(
     beat: NDArray[np.floating], samples: NDArray[np.floating], rows: NDArray[np.intp], margin: int
 ) -> NDArray[np.float64]:
-    """Highest correlation of a beat with some others, each shifted by up to `margin` samples."""
+    """Return the highest correlation of a beat with others, each shifted by up to `margin` samples."""
     length = samples.shape[2] - 2 * margin
     leader = _unit(beat[None, :, margin : margin + length])[0]
     best = np.full(len(rows), -1.0)
     for start in range(0, len(rows), _AT_ONCE):
-        some = samples[rows[start : start + _AT_ONCE]]
+        batch = samples[rows[start : start + _AT_ONCE]]
         for shift in range(2 * margin + 1):
-            correlation = _unit(some[:, :, shift : shift + length]) @ leader
+            correlation = _unit(batch[:, :, shift : shift + length]) @ leader
             best[start : start + _AT_ONCE] = np.maximum(best[start : start + _AT_ONCE], correlation)
     return best
 
 
 def _unit(samples: NDArray[np.floating]) -> NDArray[np.float64]:
-    """All leads of each beat in a row of length 1, median 0; a flat beat is a row of zeros."""
+    """Join all leads of each beat into a row of length 1 with median 0; a flat beat becomes a row of zeros."""
     rows = centred(samples.astype(np.float64)).reshape(len(samples), -1)
     length = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     return np.asarray(np.divide(rows, length, out=np.zeros_like(rows), where=length > 0))

@@ -1,4 +1,4 @@
-"""Puts states of several patients under each other, lead by lead, and takes them apart again.
+"""Stack the states of several patients, lead by lead, and divide them again.
 
 States are dataclasses of numbers, further states, and arrays that have the leads on the last axis but one.
 """
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 def structure(state: object) -> tuple[object, ...]:
-    """What two states must have in common to be put together: every number, and the shape of every array."""
+    """Return what two states must share to be stacked: every number, and the shape of every array."""
     kind: Any = type(state)
     return tuple([leaf.shape if type(leaf) is np.ndarray else leaf for leaf in _leaves(kind)(state)])
 
 
 def stacked(states: Sequence[T]) -> T:
-    """States of one structure as one: the leads of the first, then those of the next."""
+    """Stack states of one structure: the leads of the first, then those of the next."""
     kind: Any = type(states[0])
     columns = zip(*map(_leaves(kind), states), strict=True)
     leaves = [np.concatenate(column, -2) if isinstance(column[0], np.ndarray) else column[0] for column in columns]
@@ -32,47 +32,47 @@ def stacked(states: Sequence[T]) -> T:
     return whole
 
 
-def parted(state: T, count: int, *, kept: bool = True) -> list[T]:
-    """The reverse: one for each of so many.
+def parted(state: T, count: int, *, copies: bool = True) -> list[T]:
+    """Divide a stacked state into `count` states.
 
-    Arrays of what will be kept are copies, so that none keeps the others alive; the others are views.
+    With `copies`, the arrays do not keep the stacked ones alive; without, they are views.
     """
     kind: Any = type(state)
     leaves = _leaves(kind)(state)
-    columns = [_rows(leaf, count, kept) if isinstance(leaf, np.ndarray) else [leaf] * count for leaf in leaves]
+    columns = [_rows(leaf, count, copies) if isinstance(leaf, np.ndarray) else [leaf] * count for leaf in leaves]
     parts: list[T] = _built(kind, iter(columns))
     return parts
 
 
-def _rows(whole: NDArray[Any], count: int, kept: bool) -> list[NDArray[Any]]:
+def _rows(whole: NDArray[Any], count: int, copies: bool) -> list[NDArray[Any]]:
     *before, rows, columns = whole.shape
     parts = whole.reshape(*before, count, rows // count, columns)
     if before:
         parts = np.moveaxis(parts, -3, 0)
-    return [part.copy() for part in parts] if kept else list(parts)
+    return [part.copy() for part in parts] if copies else list(parts)
 
 
 @cache
 def _leaves(kind: Any) -> Callable[[object], tuple[Any, ...]]:
-    """Takes all numbers and arrays out of a state, in the order in which `_built` puts them in."""
+    """Return a getter of all numbers and arrays of a state, in the order of `_built`."""
     return attrgetter(*_paths(kind))
 
 
 @cache
 def _parts(kind: Any) -> tuple[tuple[str, Any], ...]:
-    """Names of the fields, and the states among them."""
+    """Return the name of each field, with its type if that is a state."""
     hints = get_type_hints(kind)
-    return tuple((one.name, hints[one.name] if is_dataclass(hints[one.name]) else None) for one in fields(kind))
+    return tuple((item.name, hints[item.name] if is_dataclass(hints[item.name]) else None) for item in fields(kind))
 
 
 def _paths(kind: Any) -> list[str]:
-    found = []
+    paths = []
     for name, inner in _parts(kind):
-        found += [name] if inner is None else [f"{name}.{path}" for path in _paths(inner)]
-    return found
+        paths += [name] if inner is None else [f"{name}.{path}" for path in _paths(inner)]
+    return paths
 
 
 def _built(kind: Any, columns: Iterator[Sequence[Any]]) -> list[Any]:
-    """Makes states of their leaves, of which each column has one per state, in the order of `_leaves`."""
+    """Build states from columns of leaves, one leaf for each state, in the order of `_leaves`."""
     values = [next(columns) if inner is None else _built(inner, columns) for _, inner in _parts(kind)]
     return list(map(kind, *values))

@@ -40,7 +40,7 @@ else:
         """What takes all values out of a state, where each field is among them, and what puts each in."""
         if hasattr(kind, "__post_init__"):
             raise TypeError(f"{kind.__name__} checks its fields when it is made; use dataclasses.replace.")
-        names = [one.name for one in fields(kind)]
+        names = [field.name for field in fields(kind)]
         setters = [getattr(kind, name).__set__ for name in names]
         # Of one name, `attrgetter` takes the value itself and not a tuple.
         values_of = attrgetter(*names) if len(names) > 1 else lambda state: (getattr(state, names[0]),)

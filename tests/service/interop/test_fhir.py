@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ectopy.disclaimers import NOT_A_DEVICE
-from ectopy.monitor.alarm import Phase, State
+from ectopy.monitor.alarm import AlarmState, Phase
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.presentation import iso_utc
@@ -178,7 +178,7 @@ def test_alarm_without_a_strip_implicates_nothing():
 
 
 def test_ended_alarm_is_final_and_its_acknowledgement_a_mitigation():
-    alarm = stored(phase=Phase.END, state=State.INACTIVE, ended_s=120.0, acknowledged_by="Dr. <b>Who</b>")
+    alarm = stored(phase=Phase.END, state=AlarmState.INACTIVE, ended_s=120.0, acknowledged_by="Dr. <b>Who</b>")
     resource = fhir.detected_issue(alarm)
     assert resource["status"] == "final"
     assert resource["mitigation"] == [{"action": {"text": "Acknowledged"}, "author": {"display": "Dr. <b>Who</b>"}}]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.disclaimers import STATEMENTS
-from ectopy.monitor.alarm import Phase, State
+from ectopy.monitor.alarm import AlarmState, Phase
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.interop.hl7 import alert
 from support.stored_alarms import NOW, stored
@@ -77,7 +77,7 @@ def test_rate_alarm_gives_the_rate_and_its_limit_as_source():
 
 
 def test_what_follows_names_the_start_as_its_parent():
-    begun, ended = stored(), stored(phase=Phase.END, state=State.INACTIVE, ended_s=130.0)
+    begun, ended = stored(), stored(phase=Phase.END, state=AlarmState.INACTIVE, ended_s=130.0)
     start, end = parsed(alert(begun, "", NOW)), parsed(alert(ended, "", NOW + 30))
     uid, _, sender = text(start, "OBR-3").partition("^")
     assert text(end, "OBR-29") == f"^{uid}&{sender}"

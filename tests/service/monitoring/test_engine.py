@@ -19,20 +19,20 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import (
-    Action,
     AlarmChanged,
     BeatJudged,
     Chunk,
+    Command,
+    CommandKind,
     Event,
     Input,
     InputRejected,
     Limits,
     Monitor,
     MonitorState,
-    Order,
     Tick,
 )
-from ectopy.monitor.alarm import State
+from ectopy.monitor.alarm import AlarmState
 from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import encode
 from ectopy.monitor.monitor import Outcome
@@ -185,7 +185,7 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
         cut(steady, 1, 2, signal=np.full((250, 2), 5e3, np.float32)),
         cut(steady, 1, 2, leads=("I", "I")),
         cut(steady, 1, 2, sent=NOW - 365 * 86_400),
-        Action(Order.ACKNOWLEDGE, NOW + 2, "Ada", alarm=99),
+        Command(CommandKind.ACKNOWLEDGE, NOW + 2, "Ada", alarm=99),
         cut(steady, 1, 2),
     ]
     receipts = [hub.submit("anna", given) for given in inputs]
@@ -316,9 +316,9 @@ def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: 
 
 
 def broken(state: MonitorState, given: Input) -> Exception | None:
-    if isinstance(given, Action) and given.who == "Mr Break":
+    if isinstance(given, Command) and given.who == "Mr Break":
         return ZeroDivisionError("broken")
-    return RuntimeError("never again") if "clock" in state.alarms.courses else None
+    return RuntimeError("never again") if "clock" in state.alarms.timers else None
 
 
 @ON_SQLITE
@@ -354,7 +354,7 @@ def test_an_input_that_breaks_the_monitor_is_told_and_the_others_go_on(
     for patient in ("anna", "bob"):
         hub.admit(patient)
     play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
-    broken = hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
+    broken = hub.submit("anna", Command(CommandKind.RELEARN, clock.now, "Mr Break"))
     (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.run_once)
     assert "ZeroDivisionError" in broken.result(0).rejected[0]
     assert fine.result(0).next_position == 1500
@@ -370,7 +370,7 @@ def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
 ):
     hub.admit("bob")
     play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
-    hub.submit("anna", Action(Order.RELEARN, clock.now, "Mr Break"))
+    hub.submit("anna", Command(CommandKind.RELEARN, clock.now, "Mr Break"))
     hub.run_once()
     fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
     again = Hub(store, fragile, clock=clock)
@@ -516,8 +516,8 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
 ):
     play(hub, clock, {"anna": still}, 0, 40, hub.run_once)
     normal = hub.state("anna").normal
-    assert [course.alarm.condition for course in hub.state("anna").alarms.courses.values() if course.alarm]
-    receipt = hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada", "went home"))
+    assert [timer.alarm.condition for timer in hub.state("anna").alarms.timers.values() if timer.alarm]
+    receipt = hub.submit("anna", Command(CommandKind.DISCHARGE, clock.now, "Ada", "went home"))
     hub.run_once()
     assert receipt.result(0).rejected == ()
     assert hub.patients() == ()
@@ -542,7 +542,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert store.alarms.log("anna") == log
 
     clock.now = NOW + 100
-    admitted = again.admit("anna", "Anna", who="Ben")
+    admitted = again.admit("anna", "Anna", account="Ben")
     again.run_once()
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
@@ -561,7 +561,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
 @ON_SQLITE
 def test_the_station_is_never_discharged(hub: Hub, clock: Clock):
     with pytest.raises(SettingError, match="cannot be discharged"):
-        hub.submit(SYSTEM_PATIENT, Action(Order.DISCHARGE, clock.now, "Ada"))
+        hub.submit(SYSTEM_PATIENT, Command(CommandKind.DISCHARGE, clock.now, "Ada"))
 
 
 @ON_SQLITE
@@ -574,7 +574,7 @@ def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
         play(hub, clock, {"anna": still}, 0, 3, hub.run_once)
         store.failing = "before"
         play(hub, clock, {"anna": still}, 3, 26, hub.run_once)
-        hub.submit("anna", Action(Order.DISCHARGE, clock.now, "Ada"))
+        hub.submit("anna", Command(CommandKind.DISCHARGE, clock.now, "Ada"))
         hub.run_once()
         store.failing = ""
         for _ in range(5):
@@ -630,8 +630,8 @@ def test_nobody_reached_is_an_alarm_until_somebody_is(
         deliver_due(store.outbox, [ward], clock.now)
         hub.run_once()
     (alarm,) = (s.alarm for s in store.alarms.newest("anna") if s.alarm.condition == "nobody reached")
-    assert alarm.state is State.LATCHED
-    hub.submit("anna", Action(Order.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
+    assert alarm.state is AlarmState.LATCHED
+    hub.submit("anna", Command(CommandKind.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
     hub.run_once()
     assert ("ended", "nobody reached") in alarms(store, "anna")
 
@@ -825,7 +825,7 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         for receipt in lost[:-6]:
             with pytest.raises(StorageError, match="send it again"):
                 raise receipt.exception(0) or outcome_of(receipt.result(0)).result(0)
-        raised = [c for c, course in hub.state("anna").alarms.courses.items() if course.alarm]
+        raised = [c for c, timer in hub.state("anna").alarms.timers.items() if timer.alarm]
         assert "asystole" in raised
         store.failing = ""
         fine = play(hub, clock, {"anna": still}, 26, 40, hub.run_once)

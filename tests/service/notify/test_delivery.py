@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from ectopy import __version__
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import DataError, SettingError
-from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.alarm_json import alarm_json
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.events import AlarmChanged
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.service.notify import (
     REACHED,
     AppriseTarget,
@@ -59,14 +59,14 @@ def changed(
     condition: str = HIGH, number: int = 1, change: str = "raised", level: int = 0, who: str = ""
 ) -> AlarmChanged:
     kind = CONDITIONS[condition]
-    reading = Reading(condition, True, "No beat for 5.2 s, limit 4 s.", 5.2, 4.0)
+    reading = ConditionReading(condition, True, "No beat for 5.2 s, limit 4 s.", 5.2, 4.0)
     alarm = Alarm(
         number=7,
         condition=condition,
         kind=kind.kind,
         priority=kind.priority,
         phase=Phase.START,
-        state=State.ACTIVE,
+        state=AlarmState.ACTIVE,
         inactivation=Inactivation.ENABLED,
         present_s=100.0,
         raised_s=104.0,

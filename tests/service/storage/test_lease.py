@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from ectopy.errors import StorageError
-from ectopy.monitor import Action, Order
+from ectopy.monitor import Command, CommandKind
 from ectopy.service.storage import AuditEntry, Store, tables
 from ectopy.service.storage import lease as leasing
 from support.databases import PostgresqlServer
@@ -109,7 +109,7 @@ def test_tools_that_hand_over_orders_need_no_lease(database_url: str):
     with Store.open(database_url) as service, Store.open(database_url) as tool:
         service.patients.upsert("anna", 1.0)
         lease = service.lease()
-        tool.inputs.enqueue_command("anna", Action(Order.RELEARN, 1.0, "nurse"))
+        tool.inputs.enqueue_command("anna", Command(CommandKind.RELEARN, 1.0, "nurse"))
         assert len(service.inputs.pending_commands()) == 1
         lease.close()
 

@@ -27,12 +27,12 @@ from hypothesis import strategies as st
 
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.monitor import codec
-from ectopy.monitor.alarm import Alarm, Inactivation, Phase, State, Transition
+from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.alarm_log import GENESIS, seal, verify
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Noticed, QualityChanged
-from ectopy.monitor.inputs import Action, Chunk, Input, Order, PulseChunk, RejectedInput, Report, Tick
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Notice, QualityChanged
+from ectopy.monitor.inputs import Chunk, Command, CommandKind, Input, PulseChunk, RejectedInput, ServiceReport, Tick
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.service.notify.outbox import Delivery, DeliveryState, Outbox
 from ectopy.service.storage import AuditEntry, Deleted, Device, Patient, StepRecord, Store, StoredBeat
 from ectopy.service.storage.retention import stored_bytes
@@ -72,14 +72,14 @@ def beat(number: int, beat_s: float = 1.0) -> BeatJudged:
 
 
 def alarm(number: int = 1, **fields: object) -> Alarm:
-    reading = Reading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
+    reading = ConditionReading("asystole", True, "no beat for 4.2 s", 4.2, 4.0, (1.0, 1.5))
     raised = Alarm(
         number,
         "asystole",
         AlarmType.PHYSIOLOGICAL,
         Priority.HIGH,
         Phase.START,
-        State.ACTIVE,
+        AlarmState.ACTIVE,
         Inactivation.ENABLED,
         5.7,
         5.7,
@@ -241,7 +241,9 @@ ODD_CHUNKS = st.builds(
 )
 OTHERS = st.one_of(
     st.builds(Tick, st.floats(0, 2e9)),
-    st.builds(Action, st.sampled_from(Order), st.floats(0, 2e9), st.text(st.characters(codec="utf-8"), max_size=5)),
+    st.builds(
+        Command, st.sampled_from(CommandKind), st.floats(0, 2e9), st.text(st.characters(codec="utf-8"), max_size=5)
+    ),
 )
 STEPS = st.lists(
     st.tuples(st.lists(CHUNKS | ODD_CHUNKS | OTHERS, max_size=4), st.none() | st.binary(max_size=9)), max_size=6
@@ -283,11 +285,11 @@ def test_the_bits_of_samples_survive(store: Store):
 
 
 def test_steps_are_written_again_without_harm(store: Store):
-    inputs = (chunk(0), Tick(NOW), chunk(10), Action(Order.RELEARN, NOW, "nurse"))
+    inputs = (chunk(0), Tick(NOW), chunk(10), Command(CommandKind.RELEARN, NOW, "nurse"))
     step = stepped(
         1,
         *inputs,
-        events=(beat(1), Noticed(2, 1.0, "gap", ""), changed(3, 1, alarm()), beat(4)),
+        events=(beat(1), Notice(2, 1.0, "gap", ""), changed(3, 1, alarm()), beat(4)),
         snapshot=b"state",
         deliveries=(delivery("a"),),
     )
@@ -311,7 +313,7 @@ def test_steps_are_written_again_without_harm(store: Store):
 
 
 def test_a_store_opened_later_knows_what_is_stored(store: Store, database_url: str):
-    steps = [stepped(1, chunk(0), Tick(NOW), events=(beat(1), Noticed(2, 1.0, "gap", "")))]
+    steps = [stepped(1, chunk(0), Tick(NOW), events=(beat(1), Notice(2, 1.0, "gap", "")))]
     store.write(steps)
     with Store.open(database_url) as other:
         other.write(steps)
@@ -489,7 +491,7 @@ def test_numbers_of_beats_may_be_missing(store: Store):
 
 def test_events_are_read_on_from_the_last_one_known(store: Store):
     store.patients.upsert("bob", NOW)
-    own = [Noticed(1, 1.0, "gap", "a\0b"), QualityChanged(2, 2.0, "I", "flat", 0.0), changed(3, 1, alarm())]
+    own = [Notice(1, 1.0, "gap", "a\0b"), QualityChanged(2, 2.0, "I", "flat", 0.0), changed(3, 1, alarm())]
     other = [InputRejected(1, 0.5, "too late")]
     store.write([stepped(1, chunk(0), events=own), stepped(1, chunk(0), events=other, patient="bob")])
     found = store.events.after()
@@ -502,15 +504,15 @@ def test_events_are_read_on_from_the_last_one_known(store: Store):
     assert store.events.after(limit=2) == found[:2]
     assert store.events.after(patient="bob") == found[3:]
     assert store.events.after(kinds=("alarm", "rejected")) == found[2:]
-    store.write([stepped(2, chunk(10), events=[Noticed(4, 9.0, "gap", "")])])
+    store.write([stepped(2, chunk(10), events=[Notice(4, 9.0, "gap", "")])])
     (newest,) = store.events.after(after=found[-1].id)
     assert newest.id > found[-1].id
 
 
 def test_alarms_stand_as_they_were_left_last(store: Store):
     store.patients.upsert("bob", NOW)
-    ended = alarm(1, phase=Phase.END, state=State.INACTIVE, ended_s=9.0)
-    seen = alarm(2, acknowledged_by="nurse\0", latest=Reading("asystole", None, value=math.inf))
+    ended = alarm(1, phase=Phase.END, state=AlarmState.INACTIVE, ended_s=9.0)
+    seen = alarm(2, acknowledged_by="nurse\0", latest=ConditionReading("asystole", None, value=math.inf))
     store.write([stepped(1, chunk(0), events=[changed(1, 1, alarm(1)), changed(2, 2, alarm(2))])])
     assert [stored.alarm for stored in store.alarms.newest("anna", active_only=True)] == [alarm(1), alarm(2)]
     last = [changed(3, 3, alarm(1, level=1), "escalated"), changed(4, 4, ended, "ended")]
@@ -537,7 +539,7 @@ def test_alarms_stand_as_they_were_left_last(store: Store):
 
 
 def test_the_chain_of_the_log_is_whole_when_it_is_read(store: Store):
-    high = alarm(latest=Reading("asystole", None, value=math.inf, limit=math.nan))
+    high = alarm(latest=ConditionReading("asystole", None, value=math.inf, limit=math.nan))
     raised = seal(1, 5.7, "raised", high, "", "", GENESIS)
     seen = seal(2, 6.0, "acknowledged", replace(high, acknowledged_by="nurse"), "nurse\0", "déjà vu", raised.digest)
     samples = np.random.default_rng(0).standard_normal((2, 1, 140))
@@ -724,19 +726,19 @@ def test_beyond_a_size_the_oldest_of_all_patients_go(store: Store):
 
 
 def test_alarms_orders_and_the_audit_are_never_forgotten(store: Store):
-    order = Action(Order.RELEARN, NOW, "nurse")
+    order = Command(CommandKind.RELEARN, NOW, "nurse")
     log: list[AlarmChanged] = []
-    for number, one in ((1, alarm()), (3, alarm(phase=Phase.END, state=State.INACTIVE)), (5, alarm(2))):
+    for number, one in ((1, alarm()), (3, alarm(phase=Phase.END, state=AlarmState.INACTIVE)), (5, alarm(2))):
         previous = log[-1].transition.digest if log else GENESIS
         log.append(AlarmChanged(number, 5.7, seal(len(log) + 1, 5.7, "changed", one, "", "", previous)))
-    others = [Noticed(2, 6.0, "gap", ""), QualityChanged(4, 7.0, "I", "good", 1.0), InputRejected(6, 8.0, "no ECG")]
+    others = [Notice(2, 6.0, "gap", ""), QualityChanged(4, 7.0, "I", "good", 1.0), InputRejected(6, 8.0, "no ECG")]
     events = sorted([*log, *others], key=lambda event: event.number)
     store.write([stepped(1, order, chunk(0), events=events, snapshot=b"")])
-    store.write([stepped(3, Tick(NOW + 1), events=[Noticed(7, 9.0, "gap", "")])])
+    store.write([stepped(3, Tick(NOW + 1), events=[Notice(7, 9.0, "gap", "")])])
     store.audit.add(AuditEntry(NOW, "nurse", "saw"))
     alarms = store.alarms.newest()
     assert store.retention.apply(2 * NOW, 0).chunks == 1
-    assert encoded([stored.event for stored in store.events.after()]) == encoded([*log, Noticed(7, 9.0, "gap", "")])
+    assert encoded([stored.event for stored in store.events.after()]) == encoded([*log, Notice(7, 9.0, "gap", "")])
     assert store.alarms.log("anna") == [event.transition for event in log]
     assert verify(store.alarms.log("anna")) is None
     assert store.alarms.newest() == alarms
@@ -749,7 +751,7 @@ def test_of_a_patient_without_samples_the_past_goes_too(store: Store):
     nonsense = [
         chunk(0, received=NOW, unit="furlong"),
         Tick(NOW + 1),
-        Report(NOW + 2, Reading("storage failed", False)),
+        ServiceReport(NOW + 2, ConditionReading("storage failed", False)),
         *(RejectedInput(NOW + second, "no ECG") for second in range(3, 1200)),
     ]
     steps = [
@@ -784,7 +786,7 @@ def test_who_reads_on_by_number_misses_nothing_after_the_past_has_gone(database_
         with Store.open(database_url) as store:
             store.patients.upsert("anna", NOW)
             seen = store.events.newest_id()
-            events = [Noticed(number, float(number), "gap", "") for number in numbers]
+            events = [Notice(number, float(number), "gap", "") for number in numbers]
             store.write([stepped(numbers[0], *map(Tick, map(float, numbers)), events=events, snapshot=b"")])
             assert [stored.event.number for stored in store.events.after(after=seen)] == list(numbers)
             store.retention.apply(2 * NOW)
@@ -897,7 +899,7 @@ WRITER = "import sys; sys.path.insert(0, sys.argv[1]); import test_store; test_s
 
 def one_step(patient: str, step: int) -> StepRecord:
     """Three inputs, three events and a message, made of nothing but their number."""
-    inputs = (chunk(step * 20, 20), Tick(NOW + step), Action(Order.RELEARN, NOW + step, patient))
+    inputs = (chunk(step * 20, 20), Tick(NOW + step), Command(CommandKind.RELEARN, NOW + step, patient))
     number = 3 * step + 1
     return StepRecord(
         patient,
@@ -905,7 +907,7 @@ def one_step(patient: str, step: int) -> StepRecord:
         inputs,
         (
             beat(number, float(step)),
-            Noticed(number + 1, step, "gap", ""),
+            Notice(number + 1, step, "gap", ""),
             changed(number + 2, step + 1, alarm(step + 1)),
         ),
         NOW,
@@ -971,7 +973,7 @@ def in_parallel(jobs: Sequence) -> None:
 
 def test_orders_wait_until_what_they_did_is_stored(store: Store):
     store.patients.upsert("p1", NOW)
-    actions = [Action(Order.ACKNOWLEDGE, NOW + k, "Ada", "seen", k) for k in (1, 2)]
+    actions = [Command(CommandKind.ACKNOWLEDGE, NOW + k, "Ada", "seen", k) for k in (1, 2)]
     for action in actions:
         store.inputs.enqueue_command("p1", action)
     waiting = store.inputs.pending_commands()
@@ -986,6 +988,6 @@ def test_all_inputs_are_read_from_the_first(store: Store):
     store.patients.upsert("p1", NOW)
     signal = np.arange(20, dtype=np.float32).reshape(10, 2)
     told: list[Input] = [Chunk(10 * k, signal + k, 250.0, ("I", "II"), NOW + k) for k in range(3)]
-    told.insert(2, Action(Order.RELEARN, NOW, "Ada"))
+    told.insert(2, Command(CommandKind.RELEARN, NOW, "Ada"))
     store.write([StepRecord("p1", 1, tuple(told), (), NOW)])
     assert [codec.encode(given) for given in store.inputs.all("p1")] == [codec.encode(given) for given in told]

@@ -10,7 +10,7 @@ from fastapi import Body, Depends, Path, Query, Security
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from ectopy.monitor import Action, Limits, Order
+from ectopy.monitor import Command, CommandKind, Limits
 from ectopy.service import schemas
 from ectopy.service.access import Authenticator, Caller, Scope
 from ectopy.service.access.audit import Audit
@@ -103,7 +103,7 @@ class PatientCommands:
     _audit: Audit
 
     async def carry_out(
-        self, kind: Order, action: str, comment: str, *, alarm: int | None = None, limits: Limits | None = None
+        self, kind: CommandKind, action: str, comment: str, *, alarm: int | None = None, limits: Limits | None = None
     ) -> bool:
         """Carry out a command and return whether it is stored; the audit calls it `action`.
 
@@ -112,7 +112,7 @@ class PatientCommands:
         RefusedError
             If the monitor rejects it.
         """
-        command = Action(kind, self.ward.clock(), self.operator, comment, alarm, limits)
+        command = Command(kind, self.ward.clock(), self.operator, comment, alarm, limits)
         is_stored = await self.ward.order(self.patient, command)
         await self.write_audit(action, comment if alarm is None else f"{alarm} {comment}".strip())
         return is_stored

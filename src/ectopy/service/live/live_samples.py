@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, MonitorState, status
-from ectopy.monitor.chunk_assembly import checked
+from ectopy.monitor.chunk_assembly import validated_samples
 from ectopy.monitor.pulse_stream import check_pulses
 
 
@@ -29,7 +29,7 @@ def preview(patient: str, state: MonitorState, chunk: Chunk) -> LiveSamples | No
     if not status.continues(state, chunk):
         return None
     try:
-        checked(chunk)
+        validated_samples(chunk)
         check_pulses(chunk)
     except DataError:
         return None

@@ -6,9 +6,19 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ectopy.monitor import Chunk, Event, Input, InputRejected, Monitor, MonitorState, Noticed, RejectedInput, Report
+from ectopy.monitor import (
+    Chunk,
+    Event,
+    Input,
+    InputRejected,
+    Monitor,
+    MonitorState,
+    Notice,
+    RejectedInput,
+    ServiceReport,
+)
 from ectopy.monitor.monitor import Outcome
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.status import next_position
 
 _log = logging.getLogger(__name__)
@@ -41,7 +51,7 @@ class StepResult:
     @property
     def late(self) -> int:
         """How many samples were left out as duplicates, or because their time was over."""
-        return sum(event.samples for event in self.events if isinstance(event, Noticed))
+        return sum(event.samples for event in self.events if isinstance(event, Notice))
 
     @property
     def next_position(self) -> int | None:
@@ -88,7 +98,7 @@ def _result(
 
 def _failed(monitor: Monitor, state: MonitorState, error: Exception, now: float) -> StepResult:
     text = f"An input could not be taken: {type(error).__name__}."
-    inputs = (RejectedInput(now, text), Report(now, Reading("detector failed", True, text)))
+    inputs = (RejectedInput(now, text), ServiceReport(now, ConditionReading("detector failed", True, text)))
     events: tuple[Event, ...] = ()
     for input in inputs:
         state, new_events = monitor.step(state, input)

@@ -18,20 +18,20 @@ from dataclasses import dataclass, replace
 
 from ectopy.errors import DataError, SettingError, StorageError
 from ectopy.monitor import (
-    Action,
     AlarmChanged,
     Chunk,
+    Command,
+    CommandKind,
     Input,
     Limits,
     Monitor,
     MonitorState,
-    Order,
-    Report,
+    ServiceReport,
     Tick,
     status,
 )
 from ectopy.monitor.codec import decode, encode
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted, preview
 from ectopy.service.monitoring.apply_input import StepResult, apply_input, apply_inputs
@@ -169,7 +169,7 @@ class Hub:
         self._renamed: dict[str, str] = {}
         self._steps_ready = threading.Event()
         self._refreshed_at = 0.0
-        self._unreached: dict[str, Reading] = {}
+        self._unreached: dict[str, ConditionReading] = {}
         self._faults: dict[str, str] = {}
         self._started_at = self._ticked_at = clock()
         self._steady = steady
@@ -179,7 +179,7 @@ class Hub:
     # Patients
 
     def admit(
-        self, patient: str, name: str = "", limits: Limits | None = None, who: str = SYSTEM_PATIENT
+        self, patient: str, name: str = "", limits: Limits | None = None, account: str = SYSTEM_PATIENT
     ) -> Future[Receipt] | None:
         """Begin to watch a patient, or resume a patient who is known or was discharged.
 
@@ -190,8 +190,8 @@ class Hub:
             For people.
         limits : Limits or None
             Of a new patient; None = those of a ward.
-        who : str
-            Account that asks for it.
+        account : str
+            That asks for it.
 
         Returns
         -------
@@ -214,7 +214,7 @@ class Hub:
             self._rename(patient, name)
             if not self._patients[patient].state.discharged:
                 return None
-            return self.submit(patient, Action(Order.ADMIT, self._clock(), who))
+            return self.submit(patient, Command(CommandKind.ADMIT, self._clock(), account))
         self._store.patients.upsert(patient, self._clock(), name)
         resume_point = self._store.inputs.resume_point(patient)
         if limits is not None and resume_point.next_input == 1:
@@ -330,7 +330,7 @@ class Hub:
         input = self._restamped(input, self._clock())
         if patient == self._system_patient and isinstance(input, Chunk):
             raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
-        if patient == self._system_patient and isinstance(input, Action) and input.order is Order.DISCHARGE:
+        if patient == self._system_patient and isinstance(input, Command) and input.kind is CommandKind.DISCHARGE:
             raise SettingError(f"{patient!r} is the hub itself, and cannot be discharged; name the patient.")
         if watched.continues and isinstance(input, Chunk):
             self._check_continued(watched, input)
@@ -539,27 +539,29 @@ class Hub:
             if watched.state.discharged:
                 continue
             inputs: list[Input] = [Tick(now, is_awake and patient != self._system_patient, moved_s)]
-            inputs += [Report(now, reading) for reading in self._self_reports(watched, undelivered.get(patient))]
+            inputs += [ServiceReport(now, reading) for reading in self._self_reports(watched, undelivered.get(patient))]
             ticks[patient] = [_QueuedInput(input) for input in inputs]
         return ticks
 
-    def _self_reports(self, watched: _WatchedPatient, undelivered: Reading | None) -> Iterable[Reading]:
+    def _self_reports(
+        self, watched: _WatchedPatient, undelivered: ConditionReading | None
+    ) -> Iterable[ConditionReading]:
         """Readings about the service itself, where they change: storage, delivery, detector."""
         readings = {_UNREACHED: undelivered, _STORAGE: None}
         abandoned = self._buffer.abandoned(watched.patient)
         if abandoned:
-            readings[_STORAGE] = Reading(_STORAGE, True, f"Samples cannot be stored: {abandoned.error}")
+            readings[_STORAGE] = ConditionReading(_STORAGE, True, f"Samples cannot be stored: {abandoned.error}")
         if watched.patient == self._system_patient:
             if self._buffer.away:
                 text = f"What is watched cannot be stored: {self._buffer.away}"
-                readings[_STORAGE] = Reading(_STORAGE, True, text)
+                readings[_STORAGE] = ConditionReading(_STORAGE, True, text)
             faults = "; ".join(f"'{patient}': {reason}" for patient, reason in self._faults.items())
-            readings[_DETECTOR] = Reading(_DETECTOR, True, faults) if faults else None
+            readings[_DETECTOR] = ConditionReading(_DETECTOR, True, faults) if faults else None
         for code, reading in readings.items():
             if reading is not None and not status.is_present(watched.state, code):
                 yield reading
             elif reading is None and status.is_reported(watched.state, code):
-                yield Reading(code, False)
+                yield ConditionReading(code, False)
 
     def _step(self, now: float, shares: Mapping[str, Sequence[_QueuedInput]]) -> None:
         """Step the monitors: the first inputs of all patients together, then the next; failures are separate."""

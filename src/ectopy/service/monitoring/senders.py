@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ectopy.errors import EctopyError
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.technical import NO_DATA_S
 
 TWO_SENDERS = "two senders"
@@ -77,15 +77,17 @@ class Senders:
             line = self._lines.get(patient)
             return line is not None and (line.sender, line.stream) == (sender, stream)
 
-    def reading(self, patient: str) -> Reading:
+    def reading(self, patient: str) -> ConditionReading:
         """Judge ``two senders``: present while another sender has tried within the last `NO_DATA_S`."""
         now = self._clock()
         with self._lock:
             line = self._lines.get(patient)
             if line is None:
-                return Reading(TWO_SENDERS, False)
+                return ConditionReading(TWO_SENDERS, False)
             line.rivals = {name: at for name, at in line.rivals.items() if abs(now - at) < NO_DATA_S}
             if not line.rivals:
-                return Reading(TWO_SENDERS, False)
+                return ConditionReading(TWO_SENDERS, False)
             names = " and ".join(line.rivals)
-            return Reading(TWO_SENDERS, True, f"Samples come from {line.sender}, and are refused from {names}.")
+            return ConditionReading(
+                TWO_SENDERS, True, f"Samples come from {line.sender}, and are refused from {names}."
+            )

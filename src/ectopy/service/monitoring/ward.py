@@ -17,7 +17,17 @@ from dataclasses import replace
 from functools import partial
 
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
-from ectopy.monitor import Action, AlarmChanged, BeatJudged, Chunk, Limits, Monitor, MonitorState, Report, status
+from ectopy.monitor import (
+    AlarmChanged,
+    BeatJudged,
+    Chunk,
+    Command,
+    Limits,
+    Monitor,
+    MonitorState,
+    ServiceReport,
+    status,
+)
 from ectopy.monitor.alarms import active
 from ectopy.monitor.status import PatientStatus, patient_status
 from ectopy.service import responses, schemas
@@ -124,7 +134,7 @@ class Ward:
     # Patients
 
     def admit(
-        self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = SYSTEM_PATIENT
+        self, patient: str, name: str | None = None, limits: Limits | None = None, account: str = SYSTEM_PATIENT
     ) -> bool:
         """Begin or resume to watch a patient, or change the name; None = it stays as it is. Errors as `Hub.admit`.
 
@@ -139,7 +149,7 @@ class Ward:
             If the hub does not answer.
         """
         name = self._names.get(patient, "") if name is None else name
-        receipt = self._hub.admit(patient, name, limits, who)
+        receipt = self._hub.admit(patient, name, limits, account)
         self._names[patient] = name
         if receipt is not None and not receipt.result(ANSWER_S).stored:
             return False
@@ -253,7 +263,7 @@ class Ward:
         """Hand in samples as `submit` does, and wait until they are stored, or acknowledged where that takes long."""
         return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
-    async def order(self, patient: str, action: Action) -> bool:
+    async def order(self, patient: str, action: Command) -> bool:
         """Give a command, and wait until it is carried out; its time is now.
 
         Returns
@@ -353,7 +363,7 @@ class Ward:
             begins = reading.present and not status.is_present(state, TWO_SENDERS)
             if begins or (not reading.present and status.is_reported(state, TWO_SENDERS)):
                 with suppress(DataError, StorageError):
-                    self._hub.submit(patient, Report(self.clock(), reading))
+                    self._hub.submit(patient, ServiceReport(self.clock(), reading))
 
     def _publish_changed_summaries(self) -> None:
         watched = self._hub.patients()

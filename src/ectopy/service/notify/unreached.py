@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ectopy.monitor.rhythm_input import Reading
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.service.notify.outbox import Outbox
 
 _CONDITION = "nobody reached"
 
-REACHED = Reading(_CONDITION, present=False)
+REACHED = ConditionReading(_CONDITION, present=False)
 """Reading of every patient that `unreached` does not name."""
 
 
-def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, Reading]:
+def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, ConditionReading]:
     """Return the patients about whom no target could be reached, with the reading for each.
 
     Parameters
@@ -32,6 +32,6 @@ def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, Reading]:
     return {patient: _reading(now - created, limit_s, sorted(errors[patient])) for patient, created in oldest.items()}
 
 
-def _reading(waited_s: float, limit_s: float, errors: list[str]) -> Reading:
+def _reading(waited_s: float, limit_s: float, errors: list[str]) -> ConditionReading:
     text = f"No target has taken an alarm for {waited_s:.0f} s, limit {limit_s:g} s: {'; '.join(errors)}."
-    return Reading(_CONDITION, present=True, text=text, value=waited_s, limit=limit_s)
+    return ConditionReading(_CONDITION, present=True, text=text, value=waited_s, limit=limit_s)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ectopy.errors import DataError
 from ectopy.monitor import codec
-from ectopy.monitor.inputs import Action, Input
+from ectopy.monitor.inputs import Command, Input
 from ectopy.monitor.monitor import MonitorState
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, Row
@@ -33,7 +33,7 @@ class PendingCommand:
 
     id: int
     patient: str
-    action: Action
+    action: Command
 
 
 class InputStore:
@@ -70,10 +70,10 @@ class InputStore:
             for _, input_ in numbered_inputs(connection, patient_id(connection, patient), after=0):
                 yield input_
 
-    def enqueue_command(self, patient: str, action: Action) -> None:
+    def enqueue_command(self, patient: str, command: Command) -> None:
         """Leave a command for the process that watches the patient; a `DataError` if it cannot be encoded."""
         with self._database.writing() as connection:
-            row = {"patient_id": patient_id(connection, patient), "body": codec.encode(action)}
+            row = {"patient_id": patient_id(connection, patient), "body": codec.encode(command)}
             connection.execute(sa.insert(tables.commands).values(row))
 
     def pending_commands(self) -> list[PendingCommand]:
@@ -86,7 +86,7 @@ class InputStore:
         )
         with self._database.reading() as connection:
             return [
-                PendingCommand(id, patient, codec.decode(Action, body))
+                PendingCommand(id, patient, codec.decode(Command, body))
                 for id, patient, body in connection.execute(query)
             ]
 

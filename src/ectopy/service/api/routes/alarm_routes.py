@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from ectopy import __version__
 from ectopy.errors import DataError, StorageError
-from ectopy.monitor import AlarmChanged, Order
+from ectopy.monitor import AlarmChanged, CommandKind
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.replay_command import stored_replay_command
 from ectopy.service import responses, schemas
@@ -102,7 +102,7 @@ async def acknowledge(commands: AcknowledgeCommands, number: AlarmNumber, body: 
 
     This and every other order is carried out at once. The answer says `stored: false` while the database is away.
     """
-    return await _change(commands, number, Order.ACKNOWLEDGE, "acknowledged alarm", body)
+    return await _change(commands, number, CommandKind.ACKNOWLEDGE, "acknowledged alarm", body)
 
 
 @router.post("/patients/{patient}/alarms/{number}/unacknowledge")
@@ -110,7 +110,7 @@ async def unacknowledge(
     commands: AcknowledgeCommands, number: AlarmNumber, body: CommentBody
 ) -> schemas.AlarmOrderShape:
     """Take an acknowledgement back."""
-    return await _change(commands, number, Order.UNACKNOWLEDGE, "unacknowledged alarm", body)
+    return await _change(commands, number, CommandKind.UNACKNOWLEDGE, "unacknowledged alarm", body)
 
 
 @router.post("/patients/{patient}/alarms/{number}/comments", status_code=201)
@@ -127,19 +127,19 @@ async def comment_on(
 @router.post("/patients/{patient}/audio-pause")
 async def pause_audio(commands: AcknowledgeCommands, body: CommentBody) -> schemas.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
-    stored = await commands.carry_out(Order.PAUSE_AUDIO, "paused audio", body.comment)
+    stored = await commands.carry_out(CommandKind.PAUSE_AUDIO, "paused audio", body.comment)
     return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
 @router.post("/patients/{patient}/audio-resume")
 async def resume_audio(commands: AcknowledgeCommands, body: CommentBody) -> schemas.PatientOrderShape:
     """End an audio pause."""
-    stored = await commands.carry_out(Order.RESUME_AUDIO, "resumed audio", body.comment)
+    stored = await commands.carry_out(CommandKind.RESUME_AUDIO, "resumed audio", body.comment)
     return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
 async def _change(
-    commands: PatientCommands, number: int, kind: Order, action: str, body: schemas.Comment
+    commands: PatientCommands, number: int, kind: CommandKind, action: str, body: schemas.Comment
 ) -> schemas.AlarmOrderShape:
     await _alarm(commands.ward, commands.patient, number)
     stored = await commands.carry_out(kind, action, body.comment, alarm=number)

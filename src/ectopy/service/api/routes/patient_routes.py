@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from ectopy.errors import SettingError
-from ectopy.monitor import Limits, Order
+from ectopy.monitor import CommandKind, Limits
 from ectopy.service import responses, schemas
 from ectopy.service.access import Scope
 from ectopy.service.api.dependencies import AdministerCommands, AuditDep, Audited, CommentBody, WardDep, WatchedPatient
@@ -47,7 +47,7 @@ def admit(
         raise DeniedError(403, "this patient was discharged; a key that may administer admits them again.")
     stored = True
     if administers or not is_known:
-        stored = ward.admit(body.patient, body.name, who=caller.name)
+        stored = ward.admit(body.patient, body.name, account=caller.name)
         audit.did(caller.name, "admitted patient", body.patient)
     else:
         audit.saw(caller.name, "found patient admitted", body.patient)
@@ -68,7 +68,7 @@ async def discharge(
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
 ) -> schemas.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
-    stored = await commands.carry_out(Order.DISCHARGE, "discharged patient", comment)
+    stored = await commands.carry_out(CommandKind.DISCHARGE, "discharged patient", comment)
     return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
@@ -80,14 +80,14 @@ async def set_limits(
     changes = {name: value for name, value in body.limits.items() if value is not None}
     age, resting_bpm = changes.get("age"), changes.get("resting_bpm")
     limits = Limits.of(body.profile, age, resting_bpm).changed(changes)
-    stored = await commands.carry_out(Order.SET_LIMITS, "set limits", body.comment, limits=limits)
+    stored = await commands.carry_out(CommandKind.SET_LIMITS, "set limits", body.comment, limits=limits)
     return schemas.DetailOrderShape(**_detail(commands.ward, commands.patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
 async def relearn(commands: AdministerCommands, body: CommentBody) -> schemas.DetailOrderShape:
     """Learn the patient's normal again from now on; the present one serves until then."""
-    stored = await commands.carry_out(Order.RELEARN, "ordered relearning", body.comment)
+    stored = await commands.carry_out(CommandKind.RELEARN, "ordered relearning", body.comment)
     return schemas.DetailOrderShape(**_detail(commands.ward, commands.patient), stored=stored)
 
 

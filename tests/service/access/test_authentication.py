@@ -39,12 +39,12 @@ OF_ANYBODY_KNOWN = {
 
 def operations(service: Service) -> dict[tuple[str, str], list[str]]:
     """Every route, with the scopes of which one is needed."""
-    found = {}
+    scopes_of_routes = {}
     for path, methods in service.app.openapi()["paths"].items():
         for method, facts in methods.items():
             needed = [scope for way in facts.get("security", []) for scope in way.get("key", [])]
-            found[method, path] = needed
-    return found
+            scopes_of_routes[method, path] = needed
+    return scopes_of_routes
 
 
 def sockets(routes: list) -> Iterator[str]:
@@ -64,14 +64,14 @@ def filled(path: str) -> str:
 @pytest.fixture(scope="module")
 def keys(service: Service) -> dict[str, str]:
     """A key for each scope alone, and one for all of them but the last."""
-    one = {scope.value: service.new_key(scope) for scope in Scope}
-    return one | {"but administer": service.new_key(*(one for one in Scope if one is not Scope.ADMINISTER))}
+    key_of = {scope.value: service.new_key(scope) for scope in Scope}
+    return key_of | {"but administer": service.new_key(*(scope for scope in Scope if scope is not Scope.ADMINISTER))}
 
 
 def test_the_routes_are_known(service: Service):
-    found = operations(service)
-    assert len(found) > 25
-    without = {route for route, needed in found.items() if not needed}
+    scopes_of_routes = operations(service)
+    assert len(scopes_of_routes) > 25
+    without = {route for route, needed in scopes_of_routes.items() if not needed}
     assert without == OPEN | OF_ANYBODY_KNOWN
     assert set(sockets(service.app.routes)) == {"/api/live", "/api/patients/{patient}/stream"}
 
@@ -130,7 +130,7 @@ def test_keys_are_kept_as_digests(tmp_path: Path):
         with service.client() as client:
             listed = client.get("/api/keys").json()
             cookie = client.post("/api/session", json={"key": key}).cookies[COOKIE]
-        assert [one["scopes"] for one in listed] == [["administer"], ["send"]]
+        assert [key_["scopes"] for key_ in listed] == [["administer"], ["send"]]
         assert "key" not in listed[0]
         stored = b"".join(path.read_bytes() for path in tmp_path.rglob("ectopy.db*"))
         for secret in (key, service.key, cookie):
@@ -156,7 +156,7 @@ def test_the_first_key_is_made_once(tmp_path: Path):
 def test_a_key_that_is_removed_opens_nothing_and_ends_its_sessions(service: Service):
     key = service.new_key(Scope.VIEW)
     with service.client() as client, service.client(key) as holder, service.stranger() as browser:
-        number = next(one["id"] for one in reversed(client.get("/api/keys").json()))
+        number = next(key_["id"] for key_ in reversed(client.get("/api/keys").json()))
         browser.post("/api/session", json={"key": key})
         assert browser.get("/api/patients").status_code == 200
         assert holder.get("/api/patients").status_code == 200
@@ -204,20 +204,20 @@ def test_nobody_locks_themselves_out(service: Service):
 @pytest.fixture
 def browser(service: Service) -> Iterator[tuple[httpx.Client, str]]:
     """A browser that has signed in, and its token."""
-    with service.stranger() as one:
-        answer = one.post("/api/session", json={"key": service.key})
-        yield one, answer.json()["csrf"]
+    with service.stranger() as stranger:
+        answer = stranger.post("/api/session", json={"key": service.key})
+        yield stranger, answer.json()["csrf"]
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(service: Service):
-    with service.stranger() as one:
-        answer = one.post("/api/session", json={"key": service.key})
-    said = answer.headers["set-cookie"].lower()
+    with service.stranger() as stranger:
+        answer = stranger.post("/api/session", json={"key": service.key})
+    cookie = answer.headers["set-cookie"].lower()
     assert answer.status_code == 200
-    assert "httponly" in said
-    assert "samesite=strict" in said
-    assert "max-age" not in said
-    assert service.key not in said
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "max-age" not in cookie
+    assert service.key not in cookie
 
 
 def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str]):
@@ -245,9 +245,9 @@ def test_a_session_lasts_while_it_is_used(tmp_path: Path):
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "0" * 64}])
 def test_another_site_changes_nothing_with_a_cookie(browser: tuple[httpx.Client, str], headers: dict[str, str]):
     client, csrf = browser
-    given = {"patient": "csrf", "name": ""}
-    assert client.post("/api/patients", json=given, headers=headers).status_code == 403
-    assert client.post("/api/patients", json=given, headers={"X-CSRF-Token": csrf}).status_code == 201
+    patient = {"patient": "csrf", "name": ""}
+    assert client.post("/api/patients", json=patient, headers=headers).status_code == 403
+    assert client.post("/api/patients", json=patient, headers={"X-CSRF-Token": csrf}).status_code == 201
 
 
 def test_a_form_of_another_site_cannot_sign_in(service: Service):
@@ -413,8 +413,8 @@ def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path):
     of_curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
     for_here = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
     command = f"openssl req -x509 {of_curve} {for_here} -keyout {key} -out {certificate}"
-    made = subprocess.run(command.split(), capture_output=True)
-    if made.returncode:
+    openssl = subprocess.run(command.split(), capture_output=True)
+    if openssl.returncode:
         pytest.skip("openssl cannot make a certificate here")
     with running(tmp_path, tls_certificate=certificate, tls_key=key) as service:
         assert service.url.startswith("https://")
@@ -436,7 +436,7 @@ def test_the_database_holds_what_the_audit_says(service: Service):
         for _ in range(3):
             client.get("/api/patients/audited")
         entries = client.get("/api/audit", params={"patient": "audited"}).json()
-    assert [(one["who"], one["what"]) for one in entries] == [
+    assert [(entry["who"], entry["what"]) for entry in entries] == [
         ("first key", "admitted patient"),
         ("first key", "viewed patient"),
     ]
@@ -494,17 +494,17 @@ def test_a_body_that_is_no_recording_is_small(service: Service):
 def test_nobody_else_on_the_machine_reads_the_data(tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir(mode=0o755)
-    with served(home, free_port()) as (_, said):
-        key = said.partition("Key, shown this once: ")[2].split()[0]
-        address = said.partition("answers at ")[2].split()[0]
+    with served(home, free_port()) as (_, output):
+        key = output.partition("Key, shown this once: ")[2].split()[0]
+        address = output.partition("answers at ")[2].split()[0]
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S, trust_env=False) as client:
             client.post("/api/patients", json={"patient": "anna"}).raise_for_status()
             recording = [("files", ("a.csv", b"I\n" + b"0.1\n" * 500))]
             client.post("/api/recordings", files=recording, data={"unit": "mV"}).raise_for_status()
-        kept = {path: path.stat().st_mode & 0o077 for path in home.rglob("*") if path.name != "log"}
-    assert {"ectopy.db", "ectopy.db-wal", "recordings", "entry.json"} <= {path.name for path in kept}
-    assert set(kept.values()) == {0}
+        permissions = {path: path.stat().st_mode & 0o077 for path in home.rglob("*") if path.name != "log"}
+    assert {"ectopy.db", "ectopy.db-wal", "recordings", "entry.json"} <= {path.name for path in permissions}
+    assert set(permissions.values()) == {0}
 
 
 def test_a_new_database_is_for_its_owner_alone(tmp_path: Path):
@@ -517,4 +517,4 @@ def test_a_new_database_is_for_its_owner_alone(tmp_path: Path):
 def test_who_reads_the_keys_is_in_the_audit(service: Service):
     with service.client() as client:
         client.get("/api/keys")
-        assert "listed keys" in {one["what"] for one in client.get("/api/audit").json()}
+        assert "listed keys" in {entry["what"] for entry in client.get("/api/audit").json()}

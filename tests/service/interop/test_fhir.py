@@ -165,8 +165,8 @@ def test_alarm_is_a_detected_issue_with_its_evidence():
     assert resource["evidence"][0]["code"] == [{"text": "No QRS complex for 4.2 s."}]
     # A contained resource is referred to from the one that contains it, and has no contained ones itself.
     assert resource["contained"] == [{**strip, "id": "strip"}, {**PULSE, "id": "strip-2"}]
-    shown = [{"reference": "#strip"}, {"reference": "#strip-2"}]
-    assert resource["implicated"] == resource["evidence"][0]["detail"] == shown
+    references = [{"reference": "#strip"}, {"reference": "#strip-2"}]
+    assert resource["implicated"] == resource["evidence"][0]["detail"] == references
     assert NOT_A_DEVICE in resource["detail"]
     assert "4.2 s" in resource["detail"]
     json.dumps(resource, allow_nan=False)

@@ -56,7 +56,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 @pytest.mark.parametrize(
-    ("names", "title", "main", "kept"),
+    ("names", "title", "main", "names_stored"),
     [
         (["My ECG (1).EDF"], "My ECG (1).EDF", "recording.edf", ["recording.edf"]),
         (["../../etc/passwd.csv"], "passwd.csv", "recording.csv", ["recording.csv"]),
@@ -65,9 +65,9 @@ def library(tmp_path: Path) -> Iterator[Library]:
         (["s1_2.hea", "s1.hea", "s1_2.dat"], "s1", "s1.hea", ["s1_2.hea", "s1.hea", "s1_2.dat"]),
     ],
 )
-def test_files_of_a_recording(names, title, main, kept):
+def test_files_of_a_recording(names, title, main, names_stored):
     layout = layout_of(names)
-    assert (layout.title, layout.main, list(layout.names)) == (title, main, kept)
+    assert (layout.title, layout.main, list(layout.names)) == (title, main, names_stored)
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_files_that_are_no_recording(names, reason):
 )
 def test_no_name_leads_out_of_the_folder(names):
     try:
-        kept = layout_of(names).names
+        stored_names = layout_of(names).names
     except DataError:
         return
     folder = Path("/folder")
-    assert all((folder / name).resolve().parent == folder for name in kept)
+    assert all((folder / name).resolve().parent == folder for name in stored_names)
 
 
 # The view
@@ -117,11 +117,11 @@ def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=(samples, 2)).astype(np.float32)
     signal[rng.random(signal.shape) < 0.1] = np.nan
-    shown = display_columns(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
-    assert len(shown.low) <= (2 if shown.has_all_samples else 1) * columns
-    first = round(shown.start_s * RATE_HZ)
-    stop = min(first + round(shown.step_s * len(shown.low) * RATE_HZ), samples)
-    if not len(shown.low):
+    part = display_columns(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
+    assert len(part.low) <= (2 if part.has_all_samples else 1) * columns
+    first = round(part.start_s * RATE_HZ)
+    stop = min(first + round(part.step_s * len(part.low) * RATE_HZ), samples)
+    if not len(part.low):
         assert start_s >= samples / RATE_HZ
         return
     wanted_first = min(int(start_s * RATE_HZ), samples)
@@ -129,16 +129,16 @@ def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
     assert first <= wanted_first
     assert stop >= wanted_stop
     part = signal[first:stop]
-    assert np.array_equal(np.fmin.reduce(part), np.fmin.reduce(shown.low), equal_nan=True)
-    assert np.array_equal(np.fmax.reduce(part), np.fmax.reduce(shown.high), equal_nan=True)
+    assert np.array_equal(np.fmin.reduce(part), np.fmin.reduce(part.low), equal_nan=True)
+    assert np.array_equal(np.fmax.reduce(part), np.fmax.reduce(part.high), equal_nan=True)
 
 
 def test_stretch_goes_down_to_samples():
     signal = np.arange(100_000, dtype=np.float32)[:, None]
-    shown = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
-    assert shown.has_all_samples
-    assert shown.low[:, 0].tolist() == list(range(25_000, 25_026))
-    assert (shown.start_s, shown.step_s) == (100.0, 1 / RATE_HZ)
+    part = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
+    assert part.has_all_samples
+    assert part.low[:, 0].tolist() == list(range(25_000, 25_026))
+    assert (part.start_s, part.step_s) == (100.0, 1 / RATE_HZ)
 
 
 def test_stretch_of_a_day_takes_few_blocks():
@@ -146,10 +146,10 @@ def test_stretch_of_a_day_takes_few_blocks():
     signal[12_345_678] = 1.0
     levels = pyramid(signal)
     assert [len(level) for level in levels] == [337_500, 42_188, 5_274, 660]
-    shown = display_columns(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
-    column = int(np.flatnonzero(shown.high[:, 0])[0])
-    assert shown.start_s + column * shown.step_s <= 12_345_678 / RATE_HZ + 2 * shown.step_s
-    assert abs(column * shown.step_s - 12_345_678 / RATE_HZ) <= 2 * shown.step_s
+    part = display_columns(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
+    column = int(np.flatnonzero(part.high[:, 0])[0])
+    assert part.start_s + column * part.step_s <= 12_345_678 / RATE_HZ + 2 * part.step_s
+    assert abs(column * part.step_s - 12_345_678 / RATE_HZ) <= 2 * part.step_s
 
 
 # The library
@@ -168,11 +168,11 @@ def test_upload_is_analysed_and_shown(library):
     whole = result.signal(0, seconds, 200)
     assert len(whole["low"]) == len(whole["leads"]) == 2
     assert whole["beats_there"] == len(whole["beats"]) == result.summary["beats"]
-    one = whole["beats"][10]
-    near = result.signal(one["time_s"] - 0.05, one["time_s"] + 0.05, 100)
+    beat = whole["beats"][10]
+    near = result.signal(beat["time_s"] - 0.05, beat["time_s"] + 0.05, 100)
     assert near["step_s"] == 1 / RATE_HZ
-    assert [beat["position"] for beat in near["beats"]] == [one["position"]]
-    assert near["samples"][0][round((one["time_s"] - near["start_s"]) * RATE_HZ)] > 0.3
+    assert [beat["position"] for beat in near["beats"]] == [beat["position"]]
+    assert near["samples"][0][round((beat["time_s"] - near["start_s"]) * RATE_HZ)] > 0.3
     trend = result.trend(60)
     assert trend["time_s"] == [0, 60]
     assert sum(trend["beats"]) == result.summary["beats"]
@@ -203,10 +203,10 @@ def _without_checksums(header: str) -> bytes:
     return "\n".join(line for line in header.splitlines() if not line.startswith("#")).encode()
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_bad_files_get_one_sentence(what, tmp_path):
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_get_one_sentence(kind, tmp_path):
     library = Library(tmp_path / "recordings")
-    files, words = BAD[what]
+    files, words = BAD[kind]
     entry = library.add([upload(name, content) for name, content in files.items()])
     error = analyse_here(tmp_path / "recordings" / entry.id)
     assert error.endswith(".")
@@ -259,11 +259,11 @@ def test_analysis_that_takes_too_long_is_ended(tmp_path):
 
 def test_a_recording_that_is_gone_from_the_disk_stops_no_other(tmp_path):
     library = Library(tmp_path, time_limit_s=60)
-    gone, there = (library.add([upload("a.csv", content)], RATE_HZ, "mV") for content in (csv(10), b"I\n"))
-    shutil.rmtree(tmp_path / gone.id)
+    missing, damaged = (library.add([upload("a.csv", content)], RATE_HZ, "mV") for content in (csv(10), b"I\n"))
+    shutil.rmtree(tmp_path / missing.id)
     library.start()
-    assert wait_for(library, there.id, finished).error
-    assert library.entry(gone.id).status is Status.FAILED
+    assert wait_for(library, damaged.id, finished).error
+    assert library.entry(missing.id).status is Status.FAILED
     library.stop()
 
 

@@ -28,8 +28,8 @@ from ectopy.service.storage.tables import leases
 LEASE_S = 10.0
 """How long a lease lasts without renewal."""
 
-_RENEW_S = 2.5
-_LOOK_S = 0.5
+_RENEWALS = 4  # in the time of a lease
+_LOOKS = 20
 _NAME = "service"
 _PROCESSES = Path("/proc")
 
@@ -54,6 +54,8 @@ class Lease:
     Parameters
     ----------
     database : Database
+    lease_s : float
+        How long the lease lasts without renewal.
 
     Raises
     ------
@@ -61,8 +63,8 @@ class Lease:
         If another process has the lease, or the database fails.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._token = database, _new_token()
+    def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
+        self._database, self._token, self._lease_s = database, _new_token(), lease_s
         self._takeover = ""
         self._end = threading.Event()
         self._acquire()
@@ -83,25 +85,25 @@ class Lease:
             with self._database.writing() as connection:
                 connection.execute(sa.delete(leases).where(_COLUMN.token == self._token))
         except StorageError as error:
-            _log.warning("The lease was not given back, and lasts for %g s more: %s", LEASE_S, error)
+            _log.warning("The lease was not given back, and lasts for %g s more: %s", self._lease_s, error)
 
     def _acquire(self) -> None:
         holder, since = self._take(None), time.monotonic()
         if holder is not None and _has_ended(holder.token):
             holder = self._take(holder)
         if holder is not None:
-            _log.warning("Waiting for at most %g s: %s has not given the lease back.", LEASE_S, holder.holder)
+            _log.warning("Waiting for at most %g s: %s has not given the lease back.", self._lease_s, holder.holder)
         while holder is not None:
-            if time.monotonic() - since > LEASE_S:
+            if time.monotonic() - since > self._lease_s:
                 latest = self._take(holder)
                 if latest is None:
                     return
             else:
-                time.sleep(_LOOK_S)
+                time.sleep(self._lease_s / _LOOKS)
                 with self._database.reading() as connection:
                     latest = _holder(connection)
             if latest is not None and (latest.token, latest.renewals) != (holder.token, holder.renewals):
-                until = _clock(latest.renewed + LEASE_S)
+                until = _clock(latest.renewed + self._lease_s)
                 raise StorageError(
                     f"{self._database.name} is in use by another service: {latest.holder}, since "
                     f"{_clock(latest.since)}, until {until} unless it renews its lease; stop that service, or use "
@@ -123,7 +125,7 @@ class Lease:
         return None
 
     def _renew_until_closed(self) -> None:
-        while not self._takeover and not self._end.wait(_RENEW_S):
+        while not self._takeover and not self._end.wait(self._lease_s / _RENEWALS):
             try:
                 self._renew()
             except StorageError as error:

@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy.exc import IntegrityError
 
 from ectopy.service.storage.database import Database
-from ectopy.service.storage.lease import Lease
+from ectopy.service.storage.lease import LEASE_S, Lease
 from ectopy.service.storage.retention import Retention
 from ectopy.service.storage.steps import StepBatch, StepRecord, StoredSoFar, two_writers
 from ectopy.service.storage.stored_alarms import AlarmStore
@@ -53,12 +53,12 @@ class Store:
         """Open a database by URL, as `Database` does."""
         return cls(Database(url))
 
-    def lease(self) -> Lease:
+    def lease(self, lease_s: float = LEASE_S) -> Lease:
         """Become the only service that writes, until the lease is closed; a `StorageError` if there is another.
 
-        Waits at most ten seconds for a lease that was not given back. Tools that read or enqueue need no lease.
+        Waits at most `lease_s` seconds for a lease that was not given back. Tools that read or enqueue need no lease.
         """
-        return Lease(self.database)
+        return Lease(self.database, lease_s)
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,4 +1,4 @@
-"""The audit: written while the store is there, kept in a journal while it is not, and never twice."""
+"""The audit: stored at once, kept in a journal during an outage, and never stored twice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def entries(store: Store) -> list[AuditEntry]:
     return [stored.entry for stored in store.audit.newest()]
 
 
-def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Store, journal: Path):
+def test_the_next_process_stores_the_entries_of_a_killed_one(store: Store, journal: Path):
     killed = Audit(store, journal, lambda: 5.0)  # its thread writes nothing, as if the store were away
     killed.saw("screen", "viewed alarms", "anna")
     killed.saw("screen", "viewed alarms", "bert")
@@ -38,10 +38,10 @@ def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Sto
     store.audit.add(AuditEntry(5.0, "screen", "viewed alarms", "anna", ""))
     with journal.open("ab") as file:
         file.write(b'\n{"time":6.0,"who":"scr')
-    following = Audit(store, journal, lambda: 7.0)
-    following.start()
-    following.did("nurse", "acknowledged alarm", "anna", "1")
-    following.close()
+    next_audit = Audit(store, journal, lambda: 7.0)
+    next_audit.start()
+    next_audit.did("nurse", "acknowledged alarm", "anna", "1")
+    next_audit.close()
     assert entries(store) == [
         AuditEntry(5.0, "screen", "viewed alarms", "anna", ""),
         AuditEntry(5.0, "screen", "viewed alarms", "bert", ""),
@@ -50,7 +50,7 @@ def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Sto
     assert not journal.exists()
 
 
-def test_what_is_written_leaves_no_journal(store: Store, journal: Path):
+def test_stored_entries_leave_no_journal(store: Store, journal: Path):
     audit = Audit(store, journal, lambda: 5.0)
     audit.start()
     audit.did("nurse", "acknowledged alarm", "anna", "1")
@@ -63,7 +63,7 @@ def test_what_is_written_leaves_no_journal(store: Store, journal: Path):
     assert len(entries(store)) == 1
 
 
-def test_a_disk_that_takes_no_journal_stops_nobody(store: Store, tmp_path: Path):
+def test_entries_are_stored_without_a_journal(store: Store, tmp_path: Path):
     audit = Audit(store, tmp_path / "not there" / "journal", lambda: 5.0)
     audit.start()
     audit.did("nurse", "acknowledged alarm", "anna", "1")

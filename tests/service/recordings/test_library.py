@@ -1,10 +1,9 @@
-"""Uploaded recordings: kept, analysed in another process, shown at any zoom; and what bad ones get."""
+"""Uploaded recordings: stored, analysed in another process, drawn at any zoom; and bad ones rejected."""
 
 from __future__ import annotations
 
 import io
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from ectopy.service.recordings.library import RESULT, read_stored
 from ectopy.service.recordings.result import load_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
+from support.server import until
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
 
 
@@ -33,11 +33,8 @@ def upload(name: str, content: bytes) -> Upload:
 
 
 def wait_for(library: Library, id: str, when: Callable[[StoredRecording], bool]) -> StoredRecording:
-    end = time.monotonic() + 60
-    while not when(entry := library.entry(id)):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return entry
+    until(lambda: when(library.entry(id)))
+    return library.entry(id)
 
 
 def finished(entry: StoredRecording) -> bool:
@@ -92,7 +89,7 @@ def test_files_of_a_recording(names, title, main, names_stored):
         (["100.hea", "100.DAT", "100.dat"], "same name"),
     ],
 )
-def test_files_that_are_no_recording(names, reason):
+def test_files_that_are_not_one_recording(names, reason):
     with pytest.raises(DataError, match=reason):
         layout_of(names)
 
@@ -109,11 +106,11 @@ def test_no_name_leads_out_of_the_folder(names):
     assert all((folder / name).resolve().parent == folder for name in stored_names)
 
 
-# The view
+# Columns of a screen
 
 
 @given(st.integers(1, 5000), st.integers(1, 60), st.floats(0, 25), st.floats(0, 25), st.integers(0, 9))
-def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
+def test_columns_cover_every_sample(samples, columns, start_s, length_s, seed):
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=(samples, 2)).astype(np.float32)
     signal[rng.random(signal.shape) < 0.1] = np.nan
@@ -124,16 +121,16 @@ def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
     if not len(part.low):
         assert start_s >= samples / RATE_HZ
         return
-    wanted_first = min(int(start_s * RATE_HZ), samples)
-    wanted_stop = min(int((start_s + length_s) * RATE_HZ) + 1, samples)
-    assert first <= wanted_first
-    assert stop >= wanted_stop
+    first_needed = min(int(start_s * RATE_HZ), samples)
+    stop_needed = min(int((start_s + length_s) * RATE_HZ) + 1, samples)
+    assert first <= first_needed
+    assert stop >= stop_needed
     part = signal[first:stop]
     assert np.array_equal(np.fmin.reduce(part), np.fmin.reduce(part.low), equal_nan=True)
     assert np.array_equal(np.fmax.reduce(part), np.fmax.reduce(part.high), equal_nan=True)
 
 
-def test_stretch_goes_down_to_samples():
+def test_a_short_part_is_drawn_sample_by_sample():
     signal = np.arange(100_000, dtype=np.float32)[:, None]
     part = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
     assert part.has_all_samples
@@ -141,7 +138,7 @@ def test_stretch_goes_down_to_samples():
     assert (part.start_s, part.step_s) == (100.0, 1 / RATE_HZ)
 
 
-def test_stretch_of_a_day_takes_few_blocks():
+def test_a_day_is_drawn_from_few_blocks():
     signal = np.zeros((int(24 * 3600 * RATE_HZ), 1), np.float32)
     signal[12_345_678] = 1.0
     levels = pyramid(signal)
@@ -216,7 +213,7 @@ def test_bad_files_get_one_sentence(kind, tmp_path):
 
 
 def analyse_here(folder: Path) -> str:
-    """What the worker says is wrong, without a process for each."""
+    """The error of an analysis in this process."""
     return work(folder, read_stored(folder))
 
 
@@ -228,7 +225,7 @@ def test_too_large_uploads_are_refused_and_nothing_is_left(tmp_path):
     assert list((tmp_path / "recordings").iterdir()) == []
 
 
-def test_what_was_being_analysed_is_analysed_again_after_a_restart(tmp_path):
+def test_an_interrupted_analysis_is_repeated_after_a_restart(tmp_path):
     first = Library(tmp_path)
     first.start()
     entry = first.add([upload("a.csv", csv(40))], RATE_HZ, "mV")
@@ -257,7 +254,7 @@ def test_analysis_that_takes_too_long_is_ended(tmp_path):
     library.stop()
 
 
-def test_a_recording_that_is_gone_from_the_disk_stops_no_other(tmp_path):
+def test_a_recording_deleted_from_the_disk_stops_no_other(tmp_path):
     library = Library(tmp_path, time_limit_s=60)
     missing, damaged = (library.add([upload("a.csv", content)], RATE_HZ, "mV") for content in (csv(10), b"I\n"))
     shutil.rmtree(tmp_path / missing.id)
@@ -293,7 +290,7 @@ def test_names_are_of_recordings_on_this_machine(empty_machine, tmp_path):
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
-def test_what_is_no_name_is_not_analysed(library, tmp_path, name):
+def test_unknown_names_are_rejected(library, tmp_path, name):
     with pytest.raises(SettingError, match="no recording"):
         library.add_builtin(name)
     assert library.entries() == []
@@ -315,7 +312,7 @@ def test_a_named_recording_is_analysed_by_the_same_worker(library):
     assert "simulated" in library.report(entry.id).read_text()
 
 
-def test_a_folder_that_names_what_there_is_not_fails_in_words(tmp_path):
+def test_an_entry_with_an_unknown_name_fails_with_a_message(tmp_path):
     library = Library(tmp_path)
     entry = library.add_builtin("simulated")
     write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, main="../../etc")).decode())

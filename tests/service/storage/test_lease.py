@@ -1,11 +1,11 @@
-"""One service at a time writes to a database: who has the lease, who has to wait for it, and who has lost it."""
+"""The lease of a database: one service at a time writes, others wait or stop."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from ectopy.monitor import Command, CommandKind
 from ectopy.service.storage import AuditEntry, Store, tables
 from ectopy.service.storage import lease as leasing
 from support.databases import PostgresqlServer
+from support.parallel import in_parallel
 from support.server import free_port, served, until
 
 VIEW = AuditEntry(1.0, "nurse", "saw")
@@ -32,7 +33,7 @@ def hung(store: Store) -> leasing.Lease:
     return lease
 
 
-def test_the_second_is_told_who_has_the_lease_and_the_first_goes_on(database_url: str):
+def test_a_second_lease_is_an_error_that_names_the_holder(database_url: str):
     with Store.open(database_url) as first, Store.open(database_url) as second:
         lease = first.lease(LEASE_S)
         with pytest.raises(
@@ -85,11 +86,7 @@ def test_of_many_that_want_an_expired_lease_one_gets_it(database_url: str):
             except StorageError as error:
                 outcomes.append(str(error))
 
-        threads = [threading.Thread(target=want, args=(store,)) for store in stores]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        in_parallel([partial(want, store) for store in stores])
         leases = [outcome for outcome in outcomes if isinstance(outcome, leasing.Lease)]
         assert len(leases) == 1
         assert all("in use by another service" in outcome for outcome in outcomes if isinstance(outcome, str))
@@ -98,7 +95,7 @@ def test_of_many_that_want_an_expired_lease_one_gets_it(database_url: str):
             store.close()
 
 
-def test_tools_that_hand_over_orders_need_no_lease(database_url: str):
+def test_tools_that_enqueue_commands_need_no_lease(database_url: str):
     with Store.open(database_url) as service, Store.open(database_url) as tool:
         service.patients.upsert("anna", 1.0)
         lease = service.lease(LEASE_S)
@@ -155,13 +152,13 @@ def test_a_service_that_was_killed_is_followed_by_the_next_one(tmp_path: Path):
 @pytest.mark.parametrize(
     ("token", "ended"),
     [
-        ("0123", False),  # of a version that does not say who
+        ("0123", False),  # of a version without the process
         ("0123|another machine|1|5", False),
         (f"0123|{leasing.process_namespace()}|{os.getpid()}|{leasing.start_of(os.getpid())}", False),
         (f"0123|{leasing.process_namespace()}|{os.getpid()}|1", True),  # the number is another's now
         (f"0123|{leasing.process_namespace()}|{2**22 + 1}|5", True),
     ],
-    ids=["of nobody", "of another machine", "of this process", "of an earlier process", "of no process"],
+    ids=["of an old version", "of another machine", "of this process", "of an earlier process", "of no process"],
 )
 def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path: Path, token: str, ended: bool):
     if not leasing.process_namespace():

@@ -1,4 +1,4 @@
-"""What the service alone asks of the store, on both kinds of database: keys, sessions, arrivals, trends."""
+"""Keys, sessions, arrivals and trends, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def watched() -> list[tuple[StepRecord, ...]]:
-    """A minute with an asystole: what was sent each second, and what came of it."""
+    """A minute with an asystole: a step for each second."""
     monitor, state, first = Monitor.of(load_ambulatory(), 30.0), MonitorState(), 1
     steps = []
     recording = simulate_recording(60, ectopic={"V": 0.1}, episodes=[Episode("asystole", 45, 8)], random_state=8)
@@ -126,7 +126,7 @@ def test_the_worst_beats_are_the_farthest_above_the_thresholds_of_their_time(
     assert [stored.beat.score - stored.beat.threshold for stored in worst] == above[:3]
 
 
-def test_an_alarm_is_told_with_all_that_happened_to_it(filled: Store, watched: list[tuple[StepRecord, ...]]):
+def test_an_alarm_has_all_its_changes(filled: Store, watched: list[tuple[StepRecord, ...]]):
     changes = events_of(watched, AlarmChanged)
     alarms = [change.transition.alarm for change in changes]
     number = next(alarm.number for alarm in alarms if alarm.condition == "asystole")

@@ -76,10 +76,8 @@ def paced(
 
     Parameters
     ----------
-    inputs : iterable of Chunk or End
     speed : float
         1 = real time, 2 = twice as fast; above 0.
-    from_s : float
     clock : callable
         Gives seconds that never run backwards.
     sleep : callable
@@ -133,6 +131,6 @@ def replay(
 ) -> Iterator[Event]:
     """What the monitor says of a whole recording, as fast as it can be computed."""
     state = state or MonitorState()
-    for given in whole(recording, chunk_s):
-        state, events = monitor.step(state, given)
+    for item in whole(recording, chunk_s):
+        state, events = monitor.step(state, item)
         yield from events

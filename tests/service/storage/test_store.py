@@ -887,7 +887,7 @@ def test_readers_do_not_wait_for_the_writer(store: Store, database_url: str):
 # The kill of the process
 
 KILLED = ("anna", "bob", "carl")
-WRITER = "import sys; sys.path.insert(0, sys.argv[1]); import test_store; test_store.write_for_ever(sys.argv[2])"
+WRITER = "import sys; sys.path[:0] = sys.argv[2:]; import test_store; test_store.write_for_ever(sys.argv[1])"
 
 
 def one_step(patient: str, step: int) -> StepRecord:
@@ -922,7 +922,8 @@ def test_acknowledged_steps_outlive_the_kill_of_the_process(database_url: str):
             store.patients.upsert(patient, NOW)
     acknowledged = -1
     for kill in range(2):
-        command = [sys.executable, "-c", WRITER, str(Path(__file__).parent), database_url]
+        folders = [str(Path(__file__).parents[level]) for level in (0, 2)]
+        command = [sys.executable, "-c", WRITER, database_url, *folders]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             lines = [process.stdout.readline() for _ in range(random.Random(kill).randint(10, 30))]
             os.kill(process.pid, signal.SIGKILL)

@@ -105,7 +105,7 @@ def test_what_was_changed_is_seen(store: Store, damage: str):
             changed = sa.update(tables.evidence).where(tables.evidence.c.event == 17)
             connection.execute(changed.values(body=encode(evidence(-1 % 1000))))
         elif damage == "entry":
-            forged = replace(log[17], transition=replace(log[17].transition, who="nobody"), evidence=None)
+            forged = replace(log[17], transition=replace(log[17].transition, person="nobody"), evidence=None)
             connection.execute(sa.update(tables.events).where(tables.events.c.number == 18).values(body=encode(forged)))
         elif damage == "digest":
             changed = sa.update(tables.alarm_log).where(tables.alarm_log.c.number == 18)

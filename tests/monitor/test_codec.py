@@ -100,7 +100,7 @@ def test_numbers_of_numpy_become_plain_ones():
 
 
 def test_fields_that_came_later_take_their_defaults():
-    old = msgspec.msgpack.encode({"kind": "relearn", "now": 1.0, "who": "nurse", "forgotten": 7})
+    old = msgspec.msgpack.encode({"kind": "relearn", "now": 1.0, "person": "nurse", "forgotten": 7})
     assert codec.decode(Command, old) == Command(CommandKind.RELEARN, 1.0, "nurse")
 
 

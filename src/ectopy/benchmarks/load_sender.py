@@ -1,8 +1,8 @@
 """Devices and viewers of the benchmark of the service, in a process of their own.
 
 Each device sends half a second of signal every half second, over a WebSocket; their phases are spread evenly. Every
-other one sends a plethysmogram with it. Each viewer looks at sixteen patients, as many as a page shows at once; one of
-the viewers looks at all, and never reads.
+other one sends a plethysmogram with it. Each viewer follows sixteen patients, as many as a page shows at once; one of
+the viewers follows all, and never reads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ectopy.client.protocol import ChunkMessage, write
 from ectopy.monitor import Chunk
-from ectopy.monitor.replay import pulse_chunk
+from ectopy.monitor.replay import pulse_chunk, with_waits
 from ectopy.recording import PulseWave
 
 RATE_HZ = 250
@@ -92,13 +92,13 @@ def patients(devices: int) -> list[str]:
 
 def frames(content: bytes) -> Iterator[Mapping[str, object]]:
     """Yield the headers of the frames in a message; see `ectopy.service.live.frames`."""
-    place = 0
-    while place < len(content):
-        (length,) = _LENGTH.unpack_from(content, place)
-        head = msgspec.json.decode(content[place + 4 : place + 4 + length])
-        place += 4 + length
+    offset = 0
+    while offset < len(content):
+        (length,) = _LENGTH.unpack_from(content, offset)
+        head = msgspec.json.decode(content[offset + 4 : offset + 4 + length])
+        offset += 4 + length
         size = 2 * head["samples"] * len(head["leads"])
-        place += size + -size % 4
+        offset += size + -size % 4
         yield head
 
 
@@ -129,18 +129,19 @@ class _Load:
         signal = self._signals[number % len(self._signals)]
         signal = signal[round(number // len(self._signals) * _SHIFT_S % _MOST_SHIFTED_S * RATE_HZ) :]
         stored = self.totals.stored[name] = []
-        waiting: set[int] = set()
+        unanswered: set[int] = set()
         path = f"/api/patients/{quote(name)}/stream"
         async with self._connected(path) as socket:
             await socket.recv()
-            listening = asyncio.create_task(_listen(socket, waiting, stored))
-            first = begin + CHUNK_S * number / self._job.devices
-            for sequence in range(int(self._job.seconds / CHUNK_S)):
-                await asyncio.sleep(first + (sequence + 1) * CHUNK_S - time.monotonic())
-                while len(waiting) >= _MOST_UNANSWERED and not listening.done():
+            listening = asyncio.create_task(_listen(socket, unanswered, stored))
+            begin += CHUNK_S * number / self._job.devices
+            pulses = (self._pleth,) if number % 2 else ()
+            chunks = (nth_chunk(signal, n, pulses, begin) for n in range(int(self._job.seconds / CHUNK_S)))
+            for sequence, (wait_s, chunk) in enumerate(with_waits(chunks, from_s=time.monotonic())):
+                await asyncio.sleep(wait_s)
+                while len(unanswered) >= _MOST_UNANSWERED and not listening.done():
                     await asyncio.sleep(CHUNK_S)
-                chunk = _chunk(signal, sequence, (self._pleth,) if number % 2 else ())
-                waiting.add(sequence)
+                unanswered.add(sequence)
                 self._sent_at[name, chunk.position] = time.monotonic()
                 self.totals.chunks_sent += 1
                 with suppress(ConnectionClosed):
@@ -158,20 +159,17 @@ class _Load:
             async with self._connected("/api/live", max_queue=1):
                 await asyncio.sleep(self._job.seconds + _DRAIN_S)
                 return
-        watched = [
-            names[(number * PATIENTS_PER_PAGE + place) % len(names)]
-            for place in range(min(PATIENTS_PER_PAGE, len(names)))
-        ]
-        query = urlencode([("patient", name) for name in watched])
+        first, count = number * PATIENTS_PER_PAGE, min(PATIENTS_PER_PAGE, len(names))
+        query = urlencode([("patient", names[(first + place) % len(names)]) for place in range(count)])
         async with self._connected(f"/api/live?{query}") as socket:
             async for message in socket:
                 now = time.monotonic()
                 if isinstance(message, bytes):
-                    self._see(message, now)
+                    self._note_latencies(message, now)
                 else:
                     self.totals.missed += sum(text.get("frames", 0) for text in msgspec.json.decode(message))
 
-    def _see(self, message: bytes, now: float) -> None:
+    def _note_latencies(self, message: bytes, now: float) -> None:
         for head in frames(message):
             sent_at = self._sent_at.get((str(head["patient"]), int(str(head["position"]))))
             if sent_at is not None:
@@ -190,18 +188,20 @@ class _Load:
         )
 
 
-def _chunk(signal: NDArray[np.float32], sequence: int, waves: Sequence[PulseWave]) -> Chunk:
+def nth_chunk(signal: NDArray[np.float32], number: int, waves: Sequence[PulseWave], begin: float) -> Chunk:
+    """Cut the chunk of this number, counted from 0, of a signal that begins at a time; it is due when it ends."""
     length = round(CHUNK_S * RATE_HZ)
-    position, begin_s = sequence * length, sequence * CHUNK_S
-    pulses = tuple(pulse_chunk(wave, begin_s, begin_s + CHUNK_S) for wave in waves)
-    return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=0.0, pulses=pulses)
+    position, begin_s = number * length, number * CHUNK_S
+    end_s = begin_s + CHUNK_S
+    pulses = tuple(pulse_chunk(wave, begin_s, end_s) for wave in waves)
+    return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=begin + end_s, pulses=pulses)
 
 
-async def _listen(socket: ClientConnection, waiting: set[int], stored: list[int]) -> None:
+async def _listen(socket: ClientConnection, unanswered: set[int], stored: list[int]) -> None:
     with suppress(ConnectionClosed):
         async for message in socket:
             answer = json.loads(message)
-            waiting.discard(answer["sequence"])
+            unanswered.discard(answer["sequence"])
             if answer.get("stored"):
                 stored.append(answer["sequence"] * round(CHUNK_S * RATE_HZ))
 

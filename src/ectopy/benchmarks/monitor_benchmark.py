@@ -18,8 +18,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -30,11 +31,11 @@ from numpy.typing import NDArray
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress, silent
-from ectopy.benchmarks.load_sender import plethysmogram
+from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk, plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
-from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Monitor, MonitorState, chunks
-from ectopy.monitor.replay import pulse_chunk
+from ectopy.monitor import BeatJudged, Command, CommandKind, Monitor, MonitorState, chunks
+from ectopy.monitor.replay import paced
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.interpreter import tune_for_threads
@@ -46,8 +47,6 @@ GROWTH = (10, 50, 100, 200, 350, 500, 750, 1000)
 MOST_PATIENTS = 5000
 SHORTEST_S, LONGEST_S = 5.0, 3600.0
 
-_RATE_HZ = 250
-_CHUNK_S = 0.5
 _RECORDINGS = 5
 _SHIFT_S, _MOST_SHIFTED_S = 1.7, 60.0
 LEARNING_S = 60.0
@@ -222,12 +221,6 @@ class _Sender:
     begin_s: float
     waves: tuple[PulseWave, ...]
 
-    def chunk(self, number: int, now: float) -> Chunk:
-        length = round(_CHUNK_S * _RATE_HZ)
-        samples = self.signal[number * length : (number + 1) * length]
-        pulses = tuple(pulse_chunk(wave, number * _CHUNK_S, (number + 1) * _CHUNK_S) for wave in self.waves)
-        return Chunk(number * length, samples, _RATE_HZ, ("MLII", "V1"), received=now, pulses=pulses)
-
 
 @dataclass(slots=True)
 class _Watch:
@@ -248,15 +241,15 @@ class _Watch:
     def _latencies_s(self, steps: Sequence[StepRecord]) -> list[float]:
         now = time.time()
         return [
-            now - self.begin[step.patient] - event.position / _RATE_HZ
+            now - self.begin[step.patient] - event.position / RATE_HZ
             for step in steps
             for event in step.events
             if isinstance(event, BeatJudged)
         ]
 
-    def receipt(self, due: float, receipt: Future[Receipt]) -> None:
+    def note_receipt(self, due: float, receipt: Future[Receipt]) -> None:
         self.answered += 1
-        if not receipt.exception() and time.time() <= due + 2 * _CHUNK_S:
+        if not receipt.exception() and time.time() <= due + 2 * CHUNK_S:
             self.in_time += 1
 
 
@@ -299,37 +292,39 @@ def _senders(job: _Job) -> list[_Sender]:
     senders = []
     for number in range(job.worker, job.patients, job.workers):
         shift_s = number // _RECORDINGS * _SHIFT_S % _MOST_SHIFTED_S
-        signal = signals[number % _RECORDINGS, round(shift_s * _RATE_HZ) :]
+        signal = signals[number % _RECORDINGS, round(shift_s * RATE_HZ) :]
         waves = (pleth,) if number // job.workers % 2 else ()
-        senders.append(_Sender(f"simulated {number + 1}", signal, _CHUNK_S * number / job.patients, waves))
+        senders.append(_Sender(f"simulated {number + 1}", signal, CHUNK_S * number / job.patients, waves))
     return senders
 
 
 def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientTemplate | None:
     """A patient's normal from the first minute and a half of a signal at 250 Hz."""
     state = MonitorState()
-    lesson = Recording(np.array(signal[: round(_LESSON_S * _RATE_HZ)]), _RATE_HZ, ("MLII", "V1"))
-    for chunk in chunks(lesson, _CHUNK_S):
+    lesson = Recording(np.array(signal[: round(_LESSON_S * RATE_HZ)]), RATE_HZ, LEADS)
+    for chunk in chunks(lesson, CHUNK_S):
         state, _ = monitor.step(state, chunk)
     return state.normal
 
 
 def _stream(hub: Hub, watch: _Watch, senders: Sequence[_Sender], seconds: float) -> int:
-    """Send every chunk when its last sample is there; return their number."""
-    chunks_sent = 0
-    for number in range(int(seconds / _CHUNK_S)):
-        for sender in senders:
-            due = watch.begin[sender.name] + (number + 1) * _CHUNK_S
-            while (now := time.time()) < due:
-                time.sleep(_GRAIN_S)
-            chunks_sent += 1
-            try:
-                receipt = hub.submit(sender.name, sender.chunk(number, now))
-            except StorageError:
-                watch.answered += 1
-            else:
-                receipt.add_done_callback(partial(watch.receipt, due))
-    return chunks_sent
+    """Send every chunk when its last sample is there; return how many chunks that were."""
+    rounds = int(seconds / CHUNK_S)
+    chunks = (
+        nth_chunk(sender.signal, number, sender.waves, watch.begin[sender.name])
+        for number in range(rounds)
+        for sender in senders
+    )
+    # Many chunks fall due within a grain, and one wait is enough for them.
+    waits = paced(chunks, 1.0, time.time(), time.time, lambda wait_s: time.sleep(max(wait_s, _GRAIN_S)))
+    for sender, chunk in zip(cycle(senders), waits, strict=False):
+        try:
+            receipt = hub.submit(sender.name, replace(chunk, received=time.time()))
+        except StorageError:
+            watch.answered += 1
+        else:
+            receipt.add_done_callback(partial(watch.note_receipt, chunk.received))
+    return rounds * len(senders)
 
 
 if __name__ == "__main__":

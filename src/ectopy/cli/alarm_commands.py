@@ -168,14 +168,14 @@ def what_if(
     until_s = float("inf") if end_s is None else end_s
     result = compare(*([alarm for alarm in run if start_s <= alarm.raised_s <= until_s] for run in runs))
     patient = source if stored else ""
-    groups = {"kept": result.kept, "lost": result.lost, "gained": result.gained}
+    groups = {"kept": result.common, "lost": result.missing, "gained": result.gained}
     terminal.emit(json, {name: [alarm_json(alarm, patient) for alarm in alarms] for name, alarms in groups.items()})
     screen = terminal.screen(json)
-    for alarm in result.kept:
+    for alarm in result.common:
         urgency = alarm.priority.name.lower()
         screen.print(f"{elapsed(alarm.raised_s, places=1)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
-    screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")
+    screen.print(f"{len(result.common)} alarms stay, {len(result.missing)} are lost, {len(result.gained)} gained.")
 
 
 def _store_files(store: str | None) -> list[Path]:

@@ -51,11 +51,6 @@ class Alarm:
         Counts the alarms of a patient from 1.
     condition : str
         Code of a `Condition`.
-    kind : AlarmType
-    priority : Priority
-    phase : Phase
-    state : AlarmState
-    inactivation : Inactivation
     present_s : float
         Since when the condition is there.
     raised_s : float
@@ -104,14 +99,13 @@ class Transition:
     ----------
     number : int
         Counts the entries from 1.
-    at_s : float
     change : str
         What happened: ``raised``, ``latched``, ``returned``, ``continued``, ``ended``, ``acknowledged``,
         ``unacknowledged``, ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``,
         ``escalated``, ``discharged``.
     alarm : Alarm
         As it stands after the change.
-    who, why : str
+    person, why : str
         Of the person; empty where no person did it.
     previous : str
         `digest` of the entry before; 64 zeros for the first one.
@@ -128,7 +122,7 @@ class Transition:
     at_s: float
     change: str
     alarm: Alarm
-    who: str
+    person: str
     why: str
     previous: str
     digest: str

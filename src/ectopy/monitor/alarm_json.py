@@ -84,8 +84,6 @@ def alarm_json(
 
     Parameters
     ----------
-    alarm : Alarm
-    patient : str
     origin : float or None
         Time of stream second 0 when the alarm changed last; None = no clock.
     origins : tuple of (float, float) or None
@@ -149,7 +147,7 @@ def _entry(transition: Transition, origin: float | None) -> _EntryJson:
         time=_time(origin, transition.at_s),
         at_s=transition.at_s,
         change=transition.change,
-        who=transition.who,
+        who=transition.person,
         why=transition.why,
         digest=transition.digest,
     )

@@ -78,7 +78,6 @@ class AlarmSettings:
 
     Attributes
     ----------
-    high, medium, low : PriorityRules
     audio_pause_s : float
         How long an audio pause lasts, above 0.
     most_escalations : int
@@ -130,7 +129,6 @@ class PatientAlarms:
         By condition; those that are away and have no alarm are left out.
     refractory_until_s : dict of str to float
         By condition: no new alarm before that.
-    audio_paused_until_s : float or None
     alarms : int
         How many alarms there have been.
     entries : int
@@ -166,9 +164,6 @@ def update_conditions(
 
     Parameters
     ----------
-    state : PatientAlarms
-    settings : AlarmSettings
-    at_s : float
     readings : sequence of ConditionReading
         At most one for each condition; for one that has none, its last reading holds.
     now_s : float or None
@@ -183,19 +178,19 @@ def update_conditions(
     """
     reading_s, at_s = float(at_s), max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
-    known = state.timers
+    timers_before = state.timers
     news: dict[str, ConditionTimer | None] = {}
     for reading in readings:
         code = reading.condition
-        if reading.present or code in known:
-            before = known.get(code)
+        if reading.present or code in timers_before:
+            before = timers_before.get(code)
             after = update_timer(before, reading, reading_s)
             if after is not before:
                 news[code] = after
     if not news:
         return state, due
-    back = [code for code, timer in news.items() if timer and timer.present and _is_held(known.get(code))]
-    timers = {code: timer for code, timer in (known | news).items() if timer is not None}
+    back = [code for code, timer in news.items() if timer and timer.present and _is_held(timers_before.get(code))]
+    timers = {code: timer for code, timer in (timers_before | news).items() if timer is not None}
     changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
     for code in sorted(timers, key=_RANK.__getitem__):
         _end(changes, at_s, code)
@@ -224,7 +219,7 @@ def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple
         match deadline.kind:
             case _Kind.AUDIO_PAUSE:
                 _end_audio_pause(changes, deadline.due_s)
-                for alarm in _heard(changes.state)[:1]:
+                for alarm in _sounding(changes.state)[:1]:
                     changes.record_change(deadline.due_s, "reminded", alarm)
             case _Kind.ACKNOWLEDGEMENT:
                 _sound_again(changes, deadline.due_s, "acknowledgement expired", _alarm(changes.state, deadline.alarm))
@@ -245,14 +240,14 @@ def apply_command(
     SettingError
         If the order names nobody, is not about alarms, or there is nothing that it could change.
     """
-    if not command.who.strip():
+    if not command.person.strip():
         raise SettingError("A command needs the name of the person who gives it.")
     at_s = max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
     changes = _Changes(state, settings, command)
     match command.kind:
         case CommandKind.ACKNOWLEDGE:
-            _acknowledge(changes, at_s, _alarm(state, command.alarm), command.who)
+            _acknowledge(changes, at_s, _alarm(state, command.alarm), command.person)
         case CommandKind.UNACKNOWLEDGE:
             _take_back(changes, at_s, _alarm(state, command.alarm))
         case CommandKind.PAUSE_AUDIO:
@@ -319,7 +314,7 @@ def _deadlines(state: PatientAlarms) -> Iterator[_Deadline]:
             yield _Deadline(timer.escalates_s, _Kind.ESCALATION, timer.alarm.number)
 
 
-def _heard(state: PatientAlarms) -> list[Alarm]:
+def _sounding(state: PatientAlarms) -> list[Alarm]:
     return [alarm for alarm in active(state) if alarm.inactivation is Inactivation.ENABLED]
 
 
@@ -348,7 +343,7 @@ class _Changes:
         self._now_s = now_s
         self.settings = settings
         self.entries: list[Transition] = []
-        self._who = command.who if command else ""
+        self._person = command.person if command else ""
         self._why = command.why if command else ""
 
     def record(self, at_s: float, change: str, alarm: Alarm, escalates_s: float | None) -> None:
@@ -356,7 +351,7 @@ class _Changes:
         state, code = self.state, alarm.condition
         started, ended = alarm.number > state.alarms, alarm.ended_s is not None
         alarm = replace(alarm, phase=Phase.START if started else Phase.END if ended else Phase.CONTINUE)
-        entry = seal(state.entries + 1, at_s, change, alarm, self._who, self._why, state.digest)
+        entry = seal(state.entries + 1, at_s, change, alarm, self._person, self._why, state.digest)
         timers, refractory = dict(state.timers), state.refractory_until_s
         if ended:
             timer = timers.pop(code)
@@ -480,10 +475,10 @@ def _return(changes: _Changes, at_s: float, timer: ConditionTimer, change: str) 
         level, escalates_s = 0, changes.escalation(at_s, alarm.priority)
     high = alarm.priority is Priority.HIGH
     inactivation = Inactivation.ENABLED if high else alarm.inactivation
-    again = replace(
+    returned = replace(
         alarm, state=AlarmState.ACTIVE, inactivation=inactivation, present_s=timer.since_s, level=level, cleared_s=None
     )
-    changes.record(at_s, change, again, escalates_s)
+    changes.record(at_s, change, returned, escalates_s)
     if high:
         _end_audio_pause(changes, at_s)
 
@@ -494,12 +489,12 @@ def _escalate(changes: _Changes, at_s: float, alarm: Alarm) -> None:
     changes.record(at_s, "escalated", risen, None if last else changes.escalation(at_s, alarm.priority))
 
 
-def _acknowledge(changes: _Changes, at_s: float, alarm: Alarm, who: str) -> None:
+def _acknowledge(changes: _Changes, at_s: float, alarm: Alarm, person: str) -> None:
     acknowledged = replace(
         alarm,
         inactivation=Inactivation.ACKNOWLEDGED,
         level=0,
-        acknowledged_by=who,
+        acknowledged_by=person,
         acknowledged_until_s=at_s + changes.settings.of(alarm.priority).acknowledged_s,
     )
     changes.record(at_s, "acknowledged", acknowledged, None)
@@ -522,11 +517,11 @@ def _sound_again(changes: _Changes, at_s: float, change: str, alarm: Alarm) -> N
 
 
 def _pause_audio(changes: _Changes, at_s: float) -> None:
-    heard = _heard(changes.state)
-    if not heard:
+    sounding = _sounding(changes.state)
+    if not sounding:
         raise SettingError("There is nothing to pause: no alarm of this patient sounds.")
     changes.state = replace(changes.state, audio_paused_until_s=at_s + changes.settings.audio_pause_s)
-    for alarm in heard:
+    for alarm in sounding:
         changes.record_change(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
         _end(changes, at_s, alarm.condition)
 

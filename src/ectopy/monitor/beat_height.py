@@ -73,7 +73,6 @@ def height_step(
 
     Parameters
     ----------
-    state : BeatHeights
     heights_mv : ndarray, shape (n, leads)
         Of `qrs_heights_mv`.
     rr_s : ndarray of float64, shape (n,)
@@ -98,15 +97,15 @@ def height_step(
         recent_mv = state.recent_mv[readable]
         in_t_wave = state.may_have_t_wave and rr_s[beat] < _T_WAVE_UNTIL_S
         if in_noise[beat] or in_t_wave or (height_mv < LOW_MV).all():
-            known = np.isfinite(recent_mv).sum(axis=1) >= _LEAST_BEATS
+            is_usual_known = np.isfinite(recent_mv).sum(axis=1) >= _LEAST_BEATS
             usual_mv = lower_median(recent_mv)
-            low = (height_mv < LOW_MV).all() and (known & (height_mv < LOW_SHARE * usual_mv)).all()
-            low |= in_t_wave and (known & (height_mv < _T_WAVE_SHARE * usual_mv)).all()
-            as_usual = (known & (height_mv >= USUAL_SHARE * usual_mv)).any()
+            low = (height_mv < LOW_MV).all() and (is_usual_known & (height_mv < LOW_SHARE * usual_mv)).all()
+            low |= in_t_wave and (is_usual_known & (height_mv < _T_WAVE_SHARE * usual_mv)).all()
+            as_usual = (is_usual_known & (height_mv >= USUAL_SHARE * usual_mv)).any()
             credible[beat] = not low and (as_usual or not in_noise[beat])
         if credible[beat] and not in_noise[beat]:
-            kept_mv = state.recent_mv.copy()
-            kept_mv[readable] = np.column_stack([recent_mv[:, 1:], height_mv])
-            state = replace(state, recent_mv=kept_mv)
+            heights_now_mv = state.recent_mv.copy()
+            heights_now_mv[readable] = np.column_stack([recent_mv[:, 1:], height_mv])
+            state = replace(state, recent_mv=heights_now_mv)
         state = replace(state, may_have_t_wave=bool(credible[beat]))
     return state, credible

@@ -77,7 +77,6 @@ def follow(
 
     Parameters
     ----------
-    pace : Pace
     epoch : float
         Time of stream second 0, seconds since 1970.
     received : float
@@ -88,11 +87,6 @@ def follow(
         Whether samples that come too early move the time; those after a hole may have a wrong position instead.
     may_be_set : bool
         Whether the service's clock may have been set forwards without anybody saying so.
-
-    Returns
-    -------
-    pace : Pace
-    epoch : float
     """
     late_s = received - epoch - end_s
     if late_s < -LEAST_MOVE_S:

@@ -47,11 +47,8 @@ class Condition:
 
     Attributes
     ----------
-    code : str
     title : str
         What a person is told.
-    kind : AlarmType
-    priority : Priority
     definition : str
         When it is there.
     source : str
@@ -60,7 +57,6 @@ class Condition:
         What to do about it, in one sentence; the deploying organisation's own rules come first.
     unit : str
         Of the value and limit in its readings; empty where there is none.
-    basis : Basis
     heart_rate : {"", "high", "low"}
         Whether the heart beats too fast, or too slowly or not at all; empty where it is about something else.
     onset_s, clear_s : float
@@ -103,6 +99,17 @@ _ONCE_AN_HOUR_S = 3600.0
 _COMES_AND_GOES_S = 60.0
 """A rhythm that comes back within this time is the same alarm, as long as nobody has acknowledged it."""
 
+_FAST_OR_ECTOPIC = (
+    "extreme tachycardia",
+    "ventricular run",
+    "couplet",
+    "bigeminy",
+    "high rate",
+    "not this patient's normal",
+    "ectopy with effort",
+)
+"""Conditions that a ventricular tachycardia explains."""
+
 _ALL = (
     Condition(
         "ventricular fibrillation",
@@ -114,16 +121,7 @@ _ALL = (
         "Ectopy, after Amann et al. 2005, doi:10.1186/1475-925X-4-60",
         f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help, begin CPR and defibrillate.",
         unit="s",
-        covers=(
-            "ventricular tachycardia",
-            "extreme tachycardia",
-            "ventricular run",
-            "couplet",
-            "bigeminy",
-            "high rate",
-            "not this patient's normal",
-            "ectopy with effort",
-        ),
+        covers=("ventricular tachycardia", *_FAST_OR_ECTOPIC),
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -138,11 +136,7 @@ _ALL = (
         unit="s",
         basis=Basis.BEATS,
         heart_rate="low",
-        covers=(
-            "pause",
-            "low rate",
-            "extreme bradycardia",
-        ),
+        covers=("pause", "low rate", "extreme bradycardia"),
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -156,10 +150,7 @@ _ALL = (
         unit="/min",
         basis=Basis.BEATS,
         heart_rate="low",
-        covers=(
-            "low rate",
-            "pause",
-        ),
+        covers=("low rate", "pause"),
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -172,15 +163,7 @@ _ALL = (
         f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         unit="/min",
         basis=Basis.SHAPES,
-        covers=(
-            "extreme tachycardia",
-            "ventricular run",
-            "couplet",
-            "bigeminy",
-            "high rate",
-            "not this patient's normal",
-            "ectopy with effort",
-        ),
+        covers=_FAST_OR_ECTOPIC,
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -399,10 +382,7 @@ _ALL = (
         "Check the device, its battery and its connection.",
         unit="s",
         clear_s=2.0,
-        covers=(
-            "lead off",
-            "noise",
-        ),
+        covers=("lead off", "noise"),
     ),
     Condition(
         "lead off",

@@ -69,8 +69,8 @@ class SecondsState:
     @classmethod
     def fresh(cls, leads: int) -> SecondsState:
         """Before the first second."""
-        none = np.empty(0, np.int64)
-        return cls(none, np.empty((leads, 0), np.bool_), none, no_beats(leads))
+        empty = np.empty(0, np.int64)
+        return cls(empty, np.empty((leads, 0), np.bool_), empty, no_beats(leads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class LearningBuffer:
     @classmethod
     def fresh(cls, leads: int) -> LearningBuffer:
         """Before the first beat."""
-        none = no_beats(leads)
-        return cls(none, heights_mv(none), PreviousBeat())
+        empty = no_beats(leads)
+        return cls(empty, heights_mv(empty), PreviousBeat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,6 @@ class LastBeat:
     ----------
     before : PreviousBeat
         What the next judgement depends on.
-    readable : bool
     dark : int
         How many seconds up to it tell nothing of the heart.
     """
@@ -143,14 +142,10 @@ class DetectionState:
     ----------
     frontend, peaks, cut
         Of the steps from samples to beats.
-    seconds : SecondsState
-    last : LastBeat
-    baseline : Baseline
     learning : LearningBuffer or None
         None while the patient's normal is not being learned.
     adaptation : Adaptation
         What the patient's normal, once it is learned, follows.
-    heights : BeatHeights
     """
 
     __repr__ = short_repr
@@ -178,8 +173,6 @@ class DetectionState:
 
         Parameters
         ----------
-        rate_hz : float
-        leads : int
         normal : PatientTemplate or None
             The patient's normal where it is known already.
         memory : sequence of LeadMemory or None
@@ -188,10 +181,10 @@ class DetectionState:
             What serves while the patient's normal is being learned; None = other people's normal.
         """
         heights = BeatHeights.fresh(leads)
-        for lead, known in enumerate(memory):
-            if known is not None:
-                heights.recent_mv[lead] = known.heights_mv
-        amplitudes = [None if known is None else known.amplitude for known in memory]
+        for lead, lead_memory in enumerate(memory):
+            if lead_memory is not None:
+                heights.recent_mv[lead] = lead_memory.heights_mv
+        amplitudes = [None if lead_memory is None else lead_memory.amplitude for lead_memory in memory]
         unknown = provisional or Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
             frontend=FrontEndState.fresh(filters_for(rate_hz), leads, amplitudes),
@@ -276,8 +269,6 @@ def detect_step(
 
     Parameters
     ----------
-    state : DetectionState
-    frontend : FrontEndState
     sensed : FrontEndOutput
         Of `next_piece`.
 
@@ -288,8 +279,8 @@ def detect_step(
         For `judge_step`.
     """
     filtered = sensed.filtered
-    peaks, told = peaks_step(state.peaks, sensed.qrs_strength)
-    detected_s = told / (filtered.rate_hz / 2)
+    peaks, peak_positions = peaks_step(state.peaks, sensed.qrs_strength)
+    detected_s = peak_positions / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, sensed.early, filtered, detected_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, sensed.index, sensed.word)
     complete_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
@@ -332,8 +323,8 @@ def detect_end(
     sensed = end_front_end(filters_for(rate_hz), state.frontend)
     detected_s = peaks_end(state.peaks, sensed.qrs_strength) / (sensed.filtered.rate_hz / 2)
     beats = cut_end(state.cut, sensed.early, sensed.filtered, detected_s)
-    none = np.empty(0)
-    seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
+    no_times_s = np.empty(0)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, no_times_s, sensed.index, sensed.word, last=True)
     unjudged = Unjudged(duration_s, detected_s, beats, darkness, False, sensed)
     return judge_step(replace(state, seconds=seconds), unjudged, leads, criterion, learning_s)
 
@@ -368,11 +359,8 @@ def judge_step(
 
     Parameters
     ----------
-    state : DetectionState
     new : Unjudged
         Of `detect_step`.
-    leads : tuple of str
-    criterion : JudgingRules
     learning_s : float
         How long the patient's normal is learned from.
     evidence : BeatDifference or None
@@ -386,8 +374,8 @@ def judge_step(
     else:
         before, judged, judgement = _judged(state, beats, leads, criterion, learning_s, evidence)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
-    seen = state.frontend.evidence.leads
-    in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
+    leads_state = state.frontend.evidence.leads
+    in_noise = in_empty_seconds(leads_state, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
     heights, credible = height_step(state.heights, qrs_heights_mv(beats), beats.rr_s, in_noise)
     return (
         replace(judged, last=last, heights=heights),
@@ -402,7 +390,7 @@ def judge_step(
             learned=_has_learned(state, judged),
             motionless=new.motionless,
             credible=credible,
-            clear=seen.clear[:, 0],
+            clear=leads_state.clear[:, 0],
             waveform=sensed.waveform,
         ),
     )
@@ -463,12 +451,12 @@ def _with_quality(
         of_beats = np.minimum(of_beats, judged - 1)
     ready = int(np.searchsorted(of_beats, judged))
     places = np.searchsorted(numbers, of_beats[:ready])
-    known = waiting[:ready].masked(readable[:, places].T)
+    judged_beats = waiting[:ready].masked(readable[:, places].T)
     uninformative_before = darkness[places]
     if new:
         needed = (numbers >= judged - _SECONDS_KEPT) | (numbers[:, None] == uncut_s.astype(int)).any(axis=1)
         numbers, readable, darkness = numbers[needed], readable[:, needed], darkness[needed]
-    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), known, uninformative_before
+    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), judged_beats, uninformative_before
 
 
 def _judged(
@@ -498,9 +486,9 @@ def _judged(
         rest = after_learning(learning.beats, learning_s)
         last = before
         before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
-        kept = learned if baseline.normal is None else baseline
+        next_baseline = learned if baseline.normal is None else baseline
         learning = _append_learning(LearningBuffer.fresh(len(leads)), rest, last)
-        return before, replace(state, baseline=kept, learning=learning), judgement
+        return before, replace(state, baseline=next_baseline, learning=learning), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
     fresh = Adaptation.fresh(len(leads))
     before, learned, adaptation, judgement = judge_adapting(learning.beats, learned, fresh, criterion, learning.after)

@@ -17,7 +17,6 @@ class EventCounts:
 
     Attributes
     ----------
-    beats, abnormal, unreadable : int
     provisional : int
         Beats that were judged before the patient's normal was known.
     raised : counter of Priority

@@ -36,14 +36,10 @@ def evidence_of(
 
     Parameters
     ----------
-    reading : ConditionReading
     recent : BeatSegments
         The last judged beats, in seconds of the segment.
     origin_s : float
         Stream second at which the segment begins.
-    leads : tuple of str
-    baseline : Baseline
-    detector : Detector
     """
     beats_s = recent.times_s + origin_s
     rows = np.flatnonzero(np.isin(beats_s, reading.beats_s))[-_SHOWN_BEATS:]

@@ -95,9 +95,6 @@ def exercise_beat(state: ExerciseState, limits: Limits, beat_s: float, bpm: floa
 
     Parameters
     ----------
-    state : ExerciseState
-    limits : Limits
-    beat_s : float
     bpm : float
         Mean rate of eight beats up to this one.
     ventricular : bool

@@ -63,7 +63,7 @@ class Chunk:
         One name per column.
     received : float
         When the monitor got it.
-    sent : float or None
+    sent_at : float or None
         Time of the first sample by the sender's clock, seconds since 1970, where it has one.
     stream : str
         Changes whenever the sender counts from 0 anew.
@@ -80,7 +80,7 @@ class Chunk:
     sampling_rate_hz: float
     leads: tuple[str, ...]
     received: float
-    sent: float | None = None
+    sent_at: float | None = None
     stream: str = ""
     unit: str = "mV"
     pulses: tuple[PulseChunk, ...] = ()
@@ -92,7 +92,6 @@ class Tick:
 
     Attributes
     ----------
-    now : float
     expected : bool
         Whether samples should be coming.
     set_s : float or None
@@ -126,11 +125,8 @@ class Command:
 
     Attributes
     ----------
-    kind : CommandKind
-    now : float
-    who : str
+    person : str
         Never empty.
-    why : str
     alarm : int or None
         Number of the alarm, for the orders about one alarm.
     limits : Limits or None
@@ -143,7 +139,7 @@ class Command:
 
     kind: CommandKind
     now: float
-    who: str
+    person: str
     why: str = ""
     alarm: int | None = None
     limits: Limits | None = None
@@ -156,7 +152,6 @@ class ServiceReport:
 
     Attributes
     ----------
-    now : float
     reading : ConditionReading
         Of a technical condition.
     """
@@ -185,12 +180,7 @@ class RejectedInput:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment.
-
-    Attributes
-    ----------
-    now : float
-    """
+    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment."""
 
     now: float
 

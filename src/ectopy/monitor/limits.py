@@ -77,8 +77,6 @@ class Limit:
 
     Attributes
     ----------
-    least, most : float
-    label, unit : str
     group : str
         Heading under which a form shows it; empty = not in a form.
     whole : bool
@@ -232,21 +230,11 @@ class Limits:
         """
         limits = cls(profile, age=age, resting_bpm=resting_bpm)
         if profile == "ambulatory":
-            return cls(
-                profile,
-                low_bpm=limits.extreme_low_bpm,
-                high_bpm=limits.extreme_high_bpm,
-                age=age,
-                resting_bpm=resting_bpm,
-            )
+            return limits.changed({"low_bpm": limits.extreme_low_bpm, "high_bpm": limits.extreme_high_bpm})
         if profile == "exercise":
-            return cls(
-                profile,
-                high_bpm=float(round(limits.at_reserve(_HIGH_SHARE))),
-                extreme_high_bpm=float(round(limits.maximum_bpm + _ABOVE_MAXIMUM_BPM)),
-                age=age,
-                resting_bpm=resting_bpm,
-            )
+            high_bpm = float(round(limits.at_reserve(_HIGH_SHARE)))
+            extreme_bpm = float(round(limits.maximum_bpm + _ABOVE_MAXIMUM_BPM))
+            return limits.changed({"high_bpm": high_bpm, "extreme_high_bpm": extreme_bpm})
         if profile == "child":
             low_bpm, high_bpm = _centiles(_USUAL_CHILD_YEARS if age is None else age)
             return limits.changed(_young(profile, low_bpm, max(high_bpm, limits.high_bpm)))

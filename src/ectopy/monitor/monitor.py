@@ -84,10 +84,8 @@ class Signal:
 
     Attributes
     ----------
-    segment : Segment
     origin : int
         Position at which detection began.
-    detection : DetectionState
     recent : BeatSegments
         The last judged beats, from which alarms take their evidence.
     words : tuple of str
@@ -113,10 +111,10 @@ class Signal:
     def without_samples(self) -> Signal:
         """All that is needed where no more samples are taken: where it ended, and what beats were compared with."""
         leads = len(self.segment.leads)
-        nothing = np.empty((0, leads), np.float32)
+        no_samples = np.empty((0, leads), np.float32)
         fresh = DetectionState.fresh(self.segment.rate_hz, leads)
         return Signal(
-            replace(self.segment, samples=nothing, buffered=()),
+            replace(self.segment, samples=no_samples, buffered=()),
             self.origin,
             replace(fresh, baseline=self.detection.baseline, learning=None),
             no_beats(leads),
@@ -129,15 +127,10 @@ class MonitorState:
 
     Attributes
     ----------
-    limits : Limits
     normal : PatientTemplate or None
         The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
-    rhythm : RhythmState
-    waveform : WaveformState
-    technical : TechnicalState
-    alarms : PatientAlarms
     events : int
         How many events there have been.
     epoch : float or None
@@ -202,7 +195,6 @@ class Monitor:
     ----------
     criterion : JudgingRules
         By which beats are judged; from a detector for recordings.
-    alarms : AlarmSettings
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s of signal.
     """
@@ -229,13 +221,8 @@ class Monitor:
         """
         return cls(JudgingRules.of(detector), learning_s=learning_s)
 
-    def step(self, state: MonitorState, given: Input) -> Outcome:
+    def step(self, state: MonitorState, item: Input) -> Outcome:
         """Take one input.
-
-        Parameters
-        ----------
-        state : MonitorState
-        given : Chunk, Tick, Command, ServiceReport, RejectedInput or End
 
         Returns
         -------
@@ -243,7 +230,7 @@ class Monitor:
             The same object where the input changed nothing.
         events : tuple of Event
         """
-        (outcome,) = self.step_together([(state, given)])
+        (outcome,) = self.step_together([(state, item)])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -251,17 +238,17 @@ class Monitor:
     def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
         """Take one input each of many patients: what `step` says of each, or the error it raises, for less."""
         steps = [_StepBuilder(self, state) for state, _ in inputs]
-        works = [step.work(given) for step, (_, given) in zip(steps, inputs, strict=True)]
+        works = [step.work(item) for step, (_, item) in zip(steps, inputs, strict=True)]
         failed: dict[int, Exception] = {}
-        asked: dict[int, _Question] = {}
+        questions_by_step: dict[int, _Question] = {}
 
         def go_on(number: int, answer: FrontEndResult | BeatDifference | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
-                    asked[number] = work.throw(answer)
+                    questions_by_step[number] = work.throw(answer)
                 else:
-                    asked[number] = next(work) if answer is None else work.send(answer)
+                    questions_by_step[number] = next(work) if answer is None else work.send(answer)
             except StopIteration:
                 pass
             except Exception as error:
@@ -269,9 +256,9 @@ class Monitor:
 
         for number in range(len(works)):
             go_on(number, None)
-        while asked:
-            numbers, questions = tuple(asked), tuple(asked.values())
-            asked.clear()
+        while questions_by_step:
+            numbers, questions = tuple(questions_by_step), tuple(questions_by_step.values())
+            questions_by_step.clear()
             for number, answer in zip(numbers, _answers(questions), strict=True):
                 go_on(number, answer)
         return [failed.get(number) or step.outcome() for number, step in enumerate(steps)]
@@ -318,23 +305,23 @@ class _StepBuilder:
 
     # Inputs
 
-    def work(self, given: Input) -> _Work:
+    def work(self, item: Input) -> _Work:
         """Take an input."""
-        match given:
+        match item:
             case Chunk() if self.state.discharged:
-                self.refuse(given.received, "this patient is discharged; admit the patient first.")
+                self.refuse(item.received, "this patient is discharged; admit the patient first.")
             case Tick() | ServiceReport() if self.state.discharged:
                 pass
             case Chunk():
-                yield from self.take(given)
+                yield from self.take(item)
             case Tick():
-                yield from self.tick(given)
+                yield from self.tick(item)
             case Command():
-                self.execute(given)
+                self.execute(item)
             case ServiceReport():
-                self.report(given)
+                self.report(item)
             case RejectedInput():
-                self.refuse(given.now, given.reason)
+                self.refuse(item.now, item.reason)
             case End() if not self.state.discharged:
                 yield from self.end()
 
@@ -455,22 +442,22 @@ class _StepBuilder:
         match command.kind:
             case CommandKind.SET_LIMITS if command.limits is not None:
                 self.state = replace(self.state, limits=command.limits)
-                self._notice(at_s, "limits", f"{command.who} set the limits of profile {command.limits.profile}.")
+                self._notice(at_s, "limits", f"{command.person} set the limits of profile {command.limits.profile}.")
             case CommandKind.SET_NORMAL if command.normal is not None:
                 self.state = replace(self.state, normal=command.normal)
                 if signal is not None:
-                    known = command.normal.for_leads(signal.segment.leads)
-                    if known is not None:
-                        detection = with_normal(signal.detection, known)
+                    template = command.normal.for_leads(signal.segment.leads)
+                    if template is not None:
+                        detection = with_normal(signal.detection, template)
                         self.state = replace(self.state, signal=replace(signal, detection=detection))
-                self._notice(at_s, "baseline", f"{command.who} gave the patient's normal.")
+                self._notice(at_s, "baseline", f"{command.person} gave the patient's normal.")
             case CommandKind.RELEARN:
                 if signal is not None:
                     signal = replace(signal, detection=relearn(signal.detection))
                 # A part that begins before the new one is known does not go back to the former one.
                 rhythm = replace(self.state.rhythm, asystole_s=None)
                 self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
-                self._notice(at_s, "baseline", f"{command.who} had the patient's normal learned again.")
+                self._notice(at_s, "baseline", f"{command.person} had the patient's normal learned again.")
             case CommandKind.DISCHARGE:
                 self._discharge(command, at_s)
             case CommandKind.ADMIT:
@@ -497,14 +484,14 @@ class _StepBuilder:
             pulses=PulseStream(),
             pulse=PulseMemory(),
         )
-        self._notice(at_s, "discharged", f"{command.who} discharged the patient.")
+        self._notice(at_s, "discharged", f"{command.person} discharged the patient.")
 
     def _admit(self, command: Command, at_s: float) -> None:
         """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
         if not self.state.discharged:
             raise SettingError("this patient is watched already.")
         self.state = replace(self.state, signal=None, received=command.now, discharged=False)
-        self._notice(at_s, "admitted", f"{command.who} admitted the patient again.")
+        self._notice(at_s, "admitted", f"{command.person} admitted the patient again.")
 
     # Time
 
@@ -583,8 +570,8 @@ class _StepBuilder:
             return
         signal = self.state.signal
         new = dict(zip(signal.segment.leads, signal.detection.memory(), strict=True))
-        kept = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
-        self.state = replace(self.state, leads=dict([*kept, *new.items()][-_REMEMBERED_LEADS:]))
+        former = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
+        self.state = replace(self.state, leads=dict([*former, *new.items()][-_REMEMBERED_LEADS:]))
 
     def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
         memory = [self.state.leads.get(name) for name in leads]
@@ -602,15 +589,15 @@ class _StepBuilder:
         return None if self.state.normal is None else self.state.normal.for_leads(leads)
 
     def _check_clock(self, chunk: Chunk, at_s: float) -> None:
-        if chunk.sent is None:
+        if chunk.sent_at is None:
             return
         offset_s = self.state.sent_offset_s
         expected = None if offset_s is None else offset_s + at_s
         length_s = len(chunk.signal) / chunk.sampling_rate_hz
-        newest = (chunk.sent + length_s, None if expected is None else expected + length_s)
+        newest = (chunk.sent_at + length_s, None if expected is None else expected + length_s)
         reading = clock(*newest, chunk.received)
         self._weigh(max(at_s, self.state.clock_s), (reading,))
-        self.state = replace(self.state, sent_offset_s=chunk.sent - at_s)
+        self.state = replace(self.state, sent_offset_s=chunk.sent_at - at_s)
 
     # Signal
 
@@ -638,7 +625,7 @@ class _StepBuilder:
             self._notice(self._signal.segment.second(chunk.position), "pulse", text)
 
     def _piece(self, piece: NDArray[np.float32], end: int, *, last: bool = False) -> _Work:
-        before, said = self.state, len(self.events)
+        before, reported = self.state, len(self.events)
         try:
             if len(piece):
                 yield from self._analyse(piece, end)
@@ -646,7 +633,7 @@ class _StepBuilder:
                 self._last(end)
         except Exception as error:  # a fault of the software must be told, and must not end the watching
             self.state = before
-            del self.events[said:]
+            del self.events[reported:]
             self._fail(end, error)
 
     def _analyse(self, piece: NDArray[np.float32], end: int) -> _Work:

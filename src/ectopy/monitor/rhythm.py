@@ -96,7 +96,6 @@ class Run:
 
     Attributes
     ----------
-    beats : int
     times_s : tuple of float
         The last of them.
     intervals_s : tuple of float
@@ -173,7 +172,6 @@ class RhythmState:
         Which of them are abnormal.
     abnormal : bool
         Whether that was too many, and is not yet few enough.
-    exercise : ExerciseState
     """
 
     __repr__ = short_repr
@@ -225,7 +223,6 @@ def rhythm_step(
 
     Parameters
     ----------
-    state : RhythmState
     limits : Limits
         May differ from those of the step before.
     findings : DetectorOutput
@@ -324,7 +321,7 @@ def _listen(state: RhythmState, limits: Limits, findings: DetectorOutput) -> Rhy
 def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:
     """Discount a heard beat that is not credible; a readable one that is ends an asystole."""
     if not credible:
-        detected_s = tuple(heard for heard in state.detected_s if abs(heard - beat_s) > _SAME_BEAT_S)
+        detected_s = tuple(other_s for other_s in state.detected_s if abs(other_s - beat_s) > _SAME_BEAT_S)
         if len(detected_s) == len(state.detected_s):
             return state
         begins_s = (state.since_s,) if state.confirmed_s <= state.since_s else ()
@@ -376,9 +373,9 @@ def _judge(
         row_s=row_s,
         row_readable=state.row_readable + 1 if in_row else 1,
         run=run,
-        longest=max(state.longest, run, key=lambda either: either.beats),
+        longest=max(state.longest, run, key=lambda longer: longer.beats),
         atrial_run=atrial_run,
-        longest_atrial=max(state.longest_atrial, atrial_run, key=lambda either: either.beats),
+        longest_atrial=max(state.longest_atrial, atrial_run, key=lambda longer: longer.beats),
         couplets_s=couplets_s,
         alternating=state.alternating + 1 if alternates else 1,
         alternation_s=(*state.alternation_s[1 - _MOST_EVIDENCE :], beat_s) if alternates else (beat_s,),
@@ -412,10 +409,10 @@ def _extend(run: Run, beat_s: float, interval_s: float, *, belongs: bool) -> Run
         return Run()
     if not run.beats or beat_s - run.times_s[-1] > _BROKEN_S:
         return Run(1, (beat_s,))
-    known = (interval_s,) if isfinite(interval_s) else ()
+    known_intervals_s = (interval_s,) if isfinite(interval_s) else ()
     times_s = (*run.times_s, beat_s)[-_MOST_EVIDENCE:]
-    even = run.even or not known or _about_equal(*run.intervals_s[-1:], interval_s)
-    return Run(run.beats + 1, times_s, (run.intervals_s + known)[-_MOST_EVIDENCE:], even=even)
+    even = run.even or not known_intervals_s or _about_equal(*run.intervals_s[-1:], interval_s)
+    return Run(run.beats + 1, times_s, (run.intervals_s + known_intervals_s)[-_MOST_EVIDENCE:], even=even)
 
 
 def _about_equal(*two_s: float) -> bool:
@@ -530,7 +527,7 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: DetectorO
     ends = range(len(state.detected_s) - new, len(state.detected_s) + 1)
     rows = [state.detected_s[end - beats : end] for end in ends]
     beats_s = max(rows, key=lambda row: _slow_interval_s(row, limits))
-    bpm = _shown(60.0 / _slow_interval_s(beats_s, limits))
+    bpm = _rounded(60.0 / _slow_interval_s(beats_s, limits))
     if bpm > limit_bpm:
         return _ABSENT[code] if bpm >= limit_bpm + _extreme_clear_bpm(limits, limit_bpm) else _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or less is extreme."
@@ -544,7 +541,7 @@ def _slow_interval_s(beats_s: tuple[float, ...], limits: Limits) -> float:
     return min(fmean(intervals_s), slowest_s)
 
 
-def _shown(bpm: float) -> float:
+def _rounded(bpm: float) -> float:
     """A rate as it is shown, in whole beats per minute."""
     return float(floor(bpm + 0.5))
 
@@ -583,7 +580,7 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading
     bpm = _rate(state.row_s, beats)
     if bpm is None or len(state.row_s) < _LEAST_BEATS:
         return _UNKNOWN[code]
-    bpm, clear_bpm = _shown(bpm), _extreme_clear_bpm(limits, limits.extreme_high_bpm)
+    bpm, clear_bpm = _rounded(bpm), _extreme_clear_bpm(limits, limits.extreme_high_bpm)
     if bpm < limit_bpm:
         return _ABSENT[code] if bpm <= limit_bpm - clear_bpm else _UNKNOWN[code]
     if len(state.row_s) < beats:
@@ -630,10 +627,10 @@ def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> ConditionRea
     """A run of so many beats, the last ones above a rate; its text ends before the verb."""
     if run.beats < beats:
         return _ABSENT[code]
-    known = run.intervals_s[1 - beats :]
-    if 2 * len(known) < beats - 1:
+    intervals_s = run.intervals_s[1 - beats :]
+    if 2 * len(intervals_s) < beats - 1:
         return _UNKNOWN[code]
-    bpm = 60.0 * len(known) / sum(known)
+    bpm = 60.0 * len(intervals_s) / sum(intervals_s)
     if bpm <= limit_bpm:
         return _ABSENT[code]
     kind = code.split()[0]

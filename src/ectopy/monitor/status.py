@@ -37,8 +37,8 @@ class Comparison(StrEnum):
 
     OWN = "own normal"
     PROVISIONAL = "provisional normal"
-    OTHERS = "other people's normal"
-    NOTHING = "nothing"
+    OTHER_PEOPLE = "other people's normal"
+    NO_NORMAL = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,6 @@ class PatientStatus:
 
     Attributes
     ----------
-    state : PatientState
     heart_rate_bpm : float or None
         Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
@@ -65,7 +64,6 @@ class PatientStatus:
         Time of stream second 0.
     alarms : tuple of Alarm
         Those that are active or latched, the most urgent one first.
-    audio_paused_until_time : float or None
     """
 
     state: PatientState
@@ -90,7 +88,6 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
 
     Parameters
     ----------
-    state : MonitorState
     now : float
         Seconds since 1970.
     learning_s : float
@@ -105,7 +102,7 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
         quality={} if silent else _quality(state),
         last_sample_time=None if state.signal is None else newest_sample_time(state),
         received=None if state.signal is None else state.received,
-        compared_with=Comparison.NOTHING if discharged else _compared_with(state),
+        compared_with=Comparison.NO_NORMAL if discharged else _compared_with(state),
         learning_left_s=None if discharged else _learning_left_s(state, learning_s),
         origin=origin(state),
         alarms=alarms,
@@ -190,9 +187,9 @@ def _quality(state: MonitorState) -> dict[str, str]:
 def _compared_with(state: MonitorState) -> Comparison:
     learned = baseline(state)
     if learned is None:
-        return Comparison.NOTHING
+        return Comparison.NO_NORMAL
     if learned.normal is None:
-        return Comparison.OTHERS
+        return Comparison.OTHER_PEOPLE
     return Comparison.PROVISIONAL if learned.provisional else Comparison.OWN
 
 

@@ -79,8 +79,8 @@ class AlarmStrips:
 
     def take(self, step: Step) -> None:
         """Take a step, and cut the strips that are complete."""
-        if isinstance(step.given, Chunk):
-            self._chunks.append(step.given)
+        if isinstance(step.input, Chunk):
+            self._chunks.append(step.input)
         for event in step.events:
             match event:
                 case BeatJudged():

@@ -184,7 +184,7 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
         cut(steady, 1, 2, unit="furlong"),
         cut(steady, 1, 2, signal=np.full((250, 2), 5e3, np.float32)),
         cut(steady, 1, 2, leads=("I", "I")),
-        cut(steady, 1, 2, sent=NOW - 365 * 86_400),
+        cut(steady, 1, 2, sent_at=NOW - 365 * 86_400),
         Command(CommandKind.ACKNOWLEDGE, NOW + 2, "Ada", alarm=99),
         cut(steady, 1, 2),
     ]
@@ -316,7 +316,7 @@ def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: 
 
 
 def broken(state: MonitorState, given: Input) -> Exception | None:
-    if isinstance(given, Command) and given.who == "Mr Break":
+    if isinstance(given, Command) and given.person == "Mr Break":
         return ZeroDivisionError("broken")
     return RuntimeError("never again") if "clock" in state.alarms.timers else None
 
@@ -408,7 +408,7 @@ def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
     hub = Hub(store, Fragile(monitor.criterion, monitor.alarms, monitor.learning_s), clock=clock)
     for patient in ("anna", "bob"):
         hub.admit(patient)
-    hub.submit("anna", cut(steady, 0, 1, sent=NOW + 500))
+    hub.submit("anna", cut(steady, 0, 1, sent_at=NOW + 500))
     hub.run_once()
     lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.run_once)
     with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
@@ -522,7 +522,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert receipt.result(0).rejected == ()
     assert hub.patients() == ()
     ended = [entry for entry in store.alarms.log("anna") if entry.change == "discharged"]
-    assert {(entry.who, entry.why) for entry in ended} == {("Ada", "went home")}
+    assert {(entry.person, entry.why) for entry in ended} == {("Ada", "went home")}
     assert "asystole" in {entry.alarm.condition for entry in ended}
     assert store.alarms.newest("anna", active_only=True) == []
     assert store.alarms.newest("anna")
@@ -542,7 +542,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert store.alarms.log("anna") == log
 
     clock.now = NOW + 100
-    admitted = again.admit("anna", "Anna", who="Ben")
+    admitted = again.admit("anna", "Anna", account="Ben")
     again.run_once()
     clock.now += 1
     sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))

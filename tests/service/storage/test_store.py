@@ -215,7 +215,7 @@ CHUNKS = st.builds(
     st.integers(1, 5),
     st.sampled_from([("I",), ("I", "II"), ("II", "I")]),
     sampling_rate_hz=st.sampled_from([100.0, 250.0, 1000.0]),
-    sent=st.none() | st.floats(0, 2e9),
+    sent_at=st.none() | st.floats(0, 2e9),
     stream=st.sampled_from(["", "Käthe", "b"]),
     unit=st.sampled_from(["mV", "uV", "V"]),
 )
@@ -235,7 +235,7 @@ ODD_CHUNKS = st.builds(
     ),
     sampling_rate_hz=st.floats(),
     received=st.floats(),
-    sent=st.none() | st.floats(),
+    sent_at=st.none() | st.floats(),
     stream=st.text(st.characters(codec="utf-8"), max_size=500),
     unit=st.sampled_from(["mV", "furlong", "\0"]),
 )

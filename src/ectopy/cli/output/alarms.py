@@ -12,7 +12,7 @@ from ectopy.cli.output.tables import list_table
 from ectopy.cli.output.watch import STYLES
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.limit_comparison import WhatIf
+from ectopy.monitor.limit_comparison import LimitComparison
 from ectopy.presentation import elapsed
 
 
@@ -41,10 +41,10 @@ def log_table(entries: Sequence[TransitionJson]) -> Table:
     return table
 
 
-def what_if_table(result: WhatIf) -> Table:
+def what_if_table(result: LimitComparison) -> Table:
     """Alarms that other limits would have gained and lost."""
     table = list_table("", "at", "priority", "condition", "why")
-    rows = [("lost", alarm) for alarm in result.lost] + [("gained", alarm) for alarm in result.gained]
+    rows = [("lost", alarm) for alarm in result.missing] + [("gained", alarm) for alarm in result.gained]
     for outcome, alarm in sorted(rows, key=lambda row: row[1].raised_s):
         table.add_row(
             Text(outcome, "green" if outcome == "lost" else "red"),

@@ -134,7 +134,7 @@ class Ward:
     # Patients
 
     def admit(
-        self, patient: str, name: str | None = None, limits: Limits | None = None, who: str = SYSTEM_PATIENT
+        self, patient: str, name: str | None = None, limits: Limits | None = None, account: str = SYSTEM_PATIENT
     ) -> bool:
         """Begin or resume to watch a patient, or change the name; None = it stays as it is. Errors as `Hub.admit`.
 
@@ -149,7 +149,7 @@ class Ward:
             If the hub does not answer.
         """
         name = self._names.get(patient, "") if name is None else name
-        receipt = self._hub.admit(patient, name, limits, who)
+        receipt = self._hub.admit(patient, name, limits, account)
         self._names[patient] = name
         if receipt is not None and not receipt.result(ANSWER_S).stored:
             return False

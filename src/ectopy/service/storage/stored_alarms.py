@@ -183,7 +183,7 @@ def log_row(patient: int, time: float, event: AlarmChanged) -> Row:
         "time": time,
         "alarm": entry.alarm.number,
         "change": entry.change,
-        "who": entry.who,
+        "who": entry.person,
         "why": entry.why,
         "digest": entry.digest,
     }

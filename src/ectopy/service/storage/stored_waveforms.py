@@ -215,7 +215,7 @@ def waveform_row(patient: int, number: int, stream: int, chunk: Chunk) -> Row:
         "position": int(chunk.position),
         "samples": len(chunk.signal),
         "received": float(chunk.received),
-        "sent": None if chunk.sent is None else float(chunk.sent),
+        "sent": None if chunk.sent_at is None else float(chunk.sent_at),
         "signal": chunk.signal.astype("<f4", copy=False).tobytes(),
         "pulses": codec.encode(chunk.pulses) if chunk.pulses else None,
     }
@@ -334,7 +334,7 @@ def _fits_waveforms(chunk: Chunk) -> bool:
         and signal.size > 0
         and abs(chunk.position) < _LARGEST
         and math.isfinite(chunk.received)
-        and (chunk.sent is None or math.isfinite(chunk.sent))
+        and (chunk.sent_at is None or math.isfinite(chunk.sent_at))
     )
 
 

@@ -47,7 +47,7 @@ def admit(
         raise DeniedError(403, "this patient was discharged; a key that may administer admits them again.")
     stored = True
     if administers or not is_known:
-        stored = ward.admit(body.patient, body.name, who=caller.name)
+        stored = ward.admit(body.patient, body.name, account=caller.name)
         audit.did(caller.name, "admitted patient", body.patient)
     else:
         audit.saw(caller.name, "found patient admitted", body.patient)

@@ -1,4 +1,4 @@
-"""How a patient is: what others may ask of a monitor's state, and all that they need to know of it."""
+"""Patient status: the one way to read a monitor's state from outside."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PatientState(StrEnum):
 
 
 class Comparison(StrEnum):
-    """What the beats of a patient are compared with."""
+    """Normal that the beats of a patient are compared with."""
 
     OWN = "own normal"
     PROVISIONAL = "provisional normal"
@@ -43,7 +43,7 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PatientStatus:
-    """How a patient is.
+    """Status of a patient.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class PatientStatus:
 
     @property
     def unacknowledged(self) -> Alarm | None:
-        """The most urgent alarm that nobody has acknowledged."""
+        """The most urgent unacknowledged alarm."""
         return next((alarm for alarm in self.alarms if alarm.inactivation is not Inactivation.ACKNOWLEDGED), None)
 
 
@@ -133,7 +133,7 @@ def continues(state: MonitorState, chunk: Chunk) -> bool:
 
 
 def newest_sample_time(state: MonitorState) -> float:
-    """When the newest sample was, seconds since 1970; the time of stream second 0 before the first one."""
+    """Return the time of the newest sample, seconds since 1970; the time of stream second 0 before the first one."""
     segment = stream(state)
     return origin(state) + (0.0 if segment is None else segment.second(segment.next_position))
 

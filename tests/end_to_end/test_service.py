@@ -26,12 +26,6 @@ from support.server import PATIENCE_S, Service, messages, running, small, troubl
 MSGPACK = {"Content-Type": "application/msgpack"}
 
 
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    with service.client() as one:
-        yield one
-
-
 @pytest.fixture(scope="module")
 def patient(service: Service) -> str:
     """Somebody whose minute of trouble has been watched."""
@@ -63,9 +57,7 @@ def with_locked_store(folder: Path) -> Iterator[tuple[Service, httpx.Client, sql
     path = folder / "locked.db"
     with running(folder, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
         admit(client, "anna")
-        writer = sqlite3.connect(path, isolation_level=None)
-        writer.execute("BEGIN IMMEDIATE")
-        yield service, client, writer
+        yield service, client, lock(path)
 
 
 def push(device: ClientConnection, contents: list[str]) -> None:
@@ -78,6 +70,13 @@ def push(device: ClientConnection, contents: list[str]) -> None:
 
 def admit(client: httpx.Client, patient: str, **other: Any) -> None:
     assert client.post("/api/patients", json={"patient": patient, **other}).status_code == 201
+
+
+def lock(path: Path) -> sqlite3.Connection:
+    """Take the only writer of a database until the connection is closed."""
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    return writer
 
 
 def frames(content: bytes) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
@@ -677,6 +676,36 @@ def test_strangers_make_no_figures_of_their_own(client: httpx.Client, service: S
     assert 'method="other"' in text
     assert "MADE" not in text
     assert "/made" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/nowhere", 404, "nothing exists at this address."),
+        ("GET", "/styles/nowhere.css", 404, "nothing exists at this address."),
+        ("POST", "/nowhere", 404, "nothing exists at this address."),
+        ("GET", "/api/nowhere", 404, "nothing exists at this address."),
+        ("POST", "/about", 405, "this address does not take the method POST."),
+        ("DELETE", "/api/patients", 405, "this address does not take the method DELETE."),
+        ("GET", "/api/patients/bed 3/chunks", 405, "this address does not take the method GET."),
+    ],
+)
+def test_an_unknown_address_or_method_is_answered_as_other_errors_are(
+    client: httpx.Client, method: str, path: str, status: int, detail: str
+):
+    response = client.request(method, path)
+    assert (response.status_code, response.json()) == (status, {"detail": detail})
+    assert ("Allow" in response.headers) == (status == 405)
+
+
+def test_an_unknown_address_is_a_page_for_a_browser_and_a_refusal_for_a_socket(service: Service):
+    with service.stranger() as stranger:
+        page = stranger.get("/nowhere", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "Nothing exists at this address" in page.text
+    with pytest.raises(InvalidStatus) as rejection:
+        service.socket("/nowhere")
+    assert rejection.value.response.status_code == 404
 
 
 def test_about_says_what_ectopy_is_not(client: httpx.Client):

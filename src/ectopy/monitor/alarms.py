@@ -190,7 +190,7 @@ def update_conditions(
     if not news:
         return state, due
     # End before starting, so that a covering alarm that ends lets the covered condition raise its own.
-    back = [code for code, timer in news.items() if timer and timer.present and _is_held(timers_before.get(code))]
+    back = [code for code, timer in news.items() if timer and timer.present and is_held(timers_before.get(code))]
     timers = {code: timer for code, timer in (timers_before | news).items() if timer is not None}
     changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
     for code in sorted(timers, key=_RANK.__getitem__):
@@ -437,7 +437,7 @@ def _covers(timer: ConditionTimer | None, code: str) -> bool:
     return timer is not None and timer.is_active and not _has_gone(timer, code)
 
 
-def _is_held(timer: ConditionTimer | None) -> bool:
+def is_held(timer: ConditionTimer | None) -> bool:
     """Whether an alarm is active only because its condition may come back."""
     return timer is not None and timer.alarm is not None and timer.is_active and _has_gone(timer, timer.alarm.condition)
 

@@ -66,5 +66,5 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
         server.run()
     except SystemExit as error:
         raise SettingError(f"the service cannot listen at {server.address}; choose another port.") from error
-    if app.state.lease.lost:
-        raise StorageError(app.state.lease.lost)
+    if app.state.lease.takeover:
+        raise StorageError(app.state.lease.takeover)

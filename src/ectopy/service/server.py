@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
         """End late connections once a second; return whether to stop, also where another service has the database."""
         if counter % _TICKS_A_SECOND == 0:
             self._connections.end_late()
-        return await super().on_tick(counter) or bool(self._app.state.lease.lost)
+        return await super().on_tick(counter) or bool(self._app.state.lease.takeover)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the live feed, which would go on for ever, then everything else."""

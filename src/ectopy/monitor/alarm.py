@@ -14,7 +14,7 @@ from ectopy.reprs import short_repr
 
 
 class Phase(StrEnum):
-    """Where an alarm is in its life."""
+    """Phase of an alarm's life."""
 
     START = "start"
     CONTINUE = "continue"
@@ -22,7 +22,7 @@ class Phase(StrEnum):
 
 
 class AlarmState(StrEnum):
-    """Whether the condition is there; latched = gone, but to be seen by somebody."""
+    """Whether the condition is present; latched = gone, but not acknowledged."""
 
     OFF = "off"
     INACTIVE = "inactive"
@@ -31,7 +31,7 @@ class AlarmState(StrEnum):
 
 
 class Inactivation(StrEnum):
-    """What keeps an alarm from being heard."""
+    """Reason why an alarm is silent."""
 
     ENABLED = "enabled"
     AUDIO_PAUSED = "audio-paused"
@@ -69,6 +69,7 @@ class Alarm:
         When the acknowledgement runs out.
     cleared_s : float or None
         Of an alarm that is latched or has ended, when its condition went away; None where it was there to the end.
+        `ectopy.monitor.status` gives it for an active alarm that waits for its condition to return, too.
     """
 
     __repr__ = short_repr

@@ -32,7 +32,7 @@ def seal_with(entries: Sequence[Transition], evidence: Sequence[Evidence | None]
 
 
 def digest_of(evidence: Evidence) -> str:
-    """What stands for the beats of an alarm in `Transition.evidence`."""
+    """Return the digest of the beats of an alarm for `Transition.evidence`."""
     return hashlib.sha256(encode(evidence)).hexdigest()
 
 

@@ -12,7 +12,7 @@ such between them, and goes on from what had been counted before.
 that, the alarm has been active all along, and has continued. One that is acknowledged or paused does not sound, and
 ends or is latched after `clear_s`, so that the next occurrence is announced.
 
-*Latching.* An alarm of a latching priority that nobody has acknowledged outlasts its condition until somebody does. If
+*Latching.* An unacknowledged alarm of a latching priority outlasts its condition until it is acknowledged. If
 the condition returns before that, the same alarm becomes active again.
 
 *Covering.* While the alarm of a condition is active, acknowledged or not, and the condition not away for its `clear_s`,
@@ -28,8 +28,8 @@ An alarm whose condition has been away for `clear_s` ends at once.
 *Discharge* ends all alarms of the patient, whether or not their conditions are there. What was known of conditions is
 forgotten: one that is there afterwards raises a new alarm.
 
-*Escalation.* The level of an alarm that nobody acknowledges rises from time to time, up to the most; be it active or
-latched, heard or paused. The time counts from when people could hear of it: of samples that come more than ten seconds
+*Escalation.* The level of an unacknowledged alarm rises from time to time, up to the most; be it active or latched,
+heard or paused. The time counts from when people could hear of it: of samples that come more than ten seconds
 late from when they came.
 """
 
@@ -55,16 +55,16 @@ from ectopy.signal.state_replace import replace
 
 @dataclass(frozen=True, slots=True)
 class PriorityRules:
-    """How alarms of one priority behave.
+    """Rules for the alarms of one priority.
 
     Attributes
     ----------
     latching : bool
-        Whether an alarm that nobody has acknowledged outlasts its condition.
+        Whether an unacknowledged alarm outlasts its condition.
     acknowledged_s : float
         How long an acknowledgement lasts, above 0.
     escalate_after_s : float or None
-        How long nobody has to acknowledge before each escalation, above 0; None = never.
+        Time without acknowledgement before each escalation, above 0; None = never.
     """
 
     latching: bool
@@ -74,14 +74,14 @@ class PriorityRules:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSettings:
-    """How the alarms of a patient behave.
+    """Settings of a patient's alarms.
 
     Attributes
     ----------
     audio_pause_s : float
         How long an audio pause lasts, above 0.
     most_escalations : int
-        How often an alarm is escalated, unless somebody acknowledges it; at least 0.
+        How often an unacknowledged alarm is escalated; at least 0.
 
     Raises
     ------
@@ -149,7 +149,7 @@ class PatientAlarms:
 
     @classmethod
     def fresh(cls) -> PatientAlarms:
-        """State of a patient of whom nothing is known yet."""
+        """Return the state of a new patient."""
         return cls(0.0, {}, {}, None, 0, 0, GENESIS)
 
 
@@ -189,7 +189,8 @@ def update_conditions(
                 news[code] = after
     if not news:
         return state, due
-    back = [code for code, timer in news.items() if timer and timer.present and _is_held(timers_before.get(code))]
+    # End before starting, so that a covering alarm that ends lets the covered condition raise its own.
+    back = [code for code, timer in news.items() if timer and timer.present and is_held(timers_before.get(code))]
     timers = {code: timer for code, timer in (timers_before | news).items() if timer is not None}
     changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
     for code in sorted(timers, key=_RANK.__getitem__):
@@ -202,7 +203,7 @@ def update_conditions(
 
 
 def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple[PatientAlarms, tuple[Transition, ...]]:
-    """Do what is due by now: acknowledgements and audio pauses run out, alarms nobody acknowledges are escalated.
+    """Do what is due by now: end acknowledgements and audio pauses, escalate unacknowledged alarms.
 
     It does not matter how often it is called before the next readings or order: each transition carries the time at
     which it was due, and those that are due at the time of readings or of an order come before them.
@@ -231,14 +232,14 @@ def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple
 def apply_command(
     state: PatientAlarms, settings: AlarmSettings, at_s: float, command: Command
 ) -> tuple[PatientAlarms, tuple[Transition, ...]]:
-    """Do what a person orders, after everything that is due by then.
+    """Carry out a command, after everything that is due by then.
 
-    To acknowledge an alarm again makes its time begin anew. To acknowledge a latched alarm ends it.
+    Acknowledging an alarm again restarts its time. Acknowledging a latched alarm ends it.
 
     Raises
     ------
     SettingError
-        If the order names nobody, is not about alarms, or there is nothing that it could change.
+        If the command names no person, is not about alarms, or could change nothing.
     """
     if not command.person.strip():
         raise SettingError("A command needs the name of the person who gives it.")
@@ -264,7 +265,7 @@ def apply_command(
 def active(state: PatientAlarms) -> tuple[Alarm, ...]:
     """Alarms that are active or latched, the most urgent one first.
 
-    That is by priority; then those that nobody has acknowledged, those whose condition is present, and the newest.
+    That is by priority; then unacknowledged ones, those whose condition is present, and the newest.
     """
     ranked = [
         (
@@ -289,7 +290,7 @@ _COVERED_BY = {code: tuple(other.code for other in CONDITIONS.values() if code i
 
 
 class _Kind(IntEnum):
-    """What a deadline is for; in this order where several are due at once."""
+    """Kinds of deadlines; in this order where several are due at once."""
 
     AUDIO_PAUSE = 0
     ACKNOWLEDGEMENT = 1
@@ -377,7 +378,7 @@ class _Changes:
         self.record(at_s, change, alarm, self.state.timers[alarm.condition].escalates_s)
 
     def escalation(self, at_s: float, priority: Priority) -> float | None:
-        """When an alarm is escalated that nobody acknowledges from now on."""
+        """Return when an alarm is escalated if it stays unacknowledged from now on."""
         after_s = self.settings.of(priority).escalate_after_s
         if after_s is None or self.settings.most_escalations == 0:
             return None
@@ -387,7 +388,7 @@ class _Changes:
 
     @property
     def initial_inactivation(self) -> Inactivation:
-        """Of an alarm that nobody has acknowledged."""
+        """Inactivation of an unacknowledged alarm."""
         paused = self.state.audio_paused_until_s is not None
         return Inactivation.AUDIO_PAUSED if paused else Inactivation.ENABLED
 
@@ -406,7 +407,7 @@ def _end(changes: _Changes, at_s: float, code: str) -> None:
 
 
 def _stays_s(alarm: Alarm) -> float:
-    """How long the condition of an alarm must be away until it ends or is latched."""
+    """Return how long the condition of an alarm must be away until it ends or is latched."""
     condition = CONDITIONS[alarm.condition]
     sounds = alarm.inactivation is Inactivation.ENABLED
     return max(condition.clear_s, condition.returns_within_s) if sounds else condition.clear_s
@@ -436,7 +437,7 @@ def _covers(timer: ConditionTimer | None, code: str) -> bool:
     return timer is not None and timer.is_active and not _has_gone(timer, code)
 
 
-def _is_held(timer: ConditionTimer | None) -> bool:
+def is_held(timer: ConditionTimer | None) -> bool:
     """Whether an alarm is active only because its condition may come back."""
     return timer is not None and timer.alarm is not None and timer.is_active and _has_gone(timer, timer.alarm.condition)
 

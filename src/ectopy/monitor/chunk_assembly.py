@@ -25,7 +25,7 @@ LONGEST_CHUNK_S = 60.0
 MOST_LEADS = 16
 LONGEST_FILLED_S = 60.0
 WAIT_S = 2.0
-"""How much signal after a hole is waited for before the hole is a gap."""
+"""Length of signal after a hole that makes the hole a gap."""
 
 _MOST_HELD = 64
 _MOST_MV = 1000.0
@@ -45,7 +45,7 @@ class BufferedSamples:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Where a stream stands.
+    """Position and incomplete samples of a stream.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class AssembledChunk:
-    """What came of a chunk.
+    """Samples of a chunk in order.
 
     Attributes
     ----------
@@ -221,12 +221,12 @@ def flush_gap(segment: Segment) -> AssembledChunk:
 
 
 def missing_before_s(segment: Segment, position: int) -> float:
-    """How much is missing in front of a position, in seconds."""
+    """Return the length that is missing in front of a position, in seconds."""
     return max(position - segment.next_position, 0) / segment.rate_hz
 
 
 def _joined(segment: Segment, waiting: list[BufferedSamples]) -> AssembledChunk:
-    """What is held, in order of position, and follows without a hole, as pieces."""
+    """Join buffered samples that follow without a hole, and cut complete pieces."""
     parts, next_position = [segment.samples], segment.next_position
     while waiting and waiting[0].position <= next_position:
         part = waiting.pop(0)

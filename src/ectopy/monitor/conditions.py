@@ -15,7 +15,7 @@ from ectopy.analysis.rhythm_rules import IRREGULAR_S, RATE_APART_S, TITLES, WARD
 
 
 class Priority(IntEnum):
-    """How soon somebody has to look."""
+    """Urgency of an alarm."""
 
     LOW = 1
     MEDIUM = 2
@@ -23,7 +23,7 @@ class Priority(IntEnum):
 
 
 class AlarmType(StrEnum):
-    """What an alarm is about: the patient, the equipment, or advice."""
+    """Subject of an alarm: the patient, the equipment, or advice."""
 
     PHYSIOLOGICAL = "SP"
     TECHNICAL = "ST"
@@ -31,7 +31,7 @@ class AlarmType(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a condition is judged from."""
+    """Data that a condition is judged from."""
 
     BEATS = "beats"
     """When beats come, see `ectopy.monitor.rhythm`."""
@@ -95,9 +95,9 @@ _SP, _ST, _SA = AlarmType.PHYSIOLOGICAL, AlarmType.TECHNICAL, AlarmType.ADVISORY
 _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
 _RHYTHM = definitions(WARD)
 _ONCE_AN_HOUR_S = 3600.0
-"""What a patient may have for hours and nobody has to treat at once is announced once an hour."""
+"""Conditions that may last for hours without urgent treatment are announced once an hour."""
 _COMES_AND_GOES_S = 60.0
-"""A rhythm that comes back within this time is the same alarm, as long as nobody has acknowledged it."""
+"""A rhythm that comes back within this time is the same alarm while that is not acknowledged."""
 
 _FAST_OR_ECTOPIC = (
     "extreme tachycardia",

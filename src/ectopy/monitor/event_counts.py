@@ -1,4 +1,4 @@
-"""How much was told."""
+"""Counts of the monitor's events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the monitor says. Every event of a patient has a number; the same input gives the same events and numbers."""
+"""Events of the monitor. Every event of a patient has a number; the same input gives the same events and numbers."""
 
 from __future__ import annotations
 

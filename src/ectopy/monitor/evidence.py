@@ -1,4 +1,4 @@
-"""What an alarm rests on: the beats, what a normal one would have been, and how far they are apart."""
+"""Evidence of an alarm: its beats, a normal beat instead of each, and the difference."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _GAP_S = 1.25  # findings come every second
 
 @dataclass(frozen=True, slots=True)
 class WaveformState:
-    """What is remembered of the seconds judged.
+    """Memory of the seconds judged.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the monitor is told: samples, the time, and what people order.
+"""Inputs of the monitor: samples, the time, and commands of people.
 
 Two clocks are kept apart. *Stream seconds* count samples: sample 0 of a stream is its second 0, and everything that
 depends on the signal happens in them. `received` and `now` are the clock of the process around the monitor, in seconds
@@ -66,7 +66,7 @@ class Chunk:
     sent_at : float or None
         Time of the first sample by the sender's clock, seconds since 1970, where it has one.
     stream : str
-        Changes whenever the sender counts from 0 anew.
+        Changes whenever the sender starts counting from 0 again.
     unit : str
         ``mV``, ``uV`` or ``V``.
     pulses : tuple of PulseChunk
@@ -106,7 +106,7 @@ class Tick:
 
 
 class CommandKind(StrEnum):
-    """What an operator can tell the monitor to do."""
+    """Commands that the monitor knows."""
 
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"
@@ -148,7 +148,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReport:
-    """What the process around the monitor says of itself: nothing can be stored, nobody could be reached.
+    """A reading about the service itself: it cannot store, or reaches no receiver.
 
     Attributes
     ----------

@@ -73,7 +73,7 @@ _RATE, _RHYTHM, _PERSON = "Heart rate", "Rhythm", "Person and effort"
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a limit can be set to, and how a form shows it.
+    """The range of a limit, and its label in a form.
 
     Attributes
     ----------
@@ -263,7 +263,7 @@ class Limits:
 
     @property
     def rhythm(self) -> RhythmLimits:
-        """Those that a recording is read by as well, see `ectopy.analysis.rhythm_events.find_events`."""
+        """Limits that recordings are read by as well, see `ectopy.analysis.rhythm_events.find_events`."""
         return RhythmLimits(**{name: getattr(self, name) for name in ("profile", *_RANGES)})
 
     @property
@@ -286,7 +286,7 @@ def _declared() -> Iterator[tuple[str, Limit]]:
 
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(dict(_declared()))
-"""What each limit can be set to, by its name."""
+"""Range and label of each limit, by its name."""
 
 
 def _centiles(age: float) -> tuple[float, float]:

@@ -54,7 +54,7 @@ from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.pulse_rules import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
+from ectopy.monitor.pulse_rules import PulseMemory, apply_pulse, pulse_readings, remember, remember_end, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
@@ -71,16 +71,16 @@ _REMEMBERED_LEADS = 32
 _CLEARED = (ConditionReading("no data", False), ConditionReading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
-"""What comes of an input: the next state, and events."""
+"""The next state, and events."""
 
 _Question = SignalBlock | Comparison
 _Work = Generator[_Question, Any, None]
-"""What asks for the front end's answer to a piece of signal, or the evidence of a comparison, and goes on with that."""
+"""Yields a block of signal for the front end or beats to compare, and goes on with the answer that is sent back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What is known of the signal of one segment.
+    """The signal of one segment.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Signal:
         return self.segment.second(self.origin)
 
     def without_samples(self) -> Signal:
-        """All that is needed where no more samples are taken: where it ended, and what beats were compared with."""
+        """Return what remains without more samples: where the signal ended, and what beats were compared with."""
         leads = len(self.segment.leads)
         no_samples = np.empty((0, leads), np.float32)
         fresh = DetectionState.fresh(self.segment.rate_hz, leads)
@@ -189,7 +189,7 @@ class MonitorState:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """How every patient is watched.
+    """Watches patients, each by a state of its own.
 
     Attributes
     ----------
@@ -236,7 +236,7 @@ class Monitor:
         return outcome
 
     def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
-        """Take one input each of many patients: what `step` says of each, or the error it raises, for less."""
+        """Step many patients with one input each: the outcome of `step` for each, or its error, at less cost."""
         steps = [_StepBuilder(self, state) for state, _ in inputs]
         works = [step.work(item) for step, (_, item) in zip(steps, inputs, strict=True)]
         failed: dict[int, Exception] = {}
@@ -265,7 +265,7 @@ class Monitor:
 
 
 def _answers(questions: Sequence[_Question]) -> Sequence[FrontEndResult | BeatDifference | Exception]:
-    """To all at once; a question that fails for one patient concerns no other."""
+    """Run the front end and the comparison on the batch; on failure retry one by one."""
     try:
         return _answers_together(questions)
     except Exception:
@@ -298,7 +298,7 @@ class _StepBuilder:
         self.received: float | None = None
 
     def outcome(self) -> Outcome:
-        """What has come of the step."""
+        """Return the next state and the events."""
         if not self.events:
             return self.state, ()
         return replace(self.state, events=self.state.events + len(self.events)), tuple(self.events)
@@ -326,7 +326,7 @@ class _StepBuilder:
                 yield from self.end()
 
     def take(self, chunk: Chunk) -> _Work:
-        """Samples have come."""
+        """Take samples."""
         try:
             samples = validated_samples(chunk)
             check_pulses(chunk)
@@ -336,6 +336,7 @@ class _StepBuilder:
         length_s = len(samples) / chunk.sampling_rate_hz
         signal = self.state.signal
         self.received = chunk.received
+        # Samples of the same segment: check their position, follow the device's clock, fill or end at a gap.
         if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - (chunk.received - self._epoch)
@@ -368,7 +369,8 @@ class _StepBuilder:
             except EctopyError as error:
                 self.refuse(chunk.received, str(error))
                 return
-            yield from self._begin_anew(chunk, length_s)
+            yield from self._begin_other(chunk, length_s)
+        # Put the samples in order, and analyse the blocks that are complete.
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
         self._take_pulses(chunk)
@@ -380,7 +382,7 @@ class _StepBuilder:
         yield from self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
 
     def end(self) -> _Work:
-        """The stream has ended: judge its last seconds, which could not be judged without those that follow."""
+        """Judge the last seconds of a stream that has ended."""
         if self.state.signal is None or self.state.signal.ended:
             return
         yield from self._finish()
@@ -396,7 +398,7 @@ class _StepBuilder:
             yield from self._piece(segment.samples, segment.next_position, last=True)
 
     def tick(self, tick: Tick) -> _Work:
-        """The time has come to this."""
+        """Let time pass: silence, late samples that do not come, timers of alarms."""
         now = tick.now
         if (tick.set_s is not None) != self.state.has_second_clock:
             self.state = replace(self.state, has_second_clock=tick.set_s is not None)
@@ -406,18 +408,18 @@ class _StepBuilder:
         if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
             self.state = replace(self.state, received=now)
         signal = self.state.signal
-        now_s = self._ticked(now)
+        now_s = self._timers_to_s(now)
         if signal is not None and signal.segment.buffered and now - self.state.received > WAIT_S:
             yield from self._process(flush_gap(signal.segment))
         reading = no_data(now, self.state.received)
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
-            self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
+            self._apply_readings(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
         alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
         self._alarms(alarms, transitions)
 
     def execute(self, command: Command) -> None:
-        """An operator has given an order."""
+        """Carry out a command of an operator."""
         self._keep_time(command.now)
         at_s = self._second(command.now)
         try:
@@ -426,15 +428,15 @@ class _StepBuilder:
             self.refuse(command.now, str(error))
 
     def report(self, report: ServiceReport) -> None:
-        """The process around the monitor says something of itself."""
+        """Take a reading about the service itself."""
         if report.reading.condition not in CONDITIONS:
             self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
             return
         self._keep_time(report.now)
-        self._weigh(self._second(report.now), (report.reading,))
+        self._apply_readings(self._second(report.now), (report.reading,))
 
     def refuse(self, now: float, reason: str) -> None:
-        """An input is not taken."""
+        """Reject an input."""
         self._add(InputRejected(self._number(), self._second(now), reason))
 
     def _execute(self, command: Command, at_s: float) -> None:
@@ -487,7 +489,7 @@ class _StepBuilder:
         self._notice(at_s, "discharged", f"{command.person} discharged the patient.")
 
     def _admit(self, command: Command, at_s: float) -> None:
-        """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
+        """Watch a discharged patient as a new one, with the former limits and normal."""
         if not self.state.discharged:
             raise SettingError("this patient is watched already.")
         self.state = replace(self.state, signal=None, received=command.now, discharged=False)
@@ -503,7 +505,7 @@ class _StepBuilder:
         # `max` in this order: a NaN time, for which an input is rejected, falls back to `clock_s`.
         return max(self.state.clock_s, now - self._epoch)
 
-    def _ticked(self, now: float) -> float:
+    def _timers_to_s(self, now: float) -> float:
         """The stream second to which timers have come."""
         now_s, signal = self._second(now), self.state.signal
         if signal is None or self.state.has_second_clock or self.state.silent:
@@ -513,7 +515,7 @@ class _StepBuilder:
         return now_s if now_s - by_samples_s <= LATE_S else max(self.state.clock_s, by_samples_s)
 
     def _keep_time(self, now: float) -> None:
-        """Time begins; and goes on from where it was if the clock has been set back."""
+        """Start time, or keep it from running backwards after the clock was set back."""
         if self.state.epoch is None:
             self.state = replace(self.state, epoch=now, received=now)
         latest_s = max(self.state.clock_s, self.state.alarms.at_s)
@@ -522,15 +524,15 @@ class _StepBuilder:
             self.state = replace(self.state, epoch=epoch, pace=self.state.pace.shifted(epoch - self._epoch))
 
     def _shift_time(self, set_s: float) -> None:
-        """The clock was set: what it has said so far was by the former one, and stream seconds go on."""
+        """Shift all clock times after the clock was set; stream seconds go on."""
         received, pace = self.state.received + set_s, self.state.pace.shifted(set_s)
         leap_s = max(self.state.leap_s + set_s, 0.0)
         self.state = replace(self.state, epoch=self._epoch + set_s, received=received, pace=pace, leap_s=leap_s)
 
     # Segments
 
-    def _begin_anew(self, chunk: Chunk, length_s: float) -> _Work:
-        """A stream begins, or its rate, its leads or its count have changed."""
+    def _begin_other(self, chunk: Chunk, length_s: float) -> _Work:
+        """Begin a stream, or a segment after a change of rate, leads or count."""
         before = self.state.signal
         self.state = replace(self.state, pace=Pace())
         if self.state.epoch is None:
@@ -546,7 +548,7 @@ class _StepBuilder:
         end_s = old.second(old.next_position)
         origin_s = max(origin_s, end_s)
         if origin_s - end_s < NO_DATA_S:
-            self._weigh(origin_s, (restarts(end_s - old.origin_s),))
+            self._apply_readings(origin_s, (restarts(end_s - old.origin_s),))
         if chunk.leads != old.leads:
             subject, text = "leads", f"The leads are now {', '.join(chunk.leads)}."
         elif chunk.sampling_rate_hz != old.rate_hz:
@@ -565,7 +567,7 @@ class _StepBuilder:
             self._notice(origin_s, subject, text)
 
     def _remember_leads(self) -> None:
-        """Keep what is known of the leads before their detection begins anew."""
+        """Remember amplitudes of the leads before detection starts again."""
         if self.state.signal is None:
             return
         signal = self.state.signal
@@ -578,7 +580,7 @@ class _StepBuilder:
         return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory, self._provisional_for(leads))
 
     def _provisional_for(self, leads: tuple[str, ...]) -> Baseline | None:
-        """What has served while the patient's normal was being learned goes on to serve in another part."""
+        """Return the provisional baseline of the former segment, for leads that go on."""
         baseline = None if self.state.signal is None else self.state.signal.detection.baseline
         if baseline is None or baseline.normal is None or not baseline.provisional:
             return None
@@ -596,7 +598,7 @@ class _StepBuilder:
         length_s = len(chunk.signal) / chunk.sampling_rate_hz
         newest = (chunk.sent_at + length_s, None if expected is None else expected + length_s)
         reading = clock(*newest, chunk.received)
-        self._weigh(max(at_s, self.state.clock_s), (reading,))
+        self._apply_readings(max(at_s, self.state.clock_s), (reading,))
         self.state = replace(self.state, sent_offset_s=chunk.sent_at - at_s)
 
     # Signal
@@ -661,19 +663,22 @@ class _StepBuilder:
     def _take_over(
         self, end: int, detection: DetectionState, detected: Detected, pulse_margin_s: float = MARGIN_S
     ) -> None:
-        """Events and alarms that come of what was detected up to a position, and of the pulse waves of that time."""
+        """Apply the rules to what was detected up to a position, and to the pulse waves of that time."""
         state, signal = self.state, self._signal
         segment = signal.segment
         at_s = segment.second(end)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
+        # The rules of waveform, rhythm and equipment; fibrillation and tachycardia decide between each other.
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         rhythmic = _with_confidence(rhythmic, self._confidence(detected))
         waveform, fibrillation = unless_tachycardia(waveform, fibrillation, rhythmic, rhythm)
         rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
         technical, technically = technical_step(state.technical, findings)
+        # The pulse confirms or contradicts what the rhythm says.
         pulses, pulse, rhythmic, by_pulse = self._compare_with_pulse(end, findings, rhythm, rhythmic, pulse_margin_s)
+        # Events of quality and beats come before the alarms that rest on them.
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         recent = signal.recent
@@ -694,7 +699,7 @@ class _StepBuilder:
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
-        self._weigh(at_s, (*_CLEARED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
+        self._apply_readings(at_s, (*_CLEARED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
@@ -704,12 +709,12 @@ class _StepBuilder:
         self.state = replace(
             self.state,
             signal=Signal(segment, end, detection, no_beats(len(segment.leads))),
-            rhythm=self.state.rhythm.begun_anew(),
+            rhythm=self.state.rhythm.after_restart(),
             technical=TechnicalState(),
             clock_s=max(at_s, self.state.clock_s),
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
-        self._weigh(at_s, (ConditionReading("detector failed", True, text),))
+        self._apply_readings(at_s, (ConditionReading("detector failed", True, text),))
 
     def _compare_with_pulse(
         self,
@@ -719,7 +724,7 @@ class _StepBuilder:
         rhythmic: tuple[ConditionReading, ...],
         margin_s: float,
     ) -> tuple[PulseStream, PulseMemory, tuple[ConditionReading, ...], tuple[ConditionReading, ...]]:
-        """Take the pulse waves up to a position, and weigh the readings of the rhythm with them."""
+        """Take the pulse waves up to a position, and compare the readings of the rhythm with them."""
         state, segment = self.state, self._signal.segment
         try:
             pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), margin_s)
@@ -733,7 +738,7 @@ class _StepBuilder:
                     pulse, rhythmic, rhythm.detected_s, findings.complete_to_s, state.limits.asystole_s
                 )
             active = {code for code, timer in state.alarms.timers.items() if timer.is_active}
-            return pulses, pulse, weighed(pulse, rhythmic, findings.complete_to_s, active), by_pulse
+            return pulses, pulse, apply_pulse(pulse, rhythmic, findings.complete_to_s, active), by_pulse
         except Exception as error:  # a fault in the analysis of the pulse must not touch that of the ECG
             text = f"The pulse could not be analysed: {type(error).__name__}."
             unknown = (ConditionReading("not confirmed by pulse", False), ConditionReading("loss of pulse", None))
@@ -745,7 +750,7 @@ class _StepBuilder:
             )
 
     def _keep_normal(self, before: DetectionState, after: DetectionState) -> None:
-        """What the patient's normal has become serves in the next part, and is what is saved."""
+        """Save the adapted normal, for the next segment too."""
         normal = after.baseline.normal
         if normal is None or normal is before.baseline.normal or after.learning is not None:
             return
@@ -795,10 +800,10 @@ class _StepBuilder:
             )
 
     def _confidence(self, detected: Detected) -> str:
-        """How far to trust what the beats just judged are called."""
+        """Say how far to trust the verdicts of the beats just judged."""
         return "" if detected.learned else self._signal.detection.baseline.confidence
 
-    def _weigh(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
+    def _apply_readings(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
             now_s = self._second(self.received)
         alarms, transitions = update_conditions(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
@@ -831,7 +836,7 @@ class _StepBuilder:
         return evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
 
     def _origins(self, transition: Transition) -> tuple[float, float] | None:
-        """When stream second 0 was by the clock at which this alarm was raised, and at which its condition returned."""
+        """Return stream second 0 by the clock when this alarm was raised, and when its condition returned."""
         number, epoch = transition.alarm.number, round(self._epoch, 3)
         before = self.state.origins.get(number)
         if transition.change == "raised":
@@ -854,7 +859,7 @@ class _StepBuilder:
 
 
 def _with_confidence(readings: tuple[ConditionReading, ...], confidence: str) -> tuple[ConditionReading, ...]:
-    """Readings that rest on what beats are called say how far to trust that."""
+    """Add to readings of beat shapes how far to trust them."""
     if not confidence:
         return readings
     return tuple(

@@ -1,4 +1,4 @@
-"""What the pulse says of a rhythm alarm.
+"""The pulse against a rhythm alarm: confirmed, contradicted, unknown.
 
 The heart beats that are judged normal teach, for each pulse wave, the usual delay from the R peak to the onset of the
 pulse and the usual amplitude. The delay is believed if it hardly varies, and varies less than the delay to the pulse of
@@ -48,7 +48,7 @@ JUDGED = (
     "ventricular tachycardia",
     "ventricular fibrillation",
 )
-"""Conditions of which the pulse has a say."""
+"""Conditions that the pulse can confirm or contradict."""
 
 _MOST_WAVES = 4
 _KEPT_PULSES = 128
@@ -95,7 +95,7 @@ _SAME_BEATS = {"asystole": ("pause",), "ventricular tachycardia": ("ventricular 
 
 
 class Verdict(StrEnum):
-    """What the pulse says of a rhythm."""
+    """Verdict of the pulse on a rhythm."""
 
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"
@@ -104,7 +104,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What the pulse says of a rhythm, and by which figures.
+    """Verdict of the pulse on a rhythm, with its figures.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ _UNKNOWN = Confirmation(Verdict.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """What is known of one pulse wave.
+    """State of one pulse wave.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ class Wave:
 
 @dataclass(frozen=True, slots=True)
 class PulseMemory:
-    """What is known of the pulse waves of a patient; of bounded size.
+    """State of the pulse waves of a patient; of bounded size.
 
     Attributes
     ----------
@@ -204,6 +204,7 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
     """
     if not pieces and not memory.waves:
         return memory
+    # Step the waves; those without samples for a minute are forgotten.
     now_s = max((piece.start_s for piece in pieces), default=-inf)
     waves = {wave.name: wave for wave in memory.waves if wave.detector.end_s > now_s - _FORGOTTEN_S}
     for piece in pieces:
@@ -211,6 +212,7 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
         if wave is None and len(waves) >= _MOST_WAVES:
             continue
         waves[piece.name] = _wave_step(wave, piece)
+    # Beats that teach the delay, and beats that are certain.
     columns = (beats.time_s.tolist(), beats.verdict.tolist(), beats.hint.tolist(), beats.credible.tolist())
     readable = [each for each in zip(*columns, strict=True) if each[1] != BeatVerdict.UNREADABLE]
     normal_s = [time_s for time_s, _, hint, _ in readable if hint != Hint.VENTRICULAR]
@@ -294,6 +296,7 @@ def _delays_s(beats_s: NDArray[np.float64], onset_s: NDArray[np.float64]) -> tup
     least_s = float(spreads_s.min())
     if least_s > _MOST_SPREAD_S:
         return None
+    # Lags whose spread is close to the least cannot be told apart: the delay may be any of them.
     alike = spreads_s <= _ALIKE * least_s + _ALIKE_S
     possible = (middles_s >= _LEAST_DELAY_S) & (middles_s <= _MOST_DELAY_S) & alike
     if not possible.any():
@@ -366,16 +369,19 @@ def _steady(
     """Rate of a clean pulse that goes on from `begin_s` to `end_s`; None where it is not clean or not regular."""
     onset_s = wave.pulses.onset_s
     known_to_s = wave.detector.known_to_s
+    # The pulses of these beats come later by the delay; most of that time has to be covered by pulses that are known.
     begin_s, whole_s = begin_s + wave.delays_s[0], end_s + wave.delays_s[1]
     end_s = min(whole_s, known_to_s)
     if not end_s - begin_s >= _COVERED * (min(whole_s, begin_s + _LOOKED_AT_S) - begin_s):
         return None
+    # From the pulse before to the one after, at least four.
     first = int(np.searchsorted(onset_s, begin_s)) - 1
     last = int(np.searchsorted(onset_s, end_s, side="right")) + 1
     first = min(first, min(last, len(onset_s)) - _LEAST_PULSES)
     if first < 0:
         return None
     pulses, onset_s = wave.pulses[first:last], onset_s[first:last]
+    # How far an interval, or the time since the last pulse, is from the median; amplitudes as shares of the usual one.
     intervals_s = np.diff(onset_s)
     middle_s = float(np.median(intervals_s))
     uneven = max(float(np.abs(intervals_s / middle_s - 1.0).max()), (end_s - onset_s[-1]) / middle_s - 1.0)
@@ -438,6 +444,7 @@ def with_asystole(
         return tuple(readings)
     if any(each.present and each.condition in _FAST for each in readings):
         return tuple(readings)
+    # Look between the last certain beats, and from the last one to the first that is not judged yet.
     until_s = min((beat_s for beat_s in detected_s if beat_s > memory.judged_s), default=known_to_s)
     times_s = (*memory.certain_s[-2:], until_s)
     for begin_s, end_s in pairwise(times_s):
@@ -484,7 +491,7 @@ def _falls(wave: Wave, begin_s: float, end_s: float, asystole_s: float) -> bool:
 # Readings
 
 
-def weighed(
+def apply_pulse(
     memory: PulseMemory, readings: Sequence[ConditionReading], known_to_s: float, active: Collection[str]
 ) -> tuple[ConditionReading, ...]:
     """Weigh the readings of the rhythm with the pulse.
@@ -542,7 +549,7 @@ def pulse_readings(
     """
     if not memory.waves:
         return memory, _NO_WAVES
-    waves = tuple(_watched(wave, beats) for wave in memory.waves)
+    waves = tuple(_update_loss(wave, beats) for wave in memory.waves)
     pulseless = next((wave for wave in waves if wave.has_lost_pulse), None)
     off = next((wave for wave in waves if not wave.has_lost_pulse and _is_off(wave, at_s)), None)
     loss, probe = _NO_WAVES
@@ -563,7 +570,7 @@ def pulse_readings(
     return replace(memory, waves=waves), (loss, probe)
 
 
-def _watched(wave: Wave, beats: int) -> Wave:
+def _update_loss(wave: Wave, beats: int) -> Wave:
     """A wave after it was looked at whether its pulse is lost."""
     silent_s = wave.detector.known_to_s - wave.pulse_s
     if silent_s < _LOST_S:

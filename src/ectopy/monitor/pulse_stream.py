@@ -32,7 +32,7 @@ from ectopy.signal.state_replace import replace
 MARGIN_S = 0.25
 """Pulse samples are handed out up to so long before the end of a piece of ECG, so that all of them have come."""
 PATIENCE_S = 4.0
-"""How long samples are awaited that do not come with the ECG of their time."""
+"""Time for which samples are awaited that do not come with their ECG."""
 MOST_AHEAD_S = 2.0
 """Samples that lie further after the ECG that they came with are on another clock; or `PATIENCE_S` before it."""
 
@@ -90,7 +90,7 @@ class PulseBuffer:
 
 @dataclass(frozen=True, slots=True)
 class PulseStream:
-    """Where the pulse waves of a segment stand.
+    """Positions and samples of the pulse waves of a segment.
 
     Attributes
     ----------
@@ -249,7 +249,7 @@ def pulse_pieces(
         return PulseStream(stream.begin_s, until_s, (), stream.ignored), ()
     waves, pieces = [], []
     for wave in stream.waves:
-        wave, samples = _handed_out(wave, math.ceil(until_s * wave.rate_hz))
+        wave, samples = _take_samples(wave, math.ceil(until_s * wave.rate_hz))
         waves.append(wave)
         if len(samples):
             start_s = offset_s + (wave.position - len(samples)) / wave.rate_hz
@@ -257,14 +257,14 @@ def pulse_pieces(
     return PulseStream(stream.begin_s, until_s, tuple(waves), stream.ignored), tuple(pieces)
 
 
-def _handed_out(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.float32]]:
+def _take_samples(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.float32]]:
     """The wave without the samples before a position that are handed out, and these."""
     reach = limit - wave.position
     if reach <= 0:
         return wave, np.empty(0, np.float32)
     has_come = wave.samples[:reach] != _ABSENT
     if wave.is_begun and len(has_come) == reach and has_come.all():
-        return _shortened(wave, reach), wave.samples[:reach]
+        return _without_first(wave, reach), wave.samples[:reach]
     first = 0
     if not wave.is_begun:  # nothing was before the first sample
         first = int(np.argmax(has_come)) if has_come.any() else len(has_come)
@@ -276,10 +276,10 @@ def _handed_out(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.
     samples = wave.samples[first:size].copy()
     samples = np.concatenate([samples, np.full(size - first - len(samples), np.nan, np.float32)])
     samples[samples == _ABSENT] = np.nan
-    return _shortened(wave, size, wave.is_begun or len(samples) > 0), samples
+    return _without_first(wave, size, wave.is_begun or len(samples) > 0), samples
 
 
-def _shortened(wave: PulseBuffer, size: int, is_begun: bool = True) -> PulseBuffer:
+def _without_first(wave: PulseBuffer, size: int, is_begun: bool = True) -> PulseBuffer:
     """The wave without its first samples."""
     rest, position = wave.samples[size:].copy(), wave.position + size
     return PulseBuffer(wave.name, wave.unit, wave.rate_hz, position, rest, wave.newest, is_begun)

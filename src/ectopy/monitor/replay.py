@@ -40,7 +40,7 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
 
 
 def cut(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
-    """Cut a part of a recording, of which it has been checked that it is in its unit, as `chunks` does."""
+    """Cut a part of a recording whose unit has been checked, as `chunks` does."""
     rate_hz = recording.sampling_rate_hz
     length = chunk_length(chunk_s, rate_hz)
     for position in range(0, len(recording.signal), length):
@@ -114,7 +114,7 @@ def with_waits(
 
 
 def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
-    """How many samples a chunk of so many seconds holds, at least one.
+    """Return the number of samples in a chunk of so many seconds, at least one.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
 def replay(
     monitor: Monitor, recording: Recording, state: MonitorState | None = None, chunk_s: float = 1.0
 ) -> Iterator[Event]:
-    """What the monitor says of a whole recording, as fast as it can be computed."""
+    """Yield the events of a whole recording, as fast as they can be computed."""
     state = state or MonitorState()
     for item in whole(recording, chunk_s):
         state, events = monitor.step(state, item)

@@ -24,7 +24,7 @@ from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 
 TICK_S = 1.0
-"""How often the time is told, and samples that wait for their chunk are sent."""
+"""Interval of ticks, and of sending samples that wait for their chunk."""
 
 _MOST_BYTES = 65_536
 
@@ -126,7 +126,7 @@ def _chunk(
 
 
 def arriving(descriptor: int) -> Iterator[bytes]:
-    """What comes from a file descriptor, until its end; nothing whenever a second has passed.
+    """Yield bytes from a file descriptor until its end; empty whenever a second has passed.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def _require_watchable(sampling_rate_hz: float, leads: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one input.
+    """One input with its outcome.
 
     Attributes
     ----------

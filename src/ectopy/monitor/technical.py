@@ -14,7 +14,7 @@ CLOCK_JUMP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class TechnicalState:
-    """What is remembered of a stretch in which no lead can be read.
+    """A stretch in which no lead can be read.
 
     Attributes
     ----------

@@ -31,6 +31,11 @@ Progress = Callable[[int, int, str], None]
 StepProgress = Callable[[int, int], None]
 """A function that takes how many steps are done, and how many there are."""
 
+
+def silent(completed: int, total: int, activity: str) -> None:
+    """Ignore progress; the default where a function takes a `Progress`."""
+
+
 _HELP = {
     "Recording": "read a file with ectopy.read(path)",
     "Detector": "load one with ectopy.load_ambulatory() or ectopy.Detector.load(path)",

@@ -7,10 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -65,8 +71,8 @@ def delayed_interrupt() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def child(*arguments: str) -> str:
-    """What a fresh Python on one thread prints."""
+def run_python(*arguments: str) -> str:
+    """Run a fresh Python on one thread; return what it prints."""
     return subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | ONE_THREAD,
@@ -76,8 +82,19 @@ def child(*arguments: str) -> str:
     ).stdout
 
 
+def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
+    """Do jobs in one worker process per core, a single job in this process; yield row and result as each is done."""
+    if len(jobs) == 1:
+        yield 0, function(jobs[0])
+        return
+    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        rows = {pool.submit(function, job): row for row, job in enumerate(jobs)}
+        for future in as_completed(rows):
+            yield rows[future], future.result()
+
+
 def peak_rss_mb() -> float:
-    """The most memory that this process has had."""
+    """Return the most memory that this process has had."""
     # Linux lets a child process inherit the figure that `resource` gives, the parent's peak with TensorFlow in it.
     status = Path("/proc/self/status")
     if status.exists():

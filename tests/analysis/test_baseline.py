@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ectopy.analysis.patient_template import BeatDifference
 from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Hint, PreviousBeat, _name
+from ectopy.analysis.verdicts import Hint, PreviousBeat, _assign_hints
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState
 from ectopy.monitor.replay import whole
@@ -119,7 +119,7 @@ def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:
 
 def names(beats: BeatSegments, difference: BeatDifference, before: PreviousBeat) -> tuple[PreviousBeat, list[str]]:
     none = np.zeros(len(beats), bool)
-    before, hints = _name(beats, ~none, none, difference, before)
+    before, hints = _assign_hints(beats, ~none, none, difference, before)
     return before, hints.tolist()
 
 

@@ -16,7 +16,7 @@ from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor, replay
 from ectopy.recording import Recording
 from ectopy.report.rhythm_trend import heart_rate
-from support.command_line import Done
+from support.command_line import assert_refused
 
 HZ = 250.0
 
@@ -25,14 +25,6 @@ HZ = 250.0
 def inspected(ectopy):
     """The command, with its name."""
     return lambda *arguments: ectopy("inspect", *arguments)
-
-
-def refused(done: Done, *words: str) -> None:
-    assert done.status == 2, done
-    assert done.err.startswith("ectopy: ")
-    assert done.err.count("\n") == 1
-    for word in words:
-        assert word in done.err
 
 
 @pytest.fixture(scope="module")
@@ -168,10 +160,10 @@ def test_bad_input_gives_one_sentence(inspected, csv: Path, tmp_path: Path):
     slow = tmp_path / "slow.npy"
     np.save(slow, np.zeros((500, 1), np.float32))
     stated = ("--rate", HZ, "--unit", "mV")
-    refused(inspected(tmp_path / "nothing.edf"), "does not exist")
-    refused(inspected(csv, "--unit", "mV"), "--rate")
-    refused(inspected(csv, "--rate", HZ), "--unit")
-    refused(inspected(csv, "--rate", HZ, "--unit", "kg"), "'kg'")
-    refused(inspected(csv, *stated, "--notch", 500), "notch_hz")
-    refused(inspected(slow, "--rate", 50, "--unit", "mV"), "100 and 1000 Hz")
-    refused(inspected(csv, *stated, "--json", tmp_path / "no" / "x.json"), "does not exist")
+    assert_refused(inspected(tmp_path / "nothing.edf"), "does not exist")
+    assert_refused(inspected(csv, "--unit", "mV"), "--rate")
+    assert_refused(inspected(csv, "--rate", HZ), "--unit")
+    assert_refused(inspected(csv, "--rate", HZ, "--unit", "kg"), "'kg'")
+    assert_refused(inspected(csv, *stated, "--notch", 500), "notch_hz")
+    assert_refused(inspected(slow, "--rate", 50, "--unit", "mV"), "100 and 1000 Hz")
+    assert_refused(inspected(csv, *stated, "--json", tmp_path / "no" / "x.json"), "does not exist")

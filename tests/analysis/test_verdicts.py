@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis.patient_template import BeatDifference
-from ectopy.analysis.verdicts import Hint, PreviousBeat, _name
+from ectopy.analysis.verdicts import Hint, PreviousBeat, _assign_hints
 from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.signal.filters import Filtered
 
-N, V, S, OTHER = Hint.NONE, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER
+N, V, S, OTHER = Hint.EMPTY, Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER
 LIKE_NORMAL, CHANGED = 0.2, 1.0
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -46,7 +46,7 @@ def hints(
     difference = evidence_of(beats, shape or {}, qrs or {})
     unreadable = np.isnan(difference.shape)
     abnormal = np.isin(np.arange(len(beats)), [*(shape or {}), *(qrs or {})]) & ~unreadable
-    return _name(beats, abnormal, unreadable, difference, PreviousBeat())[1].tolist()
+    return _assign_hints(beats, abnormal, unreadable, difference, PreviousBeat())[1].tolist()
 
 
 def regular(n: int, interval_s: float = 0.8) -> list[float]:
@@ -138,8 +138,10 @@ def test_no_hint_waits_for_more_than_the_next_beat(seed: int, until: int):
     difference = evidence_of(beats, shape, qrs)
     known = BeatSegments(**{field.name: getattr(beats, field.name)[:until] for field in fields(BeatSegments)})
     so_far = BeatDifference(**{field.name: getattr(difference, field.name)[:until] for field in fields(BeatDifference)})
-    _, hints = _name(known, abnormal[:until], unreadable[:until], so_far, PreviousBeat())
-    np.testing.assert_array_equal(hints, _name(beats, abnormal, unreadable, difference, PreviousBeat())[1][:until])
+    _, hints = _assign_hints(known, abnormal[:until], unreadable[:until], so_far, PreviousBeat())
+    np.testing.assert_array_equal(
+        hints, _assign_hints(beats, abnormal, unreadable, difference, PreviousBeat())[1][:until]
+    )
 
 
 @given(st.floats(0.3, 2.0), SEEDS)

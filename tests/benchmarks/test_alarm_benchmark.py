@@ -14,24 +14,25 @@ from hypothesis import strategies as st
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.benchmarks.alarm_benchmark import (
     AlarmBenchmark,
-    Call,
+    AlarmEpisode,
     RecordAlarms,
+    alarm_episodes,
     benchmark_alarms,
     by_priority,
-    calls_of,
 )
-from ectopy.benchmarks.reference_conditions import Truth
+from ectopy.benchmarks.reference_conditions import ReferenceConditions
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, find_mitdb, load_mitdb
 from ectopy.datasets.simulated import Episode
 from ectopy.errors import DataError
-from ectopy.formats import write_annotations
 from ectopy.monitor import Limits, Monitor, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Annotations, Recording
+from support.command_line import assert_refused
+from support.wfdb_records import copy_records, write_record
 
-wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 RATE_HZ = 100.0
 ASKED = {"records", "alarms_per_bed_day", "high_priority_false_per_hour", "vt_runs", "vt_runs_announced"}
@@ -43,27 +44,33 @@ HIGH = {
 }
 
 
-def truth(times_s: list[float], letters: str, notes: dict[int, str] | None = None, duration_s: float = 0.0) -> Truth:
+def truth(
+    times_s: list[float], letters: str, notes: dict[int, str] | None = None, duration_s: float = 0.0
+) -> ReferenceConditions:
     """The truth by marks with these symbols; some have a note."""
     positions = np.rint(np.array(times_s) * RATE_HZ).astype(np.int64)
     texts = tuple((notes or {}).get(place, "") for place in range(len(letters)))
     marks = Annotations(positions, np.array(list(letters), "U1"), notes=texts)
     length = int(max(duration_s, times_s[-1] + 1) * RATE_HZ)
-    return Truth.of(Recording(np.zeros((length, 1), np.float32), RATE_HZ, ("II",), annotations=marks))
+    return ReferenceConditions.of(Recording(np.zeros((length, 1), np.float32), RATE_HZ, ("II",), annotations=marks))
 
 
 def every(interval_s: float, count: int, start_s: float = 0.5) -> list[float]:
     return (start_s + interval_s * np.arange(count)).tolist()
 
 
-def there(found: Truth) -> set[str]:
+def there(found: ReferenceConditions) -> set[str]:
     return {code for code, stretches in found.conditions.items() if len(stretches)}
 
 
-def record(*calls: Call, runs: list[list[float]] | None = None, **conditions: list[list[float]]) -> RecordAlarms:
+def record(
+    *calls: AlarmEpisode, runs: list[list[float]] | None = None, **conditions: list[list[float]]
+) -> RecordAlarms:
     """One hour with these alarms and this truth."""
     known = {code: np.array(conditions.get(code.replace(" ", "_"), [])).reshape(-1, 2) for code in HIGH}
-    return RecordAlarms(1.0, calls, Truth(known, np.array(runs or []).reshape(-1, 3), np.empty((0, 2)), 0.5))
+    return RecordAlarms(
+        1.0, calls, ReferenceConditions(known, np.array(runs or []).reshape(-1, 3), np.empty((0, 2)), 0.5)
+    )
 
 
 # Truth
@@ -132,7 +139,7 @@ def test_every_condition_of_high_priority_is_known_to_the_truth():
 
 def test_without_annotations_nothing_is_there():
     bare = Recording(np.zeros((300, 1), np.float32), RATE_HZ, ("II",))
-    found = Truth.of(bare)
+    found = ReferenceConditions.of(bare)
     assert there(found) == set()
     assert np.isnan(found.normal_share)
 
@@ -143,18 +150,18 @@ def test_without_annotations_nothing_is_there():
 @pytest.mark.parametrize(
     ("call", "delay_s", "announced", "false"),
     [
-        (Call("ventricular run", 104.0, 110.0), 3.0, 1, 0),
-        (Call("ventricular tachycardia", 111.0, 115.0), 10.0, 1, 0),
-        (Call("ventricular run", 90.0, 101.0), None, 1, 1),
-        (Call("ventricular run", 90.0, 100.9), None, 0, 1),
-        (Call("ventricular run", 100.5), None, 1, 0),
-        (Call("ventricular run", 111.1), None, 0, 0),
-        (Call("ventricular run", 112.1), None, 0, 1),
-        (Call("couplet", 103.0), None, 0, 0),
+        (AlarmEpisode("ventricular run", 104.0, 110.0), 3.0, 1, 0),
+        (AlarmEpisode("ventricular tachycardia", 111.0, 115.0), 10.0, 1, 0),
+        (AlarmEpisode("ventricular run", 90.0, 101.0), None, 1, 1),
+        (AlarmEpisode("ventricular run", 90.0, 100.9), None, 0, 1),
+        (AlarmEpisode("ventricular run", 100.5), None, 1, 0),
+        (AlarmEpisode("ventricular run", 111.1), None, 0, 0),
+        (AlarmEpisode("ventricular run", 112.1), None, 0, 1),
+        (AlarmEpisode("couplet", 103.0), None, 0, 0),
     ],
 )
 def test_a_run_is_announced_within_ten_seconds_of_its_third_beat(
-    call: Call, delay_s: float | None, announced: int, false: int
+    call: AlarmEpisode, delay_s: float | None, announced: int, false: int
 ):
     result = record(call, runs=[[100.0, 101.0, 102.0]])
     assert result.delays_s == (delay_s,)
@@ -164,21 +171,23 @@ def test_a_run_is_announced_within_ten_seconds_of_its_third_beat(
 
 @pytest.mark.parametrize(("start_s", "false"), [(89.9, 1), (90.0, 0), (106.0, 0), (115.0, 0), (115.1, 1)])
 def test_a_high_priority_alarm_is_false_ten_seconds_from_its_condition(start_s: float, false: int):
-    result = record(Call("asystole", start_s), asystole=[[100.0, 105.0]])
+    result = record(AlarmEpisode("asystole", start_s), asystole=[[100.0, 105.0]])
     assert len(result.false_high) == false
 
 
 def test_another_condition_is_no_truth_and_technical_alarms_are_not_judged():
-    result = record(Call("asystole", 100.0), Call("detector failed", 100.0), extreme_bradycardia=[[90.0, 110.0]])
+    result = record(
+        AlarmEpisode("asystole", 100.0), AlarmEpisode("detector failed", 100.0), extreme_bradycardia=[[90.0, 110.0]]
+    )
     assert [call.condition for call in result.false_high] == ["asystole"]
 
 
 def test_figures_add_up_over_records():
-    quiet = replace(record(), truth=replace(record().truth, normal_share=0.99))
+    quiet = replace(record(), reference=replace(record().reference, normal_share=0.99))
     loud = record(
-        Call("ventricular run", 103.0, 108.0),
-        Call("asystole", 500.0),
-        Call("not this patient's normal", 600.0),
+        AlarmEpisode("ventricular run", 103.0, 108.0),
+        AlarmEpisode("asystole", 500.0),
+        AlarmEpisode("not this patient's normal", 600.0),
         runs=[[100.0, 101.0, 102.0], [900.0, 901.0, 902.0]],
     )
     figures = AlarmBenchmark("ds1", "ward", {"1": quiet, "2": loud}, ()).summary()
@@ -202,7 +211,9 @@ def in_tachycardia(seed: int) -> Recording:
 def test_an_alarm_that_returns_calls_again():
     monitor = Monitor.of(load_ambulatory(), learning_s=40)
     calls = [
-        call for call in calls_of(replay(monitor, in_tachycardia(0))) if call.condition == "ventricular tachycardia"
+        call
+        for call in alarm_episodes(replay(monitor, in_tachycardia(0)))
+        if call.condition == "ventricular tachycardia"
     ]
     assert [round(call.start_s) // 30 for call in calls] == [1, 4]
     assert all(0 < call.end_s - call.start_s < 75 for call in calls)
@@ -210,7 +221,7 @@ def test_an_alarm_that_returns_calls_again():
 
 def test_a_simulated_tachycardia_is_announced_and_true():
     result = RecordAlarms.of(in_tachycardia(1), Monitor.of(load_ambulatory(), learning_s=40), Limits())
-    assert len(result.truth.runs) == 2
+    assert len(result.reference.runs) == 2
     assert all(delay_s is not None and delay_s < 5 for delay_s in result.delays_s)
     assert result.false_high == result.false_runs == ()
 
@@ -227,28 +238,14 @@ def test_a_real_tachycardia_is_announced_and_true():
     cropped = Annotations(marks.positions[inside] - first, marks.symbols[inside], notes=marks.notes[inside])
     recording = replace(whole, signal=whole.signal[first:last], annotations=cropped)
     result = RecordAlarms.of(recording, Monitor.of(load_ambulatory(), learning_s=30), Limits())
-    assert len(result.truth.runs) == 2
+    assert len(result.reference.runs) == 2
     assert all(delay_s is not None and delay_s < 5 for delay_s in result.delays_s[:1])
     assert result.summary()["vt_runs_announced"] == 2
-    assert by_priority(result.calls)["high"] == 1
+    assert by_priority(result.episodes)["high"] == 1
     assert result.false_high == result.false_runs == ()
 
 
 # The command
-
-
-def write_record(folder: Path, name: str, recording: Recording) -> None:
-    wfdb.wrsamp(
-        name,
-        fs=recording.sampling_rate_hz,
-        units=["mV"] * len(recording.leads),
-        sig_name=list(recording.leads),
-        p_signal=recording.signal.astype(np.float64),
-        fmt=["16"] * len(recording.leads),
-        write_dir=str(folder),
-    )
-    assert recording.annotations is not None
-    write_annotations(folder / f"{name}.atr", recording.annotations, recording.sampling_rate_hz)
 
 
 @pytest.fixture(scope="module")
@@ -275,8 +272,7 @@ def test_the_command_prints_tables_and_writes_figures(ectopy, folder: Path, tmp_
 
 
 def test_several_records_are_replayed_at_a_time(folder: Path, tmp_path: Path):
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy_records(folder, tmp_path, "101")
     write_record(tmp_path, "106", simulate_recording(20, sampling_rate_hz=360, random_state=2))
     told: list[tuple[int, int]] = []
     result = benchmark_alarms(
@@ -285,7 +281,7 @@ def test_several_records_are_replayed_at_a_time(folder: Path, tmp_path: Path):
     assert told == [(0, 2), (1, 2), (2, 2)]
     assert list(result.records) == ["101", "106"]
     assert result.profile == "ambulatory"
-    assert result.records["106"].calls == ()
+    assert result.records["106"].episodes == ()
 
 
 @pytest.mark.parametrize(
@@ -299,15 +295,11 @@ def test_several_records_are_replayed_at_a_time(folder: Path, tmp_path: Path):
 )
 def test_a_mistake_gets_one_sentence(ectopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, says: str):
     monkeypatch.chdir(tmp_path)
-    outcome = ectopy("benchmark", "alarms", *arguments)
-    assert outcome.status == 2
-    assert says in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert_refused(ectopy("benchmark", "alarms", *arguments), says)
 
 
 def test_a_damaged_record_is_named(folder: Path, tmp_path: Path):
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy_records(folder, tmp_path, "101")
     (tmp_path / "101.dat").write_bytes(b"short")
     with pytest.raises(DataError, match="101"):
         benchmark_alarms(tmp_path)

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,57 +15,28 @@ import pytest
 from ectopy.benchmarks import heartbeat_benchmark, heartbeat_peers
 from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
 from ectopy.benchmarks.heartbeat_peers import METHODS, Method, Samples
-from ectopy.cli import main
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, DS2, find_mitdb
 from ectopy.errors import DataError, MissingExtraError, SettingError
-from ectopy.formats import write_annotations
 from ectopy.recording import Annotations, Recording
+from support.command_line import assert_refused
+from support.wfdb_records import copy_records, write_record
 
-wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 OURS = ("ectopy", "ectopy_first_lead")
 
 
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run `ectopy benchmark heartbeats` as a shell would, in this process."""
-
-    def run(*arguments: str | Path) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["ectopy", "benchmark", "heartbeats", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Outcome(ended.value.code or 0, said.out, said.err)
-
-    return run
+def run(ectopy):
+    """The command, with its name."""
+    return partial(ectopy, "benchmark", "heartbeats")
 
 
 @pytest.fixture(autouse=True)
 def short_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat_benchmark, "_DAY_S", 600)
-
-
-def write_record(folder: Path, name: str, recording: Recording) -> None:
-    leads = len(recording.leads)
-    wfdb.wrsamp(
-        name,
-        fs=recording.sampling_rate_hz,
-        units=["mV"] * leads,
-        sig_name=list(recording.leads),
-        p_signal=recording.signal.astype(np.float64),
-        fmt=["16"] * leads,
-        write_dir=str(folder),
-    )
-    assert recording.annotations is not None
-    write_annotations(folder / f"{name}.atr", recording.annotations, recording.sampling_rate_hz)
 
 
 @pytest.fixture(scope="session")
@@ -109,9 +80,7 @@ def test_simulated_recording_with_every_method_that_is_installed(run, simulated_
 
 
 def test_two_real_records(ds1_folder: Path, tmp_path: Path):
-    for name in ("101", "208"):
-        for end in (".hea", ".dat", ".atr"):
-            shutil.copy(ds1_folder / f"{name}{end}", tmp_path)
+    copy_records(ds1_folder, tmp_path, "101", "208")
     told: list[tuple[int, int]] = []
     methods = [name for name in METHODS if name != "wfdb_xqrs"]
     result = benchmark_heartbeats(tmp_path, "all", methods, lambda done, total, now: told.append((done, total)))
@@ -182,23 +151,14 @@ def test_peers_get_the_last_valid_sample_in_a_gap():
 # A mistake gets one sentence
 
 
-def refused(outcome: Outcome, *parts: str) -> None:
-    assert outcome.status == 2
-    assert outcome.err.startswith("ectopy: ")
-    assert outcome.err.count("\n") == 1
-    assert outcome.out == ""
-    for part in parts:
-        assert part in outcome.err
-
-
 def test_missing_folder(run, tmp_path: Path):
-    refused(run("--data", tmp_path / "nothing"), "there is no folder", "nothing")
+    assert_refused(run("--data", tmp_path / "nothing"), "there is no folder", "nothing")
 
 
 @pytest.mark.parametrize("split", ["all", "ds2"])
 def test_empty_folder(run, tmp_path: Path, split: str):
     expected = "no record" if split == "all" else f"lacks 22 of the 22 records of ds2: {', '.join(DS2)}"
-    refused(run("--data", tmp_path, "--split", split), expected)
+    assert_refused(run("--data", tmp_path, "--split", split), expected)
 
 
 def test_records_missing(run, tmp_path: Path):
@@ -207,13 +167,15 @@ def test_records_missing(run, tmp_path: Path):
             (tmp_path / f"{record}{end}").touch()
     (tmp_path / "101.hea").unlink()
     (tmp_path / "230.atr").unlink()
-    refused(run("--data", tmp_path, "--split", "ds1"), "lacks 2 of the 22 records of ds1: 101, 230;", "fetch mitdb")
+    assert_refused(
+        run("--data", tmp_path, "--split", "ds1"), "lacks 2 of the 22 records of ds1: 101, 230;", "fetch mitdb"
+    )
 
 
 def test_damaged_record(run, simulated_folder: Path, tmp_path: Path):
     shutil.copytree(simulated_folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "sim.dat").write_bytes(b"short")
-    refused(run("--data", tmp_path, "--methods", "ectopy"), "sim")
+    assert_refused(run("--data", tmp_path, "--methods", "ectopy"), "sim")
 
 
 @pytest.mark.parametrize(
@@ -225,12 +187,14 @@ def test_records_that_cannot_be_scored(run, tmp_path: Path, duration_s: float, p
         none = Annotations(np.empty(0, np.int64), np.empty(0, "U1"))
         recording = Recording(recording.signal, recording.sampling_rate_hz, recording.leads, annotations=none)
     write_record(tmp_path, "sim", recording)
-    refused(run("--data", tmp_path, "--methods", "ectopy"), "record sim", part)
+    assert_refused(run("--data", tmp_path, "--methods", "ectopy"), "record sim", part)
 
 
 def test_unknown_split_or_method(run, simulated_folder: Path):
-    refused(run("--data", simulated_folder, "--split", "ds3"), "unknown split 'ds3'", "ds1, ds2, all")
-    refused(run("--data", simulated_folder, "--methods", "ectopy,hamilton"), "unknown method 'hamilton'", *METHODS)
+    assert_refused(run("--data", simulated_folder, "--split", "ds3"), "unknown split 'ds3'", "ds1, ds2, all")
+    assert_refused(
+        run("--data", simulated_folder, "--methods", "ectopy,hamilton"), "unknown method 'hamilton'", *METHODS
+    )
     with pytest.raises(SettingError):
         benchmark_heartbeats(simulated_folder, methods=[""])
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -20,16 +18,16 @@ from ectopy.benchmarks import holter_benchmark, mitdb_benchmark
 from ectopy.benchmarks.holter_benchmark import benchmark_holter, long_recording
 from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, auc, benchmark_mitdb
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
-from ectopy.cli import main
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, find_mitdb
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import compare, matched_classes
-from ectopy.formats import write_annotations
 from ectopy.recording import Annotations, Recording
+from support.command_line import assert_refused
+from support.wfdb_records import copy_records, write_record
 
-wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 AREAS = {"mean_record_auc", "pooled_auc", "veb_auc", "sveb_auc"}
 PER_RECORD = {"beats", "abnormal", "unreadable", "auc", "flagged_normals", "false_alarms_per_hour"}
@@ -48,38 +46,10 @@ FIGURES = AREAS | {
 }
 
 
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run `ectopy benchmark` as a shell would, in this process."""
-
-    def run(*arguments: str | Path) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["ectopy", "benchmark", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Outcome(ended.value.code or 0, said.out, said.err)
-
-    return run
-
-
-def write_record(folder: Path, name: str, recording: Recording) -> None:
-    wfdb.wrsamp(
-        name,
-        fs=recording.sampling_rate_hz,
-        units=["mV"] * len(recording.leads),
-        sig_name=list(recording.leads),
-        p_signal=recording.signal.astype(np.float64),
-        fmt=["16"] * len(recording.leads),
-        write_dir=str(folder),
-    )
-    assert recording.annotations is not None
-    write_annotations(folder / f"{name}.atr", recording.annotations, recording.sampling_rate_hz)
+def run(ectopy):
+    """A benchmark, by its name."""
+    return partial(ectopy, "benchmark")
 
 
 def drawn(seed: int, ventricular: float = 0.08) -> Recording:
@@ -153,7 +123,7 @@ def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: py
 def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", lambda taught, source, random_state: taught)
     lessons = {name: name for name in DS1}
-    detectors = mitdb_benchmark._of_the_other_half(lessons, lambda now: None)
+    detectors = mitdb_benchmark._half_detectors(lessons)
     assert detectors.keys() == set(DS1)
     assert all(name not in taught for name, taught in detectors.items())
     assert {len(taught) for taught in detectors.values()} == {11}
@@ -174,9 +144,7 @@ def test_two_real_records(tmp_path: Path):
     source = find_mitdb(("119", "208"))
     if source is None:
         pytest.skip(f"the records DS1 are in no folder of {DATA_VARIABLE} and not in the cache")
-    for name in ("119", "208"):
-        for end in (".hea", ".dat", ".atr"):
-            shutil.copy(source / f"{name}{end}", tmp_path)
+    copy_records(source, tmp_path, "119", "208")
     figures = benchmark_mitdb(tmp_path, "ds1", ("knn", "pca")).summary()
     assert figures["records"]["119"]["auc"] > 0.999
     assert figures["records"]["208"]["auc"] > 0.99
@@ -251,15 +219,11 @@ def test_what_cannot_be_done_is_one_sentence(
     run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
 ):
     monkeypatch.chdir(tmp_path)
-    outcome = run("mitdb", *arguments)
-    assert outcome.status == 2
-    assert says in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert_refused(run("mitdb", *arguments), says)
 
 
 def test_one_record_has_nobody_to_take_a_threshold_from(folder: Path, tmp_path: Path):
-    for end in (".hea", ".dat", ".atr"):
-        shutil.copy(folder / f"101{end}", tmp_path)
+    copy_records(folder, tmp_path, "101")
     with pytest.raises(DataError, match="1 of the 22 records of ds1"):
         benchmark_mitdb(tmp_path, "ds1", ())
 
@@ -270,7 +234,8 @@ def test_a_record_that_is_too_short_is_named(tmp_path: Path):
         benchmark_mitdb(tmp_path, "ds2", ())
 
 
-def test_holter_from_the_command_line(run, tmp_path: Path):
+def test_holter_from_the_command_line(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(holter_benchmark, "NEUROKIT_MINUTES", 1)
     outcome = run("holter", "--hours", "0.2", "--json", tmp_path / "out.json")
     assert outcome.status == 0, outcome.err
     figures = json.loads((tmp_path / "out.json").read_text())
@@ -297,11 +262,11 @@ def test_holter_from_the_command_line(run, tmp_path: Path):
 def test_shorter_recordings_show_how_time_grows(run, monkeypatch: pytest.MonkeyPatch):
     asked = []
 
-    def child(*arguments: str) -> str:
+    def run_python(*arguments: str) -> str:
         asked.append(float(arguments[2]))
         return json.dumps({"seconds": asked[-1] / 4, "beats": 1, "peak_rss_mb": 100.0})
 
-    monkeypatch.setattr(holter_benchmark, "child", child)
+    monkeypatch.setattr(holter_benchmark, "run_python", run_python)
     monkeypatch.setattr(holter_benchmark, "find_spec", lambda name: None)
     figures = benchmark_holter(24)
     assert figures["scaling"] == {"1": 0.25, "6": 1.5, "24": 6.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -27,11 +28,12 @@ from ectopy.benchmarks.ventricular_benchmark import (
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode as Simulated
 from ectopy.errors import DataError
-from ectopy.formats import write_annotations
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import Annotations, Recording
+from support.command_line import assert_refused
+from support.wfdb_records import write_record
 
-wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 HIGH = Priority.HIGH
 MARKS = ["(N", "(VT", "(VF", "(VFIB", "(VFL", "(ASYS", "(NOISE", "(SVTA"]
@@ -175,17 +177,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("records") / "vfdb"
     folder.mkdir()
     recording = simulate_recording(45, sampling_rate_hz=250, episodes=[Simulated("asystole", 20, 12)], random_state=1)
-    wfdb.wrsamp(
-        "418",
-        fs=250,
-        units=["mV"] * len(recording.leads),
-        sig_name=list(recording.leads),
-        p_signal=recording.signal.astype(np.float64),
-        fmt=["16"] * len(recording.leads),
-        write_dir=str(folder),
-    )
     marks = Annotations(np.array([5, 5000, 8000]), np.array(["+"] * 3), notes=("(N", "(ASYS", "(N"))
-    write_annotations(folder / "418.atr", marks, 250)
+    write_record(folder, "418", replace(recording, annotations=marks))
     return folder.parent
 
 
@@ -216,6 +209,4 @@ def test_from_the_start_of_each_episode(ectopy, folder: Path, tmp_path: Path):
 
 
 def test_a_folder_of_something_else(ectopy, tmp_path: Path):
-    outcome = ectopy("benchmark", "ventricular", "--data", tmp_path)
-    assert (outcome.status, "holds no records with marks of rhythm" in outcome.err) == (2, True)
-    assert outcome.err.count("\n") == 1
+    assert_refused(ectopy("benchmark", "ventricular", "--data", tmp_path), "holds no records with marks of rhythm")

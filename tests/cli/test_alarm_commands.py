@@ -89,7 +89,7 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
         assert store.alarms.newest("bed-7", active_only=True) == []
         last = store.alarms.log("bed-7")[-1]
     assert (last.change, last.alarm.condition) == ("ended", "asystole")
-    assert [(e.who, e.why) for e in (last,)] == [(account("Ada"), "seen")]
+    assert [(e.person, e.why) for e in (last,)] == [(account("Ada"), "seen")]
 
 
 @pytest.mark.parametrize(("words", "says"), [(("show", "bed-7", 99), "no alarm 99"), (("show", "nobody", 1), "admit")])
@@ -188,7 +188,7 @@ def test_the_audit_has_what_the_commands_read_and_order(stored: Path, ectopy):
         (f"Ada ({user})", "acknowledged alarm", "bed-7"),
         (user, "watched again with other limits", "bed-7"),
     ]
-    assert (handed.who, handed.why) == (f"Ada ({user})", "seen")
+    assert (handed.person, handed.why) == (f"Ada ({user})", "seen")
 
 
 def test_nobody_is_somebody_else_by_the_environment(stored: Path, ectopy, monkeypatch: pytest.MonkeyPatch):

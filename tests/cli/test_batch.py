@@ -16,7 +16,7 @@ from ectopy import read
 from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory, load_detector
 from ectopy.analysis.verdicts import Hint
-from ectopy.cli.batch import Job, find_recordings, plan
+from ectopy.cli.batch import Job, expand_jobs, find_recordings
 from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.files import GENERATOR
 from ectopy.formats.wfdb import read_annotations
@@ -315,7 +315,9 @@ def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path
 
 @pytest.mark.parametrize("names", [("a.hea", "a.edf"), ("a.edf", "A.EDF"), ("x/a.bdf", "y/a.bdf"), ("a.edf", "a.edf")])
 def test_no_two_recordings_share_a_file(tmp_path: Path, names: tuple[str, str]):
-    jobs = plan(Job(Path(), "ambulatory"), [Path(name) for name in names], tmp_path / "results", tmp_path / "pages")
+    jobs = expand_jobs(
+        Job(Path(), "ambulatory"), [Path(name) for name in names], tmp_path / "results", tmp_path / "pages"
+    )
     for kind in ("results", "report"):
         files = [getattr(job, kind).name.casefold() for job in jobs]
         assert len(set(files)) == 2

@@ -7,28 +7,25 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ectopy.beats import Beats
+from ectopy.cli import demo_command
+from ectopy.cli.detector_commands import train_and_save
 from ectopy.datasets import load_simulated
 from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
 from ectopy.files import GENERATOR
-from support.command_line import Done
+from ectopy.training import TrainingSettings
+from support.command_line import assert_refused
 from support.labelled_beats import Parts
 
-
-def refused(done: Done, *words: str) -> None:
-    """One sentence on standard error and nothing else, exit status 2."""
-    assert done.status == 2, done
-    assert done.out == ""
-    assert done.err.startswith("ectopy: ")
-    assert done.err.count("\n") == 1
-    for word in words:
-        assert word in done.err
+# The smallest training after which abnormal beats score clearly above normal ones.
+QUICK = ("--architecture", "dense", "--members", 2, "--max-steps", 60)
 
 
 @pytest.fixture
@@ -56,16 +53,16 @@ def test_version(ectopy):
 
 def test_train_writes_a_bundle_that_info_and_detect_take(ectopy, tmp_path: Path, beats_file: Path):
     bundle = tmp_path / "made.ectopy"
-    quick = ("--architecture", "dense", "--members", 2, "--max-steps", 20, "--seed", 4)
-    done = ectopy("train", "simulated", "-o", bundle, *quick, "--json", "-")
+    done = ectopy("train", "simulated", "-o", bundle, *QUICK, "--seed", 4, "--json", "-")
     assert done.status == 0, done.err
+    assert "reversed" not in done.err
     facts = json.loads(done.out)
     assert facts["card"]["random_state"] == 4
     assert facts["card"]["normals"] == facts["calibration_normals"] == 292
     assert "292 normal beats (208 abnormal ones left out)" in done.err
-    told = json.loads(ectopy("info", bundle, "--json", "-").out)
-    assert told.pop("bundle_digest")
-    assert told == facts
+    info = json.loads(ectopy("info", bundle, "--json", "-").out)
+    assert info.pop("bundle_digest")
+    assert info == facts
     assert ectopy("detect", bundle, beats_file).status == 0
 
 
@@ -122,17 +119,12 @@ def write_beats(path: Path, beats: Beats, labels: np.ndarray) -> Path:
     return path
 
 
-QUICK = ("--architecture", "dense", "--members", 2, "--max-steps", 400, "--seed", 1)
-
-
-@pytest.mark.parametrize("one_is", ["normal", "abnormal"])
-def test_train_warns_where_most_abnormal_beats_are_scored_normal(ectopy, tmp_path: Path, one_is: str):
+def test_train_warns_where_most_abnormal_beats_are_scored_normal(ectopy, tmp_path: Path):
     beats = load_simulated("train")
-    labels = np.where(beats.abnormal == (one_is == "normal"), 0, 1)
-    data = write_beats(tmp_path / "beats.csv", beats, labels)
+    data = write_beats(tmp_path / "beats.csv", beats, np.where(beats.abnormal, 1, 0))
     done = ectopy("train", data, "-o", tmp_path / "own.ectopy", *QUICK)
     assert done.status == 0, done.err
-    assert ("reversed" in done.err) == (one_is == "abnormal"), done.err
+    assert "reversed" in done.err
     assert (tmp_path / "own.ectopy").exists()
 
 
@@ -151,11 +143,11 @@ def test_train_does_not_guess_from_few_abnormal_beats(ectopy, tmp_path: Path, si
 
 class TestBadInput:
     def test_missing_file(self, ectopy, bundle: Path, tmp_path: Path):
-        refused(ectopy("detect", bundle, tmp_path / "none.csv"), "none.csv", "does not exist")
-        refused(ectopy("info", tmp_path / "none.ectopy"), "none.ectopy", "does not exist")
+        assert_refused(ectopy("detect", bundle, tmp_path / "none.csv"), "none.csv", "does not exist")
+        assert_refused(ectopy("info", tmp_path / "none.ectopy"), "none.ectopy", "does not exist")
 
     def test_unknown_data_set(self, ectopy, bundle: Path):
-        refused(ectopy("detect", bundle, "ecg6000"), "ecg5000", "simulated", ".csv")
+        assert_refused(ectopy("detect", bundle, "ecg6000"), "ecg5000", "simulated", ".csv")
 
     @pytest.mark.parametrize(
         ("content", "words"),
@@ -167,52 +159,56 @@ class TestBadInput:
     )
     def test_unusable_file(self, ectopy, bundle: Path, tmp_path: Path, content: str, words: list[str]):
         (tmp_path / "bad.csv").write_text(content)
-        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv"), "bad.csv", *words)
+        assert_refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv"), "bad.csv", *words)
         assert not (tmp_path / "out.csv").exists()
 
     def test_nan_in_training(self, ectopy, tmp_path: Path, simulated: Beats):
         samples = simulated.normals().samples[:120].copy()
         samples[9, 0] = np.nan
         np.save(tmp_path / "beats.npy", samples)
-        refused(ectopy("train", tmp_path / "beats.npy", "-o", tmp_path / "x.ectopy"), "normal beat 9", "NaN")
+        assert_refused(ectopy("train", tmp_path / "beats.npy", "-o", tmp_path / "x.ectopy"), "normal beat 9", "NaN")
         assert not (tmp_path / "x.ectopy").exists()
 
     def test_too_few_normals(self, ectopy, tmp_path: Path, simulated: Beats):
         np.save(tmp_path / "beats.npy", simulated.normals().samples[:50])
-        refused(ectopy("train", tmp_path / "beats.npy", "-o", tmp_path / "x.ectopy"), "50 normal beats", "at least 99")
+        assert_refused(
+            ectopy("train", tmp_path / "beats.npy", "-o", tmp_path / "x.ectopy"), "50 normal beats", "at least 99"
+        )
 
     def test_no_normals(self, ectopy, tmp_path: Path, simulated: Beats):
         rows = np.column_stack([simulated.samples[:9], np.zeros(9)])
         np.savetxt(tmp_path / "beats.csv", rows, delimiter=",")
-        refused(ectopy("train", tmp_path / "beats.csv", "-o", tmp_path / "x.ectopy"), "no normal beats")
+        assert_refused(ectopy("train", tmp_path / "beats.csv", "-o", tmp_path / "x.ectopy"), "no normal beats")
 
     def test_unknown_label(self, ectopy, bundle: Path, tmp_path: Path):
         header = ",".join([*(f"s{i}" for i in range(140)), "label"])
         (tmp_path / "beats.csv").write_text(header + "\n" + ",".join(["0.5"] * 139 + ["1.5", "odd"]) + "\n")
-        refused(ectopy("evaluate", bundle, tmp_path / "beats.csv"), "odd")
+        assert_refused(ectopy("evaluate", bundle, tmp_path / "beats.csv"), "odd")
 
     def test_truncated_and_foreign_bundle(self, ectopy, bundle: Path, tmp_path: Path):
         (tmp_path / "cut.ectopy").write_bytes(bundle.read_bytes()[:5000])
         (tmp_path / "foreign.ectopy").write_text("not a bundle")
         for name in ("cut.ectopy", "foreign.ectopy"):
-            refused(ectopy("evaluate", tmp_path / name, "simulated"), name)
+            assert_refused(ectopy("evaluate", tmp_path / name, "simulated"), name)
 
     def test_bundle_of_another_layout(self, ectopy, bundle: Path, ecg5000_folder: Path):
-        refused(ectopy("detect", bundle, ecg5000_folder / "ECG5000_TRAIN.txt"), "simulated", "ecg5000")
+        assert_refused(ectopy("detect", bundle, ecg5000_folder / "ECG5000_TRAIN.txt"), "simulated", "ecg5000")
 
     def test_output_that_cannot_be_written(self, ectopy, bundle: Path, tmp_path: Path):
         nowhere = tmp_path / "none" / "out"
-        refused(ectopy("train", "simulated", "-o", nowhere), "none")
-        refused(ectopy("detect", bundle, "simulated", "-o", f"{nowhere}.csv"), "none")
-        refused(ectopy("evaluate", bundle, "simulated", "--json", nowhere), "none")
-        refused(ectopy("evaluate", bundle, "simulated", "--report", nowhere), "none")
-        refused(ectopy("detect", bundle, "simulated", "-o", tmp_path / "out.xlsx"), ".csv or .json")
+        assert_refused(ectopy("train", "simulated", "-o", nowhere), "none")
+        assert_refused(ectopy("detect", bundle, "simulated", "-o", f"{nowhere}.csv"), "none")
+        assert_refused(ectopy("evaluate", bundle, "simulated", "--json", nowhere), "none")
+        assert_refused(ectopy("evaluate", bundle, "simulated", "--report", nowhere), "none")
+        assert_refused(ectopy("detect", bundle, "simulated", "-o", tmp_path / "out.xlsx"), ".csv or .json")
         assert list(tmp_path.iterdir()) == []
 
     def test_a_failure_overwrites_nothing(self, ectopy, bundle: Path, tmp_path: Path):
         (tmp_path / "bad.csv").write_text("1,2\n")
         (tmp_path / "out.csv").write_text("precious")
-        refused(ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv", "--overwrite"), "bad.csv")
+        assert_refused(
+            ectopy("detect", bundle, tmp_path / "bad.csv", "-o", tmp_path / "out.csv", "--overwrite"), "bad.csv"
+        )
         assert (tmp_path / "out.csv").read_text() == "precious"
 
     @pytest.mark.parametrize(
@@ -226,7 +222,7 @@ class TestBadInput:
         ],
     )
     def test_impossible_settings(self, ectopy, tmp_path: Path, arguments: tuple[str, str]):
-        refused(ectopy("train", "simulated", "-o", tmp_path / "x.ectopy", *arguments))
+        assert_refused(ectopy("train", "simulated", "-o", tmp_path / "x.ectopy", *arguments))
         assert list(tmp_path.iterdir()) == []
 
 
@@ -255,6 +251,8 @@ def test_demo_without_data_or_network_runs_on_simulated_beats(ectopy, empty_mach
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
+    small = TrainingSettings(architecture="dense", members=2, max_steps=150)
+    monkeypatch.setattr(demo_command, "train_and_save", partial(train_and_save, settings=small))
     done = ectopy("demo", "--json", "figures.json")
     assert done.status == 0, done.err
     assert "simulated" in done.out

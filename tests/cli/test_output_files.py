@@ -36,7 +36,7 @@ INPUTS = {
 }  # fmt: skip
 OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
-    "reference_ext", "test_ext", "label_map", "patient", "why", "who", "host", "url", "key", "patients",
+    "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge"}
 """Commands without an output."""

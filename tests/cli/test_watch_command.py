@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -23,7 +22,7 @@ from hypothesis import strategies as st
 from ectopy import __version__
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
-from ectopy.cli.watch_options import Plan
+from ectopy.cli.watch_options import WatchOptions
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import DataError, SettingError
@@ -45,7 +44,8 @@ from ectopy.monitor.replay import paced
 from ectopy.monitor.sources import from_lines, from_recording, watch
 from ectopy.recording import Recording
 from ectopy.report import alarm_strips
-from support.command_line import Done
+from support.command_line import assert_refused
+from support.html_page import Page
 from support.pulses import with_pulses
 
 LEARNING_S = 30.0
@@ -80,15 +80,6 @@ def lines_of(*arguments: object) -> list[str]:
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "ectopy", "watch", *map(str, arguments)]
-
-
-def refused(done: Done, *words: str) -> None:
-    """One sentence on standard error, exit status 2."""
-    assert done.status == 2, done
-    assert done.err.startswith("ectopy: ")
-    assert done.err.count("\n") == 1
-    for word in words:
-        assert word in done.err
 
 
 # A recording
@@ -132,7 +123,7 @@ def test_the_command_of_an_alarm_shows_it_again(ectopy, told: list[str]):
 
 
 def test_the_command_of_an_alarm_says_all_that_the_alarm_depends_on():
-    plan = Plan(
+    options = WatchOptions(
         "a b.edf",
         250.0,
         "uV",
@@ -145,15 +136,15 @@ def test_the_command_of_an_alarm_says_all_that_the_alarm_depends_on():
         "mine.ectopy",
     )
     event = alarm_at(100.25, (81.2, 97.9))
-    assert plan.replay(event) == (
+    assert options.replay(event) == (
         "ectopy watch 'a b.edf' --rate 250 --unit uV --profile exercise --age 30 --resting-rate 52.5 "
         "--limit pause_s=2.5 --limit couplets=1 --learning 60 --baseline 'he is.npz' --bundle mine.ectopy "
         "--fast --from 81 --to 101"
     )
-    assert Plan("100.hea").replay(alarm_at(4.0, (0.0, 9.0))) == "ectopy watch 100.hea --fast --to 9"
-    partial = Plan("100.edf", partial=True).replay(alarm_at(4.0, (0.0, 9.0)))
+    assert WatchOptions("100.hea").replay(alarm_at(4.0, (0.0, 9.0))) == "ectopy watch 100.hea --fast --to 9"
+    partial = WatchOptions("100.edf", partial=True).replay(alarm_at(4.0, (0.0, 9.0)))
     assert partial == "ectopy watch 100.edf --partial --fast --to 9"
-    assert Plan("-", 250.0).replay(event) is None
+    assert WatchOptions("-", 250.0).replay(event) is None
 
 
 def alarm_at(at_s: float, strip_s: tuple[float, float]) -> AlarmChanged:
@@ -227,14 +218,18 @@ def test_a_baseline_is_saved_and_used(ectopy, file: Path, tmp_path: Path):
     assert "Learned from" not in again.out
     assert "The patient's normal was given." in again.out
     assert f"--baseline {saved}" in again.out
-    refused(ectopy("watch", file, *USUAL, "--fast", "--to", 20, "--save-baseline", tmp_path / "no.npz"), "not learned")
+    assert_refused(
+        ectopy("watch", file, *USUAL, "--fast", "--to", 20, "--save-baseline", tmp_path / "no.npz"),
+        "not learned",
+        out=None,
+    )
     assert not (tmp_path / "no.npz").exists()
 
 
 def test_a_baseline_of_other_leads_is_refused(ectopy, file: Path, tmp_path: Path):
     other = PatientTemplate(np.ones((1, 140)), np.ones(1), 0.05, 50, ("V6",))
     other.save(tmp_path / "other.npz")
-    refused(ectopy("watch", file, *USUAL, "--fast", "--baseline", tmp_path / "other.npz"), "V6", "lead 1")
+    assert_refused(ectopy("watch", file, *USUAL, "--fast", "--baseline", tmp_path / "other.npz"), "V6", "lead 1")
 
 
 @given(
@@ -564,39 +559,10 @@ def test_ctrl_c_ends_with_a_summary(file: Path, recording: Recording, source: st
     ],
 )
 def test_impossible_wishes_get_one_sentence(ectopy, file: Path, arguments: tuple[object, ...], words: tuple[str, ...]):
-    refused(ectopy("watch", *(file if each == "FILE" else each for each in arguments)), *words)
+    assert_refused(ectopy("watch", *(file if each == "FILE" else each for each in arguments)), *words)
 
 
 # The page
-
-
-class Page(HTMLParser):
-    """What a page holds."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.drawings: list[str] = []
-        self.commands: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = {name: value or "" for name, value in attrs}
-        self.open.append(tag)
-        self.ids += [known["id"]] if "id" in known else []
-        self.links += [known[name] for name in ("href", "src") if name in known]
-        self.drawings += [known["aria-label"]] if known.get("class") == "ecg" else []
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "code":
-            self.commands.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.open and self.open.pop() != tag:
-            pass
 
 
 def test_the_page_shows_each_alarm_with_its_strip_rule_evidence_and_command(
@@ -608,11 +574,13 @@ def test_the_page_shows_each_alarm_with_its_strip_rule_evidence_and_command(
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     raised = [event for event in map(json.loads, told) if event.get("change") == "raised"]
-    assert page.commands == [event["replay"] for event in raised]
+    assert page.code == [event["replay"] for event in raised]
     assert len(page.ids) == len(set(page.ids))
-    assert set(page.links) <= {f"#{name}" for name in page.ids}
+    assert set(page.attributes("href", "src")) <= {f"#{name}" for name in page.ids}
     for label in ("Ventricular tachycardia: ECG", "Asystole: ECG", "Lead off: ECG", "The beat at"):
-        assert any(drawing.startswith(label) for drawing in page.drawings)
+        assert any(
+            drawing["aria-label"].startswith(label) for drawing in page.all("svg") if drawing.get("class") == "ecg"
+        )
     for words in ("no QRS complex for 4 s", "10.1109/CIC.2015.7408639", ambulatory_digest(), __version__, *STATEMENTS):
         assert words in text
     assert text.count(">lead off</text>") >= 2
@@ -628,35 +596,35 @@ def test_a_page_without_alarms(ectopy, file: Path, tmp_path: Path):
 def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Recording, monitor: Monitor):
     recording = with_pulses(recording)
 
-    def pictures(chunk_s: float) -> list[alarm_strips.Picture]:
-        book = alarm_strips.Album()
+    def strips(chunk_s: float) -> list[alarm_strips.AlarmStrip]:
+        book = alarm_strips.AlarmStrips()
         for step in watch(monitor, MonitorState(), from_recording(recording, chunk_s)):
             book.take(step)
         book.close()
-        return book.pictures
+        return book.strips
 
-    found = pictures(60.0)
-    assert [repr(picture) for picture in pictures(0.3)] == [repr(picture) for picture in found]
+    found = strips(60.0)
+    assert [repr(strip) for strip in strips(0.3)] == [repr(strip) for strip in found]
     assert len(found) >= 3
-    for picture in found:
-        first = round(picture.begins_s * RATE_HZ)
-        part = recording.signal[first : first + len(picture.recording.signal)]
-        np.testing.assert_array_equal(picture.recording.signal, part)
-        for wave, drawn in zip(recording.pulses, picture.recording.pulses, strict=True):
-            first = ceil(picture.begins_s * wave.sampling_rate_hz)
+    for strip in found:
+        first = round(strip.begins_s * RATE_HZ)
+        part = recording.signal[first : first + len(strip.recording.signal)]
+        np.testing.assert_array_equal(strip.recording.signal, part)
+        for wave, drawn in zip(recording.pulses, strip.recording.pulses, strict=True):
+            first = ceil(strip.begins_s * wave.sampling_rate_hz)
             np.testing.assert_array_equal(drawn.samples, wave.samples[first:][: len(drawn.samples)])
             assert len(drawn.samples) == pytest.approx(len(part) / RATE_HZ * wave.sampling_rate_hz, abs=1)
-        assert picture.begins_s <= picture.start_s < picture.end_s <= picture.start_s + alarm_strips.LONGEST_S
-        assert {change.lead for change in picture.quality if change.since_s <= picture.start_s} == set(recording.leads)
+        assert strip.begins_s <= strip.start_s < strip.end_s <= strip.start_s + alarm_strips.LONGEST_S
+        assert {change.lead for change in strip.quality if change.since_s <= strip.start_s} == set(recording.leads)
 
 
 def test_of_many_alarms_the_most_urgent_are_pictured(
     recording: Recording, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(alarm_strips, "MOST_STRIPS", 2)
-    book = alarm_strips.Album()
+    book = alarm_strips.AlarmStrips()
     for step in watch(monitor, MonitorState(), from_recording(recording)):
         book.take(step)
     book.close()
-    assert [picture.event.transition.alarm.priority for picture in book.pictures] == [Priority.HIGH] * 2
+    assert [strip.event.transition.alarm.priority for strip in book.strips] == [Priority.HIGH] * 2
     assert len(book.alarms) > 2

@@ -38,7 +38,7 @@ PLAIN = {"position": 0, "sampling_rate_hz": 250, "leads": ["I", "II"], "samples"
 
 def chunk(signal: np.ndarray) -> Chunk:
     leads = tuple(f"lead {number}" for number in range(signal.shape[1]))
-    return Chunk(7, signal, 250.0, leads, received=5.0, sent=4.5, stream="s", unit="uV")
+    return Chunk(7, signal, 250.0, leads, received=5.0, sent_at=4.5, stream="s", unit="uV")
 
 
 @given(SIGNALS, st.sampled_from(["json", "msgpack"]), st.none() | st.integers(0, 2**50))
@@ -48,7 +48,7 @@ def test_what_is_written_is_read_again(signal: np.ndarray, form: str, sequence: 
     assert sent.sequence == sequence
     np.testing.assert_array_equal(sent.chunk.signal, signal)
     assert sent.chunk.signal.dtype == np.float32
-    for name in ("position", "sampling_rate_hz", "leads", "received", "sent", "stream", "unit"):
+    for name in ("position", "sampling_rate_hz", "leads", "received", "sent_at", "stream", "unit"):
         assert getattr(sent.chunk, name) == getattr(given_chunk, name)
 
 

@@ -105,7 +105,7 @@ def test_what_was_changed_is_seen(store: Store, damage: str):
             changed = sa.update(tables.evidence).where(tables.evidence.c.event == 17)
             connection.execute(changed.values(body=encode(evidence(-1 % 1000))))
         elif damage == "entry":
-            forged = replace(log[17], transition=replace(log[17].transition, who="nobody"), evidence=None)
+            forged = replace(log[17], transition=replace(log[17].transition, person="nobody"), evidence=None)
             connection.execute(sa.update(tables.events).where(tables.events.c.number == 18).values(body=encode(forged)))
         elif damage == "digest":
             changed = sa.update(tables.alarm_log).where(tables.alarm_log.c.number == 18)
@@ -248,7 +248,7 @@ def test_recordings_go_by_age_and_by_size_but_none_that_is_not_analysed(tmp_path
             ids.append(library.add([Upload("one.csv", file)], 250.0, "mV").id)
     assert library.apply_retention(older_than=2 * NOW, larger_than_bytes=0) == 0
     for id in ids[:3]:
-        library._set(id, status=Status.DONE)
+        library._set(id, status=Status.ANALYSED)
     assert library.apply_retention(older_than=NOW + 1500) == 1
     assert [entry.id for entry in library.entries()] == ids[:0:-1]
     assert library.apply_retention(larger_than_bytes=10_000) == 1

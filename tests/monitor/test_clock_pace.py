@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Monitor, MonitorState, Notice, Tick
 from ectopy.monitor.clock_pace import Pace, follow
@@ -20,11 +19,6 @@ from ectopy.recording import Recording
 NOW = 1_700_000_000.0
 HOUR_S = 3600.0
 RATE_HZ = 250.0
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), learning_s=30)
 
 
 @pytest.fixture(scope="module")

@@ -43,11 +43,6 @@ NOW = 1_700_000_000.0
 
 
 @pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), learning_s=30)
-
-
-@pytest.fixture(scope="module")
 def trouble() -> Recording:
     """Ninety seconds with ectopic beats, a standstill, a loose electrode and a run."""
     episodes = [
@@ -333,7 +328,7 @@ def test_a_patient_who_is_expected_but_never_comes_is_told_too(monitor: Monitor)
         ({"position": round(NOW * 1e3), "stream": "another"}, "in milliseconds since 1970"),
         ({"position": round((NOW - 3600) * 1e6), "stream": "another"}, "in microseconds since 1970"),
         ({"position": 10**11, "stream": "another"}, "days after the start"),
-        ({"sent": NOW - 365 * 86_400}, "days"),
+        ({"sent_at": NOW - 365 * 86_400}, "days"),
         ({"signal": np.zeros((0, 2), np.float32)}, "1 sample to 60 s"),
         ({"signal": np.zeros((1_300_000, 2), np.float32)}, "1 sample to 60 s"),
         ({"signal": np.full((250, 2), 5e3, np.float32)}, "really mV"),
@@ -369,8 +364,8 @@ def test_a_clock_that_jumps_is_told(monitor: Monitor):
     _, events = feed(
         monitor,
         MonitorState(),
-        *(chunk(recording, k, k + 250, sent=NOW + k / 250) for k in range(0, 2500, 250)),
-        *(chunk(recording, k, k + 250, sent=NOW + k / 250 + 30) for k in range(2500, 5000, 250)),
+        *(chunk(recording, k, k + 250, sent_at=NOW + k / 250) for k in range(0, 2500, 250)),
+        *(chunk(recording, k, k + 250, sent_at=NOW + k / 250 + 30) for k in range(2500, 5000, 250)),
     )
     assert alarms(events) == [("raised", "clock")]
 
@@ -421,7 +416,7 @@ def test_people_acknowledge_alarms_set_limits_and_have_the_normal_learned_anew(m
     )
     state, events = feed(monitor, state, Command(CommandKind.ACKNOWLEDGE, 91.0, "Ada", "seen", number))
     assert {change for change, _ in alarms(events)} <= {"acknowledged", "ended"}
-    assert events[0].transition.who == "Ada"
+    assert events[0].transition.person == "Ada"
     state, events = feed(monitor, state, Command(CommandKind.ACKNOWLEDGE, 92.0, "Ada", alarm=999))
     assert "no alarm 999" in events[0].reason
     narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
@@ -473,7 +468,7 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
     state, events = feed(monitor, state, Command(CommandKind.DISCHARGE, 80.0, "Ada", "went home"))
     assert {change for change, _ in alarms(events)} == {"discharged"}
     assert {"asystole", "no data"} <= {condition for _, condition in alarms(events)}
-    assert {(e.transition.who, e.transition.why) for e in events if isinstance(e, AlarmChanged)} == {
+    assert {(e.transition.person, e.transition.why) for e in events if isinstance(e, AlarmChanged)} == {
         ("Ada", "went home")
     }
     assert (events[-1].subject, events[-1].text) == ("discharged", "Ada discharged the patient.")

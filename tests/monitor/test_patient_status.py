@@ -9,24 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
-from ectopy.monitor import Command, CommandKind, Monitor, MonitorState, Tick, chunks
+from ectopy.monitor import AlarmSettings, Command, CommandKind, Monitor, MonitorState, Tick, chunks
 from ectopy.monitor.alarm import AlarmState
-from ectopy.monitor.alarms import active
-from ectopy.monitor.conditions import CONDITIONS
+from ectopy.monitor.alarms import PatientAlarms, active, update_conditions
+from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.status import SILENT_S, Comparison, PatientState, newest_sample_time, next_position, patient_status
 from ectopy.service.settings import FILE, load_settings
 from ectopy.service.storage import Arrival
 from ectopy.service.storage.stream_clock import former_clocks, present_clock
 
 LEARNING_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), learning_s=LEARNING_S)
 
 
 def watched(monitor: Monitor, until_s: float, **simulated: object) -> MonitorState:
@@ -57,6 +52,16 @@ def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor
     assert [one.priority for one in found.alarms] == sorted((one.priority for one in found.alarms), reverse=True)
 
 
+def test_an_alarm_that_waits_for_its_condition_to_return_says_when_that_went_away(monitor: Monitor):
+    episode = Episode("ventricular_tachycardia", 38, 8, 120)
+    during, after = (watched(monitor, until_s, episodes=[episode], random_state=1) for until_s in (45, 62))
+    for state, cleared_s in ((during, None), (after, pytest.approx(49, abs=3))):
+        alarms = {alarm.condition: alarm for alarm in patient_status(state, 1100.0, LEARNING_S).alarms}
+        assert alarms["ventricular tachycardia"].state is AlarmState.ACTIVE
+        assert alarms["ventricular tachycardia"].cleared_s == cleared_s
+    assert all(alarm.cleared_s is None for alarm in active(after.alarms))
+
+
 def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
     first, second = patient_status(state, 1050.0, LEARNING_S).alarms[:2]
@@ -72,13 +77,15 @@ def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     assert found.unacknowledged.condition == "no data"
 
 
-def test_of_two_alarms_of_one_priority_the_newer_one_is_first_everywhere(monitor: Monitor):
-    both = [Episode("ventricular_tachycardia", 38, 6), Episode("asystole", 46, 8)]
-    state = watched(monitor, 54, episodes=both, random_state=1)
-    alarms = patient_status(state, 1054.0, LEARNING_S).alarms
-    assert alarms == active(state.alarms)
-    assert alarms[0].number > alarms[1].number
-    assert alarms[0].priority == alarms[1].priority
+@pytest.mark.parametrize("codes", [("pause", "supraventricular run"), ("supraventricular run", "pause")])
+def test_of_two_active_alarms_of_one_priority_the_newer_one_is_first_everywhere(codes: tuple[str, str]):
+    alarms = PatientAlarms.fresh()
+    for number, code in enumerate(codes):
+        alarms, _ = update_conditions(alarms, AlarmSettings(), 10.0 * number, [ConditionReading(code, True)])
+    shown = patient_status(MonitorState(alarms=alarms), 1000.0, LEARNING_S).alarms
+    assert shown == active(alarms)
+    assert [(alarm.condition, alarm.raised_s) for alarm in shown] == [(codes[1], 10.0), (codes[0], 0.0)]
+    assert {(alarm.priority, alarm.state) for alarm in shown} == {(Priority.MEDIUM, AlarmState.ACTIVE)}
 
 
 def test_the_position_that_comes_next_and_the_time_of_the_newest_sample_belong_together(monitor: Monitor):
@@ -124,12 +131,12 @@ def test_nothing_old_is_current(states: list[MonitorState], place: int, silent_s
 
 def test_it_is_told_what_beats_are_compared_with_and_for_how_long(monitor: Monitor):
     nothing = patient_status(MonitorState(), 0.0, LEARNING_S)
-    assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NOTHING, None)
+    assert (nothing.compared_with, nothing.learning_left_s) == (Comparison.NO_NORMAL, None)
     times_s = (0.5, 6, 20, 45)
     none, first, early, late = (patient_status(watched(monitor, s), 1000.0 + s, LEARNING_S) for s in times_s)
-    assert (none.compared_with, none.learning_left_s) == (Comparison.OTHERS, LEARNING_S)
+    assert (none.compared_with, none.learning_left_s) == (Comparison.OTHER_PEOPLE, LEARNING_S)
     # Ten beats make a provisional normal.
-    assert first.compared_with is Comparison.OTHERS
+    assert first.compared_with is Comparison.OTHER_PEOPLE
     assert early.compared_with is Comparison.PROVISIONAL
     assert early.learning_left_s == pytest.approx(12.5, abs=2.5)
     assert (late.compared_with, late.learning_left_s) == (Comparison.OWN, None)

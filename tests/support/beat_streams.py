@@ -20,11 +20,11 @@ GOOD = ("good", "good")
 Words = tuple[str, ...] | Callable[[float], tuple[str, ...]]
 
 _KINDS = {
-    "N": (Verdict.NORMAL, Hint.NONE),
+    "N": (Verdict.NORMAL, Hint.EMPTY),
     "V": (Verdict.ABNORMAL, Hint.VENTRICULAR),
     "S": (Verdict.ABNORMAL, Hint.SUPRAVENTRICULAR),
     "A": (Verdict.ABNORMAL, Hint.OTHER),
-    "?": (Verdict.UNREADABLE, Hint.NONE),
+    "?": (Verdict.UNREADABLE, Hint.EMPTY),
 }
 
 

@@ -24,3 +24,16 @@ class Done(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def assert_refused(done: Done, *words: str, out: str | None = "") -> None:
+    """A mistake of the user: exit status 2 and one sentence with these words on standard error.
+
+    Standard output is empty unless `out` is None, for a command that prints before it fails.
+    """
+    assert done.status == 2, done
+    assert out is None or done.out == out
+    assert done.err.startswith("ectopy: ")
+    assert done.err.count("\n") == 1
+    for word in words:
+        assert word in done.err

@@ -80,7 +80,7 @@ def subjects(folder: Path) -> dict[str, Subject]:
     load_detector(SHIPPED).save(folder / "r.ectopy")
     bundle = (folder / "r.ectopy").read_bytes()
     made["bundle"] = Subject({"r.ectopy": bundle}, False, lambda at, _: Detector.load(at / "r.ectopy"))
-    chunk = Chunk(500, recording.signal[:125], 250.0, recording.leads, received=0.0, sent=1.0, stream="strap")
+    chunk = Chunk(500, recording.signal[:125], 250.0, recording.leads, received=0.0, sent_at=1.0, stream="strap")
     pulses = (
         PulseChunk("PLETH", "NU", 125.0, 250, np.linspace(0, 1, 63, dtype=np.float32)),
         PulseChunk("ABP", "mmHg", 62.5, 125, np.full(31, 80, np.float32)),

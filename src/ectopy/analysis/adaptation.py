@@ -1,13 +1,13 @@
-"""A patient's normal follows slow changes of electrodes and posture, and a change of electrodes, but no abnormal beats.
+"""Adapt a patient's template to slow changes of electrodes and posture, and to a change of electrodes.
 
-Slow changes: of every two minutes the first sixteen normal beats that come after two normal ones, and are much like the
-template, are kept, and the template moves towards their median by a limited share. A beat that is judged abnormal is
-never among them. On the records DS1 of the MIT-BIH Arrhythmia Database any share from 0.1 to 0.3, of beats that differ
-by at most 0.35 to 0.5 of the template, is at least as good as a fixed template; without that limit it is not.
+Slow changes: in every two minutes the first sixteen normal beats that follow two normal ones, and resemble the
+template, are collected, and the template moves towards their median by a limited share. A beat that is judged abnormal
+is never among them. On the records DS1 of the MIT-BIH Arrhythmia Database any share from 0.1 to 0.3, of beats that
+differ by at most 0.35 to 0.5 of the template, is at least as good as a fixed template; without that limit it is not.
 
-A change of electrodes: the shape of all beats changes at once, while the rate does not. Thirty beats in a row that are
-alike, regular, as narrow as before and not far lower, at the rate that the last normal beats had, become a new
-provisional normal. The former one is remembered, and serves again when ten beats in a row are like it.
+A change of electrodes: the shape of all beats changes at once, while the rate does not. Thirty beats in a row that
+resemble each other, are regular, as narrow as before and not far lower, at the rate of the last normal beats, become a
+new provisional template. The former one is stored, and used again when ten beats in a row resemble it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, no_beats
 
 _BLOCK_S = 120.0
-_KEPT = 16
-_LEAST_KEPT = 8
+_BEATS_OF_A_BLOCK = 16
+_LEAST_BEATS_OF_A_BLOCK = 8
 _SIMILAR = 0.5
 _SHARE, _PROVISIONAL_SHARE = 0.2, 0.5
 _BEATS_OF_A_CHANGE = 30
@@ -51,22 +51,22 @@ _LOW_SHARE = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """What a patient's normal is adapted from.
+    """State of the adaptation of a patient's template.
 
     Attributes
     ----------
     kept : ndarray of float32, shape (k, leads, 140)
-        Normal beats of this block of two minutes, 16 at most, as `align` gives them; NaN where not readable.
+        Normal beats of this block of two minutes, 16 at most, aligned with the template; NaN where not readable.
     changed : BeatSegments
         Beats of another shape since the last one of the usual shape, fewer than 30.
     block : int
-        Which block of two minutes this is, from the end of learning.
+        Number of the block of two minutes, from the end of learning.
     in_a_row : int
-        How many normal beats came last, 3 at most.
+        Number of normal beats in a row, 3 at most.
     usual_rr_s : float
-        RR interval usual at the last normal beats; NaN = not known.
+        Usual RR interval at the last normal beats; NaN = not known.
     earlier : PatientTemplate or None
-        The normal before the last change of electrodes.
+        The template before the last change of electrodes.
     """
 
     __repr__ = short_repr
@@ -80,13 +80,13 @@ class Adaptation:
 
     @classmethod
     def fresh(cls, leads: int) -> Adaptation:
-        """Before the first beat."""
-        none = no_beats(leads)
-        return cls(none.samples[:, :, MARGIN:-MARGIN], none)
+        """Return the state before the first beat."""
+        empty = no_beats(leads)
+        return cls(empty.samples[:, :, MARGIN:-MARGIN], empty)
 
 
 class Adapted(NamedTuple):
-    """What follows from the next beats.
+    """Result of `judge_adapting`.
 
     Attributes
     ----------
@@ -111,20 +111,20 @@ def judge_adapting(
     before: PreviousBeat,
     difference: BeatDifference | None = None,
 ) -> Adapted:
-    """Judge the next beats, and adapt the patient's normal to them; the same for any cutting into stretches.
+    """Judge the next beats, and adapt the template to them; the result does not depend on how the beats are divided.
 
     Parameters
     ----------
     beats : BeatSegments
     baseline : Baseline
-        Nothing is adapted without the patient's normal, nor to the beats that it was learned from.
+        Without a template, and during the beats that it was learned from, nothing is adapted.
     adaptation : Adaptation
         `Adaptation.fresh` at the start.
     rules : JudgingRules
     before : PreviousBeat
-        The last beat of the stretch before; `PreviousBeat()` at the start.
+        The last beat before these; `PreviousBeat()` at the start.
     difference : BeatDifference or None
-        How the beats differ from the normal of this baseline, where that is known.
+        From `compare` with the template of this baseline, where it has been called already.
     """
     judgements = []
     learned = len(beats) if baseline.normal is None else int(np.searchsorted(beats.times_s, baseline.learned_to_s))
@@ -132,23 +132,24 @@ def judge_adapting(
         before, judgement = judge(beats[:learned], baseline, rules, before, _of(difference, slice(learned)))
         judgements.append(judgement)
         beats, difference = beats[learned:], _of(difference, slice(learned, None))
+    # Beats are judged block by block, and within a block up to the row of changed beats that may change the template.
     compared = baseline.normal
     while len(beats):
         block = int((beats.times_s[0] - baseline.learned_to_s) // _BLOCK_S)
         if block > adaptation.block:
-            baseline = _moved(baseline, adaptation)
+            baseline = _moved_template(baseline, adaptation)
             adaptation = replace(adaptation, kept=adaptation.kept[:0], block=block)
         if baseline.normal is not compared:
             difference = None
         ends_s = baseline.learned_to_s + (block + 1) * _BLOCK_S
         stop = len(beats) if beats.times_s[-1] < ends_s else int(np.searchsorted(beats.times_s, ends_s))
-        stretch, known = beats[:stop], _of(difference, slice(stop))
-        then, judgement = judge(stretch, baseline, rules, before, known)
+        stretch, stretch_difference = beats[:stop], _of(difference, slice(stop))
+        then, judgement = judge(stretch, baseline, rules, before, stretch_difference)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
-            then, judgement = judge(stretch[:end], baseline, rules, before, _of(known, slice(end)))
+            then, judgement = judge(stretch[:end], baseline, rules, before, _of(stretch_difference, slice(end)))
         judgements.append(judgement)
-        before, (baseline, adaptation) = then, _changed(baseline, followed, rules)
+        before, (baseline, adaptation) = then, _after_changed_row(baseline, followed, rules)
         beats, difference = beats[end:], _of(difference, slice(end, None))
     judgement = Judgement.joined(judgements) if judgements else no_judgement(baseline, rules)
     return Adapted(before, baseline, adaptation, judgement)
@@ -158,17 +159,17 @@ def _of(difference: BeatDifference | None, rows: slice) -> BeatDifference | None
     return None if difference is None else difference[rows]
 
 
-def _moved(baseline: Baseline, adaptation: Adaptation) -> Baseline:
-    """The baseline after a block: its template moved towards the normal beats of the block."""
+def _moved_template(baseline: Baseline, adaptation: Adaptation) -> Baseline:
+    """Move the template towards the normal beats of a block."""
     normal = baseline.normal
-    known = np.isfinite(adaptation.kept[:, :, 0]).sum(axis=0) >= _LEAST_KEPT
-    if normal is None or not known.any():
+    learnable = np.isfinite(adaptation.kept[:, :, 0]).sum(axis=0) >= _LEAST_BEATS_OF_A_BLOCK
+    if normal is None or not learnable.any():
         return baseline
-    kept = adaptation.kept.astype(np.float64)
-    target = centred(np.nanmedian(kept[:, known], axis=0))
+    block_samples = adaptation.kept.astype(np.float64)
+    target = centred(np.nanmedian(block_samples[:, learnable], axis=0))
     share = _PROVISIONAL_SHARE if baseline.provisional else _SHARE
     template = normal.template.copy()
-    template[known] += share * (target - template[known])
+    template[learnable] += share * (target - template[learnable])
     learned_s = baseline.learned_s + _BLOCK_S
     return replace(
         baseline,
@@ -181,18 +182,18 @@ def _moved(baseline: Baseline, adaptation: Adaptation) -> Baseline:
 def _follow(
     adaptation: Adaptation, baseline: Baseline, beats: BeatSegments, judgement: Judgement
 ) -> tuple[Adaptation, int]:
-    """Take note of beats of one block, up to the one with which a row of changed beats is long enough to be looked at.
+    """Record beats of one block, up to the one that makes a row of changed beats long enough to be examined.
 
     Returns
     -------
     adaptation : Adaptation
     end : int
-        How many of the beats were taken.
+        Number of beats recorded.
     """
     assert judgement.difference is not None
     shape, verdict = judgement.difference.shape.tolist(), judgement.verdict.tolist()
     changed, in_a_row, end = adaptation.changed, adaptation.in_a_row, len(beats)
-    begun = len(changed)
+    previous = len(changed)
     usual: list[int] = []
     row: list[int] = []
     for beat in range(len(beats)):
@@ -200,54 +201,54 @@ def _follow(
         if in_a_row == 3:
             usual.append(beat)
         if shape[beat] <= _SIMILAR:
-            begun, row = 0, []
+            previous, row = 0, []
         elif shape[beat] > _SIMILAR:  # not an unreadable one, whose shape is NaN
             row.append(beat)
-            if begun + len(row) in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
+            if previous + len(row) in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
                 end = beat + 1
                 break
-    if begun < len(changed):
+    if previous < len(changed):
         changed = changed[:0]
     if row:
         changed = BeatSegments.joined([changed, beats[np.array(row, np.intp)]])
-    kept, usual_rr_s = adaptation.kept, adaptation.usual_rr_s
+    block_samples, usual_rr_s = adaptation.kept, adaptation.usual_rr_s
     if usual:
         rr_s = float(beats.rr_s[usual[-1]] * np.exp(beats.prematurity[usual[-1]]))
         usual_rr_s = usual_rr_s if math.isnan(rr_s) else rr_s
-        rows = np.array(usual[: _KEPT - len(kept)], np.intp)
+        rows = np.array(usual[: _BEATS_OF_A_BLOCK - len(block_samples)], np.intp)
         if len(rows) and baseline.normal is not None:
             aligned = np.where(beats.readable[rows][:, :, None], align(beats, baseline.normal, rows), np.nan)
-            kept = np.concatenate([kept, aligned.astype(np.float32)])
-    return replace(adaptation, kept=kept, changed=changed, in_a_row=in_a_row, usual_rr_s=usual_rr_s), end
+            block_samples = np.concatenate([block_samples, aligned.astype(np.float32)])
+    return replace(adaptation, kept=block_samples, changed=changed, in_a_row=in_a_row, usual_rr_s=usual_rr_s), end
 
 
-def _changed(baseline: Baseline, adaptation: Adaptation, rules: JudgingRules) -> tuple[Baseline, Adaptation]:
-    """Another normal, where a row of changed beats shows that the electrodes were changed."""
+def _after_changed_row(baseline: Baseline, adaptation: Adaptation, rules: JudgingRules) -> tuple[Baseline, Adaptation]:
+    """Replace the template where a row of changed beats shows that the electrodes were changed."""
     row, normal, earlier = adaptation.changed, baseline.normal, adaptation.earlier
     if normal is None or len(row) not in (_BEATS_BACK, _BEATS_OF_A_CHANGE):
         return baseline, adaptation
-    none = row[:0]
+    empty = row[:0]
     if earlier is not None and np.mean(compare(row, earlier).shape <= _SIMILAR) >= _LEAST_ALIKE:
         text = "The patient's beats are again as they were before the last change of electrodes."
         back = replace(baseline, normal=earlier, text=text, provisional=False, doubtful=False)
-        return back, replace(adaptation, kept=adaptation.kept[:0], changed=none, earlier=normal)
+        return back, replace(adaptation, kept=adaptation.kept[:0], changed=empty, earlier=normal)
     if len(row) < _BEATS_OF_A_CHANGE:
         return baseline, adaptation
     new = _after_change(row, normal, adaptation.usual_rr_s)
     if new is None:
-        return baseline, replace(adaptation, changed=none)
+        return baseline, replace(adaptation, changed=empty)
     text = (
         f"Learned anew from {new.beats} beats: the shape of all beats changed at once and their rate did not, as after "
         "a change of electrodes."
     )
     span_s = float(row.times_s[-1] - row.times_s[0])
     learned = replace(baseline, normal=new, text=text, provisional=True, doubtful=True, learned_s=span_s)
-    return learned, replace(adaptation, kept=adaptation.kept[:0], changed=none, earlier=normal)
+    return learned, replace(adaptation, kept=adaptation.kept[:0], changed=empty, earlier=normal)
 
 
 def _after_change(row: BeatSegments, normal: PatientTemplate, usual_rr_s: float) -> PatientTemplate | None:
-    """What the changed beats teach, if the electrodes were changed rather than the rhythm."""
-    # As regular, and of the same rate, as the normal beats before; NaN is neither.
+    """Learn a template from the changed beats; None if the rhythm may have changed rather than the electrodes."""
+    # Regular, and at the rate of the normal beats before; NaN fails both conditions.
     faster = np.log(row.rr_s / usual_rr_s)
     if not abs(np.median(faster)) < _SAME_RATE or np.mean(np.abs(faster) < _REGULAR) < _LEAST_REGULAR:
         return None
@@ -261,13 +262,13 @@ def _after_change(row: BeatSegments, normal: PatientTemplate, usual_rr_s: float)
 
 
 def _is_wider(new: PatientTemplate, old: PatientTemplate) -> bool:
-    """Whether beats are wider and slower than the normal ones; other electrodes hardly change that."""
+    """Return whether beats are wider and slower than the normal ones; other electrodes hardly change that."""
     clear = ((new.clearness > 0) & (old.clearness > 0))[None]
     new_shape, old_shape = (ventricular_shape(each.template[None], clear)[0] for each in (new, old))
     return not new_shape - old_shape < _WIDER
 
 
 def _is_low(new: PatientTemplate, old: PatientTemplate) -> bool:
-    """Whether beats are so low in all leads that they may be P waves, which go on at the same rate in an asystole."""
+    """Return whether beats are so low in all leads that they may be P waves that continue in an asystole."""
     new_mv, old_mv = np.ptp(new.template, axis=1), np.ptp(old.template, axis=1)
     return bool((new_mv < _LOW_SHARE * old_mv)[new.clearness > 0].all())

@@ -1,4 +1,4 @@
-"""From a recording to verdicts: filter, find the beats, learn the patient's normal, compare, name what was found."""
+"""From a recording to verdicts: filter, detect beats, learn the patient's template, compare, judge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ectopy.signal.recording_signal import read_recording
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What was found in one recording; arrays have one entry per beat.
+    """Beats, quality and verdicts of one recording; arrays have one entry per beat.
 
     Attributes
     ----------
@@ -42,15 +42,15 @@ class Analysis:
     threshold : float
         The score above which a beat is abnormal.
     difference : BeatDifference or None
-        How each beat differs from the patient's normal; None where that could not be learned.
+        From the patient's template; None where that could not be learned.
     normal : PatientTemplate or None
-        As it is at the end: it follows slow changes and a change of electrodes.
+        The patient's template at the end; it follows slow changes and a change of electrodes.
     baseline : str
-        One sentence on the patient's normal: learned, given, or why there is none.
+        One sentence on the template: learned, given, or the reason that there is none.
     missed : ndarray of bool, shape (n,)
-        Whether a readable lead shows heartbeats before this one that were not found; see `ectopy.signal.missed_beats`.
+        Whether a readable lead shows other heartbeats before this one; see `ectopy.signal.missed_beats`.
     learned_to_s : float
-        Up to when the patient's normal was learned; 0 where it was given or could not be learned.
+        End of learning the template; 0 where it was given or could not be learned.
     """
 
     __repr__ = short_repr
@@ -74,16 +74,12 @@ class Analysis:
 
     @property
     def abnormal(self) -> NDArray[np.bool_]:
-        """Which beats are judged abnormal."""
+        """Return which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:
-        """RR interval before each beat, shape (n,); NaN where either beat or a second between them cannot be read.
-
-        Of noise and of a loose electrode there is no rate; a flat line counts as one, for the heart may stand still. An
-        interval in which a readable lead shows other beats is not known either.
-        """
+        """Return the RR interval before each beat, shape (n,); NaN = not known, see `known_intervals`."""
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
         return known_intervals(
             self.beats.rr_s, readable, self.quality.uninformative_before(self.beats.times_s), self.missed
@@ -91,15 +87,15 @@ class Analysis:
 
     @property
     def judgement(self) -> Judgement:
-        """What is thought of the beats."""
+        """Return verdicts, hints and scores alone."""
         return Judgement(self.verdict, self.hint, self.score, self.p_value, self.threshold, self.difference)
 
     def reason(self, beat: int) -> str:
-        """One sentence on why a beat is judged as it is: its shape, its timing, with the figures."""
+        """Explain the verdict on a beat in one sentence: its shape and timing, with the figures."""
         return reason(self.beats, self.judgement, beat)
 
     def annotations(self) -> Annotations:
-        """As PhysioNet codes: N, V = ventricular-like, S = supraventricular-like, Q = other, ? = unreadable."""
+        """Return PhysioNet codes: N, V = ventricular-like, S = supraventricular-like, Q = other, ? = unreadable."""
         symbols = np.full(len(self), "N")
         for hint, symbol in SYMBOLS.items():
             symbols[np.equal(self.hint, hint)] = symbol
@@ -127,7 +123,7 @@ def analyse(
         A baseline saved earlier; learned from the start of the recording where none is given.
     filters : FilterSettings, optional
     learning_s : float
-        How long the patient's normal is learned from, seconds from the first readable beat; 300 by default.
+        Time that the template is learned from, seconds from the first readable beat; 300 by default.
 
     Raises
     ------
@@ -164,12 +160,6 @@ def analyse(
 
 
 def require_learning_time(learning_s: float) -> None:
-    """Refuse a time to learn from that is too short or too long.
-
-    Raises
-    ------
-    SettingError
-        If it lies outside 30 to 3600 s.
-    """
+    """Raise SettingError if the time to learn from lies outside 30 to 3600 s."""
     if not 30 <= learning_s <= 3600:
         raise SettingError(f"the patient's normal is learned from 30 to 3600 seconds, not {learning_s:g}.")

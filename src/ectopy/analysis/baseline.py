@@ -1,4 +1,4 @@
-"""The baseline of a patient: their own normal as learned at the start, and what to do where it cannot be learned."""
+"""The baseline of a patient: the template learned at the start, or the reason that there is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import BeatSegments
 
 FIRST_BEATS = 10
-"""From how many readable beats the first provisional baseline is learned."""
+"""Readable beats of which the first provisional baseline is learned."""
 
 _LEAST_PROVISIONAL = 8
 _STRANGE = 1.0
@@ -25,24 +25,24 @@ _FAST_BPM = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What beats are compared with.
+    """Reference for the beats of a patient.
 
     Attributes
     ----------
     normal : PatientTemplate or None
-        The patient's own normal; None where it is not known, and beats are compared with other people's.
+        The patient's template; None where it is not known, and beats are compared with those of other people.
     height_mv : ndarray of float64, shape (leads,)
-        Usual height of the patient's beats, by which they are scaled for the comparison with other people's.
+        Usual height of the patient's beats, the scale of the comparison with other people's.
     text : str
-        One sentence: learned, given, or why there is none.
+        One sentence: learned, given, or the reason that there is none.
     doubtful : bool
-        Whether somebody should look at it before relying on what is called normal.
+        Whether a person should check the template before relying on it.
     provisional : bool
-        Whether the patient's normal is still being learned, and this is what is known of it so far.
+        Whether the template is still being learned.
     learned_s : float
-        Of a provisional one, from how many seconds of beats it was learned.
+        Seconds of beats that a provisional template was learned from.
     learned_to_s : float
-        Up to when it was learned, seconds from the start of the recording or stream; 0 for one that was given.
+        End of learning, seconds from the start of the recording or stream; 0 for a template that was given.
     """
 
     __repr__ = short_repr
@@ -57,29 +57,29 @@ class Baseline:
 
     @property
     def confidence(self) -> str:
-        """How far to trust what beats are called, in a few words; empty where the patient's normal is known."""
+        """Return a few words on the trust in verdicts; empty where the patient's template is known."""
         if self.normal is None:
             return "compared with other people's beats"
         return f"learning, {self.learned_s:.0f} s" if self.provisional else ""
 
 
 def given_baseline(normal: PatientTemplate) -> Baseline:
-    """A patient's normal that was learned earlier."""
+    """Return the baseline of a template that was learned earlier."""
     return Baseline(normal, np.ptp(normal.template, axis=1), "The patient's normal was given.")
 
 
 def learn_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
-    """Learn the patient's normal from the first beats, and check it against the population.
+    """Learn the patient's template from the first beats, and check it against the population.
 
     Parameters
     ----------
     beats : BeatSegments
-        From the start of the recording, at least as long as is learned from.
+        From the start of the recording, at least `learning_s` long.
     leads : tuple of str
     detector : Detector
         With a population model for recordings.
     learning_s : float
-        How long is learned from, seconds from the first readable beat.
+        Seconds from the first readable beat.
     """
     first = beats[learning_beats(beats, learning_s)]
     learned = _learn(first, leads, detector, LEAST_BEATS)
@@ -87,7 +87,7 @@ def learn_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detect
 
 
 def find_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
-    """Learn the patient's normal from the first stretch of a recording that it can be learned from.
+    """Learn the patient's template from the first part of a recording in which that is possible.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def find_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detecto
 
 
 def after_learning(beats: BeatSegments, learning_s: float) -> BeatSegments:
-    """The beats after those that are learned from."""
+    """Return the beats after those of the learning time."""
     readable = np.flatnonzero(beats.readable.any(axis=1))
     if not len(readable):
         return beats[len(beats) :]
@@ -114,7 +114,7 @@ def after_learning(beats: BeatSegments, learning_s: float) -> BeatSegments:
 
 
 def provisional_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector) -> Baseline:
-    """The baseline while the patient's normal is being learned, from the beats so far, ten at least.
+    """Return the baseline while the template is being learned, from the beats so far, ten at least.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def provisional_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: 
 
 
 def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, least: int) -> Baseline:
-    """The baseline from readable beats: the most frequent family of them that is plausible."""
+    """Learn a baseline from readable beats: their most frequent family that is plausible."""
     height_mv = usual_height_mv(first)
     families = learn_families(first, leads, least)
     if not families:
@@ -145,13 +145,13 @@ def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, leas
         )
         return Baseline(None, height_mv, text, doubtful=True)
     usual = families[0].normal
-    chosen = min(plausible, key=lambda family: _doubt(family, plausible[0], detector)).normal
-    if chosen is not usual:
+    preferred = min(plausible, key=lambda family: _doubt(family, plausible[0], detector)).normal
+    if preferred is not usual:
         text = (
-            f"Learned from {chosen.beats} beats that are more like normal beats of other people than the "
+            f"Learned from {preferred.beats} beats that are more like normal beats of other people than the "
             f"{usual.beats} usual ones: the recording seems to start in an abnormal rhythm."
         )
-        return Baseline(chosen, height_mv, text, doubtful=True)
+        return Baseline(preferred, height_mv, text, doubtful=True)
     if unlikeness(detector, usual) > _STRANGE:
         text = (
             f"Learned from {usual.beats} beats, which are unlike normal beats of other people: look at them before you "
@@ -162,12 +162,12 @@ def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, leas
 
 
 def like_tachycardia(family: Family) -> bool:
-    """Whether beats are so wide and so fast that they may be ventricular tachycardia."""
+    """Return whether beats are so wide and so fast that they may be ventricular tachycardia."""
     normal = family.normal
     shape = ventricular_shape(normal.template[None], normal.clearness[None] > 0)
     return family.rate_bpm > _FAST_BPM and bool(shape[0] > _WIDE)
 
 
 def _doubt(family: Family, most: Family, detector: Detector) -> float:
-    """How unlike normal beats of other people a family is; a rarer one must be clearly less so to be preferred."""
+    """Score how much a family differs from other people's normal beats; a rarer one must differ clearly less."""
     return unlikeness(detector, family.normal) + _CLEARLY_LESS * (family is not most)

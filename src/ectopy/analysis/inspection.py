@@ -1,4 +1,4 @@
-"""What there is to know of a recording before any beat of it is judged."""
+"""Inspect a recording before its beats are judged: leads, quality and heart rate."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ectopy.signal.recording_signal import read_recording
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A recording, how far it can be read, and its heart rate.
+    """A recording with its quality and heart rate.
 
     Attributes
     ----------
     recording : Recording
     quality : Quality
     heartbeats_s : ndarray of float64, shape (n,)
-        Seconds from the first sample: all beats, the same ones as of an analysis.
+        Seconds from the first sample: the same beats as in an analysis.
     readable : ndarray of bool, shape (n,)
         Whether each of them can be read in at least one lead.
     rate : HeartRate
@@ -43,17 +43,17 @@ class Inspection:
 
     @property
     def unreadable(self) -> list[QualityInterval]:
-        """The stretches that are not good, by lead and time."""
+        """Return the intervals that are not good, by lead and time."""
         return [stretch for stretch in self.quality.intervals() if stretch.word != QUALITY_WORDS[0]]
 
     def shares(self) -> list[dict[str, float]]:
-        """Of each lead, the share of its windows that has each word."""
+        """Return the share of each word among the windows of each lead."""
         return [{word: float(np.mean(words == word)) for word in QUALITY_WORDS} for words in self.quality.word]
 
     def summary(self) -> dict[str, Any]:
-        """Every figure, for JSON."""
+        """Return every figure, for JSON."""
         recording = self.recording
-        known = self.rate.bpm[np.isfinite(self.rate.bpm)]
+        rates_bpm = self.rate.bpm[np.isfinite(self.rate.bpm)]
         pulses = [
             {"name": wave.name, "unit": wave.unit, "sampling_rate_hz": wave.sampling_rate_hz}
             for wave in recording.pulses
@@ -75,14 +75,14 @@ class Inspection:
             "heart_rate_bpm": {
                 "median": finite_or_none(self.rate.median_bpm, 6),
                 "mean": finite_or_none(self.rate.mean_bpm, 6),
-                "min": finite_or_none(known.min(initial=np.inf), 6),
-                "max": finite_or_none(known.max(initial=-np.inf), 6),
+                "min": finite_or_none(rates_bpm.min(initial=np.inf), 6),
+                "max": finite_or_none(rates_bpm.max(initial=-np.inf), 6),
             },
         }
 
 
 def inspect(recording: Recording, settings: FilterSettings | None = None) -> Inspection:
-    """Filter a recording, judge its leads, and find its heartbeats: the same ones as `ectopy.analysis.analyse`.
+    """Filter a recording, assess its leads, and detect its heartbeats, as `ectopy.analysis.analyse` does.
 
     Parameters
     ----------

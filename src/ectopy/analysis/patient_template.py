@@ -1,8 +1,8 @@
-"""A patient's own normal: what their beats look like and how regularly they come, learned from the first minutes.
+"""Learn a patient's template, the shape and regularity of their usual beats, and compare beats with it.
 
 The template is the median of the half of the beats that lie closest to many others, so that a minority of ectopic
-beats does not shape it. A beat's distance from it is measured in shares of the template's own energy, and its timing in
-shares of the patient's own irregularity: both mean the same for every patient, and one threshold serves them all.
+beats does not shape it. The difference of a beat is measured in shares of the template's energy, and its timing in
+units of the patient's own irregularity: both mean the same for every patient, and one threshold serves all.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ _AT_ONCE = 512  # beats
 
 @dataclass(frozen=True, slots=True)
 class PatientTemplate:
-    """What is normal for one patient.
+    """Usual beat and regularity of one patient.
 
     Attributes
     ----------
     template : ndarray of float64, shape (leads, 140)
         The usual beat, millivolt at 180 Hz, median 0.
     clearness : ndarray of float64, shape (leads,)
-        Energy of the template's QRS complex over that of what the usual beats differ from it; a lead's weight. 0 = not
+        Energy of the template's QRS complex over that of the difference of the usual beats; a lead's weight. 0 = not
         readable.
     irregularity : float
         Spread of the prematurity of the learned beats.
     beats : int
-        How many were learned from.
+        Number of beats it was learned from.
     leads : tuple of str
     """
 
@@ -68,7 +68,7 @@ class PatientTemplate:
     leads: tuple[str, ...]
 
     def for_leads(self, leads: tuple[str, ...]) -> PatientTemplate | None:
-        """The same for other leads of which some are known; the others do not count. None where none is known."""
+        """Return the template for other leads: unknown ones get no weight; None if all are unknown."""
         if leads == self.leads:
             return self
         rows = [self.leads.index(lead) if lead in self.leads else None for lead in leads]
@@ -94,12 +94,12 @@ class PatientTemplate:
     @classmethod
     @checked
     def load(cls, path: str | Path) -> PatientTemplate:
-        """Read what `save` wrote; no code in it is run.
+        """Read a file of `save`, without running any code in it.
 
         Raises
         ------
         DataError
-            If there is no such file, or it is something else.
+            If the file is missing or is not a saved baseline.
         """
         try:
             with Path(path).open("rb") as file:
@@ -126,13 +126,12 @@ class PatientTemplate:
 
 @dataclass(frozen=True, slots=True)
 class BeatDifference:
-    """How beats differ from a patient's normal; every array has shape (n,), NaN = not readable.
+    """Differences of beats from a patient's template; every array has shape (n,), NaN = not readable.
 
     Attributes
     ----------
     shape : ndarray of float64
-        Energy of what differs from the template, as a share of the template's, square root: 0 = the same, 1 = as much
-        as the beat itself.
+        Square root of the energy of the difference over that of the template: 0 = equal, 1 = as large as the beat.
     qrs : ndarray of float64
         The same within the QRS complex, 0.12 s before to 0.16 s after the fiducial point.
     width : ndarray of float64
@@ -140,7 +139,7 @@ class BeatDifference:
     prematurity, delay : ndarray of float64
         As in `BeatSegments`, in units of the patient's irregularity.
     best_qrs : ndarray of float64
-        As `qrs`, of the clear lead in which the QRS complex is most like the template's.
+        As `qrs`, of the clear lead in which the QRS complex resembles the template most.
     """
 
     __repr__ = short_repr
@@ -153,17 +152,16 @@ class BeatDifference:
     best_qrs: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> BeatDifference:
-        """Of some of the beats."""
         return BeatDifference(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[BeatDifference]) -> BeatDifference:
-        """Put together, in the order of the parts, of which there is at least one."""
+        """Join one or more parts in their order."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     @property
     def score(self) -> NDArray[np.float64]:
-        """One number, larger = more abnormal; comparable between patients.
+        """Combine shape and timing to one number, larger = more abnormal; comparable between patients.
 
         Weights were chosen on the records DS1 of the MIT-BIH Arrhythmia Database.
         """
@@ -173,9 +171,9 @@ class BeatDifference:
 
     @property
     def ventricular(self) -> NDArray[np.float64]:
-        """How much a beat is like a ventricular one: a changed, wide QRS complex, early, with a pause after it.
+        """Score the likeness to a ventricular beat: a changed, wide QRS complex, early, with a pause after it.
 
-        A beat of quite another shape that is followed by an early one counts too: it may be the first of a run.
+        A beat of another shape that is followed by an early one counts too: it may be the first of a run.
         """
         first = np.where(self.qrs > _ANOTHER_QRS, -_FIRST_OF_A_RUN * self.delay, 0.0)
         after = np.maximum(self.delay, first)
@@ -191,9 +189,9 @@ class Family:
     Attributes
     ----------
     normal : PatientTemplate
-        What would be normal if these were the patient's normal beats.
+        The template, if these are the patient's normal beats.
     rate_bpm : float
-        Median rate of these beats; 0 where it is not known.
+        Median rate of these beats; 0 = not known.
     """
 
     normal: PatientTemplate
@@ -201,30 +199,30 @@ class Family:
 
 
 def learn_normal(beats: BeatSegments, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientTemplate | None:
-    """Learn a patient's normal from the first beats; None where they are too few or too different.
+    """Learn a patient's template from the first beats; None if they are too few or too different.
 
     Parameters
     ----------
     beats : BeatSegments
     leads : tuple of str
     learning_s : float
-        How long is learned from, seconds from the first readable beat; 300 by default.
+        Seconds from the first readable beat; 300 by default.
     """
     family = _learn(beats, learning_beats(beats, learning_s), leads, LEAST_BEATS)
     return None if family is None else family.normal
 
 
 def learn_families(beats: BeatSegments, leads: tuple[str, ...], least: int = LEAST_BEATS) -> tuple[Family, ...]:
-    """Group beats by shape: the most frequent shape first, then those of the beats unlike all before, three at most.
+    """Group beats by shape: the most frequent shape first, then those of the remaining beats, three at most.
 
-    Where a recording starts in an abnormal rhythm, the normal beats are not the first of them.
+    Where a recording starts in an abnormal rhythm, the normal beats are not the first family.
 
     Parameters
     ----------
     beats : BeatSegments
     leads : tuple of str
     least : int
-        How many beats a family has at least.
+        Least number of beats of a family.
     """
     rows = np.flatnonzero(beats.readable.any(axis=1))[:_MOST_LEARNED]
     families: list[Family] = []
@@ -238,7 +236,7 @@ def learn_families(beats: BeatSegments, leads: tuple[str, ...], least: int = LEA
 
 
 def learning_beats(beats: BeatSegments, learning_s: float = LEARNING_S) -> NDArray[np.intp]:
-    """Which beats are learned from: the readable ones of so many seconds from the first of them, at most 2000."""
+    """Return the readable beats of the first `learning_s` seconds from the first of them, at most 2000."""
     readable = np.flatnonzero(beats.readable.any(axis=1))
     until_s = beats.times_s[readable[:1]].sum() + learning_s
     first: NDArray[np.intp] = readable[beats.times_s[readable] < until_s][:_MOST_LEARNED]
@@ -248,31 +246,35 @@ def learning_beats(beats: BeatSegments, learning_s: float = LEARNING_S) -> NDArr
 def _learn(beats: BeatSegments, first: NDArray[np.intp], leads: tuple[str, ...], least: int) -> Family | None:
     if len(first) < least:
         return None
+    # Leads readable in more than half of the beats, and the beats readable in all of them.
     readable = beats.readable[first]
     usable = readable.mean(axis=0) > 0.5
     first = first[readable[:, usable].all(axis=1)]
     if not usable.any() or len(first) < least:
         return None
+    # The template is the median of the central half, with each lead scaled by its amplitude.
     samples = beats.samples[first][:, :, MARGIN:-MARGIN].astype(np.float64)
     amplitude = np.maximum(np.median(np.ptp(samples, axis=2), axis=0), _LEAST_AMPLITUDE_MV)
     central = _central_half((samples[:, usable] / amplitude[usable, None]).reshape(len(first), -1))
     template = centred(np.median(samples[central], axis=0))
+    # A lead is clear where the central beats hardly differ from the template within the QRS complex.
     around = centred(samples[central]) - template
     energy = np.square(template[:, _QRS]).sum(axis=1)
     noise = np.median(np.square(around[..., _QRS]).sum(axis=2), axis=0)
     clearness = np.where(usable, energy / np.maximum(noise, 1e-9), 0.0)
     if clearness.max() < LEAST_CLEARNESS:
         return None
+    # Irregularity: spread of the prematurity by the median absolute deviation, at least 0.05.
     early = beats.prematurity[first]
     spread = 1.4826 * float(np.median(np.abs(early - np.median(early))))
     normal = PatientTemplate(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
     intervals_s = beats.rr_s[first[central]]
-    known = intervals_s[np.isfinite(intervals_s)]
-    return Family(normal, 60.0 / float(np.median(known)) if len(known) else 0.0)
+    finite_s = intervals_s[np.isfinite(intervals_s)]
+    return Family(normal, 60.0 / float(np.median(finite_s)) if len(finite_s) else 0.0)
 
 
 def compare(beats: BeatSegments, normal: PatientTemplate) -> BeatDifference:
-    """Compare beats with a patient's normal, each shifted by up to four samples to where its QRS complex fits best.
+    """Compare beats with a patient's template, each shifted by up to four samples to where its QRS complex fits best.
 
     Raises
     ------
@@ -285,24 +287,18 @@ def compare(beats: BeatSegments, normal: PatientTemplate) -> BeatDifference:
 
 
 def compare_together(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> list[BeatDifference]:
-    """Compare beats of many patients, each with their own normal: what `compare` says of each, for less.
-
-    Raises
-    ------
-    DataError
-        If the beats of a patient have other leads than their normal.
-    """
+    """Compare beats of many patients, each with their own template: equal to `compare` of each, but faster."""
     alike: dict[tuple[int, int], list[int]] = {}
     for number, (beats, normal) in enumerate(pairs):
         alike.setdefault((beats.samples.shape[1], len(normal.leads)), []).append(number)
-    found: dict[int, BeatDifference] = {}
+    differences: dict[int, BeatDifference] = {}
     for numbers in alike.values():
-        found |= zip(numbers, _compare_alike([pairs[number] for number in numbers]), strict=True)
-    return [found[number] for number in range(len(pairs))]
+        differences |= zip(numbers, _compare_alike([pairs[number] for number in numbers]), strict=True)
+    return [differences[number] for number in range(len(pairs))]
 
 
 def _compare_alike(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> list[BeatDifference]:
-    """The same of patients with as many leads as each other."""
+    """Compare beats of patients with equal numbers of leads."""
     beats, normal = pairs[0]
     if len(pairs) == 1 or beats.samples.shape[1] != len(normal.leads):
         return [compare(*pair) for pair in pairs]
@@ -328,11 +324,13 @@ def align(beats: BeatSegments, normal: PatientTemplate, rows: slice | NDArray[np
 
 
 def _aligned(samples: NDArray[np.float32], template: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Beats shifted to where they fit the template best, which is the same for all, or one for each."""
+    """Shift beats to where they fit the template best; the template is the same for all, or one for each."""
+    # The misfit of each shift: squared difference in the QRS complex, relative to the amplitude of the lead.
     samples = samples.astype(np.float64)
     amplitude = np.maximum(np.ptp(template, axis=-1), _LEAST_AMPLITUDE_MV)
     shifted = samples.take(_SHIFTED_QRS, axis=2) - template[..., None, _QRS]
     misfit = np.square(shifted).sum(axis=3) / amplitude[..., None] ** 2
+    # All leads of a beat are shifted together.
     best = misfit.sum(axis=1).argmin(axis=1)
     beat, lead = np.arange(len(samples))[:, None, None], np.arange(samples.shape[1])[:, None]
     return centred(samples[beat, lead, best[:, None, None] + np.arange(BEFORE + AFTER)])
@@ -344,7 +342,7 @@ def _compare(
     clearness: NDArray[np.float64],
     irregularity: float | NDArray[np.float64],
 ) -> BeatDifference:
-    """Compare beats with a normal, which is the same for all, or one for each."""
+    """Compare beats with a template, which is the same for all, or one for each."""
     measured = []
     for start in range(0, len(beats), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
@@ -360,16 +358,20 @@ def _measure(
     template: NDArray[np.float64],
     clearness: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Measure shape, QRS difference, width, and the QRS difference in the best lead."""
+    # Leads are weighted by their clearness; without a readable lead the results are NaN.
     weights = np.where(readable, clearness, 0.0)
     total = weights.sum(axis=1, keepdims=True)
     weights = weights / np.where(total > 0, total, np.nan)
     aligned = _aligned(samples, template)
+    # The energy of the difference relative to that of the template, over the whole beat and its QRS complex.
     different = aligned - template
     energy = np.maximum(np.square(template).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
     qrs_energy = np.maximum(np.square(template[..., _QRS]).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
     shape = np.sqrt(np.square(different).sum(axis=2) / energy)
     qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
     width = np.log(_width(aligned) / _width(template))
+    # The clear lead that resembles the template most, if it does so more than the mean.
     clear = readable & (clearness > _CLEAR)
     mean_qrs = (qrs * weights).sum(axis=1)
     best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
@@ -377,6 +379,7 @@ def _measure(
 
 
 def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area of the QRS complex over its height."""
     size = np.abs(samples[..., _WIDTH])
     width: NDArray[np.float64] = (size.sum(axis=-1) + 1e-6) / (size.max(axis=-1) + 1e-6)
     return width
@@ -388,7 +391,8 @@ def _between(values: NDArray[np.float64], low: float, high: float) -> NDArray[np
 
 
 def _central_half(rows: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Those with the smallest mean distance to the nearest 30 % of the others."""
+    """Return the half of the rows with the smallest mean distance to the nearest 30 % of the others."""
+    # Distances from one matrix product: |a - b|^2 = |a|^2 + |b|^2 - 2 ab.
     squares = np.square(rows).sum(axis=1)
     distance = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0))
     distance.sort(axis=1)

@@ -1,4 +1,4 @@
-"""What is normal for people in general: the autoencoder's view of beats cut from recordings."""
+"""Compare beats of recordings with those of other people, by the autoencoder."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _BY_WIDTH, _BY_SPEED, _EVEN = 1.9, 4.7, 0.57
 
 
 def usual_height_mv(beats: BeatSegments) -> NDArray[np.float64]:
-    """Median height of the beats from peak to peak, for each lead; what population beats are measured in."""
+    """Return the median height of the beats from peak to peak for each lead, the unit of population beats."""
     return median_height_mv(heights_mv(beats))
 
 
 def heights_mv(beats: BeatSegments) -> NDArray[np.float32]:
-    """Height of each beat from peak to peak, shape (n, leads); NaN where a lead is not readable."""
+    """Return the height of each beat from peak to peak, shape (n, leads); NaN where a lead is not readable."""
     return np.where(beats.readable, np.ptp(beats.samples[:, :, MARGIN:-MARGIN], axis=2), np.float32(np.nan))
 
 
 def median_height_mv(heights: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Median of the known heights of each lead, at least 0.1; from shape (n, leads) to (leads,)."""
-    count, leads = heights.shape
-    if count == 0:
+    """Return the median of the finite heights of each lead, at least 0.1; from shape (n, leads) to (leads,)."""
+    beats, leads = heights.shape
+    if beats == 0:
         return np.full(leads, _LEAST_HEIGHT_MV)
-    ordered, known, lead = np.sort(heights, axis=0), np.isfinite(heights).sum(axis=0), np.arange(leads)
-    median = (ordered[(known - 1) // 2, lead] + ordered[np.minimum(known // 2, count - 1), lead]) / 2
+    ordered, count, lead = np.sort(heights, axis=0), np.isfinite(heights).sum(axis=0), np.arange(leads)
+    median = (ordered[(count - 1) // 2, lead] + ordered[np.minimum(count // 2, beats - 1), lead]) / 2
     height: NDArray[np.float64] = np.fmax(median.astype(np.float64), _LEAST_HEIGHT_MV)
     return height
 
@@ -45,7 +45,7 @@ def median_height_mv(heights: NDArray[np.floating]) -> NDArray[np.float64]:
 def population_beats(
     beats: BeatSegments, height_mv: NDArray[np.float64], source: str = "", labels: NDArray[np.int_] | None = None
 ) -> Beats:
-    """All leads of all beats, one row for each, in the layout of the population model.
+    """Return all leads of all beats, one row for each, in the layout of the population model.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def population_beats(
 
 
 def population_score(detector: Detector, beats: BeatSegments, height_mv: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How unlike the normal beats of other people a beat is, mean over the readable leads; with its timing.
+    """Score the difference of each beat from other people's normal beats, mean over the readable leads, and its timing.
 
     Parameters
     ----------
@@ -82,15 +82,17 @@ def population_score(detector: Detector, beats: BeatSegments, height_mv: NDArray
         Larger = more abnormal; NaN = not readable.
     """
     scores = detector.score(population_beats(beats, height_mv)).reshape(beats.readable.shape)
-    known = np.isfinite(scores)
-    count = known.sum(axis=1)
-    mean = np.divide(np.where(known, scores, 0.0).sum(axis=1), count, out=np.full(len(scores), np.nan), where=count > 0)
+    is_readable = np.isfinite(scores)
+    count = is_readable.sum(axis=1)
+    mean = np.divide(
+        np.where(is_readable, scores, 0.0).sum(axis=1), count, out=np.full(len(scores), np.nan), where=count > 0
+    )
     score: NDArray[np.float64] = mean + timing(beats)
     return score
 
 
 def timing(beats: BeatSegments) -> NDArray[np.float64]:
-    """What the timing of beats adds to their population score, shape (n,)."""
+    """Return what the timing of beats adds to their population score, shape (n,)."""
     early = np.maximum(beats.prematurity, 0.0) / _USUAL_IRREGULARITY
     pause = np.clip(beats.delay / _USUAL_IRREGULARITY, 0.0, 6.0)
     added: NDArray[np.float64] = 0.6 * early + 0.2 * pause
@@ -98,7 +100,7 @@ def timing(beats: BeatSegments) -> NDArray[np.float64]:
 
 
 def ventricular_shape(samples: NDArray[np.floating], readable: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How much the shape of a beat is that of ventricular beats of other people: log odds, from width and slope.
+    """Return the log odds that the shape of each beat is ventricular, from width and slope.
 
     A beat that spreads through the muscle of the ventricles, past their conduction system, is wide and slow. Its width
     is the shortest time that holds the middle 90 % of the energy of the slope; its speed the root of the energy of the
@@ -140,7 +142,7 @@ def ventricular_shape(samples: NDArray[np.floating], readable: NDArray[np.bool_]
 
 
 def unlikeness(detector: Detector, normal: PatientTemplate) -> float:
-    """How unlike normal beats of other people a patient's usual beat is: standard deviations, mean over the leads."""
+    """Score a template's difference from other people's normal beats: standard deviations, mean over the leads."""
     heights = np.maximum(np.ptp(normal.template, axis=1, keepdims=True), _LEAST_HEIGHT_MV)
     rows = (normal.template / heights)[normal.clearness > 0]
     return float(detector.score(Beats(rows.astype(np.float32), AMBULATORY_LAYOUT)).mean())

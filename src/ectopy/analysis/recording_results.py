@@ -1,4 +1,4 @@
-"""What is kept of an analysed recording: a summary, a row for each beat, annotations."""
+"""Export an analysed recording: a summary, a row for each beat, annotations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def summary(
         },
         "beats": len(analysis),
         **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},
-        "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.NONE},
+        "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.EMPTY},
         "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
         "event_limits": asdict(limits),
@@ -57,7 +57,7 @@ def summary(
 
 
 def provenance(recording: Recording, detector_digest: str | None = None) -> dict[str, Any]:
-    """What results say of their origin, for JSON: recording, start, sampling rate, detector and versions."""
+    """Return the origin of results, for JSON: recording, start, sampling rate, detector and versions."""
     return {
         "generator": GENERATOR,
         "source": recording.source,
@@ -69,7 +69,7 @@ def provenance(recording: Recording, detector_digest: str | None = None) -> dict
 
 
 def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
-    """One record per beat, with None for what is not known."""
+    """Return one record per beat; None = not known."""
     beats = analysis.beats
     rr_after_s = np.append(beats.rr_s, np.nan)[1:]
     return [
@@ -90,7 +90,7 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
 
 
 def marks(recording: Recording, analysis: Analysis) -> Annotations:
-    """Beats as PhysioNet codes, and a mark of noise where no lead can be read and where one can again."""
+    """Return beats as PhysioNet codes, and marks of noise where no lead is readable and where one is readable again."""
     beats = analysis.annotations()
     readable = np.asarray(analysis.quality.readable.any(axis=0), np.bool_)
     changes = np.flatnonzero(np.diff(np.concatenate([[True], readable]).astype(np.int8)))
@@ -117,18 +117,16 @@ def write_results(
     detector_digest: str | None = None,
     limits: RhythmLimits = RECORDING,
 ) -> None:
-    """Write what was found, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
+    """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
 
-    All but WFDB's say where the recording comes from, when it began, its sampling rate, what judged it and what wrote
-    the file: JSON and EDF once, CSV in every row, so that ``pandas.read_csv`` needs no option and tables of many
-    recordings can be put together as they are.
+    All but WFDB's state the source of the recording, its start and sampling rate, the detector and the program: JSON
+    and EDF once, CSV in every row, so that ``pandas.read_csv`` needs no option and tables of many recordings can be
+    concatenated.
 
     Parameters
     ----------
     path : Path
-    recording : Recording
-    analysis : Analysis
-    events : sequence of Event
+    recording, analysis, events
     detector_digest : str, optional
         SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
     limits : RhythmLimits, optional
@@ -137,7 +135,7 @@ def write_results(
     Raises
     ------
     SettingError
-        If the suffix is none of these.
+        If the suffix is another.
     OutputError
         If the file cannot be written.
     """

@@ -14,19 +14,19 @@ _BUNDLE = files("ectopy") / "ambulatory.ectopy"
 
 
 def load_ambulatory() -> Detector:
-    """The detector for recordings that ships with Ectopy; see its model card in ``docs/ambulatory.md``."""
+    """Load the detector for recordings that ships with Ectopy; see its model card in ``docs/ambulatory.md``."""
     with as_file(_BUNDLE) as path:
         return Detector.load(path)
 
 
 def ambulatory_digest() -> str:
-    """The SHA-256 that names the detector that ships with Ectopy."""
+    """Return the SHA-256 that names the detector that ships with Ectopy."""
     with as_file(_BUNDLE) as path:
         return bundle_digest(path)
 
 
 def load_detector(bundle: str, target_fpr: float | None = None) -> Detector:
-    """A bundle from a file, or the shipped one by its name.
+    """Load a bundle from a file, or the shipped one by its name.
 
     Raises
     ------
@@ -38,11 +38,5 @@ def load_detector(bundle: str, target_fpr: float | None = None) -> Detector:
 
 
 def digest(bundle: str) -> str:
-    """The SHA-256 that names a bundle from a file, or the shipped one by its name.
-
-    Raises
-    ------
-    DataError, BundleError
-        If it cannot be used.
-    """
+    """Return the SHA-256 of `load_detector`'s bundle; errors as there."""
     return ambulatory_digest() if bundle == SHIPPED else bundle_digest(Path(bundle))

@@ -1,8 +1,8 @@
 """How many alarms, and which of them are right: records of the MIT-BIH Arrhythmia Database replayed to the monitor.
 
-Each record is replayed from its first sample as a stream of one-second chunks, judged by the shipped detector; nothing
-is told of the reference. Nobody acknowledges anything. What is counted is how often an alarm calls for somebody: each
-time that it is raised, or returns after its condition had gone. Reminders and escalations are not counted.
+Each record is replayed from its first sample as a stream of one-second chunks and judged by the shipped detector,
+without the reference; no alarm is acknowledged. An alarm counts each time that it is raised, or returns after its
+condition had ended. Reminders and escalations are not counted.
 
 *Ventricular runs* are three or more ventricular beats in a row. One is announced where an alarm of the conditions
 ``ventricular run``, ``ventricular tachycardia`` or ``ventricular fibrillation`` calls within 10 s of its third beat, or
@@ -10,8 +10,8 @@ still is active at that beat, having called for a run shortly before; delays are
 that called. Such an alarm is false where it does not call from the first beat of a run, or the start of an episode of
 fibrillation, to 10 s after its end.
 
-*High-priority alarms* are the physiological ones. One is false where the same condition is not there by the reference
-within 10 s; see `alarm_truth` for the definitions.
+*High-priority alarms* are the physiological ones. One is false where the reference does not have the same condition
+within 10 s; see `reference_conditions` for the definitions.
 
 *Normal records* are those in which more than 98 % of the reference beats are of the class N. There, alarms of the
 condition ``not this patient's normal`` are counted.
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,11 @@ from typing import Any
 import numpy as np
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
-from ectopy.benchmarks.reference_conditions import Stretches, Truth
-from ectopy.benchmarks.replayed_alarms import in_processes
-from ectopy.datasets.mitdb_records import SPLITS, records_in
-from ectopy.errors import DataError
-from ectopy.formats import read
+from ectopy.arguments import Progress, silent
+from ectopy.benchmarks.reference_conditions import ReferenceConditions, Stretches
+from ectopy.benchmarks.replayed_alarms import measure_records
+from ectopy.datasets.mitdb_records import SPLITS, read_annotated, records_in
+from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Recording
@@ -50,14 +49,10 @@ _HOUR_S, _DAY_H = 3600.0, 24.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """An alarm from when it calls for somebody until its condition has gone; seconds from the start of the recording.
+class AlarmEpisode:
+    """An alarm from when it is raised or returns until it ends or is latched; seconds of the recording.
 
-    Attributes
-    ----------
-    condition : str
-    start_s, end_s : float
-        It is raised or returns; it ends or is latched. Infinite where the recording ends before.
+    The end is infinite where the recording ends before.
     """
 
     condition: str
@@ -77,26 +72,19 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class RecordAlarms:
-    """The alarms of one record, and the truth.
-
-    Attributes
-    ----------
-    hours : float
-    calls : tuple of Call
-    truth : Truth
-    """
+    """The alarms of one record, and the conditions by the reference."""
 
     __repr__ = short_repr
 
     hours: float
-    calls: tuple[Call, ...]
-    truth: Truth
+    episodes: tuple[AlarmEpisode, ...]
+    reference: ReferenceConditions
 
     @classmethod
     def of(cls, recording: Recording, monitor: Monitor, limits: Limits) -> RecordAlarms:
         """Replay a recording with reference annotations."""
-        calls = tuple(calls_of(replay(monitor, recording, MonitorState(limits=limits))))
-        return cls(recording.duration_s / _HOUR_S, calls, Truth.of(recording))
+        calls = tuple(alarm_episodes(replay(monitor, recording, MonitorState(limits=limits))))
+        return cls(recording.duration_s / _HOUR_S, calls, ReferenceConditions.of(recording))
 
     @property
     def delays_s(self) -> tuple[float | None, ...]:
@@ -106,7 +94,7 @@ class RecordAlarms:
                 (call.start_s - third for call in self._of_runs if third <= call.start_s <= third + TOLERANCE_S),
                 default=None,
             )
-            for third in self.truth.runs[:, 1].tolist()
+            for third in self.reference.runs[:, 1].tolist()
         )
 
     @property
@@ -114,63 +102,55 @@ class RecordAlarms:
         """For each run whether an alarm is active at its third beat already."""
         return tuple(
             any(call.start_s < third <= call.end_s for call in self._of_runs)
-            for third in self.truth.runs[:, 1].tolist()
+            for third in self.reference.runs[:, 1].tolist()
         )
 
     @property
-    def false_runs(self) -> tuple[Call, ...]:
-        """Calls for a run where there is none."""
-        there = np.concatenate([self.truth.runs[:, [0, 2]], self.truth.fibrillation])
-        return tuple(call for call in self._of_runs if not _within(call, there))
+    def false_runs(self) -> tuple[AlarmEpisode, ...]:
+        """Calls for a run at a time without one."""
+        ventricular = np.concatenate([self.reference.runs[:, [0, 2]], self.reference.fibrillation])
+        return tuple(call for call in self._of_runs if not _within(call, ventricular))
 
     @property
-    def false_high(self) -> tuple[Call, ...]:
-        """Physiological calls of high priority whose condition is not there."""
-        high = (call for call in self.calls if call.priority is Priority.HIGH and call.physiological)
-        conditions = self.truth.conditions
+    def false_high(self) -> tuple[AlarmEpisode, ...]:
+        """Physiological calls of high priority without their condition in the reference."""
+        high = (call for call in self.episodes if call.priority is Priority.HIGH and call.physiological)
+        conditions = self.reference.conditions
         return tuple(call for call in high if not _within(call, conditions[call.condition], TOLERANCE_S))
 
     def count(self, condition: str) -> int:
         """Calls of a condition."""
-        return sum(call.condition == condition for call in self.calls)
+        return sum(call.condition == condition for call in self.episodes)
 
     @property
     def normal(self) -> bool:
         """Whether nearly all beats of the reference are normal."""
-        return self.truth.normal_share > NORMAL_SHARE
+        return self.reference.normal_share > NORMAL_SHARE
 
     @property
-    def _of_runs(self) -> tuple[Call, ...]:
-        return tuple(call for call in self.calls if call.condition in _RUNS)
+    def _of_runs(self) -> tuple[AlarmEpisode, ...]:
+        return tuple(call for call in self.episodes if call.condition in _RUNS)
 
     def summary(self) -> dict[str, Any]:
         """Every figure of the record, for JSON."""
         return {
             "hours": self.hours,
-            "alarms": len(self.calls),
-            "alarms_per_hour": len(self.calls) / self.hours,
-            "by_priority": by_priority(self.calls),
-            "by_condition": by_condition(self.calls),
+            "alarms": len(self.episodes),
+            "alarms_per_hour": len(self.episodes) / self.hours,
+            "by_priority": by_priority(self.episodes),
+            "by_condition": by_condition(self.episodes),
             "high_priority_false": len(self.false_high),
-            "vt_runs": len(self.truth.runs),
+            "vt_runs": len(self.reference.runs),
             "vt_runs_announced": _announced(self),
             "false_runs": len(self.false_runs),
-            "normal_share": self.truth.normal_share,
+            "normal_share": self.reference.normal_share,
             "not_normal": self.count(_NOT_NORMAL),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmBenchmark:
-    """The alarms of all records.
-
-    Attributes
-    ----------
-    split, profile : str
-    records : dict of str to RecordAlarms
-    missing : tuple of str
-        Records of the split that are not in the folder.
-    """
+    """The alarms of all records; records of the split that are `missing` in the folder."""
 
     __repr__ = short_repr
 
@@ -183,7 +163,7 @@ class AlarmBenchmark:
         """Every figure, for JSON; a figure of nothing is NaN."""
         results = list(self.records.values())
         hours = sum(result.hours for result in results)
-        calls = [call for result in results for call in result.calls]
+        calls = [call for result in results for call in result.episodes]
         normal = [result for result in results if result.normal]
         delays = [delay for result in results for delay in result.delays_s if delay is not None]
         return {
@@ -196,52 +176,50 @@ class AlarmBenchmark:
             "per_bed_day_by_condition": _per_day(by_condition(calls), hours),
             "high_priority": sum(call.priority is Priority.HIGH and call.physiological for call in calls),
             "high_priority_false_per_hour": sum(len(result.false_high) for result in results) / hours,
-            "vt_runs": sum(len(result.truth.runs) for result in results),
+            "vt_runs": sum(len(result.reference.runs) for result in results),
             "vt_runs_announced": sum(_announced(result) for result in results),
             "vt_runs_in_standing_alarm": sum(_announced(result) for result in results) - len(delays),
             "false_runs_per_hour": sum(len(result.false_runs) for result in results) / hours,
-            "delay_p50_s": _percentile(delays, 50),
-            "delay_p95_s": _percentile(delays, 95),
+            "delay_p50_s": percentile(delays, 50),
+            "delay_p95_s": percentile(delays, 95),
             "normal_records": len(normal),
-            "not_normal_per_hour_on_normal_records": (
-                sum(result.count(_NOT_NORMAL) for result in normal) / sum(result.hours for result in normal)
-                if normal
-                else float("nan")
+            "not_normal_per_hour_on_normal_records": ratio(
+                sum(result.count(_NOT_NORMAL) for result in normal), sum(result.hours for result in normal)
             ),
             "missing": list(self.missing),
         }
 
 
-def calls_of(events: Iterator[Event]) -> list[Call]:
-    """The calls for somebody among the events of a patient, in order of their start."""
-    calls: list[Call] = []
-    open_calls: dict[int, int] = {}
+def alarm_episodes(events: Iterator[Event]) -> list[AlarmEpisode]:
+    """Return the calls among the events of a patient, in order of their start."""
+    calls: list[AlarmEpisode] = []
+    open_rows: dict[int, int] = {}
     for event in events:
         if not isinstance(event, AlarmChanged):
             continue
         alarm, change = event.transition.alarm, event.transition.change
         if change in ("raised", "returned"):
-            open_calls[alarm.number] = len(calls)
-            calls.append(Call(alarm.condition, event.transition.at_s))
-        elif change in ("latched", "ended") and alarm.number in open_calls:
-            place = open_calls.pop(alarm.number)
-            calls[place] = Call(alarm.condition, calls[place].start_s, event.transition.at_s)
+            open_rows[alarm.number] = len(calls)
+            calls.append(AlarmEpisode(alarm.condition, event.transition.at_s))
+        elif change in ("latched", "ended") and alarm.number in open_rows:
+            row = open_rows.pop(alarm.number)
+            calls[row] = replace(calls[row], end_s=event.transition.at_s)
     return calls
 
 
-def by_priority(calls: Sequence[Call]) -> dict[str, int]:
-    """How many there are of each priority, technical and advisory ones included."""
+def by_priority(calls: Sequence[AlarmEpisode]) -> dict[str, int]:
+    """Count the calls of each priority, technical and advisory ones included."""
     return {name: sum(call.priority is priority for call in calls) for priority, name in PRIORITIES.items()}
 
 
-def by_condition(calls: Sequence[Call]) -> dict[str, int]:
-    """How many there are of each condition that called, in the order of the conditions."""
+def by_condition(calls: Sequence[AlarmEpisode]) -> dict[str, int]:
+    """Count the calls of each condition that called, in the order of the conditions."""
     counts = Counter(call.condition for call in calls)
     return {code: counts[code] for code in CONDITIONS if counts[code]}
 
 
 def benchmark_alarms(
-    folder: Path, split: str = "ds1", profile: str = "ward", progress: Progress | None = None
+    folder: Path, split: str = "ds1", profile: str = "ward", progress: Progress = silent
 ) -> AlarmBenchmark:
     """Replay the records of a split that are in a folder, one worker process per core.
 
@@ -251,37 +229,26 @@ def benchmark_alarms(
         Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
     split : {"ds1", "ds2"}
     profile : {"ward", "ambulatory", "exercise", "child", "infant"}
-    progress : callable, optional
-        Called with records done, records in all, and which one was done last.
+    progress : callable
+        Called with records done, records in all, and the activity.
 
     Raises
     ------
-    SettingError
-        If the split or the profile is unknown.
-    DataError
-        If the folder holds no record of the split, or one that cannot be used.
+    SettingError, DataError
+        As `records_in`, `read_annotated` and `Limits.of`.
     """
     limits = Limits.of(profile)
     names = records_in(folder, split)
-    found: dict[str, RecordAlarms] = {}
-    if progress:
-        progress(0, len(names), "replaying")
-    for name, result in in_processes(partial(_replayed, folder, limits), names):
-        found[name] = result
-        if progress:
-            progress(len(found), len(names), f"record {name}")
-    missing = tuple(name for name in SPLITS[split] if name not in found)
-    return AlarmBenchmark(split, profile, {name: found[name] for name in names}, missing)
+    results = measure_records(partial(_replay, folder, limits), names, 1, progress)
+    missing = tuple(name for name in SPLITS[split] if name not in names)
+    return AlarmBenchmark(split, profile, dict(zip(names, results, strict=True)), missing)
 
 
-def _replayed(folder: Path, limits: Limits, name: str) -> RecordAlarms:
-    recording = read(folder / name)
-    if not recording.annotations:
-        raise DataError(f"record {name} has no reference annotations; take it out of the folder.")
-    return RecordAlarms.of(recording, Monitor.of(load_ambulatory()), limits)
+def _replay(folder: Path, limits: Limits, names: Sequence[str]) -> list[RecordAlarms]:
+    return [RecordAlarms.of(read_annotated(folder / name), Monitor.of(load_ambulatory()), limits) for name in names]
 
 
-def _within(call: Call, stretches: Stretches, before_s: float = 0.0) -> bool:
+def _within(call: AlarmEpisode, stretches: Stretches, before_s: float = 0.0) -> bool:
     starts, ends = stretches[:, 0], stretches[:, 1]
     return bool(np.any((starts - before_s <= call.start_s) & (call.start_s <= ends + TOLERANCE_S)))
 
@@ -292,7 +259,3 @@ def _announced(result: RecordAlarms) -> int:
 
 def _per_day(counts: Mapping[str, int], hours: float) -> dict[str, float]:
     return {name: _DAY_H * count / hours for name, count in counts.items()}
-
-
-def _percentile(values: Sequence[float], percent: float) -> float:
-    return float(np.percentile(values, percent)) if values else float("nan")

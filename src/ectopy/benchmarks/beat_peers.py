@@ -1,4 +1,4 @@
-"""Ours and what people use instead, behind one function each: normals and a seed in, scores and a threshold out.
+"""Ectopy and alternatives to it, behind one function each: normals and a seed in, scores and a threshold out.
 
 Every method sees the same normals, none sees a label, and each takes its threshold from normals by its own rule. The
 peers without a rule of their own are calibrated like ours: conformal, on normals held out by five-fold cross-fitting.

@@ -1,4 +1,4 @@
-"""Runs ours and the peers on the same trials and sums up."""
+"""Run Ectopy and the peers on the same trials of ECG5000, and summarise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.beats import Beats
 from ectopy.benchmarks.beat_peers import METHODS, Method
 from ectopy.benchmarks.protocols import Trial, trials
@@ -21,7 +21,7 @@ def benchmark(
     protocol: str,
     seeds: int,
     methods: Iterable[str] = tuple(METHODS),
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Measure methods on ECG5000; abnormal is the positive class.
 
@@ -34,8 +34,8 @@ def benchmark(
         How many trials.
     methods : iterable of str
         Names in `METHODS`.
-    progress : callable, optional
-        Called with trials done, trials in all, and what runs now.
+    progress : callable
+        Called with trials done, trials in all, and the current one.
 
     Returns
     -------
@@ -50,17 +50,14 @@ def benchmark(
     SettingError
         If the protocol or a method is unknown.
     """
-    chosen = {name: _method(name) for name in methods}
-    values: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
-    done = 0
+    functions = {name: _method(name) for name in methods}
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in functions}
+    total = seeds * len(functions)
     for trial in trials(protocol, beats, seeds):
-        for name, method in chosen.items():
-            if progress:
-                progress(done, seeds * len(chosen), f"seed {trial.seed}: {name}")
-            values[name].append(_run(method, trial))
-            done += 1
-    if progress:
-        progress(done, done, "done")
+        for name, function in functions.items():
+            progress(sum(map(len, values.values())), total, f"seed {trial.seed}: {name}")
+            values[name].append(_run(function, trial))
+    progress(total, total, "done")
     return {
         "protocol": protocol,
         "seeds": seeds,

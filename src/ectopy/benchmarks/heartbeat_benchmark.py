@@ -1,7 +1,7 @@
-"""How well and how fast heartbeats are found: Ectopy and the peers on the same records in the same run.
+"""Quality and speed of beat detection: Ectopy and the peers on the same records in the same run.
 
-Every method gets the same samples, and what it finds is compared with the reference as EC57 says: a beat is found when
-a detection lies at most 150 ms away, and scoring starts after five minutes.
+Every method gets the same samples, and its detections are compared with the reference as EC57 says: a beat is detected
+when a detection lies at most 150 ms away, and scoring starts after five minutes.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
 from ectopy.datasets.mitdb import DS1, DS2, PACED
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
@@ -25,25 +26,20 @@ from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
 SPLITS: dict[str, tuple[str, ...] | None] = {"ds1": DS1, "ds2": DS2, "all": None}
-"""Records of each split; None = whatever the folder has, without the paced records, which EC57 leaves out."""
+"""Records of each split; None = all in the folder except the paced records, which EC57 leaves out."""
 
 _SUFFIXES = (".hea", ".dat", ".atr")
 _SAME_WORK = "ectopy_first_lead"
 _DAY_S = 24 * 3600
 _VENTRICULAR = CLASSES.index("V")
-_NOT_FOUND = [CLASSES.index("O"), CLASSES.index("X")]
+_MISSED = [CLASSES.index("O"), CLASSES.index("X")]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a method found, by record.
+    """The result of a method, by record.
 
-    Attributes
-    ----------
-    comparisons : dict of str to Comparison
-        With the reference.
-    seconds : dict of str to float
-        Processor time, from samples in memory to beats; other programs on the machine do not count.
+    Seconds are processor time, from samples in memory to beats; other programs on the machine do not count.
     """
 
     __repr__ = short_repr
@@ -71,18 +67,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatBenchmark:
-    """What all methods found.
-
-    Attributes
-    ----------
-    split : str
-    findings : dict of str to Finding
-        By the name of the method.
-    seconds_24h : float
-        Processor time in which Ectopy finds the beats of 24 hours of one lead.
-    left_out : dict of str to str
-        Methods that could not run, and the package that each lacks.
-    """
+    """The results by method, Ectopy's time for 24 hours of one lead, and methods left out with the missing package."""
 
     __repr__ = short_repr
 
@@ -106,7 +91,7 @@ class HeartbeatBenchmark:
 
 
 def benchmark_heartbeats(
-    folder: Path, split: str = "all", methods: Iterable[str] = tuple(METHODS), progress: Progress | None = None
+    folder: Path, split: str = "all", methods: Iterable[str] = tuple(METHODS), progress: Progress = silent
 ) -> HeartbeatBenchmark:
     """Find the heartbeats of the records in a folder with several methods, and compare with the reference.
 
@@ -118,8 +103,8 @@ def benchmark_heartbeats(
         Records of the MIT-BIH Arrhythmia Database to take, or all in the folder that are not paced.
     methods : iterable of str
         Names in `METHODS`; one whose package is not installed is left out.
-    progress : callable, optional
-        Called with runs done, runs in all, and what runs now.
+    progress : callable
+        Called with runs done, runs in all, and the current one.
 
     Raises
     ------
@@ -133,26 +118,19 @@ def benchmark_heartbeats(
     records = _records(folder, split)
     finders, left_out = _load(methods)
     findings = {name: Finding({}, {}) for name in finders}
-    done, total = 0, len(records) * len(finders) + 1
-
-    def report(now: str) -> None:
-        if progress:
-            progress(done, total, now)
-
+    runs, total = count(), len(records) * len(finders) + 1
     for record in records:
         recording = read(folder / record)
         require_plausible_start(recording)
         samples = Samples.of(recording)
         for name, find in finders.items():
-            report(f"{record}: {name}")
+            progress(next(runs), total, f"{record}: {name}")
             seconds, positions = _run(find, samples, name, record)
             findings[name].comparisons[record] = _compare(recording, positions, record)
             findings[name].seconds[record] = seconds
-            done += 1
-    report("24 h of one lead")
+    progress(next(runs), total, "24 h of one lead")
     seconds_24h = _day(read(folder / records[0]))
-    done += 1
-    report("done")
+    progress(total, total, "done")
     return HeartbeatBenchmark(split, findings, seconds_24h, left_out)
 
 
@@ -162,18 +140,18 @@ def _records(folder: Path, split: str) -> tuple[str, ...]:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
     here = {path.stem for path in folder.glob("*.hea") if all(path.with_suffix(end).is_file() for end in _SUFFIXES)}
-    wanted = SPLITS[split]
-    if wanted is None:
-        wanted = tuple(sorted(here - set(PACED)))
-        if not wanted:
+    records = SPLITS[split]
+    if records is None:
+        records = tuple(sorted(here - set(PACED)))
+        if not records:
             raise DataError(f"the folder {folder} holds no record with its .hea, .dat and .atr; name another folder.")
-    missing = [record for record in wanted if record not in here]
+    missing = [record for record in records if record not in here]
     if missing:
         raise DataError(
-            f"the folder {folder} lacks {len(missing)} of the {len(wanted)} records of {split}: {', '.join(missing)}; "
+            f"the folder {folder} lacks {len(missing)} of the {len(records)} records of {split}: {', '.join(missing)}; "
             "put the .hea, .dat and .atr of each there, or run `ectopy fetch mitdb`."
         )
-    return wanted
+    return records
 
 
 def _load(methods: Iterable[str]) -> tuple[dict[str, Find], dict[str, str]]:
@@ -206,14 +184,10 @@ def _run(find: Find, samples: Samples, method: str, record: str) -> tuple[float,
 def _compare(recording: Recording, positions: Positions, record: str) -> Comparison:
     if not recording.annotations:
         raise DataError(f"record {record} has no reference annotations; take it out of the folder.")
-    found = Annotations(np.sort(positions), np.full(len(positions), "N"))
+    detections = Annotations(np.sort(positions), np.full(len(positions), "N"))
     try:
-        return compare(
-            recording.annotations,
-            found,
-            sampling_rate_hz=recording.sampling_rate_hz,
-            samples=len(recording.signal),
-        )
+        rate_hz, samples = recording.sampling_rate_hz, len(recording.signal)
+        return compare(recording.annotations, detections, sampling_rate_hz=rate_hz, samples=samples)
     except DataError as error:
         raise DataError(f"record {record}: {error}") from error
 
@@ -232,6 +206,6 @@ def _figures(comparison: Comparison) -> dict[str, float]:
 
 
 def _ventricular(comparison: Comparison) -> tuple[int, int]:
-    """Ventricular beats of the reference that were not found, and how many there are."""
+    """Missed ventricular beats of the reference, and the number of all of them."""
     row = comparison.counts[_VENTRICULAR]
-    return int(row[_NOT_FOUND].sum()), int(row.sum())
+    return int(row[_MISSED].sum()), int(row.sum())

@@ -1,4 +1,4 @@
-"""Ectopy's search for heartbeats and what people use instead, behind one function each: samples in, positions out.
+"""Ectopy's beat detection and alternatives to it, behind one function each: samples in, positions out.
 
 Each method is called as its documentation shows, with its defaults and at the recording's own rate. The peers take one
 lead: the first, in mV, with the last valid sample held where there is none, because they cannot read gaps.
@@ -50,15 +50,7 @@ Find = Callable[[Samples], Positions]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to find heartbeats.
-
-    Attributes
-    ----------
-    load : callable
-        Imports what the method needs and gives the function that finds the heartbeats: positions in samples.
-    package : str or None
-        What to install for it, beyond Ectopy.
-    """
+    """A method of beat detection: `load` imports its package, if any, and returns the function."""
 
     load: Callable[[], Find]
     package: str | None = None
@@ -90,8 +82,8 @@ def _load_neurokit2() -> Find:
 
     def find(samples: Samples) -> Positions:
         cleaned = neurokit2.ecg_clean(samples.first, sampling_rate=samples.rate_hz)
-        _, found = neurokit2.ecg_peaks(cleaned, sampling_rate=samples.rate_hz)
-        peaks: Positions = found["ECG_R_Peaks"]
+        _, info = neurokit2.ecg_peaks(cleaned, sampling_rate=samples.rate_hz)
+        peaks: Positions = info["ECG_R_Peaks"]
         return peaks
 
     return find
@@ -104,7 +96,7 @@ def _load_wfdb_xqrs() -> Find:
 
 
 def _quiet(load: Callable[[], Find]) -> Callable[[], Find]:
-    """What a peer warns of while it is imported or runs is for its own authors."""
+    """Silence the warnings of a peer while it is imported and while it runs."""
 
     def load_quietly() -> Find:
         with warnings.catch_warnings():

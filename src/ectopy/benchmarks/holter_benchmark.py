@@ -1,4 +1,4 @@
-"""How long and how much memory a long recording takes, each figure from a fresh process with one thread.
+"""Time and memory for a long recording, each figure from a fresh process with one thread.
 
 The recording is half an hour of one simulated lead at 360 Hz, with ectopic beats and noise, repeated in memory. Seconds
 are processor time from samples in memory to verdicts, so that other programs on the machine do not count; loading
@@ -18,10 +18,10 @@ import numpy as np
 
 from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
-from ectopy.processes import child, peak_rss_mb
+from ectopy.processes import peak_rss_mb, run_python
 from ectopy.recording import Recording
 
 MOST_HOURS = 168.0
@@ -33,15 +33,15 @@ _REPEATED_S = 1800.0
 _PEER = "neurokit2"
 
 
-def benchmark_holter(hours: float = 24.0, progress: Progress | None = None) -> dict[str, Any]:
+def benchmark_holter(hours: float = 24.0, progress: Progress = silent) -> dict[str, Any]:
     """Analyse a long recording, shorter ones for comparison, and ten minutes with NeuroKit2's ``ecg_process``.
 
     Parameters
     ----------
     hours : float
         Above 0, at most 168.
-    progress : callable, optional
-        Called with runs done, runs in all, and what runs now.
+    progress : callable
+        Called with runs done, runs in all, and the current one.
 
     Returns
     -------
@@ -59,18 +59,15 @@ def benchmark_holter(hours: float = 24.0, progress: Progress | None = None) -> d
     lengths = [shorter for shorter in _SCALING_HOURS if shorter < hours] + [hours]
     runs = len(lengths) + 1
     measured: dict[float, dict[str, float]] = {}
-    for done, length in enumerate(lengths):
-        if progress:
-            progress(done, runs, f"{length:g} h")
-        measured[length] = json.loads(child("-m", __name__, str(length)))
-    if progress:
-        progress(len(lengths), runs, f"NeuroKit2, {NEUROKIT_MINUTES} minutes")
+    for length in lengths:
+        progress(len(measured), runs, f"{length:g} h")
+        measured[length] = json.loads(run_python("-m", __name__, str(length)))
+    progress(len(lengths), runs, f"NeuroKit2, {NEUROKIT_MINUTES} minutes")
     times = None
     if find_spec(_PEER):
-        peer_s = float(child("-m", __name__, str(NEUROKIT_MINUTES / 60), _PEER))
+        peer_s = float(run_python("-m", __name__, str(NEUROKIT_MINUTES / 60), _PEER))
         times = peer_s * hours * 60 / NEUROKIT_MINUTES / measured[hours]["seconds"]
-    if progress:
-        progress(runs, runs, "done")
+    progress(runs, runs, "done")
     return {
         "hours": hours,
         **measured[hours],
@@ -92,9 +89,9 @@ def long_recording(hours: float) -> Recording:
 def _analyse(hours: float) -> dict[str, float]:
     recording, detector = long_recording(hours), load_ambulatory()
     started = time.process_time()
-    found = analyse(recording, detector)
+    analysis = analyse(recording, detector)
     seconds = time.process_time() - started
-    return {"seconds": seconds, "beats": len(found), "peak_rss_mb": peak_rss_mb()}
+    return {"seconds": seconds, "beats": len(analysis), "peak_rss_mb": peak_rss_mb()}
 
 
 def _process_with_neurokit(hours: float) -> float:
@@ -110,5 +107,5 @@ def _process_with_neurokit(hours: float) -> float:
 
 
 if __name__ == "__main__":
-    asked = float(sys.argv[1])
-    print(json.dumps(_process_with_neurokit(asked) if _PEER in sys.argv else _analyse(asked)))
+    measure = _process_with_neurokit if _PEER in sys.argv else _analyse
+    print(json.dumps(measure(float(sys.argv[1]))))

@@ -1,15 +1,15 @@
-"""Bedside alarms, right or false: the PhysioNet/Computing in Cardiology Challenge 2015 (doi:10.1109/CIC.2015.7408639).
+"""Bedside alarms, true and false: the PhysioNet/Computing in Cardiology Challenge 2015 (doi:10.1109/CIC.2015.7408639).
 
 Each record ends 0 or 30 s after a bedside monitor raised an alarm, at 5:00; experts say whether it was right. The
-monitor watches the record from its first sample to 5:06, or to its end, and learns nothing of what follows. The answer
-is that the alarm is right if an alarm of high priority of the same kind is raised, or still active, between 4:44 and
-5:06. An alarm that is active only because its condition may come back does not count: that has been away for longer
-than its `clear_s` by 4:44. What belongs to each kind is in `CONDITIONS_OF_KIND`.
+monitor watches the record from its first sample to 5:06, or to its end, and nothing of the rest. The answer is that
+the alarm is right if an alarm of high priority of the same kind is raised, or still active, between 4:44 and 5:06. An
+alarm whose condition had been away for longer than its `clear_s` by 4:44 does not count, even if it is still active.
+`CONDITIONS_OF_KIND` lists the conditions of each kind.
 
-An alarm of high priority covers others that say the same, which then have no alarm of their own: a ventricular
-tachycardia at 180 per minute covers the extreme tachycardia. A condition that is there by its own definition while
-such an alarm is active counts too, as somebody is being called at that moment. An alarm of lower priority never counts:
-a rhythm that the pulse contradicts, and that is therefore not raised, is an answer that the bedside alarm is false.
+An alarm of high priority covers others with the same message, which then have no alarm of their own: a ventricular
+tachycardia at 180 per minute covers the extreme tachycardia. A condition that meets its definition while such an alarm
+is active counts too, because staff is being called at that moment. An alarm of lower priority never counts: a rhythm
+that the pulse contradicts, and that is therefore not raised, is an answer that the bedside alarm is false.
 
 The score of the challenge is 100 (TP + TN) / (TP + TN + FP + 5 FN): a missed alarm weighs five times a false one.
 """
@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
-from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, in_processes, read_record, watch_together
+from ectopy.arguments import Progress, silent
+from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, measure_records, read_record, watch_together
 from ectopy.errors import DataError
+from ectopy.evaluation.metrics import ratio
 from ectopy.monitor import Limits, Monitor
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import Recording
@@ -59,16 +60,7 @@ _TOGETHER = 12
 
 @dataclass(frozen=True, slots=True)
 class BedsideAlarm:
-    """A line of the file ``ALARMS``.
-
-    Attributes
-    ----------
-    record : str
-    kind : str
-        A key of `CONDITIONS_OF_KIND`.
-    truth : bool
-        Whether experts call it right.
-    """
+    """A line of the file ``ALARMS``: its kind is a key of `CONDITIONS_OF_KIND`; true if experts call it right."""
 
     record: str
     kind: str
@@ -77,7 +69,7 @@ class BedsideAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the monitor says of a bedside alarm.
+    """The monitor's alarms at the time of a bedside alarm.
 
     Attributes
     ----------
@@ -145,30 +137,23 @@ class Confusion:
     @property
     def tpr(self) -> float:
         """Share of the true alarms that are raised; NaN where there are none."""
-        return _share(self.tp, self.tp + self.fn)
+        return ratio(self.tp, self.tp + self.fn)
 
     @property
     def tnr(self) -> float:
         """Share of the false alarms that are suppressed; NaN where there are none."""
-        return _share(self.tn, self.tn + self.fp)
+        return ratio(self.tn, self.tn + self.fp)
 
     @property
     def score(self) -> float:
         """The score of the challenge, 0 to 100; NaN without answers."""
         right = self.tp + self.tn
-        return 100 * _share(right, right + self.fp + _MISSED_WEIGHT * self.fn)
+        return 100 * ratio(right, right + self.fp + _MISSED_WEIGHT * self.fn)
 
 
 @dataclass(frozen=True, slots=True)
 class IcuBenchmark:
-    """The answers of all records, in the order of ``ALARMS``.
-
-    Attributes
-    ----------
-    answers : tuple of Answer
-    with_pulse : bool
-        Whether the monitor was given pulse waves.
-    """
+    """The answers of all records, in the order of ``ALARMS``, with the pulse waves or without."""
 
     __repr__ = short_repr
 
@@ -177,7 +162,7 @@ class IcuBenchmark:
 
     @property
     def by_kind(self) -> dict[str, Confusion]:
-        """Of each kind that occurs."""
+        """Counts of each kind that occurs."""
         kinds = [kind for kind in CONDITIONS_OF_KIND if any(answer.alarm.kind == kind for answer in self.answers)]
         return {kind: Confusion.of([answer for answer in self.answers if answer.alarm.kind == kind]) for kind in kinds}
 
@@ -197,7 +182,7 @@ class IcuBenchmark:
         }
 
 
-def benchmark_icu(folder: Path, with_pulse: bool = True, progress: Progress | None = None) -> IcuBenchmark:
+def benchmark_icu(folder: Path, with_pulse: bool = True, progress: Progress = silent) -> IcuBenchmark:
     """Ask the monitor about the bedside alarms in a folder, one worker process per core.
 
     Parameters
@@ -206,24 +191,17 @@ def benchmark_icu(folder: Path, with_pulse: bool = True, progress: Progress | No
         Holds ``ALARMS`` and the WFDB records that it names; or a folder ``cinc2015`` or ``training`` that does.
     with_pulse : bool
         Whether the monitor gets the pulse waves.
-    progress : callable, optional
-        Called with records done, records in all, and which ones were done last.
+    progress : callable
+        Called with records done, records in all, and the activity.
 
     Raises
     ------
     DataError
-        If the folder holds no bedside alarms, or a record that cannot be used.
+        As `bedside_alarms` and `read_record`.
     """
     folder, alarms = bedside_alarms(folder)
-    groups = [alarms[first : first + _TOGETHER] for first in range(0, len(alarms), _TOGETHER)]
-    answers: dict[str, Answer] = {}
-    if progress:
-        progress(0, len(alarms), "replaying")
-    for group, results in in_processes(partial(_answers, folder, with_pulse), groups):
-        answers |= {answer.alarm.record: answer for answer in results}
-        if progress:
-            progress(len(answers), len(alarms), f"records {group[0].record} to {group[-1].record}")
-    return IcuBenchmark(tuple(answers[alarm.record] for alarm in alarms), with_pulse)
+    answers = measure_records(partial(_answers, folder, with_pulse), alarms, _TOGETHER, progress)
+    return IcuBenchmark(tuple(answers), with_pulse)
 
 
 def bedside_alarms(folder: Path) -> tuple[Path, tuple[BedsideAlarm, ...]]:
@@ -276,16 +254,12 @@ def parse_alarms(path: Path) -> tuple[BedsideAlarm, ...]:
     return tuple(alarms.values())
 
 
-def shown(recording: Recording, with_pulse: bool = True) -> Excerpt:
-    """What of a record the monitor sees."""
+def visible_part(recording: Recording, with_pulse: bool = True) -> Excerpt:
+    """Cut out the part of a record that the monitor sees."""
     return Excerpt.of(recording if with_pulse else replace(recording, pulses=()), end_s=TO_S)
 
 
 def _answers(folder: Path, with_pulse: bool, alarms: Sequence[BedsideAlarm]) -> list[Answer]:
-    excerpts = [shown(read_record(folder / alarm.record), with_pulse) for alarm in alarms]
+    excerpts = [visible_part(read_record(folder / alarm.record), with_pulse) for alarm in alarms]
     results = watch_together(Monitor.of(load_ambulatory()), excerpts, Limits())
     return [Answer.of(alarm, spells) for alarm, spells in zip(alarms, results, strict=True)]
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")

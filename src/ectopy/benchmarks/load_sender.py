@@ -1,8 +1,8 @@
 """Devices and viewers of the benchmark of the service, in a process of their own.
 
 Each device sends half a second of signal every half second, over a WebSocket; their phases are spread evenly. Every
-other one sends a plethysmogram with it. Each viewer looks at sixteen patients, as many as a page shows at once; one of
-the viewers looks at all, and never reads.
+other one sends a plethysmogram with it. Each viewer follows sixteen patients, as many as a page shows at once; one of
+the viewers follows all, and never reads.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from websockets.exceptions import ConnectionClosed
 
 from ectopy.client.protocol import ChunkMessage, write
 from ectopy.monitor import Chunk
-from ectopy.monitor.replay import pulse_chunk
+from ectopy.monitor.replay import pulse_chunk, with_waits
 from ectopy.recording import PulseWave
 
 RATE_HZ = 250
 CHUNK_S = 0.5
 LEADS = ("MLII", "V1")
-SEEN_AT_ONCE = 16
+PATIENTS_PER_PAGE = 16
 
 _PLETH_HZ, _PULSES_PER_S = 125.0, 1.2
 _COUNTS_PER_MV = 1000.0
@@ -44,17 +44,9 @@ _LENGTH = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the process has to do.
+    """Settings of the process: URL of the service, beginning with ``ws``, and a file of signals in millivolt.
 
-    Attributes
-    ----------
-    url : str
-        Of the service, beginning with ``ws``.
-    key : str
-    devices, viewers : int
-    seconds : float
-    signals : str
-        File with an array of shape (recordings, samples, leads), in millivolt.
+    The array in the file has the shape (recordings, samples, leads).
     """
 
     url: str
@@ -66,22 +58,21 @@ class Job:
 
 
 @dataclass(slots=True)
-class EventCounts:
-    """What was sent, stored and seen.
+class Totals:
+    """Chunks sent and stored, and frames shown.
 
     Attributes
     ----------
-    sent : int
-        Chunks.
+    chunks_sent : int
     stored : dict of str to list of int
-        Positions of chunks that the service has said to be stored, by patient.
+        Positions of the chunks that the service has confirmed, by patient.
     latencies_s : list of float
-        From the sending of a chunk to its coming at a viewer.
+        From sending a chunk to its arrival at a viewer.
     missed : int
         Frames that viewers who read were not sent.
     """
 
-    sent: int = 0
+    chunks_sent: int = 0
     stored: dict[str, list[int]] = field(default_factory=dict)
     latencies_s: list[float] = field(default_factory=list)
     missed: int = 0
@@ -95,19 +86,19 @@ def plethysmogram(duration_s: float) -> PulseWave:
 
 
 def patients(devices: int) -> list[str]:
-    """What the patients of so many devices are called by."""
+    """Names of the patients of so many devices."""
     return [f"device {number + 1}" for number in range(devices)]
 
 
 def frames(content: bytes) -> Iterator[Mapping[str, object]]:
-    """The headers of the frames in a message; see `ectopy.service.live.frames`."""
-    place = 0
-    while place < len(content):
-        (length,) = _LENGTH.unpack_from(content, place)
-        head = msgspec.json.decode(content[place + 4 : place + 4 + length])
-        place += 4 + length
+    """Yield the headers of the frames in a message; see `ectopy.service.live.frames`."""
+    offset = 0
+    while offset < len(content):
+        (length,) = _LENGTH.unpack_from(content, offset)
+        head = msgspec.json.decode(content[offset + 4 : offset + 4 + length])
+        offset += 4 + length
         size = 2 * head["samples"] * len(head["leads"])
-        place += size + -size % 4
+        offset += size + -size % 4
         yield head
 
 
@@ -118,7 +109,7 @@ class _Load:
         self._pleth = plethysmogram(job.seconds)
         self._headers = {"Authorization": f"Bearer {job.key}"}
         self._sent_at: dict[tuple[str, int], float] = {}
-        self.tally = EventCounts()
+        self.totals = Totals()
 
     async def run(self) -> None:
         names = patients(self._job.devices)
@@ -137,21 +128,22 @@ class _Load:
     async def _send(self, number: int, name: str, begin: float) -> None:
         signal = self._signals[number % len(self._signals)]
         signal = signal[round(number // len(self._signals) * _SHIFT_S % _MOST_SHIFTED_S * RATE_HZ) :]
-        stored = self.tally.stored[name] = []
-        waiting: set[int] = set()
+        stored = self.totals.stored[name] = []
+        unanswered: set[int] = set()
         path = f"/api/patients/{quote(name)}/stream"
         async with self._connected(path) as socket:
             await socket.recv()
-            listening = asyncio.create_task(_listen(socket, waiting, stored))
-            first = begin + CHUNK_S * number / self._job.devices
-            for sequence in range(int(self._job.seconds / CHUNK_S)):
-                await asyncio.sleep(first + (sequence + 1) * CHUNK_S - time.monotonic())
-                while len(waiting) >= _MOST_UNANSWERED and not listening.done():
+            listening = asyncio.create_task(_listen(socket, unanswered, stored))
+            begin += CHUNK_S * number / self._job.devices
+            pulses = (self._pleth,) if number % 2 else ()
+            chunks = (nth_chunk(signal, n, pulses, begin) for n in range(int(self._job.seconds / CHUNK_S)))
+            for sequence, (wait_s, chunk) in enumerate(with_waits(chunks, from_s=time.monotonic())):
+                await asyncio.sleep(wait_s)
+                while len(unanswered) >= _MOST_UNANSWERED and not listening.done():
                     await asyncio.sleep(CHUNK_S)
-                chunk = _chunk(signal, sequence, (self._pleth,) if number % 2 else ())
-                waiting.add(sequence)
+                unanswered.add(sequence)
                 self._sent_at[name, chunk.position] = time.monotonic()
-                self.tally.sent += 1
+                self.totals.chunks_sent += 1
                 with suppress(ConnectionClosed):
                     await socket.send(write(ChunkMessage(chunk, sequence), "msgpack", _COUNTS_PER_MV))
             with suppress(TimeoutError):
@@ -167,21 +159,21 @@ class _Load:
             async with self._connected("/api/live", max_queue=1):
                 await asyncio.sleep(self._job.seconds + _DRAIN_S)
                 return
-        seen = [names[(number * SEEN_AT_ONCE + place) % len(names)] for place in range(min(SEEN_AT_ONCE, len(names)))]
-        query = urlencode([("patient", name) for name in seen])
+        first, count = number * PATIENTS_PER_PAGE, min(PATIENTS_PER_PAGE, len(names))
+        query = urlencode([("patient", names[(first + place) % len(names)]) for place in range(count)])
         async with self._connected(f"/api/live?{query}") as socket:
             async for message in socket:
                 now = time.monotonic()
                 if isinstance(message, bytes):
-                    self._see(message, now)
+                    self._note_latencies(message, now)
                 else:
-                    self.tally.missed += sum(text.get("frames", 0) for text in msgspec.json.decode(message))
+                    self.totals.missed += sum(text.get("frames", 0) for text in msgspec.json.decode(message))
 
-    def _see(self, message: bytes, now: float) -> None:
+    def _note_latencies(self, message: bytes, now: float) -> None:
         for head in frames(message):
-            sent = self._sent_at.get((str(head["patient"]), int(str(head["position"]))))
-            if sent is not None:
-                self.tally.latencies_s.append(now - sent)
+            sent_at = self._sent_at.get((str(head["patient"]), int(str(head["position"]))))
+            if sent_at is not None:
+                self.totals.latencies_s.append(now - sent_at)
 
     def _connected(self, path: str, max_queue: int | None = 64) -> connect:
         return connect(
@@ -196,27 +188,29 @@ class _Load:
         )
 
 
-def _chunk(signal: NDArray[np.float32], sequence: int, waves: Sequence[PulseWave]) -> Chunk:
+def nth_chunk(signal: NDArray[np.float32], number: int, waves: Sequence[PulseWave], begin: float) -> Chunk:
+    """Cut the chunk of this number, counted from 0, of a signal that begins at a time; it is due when it ends."""
     length = round(CHUNK_S * RATE_HZ)
-    position, begin_s = sequence * length, sequence * CHUNK_S
-    pulses = tuple(pulse_chunk(wave, begin_s, begin_s + CHUNK_S) for wave in waves)
-    return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=0.0, pulses=pulses)
+    position, begin_s = number * length, number * CHUNK_S
+    end_s = begin_s + CHUNK_S
+    pulses = tuple(pulse_chunk(wave, begin_s, end_s) for wave in waves)
+    return Chunk(position, signal[position : position + length], RATE_HZ, LEADS, received=begin + end_s, pulses=pulses)
 
 
-async def _listen(socket: ClientConnection, waiting: set[int], stored: list[int]) -> None:
+async def _listen(socket: ClientConnection, unanswered: set[int], stored: list[int]) -> None:
     with suppress(ConnectionClosed):
         async for message in socket:
             answer = json.loads(message)
-            waiting.discard(answer["sequence"])
+            unanswered.discard(answer["sequence"])
             if answer.get("stored"):
                 stored.append(answer["sequence"] * round(CHUNK_S * RATE_HZ))
 
 
 def main() -> None:
-    """Do the job that is the first argument, as JSON; say ``ready``, and in the end what came of it."""
+    """Do the job in the first argument, as JSON; print ``ready``, and at the end the totals as JSON."""
     load = _Load(Job(**json.loads(sys.argv[1])))
     asyncio.run(load.run())
-    print(json.dumps(asdict(load.tally)))
+    print(json.dumps(asdict(load.totals)))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
 """From recordings to verdicts on the MIT-BIH Arrhythmia Database: Ectopy and its peers on the same beats.
 
-Everything is done as for a user's recording: beats are searched for, the patient's normal is learned from the first
-five minutes, nothing is told of the reference. Then the beats found after these five minutes are matched with the
-reference as EC57 does it, one to one and at most 150 ms apart, and take its class by the label map of de Chazal.
-Areas under the curve take N as normal and S, V and F as abnormal. Beats of the class Q and those without a match have
-no part in them, and unreadable ones are counted instead.
+Records are analysed as a user's recordings, without the reference: beats are detected, and the patient's template is
+learned from the first five minutes. Then the beats after these five minutes are matched with the reference as EC57
+does it, one to one and at most 150 ms apart, and take its class by the label map of de Chazal. Areas under the curve
+take N as normal and S, V and F as abnormal, without beats of the class Q, beats without a match and unreadable ones,
+which are counted instead.
 
-On `ds1` nothing that judges a record has learned from it: a threshold comes from the normal beats of all other
-records, and the population model, which speaks where no normal of the patient could be learned and is a peer
-otherwise, from the half of the records that does not hold it. On `ds2` the detector is the shipped one.
+On `ds1` no model has learned from the record that it judges: the threshold comes from the normal beats of all other
+records, and the population model, which judges where the patient's template could not be learned and is a peer
+otherwise, from the half of the records without this one. On `ds2` the detector is the shipped one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,14 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.analysis.population import population_score, usual_height_mv
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
-from ectopy.datasets.mitdb_records import SPLITS, records_in
+from ectopy.datasets.mitdb_records import SPLITS, read_annotated, records_in
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
 from ectopy.evaluation.metrics import ranking_curves
-from ectopy.formats import read
 from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.training.train_ambulatory import TrainingBeats, train_ambulatory, training_beats_of
@@ -52,7 +52,7 @@ _FEWEST_TO_TRAIN = 4  # patients of one half, one for each member
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What became of one record; arrays have one entry per readable beat of the classes N, S, V and F.
+    """The result of one record; arrays have one entry per readable beat of the classes N, S, V and F.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class RecordResult:
     scores : dict of str to ndarray of float64, shape (n,)
         Of Ectopy and each peer.
     unreadable : int
-        Beats of these classes that were found but are not readable.
+        Detected beats of these classes that are not readable.
     flagged_normals : int
         Beats of the class N with the verdict ABNORMAL.
     hours : float
@@ -93,17 +93,7 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True)
 class MitdbBenchmark:
-    """What became of all records.
-
-    Attributes
-    ----------
-    split : str
-    records : dict of str to RecordResult
-    missing : tuple of str
-        Records of the split that are not in the folder.
-    left_out : dict of str to str
-        Peers that could not run, and why.
-    """
+    """The results of all records; records `missing` in the folder, and peers `left_out` with the reason."""
 
     __repr__ = short_repr
 
@@ -134,11 +124,11 @@ class MitdbBenchmark:
         """The areas under the curve of one method; one score for all patients but in the first."""
         results = self.records.values()
         each = np.array([auc(result.classes, result.scores[method]) for result in results])
-        known = each[np.isfinite(each)]
+        finite = each[np.isfinite(each)]
         classes = np.concatenate([result.classes for result in results])
         score = np.concatenate([result.scores[method] for result in results])
         return {
-            "mean_record_auc": float(known.mean()) if len(known) else float("nan"),
+            "mean_record_auc": float(finite.mean()) if len(finite) else float("nan"),
             "pooled_auc": auc(classes, score),
             "veb_auc": auc(classes, score, "V"),
             "sveb_auc": auc(classes, score, "S"),
@@ -147,15 +137,15 @@ class MitdbBenchmark:
 
 def auc(classes: NDArray[np.str_], score: Scores, abnormal: str = "SVF") -> float:
     """Area under the curve of the abnormal classes against N; NaN unless there are beats of both."""
-    taken = np.isin(classes, ["N", *abnormal])
-    positive = classes[taken] != "N"
+    rows = np.isin(classes, ["N", *abnormal])
+    positive = classes[rows] != "N"
     if positive.all() or not positive.any():
         return float("nan")
-    return ranking_curves(positive, score[taken]).auc
+    return ranking_curves(positive, score[rows]).auc
 
 
 def benchmark_mitdb(
-    folder: Path, split: str = "ds1", peers: Collection[str] = PEERS, progress: Progress | None = None
+    folder: Path, split: str = "ds1", peers: Collection[str] = PEERS, progress: Progress = silent
 ) -> MitdbBenchmark:
     """Judge the beats of the records of a split that are in a folder, and compare with the reference.
 
@@ -166,15 +156,15 @@ def benchmark_mitdb(
     split : {"ds1", "ds2"}
     peers : collection of str
         Names in `PEERS`; one that cannot run is left out and named.
-    progress : callable, optional
-        Called with steps done, steps in all, and what runs now.
+    progress : callable
+        Called with steps done, steps in all, and the current one.
 
     Raises
     ------
     SettingError
         If the split or a peer is unknown.
     DataError
-        If the folder holds no record of the split, or only one of `ds1`, or one that cannot be used.
+        If the folder holds no record of the split, only one of `ds1`, or one that cannot be used.
     """
     for name in peers:
         if name not in PEERS:
@@ -182,43 +172,34 @@ def benchmark_mitdb(
     records = records_in(folder, split, least=2 if split == "ds1" else 1)
     shipped = load_ambulatory()
     total = len(records) * (2 if split == "ds1" else 1) + 1
-    done = 0
-
-    def report(now: str) -> None:
-        if progress:
-            progress(done, total, now)
-
+    steps = count()
     left_out: dict[str, str] = {}
-    others: Mapping[str, Detector] = dict.fromkeys(records, shipped)
-    detectors = others
+    populations: Mapping[str, Detector] = dict.fromkeys(records, shipped)
+    detectors = populations
     if split == "ds1":
         lessons = {}
         for record in records:
-            report(f"{record}: learning")
+            progress(next(steps), total, f"{record}: learning")
             lessons[record] = _lessons(folder, record)
-            done += 1
         if "population" in peers:
+            progress(len(records), total, "learning populations")
             try:
-                others = _of_the_other_half(lessons, report)
+                populations = _half_detectors(lessons)
             except (MissingExtraError, DataError) as error:
                 left_out["population"] = str(error)
-        detectors = {record: _without(record, others[record], lessons) for record in records}
-    wanted = [name for name in peers if name not in left_out]
+        detectors = {record: _leave_one_out(record, populations[record], lessons) for record in records}
+    names = [name for name in peers if name not in left_out]
     results = {}
     for record in records:
-        report(f"{record}: judging")
-        results[record] = _result(_read(folder, record), record, detectors[record], wanted)
-        done += 1
-    done = total
-    report("done")
+        progress(next(steps), total, f"{record}: judging")
+        results[record] = _result(_read(folder, record), record, detectors[record], names)
+    progress(total, total, "done")
     missing = tuple(record for record in SPLITS[split] if record not in records)
     return MitdbBenchmark(split, results, missing, left_out)
 
 
 def _read(folder: Path, record: str) -> Recording:
-    recording = read(folder / record)
-    if not recording.annotations:
-        raise DataError(f"record {record} has no reference annotations; take it out of the folder.")
+    recording = read_annotated(folder / record)
     if recording.duration_s <= LEARNING_S:
         raise DataError(
             f"record {record} ends within the first five minutes, before scoring starts; give a longer one."
@@ -233,23 +214,22 @@ def _lessons(folder: Path, record: str) -> TrainingBeats:
     return lessons
 
 
-def _of_the_other_half(lessons: Mapping[str, TrainingBeats], report: Callable[[str], None]) -> dict[str, Detector]:
-    """For each record a detector that has learned from the half of the records without it."""
+def _half_detectors(lessons: Mapping[str, TrainingBeats]) -> dict[str, Detector]:
+    """Train for each record a detector on the half of the records without it."""
     names = list(lessons)
     halves = names[0::2], names[1::2]
     if len(halves[1]) < _FEWEST_TO_TRAIN:
         raise DataError(f"a population needs {2 * _FEWEST_TO_TRAIN} records, and there are {len(names)}.")
-    found: dict[str, Detector] = {}
+    detectors: dict[str, Detector] = {}
     for half, rest in (halves, halves[::-1]):
         taught = [lessons[name] for name in half]
-        report("learning a population")
         detector = train_ambulatory(taught, f"MIT-BIH records {', '.join(half)}", random_state=_SEED)
-        found |= dict.fromkeys(rest, detector)
-    return found
+        detectors |= dict.fromkeys(rest, detector)
+    return detectors
 
 
-def _without(record: str, detector: Detector, lessons: Mapping[str, TrainingBeats]) -> Detector:
-    """The detector with a threshold from all records but one."""
+def _leave_one_out(record: str, detector: Detector, lessons: Mapping[str, TrainingBeats]) -> Detector:
+    """Take the threshold of a detector from all records but one."""
     assert detector.recordings is not None
     scores = np.concatenate([lesson.scores for name, lesson in lessons.items() if name != record])
     return replace(detector, recordings=RecordingCalibration(scores, detector.recordings.without_baseline))
@@ -280,8 +260,8 @@ def _result(recording: Recording, record: str, detector: Detector, peers: Iterab
 
 def _hints(analysis: Analysis) -> Annotations:
     """The hints as labels; a beat that looks like something else, or cannot be read, is not claimed to be ectopic."""
-    found = analysis.annotations()
-    return replace(found, symbols=np.where(np.isin(found.symbols, ["V", "S"]), found.symbols, "N"))
+    beats = analysis.annotations()
+    return replace(beats, symbols=np.where(np.isin(beats.symbols, ["V", "S"]), beats.symbols, "N"))
 
 
 def _peer_score(name: str, analysis: Analysis, detector: Detector) -> Scores:

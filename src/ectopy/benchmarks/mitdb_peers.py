@@ -1,4 +1,4 @@
-"""What could be used instead to score the beats of a recording; same beats, same leads, larger = more abnormal.
+"""Alternatives for scoring the beats of a recording; same beats, same leads, larger = more abnormal.
 
 All peers take the beats of all leads as the population model does: median 0, measured in the usual height of the lead.
 The two that learn the patient learn what Ectopy learns from, the first five minutes. Their distances are given as
@@ -39,7 +39,7 @@ def knn_score(beats: BeatSegments) -> Scores:
         return _timing(beats)
     among = max(3, round(_NEIGHBOURS * len(learned)))
     distance = _distances(rows, rows[learned])
-    distance[learned, np.arange(len(learned))] = np.inf  # nobody vouches for himself
+    distance[learned, np.arange(len(learned))] = np.inf  # a beat is not its own neighbour
     nearest = np.partition(distance, among, axis=1)[:, :among].mean(axis=1)
     return _relative(nearest, learned) + _timing(beats)
 
@@ -58,11 +58,11 @@ def pca_score(beats: BeatSegments) -> Scores:
     if len(learned) < LEAST_BEATS:
         return _timing(beats)
     mean = rows[learned].mean(axis=0)
-    known = np.isfinite(rows)
-    centred = np.where(known, rows - mean, 0.0).reshape(len(rows), -1)
+    finite = np.isfinite(rows)
+    centred = np.where(finite, rows - mean, 0.0).reshape(len(rows), -1)
     _, _, axes = np.linalg.svd(centred[learned], full_matrices=False)
     rest = centred - (centred @ axes[:_COMPONENTS].T) @ axes[:_COMPONENTS]
-    samples = np.maximum(known.reshape(len(rows), -1).sum(axis=1), 1)
+    samples = np.maximum(finite.reshape(len(rows), -1).sum(axis=1), 1)
     return _relative(np.sqrt(np.square(rest).sum(axis=1) / samples), learned) + _timing(beats)
 
 
@@ -81,13 +81,13 @@ def _prepared(beats: BeatSegments) -> tuple[NDArray[np.float64], NDArray[np.intp
 
 def _distances(rows: NDArray[np.float64], learned: NDArray[np.float64]) -> NDArray[np.float64]:
     """Root mean square difference over the readable leads, shape (n, m)."""
-    known = np.isfinite(rows[:, :, 0])
+    readable = np.isfinite(rows[:, :, 0])
     total = np.zeros((len(rows), len(learned)))
     for lead in range(rows.shape[1]):
-        left, right = np.where(known[:, lead, None], rows[:, lead], 0.0), learned[:, lead]
+        left, right = np.where(readable[:, lead, None], rows[:, lead], 0.0), learned[:, lead]
         squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1) - 2 * left @ right.T
-        total += np.where(known[:, lead, None], np.maximum(squares, 0.0), 0.0)
-    distance: NDArray[np.float64] = np.sqrt(total / np.maximum(known.sum(axis=1), 1)[:, None])
+        total += np.where(readable[:, lead, None], np.maximum(squares, 0.0), 0.0)
+    distance: NDArray[np.float64] = np.sqrt(total / np.maximum(readable.sum(axis=1), 1)[:, None])
     return distance
 
 

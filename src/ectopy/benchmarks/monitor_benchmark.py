@@ -18,8 +18,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -29,12 +30,12 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
-from ectopy.benchmarks.load_sender import plethysmogram
+from ectopy.arguments import Progress, silent
+from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk, plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
-from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Monitor, MonitorState, chunks
-from ectopy.monitor.replay import pulse_chunk
+from ectopy.monitor import BeatJudged, Command, CommandKind, Monitor, MonitorState, chunks
+from ectopy.monitor.replay import paced
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.interpreter import tune_for_threads
@@ -46,8 +47,6 @@ GROWTH = (10, 50, 100, 200, 350, 500, 750, 1000)
 MOST_PATIENTS = 5000
 SHORTEST_S, LONGEST_S = 5.0, 3600.0
 
-_RATE_HZ = 250
-_CHUNK_S = 0.5
 _RECORDINGS = 5
 _SHIFT_S, _MOST_SHIFTED_S = 1.7, 60.0
 LEARNING_S = 60.0
@@ -58,7 +57,7 @@ _GRAIN_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What it costs to watch so many patients.
+    """Cost of watching a number of patients.
 
     Attributes
     ----------
@@ -68,7 +67,7 @@ class Cost:
     cpu_share : float
         Processor time of all workers, of what all cores have; a database server of its own is not in it.
     latency_p50_s, latency_p95_s : float
-        From a beat to the moment its verdict is told.
+        From a beat to the event with its verdict.
     stored_p50_s, stored_p95_s : float
         From a beat to the moment its verdict is stored.
     rss_mb : float
@@ -87,7 +86,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What one worker has to do."""
+    """Settings of one worker."""
 
     worker: int
     workers: int
@@ -98,14 +97,14 @@ class _Job:
     learning: bool
 
 
-class _Done(NamedTuple):
-    """What one worker has measured."""
+class _Outcome(NamedTuple):
+    """Measurements of one worker."""
 
     cpu_s: float
     elapsed_s: float
     chunks: int
     in_time: int
-    told_s: list[float]
+    event_s: list[float]
     stored_s: list[float]
     rss_mb: float
 
@@ -115,7 +114,7 @@ def benchmark_monitor(
     seconds: float = 60.0,
     store: str | None = None,
     learning: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Cost]:
     """Watch simulated patients in real time, so many at once; then so many more.
 
@@ -129,8 +128,8 @@ def benchmark_monitor(
         URL of a database, to which the patients are added; None = an SQLite file that is deleted afterwards.
     learning : bool
         Whether the patients' normals are still to be learned.
-    progress : callable, optional
-        Called with runs done, runs in all, and what runs now.
+    progress : callable
+        Called with runs done, runs in all, and the current one.
 
     Raises
     ------
@@ -148,8 +147,7 @@ def benchmark_monitor(
         signals = Path(folder) / "signals.npy"
         np.save(signals, np.stack(list(_signals(max(seconds, _LESSON_S) + _MOST_SHIFTED_S))))
         for run, count in enumerate(patients):
-            if progress:
-                progress(run, len(patients), f"{count} patients")
+            progress(run, len(patients), f"{count} patients")
             url = store or f"sqlite:///{folder}/{count}.db"
             costs.append(_measure(count, seconds, url, signals, learning))
     return costs
@@ -176,18 +174,18 @@ def _measure(patients: int, seconds: float, url: str, signals: Path, learning: b
         start = time.time() + 1.0
         for process in processes:
             print(start, file=process.stdin, flush=True)
-        done = [_Done(**json.loads(_line(process))) for process in processes]
-    told = _middle_and_late([each.told_s for each in done])
-    stored = _middle_and_late([each.stored_s for each in done])
+        outcomes = [_Outcome(**json.loads(_line(process))) for process in processes]
+    event = _middle_and_late([each.event_s for each in outcomes])
+    stored = _middle_and_late([each.stored_s for each in outcomes])
     return Cost(
         patients=patients,
-        realtime_factor=sum(each.in_time for each in done) / sum(each.chunks for each in done),
-        cpu_share=sum(each.cpu_s for each in done) / (max(each.elapsed_s for each in done) * cores),
-        latency_p50_s=told[0],
-        latency_p95_s=told[1],
+        realtime_factor=sum(each.in_time for each in outcomes) / sum(each.chunks for each in outcomes),
+        cpu_share=sum(each.cpu_s for each in outcomes) / (max(each.elapsed_s for each in outcomes) * cores),
+        latency_p50_s=event[0],
+        latency_p95_s=event[1],
         stored_p50_s=stored[0],
         stored_p95_s=stored[1],
-        rss_mb=sum(each.rss_mb for each in done),
+        rss_mb=sum(each.rss_mb for each in outcomes),
     )
 
 
@@ -207,7 +205,7 @@ def _started(command: Sequence[str]) -> subprocess.Popen[str]:
 def _line(process: subprocess.Popen[str]) -> str:
     line = process.stdout.readline() if process.stdout else ""
     if not line:
-        raise StorageError("a worker of the benchmark has ended early; see its words above.")
+        raise StorageError("a worker of the benchmark has ended early; see its messages above.")
     return line
 
 
@@ -223,25 +221,19 @@ class _Sender:
     begin_s: float
     waves: tuple[PulseWave, ...]
 
-    def chunk(self, number: int, now: float) -> Chunk:
-        length = round(_CHUNK_S * _RATE_HZ)
-        samples = self.signal[number * length : (number + 1) * length]
-        pulses = tuple(pulse_chunk(wave, number * _CHUNK_S, (number + 1) * _CHUNK_S) for wave in self.waves)
-        return Chunk(number * length, samples, _RATE_HZ, ("MLII", "V1"), received=now, pulses=pulses)
-
 
 @dataclass(slots=True)
 class _Watch:
     """Stop-watch for chunks and beats."""
 
     begin: dict[str, float] = field(default_factory=dict)
-    told_s: list[float] = field(default_factory=list)
+    event_s: list[float] = field(default_factory=list)
     stored_s: list[float] = field(default_factory=list)
     answered: int = 0
     in_time: int = 0
 
     def watched(self, steps: Sequence[StepRecord]) -> None:
-        self.told_s += self._latencies_s(steps)
+        self.event_s += self._latencies_s(steps)
 
     def stored(self, steps: Sequence[StepRecord]) -> None:
         self.stored_s += self._latencies_s(steps)
@@ -249,19 +241,19 @@ class _Watch:
     def _latencies_s(self, steps: Sequence[StepRecord]) -> list[float]:
         now = time.time()
         return [
-            now - self.begin[step.patient] - event.position / _RATE_HZ
+            now - self.begin[step.patient] - event.position / RATE_HZ
             for step in steps
             for event in step.events
             if isinstance(event, BeatJudged)
         ]
 
-    def receipt(self, due: float, receipt: Future[Receipt]) -> None:
+    def note_receipt(self, due: float, receipt: Future[Receipt]) -> None:
         self.answered += 1
-        if not receipt.exception() and time.time() <= due + 2 * _CHUNK_S:
+        if not receipt.exception() and time.time() <= due + 2 * CHUNK_S:
             self.in_time += 1
 
 
-def _work(job: _Job) -> _Done:
+def _work(job: _Job) -> _Outcome:
     senders = _senders(job)
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     tune_for_threads()
@@ -285,14 +277,14 @@ def _work(job: _Job) -> _Done:
         time.sleep(max(start - time.time(), 0.0))
         began, cpu_s = time.time(), time.process_time()
         worker.start()
-        sent = _stream(hub, watch, senders, job.seconds)
+        chunks_sent = _stream(hub, watch, senders, job.seconds)
         end = time.time() + _DRAIN_S
-        while watch.answered < sent and time.time() < end:
+        while watch.answered < chunks_sent and time.time() < end:
             time.sleep(_GRAIN_S)
         elapsed_s, cpu_s = time.time() - began, time.process_time() - cpu_s
         stop.set()
         worker.join()
-    return _Done(cpu_s, elapsed_s, sent, watch.in_time, watch.told_s, watch.stored_s, peak_rss_mb())
+    return _Outcome(cpu_s, elapsed_s, chunks_sent, watch.in_time, watch.event_s, watch.stored_s, peak_rss_mb())
 
 
 def _senders(job: _Job) -> list[_Sender]:
@@ -300,37 +292,39 @@ def _senders(job: _Job) -> list[_Sender]:
     senders = []
     for number in range(job.worker, job.patients, job.workers):
         shift_s = number // _RECORDINGS * _SHIFT_S % _MOST_SHIFTED_S
-        signal = signals[number % _RECORDINGS, round(shift_s * _RATE_HZ) :]
+        signal = signals[number % _RECORDINGS, round(shift_s * RATE_HZ) :]
         waves = (pleth,) if number // job.workers % 2 else ()
-        senders.append(_Sender(f"simulated {number + 1}", signal, _CHUNK_S * number / job.patients, waves))
+        senders.append(_Sender(f"simulated {number + 1}", signal, CHUNK_S * number / job.patients, waves))
     return senders
 
 
 def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientTemplate | None:
     """A patient's normal from the first minute and a half of a signal at 250 Hz."""
     state = MonitorState()
-    lesson = Recording(np.array(signal[: round(_LESSON_S * _RATE_HZ)]), _RATE_HZ, ("MLII", "V1"))
-    for chunk in chunks(lesson, _CHUNK_S):
+    lesson = Recording(np.array(signal[: round(_LESSON_S * RATE_HZ)]), RATE_HZ, LEADS)
+    for chunk in chunks(lesson, CHUNK_S):
         state, _ = monitor.step(state, chunk)
     return state.normal
 
 
 def _stream(hub: Hub, watch: _Watch, senders: Sequence[_Sender], seconds: float) -> int:
-    """Send every chunk when its last sample is there; how many that were."""
-    sent = 0
-    for number in range(int(seconds / _CHUNK_S)):
-        for sender in senders:
-            due = watch.begin[sender.name] + (number + 1) * _CHUNK_S
-            while (now := time.time()) < due:
-                time.sleep(_GRAIN_S)
-            sent += 1
-            try:
-                receipt = hub.submit(sender.name, sender.chunk(number, now))
-            except StorageError:
-                watch.answered += 1
-            else:
-                receipt.add_done_callback(partial(watch.receipt, due))
-    return sent
+    """Send every chunk when its last sample is there; return how many chunks that were."""
+    rounds = int(seconds / CHUNK_S)
+    chunks = (
+        nth_chunk(sender.signal, number, sender.waves, watch.begin[sender.name])
+        for number in range(rounds)
+        for sender in senders
+    )
+    # Many chunks fall due within a grain, and one wait is enough for them.
+    waits = paced(chunks, 1.0, time.time(), time.time, lambda wait_s: time.sleep(max(wait_s, _GRAIN_S)))
+    for sender, chunk in zip(cycle(senders), waits, strict=False):
+        try:
+            receipt = hub.submit(sender.name, replace(chunk, received=time.time()))
+        except StorageError:
+            watch.answered += 1
+        else:
+            receipt.add_done_callback(partial(watch.note_receipt, chunk.received))
+    return rounds * len(senders)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which beats of ECG5000 are learned from and which are judged."""
+"""Protocols that divide ECG5000 into beats for training and beats for test."""
 
 from __future__ import annotations
 
@@ -16,17 +16,7 @@ OFFICIAL_TRAINING_BEATS = 500
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One fit and one judgement.
-
-    Attributes
-    ----------
-    seed : int
-        For whatever is random in the method.
-    normals : Beats
-        The normals of the training part: all that a method may learn from.
-    test : Beats
-        Labelled beats to judge.
-    """
+    """A seed for the method, the normals of the training part as its only input, and labelled beats for the test."""
 
     __repr__ = short_repr
 
@@ -38,10 +28,7 @@ class Trial:
 def official(beats: Beats, seeds: int) -> Iterator[Trial]:
     """The official 500 training beats' 292 normals; the official 4,500 test beats."""
     rows = np.arange(len(beats))
-    training, test = (
-        beats.select(rows[:OFFICIAL_TRAINING_BEATS]),
-        beats.select(rows[OFFICIAL_TRAINING_BEATS:]),
-    )
+    training, test = beats.select(rows[:OFFICIAL_TRAINING_BEATS]), beats.select(rows[OFFICIAL_TRAINING_BEATS:])
     for seed in range(seeds):
         yield Trial(seed, training.normals(), test)
 
@@ -56,12 +43,7 @@ def tutorial(beats: Beats, seeds: int) -> Iterator[Trial]:
 def resplit(beats: Beats, seeds: int) -> Iterator[Trial]:
     """A fresh split into 500 and 4,500 beats for each seed, stratified into normal and abnormal."""
     for seed in range(seeds):
-        training, test = _split(
-            beats,
-            random_state=seed,
-            train_size=OFFICIAL_TRAINING_BEATS,
-            stratify=beats.abnormal,
-        )
+        training, test = _split(beats, random_state=seed, train_size=OFFICIAL_TRAINING_BEATS, stratify=beats.abnormal)
         yield Trial(seed, training.normals(), test)
 
 

@@ -1,4 +1,4 @@
-"""What a monitor should have said: rhythm conditions in reference annotations, by their published definitions.
+"""Rhythm conditions in reference annotations, by their published definitions: what a monitor should report.
 
 The definitions are those of the PhysioNet/CinC Challenge 2015 (doi:10.1109/CIC.2015.7408639), applied to reference
 beats; classes are those of de Chazal et al., doi:10.1109/TBME.2004.827359 (ventricular: `V` and `E`).
@@ -42,13 +42,13 @@ _VENTRICULAR_RHYTHMS = ("(VFL", "(VF", "(VT")
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What is there by the reference; times are seconds from the start of the recording.
+class ReferenceConditions:
+    """Conditions by the reference; times are seconds from the start of the recording.
 
     Attributes
     ----------
     conditions : dict of str to ndarray of float64, shape (k, 2)
-        Start and end of each stretch in which a high-priority condition is there, by code; they may overlap.
+        Start and end of each stretch with a high-priority condition, by code; they may overlap.
     runs : ndarray of float64, shape (k, 3)
         First, third and last beat of each ventricular run.
     fibrillation : ndarray of float64, shape (k, 2)
@@ -63,13 +63,13 @@ class Truth:
     normal_share: float
 
     @classmethod
-    def of(cls, recording: Recording) -> Truth:
-        """The truth by the annotations of a recording; without them nothing is there."""
+    def of(cls, recording: Recording) -> ReferenceConditions:
+        """Find the conditions in the annotations of a recording; none without annotations."""
         marks = recording.annotations or Annotations(np.empty(0, np.int64), np.empty(0, "U1"))
         seconds = marks.positions / recording.sampling_rate_hz
-        known = np.array([symbol in _CLASSES for symbol in marks.symbols.tolist()], np.bool_)
-        times = seconds[known]
-        classes = np.array([_CLASSES[symbol] for symbol in marks.symbols[known].tolist()], "U1")
+        is_beat = np.array([symbol in _CLASSES for symbol in marks.symbols.tolist()], np.bool_)
+        times = seconds[is_beat]
+        classes = np.array([_CLASSES[symbol] for symbol in marks.symbols[is_beat].tolist()], "U1")
         fibrillation = _fibrillation(marks, seconds, recording.duration_s)
         row = np.searchsorted(fibrillation[:, 0], times)
         ventricular = np.concatenate([fibrillation, _rhythms(marks, seconds, recording.duration_s)])
@@ -112,19 +112,19 @@ def _rhythms(marks: Annotations, seconds: NDArray[np.float64], end_s: float) -> 
     marked = zip(seconds.tolist(), marks.symbols.tolist(), notes, strict=True)
     changes = [(at_s, note.rstrip("\0")) for at_s, symbol, note in marked if symbol == "+"]
     ends = [at_s for at_s, _ in changes] + [end_s]
-    found = [(at_s, ends[row + 1]) for row, (at_s, note) in enumerate(changes) if note in _VENTRICULAR_RHYTHMS]
-    return np.array(found).reshape(-1, 2)
+    episodes = [(at_s, ends[row + 1]) for row, (at_s, note) in enumerate(changes) if note in _VENTRICULAR_RHYTHMS]
+    return np.array(episodes).reshape(-1, 2)
 
 
 def _rows(ventricular: NDArray[np.bool_], row: NDArray[np.int64]) -> list[tuple[int, int]]:
     """First and last index of each row of ventricular beats."""
-    found: list[tuple[int, int]] = []
+    rows: list[tuple[int, int]] = []
     for beat in np.flatnonzero(ventricular).tolist():
-        if found and found[-1][1] == beat - 1 and row[beat] == row[beat - 1]:
-            found[-1] = (found[-1][0], beat)
+        if rows and rows[-1][1] == beat - 1 and row[beat] == row[beat - 1]:
+            rows[-1] = (rows[-1][0], beat)
         else:
-            found.append((beat, beat))
-    return found
+            rows.append((beat, beat))
+    return rows
 
 
 def _at_rate(

@@ -7,15 +7,13 @@ the patients of a ward do, and do not influence each other.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from math import inf
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ectopy.arguments import Progress
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState
 from ectopy.monitor.alarm import AlarmState
@@ -23,17 +21,18 @@ from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.inputs import Chunk, End
 from ectopy.monitor.replay import cut, pulse_chunk
+from ectopy.processes import in_processes
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
-_Job = TypeVar("_Job")
+_Record = TypeVar("_Record")
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The part of a recording that a monitor is shown.
+    """The part of a recording that a monitor sees.
 
     Attributes
     ----------
@@ -42,8 +41,8 @@ class Excerpt:
     start_s : float
         Where it begins in the whole recording.
     to_the_end : bool
-        Whether the whole recording ends with it: then its last beats are judged too. A monitor that is shown less does
-        not learn that nothing follows.
+        Whether the whole recording ends with it: then its last beats are judged too. Otherwise the monitor is not told
+        that nothing follows.
     """
 
     __repr__ = short_repr
@@ -140,8 +139,8 @@ def watch_together(monitor: Monitor, excerpts: Sequence[Excerpt], limits: Limits
         Of each excerpt, in order of their start.
     """
     watched = [_Watched(excerpt, limits) for excerpt in excerpts]
-    while running := [(each, given) for each in watched if (given := next(each.inputs, None)) is not None]:
-        outcomes = monitor.step_together([(each.state, given) for each, given in running])
+    while running := [(each, step) for each in watched if (step := next(each.inputs, None)) is not None]:
+        outcomes = monitor.step_together([(each.state, step) for each, step in running])
         for (each, _), outcome in zip(running, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -149,18 +148,20 @@ def watch_together(monitor: Monitor, excerpts: Sequence[Excerpt], limits: Limits
     return [each.spells() for each in watched]
 
 
-def in_processes(function: Callable[[_Job], _Result], jobs: Sequence[_Job]) -> Iterator[tuple[_Job, _Result]]:
-    """Do jobs in one worker process per core; give each with its result as it is done.
-
-    A single job is done in this process.
-    """
-    if len(jobs) == 1:
-        yield jobs[0], function(jobs[0])
-        return
-    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(function, job): job for job in jobs}
-        for future in as_completed(running):
-            yield running[future], future.result()
+def measure_records(
+    function: Callable[[Sequence[_Record]], list[_Result]],
+    records: Sequence[_Record],
+    together: int,
+    progress: Progress,
+) -> list[_Result]:
+    """Measure records in groups, one worker process per core; return the results in the order of the records."""
+    groups = [records[first : first + together] for first in range(0, len(records), together)]
+    results: dict[int, list[_Result]] = {}
+    progress(0, len(records), "replaying")
+    for row, group in in_processes(function, groups):
+        results[row] = group
+        progress(sum(map(len, results.values())), len(records), "replaying")
+    return [result for row in sorted(results) for result in results[row]]
 
 
 class _Watched:

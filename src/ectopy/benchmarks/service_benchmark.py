@@ -1,7 +1,7 @@
 """What the service bears: devices that stream and viewers that look, at a server of its own.
 
 The server is `ectopy serve`, its data in a folder that is deleted afterwards. Devices and viewers are another process
-(`load_process`) of the same machine, and take processor time away from it. The run ends by itself.
+(`load_sender`) of the same machine, and take processor time away from it. The run ends by itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
+from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import Job, patients
 from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
 from ectopy.datasets import simulate_recording
@@ -89,7 +89,7 @@ class Load:
 
 
 def benchmark_service(
-    devices: int = 200, viewers: int = 20, seconds: float = 60.0, progress: Progress | None = None
+    devices: int = 200, viewers: int = 20, seconds: float = 60.0, progress: Progress = silent
 ) -> Load:
     """Start a service, let devices stream and viewers look, and measure.
 
@@ -101,8 +101,8 @@ def benchmark_service(
         1 to 100; the first one never reads.
     seconds : float
         5 to 3600.
-    progress : callable, optional
-        Called with steps done, steps in all, and what is done now.
+    progress : callable
+        Called with steps done, steps in all, and the current one.
 
     Raises
     ------
@@ -117,30 +117,29 @@ def benchmark_service(
         raise SettingError(f"a run takes {SHORTEST_S:g} to {LONGEST_S:g} s, not {seconds:g}.")
     if not Path("/proc/self/statm").exists():
         raise SettingError("the memory of a process is read from /proc, which this machine does not have.")
-    tell = progress or (lambda done, of, what: None)
     with TemporaryDirectory() as folder:
         home = Path(folder)
-        tell(0, 3, "signals")
+        progress(0, 3, "signals")
         signals = _signals(seconds)
         np.save(home / "signals.npy", signals)
         key = _prepared(home, signals, devices)
         with _served(home) as (process, url):
-            tell(1, 3, f"{devices} devices, {viewers} viewers")
+            progress(1, 3, f"{devices} devices, {viewers} viewers")
             job = Job(url.replace("http", "ws", 1), key, devices, viewers, seconds, str(home / "signals.npy"))
-            tally, watch = _stream(job, process.pid)
-        tell(2, 3, "what is stored")
-        lost, doubled = _compared(home, tally["stored"])
-    latencies_s = np.array(tally["latencies_s"])
+            totals, watch = _stream(job, process.pid)
+        progress(2, 3, "what is stored")
+        missing, doubled = _count_differences(home, totals["stored"])
+    latencies_s = np.array(totals["latencies_s"])
     p50, p95 = np.percentile(latencies_s, [50, 95]).tolist() if len(latencies_s) else (None, None)
     return Load(
         devices=devices,
         viewers=viewers,
         seconds=seconds,
-        chunks_sent=tally["sent"],
-        chunks_stored=sum(map(len, tally["stored"].values())),
-        chunks_lost=lost,
+        chunks_sent=totals["chunks_sent"],
+        chunks_stored=sum(map(len, totals["stored"].values())),
+        chunks_lost=missing,
         chunks_doubled=doubled,
-        frames_missed=tally["missed"],
+        frames_missed=totals["missed"],
         sample_to_screen_p50_s=p50,
         sample_to_screen_p95_s=p95,
         **watch.figures(),
@@ -150,11 +149,11 @@ def benchmark_service(
 def _signals(seconds: float) -> NDArray[np.float32]:
     length_s = min(seconds, _SIGNAL_S) + _MOST_SHIFTED_S
     # A patient's normal is learned from them, too.
-    drawn = [
+    recordings = [
         simulate_recording(length_s, rate_bpm=60.0 + 8 * number, ectopic={"V": 0.02, "A": 0.01}, random_state=number)
         for number in range(_RECORDINGS)
     ]
-    signals = np.stack([recording.signal for recording in drawn])
+    signals = np.stack([recording.signal for recording in recordings])
     # A long run hears the same again.
     return np.tile(signals, (1, int(np.ceil((seconds + _MOST_SHIFTED_S) / length_s)), 1))
 
@@ -201,7 +200,7 @@ class _Watch:
     def __init__(self, pid: int, seconds: float) -> None:
         self._folder, self._seconds = Path("/proc") / str(pid), seconds
         self._began, self._cpu_s = time.monotonic(), self._cpu()
-        self._seen: list[tuple[float, float]] = []
+        self._samples: list[tuple[float, float]] = []
         self._elapsed_s = self._used_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look)
@@ -216,7 +215,7 @@ class _Watch:
     def figures(self) -> dict[str, Any]:
         """Memory and processor time."""
         warm_s = min(_WARM_S, self._seconds / 4)
-        at_s, rss_mb = np.array([seen for seen in self._seen if seen[0] >= warm_s]).T
+        at_s, rss_mb = np.array([sample for sample in self._samples if sample[0] >= warm_s]).T
         cores = len(os.sched_getaffinity(0))
         return {
             "rss_mb_start": float(rss_mb[0]),
@@ -229,7 +228,7 @@ class _Watch:
     def _look(self) -> None:
         while not self._stop.wait(1.0):
             pages = int((self._folder / "statm").read_text().split()[1])
-            self._seen.append((time.monotonic() - self._began, pages * _PAGE_BYTES / 2**20))
+            self._samples.append((time.monotonic() - self._began, pages * _PAGE_BYTES / 2**20))
 
     def _cpu(self) -> float:
         fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
@@ -241,24 +240,24 @@ def _stream(job: Job, server: int) -> tuple[dict[str, Any], _Watch]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
-            raise ServiceError("the devices of the benchmark have ended early; see their words above.")
+            raise ServiceError("the devices of the benchmark have ended early; see their messages above.")
         watch = _Watch(server, job.seconds)
         try:
-            told = process.stdout.readline()
+            answer = process.stdout.readline()
         finally:
             watch.stop()
-    if not told:
-        raise ServiceError("the devices of the benchmark have ended early; see their words above.")
-    tally: dict[str, Any] = json.loads(told)
-    return tally, watch
+    if not answer:
+        raise ServiceError("the devices of the benchmark have ended early; see their messages above.")
+    totals: dict[str, Any] = json.loads(answer)
+    return totals, watch
 
 
-def _compared(home: Path, promised: dict[str, list[int]]) -> tuple[int, int]:
-    """How many chunks were lost, and how many doubled."""
-    lost = doubled = 0
+def _count_differences(home: Path, promised: dict[str, list[int]]) -> tuple[int, int]:
+    """Number of confirmed chunks that are not stored, and of chunks stored twice."""
+    missing = doubled = 0
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
         for name, positions in promised.items():
-            stored = [given.position for given in store.inputs.all(name) if isinstance(given, Chunk)]
-            lost += len(set(positions) - set(stored))
+            stored = [chunk.position for chunk in store.inputs.all(name) if isinstance(chunk, Chunk)]
+            missing += len(set(positions) - set(stored))
             doubled += len(stored) - len(set(stored))
-    return lost, doubled
+    return missing, doubled

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ectopy.detector import Detector
-from ectopy.processes import child, peak_rss_mb
+from ectopy.processes import peak_rss_mb, run_python
 
 _BATCH_BEATS = 51_200
 _REPEATS = 5
@@ -36,8 +36,8 @@ def measure_speed(bundle: Path) -> dict[str, float]:
         If the bundle cannot be used.
     """
     Detector.load(bundle)
-    imports = [float(child("-c", _IMPORT)) for _ in range(_REPEATS)]
-    scoring: dict[str, float] = json.loads(child("-m", __name__, str(bundle)))
+    imports = [float(run_python("-c", _IMPORT)) for _ in range(_REPEATS)]
+    scoring: dict[str, float] = json.loads(run_python("-m", __name__, str(bundle)))
     return {**scoring, "import_s": float(np.median(imports))}
 
 

@@ -1,4 +1,4 @@
-"""Whether fibrillation, flutter, ventricular tachycardia and asystole are announced, how late, and what is false.
+"""Announcements of fibrillation, flutter, ventricular tachycardia and asystole: share, delay, and false alarms.
 
 The records are those of the MIT-BIH Malignant Ventricular Arrhythmia Database (doi:10.13026/C22P44), whose annotations
 mark changes of rhythm; one that says ``(NOISE`` says that the signal is noisy and the rhythm before goes on.
@@ -27,19 +27,18 @@ those outside of the episodes with these margins. Those in annotated noise are c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.arguments import Progress
-from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, in_processes, read_record, watch_together
+from ectopy.arguments import Progress, silent
+from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, measure_records, read_record, watch_together
 from ectopy.errors import DataError
+from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import Limits, Monitor
 from ectopy.recording import Recording
 from ectopy.reprs import short_repr
@@ -63,16 +62,7 @@ _SUFFIXES = (".hea", ".dat", ".atr")
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch with one mark of rhythm; seconds.
-
-    Attributes
-    ----------
-    mark : str
-        As ``(VT``; empty before the first mark.
-    start_s, end_s : float
-    before : str
-        Mark of the rhythm that goes on in it if it is noise; empty otherwise.
-    """
+    """A stretch with one mark of rhythm such as ``(VT``, empty before the first one; in noise the one `before`."""
 
     mark: str
     start_s: float
@@ -82,14 +72,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """An episode by the reference; seconds from the start of the recording.
-
-    Attributes
-    ----------
-    kind : str
-        ``VF``, ``VFL``, ``VT`` or ``ASYS``.
-    start_s, end_s : float
-    """
+    """An episode by the reference, of the kind ``VF``, ``VFL``, ``VT`` or ``ASYS``; seconds of the recording."""
 
     kind: str
     start_s: float
@@ -102,12 +85,12 @@ class Episode:
 
     @property
     def last_call_s(self) -> float:
-        """Until when a call announces it."""
+        """Time until which a call announces it."""
         return max(self.end_s, self.met_s + GRACE_S)
 
     @property
     def still_active_s(self) -> float:
-        """Until when an alarm that was active before has to be, so as to announce it."""
+        """Time until which an alarm that was active before must be active to announce it."""
         return min(self.end_s, self.met_s + GRACE_S)
 
     @property
@@ -118,14 +101,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an episode.
-
-    Attributes
-    ----------
-    episode : Episode
-    by : Spell or None
-        The alarm that announces it; None where it is missed.
-    """
+    """An episode, and the alarm that announces it; None where it is missed."""
 
     episode: Episode
     by: Spell | None
@@ -169,13 +145,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarm:
-    """A call of high priority outside of all episodes, and the mark of rhythm there.
-
-    Attributes
-    ----------
-    spell : Spell
-    stretch : Stretch
-    """
+    """A call of high priority outside of all episodes, and the mark of rhythm there."""
 
     spell: Spell
     stretch: Stretch
@@ -187,16 +157,7 @@ class FalseAlarm:
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """What became of the episodes of one record.
-
-    Attributes
-    ----------
-    record : str
-    outcomes : tuple of Outcome
-    false_high : tuple of FalseAlarm
-    hours : dict of str to float
-        Outside of all episodes, by mark of rhythm.
-    """
+    """The episodes of one record, its false alarms, and the hours outside of all episodes by mark of rhythm."""
 
     __repr__ = short_repr
 
@@ -217,12 +178,7 @@ class RecordOutcome:
 
 @dataclass(frozen=True, slots=True)
 class VentricularBenchmark:
-    """What became of the episodes of all records.
-
-    Attributes
-    ----------
-    records : tuple of RecordOutcome
-    """
+    """The episodes of all records."""
 
     __repr__ = short_repr
 
@@ -248,14 +204,14 @@ class VentricularBenchmark:
                 for kind in DEFINITION_S
             },
             "announced_by_alarms_active_before": sum(o.by is not None and o.delay_s is None for o in outcomes),
-            "delay_p50_s": _percentile([call[0] for call in calls], 50),
-            "delay_p95_s": _percentile([call[0] for call in calls], 95),
-            "delay_after_definition_p50_s": _percentile([call[1] for call in calls], 50),
-            "delay_after_definition_p95_s": _percentile([call[1] for call in calls], 95),
+            "delay_p50_s": percentile([call[0] for call in calls], 50),
+            "delay_p95_s": percentile([call[0] for call in calls], 95),
+            "delay_after_definition_p50_s": percentile([call[1] for call in calls], 50),
+            "delay_after_definition_p95_s": percentile([call[1] for call in calls], 95),
             "false_high": len(false),
-            "false_high_per_hour": _rate(len(false), all_hours),
-            "false_high_per_hour_in_noise": _rate(noisy, noisy_hours),
-            "false_high_per_hour_without_noise": _rate(len(false) - noisy, all_hours - noisy_hours),
+            "false_high_per_hour": ratio(len(false), all_hours),
+            "false_high_per_hour_in_noise": ratio(noisy, noisy_hours),
+            "false_high_per_hour_without_noise": ratio(len(false) - noisy, all_hours - noisy_hours),
             "false_high_by_rhythm": {
                 mark: {"hours": hours[mark], "false_high": sum(alarm.stretch.mark == mark for alarm in false)}
                 for mark in marks
@@ -264,15 +220,15 @@ class VentricularBenchmark:
         }
 
 
-def benchmark_ventricular(folder: Path, progress: Progress | None = None) -> VentricularBenchmark:
+def benchmark_ventricular(folder: Path, progress: Progress = silent) -> VentricularBenchmark:
     """Watch whole records, each as one patient, one worker process per core.
 
     Parameters
     ----------
     folder : Path
         Holds WFDB records with marks of rhythm: ``.hea``, ``.dat`` and ``.atr``; or a folder ``vfdb`` that does.
-    progress : callable, optional
-        Called with records done, records in all, and which one was done last.
+    progress : callable
+        Called with records done, records in all, and the activity.
 
     Raises
     ------
@@ -280,18 +236,16 @@ def benchmark_ventricular(folder: Path, progress: Progress | None = None) -> Ven
         If the folder holds no records, or one that cannot be used.
     """
     folder, names = records_in(folder)
-    groups = [names[first : first + _TOGETHER] for first in range(0, len(names), _TOGETHER)]
-    return VentricularBenchmark(_all(partial(_whole, folder), groups, len(names), progress))
+    return VentricularBenchmark(tuple(measure_records(partial(_whole, folder), names, _TOGETHER, progress)))
 
 
-def benchmark_from_start(folder: Path, lead_in_s: float, progress: Progress | None = None) -> VentricularBenchmark:
+def benchmark_from_start(folder: Path, lead_in_s: float, progress: Progress = silent) -> VentricularBenchmark:
     """Watch each episode of at least 5 s as a new patient, from so many seconds before it until it cannot be announced.
 
     Parameters and errors are those of `benchmark_ventricular`.
     """
     folder, names = records_in(folder)
-    groups = [(name,) for name in names]
-    return VentricularBenchmark(_all(partial(_from_start, folder, lead_in_s), groups, len(names), progress))
+    return VentricularBenchmark(tuple(measure_records(partial(_from_start, folder, lead_in_s), names, 1, progress)))
 
 
 def records_in(folder: Path) -> tuple[Path, tuple[str, ...]]:
@@ -385,22 +339,6 @@ def judge(record: str, stretches: Sequence[Stretch], spells: Sequence[Spell]) ->
     return RecordOutcome(record, outcomes, tuple(sorted(false, key=lambda each: each.spell.start_s)), hours)
 
 
-def _all(
-    work: Callable[[Sequence[str]], list[RecordOutcome]],
-    groups: Sequence[Sequence[str]],
-    total: int,
-    progress: Progress | None,
-) -> tuple[RecordOutcome, ...]:
-    results: dict[str, RecordOutcome] = {}
-    if progress:
-        progress(0, total, "replaying")
-    for group, outcomes in in_processes(work, groups):
-        results |= {outcome.record: outcome for outcome in outcomes}
-        if progress:
-            progress(len(results), total, f"record {group[-1]}")
-    return tuple(results[name] for name in sorted(results))
-
-
 def _whole(folder: Path, names: Sequence[str]) -> list[RecordOutcome]:
     recordings = [read_record(folder / name) for name in names]
     stretches = [stretches_of(recording) for recording in recordings]
@@ -420,11 +358,3 @@ def _from_start(folder: Path, lead_in_s: float, names: Sequence[str]) -> list[Re
         outcomes = tuple(Outcome.of(episode, spells) for episode, spells in zip(episodes, watched, strict=True))
         results.append(RecordOutcome(name, outcomes, (), {}))
     return results
-
-
-def _percentile(values: Sequence[float], percent: float) -> float:
-    return float(np.percentile(values, percent)) if values else float("nan")
-
-
-def _rate(count: int, hours: float) -> float:
-    return count / hours if hours else float("nan")

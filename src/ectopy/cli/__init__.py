@@ -39,8 +39,8 @@ app.command()(service_commands.serve)
 app.command()(service_commands.replay)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 

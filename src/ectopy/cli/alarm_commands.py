@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Overwrite, Partial
+from ectopy.cli.options import Json, Overwrite, Partial, Rate, Unit
 from ectopy.cli.output_files import check_outputs, database_files
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Number = Annotated[int, typer.Argument(help="Number of the alarm, as in the list
 @alarms_app.command("list")
 def list_alarms(
     patient: Annotated[str | None, typer.Option(help="Of one patient only.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
+    include_ended: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest ones, so many at most.")] = 100,
     store: StoreOption = None,
     json: Json = None,
@@ -44,14 +44,14 @@ def list_alarms(
     from ectopy.monitor.alarm_json import alarm_json
 
     check_outputs([json], _store_files(store), overwrite)
-    with _stored(store) as opened:
+    with _open_store(store) as opened:
         _audit(opened, "listed alarms", patient or "")
-        stored = opened.alarms.newest(patient, active_only=not everything, limit=limit)
-    found = [alarm_json(one.alarm, one.patient, one.origin, one.origins) for one in stored]
-    terminal.emit(json, {"alarms": found})
+        stored = opened.alarms.newest(patient, active_only=not include_ended, limit=limit)
+    alarms = [alarm_json(row.alarm, row.patient, row.origin, row.origins) for row in stored]
+    terminal.emit(json, {"alarms": alarms})
     screen = terminal.screen(json)
-    screen.print(alarm_table(found) if found else "No alarm is active.")
-    if len(found) == limit:
+    screen.print(alarm_table(alarms) if alarms else "No alarm is active.")
+    if len(alarms) == limit:
         screen.print(f"These are the newest {limit}; there may be older ones: --limit.")
 
 
@@ -63,7 +63,7 @@ def show_alarm(
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """One alarm: why it was raised, what it rests on, and everything that has happened to it."""
+    """Show one alarm: its reason, its evidence and its history."""
     from ectopy.cli.output import terminal
     from ectopy.cli.output.alarms import alarm_table, log_table
     from ectopy.monitor.alarm_json import alarm_json, transition_json
@@ -71,7 +71,7 @@ def show_alarm(
     from ectopy.monitor.conditions import CONDITIONS
 
     check_outputs([json], _store_files(store), overwrite)
-    with _stored(store) as opened:
+    with _open_store(store) as opened:
         stored = opened.alarms.get(patient, number)
         _audit(opened, f"viewed alarm {number}", patient)
         log = opened.alarms.log(patient)
@@ -94,7 +94,9 @@ def acknowledge_alarm(
     patient: Patient,
     number: Number,
     why: Annotated[str, typer.Option(help="A comment, for the log.")] = "",
-    who: Annotated[str | None, typer.Option(help="Your name; the log has that of your account beside it.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--who", help="Your name; the log has that of your account beside it.")
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Tell the monitor that somebody has seen an alarm; it takes the order within a second or two, if it runs."""
@@ -103,8 +105,8 @@ def acknowledge_alarm(
     from ectopy.service.access.audit import account
     from ectopy.service.storage import AuditEntry
 
-    name = account(who)
-    with _stored(store) as opened:
+    name = account(user)
+    with _open_store(store) as opened:
         opened.alarms.get(patient, number)
         opened.audit.add(AuditEntry(time.time(), name, "acknowledged alarm", patient, f"{number} {why}".strip()))
         opened.inputs.enqueue_command(patient, Command(CommandKind.ACKNOWLEDGE, time.time(), name, why, number))
@@ -125,12 +127,8 @@ def what_if(
             help="Limits of another profile: ward, ambulatory, exercise, child or infant.", show_default=False
         ),
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say.", show_default=False)
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
-    ] = None,
+    rate: Rate = None,
+    unit: Unit = None,
     partial: Partial = False,
     stored: Annotated[bool, typer.Option("--stored", help="Take what the store has of a patient.")] = False,
     start_s: Annotated[float, typer.Option("--from", help="Compare alarms from this second on.")] = 0.0,
@@ -143,7 +141,7 @@ def what_if(
     from ectopy.analysis.shipped_detector import load_ambulatory
     from ectopy.cli.output import terminal
     from ectopy.cli.output.alarms import what_if_table
-    from ectopy.cli.watch_options import limits_named
+    from ectopy.cli.watch_options import parse_limits
     from ectopy.errors import SettingError
     from ectopy.formats import read
     from ectopy.monitor import Input, Limits, Monitor, MonitorState
@@ -157,52 +155,52 @@ def what_if(
     check_outputs([json], _store_files(store) if stored else [source], overwrite)
     inputs: list[Input]
     if stored:
-        with _stored(store) as opened:
+        with _open_store(store) as opened:
             _audit(opened, "watched again with other limits", source)
             inputs, limits = list(opened.inputs.all(source)), opened.inputs.state(source).limits
     else:
         recording = read(source, sampling_rate_hz=rate, unit=unit, partial=partial)
         terminal.warn(recording.notes)
         inputs, limits = list(whole(recording)), Limits.of("ward")
-    other = (limits if profile is None else Limits.of(profile)).changed(limits_named(limit or []))
+    other = (limits if profile is None else Limits.of(profile)).changed(parse_limits(limit or []))
     monitor = Monitor.of(load_ambulatory())
     runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))
     until_s = float("inf") if end_s is None else end_s
     result = compare(*([alarm for alarm in run if start_s <= alarm.raised_s <= until_s] for run in runs))
-    who = source if stored else ""
-    groups = {"kept": result.kept, "lost": result.lost, "gained": result.gained}
-    terminal.emit(json, {name: [alarm_json(alarm, who) for alarm in alarms] for name, alarms in groups.items()})
+    patient = source if stored else ""
+    groups = {"kept": result.common, "lost": result.missing, "gained": result.gained}
+    terminal.emit(json, {name: [alarm_json(alarm, patient) for alarm in alarms] for name, alarms in groups.items()})
     screen = terminal.screen(json)
-    for alarm in result.kept:
+    for alarm in result.common:
         urgency = alarm.priority.name.lower()
         screen.print(f"{elapsed(alarm.raised_s, places=1)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
-    screen.print(f"{len(result.kept)} alarms stay, {len(result.lost)} are lost, {len(result.gained)} gained.")
+    screen.print(f"{len(result.common)} alarms stay, {len(result.missing)} are lost, {len(result.gained)} gained.")
 
 
-def _store_files(given: str | None) -> list[Path]:
-    """What is read to answer from the database of the service."""
+def _store_files(store: str | None) -> list[Path]:
+    """Files that are read for an answer from the database of the service."""
     from ectopy.service.settings import FILE, load_settings
 
-    settings = load_settings(store=given)
+    settings = load_settings(store=store)
     return [settings.home / FILE, *database_files(settings.store_url)]
 
 
-def _audit(store: Store, what: str, patient: str) -> None:
-    """Write down who looks at what with these commands."""
+def _audit(store: Store, action: str, patient: str) -> None:
+    """Record the use of a command in the audit log."""
     from ectopy.service.access.audit import account
     from ectopy.service.storage import AuditEntry
 
-    store.audit.add(AuditEntry(time.time(), account(), what, patient))
+    store.audit.add(AuditEntry(time.time(), account(), action, patient))
 
 
-def _stored(given: str | None) -> Store:
-    """The database of the service; one that is not there is not made, for an empty one knows of no alarm."""
+def _open_store(store: str | None) -> Store:
+    """Open the database of the service; a missing one is an error, because an empty one would show no alarms."""
     from ectopy.errors import SettingError
     from ectopy.service.settings import load_settings
     from ectopy.service.storage import Store
 
-    url = load_settings(store=given).store_url
+    url = load_settings(store=store).store_url
     kind, _, file = url.partition(":///")
     if kind == "sqlite" and not Path(file).exists():
         raise SettingError(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
 from ectopy.formats.leads import unique_names
 from ectopy.formats.wfdb_header import segment_names
+from ectopy.processes import in_processes
 from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
 
@@ -31,24 +29,18 @@ _FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording, and what is wanted of it.
+    """A recording, and the results to make from it.
 
     Attributes
     ----------
-    recording : Path
     bundle : str
         A bundle's path, or ``"ambulatory"``.
     results, report : Path or None
         Files to write.
     sampling_rate_hz, unit : optional
-        For files that do not say.
-    target_fpr : float or None
-    filters : FilterSettings or None
-    learning_s : float
+        For files that do not state them.
     baseline, save_baseline : Path or None
-        A saved baseline to use, and where to save this one's.
-    partial : bool
-        Whether to read the intact part of a recording that is not whole.
+        A saved baseline to use, and the file for this patient's.
     """
 
     __repr__ = short_repr
@@ -69,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job: a summary, or one sentence on what is wrong."""
+    """The outcome of a job: a summary, or one sentence on the error."""
 
     __repr__ = short_repr
 
@@ -79,7 +71,7 @@ class Outcome:
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, and the WFDB, EDF and BDF recordings of folders, without the segments of other records.
+    """List files, and the WFDB, EDF and BDF recordings of folders without the segments of other records.
 
     Raises
     ------
@@ -101,10 +93,10 @@ def find_recordings(paths: Sequence[Path]) -> list[Path]:
     return recordings
 
 
-def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
-    """The same job for each recording; of several, results and reports go into folders, named after the recordings.
+def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
+    """Copy a job for each recording; with several, results and reports go into folders, named after the recordings.
 
-    A second recording of the name ``100`` has the results ``100-2.csv``.
+    A second recording with the name ``100`` has the results ``100-2.csv``.
 
     Raises
     ------
@@ -143,7 +135,7 @@ def plan(job: Job, recordings: Sequence[Path], results: Path | None, report: Pat
 
 
 def run(job: Job) -> Outcome:
-    """Analyse one recording and write what is wanted; an expected error becomes part of the outcome."""
+    """Analyse one recording and write the results; an expected error becomes part of the outcome."""
     try:
         recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit, partial=job.partial)
         normal = None if job.baseline is None else PatientTemplate.load(job.baseline)
@@ -169,18 +161,7 @@ def run(job: Job) -> Outcome:
 def run_all(jobs: Sequence[Job], progress: Progress) -> list[Outcome]:
     """Run jobs, one worker per core where there are several; outcomes in the order of the jobs."""
     outcomes: dict[int, Outcome] = {}
-    for place, outcome in _outcomes(jobs):
-        outcomes[place] = outcome
+    for row, outcome in in_processes(run, jobs):
+        outcomes[row] = outcome
         progress(len(outcomes), len(jobs), outcome.job.recording.name)
-    return [outcomes[place] for place in range(len(jobs))]
-
-
-def _outcomes(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
-    if len(jobs) == 1:
-        yield 0, run(jobs[0])
-        return
-    workers = min(len(jobs), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        places = {pool.submit(run, job): place for place, job in enumerate(jobs)}
-        for future in as_completed(places):
-            yield places[future], future.result()
+    return [outcomes[row] for row in range(len(jobs))]

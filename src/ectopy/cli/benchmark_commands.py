@@ -1,9 +1,11 @@
-"""Measure Ectopy, and what people use instead."""
+"""The benchmark commands: Ectopy and alternatives to it, measured."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +14,36 @@ from ectopy.cli.options import Json, Overwrite
 from ectopy.cli.output_files import check_outputs, database_files
 from ectopy.errors import SettingError
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ectopy.arguments import Progress
+
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what people use instead.")
+
+MitdbFolder = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.")
+]
+
+
+def _run(
+    measure: Callable[[Progress], Mapping[str, Any]],
+    renderables: Callable[[Mapping[str, Any]], Iterable[Table | str]],
+    json: str | None,
+    overwrite: bool,
+    inputs: Iterable[Path | str | None] = (),
+) -> Mapping[str, Any]:
+    """Measure with a progress bar, write the figures as JSON where that was asked for, and print tables of them."""
+    from ectopy.cli.output import terminal
+
+    check_outputs([json], inputs, overwrite)
+    with terminal.progress("benchmark") as progress:
+        figures = measure(progress)
+    terminal.emit(json, figures)
+    screen = terminal.screen(json)
+    for renderable in renderables(figures):
+        screen.print(renderable)
+    return figures
 
 
 @benchmark_app.command("ecg5000")
@@ -29,22 +60,17 @@ def benchmark_ecg5000(
     """Ours and the peers on the same beats in the same run; no method sees a label."""
     from ectopy import datasets
     from ectopy.benchmarks.ecg5000_benchmark import benchmark
-    from ectopy.cli.output import terminal
+    from ectopy.cli.output import ecg5000
 
-    check_outputs([json], ["ecg5000"], overwrite)
-    screen = terminal.screen(json)
-    beats = datasets.load_ecg5000("all")
-    with terminal.progress("benchmark") as progress:
-        result = benchmark(beats, protocol, seeds, methods.split(","), progress)
-    terminal.emit(json, result)
-    screen.print(terminal.benchmark_table(result))
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return benchmark(datasets.load_ecg5000("all"), protocol, seeds, methods.split(","), progress)
+
+    _run(measure, ecg5000.renderables, json, overwrite, ["ecg5000"])
 
 
 @benchmark_app.command("heartbeats")
 def benchmark_heartbeats_command(
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
-    ],
+    data: MitdbFolder,
     split: Annotated[str, typer.Option(help="ds1, ds2, or all in the folder that are not paced.")] = "all",
     methods: Annotated[
         str,
@@ -57,24 +83,17 @@ def benchmark_heartbeats_command(
 ) -> None:
     """Ours and the peers find the heartbeats of the same records in the same run; compared as EC57 says."""
     from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.heartbeats import heartbeats_table, missing_line
+    from ectopy.cli.output import heartbeats
 
-    check_outputs([json], [data], overwrite)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        result = benchmark_heartbeats(data, split, methods.split(","), progress)
-    terminal.emit(json, result.summary())
-    screen.print(heartbeats_table(result))
-    if result.left_out:
-        screen.print(missing_line(result.left_out))
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return benchmark_heartbeats(data, split, methods.split(","), progress).summary()
+
+    _run(measure, heartbeats.renderables, json, overwrite, [data])
 
 
 @benchmark_app.command("mitdb")
 def benchmark_mitdb_command(
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
-    ],
+    data: MitdbFolder,
     split: Annotated[str, typer.Option(help="ds1 = record by record cross-validation, ds2 = the shipped one.")] = "ds1",
     peers: Annotated[
         str, typer.Option(help="Some of population, knn, pca; separated by commas; '' = none.")
@@ -84,25 +103,17 @@ def benchmark_mitdb_command(
 ) -> None:
     """From recordings to verdicts: ours and the peers on the same beats of the same records in the same run."""
     from ectopy.benchmarks.mitdb_benchmark import benchmark_mitdb
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.mitdb import gaps_lines, methods_table, records_table
+    from ectopy.cli.output import mitdb
 
-    check_outputs([json], [data], overwrite)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        result = benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress)
-    terminal.emit(json, result.summary())
-    screen.print(records_table(result))
-    screen.print(methods_table(result))
-    for line in gaps_lines(result):
-        screen.print(line)
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return benchmark_mitdb(data, split, [name for name in peers.split(",") if name], progress).summary()
+
+    _run(measure, mitdb.renderables, json, overwrite, [data])
 
 
 @benchmark_app.command("alarms")
 def benchmark_alarms_command(
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.", show_default=False)
-    ],
+    data: MitdbFolder,
     split: Annotated[str, typer.Option(help="ds1 or ds2.")] = "ds1",
     profile: Annotated[str, typer.Option(help="Limits: ward, ambulatory, exercise, child or infant.")] = "ward",
     json: Json = None,
@@ -110,78 +121,50 @@ def benchmark_alarms_command(
 ) -> None:
     """Replay annotated records to the monitor: how many alarms, which are right, what was missed, how late."""
     from ectopy.benchmarks.alarm_benchmark import benchmark_alarms
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.alarm_benchmark import alarms_table, conditions_table, summary_lines
+    from ectopy.cli.output import alarm_benchmark
 
-    check_outputs([json], [data], overwrite)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        result = benchmark_alarms(data, split, profile, progress)
-    figures = result.summary()
-    terminal.emit(json, figures)
-    screen.print(alarms_table(figures))
-    screen.print(conditions_table(figures))
-    for line in summary_lines(figures):
-        screen.print(line)
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return benchmark_alarms(data, split, profile, progress).summary()
+
+    _run(measure, alarm_benchmark.renderables, json, overwrite, [data])
 
 
 @benchmark_app.command("fibrillation")
 def benchmark_fibrillation_command(
     data: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", help="Holds the folders vfdb, mitdb, qtdb, cinc2017 and cinc2015.", show_default=False
-        ),
+        Path, typer.Option(metavar="DIR", help="Holds the folders vfdb, mitdb, qtdb, cinc2017 and cinc2015.")
     ],
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit what tells fibrillation from the waveform, with records and whole databases left out."""
     from ectopy.benchmarks.fibrillation_benchmark import benchmark_fibrillation
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.fibrillation import fibrillation_table, weights_table
+    from ectopy.cli.output import fibrillation
 
-    check_outputs([json], [data], overwrite)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        figures = benchmark_fibrillation(data, progress)
-    terminal.emit(json, figures)
-    screen.print(fibrillation_table(figures))
-    screen.print(weights_table(figures))
+    _run(lambda progress: benchmark_fibrillation(data, progress), fibrillation.renderables, json, overwrite, [data])
 
 
 @benchmark_app.command("icu")
 def benchmark_icu_command(
-    data: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Folder of the Challenge 2015: ALARMS, .hea and .mat.", show_default=False),
-    ],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the Challenge 2015: ALARMS, .hea and .mat.")],
     without_pulse: Annotated[bool, typer.Option("--without-pulse", help="Leave the pulse waves out.")] = False,
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Bedside alarms, true and false: which ones the monitor raises too (PhysioNet/CinC Challenge 2015)."""
     from ectopy.benchmarks.icu_benchmark import benchmark_icu
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.icu import answer_lines, kinds_table
+    from ectopy.cli.output import icu
 
-    check_outputs([json], [data, data / "cinc2015", data / "training"], overwrite)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        figures = benchmark_icu(data, not without_pulse, progress).summary()
-    terminal.emit(json, figures)
-    screen.print(kinds_table(figures))
-    for line in answer_lines(figures):
-        screen.print(line)
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return benchmark_icu(data, not without_pulse, progress).summary()
+
+    _run(measure, icu.renderables, json, overwrite, [data, data / "cinc2015", data / "training"])
 
 
 @benchmark_app.command("ventricular")
 def benchmark_ventricular_command(
     data: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", help="Folder of records with marks of rhythm: .hea, .dat and .atr.", show_default=False
-        ),
+        Path, typer.Option(metavar="DIR", help="Folder of records with marks of rhythm: .hea, .dat and .atr.")
     ],
     from_start: Annotated[
         bool,
@@ -194,29 +177,15 @@ def benchmark_ventricular_command(
 ) -> None:
     """Fibrillation, flutter, ventricular tachycardia, asystole: announced or missed, how late, and what is false."""
     from ectopy.benchmarks.ventricular_benchmark import LEAD_IN_S, benchmark_from_start, benchmark_ventricular
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.ventricular import episodes_table, false_lines, false_table, outcome_lines
+    from ectopy.cli.output import ventricular
 
-    check_outputs([json], [data, data / "vfdb"], overwrite)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        if from_start:
-            figures = benchmark_from_start(data, 0.0, progress).summary()
-            earlier = benchmark_from_start(data, LEAD_IN_S, progress).summary()
-            figures["from_60_s_before"] = earlier
-            parts = {"watched from their first sample": figures, "watched from 60 s before": earlier}
-        else:
-            figures = benchmark_ventricular(data, progress).summary()
-            parts = {"in whole records": figures}
-    terminal.emit(json, figures)
-    for title, part in parts.items():
-        screen.print(episodes_table(part, f"Episodes {title}, {len(part['records'])} records"))
-        for line in outcome_lines(part):
-            screen.print(line)
-    if not from_start:
-        screen.print(false_table(figures))
-        for line in false_lines(figures):
-            screen.print(line)
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        if not from_start:
+            return benchmark_ventricular(data, progress).summary()
+        figures = benchmark_from_start(data, 0.0, progress).summary()
+        return figures | {"from_60_s_before": benchmark_from_start(data, LEAD_IN_S, progress).summary()}
+
+    _run(measure, ventricular.renderables, json, overwrite, [data, data / "vfdb"])
 
 
 @benchmark_app.command("holter")
@@ -227,15 +196,9 @@ def benchmark_holter_command(
 ) -> None:
     """Time and memory for a long recording of one lead, on one thread."""
     from ectopy.benchmarks.holter_benchmark import benchmark_holter
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.mitdb import holter_table
+    from ectopy.cli.output import holter
 
-    check_outputs([json], [], overwrite)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        figures = benchmark_holter(hours, progress)
-    terminal.emit(json, figures)
-    screen.print(holter_table(figures))
+    _run(lambda progress: benchmark_holter(hours, progress), holter.renderables, json, overwrite)
 
 
 @benchmark_app.command("monitor")
@@ -257,26 +220,24 @@ def benchmark_monitor_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Watch simulated patients in real time with the storage on: processor time, delay and memory."""
-    from dataclasses import asdict
-
     from ectopy.benchmarks.capacity_plot import check_growth_plot, growth_plot
     from ectopy.benchmarks.monitor_benchmark import GROWTH, benchmark_monitor
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.monitor import cost_table
+    from ectopy.cli.output import monitor, terminal
 
-    check_outputs([json, growth], database_files(store), overwrite)
+    files = database_files(store)
+    check_outputs([json, growth], files, overwrite)
     if growth:
         check_growth_plot(growth)
     counts = GROWTH if growth else _counts(patients)
-    screen = terminal.screen(json)
-    with terminal.progress("benchmark") as progress:
-        costs = benchmark_monitor(counts, seconds, store, learning, progress)
-    figures = [asdict(cost) for cost in costs]
-    terminal.emit(json, figures[0] if len(figures) == 1 else {"growth": figures})
-    screen.print(cost_table(costs))
+
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        costs = [asdict(cost) for cost in benchmark_monitor(counts, seconds, store, learning, progress)]
+        return costs[0] if len(costs) == 1 else {"growth": costs}
+
+    figures = _run(measure, monitor.renderables, json, overwrite, files)
     if growth:
-        growth_plot(growth, figures)
-        screen.print(f"Wrote {growth}.")
+        growth_plot(growth, figures["growth"])
+        terminal.screen(json).print(f"Wrote {growth}.")
 
 
 def _counts(text: str) -> list[int]:
@@ -288,24 +249,20 @@ def _counts(text: str) -> list[int]:
 
 @benchmark_app.command("service")
 def benchmark_service_command(
-    devices: Annotated[int, typer.Option(help="That stream, 1 to 1000.")] = 200,
-    viewers: Annotated[int, typer.Option(help="That look, 1 to 100; one of them never reads.")] = 20,
+    devices: Annotated[int, typer.Option(help="Devices that stream, 1 to 1000.")] = 200,
+    viewers: Annotated[int, typer.Option(help="Viewers, 1 to 100; one of them never reads.")] = 20,
     seconds: Annotated[float, typer.Option(help="Length of the run, 5 to 3600.")] = 60.0,
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Start a service, let devices stream and viewers look: what is lost, how late it is seen, memory."""
-    from dataclasses import asdict
-
     from ectopy.benchmarks.service_benchmark import benchmark_service
-    from ectopy.cli.output import terminal
-    from ectopy.cli.output.load import load_table
+    from ectopy.cli.output import load
 
-    check_outputs([json], [], overwrite)
-    with terminal.progress("benchmark") as progress:
-        load = benchmark_service(devices, viewers, seconds, progress)
-    terminal.emit(json, asdict(load))
-    terminal.screen(json).print(load_table(load))
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return asdict(benchmark_service(devices, viewers, seconds, progress))
+
+    _run(measure, load.renderables, json, overwrite)
 
 
 @benchmark_app.command("speed")
@@ -322,14 +279,11 @@ def benchmark_speed(
 
     from ectopy import datasets
     from ectopy.benchmarks.speed_benchmark import measure_speed
-    from ectopy.cli.output import terminal
+    from ectopy.cli.output import speed, terminal
 
     check_outputs([json], [bundle], overwrite)
-    screen = terminal.screen(json)
     with TemporaryDirectory() as folder:
+        detector = Path(folder) / "default.ectopy" if bundle is None else bundle
         if bundle is None:
-            bundle = Path(folder) / "default.ectopy"
-            train_and_save(datasets.load_simulated("train"), bundle, screen)
-        figures = measure_speed(bundle)
-    terminal.emit(json, figures)
-    screen.print(terminal.speed_table(figures))
+            train_and_save(datasets.load_simulated("train"), detector, terminal.screen(json))
+        _run(lambda progress: measure_speed(detector), speed.renderables, json, overwrite, [bundle])

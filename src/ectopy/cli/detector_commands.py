@@ -1,4 +1,4 @@
-"""Train a detector, try it, use it, look into it."""
+"""The commands that train, evaluate, use and describe a detector."""
 
 from __future__ import annotations
 
@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Bundle, Data, Json, Overwrite, Partial, Report, Split, TargetFpr, check_report
+from ectopy.cli.options import (
+    Baseline,
+    Bundle,
+    Data,
+    Json,
+    Learning,
+    Notch,
+    Overwrite,
+    Partial,
+    Rate,
+    Report,
+    SaveBaseline,
+    Split,
+    TargetFpr,
+    Unit,
+    check_report,
+)
 from ectopy.cli.output_files import check_outputs
 from ectopy.errors import DataError, SettingError
 
@@ -110,12 +126,12 @@ def detect(
             show_default=False,
         ),
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where a file does not say.")] = None,
-    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not say.")] = None,
-    notch: Annotated[float | None, typer.Option(help="Mains frequency to remove, 50 or 60.")] = None,
-    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
-    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
-    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
+    rate: Rate = None,
+    unit: Unit = None,
+    notch: Notch = None,
+    learning: Learning = 300.0,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
     partial: Partial = False,
     json: Json = None,
     overwrite: Overwrite = False,
@@ -201,8 +217,8 @@ def _detect_beats(
             "this detector takes one data set or file of beats at a time; 'ambulatory' takes recordings."
         )
     beats = _load(sources[0], split, "test")
-    with terminal.progress("judging") as progress:
-        explanation = detector.explain(beats, lambda done, total: progress(done, total, "judging"))
+    with terminal.step_progress("judging", "judging") as progress:
+        explanation = detector.explain(beats, progress)
     if output:
         write_results(output, beats, explanation, digest(bundle))
         screen.print(f"Wrote {output}.")
@@ -218,22 +234,22 @@ def _detect_beats(
 def _detect_recordings(
     job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None, overwrite: bool
 ) -> None:
-    from ectopy.cli.batch import find_recordings, plan, run_all
+    from ectopy.cli.batch import expand_jobs, find_recordings, run_all
     from ectopy.cli.output import terminal
     from ectopy.cli.output.analysis import analysis_table
 
     screen = terminal.screen(json)
-    jobs = plan(job, find_recordings(paths), output, report)
+    jobs = expand_jobs(job, find_recordings(paths), output, report)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
     check_outputs([*outputs, json], [job.bundle, job.baseline, *paths], overwrite)
     with terminal.progress("reading") as progress:
         outcomes = run_all(jobs, progress)
-    done = [outcome.summary for outcome in outcomes if outcome.summary is not None]
+    summaries = [outcome.summary for outcome in outcomes if outcome.summary is not None]
     failed = {str(outcome.job.recording): outcome.error for outcome in outcomes if outcome.error is not None}
-    terminal.emit(json, {"recordings": done, "failed": failed})
-    if done:
-        screen.print(analysis_table(done))
-    for figures in done if len(done) > 1 else ():
+    terminal.emit(json, {"recordings": summaries, "failed": failed})
+    if summaries:
+        screen.print(analysis_table(summaries))
+    for figures in summaries if len(summaries) > 1 else ():
         for note in figures["notes"]:
             screen.print(f"{figures['source']}: {note}")
     for each in jobs:
@@ -245,7 +261,7 @@ def _detect_recordings(
 
 
 def info(bundle: Bundle, json: Json = None, overwrite: Overwrite = False) -> None:
-    """Check a bundle and say what it was trained on, how, and what it takes."""
+    """Check a bundle and print its training data, its settings, and the beats that it accepts."""
     from ectopy.analysis.shipped_detector import digest, load_detector
     from ectopy.cli.output import terminal
 
@@ -269,16 +285,14 @@ def train_and_save(
     rule: ThresholdRule | None = None,
     seed: int = 0,
 ) -> Detector:
-    """Train with progress, and keep what came of it as a bundle."""
+    """Train with progress, and save the detector as a bundle."""
     from ectopy.cli.output import terminal
     from ectopy.training.training import labels_look_reversed, require_trainable, train
 
     require_trainable(training, settings, rule)
     screen.print(terminal.about_training(training))
-    with terminal.progress("starting TensorFlow") as progress:
-        detector = train(
-            training, settings, rule, random_state=seed, progress=lambda done, steps: progress(done, steps, "training")
-        )
+    with terminal.step_progress("starting TensorFlow", "training") as progress:
+        detector = train(training, settings, rule, random_state=seed, progress=progress)
     detector.save(output)
     if labels_look_reversed(detector):
         share = detector.card.metrics["abnormal_training_beats_flagged"]
@@ -302,30 +316,24 @@ def _train_ambulatory(
     source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
     with terminal.progress("reading") as progress:
         lessons = []
-        for done, record in enumerate(records):
-            progress(done, len(records), f"record {record}")
+        for number, record in enumerate(records):
+            progress(number, len(records), f"record {record}")
             lessons.append(training_beats_of(mitdb.load_mitdb(record)))
     screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
-    with terminal.progress("starting TensorFlow") as progress:
-        detector = train_ambulatory(
-            [lesson for lesson in lessons if lesson is not None],
-            source,
-            settings,
-            rule,
-            random_state=seed,
-            progress=lambda done, steps: progress(done, steps, "training"),
-        )
+    usable = [lesson for lesson in lessons if lesson is not None]
+    with terminal.step_progress("starting TensorFlow", "training") as progress:
+        detector = train_ambulatory(usable, source, settings, rule, random_state=seed, progress=progress)
     detector.save(output)
     return detector
 
 
 def evaluate_and_show(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Console) -> None:
-    """Judge labelled beats, and say how right that was."""
+    """Judge labelled beats, and print how many verdicts agree with the labels."""
     from ectopy.cli.output import terminal
     from ectopy.evaluation import evaluate
 
-    with terminal.progress("judging") as progress:
-        evaluation = evaluate(detector, beats, lambda done, total: progress(done, total, "judging"))
+    with terminal.step_progress("judging", "judging") as progress:
+        evaluation = evaluate(detector, beats, progress)
     if report:
         from ectopy.report import evaluation_report
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from ectopy.cli.options import Json, Overwrite
@@ -14,55 +16,52 @@ fetch_app = typer.Typer(no_args_is_help=True, help="Download a data set from its
 def fetch_ecg5000_command(json: Json = None, overwrite: Overwrite = False) -> None:
     """ECG5000: 5,000 labelled heartbeats of one patient (Chen and Keogh; from PhysioNet's BIDMC CHF database)."""
     from ectopy import datasets
-    from ectopy.cli.output import terminal
 
     check_outputs([json], ["ecg5000"], overwrite)
     folder = datasets.fetch_ecg5000()
-    training, test = datasets.load_ecg5000("train"), datasets.load_ecg5000("test")
-    terminal.emit(json, {"folder": str(folder), "training_beats": len(training), "test_beats": len(test)})
-    terminal.screen(json).print(f"ECG5000 is verified and ready in {folder}: {len(training)} and {len(test)} beats.")
+    training, test = len(datasets.load_ecg5000("train")), len(datasets.load_ecg5000("test"))
+    counts = {"training_beats": training, "test_beats": test}
+    _show(json, folder, counts, f"ECG5000 is verified and ready in {folder}: {training} and {test} beats.")
 
 
 @fetch_app.command("mitdb")
 def fetch_mitdb_command(json: Json = None, overwrite: Overwrite = False) -> None:
     """MIT-BIH Arrhythmia Database: 48 half hours with every beat annotated (Moody and Mark; from PhysioNet, ODC-BY)."""
     from ectopy import datasets
-    from ectopy.cli.output import terminal
     from ectopy.datasets.mitdb import RECORDS
 
     check_outputs([json], ["mitdb"], overwrite)
-    folder = datasets.fetch_mitdb()
-    terminal.emit(json, {"folder": str(folder), "records": len(RECORDS)})
-    terminal.screen(json).print(
-        f"The MIT-BIH Arrhythmia Database is verified and ready in {folder}: {len(RECORDS)} records."
-    )
+    folder, records = datasets.fetch_mitdb(), len(RECORDS)
+    text = f"The MIT-BIH Arrhythmia Database is verified and ready in {folder}: {records} records."
+    _show(json, folder, {"records": records}, text)
 
 
 @fetch_app.command("cinc2015")
 def fetch_cinc2015_command(json: Json = None, overwrite: Overwrite = False) -> None:
     """Challenge 2015: 750 bedside alarms, true and false, with ECG and pulse waves (from PhysioNet, ODC-BY; 350 MB)."""
     from ectopy import datasets
-    from ectopy.cli.output import terminal
 
     check_outputs([json], ["cinc2015"], overwrite)
-    folder = datasets.fetch_challenge_2015()
-    records = len(list(folder.glob("*.hea")))
-    terminal.emit(json, {"folder": str(folder), "records": records})
-    terminal.screen(json).print(
-        f"The Challenge 2015 is ready in {folder}: {records} records, each with the checksum that PhysioNet states."
-    )
+    _show_records(json, "The Challenge 2015", datasets.fetch_challenge_2015())
 
 
 @fetch_app.command("vfdb")
 def fetch_vfdb_command(json: Json = None, overwrite: Overwrite = False) -> None:
     """MIT-BIH Malignant Ventricular Ectopy Database: 22 half hours, rhythms marked (from PhysioNet, ODC-BY)."""
     from ectopy import datasets
-    from ectopy.cli.output import terminal
 
     check_outputs([json], ["vfdb"], overwrite)
-    folder = datasets.fetch_vfdb()
+    _show_records(json, "VFDB", datasets.fetch_vfdb())
+
+
+def _show_records(json: str | None, name: str, folder: Path) -> None:
     records = len(list(folder.glob("*.hea")))
-    terminal.emit(json, {"folder": str(folder), "records": records})
-    terminal.screen(json).print(
-        f"VFDB is ready in {folder}: {records} records, each with the checksum that PhysioNet states."
-    )
+    text = f"{name} is ready in {folder}: {records} records, each with the checksum that PhysioNet states."
+    _show(json, folder, {"records": records}, text)
+
+
+def _show(json: str | None, folder: Path, counts: dict[str, int], text: str) -> None:
+    from ectopy.cli.output import terminal
+
+    terminal.emit(json, {"folder": str(folder), **counts})
+    terminal.screen(json).print(text)

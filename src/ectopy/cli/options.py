@@ -1,4 +1,4 @@
-"""What commands have in common: arguments, options, and what is checked before long work."""
+"""Arguments and options that commands share, and checks before long work."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ Report = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write an HTML page to look at.", show_default=False),
 ]
+Rate = Annotated[
+    float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not state it.", show_default=False)
+]
+Unit = Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not state it.", show_default=False)]
+Notch = Annotated[
+    float | None, typer.Option(metavar="HZ", help="Mains frequency to remove, 50 or 60.", show_default=False)
+]
+Baseline = Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.", show_default=False)]
+SaveBaseline = Annotated[Path | None, typer.Option(help="Where to save this patient's normal.", show_default=False)]
+Learning = Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")]
 Partial = Annotated[
     bool,
     typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole."),
@@ -38,12 +48,12 @@ Partial = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that Ectopy did not write, too.")]
 TargetFpr = Annotated[
     float | None,
-    typer.Option(help="Take the threshold anew, for this share of normal beats flagged.", show_default=False),
+    typer.Option(help="Set the threshold for this share of normal beats flagged.", show_default=False),
 ]
 
 
 def check_report(report: Path | None) -> None:
-    """Raise before long work when a page is asked for and could not be drawn."""
+    """Raise before long work when a page is requested that could not be drawn."""
     if report:
         from ectopy.report import require_extra
 

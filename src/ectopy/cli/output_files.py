@@ -1,4 +1,4 @@
-"""What a command may write: never a file that it reads, and nobody else's file unless it is told to.
+"""Files that a command may write: never one that it reads, and one of another program only with --overwrite.
 
 An existing file is replaced without a question only where its content says that Ectopy wrote it, see
 `ectopy.files.written_by_ectopy`. Files are compared by device and inode, so links are followed.
@@ -28,9 +28,9 @@ def check_outputs(
     Parameters
     ----------
     outputs : iterable of Path, str or None
-        Files that the command writes; None and ``-`` are none.
+        Files that the command writes; None and ``-`` do not count.
     inputs : iterable of Path, str or None
-        What it reads: files, folders, names of data sets, ``ambulatory``, ``-`` for standard input. With a record come
+        Its sources: files, folders, names of data sets, ``ambulatory``, ``-`` for standard input. With a record come
         the other files of the record, and with a folder the files in it.
     overwrite : bool
         Whether files that Ectopy did not write may be replaced.
@@ -45,14 +45,14 @@ def check_outputs(
     paths = [Path(output) for output in outputs if output not in (None, STANDARD_STREAM)]
     for path in paths:
         check_writable(path)
-    for one, other in combinations(paths, 2):
-        if one.resolve() == other.resolve() or (_identity(one) and _identity(one) == _identity(other)):
+    for path, other in combinations(paths, 2):
+        if path.resolve() == other.resolve() or (_identity(path) and _identity(path) == _identity(other)):
             raise OutputError(f"cannot write two outputs to {other}; name a file for each.")
-    there = [path for path in paths if path.exists()]
-    if not there:
+    existing = [path for path in paths if path.exists()]
+    if not existing:
         return
     read = {_identity(file) for source in inputs if source is not None for file in _files_read(source)}
-    for path in there:
+    for path in existing:
         if _identity(path) in read:
             raise OutputError(f"cannot write {path}: the command reads this file; name another one.")
         if not overwrite and not written_by_ectopy(path):
@@ -71,7 +71,7 @@ def database_files(store: str | None) -> list[Path]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever it is called; None where there is none."""
+    """Device and inode of a file; None where it does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -80,7 +80,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _files_read(source: Path | str) -> Iterator[Path]:
-    """All files that belong to what a command is told to read."""
+    """All files that belong to a source."""
     from ectopy.analysis.shipped_detector import SHIPPED
     from ectopy.datasets.data_folders import cache_folder, user_folders
 

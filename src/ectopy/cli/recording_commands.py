@@ -1,4 +1,4 @@
-"""Look into recordings, and compare annotations."""
+"""The commands that inspect recordings and compare annotations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Overwrite, Partial
+from ectopy.cli.options import Json, Notch, Overwrite, Partial, Rate, Unit
 from ectopy.cli.output_files import check_outputs
 
 
@@ -15,22 +15,14 @@ def inspect(
     recording: Annotated[
         Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .bdf, .csv, .txt, .parquet or .npy.")
     ],
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="HZ", help="Sampling rate, for a file that states none.", show_default=False),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(metavar="UNIT", help="mV, uV or V, for a file that states none.", show_default=False),
-    ] = None,
-    notch: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Mains frequency to remove, 50 or 60.", show_default=False)
-    ] = None,
+    rate: Rate = None,
+    unit: Unit = None,
+    notch: Notch = None,
     partial: Partial = False,
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Say what a recording holds: leads, length, where it can be read and where not, heart rate."""
+    """Describe a recording: leads, length, heart rate, and which parts can be read."""
     from ectopy.analysis.inspection import inspect as inspect_recording
     from ectopy.cli.output import terminal
     from ectopy.cli.output.inspection import inspection_tables

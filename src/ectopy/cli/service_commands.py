@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Partial
+from ectopy.cli.options import Partial, Rate, Unit
 
 
 def serve(
@@ -55,12 +55,8 @@ def replay(
     url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8765",
     key: Annotated[str, typer.Option(envvar="ECTOPY_KEY", help="A key that allows to send.", show_default=False)] = "",
     speed: Annotated[float, typer.Option(help="Times real time.")] = 1.0,
-    rate: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say.", show_default=False)
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="mV, uV or V, where a file does not say.", show_default=False)
-    ] = None,
+    rate: Rate = None,
+    unit: Unit = None,
     partial: Partial = False,
 ) -> None:
     """Send a recording to a server as if it were live."""

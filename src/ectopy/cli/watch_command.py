@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Overwrite, Partial, Report, check_report
+from ectopy.cli.options import Baseline, Learning, Overwrite, Partial, Rate, Report, SaveBaseline, Unit, check_report
 from ectopy.cli.output_files import check_outputs
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ectopy.cli.watch_options import Plan
+    from ectopy.cli.watch_options import WatchOptions
     from ectopy.monitor import Input
 
 
@@ -23,14 +23,13 @@ def watch(
     recording: Annotated[
         str,
         typer.Argument(
-            help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input, a line for each "
-            "sample, with one number for each lead or pulse wave, separated by commas, semicolons, tabs or blanks."
+            help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input at --rate, a line "
+            "for each sample with one number for each lead or pulse wave, separated by commas, semicolons, tabs or "
+            "blanks."
         ),
     ],
-    rate: Annotated[
-        float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not say; always for '-'.")
-    ] = None,
-    unit: Annotated[str | None, typer.Option(help="mV, uV or V, where a file or header does not say.")] = None,
+    rate: Rate = None,
+    unit: Unit = None,
     leads: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help="For '-': the leads, and pulse waves such as PLETH or 'ABP (mmHg)'."),
@@ -39,7 +38,7 @@ def watch(
     fast: Annotated[bool, typer.Option("--fast", help="As fast as can be.")] = False,
     chunk: Annotated[float, typer.Option(help="Seconds of signal that come at once, above 0 to 60.")] = 1.0,
     from_s: Annotated[
-        float, typer.Option("--from", metavar="S", help="Tell from this second on; before it all is watched, untold.")
+        float, typer.Option("--from", metavar="S", help="Report from this second on; the part before is only watched.")
     ] = 0.0,
     to_s: Annotated[float | None, typer.Option("--to", metavar="S", help="End here.", show_default=False)] = None,
     profile: Annotated[str, typer.Option(help="Of limits: ward, ambulatory, exercise, child or infant.")] = "ward",
@@ -48,60 +47,66 @@ def watch(
     limit: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another limit, such as high_bpm=120; repeatable.")
     ] = None,
-    learning: Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")] = 300.0,
-    baseline: Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.")] = None,
-    save_baseline: Annotated[Path | None, typer.Option(help="Where to save this patient's normal.")] = None,
+    learning: Learning = 300.0,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
     bundle: Annotated[
         str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")
     ] = "ambulatory",
     partial: Partial = False,
-    beats: Annotated[bool, typer.Option("--beats", help="Tell of every beat.")] = False,
+    beats: Annotated[bool, typer.Option("--beats", help="Report every beat.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A JSON object a line for every event.")] = False,
     report: Report = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Watch an ECG as it comes and raise alarms; each says the command that shows it again."""
-    from ectopy.cli.watch_options import Plan, limits_named
+    """Watch an ECG as it comes and raise alarms; each names the command that shows it again."""
+    from ectopy.cli.watch_options import WatchOptions, parse_limits
 
     check_report(report)
     check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
-    limits = limits_named(limit or ())
-    plan = Plan(recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial)
-    if plan.live:
+    limits = parse_limits(limit or ())
+    options = WatchOptions(
+        recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial
+    )
+    if options.live:
         if speed is not None or fast or from_s or to_s is not None:
             raise SettingError("standard input comes as it comes: --speed, --fast, --from and --to are for recordings.")
-        inputs = _standard_input(plan, leads, chunk)
+        inputs = _standard_input(options, leads, chunk)
     else:
         if leads is not None:
             raise SettingError("a recording names its leads: --leads is for standard input.")
         if speed is not None and fast:
             raise SettingError("choose between --speed and --fast.")
-        inputs = _replayed(plan, chunk, from_s, to_s, speed=None if fast else 1.0 if speed is None else speed)
-    if not _watch(plan, inputs, from_s, beats, json, report, save_baseline):
+        inputs = _replayed(options, chunk, from_s, to_s, speed=None if fast else 1.0 if speed is None else speed)
+    if not _watch(options, inputs, from_s, beats, json, report, save_baseline):
         raise typer.Exit(130)
 
 
-def _standard_input(plan: Plan, leads: str | None, chunk_s: float) -> Iterator[Input]:
+def _standard_input(options: WatchOptions, leads: str | None, chunk_s: float) -> Iterator[Input]:
     import time
 
     from ectopy.formats.leads import Stated
     from ectopy.formats.sample_stream import SampleLines
     from ectopy.monitor.sources import arriving, from_lines
 
-    if plan.sampling_rate_hz is None:
+    if options.sampling_rate_hz is None:
         raise SettingError("standard input states no sampling rate: give it in Hz with --rate.")
     names = [] if leads is None else [name.strip() for name in leads.split(",")]
-    lines = SampleLines(Stated(None, plan.unit), names, lambda text: print(f"ectopy: {text}", file=sys.stderr))
-    return from_lines(arriving(0), lines, plan.sampling_rate_hz, chunk_s, time.monotonic)
+    lines = SampleLines(Stated(None, options.unit), names, lambda text: print(f"ectopy: {text}", file=sys.stderr))
+    return from_lines(arriving(0), lines, options.sampling_rate_hz, chunk_s, time.monotonic)
 
 
-def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, speed: float | None) -> Iterator[Input]:
+def _replayed(
+    options: WatchOptions, chunk_s: float, from_s: float, to_s: float | None, speed: float | None
+) -> Iterator[Input]:
     from ectopy.cli.output import terminal
     from ectopy.formats import read
     from ectopy.monitor.replay import paced
     from ectopy.monitor.sources import from_recording
 
-    recording = read(plan.source, sampling_rate_hz=plan.sampling_rate_hz, unit=plan.unit, partial=plan.partial)
+    recording = read(
+        options.source, sampling_rate_hz=options.sampling_rate_hz, unit=options.unit, partial=options.partial
+    )
     terminal.warn(recording.notes)
     if not 0 <= from_s < recording.duration_s:
         raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {from_s:g}.")
@@ -112,7 +117,7 @@ def _replayed(plan: Plan, chunk_s: float, from_s: float, to_s: float | None, spe
 
 
 def _watch(
-    plan: Plan,
+    options: WatchOptions,
     inputs: Iterator[Input],
     from_s: float,
     beats: bool,
@@ -120,7 +125,7 @@ def _watch(
     report: Path | None,
     save_baseline: Path | None,
 ) -> bool:
-    """Watch until the end and say what was; False where a person ended it."""
+    """Watch until the end and print a summary; return False after Ctrl-C."""
     from ectopy.analysis import shipped_detector
     from ectopy.analysis.patient_template import PatientTemplate
     from ectopy.cli.output import terminal
@@ -129,23 +134,23 @@ def _watch(
     from ectopy.monitor.alarms import active
     from ectopy.monitor.event_counts import EventCounts
     from ectopy.monitor.sources import watch
-    from ectopy.report.alarm_strips import Album
+    from ectopy.report.alarm_strips import AlarmStrips
 
-    limits, digest = plan.watched_limits(), shipped_detector.digest(plan.bundle)
-    monitor = Monitor.of(shipped_detector.load_detector(plan.bundle), plan.learning_s)
-    state = MonitorState(limits, None if plan.baseline is None else PatientTemplate.load(plan.baseline))
+    limits, digest = options.effective_limits(), shipped_detector.digest(options.bundle)
+    monitor = Monitor.of(shipped_detector.load_detector(options.bundle), options.learning_s)
+    state = MonitorState(limits, None if options.baseline is None else PatientTemplate.load(options.baseline))
     screen = terminal.screen("-" if json else None)
-    tally, album = EventCounts(), Album(from_s)
+    counts, alarm_strips = EventCounts(), AlarmStrips(from_s)
     finished = False
     try:
         for step in watch(monitor, state, inputs):
             state = step.state
-            told = [event for event in step.events if event.at_s >= from_s]
-            tally.take(told)
+            events = [event for event in step.events if event.at_s >= from_s]
+            counts.take(events)
             if report:
-                album.take(step)
-            for event in told:
-                replay = plan.replay(event) if isinstance(event, AlarmChanged) else None
+                alarm_strips.take(step)
+            for event in events:
+                replay = options.replay(event) if isinstance(event, AlarmChanged) else None
                 if json:
                     print(event_json(event, digest, replay), flush=True)
                 elif beats or not isinstance(event, BeatJudged):
@@ -157,21 +162,29 @@ def _watch(
     if segment is None or learned is None:
         return finished
     normal = learned.text
-    detector = detector_text(plan.bundle, digest)
+    detector = detector_text(options.bundle, digest)
     span_s = (from_s, max(state.clock_s, from_s))
-    screen.print(summary_table(plan.name, span_s, tally, active(state.alarms), normal, detector))
+    screen.print(summary_table(options.name, span_s, counts, active(state.alarms), normal, detector))
     if report:
         from ectopy.report.alarm_page import Watched, alarm_report
 
-        album.close()
+        alarm_strips.close()
         watched = Watched(
-            plan.name, *span_s, segment.rate_hz, segment.leads, limits, normal, plan.bundle, digest, plan.replay
+            options.name,
+            *span_s,
+            segment.rate_hz,
+            segment.leads,
+            limits,
+            normal,
+            options.bundle,
+            digest,
+            options.replay,
         )
-        alarm_report(report, watched, tally, album)
+        alarm_report(report, watched, counts, alarm_strips)
         screen.print(f"Wrote {report}.")
     if save_baseline:
         if state.normal is None:
-            raise DataError(f"{plan.name}: the patient's normal was not learned and cannot be saved. {normal}")
+            raise DataError(f"{options.name}: the patient's normal was not learned and cannot be saved. {normal}")
         state.normal.save(save_baseline)
         screen.print(f"Wrote {save_baseline}.")
     return finished

@@ -1,4 +1,4 @@
-"""What is watched and how: all that the events depend on, and the command that shows an alarm again."""
+"""Options of `ectopy watch`: everything that the events depend on, and the command that shows an alarm again."""
 
 from __future__ import annotations
 
@@ -17,30 +17,17 @@ _STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is watched and how.
+class WatchOptions:
+    """Everything that the events of a watch depend on; see the help of the command.
 
     Attributes
     ----------
     source : str
         A recording's path; ``-`` = standard input.
-    sampling_rate_hz : float or None
-        Where a file does not say.
-    unit : str or None
-        ``mV``, ``uV`` or ``V``, where it is not said.
-    profile : str
-        Of the limits.
-    age, resting_bpm : float or None
     limits : mapping of str to float
         Limits that are not those of the profile.
-    learning_s : float
-        Seconds of signal from which the patient's normal is learned.
-    baseline : Path or None
-        A patient's normal, saved earlier.
     bundle : str
         A detector's path, or ``ambulatory``, the shipped one.
-    partial : bool
-        Whether the intact part of a recording that is not whole is watched.
     """
 
     source: str
@@ -62,34 +49,23 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What is watched, for people."""
+        """Name of the source, for people."""
         return NAME if self.live else self.source
 
-    def watched_limits(self) -> Limits:
-        """Limits of the profile, and what was set otherwise.
-
-        Raises
-        ------
-        SettingError
-            If a limit is invalid, or out of its range.
-        """
+    def effective_limits(self) -> Limits:
+        """Limits of the profile, changed by those of the command line."""
         return Limits.of(self.profile, self.age, self.resting_bpm).changed(self.limits)
 
     def replay(self, event: AlarmChanged) -> str | None:
-        """Command that shows a change of an alarm again, with all that was told about its strip.
+        """Command that shows a change of an alarm again, with all events of its strip; None for standard input.
 
-        It watches the recording from its start, and tells what lies between the two times: only so are the alarms those
-        of the first time, with their numbers and digests. What is remembered reaches back without limit: the patient's
-        normal, a latched alarm, the rates of an exercise.
-
-        Returns
-        -------
-        str or None
-            None for standard input, of which nothing is kept.
+        It watches the recording from its start, and reports between two times: only then are the alarms the same, with
+        their numbers and digests. The monitor's memory reaches back without limit: the patient's normal, a latched
+        alarm, the rates of an exercise.
         """
         if self.live:
             return None
-        usual = Plan(self.source)
+        usual = WatchOptions(self.source)
         options: list[tuple[str, object, object]] = [
             ("--rate", self.sampling_rate_hz, usual.sampling_rate_hz),
             ("--unit", self.unit, usual.unit),
@@ -108,8 +84,8 @@ class Plan:
         return replay_command(event, *words, "--fast")
 
 
-def limits_named(settings: Sequence[str]) -> dict[str, float]:
-    """Values of limits from texts such as ``high_bpm=120``.
+def parse_limits(settings: Sequence[str]) -> dict[str, float]:
+    """Parse limits such as ``high_bpm=120``.
 
     Raises
     ------
@@ -127,5 +103,5 @@ def limits_named(settings: Sequence[str]) -> dict[str, float]:
 
 
 def _plain(value: object) -> str:
-    """As it is given on the command line: a whole number without a point, and no digit lost."""
+    """Write a value for the command line: a whole number without a point, and with every digit."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

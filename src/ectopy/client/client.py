@@ -326,7 +326,7 @@ class Stream:
                 self._template.sampling_rate_hz,
                 self._template.leads,
                 received=0.0,
-                sent=sent_at,
+                sent_at=sent_at,
                 stream=self.name,
                 unit=self._template.unit,
                 pulses=tuple(self._pulse_chunk(wave, position) for wave in pulses),

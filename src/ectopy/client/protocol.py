@@ -188,7 +188,7 @@ def write(message: ChunkMessage, form: Form, gain: float | None = None) -> bytes
         samples=chunk.signal.tolist() if form == "json" else _bytes(chunk.signal, gain),
         unit=chunk.unit,
         stream=chunk.stream,
-        sent=chunk.sent,
+        sent=chunk.sent_at,
         gain=gain if form == "msgpack" else None,
         sequence=message.sequence,
         pulses=tuple(_pulse_message(pulse, form) for pulse in chunk.pulses),
@@ -218,7 +218,7 @@ def _chunk(message: _Message, received: float) -> Chunk:
         sampling_rate_hz=message.sampling_rate_hz,
         leads=message.leads,
         received=received,
-        sent=message.sent,
+        sent_at=message.sent,
         stream=message.stream,
         unit=message.unit,
         pulses=tuple(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ectopy.datasets.mitdb import DS1, DS2
 from ectopy.errors import DataError, SettingError
+from ectopy.formats import read
+from ectopy.recording import Recording
 
 SPLITS: Mapping[str, tuple[str, ...]] = {"ds1": DS1, "ds2": DS2}
 
@@ -36,3 +38,17 @@ def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
             f"and {needed} needed; put them there, or run `ectopy fetch mitdb`."
         )
     return here
+
+
+def read_annotated(path: Path) -> Recording:
+    """Read a record with its reference annotations.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or has no annotations.
+    """
+    recording = read(path)
+    if not recording.annotations:
+        raise DataError(f"record {path.name} has no reference annotations; take it out of the folder.")
+    return recording

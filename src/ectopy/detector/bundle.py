@@ -64,7 +64,7 @@ def save(detector: Detector, path: Path) -> None:
     members = {
         "graph.tflite": detector.graph.content,
         "network.keras": detector.network,
-        "known_normals.npy": array_bytes(detector.scoring.known.codes),
+        "known_normals.npy": array_bytes(detector.scoring.normals.codes),
         "calibration.npy": array_bytes(detector.calibration),
         "golden.npy": array_bytes(detector.golden),
         "expected.npy": array_bytes(detector.score(detector.golden)),
@@ -186,14 +186,14 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
 def _detector(manifest: dict[str, Any], members: dict[str, bytes]) -> Detector:
     scoring, card = manifest["scoring"], manifest["card"]
     graph, layout = Graph(members["graph.tflite"]), BeatLayout(**manifest["layout"])
-    known = KnownNormals(read_array(members["known_normals.npy"]))
-    if graph.samples != layout.samples or len(known.codes) != graph.members:
+    normals = KnownNormals(read_array(members["known_normals.npy"]))
+    if graph.samples != layout.samples or len(normals.codes) != graph.members:
         raise DataError("the graph does not fit the layout or the known normals")
     curve = LearningCurve(**{name: tuple(values) for name, values in card.pop("curve").items()})
     return Detector(
         graph=graph,
         scoring=Scoring(
-            known=known,
+            normals=normals,
             error_scale=_to_scale(scoring["error_scale"], graph.members),
             distance_scale=_to_scale(scoring["distance_scale"], graph.members),
             distance_weight=float(scoring["distance_weight"]),

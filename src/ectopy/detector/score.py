@@ -143,7 +143,7 @@ class Scoring:
 
     Attributes
     ----------
-    known : KnownNormals
+    normals : KnownNormals
     error_scale, distance_scale : LogScale
     distance_weight : float
         How much the distance counts, where the error counts 1.
@@ -151,7 +151,7 @@ class Scoring:
 
     __repr__ = short_repr
 
-    known: KnownNormals
+    normals: KnownNormals
     error_scale: LogScale
     distance_scale: LogScale
     distance_weight: float
@@ -163,7 +163,7 @@ class Scoring:
         -------
         tuple of two ndarray, each of shape (n,)
         """
-        distance = self.known.distance(output.latent)
+        distance = self.normals.distance(output.latent)
         return (
             self.error_scale.standardise(output.mean_square_error).mean(axis=1),
             self.distance_scale.standardise(distance).mean(axis=1),

@@ -1,4 +1,4 @@
-"""What is measured, and how."""
+"""Measures of verdicts and annotations."""
 
 from ectopy.evaluation.evaluate import Evaluation, class_name, evaluate
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves

@@ -37,14 +37,14 @@ LEARNING_S = 300.0
 
 _N, _S, _V, _F, _Q, _O, _X = range(len(CLASSES))
 _BEAT = slice(_N, _O)
-_NONE = slice(_O, None)
+_NO_BEAT = slice(_O, None)
 _UNSCORED = -1
 _NEVER = np.iinfo(np.int64).max // 4
 _UNREADABLE = 0x30
 
 
 @dataclass(frozen=True, slots=True)
-class EventCounts:
+class BeatCounts:
     """Right, missed and extra beats of one kind; a rate of nothing is NaN."""
 
     tp: int
@@ -64,7 +64,7 @@ class EventCounts:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What became of every beat of one recording, or of several together.
+    """Counts of the matched and unmatched beats of one recording, or of several together.
 
     Attributes
     ----------
@@ -89,25 +89,25 @@ class Comparison:
     fs_forgiven: bool = False
 
     @property
-    def qrs(self) -> EventCounts:
-        """Beats of any class, found or not."""
-        return EventCounts(self._sum(_BEAT, _BEAT), self._sum(_BEAT, _NONE), self._sum(_NONE, _BEAT))
+    def qrs(self) -> BeatCounts:
+        """Beats of any class, detected or not."""
+        return BeatCounts(self._sum(_BEAT, _BEAT), self._sum(_BEAT, _NO_BEAT), self._sum(_NO_BEAT, _BEAT))
 
     @property
-    def veb(self) -> EventCounts:
+    def veb(self) -> BeatCounts:
         """Ventricular ectopic beats; a fusion or unclassifiable beat called V is forgiven."""
-        return self._tally(_V, (_N, _S, _O, _X))
+        return self._count(_V, (_N, _S, _O, _X))
 
     @property
-    def sveb(self) -> EventCounts:
+    def sveb(self) -> BeatCounts:
         """Supraventricular ectopic beats; an unclassifiable beat called S is forgiven, and see `fs_forgiven`."""
-        return self._tally(_S, (_N, _V, _O, _X) if self.fs_forgiven else (_N, _V, _F, _O, _X))
+        return self._count(_S, (_N, _V, _O, _X) if self.fs_forgiven else (_N, _V, _F, _O, _X))
 
     @property
     def veb_fpr(self) -> float:
         """Percentage of the beats other than V, with the extra ones, that are false V."""
-        others = self._sum(slice(None), _BEAT) - self._sum(slice(None), _V) - self._sum(_V, _BEAT) + self.veb.tp
-        return _percent(self.veb.fp, others + self.veb.fp)
+        not_v = self._sum(slice(None), _BEAT) - self._sum(slice(None), _V) - self._sum(_V, _BEAT) + self.veb.tp
+        return _percent(self.veb.fp, not_v + self.veb.fp)
 
     def missed_in_shutdown(self, classes: str = "NSVFQ") -> float:
         """Percentage of the reference beats of these classes that the test annotator missed in its shutdown."""
@@ -116,19 +116,19 @@ class Comparison:
 
     def summary(self) -> dict[str, float]:
         """Every figure by its name: rates in percent, then counts."""
-        tallies = {"qrs": self.qrs, "veb": self.veb, "sveb": self.sveb}
+        kinds = {"qrs": self.qrs, "veb": self.veb, "sveb": self.sveb}
         return {
-            **{f"{kind}_{name}": getattr(tally, name) for kind, tally in tallies.items() for name in ("se", "ppv")},
+            **{f"{kind}_{name}": getattr(counts, name) for kind, counts in kinds.items() for name in ("se", "ppv")},
             "rr_error_ms": self.rr_error_ms,
             **{
-                f"{kind}_{name}": getattr(tally, name) for kind, tally in tallies.items() for name in ("tp", "fn", "fp")
+                f"{kind}_{name}": getattr(counts, name) for kind, counts in kinds.items() for name in ("tp", "fn", "fp")
             },
             "shutdown_s": self.shutdown_s,
         }
 
-    def _tally(self, kind: int, false_if: tuple[int, ...]) -> EventCounts:
+    def _count(self, kind: int, false_if: tuple[int, ...]) -> BeatCounts:
         hits = self._sum(kind, kind)
-        return EventCounts(hits, self._sum(kind, slice(None)) - hits, self._sum(list(false_if), kind))
+        return BeatCounts(hits, self._sum(kind, slice(None)) - hits, self._sum(list(false_if), kind))
 
     def _sum(self, rows: Any, columns: Any) -> int:
         return int(self.counts[rows, columns].sum())
@@ -175,16 +175,16 @@ def compare(
     ``bxb`` remembers only the last two periods of a kind, and forgets one that is never ended when there was another
     before. Here every period counts, and one without an end lasts for the rest of the recording.
     """
-    classes = _classes(label_map)
-    start, window = _samples(start_s, sampling_rate_hz), _samples(MATCH_WINDOW_S, sampling_rate_hz)
-    if samples is not None and samples < start:
+    if samples is not None and samples < _samples(start_s, sampling_rate_hz):
         raise DataError(
             f"the recording ends at {samples / sampling_rate_hz:.0f} s and scoring starts at {start_s:.0f} s; "
             "compare a longer one."
         )
-    ours, theirs = _track(reference, classes, window), _track(test, classes, window)
-    i, j, takes_ours, takes_theirs = _pairs(ours.times, theirs.times, start, samples, window)
+    ours, theirs, (i, j, takes_ours, takes_theirs) = _match(
+        reference, test, sampling_rate_hz, samples, start_s, label_map
+    )
 
+    # A beat without a match is paired with "no beat", or with "unreadable" in a shutdown of the other annotator.
     t = theirs.times[j]
     no_beat = np.where(_within(t, ours.shutdown), _X, _O)
     no_beat[_within(t, ours.fibrillation)] = _UNSCORED
@@ -194,6 +194,7 @@ def compare(
     counts = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
     np.add.at(counts, (row[scored], column[scored]), 1)
 
+    # Intervals are compared where both annotators have one.
     has_rr = (ours.rr[i] > 0) & (theirs.rr[j] > 0)
     error = (ours.rr[i] - theirs.rr[j])[has_rr] * (1000 / sampling_rate_hz)
     rr_error_ms = float(np.sqrt(np.mean(error**2))) if len(error) else float("nan")
@@ -215,21 +216,15 @@ def matched_classes(
     -------
     ndarray of str, shape (n,)
         N, S, V, F or Q for each of `test`; empty where there is no match, and before scoring starts.
-
-    Raises
-    ------
-    SettingError
-        If there is no such label map.
     """
-    classes = _classes(label_map)
-    start, window = _samples(start_s, sampling_rate_hz), _samples(MATCH_WINDOW_S, sampling_rate_hz)
-    ours, theirs = _track(reference, classes, window), _track(test, classes, window)
-    i, j, takes_ours, takes_theirs = _pairs(ours.times, theirs.times, start, samples, window)
+    ours, theirs, (i, j, takes_ours, takes_theirs) = _match(
+        reference, test, sampling_rate_hz, samples, start_s, label_map
+    )
     matched = takes_ours & takes_theirs & np.isin(ours.labels[i], range(_N, _O))
-    found = np.full(len(test), "", dtype="U1")
-    places = np.searchsorted(test.positions, theirs.times[j[matched]])
-    found[places] = np.array(list(CLASSES))[ours.labels[i[matched]]]
-    return found
+    classes = np.full(len(test), "", dtype="U1")
+    rows = np.searchsorted(test.positions, theirs.times[j[matched]])
+    classes[rows] = np.array(list(CLASSES))[ours.labels[i[matched]]]
+    return classes
 
 
 def gross(comparisons: Sequence[Comparison]) -> Comparison:
@@ -238,7 +233,7 @@ def gross(comparisons: Sequence[Comparison]) -> Comparison:
     Raises
     ------
     DataError
-        If there is none, or if they were made with different label maps.
+        If there are no comparisons, or they were made with different label maps.
     """
     names = {comparison.label_map for comparison in comparisons}
     if len(names) != 1:
@@ -252,8 +247,8 @@ def average(comparisons: Sequence[Comparison]) -> dict[str, float]:
     """Mean of each of `RATES` over the recordings that have it, each recording of equal weight; NaN where none has."""
     summaries = [replace(comparison, fs_forgiven=True).summary() for comparison in comparisons]
     rates = np.array([[summary[name] for name in RATES] for summary in summaries]).reshape(-1, len(RATES))
-    known = np.sum(~np.isnan(rates), axis=0)
-    means = np.where(known > 0, np.nansum(rates, axis=0) / np.maximum(known, 1), np.nan)
+    counts = np.sum(~np.isnan(rates), axis=0)
+    means = np.where(counts > 0, np.nansum(rates, axis=0) / np.maximum(counts, 1), np.nan)
     return dict(zip(RATES, means.tolist(), strict=True))
 
 
@@ -281,7 +276,7 @@ def _track(annotations: Annotations, classes: Mapping[str, int], window: int) ->
         index += 1
         if symbol in classes:
             previous = times[-1] if times else 0
-            broken = any(previous <= begun < position for begun, _ in fibrillation[-2:] + shutdown[-2:])
+            broken = any(previous <= start < position for start, _ in fibrillation[-2:] + shutdown[-2:])
             rr.append(position - previous if previous > 0 and not broken else 0)
             times.append(position)
             labels.append(classes[symbol])
@@ -317,9 +312,25 @@ def _unreadable(annotations: Annotations) -> list[bool]:
     return [bool(mark) for mark in both & (annotations.symbols == "~")]
 
 
-def _pairs(
-    ours: NDArray[np.int64], theirs: NDArray[np.int64], start: int, end: int | None, window: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+_Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def _match(
+    reference: Annotations,
+    test: Annotations,
+    sampling_rate_hz: float,
+    samples: int | None,
+    start_s: float,
+    label_map: str,
+) -> tuple[_Track, _Track, _Pairs]:
+    """The tracks of both annotators, and their beats in pairs as `_pairs` gives them."""
+    classes = _classes(label_map)
+    start, window = _samples(start_s, sampling_rate_hz), _samples(MATCH_WINDOW_S, sampling_rate_hz)
+    ours, theirs = _track(reference, classes, window), _track(test, classes, window)
+    return ours, theirs, _pairs(ours.times, theirs.times, start, samples, window)
+
+
+def _pairs(ours: NDArray[np.int64], theirs: NDArray[np.int64], start: int, end: int | None, window: int) -> _Pairs:
     """Match beats in order of time.
 
     Returns
@@ -333,11 +344,11 @@ def _pairs(
     i, j = (int(np.searchsorted(times, start)) for times in (ours, theirs))
     steps: list[tuple[int, int, bool, bool]] = []
     if j > 0 and r[i] - t[j - 1] <= window and r[i] - t[j - 1] < abs(r[i] - t[j]):
-        # The first beat scored may have been found just before scoring starts.
+        # The first scored beat may be detected just before scoring starts.
         steps.append((i, j - 1, True, True))
         i += 1
     elif start > 0 and t[j] - start <= window and abs(r[i] - t[j + 1]) < abs(r[i] - t[j]):
-        # It may as well be the late finding of a beat before scoring starts.
+        # It may as well be the late detection of a beat before scoring starts.
         j += 1
     while (r[i] != _NEVER) if end is None else (r[i] <= end or t[j] <= end):
         distance = abs(r[i] - t[j])
@@ -375,8 +386,8 @@ def _seconds(periods: NDArray[np.int64], samples: int | None, sampling_rate_hz: 
     """Length of the periods together; one without an end lasts to the recording's, and does not count where unknown."""
     last = samples if samples is not None else _NEVER
     ends = np.where(periods[:, 1] == _NEVER, last, periods[:, 1])
-    known = ends != _NEVER
-    length = int(np.sum((ends - periods[:, 0])[known]))
+    has_end = ends != _NEVER
+    length = int(np.sum((ends - periods[:, 0])[has_end]))
     return (length + _samples(0.5, sampling_rate_hz)) // _samples(1, sampling_rate_hz)
 
 

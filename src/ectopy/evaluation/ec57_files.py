@@ -14,15 +14,7 @@ from ectopy.reprs import short_repr
 
 @dataclass(frozen=True, slots=True)
 class FilesComparison:
-    """Comparisons by record name.
-
-    Attributes
-    ----------
-    records : dict of str to Comparison
-    label_map : str
-    left_out : tuple of str
-        Records that only the reference or only the test has.
-    """
+    """Comparisons by record name; records that only one side has are `left_out`."""
 
     __repr__ = short_repr
 
@@ -67,7 +59,7 @@ def compare_files(
     common = sorted(ours.keys() & theirs.keys())
     if not common:
         raise DataError(
-            f"no record is in both: {reference} has {_some(ours)}, and {test} has {_some(theirs)}; "
+            f"no record is in both: {reference} has {_abbreviated(ours)}, and {test} has {_abbreviated(theirs)}; "
             "give annotations of the same records."
         )
     records = {name: _compare(ours[name], theirs[name], label_map) for name in common}
@@ -103,17 +95,12 @@ def _compare(reference: Path, test: Path, label_map: str) -> Comparison:
         )
     samples = ours.samples if ours.samples is not None else theirs.samples
     try:
-        return compare(
-            read_annotations(reference),
-            read_annotations(test),
-            sampling_rate_hz=rate,
-            samples=samples,
-            label_map=label_map,
-        )
+        marks = read_annotations(reference), read_annotations(test)
+        return compare(*marks, sampling_rate_hz=rate, samples=samples, label_map=label_map)
     except DataError as error:
         raise DataError(f"record {reference.stem}: {error}") from error
 
 
-def _some(names: dict[str, Path]) -> str:
-    shown = ", ".join(sorted(names)[:5])
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+def _abbreviated(names: dict[str, Path]) -> str:
+    first = ", ".join(sorted(names)[:5])
+    return f"{first} and {len(names) - 5} more" if len(names) > 5 else first

@@ -1,4 +1,4 @@
-"""Measures a detector on labelled beats."""
+"""Measure a detector on labelled beats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ectopy.reprs import short_repr
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A detector's verdicts on labelled beats, and what they are worth.
+    """A detector's verdicts on labelled beats, and their quality.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Evaluation:
     recall_by_class : dict of int to (flagged, beats)
         Per abnormal class; class 0 is abnormal of unknown class.
     unreadable : int
-        Beats that were not judged, and are in none of the figures.
+        Beats that were not judged, and count in no other figure.
     """
 
     __repr__ = short_repr

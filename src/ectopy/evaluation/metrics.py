@@ -1,7 +1,8 @@
-"""How well scores and verdicts tell abnormal beats from normal ones; abnormal is the positive class throughout."""
+"""Measures of how scores and verdicts separate abnormal beats from normal ones; abnormal is the positive class."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,16 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.reprs import short_repr
+
+
+def ratio(part: float, whole: float) -> float:
+    """Divide; NaN where the whole is 0."""
+    return part / whole if whole else float("nan")
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Interpolate a percentile; NaN without values."""
+    return float(np.percentile(values, percent)) if len(values) else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,29 +108,25 @@ class Confusion:
     def accuracy(self) -> float:
         """Share of right verdicts."""
         right = self.true_positive + self.true_negative
-        return _share(right, right + self.false_positive + self.false_negative)
+        return ratio(right, right + self.false_positive + self.false_negative)
 
     @property
     def precision(self) -> float:
         """Share of flagged beats that are abnormal."""
-        return _share(self.true_positive, self.true_positive + self.false_positive)
+        return ratio(self.true_positive, self.true_positive + self.false_positive)
 
     @property
     def recall(self) -> float:
         """Share of abnormal beats that are flagged (sensitivity)."""
-        return _share(self.true_positive, self.true_positive + self.false_negative)
+        return ratio(self.true_positive, self.true_positive + self.false_negative)
 
     @property
     def fpr(self) -> float:
         """Share of normal beats that are flagged."""
-        return _share(self.false_positive, self.false_positive + self.true_negative)
+        return ratio(self.false_positive, self.false_positive + self.true_negative)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall."""
         twice = 2 * self.true_positive
-        return _share(twice, twice + self.false_positive + self.false_negative)
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")
+        return ratio(twice, twice + self.false_positive + self.false_negative)

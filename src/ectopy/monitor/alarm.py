@@ -14,7 +14,7 @@ from ectopy.reprs import short_repr
 
 
 class Phase(StrEnum):
-    """Where an alarm is in its life."""
+    """Phase of an alarm's life."""
 
     START = "start"
     CONTINUE = "continue"
@@ -22,7 +22,7 @@ class Phase(StrEnum):
 
 
 class AlarmState(StrEnum):
-    """Whether the condition is there; latched = gone, but to be seen by somebody."""
+    """Whether the condition is present; latched = gone, but not acknowledged."""
 
     OFF = "off"
     INACTIVE = "inactive"
@@ -31,7 +31,7 @@ class AlarmState(StrEnum):
 
 
 class Inactivation(StrEnum):
-    """What keeps an alarm from being heard."""
+    """Reason why an alarm is silent."""
 
     ENABLED = "enabled"
     AUDIO_PAUSED = "audio-paused"
@@ -51,11 +51,6 @@ class Alarm:
         Counts the alarms of a patient from 1.
     condition : str
         Code of a `Condition`.
-    kind : AlarmType
-    priority : Priority
-    phase : Phase
-    state : AlarmState
-    inactivation : Inactivation
     present_s : float
         Since when the condition is there.
     raised_s : float
@@ -74,6 +69,7 @@ class Alarm:
         When the acknowledgement runs out.
     cleared_s : float or None
         Of an alarm that is latched or has ended, when its condition went away; None where it was there to the end.
+        `ectopy.monitor.status` gives it for an active alarm that waits for its condition to return, too.
     """
 
     __repr__ = short_repr
@@ -104,14 +100,13 @@ class Transition:
     ----------
     number : int
         Counts the entries from 1.
-    at_s : float
     change : str
         What happened: ``raised``, ``latched``, ``returned``, ``continued``, ``ended``, ``acknowledged``,
         ``unacknowledged``, ``acknowledgement expired``, ``audio paused``, ``audio resumed``, ``reminded``,
         ``escalated``, ``discharged``.
     alarm : Alarm
         As it stands after the change.
-    who, why : str
+    person, why : str
         Of the person; empty where no person did it.
     previous : str
         `digest` of the entry before; 64 zeros for the first one.
@@ -128,7 +123,7 @@ class Transition:
     at_s: float
     change: str
     alarm: Alarm
-    who: str
+    person: str
     why: str
     previous: str
     digest: str

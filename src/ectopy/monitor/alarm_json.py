@@ -19,7 +19,7 @@ class AlarmJson(TypedDict):
     """An alarm as it stands; words of the IHE profile Alert Communication Management.
 
     `patient` is empty for a recording. `since` is when the condition came, `onset` when the alarm was raised, `cleared`
-    when the condition went away, `ended` when the alarm ended.
+    when the condition went away, also of an alarm that is active in case it returns, `ended` when the alarm ended.
     """
 
     patient: str
@@ -84,8 +84,6 @@ def alarm_json(
 
     Parameters
     ----------
-    alarm : Alarm
-    patient : str
     origin : float or None
         Time of stream second 0 when the alarm changed last; None = no clock.
     origins : tuple of (float, float) or None
@@ -149,7 +147,7 @@ def _entry(transition: Transition, origin: float | None) -> _EntryJson:
         time=_time(origin, transition.at_s),
         at_s=transition.at_s,
         change=transition.change,
-        who=transition.who,
+        who=transition.person,
         why=transition.why,
         digest=transition.digest,
     )

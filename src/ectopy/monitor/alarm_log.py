@@ -14,9 +14,9 @@ from ectopy.monitor.events import Evidence
 GENESIS = "0" * 64
 
 
-def seal(number: int, at_s: float, change: str, alarm: Alarm, who: str, why: str, previous: str) -> Transition:
+def seal(number: int, at_s: float, change: str, alarm: Alarm, person: str, why: str, previous: str) -> Transition:
     """Entry number `number` of the log, with its digest; `previous` is that of the entry before, or `GENESIS`."""
-    entry = Transition(number, at_s, change, alarm, who, why, previous, digest="")
+    entry = Transition(number, at_s, change, alarm, person, why, previous, digest="")
     return replace(entry, digest=_digest(entry))
 
 
@@ -32,7 +32,7 @@ def seal_with(entries: Sequence[Transition], evidence: Sequence[Evidence | None]
 
 
 def digest_of(evidence: Evidence) -> str:
-    """What stands for the beats of an alarm in `Transition.evidence`."""
+    """Return the digest of the beats of an alarm for `Transition.evidence`."""
     return hashlib.sha256(encode(evidence)).hexdigest()
 
 
@@ -70,6 +70,7 @@ def _digest(entry: Transition) -> str:
     """
     facts = asdict(entry)
     del facts["digest"]
+    facts["who"] = facts.pop("person")  # the name that the API and stored logs have
     if not entry.evidence:  # as were all entries before there was a digest of it
         del facts["evidence"]
     if entry.alarm.cleared_s is None:  # so that entries written before there was this field keep their digest

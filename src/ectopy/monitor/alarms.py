@@ -12,7 +12,7 @@ such between them, and goes on from what had been counted before.
 that, the alarm has been active all along, and has continued. One that is acknowledged or paused does not sound, and
 ends or is latched after `clear_s`, so that the next occurrence is announced.
 
-*Latching.* An alarm of a latching priority that nobody has acknowledged outlasts its condition until somebody does. If
+*Latching.* An unacknowledged alarm of a latching priority outlasts its condition until it is acknowledged. If
 the condition returns before that, the same alarm becomes active again.
 
 *Covering.* While the alarm of a condition is active, acknowledged or not, and the condition not away for its `clear_s`,
@@ -29,8 +29,8 @@ An alarm whose condition has been away for `clear_s` ends at once.
 *Discharge* ends all alarms of the patient, whether or not their conditions are there. What was known of conditions is
 forgotten: one that is there afterwards raises a new alarm.
 
-*Escalation.* The level of an alarm that nobody acknowledges rises from time to time, up to the most; be it active or
-latched, heard or paused. The time counts from when people could hear of it: of samples that come more than ten seconds
+*Escalation.* The level of an unacknowledged alarm rises from time to time, up to the most; be it active or latched,
+heard or paused. The time counts from when people could hear of it: of samples that come more than ten seconds
 late from when they came.
 """
 
@@ -56,16 +56,16 @@ from ectopy.signal.state_replace import replace
 
 @dataclass(frozen=True, slots=True)
 class PriorityRules:
-    """How alarms of one priority behave.
+    """Rules for the alarms of one priority.
 
     Attributes
     ----------
     latching : bool
-        Whether an alarm that nobody has acknowledged outlasts its condition.
+        Whether an unacknowledged alarm outlasts its condition.
     acknowledged_s : float
         How long an acknowledgement lasts, above 0.
     escalate_after_s : float or None
-        How long nobody has to acknowledge before each escalation, above 0; None = never.
+        Time without acknowledgement before each escalation, above 0; None = never.
     """
 
     latching: bool
@@ -75,15 +75,14 @@ class PriorityRules:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSettings:
-    """How the alarms of a patient behave.
+    """Settings of a patient's alarms.
 
     Attributes
     ----------
-    high, medium, low : PriorityRules
     audio_pause_s : float
         How long an audio pause lasts, above 0.
     most_escalations : int
-        How often an alarm is escalated, unless somebody acknowledges it; at least 0.
+        How often an unacknowledged alarm is escalated; at least 0.
 
     Raises
     ------
@@ -131,7 +130,6 @@ class PatientAlarms:
         By condition; those that are away and have no alarm are left out.
     refractory_until_s : dict of str to float
         By condition: no new alarm before that.
-    audio_paused_until_s : float or None
     alarms : int
         How many alarms there have been.
     entries : int
@@ -152,7 +150,7 @@ class PatientAlarms:
 
     @classmethod
     def fresh(cls) -> PatientAlarms:
-        """State of a patient of whom nothing is known yet."""
+        """Return the state of a new patient."""
         return cls(0.0, {}, {}, None, 0, 0, GENESIS)
 
 
@@ -167,9 +165,6 @@ def update_conditions(
 
     Parameters
     ----------
-    state : PatientAlarms
-    settings : AlarmSettings
-    at_s : float
     readings : sequence of ConditionReading
         At most one for each condition; for one that has none, its last reading holds.
     now_s : float or None
@@ -184,19 +179,20 @@ def update_conditions(
     """
     reading_s, at_s = float(at_s), max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
-    known = state.timers
+    timers_before = state.timers
     news: dict[str, ConditionTimer | None] = {}
     for reading in readings:
         code = reading.condition
-        if reading.present or code in known:
-            before = known.get(code)
+        if reading.present or code in timers_before:
+            before = timers_before.get(code)
             after = update_timer(before, reading, reading_s)
             if after is not before:
                 news[code] = after
     if not news:
         return state, due
-    back = [code for code, timer in news.items() if timer and timer.present and _is_held(known.get(code))]
-    timers = {code: timer for code, timer in (known | news).items() if timer is not None}
+    # End before starting, so that a covering alarm that ends lets the covered condition raise its own.
+    back = [code for code, timer in news.items() if timer and timer.present and is_held(timers_before.get(code))]
+    timers = {code: timer for code, timer in (timers_before | news).items() if timer is not None}
     changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
     for code in sorted(timers, key=_RANK.__getitem__):
         _end(changes, at_s, code)
@@ -208,7 +204,7 @@ def update_conditions(
 
 
 def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple[PatientAlarms, tuple[Transition, ...]]:
-    """Do what is due by now: acknowledgements and audio pauses run out, alarms nobody acknowledges are escalated.
+    """Do what is due by now: end acknowledgements and audio pauses, escalate unacknowledged alarms.
 
     It does not matter how often it is called before the next readings or order: each transition carries the time at
     which it was due, and those that are due at the time of readings or of an order come before them.
@@ -225,7 +221,7 @@ def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple
         match deadline.kind:
             case _Kind.AUDIO_PAUSE:
                 _end_audio_pause(changes, deadline.due_s)
-                for alarm in _heard(changes.state)[:1]:
+                for alarm in _sounding(changes.state)[:1]:
                     changes.record_change(deadline.due_s, "reminded", alarm)
             case _Kind.ACKNOWLEDGEMENT:
                 _sound_again(changes, deadline.due_s, "acknowledgement expired", _alarm(changes.state, deadline.alarm))
@@ -237,23 +233,23 @@ def expire(state: PatientAlarms, settings: AlarmSettings, now_s: float) -> tuple
 def apply_command(
     state: PatientAlarms, settings: AlarmSettings, at_s: float, command: Command
 ) -> tuple[PatientAlarms, tuple[Transition, ...]]:
-    """Do what a person orders, after everything that is due by then.
+    """Carry out a command, after everything that is due by then.
 
-    To acknowledge an alarm again makes its time begin anew. To acknowledge a latched alarm ends it.
+    Acknowledging an alarm again restarts its time. Acknowledging a latched alarm ends it.
 
     Raises
     ------
     SettingError
-        If the order names nobody, is not about alarms, or there is nothing that it could change.
+        If the command names no person, is not about alarms, or could change nothing.
     """
-    if not command.who.strip():
+    if not command.person.strip():
         raise SettingError("A command needs the name of the person who gives it.")
     at_s = max(float(at_s), state.at_s)
     state, due = expire(state, settings, at_s)
     changes = _Changes(state, settings, command)
     match command.kind:
         case CommandKind.ACKNOWLEDGE:
-            _acknowledge(changes, at_s, _alarm(state, command.alarm), command.who)
+            _acknowledge(changes, at_s, _alarm(state, command.alarm), command.person)
         case CommandKind.UNACKNOWLEDGE:
             _take_back(changes, at_s, _alarm(state, command.alarm))
         case CommandKind.PAUSE_AUDIO:
@@ -270,7 +266,7 @@ def apply_command(
 def active(state: PatientAlarms) -> tuple[Alarm, ...]:
     """Alarms that are active or latched, the most urgent one first.
 
-    That is by priority; then those that nobody has acknowledged, those whose condition is present, and the newest.
+    That is by priority; then unacknowledged ones, those whose condition is present, and the newest.
     """
     ranked = [
         (
@@ -295,7 +291,7 @@ _COVERED_BY = {code: tuple(other.code for other in CONDITIONS.values() if code i
 
 
 class _Kind(IntEnum):
-    """What a deadline is for; in this order where several are due at once."""
+    """Kinds of deadlines; in this order where several are due at once."""
 
     AUDIO_PAUSE = 0
     ACKNOWLEDGEMENT = 1
@@ -320,7 +316,7 @@ def _deadlines(state: PatientAlarms) -> Iterator[_Deadline]:
             yield _Deadline(timer.escalates_s, _Kind.ESCALATION, timer.alarm.number)
 
 
-def _heard(state: PatientAlarms) -> list[Alarm]:
+def _sounding(state: PatientAlarms) -> list[Alarm]:
     return [alarm for alarm in active(state) if alarm.inactivation is Inactivation.ENABLED]
 
 
@@ -349,7 +345,7 @@ class _Changes:
         self._now_s = now_s
         self.settings = settings
         self.entries: list[Transition] = []
-        self._who = command.who if command else ""
+        self._person = command.person if command else ""
         self._why = command.why if command else ""
 
     def record(self, at_s: float, change: str, alarm: Alarm, escalates_s: float | None) -> None:
@@ -357,7 +353,7 @@ class _Changes:
         state, code = self.state, alarm.condition
         started, ended = alarm.number > state.alarms, alarm.ended_s is not None
         alarm = replace(alarm, phase=Phase.START if started else Phase.END if ended else Phase.CONTINUE)
-        entry = seal(state.entries + 1, at_s, change, alarm, self._who, self._why, state.digest)
+        entry = seal(state.entries + 1, at_s, change, alarm, self._person, self._why, state.digest)
         timers, refractory = dict(state.timers), state.refractory_until_s
         if ended:
             timer = timers.pop(code)
@@ -383,7 +379,7 @@ class _Changes:
         self.record(at_s, change, alarm, self.state.timers[alarm.condition].escalates_s)
 
     def escalation(self, at_s: float, priority: Priority) -> float | None:
-        """When an alarm is escalated that nobody acknowledges from now on."""
+        """Return when an alarm is escalated if it stays unacknowledged from now on."""
         after_s = self.settings.of(priority).escalate_after_s
         if after_s is None or self.settings.most_escalations == 0:
             return None
@@ -393,7 +389,7 @@ class _Changes:
 
     @property
     def initial_inactivation(self) -> Inactivation:
-        """Of an alarm that nobody has acknowledged."""
+        """Inactivation of an unacknowledged alarm."""
         paused = self.state.audio_paused_until_s is not None
         return Inactivation.AUDIO_PAUSED if paused else Inactivation.ENABLED
 
@@ -412,7 +408,7 @@ def _end(changes: _Changes, at_s: float, code: str) -> None:
 
 
 def _stays_s(alarm: Alarm) -> float:
-    """How long the condition of an alarm must be away until it ends or is latched."""
+    """Return how long the condition of an alarm must be away until it ends or is latched."""
     condition = CONDITIONS[alarm.condition]
     sounds = alarm.inactivation is Inactivation.ENABLED
     return max(condition.clear_s, condition.returns_within_s) if sounds else condition.clear_s
@@ -446,7 +442,7 @@ def _covers(timer: ConditionTimer | None, code: str) -> bool:
     return timer is not None and timer.is_active and not _has_gone(timer, code)
 
 
-def _is_held(timer: ConditionTimer | None) -> bool:
+def is_held(timer: ConditionTimer | None) -> bool:
     """Whether an alarm is active only because its condition may come back."""
     return timer is not None and timer.alarm is not None and timer.is_active and _has_gone(timer, timer.alarm.condition)
 
@@ -485,10 +481,10 @@ def _return(changes: _Changes, at_s: float, timer: ConditionTimer, change: str) 
         level, escalates_s = 0, changes.escalation(at_s, alarm.priority)
     high = alarm.priority is Priority.HIGH
     inactivation = Inactivation.ENABLED if high else alarm.inactivation
-    again = replace(
+    returned = replace(
         alarm, state=AlarmState.ACTIVE, inactivation=inactivation, present_s=timer.since_s, level=level, cleared_s=None
     )
-    changes.record(at_s, change, again, escalates_s)
+    changes.record(at_s, change, returned, escalates_s)
     if high:
         _end_audio_pause(changes, at_s)
 
@@ -499,12 +495,12 @@ def _escalate(changes: _Changes, at_s: float, alarm: Alarm) -> None:
     changes.record(at_s, "escalated", risen, None if last else changes.escalation(at_s, alarm.priority))
 
 
-def _acknowledge(changes: _Changes, at_s: float, alarm: Alarm, who: str) -> None:
+def _acknowledge(changes: _Changes, at_s: float, alarm: Alarm, person: str) -> None:
     acknowledged = replace(
         alarm,
         inactivation=Inactivation.ACKNOWLEDGED,
         level=0,
-        acknowledged_by=who,
+        acknowledged_by=person,
         acknowledged_until_s=at_s + changes.settings.of(alarm.priority).acknowledged_s,
     )
     changes.record(at_s, "acknowledged", acknowledged, None)
@@ -527,11 +523,11 @@ def _sound_again(changes: _Changes, at_s: float, change: str, alarm: Alarm) -> N
 
 
 def _pause_audio(changes: _Changes, at_s: float) -> None:
-    heard = _heard(changes.state)
-    if not heard:
+    sounding = _sounding(changes.state)
+    if not sounding:
         raise SettingError("There is nothing to pause: no alarm of this patient sounds.")
     changes.state = replace(changes.state, audio_paused_until_s=at_s + changes.settings.audio_pause_s)
-    for alarm in heard:
+    for alarm in sounding:
         changes.record_change(at_s, "audio paused", replace(alarm, inactivation=Inactivation.AUDIO_PAUSED))
         _end(changes, at_s, alarm.condition)
 

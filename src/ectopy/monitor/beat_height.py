@@ -1,4 +1,4 @@
-"""How high the beats of a patient usually are, and which beats are far lower or only noise.
+"""The usual height of a patient's beats, and which beats are far lower or only noise.
 
 A P wave, a pacing spike without capture or a small artefact may be found as a heartbeat once nothing higher is there.
 The height of the patient's own beats tells them apart: a beat counts as low if it is below 40 % of the usual height and
@@ -73,7 +73,6 @@ def height_step(
 
     Parameters
     ----------
-    state : BeatHeights
     heights_mv : ndarray, shape (n, leads)
         Of `qrs_heights_mv`.
     rr_s : ndarray of float64, shape (n,)
@@ -94,19 +93,23 @@ def height_step(
         if not readable.any():
             state = replace(state, may_have_t_wave=False)
             continue
+        # Compare readable leads only; an early beat may be the T wave of a credible one.
         height_mv = height_mv[readable]
         recent_mv = state.recent_mv[readable]
         in_t_wave = state.may_have_t_wave and rr_s[beat] < _T_WAVE_UNTIL_S
         if in_noise[beat] or in_t_wave or (height_mv < LOW_MV).all():
-            known = np.isfinite(recent_mv).sum(axis=1) >= _LEAST_BEATS
+            is_usual_known = np.isfinite(recent_mv).sum(axis=1) >= _LEAST_BEATS
             usual_mv = lower_median(recent_mv)
-            low = (height_mv < LOW_MV).all() and (known & (height_mv < LOW_SHARE * usual_mv)).all()
-            low |= in_t_wave and (known & (height_mv < _T_WAVE_SHARE * usual_mv)).all()
-            as_usual = (known & (height_mv >= USUAL_SHARE * usual_mv)).any()
+            # Low: below 40 % of usual and 0.35 mV in every lead, or below 60 % where a T wave is expected.
+            low = (height_mv < LOW_MV).all() and (is_usual_known & (height_mv < LOW_SHARE * usual_mv)).all()
+            low |= in_t_wave and (is_usual_known & (height_mv < _T_WAVE_SHARE * usual_mv)).all()
+            # In noise, a beat about as high as usual in one lead is still a beat.
+            as_usual = (is_usual_known & (height_mv >= USUAL_SHARE * usual_mv)).any()
             credible[beat] = not low and (as_usual or not in_noise[beat])
+        # Only a credible beat outside noise changes what is usual.
         if credible[beat] and not in_noise[beat]:
-            kept_mv = state.recent_mv.copy()
-            kept_mv[readable] = np.column_stack([recent_mv[:, 1:], height_mv])
-            state = replace(state, recent_mv=kept_mv)
+            heights_now_mv = state.recent_mv.copy()
+            heights_now_mv[readable] = np.column_stack([recent_mv[:, 1:], height_mv])
+            state = replace(state, recent_mv=heights_now_mv)
         state = replace(state, may_have_t_wave=bool(credible[beat]))
     return state, credible

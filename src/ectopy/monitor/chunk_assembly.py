@@ -25,7 +25,7 @@ LONGEST_CHUNK_S = 60.0
 MOST_LEADS = 16
 LONGEST_FILLED_S = 60.0
 WAIT_S = 2.0
-"""How much signal after a hole is waited for before the hole is a gap."""
+"""Length of signal after a hole that makes the hole a gap."""
 
 _MOST_HELD = 64
 _MOST_MV = 1000.0
@@ -45,13 +45,10 @@ class BufferedSamples:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Where a stream stands.
+    """Position and incomplete samples of a stream.
 
     Attributes
     ----------
-    stream : str
-    rate_hz : float
-    leads : tuple of str
     origin : int
         Position of the first sample of the segment.
     origin_s : float
@@ -81,8 +78,10 @@ class Segment:
     @classmethod
     def beginning(cls, chunk: Chunk, origin_s: float) -> Segment:
         """A segment that begins with a chunk, at a stream second."""
-        none = np.empty((0, len(chunk.leads)), np.float32)
-        return cls(chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.position, origin_s, chunk.position, none)
+        no_samples = np.empty((0, len(chunk.leads)), np.float32)
+        return cls(
+            chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.position, origin_s, chunk.position, no_samples
+        )
 
     def second(self, position: int) -> float:
         """The stream second of a sample."""
@@ -99,11 +98,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class AssembledChunk:
-    """What came of a chunk.
+    """Samples of a chunk in order.
 
     Attributes
     ----------
-    segment : Segment
     pieces : tuple of ndarray of float32, shape (samples, leads)
         Complete pieces, in order.
     late : int
@@ -147,10 +145,10 @@ def validated_samples(chunk: Chunk) -> NDArray[np.float32]:
         raise DataError(f"the position of a chunk counts samples from 0, and cannot be {chunk.position}.")
     if chunk.unit not in _UNITS:
         raise DataError(f"the unit must be one of mV, uV and V, not {chunk.unit!r}.")
-    if not math.isfinite(chunk.received) or (chunk.sent is not None and not math.isfinite(chunk.sent)):
+    if not math.isfinite(chunk.received) or (chunk.sent_at is not None and not math.isfinite(chunk.sent_at)):
         raise DataError("the time of a chunk must be a number of seconds since 1970.")
-    if chunk.sent is not None and abs(chunk.sent - chunk.received) > _DAY_S:
-        days = (chunk.sent - chunk.received) / _DAY_S
+    if chunk.sent_at is not None and abs(chunk.sent_at - chunk.received) > _DAY_S:
+        days = (chunk.sent_at - chunk.received) / _DAY_S
         raise DataError(f"the sender's clock is {days:+.1f} days from the monitor's; set it, or send no time.")
     if signal.dtype.kind not in "fiu":
         raise DataError(f"samples must be numbers, not {signal.dtype}.")
@@ -193,23 +191,21 @@ def arrive(segment: Segment, position: int, samples: NDArray[np.float32]) -> Ass
 
     Parameters
     ----------
-    segment : Segment
-    position : int
     samples : ndarray of float32, shape (n, leads)
         Millivolt.
     """
-    known = min(max(segment.next_position - position, 0), len(samples))
-    if known == len(samples):
-        return AssembledChunk(segment, (), late=known)
-    buffered = [*segment.buffered, BufferedSamples(position + known, samples[known:])]
+    late = min(max(segment.next_position - position, 0), len(samples))
+    if late == len(samples):
+        return AssembledChunk(segment, (), late=late)
+    buffered = [*segment.buffered, BufferedSamples(position + late, samples[late:])]
     arrived = _joined(segment, sorted(buffered, key=lambda part: part.position))
     if not arrived.segment.buffered:
-        return AssembledChunk(arrived.segment, arrived.pieces, known)
+        return AssembledChunk(arrived.segment, arrived.pieces, late)
     newest = max(part.position + len(part.samples) for part in arrived.segment.buffered)
     if newest - arrived.segment.next_position > WAIT_S * segment.rate_hz or len(arrived.segment.buffered) > _MOST_HELD:
         rest = flush_gap(arrived.segment)
-        return AssembledChunk(rest.segment, arrived.pieces + rest.pieces, known, rest.gap_s)
-    return AssembledChunk(arrived.segment, arrived.pieces, known)
+        return AssembledChunk(rest.segment, arrived.pieces + rest.pieces, late, rest.gap_s)
+    return AssembledChunk(arrived.segment, arrived.pieces, late)
 
 
 def flush_gap(segment: Segment) -> AssembledChunk:
@@ -218,22 +214,22 @@ def flush_gap(segment: Segment) -> AssembledChunk:
     gap_s = 0.0
     while segment.buffered:
         hole = segment.buffered[0].position - segment.next_position
-        nothing = BufferedSamples(segment.next_position, np.full((hole, len(segment.leads)), np.nan, np.float32))
-        arrived = _joined(segment, [nothing, *segment.buffered])
+        filling = BufferedSamples(segment.next_position, np.full((hole, len(segment.leads)), np.nan, np.float32))
+        arrived = _joined(segment, [filling, *segment.buffered])
         segment, pieces, gap_s = arrived.segment, pieces + arrived.pieces, gap_s + hole / segment.rate_hz
     return AssembledChunk(segment, pieces, gap_s=gap_s)
 
 
 def missing_before_s(segment: Segment, position: int) -> float:
-    """How much is missing in front of a position, in seconds."""
+    """Return the length that is missing in front of a position, in seconds."""
     return max(position - segment.next_position, 0) / segment.rate_hz
 
 
-def _joined(segment: Segment, buffered: list[BufferedSamples]) -> AssembledChunk:
-    """What is held, in order of position, and follows without a hole, as pieces."""
+def _joined(segment: Segment, waiting: list[BufferedSamples]) -> AssembledChunk:
+    """Join buffered samples that follow without a hole, and cut complete pieces."""
     parts, next_position = [segment.samples], segment.next_position
-    while buffered and buffered[0].position <= next_position:
-        part = buffered.pop(0)
+    while waiting and waiting[0].position <= next_position:
+        part = waiting.pop(0)
         parts.append(part.samples[next_position - part.position :])
         next_position = max(next_position, part.position + len(part.samples))
     samples = np.concatenate(parts) if len(parts) > 1 else segment.samples
@@ -243,6 +239,6 @@ def _joined(segment: Segment, buffered: list[BufferedSamples]) -> AssembledChunk
         used += size
         count += 1
     segment = replace(
-        segment, next_position=next_position, samples=samples[used:], pieces=count, buffered=tuple(buffered)
+        segment, next_position=next_position, samples=samples[used:], pieces=count, buffered=tuple(waiting)
     )
     return AssembledChunk(segment, tuple(pieces))

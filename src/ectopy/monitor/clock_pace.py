@@ -1,4 +1,4 @@
-"""How the time of stream second 0 follows the samples, and how far a device's clock drifts from the service's.
+"""Clock of a stream: the time of stream second 0 follows the samples, and the drift of the device's clock is measured.
 
 A device counts samples by a clock of its own, which runs a little fast or slow. The time of its samples is that of the
 service as long as the newest sample, when it comes, is of now: where samples come too early the time of stream second 0
@@ -33,7 +33,7 @@ _LEAST_SPAN_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What is remembered of how late samples came.
+    """Lateness of the samples so far.
 
     Attributes
     ----------
@@ -77,7 +77,6 @@ def follow(
 
     Parameters
     ----------
-    pace : Pace
     epoch : float
         Time of stream second 0, seconds since 1970.
     received : float
@@ -88,11 +87,6 @@ def follow(
         Whether samples that come too early move the time; those after a hole may have a wrong position instead.
     may_be_set : bool
         Whether the service's clock may have been set forwards without anybody saying so.
-
-    Returns
-    -------
-    pace : Pace
-    epoch : float
     """
     late_s = received - epoch - end_s
     if late_s < -LEAST_MOVE_S:

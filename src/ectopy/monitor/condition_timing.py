@@ -1,4 +1,4 @@
-"""How long a condition has been there or away, as far as readings could tell."""
+"""Timing of a condition: how long it has been present or away, as far as readings could tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ectopy.signal.state_replace import replace
 
 @dataclass(frozen=True, slots=True)
 class ConditionTimer:
-    """What is known of a condition that is there, or whose alarm is not over; all times are stream seconds.
+    """Timer of a condition that is present, or whose alarm is not over; all times are stream seconds.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class ConditionTimer:
 
     @property
     def lasted_s(self) -> float:
-        """How long the condition is known to have been there, or away."""
+        """Time for which the condition is known to have been present, or away."""
         return self.last_reading_s - self.since_s - self.uncounted_s
 
     @property
@@ -57,7 +57,7 @@ class ConditionTimer:
 
 
 def update_timer(timer: ConditionTimer | None, reading: ConditionReading, at_s: float) -> ConditionTimer | None:
-    """What is known of a condition after one more reading.
+    """Take one more reading of a condition.
 
     Time counts between two readings that agree and have none between them that could not tell. Samples that come late
     belong to an earlier time than the reading before: what has been counted stays, and time goes on from there.

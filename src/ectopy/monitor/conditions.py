@@ -15,7 +15,7 @@ from ectopy.analysis.rhythm_rules import IRREGULAR_S, RATE_APART_S, TITLES, WARD
 
 
 class Priority(IntEnum):
-    """How soon somebody has to look."""
+    """Urgency of an alarm."""
 
     LOW = 1
     MEDIUM = 2
@@ -23,7 +23,7 @@ class Priority(IntEnum):
 
 
 class AlarmType(StrEnum):
-    """What an alarm is about: the patient, the equipment, or advice."""
+    """Subject of an alarm: the patient, the equipment, or advice."""
 
     PHYSIOLOGICAL = "SP"
     TECHNICAL = "ST"
@@ -31,7 +31,7 @@ class AlarmType(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a condition is judged from."""
+    """Data that a condition is judged from."""
 
     BEATS = "beats"
     """When beats come, see `ectopy.monitor.rhythm`."""
@@ -47,11 +47,8 @@ class Condition:
 
     Attributes
     ----------
-    code : str
     title : str
         What a person is told.
-    kind : AlarmType
-    priority : Priority
     definition : str
         When it is there.
     source : str
@@ -60,7 +57,6 @@ class Condition:
         What to do about it, in one sentence; the deploying organisation's own rules come first.
     unit : str
         Of the value and limit in its readings; empty where there is none.
-    basis : Basis
     heart_rate : {"", "high", "low"}
         Whether the heart beats too fast, or too slowly or not at all; empty where it is about something else.
     onset_s, clear_s : float
@@ -99,9 +95,20 @@ _SP, _ST, _SA = AlarmType.PHYSIOLOGICAL, AlarmType.TECHNICAL, AlarmType.ADVISORY
 _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
 _RHYTHM = definitions(WARD)
 _ONCE_AN_HOUR_S = 3600.0
-"""What a patient may have for hours and nobody has to treat at once is announced once an hour."""
+"""Conditions that may last for hours without urgent treatment are announced once an hour."""
 _COMES_AND_GOES_S = 60.0
-"""A rhythm that comes back within this time is the same alarm, as long as nobody has acknowledged it."""
+"""A rhythm that comes back within this time is the same alarm while that is not acknowledged."""
+
+_FAST_OR_ECTOPIC = (
+    "extreme tachycardia",
+    "ventricular run",
+    "couplet",
+    "bigeminy",
+    "high rate",
+    "not this patient's normal",
+    "ectopy with effort",
+)
+"""Conditions that a ventricular tachycardia explains."""
 
 _ALL = (
     Condition(
@@ -114,16 +121,7 @@ _ALL = (
         "Ectopy, after Amann et al. 2005, doi:10.1186/1475-925X-4-60",
         f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help, begin CPR and defibrillate.",
         unit="s",
-        covers=(
-            "ventricular tachycardia",
-            "extreme tachycardia",
-            "ventricular run",
-            "couplet",
-            "bigeminy",
-            "high rate",
-            "not this patient's normal",
-            "ectopy with effort",
-        ),
+        covers=("ventricular tachycardia", *_FAST_OR_ECTOPIC),
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -138,11 +136,7 @@ _ALL = (
         unit="s",
         basis=Basis.BEATS,
         heart_rate="low",
-        covers=(
-            "pause",
-            "low rate",
-            "extreme bradycardia",
-        ),
+        covers=("pause", "low rate", "extreme bradycardia"),
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -156,10 +150,7 @@ _ALL = (
         unit="/min",
         basis=Basis.BEATS,
         heart_rate="low",
-        covers=(
-            "low rate",
-            "pause",
-        ),
+        covers=("low rate", "pause"),
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -172,15 +163,7 @@ _ALL = (
         f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         unit="/min",
         basis=Basis.SHAPES,
-        covers=(
-            "extreme tachycardia",
-            "ventricular run",
-            "couplet",
-            "bigeminy",
-            "high rate",
-            "not this patient's normal",
-            "ectopy with effort",
-        ),
+        covers=_FAST_OR_ECTOPIC,
         returns_within_s=_COMES_AND_GOES_S,
     ),
     Condition(
@@ -399,10 +382,7 @@ _ALL = (
         "Check the device, its battery and its connection.",
         unit="s",
         clear_s=2.0,
-        covers=(
-            "lead off",
-            "noise",
-        ),
+        covers=("lead off", "noise"),
     ),
     Condition(
         "lead off",

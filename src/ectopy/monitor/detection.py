@@ -69,13 +69,13 @@ class SecondsState:
     @classmethod
     def fresh(cls, leads: int) -> SecondsState:
         """Before the first second."""
-        none = np.empty(0, np.int64)
-        return cls(none, np.empty((leads, 0), np.bool_), none, no_beats(leads))
+        empty = np.empty(0, np.int64)
+        return cls(empty, np.empty((leads, 0), np.bool_), empty, no_beats(leads))
 
 
 @dataclass(frozen=True, slots=True)
 class LearningBuffer:
-    """What the patient's normal is being learned from.
+    """Beats that the patient's normal is being learned from.
 
     Attributes
     ----------
@@ -97,8 +97,8 @@ class LearningBuffer:
     @classmethod
     def fresh(cls, leads: int) -> LearningBuffer:
         """Before the first beat."""
-        none = no_beats(leads)
-        return cls(none, heights_mv(none), PreviousBeat())
+        empty = no_beats(leads)
+        return cls(empty, heights_mv(empty), PreviousBeat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,6 @@ class LastBeat:
     ----------
     before : PreviousBeat
         What the next judgement depends on.
-    readable : bool
     dark : int
         How many seconds up to it tell nothing of the heart.
     """
@@ -121,7 +120,7 @@ class LastBeat:
 
 @dataclass(frozen=True, slots=True)
 class LeadMemory:
-    """What is known of one lead of a patient when its signal begins anew.
+    """Amplitudes of one lead of a patient, for when its signal starts again.
 
     Attributes
     ----------
@@ -137,20 +136,16 @@ class LeadMemory:
 
 @dataclass(frozen=True, slots=True)
 class DetectionState:
-    """What detection remembers of a stream; times are seconds from its start.
+    """State of detection in a stream; times are seconds from its start.
 
     Attributes
     ----------
     frontend, peaks, cut
         Of the steps from samples to beats.
-    seconds : SecondsState
-    last : LastBeat
-    baseline : Baseline
     learning : LearningBuffer or None
         None while the patient's normal is not being learned.
     adaptation : Adaptation
         What the patient's normal, once it is learned, follows.
-    heights : BeatHeights
     """
 
     __repr__ = short_repr
@@ -178,8 +173,6 @@ class DetectionState:
 
         Parameters
         ----------
-        rate_hz : float
-        leads : int
         normal : PatientTemplate or None
             The patient's normal where it is known already.
         memory : sequence of LeadMemory or None
@@ -188,10 +181,10 @@ class DetectionState:
             What serves while the patient's normal is being learned; None = other people's normal.
         """
         heights = BeatHeights.fresh(leads)
-        for lead, known in enumerate(memory):
-            if known is not None:
-                heights.recent_mv[lead] = known.heights_mv
-        amplitudes = [None if known is None else known.amplitude for known in memory]
+        for lead, lead_memory in enumerate(memory):
+            if lead_memory is not None:
+                heights.recent_mv[lead] = lead_memory.heights_mv
+        amplitudes = [None if lead_memory is None else lead_memory.amplitude for lead_memory in memory]
         unknown = provisional or Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
         return cls(
             frontend=FrontEndState.fresh(filters_for(rate_hz), leads, amplitudes),
@@ -206,21 +199,21 @@ class DetectionState:
         )
 
     def memory(self) -> tuple[LeadMemory, ...]:
-        """What is known of each lead, for a stream that begins anew."""
+        """Return amplitudes of each lead, for a stream that starts again."""
         amplitudes = self.frontend.evidence.leads.amplitudes()
         return tuple(map(LeadMemory, amplitudes, self.heights.recent_mv))
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What is new after a piece of signal; times are seconds from the start of the stream.
+    """Results of one more piece of signal; times are seconds from the start of the stream.
 
     Attributes
     ----------
     complete_to_s : float
-        Up to where all heartbeats are told, but for one that is found late, and quality is judged.
+        Up to here all heartbeats are final, but for one that is found late, and quality is assessed.
     detected_s : ndarray of float64, shape (n,)
-        Heartbeats told.
+        Heartbeats that became final.
     beats : BeatSegments
         Beats judged.
     intervals_s : ndarray of float64, shape (n,)
@@ -230,7 +223,7 @@ class Detected:
     index, word : ndarray, shape (leads, seconds)
         Quality of each lead in the seconds judged.
     learned : bool
-        Whether the patient's normal was learned, or learned anew, with these beats.
+        Whether the patient's normal was learned, or learned again, with these beats.
     motionless : bool
         Whether no lead has moved in the newest second: quality is judged over two.
     credible : ndarray of bool, shape (n,)
@@ -276,8 +269,6 @@ def detect_step(
 
     Parameters
     ----------
-    state : DetectionState
-    frontend : FrontEndState
     sensed : FrontEndOutput
         Of `next_piece`.
 
@@ -288,17 +279,19 @@ def detect_step(
         For `judge_step`.
     """
     filtered = sensed.filtered
-    peaks, told = peaks_step(state.peaks, sensed.qrs_strength)
-    detected_s = told / (filtered.rate_hz / 2)
+    # QRS strength has half the rate of the filtered signal: peaks become seconds, and seconds become beats.
+    peaks, peak_positions = peaks_step(state.peaks, sensed.qrs_strength)
+    detected_s = peak_positions / (filtered.rate_hz / 2)
     cut, beats = cut_step(state.cut, sensed.early, filtered, detected_s)
     seconds, beats, darkness = _with_quality(state.seconds, beats, cut.told.times_s, sensed.index, sensed.word)
+    # A beat counts as final only where its second has been assessed as well.
     complete_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     state = replace(state, frontend=frontend, peaks=peaks, cut=cut, seconds=seconds)
     return state, Unjudged(complete_to_s, detected_s, beats, darkness, _is_motionless(sensed.early), sensed)
 
 
 def next_comparison(state: DetectionState, new: Unjudged) -> Comparison | None:
-    """What the next beats are compared with, as far as that is certain; None where there are no such beats."""
+    """Return what the next beats are compared with, as far as that is certain; None without such beats."""
     if not len(new.beats) or state.learning is not None or state.baseline.normal is None:
         return None
     return Comparison(new.beats, state.baseline.normal)
@@ -332,14 +325,14 @@ def detect_end(
     sensed = end_front_end(filters_for(rate_hz), state.frontend)
     detected_s = peaks_end(state.peaks, sensed.qrs_strength) / (sensed.filtered.rate_hz / 2)
     beats = cut_end(state.cut, sensed.early, sensed.filtered, detected_s)
-    none = np.empty(0)
-    seconds, beats, darkness = _with_quality(state.seconds, beats, none, sensed.index, sensed.word, last=True)
+    no_times_s = np.empty(0)
+    seconds, beats, darkness = _with_quality(state.seconds, beats, no_times_s, sensed.index, sensed.word, last=True)
     unjudged = Unjudged(duration_s, detected_s, beats, darkness, False, sensed)
     return judge_step(replace(state, seconds=seconds), unjudged, leads, criterion, learning_s)
 
 
 class Unjudged(NamedTuple):
-    """What is new, before its beats are judged; as in `Detected`, with the dark seconds before each beat."""
+    """Results before the beats are judged; as in `Detected`, with the uninformative seconds before each beat."""
 
     complete_to_s: float
     detected_s: NDArray[np.float64]
@@ -368,11 +361,8 @@ def judge_step(
 
     Parameters
     ----------
-    state : DetectionState
     new : Unjudged
         Of `detect_step`.
-    leads : tuple of str
-    criterion : JudgingRules
     learning_s : float
         How long the patient's normal is learned from.
     evidence : BeatDifference or None
@@ -384,10 +374,11 @@ def judge_step(
     if not len(beats):
         judgement = no_judgement(state.baseline, criterion)
     else:
-        before, judged, judgement = _judged(state, beats, leads, criterion, learning_s, evidence)
+        before, judged, judgement = _judge_beats(state, beats, leads, criterion, learning_s, evidence)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
-    seen = state.frontend.evidence.leads
-    in_noise = in_empty_seconds(seen, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
+    # A beat is credible if it is high enough, and does not lie where every lead shows noise alone.
+    leads_state = state.frontend.evidence.leads
+    in_noise = in_empty_seconds(leads_state, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
     heights, credible = height_step(state.heights, qrs_heights_mv(beats), beats.rr_s, in_noise)
     return (
         replace(judged, last=last, heights=heights),
@@ -402,7 +393,7 @@ def judge_step(
             learned=_has_learned(state, judged),
             motionless=new.motionless,
             credible=credible,
-            clear=seen.clear[:, 0],
+            clear=leads_state.clear[:, 0],
             waveform=sensed.waveform,
         ),
     )
@@ -422,7 +413,7 @@ def _has_learned(before: DetectionState, after: DetectionState) -> bool:
 
 
 def relearn(state: DetectionState) -> DetectionState:
-    """Learn the patient's normal anew from now on; the present one serves until then."""
+    """Learn the patient's normal again from now on; the present one serves until then."""
     leads = len(state.baseline.height_mv)
     return replace(state, learning=LearningBuffer.fresh(leads), heights=BeatHeights.fresh(leads))
 
@@ -443,7 +434,7 @@ def _with_quality(
     *,
     last: bool = False,
 ) -> tuple[SecondsState, BeatSegments, NDArray[np.int64]]:
-    """The beats whose second is judged, readable only where it is; and the dark seconds before each.
+    """Return the beats whose second is assessed, readable only where it is, and the uninformative seconds before each.
 
     `uncut_s` are beats that are still to come. A beat beyond the last second of the signal belongs to that second.
     """
@@ -452,26 +443,30 @@ def _with_quality(
     if not (len(beats) or new):
         return state, beats, state.dark[:0]
     numbers, readable, darkness = state.numbers, state.readable, state.dark
+    # Append the seconds that were just assessed; uninformative ones are counted cumulatively.
     if new:
         before = darkness[-1] if len(darkness) else 0
         darkness = np.concatenate([darkness, before + np.cumsum(uninformative(word))])
         numbers = np.concatenate([numbers, np.arange(judged - new, judged)])
         readable = np.concatenate([readable, index >= READABLE], axis=1)
+    # Beats wait until their second is assessed; they are ready in order of time.
     waiting = BeatSegments.joined([state.waiting, beats])
     of_beats = waiting.times_s.astype(int)
     if last:
         of_beats = np.minimum(of_beats, judged - 1)
     ready = int(np.searchsorted(of_beats, judged))
+    # A lead of a beat is readable where its second is.
     places = np.searchsorted(numbers, of_beats[:ready])
-    known = waiting[:ready].masked(readable[:, places].T)
+    judged_beats = waiting[:ready].masked(readable[:, places].T)
     uninformative_before = darkness[places]
+    # Forget seconds that no beat can need: keep the newest, and those of beats that await their next beat.
     if new:
         needed = (numbers >= judged - _SECONDS_KEPT) | (numbers[:, None] == uncut_s.astype(int)).any(axis=1)
         numbers, readable, darkness = numbers[needed], readable[:, needed], darkness[needed]
-    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), known, uninformative_before
+    return SecondsState(numbers, readable, darkness, waiting[ready:], judged), judged_beats, uninformative_before
 
 
-def _judged(
+def _judge_beats(
     state: DetectionState,
     beats: BeatSegments,
     leads: tuple[str, ...],
@@ -486,21 +481,23 @@ def _judged(
             beats, baseline, adaptation, criterion, before, evidence
         )
         return before, replace(state, baseline=baseline, adaptation=adaptation), judgement
+    # While learning: compare with what there is, which becomes better with every half as many beats again.
     learning = _append_learning(state.learning, beats, before)
     times_s = learning.beats.times_s
     if not len(times_s) or times_s[-1] < times_s[0] + learning_s:
         before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
         baseline, learning = _provisional(baseline, learning, leads, criterion)
         return before, replace(state, baseline=baseline, learning=learning), judgement
+    # Enough signal: learn the template from all of it.
     learned = learn_baseline(learning.beats, leads, criterion.detector, learning_s)
     if learned.normal is None:
-        # Monitoring goes on with what there is, and learning begins anew.
+        # Without a template, go on with what there is and start learning again.
         rest = after_learning(learning.beats, learning_s)
         last = before
         before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
-        kept = learned if baseline.normal is None else baseline
+        next_baseline = learned if baseline.normal is None else baseline
         learning = _append_learning(LearningBuffer.fresh(len(leads)), rest, last)
-        return before, replace(state, baseline=kept, learning=learning), judgement
+        return before, replace(state, baseline=next_baseline, learning=learning), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
     fresh = Adaptation.fresh(len(leads))
     before, learned, adaptation, judgement = judge_adapting(learning.beats, learned, fresh, criterion, learning.after)
@@ -511,7 +508,7 @@ def _judged(
 def _provisional(
     baseline: Baseline, learning: LearningBuffer, leads: tuple[str, ...], criterion: JudgingRules
 ) -> tuple[Baseline, LearningBuffer]:
-    """A provisional baseline after ten readable beats, and a better one each time that there are half as many again."""
+    """Learn a provisional baseline from ten readable beats, and a better one whenever there are half as many again."""
     if np.count_nonzero(learning.beats.readable.any(axis=1)) < learning.due:
         return baseline, learning
     learned = provisional_baseline(learning.beats, leads, criterion.detector)
@@ -520,7 +517,7 @@ def _provisional(
 
 
 def _append_learning(learning: LearningBuffer, beats: BeatSegments, before: PreviousBeat) -> LearningBuffer:
-    """With more beats, from the first readable one."""
+    """Append beats, from the first readable one."""
     if len(learning.beats):
         heights = np.concatenate([learning.heights_mv, heights_mv(beats)])
         return replace(learning, beats=BeatSegments.joined([learning.beats, beats]), heights_mv=heights)
@@ -531,7 +528,7 @@ def _append_learning(learning: LearningBuffer, beats: BeatSegments, before: Prev
 def _intervals(
     last: LastBeat, before: PreviousBeat, beats: BeatSegments, judgement: Judgement, darkness: NDArray[np.int64]
 ) -> tuple[LastBeat, NDArray[np.float64]]:
-    """The newest beat, and the RR intervals between readable beats with no dark second between them."""
+    """Return the newest beat, and RR intervals between readable beats with no uninformative second between them."""
     readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
     both = readable & np.concatenate([[last.readable], readable[:-1]])
     both &= darkness == np.concatenate([[last.dark], darkness[:-1]])
@@ -539,7 +536,7 @@ def _intervals(
 
 
 def _scaled(baseline: Baseline, heights: NDArray[np.float32]) -> Baseline:
-    """The baseline, with the usual height of the beats so far where the patient's normal is not known."""
+    """Return the baseline; without a template, with the usual height of the beats so far."""
     if baseline.normal is not None:
         return baseline
     return replace(baseline, height_mv=median_height_mv(heights))

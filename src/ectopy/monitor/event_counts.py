@@ -1,4 +1,4 @@
-"""How much was told."""
+"""Counts of the monitor's events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ class EventCounts:
 
     Attributes
     ----------
-    beats, abnormal, unreadable : int
     provisional : int
         Beats that were judged before the patient's normal was known.
     raised : counter of Priority

@@ -1,4 +1,4 @@
-"""What the monitor says. Every event of a patient has a number; the same input gives the same events and numbers."""
+"""Events of the monitor. Every event of a patient has a number; the same input gives the same events and numbers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ class BeatJudged:
         The same in samples of the stream.
     interval_s : float or None
         RR interval before it.
-    verdict, hint : str
-    score, p_value, threshold : float or None
     reason : str
         One sentence; empty for a normal beat.
     confidence : str
@@ -55,9 +53,6 @@ class QualityChanged:
 
     Attributes
     ----------
-    number : int
-    at_s : float
-    lead : str
     word : str
         One of `ectopy.signal.quality.QUALITY_WORDS`.
     index : float
@@ -82,7 +77,6 @@ class Evidence:
     ----------
     beats_s : ndarray of float64, shape (n,)
         Fiducial points, stream seconds.
-    leads : tuple of str
     samples : ndarray of float64, shape (n, leads, 140)
         Millivolt at 180 Hz, shifted to where they fit the reconstruction best.
     reconstruction : ndarray of float64, shape (n, leads, 140)
@@ -106,9 +100,6 @@ class AlarmChanged:
 
     Attributes
     ----------
-    number : int
-    at_s : float
-    transition : Transition
     strip_s : tuple of (float, float)
         The stretch of signal to look at, stream seconds: ten before the condition was there, five after.
     evidence : Evidence or None
@@ -134,8 +125,6 @@ class InputRejected:
 
     Attributes
     ----------
-    number : int
-    at_s : float
     reason : str
         One sentence for the sender: what is wrong and what would be right.
     """
@@ -151,8 +140,6 @@ class Notice:
 
     Attributes
     ----------
-    number : int
-    at_s : float
     subject : str
         One word or two for machines: ``gap``, ``late``, ``restarted``, ``leads``, ``rate``, ``baseline``, ``limits``,
         ``discharged``, ``admitted``.

@@ -1,4 +1,4 @@
-"""What an alarm rests on: the beats, what a normal one would have been, and how far they are apart."""
+"""Evidence of an alarm: its beats, a normal beat instead of each, and the difference."""
 
 from __future__ import annotations
 
@@ -36,14 +36,10 @@ def evidence_of(
 
     Parameters
     ----------
-    reading : ConditionReading
     recent : BeatSegments
         The last judged beats, in seconds of the segment.
     origin_s : float
         Stream second at which the segment begins.
-    leads : tuple of str
-    baseline : Baseline
-    detector : Detector
     """
     beats_s = recent.times_s + origin_s
     rows = np.flatnonzero(np.isin(beats_s, reading.beats_s))[-_SHOWN_BEATS:]

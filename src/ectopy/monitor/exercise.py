@@ -1,4 +1,4 @@
-"""What is watched during effort: a rate that does not recover, a sudden drop, ectopy that grows.
+"""Rules for effort: a rate that does not recover, a sudden drop, ectopy that grows.
 
 Effort is seen in the heart rate alone: it is there while the mean rate of eight beats is at or above `effort_share` of
 the heart rate reserve. A load that is eased a little therefore looks like a slow recovery, and a rate that does not
@@ -55,7 +55,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class ExerciseState:
-    """What is remembered of effort; times are stream seconds.
+    """Memory of effort; times are stream seconds.
 
     Attributes
     ----------
@@ -95,9 +95,6 @@ def exercise_beat(state: ExerciseState, limits: Limits, beat_s: float, bpm: floa
 
     Parameters
     ----------
-    state : ExerciseState
-    limits : Limits
-    beat_s : float
     bpm : float
         Mean rate of eight beats up to this one.
     ventricular : bool
@@ -124,7 +121,7 @@ def _recent(state: ExerciseState, beat_s: float, bpm: float) -> tuple[tuple[floa
 
 
 def _follow(state: ExerciseState, limits: Limits, beat_s: float, bpm: float) -> tuple[Peak | None, float | None, bool]:
-    """Of an effort that goes on: its peak, the lowest rate since recovery, and whether that is slow."""
+    """Follow an effort that goes on: its peak, the lowest rate since recovery, and whether that is slow."""
     peak = state.peak
     if peak is None:
         lowest_bpm = None if state.lowest_bpm is None else min(state.lowest_bpm, bpm)
@@ -145,7 +142,7 @@ def _follow(state: ExerciseState, limits: Limits, beat_s: float, bpm: float) -> 
 
 
 def exercise_readings(state: ExerciseState, limits: Limits) -> tuple[ConditionReading, ...]:
-    """What is there, as far as the newest beat tells: ``slow recovery``, ``sudden drop``, ``ectopy with effort``."""
+    """Return the readings by the newest beat: ``slow recovery``, ``sudden drop``, ``ectopy with effort``."""
     return _recovery(state, limits), _drop(state, limits), _ectopy(state, limits)
 
 

@@ -32,7 +32,7 @@ _GAP_S = 1.25  # findings come every second
 
 @dataclass(frozen=True, slots=True)
 class WaveformState:
-    """What is remembered of the seconds judged.
+    """Memory of the seconds judged.
 
     Attributes
     ----------
@@ -68,7 +68,6 @@ def waveform_step(state: WaveformState, findings: DetectorOutput) -> tuple[Wavef
 
     Parameters
     ----------
-    state : WaveformState
     findings : DetectorOutput
         In order of time, one for each piece.
 
@@ -83,10 +82,12 @@ def waveform_step(state: WaveformState, findings: DetectorOutput) -> tuple[Wavef
     state = replace(state, at_s=findings.at_s)
     waveform = findings.waveform
     if waveform is not None:
-        shown, against = waveform.fibrillating, waveform.organised
+        fibrillating, against = waveform.fibrillating, waveform.organised
         readable = ~np.isnan(waveform.score) | against
         for second in range(readable.shape[1]):
-            names = tuple(name for name, shows in zip(findings.leads, shown[:, second].tolist(), strict=True) if shows)
+            names = tuple(
+                name for name, shows in zip(findings.leads, fibrillating[:, second].tolist(), strict=True) if shows
+            )
             speaks = bool(names) and not against[:, second].any()
             state = _count(state, names if speaks else (), readable=bool(readable[:, second].any()))
     return state, _reading(state)
@@ -113,12 +114,10 @@ def unless_tachycardia(
 
     Parameters
     ----------
-    state : WaveformState
     fibrillation : ConditionReading
         From `waveform_step`.
     readings : sequence of ConditionReading
         From `rhythm_step`.
-    rhythm : RhythmState
     """
     announced = any(each.present and each.condition == _TACHYCARDIA for each in readings)
     if not state.shown_s or not announced or not _goes_on_evenly(rhythm):

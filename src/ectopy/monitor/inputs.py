@@ -1,4 +1,4 @@
-"""What the monitor is told: samples, the time, and what people order.
+"""Inputs of the monitor: samples, the time, and commands of people.
 
 Two clocks are kept apart. *Stream seconds* count samples: sample 0 of a stream is its second 0, and everything that
 depends on the signal happens in them. `received` and `now` are the clock of the process around the monitor, in seconds
@@ -63,10 +63,10 @@ class Chunk:
         One name per column.
     received : float
         When the monitor got it.
-    sent : float or None
+    sent_at : float or None
         Time of the first sample by the sender's clock, seconds since 1970, where it has one.
     stream : str
-        Changes whenever the sender counts from 0 anew.
+        Changes whenever the sender starts counting from 0 again.
     unit : str
         ``mV``, ``uV`` or ``V``.
     pulses : tuple of PulseChunk
@@ -80,7 +80,7 @@ class Chunk:
     sampling_rate_hz: float
     leads: tuple[str, ...]
     received: float
-    sent: float | None = None
+    sent_at: float | None = None
     stream: str = ""
     unit: str = "mV"
     pulses: tuple[PulseChunk, ...] = ()
@@ -92,7 +92,6 @@ class Tick:
 
     Attributes
     ----------
-    now : float
     expected : bool
         Whether samples should be coming.
     set_s : float or None
@@ -107,7 +106,7 @@ class Tick:
 
 
 class CommandKind(StrEnum):
-    """What an operator can tell the monitor to do."""
+    """Commands that the monitor knows."""
 
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"
@@ -126,11 +125,8 @@ class Command:
 
     Attributes
     ----------
-    kind : CommandKind
-    now : float
-    who : str
+    person : str
         Never empty.
-    why : str
     alarm : int or None
         Number of the alarm, for the orders about one alarm.
     limits : Limits or None
@@ -143,7 +139,7 @@ class Command:
 
     kind: CommandKind
     now: float
-    who: str
+    person: str
     why: str = ""
     alarm: int | None = None
     limits: Limits | None = None
@@ -152,11 +148,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReport:
-    """What the process around the monitor says of itself: nothing can be stored, nobody could be reached.
+    """A reading about the service itself: it cannot store, or reaches no receiver.
 
     Attributes
     ----------
-    now : float
     reading : ConditionReading
         Of a technical condition.
     """
@@ -185,12 +180,7 @@ class RejectedInput:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment.
-
-    Attributes
-    ----------
-    now : float
-    """
+    """The stream has ended: what remains of it is judged, up to its last sample. Later samples begin a new segment."""
 
     now: float
 

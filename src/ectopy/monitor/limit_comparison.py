@@ -15,47 +15,47 @@ _SAME_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class WhatIf:
+class LimitComparison:
     """Alarms with the present limits and with others.
 
     Attributes
     ----------
-    kept, lost, gained : tuple of Alarm
+    common, lost, gained : tuple of Alarm
         Raised with both, with the present limits only, and with the others only. Two are the same if their condition
         is, and they were raised within ten seconds.
     """
 
     __repr__ = short_repr
 
-    kept: tuple[Alarm, ...]
-    lost: tuple[Alarm, ...]
+    common: tuple[Alarm, ...]
+    missing: tuple[Alarm, ...]
     gained: tuple[Alarm, ...]
 
 
 def raised(monitor: Monitor, state: MonitorState, inputs: Iterable[Input]) -> tuple[Alarm, ...]:
     """The alarms that these inputs raise, as they stand when they are; orders to set limits are passed over."""
-    found: list[Alarm] = []
-    for given in inputs:
-        if isinstance(given, Command) and given.kind is CommandKind.SET_LIMITS:
+    alarms: list[Alarm] = []
+    for item in inputs:
+        if isinstance(item, Command) and item.kind is CommandKind.SET_LIMITS:
             continue
-        state, events = monitor.step(state, given)
+        state, events = monitor.step(state, item)
         changes = [event.transition for event in events if isinstance(event, AlarmChanged)]
-        found += [transition.alarm for transition in changes if transition.change == "raised"]
-    return tuple(found)
+        alarms += [transition.alarm for transition in changes if transition.change == "raised"]
+    return tuple(alarms)
 
 
-def compare(present: Iterable[Alarm], other: Iterable[Alarm]) -> WhatIf:
+def compare(present: Iterable[Alarm], other: Iterable[Alarm]) -> LimitComparison:
     """Tell alarms of two runs apart."""
-    kept, lost, left = [], [], list(other)
+    common, missing, left = [], [], list(other)
     for alarm in present:
         same = [
             index
-            for index, one in enumerate(left)
-            if one.condition == alarm.condition and abs(one.raised_s - alarm.raised_s) <= _SAME_S
+            for index, candidate in enumerate(left)
+            if candidate.condition == alarm.condition and abs(candidate.raised_s - alarm.raised_s) <= _SAME_S
         ]
         if same:
-            kept.append(alarm)
+            common.append(alarm)
             del left[same[0]]
         else:
-            lost.append(alarm)
-    return WhatIf(tuple(kept), tuple(lost), tuple(left))
+            missing.append(alarm)
+    return LimitComparison(tuple(common), tuple(missing), tuple(left))

@@ -73,12 +73,10 @@ _RATE, _RHYTHM, _PERSON = "Heart rate", "Rhythm", "Person and effort"
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a limit can be set to, and how a form shows it.
+    """The range of a limit, and its label in a form.
 
     Attributes
     ----------
-    least, most : float
-    label, unit : str
     group : str
         Heading under which a form shows it; empty = not in a form.
     whole : bool
@@ -232,21 +230,11 @@ class Limits:
         """
         limits = cls(profile, age=age, resting_bpm=resting_bpm)
         if profile == "ambulatory":
-            return cls(
-                profile,
-                low_bpm=limits.extreme_low_bpm,
-                high_bpm=limits.extreme_high_bpm,
-                age=age,
-                resting_bpm=resting_bpm,
-            )
+            return limits.changed({"low_bpm": limits.extreme_low_bpm, "high_bpm": limits.extreme_high_bpm})
         if profile == "exercise":
-            return cls(
-                profile,
-                high_bpm=float(round(limits.at_reserve(_HIGH_SHARE))),
-                extreme_high_bpm=float(round(limits.maximum_bpm + _ABOVE_MAXIMUM_BPM)),
-                age=age,
-                resting_bpm=resting_bpm,
-            )
+            high_bpm = float(round(limits.at_reserve(_HIGH_SHARE)))
+            extreme_bpm = float(round(limits.maximum_bpm + _ABOVE_MAXIMUM_BPM))
+            return limits.changed({"high_bpm": high_bpm, "extreme_high_bpm": extreme_bpm})
         if profile == "child":
             low_bpm, high_bpm = _centiles(_USUAL_CHILD_YEARS if age is None else age)
             return limits.changed(_young(profile, low_bpm, max(high_bpm, limits.high_bpm)))
@@ -275,7 +263,7 @@ class Limits:
 
     @property
     def rhythm(self) -> RhythmLimits:
-        """Those that a recording is read by as well, see `ectopy.analysis.rhythm_events.find_events`."""
+        """Limits that recordings are read by as well, see `ectopy.analysis.rhythm_events.find_events`."""
         return RhythmLimits(**{name: getattr(self, name) for name in ("profile", *_RANGES)})
 
     @property
@@ -298,7 +286,7 @@ def _declared() -> Iterator[tuple[str, Limit]]:
 
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(dict(_declared()))
-"""What each limit can be set to, by its name."""
+"""Range and label of each limit, by its name."""
 
 
 def _centiles(age: float) -> tuple[float, float]:

@@ -54,7 +54,7 @@ from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.pulse_rules import PulseMemory, pulse_readings, remember, remember_end, weighed, with_asystole
+from ectopy.monitor.pulse_rules import PulseMemory, apply_pulse, pulse_readings, remember, remember_end, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.repeated_complexes import unless_unlike
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
@@ -72,23 +72,21 @@ _REMEMBERED_LEADS = 32
 _CLEARED = (ConditionReading("no data", False), ConditionReading("detector failed", False))
 
 Outcome = tuple["MonitorState", tuple[Event, ...]]
-"""What comes of an input: the next state, and events."""
+"""The next state, and events."""
 
 _Question = SignalBlock | Comparison
 _Work = Generator[_Question, Any, None]
-"""What asks for the front end's answer to a piece of signal, or the evidence of a comparison, and goes on with that."""
+"""Yields a block of signal for the front end or beats to compare, and goes on with the answer that is sent back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What is known of the signal of one segment.
+    """The signal of one segment.
 
     Attributes
     ----------
-    segment : Segment
     origin : int
         Position at which detection began.
-    detection : DetectionState
     recent : BeatSegments
         The last judged beats, from which alarms take their evidence.
     words : tuple of str
@@ -112,12 +110,12 @@ class Signal:
         return self.segment.second(self.origin)
 
     def without_samples(self) -> Signal:
-        """All that is needed where no more samples are taken: where it ended, and what beats were compared with."""
+        """Return what remains without more samples: where the signal ended, and what beats were compared with."""
         leads = len(self.segment.leads)
-        nothing = np.empty((0, leads), np.float32)
+        no_samples = np.empty((0, leads), np.float32)
         fresh = DetectionState.fresh(self.segment.rate_hz, leads)
         return Signal(
-            replace(self.segment, samples=nothing, buffered=()),
+            replace(self.segment, samples=no_samples, buffered=()),
             self.origin,
             replace(fresh, baseline=self.detection.baseline, learning=None),
             no_beats(leads),
@@ -130,15 +128,10 @@ class MonitorState:
 
     Attributes
     ----------
-    limits : Limits
     normal : PatientTemplate or None
         The patient's own normal, as learned or given; None while it is being learned.
     signal : Signal or None
         None before the first samples.
-    rhythm : RhythmState
-    waveform : WaveformState
-    technical : TechnicalState
-    alarms : PatientAlarms
     events : int
         How many events there have been.
     epoch : float or None
@@ -197,13 +190,12 @@ class MonitorState:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """How every patient is watched.
+    """Watches patients, each by a state of its own.
 
     Attributes
     ----------
     criterion : JudgingRules
         By which beats are judged; from a detector for recordings.
-    alarms : AlarmSettings
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s of signal.
     """
@@ -230,13 +222,8 @@ class Monitor:
         """
         return cls(JudgingRules.of(detector), learning_s=learning_s)
 
-    def step(self, state: MonitorState, given: Input) -> Outcome:
+    def step(self, state: MonitorState, item: Input) -> Outcome:
         """Take one input.
-
-        Parameters
-        ----------
-        state : MonitorState
-        given : Chunk, Tick, Command, ServiceReport, RejectedInput or End
 
         Returns
         -------
@@ -244,25 +231,25 @@ class Monitor:
             The same object where the input changed nothing.
         events : tuple of Event
         """
-        (outcome,) = self.step_together([(state, given)])
+        (outcome,) = self.step_together([(state, item)])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     def step_together(self, inputs: Sequence[tuple[MonitorState, Input]]) -> list[Outcome | Exception]:
-        """Take one input each of many patients: what `step` says of each, or the error it raises, for less."""
+        """Step many patients with one input each: the outcome of `step` for each, or its error, at less cost."""
         steps = [_StepBuilder(self, state) for state, _ in inputs]
-        works = [step.work(given) for step, (_, given) in zip(steps, inputs, strict=True)]
+        works = [step.work(item) for step, (_, item) in zip(steps, inputs, strict=True)]
         failed: dict[int, Exception] = {}
-        asked: dict[int, _Question] = {}
+        questions_by_step: dict[int, _Question] = {}
 
         def go_on(number: int, answer: FrontEndResult | BeatDifference | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
-                    asked[number] = work.throw(answer)
+                    questions_by_step[number] = work.throw(answer)
                 else:
-                    asked[number] = next(work) if answer is None else work.send(answer)
+                    questions_by_step[number] = next(work) if answer is None else work.send(answer)
             except StopIteration:
                 pass
             except Exception as error:
@@ -270,16 +257,16 @@ class Monitor:
 
         for number in range(len(works)):
             go_on(number, None)
-        while asked:
-            numbers, questions = tuple(asked), tuple(asked.values())
-            asked.clear()
+        while questions_by_step:
+            numbers, questions = tuple(questions_by_step), tuple(questions_by_step.values())
+            questions_by_step.clear()
             for number, answer in zip(numbers, _answers(questions), strict=True):
                 go_on(number, answer)
         return [failed.get(number) or step.outcome() for number, step in enumerate(steps)]
 
 
 def _answers(questions: Sequence[_Question]) -> Sequence[FrontEndResult | BeatDifference | Exception]:
-    """To all at once; a question that fails for one patient concerns no other."""
+    """Run the front end and the comparison on the batch; on failure retry one by one."""
     try:
         return _answers_together(questions)
     except Exception:
@@ -312,35 +299,35 @@ class _StepBuilder:
         self.received: float | None = None
 
     def outcome(self) -> Outcome:
-        """What has come of the step."""
+        """Return the next state and the events."""
         if not self.events:
             return self.state, ()
         return replace(self.state, events=self.state.events + len(self.events)), tuple(self.events)
 
     # Inputs
 
-    def work(self, given: Input) -> _Work:
+    def work(self, item: Input) -> _Work:
         """Take an input."""
-        match given:
+        match item:
             case Chunk() if self.state.discharged:
-                self.refuse(given.received, "this patient is discharged; admit the patient first.")
+                self.refuse(item.received, "this patient is discharged; admit the patient first.")
             case Tick() | ServiceReport() if self.state.discharged:
                 pass
             case Chunk():
-                yield from self.take(given)
+                yield from self.take(item)
             case Tick():
-                yield from self.tick(given)
+                yield from self.tick(item)
             case Command():
-                self.execute(given)
+                self.execute(item)
             case ServiceReport():
-                self.report(given)
+                self.report(item)
             case RejectedInput():
-                self.refuse(given.now, given.reason)
+                self.refuse(item.now, item.reason)
             case End() if not self.state.discharged:
                 yield from self.end()
 
     def take(self, chunk: Chunk) -> _Work:
-        """Samples have come."""
+        """Take samples."""
         try:
             samples = validated_samples(chunk)
             check_pulses(chunk)
@@ -350,6 +337,7 @@ class _StepBuilder:
         length_s = len(samples) / chunk.sampling_rate_hz
         signal = self.state.signal
         self.received = chunk.received
+        # Samples of the same segment: check their position, follow the device's clock, fill or end at a gap.
         if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
             ahead_s = end_s - (chunk.received - self._epoch)
@@ -382,7 +370,8 @@ class _StepBuilder:
             except EctopyError as error:
                 self.refuse(chunk.received, str(error))
                 return
-            yield from self._begin_anew(chunk, length_s)
+            yield from self._begin_other(chunk, length_s)
+        # Put the samples in order, and analyse the blocks that are complete.
         signal = self._signal
         self._check_clock(chunk, signal.segment.second(chunk.position))
         self._take_pulses(chunk)
@@ -394,7 +383,7 @@ class _StepBuilder:
         yield from self._process(arrived, chunk.received if arrived.late < len(samples) else -inf)
 
     def end(self) -> _Work:
-        """The stream has ended: judge its last seconds, which could not be judged without those that follow."""
+        """Judge the last seconds of a stream that has ended."""
         if self.state.signal is None or self.state.signal.ended:
             return
         yield from self._finish()
@@ -410,7 +399,7 @@ class _StepBuilder:
             yield from self._piece(segment.samples, segment.next_position, last=True)
 
     def tick(self, tick: Tick) -> _Work:
-        """The time has come to this."""
+        """Let time pass: silence, late samples that do not come, timers of alarms."""
         now = tick.now
         if (tick.set_s is not None) != self.state.has_second_clock:
             self.state = replace(self.state, has_second_clock=tick.set_s is not None)
@@ -420,18 +409,18 @@ class _StepBuilder:
         if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
             self.state = replace(self.state, received=now)
         signal = self.state.signal
-        now_s = self._ticked(now)
+        now_s = self._timers_to_s(now)
         if signal is not None and signal.segment.buffered and now - self.state.received > WAIT_S:
             yield from self._process(flush_gap(signal.segment))
         reading = no_data(now, self.state.received)
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
-            self._weigh(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
+            self._apply_readings(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
         alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
         self._alarms(alarms, transitions)
 
     def execute(self, command: Command) -> None:
-        """An operator has given an order."""
+        """Carry out a command of an operator."""
         self._keep_time(command.now)
         at_s = self._second(command.now)
         try:
@@ -440,15 +429,15 @@ class _StepBuilder:
             self.refuse(command.now, str(error))
 
     def report(self, report: ServiceReport) -> None:
-        """The process around the monitor says something of itself."""
+        """Take a reading about the service itself."""
         if report.reading.condition not in CONDITIONS:
             self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
             return
         self._keep_time(report.now)
-        self._weigh(self._second(report.now), (report.reading,))
+        self._apply_readings(self._second(report.now), (report.reading,))
 
     def refuse(self, now: float, reason: str) -> None:
-        """An input is not taken."""
+        """Reject an input."""
         self._add(InputRejected(self._number(), self._second(now), reason))
 
     def _execute(self, command: Command, at_s: float) -> None:
@@ -456,22 +445,22 @@ class _StepBuilder:
         match command.kind:
             case CommandKind.SET_LIMITS if command.limits is not None:
                 self.state = replace(self.state, limits=command.limits)
-                self._notice(at_s, "limits", f"{command.who} set the limits of profile {command.limits.profile}.")
+                self._notice(at_s, "limits", f"{command.person} set the limits of profile {command.limits.profile}.")
             case CommandKind.SET_NORMAL if command.normal is not None:
                 self.state = replace(self.state, normal=command.normal)
                 if signal is not None:
-                    known = command.normal.for_leads(signal.segment.leads)
-                    if known is not None:
-                        detection = with_normal(signal.detection, known)
+                    template = command.normal.for_leads(signal.segment.leads)
+                    if template is not None:
+                        detection = with_normal(signal.detection, template)
                         self.state = replace(self.state, signal=replace(signal, detection=detection))
-                self._notice(at_s, "baseline", f"{command.who} gave the patient's normal.")
+                self._notice(at_s, "baseline", f"{command.person} gave the patient's normal.")
             case CommandKind.RELEARN:
                 if signal is not None:
                     signal = replace(signal, detection=relearn(signal.detection))
                 # A part that begins before the new one is known does not go back to the former one.
                 rhythm = replace(self.state.rhythm, asystole_s=None)
                 self.state = replace(self.state, signal=signal, normal=None, rhythm=rhythm, leads={})
-                self._notice(at_s, "baseline", f"{command.who} had the patient's normal learned again.")
+                self._notice(at_s, "baseline", f"{command.person} had the patient's normal learned again.")
             case CommandKind.DISCHARGE:
                 self._discharge(command, at_s)
             case CommandKind.ADMIT:
@@ -498,14 +487,14 @@ class _StepBuilder:
             pulses=PulseStream(),
             pulse=PulseMemory(),
         )
-        self._notice(at_s, "discharged", f"{command.who} discharged the patient.")
+        self._notice(at_s, "discharged", f"{command.person} discharged the patient.")
 
     def _admit(self, command: Command, at_s: float) -> None:
-        """Watch somebody who was discharged as if they were new, but for their limits and their normal."""
+        """Watch a discharged patient as a new one, with the former limits and normal."""
         if not self.state.discharged:
             raise SettingError("this patient is watched already.")
         self.state = replace(self.state, signal=None, received=command.now, discharged=False)
-        self._notice(at_s, "admitted", f"{command.who} admitted the patient again.")
+        self._notice(at_s, "admitted", f"{command.person} admitted the patient again.")
 
     # Time
 
@@ -517,7 +506,7 @@ class _StepBuilder:
         # `max` in this order: a NaN time, for which an input is rejected, falls back to `clock_s`.
         return max(self.state.clock_s, now - self._epoch)
 
-    def _ticked(self, now: float) -> float:
+    def _timers_to_s(self, now: float) -> float:
         """The stream second to which timers have come."""
         now_s, signal = self._second(now), self.state.signal
         if signal is None or self.state.has_second_clock or self.state.silent:
@@ -527,7 +516,7 @@ class _StepBuilder:
         return now_s if now_s - by_samples_s <= LATE_S else max(self.state.clock_s, by_samples_s)
 
     def _keep_time(self, now: float) -> None:
-        """Time begins; and goes on from where it was if the clock has been set back."""
+        """Start time, or keep it from running backwards after the clock was set back."""
         if self.state.epoch is None:
             self.state = replace(self.state, epoch=now, received=now)
         latest_s = max(self.state.clock_s, self.state.alarms.at_s)
@@ -536,15 +525,15 @@ class _StepBuilder:
             self.state = replace(self.state, epoch=epoch, pace=self.state.pace.shifted(epoch - self._epoch))
 
     def _shift_time(self, set_s: float) -> None:
-        """The clock was set: what it has said so far was by the former one, and stream seconds go on."""
+        """Shift all clock times after the clock was set; stream seconds go on."""
         received, pace = self.state.received + set_s, self.state.pace.shifted(set_s)
         leap_s = max(self.state.leap_s + set_s, 0.0)
         self.state = replace(self.state, epoch=self._epoch + set_s, received=received, pace=pace, leap_s=leap_s)
 
     # Segments
 
-    def _begin_anew(self, chunk: Chunk, length_s: float) -> _Work:
-        """A stream begins, or its rate, its leads or its count have changed."""
+    def _begin_other(self, chunk: Chunk, length_s: float) -> _Work:
+        """Begin a stream, or a segment after a change of rate, leads or count."""
         before = self.state.signal
         self.state = replace(self.state, pace=Pace())
         if self.state.epoch is None:
@@ -560,7 +549,7 @@ class _StepBuilder:
         end_s = old.second(old.next_position)
         origin_s = max(origin_s, end_s)
         if origin_s - end_s < NO_DATA_S:
-            self._weigh(origin_s, (restarts(end_s - old.origin_s),))
+            self._apply_readings(origin_s, (restarts(end_s - old.origin_s),))
         if chunk.leads != old.leads:
             subject, text = "leads", f"The leads are now {', '.join(chunk.leads)}."
         elif chunk.sampling_rate_hz != old.rate_hz:
@@ -579,20 +568,20 @@ class _StepBuilder:
             self._notice(origin_s, subject, text)
 
     def _remember_leads(self) -> None:
-        """Keep what is known of the leads before their detection begins anew."""
+        """Remember amplitudes of the leads before detection starts again."""
         if self.state.signal is None:
             return
         signal = self.state.signal
         new = dict(zip(signal.segment.leads, signal.detection.memory(), strict=True))
-        kept = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
-        self.state = replace(self.state, leads=dict([*kept, *new.items()][-_REMEMBERED_LEADS:]))
+        former = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
+        self.state = replace(self.state, leads=dict([*former, *new.items()][-_REMEMBERED_LEADS:]))
 
     def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
         memory = [self.state.leads.get(name) for name in leads]
         return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory, self._provisional_for(leads))
 
     def _provisional_for(self, leads: tuple[str, ...]) -> Baseline | None:
-        """What has served while the patient's normal was being learned goes on to serve in another part."""
+        """Return the provisional baseline of the former segment, for leads that go on."""
         baseline = None if self.state.signal is None else self.state.signal.detection.baseline
         if baseline is None or baseline.normal is None or not baseline.provisional:
             return None
@@ -603,15 +592,15 @@ class _StepBuilder:
         return None if self.state.normal is None else self.state.normal.for_leads(leads)
 
     def _check_clock(self, chunk: Chunk, at_s: float) -> None:
-        if chunk.sent is None:
+        if chunk.sent_at is None:
             return
         offset_s = self.state.sent_offset_s
         expected = None if offset_s is None else offset_s + at_s
         length_s = len(chunk.signal) / chunk.sampling_rate_hz
-        newest = (chunk.sent + length_s, None if expected is None else expected + length_s)
+        newest = (chunk.sent_at + length_s, None if expected is None else expected + length_s)
         reading = clock(*newest, chunk.received)
-        self._weigh(max(at_s, self.state.clock_s), (reading,))
-        self.state = replace(self.state, sent_offset_s=chunk.sent - at_s)
+        self._apply_readings(max(at_s, self.state.clock_s), (reading,))
+        self.state = replace(self.state, sent_offset_s=chunk.sent_at - at_s)
 
     # Signal
 
@@ -639,7 +628,7 @@ class _StepBuilder:
             self._notice(self._signal.segment.second(chunk.position), "pulse", text)
 
     def _piece(self, piece: NDArray[np.float32], end: int, *, last: bool = False) -> _Work:
-        before, said = self.state, len(self.events)
+        before, reported = self.state, len(self.events)
         try:
             if len(piece):
                 yield from self._analyse(piece, end)
@@ -647,7 +636,7 @@ class _StepBuilder:
                 self._last(end)
         except Exception as error:  # a fault of the software must be told, and must not end the watching
             self.state = before
-            del self.events[said:]
+            del self.events[reported:]
             self._fail(end, error)
 
     def _analyse(self, piece: NDArray[np.float32], end: int) -> _Work:
@@ -675,12 +664,13 @@ class _StepBuilder:
     def _take_over(
         self, end: int, detection: DetectionState, detected: Detected, pulse_margin_s: float = MARGIN_S
     ) -> None:
-        """Events and alarms that come of what was detected up to a position, and of the pulse waves of that time."""
+        """Apply the rules to what was detected up to a position, and to the pulse waves of that time."""
         state, signal = self.state, self._signal
         segment = signal.segment
         at_s = segment.second(end)
         words = tuple(detected.word[:, -1].tolist()) if detected.word.shape[1] else signal.words
         findings = _findings(detected, at_s, signal.origin_s, words, segment.leads)
+        # The rules of waveform, rhythm and equipment; fibrillation and tachycardia decide between each other.
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         rhythmic = _with_confidence(rhythmic, self._confidence(detected))
@@ -691,7 +681,9 @@ class _StepBuilder:
         waveform, fibrillation = unless_tachycardia(waveform, fibrillation, rhythmic, rhythm)
         rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
         technical, technically = technical_step(state.technical, findings)
+        # The pulse confirms or contradicts what the rhythm says.
         pulses, pulse, rhythmic, by_pulse = self._compare_with_pulse(end, findings, rhythm, rhythmic, pulse_margin_s)
+        # Events of quality and beats come before the alarms that rest on them.
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
         self.state = replace(
@@ -709,7 +701,7 @@ class _StepBuilder:
         learned = self._learned(at_s, detection) if detected.learned else ()
         part_s = at_s - segment.origin_s
         lasts = (restarts(part_s),) if part_s >= LEAST_PART_S else ()
-        self._weigh(at_s, (*_CLEARED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
+        self._apply_readings(at_s, (*_CLEARED, *lasts, *learned, *rhythmic, *by_pulse, *technically))
 
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
@@ -719,12 +711,12 @@ class _StepBuilder:
         self.state = replace(
             self.state,
             signal=Signal(segment, end, detection, no_beats(len(segment.leads))),
-            rhythm=self.state.rhythm.begun_anew(),
+            rhythm=self.state.rhythm.after_restart(),
             technical=TechnicalState(),
             clock_s=max(at_s, self.state.clock_s),
         )
         text = f"The signal could not be analysed: {type(error).__name__}."
-        self._weigh(at_s, (ConditionReading("detector failed", True, text),))
+        self._apply_readings(at_s, (ConditionReading("detector failed", True, text),))
 
     def _compare_with_pulse(
         self,
@@ -734,7 +726,7 @@ class _StepBuilder:
         rhythmic: tuple[ConditionReading, ...],
         margin_s: float,
     ) -> tuple[PulseStream, PulseMemory, tuple[ConditionReading, ...], tuple[ConditionReading, ...]]:
-        """Take the pulse waves up to a position, and weigh the readings of the rhythm with them."""
+        """Take the pulse waves up to a position, and compare the readings of the rhythm with them."""
         state, segment = self.state, self._signal.segment
         try:
             pulses, pieces = pulse_pieces(state.pulses, end / segment.rate_hz, segment.second(0), margin_s)
@@ -748,7 +740,7 @@ class _StepBuilder:
                     pulse, rhythmic, rhythm.detected_s, findings.complete_to_s, state.limits.asystole_s
                 )
             active = {code for code, timer in state.alarms.timers.items() if timer.is_active}
-            return pulses, pulse, weighed(pulse, rhythmic, findings.complete_to_s, active), by_pulse
+            return pulses, pulse, apply_pulse(pulse, rhythmic, findings.complete_to_s, active), by_pulse
         except Exception as error:  # a fault in the analysis of the pulse must not touch that of the ECG
             text = f"The pulse could not be analysed: {type(error).__name__}."
             unknown = (ConditionReading("not confirmed by pulse", False), ConditionReading("loss of pulse", None))
@@ -760,7 +752,7 @@ class _StepBuilder:
             )
 
     def _keep_normal(self, before: DetectionState, after: DetectionState) -> None:
-        """What the patient's normal has become serves in the next part, and is what is saved."""
+        """Save the adapted normal, for the next segment too."""
         normal = after.baseline.normal
         if normal is None or normal is before.baseline.normal or after.learning is not None:
             return
@@ -810,10 +802,10 @@ class _StepBuilder:
             )
 
     def _confidence(self, detected: Detected) -> str:
-        """How far to trust what the beats just judged are called."""
+        """Say how far to trust the verdicts of the beats just judged."""
         return "" if detected.learned else self._signal.detection.baseline.confidence
 
-    def _weigh(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
+    def _apply_readings(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
             now_s = self._second(self.received)
         alarms, transitions = update_conditions(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
@@ -846,7 +838,7 @@ class _StepBuilder:
         return evidence_of(alarm.latest, signal.recent, signal.origin_s, signal.segment.leads, baseline, detector)
 
     def _origins(self, transition: Transition) -> tuple[float, float] | None:
-        """When stream second 0 was by the clock at which this alarm was raised, and at which its condition returned."""
+        """Return stream second 0 by the clock when this alarm was raised, and when its condition returned."""
         number, epoch = transition.alarm.number, round(self._epoch, 3)
         before = self.state.origins.get(number)
         if transition.change == "raised":
@@ -869,7 +861,7 @@ class _StepBuilder:
 
 
 def _with_confidence(readings: tuple[ConditionReading, ...], confidence: str) -> tuple[ConditionReading, ...]:
-    """Readings that rest on what beats are called say how far to trust that."""
+    """Add to readings of beat shapes how far to trust them."""
     if not confidence:
         return readings
     return tuple(

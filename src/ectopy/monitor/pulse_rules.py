@@ -1,4 +1,4 @@
-"""What the pulse says of a rhythm alarm.
+"""The pulse against a rhythm alarm: confirmed, contradicted, unknown.
 
 The heart beats that are judged normal teach, for each pulse wave, the usual delay from the R peak to the onset of the
 pulse and the usual amplitude. The delay is believed if it hardly varies, and varies less than the delay to the pulse of
@@ -48,7 +48,7 @@ JUDGED = (
     "ventricular tachycardia",
     "ventricular fibrillation",
 )
-"""Conditions of which the pulse has a say."""
+"""Conditions that the pulse can confirm or contradict."""
 
 _MOST_WAVES = 4
 _KEPT_PULSES = 128
@@ -95,7 +95,7 @@ _SAME_BEATS = {"asystole": ("pause",), "ventricular tachycardia": ("ventricular 
 
 
 class Verdict(StrEnum):
-    """What the pulse says of a rhythm."""
+    """Verdict of the pulse on a rhythm."""
 
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"
@@ -104,11 +104,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What the pulse says of a rhythm, and by which figures.
+    """Verdict of the pulse on a rhythm, with its figures.
 
     Attributes
     ----------
-    verdict : Verdict
     text : str
         A clause with the figures; empty where nothing is known.
     rate_bpm : float or None
@@ -125,12 +124,10 @@ _UNKNOWN = Confirmation(Verdict.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """What is known of one pulse wave.
+    """State of one pulse wave.
 
     Attributes
     ----------
-    name, unit : str
-    detector : PulseState
     pulses : Pulses
         The last ones.
     low, high : ndarray of float64
@@ -144,7 +141,7 @@ class Wave:
         Usual lowest and highest value.
     pulse_s : float
         The newest pulse that is not far smaller than usual; before the first one, when the wave began.
-    lost : bool
+    has_lost_pulse : bool
         Whether the pulse has been lost, and has not come again.
     """
 
@@ -161,16 +158,15 @@ class Wave:
     floor: float = nan
     top: float = nan
     pulse_s: float = -inf
-    lost: bool = False
+    has_lost_pulse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PulseMemory:
-    """What is known of the pulse waves of a patient; of bounded size.
+    """State of the pulse waves of a patient; of bounded size.
 
     Attributes
     ----------
-    waves : tuple of Wave
     beats_s : ndarray of float64
         The last normal beats.
     unlearned : int
@@ -196,7 +192,6 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
 
     Parameters
     ----------
-    memory : PulseMemory
     pieces : sequence of PulsePiece
         At most one of each wave; of waves beyond the fourth nothing is kept.
     beats : JudgedBeats
@@ -209,18 +204,20 @@ def remember(memory: PulseMemory, pieces: Sequence[PulsePiece], beats: JudgedBea
     """
     if not pieces and not memory.waves:
         return memory
+    # Step the waves; those without samples for a minute are forgotten.
     now_s = max((piece.start_s for piece in pieces), default=-inf)
     waves = {wave.name: wave for wave in memory.waves if wave.detector.end_s > now_s - _FORGOTTEN_S}
     for piece in pieces:
-        known = waves.get(piece.name)
-        if known is None and len(waves) >= _MOST_WAVES:
+        wave = waves.get(piece.name)
+        if wave is None and len(waves) >= _MOST_WAVES:
             continue
-        waves[piece.name] = _wave_step(known, piece)
+        waves[piece.name] = _wave_step(wave, piece)
+    # Beats that teach the delay, and beats that are certain.
     columns = (beats.time_s.tolist(), beats.verdict.tolist(), beats.hint.tolist(), beats.credible.tolist())
     readable = [each for each in zip(*columns, strict=True) if each[1] != BeatVerdict.UNREADABLE]
     normal_s = [time_s for time_s, _, hint, _ in readable if hint != Hint.VENTRICULAR]
-    # Who has had other beats of late is not known to have ventricular ones: a swing of the baseline looks like one.
-    certain = {Hint.NONE, Hint.SUPRAVENTRICULAR}
+    # A ventricular-like beat among others may be a swing of the baseline, which looks like one.
+    certain = {Hint.EMPTY, Hint.SUPRAVENTRICULAR}
     if len(beats) and not (memory.beats_s[-1:] > beats.time_s[0] - _LATELY_S).any():
         certain.add(Hint.VENTRICULAR)
     certain_s = [time_s for time_s, _, hint, credible in readable if credible and hint in certain]
@@ -299,6 +296,7 @@ def _delays_s(beats_s: NDArray[np.float64], onset_s: NDArray[np.float64]) -> tup
     least_s = float(spreads_s.min())
     if least_s > _MOST_SPREAD_S:
         return None
+    # Lags whose spread is close to the least cannot be told apart: the delay may be any of them.
     alike = spreads_s <= _ALIKE * least_s + _ALIKE_S
     possible = (middles_s >= _LEAST_DELAY_S) & (middles_s <= _MOST_DELAY_S) & alike
     if not possible.any():
@@ -314,21 +312,16 @@ def confirmation(memory: PulseMemory, reading: ConditionReading, known_to_s: flo
 
     Parameters
     ----------
-    memory : PulseMemory
     reading : ConditionReading
         Of a condition in `JUDGED` that is there.
     known_to_s : float
         Up to where the ECG has been searched for beats.
-
-    Returns
-    -------
-    Confirmation
     """
     verdicts = [_of_wave(wave, reading, known_to_s) for wave in memory.waves if isfinite(wave.delays_s[0])]
-    told = [each for each in verdicts if each.verdict is not Verdict.UNKNOWN]
-    if not told or any(each.verdict is not told[0].verdict for each in told):
+    decided = [each for each in verdicts if each.verdict is not Verdict.UNKNOWN]
+    if not decided or any(each.verdict is not decided[0].verdict for each in decided):
         return _UNKNOWN
-    return replace(told[0], text=" and ".join(each.text for each in told))
+    return replace(decided[0], text=" and ".join(each.text for each in decided))
 
 
 def _stretch(reading: ConditionReading, known_to_s: float) -> tuple[float, float]:
@@ -376,16 +369,19 @@ def _steady(
     """Rate of a clean pulse that goes on from `begin_s` to `end_s`; None where it is not clean or not regular."""
     onset_s = wave.pulses.onset_s
     known_to_s = wave.detector.known_to_s
+    # The pulses of these beats come later by the delay; most of that time has to be covered by pulses that are known.
     begin_s, whole_s = begin_s + wave.delays_s[0], end_s + wave.delays_s[1]
     end_s = min(whole_s, known_to_s)
     if not end_s - begin_s >= _COVERED * (min(whole_s, begin_s + _LOOKED_AT_S) - begin_s):
         return None
+    # From the pulse before to the one after, at least four.
     first = int(np.searchsorted(onset_s, begin_s)) - 1
     last = int(np.searchsorted(onset_s, end_s, side="right")) + 1
     first = min(first, min(last, len(onset_s)) - _LEAST_PULSES)
     if first < 0:
         return None
     pulses, onset_s = wave.pulses[first:last], onset_s[first:last]
+    # How far an interval, or the time since the last pulse, is from the median; amplitudes as shares of the usual one.
     intervals_s = np.diff(onset_s)
     middle_s = float(np.median(intervals_s))
     uneven = max(float(np.abs(intervals_s / middle_s - 1.0).max()), (end_s - onset_s[-1]) / middle_s - 1.0)
@@ -429,7 +425,6 @@ def with_asystole(
 
     Parameters
     ----------
-    memory : PulseMemory
     readings : sequence of ConditionReading
         Of the rhythm, by an ECG that can be read. Only an asystole that is said to be absent is changed.
     detected_s : sequence of float
@@ -449,6 +444,7 @@ def with_asystole(
         return tuple(readings)
     if any(each.present and each.condition in _FAST for each in readings):
         return tuple(readings)
+    # Look between the last certain beats, and from the last one to the first that is not judged yet.
     until_s = min((beat_s for beat_s in detected_s if beat_s > memory.judged_s), default=known_to_s)
     times_s = (*memory.certain_s[-2:], until_s)
     for begin_s, end_s in pairwise(times_s):
@@ -460,9 +456,10 @@ def with_asystole(
                 f"No certain beat for {end_s - begin_s:.1f} s, while {falling[0].name} falls without a pulse; asystole "
                 f"begins at {asystole_s:g} s."
             )
-            found = ConditionReading("asystole", True, text, end_s - begin_s, asystole_s, (begin_s,))
+            asystole = ConditionReading("asystole", True, text, end_s - begin_s, asystole_s, (begin_s,))
             return tuple(
-                found if each.condition == found.condition and each.present is False else each for each in readings
+                asystole if each.condition == asystole.condition and each.present is False else each
+                for each in readings
             )
     return tuple(readings)
 
@@ -494,7 +491,7 @@ def _falls(wave: Wave, begin_s: float, end_s: float, asystole_s: float) -> bool:
 # Readings
 
 
-def weighed(
+def apply_pulse(
     memory: PulseMemory, readings: Sequence[ConditionReading], known_to_s: float, active: Collection[str]
 ) -> tuple[ConditionReading, ...]:
     """Weigh the readings of the rhythm with the pulse.
@@ -504,8 +501,6 @@ def weighed(
 
     Parameters
     ----------
-    memory : PulseMemory
-    readings : sequence of ConditionReading
     known_to_s : float
         Up to where the ECG has been searched for beats.
     active : collection of str
@@ -522,20 +517,22 @@ def weighed(
     changed: dict[str, ConditionReading] = {}
     withheld: list[tuple[ConditionReading, Confirmation]] = []
     for reading in judged:
-        said = confirmation(memory, reading, known_to_s)
-        if said.verdict is Verdict.CONFIRMED:
-            changed[reading.condition] = replace(reading, text=f"{reading.text} Confirmed by the pulse: {said.text}.")
-        elif said.verdict is Verdict.CONTRADICTED and reading.condition not in active:
-            withheld.append((reading, said))
+        pulse = confirmation(memory, reading, known_to_s)
+        if pulse.verdict is Verdict.CONFIRMED:
+            changed[reading.condition] = replace(reading, text=f"{reading.text} Confirmed by the pulse: {pulse.text}.")
+        elif pulse.verdict is Verdict.CONTRADICTED and reading.condition not in active:
+            withheld.append((reading, pulse))
             for code in (reading.condition, *_SAME_BEATS.get(reading.condition, ())):
                 if code not in active:
                     changed[code] = ConditionReading(code, False)
-    told = _CONFIRMED
+    unconfirmed = _CONFIRMED
     if withheld:
-        reading, said = withheld[0]
+        reading, pulse = withheld[0]
         texts = [f"{CONDITIONS[each.condition].title}: {each.text} But {its.text}." for each, its in withheld]
-        told = ConditionReading(_CONFIRMED.condition, True, " ".join(texts), said.rate_bpm, None, reading.beats_s)
-    return (*(changed.get(each.condition, each) for each in readings), told)
+        unconfirmed = ConditionReading(
+            _CONFIRMED.condition, True, " ".join(texts), pulse.rate_bpm, None, reading.beats_s
+        )
+    return (*(changed.get(each.condition, each) for each in readings), unconfirmed)
 
 
 def pulse_readings(
@@ -545,27 +542,21 @@ def pulse_readings(
 
     Parameters
     ----------
-    memory : PulseMemory
     at_s : float
         Up to where the ECG has been analysed.
     beats : int
         How many beats were heard in the last ten seconds.
-
-    Returns
-    -------
-    memory : PulseMemory
-    readings : tuple of (ConditionReading, ConditionReading)
     """
     if not memory.waves:
         return memory, _NO_WAVES
-    waves = tuple(_watched(wave, beats) for wave in memory.waves)
-    lost = next((wave for wave in waves if wave.lost), None)
-    off = next((wave for wave in waves if not wave.lost and _is_off(wave, at_s)), None)
+    waves = tuple(_update_loss(wave, beats) for wave in memory.waves)
+    pulseless = next((wave for wave in waves if wave.has_lost_pulse), None)
+    off = next((wave for wave in waves if not wave.has_lost_pulse and _is_off(wave, at_s)), None)
     loss, probe = _NO_WAVES
-    if lost is not None:
-        silent_s = lost.detector.known_to_s - lost.pulse_s
+    if pulseless is not None:
+        silent_s = pulseless.detector.known_to_s - pulseless.pulse_s
         text = (
-            f"{lost.name} has shown no pulse for {silent_s:.0f} s and has fallen below {lost.floor:.0f}, "
+            f"{pulseless.name} has shown no pulse for {silent_s:.0f} s and has fallen below {pulseless.floor:.0f}, "
             "while the ECG goes on."
         )
         loss = ConditionReading(loss.condition, True, text, silent_s, _LOST_S)
@@ -579,12 +570,12 @@ def pulse_readings(
     return replace(memory, waves=waves), (loss, probe)
 
 
-def _watched(wave: Wave, beats: int) -> Wave:
+def _update_loss(wave: Wave, beats: int) -> Wave:
     """A wave after it was looked at whether its pulse is lost."""
     silent_s = wave.detector.known_to_s - wave.pulse_s
     if silent_s < _LOST_S:
-        return replace(wave, lost=False) if wave.lost else wave
-    if wave.lost or not wave.detector.pressure or not isfinite(wave.amplitude) or beats < _LEAST_BEATS:
+        return replace(wave, has_lost_pulse=False) if wave.has_lost_pulse else wave
+    if wave.has_lost_pulse or not wave.detector.pressure or not isfinite(wave.amplitude) or beats < _LEAST_BEATS:
         return wave
     low, high = wave.low[-_LEVEL_S:], wave.high[-_LEVEL_S:]
     if len(low) < _LEVEL_S or not np.isfinite(low).all():
@@ -592,7 +583,7 @@ def _watched(wave: Wave, beats: int) -> Wave:
     # A heart that moves no blood lets the pressure fall below the usual diastolic one, but not to that of the air.
     open_to_air = wave.unit == PRESSURE_UNIT and float(high.max()) < _AIR_MMHG
     fallen = float(high.max()) < wave.floor and float(high.max()) > float(low.min())
-    return replace(wave, lost=True) if fallen and not open_to_air else wave
+    return replace(wave, has_lost_pulse=True) if fallen and not open_to_air else wave
 
 
 def _is_off(wave: Wave, at_s: float) -> bool:

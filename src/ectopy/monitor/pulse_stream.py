@@ -32,7 +32,7 @@ from ectopy.signal.state_replace import replace
 MARGIN_S = 0.25
 """Pulse samples are handed out up to so long before the end of a piece of ECG, so that all of them have come."""
 PATIENCE_S = 4.0
-"""How long samples are awaited that do not come with the ECG of their time."""
+"""Time for which samples are awaited that do not come with their ECG."""
 MOST_AHEAD_S = 2.0
 """Samples that lie further after the ECG that they came with are on another clock; or `PATIENCE_S` before it."""
 
@@ -48,8 +48,6 @@ class PulsePiece(NamedTuple):
 
     Attributes
     ----------
-    name, unit : str
-    rate_hz : float
     start_s : float
         Stream second of the first sample.
     samples : ndarray of float32, shape (n,)
@@ -69,15 +67,13 @@ class PulseBuffer:
 
     Attributes
     ----------
-    name, unit : str
-    rate_hz : float
     position : int
         Of the first sample in `samples`, at the wave's own rate.
     samples : ndarray of float32, shape (n,)
         Minus infinity where a sample has not come.
     newest : int
         Position after the newest sample that has come.
-    begun : bool
+    is_begun : bool
         Whether samples have been handed out.
     """
 
@@ -89,12 +85,12 @@ class PulseBuffer:
     position: int
     samples: NDArray[np.float32]
     newest: int
-    begun: bool = False
+    is_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PulseStream:
-    """Where the pulse waves of a segment stand.
+    """Positions and samples of the pulse waves of a segment.
 
     Attributes
     ----------
@@ -205,7 +201,7 @@ def _with_samples(stream: PulseStream, pulse: PulseChunk, most_s: float) -> Puls
         first = max(position, floor)
         wave = PulseBuffer(pulse.name, unit, rate_hz, first, np.empty(0, np.float32), first)
     stop = wave.position + len(wave.samples)
-    lowest = wave.position if wave.begun else min(wave.position, max(position, floor))
+    lowest = wave.position if wave.is_begun else min(wave.position, max(position, floor))
     begin = max(position, lowest)
     end = min(position + len(pulse.samples), math.floor(most_s * rate_hz))
     if begin >= end:
@@ -220,11 +216,11 @@ def _with_samples(stream: PulseStream, pulse: PulseChunk, most_s: float) -> Puls
         # Of two samples for one position the first to come stays.
         place = samples[begin - lowest : end - lowest]
         place[:] = np.where(place == _ABSENT, came, place)
-    wave = PulseBuffer(pulse.name, unit, rate_hz, lowest, samples, max(wave.newest, end), wave.begun)
-    others = [other for other in stream.waves if other.name != pulse.name]
-    if len(others) == MOST_PULSES:
-        others.remove(min(others, key=lambda other: other.newest / other.rate_hz))
-    waves = tuple(sorted([*others, wave], key=lambda each: each.name)) if others else (wave,)
+    wave = PulseBuffer(pulse.name, unit, rate_hz, lowest, samples, max(wave.newest, end), wave.is_begun)
+    other_waves = [other for other in stream.waves if other.name != pulse.name]
+    if len(other_waves) == MOST_PULSES:
+        other_waves.remove(min(other_waves, key=lambda other: other.newest / other.rate_hz))
+    waves = tuple(sorted([*other_waves, wave], key=lambda each: each.name)) if other_waves else (wave,)
     return PulseStream(stream.begin_s, stream.until_s, waves, stream.ignored)
 
 
@@ -235,7 +231,6 @@ def pulse_pieces(
 
     Parameters
     ----------
-    stream : PulseStream
     end_s : float
         End of the piece, in seconds of the sender's count.
     offset_s : float
@@ -254,7 +249,7 @@ def pulse_pieces(
         return PulseStream(stream.begin_s, until_s, (), stream.ignored), ()
     waves, pieces = [], []
     for wave in stream.waves:
-        wave, samples = _handed_out(wave, math.ceil(until_s * wave.rate_hz))
+        wave, samples = _take_samples(wave, math.ceil(until_s * wave.rate_hz))
         waves.append(wave)
         if len(samples):
             start_s = offset_s + (wave.position - len(samples)) / wave.rate_hz
@@ -262,32 +257,32 @@ def pulse_pieces(
     return PulseStream(stream.begin_s, until_s, tuple(waves), stream.ignored), tuple(pieces)
 
 
-def _handed_out(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.float32]]:
+def _take_samples(wave: PulseBuffer, limit: int) -> tuple[PulseBuffer, NDArray[np.float32]]:
     """The wave without the samples before a position that are handed out, and these."""
     reach = limit - wave.position
     if reach <= 0:
         return wave, np.empty(0, np.float32)
-    there = wave.samples[:reach] != _ABSENT
-    if wave.begun and len(there) == reach and there.all():
-        return _shortened(wave, reach), wave.samples[:reach]
+    has_come = wave.samples[:reach] != _ABSENT
+    if wave.is_begun and len(has_come) == reach and has_come.all():
+        return _without_first(wave, reach), wave.samples[:reach]
     first = 0
-    if not wave.begun:  # nothing was before the first sample
-        first = int(np.argmax(there)) if there.any() else len(there)
-    missing = np.flatnonzero(~there[first:])
-    come = first + (int(missing[0]) if len(missing) else len(there) - first)
+    if not wave.is_begun:  # nothing was before the first sample
+        first = int(np.argmax(has_come)) if has_come.any() else len(has_come)
+    missing = np.flatnonzero(~has_come[first:])
+    arrived = first + (int(missing[0]) if len(missing) else len(has_come) - first)
     # What has not come is missing after a while, but nothing is missing before the first sample.
-    overdue = reach - math.floor(PATIENCE_S * wave.rate_hz) if wave.begun or come > first else 0
-    size = max(come, overdue)
+    overdue = reach - math.floor(PATIENCE_S * wave.rate_hz) if wave.is_begun or arrived > first else 0
+    size = max(arrived, overdue)
     samples = wave.samples[first:size].copy()
     samples = np.concatenate([samples, np.full(size - first - len(samples), np.nan, np.float32)])
     samples[samples == _ABSENT] = np.nan
-    return _shortened(wave, size, wave.begun or len(samples) > 0), samples
+    return _without_first(wave, size, wave.is_begun or len(samples) > 0), samples
 
 
-def _shortened(wave: PulseBuffer, size: int, begun: bool = True) -> PulseBuffer:
+def _without_first(wave: PulseBuffer, size: int, is_begun: bool = True) -> PulseBuffer:
     """The wave without its first samples."""
     rest, position = wave.samples[size:].copy(), wave.position + size
-    return PulseBuffer(wave.name, wave.unit, wave.rate_hz, position, rest, wave.newest, begun)
+    return PulseBuffer(wave.name, wave.unit, wave.rate_hz, position, rest, wave.newest, is_begun)
 
 
 def fresh_pulses(stream: PulseStream, chunk: Chunk) -> PulseStream:

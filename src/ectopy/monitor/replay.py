@@ -40,7 +40,7 @@ def chunks(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
 
 
 def cut(recording: Recording, chunk_s: float = 1.0) -> Iterator[Chunk]:
-    """Cut a part of a recording, of which it has been checked that it is in its unit, as `chunks` does."""
+    """Cut a part of a recording whose unit has been checked, as `chunks` does."""
     rate_hz = recording.sampling_rate_hz
     length = chunk_length(chunk_s, rate_hz)
     for position in range(0, len(recording.signal), length):
@@ -76,10 +76,8 @@ def paced(
 
     Parameters
     ----------
-    inputs : iterable of Chunk or End
     speed : float
         1 = real time, 2 = twice as fast; above 0.
-    from_s : float
     clock : callable
         Gives seconds that never run backwards.
     sleep : callable
@@ -93,21 +91,30 @@ def paced(
     if not 0 < speed < math.inf:
         raise SettingError(f"the speed must be above 0 times real time, not {speed:g}.")
 
-    def held_back() -> Iterator[T]:
-        began: float | None = None
-        for each in inputs:
-            if isinstance(each, Chunk) and each.received > from_s:
-                began = clock() if began is None else began
-                early_s = began + (each.received - from_s) / speed - clock()
-                if early_s > 0:
-                    sleep(early_s)
-            yield each
+    def paced_inputs() -> Iterator[T]:
+        for wait_s, paced_input in with_waits(inputs, speed, from_s, clock):
+            if wait_s > 0:
+                sleep(wait_s)
+            yield paced_input
 
-    return held_back()
+    return paced_inputs()
+
+
+def with_waits(
+    inputs: Iterable[T], speed: float = 1.0, from_s: float = 0.0, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[float, T]]:
+    """Pair inputs with the seconds to wait before each is sent, at least 0, for coroutines; see `paced`."""
+    began: float | None = None
+    for timed in inputs:
+        wait_s = 0.0
+        if isinstance(timed, Chunk) and timed.received > from_s:
+            began = clock() if began is None else began
+            wait_s = max(began + (timed.received - from_s) / speed - clock(), 0.0)
+        yield wait_s, timed
 
 
 def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
-    """How many samples a chunk of so many seconds holds, at least one.
+    """Return the number of samples in a chunk of so many seconds, at least one.
 
     Raises
     ------
@@ -122,8 +129,8 @@ def chunk_length(chunk_s: float, sampling_rate_hz: float) -> int:
 def replay(
     monitor: Monitor, recording: Recording, state: MonitorState | None = None, chunk_s: float = 1.0
 ) -> Iterator[Event]:
-    """What the monitor says of a whole recording, as fast as it can be computed."""
+    """Yield the events of a whole recording, as fast as they can be computed."""
     state = state or MonitorState()
-    for given in whole(recording, chunk_s):
-        state, events = monitor.step(state, given)
+    for item in whole(recording, chunk_s):
+        state, events = monitor.step(state, item)
         yield from events

@@ -13,7 +13,6 @@ def replay_command(event: AlarmChanged, *words: str) -> str:
 
     Parameters
     ----------
-    event : AlarmChanged
     *words : str
         The command and what it watches, as in ``"watch", "holter.edf", "--fast"``.
     """

@@ -96,7 +96,6 @@ class Run:
 
     Attributes
     ----------
-    beats : int
     times_s : tuple of float
         The last of them.
     intervals_s : tuple of float
@@ -116,7 +115,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RhythmState:
-    """What the rules remember; times are stream seconds.
+    """Memory of the rules; times are stream seconds.
 
     Attributes
     ----------
@@ -173,7 +172,6 @@ class RhythmState:
         Which of them are abnormal.
     abnormal : bool
         Whether that was too many, and is not yet few enough.
-    exercise : ExerciseState
     """
 
     __repr__ = short_repr
@@ -213,8 +211,8 @@ class RhythmState:
         """Before the first findings."""
         return cls()
 
-    def begun_anew(self) -> RhythmState:
-        """What is left when detection begins anew: an asystole goes on until a beat ends it."""
+    def after_restart(self) -> RhythmState:
+        """Return what is left when detection starts again: an asystole goes on until a beat ends it."""
         return RhythmState(asystole_s=self.asystole_s)
 
 
@@ -225,7 +223,6 @@ def rhythm_step(
 
     Parameters
     ----------
-    state : RhythmState
     limits : Limits
         May differ from those of the step before.
     findings : DetectorOutput
@@ -242,14 +239,14 @@ def rhythm_step(
         went_on = findings.at_s > state.at_s
         exercise = state.exercise if went_on else ExerciseState()
         state = RhythmState(since_s=findings.at_s, exercise=exercise, asystole_s=state.asystole_s)
-    state = _listen(state, limits, findings)
+    state = _update_silence(state, limits, findings)
     beats, fast = findings.beats, _ABSENT["extreme tachycardia"]
     if len(beats):
         columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint, beats.credible)
         for *beat, credible in zip(*(column.tolist() for column in columns), strict=True):
             state = _confirm(state, beat[0], readable=beat[2] != Verdict.UNREADABLE, credible=credible)
-            state = _judge(state, limits, *beat)
-            # One that has already ended again is told as well.
+            state = _update_with_beat(state, limits, *beat)
+            # An extreme tachycardia that has already ended again is reported as well.
             fast = fast if fast.present else _extreme_tachycardia(state, limits)
     if state.asystole_s is None and (_tellable(findings) or state.still):
         since_s = _asystole_since_s(state, limits)
@@ -278,7 +275,7 @@ def _silence_s(state: RhythmState) -> float:
 
 
 def _asystole_since_s(state: RhythmState, limits: Limits) -> float | None:
-    """Where a silence began that is long enough for an asystole, and that no credible readable beat has ended."""
+    """Find where a silence began that is long enough for an asystole, and that no credible readable beat has ended."""
     since_s = _last_beat_s(state)
     if _silence_s(state) >= limits.asystole_s + _longer_s(_FLAT_S, state.flat, state.motionless_s > since_s):
         return since_s
@@ -289,12 +286,15 @@ def _asystole_since_s(state: RhythmState, limits: Limits) -> float | None:
     return None
 
 
-def _listen(state: RhythmState, limits: Limits, findings: DetectorOutput) -> RhythmState:
+def _update_silence(state: RhythmState, limits: Limits, findings: DetectorOutput) -> RhythmState:
+    """Take the beats just detected, and how far signal without one goes on."""
     new = tuple(beat_s for beat_s in findings.detected_s.tolist() if beat_s > state.since_s)
     tellable = _tellable(findings)
+    # Silence that begins in noise, or while a lead is flat or off, has to last longer; one that began earlier goes on.
     noisy = not findings.readable and _silence_s(state) < _STILL_S
     flat = state.flat or noisy or not _FLAT.isdisjoint(findings.words)
     still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
+    # Without a lead that can tell, silence counts from now on; a beat ends it.
     if not tellable and not still:
         since_s = max(state.since_s, findings.complete_to_s)
         silence: dict[str, Any] = {"since_s": since_s, "detected_s": (), "apart_s": (), "flat": False}
@@ -324,7 +324,7 @@ def _listen(state: RhythmState, limits: Limits, findings: DetectorOutput) -> Rhy
 def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:
     """Discount a heard beat that is not credible; a readable one that is ends an asystole."""
     if not credible:
-        detected_s = tuple(heard for heard in state.detected_s if abs(heard - beat_s) > _SAME_BEAT_S)
+        detected_s = tuple(other_s for other_s in state.detected_s if abs(other_s - beat_s) > _SAME_BEAT_S)
         if len(detected_s) == len(state.detected_s):
             return state
         begins_s = (state.since_s,) if state.confirmed_s <= state.since_s else ()
@@ -336,7 +336,7 @@ def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: boo
     return replace(state, confirmed_s=beat_s, asystole_s=None if ends else state.asystole_s)
 
 
-def _judge(
+def _update_with_beat(
     state: RhythmState, limits: Limits, beat_s: float, interval_s: float, verdict: str, hint: str
 ) -> RhythmState:
     ventricular = hint == Hint.VENTRICULAR
@@ -356,17 +356,20 @@ def _judge(
             ectopic=ectopic,
             irregularity=share,
         )
+    # The row: beats with known intervals; an unreadable one is bridged where its neighbours are within a second.
     follows = isfinite(interval_s)
     bridged = bool(state.row_s) and state.row_readable == 0 and beat_s - state.row_s[-1] <= _BRIDGED_S
     in_row = follows or bridged
     row_s = (*state.row_s[1 - _longest_row(limits) :], beat_s) if in_row else (beat_s,)
+    # Runs, and couplets: runs that ended with their second beat.
     run = _extend(state.run, beat_s, interval_s, belongs=ventricular)
     atrial_run = _extend(state.atrial_run, beat_s, interval_s, belongs=hint == Hint.SUPRAVENTRICULAR)
     couplets_s = tuple(couplet for couplet in state.couplets_s if couplet > beat_s - _COUPLETS_WITHIN_S)
     if run.beats < 2 and state.run.beats == 2 and state.run.unreadable == 0:
         couplets_s = (*couplets_s, state.run.times_s[-1])[-_MOST_COUPLETS:]
+    # Bigeminy, the share of abnormal beats, and effort.
     alternates = follows and state.alternating > 0 and ventricular != state.ventricular
-    window_s, window_abnormal, abnormal = _weigh(state, limits, beat_s, verdict == Verdict.ABNORMAL)
+    window_s, window_abnormal, abnormal = _count_abnormal(state, limits, beat_s, verdict == Verdict.ABNORMAL)
     exercise, bpm = state.exercise, _rate(row_s, RATE_OVER + 1)
     if limits.profile == "exercise" and bpm is not None and len(row_s) > RATE_OVER:
         exercise = exercise_beat(exercise, limits, beat_s, bpm, ventricular)
@@ -376,9 +379,9 @@ def _judge(
         row_s=row_s,
         row_readable=state.row_readable + 1 if in_row else 1,
         run=run,
-        longest=max(state.longest, run, key=lambda either: either.beats),
+        longest=max(state.longest, run, key=lambda longer: longer.beats),
         atrial_run=atrial_run,
-        longest_atrial=max(state.longest_atrial, atrial_run, key=lambda either: either.beats),
+        longest_atrial=max(state.longest_atrial, atrial_run, key=lambda longer: longer.beats),
         couplets_s=couplets_s,
         alternating=state.alternating + 1 if alternates else 1,
         alternation_s=(*state.alternation_s[1 - _MOST_EVIDENCE :], beat_s) if alternates else (beat_s,),
@@ -412,10 +415,10 @@ def _extend(run: Run, beat_s: float, interval_s: float, *, belongs: bool) -> Run
         return Run()
     if not run.beats or beat_s - run.times_s[-1] > _BROKEN_S:
         return Run(1, (beat_s,))
-    known = (interval_s,) if isfinite(interval_s) else ()
+    known_intervals_s = (interval_s,) if isfinite(interval_s) else ()
     times_s = (*run.times_s, beat_s)[-_MOST_EVIDENCE:]
-    even = run.even or not known or _about_equal(*run.intervals_s[-1:], interval_s)
-    return Run(run.beats + 1, times_s, (run.intervals_s + known)[-_MOST_EVIDENCE:], even=even)
+    even = run.even or not known_intervals_s or _about_equal(*run.intervals_s[-1:], interval_s)
+    return Run(run.beats + 1, times_s, (run.intervals_s + known_intervals_s)[-_MOST_EVIDENCE:], even=even)
 
 
 def _about_equal(*two_s: float) -> bool:
@@ -427,7 +430,7 @@ def _pass_over(run: Run) -> Run:
     return replace(run, unreadable=1) if run.beats > 0 and run.unreadable == 0 else Run()
 
 
-def _weigh(
+def _count_abnormal(
     state: RhythmState, limits: Limits, beat_s: float, abnormal: bool
 ) -> tuple[tuple[float, ...], tuple[bool, ...], bool]:
     """The last readable beats, which of them are abnormal, and whether these are too many."""
@@ -530,7 +533,7 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: DetectorO
     ends = range(len(state.detected_s) - new, len(state.detected_s) + 1)
     rows = [state.detected_s[end - beats : end] for end in ends]
     beats_s = max(rows, key=lambda row: _slow_interval_s(row, limits))
-    bpm = _shown(60.0 / _slow_interval_s(beats_s, limits))
+    bpm = _rounded(60.0 / _slow_interval_s(beats_s, limits))
     if bpm > limit_bpm:
         return _ABSENT[code] if bpm >= limit_bpm + _extreme_clear_bpm(limits, limit_bpm) else _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or less is extreme."
@@ -544,7 +547,7 @@ def _slow_interval_s(beats_s: tuple[float, ...], limits: Limits) -> float:
     return min(fmean(intervals_s), slowest_s)
 
 
-def _shown(bpm: float) -> float:
+def _rounded(bpm: float) -> float:
     """A rate as it is shown, in whole beats per minute."""
     return float(floor(bpm + 0.5))
 
@@ -569,7 +572,7 @@ def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
 
 
 def _extreme_clear_bpm(limits: Limits, limit_bpm: float) -> float:
-    """How far back behind its limit an extreme rate must be until it is over: one that hovers about it is one alarm."""
+    """Return how far an extreme rate must fall back behind its limit: one that hovers about it is one alarm."""
     return max(limits.clear_bpm, _EXTREME_CLEAR_SHARE * limit_bpm)
 
 
@@ -583,7 +586,7 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading
     bpm = _rate(state.row_s, beats)
     if bpm is None or len(state.row_s) < _LEAST_BEATS:
         return _UNKNOWN[code]
-    bpm, clear_bpm = _shown(bpm), _extreme_clear_bpm(limits, limits.extreme_high_bpm)
+    bpm, clear_bpm = _rounded(bpm), _extreme_clear_bpm(limits, limits.extreme_high_bpm)
     if bpm < limit_bpm:
         return _ABSENT[code] if bpm <= limit_bpm - clear_bpm else _UNKNOWN[code]
     if len(state.row_s) < beats:
@@ -630,10 +633,10 @@ def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> ConditionRea
     """A run of so many beats, the last ones above a rate; its text ends before the verb."""
     if run.beats < beats:
         return _ABSENT[code]
-    known = run.intervals_s[1 - beats :]
-    if 2 * len(known) < beats - 1:
+    intervals_s = run.intervals_s[1 - beats :]
+    if 2 * len(intervals_s) < beats - 1:
         return _UNKNOWN[code]
-    bpm = 60.0 * len(known) / sum(known)
+    bpm = 60.0 * len(intervals_s) / sum(intervals_s)
     if bpm <= limit_bpm:
         return _ABSENT[code]
     kind = code.split()[0]

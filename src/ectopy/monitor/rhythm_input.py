@@ -1,4 +1,4 @@
-"""What passes between detection, rules and alarms; all times are stream seconds."""
+"""Data between detection, rules and alarms; all times are stream seconds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class JudgedBeats:
 
 @dataclass(frozen=True, slots=True)
 class DetectorOutput:
-    """What detection has found in one more piece of signal, a second of it.
+    """Results of detection in one more piece of signal, a second of it.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class DetectorOutput:
 
 @dataclass(frozen=True, slots=True)
 class ConditionReading:
-    """Whether a condition is there, and by which figures.
+    """A rule's answer: whether a condition is present, and by which figures.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ from ectopy.recording import Recording
 from ectopy.reprs import short_repr
 
 TICK_S = 1.0
-"""How often the time is told, and samples that wait for their chunk are sent."""
+"""Interval of ticks, and of sending samples that wait for their chunk."""
 
 _MOST_BYTES = 65_536
 
@@ -34,7 +34,6 @@ def from_recording(recording: Recording, chunk_s: float = 1.0, to_s: float | Non
 
     Parameters
     ----------
-    recording : Recording
     chunk_s : float
         Above 0 to 60 s.
     to_s : float, optional
@@ -72,8 +71,6 @@ def from_lines(
     ----------
     arrivals : iterable of bytes
         Text as it comes; empty whenever a second has passed without any.
-    lines : SampleLines
-    sampling_rate_hz : float
     chunk_s : float
         Above 0 to 60 s; a chunk is shorter where a second has passed.
     clock : callable
@@ -89,7 +86,7 @@ def from_lines(
     length = chunk_length(chunk_s, sampling_rate_hz)
     _require_watchable(sampling_rate_hz, lines.leads or ("not known yet",))
     position, waiting = 0, np.empty((0, 0), np.float32)
-    began = ticked = heard = clock()
+    began = ticked = samples_at = clock()
     ahead_s = 0.0
     for content in chain(arrivals, (None,)):
         over = content is None
@@ -97,7 +94,7 @@ def from_lines(
         if len(samples):
             if not position and not len(waiting):
                 _require_watchable(sampling_rate_hz, lines.leads)
-            silent_s = clock() - heard
+            silent_s = clock() - samples_at
             if position and silent_s >= NO_DATA_S:
                 position += max(round(silent_s * sampling_rate_hz) - len(samples), 0)
             waiting = np.concatenate([waiting, samples]) if len(waiting) else samples
@@ -112,7 +109,7 @@ def from_lines(
             ticked = clock()
             yield Tick(ticked - began + ahead_s)
         if len(samples):
-            heard = clock()
+            samples_at = clock()
     if not position:
         raise DataError(f"{NAME} holds no samples; expected lines of numbers separated by commas or semicolons.")
     yield End(clock())
@@ -129,7 +126,7 @@ def _chunk(
 
 
 def arriving(descriptor: int) -> Iterator[bytes]:
-    """What comes from a file descriptor, until its end; nothing whenever a second has passed.
+    """Yield bytes from a file descriptor until its end; empty whenever a second has passed.
 
     Raises
     ------
@@ -153,19 +150,17 @@ def _require_watchable(sampling_rate_hz: float, leads: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one input.
+    """One input with its outcome.
 
     Attributes
     ----------
-    given : Input
     state : MonitorState
         After it.
-    events : tuple of Event
     """
 
     __repr__ = short_repr
 
-    given: Input
+    input: Input
     state: MonitorState
     events: tuple[Event, ...]
 
@@ -178,14 +173,14 @@ def watch(monitor: Monitor, state: MonitorState, inputs: Iterable[Input]) -> Ite
     LayoutError
         If a patient's normal is given, and none of its leads is watched.
     """
-    for given in inputs:
-        if isinstance(given, Chunk) and state.signal is None and state.normal is not None:
-            _require_known(state.normal, given.leads)
-        state, events = monitor.step(state, given)
-        yield Step(given, state, events)
+    for item in inputs:
+        if isinstance(item, Chunk) and state.signal is None and state.normal is not None:
+            _require_known(state.normal, item.leads)
+        state, events = monitor.step(state, item)
+        yield Step(item, state, events)
 
 
 def _require_known(normal: PatientTemplate, leads: tuple[str, ...]) -> None:
     if normal.for_leads(leads) is None:
-        known, watched = ", ".join(normal.leads), ", ".join(leads)
-        raise LayoutError(f"the baseline was learned from the leads {known}, and none of them is watched: {watched}.")
+        learned, watched = ", ".join(normal.leads), ", ".join(leads)
+        raise LayoutError(f"the baseline was learned from the leads {learned}, and none of them is watched: {watched}.")

@@ -1,4 +1,4 @@
-"""How a patient is: what others may ask of a monitor's state, and all that they need to know of it."""
+"""Patient status: the one way to read a monitor's state from outside."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from enum import StrEnum
 from ectopy.analysis.baseline import Baseline
 from ectopy.analysis.rhythm_rules import RATE_OVER
 from ectopy.monitor.alarm import Alarm, Inactivation
-from ectopy.monitor.alarms import active
+from ectopy.monitor.alarms import active, is_held
 from ectopy.monitor.chunk_assembly import Segment
 from ectopy.monitor.conditions import AlarmType
 from ectopy.monitor.inputs import Chunk
 from ectopy.monitor.monitor import MonitorState
+from ectopy.signal.state_replace import replace
 
 SILENT_S = 3.0
 """Seconds without samples after which nothing that was found in earlier ones is shown as current."""
@@ -33,21 +34,20 @@ class PatientState(StrEnum):
 
 
 class Comparison(StrEnum):
-    """What the beats of a patient are compared with."""
+    """Normal that the beats of a patient are compared with."""
 
     OWN = "own normal"
     PROVISIONAL = "provisional normal"
-    OTHERS = "other people's normal"
-    NOTHING = "nothing"
+    OTHER_PEOPLE = "other people's normal"
+    NO_NORMAL = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class PatientStatus:
-    """How a patient is.
+    """Status of a patient.
 
     Attributes
     ----------
-    state : PatientState
     heart_rate_bpm : float or None
         Mean of the last eight intervals; None without data, or where the newest of these beats is more than 8 s old.
     quality : dict of str to str
@@ -65,7 +65,6 @@ class PatientStatus:
         Time of stream second 0.
     alarms : tuple of Alarm
         Those that are active or latched, the most urgent one first.
-    audio_paused_until_time : float or None
     """
 
     state: PatientState
@@ -81,7 +80,7 @@ class PatientStatus:
 
     @property
     def unacknowledged(self) -> Alarm | None:
-        """The most urgent alarm that nobody has acknowledged."""
+        """The most urgent unacknowledged alarm."""
         return next((alarm for alarm in self.alarms if alarm.inactivation is not Inactivation.ACKNOWLEDGED), None)
 
 
@@ -90,13 +89,12 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
 
     Parameters
     ----------
-    state : MonitorState
     now : float
         Seconds since 1970.
     learning_s : float
         How long a patient's normal is learned from.
     """
-    alarms, paused_s = active(state.alarms), state.alarms.audio_paused_until_s
+    alarms, paused_s = active_alarms(state), state.alarms.audio_paused_until_s
     word = _state(state, alarms, now)
     discharged, silent = word is PatientState.DISCHARGED, word in (PatientState.DISCHARGED, PatientState.NO_DATA)
     return PatientStatus(
@@ -105,11 +103,23 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
         quality={} if silent else _quality(state),
         last_sample_time=None if state.signal is None else newest_sample_time(state),
         received=None if state.signal is None else state.received,
-        compared_with=Comparison.NOTHING if discharged else _compared_with(state),
+        compared_with=Comparison.NO_NORMAL if discharged else _compared_with(state),
         learning_left_s=None if discharged else _learning_left_s(state, learning_s),
         origin=origin(state),
         alarms=alarms,
         audio_paused_until_time=None if paused_s is None else origin(state) + paused_s,
+    )
+
+
+def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
+    """Return alarms that are active or latched, the most urgent first, as people are to see them.
+
+    An alarm can stay active only because its condition may return: here its `cleared_s` says when that went away.
+    """
+    conditions = state.alarms.timers
+    return tuple(
+        replace(alarm, cleared_s=conditions[alarm.condition].since_s) if is_held(conditions[alarm.condition]) else alarm
+        for alarm in active(state.alarms)
     )
 
 
@@ -136,7 +146,7 @@ def continues(state: MonitorState, chunk: Chunk) -> bool:
 
 
 def newest_sample_time(state: MonitorState) -> float:
-    """When the newest sample was, seconds since 1970; the time of stream second 0 before the first one."""
+    """Return the time of the newest sample, seconds since 1970; the time of stream second 0 before the first one."""
     segment = stream(state)
     return origin(state) + (0.0 if segment is None else segment.second(segment.next_position))
 
@@ -190,9 +200,9 @@ def _quality(state: MonitorState) -> dict[str, str]:
 def _compared_with(state: MonitorState) -> Comparison:
     learned = baseline(state)
     if learned is None:
-        return Comparison.NOTHING
+        return Comparison.NO_NORMAL
     if learned.normal is None:
-        return Comparison.OTHERS
+        return Comparison.OTHER_PEOPLE
     return Comparison.PROVISIONAL if learned.provisional else Comparison.OWN
 
 

@@ -14,7 +14,7 @@ CLOCK_JUMP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class TechnicalState:
-    """What is remembered of a stretch in which no lead can be read.
+    """A stretch in which no lead can be read.
 
     Attributes
     ----------
@@ -39,14 +39,8 @@ def technical_step(
 
     Parameters
     ----------
-    state : TechnicalState
     findings : DetectorOutput
         A lead counts as off where its word is ``lead off``, ``flat``, ``saturated`` or ``missing``.
-
-    Returns
-    -------
-    state : TechnicalState
-    readings : tuple of ConditionReading
     """
     words = findings.words
     if not words:
@@ -95,12 +89,12 @@ def restarts(lasted_s: float) -> ConditionReading:
     return ConditionReading("restarts", True, text, lasted_s, LEAST_PART_S)
 
 
-def clock(sent: float | None, expected: float | None, received: float) -> ConditionReading:
+def clock(sent_at: float | None, expected: float | None, received: float) -> ConditionReading:
     """Judge ``clock`` when samples come.
 
     Parameters
     ----------
-    sent : float or None
+    sent_at : float or None
         Time of the newest sample by the sender's clock, seconds since 1970; None where the sender has none.
     expected : float or None
         What it should be after the samples before it: the time then, and the samples since by their rate. None for the
@@ -108,14 +102,14 @@ def clock(sent: float | None, expected: float | None, received: float) -> Condit
     received : float
         When they came, by the monitor's clock.
     """
-    if sent is None:
+    if sent_at is None:
         return ConditionReading("clock", None)
-    off = sent - received
+    off = sent_at - received
     if abs(off) > CLOCK_OFF_S:
         side = "ahead of" if off > 0 else "behind"
         text = f"The sender's clock is {abs(off):.0f} s {side} the monitor's."
         return ConditionReading("clock", True, text, abs(off), CLOCK_OFF_S)
-    jump = 0.0 if expected is None else sent - expected
+    jump = 0.0 if expected is None else sent_at - expected
     if abs(jump) > CLOCK_JUMP_S:
         text = f"The sender's clock has jumped {'forwards' if jump > 0 else 'back'} by {abs(jump):.1f} s."
         return ConditionReading("clock", True, text, abs(jump), CLOCK_JUMP_S)

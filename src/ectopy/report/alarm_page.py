@@ -20,8 +20,9 @@ from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.event_counts import EventCounts
 from ectopy.monitor.events import Evidence
-from ectopy.report import ecg_paper, texts
-from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, Album, Picture
+from ectopy.report import ecg_paper
+from ectopy.report import text_format as fmt
+from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, AlarmStrip, AlarmStrips
 from ectopy.report.ecg_paper import Mark, Strip
 from ectopy.report.page import Tile, render, require_extra
 from ectopy.report.recording_strips import STRIP_S, cut_pulse
@@ -39,22 +40,18 @@ _LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was watched, for the page.
+    """The signal and the settings that were watched.
 
     Attributes
     ----------
-    source : str
     from_s, to_s : float
         Stream seconds.
-    sampling_rate_hz : float
-    leads : tuple of str
-    limits : Limits
     baseline : str
         One sentence on the patient's normal.
     bundle, digest : str
         The detector, and the SHA-256 of its bundle.
     replay : callable
-        Gives the command that shows a change of an alarm again; None where there is none.
+        Makes the command that shows a change of an alarm again; None for standard input.
     """
 
     source: str
@@ -92,24 +89,10 @@ class _Beat:
     drawings: tuple[str, ...]
 
 
-def alarm_report(path: Path, watched: Watched, tally: EventCounts, album: Album) -> None:
-    """Write a page on alarms: what was raised when, and the strips at true scale.
+def alarm_report(path: Path, watched: Watched, counts: EventCounts, alarm_strips: AlarmStrips) -> None:
+    """Write a page on alarms: a list with times, and the strips at true scale.
 
-    Parameters
-    ----------
-    path : Path
-        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
-    watched : Watched
-    tally : EventCounts
-    album : Album
-        Closed.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    MissingExtraError
-        If the ``report`` extra is not installed.
+    The strips must be closed; path and errors are those of `recording_report`.
     """
     require_extra()
     check_writable(path)
@@ -118,14 +101,14 @@ def alarm_report(path: Path, watched: Watched, tally: EventCounts, album: Album)
         render(
             "alarms.html.jinja",
             subject=watched.source.rstrip("/").rpartition("/")[2],
-            facts=_facts(watched, tally),
-            tiles=_tiles(watched, tally),
-            rows=[_row(alarm, album) for alarm in album.alarms.values()],
-            raised=tally.raised.total(),
-            cards=[_card(picture, watched) for picture in album.pictures],
+            facts=_facts(watched, counts),
+            tiles=_tiles(watched, counts),
+            rows=[_row(alarm, alarm_strips) for alarm in alarm_strips.alarms.values()],
+            raised=counts.raised.total(),
+            cards=[_card(alarm_strip, watched) for alarm_strip in alarm_strips.strips],
             most_strips=MOST_STRIPS,
             longest_s=LONGEST_S,
-            pulses=any(picture.recording.pulses for picture in album.pictures),
+            pulses=any(alarm_strip.recording.pulses for alarm_strip in alarm_strips.strips),
             hidden_leads=max(len(watched.leads) - MOST_LEADS, 0),
             patient_limits=[(field.name, getattr(watched.limits, field.name)) for field in fields(watched.limits)],
             paper_style=ecg_paper.STYLE,
@@ -138,53 +121,56 @@ def alarm_report(path: Path, watched: Watched, tally: EventCounts, album: Album)
 # Numbers
 
 
-def _facts(watched: Watched, tally: EventCounts) -> list[tuple[str, str]]:
+def _facts(watched: Watched, counts: EventCounts) -> list[tuple[str, str]]:
     return [
         ("Source", watched.source),
-        ("Watched", f"{texts.elapsed(watched.from_s)} to {texts.elapsed(watched.to_s)} (hours:minutes:seconds)"),
+        (
+            "Watched",
+            f"{fmt.elapsed(watched.from_s)} to {fmt.elapsed(watched.to_s)} (hours:minutes:seconds)",
+        ),
         ("Leads", f"{', '.join(watched.leads)}, {watched.sampling_rate_hz:g} Hz"),
-        ("Patient's normal", f"{watched.baseline}{_provisional(tally)}"),
+        ("Patient's normal", f"{watched.baseline}{_provisional(counts)}"),
         ("Detector", f"{watched.bundle}, SHA-256 {watched.digest}"),
         ("Software", f"Ectopy {__version__}"),
     ]
 
 
-def _provisional(tally: EventCounts) -> str:
-    """What to say of the beats that were judged while the patient's normal was being learned."""
-    if not tally.provisional:
+def _provisional(counts: EventCounts) -> str:
+    """A sentence on the beats that were judged while the patient's normal was being learned."""
+    if not counts.provisional:
         return ""
-    beats = f"{texts.count(tally.provisional)} beats were" if tally.provisional > 1 else "One beat was"
+    beats = f"{fmt.count(counts.provisional)} beats were" if counts.provisional > 1 else "One beat was"
     return f" {beats} judged before, with a provisional normal or other people's."
 
 
-def _tiles(watched: Watched, tally: EventCounts) -> tuple[Tile, ...]:
-    abnormal = f"beats, {texts.percent(tally.abnormal, tally.beats)}"
+def _tiles(watched: Watched, counts: EventCounts) -> tuple[Tile, ...]:
+    abnormal = f"beats, {fmt.percent(counts.abnormal, counts.beats)}"
     return (
         *(
-            Tile(f"{priority.name.capitalize()} priority", texts.count(tally.raised[priority]), "alarms raised")
+            Tile(f"{priority.name.capitalize()} priority", fmt.count(counts.raised[priority]), "alarms raised")
             for priority in sorted(Priority, reverse=True)
         ),
-        Tile("Watched", texts.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
-        Tile("Beats", texts.count(tally.beats), f"of which {texts.count(tally.unreadable)} are not readable"),
-        Tile("Abnormal", texts.count(tally.abnormal), abnormal, Verdict.ABNORMAL),
+        Tile("Watched", fmt.elapsed(watched.to_s - watched.from_s), "hours:minutes:seconds"),
+        Tile("Beats", fmt.count(counts.beats), f"of which {fmt.count(counts.unreadable)} are not readable"),
+        Tile("Abnormal", fmt.count(counts.abnormal), abnormal, Verdict.ABNORMAL),
     )
 
 
-def _row(alarm: Alarm, album: Album) -> dict[str, str]:
-    pictured = [picture for picture in album.pictures if picture.event.transition.alarm.number == alarm.number]
+def _row(alarm: Alarm, alarm_strips: AlarmStrips) -> dict[str, str]:
+    with_strip = [strip for strip in alarm_strips.strips if strip.event.transition.alarm.number == alarm.number]
     return {
         "number": str(alarm.number),
-        "raised": texts.elapsed(alarm.raised_s),
-        "lasted": alarm.state if alarm.ended_s is None else texts.seconds(alarm.ended_s - alarm.raised_s),
+        "raised": fmt.elapsed(alarm.raised_s),
+        "lasted": alarm.state if alarm.ended_s is None else fmt.seconds(alarm.ended_s - alarm.raised_s),
         "priority": alarm.priority.name.lower(),
         "title": CONDITIONS[alarm.condition].title,
         "text": alarm.reading.text,
-        "card": _name(pictured[0].event) if pictured else "",
+        "card": _name(with_strip[0].event) if with_strip else "",
     }
 
 
-def _card(picture: Picture, watched: Watched) -> _Card:
-    event = picture.event
+def _card(alarm_strip: AlarmStrip, watched: Watched) -> _Card:
+    event = alarm_strip.event
     alarm = event.transition.alarm
     condition, reading = CONDITIONS[alarm.condition], alarm.latest
     name = _name(event)
@@ -195,15 +181,15 @@ def _card(picture: Picture, watched: Watched) -> _Card:
     if reading.limit is not None:
         facts.append(("Limit", f"{reading.limit:.4g}{unit}"))
     since_s = _since_s(alarm)
-    facts.append(("Evidence", f"from {texts.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
+    facts.append(("Evidence", f"from {fmt.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
     return _Card(
         name,
         f"{condition.title} {event.transition.change}",
         alarm.priority.name.lower(),
-        texts.elapsed(event.at_s),
+        fmt.elapsed(event.at_s),
         reading.text,
         tuple(facts),
-        tuple(_strips(picture, name)),
+        tuple(_strips(alarm_strip, name)),
         tuple(_beats(event.evidence, name)) if event.evidence else (),
         watched.replay(event),
     )
@@ -220,45 +206,47 @@ def _name(event: AlarmChanged) -> str:
 # Figures
 
 
-def _strips(picture: Picture, name: str) -> list[str]:
+def _strips(alarm_strip: AlarmStrip, name: str) -> list[str]:
     """The strip in lines as long as the strips of other pages."""
-    rate_hz = picture.recording.sampling_rate_hz
-    cleaned = filter_signal(picture.recording.signal[:, :MOST_LEADS], rate_hz, _FILTERS)
+    rate_hz = alarm_strip.recording.sampling_rate_hz
+    cleaned = filter_signal(alarm_strip.recording.signal[:, :MOST_LEADS], rate_hz, _FILTERS)
     signal = cleaned.with_gaps()
-    times_s = picture.begins_s + np.arange(signal.shape[1]) / cleaned.rate_hz
-    alarm = picture.event.transition.alarm
+    times_s = alarm_strip.begins_s + np.arange(signal.shape[1]) / cleaned.rate_hz
+    alarm = alarm_strip.event.transition.alarm
     title = CONDITIONS[alarm.condition].title
-    edges = [*np.arange(picture.start_s, picture.end_s, STRIP_S).tolist(), picture.end_s]
+    edges = [*np.arange(alarm_strip.start_s, alarm_strip.end_s, STRIP_S).tolist(), alarm_strip.end_s]
     return [
         ecg_paper.strip(
-            _strip(picture, start_s, end_s, times_s, signal, (_since_s(alarm), picture.event.at_s)),
+            _strip(alarm_strip, start_s, end_s, times_s, signal, (_since_s(alarm), alarm_strip.event.at_s)),
             f"{name}-{line}",
-            f"{title}: ECG from {texts.elapsed(start_s)} to {texts.elapsed(end_s)}.",
+            f"{title}: ECG from {fmt.elapsed(start_s)} to {fmt.elapsed(end_s)}.",
         )
         for line, (start_s, end_s) in enumerate(pairwise(edges))
     ]
 
 
 def _strip(
-    picture: Picture,
+    alarm_strip: AlarmStrip,
     start_s: float,
     end_s: float,
     times_s: NDArray[np.float64],
     signal: NDArray[np.float64],
     there_s: tuple[float, float],
 ) -> Strip:
-    shown = (times_s >= start_s) & (times_s <= end_s)
+    inside = (times_s >= start_s) & (times_s <= end_s)
     return Strip(
         start_s=start_s,
         end_s=end_s,
-        signal=signal[:, shown],
-        times_s=times_s[shown],
-        leads=picture.recording.leads[:MOST_LEADS],
-        band=texts.band(_FILTERS),
-        marks=tuple(_mark(beat) for beat in picture.beats if start_s <= beat.beat_s < end_s),
-        doubts=tuple(stretch for stretch in _doubts(picture) if stretch.start_s < end_s and stretch.end_s > start_s),
+        signal=signal[:, inside],
+        times_s=times_s[inside],
+        leads=alarm_strip.recording.leads[:MOST_LEADS],
+        band=fmt.band(_FILTERS),
+        marks=tuple(_mark(beat) for beat in alarm_strip.beats if start_s <= beat.beat_s < end_s),
+        doubts=tuple(
+            stretch for stretch in _doubts(alarm_strip) if stretch.start_s < end_s and stretch.end_s > start_s
+        ),
         highlight=there_s if there_s[0] < end_s and there_s[1] > start_s else None,
-        pulses=tuple(cut_pulse(wave, start_s, end_s, picture.begins_s) for wave in picture.recording.pulses),
+        pulses=tuple(cut_pulse(wave, start_s, end_s, alarm_strip.begins_s) for wave in alarm_strip.recording.pulses),
     )
 
 
@@ -267,11 +255,11 @@ def _mark(beat: BeatJudged) -> Mark:
     return Mark(beat.beat_s, symbol, beat.verdict, np.nan if beat.interval_s is None else beat.interval_s)
 
 
-def _doubts(picture: Picture) -> list[QualityInterval]:
+def _doubts(alarm_strip: AlarmStrip) -> list[QualityInterval]:
     doubts = []
-    for index, lead in enumerate(picture.recording.leads[:MOST_LEADS]):
-        changes = [change for change in picture.quality if change.lead == lead]
-        ends_s = [*(change.since_s for change in changes[1:]), picture.end_s]
+    for index, lead in enumerate(alarm_strip.recording.leads[:MOST_LEADS]):
+        changes = [change for change in alarm_strip.quality if change.lead == lead]
+        ends_s = [*(change.since_s for change in changes[1:]), alarm_strip.end_s]
         doubts += [
             QualityInterval(index, change.since_s, end_s, change.word, change.index)
             for change, end_s in zip(changes, ends_s, strict=False)
@@ -289,7 +277,7 @@ def _beats(evidence: Evidence, name: str) -> list[_Beat]:
                     evidence.reconstruction[beat, lead],
                     evidence.leads[lead],
                     f"{name}-beat-{beat}-{lead}",
-                    f"The beat at {texts.elapsed(second)} on a normal one in {evidence.leads[lead]}.",
+                    f"The beat at {fmt.elapsed(second)} on a normal one in {evidence.leads[lead]}.",
                     evidence.samples[beat, lead],
                 )
                 for lead in range(len(evidence.leads))[:MOST_LEADS]

@@ -1,4 +1,4 @@
-"""Keeps what a page on alarms shows: the strip of each, before and after, and its course; in bounded memory."""
+"""Collects the strips and the states of alarms for the page on alarms, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ectopy.recording import PulseWave, Recording
 MOST_STRIPS = 24
 MOST_LISTED = 500
 LONGEST_S = 21.0
-"""Longest strip; of a longer one the end is shown."""
+"""Longest strip; a longer one is cut at its start."""
 
 _KEPT_S = 180.0
 _MARGIN_S = 5.0  # what the filters need on both sides
@@ -27,20 +27,17 @@ _JUDGED_S = 15.0  # after which a beat is judged even when no other has come
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AlarmStrip:
     """An alarm that was raised, or returned, with the signal around it.
 
     Attributes
     ----------
-    event : AlarmChanged
     start_s, end_s : float
-        What to show, stream seconds.
+        The strip, stream seconds.
     recording : Recording
-        The signal from some seconds before to some seconds after that.
+        The signal of the strip, with some seconds before and after it.
     begins_s : float
         Stream second of its first sample.
-    beats : tuple of BeatJudged
-        Beats in it.
     quality : tuple of QualityChanged
         Changes of its leads, from the ones that hold at its start.
     """
@@ -54,12 +51,12 @@ class Picture:
     quality: tuple[QualityChanged, ...]
 
 
-class Album:
-    """Takes the steps of watching, and keeps pictures of the most urgent alarms, the first ones of each priority.
+class AlarmStrips:
+    """Collects strips of the most urgent alarms from the steps of watching, the first ones of each priority.
 
     Attributes
     ----------
-    pictures : list of Picture
+    strips : list of AlarmStrip
         In order of time; at most `MOST_STRIPS`.
     alarms : dict of int to Alarm
         By number, as they stand; the first `MOST_LISTED`.
@@ -71,7 +68,7 @@ class Album:
     """
 
     def __init__(self, from_s: float = 0.0) -> None:
-        self.pictures: list[Picture] = []
+        self.strips: list[AlarmStrip] = []
         self.alarms: dict[int, Alarm] = {}
         self._from_s = from_s
         self._chunks: deque[Chunk] = deque()
@@ -81,9 +78,9 @@ class Album:
         self._segment: Segment | None = None
 
     def take(self, step: Step) -> None:
-        """Take a step, and picture the alarms whose strip is complete."""
-        if isinstance(step.given, Chunk):
-            self._chunks.append(step.given)
+        """Take a step, and cut the strips that are complete."""
+        if isinstance(step.input, Chunk):
+            self._chunks.append(step.input)
         for event in step.events:
             match event:
                 case BeatJudged():
@@ -91,25 +88,25 @@ class Album:
                 case QualityChanged():
                     self._quality.append(event)
                 case AlarmChanged() if event.at_s >= self._from_s:
-                    self._note(event)
+                    self._record(event)
         if step.state.signal is not None:
             self._segment = step.state.signal.segment
-            self._forget(step.state.clock_s - _KEPT_S)
+            self._drop_before(step.state.clock_s - _KEPT_S)
         ready = [event for event in self._waiting if event.strip_s[1] + _JUDGED_S <= step.state.clock_s]
-        self._picture(ready)
+        self._complete(ready)
 
     def close(self) -> None:
-        """Picture the other alarms, with the signal there is."""
-        self._picture(list(self._waiting))
+        """Cut the other strips, with the signal up to here."""
+        self._complete(list(self._waiting))
 
-    def _note(self, event: AlarmChanged) -> None:
+    def _record(self, event: AlarmChanged) -> None:
         alarm = event.transition.alarm
         if alarm.number in self.alarms or len(self.alarms) < MOST_LISTED:
             self.alarms[alarm.number] = alarm
         if event.transition.change in ("raised", "returned"):
             self._waiting.append(event)
 
-    def _forget(self, before_s: float) -> None:
+    def _drop_before(self, before_s: float) -> None:
         assert self._segment is not None
         while self._chunks and self._segment.second(self._chunks[0].position) < before_s:
             self._chunks.popleft()
@@ -118,17 +115,17 @@ class Album:
         if len(self._quality) > 1 and self._quality[0].since_s < before_s:
             self._quality = _changes_from(self._quality, before_s)
 
-    def _picture(self, events: Iterable[AlarmChanged]) -> None:
+    def _complete(self, events: Iterable[AlarmChanged]) -> None:
         for event in events:
             self._waiting.remove(event)
-            picture = None if self._segment is None else self._picture_of(event, self._segment)
-            if picture is not None:
-                self.pictures.append(picture)
+            strip = None if self._segment is None else self._strip_of(event, self._segment)
+            if strip is not None:
+                self.strips.append(strip)
         # The strip of a later alarm may be complete earlier, and more of them at a time where chunks are long.
-        urgent = sorted(self.pictures, key=_urgency)[:MOST_STRIPS]
-        self.pictures = sorted(urgent, key=lambda picture: picture.event.number)
+        urgent = sorted(self.strips, key=_urgency)[:MOST_STRIPS]
+        self.strips = sorted(urgent, key=lambda strip: strip.event.number)
 
-    def _picture_of(self, event: AlarmChanged, segment: Segment) -> Picture | None:
+    def _strip_of(self, event: AlarmChanged, segment: Segment) -> AlarmStrip | None:
         """None where nothing was recorded."""
         end_s = event.strip_s[1]
         start_s = max(event.strip_s[0], end_s - LONGEST_S)
@@ -143,7 +140,7 @@ class Album:
         if end_s <= start_s or np.isnan(signal).all():
             return None
         pulses = _pulses(self._chunks, first / segment.rate_hz, stop / segment.rate_hz)
-        return Picture(
+        return AlarmStrip(
             event,
             start_s,
             end_s,
@@ -182,5 +179,5 @@ def _changes_from(changes: list[QualityChanged], second: float) -> list[QualityC
     return [*last.values(), *(change for change in changes if change.since_s > second)]
 
 
-def _urgency(picture: Picture) -> tuple[int, int]:
-    return -picture.event.transition.alarm.priority, picture.event.number
+def _urgency(strip: AlarmStrip) -> tuple[int, int]:
+    return -strip.event.transition.alarm.priority, strip.event.number

@@ -1,10 +1,9 @@
-"""Pages about beats: what was judged, how well, and the beats that are worth a look."""
+"""Pages about beats: the verdicts, their quality, and the beats that are worth a look."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
 from ectopy.errors import DataError
 from ectopy.evaluation import Evaluation, class_name
 from ectopy.files import check_writable, write_text
-from ectopy.report import plots, select_beats, texts
+from ectopy.report import plots, select_beats
+from ectopy.report import text_format as fmt
 from ectopy.report.page import Figure, Tile, render, require_extra
 from ectopy.report.select_beats import Rows
 
@@ -42,15 +42,7 @@ class BeatCard:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Beats chosen for one reason.
-
-    Attributes
-    ----------
-    name, title : str
-    intro : str
-        Which beats these are, and of how many.
-    cards : tuple of BeatCard
-    """
+    """Beats selected for one reason, which the intro states."""
 
     name: str
     title: str
@@ -59,24 +51,24 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
-    """Rows for a gallery, before they are drawn; `nothing` is what is said when there are none."""
+class _Selection:
+    """Rows for a gallery, before they are drawn; `text_if_empty` replaces the intro where there are none."""
 
     name: str
     title: str
     intro: str
-    nothing: str
+    text_if_empty: str
     rows: Rows
 
 
 @checked
 def evaluation_report(path: str | Path, detector: Detector, evaluation: Evaluation) -> None:
-    """Write a page on labelled beats: the verdicts, how right they are, and which are wrong.
+    """Write a page on labelled beats: the verdicts, their agreement with the labels, and the wrong ones.
 
     Parameters
     ----------
     path : str or Path
-        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+        An HTML file, written as a whole or not at all, without references to other files.
     detector : Detector
         The one that was evaluated.
     evaluation : Evaluation
@@ -95,37 +87,28 @@ def evaluation_report(path: str | Path, detector: Detector, evaluation: Evaluati
 
 @checked
 def detection_report(path: str | Path, detector: Detector, beats: Beats, detection: Detection) -> None:
-    """Write a page on beats whose truth is not known: the verdicts and the beats to look at.
+    """Write a page on beats without using labels: the verdicts and the beats to look at.
 
     Parameters
     ----------
     path : str or Path
-        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+        As for `evaluation_report`.
     detector : Detector
-        The one that judged.
     beats : Beats
-        Labels, where there are any, are shown beside the beats and used for nothing else.
+        Labels, if any, are shown beside the beats.
     detection : Detection
-        The verdicts on these beats.
+        The detector's verdicts on these beats.
 
     Raises
     ------
-    OutputError
-        If the file cannot be written.
-    MissingExtraError
-        If the ``report`` extra is not installed.
-    DataError
-        If the verdicts are not this detector's, or not on these beats.
+    OutputError, MissingExtraError, DataError
+        As `evaluation_report`, and if the verdicts are not on these beats.
     """
     _write(path, detector, beats, detection, None)
 
 
 def _write(
-    path: str | Path,
-    detector: Detector,
-    beats: Beats,
-    detection: Detection,
-    evaluation: Evaluation | None,
+    path: str | Path, detector: Detector, beats: Beats, detection: Detection, evaluation: Evaluation | None
 ) -> None:
     require_extra()
     path = Path(path)
@@ -138,8 +121,8 @@ def _write(
             subject=beats.source or "Heartbeats",
             detector=detector,
             beats=beats,
-            threshold=texts.threshold(detector.rule, len(detector.calibration)),
-            smallest_p=texts.p_value(1 / (len(detector.calibration) + 1)),
+            threshold=fmt.threshold(detector.rule, len(detector.calibration)),
+            smallest_p=fmt.p_value(1 / (len(detector.calibration) + 1)),
             tiles=_verdict_tiles(detection),
             merits=_merit_tiles(evaluation) if evaluation else (),
             scores=_scores(detector, detection, evaluation),
@@ -157,7 +140,7 @@ def _write(
 
 def _check(detector: Detector, beats: Beats, detection: Detection) -> None:
     if len(beats) != len(detection):
-        raise DataError(f"a report on {texts.beat_count(len(beats))} needs as many verdicts, not {len(detection)}.")
+        raise DataError(f"a report on {fmt.beat_count(len(beats))} needs as many verdicts, not {len(detection)}.")
     if detection.threshold != detector.threshold:
         raise DataError(
             f"the verdicts were made with a threshold of {detection.threshold:g} and the "
@@ -174,14 +157,14 @@ def _counts(detection: Detection) -> dict[str, int]:
 
 def _verdict_tiles(detection: Detection) -> tuple[Tile, ...]:
     total = len(detection)
-    judged = Tile("Beats", texts.count(total), "given to the detector")
+    judged = Tile("Beats", fmt.count(total), "given to the detector")
     counts = _counts(detection)
     order = (Verdict.ABNORMAL, Verdict.NORMAL, Verdict.UNREADABLE)
     return judged, *(
         Tile(
             verdict.value.capitalize(),
-            texts.count(counts[verdict]),
-            f"{texts.percent(counts[verdict], total)} of {texts.count(total)}",
+            fmt.count(counts[verdict]),
+            f"{fmt.percent(counts[verdict], total)} of {fmt.count(total)}",
             verdict.value,
         )
         for verdict in order
@@ -197,14 +180,10 @@ def _merit_tiles(evaluation: Evaluation) -> tuple[Tile, ...]:
     )
     return (
         *(
-            Tile(
-                name,
-                texts.percent(part, whole),
-                f"{texts.count(part)} of {texts.count(whole)} {what}",
-            )
-            for name, what, part, whole in shares
+            Tile(name, fmt.percent(part, whole), f"{fmt.count(part)} of {fmt.count(whole)} {noun}")
+            for name, noun, part, whole in shares
         ),
-        Tile("ROC area", texts.area(evaluation.curves.auc), "1 separates perfectly, 0.5 is chance"),
+        Tile("ROC area", fmt.area(evaluation.curves.auc), "1 separates perfectly, 0.5 is chance"),
     )
 
 
@@ -217,7 +196,7 @@ def _confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
             "cells": [
                 {
                     "count": int((verdict[rows] == column.value).sum()),
-                    "share": texts.percent(int((verdict[rows] == column.value).sum()), int(rows.sum())),
+                    "share": fmt.percent(int((verdict[rows] == column.value).sum()), int(rows.sum())),
                     "right": column == right,
                     "verdict": column.value,
                 }
@@ -225,10 +204,7 @@ def _confusion_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
             ],
             "total": int(rows.sum()),
         }
-        for label, rows, right in (
-            ("abnormal", abnormal, Verdict.ABNORMAL),
-            ("normal", ~abnormal, Verdict.NORMAL),
-        )
+        for label, rows, right in (("abnormal", abnormal, Verdict.ABNORMAL), ("normal", ~abnormal, Verdict.NORMAL))
     ]
 
 
@@ -246,7 +222,7 @@ def _class_row(name: str, flagged: int, beats: int) -> dict[str, Any]:
         "name": name,
         "flagged": flagged,
         "beats": beats,
-        "share": texts.percent(flagged, beats),
+        "share": fmt.percent(flagged, beats),
         "width": f"{100 * flagged / beats:.1f}",
         "normal": False,
     }
@@ -255,15 +231,12 @@ def _class_row(name: str, flagged: int, beats: int) -> dict[str, Any]:
 def _facts(detector: Detector) -> list[tuple[str, str]]:
     card = detector.card
     return [
-        ("Learned from", f"{texts.beat_count(card.normals, 'normal')} of {card.source or 'unnamed data'}"),
+        ("Learned from", f"{fmt.beat_count(card.normals, 'normal')} of {card.source or 'unnamed data'}"),
         ("Beat layout", str(detector.layout)),
-        ("Architecture", f"{card.architecture}, {texts.count(card.members)} members"),
+        ("Architecture", f"{card.architecture}, {fmt.count(card.members)} members"),
         ("Seed", str(card.random_state)),
-        ("Training", f"{texts.count(max(card.curve.steps, default=0))} steps"),
-        (
-            "Threshold",
-            f"{texts.score(detector.threshold)}: {texts.threshold(detector.rule, len(detector.calibration))}",
-        ),
+        ("Training", f"{fmt.count(max(card.curve.steps, default=0))} steps"),
+        ("Threshold", f"{fmt.score(detector.threshold)}: {fmt.threshold(detector.rule, len(detector.calibration))}"),
         *((name, f"{value:.4g}") for name, value in card.metrics.items()),
         ("Made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
         ("Digest of the beats", card.digest[:_DIGEST_SHOWN]),
@@ -271,7 +244,7 @@ def _facts(detector: Detector) -> list[tuple[str, str]]:
 
 
 def _limits(detector: Detector, beats: Beats) -> tuple[str, ...]:
-    """What figures on these data cannot show."""
+    """Limits of figures on these data."""
     layouts = dict.fromkeys((beats.layout.name, detector.layout.name))
     return tuple(DATA_STATEMENTS[name] for name in layouts if name in DATA_STATEMENTS)
 
@@ -307,15 +280,12 @@ def _curves(evaluation: Evaluation) -> tuple[Figure, ...]:
     positives = confusion.true_positive + confusion.false_negative
     readable = len(evaluation.beats) - evaluation.unreadable
     return (
-        Figure(
-            plots.roc(curves, point),
-            f"ROC: what every other threshold would do. Area {texts.area(curves.auc)}.",
-        ),
+        Figure(plots.roc(curves, point), f"ROC: what every other threshold would do. Area {fmt.area(curves.auc)}."),
         Figure(
             plots.precision_recall(curves, point, positives / readable),
             "Precision and recall, for "
-            f"{texts.percent(positives, readable)} abnormal beats; where they are rarer, precision "
-            f"is lower. Average precision {texts.area(curves.average_precision)}.",
+            f"{fmt.percent(positives, readable)} abnormal beats; where they are rarer, precision "
+            f"is lower. Average precision {fmt.area(curves.average_precision)}.",
         ),
     )
 
@@ -337,33 +307,33 @@ def _learning(detector: Detector) -> Figure | None:
 def _galleries(
     detector: Detector, beats: Beats, detection: Detection, evaluation: Evaluation | None
 ) -> tuple[Gallery, ...]:
-    choices = _choices(detection, evaluation.beats.abnormal if evaluation else None)
-    rows = np.unique(np.concatenate([choice.rows for choice in choices]))
+    selections = _selections(detection, evaluation.beats.abnormal if evaluation else None)
+    rows = np.unique(np.concatenate([selection.rows for selection in selections]))
     cards = dict(zip(rows.tolist(), _cards(detector, beats, detection, rows), strict=True))
     return tuple(
         Gallery(
-            choice.name,
-            choice.title,
-            choice.intro if len(choice.rows) else choice.nothing,
-            tuple(cards[row] for row in choice.rows.tolist()),
+            selection.name,
+            selection.title,
+            selection.intro if len(selection.rows) else selection.text_if_empty,
+            tuple(cards[row] for row in selection.rows.tolist()),
         )
-        for choice in choices
-        if len(choice.rows) or choice.nothing
+        for selection in selections
+        if len(selection.rows) or selection.text_if_empty
     )
 
 
-def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[_Choice, ...]:
+def _selections(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[_Selection, ...]:
     counts = _counts(detection)
     normals = int(select_beats.normal(detection, abnormal).sum())
     return (
-        _Choice(
+        _Selection(
             "abnormal",
             "Clearest abnormal beats",
-            f"The highest scores of {texts.beat_count(counts[Verdict.ABNORMAL])} judged abnormal.",
+            f"The highest scores of {fmt.beat_count(counts[Verdict.ABNORMAL])} judged abnormal.",
             "No beat was judged abnormal.",
             select_beats.clearest_abnormal(detection, _GALLERY),
         ),
-        _Choice(
+        _Selection(
             "borderline",
             "Borderline beats",
             "The scores nearest to the threshold, on either side of it, highest first.",
@@ -371,18 +341,18 @@ def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[
             select_beats.borderline(detection, _SIDE),
         ),
         *(() if abnormal is None else _wrong(detection, abnormal)),
-        _Choice(
+        _Selection(
             "normal",
             "Typical normal beats",
-            f"For comparison: the most ordinary of {texts.beat_count(normals)} judged"
+            f"For comparison: the most ordinary of {fmt.beat_count(normals)} judged"
             f"{'' if abnormal is None else ' and labelled'} normal.",
             "" if counts[Verdict.NORMAL] else "No beat was judged normal.",
             select_beats.typical_normal(detection, abnormal, _SIDE),
         ),
-        _Choice(
+        _Selection(
             "unreadable",
             "Unreadable beats",
-            f"The first of {texts.beat_count(counts[Verdict.UNREADABLE])} that could not be judged: "
+            f"The first of {fmt.beat_count(counts[Verdict.UNREADABLE])} that could not be judged: "
             "neither normal nor abnormal.",
             "",
             select_beats.unreadable(detection, _SIDE),
@@ -390,21 +360,21 @@ def _choices(detection: Detection, abnormal: NDArray[np.bool_] | None) -> tuple[
     )
 
 
-def _wrong(detection: Detection, abnormal: NDArray[np.bool_]) -> Sequence[_Choice]:
+def _wrong(detection: Detection, abnormal: NDArray[np.bool_]) -> Sequence[_Selection]:
     missed = int((abnormal & ~detection.abnormal & ~detection.unreadable).sum())
     alarms = int((~abnormal & detection.abnormal).sum())
     return (
-        _Choice(
+        _Selection(
             "missed",
             "Missed abnormal beats",
-            f"The lowest scores of {texts.beat_count(missed)} labelled abnormal and judged normal.",
+            f"The lowest scores of {fmt.beat_count(missed)} labelled abnormal and judged normal.",
             "No beat labelled abnormal was judged normal.",
             select_beats.missed(detection, abnormal, _GALLERY),
         ),
-        _Choice(
+        _Selection(
             "false-alarms",
             "False alarms",
-            f"The highest scores of {texts.beat_count(alarms)} labelled normal and judged abnormal.",
+            f"The highest scores of {fmt.beat_count(alarms)} labelled normal and judged abnormal.",
             "No beat labelled normal was judged abnormal.",
             select_beats.false_alarms(detection, abnormal, _GALLERY),
         ),
@@ -412,21 +382,22 @@ def _wrong(detection: Detection, abnormal: NDArray[np.bool_]) -> Sequence[_Choic
 
 
 def _cards(detector: Detector, beats: Beats, detection: Detection, rows: Rows) -> list[BeatCard]:
-    shown = beats.select(rows)
-    explanation = detector.explain(shown)
-    draw = partial(plots.beat, limits=plots.common_limits(shown.samples))
+    selected = beats.select(rows)
+    explanation = detector.explain(selected)
+    limits = plots.common_limits(selected.samples)
     return [
         BeatCard(
             row=row,
             verdict=str(detection.verdict[row]),
-            label="" if beats.labels is None else texts.label(int(beats.labels[row])),
-            score=texts.score(float(detection.score[row])),
-            p_value=texts.p_value(float(detection.p_value[row])),
+            label="" if beats.labels is None else fmt.label(int(beats.labels[row])),
+            score=fmt.score(float(detection.score[row])),
+            p_value=fmt.p_value(float(detection.p_value[row])),
             reason=explanation.reason[place],
-            svg=draw(
-                shown.samples[place],
+            svg=plots.beat(
+                selected.samples[place],
                 explanation.reconstruction[place],
-                label=_description(row, str(detection.verdict[row]), shown.samples[place]),
+                limits,
+                _description(row, str(detection.verdict[row]), selected.samples[place]),
             ),
         )
         for place, row in enumerate(rows.tolist())
@@ -434,10 +405,10 @@ def _cards(detector: Detector, beats: Beats, detection: Detection, rows: Rows) -
 
 
 def _description(row: int, verdict: str, samples: NDArray[np.float32]) -> str:
-    """What a beat's figure shows, for those who cannot see it."""
+    """Describe a beat's figure for those who cannot see it."""
     missing = ~np.isfinite(samples)
     if missing.any():
-        return f"Beat {row}, {verdict.lower()}: {texts.missing(missing)}."
+        return f"Beat {row}, {verdict.lower()}: {fmt.missing(missing)}."
     if verdict == Verdict.UNREADABLE:
         return f"Beat {row}, unreadable: a flat line."
     return f"Beat {row}, judged {verdict.lower()}, with its reconstruction."

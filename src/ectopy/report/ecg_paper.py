@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.formats.pulse_channels import PRESSURE_UNIT
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import LIGHT
 from ectopy.signal.beat_segments import BEFORE
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
@@ -37,18 +37,7 @@ _ENLARGED = 2  # a single beat against the standard paper
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A beat on a strip.
-
-    Attributes
-    ----------
-    time_s : float
-        From the start of the recording.
-    symbol : str
-        Annotation code that stands above the beat.
-    verdict : str
-    rr_s : float
-        Interval from the beat before; NaN = unknown.
-    """
+    """A beat on a strip; `rr_s` is the interval from the beat before, NaN = unknown."""
 
     time_s: float
     symbol: str
@@ -58,16 +47,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class PulseTrace:
-    """A stretch of a pulse wave.
-
-    Attributes
-    ----------
-    name, unit : str
-    times_s : ndarray of float64, shape (n,)
-        From the start of the recording.
-    samples : ndarray of float32, shape (n,)
-        NaN is drawn as a gap.
-    """
+    """A stretch of a pulse wave; times from the start of the recording, NaN is drawn as a gap."""
 
     name: str
     unit: str
@@ -88,16 +68,15 @@ class Strip:
     times_s : ndarray of float64, shape (n,)
     leads : tuple of str
     band : str
-        What the filter lets through, for people.
-    marks : tuple of Mark
+        Pass band of the filter, for people.
     doubts : tuple of QualityInterval
-        Where a lead is not readable, and why.
+        Stretches of a lead that are not readable.
     highlight : (float, float) or None
-        From when to when something is that the strip is shown for.
+        Start and end of the event in the strip.
     start : datetime or None
-        When the recording started, for the time of day.
+        Start of the recording, for the time of day.
     pulses : tuple of PulseTrace
-        Pulse waves, below the leads.
+        Drawn below the leads.
     """
 
     start_s: float
@@ -113,41 +92,41 @@ class Strip:
     pulses: tuple[PulseTrace, ...] = ()
 
 
-def strip(shown: Strip, name: str, label: str) -> str:
+def strip(section: Strip, name: str, label: str) -> str:
     """Draw a strip at 25 mm/s and 10 mm/mV; pulse waves fill their lanes.
 
     Parameters
     ----------
-    shown : Strip
+    section : Strip
     name : str
         Begins the ids in the drawing; no two drawings of a page may share it.
     label : str
-        What it shows, for those who cannot see it.
+        Description for those who cannot see it.
     """
-    width = LEFT_MM + max(_up_to_heavy(SPEED_MM_S * (shown.end_s - shown.start_s)), _HEAVY_MM)
-    rows = [_extent(GAIN_MM_MV * lead) for lead in shown.signal]
+    width = LEFT_MM + max(_up_to_heavy(SPEED_MM_S * (section.end_s - section.start_s)), _HEAVY_MM)
+    rows = [_extent(GAIN_MM_MV * lead) for lead in section.signal]
     tops = np.cumsum([TOP_MM, *(up + down for up, down in rows)]).tolist()
-    lanes = [tops[-1] + index * _PULSE_LANE_MM for index in range(len(shown.pulses))]
+    lanes = [tops[-1] + index * _PULSE_LANE_MM for index in range(len(section.pulses))]
     bottom = tops[-1] + len(lanes) * _PULSE_LANE_MM
-    parts = [_paper(width, TOP_MM, bottom), _heading(shown), *_highlight(shown, bottom)]
-    for index, (lead, (up, down)) in enumerate(zip(shown.leads, rows, strict=True)):
+    parts = [_paper(width, TOP_MM, bottom), _heading(section), *_highlight(section, bottom)]
+    for index, (lead, (up, down)) in enumerate(zip(section.leads, rows, strict=True)):
         middle = tops[index] + up
-        parts += [_doubt(shown, doubt, middle + down) for doubt in shown.doubts if doubt.lead == index]
-        x = LEFT_MM + SPEED_MM_S * (shown.times_s - shown.start_s)
-        drawn = _trace(x, middle - GAIN_MM_MV * shown.signal[index])
-        if (np.abs(GAIN_MM_MV * shown.signal[index]) > _MOST_MM).any():
+        parts += [_doubt(section, doubt, middle + down) for doubt in section.doubts if doubt.lead == index]
+        x = LEFT_MM + SPEED_MM_S * (section.times_s - section.start_s)
+        curve = _trace(x, middle - GAIN_MM_MV * section.signal[index])
+        if (np.abs(GAIN_MM_MV * section.signal[index]) > _MOST_MM).any():
             clip = f"{name}-lead-{index}"
             parts.append(
                 f'<clipPath id="{clip}"><rect x="0" y="{tops[index]}" width="{width}" height="{up + down}"/></clipPath>'
-                f'<g clip-path="url(#{clip})">{drawn}</g>'
+                f'<g clip-path="url(#{clip})">{curve}</g>'
                 + _text(width - 1, tops[index] + 2.6, f"goes beyond ±{_MOST_MM / GAIN_MM_MV:g} mV", "end muted")
             )
         else:
-            parts.append(drawn)
+            parts.append(curve)
         parts += [_pulse(middle), _text(0.8, middle + 3.8, _short(lead), "lead halo")]
-    for wave, top in zip(shown.pulses, lanes, strict=True):
-        parts += _pulse_wave(shown, wave, top)
-    parts += [*_symbols(shown), *_seconds(shown, width, bottom)]
+    for wave, top in zip(section.pulses, lanes, strict=True):
+        parts += _pulse_wave(section, wave, top)
+    parts += [*_symbols(section), *_seconds(section, width, bottom)]
     return _svg(width, bottom + _BOTTOM_MM, label, parts)
 
 
@@ -214,7 +193,7 @@ STYLE = f"""
 .ecg text.halo, .ecg text.doubted {{ paint-order: stroke; stroke: var(--paper); stroke-width: .8; }}
 .ecg text.doubted {{ fill: var(--unreadable); }}
 """
-"""How a page shows these drawings; widths and sizes are millimetres here too."""
+"""Style of these drawings in a page; widths and sizes are millimetres here too."""
 
 
 def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
@@ -236,47 +215,47 @@ def _paper(width: int, top: int, bottom: int) -> str:
     )
 
 
-def _heading(shown: Strip) -> str:
-    when = f"{texts.elapsed(shown.start_s)} to {texts.elapsed(shown.end_s)}"
-    if shown.start is not None:
-        when = f"{texts.time_of_day(shown.start, shown.start_s)} · {when} from the start"
-    return _text(0, 3, f"{when} · {SPEED_MM_S:g} mm/s · {GAIN_MM_MV:g} mm/mV · {shown.band}", "muted")
+def _heading(section: Strip) -> str:
+    when = f"{fmt.elapsed(section.start_s)} to {fmt.elapsed(section.end_s)}"
+    if section.start is not None:
+        when = f"{fmt.time_of_day(section.start, section.start_s)} · {when} from the start"
+    return _text(0, 3, f"{when} · {SPEED_MM_S:g} mm/s · {GAIN_MM_MV:g} mm/mV · {section.band}", "muted")
 
 
-def _highlight(shown: Strip, bottom: int) -> list[str]:
-    if shown.highlight is None:
+def _highlight(section: Strip, bottom: int) -> list[str]:
+    if section.highlight is None:
         return []
-    left, width = _span(shown, *shown.highlight)
+    left, width = _span(section, *section.highlight)
     return [
         f'<rect class="highlight" x="{left}" y="{TOP_MM}" width="{width}" height="{bottom - TOP_MM}"/>'
         f'<rect class="bar" x="{left}" y="{TOP_MM - 0.7:g}" width="{width}" height=".7"/>'
     ]
 
 
-def _doubt(shown: Strip, doubt: QualityInterval, bottom: float) -> str:
-    left, width = _span(shown, doubt.start_s, doubt.end_s)
+def _doubt(section: Strip, doubt: QualityInterval, bottom: float) -> str:
+    left, width = _span(section, doubt.start_s, doubt.end_s)
     word = _text(float(left) + 0.8, bottom - 1.4, doubt.word, "doubted")
     return f'<rect class="doubt" x="{left}" y="{bottom - 0.9:g}" width="{width}" height=".9"/>{word}'
 
 
-def _symbols(shown: Strip) -> list[str]:
-    found = []
-    for mark in shown.marks:
-        x = LEFT_MM + SPEED_MM_S * (mark.time_s - shown.start_s)
-        found.append(_text(x, 8.4, mark.symbol, f"symbol {mark.verdict.lower()}"))
-        if _LEAST_RR_S <= mark.rr_s <= mark.time_s - shown.start_s:
-            found.append(_text(x - SPEED_MM_S * mark.rr_s / 2, 8.2, f"{1000 * mark.rr_s:.0f}", "rr"))
-    return found
+def _symbols(section: Strip) -> list[str]:
+    texts = []
+    for mark in section.marks:
+        x = LEFT_MM + SPEED_MM_S * (mark.time_s - section.start_s)
+        texts.append(_text(x, 8.4, mark.symbol, f"symbol {mark.verdict.lower()}"))
+        if _LEAST_RR_S <= mark.rr_s <= mark.time_s - section.start_s:
+            texts.append(_text(x - SPEED_MM_S * mark.rr_s / 2, 8.2, f"{1000 * mark.rr_s:.0f}", "rr"))
+    return texts
 
 
-def _seconds(shown: Strip, width: int, bottom: int) -> list[str]:
-    found = []
-    for second in range(int(np.ceil(shown.start_s)), int(shown.end_s) + 1):
-        x = LEFT_MM + SPEED_MM_S * (second - shown.start_s)
-        found.append(f'<path class="second" d="M{_mm(x)} {bottom - 1.5:g}V{bottom + 0.8:g}"/>')
+def _seconds(section: Strip, width: int, bottom: int) -> list[str]:
+    ticks = []
+    for second in range(int(np.ceil(section.start_s)), int(section.end_s) + 1):
+        x = LEFT_MM + SPEED_MM_S * (second - section.start_s)
+        ticks.append(f'<path class="second" d="M{_mm(x)} {bottom - 1.5:g}V{bottom + 0.8:g}"/>')
         if x < width - _HEAVY_MM:
-            found.append(_text(x, bottom + 3.1, texts.elapsed(second), "tick"))
-    return found
+            ticks.append(_text(x, bottom + 3.1, fmt.elapsed(second), "tick"))
+    return ticks
 
 
 def _pulse(middle: float) -> str:
@@ -285,15 +264,15 @@ def _pulse(middle: float) -> str:
     return f'<path class="pulse" d="M2 {middle:g}h1v{-high:g}h{wide:g}v{high:g}h1"/>'
 
 
-def _pulse_wave(shown: Strip, wave: PulseTrace, top: int) -> list[str]:
-    """A pulse wave from its lowest to its highest value in a lane, with these values where it is a pressure."""
+def _pulse_wave(section: Strip, wave: PulseTrace, top: int) -> list[str]:
+    """Draw a pulse wave from its lowest to its highest value in a lane, with these values where it is a pressure."""
     middle = top + _PULSE_LANE_MM / 2
     parts = [_text(0.8, middle + 1, _short(wave.name), "wave lead halo")]
     samples = wave.samples.astype(np.float64)
     if np.isfinite(samples).any():
         low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
         reach = _PULSE_LANE_MM * _PULSE_SHARE / 2
-        x = LEFT_MM + SPEED_MM_S * (wave.times_s - shown.start_s)
+        x = LEFT_MM + SPEED_MM_S * (wave.times_s - section.start_s)
         parts.append(_trace(x, middle + reach - 2 * reach * (samples - low) / ((high - low) or 1.0), "wave"))
         if wave.unit == PRESSURE_UNIT:
             parts += [
@@ -304,10 +283,10 @@ def _pulse_wave(shown: Strip, wave: PulseTrace, top: int) -> list[str]:
 
 
 def _trace(x: NDArray[np.float64], y: NDArray[np.float64], kind: str = "trace") -> str:
-    """Lines through the points, and none across NaN; a lone point is a dot."""
-    known = np.isfinite(y)
-    starts = np.flatnonzero(known & ~np.append(False, known[:-1]))
-    ends = np.flatnonzero(known & ~np.append(known[1:], False)) + 1
+    """Draw lines through the points, but not across NaN; a lone point is a dot."""
+    finite = np.isfinite(y)
+    starts = np.flatnonzero(finite & ~np.append(False, finite[:-1]))
+    ends = np.flatnonzero(finite & ~np.append(finite[1:], False)) + 1
     lines = "".join(
         "M" + "L".join(f"{_mm(left)} {_mm(height)}" for left, height in zip(x[part], y[part], strict=True))
         for part in (slice(start, end) for start, end in zip(starts, ends, strict=True))
@@ -323,16 +302,16 @@ def _text(x: float, y: float, text: str, kind: str) -> str:
     return f'<text class="{kind}" x="{_mm(x)}" y="{_mm(y)}">{escape(text)}</text>'
 
 
-def _span(shown: Strip, start_s: float, end_s: float) -> tuple[str, str]:
-    """Where a time lies on the paper: its left end and its width."""
-    start_s, end_s = max(start_s, shown.start_s), min(end_s, shown.end_s)
-    return _mm(LEFT_MM + SPEED_MM_S * (start_s - shown.start_s)), _mm(SPEED_MM_S * max(end_s - start_s, 0.0))
+def _span(section: Strip, start_s: float, end_s: float) -> tuple[str, str]:
+    """Left end and width of a time on the paper."""
+    start_s, end_s = max(start_s, section.start_s), min(end_s, section.end_s)
+    return _mm(LEFT_MM + SPEED_MM_S * (start_s - section.start_s)), _mm(SPEED_MM_S * max(end_s - start_s, 0.0))
 
 
 def _extent(height_mm: NDArray[np.float64]) -> tuple[int, int]:
     """Millimetres above and below the zero line that a curve needs, in whole heavy squares."""
-    known = np.append(height_mm[np.isfinite(height_mm)], 0.0)
-    up, down = (min(max(_up_to_heavy(float(reach)), _HEAVY_MM), _MOST_MM) for reach in (known.max(), -known.min()))
+    finite = np.append(height_mm[np.isfinite(height_mm)], 0.0)
+    up, down = (min(max(_up_to_heavy(float(reach)), _HEAVY_MM), _MOST_MM) for reach in (finite.max(), -finite.min()))
     return max(up, _LEAST_UP_MM), max(down, _LEAST_DOWN_MM)
 
 
@@ -341,7 +320,7 @@ def _up_to_heavy(length_mm: float) -> int:
 
 
 def _short(name: str) -> str:
-    name = texts.lead(name)
+    name = fmt.lead(name)
     return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 1]}…"
 
 

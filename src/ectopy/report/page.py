@@ -1,4 +1,4 @@
-"""What all pages share: figures, tiles, and the templates they are made from."""
+"""Parts that all pages share: figures, tiles, and the rendering of templates."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from typing import Any
 
 from ectopy import __version__
 from ectopy.errors import MissingExtraError
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import DARK, LIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing and what it says.
-
-    Attributes
-    ----------
-    svg : str
-        Markup, made by `ectopy.report.plots`.
-    caption : str
-    """
+    """A drawing, as markup made by `ectopy.report.plots`, and its caption."""
 
     svg: str
     caption: str
@@ -29,14 +22,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A big number: what it counts, the number, and what it rests on.
-
-    Attributes
-    ----------
-    name, value, note : str
-    verdict : str
-        The verdict whose colour and sign it bears, or nothing.
-    """
+    """A big number with its name and a note; the verdict, or an empty text, decides its colour and sign."""
 
     name: str
     value: str
@@ -67,5 +53,5 @@ def render(template: str, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=texts.count, score=texts.score)
+    environment.filters.update(count=fmt.count, score=fmt.score)
     return environment.get_template(template).render(light=LIGHT, dark=DARK, version=__version__, **context)

@@ -1,7 +1,6 @@
-"""Figures as SVG: data in, text out, nothing shown and nothing written.
+"""Figures as SVG text.
 
-Text stays text, colours follow the page (`ectopy.report.theme`), and the same data give the same
-characters.
+Text in them stays text, colours follow the page (`ectopy.report.theme`), and the same data give the same characters.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from ectopy.detector.model_card import LearningCurve
 from ectopy.evaluation import RankingCurves
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.theme import LIGHT, themed
 
 if TYPE_CHECKING:
@@ -60,18 +59,7 @@ _DRAWING = threading.Lock()  # matplotlib's settings are the process's
 
 @dataclass(frozen=True, slots=True)
 class ScoreGroup:
-    """Scores that belong together in a distribution.
-
-    Attributes
-    ----------
-    name : str
-    score : ndarray of float64, shape (n,)
-        No NaN.
-    colour : str
-        A name in `ectopy.report.theme.LIGHT`.
-    dashed : bool
-        Whether its outline is dashed, for those who do not see the colour.
-    """
+    """Scores, without NaN, of a group in a distribution; `colour` is a name in `ectopy.report.theme.LIGHT`."""
 
     name: str
     score: NDArray[np.float64]
@@ -81,7 +69,7 @@ class ScoreGroup:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """Where on the curves the threshold in use lies; each between 0 and 1, precision may be NaN."""
+    """Point of the threshold in use on the curves; each between 0 and 1, precision may be NaN."""
 
     fpr: float
     recall: float
@@ -90,15 +78,9 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """When something was, seconds from the start of a recording.
+    """Times of events in order, seconds from the start of a recording; a moment ends where it starts.
 
-    Attributes
-    ----------
-    name : str
-    colour : str
-        A name in `ectopy.report.theme.LIGHT`.
-    start_s, end_s : ndarray of float64, shape (n,)
-        In order; a moment ends where it starts.
+    `colour` is a name in `ectopy.report.theme.LIGHT`.
     """
 
     name: str
@@ -146,7 +128,7 @@ def score_distribution(groups: Sequence[ScoreGroup], threshold: float) -> str:
             _histogram(axes, group, edges)
         axes.axvline(threshold, color=LIGHT["ink"], linewidth=1.4, linestyle=(0, (1, 1)))
         axes.annotate(
-            f"threshold {texts.score(threshold)}",
+            f"threshold {fmt.score(threshold)}",
             (threshold, 1),
             xycoords=("data", "axes fraction"),
             xytext=(5, -3),
@@ -160,7 +142,7 @@ def score_distribution(groups: Sequence[ScoreGroup], threshold: float) -> str:
         figure.legend(loc="outside upper left", ncols=len(groups), handlelength=2.6)
 
     names = " and ".join(f"{group.name} ({len(group.score)} beats)" for group in groups)
-    label = f"Distribution of scores: {names}; the threshold is {texts.score(threshold)}."
+    label = f"Distribution of scores: {names}; the threshold is {fmt.score(threshold)}."
     return _svg("scores", _CHART, label, paint)
 
 
@@ -170,7 +152,7 @@ def roc(curves: RankingCurves, point: OperatingPoint) -> str:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linestyle=":", linewidth=1, label="chance")
-        curve_label = f"detector, area {texts.area(curves.auc)}"
+        curve_label = f"detector, area {fmt.area(curves.auc)}"
         _curve(axes, curves.fpr, curves.tpr, curve_label)
         _mark(axes, point.fpr, point.recall)
         axes.set_xlabel("false-positive rate (normal beats flagged)")
@@ -187,8 +169,8 @@ def roc(curves: RankingCurves, point: OperatingPoint) -> str:
         figure.legend(loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1)
 
     label = (
-        f"Receiver operating characteristic, area {texts.area(curves.auc)}; the threshold in use "
-        f"flags {texts.rate(point.fpr)} of normal and {texts.rate(point.recall)} of abnormal beats."
+        f"Receiver operating characteristic, area {fmt.area(curves.auc)}; the threshold in use "
+        f"flags {fmt.rate(point.fpr)} of normal and {fmt.rate(point.recall)} of abnormal beats."
     )
     return _svg("roc", _CHART, label, paint)
 
@@ -199,7 +181,7 @@ def precision_recall(curves: RankingCurves, point: OperatingPoint, prevalence: f
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(prevalence, color=LIGHT["muted"], linestyle=":", linewidth=1, label="chance")
-        curve_label = f"detector, average {texts.area(curves.average_precision)}"
+        curve_label = f"detector, average {fmt.area(curves.average_precision)}"
         _curve(axes, curves.recall, curves.precision, curve_label, step=True)
         _mark(axes, point.recall, point.precision)
         axes.set_xlabel("recall (abnormal beats flagged)")
@@ -208,8 +190,8 @@ def precision_recall(curves: RankingCurves, point: OperatingPoint, prevalence: f
         figure.legend(loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1)
 
     label = (
-        f"Precision over recall, average precision {texts.area(curves.average_precision)}; the "
-        f"threshold in use has recall {texts.rate(point.recall)} and precision {texts.rate(point.precision)}."
+        f"Precision over recall, average precision {fmt.area(curves.average_precision)}; the "
+        f"threshold in use has recall {fmt.rate(point.recall)} and precision {fmt.rate(point.precision)}."
     )
     return _svg("precision-recall", _CHART, label, paint)
 
@@ -222,14 +204,7 @@ def learning_curve(curve: LearningCurve) -> str:
 
         axes = figure.subplots()
         marker = "o" if len(curve.steps) == 1 else None
-        axes.plot(
-            curve.steps,
-            curve.training,
-            color=LIGHT["muted"],
-            linestyle="--",
-            marker=marker,
-            label="training",
-        )
+        axes.plot(curve.steps, curve.training, color=LIGHT["muted"], linestyle="--", marker=marker, label="training")
         axes.plot(curve.steps, curve.held_out, color=LIGHT["normal"], marker=marker, label="held out")
         if min(*curve.training, *curve.held_out) > 0:
             axes.set_yscale("log")
@@ -263,9 +238,9 @@ def heart_rate(trend: Trend) -> str:
         )
         marker = "." if len(trend.times_s) < 60 else None
         upper.plot(trend.times_s, trend.bpm, color=LIGHT["normal"], marker=marker, linewidth=1.3)
-        known = np.concatenate([trend.lowest, trend.highest])
-        known = known[np.isfinite(known)]
-        low, high = (known.min(), known.max()) if known.size else (60, 80)
+        bpm = np.concatenate([trend.lowest, trend.highest])
+        bpm = bpm[np.isfinite(bpm)]
+        low, high = (bpm.min(), bpm.max()) if bpm.size else (60, 80)
         upper.set_ylim(max(0, 10 * np.floor(low / 10 - 0.5)), 10 * np.ceil(high / 10 + 0.5))
         upper.set_ylabel("beats per minute")
         for row, spans in enumerate(trend.rows):
@@ -280,7 +255,7 @@ def heart_rate(trend: Trend) -> str:
         lower.set_xlabel(axis)
 
     marks = ", ".join(f"{len(spans.start_s)} marks of {spans.name}" for spans in trend.rows)
-    label = f"Heart rate over {texts.elapsed(trend.duration_s)}; below it {marks}."
+    label = f"Heart rate over {fmt.elapsed(trend.duration_s)}; below it {marks}."
     return _svg("heart-rate", (_TREND_WIDTH, _RATE_HEIGHT + rows_height + _TIMES_HEIGHT), label, paint)
 
 
@@ -289,7 +264,7 @@ def _time_axis(trend: Trend, step_s: float) -> tuple[list[float], list[str], str
     start = trend.start
     if start is None:
         ticks_s = np.arange(0, trend.duration_s + 1e-9, step_s).tolist()
-        return ticks_s, [texts.elapsed(tick) for tick in ticks_s], "time since the start (hours:minutes:seconds)"
+        return ticks_s, [fmt.elapsed(tick) for tick in ticks_s], "time since the start (hours:minutes:seconds)"
     since_midnight_s = (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
     ticks_s = np.arange(-since_midnight_s % step_s, trend.duration_s + 1e-9, step_s).tolist()
     moments = [start + timedelta(seconds=tick) for tick in ticks_s]
@@ -297,37 +272,34 @@ def _time_axis(trend: Trend, step_s: float) -> tuple[list[float], list[str], str
 
 
 def beat(
-    samples: NDArray[np.float32],
-    reconstruction: NDArray[np.float32],
-    limits: tuple[float, float],
-    label: str,
+    samples: NDArray[np.float32], reconstruction: NDArray[np.float32], limits: tuple[float, float], label: str
 ) -> str:
-    """One beat, what the autoencoder takes it for, and the difference shaded.
+    """Draw a beat, its reconstruction by the autoencoder, and the difference shaded.
 
     Parameters
     ----------
     samples, reconstruction : ndarray, shape (samples,)
-        What is not finite is drawn as a gap.
+        Values that are not finite are drawn as a gap.
     limits : (float, float)
         Least vertical range; a beat that goes beyond it gets the range it needs.
     label : str
-        What the figure shows, for those who cannot see it.
+        Description for those who cannot see the figure.
     """
 
     def paint(figure: Figure) -> None:
         figure.set_layout_engine("none")  # the same place in every beat, so that they compare
         axes = figure.add_axes(_BEAT_AXES)
-        heard, known = _finite(samples), _finite(reconstruction)
-        x = np.arange(len(heard))
-        axes.fill_between(x, heard, known, color=LIGHT["abnormal"], alpha=0.28, linewidth=0, clip_on=False)
-        axes.plot(x, known, color=LIGHT["normal"], linestyle=(0, (4, 2)), linewidth=1.3, clip_on=False)
-        axes.plot(x, heard, color=LIGHT["ink"], linewidth=1.3, clip_on=False)
-        axes.set_xlim(0, len(heard) - 1)
-        axes.set_ylim(*_range((heard, known), limits))
+        original, usual = _finite(samples), _finite(reconstruction)
+        x = np.arange(len(original))
+        axes.fill_between(x, original, usual, color=LIGHT["abnormal"], alpha=0.28, linewidth=0, clip_on=False)
+        axes.plot(x, usual, color=LIGHT["normal"], linestyle=(0, (4, 2)), linewidth=1.3, clip_on=False)
+        axes.plot(x, original, color=LIGHT["ink"], linewidth=1.3, clip_on=False)
+        axes.set_xlim(0, len(original) - 1)
+        axes.set_ylim(*_range((original, usual), limits))
         axes.locator_params(nbins=4)
         axes.tick_params(left=False, bottom=False, labelsize=9.5, pad=2, grid_clip_on=False)
         axes.spines[:].set_visible(False)
-        if not np.isfinite(heard).any():
+        if not np.isfinite(original).any():
             axes.text(0.5, 0.5, "no readable sample", transform=axes.transAxes, ha="center", va="center")
 
     return _svg("beat", _BEAT, label, paint)
@@ -357,7 +329,7 @@ def _histogram(axes: Axes, group: ScoreGroup, edges: NDArray[np.float64]) -> Non
         edgecolor=colour,
         linewidth=1.4,
         linestyle="--" if group.dashed else "-",
-        label=f"{group.name} ({texts.count(len(group.score))})",
+        label=f"{group.name} ({fmt.count(len(group.score))})",
     )
 
 
@@ -372,12 +344,7 @@ def _bin_edges(scores: Sequence[NDArray[np.float64]], threshold: float) -> NDArr
 
 
 def _curve(
-    axes: Axes,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    label: str | None,
-    *,
-    step: bool = False,
+    axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], label: str | None, *, step: bool = False
 ) -> None:
     style = "steps-pre" if step else "default"
     axes.plot(x, y, color=LIGHT["normal"], label=label, drawstyle=style)
@@ -464,8 +431,7 @@ def _inline(document: str, name: str, size: tuple[int, int], label: str) -> str:
 
 def _own_ids(body: str, name: str) -> str:
     """Drop ids that nothing refers to, and give the others the figure's name."""
-    used = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', body))
-    referred = {either for pair in used for either in pair if either}
+    referred = set(re.findall(r'(?:url\(|href=")#([^)"]+)', body))
 
     def rename(match: re.Match[str]) -> str:
         return f' id="{name}-{match[1]}"' if match[1] in referred else ""

@@ -1,4 +1,4 @@
-"""The page about one recording: what was found, when, and the strips that show it."""
+"""The page about one recording: figures, events with their times, and strips of the signal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ectopy.detector import Verdict
 from ectopy.disclaimers import STATEMENTS
 from ectopy.files import check_writable, write_text
 from ectopy.recording import Recording
-from ectopy.report import ecg_paper, plots, texts
+from ectopy.report import ecg_paper, plots
+from ectopy.report import text_format as fmt
 from ectopy.report.page import Figure, Tile, render, require_extra
 from ectopy.report.recording_strips import MOST_LEADS, abnormal_beats, choices, cut_strip
 from ectopy.report.rhythm_trend import heart_rate, trend
@@ -60,23 +61,16 @@ class _StripCard:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The events of one kind.
+    """The events of one kind: `total` is their number and time, `left_out` the number of those that are not listed.
 
-    Attributes
-    ----------
-    title, total : str
-        The kind, and how many of it in how much time.
-    left_out : int
-        How many are not listed.
-    shown, more : list of dict
-        Rows of the table that are always shown, and those that are shown when asked for; the most serious first.
+    The rows of the table begin with the most serious event; `open_rows` are always visible, `more_rows` on demand.
     """
 
     title: str
     total: str
     left_out: int
-    shown: list[dict[str, str]]
-    more: list[dict[str, str]]
+    open_rows: list[dict[str, str]]
+    more_rows: list[dict[str, str]]
 
 
 @checked
@@ -93,7 +87,7 @@ def recording_report(
     Parameters
     ----------
     path : str or Path
-        An HTML file, which appears whole or not at all. It refers to nothing outside itself.
+        An HTML file, written as a whole or not at all, without references to other files.
     recording : Recording
     analysis : Analysis
         Of this recording.
@@ -124,12 +118,12 @@ def recording_report(
         render(
             "recording.html.jinja",
             subject=subject,
-            running_title=texts.css_string(f"{subject} · {started} · Ectopy {__version__}"),
+            running_title=fmt.css_string(f"{subject} · {started} · Ectopy {__version__}"),
             facts=_facts(recording, filters),
             beats=len(analysis),
             tiles=_tiles(recording, analysis, rate),
             baseline=analysis.baseline,
-            learned_to=texts.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
+            learned_to=fmt.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
             threshold=analysis.threshold,
             quality_words=QUALITY_WORDS,
             quality=_quality_rows(recording, analysis),
@@ -157,11 +151,11 @@ def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str
     return [
         ("Source", recording.source or "not stated"),
         ("Start", f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "not stated"),
-        ("Length", f"{texts.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
-        ("Leads", ", ".join(map(texts.lead, recording.leads))),
+        ("Length", f"{fmt.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
+        ("Leads", ", ".join(map(fmt.lead, recording.leads))),
         ("Sampling rate", f"{recording.sampling_rate_hz:g} Hz"),
         *_pulse_facts(recording),
-        ("Filter", texts.band(filters)),
+        ("Filter", fmt.band(filters)),
         *(("Note", note) for note in recording.notes),
     ]
 
@@ -177,43 +171,36 @@ def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[T
     abnormal = int(analysis.abnormal.sum())
     unreadable = int(np.equal(analysis.verdict, Verdict.UNREADABLE).sum())
     return (
-        Tile("Beats", texts.count(beats), "heartbeats found"),
+        Tile("Beats", fmt.count(beats), "heartbeats found"),
         Tile(
-            "Heart rate",
-            texts.whole(rate.median_bpm),
-            f"per minute, median from beat to beat; {_span(recording, rate)}",
+            "Heart rate", fmt.whole(rate.median_bpm), f"per minute, median from beat to beat; {_span(recording, rate)}"
         ),
-        Tile("Readable", texts.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
-        Tile(
-            "Unreadable",
-            texts.count(unreadable),
-            f"beats, {texts.percent(unreadable, beats)}",
-            Verdict.UNREADABLE,
-        ),
-        Tile("Abnormal", texts.count(abnormal), f"beats, {texts.percent(abnormal, beats)}", Verdict.ABNORMAL),
+        Tile("Readable", fmt.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
+        Tile("Unreadable", fmt.count(unreadable), f"beats, {fmt.percent(unreadable, beats)}", Verdict.UNREADABLE),
+        Tile("Abnormal", fmt.count(abnormal), f"beats, {fmt.percent(abnormal, beats)}", Verdict.ABNORMAL),
         *(
-            Tile(hint.value.capitalize(), texts.count(int(np.equal(analysis.hint, hint).sum())), note)
+            Tile(hint.value.capitalize(), fmt.count(int(np.equal(analysis.hint, hint).sum())), note)
             for hint, note in _HINTS
         ),
     )
 
 
 def _span(recording: Recording, rate: HeartRate) -> str:
-    """Mean, lowest and highest heart rate, and when."""
+    """Mean, lowest and highest heart rate, with their times."""
     if rate.extremes is None:
         return "no interval between readable beats"
     lowest, highest = (
-        f"{rate.bpm[window]:.0f} at {texts.time_of_day(recording.start, begins_s) or texts.elapsed(begins_s)}"
+        f"{rate.bpm[window]:.0f} at {fmt.time_of_day(recording.start, begins_s) or fmt.elapsed(begins_s)}"
         for window in rate.extremes
         for begins_s in [WINDOW_S * window]
     )
-    return f"mean {texts.whole(rate.mean_bpm)}; over 10 s lowest {lowest}, highest {highest}"
+    return f"mean {fmt.whole(rate.mean_bpm)}; over 10 s lowest {lowest}, highest {highest}"
 
 
 def _quality_rows(recording: Recording, analysis: Analysis) -> list[tuple[str, list[str]]]:
     windows = analysis.quality.word
     return [
-        (texts.lead(lead), [texts.percent(int(np.equal(row, word).sum()), row.size) for word in QUALITY_WORDS])
+        (fmt.lead(lead), [fmt.percent(int(np.equal(row, word).sum()), row.size) for word in QUALITY_WORDS])
         for lead, row in zip(recording.leads, windows, strict=True)
     ]
 
@@ -225,8 +212,8 @@ def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
         listed = list(of_kind)
         rows = [_event_row(recording, event) for event in (listed if name in _ALL_LISTED else listed[:_MOST_EVENTS])]
         total_s = sum(event.duration_s for event in listed)
-        lasting = "" if name in _BRIEF else f", {texts.seconds(total_s)} in all"
-        total = f"{texts.count(len(listed))}{lasting}"
+        lasting = "" if name in _BRIEF else f", {fmt.seconds(total_s)} in all"
+        total = f"{fmt.count(len(listed))}{lasting}"
         kinds.append(
             _Kind(TITLES[RhythmKind(name)], total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:])
         )
@@ -235,11 +222,11 @@ def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
 
 def _event_row(recording: Recording, event: Event) -> dict[str, str]:
     return {
-        "start": texts.elapsed(event.start_s),
-        "clock": texts.time_of_day(recording.start, event.start_s),
-        "length": texts.seconds(event.duration_s),
-        "beats": texts.count(event.beats),
-        "rate": texts.NOTHING if event.rate_bpm is None else texts.whole(event.rate_bpm),
+        "start": fmt.elapsed(event.start_s),
+        "clock": fmt.time_of_day(recording.start, event.start_s),
+        "length": fmt.seconds(event.duration_s),
+        "beats": fmt.count(event.beats),
+        "rate": fmt.NO_NUMBER if event.rate_bpm is None else fmt.whole(event.rate_bpm),
         "text": event.text,
     }
 
@@ -248,10 +235,10 @@ def _event_row(recording: Recording, event: Event) -> dict[str, str]:
 
 
 def _trend(recording: Recording, analysis: Analysis, rate: HeartRate, events: Sequence[Event]) -> Figure:
-    shown = trend(analysis, rate, events, recording.duration_s, recording.start)
-    band = "; the band shows the lowest and highest over ten seconds" if len(shown.bpm) < len(rate.bpm) else ""
+    points = trend(analysis, rate, events, recording.duration_s, recording.start)
+    band = "; the band shows the lowest and highest over ten seconds" if len(points.bpm) < len(rate.bpm) else ""
     return Figure(
-        plots.heart_rate(shown),
+        plots.heart_rate(points),
         f"Mean heart rate{band}. Only intervals between readable beats count. Shaded: no lead is readable. Below: when "
         "abnormal beats and events were.",
     )
@@ -262,9 +249,9 @@ def _strips(
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []
-    shown = texts.lead_count(min(len(recording.leads), MOST_LEADS))
+    signals = fmt.lead_count(min(len(recording.leads), MOST_LEADS))
     if recording.pulses:
-        shown += f", and {', '.join(wave.name for wave in recording.pulses)}"
+        signals += f", and {', '.join(wave.name for wave in recording.pulses)}"
     return [
         _StripCard(
             title=choice.title,
@@ -273,7 +260,7 @@ def _strips(
             svg=ecg_paper.strip(
                 cut_strip(recording, analysis, choice, filters),
                 f"strip-{number}",
-                f"{choice.title}: {texts.seconds(choice.end_s - choice.start_s)} of ECG, {shown}.",
+                f"{choice.title}: {fmt.seconds(choice.end_s - choice.start_s)} of ECG, {signals}.",
             ),
         )
         for number, choice in enumerate(choices(recording, analysis, events, rate))
@@ -293,7 +280,7 @@ def _usual(analysis: Analysis) -> list[Figure]:
                 f"usual-{lead}",
                 f"The patient's usual beat in {normal.leads[lead]}.",
             ),
-            f"counts for {texts.rate(float(weights[lead]))}",
+            f"counts for {fmt.rate(float(weights[lead]))}",
         )
         for lead in range(len(normal.leads))[:MOST_LEADS]
     ]

@@ -1,4 +1,4 @@
-"""Which few seconds of a recording are worth a look, and the strips that show them."""
+"""Selects the few seconds of a recording that are worth a look, and cuts their strips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ectopy.analysis.rhythm_rules import RhythmKind
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.recording import PulseWave, Recording
-from ectopy.report import texts
+from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import Mark, PulseTrace, Strip
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.beat_segments import MARGIN
@@ -48,19 +48,7 @@ _SUPERLATIVES = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A few seconds to show.
-
-    Attributes
-    ----------
-    title : str
-    verdict : str
-        The verdict whose colour and sign the title bears, or nothing.
-    text : str
-        What there is to see.
-    start_s, end_s : float
-    highlight : (float, float) or None
-        From when to when the thing itself is.
-    """
+    """A few seconds to show; the verdict, or an empty text, decides the colour, `highlight` is the event itself."""
 
     title: str
     verdict: str
@@ -71,21 +59,21 @@ class Choice:
 
 
 def choices(recording: Recording, analysis: Analysis, events: Sequence[Event], rate: HeartRate) -> list[Choice]:
-    """The patient's usual rhythm, the worst events of each kind, the lowest and highest rate, and abnormal beats."""
+    """Select the usual rhythm, the worst events of each kind, the lowest and highest rate, and abnormal beats."""
     duration_s, start = recording.duration_s, recording.start
     return [
         _usual(analysis, duration_s),
         *(_event(event, which, start, duration_s) for event, which in worst_events(events)),
         *_extremes(rate, start, duration_s),
         *(
-            _beat(analysis, beat, f"{texts.moment(start, float(analysis.beats.times_s[beat]))}: {title}", duration_s)
+            _beat(analysis, beat, f"{fmt.moment(start, float(analysis.beats.times_s[beat]))}: {title}", duration_s)
             for beat, title in abnormal_beats(analysis).items()
         ),
     ]
 
 
 def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
-    """Of each kind the most serious event, of runs the fastest and the longest as well; with words that say so."""
+    """Select the most serious event of each kind, of runs the fastest and the longest as well; with that reason."""
     worst = []
     for kind, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
         listed = list(of_kind)
@@ -95,15 +83,15 @@ def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
             superlatives.setdefault(best, []).append(name)
         superlatives.setdefault(0, ["most serious"])
         for place, names in sorted(superlatives.items()):
-            which = "the only one" if len(listed) == 1 else f"{' and '.join(names)} of {texts.count(len(listed))}"
+            which = "the only one" if len(listed) == 1 else f"{' and '.join(names)} of {fmt.count(len(listed))}"
             worst.append((listed[place], which))
     return worst
 
 
 def abnormal_beats(analysis: Analysis) -> dict[int, str]:
-    """Of each hint one beat of each of the largest groups of similar beats, and the highest score; with their titles.
+    """Select beats of each hint: one of each of the largest groups of similar beats, and the highest score; titled.
 
-    The beat of a group that is shown is the one with the highest score; no two lie in the same strip.
+    A group is represented by its beat with the highest score; no two beats lie in the same strip.
     """
     times_s, titles = analysis.beats.times_s, dict[int, str]()
     for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER):
@@ -111,35 +99,35 @@ def abnormal_beats(analysis: Analysis) -> dict[int, str]:
         highest = beats[np.argsort(-analysis.score[beats], kind="stable")]
         groups, _ = similar_groups(analysis.beats.samples[highest], _MOST_GROUPS, MARGIN)
         numbers = sorted(range(len(groups)), key=lambda number: (number != 0, -len(groups[number])))[:_MOST_SHAPES]
-        shown: list[int] = []
+        selected: list[int] = []
         for number in numbers:
             beat = int(highest[groups[number][0]])
-            if all(abs(times_s[beat] - times_s[other]) > STRIP_S for other in shown):
-                shown.append(beat)
-                alike = f"{texts.count(len(groups[number]))} of {texts.count(len(beats))} look like it"
+            if all(abs(times_s[beat] - times_s[other]) > STRIP_S for other in selected):
+                selected.append(beat)
+                alike = f"{fmt.count(len(groups[number]))} of {fmt.count(len(beats))} look like it"
                 which = "highest score" if number == 0 else "another shape"
-                titles[beat] = f"beat {texts.count(beat)}, {hint}, {which}; {alike}"
+                titles[beat] = f"beat {fmt.count(beat)}, {hint}, {which}; {alike}"
     return titles
 
 
 def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters: FilterSettings) -> Strip:
-    """Filter what a strip shows, as it was filtered for the analysis."""
+    """Cut and filter the signal of a strip as for the analysis."""
     rate_hz = recording.sampling_rate_hz
     margin_s = 1.0 + 1.5 / filters.low_hz
     first = max(math.floor((choice.start_s - margin_s) * rate_hz), 0)
     stop = math.ceil((choice.end_s + margin_s) * rate_hz)
     filtered = filter_signal(recording.signal[first:stop, :MOST_LEADS], rate_hz, filters)
     times_s = first / rate_hz + np.arange(filtered.signal.shape[1]) / filtered.rate_hz
-    shown = _within(times_s, choice)
+    inside = _within(times_s, choice)
     beats = np.flatnonzero(_within(analysis.beats.times_s, choice))
     symbols = analysis.annotations().symbols
     return Strip(
         start_s=choice.start_s,
         end_s=choice.end_s,
-        signal=filtered.with_gaps()[:, shown],
-        times_s=times_s[shown],
+        signal=filtered.with_gaps()[:, inside],
+        times_s=times_s[inside],
         leads=recording.leads[:MOST_LEADS],
-        band=texts.band(filters),
+        band=fmt.band(filters),
         marks=tuple(
             Mark(
                 float(analysis.beats.times_s[beat]),
@@ -161,7 +149,7 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
 
 
 def cut_pulse(wave: PulseWave, start_s: float, end_s: float, begins_s: float = 0.0) -> PulseTrace:
-    """Cut what a strip shows of a pulse wave, whose first sample is at `begins_s`."""
+    """Cut the part of a strip out of a pulse wave, whose first sample is at `begins_s`."""
     rate_hz = wave.sampling_rate_hz
     first = max(math.ceil((start_s - begins_s) * rate_hz), 0)
     samples = wave.samples[first : max(math.floor((end_s - begins_s) * rate_hz) + 1, first)]
@@ -169,15 +157,16 @@ def cut_pulse(wave: PulseWave, start_s: float, end_s: float, begins_s: float = 0
 
 
 def _usual(analysis: Analysis, duration_s: float) -> Choice:
-    """Around a normal beat with as few others as can be near it, in the clearest signal, of the most ordinary score."""
+    """Select a normal beat with the fewest others near it, then the clearest signal, then the most ordinary score."""
     normal = np.flatnonzero(np.equal(analysis.verdict, Verdict.NORMAL))
     if len(normal) == 0:
-        found = "No heartbeat was found." if len(analysis) == 0 else "No beat was judged normal."
-        return Choice("The start of the recording", "", found, 0.0, min(STRIP_S, duration_s))
+        text = "No heartbeat was found." if len(analysis) == 0 else "No beat was judged normal."
+        return Choice("The start of the recording", "", text, 0.0, min(STRIP_S, duration_s))
     times_s = analysis.beats.times_s
-    others = np.append(0, np.cumsum(~np.equal(analysis.verdict, Verdict.NORMAL)))
+    # Differences of the running count of other beats give their number in the strip around each normal beat.
+    not_normal = np.append(0, np.cumsum(~np.equal(analysis.verdict, Verdict.NORMAL)))
     around = np.searchsorted(times_s, times_s[normal, None] + np.array([-STRIP_S, STRIP_S]) / 2)
-    near = others[around[:, 1]] - others[around[:, 0]]
+    near = not_normal[around[:, 1]] - not_normal[around[:, 0]]
     unclear = -np.round(_clearness(analysis, times_s[normal]), 1)
     from_median = np.abs(analysis.score[normal] - np.median(analysis.score[normal]))
     beat = int(normal[np.lexsort((from_median, unclear, near))[0]])
@@ -196,13 +185,8 @@ def _clearness(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.f
 def _beat(analysis: Analysis, beat: int, title: str, duration_s: float) -> Choice:
     time_s = float(analysis.beats.times_s[beat])
     before, after = _AROUND_BEAT_S
-    return Choice(
-        title,
-        Verdict.ABNORMAL,
-        analysis.reason(beat),
-        *_around(time_s, duration_s),
-        (time_s - before, time_s + after),
-    )
+    highlight = time_s - before, time_s + after
+    return Choice(title, Verdict.ABNORMAL, analysis.reason(beat), *_around(time_s, duration_s), highlight)
 
 
 def _event(event: Event, which: str, start: datetime | None, duration_s: float) -> Choice:
@@ -210,7 +194,7 @@ def _event(event: Event, which: str, start: datetime | None, duration_s: float) 
         start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
-    title = f"{texts.moment(start, event.start_s)}: {event.kind}, {which}"
+    title = f"{fmt.moment(start, event.start_s)}: {event.kind}, {which}"
     text = f"{event.text[:1].upper()}{event.text[1:]}".rstrip(".") + "."
     return Choice(title, "", text, start_s, end_s, (event.start_s, event.end_s))
 
@@ -219,14 +203,14 @@ def _extremes(rate: HeartRate, start: datetime | None, duration_s: float) -> lis
     """The ten seconds with the lowest and with the highest heart rate."""
     if rate.extremes is None:
         return []
-    found = []
+    extremes = []
     for which, window in zip(("lowest", "highest"), rate.extremes, strict=True):
         begins_s = WINDOW_S * window
         start_s, end_s = _around(min(begins_s + WINDOW_S / 2, duration_s), duration_s)
-        title = f"{texts.moment(start, begins_s)}: {which} heart rate"
-        text = f"{rate.bpm[window]:.0f} per minute, mean of the ten seconds from {texts.elapsed(begins_s)}."
-        found.append(Choice(title, "", text, start_s, end_s))
-    return found
+        title = f"{fmt.moment(start, begins_s)}: {which} heart rate"
+        text = f"{rate.bpm[window]:.0f} per minute, mean of the ten seconds from {fmt.elapsed(begins_s)}."
+        extremes.append(Choice(title, "", text, start_s, end_s))
+    return extremes
 
 
 def _around(time_s: float, duration_s: float) -> tuple[float, float]:

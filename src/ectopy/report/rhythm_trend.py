@@ -1,4 +1,4 @@
-"""The figures of a recording: heart rate, and what happened when."""
+"""The trend of a recording: heart rate, and the times of events."""
 
 from __future__ import annotations
 
@@ -26,18 +26,14 @@ def heart_rate(analysis: Analysis, duration_s: float) -> HeartRate:
 
 
 def trend(
-    analysis: Analysis,
-    measured: HeartRate,
-    events: Sequence[Event],
-    duration_s: float,
-    start: datetime | None = None,
+    analysis: Analysis, measured: HeartRate, events: Sequence[Event], duration_s: float, start: datetime | None = None
 ) -> Trend:
     """Bring heart rate, abnormal beats, events and unreadable stretches to at most a thousand points each."""
     step = max(int(np.ceil(len(measured.bpm) / _MOST_POINTS)), 1)
     starts = np.arange(0, len(measured.bpm), step)
-    known = np.where(np.isfinite(measured.bpm), 1, 0)
+    finite = np.where(np.isfinite(measured.bpm), 1, 0)
     bpm = rate.rates_bpm(
-        np.add.reduceat(known * measured.intervals, starts), np.add.reduceat(known * measured.total_s, starts)
+        np.add.reduceat(finite * measured.intervals, starts), np.add.reduceat(finite * measured.total_s, starts)
     )
     beats = [
         _joined(hint.value, "abnormal", times_s, times_s, duration_s)
@@ -61,17 +57,17 @@ def trend(
 
 
 def _unreadable(analysis: Analysis, duration_s: float) -> Spans:
-    """Where no lead is readable."""
+    """Stretches without a readable lead."""
     quality = analysis.quality
-    gone = np.flatnonzero(~quality.readable.any(axis=0))
-    edges = np.minimum(np.stack([gone, gone + 1]) * quality.window_s, quality.duration_s).astype(np.float64)
+    windows = np.flatnonzero(~quality.readable.any(axis=0))
+    edges = np.minimum(np.stack([windows, windows + 1]) * quality.window_s, quality.duration_s).astype(np.float64)
     return _joined("unreadable", "unreadable", edges[0], edges[1], duration_s)
 
 
 def _joined(
     name: str, colour: str, start_s: NDArray[np.float64], end_s: NDArray[np.float64], duration_s: float
 ) -> Spans:
-    """Put together what no figure could show apart."""
+    """Join spans that lie too close together to be drawn apart."""
     if len(start_s) == 0:
         return Spans(name, colour, start_s, end_s)
     end_s = np.maximum.accumulate(end_s)

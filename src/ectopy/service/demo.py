@@ -1,4 +1,4 @@
-"""Eight simulated patients in a service of their own, two of whom get into trouble."""
+"""Eight simulated patients in a service of their own, two of them with alarms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count, cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +17,7 @@ from ectopy.datasets.simulated import Episode
 from ectopy.datasets.simulated_pulse import simulate_pulse
 from ectopy.errors import StorageError
 from ectopy.monitor import chunks
+from ectopy.monitor.replay import with_waits
 from ectopy.recording import Recording
 from ectopy.service.api.app import create_app
 from ectopy.service.monitoring.ward import Ward
@@ -31,7 +32,7 @@ _LEARNING_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """Somebody who is simulated."""
+    """A simulated patient."""
 
     name: str
     rate_bpm: float
@@ -53,17 +54,12 @@ _PEOPLE = {
 
 
 def run_live_demo(port: int | None = None) -> None:
-    """Serve eight simulated patients until interrupted, and open a browser.
+    """Serve eight simulated patients until interrupted, and open a browser; errors are those of `run`.
 
     Parameters
     ----------
     port : int or None
-        None = 8765, or any that is free where that is taken.
-
-    Raises
-    ------
-    SettingError
-        If the port is taken.
+        None = 8765, or any free port where that is taken.
     """
     recordings = {patient: _recording(number, person) for number, (patient, person) in enumerate(_PEOPLE.items())}
     with TemporaryDirectory(prefix="ectopy-demo-") as folder:
@@ -80,20 +76,17 @@ def run_live_demo(port: int | None = None) -> None:
 
 
 async def stream_for_ever(ward: Ward, recordings: Mapping[str, Recording]) -> None:
-    """Send recordings as if devices did, in real time, over and over."""
+    """Send recordings of equal length as if devices did, in real time, over and over."""
     for patient in recordings:
         await asyncio.to_thread(ward.admit, patient, _PEOPLE[patient].name)
-    clock = asyncio.get_running_loop().time
     for turn in count():
-        began = clock()
-        streams = [(patient, chunks(recording, _CHUNK_S)) for patient, recording in recordings.items()]
-        for number in range(1, int(_LENGTH_S / _CHUNK_S) + 1):
-            await asyncio.sleep(max(began + number * _CHUNK_S - clock(), 0.0))
-            for patient, parts in streams:
-                chunk = replace(next(parts), received=ward.clock(), stream=f"turn {turn}")
-                # What the store does not take now is lost, as with a device that keeps nothing.
-                with suppress(StorageError):
-                    ward.submit(patient, chunk)
+        streams = zip(*(chunks(recording, _CHUNK_S) for recording in recordings.values()), strict=True)
+        waits = with_waits(chain.from_iterable(streams))
+        for patient, (wait_s, chunk) in zip(cycle(recordings), waits, strict=False):
+            await asyncio.sleep(wait_s)
+            # Chunks that the store does not take now are lost, as with a device that keeps nothing.
+            with suppress(StorageError):
+                ward.submit(patient, replace(chunk, received=ward.clock(), stream=f"turn {turn}"))
 
 
 def _recording(number: int, person: _Person) -> Recording:
@@ -113,7 +106,7 @@ def _recording(number: int, person: _Person) -> Recording:
 
 
 def _port() -> int:
-    """The usual port, or any where that is taken."""
+    """Return the usual port, or 0 for any where that is taken."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", PORT))

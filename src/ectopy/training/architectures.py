@@ -161,7 +161,7 @@ def architecture(name: str) -> Architecture:
     SettingError
         If there is none of that name.
     """
-    found = ARCHITECTURES.get(DEFAULT if name == "default" else name)
-    if found is None:
+    entry = ARCHITECTURES.get(DEFAULT if name == "default" else name)
+    if entry is None:
         raise SettingError(f"unknown architecture '{name}'; use default, {', '.join(ARCHITECTURES)}.")
-    return found
+    return entry

@@ -54,8 +54,8 @@ def calibrate(
         If `normals` are too few for `rule`.
     """
     output = graph.run(normals)
-    known = _known_normals(output.latent, held_out_by)
-    parts = output.mean_square_error, known.distance(output.latent)
+    known_normals = _known_normals(output.latent, held_out_by)
+    parts = output.mean_square_error, known_normals.distance(output.latent)
     own = np.arange(len(normals)), held_out_by
     error_scale, distance_scale = (
         LogScale.of(part[own]) if grouped else LogScale.of_each(part[own], held_out_by, graph.members) for part in parts
@@ -65,7 +65,7 @@ def calibrate(
     calibration = combine(error, distance, distance_weight)
     return Detector(
         graph=graph,
-        scoring=Scoring(known, error_scale, distance_scale, distance_weight),
+        scoring=Scoring(known_normals, error_scale, distance_scale, distance_weight),
         calibration=calibration,
         rule=rule,
         layout=layout,
@@ -78,10 +78,10 @@ def calibrate(
 def _known_normals(latent: NDArray[np.float32], held_out_by: NDArray[np.int_]) -> KnownNormals:
     """Codes of each member's training normals, as many for each, evenly spread over the given order."""
     members = latent.shape[1]
-    known = [np.flatnonzero(held_out_by != member) for member in range(members)]
-    size = min(MAX_KNOWN_NORMALS, *map(len, known))
-    chosen = [rows[np.linspace(0, len(rows) - 1, size).astype(int)] for rows in known]
-    return KnownNormals(np.stack([latent[rows, member] for member, rows in enumerate(chosen)]))
+    candidates = [np.flatnonzero(held_out_by != member) for member in range(members)]
+    size = min(MAX_KNOWN_NORMALS, *map(len, candidates))
+    selected = [rows[np.linspace(0, len(rows) - 1, size).astype(int)] for rows in candidates]
+    return KnownNormals(np.stack([latent[rows, member] for member, rows in enumerate(selected)]))
 
 
 def _golden(normals: NDArray[np.float32], calibration: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -45,7 +45,7 @@ def _numbered(config: str) -> str:
     """With numbers for the objects that Keras names by their addresses in memory."""
     numbers: dict[str, str] = {}
     return re.sub(
-        r'(?<="shared_object_id": )\d+', lambda found: numbers.setdefault(found[0], str(len(numbers) + 1)), config
+        r'(?<="shared_object_id": )\d+', lambda match: numbers.setdefault(match[0], str(len(numbers) + 1)), config
     )
 
 

@@ -123,9 +123,9 @@ def train_network(
     _, parts = np.unique(np.arange(len(normals)) if groups is None else groups, return_inverse=True)
     count = int(parts.max(initial=-1)) + 1
     if count < settings.members:
-        what = "normal beats" if groups is None else "groups of normal beats"
+        unit_name = "normal beats" if groups is None else "groups of normal beats"
         raise NotEnoughNormalsError(
-            f"training needs at least {settings.members} {what} (one per member), and there are {count}."
+            f"training needs at least {settings.members} {unit_name} (one per member), and there are {count}."
         )
     tensorflow = load_tensorflow()
     import keras
@@ -135,8 +135,8 @@ def train_network(
     held_out_by = (np.random.default_rng(seed).permutation(count) % settings.members)[parts]
     held_out = held_out_by[:, None] == np.arange(settings.members)
 
-    chosen = architecture(settings.architecture)
-    network, objective = _build(chosen, normals, settings.members, grouped=groups is not None)
+    entry = architecture(settings.architecture)
+    network, objective = _build(entry, normals, settings.members, grouped=groups is not None)
     trainer = keras.Model(network.input, objective)
     epochs = -(-settings.max_steps // _CHECK_EVERY)
     steps = min(_CHECK_EVERY, settings.max_steps)
@@ -152,7 +152,7 @@ def train_network(
 
     learned_weight, held_out_weight = (counted / counted.mean() for counted in (~held_out, held_out))
 
-    def lessons() -> Iterator[tuple[NDArray[Any], ...]]:
+    def batches() -> Iterator[tuple[NDArray[Any], ...]]:
         rng = np.random.default_rng(seed)
         for rows in _shuffled(len(normals), settings.batch_size, rng):
             yield vary(normals[rows], rng), unused_target, learned_weight[rows]
@@ -160,7 +160,7 @@ def train_network(
     unused_target = np.zeros((settings.batch_size, settings.members))
     history = trainer.fit(
         tensorflow.data.Dataset.from_generator(
-            lessons,
+            batches,
             output_signature=tuple(
                 tensorflow.TensorSpec((settings.batch_size, width), tensorflow.float32)
                 for width in (normals.shape[1], settings.members, settings.members)
@@ -188,16 +188,16 @@ def train_network(
 
 
 def _build(
-    chosen: Architecture, normals: NDArray[np.float32], members: int, *, grouped: bool
+    entry: Architecture, normals: NDArray[np.float32], members: int, *, grouped: bool
 ) -> tuple[keras.Model, keras.KerasTensor]:
     """The network, and its per-member loss of shape (batch, members) on the architecture's scale."""
     import keras
     from keras import layers, ops
 
-    offset, spread = _scale(chosen, normals)
+    offset, spread = _scale(entry, normals)
     beats = keras.Input((normals.shape[1],), name="beats")
     scaled = layers.Rescaling(1 / spread, -offset / spread)(beats)
-    branches = [chosen.build(scaled) for _ in range(members)]
+    branches = [entry.build(scaled) for _ in range(members)]
     reconstruction = layers.Rescaling(spread, offset)(ops.stack([branch.reconstruction for branch in branches], axis=1))
     error = tolerant_error(beats, reconstruction)
     network = keras.Model(
@@ -209,7 +209,7 @@ def _build(
             "latent": ops.stack([branch.latent for branch in branches], axis=1),
         },
     )
-    return network, ops.stack([_loss(chosen, scaled, branch) for branch in branches], axis=1)
+    return network, ops.stack([_loss(entry, scaled, branch) for branch in branches], axis=1)
 
 
 def _shuffled(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int_]]:
@@ -222,20 +222,20 @@ def _shuffled(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArr
         ahead = ahead[size:]
 
 
-def _scale(chosen: Architecture, normals: NDArray[np.float32]) -> tuple[float, float]:
+def _scale(entry: Architecture, normals: NDArray[np.float32]) -> tuple[float, float]:
     values = normals.astype(np.float64)
-    if chosen.scale == "minmax":
+    if entry.scale == "minmax":
         offset, spread = values.min(), values.max() - values.min()
     else:
         offset, spread = values.mean(), values.std()
     return float(offset), float(spread) or 1.0
 
 
-def _loss(chosen: Architecture, scaled: keras.KerasTensor, branch: Branch) -> keras.KerasTensor:
+def _loss(entry: Architecture, scaled: keras.KerasTensor, branch: Branch) -> keras.KerasTensor:
     from keras import ops
 
     residual = scaled - branch.reconstruction
-    size = ops.abs(residual) if chosen.loss == "mae" else ops.square(residual)
+    size = ops.abs(residual) if entry.loss == "mae" else ops.square(residual)
     error = ops.mean(size, axis=1)
     return error if branch.penalty is None else error + branch.penalty
 

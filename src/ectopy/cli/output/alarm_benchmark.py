@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ectopy.cli.output.tables import decimals, numbers_table
 from ectopy.monitor.conditions import CONDITIONS
 
 
-def alarms_table(figures: Mapping[str, Any]) -> Table:
-    """What became of each record."""
-    table = _table(
+def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:
+    """Each record, each condition; what is right, what is false, what was missed, how late."""
+    yield _records_table(figures)
+    yield _conditions_table(figures)
+    yield (
+        f"High priority: {figures['high_priority']} alarms of rhythm, "
+        f"{figures['high_priority_false_per_hour']:.2f} false ones an hour."
+    )
+    yield (
+        f"Ventricular runs: {figures['vt_runs_announced']} of {figures['vt_runs']} announced, "
+        f"{figures['vt_runs_in_standing_alarm']} of them by an alarm that was active already; "
+        f"{figures['false_runs_per_hour']:.2f} false alarms of runs an hour."
+    )
+    p50, p95 = (decimals(figures[f"delay_{percentile}_s"], 1, " s") for percentile in ("p50", "p95"))
+    yield f"Delay after the third beat: {p50} (half of them), {p95} (95 %)."
+    yield (
+        f"'Not this patient's normal' on {figures['normal_records']} records with more than 98 % normal beats: "
+        f"{decimals(figures['not_normal_per_hour_on_normal_records'])} an hour."
+    )
+    if figures["missing"]:
+        yield f"Not in the folder, and left out: {', '.join(figures['missing'])}."
+
+
+def _records_table(figures: Mapping[str, Any]) -> Table:
+    table = numbers_table(
         f"Alarms of {len(figures['records'])} records ({figures['split']}), {figures['hours']:.1f} h, profile "
         f"{figures['profile']}",
-        "Each time an alarm is raised or returns. runs: three or more ventricular beats in a row by the reference; "
-        "announced, false alarms of runs.",
+        "record",
+        *("alarms", "an hour", "high", "false", "medium", "low", "runs", "announced", "false"),
+        caption="Each time an alarm is raised or returns. runs: three or more ventricular beats in a row by the "
+        "reference; announced, false alarms of runs.",
     )
-    table.add_column("record", no_wrap=True)
-    for heading in ("alarms", "an hour", "high", "false", "medium", "low", "runs", "announced", "false"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for name, row in figures["records"].items():
         priority = row["by_priority"]
         cells = (
@@ -40,13 +60,10 @@ def alarms_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
-def conditions_table(figures: Mapping[str, Any]) -> Table:
+def _conditions_table(figures: Mapping[str, Any]) -> Table:
     """How often each condition calls, and in which records."""
-    table = _table("Alarms per bed and day, and how many in which records", "")
-    table.add_column("condition", no_wrap=True)
-    table.add_column("priority", no_wrap=True)
-    table.add_column("a day", justify="right", no_wrap=True)
-    table.add_column("records")
+    title = "Alarms per bed and day, and how many in which records"
+    table = numbers_table(title, "condition", "priority", "a day", text="records")
     records = {name: row["by_condition"] for name, row in figures["records"].items()}
     for code, count in figures["per_bed_day_by_condition"].items():
         where = ", ".join(f"{name}: {counts[code]}" for name, counts in records.items() if code in counts)
@@ -56,41 +73,3 @@ def conditions_table(figures: Mapping[str, Any]) -> Table:
         table.add_row("all", name, f"{count:.1f}", "")
     table.add_row("all", "", f"{figures['alarms_per_bed_day']:.1f}", "")
     return table
-
-
-def summary_lines(figures: Mapping[str, Any]) -> list[str]:
-    """What is right, what is false, what was missed, how late."""
-    lines = [
-        f"High priority: {figures['high_priority']} alarms of rhythm, "
-        f"{figures['high_priority_false_per_hour']:.2f} false ones an hour.",
-        f"Ventricular runs: {figures['vt_runs_announced']} of {figures['vt_runs']} announced, "
-        f"{figures['vt_runs_in_standing_alarm']} of them by an alarm that was active already; "
-        f"{figures['false_runs_per_hour']:.2f} false alarms of runs an hour.",
-        f"Delay after the third beat: {_seconds(figures['delay_p50_s'])} (half of them), "
-        f"{_seconds(figures['delay_p95_s'])} (95 %).",
-        f"'Not this patient's normal' on {figures['normal_records']} records with more than 98 % normal beats: "
-        f"{_number(figures['not_normal_per_hour_on_normal_records'])} an hour.",
-    ]
-    if figures["missing"]:
-        lines.append(f"Not in the folder, and left out: {', '.join(figures['missing'])}.")
-    return lines
-
-
-def _seconds(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.1f} s"
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
-
-
-def _table(title: str, caption: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        caption=caption,
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from ectopy.cli.output.tables import list_table
 from ectopy.cli.output.watch import STYLES
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority
-from ectopy.monitor.limit_comparison import WhatIf
+from ectopy.monitor.limit_comparison import LimitComparison
 from ectopy.presentation import elapsed
 
 
 def alarm_table(alarms: Sequence[AlarmJson]) -> Table:
     """One row for each alarm, the newest first."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("patient", "alarm", "raised (UTC)", "priority", "condition", "state"):
-        table.add_column(heading)
+    table = list_table("patient", "alarm", "raised (UTC)", "priority", "condition", "state")
     for alarm in sorted(alarms, key=lambda alarm: alarm["onset_time"] or 0.0, reverse=True):
         table.add_row(
             alarm["patient"],
@@ -35,9 +33,7 @@ def alarm_table(alarms: Sequence[AlarmJson]) -> Table:
 
 def log_table(entries: Sequence[TransitionJson]) -> Table:
     """What happened to one alarm."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("time (UTC)", "what", "state", "inactivation", "who", "why"):
-        table.add_column(heading)
+    table = list_table("time (UTC)", "what", "state", "inactivation", "who", "why")
     for entry in entries:
         table.add_row(
             _moment(entry["time"]), entry["change"], entry["state"], entry["inactivation"], entry["who"], entry["why"]
@@ -45,15 +41,13 @@ def log_table(entries: Sequence[TransitionJson]) -> Table:
     return table
 
 
-def what_if_table(result: WhatIf) -> Table:
+def what_if_table(result: LimitComparison) -> Table:
     """Alarms that other limits would have gained and lost."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "at", "priority", "condition", "why"):
-        table.add_column(heading)
-    rows = [("lost", alarm) for alarm in result.lost] + [("gained", alarm) for alarm in result.gained]
-    for what, alarm in sorted(rows, key=lambda row: row[1].raised_s):
+    table = list_table("", "at", "priority", "condition", "why")
+    rows = [("lost", alarm) for alarm in result.missing] + [("gained", alarm) for alarm in result.gained]
+    for outcome, alarm in sorted(rows, key=lambda row: row[1].raised_s):
         table.add_row(
-            Text(what, "green" if what == "lost" else "red"),
+            Text(outcome, "green" if outcome == "lost" else "red"),
             elapsed(alarm.raised_s, places=1),
             alarm.priority.name.lower(),
             CONDITIONS[alarm.condition].title,

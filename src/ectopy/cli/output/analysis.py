@@ -8,13 +8,14 @@ from typing import Any
 
 from rich.table import Table
 
+from ectopy.cli.output.tables import decimals, pairs_table
 from ectopy.presentation import elapsed
 
 
 def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
     """One row per recording; of a single one, one row per figure."""
     if len(summaries) == 1:
-        return _one(summaries[0])
+        return _figures_table(summaries[0])
     hints = ("ventricular-\nlike", "supraven-\ntricular-like", "other")
     table = Table("recording", "beats", "abnormal", *hints, "rate", "runs", "pauses")
     for figures in summaries:
@@ -25,15 +26,14 @@ def analysis_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
             f"{figures['beats']:,}",
             f"{figures['abnormal']:,}",
             *(f"{counts[hint]:,}" for hint in ("ventricular-like", "supraventricular-like", "other")),
-            "-" if figures["median_rate_bpm"] is None else f"{figures['median_rate_bpm']:.0f}",
+            decimals(figures["median_rate_bpm"], 0),
             str(runs),
             str(events.get("pause", 0)),
         )
     return table
 
 
-def _one(figures: Mapping[str, Any]) -> Table:
-    table = Table(title=figures["source"] or "Recording", title_justify="left", show_header=False)
+def _figures_table(figures: Mapping[str, Any]) -> Table:
     shares = ", ".join(f"{lead} {share or 0:.1%}" for lead, share in figures["readable_share"].items())
     rate = figures["median_rate_bpm"]
     rows = {
@@ -49,9 +49,7 @@ def _one(figures: Mapping[str, Any]) -> Table:
     }
     if figures["notes"]:
         rows["notes"] = "\n".join(figures["notes"])
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
+    return pairs_table(figures["source"] or "Recording", rows)
 
 
 def _limits(limits: Mapping[str, Any]) -> str:

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ectopy.cli.output.ec57 import decimals
+from ectopy.cli.output.tables import decimals, numbers_table
 
 
-def fibrillation_table(figures: Mapping[str, Any]) -> Table:
-    """Sensitivity and false windows of each database, with records and with the database left out."""
-    headings = ("there", "not there", "Se, records out", "false/h", "Se, database out", "false/h")
-    table = _table("Windows of 4 s with fibrillation, flutter or ventricular tachycardia; Se in %", headings)
-    folds = figures["records_left_out"], figures["databases_left_out"]
+def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:
+    """Sensitivity and false windows by database, with records and with the database left out; weights of every fit."""
+    table = numbers_table(
+        "Windows of 4 s with fibrillation, flutter or ventricular tachycardia; Se in %",
+        "",
+        *("there", "not there", "Se,\nrecords out", "false/h", "Se,\ndatabase out", "false/h"),
+    )
     for name, counts in figures["windows"].items():
         row = [str(counts["there"]), str(counts["not_there"])]
-        for fold in folds:
-            share, false = fold["sensitivity"].get(name), fold["false_windows_per_hour"].get(name)
-            row += ["-" if share is None else decimals(100.0 * share), "-" if false is None else f"{false:.1f}"]
+        for fold in (figures["records_left_out"], figures["databases_left_out"]):
+            share = fold["sensitivity"].get(name)
+            row.append(decimals(None if share is None else 100.0 * share))
+            row.append(decimals(fold["false_windows_per_hour"].get(name), 1))
         table.add_row(name, *row)
-    return table
+    yield table
 
-
-def weights_table(figures: Mapping[str, Any]) -> Table:
-    """The weights in use, and those of every fit."""
     weights = figures["weights"]
-    table = _table("Weights", ("offset", *figures["measures"]))
+    table = numbers_table("Weights", "", "offset", *(name.replace(" ", "\n") for name in figures["measures"]))
     rows = {"in use": weights["in_use"], "fitted on all": weights["fitted"]}
     rows |= {f"without {name}": fitted for name, fitted in weights["without"].items()}
-    for name, row in rows.items():
-        table.add_row(name, *(f"{weight:.3f}" for weight in row))
-    return table
-
-
-def _table(title: str, headings: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    return table
+    for name, values in rows.items():
+        table.add_row(name, *(f"{weight:.3f}" for weight in values))
+    yield table

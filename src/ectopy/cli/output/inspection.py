@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ectopy.analysis.inspection import Inspection
+from ectopy.cli.output.tables import numbers_table, pairs_table
 from ectopy.presentation import elapsed
 from ectopy.signal.quality import QUALITY_WORDS
 
-_SHOWN = 20
+_MOST_LISTED = 20
 
 
 def inspection_tables(inspection: Inspection) -> Iterator[Table]:
     """What it is and its heart rate; quality by lead; the longest stretches that cannot be read, in order of time."""
     recording, figures = inspection.recording, inspection.summary()
-    about = Table(title=recording.source or "Recording", title_justify="left", show_header=False)
     rate = figures["heart_rate_bpm"]
     rows = {
         "leads": ", ".join(recording.leads),
@@ -36,11 +35,9 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
         rows["pulse waves"] = ", ".join(waves)
     if recording.notes:
         rows["notes"] = "\n".join(recording.notes)
-    for name, value in rows.items():
-        about.add_row(name, value)
-    yield about
+    yield pairs_table(recording.source or "Recording", rows)
 
-    quality = _table("Quality, % of the time", "lead", *QUALITY_WORDS)
+    quality = numbers_table("Quality, % of the time", "lead", *QUALITY_WORDS)
     for name, shares in zip(recording.leads, inspection.shares(), strict=True):
         quality.add_row(name, *(f"{100 * share:.1f}" if share else "-" for share in shares.values()))
     yield quality
@@ -48,9 +45,11 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
     unreadable = inspection.unreadable
     if not unreadable:
         return
-    longest = sorted(unreadable, key=lambda stretch: stretch.start_s - stretch.end_s)[:_SHOWN]
-    count = f"the {_SHOWN} longest of {len(unreadable)}" if len(unreadable) > _SHOWN else str(len(unreadable))
-    stretches = _table(f"Not readable: {count}", "lead", "from", "to", "why", "index")
+    longest = sorted(unreadable, key=lambda stretch: stretch.start_s - stretch.end_s)[:_MOST_LISTED]
+    count = (
+        f"the {_MOST_LISTED} longest of {len(unreadable)}" if len(unreadable) > _MOST_LISTED else str(len(unreadable))
+    )
+    stretches = numbers_table(f"Not readable: {count}", "lead", "from", "to", "why", "index")
     for stretch in sorted(longest, key=lambda stretch: (stretch.start_s, stretch.lead)):
         times = (elapsed(seconds, places=1) for seconds in (stretch.start_s, stretch.end_s))
         stretches.add_row(recording.leads[stretch.lead], *times, stretch.word, f"{stretch.index:.2f}")
@@ -60,11 +59,3 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
 def _span(rate: dict[str, float | None]) -> str:
     lowest, highest = rate["min"], rate["max"]
     return "" if lowest is None or highest is None else f"; {lowest:.0f} to {highest:.0f} over 10 s"
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, overflow="fold")
-    for heading in others:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table

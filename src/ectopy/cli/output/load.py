@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from rich.table import Table
 
-from ectopy.benchmarks.service_benchmark import Load
+from ectopy.cli.output.tables import decimals, pairs_table
 
 
-def load_table(load: Load) -> Table:
-    """What was sent, what came of it, and at what cost."""
-    table = Table(
-        title=f"{load.devices} devices, {load.viewers} viewers, {load.seconds:g} s",
-        title_justify="left",
-        show_header=False,
+def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:
+    """Chunks sent, stored and lost, delay at the screen, memory and processor time."""
+    p50, p95 = (decimals(figures[f"sample_to_screen_{name}_s"]) for name in ("p50", "p95"))
+    start, end = figures["rss_mb_start"], figures["rss_mb_end"]
+    yield pairs_table(
+        f"{figures['devices']} devices, {figures['viewers']} viewers, {figures['seconds']:g} s",
+        {
+            "chunks sent": f"{figures['chunks_sent']:,}, of which {figures['chunks_stored']:,} stored",
+            "lost, doubled": f"{figures['chunks_lost']}, {figures['chunks_doubled']}",
+            "sample to screen": f"{p50} s, and {p95} s at p95; {figures['frames_missed']} frames missed",
+            "memory": f"{start:.0f} to {end:.0f} MB, {figures['rss_mb_growth_per_hour']:+.0f} MB an hour",
+            "cores busy": f"{figures['cpu_share']:.1%}",
+        },
     )
-    seen = (load.sample_to_screen_p50_s, load.sample_to_screen_p95_s)
-    p50, p95 = ("-" if value is None else f"{value:.2f}" for value in seen)
-    rows = {
-        "chunks sent": f"{load.chunks_sent:,}, of which {load.chunks_stored:,} stored",
-        "lost, doubled": f"{load.chunks_lost}, {load.chunks_doubled}",
-        "sample to screen": f"{p50} s, and {p95} s at p95; {load.frames_missed} frames missed",
-        "memory": f"{load.rss_mb_start:.0f} to {load.rss_mb_end:.0f} MB, {load.rss_mb_growth_per_hour:+.0f} MB an hour",
-        "cores busy": f"{load.cpu_share:.1%}",
-    }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ectopy.benchmarks.monitor_benchmark import Cost
+from ectopy.cli.output.tables import decimals, numbers_table
 
 
-def cost_table(costs: Sequence[Cost]) -> Table:
+def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:
     """One line for each number of patients."""
-    table = Table(
-        title="Patients watched in real time: 250 Hz, two leads, storage on",
-        title_justify="left",
-        caption="In time: chunks answered before the next but one is sent. Told, stored: from a beat to that of its "
-        "verdict, in seconds.",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
+    table = numbers_table(
+        "Patients watched in real time: 250 Hz, two leads, storage on",
+        "patients",
+        *("in time", "cores busy", "event\np50 s", "event\np95 s", "stored\np50 s", "stored\np95 s", "memory\nMB"),
+        caption="In time: chunks answered before the next but one is sent. Event, stored: from a beat to its verdict, "
+        "and to its verdict in the store.",
     )
-    headings = ("patients", "in time", "cores busy", "told p50", "told p95", "stored p50", "stored p95", "memory, MB")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for cost in costs:
+    for cost in figures.get("growth", [figures]):
+        delays = (cost[f"{name}_{percentile}_s"] for name in ("latency", "stored") for percentile in ("p50", "p95"))
         table.add_row(
-            str(cost.patients),
-            f"{cost.realtime_factor:.2%}",
-            f"{cost.cpu_share:.1%}",
-            f"{cost.latency_p50_s:.2f}",
-            f"{cost.latency_p95_s:.2f}",
-            f"{cost.stored_p50_s:.2f}",
-            f"{cost.stored_p95_s:.2f}",
-            f"{cost.rss_mb:.0f}",
+            str(cost["patients"]),
+            f"{cost['realtime_factor']:.2%}",
+            f"{cost['cpu_share']:.1%}",
+            *map(decimals, delays),
+            f"{cost['rss_mb']:.0f}",
         )
-    return table
+    yield table

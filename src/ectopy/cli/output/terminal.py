@@ -1,11 +1,11 @@
-"""What a person sees in the terminal: tables, progress; and JSON for machines."""
+"""Output of the commands: tables and progress for people, JSON for programs."""
 
 from __future__ import annotations
 
 import json as _json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ectopy import arguments
 from ectopy.beats import Beats
+from ectopy.cli.output.tables import pairs_table
 from ectopy.detector import Detection, Detector, Explanation, Verdict
 from ectopy.detector.threshold import lowest_rate
 from ectopy.files import GENERATOR, write_text
@@ -25,12 +27,12 @@ _STANDARD_OUTPUT = "-"
 
 
 def screen(json: str | None) -> Console:
-    """Where tables go: standard output, or standard error when JSON takes standard output."""
+    """Return the console for tables: standard output, or standard error when JSON takes standard output."""
     return Console(stderr=json == _STANDARD_OUTPUT, highlight=False, markup=False, soft_wrap=True)
 
 
 def emit(json: str | None, figures: Mapping[str, Any]) -> None:
-    """Write figures as JSON where they were asked for, and who wrote them; NaN becomes null."""
+    """Write figures as JSON if that was asked for, and the generator with them; NaN becomes null."""
     if json is None:
         return
     text = _json.dumps({"generator": GENERATOR, **_finite(figures)}, indent=2) + "\n"
@@ -41,32 +43,34 @@ def emit(json: str | None, figures: Mapping[str, Any]) -> None:
 
 
 def warn(notes: Iterable[str]) -> None:
-    """Say on standard error what is missing or damaged in a file."""
+    """Print on standard error what is missing or damaged in a file."""
     for note in notes:
         print(f"ectopy: {note}", file=sys.stderr)
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on standard error; gives a function to call with done, total and what runs now."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+def progress(title: str) -> Iterator[arguments.Progress]:
+    """Show a progress bar on standard error while the block runs; the context is the function to report with."""
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None)
 
-        def report(done: int, total: int, now: str) -> None:
-            bar.update(task, completed=done, total=total, description=now)
+        def report(completed: int, total: int, activity: str) -> None:
+            bar.update(task, completed=completed, total=total, description=activity)
 
         yield report
 
 
+@contextmanager
+def step_progress(title: str, activity: str) -> Iterator[arguments.StepProgress]:
+    """Show a progress bar as `progress` does, for work that is all of one kind."""
+    with progress(title) as report:
+        yield lambda completed, total: report(completed, total, activity)
+
+
 def about_training(beats: Beats) -> str:
-    """One line: what will be learned."""
+    """Say in one line what will be learned."""
     if beats.labels is None:
         return f"Learning from {beats.source}: {len(beats)} beats without labels, all taken for normal."
     normals = int((~beats.abnormal).sum())
@@ -74,7 +78,7 @@ def about_training(beats: Beats) -> str:
 
 
 def facts(detector: Detector) -> dict[str, Any]:
-    """What there is to say of a detector, for JSON."""
+    """Facts about a detector, for JSON."""
     return {
         "layout": asdict(detector.layout),
         "rule": asdict(detector.rule),
@@ -86,11 +90,11 @@ def facts(detector: Detector) -> dict[str, Any]:
 
 
 def facts_table(detector: Detector) -> Table:
-    """What there is to say of a detector, for people."""
+    """Facts about a detector, for people."""
     card, rule = detector.card, detector.rule
     normals = len(detector.calibration)
     aim = f", for {rule.target_fpr:.3g} of normal beats flagged" if rule.name in ("conformal", "quantile") else ""
-    return _pairs(
+    return pairs_table(
         "Detector",
         {
             "takes beats": str(detector.layout),
@@ -107,7 +111,7 @@ def facts_table(detector: Detector) -> Table:
 
 
 def verdict_counts(detection: Detection) -> dict[str, Any]:
-    """How many beats got which verdict, for JSON."""
+    """Beats by verdict, for JSON."""
     counts = {verdict.value: int(np.sum(detection.verdict == verdict)) for verdict in Verdict}
     return {"beats": len(detection), **counts, "threshold": detection.threshold}
 
@@ -116,22 +120,11 @@ def verdict_table(explanation: Explanation, rows: int = 5) -> Table:
     """Verdict counts, and the most abnormal beats with their reasons."""
     detection = explanation.detection
     counts = ", ".join(f"{count} {name}" for name, count in list(verdict_counts(detection).items())[1:-1])
-    table = Table(
-        "beat",
-        "score",
-        "p",
-        "reason",
-        title=f"{len(detection)} beats: {counts}",
-        title_justify="left",
-    )
+    table = Table("beat", "score", "p", "reason", title=f"{len(detection)} beats: {counts}", title_justify="left")
     flagged = np.flatnonzero(detection.abnormal)
     for row in flagged[np.argsort(-detection.score[flagged], kind="stable")][:rows]:
-        table.add_row(
-            str(row),
-            f"{detection.score[row]:.2f}",
-            f"{detection.p_value[row]:.4f}",
-            explanation.reason[row],
-        )
+        score, p_value = f"{detection.score[row]:.2f}", f"{detection.p_value[row]:.4f}"
+        table.add_row(str(row), score, p_value, explanation.reason[row])
     return table
 
 
@@ -153,45 +146,7 @@ def evaluation_table(evaluation: Any) -> Table:
         "not readable": f"{figures['unreadable']} of {figures['beats']}",
         "threshold": f"{figures['threshold']:.3f}",
     }
-    return _pairs(evaluation.beats.source or "Evaluation", rows)
-
-
-def benchmark_table(result: Mapping[str, Any]) -> Table:
-    """Mean and standard deviation per method."""
-    shown = {
-        "AUC": "auc",
-        "av. prec.": "average_precision",
-        "accuracy": "accuracy",
-        "F1": "f1",
-        "TPR at 1 %": "tpr_at_fpr_0.01",
-        "FPR": "fpr",
-    }
-    title = f"ECG5000, protocol {result['protocol']}, {result['seeds']} seeds: mean and standard deviation"
-    table = Table("method", *shown, "fit, s", title=title, title_justify="left")
-    for name, figures in result["methods"].items():
-        cells = [f"{figures[key]['mean']:.4f}\n±{figures[key]['std']:.4f}" for key in shown.values()]
-        table.add_row(name, *cells, f"{figures['fit_s']['mean']:.1f}")
-    return table
-
-
-def speed_table(figures: Mapping[str, float]) -> Table:
-    """Speed figures, for people."""
-    return _pairs(
-        "Detection on one thread",
-        {
-            "large array": f"{figures['batch_beats_per_s']:,.0f} beats/s",
-            "one beat": f"{figures['single_us']:.0f} us",
-            "import ectopy": f"{figures['import_s']:.3f} s",
-            "peak memory": f"{figures['peak_rss_mb']:.0f} MB",
-        },
-    )
-
-
-def _pairs(title: str, rows: Mapping[str, str]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
+    return pairs_table(evaluation.beats.source or "Evaluation", rows)
 
 
 def _finite(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the monitor says, line by line: for people, or as JSON."""
+"""Events of the monitor line by line, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ectopy import __version__
+from ectopy.cli.output.tables import pairs_table
 from ectopy.detector import Verdict
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.alarm import Alarm
@@ -18,20 +19,15 @@ from ectopy.monitor.event_counts import EventCounts
 from ectopy.presentation import elapsed
 
 STYLES = {Priority.HIGH: "bold red", Priority.MEDIUM: "yellow", Priority.LOW: "cyan"}
-_TELLING = ("raised", "returned")
-_DIGEST_SHOWN = 16
+_CALLS = ("raised", "returned")
+_DIGEST_LENGTH = 16
 
 
 def event_json(event: Event, digest: str, replay: str | None) -> str:
-    """One JSON object in a line: the kind, the attributes of the event; a change of an alarm as everywhere else.
+    """Write an event as a line of JSON: its kind and attributes; a change of an alarm as everywhere else.
 
-    Parameters
-    ----------
-    event : Event
-    digest : str
-        SHA-256 of the detector's bundle: ``bundle`` of an alarm, beside ``software``.
-    replay : str or None
-        Command that shows it again: ``replay`` of an alarm.
+    An alarm also has ``software``, ``bundle`` (the SHA-256 of the detector's bundle), and ``replay`` (the command that
+    shows it again).
     """
     if not isinstance(event, AlarmChanged):
         return to_json(event)
@@ -41,7 +37,7 @@ def event_json(event: Event, digest: str, replay: str | None) -> str:
 
 
 def event_text(event: Event, replay: str | None) -> Text:
-    """One line for people; below an alarm that starts or returns the command that shows it again."""
+    """Write an event as a line for people; an alarm that starts or returns has the replay command below it."""
     match event:
         case BeatJudged():
             return _line(event.beat_s, "beat", _beat(event), "dim" if event.verdict == Verdict.NORMAL else "")
@@ -56,42 +52,26 @@ def event_text(event: Event, replay: str | None) -> Text:
 
 
 def summary_table(
-    source: str, span_s: tuple[float, float], tally: EventCounts, active: Sequence[Alarm], baseline: str, detector: str
+    source: str, span_s: tuple[float, float], counts: EventCounts, active: Sequence[Alarm], baseline: str, detector: str
 ) -> Table:
-    """What was watched, what was told, and what is active now.
-
-    Parameters
-    ----------
-    source : str
-    span_s : tuple of (float, float)
-        From when to when, stream seconds.
-    tally : EventCounts
-    active : sequence of Alarm
-        The most urgent one first.
-    baseline : str
-        One sentence on the patient's normal.
-    detector : str
-    """
-    table = Table(title=source, title_justify="left", show_header=False)
+    """Summarise a watch: its span in stream seconds, counts of events, active alarms, baseline and detector."""
     from_s, to_s = span_s
-    raised = ", ".join(f"{tally.raised[priority]} {priority.name.lower()}" for priority in STYLES)
+    raised = ", ".join(f"{counts.raised[priority]} {priority.name.lower()}" for priority in STYLES)
     rows = {
         "watched": f"{_time(to_s - from_s)}, from {_time(from_s)} to {_time(to_s)}",
-        "beats": f"{tally.beats:,}, of which {tally.unreadable:,} not readable",
-        "abnormal": f"{tally.abnormal:,}",
+        "beats": f"{counts.beats:,}, of which {counts.unreadable:,} not readable",
+        "abnormal": f"{counts.abnormal:,}",
         "alarms": raised,
         "active": "\n".join(f"{CONDITIONS[alarm.condition].title}, {alarm.state}" for alarm in active) or "none",
         "patient's normal": baseline,
         "detector": detector,
     }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
+    return pairs_table(source, rows)
 
 
 def detector_text(bundle: str, digest: str) -> str:
-    """Which detector and software."""
-    return f"{bundle}, SHA-256 {digest[:_DIGEST_SHOWN]}; Ectopy {__version__}"
+    """Name the detector and the software."""
+    return f"{bundle}, SHA-256 {digest[:_DIGEST_LENGTH]}; Ectopy {__version__}"
 
 
 def _beat(event: BeatJudged) -> str:
@@ -106,11 +86,11 @@ def _alarm(event: AlarmChanged, replay: str | None) -> Text:
     text = f"{CONDITIONS[alarm.condition].title} {transition.change}"
     if transition.change == "escalated":
         text += f" to level {alarm.level}"
-    telling = transition.change in _TELLING
-    if telling and alarm.latest.text:
+    calls = transition.change in _CALLS
+    if calls and alarm.latest.text:
         text += f": {alarm.latest.text}"
     line = _line(event.at_s, alarm.priority.name, text, STYLES[alarm.priority])
-    if telling and replay:
+    if calls and replay:
         line.append(f"\n{'':>10}  {'':8} replay: {replay}", "dim")
     return line
 

@@ -179,7 +179,7 @@ class Hub:
     # Patients
 
     def admit(
-        self, patient: str, name: str = "", limits: Limits | None = None, who: str = SYSTEM_PATIENT
+        self, patient: str, name: str = "", limits: Limits | None = None, account: str = SYSTEM_PATIENT
     ) -> Future[Receipt] | None:
         """Begin to watch a patient, or resume a patient who is known or was discharged.
 
@@ -190,8 +190,8 @@ class Hub:
             For people.
         limits : Limits or None
             Of a new patient; None = those of a ward.
-        who : str
-            Account that asks for it.
+        account : str
+            That asks for it.
 
         Returns
         -------
@@ -214,7 +214,7 @@ class Hub:
             self._rename(patient, name)
             if not self._patients[patient].state.discharged:
                 return None
-            return self.submit(patient, Command(CommandKind.ADMIT, self._clock(), who))
+            return self.submit(patient, Command(CommandKind.ADMIT, self._clock(), account))
         self._store.patients.upsert(patient, self._clock(), name)
         resume_point = self._store.inputs.resume_point(patient)
         if limits is not None and resume_point.next_input == 1:

@@ -15,8 +15,8 @@ from ectopy.evaluation import class_name
 from ectopy.presentation import elapsed as elapsed
 from ectopy.signal import FilterSettings
 
-NOTHING = "–"
-"""Stands where there is no number."""
+NO_NUMBER = "–"
+"""Replaces a missing number."""
 _MINUS = "−"
 _MOST_DECIMALS = 4
 
@@ -53,7 +53,7 @@ def percent(part: int, whole: int) -> str:
     ('33 %', '27.6 %', '0 %', '99.999 %', '–')
     """
     if whole == 0:
-        return NOTHING
+        return NO_NUMBER
     share = 100 * part / whole
     if part in (0, whole):
         return f"{share:.0f} %"
@@ -71,7 +71,7 @@ def rate(value: float) -> str:
     >>> rate(0.65777), rate(float("nan"))
     ('65.8 %', '–')
     """
-    return NOTHING if math.isnan(value) else f"{100 * value:.1f} %"
+    return NO_NUMBER if math.isnan(value) else f"{100 * value:.1f} %"
 
 
 def area(value: float) -> str:
@@ -93,7 +93,7 @@ def score(value: float) -> str:
     >>> score(3.432), score(-0.5), score(float("nan"))
     ('3.43', '−0.50', '–')
     """
-    return NOTHING if math.isnan(value) else f"{value:.2f}".replace("-", _MINUS)
+    return NO_NUMBER if math.isnan(value) else f"{value:.2f}".replace("-", _MINUS)
 
 
 def p_value(value: float) -> str:
@@ -104,7 +104,7 @@ def p_value(value: float) -> str:
     >>> p_value(1 / 293), p_value(0.5), p_value(float("nan"))
     ('0.0034', '0.5', '–')
     """
-    return NOTHING if math.isnan(value) else f"{value:.2g}"
+    return NO_NUMBER if math.isnan(value) else f"{value:.2g}"
 
 
 def seconds(value: float) -> str:
@@ -182,7 +182,7 @@ def whole(value: float) -> str:
     >>> whole(72.4), whole(float("nan"))
     ('72', '–')
     """
-    return NOTHING if math.isnan(value) else f"{value:.0f}"
+    return NO_NUMBER if math.isnan(value) else f"{value:.0f}"
 
 
 def lead_count(number: int) -> str:

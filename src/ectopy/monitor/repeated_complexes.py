@@ -28,7 +28,9 @@ _COMPLEX = np.arange(MARGIN + BEFORE - 26, MARGIN + BEFORE + 24)
 _SHIFTED = _COMPLEX + np.arange(-8, 9)[:, None]  # by up to 45 ms
 
 
-def unless_unlike(readings: Sequence[ConditionReading], recent: BeatSegments, origin_s: float) -> tuple[ConditionReading, ...]:
+def unless_unlike(
+    readings: Sequence[ConditionReading], recent: BeatSegments, origin_s: float
+) -> tuple[ConditionReading, ...]:
     """Leave fast rhythms of high priority open whose beats do not repeat one complex.
 
     Parameters

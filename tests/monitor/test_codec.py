@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes, unicode_
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.errors import DataError
-from ectopy.monitor import codec
+from ectopy.monitor import MonitorState, codec
 from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
@@ -102,6 +102,13 @@ def test_numbers_of_numpy_become_plain_ones():
 def test_fields_that_came_later_take_their_defaults():
     old = msgspec.msgpack.encode({"kind": "relearn", "now": 1.0, "person": "nurse", "forgotten": 7})
     assert codec.decode(Command, old) == Command(CommandKind.RELEARN, 1.0, "nurse")
+
+
+def test_a_snapshot_from_before_conditions_had_timers_is_rejected():
+    state = msgspec.to_builtins(MonitorState().alarms)
+    state["courses"] = state.pop("timers")
+    with pytest.raises(DataError, match=r"not a MonitorState: .* required field `timers`"):
+        codec.decode(MonitorState, msgspec.msgpack.encode({"alarms": state}))
 
 
 @pytest.mark.parametrize(

@@ -337,8 +337,11 @@ def _branch(patient: Patient, kind: str, number: int, heart: Recording, noise: S
     before, after = _between_beats(heart, at_s), _between_beats(wrong, 0.6)
     second = before // RATE_HZ
     samples = np.concatenate([heart.signal[second * RATE_HZ : before], wrong.signal[after:]])
-    samples = samples + noise[second * RATE_HZ : second * RATE_HZ + len(samples)]
     shift_s = (before - after) / RATE_HZ
+    times_s = np.arange(len(samples)) / RATE_HZ + second - shift_s
+    loose = [(off.start_s <= times_s) & (times_s < off.end_s) for off in episodes if off.kind == "lead_off"]
+    has_noise = ~np.any(loose, axis=0, keepdims=True).T if loose else True  # a loose lead has no noise
+    samples = samples + noise[second * RATE_HZ : second * RATE_HZ + len(samples)] * has_noise
     defined_s = _defined_s(wrong, episodes[0], arrest, patient.limits, besides) + shift_s
     lies = Episode(name, begins + shift_s, length_s, rate_bpm)
     return _Branch(Happening(patient, kind, lies, besides, defined_s), second, samples)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.benchmarks.alarm_benchmark import calls_of
+from ectopy.benchmarks.alarm_benchmark import alarm_episodes
 from ectopy.monitor import Monitor, MonitorState, replay
 from ectopy.monitor.limits import Limits
 from ectopy.recording import Recording
@@ -56,7 +56,7 @@ def test_beats_of_any_rate_are_counted_and_readable_from_the_first_second(kind: 
 @pytest.mark.parametrize("bpm", [200, 260, 320])
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_fast_rhythm_is_announced_from_the_first_second_of_a_patient(kind: str, bpm: int):
-    calls = calls_of(replay(Monitor.of(load_ambulatory()), Recording(rhythm(kind, bpm, 16.0, 5), RATE_HZ, ("II",))))
+    calls = alarm_episodes(replay(Monitor.of(load_ambulatory()), Recording(rhythm(kind, bpm, 16.0, 5), RATE_HZ, ("II",))))
     defined_s = 17 * 60 / bpm
     # One of wide complexes is called ventricular, which covers the other.
     code = "ventricular tachycardia" if kind == "wide" else "extreme tachycardia"
@@ -129,7 +129,7 @@ def test_p_waves_of_a_complete_block_are_not_beats(p_mv: float, width_s: float, 
 def test_a_very_fast_rhythm_after_a_normal_one_is_not_called_a_pause(bpm: int):
     signal = np.concatenate([rhythm("infant", 130, 30.0), rhythm("infant", bpm, 20.0)])
     state = MonitorState(limits=Limits.of("infant"))
-    calls = calls_of(replay(Monitor.of(load_ambulatory()), Recording(signal, RATE_HZ, ("II",)), state))
+    calls = alarm_episodes(replay(Monitor.of(load_ambulatory()), Recording(signal, RATE_HZ, ("II",)), state))
     conditions = {call.condition for call in calls}
     assert "extreme tachycardia" in conditions
     assert conditions.isdisjoint(("pause", "asystole"))

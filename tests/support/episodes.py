@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.benchmarks.alarm_benchmark import Call, calls_of
+from ectopy.benchmarks.alarm_benchmark import AlarmEpisode, alarm_episodes
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.monitor import AlarmChanged, Chunk, Limits, Monitor, MonitorState, chunks, replay
@@ -241,17 +241,17 @@ def watch_episodes(
     return [_done(branch) for branch in branches]
 
 
-def urgent(calls: Sequence[Call]) -> list[Call]:
+def urgent(calls: Sequence[AlarmEpisode]) -> list[AlarmEpisode]:
     """Physiological alarms of high priority."""
     return [call for call in calls if call.priority is Priority.HIGH and call.physiological]
 
 
-def watch(recording: Recording) -> list[Call]:
+def watch(recording: Recording) -> list[AlarmEpisode]:
     """The alarms of a recording of an adult, after a short time of learning."""
-    return calls_of(replay(Monitor.of(load_ambulatory(), learning_s=45.0), recording))
+    return alarm_episodes(replay(Monitor.of(load_ambulatory(), learning_s=45.0), recording))
 
 
-def calm(patients: Sequence[Patient], duration_s: float) -> dict[Patient, list[Call]]:
+def calm(patients: Sequence[Patient], duration_s: float) -> dict[Patient, list[AlarmEpisode]]:
     """Urgent alarms of patients in sinus rhythm, every other one with a few ectopic beats."""
     return _urgent_of(
         patients,
@@ -262,7 +262,7 @@ def calm(patients: Sequence[Patient], duration_s: float) -> dict[Patient, list[C
     )
 
 
-def disturbed(patients: Sequence[Patient], duration_s: float) -> dict[Patient, list[Call]]:
+def disturbed(patients: Sequence[Patient], duration_s: float) -> dict[Patient, list[AlarmEpisode]]:
     """Urgent alarms of patients in sinus rhythm whose electrodes come off and whose muscles make noise."""
     recordings = []
     for patient in patients:
@@ -291,7 +291,7 @@ def _disturbed_patient(patient: Patient, duration_s: float, ectopic: float, epis
     )
 
 
-def _urgent_of(patients: Sequence[Patient], recordings: Sequence[Recording]) -> dict[Patient, list[Call]]:
+def _urgent_of(patients: Sequence[Patient], recordings: Sequence[Recording]) -> dict[Patient, list[AlarmEpisode]]:
     """Watch many recordings of the same length together."""
     monitor = Monitor.of(load_ambulatory())
     states = [MonitorState(limits=patient.limits) for patient in patients]
@@ -302,7 +302,7 @@ def _urgent_of(patients: Sequence[Patient], recordings: Sequence[Recording]) -> 
             assert not isinstance(outcome, Exception)
             states[number] = outcome[0]
             events[number] += [event for event in outcome[1] if isinstance(event, AlarmChanged)]
-    return {patient: urgent(calls_of(iter(said))) for patient, said in zip(patients, events, strict=True)}
+    return {patient: urgent(alarm_episodes(iter(said))) for patient, said in zip(patients, events, strict=True)}
 
 
 def _duration_s(latest_s: float) -> float:

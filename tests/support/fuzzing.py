@@ -37,7 +37,7 @@ from ectopy.formats import write_annotations
 from ectopy.formats.leads import Stated
 from ectopy.formats.sample_stream import SampleLines
 from ectopy.monitor import Chunk
-from ectopy.monitor.chunk_assembly import checked
+from ectopy.monitor.chunk_assembly import validated_samples
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import PulseStream, check_pulses, pulse_pieces, take_pulses
 from ectopy.recording import Recording
@@ -108,7 +108,7 @@ def _monitored(form: protocol.Form) -> Callable[[Path, random.Random], object]:
     def take(folder: Path, _: random.Random) -> object:
         stream = PulseStream()
         for sent in protocol.read((folder / "message").read_bytes(), form, 0.0):
-            checked(sent.chunk)
+            validated_samples(sent.chunk)
             check_pulses(sent.chunk)
             stream, notices = take_pulses(stream, sent.chunk)
             stream, pieces = pulse_pieces(stream, 2.0, 0.0)

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ def stream(device: ClientConnection, contents: list[bytes], window: int = 16) ->
             answers.append(answer(device))
         device.send(content)
     return answers + [answer(device) for _ in range(min(window, len(contents)))]
+
+
+@contextmanager
+def with_locked_store(folder: Path) -> Iterator[tuple[Service, httpx.Client, sqlite3.Connection]]:
+    """Run a service with the patient anna whose store takes nothing until the connection is closed."""
+    path = folder / "locked.db"
+    with running(folder, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
+        admit(client, "anna")
+        yield service, client, lock(path)
 
 
 def push(device: ClientConnection, contents: list[str]) -> None:
@@ -284,10 +294,7 @@ def test_a_sender_cannot_make_up_devices_for_ever(
 
 
 def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: Path):
-    path = tmp_path / "locked.db"
-    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
-        admit(client, "anna")
-        writer = lock(path)
+    with with_locked_store(tmp_path) as (service, client, writer):
         with service.socket("/api/patients/anna/stream?device=strap%207") as device:
             answer(device)
             device.send(messages(troubled())[0])
@@ -306,7 +313,7 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
         client.post("/api/patients", json={"patient": "bob"})
         service.socket("/api/patients/bob/stream?device=strap%207").close()
         until(lambda: "listed devices" in {one["what"] for one in client.get("/api/audit").json()})
-    with running(tmp_path, store=f"sqlite:///{path}") as service:
+    with running(tmp_path, store=f"sqlite:///{tmp_path / 'locked.db'}") as service:
         assert service.app.state.ward.devices.of("bob") == ["strap 7"]
 
 
@@ -596,10 +603,7 @@ def test_readiness_says_that_the_store_is_away_and_that_it_is_back(tmp_path: Pat
 
 
 def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_path: Path):
-    path = tmp_path / "locked.db"
-    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
-        admit(client, "anna")
-        writer = lock(path)
+    with with_locked_store(tmp_path) as (service, client, writer):
         with service.socket("/api/patients/anna/stream") as device:
             answer(device)
             for content in messages(troubled())[:20]:
@@ -636,10 +640,7 @@ def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
     def failed() -> list[dict[str, Any]]:
         return [one for one in client.get("/api/alarms").json() if one["condition"] == "storage failed"]
 
-    path = tmp_path / "locked.db"
-    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
-        admit(client, "anna")
-        writer = lock(path)
+    with with_locked_store(tmp_path) as (service, client, writer):
         with service.socket("/api/patients/anna/stream") as device:
             answer(device)
             device.send(messages(troubled())[0])

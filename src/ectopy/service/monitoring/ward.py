@@ -60,19 +60,7 @@ class RefusedError(EctopyError):
 
 
 class Ward:
-    """All watched patients; parameters and errors are those of `ectopy.service.monitoring.engine.Hub`.
-
-    Attributes
-    ----------
-    store : Store
-    monitor : Monitor
-    detector : Detector
-    bundle : str
-    clock : callable
-    feed : Feed
-    devices : Devices
-    senders : Senders
-    """
+    """All watched patients; parameters and errors are those of `ectopy.service.monitoring.engine.Hub`."""
 
     def __init__(
         self,

@@ -56,7 +56,8 @@ def test_beats_of_any_rate_are_counted_and_readable_from_the_first_second(kind: 
 @pytest.mark.parametrize("bpm", [200, 260, 320])
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_fast_rhythm_is_announced_from_the_first_second_of_a_patient(kind: str, bpm: int):
-    calls = alarm_episodes(replay(Monitor.of(load_ambulatory()), Recording(rhythm(kind, bpm, 16.0, 5), RATE_HZ, ("II",))))
+    recording = Recording(rhythm(kind, bpm, 16.0, 5), RATE_HZ, ("II",))
+    calls = alarm_episodes(replay(Monitor.of(load_ambulatory()), recording))
     defined_s = 17 * 60 / bpm
     # One of wide complexes is called ventricular, which covers the other.
     code = "ventricular tachycardia" if kind == "wide" else "extreme tachycardia"

@@ -4,10 +4,10 @@
     python polar_h10.py --url http://127.0.0.1:8765 --key ectopy_... --patient "bed 3"
 
 Wet the strap and put it on first: it is asleep otherwise. Without a strap at hand, ``--simulate`` makes the same frames
-out of a drawn ECG.
+from a simulated ECG.
 
-The strap sends 130 samples a second in frames of 73. What is lost on the way is noticed by the time in the next frame,
-and sent on as samples that are not there. Not a cleared medical device.
+The strap sends 130 samples a second in frames of 73. Frames that are lost on the way show in the time of the next frame,
+and are sent as missing samples. Not a cleared medical device.
 
 Source: Polar Measurement Data specification, frame type 0 of ECG.
 """
@@ -50,14 +50,14 @@ _LONGEST_GAP_S = 30.0
 
 @dataclass(frozen=True)
 class Frame:
-    """What the strap sends at a time: samples in microvolt, and when the last one was, by its clock, in nanoseconds."""
+    """A frame of the strap: samples in microvolt, and the time of the last one by its clock, in nanoseconds."""
 
     last_ns: int
     microvolt: NDArray[np.int32]
 
 
 def parse(content: bytes) -> Frame | None:
-    """A frame of ECG; None where it is something else."""
+    """Parse a frame of ECG; None if it is something else."""
     if len(content) < _HEADER.size:
         return None
     kind, last_ns, form = _HEADER.unpack_from(content)
@@ -70,33 +70,33 @@ def parse(content: bytes) -> Frame | None:
 
 
 def pack(frame: Frame) -> bytes:
-    """The bytes of a frame, as the strap would send it."""
+    """Pack a frame into bytes as the strap does."""
     body = (frame.microvolt[:, None] >> np.array([0, 8, 16])).astype(np.uint8)
     return _HEADER.pack(_ECG, frame.last_ns, _UNCOMPRESSED) + body.tobytes()
 
 
 def missing(before: Frame | None, frame: Frame) -> int:
-    """How many samples were lost between two frames."""
+    """Count the samples that were lost between two frames."""
     if before is None:
         return 0
     elapsed = round((frame.last_ns - before.last_ns) * RATE_HZ / 1e9)
-    lost = elapsed - len(frame.microvolt)
-    # The clock of the strap is a little off its rate; and where it was set, nothing can be said.
-    return lost if _FRAME_SAMPLES // 2 < lost <= _LONGEST_GAP_S * RATE_HZ else 0
+    missing_samples = elapsed - len(frame.microvolt)
+    # The clock of the strap differs a little from its rate; a long jump means that the clock was set.
+    return missing_samples if _FRAME_SAMPLES // 2 < missing_samples <= _LONGEST_GAP_S * RATE_HZ else 0
 
 
 async def find() -> BLEDevice:
-    """The first Polar H10 that is near."""
+    """Find a Polar H10 that is near."""
     from bleak import BleakScanner
 
-    device = await BleakScanner.find_device_by_filter(lambda found, _: (found.name or "").startswith("Polar H10"))
+    device = await BleakScanner.find_device_by_filter(lambda device, _: (device.name or "").startswith("Polar H10"))
     if device is None:
         raise SystemExit("No Polar H10 is near; wet the strap, put it on, and end other apps that use it.")
     return device
 
 
 async def strap(device: BLEDevice) -> AsyncIterator[bytes]:
-    """Frames of a strap."""
+    """Yield the frames of a strap."""
     from bleak import BleakClient
 
     frames: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -108,7 +108,7 @@ async def strap(device: BLEDevice) -> AsyncIterator[bytes]:
 
 
 async def simulated(seconds: float, pace: float = 1.0) -> AsyncIterator[bytes]:
-    """Frames as a strap would send them, from a drawn ECG."""
+    """Yield frames as a strap would send them, from a simulated ECG."""
     signal = simulate_recording(seconds, sampling_rate_hz=RATE_HZ, leads=1, ectopic={"V": 0.02}).signal[:, 0]
     for end in range(_FRAME_SAMPLES, len(signal) + 1, _FRAME_SAMPLES):
         await asyncio.sleep(_FRAME_SAMPLES / RATE_HZ / pace)
@@ -117,17 +117,17 @@ async def simulated(seconds: float, pace: float = 1.0) -> AsyncIterator[bytes]:
 
 
 async def forward(frames: AsyncIterator[bytes], stream: Stream) -> int:
-    """Send frames on; how many samples that were."""
+    """Forward frames; return the number of samples."""
     before: Frame | None = None
-    sent = 0
+    total = 0
     async for content in frames:
         frame = parse(content)
         if frame is None:
             continue
         samples = np.concatenate([np.full(missing(before, frame), np.nan), frame.microvolt])
         await asyncio.to_thread(stream.send, samples)
-        before, sent = frame, sent + len(samples)
-    return sent
+        before, total = frame, total + len(samples)
+    return total
 
 
 async def main() -> None:
@@ -137,23 +137,23 @@ async def main() -> None:
     parser.add_argument("--key", default=os.environ.get("ECTOPY_KEY"))
     parser.add_argument("--patient", default="polar")
     parser.add_argument(
-        "--simulate", type=float, nargs="?", const=300.0, metavar="SECONDS", help="a drawn ECG, where there is no strap"
+        "--simulate", type=float, nargs="?", const=300.0, metavar="SECONDS", help="a simulated ECG instead of a strap"
     )
-    parser.add_argument("--pace", type=float, default=1.0, help="of a drawn ECG: so many times its speed")
-    given = parser.parse_args()
-    if not given.key:
+    parser.add_argument("--pace", type=float, default=1.0, help="speed of the simulated ECG, times real time")
+    arguments = parser.parse_args()
+    if not arguments.key:
         parser.error("give the key that 'ectopy serve' has shown: --key, or ECTOPY_KEY")
-    if given.simulate is None:
-        found = await find()
-        frames, device = strap(found), found.address
+    if arguments.simulate is None:
+        polar = await find()
+        frames, device = strap(polar), polar.address
     else:
-        frames, device = simulated(given.simulate, given.pace), "simulated strap"
-    with Client(given.url, given.key) as client:
-        client.admit(given.patient)
-        with client.stream(given.patient, RATE_HZ, LEADS, unit="uV", device=device) as stream:
-            print(f"Sending to {given.url} as {given.patient}; end with Ctrl+C.")
-            sent = await forward(frames, stream)
-    print(f"{sent / RATE_HZ:.0f} s were sent and are stored.")
+        frames, device = simulated(arguments.simulate, arguments.pace), "simulated strap"
+    with Client(arguments.url, arguments.key) as client:
+        client.admit(arguments.patient)
+        with client.stream(arguments.patient, RATE_HZ, LEADS, unit="uV", device=device) as stream:
+            print(f"Sending to {arguments.url} as {arguments.patient}; end with Ctrl+C.")
+            samples = await forward(frames, stream)
+    print(f"{samples / RATE_HZ:.0f} s were sent and are stored.")
 
 
 if __name__ == "__main__":

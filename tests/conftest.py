@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
@@ -245,5 +246,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that runs for all tests; each takes patients of its own."""
-    with running(tmp_path_factory.mktemp("service")) as one:
-        yield one
+    with running(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    """A client of the service with its first key."""
+    with service.client() as client:
+        yield client

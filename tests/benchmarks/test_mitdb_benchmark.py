@@ -234,7 +234,8 @@ def test_a_record_that_is_too_short_is_named(tmp_path: Path):
         benchmark_mitdb(tmp_path, "ds2", ())
 
 
-def test_holter_from_the_command_line(run, tmp_path: Path):
+def test_holter_from_the_command_line(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(holter_benchmark, "NEUROKIT_MINUTES", 1)
     outcome = run("holter", "--hours", "0.2", "--json", tmp_path / "out.json")
     assert outcome.status == 0, outcome.err
     figures = json.loads((tmp_path / "out.json").read_text())

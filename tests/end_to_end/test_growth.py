@@ -248,7 +248,7 @@ def test_recordings_go_by_age_and_by_size_but_none_that_is_not_analysed(tmp_path
             ids.append(library.add([Upload("one.csv", file)], 250.0, "mV").id)
     assert library.apply_retention(older_than=2 * NOW, larger_than_bytes=0) == 0
     for id in ids[:3]:
-        library._set(id, status=Status.DONE)
+        library._set(id, status=Status.ANALYSED)
     assert library.apply_retention(older_than=NOW + 1500) == 1
     assert [entry.id for entry in library.entries()] == ids[:0:-1]
     assert library.apply_retention(larger_than_bytes=10_000) == 1

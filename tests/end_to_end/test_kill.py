@@ -35,6 +35,7 @@ from support.pulses import has_pulses
 from support.webhooks import NOW, SECRET, Receiver, answer, running
 
 LEARNING_S = 30.0
+RNG = random.Random(11)
 WINDOW_S = 2
 """How far a sender goes on without a receipt."""
 
@@ -47,7 +48,7 @@ EPISODES = {
 
 
 @dataclass(frozen=True)
-class Sent:
+class TimedChunk:
     """What goes to the hub: samples of somebody, and the time."""
 
     now: float
@@ -62,7 +63,7 @@ class Sent:
 # The process that is killed
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["ectopy.training.train_ambulatory", "ectopy.service.monitoring.engine"])
+CONTEXT.set_forkserver_preload(["ectopy.analysis.shipped_detector", "ectopy.service.monitoring.engine"])
 
 
 @dataclass
@@ -83,18 +84,18 @@ def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
         worker = threading.Thread(target=hub.run, args=(stop, 0.02))
         worker.start()
         while content := pipe.recv_bytes():
-            sent = decode(Sent, content)
-            clock.now = max(clock.now, sent.now)
-            receipt = hub.submit(sent.patient, sent.chunk)
-            receipt.add_done_callback(partial(acknowledge, pipe, mouth, sent))
+            timed = decode(TimedChunk, content)
+            clock.now = max(clock.now, timed.now)
+            receipt = hub.submit(timed.patient, timed.chunk)
+            receipt.add_done_callback(partial(acknowledge, pipe, mouth, timed))
         stop.set()
         worker.join()
 
 
-def acknowledge(pipe: Connection, mouth: threading.Lock, sent: Sent, done: Future[Receipt]) -> None:
-    if not done.exception() and not done.result().rejected:
+def acknowledge(pipe: Connection, mouth: threading.Lock, timed: TimedChunk, future: Future[Receipt]) -> None:
+    if not future.exception() and not future.result().rejected:
         with mouth:
-            pipe.send(sent.key)
+            pipe.send(timed.key)
 
 
 # The process that streams
@@ -106,7 +107,7 @@ class Driver:
 
     url: str
     hook: str
-    plan: Sequence[Sent]
+    plan: Sequence[TimedChunk]
     now: float = NOW
     safe: set[tuple[str, int]] = field(default_factory=set)
 
@@ -132,18 +133,18 @@ class Driver:
 
     def stream(self, process: BaseProcess, pipe: Connection, enough: int) -> None:
         """Send what is not safe, never far ahead of the receipts, until so much is."""
-        left = [sent for sent in self.plan if sent.key not in self.safe]
+        left = [timed for timed in self.plan if timed.key not in self.safe]
         oldest = 0
-        for sent in left:
-            while sent.now - left[oldest].now > WINDOW_S and len(self.safe) < enough:
+        for timed in left:
+            while timed.now - left[oldest].now > WINDOW_S and len(self.safe) < enough:
                 if left[oldest].key in self.safe:
                     oldest += 1
                 else:
                     self.wait(process)
             if len(self.safe) >= enough:
                 return
-            self.now = max(self.now, sent.now)
-            pipe.send_bytes(encode(sent))
+            self.now = max(self.now, timed.now)
+            pipe.send_bytes(encode(timed))
         while len(self.safe) < enough:
             self.wait(process)
 
@@ -154,7 +155,7 @@ class Driver:
 
 
 def kill(process: BaseProcess, pipe: Connection) -> None:
-    time.sleep(random.uniform(0, 0.05))
+    time.sleep(RNG.uniform(0, 0.05))
     process.kill()
 
 
@@ -165,7 +166,7 @@ def finish(process: BaseProcess, pipe: Connection) -> None:
 def patients(count: int, duration_s: float) -> dict[str, tuple[Recording, str]]:
     """Recordings, each with an episode, and the alarm that this must raise."""
     rng = random.Random(count)
-    made = {}
+    recordings = {}
     for number in range(count):
         kind = list(EPISODES)[number % len(EPISODES)]
         condition, length_s, rate_bpm = EPISODES[kind]
@@ -173,30 +174,30 @@ def patients(count: int, duration_s: float) -> dict[str, tuple[Recording, str]]:
         recording = simulate_recording(duration_s, ectopic={"V": 0.03}, episodes=[episode], random_state=number)
         if number % 2 == 0:
             recording = replace(recording, pulses=(simulate_pulse(recording, "ABP"),))
-        made[f"patient {number}"] = (recording, condition)
-    return made
+        recordings[f"patient {number}"] = (recording, condition)
+    return recordings
 
 
-def planned(recordings: dict[str, Recording]) -> list[Sent]:
+def planned(recordings: dict[str, Recording]) -> list[TimedChunk]:
     """Everybody's chunks of one second, in order of time."""
     plan = []
     for name, recording in recordings.items():
         for chunk in chunks(recording, 1.0):
             at = NOW + chunk.received
-            plan.append(Sent(at, name, replace(chunk, received=at)))
-    return sorted(plan, key=lambda sent: sent.now)
+            plan.append(TimedChunk(at, name, replace(chunk, received=at)))
+    return sorted(plan, key=lambda timed: timed.now)
 
 
 def stream_and_kill(url: str, count: int, duration_s: float, kills: int, receiver: Receiver) -> None:
-    chosen = patients(count, duration_s)
+    cases = patients(count, duration_s)
     with Store.open(url) as store:
-        for name in chosen:
+        for name in cases:
             store.patients.upsert(name, NOW)
-    driver = Driver(url, receiver.url, planned({name: recording for name, (recording, _) in chosen.items()}))
+    driver = Driver(url, receiver.url, planned({name: recording for name, (recording, _) in cases.items()}))
     whole = len(driver.plan)
     for left in range(kills, 0, -1):
         share = (whole - len(driver.safe)) / (left + 1)
-        assert driver.live(len(driver.safe) + int(share * random.uniform(0.5, 1.0)), kill) == -signal.SIGKILL
+        assert driver.live(len(driver.safe) + int(share * RNG.uniform(0.5, 1.0)), kill) == -signal.SIGKILL
         assert len(driver.safe) < whole
         receiver.now = driver.now
     assert driver.live(whole, finish) == 0
@@ -204,18 +205,18 @@ def stream_and_kill(url: str, count: int, duration_s: float, kills: int, receive
         for _ in range(20):  # what is due later, or was being sent when the process ended
             receiver.now += 130
             deliver_due(store.outbox, [WebhookTarget("ward", receiver.url, SECRET)], receiver.now)
-    check(url, chosen, receiver)
+    check(url, cases, receiver)
 
 
 # What must be true afterwards
 
 
-def check(url: str, chosen: dict[str, tuple[Recording, str]], receiver: Receiver) -> None:
+def check(url: str, cases: dict[str, tuple[Recording, str]], receiver: Receiver) -> None:
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     with Store.open(url) as store:
         hub = Hub(store, monitor)
         owed: dict[str, AlarmChanged] = {}
-        for name in (*chosen, SYSTEM_PATIENT):
+        for name in (*cases, SYSTEM_PATIENT):
             events = stored_events(store, name)
             assert [event.number for event in events] == list(range(1, len(events) + 1))
             assert [encode(event) for event in events] == unkilled(monitor, store, name)
@@ -223,17 +224,18 @@ def check(url: str, chosen: dict[str, tuple[Recording, str]], receiver: Receiver
             assert verify(log) is None
             assert len(log) == hub.state(name).alarms.entries
             owed |= messages_owed(name, events)
-        for name, (recording, condition) in chosen.items():
-            assert_samples_and_beats(monitor, store, name, recording)
+        for name, (recording, condition) in cases.items():
+            events = events_of(monitor, recording)
+            assert_samples_and_beats(store, name, recording, events)
             raised = [(t.alarm.condition, t.at_s) for t in store.alarms.log(name) if is_new(t)]
-            assert condition in [found for found, _ in raised]
-            alone = [e.transition for e in live(monitor, recording) if isinstance(e, AlarmChanged)]
-            assert raised == [(t.alarm.condition, t.at_s) for t in alone if is_new(t)]
+            assert condition in [raised_condition for raised_condition, _ in raised]
+            transitions = [event.transition for event in events if isinstance(event, AlarmChanged)]
+            assert raised == [(t.alarm.condition, t.at_s) for t in transitions if is_new(t)]
     assert sorted(receiver.taken) == sorted(owed)
     messages = [message for _, content in receiver.requests for message in content["messages"]]
-    heard = {message["key"]: (message["patient"], message["transition"], message["digest"]) for message in messages}
-    assert set(heard) == set(owed)
-    assert len(set(heard.values())) == len(heard)
+    by_key = {message["key"]: (message["patient"], message["transition"], message["digest"]) for message in messages}
+    assert set(by_key) == set(owed)
+    assert len(set(by_key.values())) == len(by_key)
 
 
 def is_new(transition) -> bool:
@@ -247,14 +249,14 @@ def stored_events(store: Store, patient: str) -> list[Event]:
 
 
 def unkilled(monitor: Monitor, store: Store, patient: str) -> list[bytes]:
-    """What a monitor that was never killed says to the same inputs."""
-    state, said = MonitorState(), []
-    for given in store.inputs.all(patient):
-        state, events = monitor.step(state, given)
+    """Encode the events of a monitor that was never killed and gets the same inputs."""
+    state, encoded = MonitorState(), []
+    for stored in store.inputs.all(patient):
+        state, events = monitor.step(state, stored)
         # The evidence is stored beside the log, which has its digest.
-        alone = (replace(event, evidence=None) if isinstance(event, AlarmChanged) else event for event in events)
-        said += map(encode, alone)
-    return said
+        bare = (replace(event, evidence=None) if isinstance(event, AlarmChanged) else event for event in events)
+        encoded += map(encode, bare)
+    return encoded
 
 
 def messages_owed(patient: str, events: Sequence[Event]) -> dict[str, AlarmChanged]:
@@ -267,22 +269,21 @@ def messages_owed(patient: str, events: Sequence[Event]) -> dict[str, AlarmChang
     }
 
 
-def assert_samples_and_beats(monitor: Monitor, store: Store, patient: str, recording: Recording) -> None:
+def assert_samples_and_beats(store: Store, patient: str, recording: Recording, events: list[Event]) -> None:
     waveform = store.waveforms.read(patient, "", 0, len(recording.signal))
     np.testing.assert_array_equal(waveform.signal, recording.signal.astype(np.float32))
     has_pulses(waveform, recording)
     stored = [event for event in stored_events(store, patient) if isinstance(event, BeatJudged)]
-    alone = [event for event in live(monitor, recording) if isinstance(event, BeatJudged)]
-    assert [facts(beat) for beat in stored] == [facts(beat) for beat in alone]
+    assert [facts(beat) for beat in stored] == [facts(event) for event in events if isinstance(event, BeatJudged)]
 
 
-def live(monitor: Monitor, recording: Recording) -> list[Event]:
-    """What a monitor says to a recording as a device sends it, which says nothing of its end."""
-    state, said = MonitorState(), list[Event]()
+def events_of(monitor: Monitor, recording: Recording) -> list[Event]:
+    """Step a monitor with a recording as a device sends it, without its end."""
+    state, events = MonitorState(), list[Event]()
     for chunk in chunks(recording, chunk_s=1.0):
-        state, events = monitor.step(state, chunk)
-        said += events
-    return said
+        state, new_events = monitor.step(state, chunk)
+        events += new_events
+    return events
 
 
 def facts(beat: BeatJudged) -> tuple[object, ...]:
@@ -293,9 +294,9 @@ def facts(beat: BeatJudged) -> tuple[object, ...]:
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """Takes two of three messages."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with running(Receiver()) as one:
-        one.answers = lambda number, content: answer(500) if number % 3 == 0 else one.accept(content)
-        yield one
+    with running(Receiver()) as receiver:
+        receiver.answers = lambda number, content: answer(500) if number % 3 == 0 else receiver.accept(content)
+        yield receiver
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -146,7 +146,7 @@ def test_screens_and_orders_go_on_without_the_database(losable: Losable, tmp_pat
         csrf = browser.post("/api/session", json={"key": service.key}).json()["csrf"]
         browser.headers["x-csrf-token"] = csrf
         assert send(client, STILL, 0, 50)["stored"]
-        until(lambda: "asystole" in {one["condition"] for one in client.get("/api/patients/anna/alarms").json()})
+        until(lambda: "asystole" in {alarm["condition"] for alarm in client.get("/api/patients/anna/alarms").json()})
         with losable.lost():
             assert not send(client, STILL, 50, 55)["stored"]
             until(lambda: "storage failed" in conditions(client))
@@ -219,9 +219,8 @@ def test_tiles_alarms_and_orders_go_on_while_the_database_hangs(
                 thread.start()
             assert not send(client, STILL, 30, 50)["stored"]
             until_alarm_is_live(screen, "asystole")
-            assert "asystole" in {one["condition"] for one in browser.get("/api/alarms").json()}
-            number = next(one["number"] for one in browser.get("/api/alarms").json() if one["condition"] == "asystole")
-            place = f"/api/patients/anna/alarms/{number}"
+            numbers = {alarm["condition"]: alarm["number"] for alarm in browser.get("/api/alarms").json()}
+            place = f"/api/patients/anna/alarms/{numbers['asystole']}"
             given = browser.post(f"{place}/acknowledge", json={"comment": ""}).json()
             assert given["acknowledged_by"] == "first key"
             assert not given["stored"]

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,6 @@ from ectopy.service.api.routes.ingest_routes import MOST_UNANSWERED
 from support.server import PATIENCE_S, Service, messages, running, small, troubled, until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    with service.client() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +51,15 @@ def stream(device: ClientConnection, contents: list[bytes], window: int = 16) ->
     return answers + [answer(device) for _ in range(min(window, len(contents)))]
 
 
+@contextmanager
+def with_locked_store(folder: Path) -> Iterator[tuple[Service, httpx.Client, sqlite3.Connection]]:
+    """Run a service with the patient anna whose store takes nothing until the connection is closed."""
+    path = folder / "locked.db"
+    with running(folder, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
+        admit(client, "anna")
+        yield service, client, lock(path)
+
+
 def push(device: ClientConnection, contents: list[str]) -> None:
     """Send without waiting for an answer, until the connection ends."""
     for content in contents:
@@ -66,6 +70,13 @@ def push(device: ClientConnection, contents: list[str]) -> None:
 
 def admit(client: httpx.Client, patient: str, **other: Any) -> None:
     assert client.post("/api/patients", json={"patient": patient, **other}).status_code == 201
+
+
+def lock(path: Path) -> sqlite3.Connection:
+    """Take the only writer of a database until the connection is closed."""
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    return writer
 
 
 def frames(content: bytes) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
@@ -283,11 +294,7 @@ def test_a_sender_cannot_make_up_devices_for_ever(
 
 
 def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: Path):
-    path = tmp_path / "locked.db"
-    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
-        admit(client, "anna")
-        writer = sqlite3.connect(path, isolation_level=None)
-        writer.execute("BEGIN IMMEDIATE")
+    with with_locked_store(tmp_path) as (service, client, writer):
         with service.socket("/api/patients/anna/stream?device=strap%207") as device:
             answer(device)
             device.send(messages(troubled())[0])
@@ -306,7 +313,7 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
         client.post("/api/patients", json={"patient": "bob"})
         service.socket("/api/patients/bob/stream?device=strap%207").close()
         until(lambda: "listed devices" in {one["what"] for one in client.get("/api/audit").json()})
-    with running(tmp_path, store=f"sqlite:///{path}") as service:
+    with running(tmp_path, store=f"sqlite:///{tmp_path / 'locked.db'}") as service:
         assert service.app.state.ward.devices.of("bob") == ["strap 7"]
 
 
@@ -596,11 +603,7 @@ def test_readiness_says_that_the_store_is_away_and_that_it_is_back(tmp_path: Pat
 
 
 def test_who_sends_or_looks_is_not_kept_out_by_a_store_that_takes_nothing(tmp_path: Path):
-    path = tmp_path / "locked.db"
-    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
-        admit(client, "anna")
-        writer = sqlite3.connect(path, isolation_level=None)
-        writer.execute("BEGIN IMMEDIATE")
+    with with_locked_store(tmp_path) as (service, client, writer):
         with service.socket("/api/patients/anna/stream") as device:
             answer(device)
             for content in messages(troubled())[:20]:
@@ -637,11 +640,7 @@ def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
     def failed() -> list[dict[str, Any]]:
         return [one for one in client.get("/api/alarms").json() if one["condition"] == "storage failed"]
 
-    path = tmp_path / "locked.db"
-    with running(tmp_path, store=f"sqlite:///{path}?timeout=0.05") as service, service.client() as client:
-        admit(client, "anna")
-        writer = sqlite3.connect(path, isolation_level=None)
-        writer.execute("BEGIN IMMEDIATE")
+    with with_locked_store(tmp_path) as (service, client, writer):
         with service.socket("/api/patients/anna/stream") as device:
             answer(device)
             device.send(messages(troubled())[0])
@@ -677,6 +676,36 @@ def test_strangers_make_no_figures_of_their_own(client: httpx.Client, service: S
     assert 'method="other"' in text
     assert "MADE" not in text
     assert "/made" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/nowhere", 404, "nothing exists at this address."),
+        ("GET", "/styles/nowhere.css", 404, "nothing exists at this address."),
+        ("POST", "/nowhere", 404, "nothing exists at this address."),
+        ("GET", "/api/nowhere", 404, "nothing exists at this address."),
+        ("POST", "/about", 405, "this address does not take the method POST."),
+        ("DELETE", "/api/patients", 405, "this address does not take the method DELETE."),
+        ("GET", "/api/patients/bed 3/chunks", 405, "this address does not take the method GET."),
+    ],
+)
+def test_an_unknown_address_or_method_is_answered_as_other_errors_are(
+    client: httpx.Client, method: str, path: str, status: int, detail: str
+):
+    response = client.request(method, path)
+    assert (response.status_code, response.json()) == (status, {"detail": detail})
+    assert ("Allow" in response.headers) == (status == 405)
+
+
+def test_an_unknown_address_is_a_page_for_a_browser_and_a_refusal_for_a_socket(service: Service):
+    with service.stranger() as stranger:
+        page = stranger.get("/nowhere", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "Nothing exists at this address" in page.text
+    with pytest.raises(InvalidStatus) as rejection:
+        service.socket("/nowhere")
+    assert rejection.value.response.status_code == 404
 
 
 def test_about_says_what_ectopy_is_not(client: httpx.Client):

@@ -94,10 +94,11 @@ def test_impossible_protocols_are_refused(simulated: Beats, protocol: str, seeds
 
 def test_a_benchmark_reports_every_figure_of_every_method(simulated: Beats):
     peers = ("tutorial", "pca", "knn", "ocsvm", "iforest")
-    told = []
-    result = benchmark(simulated, "resplit", 2, peers, lambda *now: told.append(now))
+    reports = []
+    some = simulated.select(np.arange(0, len(simulated), 4))
+    result = benchmark(some, "resplit", 2, peers, lambda *report: reports.append(report))
     assert set(result["methods"]) == set(peers)
-    assert told[-1][:2] == (10, 10)
+    assert reports[-1][:2] == (10, 10)
     for figures in result["methods"].values():
         assert set(figures) >= {"auc", "average_precision", "accuracy", "f1", "tpr_at_fpr_0.01", "fpr", "fit_s"}
         for figure in figures.values():

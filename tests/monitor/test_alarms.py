@@ -270,6 +270,20 @@ def test_a_covered_condition_raises_no_alarm_until_the_covering_one_has_ended(be
     assert bed.alarm("ventricular run").present_s == 0.0
 
 
+def test_a_latched_alarm_does_not_call_again_while_another_one_says_the_same(bed):
+    both = {"ventricular tachycardia": True, "extreme tachycardia": True}
+    assert bed.read(0.0, {"extreme tachycardia": True}) == ["extreme tachycardia raised"]
+    bed.read(2.0, {"extreme tachycardia": False})
+    assert bed.read(62.0, {"extreme tachycardia": False})[-1] == "extreme tachycardia latched"
+    assert bed.read(70.0, {"ventricular tachycardia": True}) == ["ventricular tachycardia raised"]
+    assert bed.read(71.0, both) == []
+    assert bed.alarm("extreme tachycardia").state is AlarmState.LATCHED
+    # It calls again as soon as it is no longer covered.
+    gone = both | {"ventricular tachycardia": False}
+    assert bed.read(73.0, gone) == []
+    assert bed.read(78.0, gone) == ["extreme tachycardia returned"]
+
+
 def test_an_alarm_whose_condition_has_gone_covers_nothing(bed):
     bed.read(0.0, {"asystole": True, "pause": True})
     bed.read(2.0, {"asystole": False, "pause": True})

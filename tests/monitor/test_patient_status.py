@@ -52,6 +52,16 @@ def test_a_heart_that_stands_still_has_no_rate_and_the_alarm_comes_first(monitor
     assert [one.priority for one in found.alarms] == sorted((one.priority for one in found.alarms), reverse=True)
 
 
+def test_an_alarm_that_waits_for_its_condition_to_return_says_when_that_went_away(monitor: Monitor):
+    episode = Episode("ventricular_tachycardia", 38, 8, 120)
+    during, after = (watched(monitor, until_s, episodes=[episode], random_state=1) for until_s in (45, 62))
+    for state, cleared_s in ((during, None), (after, pytest.approx(49, abs=3))):
+        alarms = {alarm.condition: alarm for alarm in patient_status(state, 1100.0, LEARNING_S).alarms}
+        assert alarms["ventricular tachycardia"].state is AlarmState.ACTIVE
+        assert alarms["ventricular tachycardia"].cleared_s == cleared_s
+    assert all(alarm.cleared_s is None for alarm in active(after.alarms))
+
+
 def test_an_answered_alarm_hides_none_that_calls(monitor: Monitor):
     state = watched(monitor, 50, episodes=[Episode("ventricular_tachycardia", 38, 12)], random_state=1)
     first, second = patient_status(state, 1050.0, LEARNING_S).alarms[:2]

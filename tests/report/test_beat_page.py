@@ -67,7 +67,6 @@ def evaluation_page(folder: Path, detector: Detector, beats: Beats) -> str:
 
 def test_refers_to_nothing_outside_itself(page: str) -> None:
     parsed = Page(page)
-
     assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", page)
     assert {tag for tag, _ in parsed.tags}.isdisjoint({"link", "script", "img", "iframe", "object"})
     targets = parsed.attributes("href", "src")
@@ -77,7 +76,6 @@ def test_refers_to_nothing_outside_itself(page: str) -> None:
 
 def test_is_well_formed(page: str) -> None:
     parsed = Page(page)  # fails where a tag is closed that is not the last one opened
-
     assert parsed.open == []
     assert len(parsed.ids) == len(set(parsed.ids))
     assert page.startswith("<!DOCTYPE html>")
@@ -86,7 +84,6 @@ def test_is_well_formed(page: str) -> None:
 
 def test_every_figure_is_named_for_those_who_cannot_see_it(page: str) -> None:
     drawings = [svg for svg in Page(page).all("svg") if svg.get("role") == "img"]
-
     assert len(drawings) > 10
     assert all(len(svg["aria-label"]) > 20 for svg in drawings)
 
@@ -95,16 +92,13 @@ def test_the_same_input_gives_the_same_page(
     tmp_path: Path, detector: Detector, evaluation: Evaluation, page: str
 ) -> None:
     evaluation_report(tmp_path / "again.html", detector, evaluation)
-
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
 
 def test_leaves_the_settings_of_matplotlib_alone(tmp_path: Path, detector: Detector) -> None:
     matplotlib = pytest.importorskip("matplotlib")
     before = dict(matplotlib.rcParams)
-
     detection_page(tmp_path, detector, load_simulated("test").select(np.arange(3)))
-
     assert dict(matplotlib.rcParams) == before
 
 
@@ -126,13 +120,11 @@ def test_text_has_the_contrast_of_wcag_aa(colours: dict[str, str], text: str, ba
 
 def test_an_evaluation_has_every_section(page: str) -> None:
     expected = {"verdicts", "merits", "beats", "abnormal", "borderline", "missed", "false-alarms"}
-
     assert expected | {"normal", "training", "statements"} <= set(Page(page).ids)
 
 
 def test_figures_carry_the_numbers(page: str, evaluation: Evaluation) -> None:
     curves = evaluation.curves
-
     assert f"detector, area {curves.auc:.4f}</text>" in page
     assert f"detector, average {curves.average_precision:.4f}</text>" in page
     assert f"threshold {fmt.score(evaluation.detection.threshold)}</text>" in page
@@ -142,7 +134,6 @@ def test_figures_carry_the_numbers(page: str, evaluation: Evaluation) -> None:
 def test_counts_are_those_of_the_evaluation(page: str, evaluation: Evaluation) -> None:
     confusion = evaluation.confusion
     counts = [int(number.replace(",", "")) for number in re.findall(r"<b>([\d,]+)</b>", page)]
-
     assert counts[:6] == [
         confusion.true_positive,
         confusion.false_negative,
@@ -157,7 +148,6 @@ def test_counts_are_those_of_the_evaluation(page: str, evaluation: Evaluation) -
 
 def test_says_what_was_trained_on_what(page: str, detector: Detector) -> None:
     text = Page(page).text
-
     assert f"{detector.card.normals:,} normal beats of {detector.card.source}" in text
     assert f"from {len(detector.calibration):,} held-out normals" in text
     assert detector.card.architecture in text
@@ -166,7 +156,6 @@ def test_says_what_was_trained_on_what(page: str, detector: Detector) -> None:
 
 def test_says_what_it_is_not(page: str) -> None:
     text = Page(page).text
-
     assert all(statement in text for statement in STATEMENTS)
     assert DATA_STATEMENTS["simulated"] in text
     assert DATA_STATEMENTS["ecg5000"] not in text
@@ -175,9 +164,7 @@ def test_says_what_it_is_not(page: str) -> None:
 def test_on_ecg5000_says_that_it_is_one_patient(tmp_path: Path, detector: Detector) -> None:
     layout = BeatLayout("ecg5000", 140, None, "z-score")
     some = load_simulated("test").select(np.arange(3))
-
     html = detection_page(tmp_path, replace(detector, layout=layout), replace(some, layout=layout))
-
     assert "ECG5000 is one patient" in html
 
 
@@ -189,7 +176,6 @@ def test_each_beat_comes_with_its_score_p_value_and_reason(
     reason = detector.explain(evaluation.beats.select(np.array([row]))).reason[0]
     card = page[page.index(f"<h4>Beat {row}</h4>") :]
     card = card[: card.index("</article>")]
-
     assert f"score <b>{fmt.score(detection.score[row])}</b>" in card
     assert f"p <b>{fmt.p_value(detection.p_value[row])}</b>" in card
     assert reason.split(":")[0] in card
@@ -199,9 +185,7 @@ def test_each_beat_comes_with_its_score_p_value_and_reason(
 def test_names_are_escaped(tmp_path: Path, detector: Detector, beats: Beats) -> None:
     hostile = '<script>alert("1")</script>'
     card = replace(detector.card, source=hostile, architecture=hostile, versions={hostile: hostile})
-
     html = detection_page(tmp_path, replace(detector, card=card), replace(beats, source=hostile, labels=None))
-
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 5
     assert Page(html).open == []
@@ -209,9 +193,7 @@ def test_names_are_escaped(tmp_path: Path, detector: Detector, beats: Beats) -> 
 
 def test_metrics_and_no_learning_curve_in_the_card(tmp_path: Path, detector: Detector, beats: Beats) -> None:
     card = replace(detector.card, curve=LearningCurve(), metrics={"AUC on my ward": 0.98765})
-
     html = detection_page(tmp_path, replace(detector, card=card), beats)
-
     assert "<dt>AUC on my ward</dt><dd>0.9877</dd>" in html
     assert "Learning curve" not in html
 
@@ -221,7 +203,6 @@ def test_metrics_and_no_learning_curve_in_the_card(tmp_path: Path, detector: Det
 
 def test_without_labels_nothing_is_called_right_or_wrong(tmp_path: Path, detector: Detector, beats: Beats) -> None:
     parsed = Page(detection_page(tmp_path, detector, unlabelled(beats)))
-
     assert {"merits", "missed", "false-alarms"}.isdisjoint(parsed.ids)
     assert {"verdicts", "beats", "abnormal", "borderline", "normal", "training"} <= set(parsed.ids)
     assert "ROC" not in parsed.text
@@ -232,7 +213,6 @@ def test_without_labels_nothing_is_called_right_or_wrong(tmp_path: Path, detecto
 
 def test_labels_of_a_detection_are_shown_beside_the_beats(tmp_path: Path, detector: Detector, beats: Beats) -> None:
     parsed = Page(detection_page(tmp_path, detector, beats))
-
     assert "labelled class 2" in parsed.text
     assert "merits" not in parsed.ids
 
@@ -244,7 +224,6 @@ def test_unreadable_beats_are_counted_and_shown_as_such(tmp_path: Path, detector
     samples[2] = 1.0
     samples[3, 7] = np.inf
     samples[4] = -np.inf
-
     html = evaluation_page(tmp_path, detector, replace(beats, samples=samples))
     gallery = html[html.index('id="unreadable"') : html.index('id="training"')]
     assert "The first of 5 beats that could not be judged" in gallery
@@ -258,25 +237,20 @@ def test_unreadable_beats_are_counted_and_shown_as_such(tmp_path: Path, detector
 
 def test_only_unreadable_beats(tmp_path: Path, detector: Detector) -> None:
     unreadable = Beats(np.full((3, 140), np.nan, np.float32), detector.layout)
-
     parsed = Page(detection_page(tmp_path, detector, unreadable))
-
     assert "No beat was judged normal." in parsed.text
     assert not any("Distribution" in svg.get("aria-label", "") for svg in parsed.all("svg"))
 
 
 def test_no_beats(tmp_path: Path, detector: Detector) -> None:
     empty = Beats(np.empty((0, 140), np.float32), detector.layout)
-
     assert "No beat was judged abnormal." in detection_page(tmp_path, detector, empty)
 
 
 def test_all_judged_normal(tmp_path: Path, detector: Detector) -> None:
     test = load_simulated("test")
     calm = test.select(~detector.detect(test).abnormal).select(np.arange(30))
-
     parsed = Page(detection_page(tmp_path, detector, unlabelled(calm)))
-
     assert "No beat was judged abnormal." in parsed.text
     assert "100 % of 30" in parsed.text
 
@@ -287,7 +261,6 @@ def test_one_beat_of_each_label(tmp_path: Path, detector: Detector, beats: Beats
 
 def test_nothing_flagged_has_no_precision(tmp_path: Path, detector: Detector, beats: Beats) -> None:
     insensitive = detector.with_rule(ThresholdRule("mean+kstd", k_std=1e6))
-
     text = Page(evaluation_page(tmp_path, insensitive, beats)).text
     assert "0 of 0 flagged beats abnormal" in text
     assert "No beat labelled normal was judged abnormal." in text
@@ -296,7 +269,6 @@ def test_nothing_flagged_has_no_precision(tmp_path: Path, detector: Detector, be
 
 def test_everything_flagged(tmp_path: Path, detector: Detector, beats: Beats) -> None:
     oversensitive = detector.with_rule(ThresholdRule("mean+kstd", k_std=-1e6))
-
     text = Page(evaluation_page(tmp_path, oversensitive, beats)).text
     assert "No beat labelled abnormal was judged normal." in text
     assert "No beat was judged normal." in text
@@ -314,7 +286,6 @@ def test_an_unwritable_place_gets_an_error_and_nothing_is_left(
 ) -> None:
     with pytest.raises(OutputError):
         evaluation_report(tmp_path / "nowhere" / "r.html", detector, evaluation)
-
     assert list(tmp_path.iterdir()) == []
 
 
@@ -352,7 +323,6 @@ def test_without_the_extra_it_says_what_to_install(
     absent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Detector, evaluation: Evaluation
 ) -> None:
     monkeypatch.setitem(sys.modules, absent, None)
-
     with pytest.raises(MissingExtraError, match=r"ectopy\[report\]"):
         require_extra()
     with pytest.raises(MissingExtraError, match=r"ectopy\[report\]"):
@@ -361,7 +331,6 @@ def test_without_the_extra_it_says_what_to_install(
 
 def test_is_imported_without_the_extra() -> None:
     program = "import sys; sys.modules.update(matplotlib=None, jinja2=None); import ectopy.report"
-
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -378,7 +347,6 @@ def six() -> Detection:
 
 def test_chooses_by_score(six: Detection) -> None:
     labelled_abnormal = np.array([True, True, False, True, False, True])
-
     assert select_beats.clearest_abnormal(six, 8).tolist() == [1, 4]
     assert select_beats.clearest_abnormal(six, 1).tolist() == [1]
     assert select_beats.borderline(six, 1).tolist() == [4, 2]
@@ -395,14 +363,12 @@ def test_chooses_by_score(six: Detection) -> None:
 
 def test_a_figure_shows_its_colours_outside_a_page() -> None:
     svg = plots.score_distribution([plots.ScoreGroup("n", np.zeros(4), "normal", False)], 1.0)
-
     assert f"var(--normal,{LIGHT['normal']})" in svg
 
 
 def test_no_bin_has_two_verdicts() -> None:
     at_and_above = np.array([2.0, np.nextafter(2.0, 3.0)])
     edges = plots._bin_edges([at_and_above, np.array([-1.0])], 2.0)
-
     assert 2.0 in edges
     assert np.allclose(np.diff(edges), edges[1] - edges[0])
     assert np.searchsorted(edges, at_and_above[0]) < np.searchsorted(edges, at_and_above[1])
@@ -412,7 +378,6 @@ def test_many_points_stay_small() -> None:
     rng = np.random.default_rng(0)
     steps = np.sort(rng.random((2, 100_000)))
     curves = RankingCurves(steps[0], np.sqrt(steps[0]), 1 - steps[1] / 2, steps[1])
-
     point = plots.OperatingPoint(0.3, 0.5, 0.9)
     assert len(plots.roc(curves, point)) < 200_000
     assert len(plots.precision_recall(curves, point, 0.4)) < 200_000

@@ -103,7 +103,6 @@ def test_a_second_is_25_mm_and_a_millivolt_10_mm() -> None:
     signal[100], signal[200] = 1.0, -0.5
     svg = ecg_paper.strip(a_strip(signal), "strip", "")
     (line,) = traces(svg)[0]
-
     assert line[0, 0] == LEFT_MM
     assert line[100, 0] - line[0, 0] == pytest.approx(25.0)
     assert line[0, 1] - line[100, 1] == pytest.approx(10.0)  # upwards
@@ -114,7 +113,6 @@ def test_a_second_is_25_mm_and_a_millivolt_10_mm() -> None:
 def test_coordinates_are_millimetres_on_the_page() -> None:
     svg = ecg_paper.strip(a_strip(np.zeros((2, 700))), "strip", "")
     width, height = re.search(r'width="([\d.]+)mm" height="([\d.]+)mm" style="([^"]*)"', svg).groups()[:2]
-
     assert f'viewBox="0 0 {width} {height}"' in svg
     assert f'style="width:{width}mm;height:{height}mm"' in svg  # the page sets the size of other drawings
     assert float(width) == LEFT_MM + 7 * SPEED_MM_S <= 190  # fits A4 and Letter with margins of 10 mm
@@ -123,7 +121,6 @@ def test_coordinates_are_millimetres_on_the_page() -> None:
 def test_grid_has_a_line_each_millimetre_and_a_heavy_one_each_five() -> None:
     svg = ecg_paper.strip(a_strip(np.zeros(200)), "strip", "")
     fine, heavy = (re.search(f'class="{kind}" d="([^"]*)"', svg)[1] for kind in ("fine", "heavy"))
-
     assert [int(x) for x in re.findall(r"M(\d+) \d+V", fine)] == list(range(1, 60))
     assert [int(x) for x in re.findall(r"M(\d+) \d+V", heavy)] == list(range(0, 61, 5))
     rows = [int(y) for y in re.findall(r"M0 (\d+)H60", heavy)]
@@ -133,14 +130,12 @@ def test_grid_has_a_line_each_millimetre_and_a_heavy_one_each_five() -> None:
 def test_the_calibration_pulse_of_each_lead_is_1_mv_for_200_ms_and_starts_on_its_zero_line() -> None:
     svg = ecg_paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
     pulses = re.findall(r'class="pulse" d="M[\d.]+ ([\d.]+)h1v-10h5v10h1"', svg)
-
     assert [float(zero) for zero in pulses] == [lines[0][0, 1] for lines in traces(svg)]
     assert all(float(zero) % 5 == 0 for zero in pulses)  # on a heavy line
 
 
 def test_a_strip_says_speed_gain_filter_lead_and_time() -> None:
     svg = ecg_paper.strip(a_strip(np.zeros((2, 300))), "strip", "")
-
     assert "0:00:10 to 0:00:13 · 25 mm/s · 10 mm/mV · 0.5–40 Hz" in svg
     assert ">L0</text>" in svg
     assert ">L1</text>" in svg
@@ -152,7 +147,6 @@ def test_single_beats_are_drawn_at_twice_the_scale(case: Case) -> None:
     svg = ecg_paper.template(normal.template[0], normal.leads[0], "usual", "")
     points = re.search(r'class="usual" d="M([^"]*)"', svg)[1].split("L")
     line = np.array([point.split() for point in points], float)
-
     assert np.allclose(np.diff(line[:, 0]), 50 / 180, atol=0.011)
     assert np.ptp(line[:, 1]) == pytest.approx(20 * np.ptp(normal.template[0]), abs=0.02)
 
@@ -164,7 +158,6 @@ def test_a_gap_stays_a_gap() -> None:
     signal = np.zeros((2, 300))
     signal[0, 100:150] = np.nan
     first, second = traces(ecg_paper.strip(a_strip(signal), "strip", ""))
-
     assert [len(line) for line in first] == [100, 150]
     assert [len(line) for line in second] == [300]
 
@@ -172,7 +165,6 @@ def test_a_gap_stays_a_gap() -> None:
 def test_a_gap_of_the_recording_is_a_gap_on_its_strip(case: Case) -> None:
     shown = cut_strip(case.recording, case.analysis, Choice("", "", "", 198, 206), FilterSettings())
     gone = (shown.times_s > CUT[0]) & (shown.times_s < CUT[1])
-
     assert np.isnan(shown.signal[:, gone]).all()
     assert np.isfinite(shown.signal[:, (shown.times_s < 199.8) | (shown.times_s > 204.2)]).all()
     assert {doubt.word for doubt in shown.doubts} == {"missing"}
@@ -181,7 +173,6 @@ def test_a_gap_of_the_recording_is_a_gap_on_its_strip(case: Case) -> None:
 
 def test_a_lead_without_any_sample_has_no_trace() -> None:
     svg = ecg_paper.strip(a_strip(np.stack([np.full(300, np.nan), np.zeros(300)])), "strip", "")
-
     assert len(traces(svg)) == 1
     assert svg.count('class="pulse"') == 2
 
@@ -190,7 +181,6 @@ def test_a_strip_shows_the_signal_that_was_analysed(case: Case) -> None:
     whole = filter_signal(case.recording.signal, case.recording.sampling_rate_hz)
     shown = cut_strip(case.recording, case.analysis, Choice("", "", "", 100.3, 107.3), FilterSettings())
     there = np.stack([np.interp(shown.times_s, np.arange(len(lead)) / whole.rate_hz, lead) for lead in whole.signal])
-
     assert np.abs(shown.signal - there).max() < 0.03
 
 
@@ -211,7 +201,6 @@ def test_pulse_waves_lie_below_the_strips(case: Case, tmp_path: Path) -> None:
 
 def test_what_leaves_the_paper_is_cut_off_and_said_to_be() -> None:
     svg = ecg_paper.strip(a_strip(np.linspace(0, 9, 300)), "strip-7", "")
-
     assert "goes beyond ±4 mV" in svg
     assert '<g clip-path="url(#strip-7-lead-0)">' in svg
     assert float(re.search(r'height="([\d.]+)mm"', svg)[1]) < 80
@@ -224,7 +213,6 @@ def test_every_beat_is_labelled_above_it_with_its_interval() -> None:
         Mark(12.5, "?", "UNREADABLE", 1.0),
     )
     svg = ecg_paper.strip(a_strip(np.zeros(300), marks=marks, highlight=(11.3, 11.9)), "strip", "")
-
     assert '<text class="symbol normal" x="22.5" y="8.4">N</text>' in svg
     assert '<text class="symbol abnormal" x="47.5" y="8.4">V</text>' in svg
     assert '<text class="symbol unreadable" x="72.5" y="8.4">?</text>' in svg
@@ -237,7 +225,6 @@ def test_the_labels_are_those_of_the_analysis(case: Case) -> None:
     beat, _ = next(iter(abnormal_beats(case.analysis).items()))
     time_s = case.analysis.beats.times_s[beat]
     shown = cut_strip(case.recording, case.analysis, Choice("", "", "", time_s - 3, time_s + 3), FilterSettings())
-
     assert len(shown.marks) > 4
     for mark in shown.marks:
         assert mark.symbol == symbols[np.argmin(np.abs(case.analysis.beats.times_s - mark.time_s))]
@@ -249,7 +236,6 @@ def test_a_beat_over_the_template_is_aligned_as_it_was_compared(case: Case) -> N
     different = align(beats, normal, rows) - normal.template
     shape = np.sqrt(np.square(different).sum(axis=2) / np.square(normal.template).sum(axis=1))
     weights = normal.clearness / normal.clearness.sum()
-
     assert np.allclose(shape @ weights, compare(beats, normal).shape[rows])
     svg = ecg_paper.template(normal.template[0], normal.leads[0], "compared", "", align(beats, normal, rows)[0, 0])
     assert svg.count('class="different"') == svg.count('class="usual"') == svg.count('class="trace"') == 1
@@ -267,7 +253,6 @@ def test_shows_the_usual_each_hint_and_the_worst_event_of_each_kind(case: Case) 
     shown = chosen(case, case.events)
     titles = [choice.title for choice in shown]
     hints = {case.analysis.hint[beat] for beat in abnormal_beats(case.analysis)}
-
     assert titles[0] == "What is usual for this patient"
     assert hints == {hint for hint in set(case.analysis.hint.tolist()) if hint}
     assert {kind for kind in {event.kind for event in case.events} if not any(kind in t for t in titles)} == set()
@@ -279,7 +264,6 @@ def test_shows_the_usual_each_hint_and_the_worst_event_of_each_kind(case: Case) 
 def test_the_usual_strip_has_only_normal_beats(case: Case) -> None:
     usual = chosen(case, [])[0]
     inside = (case.analysis.beats.times_s > usual.start_s) & (case.analysis.beats.times_s < usual.end_s)
-
     assert inside.sum() >= 6
     assert set(case.analysis.verdict[inside]) == {"NORMAL"}
 
@@ -288,7 +272,6 @@ def test_the_highest_score_of_each_hint_is_shown_or_lies_beside_the_typical_one(
     ventricular = np.flatnonzero(case.analysis.hint == Hint.VENTRICULAR)
     highest = ventricular[np.argmax(case.analysis.score[ventricular])]
     times_s = case.analysis.beats.times_s
-
     assert min(abs(times_s[beat] - times_s[highest]) for beat in abnormal_beats(case.analysis)) <= STRIP_S
 
 
@@ -298,7 +281,6 @@ def test_the_highest_score_of_each_hint_is_shown_or_lies_beside_the_typical_one(
 def test_heart_rate_is_that_of_the_intervals(case: Case, ambulatory: Detector) -> None:
     steady = simulate_recording(60, rate_bpm=75, hrv_sd_ms=0, random_state=1)
     rate = heart_rate(analyse(steady, ambulatory), steady.duration_s)
-
     assert rate.mean_bpm == pytest.approx(75, abs=0.3)
     assert np.allclose(rate.bpm, 75, atol=1)
     assert len(heart_rate(case.analysis, case.recording.duration_s).bpm) == 30
@@ -323,7 +305,6 @@ def test_the_trend_of_a_day_stays_small(case: Case) -> None:
     )
     rate = heart_rate(day, copies * length)
     shown = trend(day, rate, case.events, copies * length)
-
     assert len(rate.bpm) == 8640
     assert len(shown.bpm) <= 1000
     assert all(len(spans.start_s) <= 1000 for spans in (shown.unreadable, *shown.rows))
@@ -335,7 +316,6 @@ def test_the_trend_has_a_row_for_each_hint_and_kind_of_event(case: Case) -> None
     rate = heart_rate(case.analysis, case.recording.duration_s)
     rows = {row.name: row for row in trend(case.analysis, rate, case.events, case.recording.duration_s).rows}
     pauses = [(event.start_s, event.end_s) for event in case.events if event.kind == "pause"]
-
     assert list(rows)[:3] == ["ventricular-like", "supraventricular-like", "other"]
     assert set(list(rows)[3:]) == {event.kind for event in case.events}
     assert list(zip(rows["pause"].start_s, rows["pause"].end_s, strict=True)) == pauses
@@ -345,7 +325,6 @@ def test_the_trend_has_a_row_for_each_hint_and_kind_of_event(case: Case) -> None
 def test_unreadable_stretches_are_marked(case: Case) -> None:
     rate = heart_rate(case.analysis, case.recording.duration_s)
     shaded = trend(case.analysis, rate, case.events, case.recording.duration_s).unreadable
-
     assert any(start <= CUT[0] and end >= CUT[1] for start, end in zip(shaded.start_s, shaded.end_s, strict=True))
 
 
@@ -354,7 +333,6 @@ def test_unreadable_stretches_are_marked(case: Case) -> None:
 
 def test_the_page_says_what_was_found(page: str, case: Case) -> None:
     text = assert_sound(page).text
-
     assert len(page) < 1_000_000
     assert "2024-03-01 23:58:00" in text
     assert "2024-03-02 00:02:" in text  # an event after midnight
@@ -376,7 +354,6 @@ def test_names_are_escaped(case: Case, tmp_path: Path) -> None:
     recording = replace(case.recording, source=f"{evil} here", leads=(evil, "V1"))
     analysis = replace(case.analysis, normal=replace(case.analysis.normal, leads=recording.leads))
     page = written(tmp_path, recording, analysis, [Event("pause", 3.0, 5.0, 2, evil)])
-
     assert_sound(page)
     assert "<script" not in page
 
@@ -388,7 +365,6 @@ def test_every_run_and_pause_is_listed_the_worst_first(case: Case, tmp_path: Pat
     pauses[50] = Event("pause", 250.0, 256.2, 2, "the long one")
     couplets = [Event("couplet", s / 2, s / 2 + 0.4, 2, f"couplet {s}", 150.0) for s in range(300)]
     page = written(tmp_path, case.recording, case.analysis, [*runs, *pauses, *couplets])
-
     text = assert_sound(page).text
     assert all(f"run {s}" in text for s in range(150) if s != 140)
     assert all(f"pause {s}" in text for s in range(60) if s != 50)
@@ -411,7 +387,6 @@ def test_the_strips_show_the_longest_pause_and_the_fastest_and_the_longest_run(c
     ]
     shown = {choice.title: choice for choice in chosen(case, events)}
     titles = " | ".join(shown)
-
     assert "(0:01:00 from the start): ventricular run, fastest of 5" in titles
     assert "(0:01:40 from the start): ventricular run, most serious of 5" in titles
     assert "(0:02:30 from the start): ventricular run, longest of 5" in titles
@@ -426,7 +401,6 @@ def test_the_lowest_and_highest_rate_have_their_time(page: str, case: Case) -> N
     rate = heart_rate(case.analysis, case.recording.duration_s)
     lowest, highest = rate.extremes
     text = assert_sound(page).text
-
     assert rate.bpm[lowest] == np.nanmin(rate.bpm)
     assert f"lowest {rate.bpm[lowest]:.0f} at {fmt.time_of_day(case.recording.start, 10 * lowest)}" in text
     assert f"highest {rate.bpm[highest]:.0f} at {fmt.time_of_day(case.recording.start, 10 * highest)}" in text
@@ -437,7 +411,6 @@ def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:
     recording = replace(case.recording, leads=leads)
     analysis = replace(case.analysis, normal=replace(case.analysis.normal, leads=leads))
     page = written(tmp_path, recording, analysis, case.events)
-
     assert "II, V1" in assert_sound(page).text
     assert ">ECG II<" not in page
 
@@ -445,7 +418,6 @@ def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:
 def test_each_printed_page_says_whose_it_is(case: Case, tmp_path: Path) -> None:
     recording = replace(case.recording, source='night/of "Ø" </style><b>.edf')
     page = written(tmp_path, recording, case.analysis, case.events)
-
     assert_sound(page)
     assert "@bottom-left" in page
     assert "counter(page)" in page
@@ -474,7 +446,6 @@ def test_a_page_without_a_beat(
     recording = Recording(signal.astype(np.float32), 250.0, leads)
     analysis = analyse(recording, ambulatory)
     page = written(tmp_path, recording, analysis, find_events(analysis))
-
     text = assert_sound(page).text
     assert "No event was found." in text or what == "noise"
     assert analysis.baseline in text
@@ -487,7 +458,6 @@ def test_a_page_on_a_short_recording(tmp_path: Path, ambulatory: Detector, secon
     recording = simulate_recording(seconds, leads=leads, random_state=2)
     analysis = analyse(recording, ambulatory)
     page = written(tmp_path, recording, analysis, find_events(analysis))
-
     assert_sound(page)
     assert analysis.normal is None
     assert page.count('class="pulse"') >= leads
@@ -502,7 +472,6 @@ def test_a_page_on_nothing_abnormal(tmp_path: Path, case: Case) -> None:
         hint=np.full(len(case.analysis), "", dtype="U21"),
     )
     page = written(tmp_path, case.recording, quiet, [])
-
     assert_sound(page)
     assert "What is usual for this patient" in page
     assert "Lay the abnormal beats" not in page
@@ -513,7 +482,6 @@ def test_many_leads_are_shown_up_to_a_dozen(tmp_path: Path, ambulatory: Detector
     recording = replace(one, signal=np.repeat(one.signal, 15, axis=1), leads=tuple(f"L{n}" for n in range(15)))
     analysis = analyse(recording, ambulatory)
     page = written(tmp_path, recording, analysis, find_events(analysis))
-
     assert_sound(page)
     assert "3 more leads are not shown." in page
     assert len(page) < 3_000_000

@@ -50,13 +50,9 @@ _HOUR_S, _DAY_H = 3600.0, 24.0
 
 @dataclass(frozen=True, slots=True)
 class AlarmEpisode:
-    """An alarm from its call until its condition has ended; seconds from the start of the recording.
+    """An alarm from when it is raised or returns until it ends or is latched; seconds of the recording.
 
-    Attributes
-    ----------
-    condition : str
-    start_s, end_s : float
-        It is raised or returns; it ends or is latched. Infinite where the recording ends before.
+    The end is infinite where the recording ends before.
     """
 
     condition: str
@@ -238,10 +234,8 @@ def benchmark_alarms(
 
     Raises
     ------
-    SettingError
-        If the split or the profile is unknown.
-    DataError
-        If the folder holds no record of the split, or one that cannot be used.
+    SettingError, DataError
+        As `records_in`, `read_annotated` and `Limits.of`.
     """
     limits = Limits.of(profile)
     names = records_in(folder, split)

@@ -39,12 +39,7 @@ _MISSED = [CLASSES.index("O"), CLASSES.index("X")]
 class Finding:
     """The result of a method, by record.
 
-    Attributes
-    ----------
-    comparisons : dict of str to Comparison
-        With the reference.
-    seconds : dict of str to float
-        Processor time, from samples in memory to beats; other programs on the machine do not count.
+    Seconds are processor time, from samples in memory to beats; other programs on the machine do not count.
     """
 
     __repr__ = short_repr
@@ -72,18 +67,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatBenchmark:
-    """The results of all methods.
-
-    Attributes
-    ----------
-    split : str
-    findings : dict of str to Finding
-        By the name of the method.
-    seconds_24h : float
-        Processor time in which Ectopy finds the beats of 24 hours of one lead.
-    left_out : dict of str to str
-        Methods that could not run, and the package that each lacks.
-    """
+    """The results by method, Ectopy's time for 24 hours of one lead, and methods left out with the missing package."""
 
     __repr__ = short_repr
 

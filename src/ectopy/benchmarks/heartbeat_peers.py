@@ -50,15 +50,7 @@ Find = Callable[[Samples], Positions]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to find heartbeats.
-
-    Attributes
-    ----------
-    load : callable
-        Imports what the method needs and gives the function that finds the heartbeats: positions in samples.
-    package : str or None
-        What to install for it, beyond Ectopy.
-    """
+    """A method of beat detection: `load` imports its package, if any, and returns the function."""
 
     load: Callable[[], Find]
     package: str | None = None

@@ -197,7 +197,7 @@ def benchmark_icu(folder: Path, with_pulse: bool = True, progress: Progress = si
     Raises
     ------
     DataError
-        If the folder holds no bedside alarms, or a record that cannot be used.
+        As `bedside_alarms` and `read_record`.
     """
     folder, alarms = bedside_alarms(folder)
     answers = measure_records(partial(_answers, folder, with_pulse), alarms, _TOGETHER, progress)

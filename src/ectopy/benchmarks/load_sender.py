@@ -44,17 +44,9 @@ _LENGTH = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Settings of the process.
+    """Settings of the process: URL of the service, beginning with ``ws``, and a file of signals in millivolt.
 
-    Attributes
-    ----------
-    url : str
-        Of the service, beginning with ``ws``.
-    key : str
-    devices, viewers : int
-    seconds : float
-    signals : str
-        File with an array of shape (recordings, samples, leads), in millivolt.
+    The array in the file has the shape (recordings, samples, leads).
     """
 
     url: str

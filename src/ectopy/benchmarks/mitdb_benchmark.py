@@ -93,17 +93,7 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True)
 class MitdbBenchmark:
-    """The results of all records.
-
-    Attributes
-    ----------
-    split : str
-    records : dict of str to RecordResult
-    missing : tuple of str
-        Records of the split that are not in the folder.
-    left_out : dict of str to str
-        Peers that could not run, and why.
-    """
+    """The results of all records; records `missing` in the folder, and peers `left_out` with the reason."""
 
     __repr__ = short_repr
 
@@ -174,7 +164,7 @@ def benchmark_mitdb(
     SettingError
         If the split or a peer is unknown.
     DataError
-        If the folder holds no record of the split, or only one of `ds1`, or one that cannot be used.
+        If the folder holds no record of the split, only one of `ds1`, or one that cannot be used.
     """
     for name in peers:
         if name not in PEERS:

@@ -62,16 +62,7 @@ _SUFFIXES = (".hea", ".dat", ".atr")
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch with one mark of rhythm; seconds.
-
-    Attributes
-    ----------
-    mark : str
-        As ``(VT``; empty before the first mark.
-    start_s, end_s : float
-    before : str
-        Mark of the rhythm that goes on in it if it is noise; empty otherwise.
-    """
+    """A stretch with one mark of rhythm such as ``(VT``, empty before the first one; in noise the one `before`."""
 
     mark: str
     start_s: float
@@ -81,14 +72,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """An episode by the reference; seconds from the start of the recording.
-
-    Attributes
-    ----------
-    kind : str
-        ``VF``, ``VFL``, ``VT`` or ``ASYS``.
-    start_s, end_s : float
-    """
+    """An episode by the reference, of the kind ``VF``, ``VFL``, ``VT`` or ``ASYS``; seconds of the recording."""
 
     kind: str
     start_s: float
@@ -173,16 +157,7 @@ class FalseAlarm:
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """The episodes of one record, and its false alarms.
-
-    Attributes
-    ----------
-    record : str
-    outcomes : tuple of Outcome
-    false_high : tuple of FalseAlarm
-    hours : dict of str to float
-        Outside of all episodes, by mark of rhythm.
-    """
+    """The episodes of one record, its false alarms, and the hours outside of all episodes by mark of rhythm."""
 
     __repr__ = short_repr
 

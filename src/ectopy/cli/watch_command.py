@@ -23,8 +23,9 @@ def watch(
     recording: Annotated[
         str,
         typer.Argument(
-            help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input, a line for each "
-            "sample, with one number for each lead or pulse wave, separated by commas, semicolons, tabs or blanks."
+            help="A recording, as for 'inspect', replayed as if it were live; or '-': standard input at --rate, a line "
+            "for each sample with one number for each lead or pulse wave, separated by commas, semicolons, tabs or "
+            "blanks."
         ),
     ],
     rate: Rate = None,

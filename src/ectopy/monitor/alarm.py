@@ -69,6 +69,7 @@ class Alarm:
         When the acknowledgement runs out.
     cleared_s : float or None
         Of an alarm that is latched or has ended, when its condition went away; None where it was there to the end.
+        `ectopy.monitor.status` gives it for an active alarm that waits for its condition to return, too.
     """
 
     __repr__ = short_repr

@@ -19,7 +19,7 @@ class AlarmJson(TypedDict):
     """An alarm as it stands; words of the IHE profile Alert Communication Management.
 
     `patient` is empty for a recording. `since` is when the condition came, `onset` when the alarm was raised, `cleared`
-    when the condition went away, `ended` when the alarm ended.
+    when the condition went away, also of an alarm that is active in case it returns, `ended` when the alarm ended.
     """
 
     patient: str

@@ -18,7 +18,8 @@ the condition returns before that, the same alarm becomes active again.
 *Covering.* While the alarm of a condition is active, acknowledged or not, and the condition not away for its `clear_s`,
 the conditions it covers raise none. One that is there after that raises its own then; of high priority even if it
 cannot be told at that moment, so that it is never without an alarm. An alarm that is older than the one that covers its
-condition goes on as before: an alarm ends only when its condition has gone.
+condition goes on as before: an alarm ends only when its condition has gone. One that is latched does not
+become active again before that, either.
 
 *Acknowledging* silences one alarm for a time, at most until it ends; when the condition returns, that is a new alarm.
 An alarm whose condition has been away for `clear_s` ends at once.
@@ -190,7 +191,7 @@ def update_conditions(
     if not news:
         return state, due
     # End before starting, so that a covering alarm that ends lets the covered condition raise its own.
-    back = [code for code, timer in news.items() if timer and timer.present and _is_held(timers_before.get(code))]
+    back = [code for code, timer in news.items() if timer and timer.present and is_held(timers_before.get(code))]
     timers = {code: timer for code, timer in (timers_before | news).items() if timer is not None}
     changes = _Changes(replace(state, at_s=at_s, timers=timers), settings, now_s=now_s)
     for code in sorted(timers, key=_RANK.__getitem__):
@@ -421,7 +422,7 @@ def _start(changes: _Changes, at_s: float, code: str) -> None:
     if timer.alarm is None:
         if _may_raise(changes.state, at_s, condition, timer):
             _raise(changes, at_s, condition, timer)
-    elif timer.alarm.state is AlarmState.LATCHED:
+    elif timer.alarm.state is AlarmState.LATCHED and not _is_covered(changes.state, condition.code):
         _return(changes, at_s, timer, "returned")
 
 
@@ -430,14 +431,18 @@ def _may_raise(state: PatientAlarms, at_s: float, condition: Condition, timer: C
         return False
     if at_s < state.refractory_until_s.get(condition.code, 0.0):
         return False
-    return not any(_covers(state.timers.get(code), code) for code in _COVERED_BY[condition.code])
+    return not _is_covered(state, condition.code)
+
+
+def _is_covered(state: PatientAlarms, covered: str) -> bool:
+    return any(_covers(state.timers.get(code), code) for code in _COVERED_BY[covered])
 
 
 def _covers(timer: ConditionTimer | None, code: str) -> bool:
     return timer is not None and timer.is_active and not _has_gone(timer, code)
 
 
-def _is_held(timer: ConditionTimer | None) -> bool:
+def is_held(timer: ConditionTimer | None) -> bool:
     """Whether an alarm is active only because its condition may come back."""
     return timer is not None and timer.alarm is not None and timer.is_active and _has_gone(timer, timer.alarm.condition)
 

@@ -56,6 +56,7 @@ from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, Rejec
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.pulse_rules import PulseMemory, apply_pulse, pulse_readings, remember, remember_end, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
+from ectopy.monitor.repeated_complexes import unless_unlike
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
@@ -673,6 +674,10 @@ class _StepBuilder:
         waveform, fibrillation = waveform_step(state.waveform, findings)
         rhythm, rhythmic = rhythm_step(state.rhythm, state.limits, findings)
         rhythmic = _with_confidence(rhythmic, self._confidence(detected))
+        recent = signal.recent
+        if len(detected.beats):
+            recent = BeatSegments.joined([recent, detected.beats])[-KEPT_BEATS:]
+        rhythmic = unless_unlike(rhythmic, recent, signal.origin_s)
         waveform, fibrillation = unless_tachycardia(waveform, fibrillation, rhythmic, rhythm)
         rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
         technical, technically = technical_step(state.technical, findings)
@@ -681,9 +686,6 @@ class _StepBuilder:
         # Events of quality and beats come before the alarms that rest on them.
         self._quality(at_s, signal, detected, detection.seconds.judged)
         self._beats(at_s, detected)
-        recent = signal.recent
-        if len(detected.beats):
-            recent = BeatSegments.joined([recent, detected.beats])[-KEPT_BEATS:]
         self.state = replace(
             state,
             signal=Signal(segment, signal.origin, detection, recent, words),

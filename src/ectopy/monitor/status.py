@@ -8,11 +8,12 @@ from enum import StrEnum
 from ectopy.analysis.baseline import Baseline
 from ectopy.analysis.rhythm_rules import RATE_OVER
 from ectopy.monitor.alarm import Alarm, Inactivation
-from ectopy.monitor.alarms import active
+from ectopy.monitor.alarms import active, is_held
 from ectopy.monitor.chunk_assembly import Segment
 from ectopy.monitor.conditions import AlarmType
 from ectopy.monitor.inputs import Chunk
 from ectopy.monitor.monitor import MonitorState
+from ectopy.signal.state_replace import replace
 
 SILENT_S = 3.0
 """Seconds without samples after which nothing that was found in earlier ones is shown as current."""
@@ -93,7 +94,7 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
     learning_s : float
         How long a patient's normal is learned from.
     """
-    alarms, paused_s = active(state.alarms), state.alarms.audio_paused_until_s
+    alarms, paused_s = active_alarms(state), state.alarms.audio_paused_until_s
     word = _state(state, alarms, now)
     discharged, silent = word is PatientState.DISCHARGED, word in (PatientState.DISCHARGED, PatientState.NO_DATA)
     return PatientStatus(
@@ -107,6 +108,18 @@ def patient_status(state: MonitorState, now: float, learning_s: float) -> Patien
         origin=origin(state),
         alarms=alarms,
         audio_paused_until_time=None if paused_s is None else origin(state) + paused_s,
+    )
+
+
+def active_alarms(state: MonitorState) -> tuple[Alarm, ...]:
+    """Return alarms that are active or latched, the most urgent first, as people are to see them.
+
+    An alarm can stay active only because its condition may return: here its `cleared_s` says when that went away.
+    """
+    conditions = state.alarms.timers
+    return tuple(
+        replace(alarm, cleared_s=conditions[alarm.condition].since_s) if is_held(conditions[alarm.condition]) else alarm
+        for alarm in active(state.alarms)
     )
 
 

@@ -92,21 +92,7 @@ class _Beat:
 def alarm_report(path: Path, watched: Watched, counts: EventCounts, alarm_strips: AlarmStrips) -> None:
     """Write a page on alarms: a list with times, and the strips at true scale.
 
-    Parameters
-    ----------
-    path : Path
-        An HTML file, written as a whole or not at all, without references to other files.
-    watched : Watched
-    counts : EventCounts
-    alarm_strips : AlarmStrips
-        Closed.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    MissingExtraError
-        If the ``report`` extra is not installed.
+    The strips must be closed; path and errors are those of `recording_report`.
     """
     require_extra()
     check_writable(path)

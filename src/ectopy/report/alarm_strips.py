@@ -32,15 +32,12 @@ class AlarmStrip:
 
     Attributes
     ----------
-    event : AlarmChanged
     start_s, end_s : float
-        What to show, stream seconds.
+        The strip, stream seconds.
     recording : Recording
-        The signal from some seconds before to some seconds after that.
+        The signal of the strip, with some seconds before and after it.
     begins_s : float
         Stream second of its first sample.
-    beats : tuple of BeatJudged
-        Beats in it.
     quality : tuple of QualityChanged
         Changes of its leads, from the ones that hold at its start.
     """

@@ -37,24 +37,24 @@ _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process open as many files as it may; the usual soft limit is 1024."""
+    """Raise the limit of open files of this process as far as it may; the usual soft limit is 1024."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        limit = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+        if soft != resource.RLIM_INFINITY and soft < limit:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def connections_within_descriptors(wanted: int) -> int:
+def connections_within_descriptors(connections: int) -> int:
     """Return how many connections fit below the limit of descriptors, leaving room for the database and the log."""
     try:
         import resource
     except ImportError:  # where there is no such limit
-        return wanted
+        return connections
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _SPARE_DESCRIPTORS))
+    return connections if soft == resource.RLIM_INFINITY else max(1, min(connections, soft - _SPARE_DESCRIPTORS))
 
 
 def _never() -> bool:
@@ -72,25 +72,16 @@ class Connection:
 
 
 class Connections:
-    """All connections of a server.
+    """All connections of a server, at most so many in total and of one client's address.
 
     To be used in the thread of the event loop alone.
-
-    Parameters
-    ----------
-    most : int
-        In total.
-    most_per_address : int
-        Of one address of a client.
-    clock : callable
-        Gives seconds that never go back.
     """
 
     def __init__(self, most: int, most_per_address: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._most_per_address, self._clock = most, most_per_address, clock
         self._open: dict[int, Connection] = {}
         self._of_address: Counter[str] = Counter()
-        # By address, who waits longest first.
+        # By address; the connection that waits longest is first.
         self._waiting: dict[str, dict[Connection, None]] = {}
 
     def __len__(self) -> int:
@@ -122,16 +113,16 @@ class Connections:
         return listeners
 
     def make_room(self) -> bool:
-        """Whether the next connection can be accepted; if not, who waits longest is on its way out.
+        """Return whether the next connection can be accepted; if not, begin to end the one that waits longest.
 
-        The address with most connections has to give one up. Where nobody waits the next one is accepted, to be closed.
+        The address with most connections has to give one up. Where none waits, the next one is accepted, to be closed.
         """
         if len(self._open) < self._most:
             return True
         return not any(self._end_oldest(address) for address, _ in self._of_address.most_common())
 
     def admit(self, accepted: _Accepted, address: str) -> bool:
-        """Count a new connection; whether it may stay."""
+        """Count a new connection; return whether it may stay."""
         if len(self._open) >= self._most:
             return False
         if self._of_address[address] >= self._most_per_address and not self._end_oldest(address):
@@ -143,11 +134,11 @@ class Connections:
         return True
 
     def of(self, accepted: socket.socket) -> Connection:
-        """The connection of a socket; one that was not accepted here is not counted, and has no deadlines."""
+        """Return the connection of a socket; one that was not accepted here is not counted, and has no deadlines."""
         return self._open.get(accepted.fileno()) or Connection(accepted, "", math.inf)
 
     def waits(self, connection: Connection, allowed_s: float, is_our_fault: Callable[[], bool] = _never) -> None:
-        """Begin to wait for a client, at most so long; longer while it is not the client's fault."""
+        """Begin to wait for a client, at most so long; longer while the delay is the service's own."""
         self.serves(connection)
         if self._open.get(connection.socket.fileno()) is connection:
             connection.until, connection.is_our_fault = self._clock() + allowed_s, is_our_fault
@@ -164,15 +155,17 @@ class Connections:
     def end_late(self) -> None:
         """End the connections that have kept the service waiting for too long."""
         now = self._clock()
-        for connection in [one for waiting in self._waiting.values() for one in waiting if one.until <= now]:
+        late = [connection for own in self._waiting.values() for connection in own if connection.until <= now]
+        for connection in late:
             if connection.is_our_fault():
                 connection.until = now + BODY_S
             else:
                 self._end(connection)
 
     def _end_oldest(self, address: str) -> bool:
-        """End the connection of an address that waits longest; whether there was one."""
-        oldest = next((one for one in self._waiting.get(address, {}) if not one.is_our_fault()), None)
+        """End the connection of an address that waits longest; return whether there was one."""
+        waiting = self._waiting.get(address, {})
+        oldest = next((connection for connection in waiting if not connection.is_our_fault()), None)
         if oldest is not None:
             self._end(oldest)
         return oldest is not None
@@ -236,7 +229,7 @@ class _Listener(socket.socket):
 
 
 class Protocol(H11Protocol):
-    """HTTP that says whose turn it is: the client's until its request has come as a whole, and after the answer again.
+    """HTTP that reports whose turn it is: the client's until its request is complete, and after the answer again.
 
     Attributes
     ----------

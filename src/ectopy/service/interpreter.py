@@ -13,7 +13,7 @@ _PRIVATE = 0o077
 
 
 def keep_files_private() -> None:
-    """Let nobody else on the machine read what this process, and those that it starts, will write."""
+    """Hide all files that this process and its children will write from other users of the machine."""
     os.umask(_PRIVATE)
 
 
@@ -31,6 +31,6 @@ def tune_for_threads() -> None:
 
 
 def steady() -> float:
-    """Seconds by a clock that is never set, and counts while the machine sleeps where the system has such a one."""
+    """Return seconds by a clock that is never set; where the system has one, it counts while the machine sleeps."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)

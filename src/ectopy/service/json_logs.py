@@ -18,13 +18,7 @@ NOTES_PER_MINUTE, WARNINGS_PER_MINUTE = 6000, 60
 
 
 class Throttle(logging.Filter):
-    """Leaves out what one line of code logs too often; its next message says how many were left out.
-
-    Parameters
-    ----------
-    clock : callable
-        Gives seconds that never go back.
-    """
+    """Leaves out messages that one line of code logs too often; its next message says how many were left out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -47,7 +41,7 @@ class Throttle(logging.Filter):
 
 
 def log_as_json(level: int = logging.INFO) -> None:
-    """Write everything that is logged in this process as JSON; what libraries say only from warnings on."""
+    """Write all log messages of this process as JSON; those of libraries only from warnings on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Throttle())
     handler.setFormatter(

@@ -1,4 +1,4 @@
-"""Where the service keeps its data."""
+"""The folder of the service's data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PRIVATE = 0o700
 
 
 def home() -> Path:
-    """The folder of the service: ``ECTOPY_HOME``, or the user's data folder."""
+    """Return the folder of the service: ``ECTOPY_HOME``, or the user's data folder."""
     return Path(os.environ.get("ECTOPY_HOME") or platformdirs.user_data_path("ectopy", appauthor=False))
 
 
 def make_home(folder: Path) -> None:
-    """Make the folder of the service unless it is there: what patients send is for nobody else on the machine.
+    """Make the folder of the service unless it exists; no other user of the machine may read it.
 
     Raises
     ------

@@ -1,21 +1,17 @@
-"""How the service turns what it knows into the answers of `ectopy.service.schemas`."""
+"""Answers of the service, with the schemas of `ectopy.service.schemas`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Notice, QualityChanged, codec
 from ectopy.monitor.alarm import Alarm, Transition
-from ectopy.monitor.alarm_json import (
-    alarm_json,
-    change_json,
-    transition_json,
-)
+from ectopy.monitor.alarm_json import alarm_json, change_json, transition_json
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
@@ -28,20 +24,20 @@ _PULSE_PLACES = 5
 
 
 SHAPE_RATE_HZ = 180.0
-"""Of single beats, as they are judged."""
+"""Sampling rate of single beats, as they are judged."""
 
 
 def alarm(stored: StoredAlarm) -> schemas.AlarmShape:
-    """An alarm."""
+    """Answer with an alarm."""
     return schemas.AlarmShape(**alarm_json(stored.alarm, stored.patient, stored.origin, stored.origins))
 
 
 def summary(patient: str, name: str, state: MonitorState, status: PatientStatus) -> schemas.SummaryShape:
-    """How a patient is."""
+    """Answer with the status of a patient."""
     alarms, unacknowledged, rate = status.alarms, status.unacknowledged, status.heart_rate_bpm
 
-    def shape(one: Alarm) -> schemas.AlarmShape:
-        return schemas.AlarmShape(**alarm_json(one, patient, status.origin, state.origins.get(one.number)))
+    def shape(alarm: Alarm) -> schemas.AlarmShape:
+        return schemas.AlarmShape(**alarm_json(alarm, patient, status.origin, state.origins.get(alarm.number)))
 
     return schemas.SummaryShape(
         patient=patient,
@@ -63,7 +59,7 @@ def summary(patient: str, name: str, state: MonitorState, status: PatientStatus)
 def detail(
     brief: schemas.SummaryShape, state: MonitorState, devices: list[str], threshold: float
 ) -> schemas.DetailShape:
-    """How a patient is, how they are watched, and by which devices; `threshold` is that of beats with a baseline."""
+    """Answer with a patient, limits, baseline and devices; `threshold` is that of beats with a baseline."""
     segment, limits, drift = stream(state), asdict(state.limits), clock_drift(state)
     return schemas.DetailShape(
         **brief,
@@ -81,24 +77,13 @@ def detail(
 
 
 def limits() -> list[schemas.LimitShape]:
-    """Return what each limit can be set to."""
-    return [
-        schemas.LimitShape(
-            name=name,
-            least=one.least,
-            most=one.most,
-            whole=one.whole,
-            label=one.label,
-            unit=one.unit,
-            group=one.group,
-        )
-        for name, one in LIMITS.items()
-    ]
+    """Answer with the range of each limit."""
+    return [cast(schemas.LimitShape, {"name": name, **asdict(limit)}) for name, limit in LIMITS.items()]
 
 
-def device(one: Device) -> schemas.DeviceShape:
-    """A device."""
-    return schemas.DeviceShape(device=one.device, patient=one.patient, since_time=one.since)
+def device(stored: Device) -> schemas.DeviceShape:
+    """Answer with a device."""
+    return schemas.DeviceShape(device=stored.device, patient=stored.patient, since_time=stored.since)
 
 
 def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
@@ -117,7 +102,7 @@ def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
 
 
 def beat(time: float, judged: BeatJudged) -> schemas.BeatShape:
-    """A judged beat and when it was."""
+    """Answer with a judged beat and its time."""
     return schemas.BeatShape(
         time=time,
         position=judged.position,
@@ -132,19 +117,19 @@ def beat(time: float, judged: BeatJudged) -> schemas.BeatShape:
     )
 
 
-def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> schemas.WaveformShape:
-    """A stretch of signal, to the microvolt."""
+def waveform(patient: str, stream: str, start_time: float, stored: Waveform) -> schemas.WaveformShape:
+    """Answer with a part of a signal, to the microvolt."""
     shape = schemas.WaveformShape(
         patient=patient,
         stream=stream,
-        rate_hz=found.sampling_rate_hz,
-        leads=list(found.leads),
+        rate_hz=stored.sampling_rate_hz,
+        leads=list(stored.leads),
         start_time=start_time,
-        position=found.position,
-        samples=lists(found.signal.T),
+        position=stored.position,
+        samples=lists(stored.signal.T),
     )
-    if found.pulses:
-        begin_s = found.position / found.sampling_rate_hz
+    if stored.pulses:
+        begin_s = stored.position / stored.sampling_rate_hz
         shape["pulses"] = [
             schemas.PulseShape(
                 name=pulse.name,
@@ -154,13 +139,13 @@ def waveform(patient: str, stream: str, start_time: float, found: Waveform) -> s
                 position=pulse.position,
                 samples=np.round(pulse.samples.astype(np.float64), _PULSE_PLACES).tolist(),
             )
-            for pulse in found.pulses
+            for pulse in stored.pulses
         ]
     return shape
 
 
 def trend(steps: Sequence[TrendStep]) -> schemas.TrendShape:
-    """Beats counted in steps."""
+    """Answer with beats counted in steps."""
     return schemas.TrendShape(
         time=[step.time for step in steps],
         heart_rate_bpm=[None if step.interval_s is None else round(60.0 / step.interval_s, 1) for step in steps],
@@ -171,72 +156,72 @@ def trend(steps: Sequence[TrendStep]) -> schemas.TrendShape:
     )
 
 
-def beat_comparison(one: BeatComparison) -> schemas.BeatComparisonShape:
-    """A beat beside what was expected."""
+def beat_comparison(comparison: BeatComparison) -> schemas.BeatComparisonShape:
+    """Answer with a beat beside its reconstruction."""
     return schemas.BeatComparisonShape(
-        beat=beat(one.beat.time, one.beat.beat),
-        alike=one.alike,
-        leads=list(one.leads),
+        beat=beat(comparison.beat.time, comparison.beat.beat),
+        alike=comparison.alike,
+        leads=list(comparison.leads),
         rate_hz=SHAPE_RATE_HZ,
-        samples=lists(one.samples),
-        reconstruction=lists(one.reconstruction),
-        error=lists(np.abs(one.samples - one.reconstruction)),
+        samples=lists(comparison.samples),
+        reconstruction=lists(comparison.reconstruction),
+        error=lists(np.abs(comparison.samples - comparison.reconstruction)),
     )
 
 
-def evidence(origin: float, one: Evidence) -> schemas.EvidenceShape:
-    """The beats on which an alarm rests."""
+def evidence(origin: float, beats: Evidence) -> schemas.EvidenceShape:
+    """Answer with the beats on which an alarm rests."""
     return schemas.EvidenceShape(
-        beat_time=(one.beats_s + origin).tolist(),
-        leads=list(one.leads),
+        beat_time=(beats.beats_s + origin).tolist(),
+        leads=list(beats.leads),
         rate_hz=SHAPE_RATE_HZ,
-        samples=lists(one.samples),
-        reconstruction=lists(one.reconstruction),
-        error=lists(one.error),
+        samples=lists(beats.samples),
+        reconstruction=lists(beats.reconstruction),
+        error=lists(beats.error),
     )
 
 
-def transition(time: float, one: Transition, stored: bool) -> schemas.TransitionShape:
-    """Something that has happened to an alarm, and whether that is stored."""
-    return schemas.TransitionShape(**transition_json(one, time - one.at_s), stored=stored)
+def transition(time: float, change: Transition, stored: bool) -> schemas.TransitionShape:
+    """Answer with a change of an alarm, and whether that is stored."""
+    return schemas.TransitionShape(**transition_json(change, time - change.at_s), stored=stored)
 
 
 def event(stored: StoredEvent) -> dict[str, Any]:
-    """Something that was said of a patient, with the keys of an `schemas.EventShape`."""
+    """Answer with an event of a patient, with the keys of an `schemas.EventShape`."""
     facts = {"patient": stored.patient, "time": stored.time}
     return {"id": stored.id, "kind": codec.kind_of(stored.event), **facts, **_facts(stored)}
 
 
 def _facts(stored: StoredEvent) -> dict[str, Any]:
-    one: Event = stored.event
-    match one:
+    event: Event = stored.event
+    match event:
         case AlarmChanged():
-            return dict(change_json(one, stored.patient, stored.time - one.at_s))
+            return dict(change_json(event, stored.patient, stored.time - event.at_s))
         case QualityChanged():
-            return {"lead": one.lead, "word": one.word, "index": one.index}
+            return {"lead": event.lead, "word": event.word, "index": event.index}
         case Notice():
-            return {"subject": one.subject, "text": one.text}
+            return {"subject": event.subject, "text": event.text}
         case InputRejected():
-            return {"reason": one.reason}
+            return {"reason": event.reason}
         case BeatJudged():
-            return dict(beat(stored.time, one))
+            return dict(beat(stored.time, event))
 
 
-def key(one: StoredKey) -> schemas.KeyShape:
-    """A key, without its secret."""
+def key(stored: StoredKey) -> schemas.KeyShape:
+    """Answer with a key, without its secret."""
     return schemas.KeyShape(
-        id=one.id,
-        name=one.name,
-        scopes=list(one.scopes),
-        created_time=one.created,
-        patients=None if one.patients is None else list(one.patients),
-        devices=list(one.devices),
-        expires_time=one.expires,
+        id=stored.id,
+        name=stored.name,
+        scopes=list(stored.scopes),
+        created_time=stored.created,
+        patients=None if stored.patients is None else list(stored.patients),
+        devices=list(stored.devices),
+        expires_time=stored.expires,
     )
 
 
 def audit(stored: StoredAudit) -> schemas.AuditShape:
-    """Who did or saw what."""
+    """Answer with an entry of the audit log."""
     entry = stored.entry
     return schemas.AuditShape(
         id=stored.id, time=entry.time, who=entry.actor, what=entry.action, patient=entry.patient, detail=entry.detail
@@ -244,5 +229,5 @@ def audit(stored: StoredAudit) -> schemas.AuditShape:
 
 
 def lists(array: NDArray[np.floating]) -> Any:
-    """Numbers to three places; NaN becomes null where msgspec writes it."""
+    """Round numbers to three places; NaN becomes null where msgspec writes it."""
     return np.round(array.astype(np.float64), 3).tolist()

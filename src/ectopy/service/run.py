@@ -26,7 +26,7 @@ def serve(settings: Settings, new_key: bool = False) -> None:
     Raises
     ------
     SettingError
-        If a setting is not what it may be, or the address is taken.
+        If a setting is invalid, or the address is taken.
     StorageError
         If the database cannot be opened, or another service uses it, or has taken it over.
     """
@@ -43,16 +43,8 @@ def serve(settings: Settings, new_key: bool = False) -> None:
 
 
 def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> None:
-    """Serve until interrupted, and say how to get in.
-
-    Raises
-    ------
-    SettingError
-        If the address is taken.
-    StorageError
-        If another service has taken the database over.
-    """
-    # Whoever starts it by hand looks for the key, not for each request.
+    """Serve until interrupted, and print the address and the key; errors are those of `serve`."""
+    # In a terminal, requests would hide the key.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     tune_for_threads()
     terminal = Console(highlight=False, markup=False, soft_wrap=True)
@@ -74,5 +66,5 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
         server.run()
     except SystemExit as error:
         raise SettingError(f"the service cannot listen at {server.address}; choose another port.") from error
-    if app.state.lease.lost:
-        raise StorageError(app.state.lease.lost)
+    if app.state.lease.takeover:
+        raise StorageError(app.state.lease.takeover)

@@ -1,4 +1,4 @@
-"""What requests and answers look like: every schema of the API.
+"""Schemas of all requests and answers of the API.
 
 ``..._time`` and ``time`` are seconds since 1970, ``..._s`` seconds; positions count the samples of a stream.
 """
@@ -17,9 +17,13 @@ from ectopy.service.access import Scope
 from ectopy.service.monitoring.replays import FASTEST, SLOWEST
 
 
-def like(**example: Any) -> ConfigDict:
-    """Give a schema an example."""
+def with_example(**example: Any) -> ConfigDict:
+    """Configure a schema with an example."""
     return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
 
 _ALARM = AlarmJson(
@@ -53,13 +57,13 @@ _ALARM = AlarmJson(
 )
 
 
-@with_config(like(**_ALARM))
+@with_config(with_example(**_ALARM))
 class AlarmShape(AlarmJson):
-    """An alarm as it stands; words of the IHE profile Alert Communication Management."""
+    """An alarm in its present state; words of the IHE profile Alert Communication Management."""
 
 
 @with_config(
-    like(
+    with_example(
         patient="bed 3",
         name="Anna",
         state="alarm",
@@ -76,7 +80,7 @@ class AlarmShape(AlarmJson):
     )
 )
 class SummaryShape(TypedDict):
-    """How a patient is; `alarm` is the most urgent of all `alarms`, `unacknowledged` of those not acknowledged.
+    """Status of a patient; `alarm` is the most urgent of all `alarms`, `unacknowledged` of those not acknowledged.
 
     Where `received_time`, when the newest samples came, is more than 3 s ago, the state is "no data", and there is
     neither a rate nor a quality. While beats are compared with "other people's normal", none is ventricular-like.
@@ -98,19 +102,19 @@ class SummaryShape(TypedDict):
 
 
 class AlarmOrderShape(AlarmShape):
-    """An alarm after an order that has been carried out; `stored` is false while only the memory holds the order."""
+    """An alarm after a command that has been carried out; `stored` is false while only the memory holds it."""
 
     stored: bool
 
 
 class PatientOrderShape(SummaryShape):
-    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+    """A patient after a command that has been carried out; `stored` is false while only the memory holds it."""
 
     stored: bool
 
 
 class BaselineShape(TypedDict):
-    """The patient's normal: what beats are compared with; `threshold` is the one of beats compared with it."""
+    """The patient's baseline; `threshold` is that of beats compared with it."""
 
     known: bool
     learning: bool
@@ -130,7 +134,7 @@ class EffortShape(TypedDict):
 
 
 class DetailShape(SummaryShape):
-    """How a patient is, and how they are watched.
+    """Status of a patient, with limits, baseline, stream and devices.
 
     `clock_drift` is how many seconds the device's clock gains in a second of the service's, negative where it is slow.
     """
@@ -148,13 +152,13 @@ class DetailShape(SummaryShape):
 
 
 class DetailOrderShape(DetailShape):
-    """A patient after an order that has been carried out; `stored` is false while only the memory holds the order."""
+    """A patient after a command that has been carried out; `stored` is false while only the memory holds it."""
 
     stored: bool
 
 
 @with_config(
-    like(
+    with_example(
         time=1767225600.5,
         position=15000,
         interval_s=0.41,
@@ -183,7 +187,7 @@ class BeatShape(TypedDict):
 
 
 @with_config(
-    like(
+    with_example(
         patient="bed 3",
         stream="",
         rate_hz=250.0,
@@ -194,7 +198,7 @@ class BeatShape(TypedDict):
     )
 )
 class PulseShape(TypedDict):
-    """A stretch of a pulse wave, null where there is no sample."""
+    """A part of a pulse wave, null where there is no sample."""
 
     name: str
     unit: str
@@ -205,7 +209,7 @@ class PulseShape(TypedDict):
 
 
 class WaveformShape(TypedDict):
-    """A stretch of signal: millivolt, one list for each lead, null where there is no sample; and its pulse waves."""
+    """A part of a signal: millivolt, one list for each lead, null where there is no sample; and its pulse waves."""
 
     patient: str
     stream: str
@@ -229,7 +233,7 @@ class TrendShape(TypedDict):
 
 
 class BeatComparisonShape(TypedDict):
-    """A beat beside what was expected: millivolt at 180 Hz, 140 samples for each lead.
+    """A beat beside its reconstruction: millivolt at 180 Hz, 140 samples for each lead.
 
     ``alike`` is how many of the most abnormal beats it stands for, itself included: those of similar shape.
     """
@@ -260,9 +264,9 @@ class TransitionShape(TransitionJson):
     stored: bool
 
 
-@with_config(like(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
+@with_config(with_example(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
 class CommentShape(TypedDict):
-    """What somebody has said about an alarm."""
+    """A comment of a person on an alarm."""
 
     time: float
     who: str
@@ -285,7 +289,7 @@ class AlarmDetailShape(AlarmShape):
 
 
 class EventShape(TypedDict):
-    """Something that was said of a patient; the other keys depend on the kind."""
+    """An event of a patient; the other keys depend on the kind."""
 
     id: int
     kind: str
@@ -293,9 +297,9 @@ class EventShape(TypedDict):
     time: float
 
 
-@with_config(like(device="strap-7", patient="bed 3", since_time=1767225600.0))
+@with_config(with_example(device="strap-7", patient="bed 3", since_time=1767225600.0))
 class DeviceShape(TypedDict):
-    """A device, and to whom it is attached since when."""
+    """A device, its patient, and since when it is attached."""
 
     device: str
     patient: str | None
@@ -303,7 +307,7 @@ class DeviceShape(TypedDict):
 
 
 @with_config(
-    like(
+    with_example(
         id=2,
         name="strap of bed 3",
         scopes=["send"],
@@ -332,7 +336,7 @@ class NewKeyShape(KeyShape):
 
 
 @with_config(
-    like(
+    with_example(
         id=4711,
         time=1767225600.0,
         who="desk of ward 3",
@@ -342,7 +346,7 @@ class NewKeyShape(KeyShape):
     )
 )
 class AuditShape(TypedDict):
-    """Who did or saw what; later entries have greater ids."""
+    """An entry of the audit log; later entries have greater ids."""
 
     id: int
     time: float
@@ -353,7 +357,7 @@ class AuditShape(TypedDict):
 
 
 class ProblemShape(TypedDict):
-    """Why something was not done, in one sentence."""
+    """The reason of an error, in one sentence."""
 
     detail: str
 
@@ -366,14 +370,14 @@ class HealthShape(TypedDict):
 
 
 class ReadinessShape(TypedDict):
-    """Whether everything that it needs does too."""
+    """Whether the service is ready, and its checks."""
 
     ready: bool
     checks: dict[str, bool]
 
 
 class BundleShape(TypedDict):
-    """The detector: the digest that names it, and what is known of its making."""
+    """The detector: its digest, threshold and model card."""
 
     sha256: str
     threshold: float
@@ -381,7 +385,7 @@ class BundleShape(TypedDict):
 
 
 class ConditionShape(TypedDict):
-    """What an alarm can be raised for."""
+    """A condition for which an alarm can be raised."""
 
     code: str
     title: str
@@ -393,7 +397,7 @@ class ConditionShape(TypedDict):
 
 
 class LimitShape(TypedDict):
-    """From where to where a limit can be set, `whole`: only to whole numbers; `group` is its heading in a form."""
+    """The range of a limit; `whole`: only whole numbers; `group` is its heading in a form."""
 
     name: str
     least: float
@@ -405,7 +409,7 @@ class LimitShape(TypedDict):
 
 
 class AboutShape(TypedDict):
-    """Versions, the detector, what is watched for and by which limits, and the statements that go with all of it."""
+    """Version, detector, conditions, limits and the statements that go with them."""
 
     version: str
     bundle: BundleShape
@@ -415,16 +419,16 @@ class AboutShape(TypedDict):
     statements: list[str]
 
 
-class SignIn(BaseModel):
+class SignIn(_Request):
     """A key."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"key": "ectopy_..."}]})
+    model_config = with_example(key="ectopy_...")
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class SessionShape(TypedDict):
-    """Who has signed in; `csrf` goes into the header X-CSRF-Token of whatever changes something."""
+    """The account that has signed in; `csrf` goes into the header X-CSRF-Token of requests that change data."""
 
     name: str
     scopes: list[str]
@@ -434,17 +438,14 @@ class SessionShape(TypedDict):
 _Names = Annotated[set[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=200)]
 
 
-class NewKey(BaseModel):
-    """What the key is called, what it allows, and until when.
+class NewKey(_Request):
+    """Name, scopes and expiry of a new key.
 
     A key that may send names the patients for whom it does, or the devices as which it does. Only where `any_patient`
     says so it sends for everybody.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"name": "strap of bed 3", "scopes": ["send"], "patients": ["bed 3"]}]},
-    )
+    model_config = with_example(name="strap of bed 3", scopes=["send"], patients=["bed 3"])
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     scopes: Annotated[set[Scope], Field(min_length=1)]
@@ -454,61 +455,58 @@ class NewKey(BaseModel):
     expires_time: Annotated[float | None, Field(description="Seconds since 1970; null = it does not end.")] = None
 
 
-class NewPatient(BaseModel):
-    """Somebody to be watched; a name is for people, and stays as it is where none is given."""
+class NewPatient(_Request):
+    """A patient to be watched; the name is for people, and stays as it is where it is null."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3", "name": "Anna"}]})
+    model_config = with_example(patient="bed 3", name="Anna")
 
     patient: Annotated[str, Field(min_length=1, max_length=200)]
     name: Annotated[str | None, Field(max_length=200)] = None
 
 
-class NewLimits(BaseModel):
-    """Limits of a profile, and which of them are otherwise; those not named are the profile's own."""
+class NewLimits(_Request):
+    """A profile, and the limits that differ from it."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"profile": "ward", "limits": {"high_bpm": 120, "low_bpm": 45}}]},
-    )
+    model_config = with_example(profile="ward", limits={"high_bpm": 120, "low_bpm": 45})
 
     profile: str
     limits: dict[str, float | None] = {}
     comment: Annotated[str, Field(max_length=1000)] = ""
 
 
-class Comment(BaseModel):
-    """Why."""
+class Comment(_Request):
+    """A reason."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "seen, patient is well"}]})
+    model_config = with_example(comment="seen, patient is well")
 
     comment: Annotated[str, Field(max_length=1000)] = ""
 
 
 class AdmittedShape(TypedDict):
-    """The patient is watched, and whether that is stored; more is told to keys that may view."""
+    """The patient is watched, and whether that is stored; keys that may view get more."""
 
     patient: str
     stored: bool
 
 
-class Wearer(BaseModel):
-    """For whom a device sends."""
+class Wearer(_Request):
+    """The patient for whom a device sends."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"patient": "bed 3"}]})
+    model_config = with_example(patient="bed 3")
 
     patient: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class NewComment(BaseModel):
-    """What was seen, what was done."""
+class NewComment(_Request):
+    """A comment on what was seen or done."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"comment": "artefact: tooth brushing"}]})
+    model_config = with_example(comment="artefact: tooth brushing")
 
     comment: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class RejectionShape(TypedDict):
-    """A chunk that was not taken, by its place in the list and its own number."""
+    """A rejected chunk, by its place in the list and its own number."""
 
     index: int
     sequence: int | None
@@ -516,7 +514,7 @@ class RejectionShape(TypedDict):
 
 
 class ReceiptShape(TypedDict):
-    """Which sample comes next, whether everything up to now is stored, and what was not taken.
+    """The next sample, whether everything up to now is stored, and rejected chunks.
 
     What is not stored is kept by the sender until a later answer says that it is. `missing`, if it is there: from which
     position to before which samples could not be kept until then, and should be sent again. `late` is how many samples
@@ -532,7 +530,7 @@ class ReceiptShape(TypedDict):
 
 
 @with_config(
-    like(
+    with_example(
         id="0123456789abcdef",
         name="100",
         added_time=1767225600.0,
@@ -555,7 +553,7 @@ class RecordingShape(TypedDict):
 
 
 class RecordingPulseShape(TypedDict, total=False):
-    """What fits into so many columns of a pulse wave, in its unit: `samples`, or `low` and `high` of each."""
+    """Columns of a pulse wave, in its unit: `samples`, or `low` and `high` of each."""
 
     name: str
     unit: str
@@ -567,7 +565,7 @@ class RecordingPulseShape(TypedDict, total=False):
 
 
 class RecordingSignalShape(TypedDict, total=False):
-    """What fits into so many columns: `samples`, or `low` and `high` of each; by lead, millivolt, null = none."""
+    """Columns of a signal: `samples`, or `low` and `high` of each; by lead, millivolt, null = none."""
 
     start_s: float
     step_s: float
@@ -582,20 +580,18 @@ class RecordingSignalShape(TypedDict, total=False):
     beats_there: int
 
 
-class Choice(BaseModel):
+class Choice(_Request):
     """The name of a recording, as it is listed."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"recording": "mitdb/208"}]})
+    model_config = with_example(recording="mitdb/208")
 
     recording: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class NewReplay(BaseModel):
-    """What is played, into whom, and how fast."""
+class NewReplay(_Request):
+    """A recording, the patient into whom it is played, and the speed."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"recording": "simulated", "patient": "bed 3", "speed": 1}]}
-    )
+    model_config = with_example(recording="simulated", patient="bed 3", speed=1)
 
     recording: Annotated[
         str,
@@ -606,7 +602,7 @@ class NewReplay(BaseModel):
 
 
 @with_config(
-    like(
+    with_example(
         id="0123456789abcdef",
         recording="simulated",
         patient="bed 3",

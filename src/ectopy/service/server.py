@@ -1,4 +1,4 @@
-"""Runs the application, until it is told to stop."""
+"""Runs the application until it is stopped."""
 
 from __future__ import annotations
 
@@ -23,16 +23,7 @@ _TICKS_A_SECOND = 10
 
 
 class Server(uvicorn.Server):
-    """The service at an address.
-
-    Parameters
-    ----------
-    app : FastAPI
-        From `ectopy.service.api.create_app`.
-    settings : Settings
-    ready : callable
-        Called with the server once it answers.
-    """
+    """The service at an address; `ready` is called with the server once it answers."""
 
     def __init__(self, app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> None:
         raise_descriptor_limit()
@@ -67,7 +58,7 @@ class Server(uvicorn.Server):
 
     @property
     def address(self) -> str:
-        """Where the service answers."""
+        """The address of the service."""
         host, port = self._settings.host, self._settings.port
         if port == 0 and self.servers:
             port = self.servers[0].sockets[0].getsockname()[1]
@@ -75,7 +66,7 @@ class Server(uvicorn.Server):
         return f"{'https' if self._settings.tls else 'http'}://{name}:{port}"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so.
+        """Begin to answer, and call `ready`.
 
         Raises
         ------
@@ -95,15 +86,12 @@ class Server(uvicorn.Server):
             self._ready(self)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look once a second for clients that keep the service waiting; whether to end.
-
-        That is when told to, and when another service has taken the database over.
-        """
+        """End late connections once a second; return whether to stop, also where another service has the database."""
         if counter % _TICKS_A_SECOND == 0:
             self._connections.end_late()
-        return await super().on_tick(counter) or bool(self._app.state.lease.lost)
+        return await super().on_tick(counter) or bool(self._app.state.lease.takeover)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what would go on for ever, then everything else."""
+        """End the live feed, which would go on for ever, then everything else."""
         self._app.state.ward.feed.close()
         await super().shutdown(sockets)

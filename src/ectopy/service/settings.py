@@ -1,4 +1,4 @@
-"""Settings of the service: what is told on the command line, then the environment, then the file ``ectopy.toml``."""
+"""Settings of the service: from the command line, then the environment, then the file ``ectopy.toml``."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags before environment before file."""
-        given = init_settings().get("home")
-        file = (home() if given is None else Path(given)) / FILE
+        folder = init_settings().get("home")
+        file = (home() if folder is None else Path(folder)) / FILE
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
 
     @property
@@ -111,19 +111,17 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """URL of the database."""
-        given = self.store
-        if given is None:
-            return f"sqlite:///{self.home / 'ectopy.db'}"
-        return given if "://" in given else f"sqlite:///{given}"
+        store = self.home / "ectopy.db" if self.store is None else self.store
+        return store if isinstance(store, str) and "://" in store else f"sqlite:///{store}"
 
 
 def load_settings(**flags: Any) -> Settings:
-    """Settings of this machine; flags that are None were not given.
+    """Load the settings of this machine; flags that are None are not set.
 
     Raises
     ------
     SettingError
-        If a setting is unknown, or not what it may be.
+        If a setting is unknown or invalid.
     """
     try:
         settings = Settings(**{name: value for name, value in flags.items() if value is not None})

@@ -1,4 +1,4 @@
-"""The audit: written while the store is there, kept in a journal while it is not, and never twice."""
+"""The audit: stored at once, kept in a journal during an outage, and never stored twice."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def journal(tmp_path: Path) -> Path:
 
 
 def entries(store: Store) -> list[AuditEntry]:
-    return [one.entry for one in store.audit.newest()]
+    return [stored.entry for stored in store.audit.newest()]
 
 
-def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Store, journal: Path):
+def test_the_next_process_stores_the_entries_of_a_killed_one(store: Store, journal: Path):
     killed = Audit(store, journal, lambda: 5.0)  # its thread writes nothing, as if the store were away
     killed.saw("screen", "viewed alarms", "anna")
     killed.saw("screen", "viewed alarms", "bert")
@@ -38,10 +38,10 @@ def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Sto
     store.audit.add(AuditEntry(5.0, "screen", "viewed alarms", "anna", ""))
     with journal.open("ab") as file:
         file.write(b'\n{"time":6.0,"who":"scr')
-    following = Audit(store, journal, lambda: 7.0)
-    following.start()
-    following.did("nurse", "acknowledged alarm", "anna", "1")
-    following.close()
+    next_audit = Audit(store, journal, lambda: 7.0)
+    next_audit.start()
+    next_audit.did("nurse", "acknowledged alarm", "anna", "1")
+    next_audit.close()
     assert entries(store) == [
         AuditEntry(5.0, "screen", "viewed alarms", "anna", ""),
         AuditEntry(5.0, "screen", "viewed alarms", "bert", ""),
@@ -50,20 +50,20 @@ def test_what_a_killed_process_had_not_written_is_written_by_the_next(store: Sto
     assert not journal.exists()
 
 
-def test_what_is_written_leaves_no_journal(store: Store, journal: Path):
+def test_stored_entries_leave_no_journal(store: Store, journal: Path):
     audit = Audit(store, journal, lambda: 5.0)
     audit.start()
     audit.did("nurse", "acknowledged alarm", "anna", "1")
     assert journal.read_bytes() == b""
     assert journal.stat().st_mode & 0o077 == 0
     audit.close()
-    again = Audit(store, journal, lambda: 6.0)
-    again.start()
-    again.close()
+    next_audit = Audit(store, journal, lambda: 6.0)
+    next_audit.start()
+    next_audit.close()
     assert len(entries(store)) == 1
 
 
-def test_a_disk_that_takes_no_journal_stops_nobody(store: Store, tmp_path: Path):
+def test_entries_are_stored_without_a_journal(store: Store, tmp_path: Path):
     audit = Audit(store, tmp_path / "not there" / "journal", lambda: 5.0)
     audit.start()
     audit.did("nurse", "acknowledged alarm", "anna", "1")
@@ -81,15 +81,15 @@ _VALUES = {"number": 1, "start": 0, "stop": 60}
 
 
 def _dependencies(dependant: Dependant) -> Iterator[object]:
-    for one in dependant.dependencies:
-        yield one.call
-        yield from _dependencies(one)
+    for dependency in dependant.dependencies:
+        yield dependency.call
+        yield from _dependencies(dependency)
 
 
 def _routes(service: Service) -> list[APIRoute | APIWebSocketRoute]:
     """The routes of the service, but the pages and the schema."""
     contexts = iter_route_contexts(service.app.routes)
-    return [one.route for one in contexts if isinstance(one.route, APIRoute | APIWebSocketRoute)]
+    return [context.route for context in contexts if isinstance(context.route, APIRoute | APIWebSocketRoute)]
 
 
 def test_every_route_that_serves_or_changes_something_has_the_audit(service: Service):
@@ -102,20 +102,23 @@ def test_every_view_of_a_patient_is_in_the_audit(service: Service):
     with service.client() as client:
         client.post("/api/patients", json={"patient": "watched by all"})
         paths = client.get("/api/openapi.json").json()["paths"]
+        parameters = {
+            path: operations["get"].get("parameters", ()) for path, operations in paths.items() if "get" in operations
+        }
         views = {
-            path: {one["name"] for one in operations["get"].get("parameters", ()) if one["in"] == "query"}
-            for path, operations in paths.items()
-            if "get" in operations and "patient" in {one["name"] for one in operations["get"].get("parameters", ())}
+            path: {parameter["name"] for parameter in of_path if parameter["in"] == "query"}
+            for path, of_path in parameters.items()
+            if "patient" in {parameter["name"] for parameter in of_path}
         }
         assert len(views) > 9
         for path, queries in views.items():
             key = service.new_key(Scope.VIEW, Scope.ADMINISTER, name=f"view {path}")
             values = _VALUES | {"patient": "watched by all"}
-            wanted = {name: value for name, value in values.items() if name in queries}
+            params = {name: value for name, value in values.items() if name in queries}
             with (
                 service.client(key) as viewer,
-                viewer.stream("GET", path.format(**values), params=wanted) as answer,
+                viewer.stream("GET", path.format(**values), params=params) as answer,
             ):
                 assert answer.status_code in (200, 404)
-        seen = {entry["who"] for entry in client.get("/api/audit", params={"patient": "watched by all"}).json()}
-    assert {f"view {path}" for path in views} <= seen
+        actors = {entry["who"] for entry in client.get("/api/audit", params={"patient": "watched by all"}).json()}
+    assert {f"view {path}" for path in views} <= actors

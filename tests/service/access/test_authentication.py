@@ -1,4 +1,4 @@
-"""Who may do what: every route, keys, sessions, and what comes from strangers and from other sites."""
+"""Authentication of every route: keys, sessions, callers without a key, and pages of other sites."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ectopy.service.storage import Store
 from support.server import PATIENCE_S, Service, free_port, running, served, small, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
-OF_ANYBODY_KNOWN = {
+OF_ANY_KEY = {
     ("get", "/api/session"),
     ("delete", "/api/session"),
     ("get", "/api/about"),
@@ -38,13 +38,13 @@ OF_ANYBODY_KNOWN = {
 
 
 def operations(service: Service) -> dict[tuple[str, str], list[str]]:
-    """Every route, with the scopes of which one is needed."""
-    found = {}
+    """Every route with its scopes, one of which is needed."""
+    scopes_of_routes = {}
     for path, methods in service.app.openapi()["paths"].items():
         for method, facts in methods.items():
             needed = [scope for way in facts.get("security", []) for scope in way.get("key", [])]
-            found[method, path] = needed
-    return found
+            scopes_of_routes[method, path] = needed
+    return scopes_of_routes
 
 
 def sockets(routes: list) -> Iterator[str]:
@@ -64,19 +64,19 @@ def filled(path: str) -> str:
 @pytest.fixture(scope="module")
 def keys(service: Service) -> dict[str, str]:
     """A key for each scope alone, and one for all of them but the last."""
-    one = {scope.value: service.new_key(scope) for scope in Scope}
-    return one | {"but administer": service.new_key(*(one for one in Scope if one is not Scope.ADMINISTER))}
+    key_of = {scope.value: service.new_key(scope) for scope in Scope}
+    return key_of | {"but administer": service.new_key(*(scope for scope in Scope if scope is not Scope.ADMINISTER))}
 
 
 def test_the_routes_are_known(service: Service):
-    found = operations(service)
-    assert len(found) > 25
-    without = {route for route, needed in found.items() if not needed}
-    assert without == OPEN | OF_ANYBODY_KNOWN
+    scopes_of_routes = operations(service)
+    assert len(scopes_of_routes) > 25
+    without = {route for route, needed in scopes_of_routes.items() if not needed}
+    assert without == OPEN | OF_ANY_KEY
     assert set(sockets(service.app.routes)) == {"/api/live", "/api/patients/{patient}/stream"}
 
 
-def test_nobody_gets_in_without_a_key(service: Service):
+def test_without_a_key_every_route_is_401(service: Service):
     with service.stranger() as stranger:
         for method, path in operations(service).keys() - OPEN:
             for headers in ({}, {"Authorization": "Bearer"}, {"Authorization": "Basic ectopy"}, {"Cookie": "a=b"}):
@@ -89,13 +89,13 @@ def test_nobody_gets_in_without_a_key(service: Service):
         assert refused.value.response.status_code == 401
 
 
-def test_who_shows_a_wrong_key_is_told_so(service: Service):
+def test_a_wrong_key_gets_another_message_than_no_key(service: Service):
     with service.client(key="ectopy_wrong") as wrong, service.stranger() as stranger:
         assert "not known" in wrong.get("/api/patients").json()["detail"]
         assert "sign in" in stranger.get("/api/patients").json()["detail"]
 
 
-def test_a_key_opens_what_its_scopes_say_and_nothing_else(service: Service, keys: dict[str, str]):
+def test_a_key_without_the_scope_of_a_route_is_403(service: Service, keys: dict[str, str]):
     for (method, path), needed in operations(service).items():
         if not needed:
             continue
@@ -116,7 +116,7 @@ def _another(scope: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/metrics", "/api/../metrics", "//api/patients"])
-def test_there_is_no_way_round_the_door(service: Service, path: str):
+def test_no_spelling_of_a_path_bypasses_authentication(service: Service, path: str):
     with service.stranger() as stranger:
         assert stranger.get(path).status_code in (401, 404, 405)
 
@@ -124,13 +124,13 @@ def test_there_is_no_way_round_the_door(service: Service, path: str):
 # Keys
 
 
-def test_keys_are_kept_as_digests(tmp_path: Path):
+def test_keys_are_stored_as_digests(tmp_path: Path):
     with running(tmp_path) as service:
         key = service.new_key(Scope.SEND)
         with service.client() as client:
             listed = client.get("/api/keys").json()
             cookie = client.post("/api/session", json={"key": key}).cookies[COOKIE]
-        assert [one["scopes"] for one in listed] == [["administer"], ["send"]]
+        assert [key_["scopes"] for key_ in listed] == [["administer"], ["send"]]
         assert "key" not in listed[0]
         stored = b"".join(path.read_bytes() for path in tmp_path.rglob("ectopy.db*"))
         for secret in (key, service.key, cookie):
@@ -139,7 +139,7 @@ def test_keys_are_kept_as_digests(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no such permissions")
-def test_the_folder_is_for_nobody_else_on_the_machine(tmp_path: Path):
+def test_other_accounts_cannot_open_the_folder(tmp_path: Path):
     with running(tmp_path / "above" / "home"):
         assert (tmp_path / "above" / "home").stat().st_mode & 0o077 == 0
 
@@ -156,7 +156,7 @@ def test_the_first_key_is_made_once(tmp_path: Path):
 def test_a_key_that_is_removed_opens_nothing_and_ends_its_sessions(service: Service):
     key = service.new_key(Scope.VIEW)
     with service.client() as client, service.client(key) as holder, service.stranger() as browser:
-        number = next(one["id"] for one in reversed(client.get("/api/keys").json()))
+        number = next(key_["id"] for key_ in reversed(client.get("/api/keys").json()))
         browser.post("/api/session", json={"key": key})
         assert browser.get("/api/patients").status_code == 200
         assert holder.get("/api/patients").status_code == 200
@@ -166,7 +166,7 @@ def test_a_key_that_is_removed_opens_nothing_and_ends_its_sessions(service: Serv
         assert browser.get("/api/patients").status_code == 401
 
 
-def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Service):
+def test_open_connections_end_when_their_key_is_removed(service: Service):
     key, other = service.new_key(Scope.VIEW, Scope.SEND), service.new_key(Scope.SEND)
     with service.client() as client, service.client(key) as guest:
         client.post("/api/patients", json={"patient": "guarded"}).raise_for_status()
@@ -193,7 +193,7 @@ def test_who_is_there_when_the_key_is_removed_sees_and_sends_no_more(service: Se
             assert viewer.close_code == device.close_code == 1008
 
 
-def test_nobody_locks_themselves_out(service: Service):
+def test_the_last_key_cannot_be_removed(service: Service):
     with service.client() as client:
         assert client.delete("/api/keys/1").status_code == 409
 
@@ -204,20 +204,20 @@ def test_nobody_locks_themselves_out(service: Service):
 @pytest.fixture
 def browser(service: Service) -> Iterator[tuple[httpx.Client, str]]:
     """A browser that has signed in, and its token."""
-    with service.stranger() as one:
-        answer = one.post("/api/session", json={"key": service.key})
-        yield one, answer.json()["csrf"]
+    with service.stranger() as stranger:
+        answer = stranger.post("/api/session", json={"key": service.key})
+        yield stranger, answer.json()["csrf"]
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(service: Service):
-    with service.stranger() as one:
-        answer = one.post("/api/session", json={"key": service.key})
-    said = answer.headers["set-cookie"].lower()
+    with service.stranger() as stranger:
+        answer = stranger.post("/api/session", json={"key": service.key})
+    cookie = answer.headers["set-cookie"].lower()
     assert answer.status_code == 200
-    assert "httponly" in said
-    assert "samesite=strict" in said
-    assert "max-age" not in said
-    assert service.key not in said
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "max-age" not in cookie
+    assert service.key not in cookie
 
 
 def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str]):
@@ -245,9 +245,9 @@ def test_a_session_lasts_while_it_is_used(tmp_path: Path):
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "0" * 64}])
 def test_another_site_changes_nothing_with_a_cookie(browser: tuple[httpx.Client, str], headers: dict[str, str]):
     client, csrf = browser
-    given = {"patient": "csrf", "name": ""}
-    assert client.post("/api/patients", json=given, headers=headers).status_code == 403
-    assert client.post("/api/patients", json=given, headers={"X-CSRF-Token": csrf}).status_code == 201
+    patient = {"patient": "csrf", "name": ""}
+    assert client.post("/api/patients", json=patient, headers=headers).status_code == 403
+    assert client.post("/api/patients", json=patient, headers={"X-CSRF-Token": csrf}).status_code == 201
 
 
 def test_a_form_of_another_site_cannot_sign_in(service: Service):
@@ -280,7 +280,7 @@ def _with_cookie(service: Service, cookie: str, origin: str | None) -> ClientCon
 # Too often, too large, too clever
 
 
-def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path):
+def test_too_many_requests_are_429_with_a_time_to_wait(tmp_path: Path):
     with running(tmp_path, requests_per_minute=60) as service, service.client() as client:
         answers = [client.get("/api/session") for _ in range(20)]
         late = [answer for answer in answers if answer.status_code == 429]
@@ -290,7 +290,7 @@ def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path):
         assert client.get("/health").status_code == 200
 
 
-def test_wrong_keys_are_limited_and_lock_nobody_out(tmp_path: Path):
+def test_wrong_keys_are_limited_and_right_ones_still_work(tmp_path: Path):
     with running(tmp_path, failures_per_minute=3) as service, service.stranger() as stranger:
         codes = [stranger.post("/api/session", json={"key": "ectopy_guess"}).status_code for _ in range(5)]
         assert codes == [401, 401, 401, 429, 429]
@@ -314,10 +314,14 @@ def test_a_body_that_is_too_large_is_not_read(tmp_path: Path):
         assert unstated.status_code == 413
 
 
-def test_strangers_are_not_told_where_the_store_is(tmp_path: Path):
-    with running(tmp_path) as service, service.client() as client:
+def test_without_the_table_of_keys_guesses_are_rejected_and_a_key_gets_a_503_that_hides_the_store(tmp_path: Path):
+    with running(tmp_path) as service, service.client() as client, service.stranger() as stranger:
         with sqlite3.connect(tmp_path / "ectopy.db") as database:
             database.execute("ALTER TABLE keys RENAME TO away")
+        for guess in ("x", "ectopy_", "ectopy_" + "A" * 43):
+            assert stranger.get("/api/about", headers={"Authorization": f"Bearer {guess}"}).status_code == 401
+            assert stranger.get("/api/about", headers={"Cookie": f"{COOKIE}={guess}"}).status_code == 401
+            assert stranger.post("/api/session", json={"key": guess}).status_code == 401
         answer = client.get("/api/about")
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) >= 1
@@ -372,7 +376,7 @@ def test_a_browser_may_run_only_what_the_service_sends(service: Service):
 
 
 @pytest.mark.parametrize(("path", "code"), [("/api/patients/nobody", 404), ("/api/alarms?limit=x", 422)])
-def test_what_is_wrong_is_said_in_one_sentence(service: Service, path: str, code: int):
+def test_errors_are_one_sentence(service: Service, path: str, code: int):
     with service.client() as client:
         answer = client.get(path)
     assert answer.status_code == code
@@ -413,8 +417,8 @@ def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path):
     of_curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
     for_here = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
     command = f"openssl req -x509 {of_curve} {for_here} -keyout {key} -out {certificate}"
-    made = subprocess.run(command.split(), capture_output=True)
-    if made.returncode:
+    openssl = subprocess.run(command.split(), capture_output=True)
+    if openssl.returncode:
         pytest.skip("openssl cannot make a certificate here")
     with running(tmp_path, tls_certificate=certificate, tls_key=key) as service:
         assert service.url.startswith("https://")
@@ -423,7 +427,7 @@ def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path):
         assert "secure" in answer.headers["set-cookie"].lower()
 
 
-def test_buckets_fill_up_again_and_no_further():
+def test_a_rate_limiter_refills_up_to_its_limit():
     limiter = RateLimiter(per_minute=60, most=3)
     assert [limiter.acquire("a", 0.0) for _ in range(4)] == [0, 0, 0, 1.0]
     assert limiter.acquire("b", 0.0) == 0
@@ -436,14 +440,14 @@ def test_the_database_holds_what_the_audit_says(service: Service):
         for _ in range(3):
             client.get("/api/patients/audited")
         entries = client.get("/api/audit", params={"patient": "audited"}).json()
-    assert [(one["who"], one["what"]) for one in entries] == [
+    assert [(entry["who"], entry["what"]) for entry in entries] == [
         ("first key", "admitted patient"),
         ("first key", "viewed patient"),
     ]
     assert abs(entries[0]["time"] - time.time()) < 60
 
 
-# What is needed, and what others on the machine see
+# Readiness, and other accounts of the machine
 
 
 def ready(service: Service) -> tuple[int, dict[str, bool]]:
@@ -471,16 +475,6 @@ def test_a_service_that_cannot_write_is_not_ready(tmp_path: Path):
         assert until(lambda: ready(service)[0] == 200)
 
 
-def test_who_guesses_asks_no_database(tmp_path: Path):
-    with running(tmp_path) as service, service.stranger() as stranger:
-        with sqlite3.connect(tmp_path / "ectopy.db") as database:
-            database.execute("ALTER TABLE keys RENAME TO away")
-        for guess in ("x", "ectopy_", "ectopy_" + "A" * 43):
-            assert stranger.get("/api/about", headers={"Authorization": f"Bearer {guess}"}).status_code == 401
-            assert stranger.get("/api/about", headers={"Cookie": f"{COOKIE}={guess}"}).status_code == 401
-            assert stranger.post("/api/session", json={"key": guess}).status_code == 401
-
-
 def test_a_body_that_is_no_recording_is_small(service: Service):
     lists = b'{"key": [' + b",".join([b"[]"] * 100_000) + b"]}"
     with service.stranger() as stranger:
@@ -491,20 +485,20 @@ def test_a_body_that_is_no_recording_is_small(service: Service):
         assert client.post("/api/patients", content=lists, headers=headers).status_code == 413
 
 
-def test_nobody_else_on_the_machine_reads_the_data(tmp_path: Path):
+def test_other_accounts_cannot_read_the_data(tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir(mode=0o755)
-    with served(home, free_port()) as (_, said):
-        key = said.partition("Key, shown this once: ")[2].split()[0]
-        address = said.partition("answers at ")[2].split()[0]
+    with served(home, free_port()) as (_, output):
+        key = output.partition("Key, shown this once: ")[2].split()[0]
+        address = output.partition("answers at ")[2].split()[0]
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S, trust_env=False) as client:
             client.post("/api/patients", json={"patient": "anna"}).raise_for_status()
             recording = [("files", ("a.csv", b"I\n" + b"0.1\n" * 500))]
             client.post("/api/recordings", files=recording, data={"unit": "mV"}).raise_for_status()
-        kept = {path: path.stat().st_mode & 0o077 for path in home.rglob("*") if path.name != "log"}
-    assert {"ectopy.db", "ectopy.db-wal", "recordings", "entry.json"} <= {path.name for path in kept}
-    assert set(kept.values()) == {0}
+        permissions = {path: path.stat().st_mode & 0o077 for path in home.rglob("*") if path.name != "log"}
+    assert {"ectopy.db", "ectopy.db-wal", "recordings", "entry.json"} <= {path.name for path in permissions}
+    assert set(permissions.values()) == {0}
 
 
 def test_a_new_database_is_for_its_owner_alone(tmp_path: Path):
@@ -514,7 +508,7 @@ def test_a_new_database_is_for_its_owner_alone(tmp_path: Path):
         assert {path.stat().st_mode & 0o077 for path in tmp_path.glob("ward.db*")} == {0}
 
 
-def test_who_reads_the_keys_is_in_the_audit(service: Service):
+def test_listing_the_keys_is_in_the_audit(service: Service):
     with service.client() as client:
         client.get("/api/keys")
-        assert "listed keys" in {one["what"] for one in client.get("/api/audit").json()}
+        assert "listed keys" in {entry["what"] for entry in client.get("/api/audit").json()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -23,12 +22,6 @@ from ectopy.service.monitoring.senders import OccupiedError, Senders
 from support.server import PATIENCE_S, Service, small, until
 
 SECRET_NAME = "Anna Secret"
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    with service.client() as one:
-        yield one
 
 
 def admit(client: httpx.Client, patient: str, name: str | None = SECRET_NAME) -> None:

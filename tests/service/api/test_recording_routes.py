@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from ectopy.datasets import simulate_recording
 from ectopy.service.access import Scope
-from support.server import Service, running
+from support.server import Service, running, until
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
 
 
@@ -37,11 +36,11 @@ def upload(http: httpx.Client, files: dict[str, bytes], **stated: object) -> htt
 
 
 def finished(http: httpx.Client, id: str) -> dict:
-    end = time.monotonic() + 60
-    while (shown := http.get(f"/api/recordings/{id}").json())["status"] in ("waiting", "analysing"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return shown
+    def analysed() -> dict | None:
+        recording = http.get(f"/api/recordings/{id}").json()
+        return None if recording["status"] in ("waiting", "analysing") else recording
+
+    return until(analysed, 60)
 
 
 # Recordings
@@ -81,10 +80,7 @@ def test_upload_to_report_and_replay(http: httpx.Client, service: Service):
     begun = http.post("/api/replays", json=body)
     assert begun.status_code == 201
     path = f"/api/replays/{begun.json()['id']}"
-    end = time.monotonic() + 30
-    while (replay := http.get(path).json())["status"] == "playing":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    replay = until(lambda: (replay := http.get(path).json())["status"] != "playing" and replay)
     assert (replay["status"], replay["position_s"]) == ("done", 60)
     stored = service.app.state.ward.store.waveforms.read("bed 1", f"replay {replay['id']}", 0, 15_000)
     np.testing.assert_array_equal(stored.signal, service.app.state.library.result(id).recording.signal)
@@ -206,7 +202,7 @@ def test_what_is_no_name_leads_nowhere(http: httpx.Client, service: Service, nam
 @pytest.mark.parametrize(
     "body", [{}, {"recording": "simulated", "other": 1}, {"recording": "x" * 201}, [], "simulated"]
 )
-def test_what_is_no_choice_is_refused(http: httpx.Client, body: object):
+def test_an_invalid_choice_is_rejected(http: httpx.Client, body: object):
     assert http.post("/api/recordings/named", json=body).status_code == 422
 
 

@@ -47,11 +47,11 @@ def test_message_has_the_shape_of_pcd_04():
 
 
 def test_facets_say_what_the_alarm_is():
-    found = facets(parsed(alert(stored(), "", NOW)))
-    assert str(found[1][5]).startswith("199684^MDC_EVT_ECG_ASYSTOLE^MDC^^^^^^Asystole: No QRS complex for 4.2 s.")
-    assert str(found[1][8]) == "PH~SP"
-    assert str(found[1][14]) == "20231114221500.250+0000"
-    assert [str(found[facet][3]) for facet in sorted(found)[1:]] == [
+    segments = facets(parsed(alert(stored(), "", NOW)))
+    assert str(segments[1][5]).startswith("199684^MDC_EVT_ECG_ASYSTOLE^MDC^^^^^^Asystole: No QRS complex for 4.2 s.")
+    assert str(segments[1][8]) == "PH~SP"
+    assert str(segments[1][14]) == "20231114221500.250+0000"
+    assert [str(segments[facet][3]) for facet in sorted(segments)[1:]] == [
         "68480^MDC_ATTR_ALERT_SOURCE^MDC",
         "68481^MDC_ATTR_EVENT_PHASE^MDC",
         "68482^MDC_ATTR_ALARM_STATE^MDC",
@@ -59,26 +59,26 @@ def test_facets_say_what_the_alarm_is():
         "68484^MDC_ATTR_ALARM_PRIORITY^MDC",
         "68485^MDC_ATTR_ALERT_TYPE^MDC",
     ]
-    assert [str(found[facet][5]) for facet in (3, 4, 5, 6, 7)] == ["start", "active", "enabled", "PH", "SP"]
-    assert {str(segment[4]) for segment in found.values()} == {f"1.0.0.0.{facet}" for facet in range(1, 8)}
+    assert [str(segments[facet][5]) for facet in (3, 4, 5, 6, 7)] == ["start", "active", "enabled", "PH", "SP"]
+    assert {str(segment[4]) for segment in segments.values()} == {f"1.0.0.0.{facet}" for facet in range(1, 8)}
 
 
 def test_rate_alarm_gives_the_rate_and_its_limit_as_source():
     alarm = {**stored("high rate"), "text": "The rate is 131 per minute.", "value": 131.2, "limit": 120.0}
-    found = facets(parsed(alert(alarm, "", NOW)))
-    assert [str(found[2][field]) for field in (2, 3, 5, 6, 7)] == [
+    segments = facets(parsed(alert(alarm, "", NOW)))
+    assert [str(segments[2][field]) for field in (2, 3, 5, 6, 7)] == [
         "NM",
         "147842^MDC_ECG_HEART_RATE^MDC",
         "131.2",
         "264864^MDC_DIM_BEAT_PER_MIN^MDC",
         "<120",
     ]
-    assert str(found[1][8]) == "H~PM~SP"
+    assert str(segments[1][8]) == "H~PM~SP"
 
 
 def test_what_follows_names_the_start_as_its_parent():
-    begun, ended = stored(), stored(phase=Phase.END, state=AlarmState.INACTIVE, ended_s=130.0)
-    start, end = parsed(alert(begun, "", NOW)), parsed(alert(ended, "", NOW + 30))
+    started, ended = stored(), stored(phase=Phase.END, state=AlarmState.INACTIVE, ended_s=130.0)
+    start, end = parsed(alert(started, "", NOW)), parsed(alert(ended, "", NOW + 30))
     uid, _, sender = text(start, "OBR-3").partition("^")
     assert text(end, "OBR-29") == f"^{uid}&{sender}"
     assert text(end, "OBR-3") != text(start, "OBR-3")
@@ -98,9 +98,9 @@ def test_names_come_back_whatever_is_in_them(patient, name):
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_condition_has_its_message(condition):
     alarm = stored(condition)
-    found = facets(parsed(alert(alarm, "", NOW)))
-    assert CONDITIONS[condition].title in str(found[1][5])
-    assert str(found[7][5]) == alarm["type"]
+    segments = facets(parsed(alert(alarm, "", NOW)))
+    assert CONDITIONS[condition].title in str(segments[1][5])
+    assert str(segments[7][5]) == alarm["type"]
 
 
 def test_the_same_alarm_gives_the_same_message():

@@ -96,9 +96,9 @@ def hub(store: Store, monitor: Monitor, clock: Clock) -> Hub:
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with running(Receiver()) as one:
-        one.answers = lambda number, content: one.accept(content)
-        yield one
+    with running(Receiver()) as receiver:
+        receiver.answers = lambda number, content: receiver.accept(content)
+        yield receiver
 
 
 @pytest.fixture
@@ -108,8 +108,8 @@ def ward(receiver: Receiver) -> WebhookTarget:
 
 def cut(recording: Recording, start_s: float, stop_s: float, **other: object) -> Chunk:
     start, stop = round(start_s * 250), round(stop_s * 250)
-    given = Chunk(start, recording.signal[start:stop], 250.0, recording.leads, NOW + stop_s)
-    return replace(given, **other)
+    item = Chunk(start, recording.signal[start:stop], 250.0, recording.leads, NOW + stop_s)
+    return replace(item, **other)
 
 
 def play(
@@ -124,8 +124,8 @@ def play(
     return receipts
 
 
-def told(store: Store, patient: str) -> list[bytes]:
-    """Everything that is stored of what was said of a patient."""
+def stored_events(store: Store, patient: str) -> list[bytes]:
+    """Encode all stored events of a patient."""
     events: list[Event] = [stored.event for stored in store.events.after(patient=patient, limit=10_000)]
     events += [stored.beat for stored in store.beats.first(patient, 0, 2 * NOW)]
     return [encode(event) for event in sorted(events, key=lambda event: event.number)]
@@ -159,7 +159,7 @@ def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, 
         assert hub.process_inputs() == 2
         assert not first.done()
         assert not second.done()
-        assert [type(given) for given in other.inputs.all("anna")] == []
+        assert list(other.inputs.all("anna")) == []
         hub.flush()
         assert first.result(0) == Receipt("anna", (), 500)
         assert second.result(0) == Receipt("anna", (), 1000)
@@ -188,13 +188,13 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
         Command(CommandKind.ACKNOWLEDGE, NOW + 2, "Ada", alarm=99),
         cut(steady, 1, 2),
     ]
-    receipts = [hub.submit("anna", given) for given in inputs]
+    receipts = [hub.submit("anna", input) for input in inputs]
     hub.run_once()
     words = ["mV, uV and V", "really mV", "different names", "days", "no alarm 99"]
     for receipt, word in zip(receipts[1:-1], words, strict=True):
-        ((reason,), wanted) = receipt.result(0).rejected, receipt.result(0).next_position
+        ((reason,), next_position) = receipt.result(0).rejected, receipt.result(0).next_position
         assert word in reason
-        assert wanted == 250
+        assert next_position == 250
     assert receipts[-1].result(0) == Receipt("anna", (), 500)
     np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 500).signal, steady.signal[:500])
     assert [word for word, event in zip(words, refusals(store), strict=True) if word not in event.reason] == []
@@ -235,8 +235,8 @@ def test_there_is_room_for_so_much_and_no_more(store: Store, monitor: Monitor, c
 
 @ON_SQLITE
 def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording):
-    gone, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
-    assert not gone.cancel()
+    first, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
+    assert not first.cancel()
     hub.run_once()
     assert waiting.result(0).next_position == 500
 
@@ -266,23 +266,23 @@ def test_limits_of_admission_outlive_a_restart(
     narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
     hub.admit("bob", limits=narrow)
     play(hub, clock, {"bob": still}, 0, 3, hub.run_once)
-    again = Hub(store, monitor, clock=clock)
-    assert again.state("bob").limits == narrow
-    again.admit("bob", limits=Limits.of("exercise"))
-    assert again.state("bob").limits == narrow
-    assert encode(again.state("bob")) == encode(hub.state("bob"))
+    restarted = Hub(store, monitor, clock=clock)
+    assert restarted.state("bob").limits == narrow
+    restarted.admit("bob", limits=Limits.of("exercise"))
+    assert restarted.state("bob").limits == narrow
+    assert encode(restarted.state("bob")) == encode(hub.state("bob"))
 
 
 @ON_SQLITE
 def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
     hubs = [Hub(store, monitor, clock=clock, system_patient=f"station {n}", patients=()) for n in range(2)]
-    for n, one in enumerate(hubs):
-        one.admit(f"patient {n}")
-        play(one, clock, {f"patient {n}": steady}, 0, 2, one.run_once)
-    assert [one.patients() for one in hubs] == [("patient 0",), ("patient 1",)]
-    again = Hub(store, monitor, clock=clock, system_patient="station 1", patients=["patient 1"])
-    assert again.patients() == ("patient 1",)
-    assert again.state("patient 1").signal.segment.next_position == 500
+    for n, hub in enumerate(hubs):
+        hub.admit(f"patient {n}")
+        play(hub, clock, {f"patient {n}": steady}, 0, 2, hub.run_once)
+    assert [hub.patients() for hub in hubs] == [("patient 0",), ("patient 1",)]
+    restarted = Hub(store, monitor, clock=clock, system_patient="station 1", patients=["patient 1"])
+    assert restarted.patients() == ("patient 1",)
+    assert restarted.state("patient 1").signal.segment.next_position == 500
 
 
 # One patient's trouble is no other's
@@ -290,19 +290,19 @@ def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, st
 
 @ON_SQLITE
 def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: Clock, still: Recording):
-    def events(others: dict[str, Callable[[int], Input]], patient: str) -> list[bytes]:
+    def events(bad_streams: dict[str, Callable[[int], Input]], patient: str) -> list[bytes]:
         hub = Hub(store, monitor, clock=clock, system_patient=f"station of {patient}", patients=())
-        for name in (*others, patient):
+        for name in (*bad_streams, patient):
             hub.admit(name)
         for second in range(16):
             clock.now = NOW + second + 1
-            for name, made in others.items():
-                hub.submit(name, made(second))
+            for name, make_input in bad_streams.items():
+                hub.submit(name, make_input(second))
             hub.submit(patient, cut(still, second, second + 1))
-            for name, made in others.items():
-                hub.submit(name, made(second + 1))
+            for name, make_input in bad_streams.items():
+                hub.submit(name, make_input(second + 1))
             hub.run_once()
-        return told(store, patient)
+        return stored_events(store, patient)
 
     rng = np.random.default_rng(0)
     trouble = {
@@ -315,8 +315,8 @@ def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: 
     assert ("raised", "asystole") in alarms(store, "anna")
 
 
-def broken(state: MonitorState, given: Input) -> Exception | None:
-    if isinstance(given, Command) and given.person == "Mr Break":
+def broken(state: MonitorState, input: Input) -> Exception | None:
+    if isinstance(input, Command) and input.person == "Mr Break":
         return ZeroDivisionError("broken")
     return RuntimeError("never again") if "clock" in state.alarms.timers else None
 
@@ -373,12 +373,12 @@ def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
     hub.submit("anna", Command(CommandKind.RELEARN, clock.now, "Mr Break"))
     hub.run_once()
     fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
-    again = Hub(store, fragile, clock=clock)
-    play(again, clock, {"anna": steady, "bob": steady}, 5, 8, again.run_once)
+    restarted = Hub(store, fragile, clock=clock)
+    play(restarted, clock, {"anna": steady, "bob": steady}, 5, 8, restarted.run_once)
     assert ("raised", "detector failed") in alarms(store, "anna")
     assert verify(store.alarms.log("anna")) is None
-    assert again.state("bob").signal.segment.next_position == again.state("anna").signal.segment.next_position == 2000
-    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(again.state("anna"))
+    assert [restarted.state(name).signal.segment.next_position for name in ("anna", "bob")] == [2000, 2000]
+    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(restarted.state("anna"))
 
 
 def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
@@ -393,12 +393,12 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
             "WHERE patient_id = (SELECT id FROM patients WHERE patient = 'anna')"
         )
     engine.dispose()
-    again = Hub(store, monitor, clock=clock)
-    play(again, clock, {"bob": steady}, 20, 22, again.run_once)
+    restarted = Hub(store, monitor, clock=clock)
+    play(restarted, clock, {"bob": steady}, 20, 22, restarted.run_once)
     assert alarms(store, SYSTEM_PATIENT) == [("raised", "detector failed")]
     assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
     with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
-        again.submit("anna", cut(steady, 20, 21))
+        restarted.submit("anna", cut(steady, 20, 21))
 
 
 @ON_SQLITE
@@ -410,9 +410,9 @@ def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
         hub.admit(patient)
     hub.submit("anna", cut(steady, 0, 1, sent_at=NOW + 500))
     hub.run_once()
-    lost, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.run_once)
+    failed, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.run_once)
     with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
-        lost.result(0)
+        failed.result(0)
     assert fine.result(0).next_position == 250
     assert alarms(store, SYSTEM_PATIENT) == [("raised", "detector failed")]
     assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
@@ -425,9 +425,9 @@ def test_what_another_process_has_stored_concerns_that_patient_alone(
     hub.admit("bob")
     play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.run_once)
     store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
-    lost, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.run_once)
+    failed, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.run_once)
     with pytest.raises(StorageError, match="two processes"):
-        lost.result(0)
+        failed.result(0)
     assert fine.result(0).next_position == 1000
     *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.run_once)
     assert resent.result(0).next_position == 17 * 250
@@ -475,11 +475,11 @@ def test_a_restart_goes_on_from_the_identical_state(
     for start, stop in ((0, 3), (3, 17), (17, 19), (19, 36), (36, 40)):
         play(hub, clock, {"anna": still}, start, stop, hub.run_once)
         with Store.open(database_url) as other:
-            again = Hub(other, monitor, clock=clock, system_patient="another", patients=["anna"])
-            assert encode(again.state("anna")) == encode(hub.state("anna"))
+            restarted = Hub(other, monitor, clock=clock, system_patient="another", patients=["anna"])
+            assert encode(restarted.state("anna")) == encode(hub.state("anna"))
         hub = Hub(store, monitor, clock=clock, system_patient="another", patients=["anna"])
     assert store.inputs.resume_point("anna").snapshot is not None
-    assert told(store, "anna") == told(store, "unbroken")
+    assert stored_events(store, "anna") == stored_events(store, "unbroken")
     assert ("raised", "asystole") in alarms(store, "anna")
 
 
@@ -489,11 +489,11 @@ def test_silence_is_told_but_not_before_senders_could_come_back(
 ):
     play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
     clock.now += 60
-    again = Hub(store, monitor, clock=clock)
+    restarted = Hub(store, monitor, clock=clock)
     for second in range(12):
         assert bool(alarms(store, "anna")) == (second >= 10)
         clock.now += 1
-        again.run_once()
+        restarted.run_once()
     assert alarms(store, "anna") == [("raised", "no data")]
     assert alarms(store, SYSTEM_PATIENT) == []
 
@@ -527,33 +527,33 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert store.alarms.newest("anna", active_only=True) == []
     assert store.alarms.newest("anna")
 
-    again = Hub(store, monitor, clock=clock)
-    assert encode(again.state("anna")) == encode(hub.state("anna"))
-    assert again.patients() == ()
+    restarted = Hub(store, monitor, clock=clock)
+    assert encode(restarted.state("anna")) == encode(hub.state("anna"))
+    assert restarted.patients() == ()
     log = store.alarms.log("anna")
     for _ in range(20):
         clock.now += 1
-        again.run_once()
+        restarted.run_once()
     stored = store.inputs.resume_point("anna").next_input, store.events.newest_id()
     with pytest.raises(DataError, match="is discharged; admit the patient first"):
-        play(again, clock, {"anna": still}, 0, 1, again.run_once)
-    again.run_once()
+        play(restarted, clock, {"anna": still}, 0, 1, restarted.run_once)
+    restarted.run_once()
     assert (store.inputs.resume_point("anna").next_input, store.events.newest_id()) == stored
     assert store.alarms.log("anna") == log
 
     clock.now = NOW + 100
-    admitted = again.admit("anna", "Anna", account="Ben")
-    again.run_once()
+    admitted = restarted.admit("anna", "Anna", account="Ben")
+    restarted.run_once()
     clock.now += 1
-    sent = again.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
-    again.run_once()
-    assert (admitted.result(0).rejected, sent.result(0).rejected) == ((), ())
-    assert again.admit("anna", "Anna") is None
-    assert again.patients() == ("anna",)
+    receipt = restarted.submit("anna", replace(cut(still, 0, 1), received=clock.now, stream="next"))
+    restarted.run_once()
+    assert (admitted.result(0).rejected, receipt.result(0).rejected) == ((), ())
+    assert restarted.admit("anna", "Anna") is None
+    assert restarted.patients() == ("anna",)
     assert encode(Hub(store, monitor, clock=clock).state("anna").normal) == encode(normal)
     for _ in range(20):
         clock.now += 1
-        again.run_once()
+        restarted.run_once()
     assert alarms(store, "anna")[len(log) :] == [("raised", "no data")]
     assert verify(store.alarms.log("anna")) is None
 
@@ -650,7 +650,8 @@ def test_what_came_late_is_tried_before_nobody_is_said_to_be_reached(
         clock.now += 1
     assert ("raised", "asystole") in alarms(store, "anna")
     assert ("raised", "nobody reached") not in alarms(store, "anna")
-    waiting = [json.loads(one.payload)["transition"] for one in store.outbox.claim(clock.now, 100, "ward", True)]
+    deliveries = store.outbox.claim(clock.now, 100, "ward", True)
+    waiting = [json.loads(delivery.payload)["transition"] for delivery in deliveries]
     assert len(waiting) > 1
     assert waiting == sorted(waiting)
 
@@ -667,7 +668,7 @@ def test_no_message_waits_for_a_clock_that_was_set_back(
         clock.now += 1
         hub.run_once()
     assert alarms(store, "anna") == [("raised", "no data")]
-    assert [one.patient for one in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
+    assert [delivery.patient for delivery in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
 
 
 @pytest.mark.parametrize("kind", ["stored", "memory"])
@@ -687,12 +688,12 @@ def test_a_message_under_way_when_the_clock_is_set_back_is_due_after_a_minute(
     clock.now -= setback_s
     assert outbox.claim(clock.now, 10, "ward", True) == []
     clock.now += 61
-    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+    assert first.key in [delivery.key for delivery in outbox.claim(clock.now, 10, "ward", True)]
     outbox.failed(first.key, clock.now, "no connection", clock.now + 120)
     clock.now -= setback_s
     assert outbox.claim(clock.now, 10, "ward", True) == []
     clock.now += 121
-    assert first.key in [one.key for one in outbox.claim(clock.now, 10, "ward", True)]
+    assert first.key in [delivery.key for delivery in outbox.claim(clock.now, 10, "ward", True)]
 
 
 # The store is lost
@@ -726,15 +727,15 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
         return True
 
     def has(condition: str, change: str) -> Callable[[], bool]:
-        def found() -> bool:
+        def is_delivered() -> bool:
             messages = [m for _, content in receiver.requests for m in content["messages"]]
             return (condition, change) in [(m["alarm"]["condition"], m["change"]) for m in messages]
 
-        return found
+        return is_delivered
 
-    seen: list[StepRecord] = []
+    steps: list[StepRecord] = []
     with Store.open(losable.url) as store:
-        hub = Hub(store, monitor, [ward], clock=clock, on_steps=seen.extend)
+        hub = Hub(store, monitor, [ward], clock=clock, on_steps=steps.extend)
         hub.admit("anna")
         with at_work(hub):
             receipts = play(hub, clock, {"anna": still}, 0, 9, rest)
@@ -750,7 +751,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
                 assert not any(receipt.result().stored for receipt in waiting)
                 outcomes = [outcome_of(receipt.result()) for receipt in waiting]
                 assert not any(outcome.done() for outcome in outcomes)
-                chunks = [given for step in seen for given in step.inputs if isinstance(given, Chunk)]
+                chunks = [item for step in steps for item in step.inputs if isinstance(item, Chunk)]
                 assert [chunk.position for chunk in chunks] == list(range(0, 25 * 250, 250))
             clock.now += 2
             assert [outcome.result(20) for outcome in outcomes] == [None] * 16
@@ -770,9 +771,9 @@ def deliveries(url: str, state: str) -> list[str]:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         keys = connection.execute(sa.text("SELECT key FROM deliveries WHERE state = :state"), {"state": state})
-        found = [key for (key,) in keys]
+        stored_keys = [key for (key,) in keys]
     engine.dispose()
-    return found
+    return stored_keys
 
 
 class Counting(Store):
@@ -797,7 +798,7 @@ def test_turns_that_wait_for_the_store_are_stored_together(
         assert store.writes == 1
         assert [receipt.result(0).next_position for receipt in receipts] == [250, 500, 750, 1000, 1250]
         inputs = list(store.inputs.all("anna"))
-        assert [given.position for given in inputs if isinstance(given, Chunk)] == [0, 250, 500, 750, 1000]
+        assert [item.position for item in inputs if isinstance(item, Chunk)] == [0, 250, 500, 750, 1000]
 
 
 class Leaky(Store):
@@ -821,8 +822,8 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
         hub.admit("anna")
         play(hub, clock, {"anna": still}, 0, 3, hub.run_once)
         store.failing = failing
-        lost = play(hub, clock, {"anna": still}, 3, 26, hub.run_once)
-        for receipt in lost[:-6]:
+        failed = play(hub, clock, {"anna": still}, 3, 26, hub.run_once)
+        for receipt in failed[:-6]:
             with pytest.raises(StorageError, match="send it again"):
                 raise receipt.exception(0) or outcome_of(receipt.result(0)).result(0)
         raised = [c for c, timer in hub.state("anna").alarms.timers.items() if timer.alarm]
@@ -878,12 +879,12 @@ def test_no_patient_takes_the_room_of_another_at_the_door(
     hub = Hub(store, monitor, clock=clock, room_bytes=30_000)
     for patient in ("greedy", "anna", "bob"):
         hub.admit(patient)
-    taken = 0
+    second = 0
     with suppress(StorageError):
-        while taken < 40:
-            hub.submit("greedy", cut(steady, taken, taken + 1))
-            taken += 1
-    assert 5 < taken < 40
+        while second < 40:
+            hub.submit("greedy", cut(steady, second, second + 1))
+            second += 1
+    assert 5 < second < 40
     fine = [hub.submit(name, cut(steady, at, at + 1)) for name in ("anna", "bob") for at in (0, 1)]
     clock.now = NOW + 40
     while hub.run_once():
@@ -904,16 +905,16 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
         acknowledged = play(hub, clock, {"anna": steady, "bob": steady}, 5, 15, hub.run_once)
         assert not any(receipt.result(0).stored for receipt in acknowledged)
         store.failing = ""
-        again = Hub(store, monitor, clock=clock)  # the process was killed, and started again
+        restarted = Hub(store, monitor, clock=clock)  # the process was killed, and started again
         for name in ("anna", "bob"):
             for second in (15, 16):
                 with pytest.raises(GapError, match="samples 1250 to"):
-                    again.submit(name, cut(steady, second, second + 1))
-        resent = play(again, clock, {"anna": steady}, 5, 20, again.run_once)
+                    restarted.submit(name, cut(steady, second, second + 1))
+        resent = play(restarted, clock, {"anna": steady}, 5, 20, restarted.run_once)
         assert resent[-1].result(0) == Receipt("anna", (), 5000)
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 5000).signal, steady.signal[:5000])
         monkeypatch.setattr("ectopy.service.monitoring.engine._RESENT_WITHIN_S", 0.0)
-        (late,) = play(again, clock, {"bob": steady}, 20, 21, again.run_once)  # that sender has kept nothing
+        (late,) = play(restarted, clock, {"bob": steady}, 20, 21, restarted.run_once)  # that sender has kept nothing
         assert late.result(0).rejected == ()
 
 
@@ -921,12 +922,12 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
 def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first(
     database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    shown: list[tuple[int, float, int | None]] = []
+    previews: list[tuple[int, float, int | None]] = []
 
     def show(traces: Sequence[LiveSamples]) -> None:
         signal = hub.state("anna").signal
-        wanted = None if signal is None else signal.segment.next_position
-        shown.extend((trace.chunk.position, trace.time, wanted) for trace in traces)
+        next_position = None if signal is None else signal.segment.next_position
+        previews.extend((trace.chunk.position, trace.time, next_position) for trace in traces)
 
     with Store.open(database_url) as store:
         hub = Hub(store, monitor, clock=clock, on_samples=show)
@@ -937,21 +938,21 @@ def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first
             hub.submit("anna", chunk)
         hub.run_once()
     at = [NOW + second for second in range(4)]
-    assert shown[:4] == [(0, at[0], 250), (250, at[1], 250), (500, at[2], 500), (750, at[3], 750)]
-    assert [position for position, _, _ in shown[4:]] == [1000]
+    assert previews[:4] == [(0, at[0], 250), (250, at[1], 250), (500, at[2], 500), (750, at[3], 750)]
+    assert [position for position, _, _ in previews[4:]] == [1000]
 
 
 @ON_SQLITE
 def test_states_are_not_kept_for_a_store_that_is_away(
     database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    seen: list[StepRecord] = []
+    steps: list[StepRecord] = []
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, on_steps=seen.extend)
+        hub = Hub(store, monitor, clock=clock, on_steps=steps.extend)
         hub.admit("anna")
         store.failing = "before"
         play(hub, clock, {"anna": steady}, 0, 38, hub.run_once)
-        assert [step for step in seen if step.snapshot is not None] == []
+        assert [step for step in steps if step.snapshot is not None] == []
         store.failing = ""
         clock.now += 1
         hub.run_once()
@@ -990,11 +991,11 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
             receipts = play(hub, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
         assert [receipt.result(0).next_position for receipt in receipts] == [250 * second for second in range(1, 6)]
         assert store.inputs.resume_point("anna").inputs == ()
-        again = Hub(store, monitor, clock=clock)
-        assert encode(again.state("anna")) == encode(hub.state("anna"))
+        restarted = Hub(store, monitor, clock=clock)
+        assert encode(restarted.state("anna")) == encode(hub.state("anna"))
         store.failing = "before"
-        with at_work(again):
-            (waiting,) = play(again, clock, {"anna": still}, 5, 6, lambda: time.sleep(0.01))
+        with at_work(restarted):
+            (waiting,) = play(restarted, clock, {"anna": still}, 5, 6, lambda: time.sleep(0.01))
         with pytest.raises(StorageError, match="stopped before"):
             waiting.result(0)
 
@@ -1042,13 +1043,13 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
         hub.run_once()
         assert receipt.result().rejected == ()
         assert receipt.result().late == 0
-    changes = [one for one in store.events.after(kinds=["alarm"]) if one.patient == "anna"]
-    asystoles = (one for one in changes if one.event.transition.alarm.condition == "asystole")
-    (raised,) = (one for one in asystoles if one.event.transition.change == "raised")
+    changes = [stored for stored in store.events.after(kinds=["alarm"]) if stored.patient == "anna"]
+    asystoles = (stored for stored in changes if stored.event.transition.alarm.condition == "asystole")
+    (raised,) = (stored for stored in asystoles if stored.event.transition.change == "raised")
     assert raised.time - set_s - NOW == pytest.approx(15.5, abs=1.5)
-    assert not [one for one in changes if one.event.transition.change == "escalated"]
+    assert not [stored for stored in changes if stored.event.transition.change == "escalated"]
     beats = store.beats.first("anna", NOW + 20 + set_s, NOW + 39 + set_s)
-    assert all(one.time - set_s - NOW == pytest.approx(one.beat.position / 250, abs=0.6) for one in beats)
+    assert all(stored.time - set_s - NOW == pytest.approx(stored.beat.position / 250, abs=0.6) for stored in beats)
     assert len(beats) > 15
 
 

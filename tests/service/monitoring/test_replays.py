@@ -56,15 +56,15 @@ def ended(replays: Replays, id: str) -> Replay:
 
 def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
     replays = Replays(hub.submit)
-    begun = replays.start(RECORDING, "simulated", "anna", 100)
-    assert (begun.status, begun.duration_s) == (ReplayStatus.PLAYING, 20)
-    done = ended(replays, begun.id)
-    assert (done.status, done.error, done.position_s) == (ReplayStatus.FINISHED, "", 20)
-    found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
-    np.testing.assert_array_equal(found.signal, RECORDING.signal)
-    assert found.leads == RECORDING.leads
-    has_pulses(found, RECORDING)
-    assert replays.all() == [done]
+    replay = replays.start(RECORDING, "simulated", "anna", 100)
+    assert (replay.status, replay.duration_s) == (ReplayStatus.PLAYING, 20)
+    finished = ended(replays, replay.id)
+    assert (finished.status, finished.error, finished.position_s) == (ReplayStatus.FINISHED, "", 20)
+    waveform = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
+    np.testing.assert_array_equal(waveform.signal, RECORDING.signal)
+    assert waveform.leads == RECORDING.leads
+    has_pulses(waveform, RECORDING)
+    assert replays.all() == [finished]
 
 
 def test_two_replays_of_one_patient_are_streams_of_their_own(hub: Hub, store: Store):
@@ -72,8 +72,8 @@ def test_two_replays_of_one_patient_are_streams_of_their_own(hub: Hub, store: St
     for _ in range(2):
         assert ended(replays, replays.start(RECORDING, "simulated", "anna", 1000).id).status is ReplayStatus.FINISHED
     for replay in replays.all():
-        found = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
-        np.testing.assert_array_equal(found.signal, RECORDING.signal)
+        waveform = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
+        np.testing.assert_array_equal(waveform.signal, RECORDING.signal)
 
 
 def test_what_could_not_be_stored_is_sent_again(hub: Hub, store: Store):
@@ -86,19 +86,19 @@ def test_what_could_not_be_stored_is_sent_again(hub: Hub, store: Store):
         return hub.submit(patient, chunk)
 
     replays = Replays(reluctant)
-    begun = replays.start(RECORDING, "simulated", "anna", 20)
-    assert ended(replays, begun.id).status is ReplayStatus.FINISHED
+    replay = replays.start(RECORDING, "simulated", "anna", 20)
+    assert ended(replays, replay.id).status is ReplayStatus.FINISHED
     assert attempts == [0, 2500, 2500]
-    found = store.waveforms.read("anna", f"replay {begun.id}", 0, len(RECORDING.signal))
-    np.testing.assert_array_equal(found.signal, RECORDING.signal)
+    waveform = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
+    np.testing.assert_array_equal(waveform.signal, RECORDING.signal)
 
 
 def test_replay_is_stopped_and_goes_at_its_speed(hub: Hub):
     replays = Replays(hub.submit)
-    begun = replays.start(RECORDING, "simulated", "anna", 1)
-    stopped = replays.stop(begun.id)
+    replay = replays.start(RECORDING, "simulated", "anna", 1)
+    stopped = replays.stop(replay.id)
     assert (stopped.status, stopped.position_s < 20) == (ReplayStatus.STOPPED, True)
-    assert replays.stop(begun.id) == stopped
+    assert replays.stop(replay.id) == stopped
     assert "replay" not in " ".join(thread.name for thread in threading.enumerate())
 
 
@@ -107,8 +107,8 @@ def test_refusal_ends_a_replay_with_its_reason(hub: Hub):
     slow = replace(RECORDING, sampling_rate_hz=50.0)
     failed = ended(replays, replays.start(slow, "slow", "anna", 1000).id)
     assert (failed.status, "sampling rate" in failed.error) == (ReplayStatus.FAILED, True)
-    nobody = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000).id)
-    assert "no patient 'nobody' is watched" in nobody.error
+    unknown = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000).id)
+    assert "no patient 'nobody' is watched" in unknown.error
 
 
 def test_impossible_replays_are_refused(hub: Hub):

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import Message as Mail
@@ -45,6 +45,7 @@ from ectopy.service.notify import (
 )
 from ectopy.service.notify.batching import QueuedMessage, group
 from ectopy.service.notify.delivery import MOST_ATTEMPTS, backoff_s
+from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.notify.messages import body, subject
 from ectopy.service.notify.outbox import Delivery, DeliveryState
 from ectopy.service.notify.signature import sign
@@ -82,61 +83,23 @@ def messages_for(event: AlarmChanged, *targets: Target, patient: str = "bed 7", 
     return deliveries_of(event, patient, targets, at=at, created=at, bundle="b" * 64, patient_name=name)
 
 
-@dataclass
-class MemoryOutbox:
-    """The smallest outbox."""
+class ReadableOutbox(MemoryOutbox):
+    """An outbox whose messages a test can read."""
 
-    deliveries: dict[str, Delivery] = field(default_factory=dict)
-    taken: dict[str, float] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        super().__init__()
+        self._put: dict[str, Delivery] = {}
 
     def put(self, *deliveries: Delivery) -> None:
-        for delivery in deliveries:
-            self.deliveries.setdefault(delivery.key, delivery)
+        self._put |= {delivery.key: delivery for delivery in deliveries}
+        super().put(deliveries)
 
-    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        with self.lock:
-            due = [
-                one
-                for one in self.deliveries.values()
-                if one.state is WAITING and one.due <= now and one.target == target and one.high == high
-            ]
-            claimed = sorted(due, key=lambda one: one.created)[:most]
-            for one in claimed:
-                self.deliveries[one.key] = replace(one, due=now + 60)
-            return claimed
-
-    def succeeded(self, key: str, now: float, receipt: str) -> None:
-        with self.lock:
-            self._end(key, state=DELIVERED, receipt=receipt, error="")
-            self.taken[key] = now
-
-    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        with self.lock:
-            if due is None:
-                self._end(key, state=DEAD, error=error)
-            else:
-                self._end(key, due=due, error=error)
-
-    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        with self.lock:
-            high = [one for one in self.deliveries.values() if one.high]
-            return [
-                one
-                for one in high
-                if one.state is not DELIVERED
-                and one.created <= now - longer_than_s
-                and not any(
-                    other.patient == one.patient and self.taken.get(other.key, -1.0) >= one.created for other in high
-                )
-            ]
+    @property
+    def deliveries(self) -> dict[str, Delivery]:
+        return {key: self.outcome(delivery) for key, delivery in self._put.items()}
 
     def states(self) -> Counter[DeliveryState]:
-        return Counter(one.state for one in self.deliveries.values())
-
-    def _end(self, key: str, **changes) -> None:
-        one = self.deliveries[key]
-        self.deliveries[key] = replace(one, attempts=one.attempts + 1, **changes)
+        return Counter(delivery.state for delivery in self.deliveries.values())
 
 
 @pytest.fixture(autouse=True)
@@ -146,13 +109,13 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with running(Receiver()) as one:
-        yield one
+    with running(Receiver()) as receiver:
+        yield receiver
 
 
 @pytest.fixture
-def outbox() -> MemoryOutbox:
-    return MemoryOutbox()
+def outbox() -> ReadableOutbox:
+    return ReadableOutbox()
 
 
 def webhook(receiver: Receiver, name: str = "ward", **settings) -> WebhookTarget:
@@ -170,8 +133,8 @@ def ward(receiver: Receiver) -> WebhookTarget:
 def test_a_message_holds_the_documented_keys():
     target = WebhookTarget("ward", "https://example.org", SECRET)
     (delivery,) = messages_for(changed(level=2, change="escalated"), target)
-    told = json.loads(delivery.payload)
-    assert told == {
+    payload = json.loads(delivery.payload)
+    assert payload == {
         "key": delivery.key,
         "patient": "bed 7",
         "patient_name": None,
@@ -194,7 +157,7 @@ ANY = WebhookTarget("any", "https://example.org", SECRET)
 
 
 def test_people_get_plain_lines():
-    messages = [read_message(one.payload) for one in messages_for(changed(), ANY)]
+    messages = [read_message(delivery.payload) for delivery in messages_for(changed(), ANY)]
     assert subject(messages) == "HIGH: Asystole raised, patient bed 7"
     text = body(messages).splitlines()
     assert text[0] == "No beat for 5.2 s, limit 4 s."
@@ -203,9 +166,9 @@ def test_people_get_plain_lines():
 
 def test_many_messages_are_told_in_few_lines():
     messages = [
-        read_message(one.payload)
+        read_message(delivery.payload)
         for number in range(40)
-        for one in messages_for(changed(TECHNICAL), ANY, patient=f"bed {number}")
+        for delivery in messages_for(changed(TECHNICAL), ANY, patient=f"bed {number}")
     ]
     assert subject(messages) == "No data, 40 messages, 40 patients"
     lines = body(messages).splitlines()
@@ -231,17 +194,17 @@ def test_every_target_hears_what_matters(change: str):
 @pytest.mark.parametrize("change", ["latched", "acknowledged", "acknowledgement expired", "audio paused", "reminded"])
 def test_the_rest_is_for_those_that_want_all(change: str):
     every = replace(ANY, name="log", wants=MessageFilter(every_change=True))
-    assert [one.target for one in messages_for(changed(change=change, who="nurse 4"), ANY, every)] == ["log"]
+    assert [delivery.target for delivery in messages_for(changed(change=change, who="nurse 4"), ANY, every)] == ["log"]
 
 
 def test_a_target_gets_its_priorities_and_levels():
     high = replace(ANY, name="high", wants=MessageFilter(priorities=("high",)))
     escalated = replace(ANY, name="escalated", wants=MessageFilter(level=1))
-    assert [one.target for one in messages_for(changed(MEDIUM), ANY, high, escalated)] == ["any"]
-    assert [one.target for one in messages_for(changed(HIGH), ANY, high, escalated)] == ["any", "high"]
+    assert [delivery.target for delivery in messages_for(changed(MEDIUM), ANY, high, escalated)] == ["any"]
+    assert [delivery.target for delivery in messages_for(changed(HIGH), ANY, high, escalated)] == ["any", "high"]
     later = messages_for(changed(MEDIUM, change="escalated", level=1), ANY, high, escalated)
-    assert [one.target for one in later] == ["any", "escalated"]
-    assert not any(one.high for one in later)
+    assert [delivery.target for delivery in later] == ["any", "escalated"]
+    assert not any(delivery.high for delivery in later)
 
 
 def test_a_name_is_told_only_to_those_that_ask_for_it():
@@ -256,15 +219,15 @@ def test_a_name_is_told_only_to_those_that_ask_for_it():
 def test_the_same_event_gives_the_same_keys_and_another_one_others():
     other = replace(ANY, name="other")
     first, second = messages_for(changed(), ANY, other)
-    again, _ = messages_for(changed(), ANY, other, at=NOW + 1000)
-    assert again.key == first.key
+    repeated, _ = messages_for(changed(), ANY, other, at=NOW + 1000)
+    assert repeated.key == first.key
     assert first.message == second.message
     different = [
         second,
         *messages_for(changed(), ANY, patient="bed 8"),
         *messages_for(changed(number=2), ANY),
     ]
-    assert len({one.key for one in [first, *different]}) == 4
+    assert len({delivery.key for delivery in [first, *different]}) == 4
 
 
 def test_what_is_no_message_is_refused():
@@ -371,12 +334,12 @@ def test_settings_are_checked_and_show_no_secret(make: Callable[[], object], cap
 
 
 def test_targets_do_not_show_their_secrets():
-    shown = repr(WebhookTarget("ward", "https://example.org/hidden", SECRET)) + repr(
+    text = repr(WebhookTarget("ward", "https://example.org/hidden", SECRET)) + repr(
         AppriseTarget("people", "jsons://me:hidden@example.org")
     )
-    assert "hidden" not in shown
-    assert SECRET not in shown
-    assert "ward" in shown
+    assert "hidden" not in text
+    assert SECRET not in text
+    assert "ward" in text
 
 
 SETTINGS = f"""
@@ -474,7 +437,7 @@ def test_what_travels_together(waiting: list[tuple[str, str, str]]):
         assert kinds == {True} or len({message.patient for message in batch.messages}) == 1
 
 
-def test_a_fallen_gateway_is_one_message(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_a_fallen_gateway_is_one_message(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     for number in range(40):
         outbox.put(*messages_for(changed(TECHNICAL), ward, patient=f"bed {number}"))
     assert deliver_due(outbox, [ward], NOW) == {DELIVERED: 40}
@@ -485,7 +448,7 @@ def test_a_fallen_gateway_is_one_message(outbox: MemoryOutbox, ward: WebhookTarg
 # Delivery
 
 
-def test_a_message_arrives_signed_with_a_receipt(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_a_message_arrives_signed_with_a_receipt(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     (delivery,) = messages_for(changed(), ward)
     outbox.put(delivery)
     assert deliver_due(outbox, [ward], NOW) == {DELIVERED: 1}
@@ -494,7 +457,7 @@ def test_a_message_arrives_signed_with_a_receipt(outbox: MemoryOutbox, ward: Web
     assert deliver_due(outbox, [ward], NOW + 100) == {}
 
 
-def test_a_wrong_secret_is_noticed_by_the_receiver(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_a_wrong_secret_is_noticed_by_the_receiver(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     stranger = replace(ward, secret="whsec_" + base64.b64encode(b"x" * 32).decode())
     outbox.put(*messages_for(changed(), stranger))
     assert deliver_due(outbox, [stranger], NOW) == {WAITING: 1}
@@ -506,7 +469,7 @@ def test_waits_grow_to_two_minutes():
 
 
 def test_the_schedule_is_in_the_outbox_and_ends_in_a_dead_letter(
-    outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver
 ):
     receiver.answers = lambda number, content: answer(500, b"not today")
     (delivery,) = messages_for(changed(), ward)
@@ -533,7 +496,7 @@ def test_the_schedule_is_in_the_outbox_and_ends_in_a_dead_letter(
     ],
 )
 def test_what_a_status_means(
-    outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver, status: int, state: DeliveryState
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver, status: int, state: DeliveryState
 ):
     receiver.answers = lambda number, content: answer(status, Location=receiver.url + "/elsewhere")
     outbox.put(*messages_for(changed(), ward))
@@ -542,7 +505,7 @@ def test_what_a_status_means(
 
 
 @pytest.mark.parametrize(
-    ("asked", "wait_s"),
+    ("retry_after", "wait_s"),
     [
         ("30", 30.0),
         ("0", 1.0),
@@ -554,16 +517,16 @@ def test_what_a_status_means(
     ],
 )
 def test_a_receiver_is_left_alone_as_it_asks(
-    outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver, asked: str, wait_s: float
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver, retry_after: str, wait_s: float
 ):
-    receiver.answers = lambda number, content: answer(429, Retry_After=asked)
+    receiver.answers = lambda number, content: answer(429, Retry_After=retry_after)
     (delivery,) = messages_for(changed(), ward)
     outbox.put(delivery)
     deliver_due(outbox, [ward], NOW)
     assert outbox.deliveries[delivery.key].due == NOW + wait_s
 
 
-def test_of_a_huge_answer_only_the_beginning_is_read(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_of_a_huge_answer_only_the_beginning_is_read(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     hung_up = threading.Event()
 
     def talk(handler: BaseHTTPRequestHandler) -> None:
@@ -587,7 +550,7 @@ def test_of_a_huge_answer_only_the_beginning_is_read(outbox: MemoryOutbox, ward:
     assert receipt.isprintable()
 
 
-def test_a_status_counts_though_its_answer_never_ends(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_a_status_counts_though_its_answer_never_ends(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     released = threading.Event()
 
     def begin(handler: BaseHTTPRequestHandler) -> None:
@@ -603,7 +566,7 @@ def test_a_status_counts_though_its_answer_never_ends(outbox: MemoryOutbox, ward
 
 
 def test_a_silent_receiver_costs_one_wait_not_one_for_each_message(
-    outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver
 ):
     released = threading.Event()
     receiver.answers = lambda number, content: lambda handler: released.wait(20)
@@ -612,13 +575,13 @@ def test_a_silent_receiver_costs_one_wait_not_one_for_each_message(
     assert deliver_due(outbox, [replace(ward, timeout_s=0.2)], NOW) == {WAITING: 30}
     released.set()
     assert len(receiver.requests) == 4
-    errors = Counter(one.error for one in outbox.deliveries.values())
+    errors = Counter(delivery.error for delivery in outbox.deliveries.values())
     assert errors == {"no answer within 0.2 s": 4, "not tried: no answer within 0.2 s": 26}
-    assert {one.due for one in outbox.deliveries.values()} == {NOW + 1}
+    assert {delivery.due for delivery in outbox.deliveries.values()} == {NOW + 1}
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("content", "words"),
     [
         (b"220 mail.example.org\r\n\r\n", "an answer that is not HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, "an answer that is not HTTP"),
@@ -627,14 +590,14 @@ def test_a_silent_receiver_costs_one_wait_not_one_for_each_message(
         (b"HTTP/1.1 500 \xff\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "500"),
     ],
 )
-def test_a_receiver_that_speaks_no_http(outbox: MemoryOutbox, said: bytes, words: str):
+def test_a_receiver_that_speaks_no_http(outbox: ReadableOutbox, content: bytes, words: str):
     class Tongue(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             while line := self.rfile.readline().strip().lower():
                 if line.startswith(b"content-length"):
                     length = int(line.split()[1])
             self.rfile.read(length)
-            self.wfile.write(said)
+            self.wfile.write(content)
 
     with socketserver.TCPServer(("127.0.0.1", 0), Tongue) as server:
         target = WebhookTarget("foreign", f"http://127.0.0.1:{server.server_address[1]}/hidden", SECRET)
@@ -649,7 +612,7 @@ def test_a_receiver_that_speaks_no_http(outbox: MemoryOutbox, said: bytes, words
     assert outbox.deliveries[delivery.key].error == "no connection"
 
 
-def test_a_receiver_that_does_not_encrypt(outbox: MemoryOutbox, ward: WebhookTarget):
+def test_a_receiver_that_does_not_encrypt(outbox: ReadableOutbox, ward: WebhookTarget):
     target = replace(ward, url=ward.url.replace("http:", "https:"))
     (delivery,) = messages_for(changed(), target)
     outbox.put(delivery)
@@ -657,14 +620,14 @@ def test_a_receiver_that_does_not_encrypt(outbox: MemoryOutbox, ward: WebhookTar
     assert outbox.deliveries[delivery.key].error == "no encrypted connection; see the certificate"
 
 
-def test_a_payload_that_cannot_be_read_is_a_dead_letter(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_an_unreadable_payload_is_a_dead_letter(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     good, bad = messages_for(changed(), ward) + messages_for(changed(number=2), ward)
     outbox.put(good, replace(bad, payload="{"))
     assert deliver_due(outbox, [ward], NOW) == {DELIVERED: 1, DEAD: 1}
     assert "not a message" in outbox.deliveries[bad.key].error
 
 
-def test_targets_need_different_names(outbox: MemoryOutbox, ward: WebhookTarget):
+def test_targets_need_different_names(outbox: ReadableOutbox, ward: WebhookTarget):
     with pytest.raises(SettingError, match="two targets"):
         deliver_due(outbox, [ward, ward], NOW)
     with pytest.raises(SettingError, match="two targets"):
@@ -686,24 +649,24 @@ def waiting_for(*targets: Target, patients: int = 10) -> list[Delivery]:
 
 
 def test_nothing_is_lost_or_doubled_when_every_third_attempt_fails(
-    outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver
 ):
     def answers(number: int, content: dict) -> Callable[[BaseHTTPRequestHandler], None]:
         if number % 3 == 0:
             return answer(500)
-        told.extend(message["key"] for message in content["messages"])
+        keys.extend(message["key"] for message in content["messages"])
         return answer(200)
 
-    told: list[str] = []
+    keys: list[str] = []
     receiver.answers = answers
     outbox.put(*waiting_for(ward))
     while outbox.states()[WAITING]:
         deliver_due(outbox, [ward], receiver.now)
         receiver.now += 130
-    assert Counter(told) == Counter([*outbox.deliveries])
+    assert Counter(keys) == Counter([*outbox.deliveries])
 
 
-class Torn(MemoryOutbox):
+class Torn(ReadableOutbox):
     """An outbox that is lost between a message's sending and its marking, now and then."""
 
     marks = 0
@@ -729,8 +692,8 @@ def test_who_remembers_keys_gets_each_message_once_though_the_courier_dies_befor
             deaths += 1
         receiver.now += 130
     assert deaths > 0
-    sent = [message["key"] for _, content in receiver.requests for message in content["messages"]]
-    assert len(sent) > len(outbox.deliveries)
+    keys = [message["key"] for _, content in receiver.requests for message in content["messages"]]
+    assert len(keys) > len(outbox.deliveries)
     assert Counter(receiver.taken) == Counter([*outbox.deliveries])
 
 
@@ -738,10 +701,10 @@ def test_who_remembers_keys_gets_each_message_once_though_the_courier_dies_befor
 
 
 def now_waiting(*deliveries: Delivery) -> list[Delivery]:
-    return [replace(one, created=time.time(), due=0.0) for one in deliveries]
+    return [replace(delivery, created=time.time(), due=0.0) for delivery in deliveries]
 
 
-def test_a_dead_target_holds_up_no_other(outbox: MemoryOutbox, receiver: Receiver):
+def test_a_dead_target_holds_up_no_other(outbox: ReadableOutbox, receiver: Receiver):
     released = threading.Event()
     receiver.now = time.time()
     with running(Receiver()) as dead:
@@ -759,7 +722,7 @@ def test_a_dead_target_holds_up_no_other(outbox: MemoryOutbox, receiver: Receive
         worker.stop()
 
 
-def test_lesser_messages_do_not_hold_up_an_alarm(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_lesser_messages_do_not_hold_up_an_alarm(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     released = threading.Event()
     receiver.now = time.time()
 
@@ -781,16 +744,16 @@ def test_lesser_messages_do_not_hold_up_an_alarm(outbox: MemoryOutbox, ward: Web
     assert receiver.requests[4][1]["messages"][0]["alarm"]["priority"] == "high"
 
 
-def test_a_courier_goes_on_where_another_one_stopped(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_a_courier_goes_on_where_another_one_stopped(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     receiver.now = time.time()
     receiver.answers = lambda number, content: receiver.accept(content)
     outbox.put(*now_waiting(*waiting_for(ward)))
     clock = [time.time()]
     while outbox.states()[WAITING]:
-        seen = len(receiver.requests)
+        requests = len(receiver.requests)
         worker = DeliveryWorker(outbox, [ward], clock=lambda: clock[0], poll_s=0.01)
         worker.start()
-        receiver.wait_for(lambda seen=seen: len(receiver.requests) > seen)
+        receiver.wait_for(lambda requests=requests: len(receiver.requests) > requests)
         worker.stop()
         clock[0] += 61
         receiver.now += 61
@@ -799,7 +762,7 @@ def test_a_courier_goes_on_where_another_one_stopped(outbox: MemoryOutbox, ward:
 
 
 def test_a_courier_outlives_a_lost_outbox(ward: WebhookTarget, receiver: Receiver, caplog: pytest.LogCaptureFixture):
-    class Lost(MemoryOutbox):
+    class FailingOutbox(ReadableOutbox):
         claims = 0
 
         def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
@@ -808,7 +771,7 @@ def test_a_courier_outlives_a_lost_outbox(ward: WebhookTarget, receiver: Receive
                 raise OSError("the database has gone away")
             return super().claim(now, most, target, high)
 
-    outbox = Lost()
+    outbox = FailingOutbox()
     receiver.now = time.time()
     outbox.put(*now_waiting(*messages_for(changed(), ward)))
     worker = DeliveryWorker(outbox, [ward], poll_s=0.01)
@@ -824,7 +787,7 @@ def test_a_courier_outlives_a_lost_outbox(ward: WebhookTarget, receiver: Receive
 
 
 def test_nobody_reached_is_told_for_each_patient_and_clears(
-    outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver
 ):
     receiver.answers = lambda number, content: answer(503, b"closed")
     outbox.put(*messages_for(changed(HIGH), ward, patient="bed 1"))
@@ -832,11 +795,11 @@ def test_nobody_reached_is_told_for_each_patient_and_clears(
     outbox.put(*messages_for(changed(MEDIUM), ward, patient="bed 3"))
     deliver_due(outbox, [ward], NOW + 30)
     assert unreached(outbox, NOW + 59, 60) == {}
-    found = unreached(outbox, NOW + 70, 60)
-    assert found.keys() == {"bed 1"}
-    assert (found["bed 1"].present, found["bed 1"].value, found["bed 1"].limit) == (True, 70, 60)
-    assert found["bed 1"].condition in CONDITIONS
-    assert "ward: 503 closed" in found["bed 1"].text
+    readings = unreached(outbox, NOW + 70, 60)
+    assert readings.keys() == {"bed 1"}
+    assert (readings["bed 1"].present, readings["bed 1"].value, readings["bed 1"].limit) == (True, 70, 60)
+    assert readings["bed 1"].condition in CONDITIONS
+    assert "ward: 503 closed" in readings["bed 1"].text
     receiver.answers = lambda number, content: answer(200)
     outbox.put(*messages_for(changed("nobody reached", number=9), ward, patient="bed 2", at=NOW + 100))
     assert unreached(outbox, NOW + 100, 60).keys() == {"bed 1", "bed 2"}
@@ -847,10 +810,10 @@ def test_nobody_reached_is_told_for_each_patient_and_clears(
     receiver.now = NOW + 300
     deliver_due(outbox, [ward], NOW + 300)
     assert unreached(outbox, NOW + 1000, 60) == {}
-    assert (REACHED.condition, REACHED.present) == (found["bed 1"].condition, False)
+    assert (REACHED.condition, REACHED.present) == (readings["bed 1"].condition, False)
 
 
-def test_one_target_is_enough_to_be_reached(outbox: MemoryOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_one_target_is_enough_to_be_reached(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
     closed = WebhookTarget("closed", "http://127.0.0.1:9", SECRET)
     outbox.put(*messages_for(changed(), ward, closed))
     assert deliver_due(outbox, [ward, closed], NOW) == {DELIVERED: 1, WAITING: 1}
@@ -860,24 +823,24 @@ def test_one_target_is_enough_to_be_reached(outbox: MemoryOutbox, ward: WebhookT
 # People
 
 
-def test_apprise_tells_people(outbox: MemoryOutbox, receiver: Receiver):
+def test_apprise_tells_people(outbox: ReadableOutbox, receiver: Receiver):
     people = AppriseTarget("people", receiver.url.replace("http", "json") + "/chat")
-    told: list[dict] = []
+    notes: list[dict] = []
     receiver.take = lambda handler: (
-        told.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))),
+        notes.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))),
         answer(200)(handler),
     )
     (delivery,) = messages_for(changed(), people)
     outbox.put(delivery)
     assert deliver_due(outbox, [people], NOW) == {DELIVERED: 1}
-    assert told[0]["title"] == "HIGH: Asystole raised, patient bed 7"
-    assert told[0]["message"].splitlines()[0] == "No beat for 5.2 s, limit 4 s."
-    assert told[0]["message"].endswith(" ".join(STATEMENTS))
+    assert notes[0]["title"] == "HIGH: Asystole raised, patient bed 7"
+    assert notes[0]["message"].splitlines()[0] == "No beat for 5.2 s, limit 4 s."
+    assert notes[0]["message"].endswith(" ".join(STATEMENTS))
     assert outbox.deliveries[delivery.key].receipt == "success"
 
 
 @pytest.mark.parametrize(("status", "words"), [(500, "error=500"), (307, "error=307"), (None, "timeout")])
-def test_apprise_says_what_went_wrong(outbox: MemoryOutbox, receiver: Receiver, status: int | None, words: str):
+def test_apprise_says_what_went_wrong(outbox: ReadableOutbox, receiver: Receiver, status: int | None, words: str):
     released = threading.Event()
     paths: list[str] = []
 
@@ -923,7 +886,7 @@ class Postbox(socketserver.ThreadingTCPServer):
                     return
 
 
-def test_apprise_sends_mail(outbox: MemoryOutbox):
+def test_apprise_sends_mail(outbox: ReadableOutbox):
     with Postbox(("127.0.0.1", 0), Postbox.Handler) as postbox:
         postbox.mails = []
         thread = threading.Thread(target=postbox.serve_forever, args=(0.02,))

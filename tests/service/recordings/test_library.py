@@ -1,10 +1,9 @@
-"""Uploaded recordings: kept, analysed in another process, shown at any zoom; and what bad ones get."""
+"""Uploaded recordings: stored, analysed in another process, drawn at any zoom; and bad ones rejected."""
 
 from __future__ import annotations
 
 import io
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from ectopy.service.recordings.library import RESULT, read_stored
 from ectopy.service.recordings.result import load_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
+from support.server import until
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
 
 
@@ -33,15 +33,12 @@ def upload(name: str, content: bytes) -> Upload:
 
 
 def wait_for(library: Library, id: str, when: Callable[[StoredRecording], bool]) -> StoredRecording:
-    end = time.monotonic() + 60
-    while not when(entry := library.entry(id)):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return entry
+    until(lambda: when(library.entry(id)))
+    return library.entry(id)
 
 
 def finished(entry: StoredRecording) -> bool:
-    return entry.status in (Status.DONE, Status.FAILED)
+    return entry.status in (Status.ANALYSED, Status.FAILED)
 
 
 @pytest.fixture
@@ -56,7 +53,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 @pytest.mark.parametrize(
-    ("names", "title", "main", "kept"),
+    ("names", "title", "main", "names_stored"),
     [
         (["My ECG (1).EDF"], "My ECG (1).EDF", "recording.edf", ["recording.edf"]),
         (["../../etc/passwd.csv"], "passwd.csv", "recording.csv", ["recording.csv"]),
@@ -65,9 +62,9 @@ def library(tmp_path: Path) -> Iterator[Library]:
         (["s1_2.hea", "s1.hea", "s1_2.dat"], "s1", "s1.hea", ["s1_2.hea", "s1.hea", "s1_2.dat"]),
     ],
 )
-def test_files_of_a_recording(names, title, main, kept):
+def test_files_of_a_recording(names, title, main, names_stored):
     layout = layout_of(names)
-    assert (layout.title, layout.main, list(layout.names)) == (title, main, kept)
+    assert (layout.title, layout.main, list(layout.names)) == (title, main, names_stored)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +89,7 @@ def test_files_of_a_recording(names, title, main, kept):
         (["100.hea", "100.DAT", "100.dat"], "same name"),
     ],
 )
-def test_files_that_are_no_recording(names, reason):
+def test_files_that_are_not_one_recording(names, reason):
     with pytest.raises(DataError, match=reason):
         layout_of(names)
 
@@ -102,54 +99,54 @@ def test_files_that_are_no_recording(names, reason):
 )
 def test_no_name_leads_out_of_the_folder(names):
     try:
-        kept = layout_of(names).names
+        stored_names = layout_of(names).names
     except DataError:
         return
     folder = Path("/folder")
-    assert all((folder / name).resolve().parent == folder for name in kept)
+    assert all((folder / name).resolve().parent == folder for name in stored_names)
 
 
-# The view
+# Columns of a screen
 
 
 @given(st.integers(1, 5000), st.integers(1, 60), st.floats(0, 25), st.floats(0, 25), st.integers(0, 9))
-def test_stretch_shows_every_sample(samples, columns, start_s, length_s, seed):
+def test_columns_cover_every_sample(samples, columns, start_s, length_s, seed):
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=(samples, 2)).astype(np.float32)
     signal[rng.random(signal.shape) < 0.1] = np.nan
-    shown = display_columns(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
-    assert len(shown.low) <= (2 if shown.single else 1) * columns
-    first = round(shown.start_s * RATE_HZ)
-    stop = min(first + round(shown.step_s * len(shown.low) * RATE_HZ), samples)
-    if not len(shown.low):
+    part = display_columns(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
+    assert len(part.low) <= (2 if part.has_all_samples else 1) * columns
+    first = round(part.start_s * RATE_HZ)
+    stop = min(first + round(part.step_s * len(part.low) * RATE_HZ), samples)
+    if not len(part.low):
         assert start_s >= samples / RATE_HZ
         return
-    wanted_first = min(int(start_s * RATE_HZ), samples)
-    wanted_stop = min(int((start_s + length_s) * RATE_HZ) + 1, samples)
-    assert first <= wanted_first
-    assert stop >= wanted_stop
+    first_needed = min(int(start_s * RATE_HZ), samples)
+    stop_needed = min(int((start_s + length_s) * RATE_HZ) + 1, samples)
+    assert first <= first_needed
+    assert stop >= stop_needed
     part = signal[first:stop]
-    assert np.array_equal(np.fmin.reduce(part), np.fmin.reduce(shown.low), equal_nan=True)
-    assert np.array_equal(np.fmax.reduce(part), np.fmax.reduce(shown.high), equal_nan=True)
+    assert np.array_equal(np.fmin.reduce(part), np.fmin.reduce(part.low), equal_nan=True)
+    assert np.array_equal(np.fmax.reduce(part), np.fmax.reduce(part.high), equal_nan=True)
 
 
-def test_stretch_goes_down_to_samples():
+def test_a_short_part_is_drawn_sample_by_sample():
     signal = np.arange(100_000, dtype=np.float32)[:, None]
-    shown = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
-    assert shown.single
-    assert shown.low[:, 0].tolist() == list(range(25_000, 25_026))
-    assert (shown.start_s, shown.step_s) == (100.0, 1 / RATE_HZ)
+    part = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
+    assert part.has_all_samples
+    assert part.low[:, 0].tolist() == list(range(25_000, 25_026))
+    assert (part.start_s, part.step_s) == (100.0, 1 / RATE_HZ)
 
 
-def test_stretch_of_a_day_takes_few_blocks():
+def test_a_day_is_drawn_from_few_blocks():
     signal = np.zeros((int(24 * 3600 * RATE_HZ), 1), np.float32)
     signal[12_345_678] = 1.0
     levels = pyramid(signal)
     assert [len(level) for level in levels] == [337_500, 42_188, 5_274, 660]
-    shown = display_columns(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
-    column = int(np.flatnonzero(shown.high[:, 0])[0])
-    assert shown.start_s + column * shown.step_s <= 12_345_678 / RATE_HZ + 2 * shown.step_s
-    assert abs(column * shown.step_s - 12_345_678 / RATE_HZ) <= 2 * shown.step_s
+    part = display_columns(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
+    column = int(np.flatnonzero(part.high[:, 0])[0])
+    assert part.start_s + column * part.step_s <= 12_345_678 / RATE_HZ + 2 * part.step_s
+    assert abs(column * part.step_s - 12_345_678 / RATE_HZ) <= 2 * part.step_s
 
 
 # The library
@@ -160,7 +157,7 @@ def test_upload_is_analysed_and_shown(library):
     entry = library.add([upload("Ada's.csv", csv(seconds, ectopic={"V": 0.1}))], RATE_HZ, "mV")
     assert entry.status is Status.WAITING
     entry = wait_for(library, entry.id, finished)
-    assert (entry.error, entry.status, entry.progress) == ("", Status.DONE, 1.0)
+    assert (entry.error, entry.status, entry.progress) == ("", Status.ANALYSED, 1.0)
     result = library.result(entry.id)
     assert result.summary["source"] == "Ada's.csv"
     assert result.summary["duration_s"] == seconds
@@ -168,11 +165,11 @@ def test_upload_is_analysed_and_shown(library):
     whole = result.signal(0, seconds, 200)
     assert len(whole["low"]) == len(whole["leads"]) == 2
     assert whole["beats_there"] == len(whole["beats"]) == result.summary["beats"]
-    one = whole["beats"][10]
-    near = result.signal(one["time_s"] - 0.05, one["time_s"] + 0.05, 100)
+    beat = whole["beats"][10]
+    near = result.signal(beat["time_s"] - 0.05, beat["time_s"] + 0.05, 100)
     assert near["step_s"] == 1 / RATE_HZ
-    assert [beat["position"] for beat in near["beats"]] == [one["position"]]
-    assert near["samples"][0][round((one["time_s"] - near["start_s"]) * RATE_HZ)] > 0.3
+    assert [beat["position"] for beat in near["beats"]] == [beat["position"]]
+    assert near["samples"][0][round((beat["time_s"] - near["start_s"]) * RATE_HZ)] > 0.3
     trend = result.trend(60)
     assert trend["time_s"] == [0, 60]
     assert sum(trend["beats"]) == result.summary["beats"]
@@ -203,10 +200,10 @@ def _without_checksums(header: str) -> bytes:
     return "\n".join(line for line in header.splitlines() if not line.startswith("#")).encode()
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_bad_files_get_one_sentence(what, tmp_path):
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_get_one_sentence(kind, tmp_path):
     library = Library(tmp_path / "recordings")
-    files, words = BAD[what]
+    files, words = BAD[kind]
     entry = library.add([upload(name, content) for name, content in files.items()])
     error = analyse_here(tmp_path / "recordings" / entry.id)
     assert error.endswith(".")
@@ -216,7 +213,7 @@ def test_bad_files_get_one_sentence(what, tmp_path):
 
 
 def analyse_here(folder: Path) -> str:
-    """What the worker says is wrong, without a process for each."""
+    """The error of an analysis in this process."""
     return work(folder, read_stored(folder))
 
 
@@ -228,7 +225,7 @@ def test_too_large_uploads_are_refused_and_nothing_is_left(tmp_path):
     assert list((tmp_path / "recordings").iterdir()) == []
 
 
-def test_what_was_being_analysed_is_analysed_again_after_a_restart(tmp_path):
+def test_an_interrupted_analysis_is_repeated_after_a_restart(tmp_path):
     first = Library(tmp_path)
     first.start()
     entry = first.add([upload("a.csv", csv(40))], RATE_HZ, "mV")
@@ -243,7 +240,7 @@ def test_what_was_being_analysed_is_analysed_again_after_a_restart(tmp_path):
     assert wait_for(second, entry.id, finished).error == ""
     second.stop()
     third = Library(tmp_path)
-    assert [entry.status for entry in third.entries()] == [Status.DONE]
+    assert [entry.status for entry in third.entries()] == [Status.ANALYSED]
     assert third.result(entry.id).summary["duration_s"] == 40
 
 
@@ -257,13 +254,13 @@ def test_analysis_that_takes_too_long_is_ended(tmp_path):
     library.stop()
 
 
-def test_a_recording_that_is_gone_from_the_disk_stops_no_other(tmp_path):
+def test_a_recording_deleted_from_the_disk_stops_no_other(tmp_path):
     library = Library(tmp_path, time_limit_s=60)
-    gone, there = (library.add([upload("a.csv", content)], RATE_HZ, "mV") for content in (csv(10), b"I\n"))
-    shutil.rmtree(tmp_path / gone.id)
+    missing, damaged = (library.add([upload("a.csv", content)], RATE_HZ, "mV") for content in (csv(10), b"I\n"))
+    shutil.rmtree(tmp_path / missing.id)
     library.start()
-    assert wait_for(library, there.id, finished).error
-    assert library.entry(gone.id).status is Status.FAILED
+    assert wait_for(library, damaged.id, finished).error
+    assert library.entry(missing.id).status is Status.FAILED
     library.stop()
 
 
@@ -293,7 +290,7 @@ def test_names_are_of_recordings_on_this_machine(empty_machine, tmp_path):
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
-def test_what_is_no_name_is_not_analysed(library, tmp_path, name):
+def test_unknown_names_are_rejected(library, tmp_path, name):
     with pytest.raises(SettingError, match="no recording"):
         library.add_builtin(name)
     assert library.entries() == []
@@ -308,14 +305,14 @@ def test_only_a_name_names_a_recording(name):
 
 def test_a_named_recording_is_analysed_by_the_same_worker(library):
     entry = wait_for(library, library.add_builtin("simulated").id, finished)
-    assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.DONE)
+    assert (entry.name, entry.error, entry.status) == ("simulated", "", Status.ANALYSED)
     result = library.result(entry.id)
     assert result.summary["source"] == "simulated"
     np.testing.assert_array_equal(result.recording.signal, load_builtin("simulated").signal)
     assert "simulated" in library.report(entry.id).read_text()
 
 
-def test_a_folder_that_names_what_there_is_not_fails_in_words(tmp_path):
+def test_an_entry_with_an_unknown_name_fails_with_a_message(tmp_path):
     library = Library(tmp_path)
     entry = library.add_builtin("simulated")
     write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, main="../../etc")).decode())

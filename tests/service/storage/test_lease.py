@@ -1,11 +1,11 @@
-"""One service at a time writes to a database: who has the lease, who has to wait for it, and who has lost it."""
+"""The lease of a database: one service at a time writes, others wait or stop."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,109 +16,98 @@ from ectopy.monitor import Command, CommandKind
 from ectopy.service.storage import AuditEntry, Store, tables
 from ectopy.service.storage import lease as leasing
 from support.databases import PostgresqlServer
+from support.parallel import in_parallel
 from support.server import free_port, served, until
 
-SEEN = AuditEntry(1.0, "nurse", "saw")
+VIEW = AuditEntry(1.0, "nurse", "saw")
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lease that lasts a second, so that nobody waits long for the test."""
-    for name, seconds in (("LEASE_S", 1.0), ("_RENEW_S", 0.2), ("_LOOK_S", 0.05)):
-        monkeypatch.setattr(leasing, name, seconds)
+LEASE_S = 1.0
 
 
-@pytest.mark.usefixtures("hurried")
-def test_the_second_is_told_who_has_the_lease_and_the_first_goes_on(database_url: str):
+def hung(store: Store) -> leasing.Lease:
+    """A lease that is not renewed, as if its process hung."""
+    lease = store.lease(LEASE_S)
+    lease._end.set()
+    lease._thread.join()
+    return lease
+
+
+def test_a_second_lease_is_an_error_that_names_the_holder(database_url: str):
     with Store.open(database_url) as first, Store.open(database_url) as second:
-        lease = first.lease()
+        lease = first.lease(LEASE_S)
         with pytest.raises(
             StorageError, match=r"in use by another service: process \d+ on .*, since .*, until .* unless"
         ):
-            second.lease()
-        first.audit.add(SEEN)
-        assert not lease.lost
+            second.lease(LEASE_S)
+        first.audit.add(VIEW)
+        assert not lease.takeover
         lease.close()
-        second.lease().close()
+        second.lease(LEASE_S).close()
 
 
-@pytest.mark.usefixtures("hurried")
 def test_a_lease_that_nobody_renews_is_taken_over_and_its_former_holder_stores_nothing_more(database_url: str):
     with Store.open(database_url) as first, Store.open(database_url) as second:
-        lost = first.lease()
-        lost._end.set()  # as if the process hung
-        lost._thread.join()
-        lease = second.lease()
+        former = hung(first)
+        lease = second.lease(LEASE_S)
         with pytest.raises(StorageError, match="another service has taken"):
-            first.audit.add(SEEN)
+            first.audit.add(VIEW)
         assert first.audit.newest() == []
-        lost._renew()
-        assert "no longer this service's: process" in lost.lost
-        second.audit.add(SEEN)
-        assert [stored.entry for stored in second.audit.newest()] == [SEEN]
-        lost.close()
-        second.audit.add(SEEN)
-        assert not lease.lost
+        former._renew()
+        assert "no longer this service's: process" in former.takeover
+        second.audit.add(VIEW)
+        assert [stored.entry for stored in second.audit.newest()] == [VIEW]
+        former.close()
+        second.audit.add(VIEW)
+        assert not lease.takeover
         lease.close()
 
 
-@pytest.mark.usefixtures("hurried")
 def test_a_holder_that_was_out_of_reach_goes_on_where_nobody_has_taken_over(database_url: str):
     with Store.open(database_url) as store:
-        lease = store.lease()
-        lease._end.set()
-        lease._thread.join()
+        lease = hung(store)
         lease._renew()
-        assert not lease.lost
-        store.audit.add(SEEN)
+        assert not lease.takeover
+        store.audit.add(VIEW)
         lease.close()
         with store.database.reading() as connection:
             assert connection.execute(sa.select(tables.leases)).all() == []
 
 
-@pytest.mark.usefixtures("hurried")
 def test_of_many_that_want_an_expired_lease_one_gets_it(database_url: str):
-    with Store.open(database_url) as gone:
-        former = gone.lease()
-        former._end.set()
-        former._thread.join()
+    with Store.open(database_url) as former_store:
+        hung(former_store)
         stores = [Store.open(database_url) for _ in range(4)]
-        got: list[object] = []
+        outcomes: list[object] = []
 
         def want(store: Store) -> None:
             try:
-                got.append(store.lease())
+                outcomes.append(store.lease(LEASE_S))
             except StorageError as error:
-                got.append(str(error))
+                outcomes.append(str(error))
 
-        threads = [threading.Thread(target=want, args=(store,)) for store in stores]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        leases = [one for one in got if isinstance(one, leasing.Lease)]
+        in_parallel([partial(want, store) for store in stores])
+        leases = [outcome for outcome in outcomes if isinstance(outcome, leasing.Lease)]
         assert len(leases) == 1
-        assert all("in use by another service" in one for one in got if isinstance(one, str))
+        assert all("in use by another service" in outcome for outcome in outcomes if isinstance(outcome, str))
         leases[0].close()
         for store in stores:
             store.close()
 
 
-@pytest.mark.usefixtures("hurried")
-def test_tools_that_hand_over_orders_need_no_lease(database_url: str):
+def test_tools_that_enqueue_commands_need_no_lease(database_url: str):
     with Store.open(database_url) as service, Store.open(database_url) as tool:
         service.patients.upsert("anna", 1.0)
-        lease = service.lease()
+        lease = service.lease(LEASE_S)
         tool.inputs.enqueue_command("anna", Command(CommandKind.RELEARN, 1.0, "nurse"))
         assert len(service.inputs.pending_commands()) == 1
         lease.close()
 
 
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_lease_outlasts_an_outage_of_the_database(database_url: str, postgresql_server: PostgresqlServer):
     with Store.open(database_url) as store:
-        lease = store.lease()
+        lease = store.lease(LEASE_S)
         postgresql_server.stop()
         try:
             with pytest.raises(StorageError):
@@ -127,8 +116,8 @@ def test_a_lease_outlasts_an_outage_of_the_database(database_url: str, postgresq
             postgresql_server.ensure_postgres_running()
         before = until(lambda: _renewals(store) + 1)
         until(lambda: _renewals(store) > before)
-        store.audit.add(SEEN)
-        assert not lease.lost
+        store.audit.add(VIEW)
+        assert not lease.takeover
         lease.close()
 
 
@@ -145,34 +134,34 @@ def test_a_second_service_explains_and_ends_with_status_2(tmp_path: Path):
         command = [sys.executable, "-m", "ectopy", "serve", "--home", str(tmp_path), "--port", str(free_port())]
         second = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert second.returncode == 2
-        said = " ".join(second.stderr.split())
-        assert "is in use by another service: process" in said
-        assert "Traceback" not in said
+        stderr = " ".join(second.stderr.split())
+        assert "is in use by another service: process" in stderr
+        assert "Traceback" not in stderr
 
 
 def test_a_service_that_was_killed_is_followed_by_the_next_one(tmp_path: Path):
     with served(tmp_path, free_port()) as (process, _):
         process.kill()
         process.wait()
-    with served(tmp_path, free_port()) as (process, said):
+    with served(tmp_path, free_port()) as (process, output):
         assert process.poll() is None
-    assert "Ectopy answers at" in said
+    assert "Ectopy answers at" in output
     assert "Waiting for at most" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize(
     ("token", "ended"),
     [
-        ("0123", False),  # of a version that does not say who
+        ("0123", False),  # of a version without the process
         ("0123|another machine|1|5", False),
-        (f"0123|{leasing._place_of_processes()}|{os.getpid()}|{leasing._began(os.getpid())}", False),
-        (f"0123|{leasing._place_of_processes()}|{os.getpid()}|1", True),  # the number is another's now
-        (f"0123|{leasing._place_of_processes()}|{2**22 + 1}|5", True),
+        (f"0123|{leasing.process_namespace()}|{os.getpid()}|{leasing.start_of(os.getpid())}", False),
+        (f"0123|{leasing.process_namespace()}|{os.getpid()}|1", True),  # the number is another's now
+        (f"0123|{leasing.process_namespace()}|{2**22 + 1}|5", True),
     ],
-    ids=["of nobody", "of another machine", "of this process", "of an earlier process", "of no process"],
+    ids=["of an old version", "of another machine", "of this process", "of an earlier process", "of no process"],
 )
 def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path: Path, token: str, ended: bool):
-    if not leasing._place_of_processes():
+    if not leasing.process_namespace():
         pytest.skip("processes of another machine cannot be told from those of this one here")
     with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
         holder = {"name": "service", "token": token, "renewals": 3, "holder": "process", "since": 1.0, "renewed": 2.0}

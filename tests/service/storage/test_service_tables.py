@@ -1,4 +1,4 @@
-"""What the service alone asks of the store, on both kinds of database: keys, sessions, arrivals, trends."""
+"""Keys, sessions, arrivals and trends, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def store(database_url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def watched() -> list[tuple[StepRecord, ...]]:
-    """A minute with an asystole: what was sent each second, and what came of it."""
+    """A minute with an asystole: a step for each second."""
     monitor, state, first = Monitor.of(load_ambulatory(), 30.0), MonitorState(), 1
     steps = []
     recording = simulate_recording(60, ectopic={"V": 0.1}, episodes=[Episode("asystole", 45, 8)], random_state=8)
     for chunk in chunks(recording):
-        given = replace(chunk, received=NOW + chunk.received)
-        state, events = monitor.step(state, given)
-        steps.append((StepRecord("anna", first, (given,), events, state.epoch or 0.0),))
+        received = replace(chunk, received=NOW + chunk.received)
+        state, events = monitor.step(state, received)
+        steps.append((StepRecord("anna", first, (received,), events, state.epoch or 0.0),))
         first += 1
     return steps
 
@@ -47,31 +47,31 @@ def filled(store: Store, watched: list[tuple[StepRecord, ...]]) -> Store:
     return store
 
 
-def said(watched: list[tuple[StepRecord, ...]], kind: type) -> list[Event]:
+def events_of(watched: list[tuple[StepRecord, ...]], kind: type) -> list[Event]:
     return [event for steps in watched for step in steps for event in step.events if isinstance(event, kind)]
 
 
 def test_a_key_is_found_by_its_digest_until_it_is_removed(store: Store):
     keys = store.keys
-    one = keys.add("one", "d1", ("send", "view"), NOW)
-    other = keys.add("other", "d2", ("administer",), NOW + 1)
-    assert keys.all() == [one, other]
-    assert keys.get("d1") == one
+    send_key = keys.add("one", "d1", ("send", "view"), NOW)
+    admin_key = keys.add("other", "d2", ("administer",), NOW + 1)
+    assert keys.all() == [send_key, admin_key]
+    assert keys.get("d1") == send_key
     assert keys.get("d3") is None
-    assert keys.remove(one.id) == one
+    assert keys.remove(send_key.id) == send_key
     assert keys.get("d1") is None
     with pytest.raises(DataError, match="no key"):
-        keys.remove(one.id)
+        keys.remove(send_key.id)
 
 
 def test_a_key_keeps_for_whom_it_sends_and_how_long(store: Store):
     keys = store.keys
-    made = keys.add("one", "d1", ("send",), NOW, patients=("ä, b", "c"), devices=("x",), expires=NOW + 1)
-    assert keys.get("d1") == made
-    assert (made.patients, made.devices, made.expires) == (("ä, b", "c"), ("x",), NOW + 1)
-    nobody = keys.add("two", "d2", ("send",), NOW, patients=())
-    assert keys.get("d2") == nobody
-    assert nobody.patients == ()
+    restricted = keys.add("one", "d1", ("send",), NOW, patients=("ä, b", "c"), devices=("x",), expires=NOW + 1)
+    assert keys.get("d1") == restricted
+    assert (restricted.patients, restricted.devices, restricted.expires) == (("ä, b", "c"), ("x",), NOW + 1)
+    of_no_patient = keys.add("two", "d2", ("send",), NOW, patients=())
+    assert keys.get("d2") == of_no_patient
+    assert of_no_patient.patients == ()
     # As in a database from before keys had this.
     assert keys.add("three", "d3", ("send",), NOW).patients is None
     assert keys.digests() >= {"d1", "d2", "d3"}
@@ -94,44 +94,44 @@ def test_a_session_lasts_until_its_time_its_end_or_that_of_its_key(store: Store)
 
 @pytest.mark.parametrize(("start", "stop"), [(-10, 100), (10.5, 20.5), (20, 20.9), (61, 70), (-5, 0.5), (1, 2)])
 def test_chunks_are_found_by_when_they_came(filled: Store, start: float, stop: float):
-    found = filled.waveforms.arrivals("anna", NOW + start, NOW + stop)
+    arrivals = filled.waveforms.arrivals("anna", NOW + start, NOW + stop)
     expected = [second for second in range(1, 61) if start <= second < stop]
-    assert [one.received - NOW for one in found] == expected
-    assert [one.position for one in found] == [250 * (second - 1) for second in expected]
+    assert [arrival.received - NOW for arrival in arrivals] == expected
+    assert [arrival.position for arrival in arrivals] == [250 * (second - 1) for second in expected]
     assert filled.waveforms.arrivals("berta", NOW + start, NOW + stop) == []
 
 
 def test_a_trend_counts_every_beat_once(filled: Store, watched: list[tuple[StepRecord, ...]]):
-    beats = said(watched, BeatJudged)
+    beats = events_of(watched, BeatJudged)
     steps = filled.beats.trend("anna", NOW - 0.5, NOW + 100, 7.0)
     assert sum(step.beats for step in steps) == len(beats)
     assert sum(step.abnormal for step in steps) == sum(beat.verdict == "ABNORMAL" for beat in beats)
     assert sum(step.ectopic for step in steps) == sum(beat.hint in ECTOPIC for beat in beats) > 0
     stored = filled.beats.first("anna", NOW - 0.5, NOW + 100)
     for step in steps:
-        inside = [one.beat for one in stored if step.time <= one.time < step.time + 7.0]
-        known = [beat.interval_s for beat in inside if beat.interval_s is not None]
+        inside = [stored.beat for stored in stored if step.time <= stored.time < step.time + 7.0]
+        intervals = [beat.interval_s for beat in inside if beat.interval_s is not None]
         assert step.beats == len(inside)
-        assert step.interval_s == (pytest.approx(np.mean(known)) if known else None)
+        assert step.interval_s == (pytest.approx(np.mean(intervals)) if intervals else None)
     assert filled.beats.trend("berta", NOW, NOW + 100, 7.0) == []
 
 
 def test_the_worst_beats_are_the_farthest_above_the_thresholds_of_their_time(
     filled: Store, watched: list[tuple[StepRecord, ...]]
 ):
-    abnormal = [beat for beat in said(watched, BeatJudged) if beat.verdict == "ABNORMAL"]
+    abnormal = [beat for beat in events_of(watched, BeatJudged) if beat.verdict == "ABNORMAL"]
     assert len({beat.threshold for beat in abnormal}) > 1
     above = sorted((beat.score - beat.threshold for beat in abnormal), reverse=True)
-    found = filled.beats.most_abnormal("anna", NOW - 10, NOW + 100, 3)
-    assert [one.beat.score - one.beat.threshold for one in found] == above[:3]
+    worst = filled.beats.most_abnormal("anna", NOW - 10, NOW + 100, 3)
+    assert [stored.beat.score - stored.beat.threshold for stored in worst] == above[:3]
 
 
-def test_an_alarm_is_told_with_all_that_happened_to_it(filled: Store, watched: list[tuple[StepRecord, ...]]):
-    changes = said(watched, AlarmChanged)
-    number = next(one.transition.alarm.number for one in changes if one.transition.alarm.condition == "asystole")
-    found = filled.alarms.changes("anna", number)
-    assert [one.event.number for one in found] == [
-        one.number for one in changes if one.transition.alarm.number == number
-    ]
+def test_an_alarm_has_all_its_changes(filled: Store, watched: list[tuple[StepRecord, ...]]):
+    changes = events_of(watched, AlarmChanged)
+    alarms = [change.transition.alarm for change in changes]
+    number = next(alarm.number for alarm in alarms if alarm.condition == "asystole")
+    history = filled.alarms.changes("anna", number)
+    own = [change.number for change, alarm in zip(changes, alarms, strict=True) if alarm.number == number]
+    assert [stored.event.number for stored in history] == own
     assert filled.alarms.changes("anna", 99) == []
     assert filled.events.newest_id() == filled.events.after(0, limit=10_000)[-1].id

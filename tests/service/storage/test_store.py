@@ -5,12 +5,9 @@ import itertools
 import math
 import os
 import random
-import resource
 import signal
-import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +35,8 @@ from ectopy.service.storage import AuditEntry, Deleted, Device, Patient, StepRec
 from ectopy.service.storage.retention import stored_bytes
 from ectopy.service.storage.stored_waveforms import _Stream
 from ectopy.service.storage.tables import deliveries, metadata, streams
+from support.outages import full_disk, locked
+from support.parallel import in_parallel
 
 NOW = 1.7e9
 HZ = 250.0
@@ -52,7 +51,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 @contextmanager
 def database(url: str) -> Iterator[sa.Connection]:
-    """The database as anybody else sees it."""
+    """A connection of another program."""
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         yield connection
@@ -89,8 +88,9 @@ def alarm(number: int = 1, **fields: object) -> Alarm:
     return replace(raised, **fields)
 
 
-def changed(number: int, entry: int, alarm: Alarm, change: str = "raised", who: str = "") -> AlarmChanged:
-    return AlarmChanged(number, 5.7, Transition(entry, 5.7, change, alarm, who, "", f"{entry - 1:064}", f"{entry:064}"))
+def changed(number: int, entry: int, alarm: Alarm, change: str = "raised", actor: str = "") -> AlarmChanged:
+    transition = Transition(entry, 5.7, change, alarm, actor, "", f"{entry - 1:064}", f"{entry:064}")
+    return AlarmChanged(number, 5.7, transition)
 
 
 def delivery(key: str, **fields: object) -> Delivery:
@@ -114,7 +114,7 @@ def test_the_migrations_make_the_tables(database_url: str):
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_what_is_stored_is_there_when_it_is_opened_again(database_url: str):
+def test_patients_are_still_stored_after_the_store_is_reopened(database_url: str):
     for number in (1, 2):
         with Store.open(database_url) as store:
             store.patients.upsert(f"patient {number}", NOW + number, "Anna")
@@ -175,7 +175,7 @@ def test_patients_are_enrolled_once_and_may_be_renamed(store: Store):
     assert store.patients.all() == [Patient("anna", "Anna\ufffd", NOW), Patient("bob", "Bob", NOW + 1)]
 
 
-def test_names_that_are_none_are_refused(store: Store):
+def test_invalid_names_are_rejected(store: Store):
     for name in ("", "a\0", "a\n", "\ud800", "x" * 201):
         with pytest.raises(SettingError, match="printable"):
             store.patients.upsert(name, NOW)
@@ -192,7 +192,7 @@ def test_devices_go_from_one_patient_to_another(store: Store):
     assert store.patients.devices() == [Device("belt", None, NOW + 2), Device("monitor 7", "bob", NOW + 1)]
 
 
-def test_of_somebody_unknown_nothing_is_told(store: Store):
+def test_methods_reject_an_unknown_patient(store: Store):
     for ask in (
         lambda: store.inputs.resume_point("bob"),
         lambda: store.write([stepped(1, Tick(NOW), patient="bob")]),
@@ -239,14 +239,14 @@ ODD_CHUNKS = st.builds(
     stream=st.text(st.characters(codec="utf-8"), max_size=500),
     unit=st.sampled_from(["mV", "furlong", "\0"]),
 )
-OTHERS = st.one_of(
+OTHER_INPUTS = st.one_of(
     st.builds(Tick, st.floats(0, 2e9)),
     st.builds(
         Command, st.sampled_from(CommandKind), st.floats(0, 2e9), st.text(st.characters(codec="utf-8"), max_size=5)
     ),
 )
 STEPS = st.lists(
-    st.tuples(st.lists(CHUNKS | ODD_CHUNKS | OTHERS, max_size=4), st.none() | st.binary(max_size=9)), max_size=6
+    st.tuples(st.lists(CHUNKS | ODD_CHUNKS | OTHER_INPUTS, max_size=4), st.none() | st.binary(max_size=9)), max_size=6
 )
 PATIENTS = itertools.count()
 
@@ -257,18 +257,18 @@ def test_the_newest_snapshot_and_all_inputs_after_it_are_restored(store: Store, 
     patient = f"patient {next(PATIENTS)}"
     store.patients.upsert(patient, NOW)
     snapshot, after, number = None, [], 1
-    for inputs, taken in steps:
-        store.write([stepped(number, *inputs, patient=patient, snapshot=taken)])
+    for inputs, new_snapshot in steps:
+        store.write([stepped(number, *inputs, patient=patient, snapshot=new_snapshot)])
         number += len(inputs)
         after += inputs
-        if taken is not None:
-            snapshot, after = taken, []
+        if new_snapshot is not None:
+            snapshot, after = new_snapshot, []
     restored = store.inputs.resume_point(patient)
     assert (restored.snapshot, restored.next_input) == (snapshot, number)
     assert encoded(restored.inputs) == encoded(after)
 
 
-def test_an_input_without_a_time_says_nothing_of_the_clock(store: Store):
+def test_an_input_without_a_time_stores_no_origin(store: Store):
     store.write([stepped(1, Tick(math.nan))])
     assert store.inputs.resume_point("anna").next_input == 2
     assert store.waveforms.origin("anna", NOW) is None
@@ -295,14 +295,14 @@ def test_steps_are_written_again_without_harm(store: Store):
     )
     longer = replace(step, inputs=(*inputs, chunk(20)), events=(*step.events, beat(5)), snapshot=None)
     store.write([step])
-    seen = store.events.after(), store.alarms.newest(), store.alarms.log("anna"), store.beats.first("anna", 0, 2 * NOW)
+
+    def contents() -> tuple[object, ...]:
+        beats = store.beats.first("anna", 0, 2 * NOW)
+        return store.events.after(), store.alarms.newest(), store.alarms.log("anna"), beats
+
+    before = contents()
     store.write([step, step])
-    assert seen == (
-        store.events.after(),
-        store.alarms.newest(),
-        store.alarms.log("anna"),
-        store.beats.first("anna", 0, 2 * NOW),
-    )
+    assert contents() == before
     store.write([longer])
     store.write([stepped(6, events=step.events)])
     restored = store.inputs.resume_point("anna")
@@ -322,25 +322,25 @@ def test_a_store_opened_later_knows_what_is_stored(store: Store, database_url: s
         assert len(other.beats.first("anna", 0, 2 * NOW)) == 2
 
 
-def test_inputs_left_out_are_refused(store: Store):
+def test_missing_inputs_are_rejected(store: Store):
     store.write([stepped(1, Tick(NOW))])
     for number in (0, 3):
         with pytest.raises(DataError, match=rf"input {number} .* the last one was 1"):
             store.write([stepped(number, Tick(NOW))])
 
 
-@pytest.mark.parametrize("there", [chunk(0), Tick(NOW)])
-def test_two_processes_that_watch_one_patient_are_found_out(store: Store, database_url: str, there: Input):
+@pytest.mark.parametrize("stored_input", [chunk(0), Tick(NOW)])
+def test_a_second_process_that_watches_a_patient_is_an_error(store: Store, database_url: str, stored_input: Input):
     with Store.open(database_url) as other:
         for each in (store, other):
             assert each.inputs.resume_point("anna").next_input == 1
         store.write([stepped(1, Tick(NOW - 1))])
         other.write([stepped(1, Tick(NOW - 1))])
-        store.write([stepped(2, there, events=(beat(1),))])
+        store.write([stepped(2, stored_input, events=(beat(1),))])
         for _ in range(3):
             with pytest.raises(DataError, match="two processes"):
                 other.write([stepped(2, chunk(99), events=(beat(1),))])
-        assert encoded(store.inputs.resume_point("anna").inputs) == encoded([Tick(NOW - 1), there])
+        assert encoded(store.inputs.resume_point("anna").inputs) == encoded([Tick(NOW - 1), stored_input])
 
 
 def test_all_of_a_write_or_nothing(store: Store):
@@ -361,7 +361,7 @@ def test_all_of_a_write_or_nothing(store: Store):
     assert store.inputs.resume_point("anna").snapshot == b"s"
 
 
-def test_a_hole_in_what_is_stored_is_no_state_to_go_on_from(store: Store, database_url: str):
+def test_a_monitor_cannot_resume_across_a_missing_input(store: Store, database_url: str):
     store.write([stepped(1, chunk(0), chunk(10), chunk(20))])
     with database(database_url) as connection:
         connection.exec_driver_sql("DELETE FROM waveforms WHERE number = 2")
@@ -373,12 +373,12 @@ def test_a_hole_in_what_is_stored_is_no_state_to_go_on_from(store: Store, databa
 
 
 def test_the_first_of_chunks_that_overlap_counts_and_gaps_are_gaps(store: Store):
-    first, again, late = chunk(0, 10), chunk(5, 10), chunk(-4, 6)
-    store.write([stepped(1, first, again, chunk(40, 5), late)])
+    first, overlapping, late = chunk(0, 10), chunk(5, 10), chunk(-4, 6)
+    store.write([stepped(1, first, overlapping, chunk(40, 5), late)])
     waveform = store.waveforms.read("anna", "", -4, 45)
     np.testing.assert_array_equal(waveform.signal[:4], late.signal[:4])
     np.testing.assert_array_equal(waveform.signal[4:14], first.signal)
-    np.testing.assert_array_equal(waveform.signal[14:19], again.signal[5:])
+    np.testing.assert_array_equal(waveform.signal[14:19], overlapping.signal[5:])
     assert np.isnan(waveform.signal[19:44]).all()
     np.testing.assert_array_equal(waveform.signal[44:], chunk(40, 5).signal)
     assert (waveform.position, waveform.sampling_rate_hz, waveform.leads) == (-4, HZ, ("I", "II"))
@@ -390,32 +390,32 @@ def test_the_first_of_chunks_that_overlap_counts_and_gaps_are_gaps(store: Store)
     samples=st.integers(1, 60),
 )
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_stretch_is_what_was_sent_first(store: Store, chunks: list, start: int, samples: int):
+def test_any_segment_has_the_samples_that_were_sent_first(store: Store, chunks: list, start: int, samples: int):
     patient = f"patient {next(PATIENTS)}"
     store.patients.upsert(patient, NOW)
-    sent = [chunk(position, length) for position, length in chunks]
-    store.write([stepped(number, given, patient=patient) for number, given in enumerate(sent, 1)])
+    chunks_sent = [chunk(position, length) for position, length in chunks]
+    store.write([stepped(number, chunk_, patient=patient) for number, chunk_ in enumerate(chunks_sent, 1)])
     expected = np.full((200, 2), np.nan, np.float32)
-    for each in sent:
+    for each in chunks_sent:
         part = expected[each.position + 50 : each.position + 50 + len(each.signal)]
         part[:] = np.where(np.isnan(part), each.signal, part)
     waveform = store.waveforms.read(patient, "", start, start + samples)
     np.testing.assert_array_equal(waveform.signal, expected[start + 50 : start + 50 + samples])
 
 
-def test_pulse_waves_are_stored_with_their_ecg_and_go_with_it(store: Store, database_url: str):
+def test_pulse_waves_are_stored_and_deleted_with_their_ecg(store: Store, database_url: str):
     def pulses(first: int) -> tuple[PulseChunk, ...]:
         return (PulseChunk("PLETH", "NU", 125.0, first, np.arange(first, first + 5, dtype=np.float32)),)
 
-    first, again, plain = chunk(0, pulses=pulses(0)), chunk(20, pulses=pulses(10)), chunk(30)
-    store.write([stepped(1, first, again, plain)])
+    first, later, plain = chunk(0, pulses=pulses(0)), chunk(20, pulses=pulses(10)), chunk(30)
+    store.write([stepped(1, first, later, plain)])
     (wave,) = store.waveforms.read("anna", "", 4, 40).pulses
     assert (wave.name, wave.unit, wave.sampling_rate_hz, wave.position) == ("PLETH", "NU", 125.0, 2)
-    nothing = [np.nan] * 5
-    np.testing.assert_array_equal(wave.samples, [2, 3, 4, *nothing, 10, 11, 12, 13, 14, *nothing])
+    gap = [np.nan] * 5
+    np.testing.assert_array_equal(wave.samples, [2, 3, 4, *gap, 10, 11, 12, 13, 14, *gap])
     assert store.waveforms.read("anna", "", 30, 40).pulses == ()
     inputs = store.inputs.resume_point("anna").inputs
-    assert [codec.encode(one) for one in inputs] == [codec.encode(one) for one in (first, again, plain)]
+    assert [codec.encode(input_) for input_ in inputs] == [codec.encode(input_) for input_ in (first, later, plain)]
     with database(database_url) as connection:
         size = connection.exec_driver_sql("SELECT sum(length(signal) + coalesce(length(pulses), 0)) FROM waveforms")
         assert stored_bytes(connection) == size.scalar_one() > 240
@@ -466,17 +466,12 @@ def test_a_waveform_of_nothing_or_of_too_much_is_refused(store: Store):
 # Beats, events and alarms
 
 
-def test_beats_are_found_by_time(store: Store):
+def test_beats_are_found_by_time_with_their_confidence(store: Store):
     beats = [beat(number, float(number)) for number in range(1, 6)]
+    beats[1] = replace(beats[1], confidence="learning, 40 s")
     store.write([stepped(1, chunk(0), events=beats)])
     assert store.beats.first("anna", NOW + 2, NOW + 4) == [StoredBeat(NOW + 2, beats[1]), StoredBeat(NOW + 3, beats[2])]
     assert store.events.after() == []
-
-
-def test_the_confidence_in_a_beat_is_kept(store: Store):
-    beats = [beat(1, 1.0), replace(beat(2, 2.0), confidence="learning, 40 s")]
-    store.write([stepped(1, chunk(0), events=beats)])
-    assert [stored.beat for stored in store.beats.first("anna", NOW, NOW + 9)] == beats
 
 
 def test_numbers_of_beats_may_be_missing(store: Store):
@@ -489,34 +484,34 @@ def test_numbers_of_beats_may_be_missing(store: Store):
     assert math.isnan(stored.beat.threshold)
 
 
-def test_events_are_read_on_from_the_last_one_known(store: Store):
+def test_events_are_read_after_an_id(store: Store):
     store.patients.upsert("bob", NOW)
     own = [Notice(1, 1.0, "gap", "a\0b"), QualityChanged(2, 2.0, "I", "flat", 0.0), changed(3, 1, alarm())]
     other = [InputRejected(1, 0.5, "too late")]
     store.write([stepped(1, chunk(0), events=own), stepped(1, chunk(0), events=other, patient="bob")])
-    found = store.events.after()
-    assert [(stored.patient, stored.event) for stored in found] == [
+    stored_events = store.events.after()
+    assert [(stored.patient, stored.event) for stored in stored_events] == [
         *(("anna", event) for event in own),
         ("bob", other[0]),
     ]
-    assert [stored.time for stored in found] == [NOW + 1, NOW + 2, NOW + 5.7, NOW + 0.5]
-    assert store.events.after(after=found[1].id) == found[2:]
-    assert store.events.after(limit=2) == found[:2]
-    assert store.events.after(patient="bob") == found[3:]
-    assert store.events.after(kinds=("alarm", "rejected")) == found[2:]
+    assert [stored.time for stored in stored_events] == [NOW + 1, NOW + 2, NOW + 5.7, NOW + 0.5]
+    assert store.events.after(after=stored_events[1].id) == stored_events[2:]
+    assert store.events.after(limit=2) == stored_events[:2]
+    assert store.events.after(patient="bob") == stored_events[3:]
+    assert store.events.after(kinds=("alarm", "rejected")) == stored_events[2:]
     store.write([stepped(2, chunk(10), events=[Notice(4, 9.0, "gap", "")])])
-    (newest,) = store.events.after(after=found[-1].id)
-    assert newest.id > found[-1].id
+    (newest,) = store.events.after(after=stored_events[-1].id)
+    assert newest.id > stored_events[-1].id
 
 
-def test_alarms_stand_as_they_were_left_last(store: Store):
+def test_alarms_have_their_last_state(store: Store):
     store.patients.upsert("bob", NOW)
     ended = alarm(1, phase=Phase.END, state=AlarmState.INACTIVE, ended_s=9.0)
-    seen = alarm(2, acknowledged_by="nurse\0", latest=ConditionReading("asystole", None, value=math.inf))
+    acknowledged_alarm = alarm(2, acknowledged_by="nurse\0", latest=ConditionReading("asystole", None, value=math.inf))
     store.write([stepped(1, chunk(0), events=[changed(1, 1, alarm(1)), changed(2, 2, alarm(2))])])
     assert [stored.alarm for stored in store.alarms.newest("anna", active_only=True)] == [alarm(1), alarm(2)]
     last = [changed(3, 3, alarm(1, level=1), "escalated"), changed(4, 4, ended, "ended")]
-    acknowledged = changed(5, 5, seen, "acknowledged", "nurse\0")
+    acknowledged = changed(5, 5, acknowledged_alarm, "acknowledged", "nurse\0")
     store.write(
         [
             stepped(2, chunk(10), events=[*last, acknowledged]),
@@ -525,11 +520,11 @@ def test_alarms_stand_as_they_were_left_last(store: Store):
     )
     assert [(stored.patient, stored.alarm) for stored in store.alarms.newest()] == [
         ("anna", ended),
-        ("anna", seen),
+        ("anna", acknowledged_alarm),
         ("bob", alarm()),
     ]
-    assert [stored.alarm for stored in store.alarms.newest(active_only=True)] == [seen, alarm()]
-    assert store.alarms.get("anna", 2).alarm == seen
+    assert [stored.alarm for stored in store.alarms.newest(active_only=True)] == [acknowledged_alarm, alarm()]
+    assert store.alarms.get("anna", 2).alarm == acknowledged_alarm
     assert store.alarms.get("anna", 2).origin == NOW
     with pytest.raises(DataError, match="no alarm 3"):
         store.alarms.get("anna", 3)
@@ -541,10 +536,11 @@ def test_alarms_stand_as_they_were_left_last(store: Store):
 def test_the_chain_of_the_log_is_whole_when_it_is_read(store: Store):
     high = alarm(latest=ConditionReading("asystole", None, value=math.inf, limit=math.nan))
     raised = seal(1, 5.7, "raised", high, "", "", GENESIS)
-    seen = seal(2, 6.0, "acknowledged", replace(high, acknowledged_by="nurse"), "nurse\0", "déjà vu", raised.digest)
+    answered = replace(high, acknowledged_by="nurse")
+    acknowledgement = seal(2, 6.0, "acknowledged", answered, "nurse\0", "déjà vu", raised.digest)
     samples = np.random.default_rng(0).standard_normal((2, 1, 140))
     evidence = Evidence(np.array([1.0, 1.5]), ("II",), samples, samples / 2, samples / 2)
-    events = [AlarmChanged(1, 5.7, raised, (-4.3, 10.7), evidence), AlarmChanged(2, 6.0, seen)]
+    events = [AlarmChanged(1, 5.7, raised, (-4.3, 10.7), evidence), AlarmChanged(2, 6.0, acknowledgement)]
     store.write([stepped(1, chunk(0), events=events)])
     log = store.alarms.log("anna")
     assert len(log) == 2
@@ -555,7 +551,7 @@ def test_the_chain_of_the_log_is_whole_when_it_is_read(store: Store):
     assert encoded([stored.event for stored in store.events.after()]) == encoded(light)
 
 
-def test_who_did_or_saw_what_is_on_record(store: Store):
+def test_the_audit_is_read_by_patient_and_page(store: Store):
     entries = [AuditEntry(NOW + number, "nurse", "saw waveform", "anna", f"{number}\0") for number in range(3)]
     entries.append(AuditEntry(NOW, "admin", "listed patients"))
     for entry in entries:
@@ -604,8 +600,8 @@ def test_attempts_are_counted_until_a_message_is_taken_or_dead(store: Store):
     outbox = store.outbox
     outbox.failed("a", NOW, "no answer\0", NOW + 5)
     outbox.failed("b", NOW, "gone", None)
-    (again,) = outbox.claim(NOW + 5, 9, "pager", False)
-    assert (again.key, again.attempts, again.error) == ("a", 1, "no answer\ufffd")
+    (retried,) = outbox.claim(NOW + 5, 9, "pager", False)
+    assert (retried.key, retried.attempts, retried.error) == ("a", 1, "no answer\ufffd")
     outbox.succeeded("a", NOW + 6, "200")
     assert claimed(store, NOW + 1000) == []
     (dead,) = outbox.dead()
@@ -648,17 +644,17 @@ def test_two_workers_never_get_the_same_message(store: Store, database_url: str)
 
     def work() -> None:
         with Store.open(database_url) as other:
-            while some := claimed(other, most=3):
-                got.extend(some)
+            while keys := claimed(other, most=3):
+                got.extend(keys)
 
     in_parallel([work] * 3)
     assert sorted(got, key=int) == [f"{number}" for number in range(40)]
 
 
-def test_no_memory_of_former_streams_is_kept(store: Store):
+def test_former_streams_are_not_cached(store: Store):
     def remembered() -> int:
         gc.collect()
-        return sum(isinstance(one, _Stream) for one in gc.get_objects())
+        return sum(isinstance(item, _Stream) for item in gc.get_objects())
 
     store.write([stepped(1, chunk(0, stream="first"))])
     before = remembered()
@@ -687,17 +683,17 @@ def minutes(patient: str, start: float = NOW, snapshot_at: int | None = None) ->
     ]
 
 
-def test_the_oldest_go_but_nothing_since_the_newest_snapshot(store: Store):
+def test_retention_deletes_the_oldest_but_nothing_after_the_newest_snapshot(store: Store):
     store.patients.upsert("bob", NOW)
     store.write([*minutes("anna", snapshot_at=1100), *minutes("bob")])
-    kept = store.inputs.resume_point("anna"), store.inputs.resume_point("bob")
+    before_deletion = store.inputs.resume_point("anna"), store.inputs.resume_point("bob")
     assert store.retention.apply(older_than=NOW + 600) == Deleted(600, 600, 600 * 2000)
     assert store.retention.apply(older_than=NOW + 600) == Deleted(0, 0, 0)
     assert np.isnan(store.waveforms.read("anna", "", 0, 600 * 250).signal).all()
     assert np.isfinite(store.waveforms.read("anna", "", 600 * 250, 1200 * 250).signal).all()
     assert [stored.beat.number for stored in store.beats.first("anna", 0, 2 * NOW)] == list(range(601, 1201))
     assert store.retention.apply(older_than=2 * NOW) == Deleted(501, 501, 501 * 2000)
-    for patient, before in zip(("anna", "bob"), kept, strict=True):
+    for patient, before in zip(("anna", "bob"), before_deletion, strict=True):
         after = store.inputs.resume_point(patient)
         assert (after.snapshot, after.next_input) == (before.snapshot, before.next_input)
         assert encoded(after.inputs) == encoded(before.inputs)
@@ -705,34 +701,36 @@ def test_the_oldest_go_but_nothing_since_the_newest_snapshot(store: Store):
     assert len(store.beats.first("anna", 0, 2 * NOW)) == 100
 
 
-def test_beyond_a_size_the_oldest_of_all_patients_go(store: Store):
+def test_retention_by_size_deletes_the_oldest_of_all_patients(store: Store):
     store.patients.upsert("bob", NOW)
     store.write(minutes("anna", snapshot_at=1199))
     store.write(minutes("bob", NOW + 600, snapshot_at=1199))
     assert store.retention.apply(larger_than_bytes=2400 * 2000) == Deleted(0, 0, 0)
-    gone = store.retention.apply(larger_than_bytes=1300 * 2000)
-    assert (gone.chunks, gone.bytes) == (1100, 1100 * 2000)
+    deleted = store.retention.apply(larger_than_bytes=1300 * 2000)
+    assert (deleted.chunks, deleted.bytes) == (1100, 1100 * 2000)
     assert store.retention.apply(larger_than_bytes=1300 * 2000) == Deleted(0, 0, 0)
     left = {patient: [stored.time for stored in store.beats.first(patient, 0, 2 * NOW)] for patient in ("anna", "bob")}
-    assert 1000 < gone.beats == 2400 - len(left["anna"]) - len(left["bob"])
+    assert 1000 < deleted.beats == 2400 - len(left["anna"]) - len(left["bob"])
     for patient, start in (("anna", NOW), ("bob", NOW + 600)):
-        kept = np.isfinite(store.waveforms.read(patient, "", 0, 1200 * 250).signal[::250, 0])
-        assert kept.any()
-        assert left[patient][0] in (start + kept.argmax() - 1, start + kept.argmax())
+        is_stored = np.isfinite(store.waveforms.read(patient, "", 0, 1200 * 250).signal[::250, 0])
+        assert is_stored.any()
+        assert left[patient][0] in (start + is_stored.argmax() - 1, start + is_stored.argmax())
     store.write([stepped(1201, chunk(0, 250))])
     assert store.retention.apply(larger_than_bytes=1300 * 2000).chunks == 1
     assert store.retention.apply(larger_than_bytes=0).chunks == 1299
     assert encoded(store.inputs.resume_point("anna").inputs) == encoded([chunk(0, 250)])
 
 
-def test_alarms_orders_and_the_audit_are_never_forgotten(store: Store):
+def test_retention_leaves_alarms_commands_and_the_audit(store: Store):
     order = Command(CommandKind.RELEARN, NOW, "nurse")
     log: list[AlarmChanged] = []
-    for number, one in ((1, alarm()), (3, alarm(phase=Phase.END, state=AlarmState.INACTIVE)), (5, alarm(2))):
+    for number, present in ((1, alarm()), (3, alarm(phase=Phase.END, state=AlarmState.INACTIVE)), (5, alarm(2))):
         previous = log[-1].transition.digest if log else GENESIS
-        log.append(AlarmChanged(number, 5.7, seal(len(log) + 1, 5.7, "changed", one, "", "", previous)))
-    others = [Notice(2, 6.0, "gap", ""), QualityChanged(4, 7.0, "I", "good", 1.0), InputRejected(6, 8.0, "no ECG")]
-    events = sorted([*log, *others], key=lambda event: event.number)
+        log.append(AlarmChanged(number, 5.7, seal(len(log) + 1, 5.7, "changed", present, "", "", previous)))
+    quality = QualityChanged(4, 7.0, "I", "good", 1.0)
+    events = sorted(
+        [*log, Notice(2, 6.0, "gap", ""), quality, InputRejected(6, 8.0, "no ECG")], key=lambda event: event.number
+    )
     store.write([stepped(1, order, chunk(0), events=events, snapshot=b"")])
     store.write([stepped(3, Tick(NOW + 1), events=[Notice(7, 9.0, "gap", "")])])
     store.audit.add(AuditEntry(NOW, "nurse", "saw"))
@@ -747,7 +745,7 @@ def test_alarms_orders_and_the_audit_are_never_forgotten(store: Store):
     assert len(store.audit.newest()) == 1
 
 
-def test_of_a_patient_without_samples_the_past_goes_too(store: Store):
+def test_retention_deletes_old_inputs_of_a_patient_without_samples(store: Store):
     nonsense = [
         chunk(0, received=NOW, unit="furlong"),
         Tick(NOW + 1),
@@ -755,21 +753,22 @@ def test_of_a_patient_without_samples_the_past_goes_too(store: Store):
         *(RejectedInput(NOW + second, "no ECG") for second in range(3, 1200)),
     ]
     steps = [
-        stepped(number, given, events=[InputRejected(number, float(number - 1), "no ECG")])
-        for number, given in enumerate(nonsense, 1)
+        stepped(number, input_, events=[InputRejected(number, float(number - 1), "no ECG")])
+        for number, input_ in enumerate(nonsense, 1)
     ]
     store.write([*steps[:1100], replace(steps[1100], snapshot=b"state"), *steps[1101:]])
-    kept = store.inputs.resume_point("anna")
+    resume_point = store.inputs.resume_point("anna")
     for older_than, first in ((NOW + 600, 601), (2 * NOW, 1102)):
         store.retention.apply(older_than)
         assert encoded(list(store.inputs.all("anna"))) == encoded(nonsense[first - 1 :])
         assert [stored.event.number for stored in store.events.after(limit=2000)] == list(range(first, 1201))
         after = store.inputs.resume_point("anna")
-        assert (after.snapshot, after.next_input) == (kept.snapshot, kept.next_input) == (b"state", 1201)
-        assert encoded(after.inputs) == encoded(kept.inputs)
+        assert (resume_point.snapshot, resume_point.next_input) == (b"state", 1201)
+        assert (after.snapshot, after.next_input) == (b"state", 1201)
+        assert encoded(after.inputs) == encoded(resume_point.inputs)
 
 
-def test_a_damaged_input_goes_with_those_around_it(store: Store, database_url: str):
+def test_retention_deletes_a_damaged_input_with_its_neighbours(store: Store, database_url: str):
     store.write([stepped(1, *(RejectedInput(NOW + second, "no ECG") for second in range(3)), snapshot=b"")])
     with database(database_url) as connection:
         connection.exec_driver_sql("UPDATE journal SET body = substr(body, 1, 5) WHERE number = 2")
@@ -780,21 +779,21 @@ def test_a_damaged_input_goes_with_those_around_it(store: Store, database_url: s
     assert list(store.inputs.all("anna")) == []
 
 
-def test_who_reads_on_by_number_misses_nothing_after_the_past_has_gone(database_url: str):
+def test_readers_that_continue_after_an_id_miss_nothing_after_retention(database_url: str):
     for numbers in ((1, 2, 3), (4,), (5, 6)):
         # Each time by another process, which remembers nothing.
         with Store.open(database_url) as store:
             store.patients.upsert("anna", NOW)
-            seen = store.events.newest_id()
+            newest_id = store.events.newest_id()
             events = [Notice(number, float(number), "gap", "") for number in numbers]
             store.write([stepped(numbers[0], *map(Tick, map(float, numbers)), events=events, snapshot=b"")])
-            assert [stored.event.number for stored in store.events.after(after=seen)] == list(numbers)
+            assert [stored.event.number for stored in store.events.after(after=newest_id)] == list(numbers)
             store.retention.apply(2 * NOW)
             assert [stored.event.number for stored in store.events.after()] == [numbers[-1]]
 
 
-def test_streams_go_with_their_last_chunk_and_the_writer_uses_none_that_is_gone(store: Store, database_url: str):
-    def kept() -> list[str]:
+def test_streams_are_deleted_with_their_last_chunk_and_not_used_again(store: Store, database_url: str):
+    def stream_names() -> list[str]:
         with database(database_url) as connection:
             return list(connection.execute(sa.select(streams.c.stream).order_by(streams.c.id)).scalars())
 
@@ -803,24 +802,24 @@ def test_streams_go_with_their_last_chunk_and_the_writer_uses_none_that_is_gone(
     store.write([stepped(number, chunk(0, stream=name, received=NOW + number)) for number, name in enumerate(names, 1)])
     store.write([stepped(6, Tick(NOW + 6), snapshot=b"")])
     store.retention.apply(NOW + 5)
-    assert kept() == ["second", "third"]
+    assert stream_names() == ["second", "third"]
     with Store.open(database_url) as other:
         other.retention.apply(2 * NOW)
-    assert kept() == ["second"]
+    assert stream_names() == ["second"]
     store.write([stepped(1, chunk(0, stream="of bob"), patient="bob", snapshot=b"")])
     store.write([stepped(7, chunk(10, stream="second")), stepped(8, chunk(0, stream="first"), snapshot=b"")])
     for patient, name, start in (("bob", "of bob", 0), ("anna", "second", 10), ("anna", "first", 0)):
         assert np.array_equal(store.waveforms.read(patient, name, start, start + 10).signal, chunk(start).signal)
     store.retention.apply(2 * NOW)
-    assert kept() == ["of bob", "first"]
+    assert stream_names() == ["of bob", "first"]
 
 
-def test_messages_that_have_ended_are_forgotten(store: Store, database_url: str):
-    taken = [delivery(f"{number}", state=DeliveryState.DELIVERED, ended=NOW + 10) for number in range(1200)]
-    store.write([stepped(1, chunk(0), deliveries=(*taken, delivery("dead"), delivery("waits")))])
+def test_retention_deletes_finished_messages(store: Store, database_url: str):
+    delivered = [delivery(f"{number}", state=DeliveryState.DELIVERED, ended=NOW + 10) for number in range(1200)]
+    store.write([stepped(1, chunk(0), deliveries=(*delivered, delivery("dead"), delivery("waits")))])
     store.outbox.failed("dead", NOW + 10, "no", None)
     store.retention.apply(older_than=NOW + 10)
-    assert [letter.key for letter in store.outbox.dead()] == ["dead"]
+    assert [message.key for message in store.outbox.dead()] == ["dead"]
     store.retention.apply(older_than=NOW + 11)
     with database(database_url) as connection:
         assert connection.execute(sa.select(deliveries.c.key)).scalars().all() == ["waits"]
@@ -830,13 +829,11 @@ def test_messages_that_have_ended_are_forgotten(store: Store, database_url: str)
 
 
 @contextmanager
-def lost(url: str, server: sa.Engine) -> Iterator[None]:
-    """Nobody gets at the database."""
+def unreachable(url: str, server: sa.Engine) -> Iterator[None]:
+    """Lock the database, or let its server reject all connections."""
     if url.startswith("sqlite"):
-        other = sqlite3.connect(sa.make_url(url).database, isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.close()
+        with locked(sa.make_url(url).database):
+            yield
         return
     name = sa.make_url(url).database
     with server.connect() as connection:
@@ -846,14 +843,14 @@ def lost(url: str, server: sa.Engine) -> Iterator[None]:
         connection.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
-def test_a_lost_database_is_one_error_and_can_come_back(database_url: str, request: pytest.FixtureRequest):
+def test_an_outage_is_one_error_and_the_next_write_works(database_url: str, request: pytest.FixtureRequest):
     impatient = database_url + "?timeout=0.05" if database_url.startswith("sqlite") else database_url
     server = None if database_url.startswith("sqlite") else request.getfixturevalue("postgresql")
     with Store.open(impatient) as store:
         store.patients.upsert("anna", NOW)
         store.write([stepped(1, chunk(0), events=[beat(1)])])
         waiting = [stepped(1, chunk(0), chunk(10), events=[beat(1), beat(2)], deliveries=(delivery("a"),))]
-        with lost(database_url, server):
+        with unreachable(database_url, server):
             for _ in range(2):
                 with pytest.raises(StorageError, match="try again when it is back"):
                     store.write(waiting)
@@ -865,19 +862,15 @@ def test_a_lost_database_is_one_error_and_can_come_back(database_url: str, reque
         assert len(store.beats.first("anna", 0, 2 * NOW)) == 2
 
 
-def test_a_full_disk_is_one_error_and_nothing_is_half_there(tmp_path: Path):
+def test_a_full_disk_is_one_error_and_stores_nothing(tmp_path: Path):
     with Store.open(f"sqlite:///{tmp_path / 'ectopy.db'}") as store:
         store.patients.upsert("anna", NOW)
         store.write([stepped(1, chunk(0))])
         large = [stepped(2, chunk(10, 200_000), events=[beat(1)], deliveries=(delivery("a"),))]
-        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, unlimited[1]))
-        try:
+        with full_disk():
             with pytest.raises(StorageError, match=r"ectopy\.db fails"):
                 store.write(large)
             assert store.inputs.resume_point("anna").next_input == 2
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
         assert store.beats.first("anna", 0, 2 * NOW) == []
         store.write(large)
         assert store.inputs.resume_point("anna").next_input == 3
@@ -894,7 +887,7 @@ def test_readers_do_not_wait_for_the_writer(store: Store, database_url: str):
 # The kill of the process
 
 KILLED = ("anna", "bob", "carl")
-WRITER = "import sys; sys.path.insert(0, sys.argv[1]); import test_store; test_store.write_for_ever(sys.argv[2])"
+WRITER = "import sys; sys.path[:0] = sys.argv[2:]; import test_store; test_store.write_for_ever(sys.argv[1])"
 
 
 def one_step(patient: str, step: int) -> StepRecord:
@@ -923,15 +916,16 @@ def write_for_ever(url: str) -> None:
             print(step, flush=True)
 
 
-def test_what_is_acknowledged_outlives_the_kill_of_the_process(database_url: str):
+def test_acknowledged_steps_outlive_the_kill_of_the_process(database_url: str):
     with Store.open(database_url) as store:
         for patient in KILLED:
             store.patients.upsert(patient, NOW)
     acknowledged = -1
     for kill in range(2):
-        command = [sys.executable, "-c", WRITER, str(Path(__file__).parent), database_url]
+        folders = [str(Path(__file__).parents[level]) for level in (0, 2)]
+        command = [sys.executable, "-c", WRITER, database_url, *folders]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            lines = [process.stdout.readline() for _ in range(random.Random(kill).randint(20, 60))]
+            lines = [process.stdout.readline() for _ in range(random.Random(kill).randint(10, 30))]
             os.kill(process.pid, signal.SIGKILL)
             lines += process.stdout.readlines()
         assert process.returncode == -signal.SIGKILL
@@ -946,7 +940,7 @@ def test_what_is_acknowledged_outlives_the_kill_of_the_process(database_url: str
             restored = store.inputs.resume_point(patient)
             last = max(step for step in range(0, stored, 5))
             assert restored.snapshot == f"state {last}".encode()
-            assert encoded(restored.inputs) == encoded([given for step in steps[last + 1 :] for given in step.inputs])
+            assert encoded(restored.inputs) == encoded([input_ for step in steps[last + 1 :] for input_ in step.inputs])
             signal_sent = np.concatenate([step.inputs[0].signal for step in steps])
             np.testing.assert_array_equal(store.waveforms.read(patient, "", 0, 20 * stored).signal, signal_sent)
             assert [each.beat for each in store.beats.first(patient, 0, 2 * NOW)] == [step.events[0] for step in steps]
@@ -960,34 +954,22 @@ def test_what_is_acknowledged_outlives_the_kill_of_the_process(database_url: str
         }
 
 
-def in_parallel(jobs: Sequence) -> None:
-    threads = [threading.Thread(target=job) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+# Commands
 
 
-# Orders
-
-
-def test_orders_wait_until_what_they_did_is_stored(store: Store):
-    store.patients.upsert("p1", NOW)
-    actions = [Command(CommandKind.ACKNOWLEDGE, NOW + k, "Ada", "seen", k) for k in (1, 2)]
-    for action in actions:
-        store.inputs.enqueue_command("p1", action)
+def test_commands_wait_until_their_input_is_stored(store: Store):
+    commands = [Command(CommandKind.ACKNOWLEDGE, NOW + k, "Ada", "seen", k) for k in (1, 2)]
+    for command in commands:
+        store.inputs.enqueue_command("anna", command)
     waiting = store.inputs.pending_commands()
-    assert [(order.patient, order.action) for order in waiting] == [("p1", action) for action in actions]
-    store.write([StepRecord("p1", 1, (waiting[0].action,), (), NOW, commands=(waiting[0].id,))])
+    assert [(pending.patient, pending.action) for pending in waiting] == [("anna", command) for command in commands]
+    store.write([stepped(1, waiting[0].action, commands=(waiting[0].id,))])
     assert store.inputs.pending_commands() == waiting[1:]
     with pytest.raises(DataError, match="admit"):
-        store.inputs.enqueue_command("nobody", actions[0])
+        store.inputs.enqueue_command("nobody", commands[0])
 
 
 def test_all_inputs_are_read_from_the_first(store: Store):
-    store.patients.upsert("p1", NOW)
-    signal = np.arange(20, dtype=np.float32).reshape(10, 2)
-    told: list[Input] = [Chunk(10 * k, signal + k, 250.0, ("I", "II"), NOW + k) for k in range(3)]
-    told.insert(2, Command(CommandKind.RELEARN, NOW, "Ada"))
-    store.write([StepRecord("p1", 1, tuple(told), (), NOW)])
-    assert [codec.encode(given) for given in store.inputs.all("p1")] == [codec.encode(given) for given in told]
+    inputs = [chunk(0), chunk(10), Command(CommandKind.RELEARN, NOW, "Ada"), chunk(20)]
+    store.write([stepped(1, *inputs, snapshot=b"")])
+    assert encoded(list(store.inputs.all("anna"))) == encoded(inputs)

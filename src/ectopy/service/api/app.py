@@ -71,7 +71,7 @@ _ROUTERS = (
     replay_routes,
 )
 _SMALL_BODY_BYTES = 2**16
-"""Of everything but samples and recordings: what is in a JSON text takes many times its size in memory."""
+"""Largest body, except of samples and recordings: JSON takes many times its size in memory."""
 _RETENTION_EVERY_S = 600.0
 _DAY_S = 86_400.0
 _BROKER = "the MQTT broker"
@@ -136,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=error_responses.PROBLEMS,
         max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes),
     )
@@ -156,7 +157,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     app.include_router(ingest_routes.router, max_body_size=settings.request_bytes)
     app.include_router(recording_routes.router, max_body_size=settings.upload_bytes)
-    app.mount("/", Pages(), name="pages")
+    app.router.default = Pages()
     return app
 
 

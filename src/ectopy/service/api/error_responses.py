@@ -65,13 +65,13 @@ def install(app: FastAPI) -> None:
 
 
 async def _answer(connection: HTTPConnection, error: Exception) -> Response:
-    response = _response(error)
+    response = _response(connection, error)
     if isinstance(connection, WebSocket):
         await connection.send_denial_response(response)
     return response
 
 
-def _response(error: Exception) -> Response:
+def _response(connection: HTTPConnection, error: Exception) -> Response:
     match error:
         case DeniedError():
             return error.response()
@@ -89,6 +89,11 @@ def _response(error: Exception) -> Response:
             return problem(422, str(error))
         case RequestValidationError():
             return problem(422, _sentence(error))
+        case HTTPException(status_code=404, detail="Not Found"):
+            return problem(404, "nothing exists at this address.")
+        case HTTPException(status_code=405):
+            method = connection.scope["method"]
+            return problem(405, f"this address does not take the method {method}.", dict(error.headers or {}))
         case HTTPException():
             return problem(error.status_code, str(error.detail), dict(error.headers or {}))
     return problem(500, _INTERNAL)

@@ -16,12 +16,7 @@ _BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 class Metrics:
-    """Counts what the service does, and looks at the ward when asked.
-
-    Parameters
-    ----------
-    ward : Ward
-    """
+    """Count what the service does, and read the figures of the ward when they are collected."""
 
     def __init__(self, ward: Ward) -> None:
         self._ward = ward
@@ -37,11 +32,11 @@ class Metrics:
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """Return all figures in the text format of Prometheus."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """What there is to see in the ward now."""
+        """Yield the figures of the ward now."""
         ward = self._ward
         words = EventCounts(ward.status(patient).state for patient in ward.patients())
         patients = GaugeMetricFamily("ectopy_patients", "Patients by state.", labels=["state"])
@@ -58,5 +53,5 @@ class Metrics:
         yield GaugeMetricFamily("ectopy_watching", "Whether the hub runs.", value=float(ward.watching))
 
     def describe(self) -> list[Metric]:
-        """Nothing, for nothing is known before the ward is looked at."""
+        """Return no metrics: they are known only once they are collected."""
         return []

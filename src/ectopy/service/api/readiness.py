@@ -1,4 +1,4 @@
-"""Whether everything is there that the service needs."""
+"""Readiness: hub, store and disk space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATIENCE_S = 10.0
 
 
 class Readiness:
-    """What the service needs, looked at once in two seconds however many ask.
+    """Checks of what the service needs, at most once in two seconds however many ask.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Readiness:
         self._looked = float("-inf")
 
     async def look(self) -> dict[str, bool]:
-        """Whether each thing is well; a store that does not answer in ten seconds is not."""
+        """Return whether each thing is well; a store that does not answer in ten seconds is not."""
         if self._looking is None or (self._looking.done() and time.monotonic() - self._looked >= _AGAIN_S):
             self._looked = time.monotonic()
             self._looking = asyncio.create_task(self._find())

@@ -1,1 +1,1 @@
-"""How other systems read what the service knows, and how devices send by other ways than the web."""
+"""Alarms, signals and heart rates in the formats of other systems: FHIR and HL7 v2."""

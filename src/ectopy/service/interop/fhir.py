@@ -42,17 +42,18 @@ Resource = dict[str, Any]
 
 MEDIA_TYPE = "application/fhir+json"
 LIMIT_MV = 1000.0
-"""Above and below, a sample is not an ECG: the monitor refuses it, and here it is ``U`` or ``L``."""
+"""Beyond this limit a sample is not an ECG: the monitor rejects it, and here it becomes ``U`` or ``L``."""
 MV_PER_COUNT = 0.001
 
 _LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 _CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _CONDITIONS = UUID("5c2b0c0e-2b6a-4d52-9b0f-5f1f9b1c7a64")
-"""Names the code system of Ectopy's conditions, and the space of identifiers made here."""
+"""Code system of Ectopy's conditions, and namespace of the identifiers made here."""
 
-_DIGITS = 4  # of a pulse wave, after its first one
+_DIGITS = 4  # of a pulse wave, after the first
 _SEVERITY = {"high": "high", "medium": "moderate", "low": "low"}
+_PROCEDURE, _VITAL_SIGNS = ("procedure", "Procedure"), ("vital-signs", "Vital Signs")
 _STRIP = "strip"
 _SEARCHED_BY = {
     "Observation": {"patient": "reference", "code": "token", "date": "date"},
@@ -61,18 +62,9 @@ _SEARCHED_BY = {
 
 
 def sampled_data(samples_mv: NDArray[np.floating], sampling_rate_hz: float) -> Resource:
-    """Samples as SampledData, in counts of a microvolt.
+    """Return samples as SampledData, in counts of a microvolt; its limits are in the unit of the origin, millivolt.
 
-    Parameters
-    ----------
-    samples_mv : ndarray of float, shape (n,)
-        NaN where there is no valid sample, which becomes ``E``.
-    sampling_rate_hz : float
-
-    Returns
-    -------
-    dict
-        The limits are in the unit of the origin, millivolt.
+    `samples_mv` has the shape (n,); NaN becomes ``E``.
     """
     origin = {"value": 0, "unit": "mV", "system": _UCUM, "code": "mV"}
     return _sampled(np.asarray(samples_mv, np.float64), sampling_rate_hz, origin, MV_PER_COUNT, LIMIT_MV)
@@ -84,7 +76,7 @@ def _sampled(
     with np.errstate(invalid="ignore"):
         counts = np.round(np.nan_to_num(np.clip(samples, -limit, limit)) / factor).astype(np.int64)
         marks = np.select([np.isnan(samples), samples > limit, samples < -limit], ["E", "U", "L"], "")
-    words = np.where(marks == "", counts.astype(str), marks)
+    values = np.where(marks == "", counts.astype(str), marks)
     return {
         "origin": origin,
         "period": 1000.0 / sampling_rate_hz,
@@ -92,50 +84,29 @@ def _sampled(
         "lowerLimit": -limit,
         "upperLimit": limit,
         "dimensions": 1,
-        "data": " ".join(words.tolist()),
+        "data": " ".join(values.tolist()),
     }
 
 
 def ecg(patient: str, waveform: Waveform, start: float) -> Resource:
-    """A stretch of signal as Observation, one component for each lead.
+    """Return a segment of at least one sample as Observation, one component for each lead.
 
-    Parameters
-    ----------
-    patient : str
-    waveform : Waveform
-        Of at least one sample.
-    start : float
-        Time of its first sample, seconds since 1970.
+    `start` is the time of its first sample, seconds since 1970.
     """
     rate_hz = waveform.sampling_rate_hz
-    stop = start + (len(waveform.signal) - 1) / rate_hz
-    return {
-        "resourceType": "Observation",
-        "id": _id("ecg", patient, start),
-        "status": "final",
-        "category": [_concept(_CATEGORIES, "procedure", "Procedure")],
-        "code": _study(),
-        "subject": _patient(patient),
-        "effectivePeriod": {"start": iso_utc(start), "end": iso_utc(stop)},
-        "device": _software(),
-        "note": _notes(),
-        "component": [
-            {"code": _lead(lead), "valueSampledData": sampled_data(waveform.signal[:, column], rate_hz)}
-            for column, lead in enumerate(waveform.leads)
-        ],
-    }
+    study = {"coding": [_coding(_LOINC, "11524-6", "EKG study"), _mdc(ECG)], "text": "ECG"}
+    components = [
+        {"code": _lead(lead), "valueSampledData": sampled_data(waveform.signal[:, column], rate_hz)}
+        for column, lead in enumerate(waveform.leads)
+    ]
+    period = _period(start, len(waveform.signal), rate_hz)
+    return _observation("ecg", patient, start, _PROCEDURE, study, **period, component=components)
 
 
 def pulse_wave(patient: str, wave: PulseChunk, start: float) -> Resource:
-    """A stretch of a pulse wave as Observation, in counts of about a ten-thousandth of its largest value.
+    """Return at least one sample of a pulse wave as Observation, in counts of about 1/10,000 of the largest value.
 
-    Parameters
-    ----------
-    patient : str
-    wave : PulseChunk
-        Of at least one sample.
-    start : float
-        Time of its first sample, seconds since 1970.
+    `start` is the time of its first sample, seconds since 1970.
     """
     samples = wave.samples.astype(np.float64)
     largest = float(np.max(np.abs(samples), initial=0.0, where=np.isfinite(samples)))
@@ -144,25 +115,15 @@ def pulse_wave(patient: str, wave: PulseChunk, start: float) -> Resource:
     unit = {"unit": "mmHg", "code": "mm[Hg]"} if pressure else {"unit": "no unit", "code": "1"}
     origin = {"value": 0, "system": _UCUM, **unit}
     code = ARTERIAL_PRESSURE if pressure or is_pressure_name(wave.name) else PLETHYSMOGRAM
-    return {
-        "resourceType": "Observation",
-        "id": _id(f"pulse-{sha256(wave.name.encode()).hexdigest()[:8]}", patient, start),
-        "status": "final",
-        "category": [_concept(_CATEGORIES, "procedure", "Procedure")],
-        "code": {"coding": [_mdc(code)], "text": wave.name},
-        "subject": _patient(patient),
-        "effectivePeriod": {
-            "start": iso_utc(start),
-            "end": iso_utc(start + (len(samples) - 1) / wave.sampling_rate_hz),
-        },
-        "device": _software(),
-        "note": _notes(),
-        "valueSampledData": _sampled(samples, wave.sampling_rate_hz, origin, factor, MOST_PULSE_VALUE),
-    }
+    kind = f"pulse-{sha256(wave.name.encode()).hexdigest()[:8]}"
+    concept = {"coding": [_mdc(code)], "text": wave.name}
+    period = _period(start, len(samples), wave.sampling_rate_hz)
+    data = _sampled(samples, wave.sampling_rate_hz, origin, factor, MOST_PULSE_VALUE)
+    return _observation(kind, patient, start, _PROCEDURE, concept, **period, valueSampledData=data)
 
 
 def pulse_waves(patient: str, waveform: Waveform, start: float) -> list[Resource]:
-    """The pulse waves of a stretch of signal, whose first sample of ECG has this time."""
+    """Return the pulse waves of a segment as Observations; `start` is the time of its first sample of ECG."""
     begin_s = waveform.position / waveform.sampling_rate_hz
     return [
         pulse_wave(patient, wave, start + wave.position / wave.sampling_rate_hz - begin_s)
@@ -172,53 +133,51 @@ def pulse_waves(patient: str, waveform: Waveform, start: float) -> list[Resource
 
 
 def heart_rate(patient: str, rate_bpm: float | None, at: float) -> Resource:
-    """A heart rate as Observation; None = it is not known, and the resource says so.
-
-    Parameters
-    ----------
-    patient : str
-    rate_bpm : float or None
-    at : float
-        When it was, seconds since 1970.
-    """
+    """Return a heart rate, or that it is unknown, as Observation; `at` is its time, seconds since 1970."""
     value: Resource = (
         {"dataAbsentReason": _concept(_ABSENT, "unknown", "Unknown")}
         if rate_bpm is None
         else {"valueQuantity": {"value": round(rate_bpm, 1), "unit": "beats/minute", "system": _UCUM, "code": "/min"}}
     )
+    code = {"coding": [_coding(_LOINC, "8867-4", "Heart rate"), _mdc(HEART_RATE)], "text": "Heart rate"}
+    return _observation("heart-rate", patient, at, _VITAL_SIGNS, code, effectiveDateTime=iso_utc(at), **value)
+
+
+def _observation(
+    kind: str, patient: str, at: float, category: tuple[str, str], code: Resource, **fields: object
+) -> Resource:
     return {
         "resourceType": "Observation",
-        "id": _id("heart-rate", patient, at),
+        "id": _id(kind, patient, at),
         "status": "final",
-        "category": [_concept(_CATEGORIES, "vital-signs", "Vital Signs")],
-        "code": {"coding": [_coding(_LOINC, "8867-4", "Heart rate"), _mdc(HEART_RATE)], "text": "Heart rate"},
+        "category": [_concept(_CATEGORIES, *category)],
+        "code": code,
         "subject": _patient(patient),
-        "effectiveDateTime": iso_utc(at),
         "device": _software(),
-        "note": _notes(),
-        **value,
+        "note": [{"text": STATEMENT}],
+        **fields,
     }
 
 
-def detected_issue(alarm: AlarmJson, strips: Sequence[Resource] = ()) -> Resource:
-    """An alarm as DetectedIssue: preliminary while it goes on, final once it has ended.
+def _period(start: float, samples: int, rate_hz: float) -> Resource:
+    return {"effectivePeriod": {"start": iso_utc(start), "end": iso_utc(start + (samples - 1) / rate_hz)}}
 
-    Parameters
-    ----------
-    alarm : AlarmJson
-    strips : sequence of dict
-        The signal that shows it, from `ecg`, and the pulse waves of that time; they are contained in the result.
+
+def detected_issue(alarm: AlarmJson, strips: Sequence[Resource] = ()) -> Resource:
+    """Return an alarm as DetectedIssue, preliminary until it has ended.
+
+    `strips` are the signal of the alarm, from `ecg`, and the pulse waves of that time; the result contains them.
     """
     condition = CONDITIONS[alarm["condition"]]
     evidence: Resource = {"code": [{"text": alarm["text"] or condition.definition}]}
     contained: Resource = {}
     if strips:
         names = [_STRIP, *(f"{_STRIP}-{number}" for number in range(2, len(strips) + 1))]
-        shown = [{"reference": f"#{name}"} for name in names]
-        evidence["detail"] = shown
+        references = [{"reference": f"#{name}"} for name in names]
+        evidence["detail"] = references
         contained = {
             "contained": [{**strip, "id": name} for strip, name in zip(strips, names, strict=True)],
-            "implicated": shown,
+            "implicated": references,
         }
     acknowledged = {"action": {"text": "Acknowledged"}, "author": {"display": alarm["acknowledged_by"]}}
     return {
@@ -241,46 +200,23 @@ def detected_issue(alarm: AlarmJson, strips: Sequence[Resource] = ()) -> Resourc
     }
 
 
-def searchset(resources: Sequence[Resource], url: str, total: int, following: str | None = None) -> Resource:
-    """Resources as the answer to a search.
-
-    Parameters
-    ----------
-    resources : sequence of dict
-    url : str
-        What was asked for.
-    total : int
-        How many there are on all pages.
-    following : str, optional
-        Address of the next page, if there is one.
-    """
-    links: list[Resource] = [{"relation": "self", "url": url}, {"relation": "next", "url": following}]
+def searchset(resources: Sequence[Resource], url: str, total: int, next_url: str | None = None) -> Resource:
+    """Return resources as the answer to a search at `url`, which has `total` of them on all pages."""
+    links: list[Resource] = [{"relation": "self", "url": url}, {"relation": "next", "url": next_url}]
     return {
         "resourceType": "Bundle",
         "type": "searchset",
         "total": total,
         "link": [link for link in links if link["url"]],
         "entry": [
-            {
-                "fullUrl": uuid5(_CONDITIONS, resource["id"]).urn,
-                "resource": resource,
-                "search": {"mode": "match"},
-            }
+            {"fullUrl": uuid5(_CONDITIONS, resource["id"]).urn, "resource": resource, "search": {"mode": "match"}}
             for resource in resources
         ],
     }
 
 
 def capabilities(url: str, at: float) -> Resource:
-    """What can be asked for, as CapabilityStatement.
-
-    Parameters
-    ----------
-    url : str
-        Where the resources are.
-    at : float
-        When it is said, seconds since 1970.
-    """
+    """Return the resources and searches at `url` as CapabilityStatement of the time `at`, seconds since 1970."""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -307,9 +243,9 @@ def capabilities(url: str, at: float) -> Resource:
     }
 
 
-def _id(kind: str, patient: str, which: float) -> str:
-    """An identifier of the characters that FHIR allows, which a patient's own may not be."""
-    return f"{kind}-{sha256(patient.encode()).hexdigest()[:16]}-{f'{which:.3f}'.removesuffix('.000')}"
+def _id(kind: str, patient: str, number: float) -> str:
+    """Return an identifier of characters that FHIR allows; a patient's id may have others."""
+    return f"{kind}-{sha256(patient.encode()).hexdigest()[:16]}-{f'{number:.3f}'.removesuffix('.000')}"
 
 
 def _patient(patient: str) -> Resource:
@@ -318,14 +254,6 @@ def _patient(patient: str) -> Resource:
 
 def _software() -> Resource:
     return {"display": f"Ectopy {__version__}"}
-
-
-def _notes() -> list[Resource]:
-    return [{"text": STATEMENT}]
-
-
-def _study() -> Resource:
-    return {"coding": [_coding(_LOINC, "11524-6", "EKG study"), _mdc(ECG)], "text": "ECG"}
 
 
 def _lead(lead: str) -> Resource:

@@ -1,7 +1,7 @@
 """An alarm as HL7 v2.6 message ORU^R40^ORU_R40, in the shape of the IHE profile Alert Communication Management.
 
 One alert, one message: its *facets* are OBX segments whose sub-ids end in the number of the facet. MSH-21 names the
-profile whose shape it has; no conformity is claimed, and a note in the message says what Ectopy is not.
+profile whose shape it has; no conformity is claimed, and a note in the message has the disclaimer.
 
 Source: IHE Patient Care Device Technical Framework, volume 2, section 3.4 (PCD-04).
 """
@@ -36,14 +36,15 @@ MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
 
 _PROFILE = "IHE_PCD_ACM_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.4.1^ISO"
 _SENDER = "Ectopy"
-_ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
+_DELIMITERS = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
+_ESCAPES = {code: f"\\X{code:02X}\\" for code in range(32)} | {ord(mark): text for mark, text in _DELIMITERS.items()}
 _PRIORITY = {"high": "PH", "medium": "PM", "low": "PL"}
 _FLAGS = {"high": "H", "low": "L"}
 _CONTROL_LENGTH = 20
 
 
 def alert(alarm: AlarmJson, name: str, at: float) -> str:
-    """The message about an alarm as it stands; the same alarm and time give the same message.
+    """Return the message about an alarm; the same alarm and time give the same message.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def alert(alarm: AlarmJson, name: str, at: float) -> str:
     name : str
         Of the patient, for people; may be empty.
     at : float
-        When the message is made, seconds since 1970.
+        Time of the message, seconds since 1970.
 
     Returns
     -------
@@ -63,21 +64,17 @@ def alert(alarm: AlarmJson, name: str, at: float) -> str:
     control = sha256(f"{uid} {at} {alarm}".encode()).hexdigest()[:_CONTROL_LENGTH]
     segments = [
         _header(control, at),
-        _segment("PID", {3: f"{escaped(alarm['patient'])}^^^^PI", 5: f"{escaped(name)}^^^^^^{'L' if name else 'U'}"}),
+        _segment("PID", {3: f"{escape(alarm['patient'])}^^^^PI", 5: f"{escape(name)}^^^^^^{'L' if name else 'U'}"}),
         _request(alarm, uid, control),
         *(_segment("OBX", {1: str(number), **facet}) for number, facet in enumerate(_facets(alarm), start=1)),
-        _segment("NTE", {1: "1", 3: escaped(STATEMENT)}),
+        _segment("NTE", {1: "1", 3: escape(STATEMENT)}),
     ]
     return "".join(f"{segment}\r" for segment in segments)
 
 
-def escaped(text: str) -> str:
-    """Text in which no character means anything to HL7; those that are not printed as their codes."""
-    return "".join(_ESCAPES.get(character, character if character >= " " else _coded(character)) for character in text)
-
-
-def _coded(character: str) -> str:
-    return f"\\X{ord(character):02X}\\"
+def escape(text: str) -> str:
+    """Replace delimiters of HL7 by their escapes, and control characters by their codes."""
+    return text.translate(_ESCAPES)
 
 
 def _header(control: str, at: float) -> str:
@@ -98,7 +95,7 @@ def _header(control: str, at: float) -> str:
 
 
 def _request(alarm: AlarmJson, uid: str, control: str) -> str:
-    """The container: a start has an id of its own, what follows names the start as its parent."""
+    """Return the container: a start has an id of its own, later messages name the start as their parent."""
     fields = {1: "1", 4: _coded_as(ALERT), 7: _time(alarm["onset_time"])}
     if alarm["ended_time"] is not None:
         fields[8] = _time(alarm["ended_time"])
@@ -112,26 +109,26 @@ def _request(alarm: AlarmJson, uid: str, control: str) -> str:
 def _facets(alarm: AlarmJson) -> Iterable[dict[int, str]]:
     condition = CONDITIONS[alarm["condition"]]
     priority = _PRIORITY[alarm["priority"]]
-    text = escaped(f"{condition.title}: {alarm['text'] or condition.definition}")
-    begun = _time(alarm["since_time"])
+    text = escape(f"{condition.title}: {alarm['text'] or condition.definition}")
+    onset = _time(alarm["since_time"])
     rate = _FLAGS[condition.heart_rate] if _is_rate(condition) else None
     flags = "~".join(filter(None, (rate, priority, alarm["type"])))
-    event = {2: "CWE", 3: _coded_as(ALERT), 5: f"{_coded_as(event_code(condition))}^^^^^^{text}", 8: flags, 14: begun}
-    words = (
+    event = {2: "CWE", 3: _coded_as(ALERT), 5: f"{_coded_as(event_code(condition))}^^^^^^{text}", 8: flags, 14: onset}
+    states = (
         (EVENT_PHASE, alarm["phase"]),
         (ALARM_STATE, alarm["state"]),
         (INACTIVATION_STATE, alarm["inactivation"]),
         (ALARM_PRIORITY, priority),
         (ALERT_TYPE, alarm["type"]),
     )
-    facets = [event, _source(alarm), *({2: "ST", 3: _coded_as(code), 5: word} for code, word in words)]
+    facets = [event, _source(alarm), *({2: "ST", 3: _coded_as(code), 5: state} for code, state in states)]
     equipment = f"{_SENDER} {__version__}"
     for number, facet in enumerate(facets, start=1):
         yield {4: f"1.0.0.0.{number}", 11: "F", 18: equipment, **facet}
 
 
 def _source(alarm: AlarmJson) -> dict[int, str]:
-    """What the alarm is about: the heart rate with its limit, or the ECG."""
+    """Return the source of the alarm: the heart rate with its limit, or the ECG."""
     condition, value, limit = CONDITIONS[alarm["condition"]], alarm["value"], alarm["limit"]
     if not _is_rate(condition) or value is None:
         return {2: "CWE", 3: _coded_as(ALERT_SOURCE), 5: _coded_as(ECG)}
@@ -141,7 +138,7 @@ def _source(alarm: AlarmJson) -> dict[int, str]:
 
 
 def _is_rate(condition: Condition) -> bool:
-    """Whether a condition is judged by a heart rate; a pause has a length instead."""
+    """Check that a condition is about a heart rate; a pause has a length instead."""
     return bool(condition.heart_rate) and condition.unit == "/min"
 
 
@@ -150,7 +147,7 @@ def _coded_as(code: Code) -> str:
 
 
 def _time(time: float | None) -> str:
-    """A time as HL7 writes it; empty where there is none."""
+    """Return a time in the format of HL7, or an empty string."""
     if time is None:
         return ""
     moment = datetime.fromtimestamp(time, UTC)
@@ -158,5 +155,5 @@ def _time(time: float | None) -> str:
 
 
 def _segment(name: str, fields: dict[int, str]) -> str:
-    """A segment of fields by their numbers."""
+    """Return a segment from fields by their numbers."""
     return "|".join([name, *(fields.get(number, "") for number in range(1, max(fields) + 1))])

@@ -1,4 +1,4 @@
-"""Codes of ISO/IEEE 11073-10101 (MDC) for what Ectopy speaks of; None where no published table names one.
+"""Codes of ISO/IEEE 11073-10101 (MDC) for leads, alarms and measurements.
 
 Sources: DICOM PS3.16, context groups 3001 (leads) and 3038 (events of monitoring), which reprint the codes; HL7 FHIR's
 own example of an ECG. A code is the partition times 65,536, plus the number in it.
@@ -49,12 +49,12 @@ _BY_NAME = {name.lower(): (number, name) for name, number in _LEADS.items()}
 
 
 def lead_code(lead: str) -> Code | None:
-    """The code of a lead by its name, whatever its capitals; None of a lead that has none, as the modified MLII."""
-    found = _BY_NAME.get(lead.strip().lower())
-    return found and Code(ECG.code + found[0], f"{ECG.name}_{found[1].upper()}")
+    """Return the code of a lead by its name, in any case; None if no published table has one, as for MLII."""
+    entry = _BY_NAME.get(lead.strip().lower())
+    return entry and Code(ECG.code + entry[0], f"{ECG.name}_{entry[1].upper()}")
 
 
 def event_code(condition: Condition) -> Code:
-    """The code of a condition; a general one where no published table has its own."""
+    """Return the code of a condition, or a general one if no published table has its own."""
     general = _ARRHYTHMIA if condition.kind is AlarmType.PHYSIOLOGICAL else ALERT
     return _EVENTS.get(condition.code, general)

@@ -12,19 +12,7 @@ MOST_DEVICES = 10_000
 
 
 class Devices:
-    """Devices that have named themselves, and their patients.
-
-    Parameters
-    ----------
-    store : Store
-    clock : callable
-        Gives seconds since 1970.
-
-    Raises
-    ------
-    StorageError
-        If the store fails.
-    """
+    """Devices that have named themselves, and their patients; `clock` gives seconds since 1970."""
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store, self._clock = store, clock

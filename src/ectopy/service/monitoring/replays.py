@@ -76,13 +76,7 @@ class Replays:
 
     A chunk is sent when its last sample is due and the one before is acknowledged. Where the store fails it is sent
     again. Every replay is a stream of its own.
-
-    Parameters
-    ----------
-    submit : callable
-        Takes a patient and a chunk; see `ectopy.service.monitoring.engine.Hub.submit`.
-    clock : callable
-        Gives seconds since 1970.
+    `clock` gives seconds since 1970.
     """
 
     def __init__(self, submit: Submit, clock: Callable[[], float] = time.time) -> None:
@@ -95,18 +89,9 @@ class Replays:
     def start(
         self, recording: Recording, name: str, patient: str, speed: float = 1.0, submit: Submit | None = None
     ) -> Replay:
-        """Begin to play a recording into a patient who is watched.
+        """Begin to play a recording, by its name, into a watched patient, so many seconds of signal a second.
 
-        Parameters
-        ----------
-        recording : Recording
-        name : str
-            Of the recording.
-        patient : str
-        speed : float
-            Seconds of signal a second.
-        submit : callable or None
-            Hands in the samples in the name of the caller; None = that of all replays.
+        `submit` hands in the samples in the name of the caller; None = that of all replays.
 
         Raises
         ------

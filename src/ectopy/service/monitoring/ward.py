@@ -28,7 +28,6 @@ from ectopy.monitor import (
     ServiceReport,
     status,
 )
-from ectopy.monitor.alarms import active
 from ectopy.monitor.status import PatientStatus, patient_status
 from ectopy.service import responses, schemas
 from ectopy.service.live.feed import Feed, Viewer
@@ -61,19 +60,7 @@ class RefusedError(EctopyError):
 
 
 class Ward:
-    """All watched patients; parameters and errors are those of `ectopy.service.monitoring.engine.Hub`.
-
-    Attributes
-    ----------
-    store : Store
-    monitor : Monitor
-    detector : Detector
-    bundle : str
-    clock : callable
-    feed : Feed
-    devices : Devices
-    senders : Senders
-    """
+    """All watched patients; parameters and errors are those of `ectopy.service.monitoring.engine.Hub`."""
 
     def __init__(
         self,
@@ -206,7 +193,10 @@ class Ward:
         """Active and latched alarms of a patient, the most urgent one first."""
         state = self._hub.state(patient)
         origin = status.origin(state)
-        return [StoredAlarm(patient, origin, alarm, state.origins.get(alarm.number)) for alarm in active(state.alarms)]
+        return [
+            StoredAlarm(patient, origin, alarm, state.origins.get(alarm.number))
+            for alarm in status.active_alarms(state)
+        ]
 
     def unstored_alarm(self, patient: str, number: int) -> StoredAlarm | None:
         """Return an alarm that goes on, or whose latest change is not stored yet; None = the store has it."""

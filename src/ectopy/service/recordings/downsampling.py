@@ -1,7 +1,7 @@
-"""A long signal on a screen: samples where there is room for them, else the lowest and highest of each stretch.
+"""A long signal on a screen: its samples if there is room for them, else the minimum and maximum of each column.
 
-The lowest and highest of blocks of 64 samples, and of eight such blocks and so on, are made once (a *pyramid*), so
-that a day is shown as fast as a second. Pure functions.
+The minimum and maximum of blocks of 64 samples, of eight such blocks, and so on, are computed once (a *pyramid*), so
+that a day is drawn as fast as a second. Pure functions.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class DisplayColumns:
-    """What is drawn of a stretch of signal.
+    """A part of a signal, reduced to the columns of a screen.
 
     Attributes
     ----------
     start_s : float
-        Where the first column begins, seconds from the start of the recording.
+        Start of the first column, seconds from the start of the recording.
     step_s : float
-        From one column to the next.
+        Width of a column.
     low, high : ndarray of float32, shape (columns, leads)
-        Millivolt; NaN where there is nothing. The same where each column is one sample.
+        Millivolt; NaN in gaps. The same array if each column is one sample.
     """
 
     start_s: float
@@ -40,13 +40,13 @@ class DisplayColumns:
     high: _Samples
 
     @property
-    def single(self) -> bool:
-        """Whether each column is one sample."""
+    def has_all_samples(self) -> bool:
+        """True if each column is one sample."""
         return self.low is self.high
 
 
 def pyramid(signal: _Samples) -> list[_Samples]:
-    """Lowest and highest of blocks of 64, 512, 4096 and 32768 samples.
+    """Return the minimum and maximum of blocks of 64, 512, 4096 and 32768 samples.
 
     Parameters
     ----------
@@ -68,24 +68,16 @@ def pyramid(signal: _Samples) -> list[_Samples]:
 def display_columns(
     signal: _Samples, levels: Sequence[_Samples], rate_hz: float, start_s: float, stop_s: float, columns: int
 ) -> DisplayColumns:
-    """What fits into so many columns.
+    """Reduce the part of a signal that lies within the recording to at most `columns`, at least 1.
 
-    Parameters
-    ----------
-    signal : ndarray of float32, shape (samples, leads)
-    levels : sequence of ndarray
-        Its `pyramid`.
-    rate_hz : float
-    start_s, stop_s : float
-        What lies outside of the recording is left out.
-    columns : int
-        At least 1.
+    `signal` has the shape (samples, leads); `levels` is its `pyramid`.
     """
     first, stop = (int(np.clip(second * rate_hz, 0, len(signal))) for second in (start_s, stop_s))
     stop = min(max(stop, first) + 1, len(signal))
     if stop - first <= _SAMPLES_PER_PIXEL * columns:
         samples = np.asarray(signal[first:stop])
         return DisplayColumns(first / rate_hz, 1 / rate_hz, samples, samples)
+    # The coarsest level with blocks that are not longer than a column.
     per_column = (stop - first) / columns
     coarse = [level for level in range(len(levels)) if BLOCK * _STEP**level <= per_column]
     if not coarse:

@@ -1,4 +1,4 @@
-"""The recordings that were uploaded or named: their files, their analysis one after the other, and what came of it."""
+"""The library of recordings: their files, their analyses one after the other, and the results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOST_RECORDINGS = 500
 LARGEST_UPLOAD = 512 * 2**20
 MOST_BYTES = 20 * 10**9
 SHARE_OF_KEY = 0.5
-"""How much of the number and the bytes of all recordings one key may have uploaded."""
+"""Share of the number and the bytes of all recordings that one key may upload."""
 
 TIME_LIMIT_S = 1800.0
 
@@ -44,17 +44,17 @@ _UNFINISHED = ".part-"
 _ID = re.compile(r"[0-9a-f]{16}")
 _BLOCK = 2**20
 SPARE_BYTES = 2**30
-"""What uploads and analyses leave free on the disk; the database needs it more."""
+"""Free space that uploads and analyses leave on the disk, for the database."""
 
 _log = logging.getLogger(__name__)
 
 
 class Status(StrEnum):
-    """How far the analysis of a recording is."""
+    """State of the analysis of a recording."""
 
     WAITING = "waiting"
     ANALYSING = "analysing"
-    DONE = "done"
+    ANALYSED = "done"
     FAILED = "failed"
 
 
@@ -69,24 +69,21 @@ class StoredRecording:
     name : str
         For people.
     added : float
-        When it was added, seconds since 1970.
+        Seconds since 1970.
     main : str
-        Name of the file that is read; of one that has no files, its name on this machine.
-    sampling_rate_hz : float or None
-        As stated for a file that states none.
-    unit : str or None
-        The same.
+        Name of the file that is read, or of the built-in recording.
+    sampling_rate_hz, unit
+        As stated for a file that does not state them.
     named : bool
-        Whether it has no files, and is one of `ectopy.datasets.builtin_recordings`.
-    status : Status
+        It has no files, and is one of `ectopy.datasets.builtin_recordings`.
     progress : float
         0 to 1.
     error : str
-        One sentence where it has failed.
+        One sentence if the analysis has failed.
     key : int or None
         Id of the key with which it was added.
     size_bytes : int
-        Of its files, and of what was found in them.
+        Of its files and its result.
     """
 
     id: str
@@ -104,40 +101,45 @@ class StoredRecording:
 
     @property
     def is_analysed(self) -> bool:
-        """Whether it is analysed."""
-        return self.status is Status.DONE
+        """True if there is a result."""
+        return self.status is Status.ANALYSED
 
 
 def read_stored(folder: Path) -> StoredRecording:
-    """The entry in the folder of a recording."""
+    """Read the entry in the folder of a recording."""
     return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=StoredRecording)
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Return the bytes of the files in a folder; a file that is deleted meanwhile counts 0."""
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            status = path.lstat()
+            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return size
 
 
 class Library:
-    """Recordings in a folder. What was being analysed when the process ended is analysed anew at the next start.
+    """Recordings in a folder. An analysis that the end of the process interrupts is repeated at the next start.
 
     Parameters
     ----------
     folder : Path
-        Made if need be.
+        Created if it does not exist.
     largest_bytes : int
-        Of one upload.
+        Limit of one upload.
     most_bytes : int
-        Of all recordings, and what was found in them.
+        Limit of all recordings with their results.
     time_limit_s : float
-        Of one analysis.
+        Limit of one analysis.
     clock : callable
-        Gives seconds since 1970.
+        Returns seconds since 1970.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
 
     def __init__(
@@ -160,14 +162,14 @@ class Library:
             if path.name.startswith(_UNFINISHED):
                 shutil.rmtree(path, ignore_errors=True)
             elif _ID.fullmatch(path.name):
-                self._go_on(path)
+                self._load(path)
 
     def start(self) -> None:
-        """Begin to analyse."""
+        """Start the thread that runs the analyses."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End at once; an analysis that is under way begins anew at the next start."""
+        """End at once; an unfinished analysis is repeated at the next start."""
         with self._changed:
             self._stopping = True
             self._end_process()
@@ -175,48 +177,34 @@ class Library:
         if self._thread.is_alive():
             self._thread.join()
 
-    # What there is
+    # Queries
 
     def entries(self) -> list[StoredRecording]:
-        """All recordings, the newest first."""
+        """Return all recordings, the newest first."""
         with self._changed:
             return sorted(self._entries.values(), key=lambda entry: (-entry.added, entry.id))
 
     def entry(self, id: str) -> StoredRecording:
-        """One recording.
-
-        Raises
-        ------
-        SettingError
-            If there is none of that id.
-        """
+        """Return one recording; a `SettingError` if there is none with this id."""
         with self._changed:
             if id not in self._entries:
                 raise SettingError(f"there is no recording {id[:80]!r}; list the recordings to see which there are.")
             return self._entries[id]
 
     def result(self, id: str) -> Result:
-        """What was found in a recording.
+        """Return the result of a recording.
 
         Raises
         ------
         SettingError
-            If there is none of that id.
+            If there is no recording with this id.
         DataError
             If it is not analysed.
         """
         return load_result(self._analysed_folder(id) / RESULT)
 
     def report(self, id: str) -> Path:
-        """The page about a recording.
-
-        Raises
-        ------
-        SettingError
-            If there is none of that id.
-        DataError
-            If it is not analysed.
-        """
+        """Return the report of a recording; errors as in `result`."""
         return self._analysed_folder(id) / RESULT / REPORT
 
     def _analysed_folder(self, id: str) -> Path:
@@ -226,32 +214,26 @@ class Library:
             raise DataError(f"the recording {entry.name!r} is not analysed; {why.rstrip('.')}.")
         return self._folder / entry.id
 
-    # What is ordered
+    # Changes
 
     def check_room(self, key: int | None = None) -> None:
-        """Check that another upload may come, or more of one.
-
-        Parameters
-        ----------
-        key : int or None
-            Id of the key with which it comes.
+        """Check that there is room for another upload, or for more of one.
 
         Raises
         ------
         StorageError
-            If there is no room on a disk, or there are too many recordings: in all, or of this key.
+            If a disk is full, or there are too many recordings: in all, or of this key.
         """
         self._check_disk()
         with self._changed:
             entries = list(self._entries.values())
-        for whose, share in ((entries, 1.0), ([one for one in entries if one.key == key], SHARE_OF_KEY)):
-            what = "there are" if share == 1.0 else "with this key there are"
-            if len(whose) >= share * MOST_RECORDINGS:
-                raise StorageError(f"{what} {len(whose)} recordings already; delete some first.")
-            if sum(one.size_bytes for one in whose) >= share * self._most_bytes:
-                raise StorageError(
-                    f"{what} recordings of {share * self._most_bytes / 1e9:g} GB already; delete some first."
-                )
+        own = [entry for entry in entries if entry.key == key]
+        for recordings, share, subject in ((entries, 1.0, "there are"), (own, SHARE_OF_KEY, "with this key there are")):
+            if len(recordings) >= share * MOST_RECORDINGS:
+                raise StorageError(f"{subject} {len(recordings)} recordings already; delete some first.")
+            limit = share * self._most_bytes
+            if sum(entry.size_bytes for entry in recordings) >= limit:
+                raise StorageError(f"{subject} recordings of {limit / 1e9:g} GB already; delete some first.")
 
     def add(
         self,
@@ -260,15 +242,7 @@ class Library:
         unit: str | None = None,
         key: int | None = None,
     ) -> StoredRecording:
-        """Keep the files of a recording, and have it analysed.
-
-        Parameters
-        ----------
-        files : sequence of Upload
-        sampling_rate_hz, unit : optional
-            For files that do not say.
-        key : int or None
-            Id of the key with which they were uploaded.
+        """Store the files of a recording, and queue it for analysis; see `StoredRecording`.
 
         Raises
         ------
@@ -281,30 +255,23 @@ class Library:
         entry = StoredRecording(
             secrets.token_hex(8), layout.title, self._clock(), layout.main, sampling_rate_hz, unit, key=key
         )
-        return self._keep(entry, dict(zip(layout.names, (file.content for file in files), strict=True)))
+        return self._store(entry, dict(zip(layout.names, (file.content for file in files), strict=True)))
 
     def add_builtin(self, name: str, key: int | None = None) -> StoredRecording:
-        """Have a recording analysed that this machine has, as if its files had been uploaded.
-
-        Parameters
-        ----------
-        name : str
-            One of `ectopy.datasets.builtin_recordings.builtin_names`.
-        key : int or None
-            Id of the key with which it was chosen.
+        """Queue a built-in recording for analysis, as if its files had been uploaded.
 
         Raises
         ------
         SettingError
-            If there is none of that name.
+            If `name` is not one of `ectopy.datasets.builtin_recordings.builtin_names`.
         StorageError
             If there is no room.
         """
         if name not in builtin_names():
             raise SettingError(f"this machine has no recording {name[:80]!r}; list the names to see which there are.")
-        return self._keep(StoredRecording(secrets.token_hex(8), name, self._clock(), name, named=True, key=key), {})
+        return self._store(StoredRecording(secrets.token_hex(8), name, self._clock(), name, named=True, key=key), {})
 
-    def _keep(self, entry: StoredRecording, files: Mapping[str, BinaryIO]) -> StoredRecording:
+    def _store(self, entry: StoredRecording, files: Mapping[str, BinaryIO]) -> StoredRecording:
         self.check_room(entry.key)
         unfinished = self._folder / f"{_UNFINISHED}{entry.id}"
         try:
@@ -316,7 +283,7 @@ class Library:
             _write(unfinished, entry)
             unfinished.rename(self._folder / entry.id)
         except OSError as error:
-            raise StorageError(f"the recording cannot be kept: {error.strerror or error}.") from error
+            raise StorageError(f"the recording cannot be stored: {error.strerror or error}.") from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         with self._changed:
@@ -325,52 +292,40 @@ class Library:
         return entry
 
     def delete(self, id: str) -> None:
-        """Delete a recording and all that was found in it.
-
-        Raises
-        ------
-        SettingError
-            If there is none of that id.
-        """
+        """Delete a recording and its result; a `SettingError` if there is none with this id."""
         entry = self.entry(id)
         with self._changed:
             self._entries.pop(id, None)
             if self._process is not None and self._process[0] == id:
                 self._end_process()
-        gone = self._folder / f"{_UNFINISHED}{entry.id}"
-        with suppress(OSError):  # two at the same time delete it once
-            (self._folder / entry.id).rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        deleted = self._folder / f"{_UNFINISHED}{entry.id}"
+        with suppress(OSError):  # another thread may delete it at the same time
+            (self._folder / entry.id).rename(deleted)
+        shutil.rmtree(deleted, ignore_errors=True)
 
     def apply_retention(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> int:
-        """Delete the oldest recordings, and what was found in them; how many.
+        """Delete the oldest recordings with their results, and return their number.
 
-        One that waits or is being analysed stays.
-
-        Parameters
-        ----------
-        older_than : float or None
-            Seconds since 1970.
-        larger_than_bytes : int or None
-            Of all together.
+        Recordings that wait for analysis, or are being analysed, stay. `older_than` is in seconds since 1970;
+        `larger_than_bytes` is the limit of all together.
         """
-        finished = [entry for entry in self.entries() if entry.status in (Status.DONE, Status.FAILED)]
-        gone = {entry.id for entry in finished if older_than is not None and entry.added < older_than}
+        finished = [entry for entry in self.entries() if entry.status in (Status.ANALYSED, Status.FAILED)]
+        outdated = {entry.id for entry in finished if older_than is not None and entry.added < older_than}
         if larger_than_bytes is not None:
-            excess = sum(_size(self._folder / entry.id) for entry in self.entries() if entry.id not in gone)
+            excess = sum(size_of(self._folder / entry.id) for entry in self.entries() if entry.id not in outdated)
             for entry in reversed(finished):
                 if excess <= larger_than_bytes:
                     break
-                if entry.id not in gone:
-                    gone.add(entry.id)
-                    excess -= _size(self._folder / entry.id)
-        for id in gone:
-            with suppress(SettingError):  # somebody has deleted it meanwhile
+                if entry.id not in outdated:
+                    outdated.add(entry.id)
+                    excess -= size_of(self._folder / entry.id)
+        for id in outdated:
+            with suppress(SettingError):  # another thread may have deleted it
                 self.delete(id)
-        return len(gone)
+        return len(outdated)
 
     def _copy(self, source: BinaryIO, target: Path, room: int) -> int:
-        """Copy a file; how much room is left."""
+        """Copy a file, and return the remaining room."""
         with target.open("xb") as file:
             while block := source.read(_BLOCK):
                 room -= len(block)
@@ -381,14 +336,14 @@ class Library:
         return room
 
     def _check_disk(self) -> None:
-        """Check the disk of the recordings, and that on which uploads lie while they come."""
+        """Check the disk of the recordings, and that of unfinished uploads."""
         if min(shutil.disk_usage(folder).free for folder in (self._folder, tempfile.gettempdir())) < SPARE_BYTES:
             raise StorageError("the disk is nearly full; make room first.")
 
     # Analysis
 
-    def _go_on(self, folder: Path) -> None:
-        """Know what an earlier process has left."""
+    def _load(self, folder: Path) -> None:
+        """Load the entry of an earlier process."""
         try:
             entry = read_stored(folder)
         except (OSError, msgspec.DecodeError):
@@ -409,7 +364,7 @@ class Library:
                 self._set(entry.id, status=Status.FAILED, error="the recording cannot be analysed now.")
 
     def _next(self) -> StoredRecording | None:
-        """The recording that has waited longest; None at the end."""
+        """Wait for a recording and return the oldest; None at the end."""
         with self._changed:
             while not self._stopping:
                 waiting = [entry for entry in self._entries.values() if entry.status is Status.WAITING]
@@ -421,8 +376,8 @@ class Library:
     def _analyse(self, entry: StoredRecording) -> None:
         folder = self._folder / entry.id
         self._set(entry.id, status=Status.ANALYSING, progress=0.0)
-        for left in (f"{RESULT}.part", RESULT):
-            shutil.rmtree(folder / left, ignore_errors=True)
+        for former in (f"{RESULT}.part", RESULT):
+            shutil.rmtree(folder / former, ignore_errors=True)
         command = [sys.executable, "-m", "ectopy.service.recordings.worker", str(folder)]
         with subprocess.Popen(
             command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -447,17 +402,17 @@ class Library:
         if error:
             self._set(entry.id, status=Status.FAILED, error=error)
         else:
-            self._set(entry.id, status=Status.DONE, progress=1.0, size_bytes=size_of(folder))
+            self._set(entry.id, status=Status.ANALYSED, progress=1.0, size_bytes=size_of(folder))
 
     def _listen(self, id: str, process: subprocess.Popen[str]) -> str:
-        """Note how far it is; what is wrong in the end."""
+        """Note the progress of an analysis, and return its error."""
         error = ""
         for line in process.stdout or ():
-            words = json.loads(line)
-            error = words.get("error", error)
+            facts = json.loads(line)
+            error = facts.get("error", error)
             with self._changed:
-                if id in self._entries and "progress" in words:
-                    self._entries[id] = replace(self._entries[id], progress=words["progress"])
+                if id in self._entries and "progress" in facts:
+                    self._entries[id] = replace(self._entries[id], progress=facts["progress"])
         return error
 
     def _set(self, id: str, **changes: object) -> None:
@@ -467,21 +422,11 @@ class Library:
                 try:
                     _write(self._folder / id, entry)
                 except (OutputError, OSError):
-                    _log.exception("how far a recording is cannot be noted; the next start analyses it anew")
+                    _log.exception("the state of a recording cannot be stored; the next start analyses it again")
 
     def _end_process(self) -> None:
         if self._process is not None:
             self._process[1].kill()
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files in a folder; one that goes meanwhile counts nothing."""
-    size = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            status = path.lstat()
-            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return size
 
 
 def _write(folder: Path, entry: StoredRecording) -> None:

@@ -1,4 +1,4 @@
-"""What is left of an analysed recording: files in a folder, which appear together or not at all."""
+"""The result of an analysis: files in a folder, which appear together or not at all."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BeatTable:
 
     @classmethod
     def of(cls, analysis: Analysis) -> BeatTable:
-        """The beats of an analysis."""
+        """Return the beats of an analysis."""
         return cls(
             analysis.beats.times_s,
             analysis.intervals_s,
@@ -59,31 +59,22 @@ class BeatTable:
             tuple(analysis.reason(beat) for beat in range(len(analysis))),
         )
 
-    def rows(self, chosen: NDArray[np.intp]) -> list[dict[str, Any]]:
-        """Beats as JSON has them; None for what is not known."""
+    def rows(self, beats: NDArray[np.intp]) -> list[dict[str, Any]]:
+        """Return the beats of these indices for JSON; None for unknown numbers."""
         numbers = (self.times_s, self.intervals_s, self.score, self.p_value)
-        time_s, interval_s, score, p_value = (known(column[chosen]) for column in numbers)
-        texts = (self.verdict[chosen].tolist(), self.hint[chosen].tolist())
-        positions, reasons = self.positions[chosen].tolist(), [self.reasons[beat] for beat in chosen]
+        time_s, interval_s, score, p_value = (finite_values(column[beats]) for column in numbers)
+        texts = (self.verdict[beats].tolist(), self.hint[beats].tolist())
+        positions, reasons = self.positions[beats].tolist(), [self.reasons[beat] for beat in beats]
         keys = ("beat", "position", "time_s", "interval_s", "verdict", "hint", "score", "p_value", "reason")
-        columns = (chosen.tolist(), positions, time_s, interval_s, *texts, score, p_value, reasons)
+        columns = (beats.tolist(), positions, time_s, interval_s, *texts, score, p_value, reasons)
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An analysed recording, ready to be shown.
+    """An analysed recording; `levels` and `pulse_levels` are the pyramids of its signal and of each pulse wave.
 
-    Attributes
-    ----------
-    recording : Recording
-        Its signal is read from the disk as it is looked at.
-    levels : tuple of ndarray
-        The pyramid of the signal.
-    pulse_levels : tuple of list of ndarray
-        The pyramid of each pulse wave.
-    beats : BeatTable
-    summary : dict
+    The signal is a memory map: only the parts in use are read from the disk.
     """
 
     recording: Recording
@@ -93,57 +84,49 @@ class Result:
     summary: dict[str, Any]
 
     def signal(self, start_s: float, stop_s: float, columns: int) -> dict[str, Any]:
-        """What fits into so many columns, at most 4000, and the beats there; of more than 500 the highest scores."""
+        """Return the signal in at most 4000 columns, and its beats; of more than 500 those with the highest scores."""
         recording = self.recording
-        shown = display_columns(
-            recording.signal,
-            self.levels,
-            recording.sampling_rate_hz,
-            start_s,
-            stop_s,
-            min(max(columns, 1), MOST_COLUMNS),
-        )
-        end_s = shown.start_s + shown.step_s * len(shown.low)
-        beats = self._between(shown.start_s, end_s)
-        chosen = beats
+        columns = min(max(columns, 1), MOST_COLUMNS)
+        part = display_columns(recording.signal, self.levels, recording.sampling_rate_hz, start_s, stop_s, columns)
+        all_beats = beats = self._between(part.start_s, part.start_s + part.step_s * len(part.low))
         if len(beats) > MOST_BEATS:
             order = np.argsort(-np.nan_to_num(self.beats.score[beats], nan=-np.inf), kind="stable")
-            chosen = np.sort(beats[order[:MOST_BEATS]])
-        drawn = {"samples": _by_lead(shown.low)} if shown.single else {}
+            beats = np.sort(beats[order[:MOST_BEATS]])
         return {
-            "start_s": shown.start_s,
-            "step_s": shown.step_s,
+            "start_s": part.start_s,
+            "step_s": part.step_s,
             "duration_s": recording.duration_s,
             "sampling_rate_hz": recording.sampling_rate_hz,
             "leads": list(recording.leads),
-            **(drawn or {"low": _by_lead(shown.low), "high": _by_lead(shown.high)}),
+            **({"samples": _by_lead(part.low)} if part.has_all_samples else {}),
+            **({} if part.has_all_samples else {"low": _by_lead(part.low), "high": _by_lead(part.high)}),
             **({"pulses": self._pulses(start_s, stop_s, columns)} if recording.pulses else {}),
-            "beats": self.beats.rows(chosen),
-            "beats_there": len(beats),
+            "beats": self.beats.rows(beats),
+            "beats_there": len(all_beats),
         }
 
     def _pulses(self, start_s: float, stop_s: float, columns: int) -> list[dict[str, Any]]:
-        drawn: list[dict[str, Any]] = []
+        waves: list[dict[str, Any]] = []
         for wave, levels in zip(self.recording.pulses, self.pulse_levels, strict=True):
             samples, rate_hz = wave.samples[:, np.newaxis], wave.sampling_rate_hz
-            shown = display_columns(samples, levels, rate_hz, start_s, stop_s, min(max(columns, 1), MOST_COLUMNS))
-            low, high = known(shown.low[:, 0]), known(shown.high[:, 0])
-            values = {"samples": low} if shown.single else {"low": low, "high": high}
-            place = {"start_s": shown.start_s, "step_s": shown.step_s}
-            drawn.append({"name": wave.name, "unit": wave.unit, **place, **values})
-        return drawn
+            part = display_columns(samples, levels, rate_hz, start_s, stop_s, columns)
+            low, high = finite_values(part.low[:, 0]), finite_values(part.high[:, 0])
+            values = {"samples": low} if part.has_all_samples else {"low": low, "high": high}
+            place = {"start_s": part.start_s, "step_s": part.step_s}
+            waves.append({"name": wave.name, "unit": wave.unit, **place, **values})
+        return waves
 
     def beat_rows(
         self, start_s: float, stop_s: float, limit: int, verdict: Verdict | None = None
     ) -> list[dict[str, Any]]:
-        """The first beats from a second to before another; only those of a verdict where one is named."""
+        """Return the first beats from a second to before another, of one verdict or of all."""
         beats = self._between(start_s, stop_s)
         if verdict is not None:
             beats = beats[self.beats.verdict[beats] == verdict.value]
         return self.beats.rows(beats[:limit])
 
     def trend(self, step_s: float) -> dict[str, Any]:
-        """Heart rate, and how many beats of which kind, in steps of so many seconds, at least one."""
+        """Return heart rate and numbers of beats in steps of `step_s` seconds, at least 1."""
         step_s = max(step_s, _SHORTEST_STEP_S, self.recording.duration_s / MOST_COLUMNS)
         steps = max(int(np.ceil(self.recording.duration_s / step_s)), 1)
         beats = self.beats
@@ -156,7 +139,7 @@ class Result:
         return {
             "time_s": (np.arange(steps) * step_s).tolist(),
             "step_s": step_s,
-            "heart_rate_bpm": known(rate),
+            "heart_rate_bpm": finite_values(rate),
             "beats": np.bincount(step, minlength=steps).tolist(),
             "abnormal": np.bincount(step[beats.verdict == Verdict.ABNORMAL.value], minlength=steps).tolist(),
             "ectopic": np.bincount(step[np.isin(beats.hint, _ECTOPIC)], minlength=steps).tolist(),
@@ -168,7 +151,7 @@ class Result:
 
 
 def save_result(folder: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
-    """Write what `load_result` reads into a folder."""
+    """Write the files that `load_result` reads."""
     facts = {
         **summary(recording, analysis, events),
         "sampling_rate_hz": recording.sampling_rate_hz,
@@ -188,7 +171,7 @@ def save_result(folder: Path, recording: Recording, analysis: Analysis, events: 
 
 @lru_cache(maxsize=4)
 def load_result(folder: Path) -> Result:
-    """Read what `save_result` has written; the last ones are remembered."""
+    """Read the files of `save_result`, with a cache of the last four folders."""
     facts = json.loads((folder / _SUMMARY).read_text())
     signal = np.load(folder / _SIGNAL, mmap_mode="r")
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
@@ -207,13 +190,13 @@ def _pulses(folder: Path) -> tuple[PulseWave, ...]:
     return decode(tuple[PulseWave, ...], path.read_bytes()) if path.exists() else ()
 
 
-def known(values: NDArray[np.floating]) -> list[float | None]:
-    """As JSON has them: rounded, None where nothing is known."""
+def finite_values(values: NDArray[np.floating]) -> list[float | None]:
+    """Return rounded values for JSON; None for NaN and infinity."""
     return [finite_or_none(value, _DECIMALS) for value in values.tolist()]
 
 
 def _by_lead(samples: NDArray[np.float32]) -> list[list[float | None]]:
-    return [known(column) for column in samples.T]
+    return [finite_values(column) for column in samples.T]
 
 
 def _level(folder: Path, number: int | str) -> Path:

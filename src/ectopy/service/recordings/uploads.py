@@ -1,4 +1,4 @@
-"""Which uploaded files make a recording, and under which names they are kept: never those of a path."""
+"""Which uploaded files make a recording, and the names under which they are stored, never those of a path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXPECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it came: its name says what it is and not where it goes."""
+    """An uploaded file; its name tells the format, but not the path."""
 
     name: str
     content: BinaryIO
@@ -32,63 +32,53 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadLayout:
-    """How the files of a recording are kept.
-
-    Attributes
-    ----------
-    title : str
-        For people.
-    main : str
-        The file that is read; the others lie beside it.
-    names : tuple of str
-        For each file, in their order.
-    """
+    """How the files of a recording are stored: `main` is the one that is read, `names` are those of all, in order."""
 
     title: str
     main: str
     names: tuple[str, ...]
 
 
-def layout_of(given: Sequence[str]) -> UploadLayout:
-    """How to keep files of these names.
+def layout_of(file_names: Sequence[str]) -> UploadLayout:
+    """Return the layout of files with these names.
 
-    A WFDB header names its files, which are kept under these names if they are plain; of another recording the suffix
-    is all that is kept.
+    A WFDB header refers to its files by name, so these keep their names, which must be plain; any other recording keeps
+    only its suffix.
 
     Raises
     ------
     DataError
-        If they are not the files of one recording.
+        If these are not the files of one recording.
     """
-    if not 1 <= len(given) <= MOST_FILES:
-        raise DataError(f"{len(given)} files are not one recording; {_EXPECTED}.")
-    titles = [_title(name) for name in given]
+    if not 1 <= len(file_names) <= MOST_FILES:
+        raise DataError(f"{len(file_names)} files are not one recording; {_EXPECTED}.")
+    titles = [_title(name) for name in file_names]
     headers = [title for title in titles if _suffix(title) == _HEADER]
     if not headers:
         if len(titles) > 1 or _suffix(titles[0]) not in _ALONE:
-            raise DataError(f"{_shown(titles)} is not a recording; {_EXPECTED}.")
+            raise DataError(f"{_listed(titles)} is not a recording; {_EXPECTED}.")
         name = f"recording{_suffix(titles[0])}"
         return UploadLayout(titles[0], name, (name,))
-    for name in given:
+    for name in file_names:
         if not _MEMBER.fullmatch(name):
             raise DataError(f"{name[:LONGEST_NAME]!r} cannot be the name of a file of a WFDB record.")
-    if len({name.lower() for name in given}) < len(given):
+    if len({name.lower() for name in file_names}) < len(file_names):
         raise DataError("two files have the same name; upload each one once.")
-    # The header of a record with segments is called like the segments, only shorter.
+    # The headers of segments are named like that of the record, with a suffix.
     main = min(headers, key=len)
     record = main.removesuffix(_HEADER)
     if not all(header.startswith(record) for header in headers):
-        raise DataError(f"{_shown(headers)} are headers of several records; upload one recording at a time.")
+        raise DataError(f"{_listed(headers)} are headers of several records; upload one recording at a time.")
     if len(headers) == len(titles):
         raise DataError(
-            f"{_shown(headers)} describes samples that lie in other files; upload all files of the record together, "
+            f"{_listed(headers)} describes samples that lie in other files; upload all files of the record together, "
             "such as 100.hea and 100.dat."
         )
-    return UploadLayout(record, main, tuple(given))
+    return UploadLayout(record, main, tuple(file_names))
 
 
 def _title(name: str) -> str:
-    """What a file is called, for people: without folders, in one line."""
+    """Return the name of a file for people: without folders, on one line."""
     last = PurePosixPath(name.replace("\\", "/")).name
     return "".join(character for character in last if character.isprintable())[-LONGEST_NAME:]
 
@@ -97,5 +87,5 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def _shown(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names[:4])

@@ -1,7 +1,7 @@
-"""Analyses one recording in a process of its own: what a damaged file does to it concerns nobody else.
+"""Analyses one recording in a process of its own, so that a damaged file harms no other.
 
-Run with the folder of a recording; says on standard output, line by line, how far it is, and at last what is wrong. It
-ends with the process that started it, whose end closes the standard input.
+Run with the folder of a recording; it prints its progress line by line, and finally an error, if any. It ends with the
+process that started it, when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _NICE = 10
 _LARGEST_FILE = 4 * 2**30
 _SHARE_OF_MEMORY = 0.5
 
-_FACTOR, _ALWAYS = 8, 2**20
-"""How many values a recording may have: so many for each byte of its files, and so many more."""
+_VALUES_PER_BYTE, _MORE_VALUES = 8, 2**20
+"""Limit of the values of a recording: so many for each byte of its files, and so many more."""
 
 _RESULT_BYTES = 8
-"""What is kept of a value, and of its report, at most; in bytes."""
+"""Upper limit for the size of the result and the report, for each value."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,17 +49,17 @@ def main() -> None:
     _restrain()
     error = work(folder, read_stored(folder))
     if error:
-        _say(error=error)
+        _report(error=error)
 
 
 def work(folder: Path, entry: StoredRecording) -> str:
-    """Analyse a recording; one sentence on what is wrong with it, or nothing."""
+    """Analyse a recording; return one sentence on what is wrong with it, or an empty string."""
     try:
         _analyse(folder, entry)
     except EctopyError as error:
-        # Whoever uploaded it knows it by its own name.
-        shown = entry.main if entry.main.startswith(entry.name) else entry.name
-        return str(error).replace(str(folder / FILES / entry.main), shown).replace(f"{folder / FILES}{os.sep}", "")
+        # For the uploader the file has its original name.
+        title = entry.main if entry.main.startswith(entry.name) else entry.name
+        return str(error).replace(str(folder / FILES / entry.main), title).replace(f"{folder / FILES}{os.sep}", "")
     except (MemoryError, OSError) as error:
         _log.exception("a recording could not be analysed")
         why = error.strerror if isinstance(error, OSError) and error.strerror else "there is not enough memory"
@@ -71,40 +71,34 @@ def work(folder: Path, entry: StoredRecording) -> str:
 
 
 def _analyse(folder: Path, entry: StoredRecording) -> None:
-    _say(progress=0.02)
+    _report(progress=0.02)
     _check_disk(folder, 0)
     recording = replace(_read(folder, entry), source=entry.name)
     values = recording.signal.size
     size = size_of(folder / FILES)
-    if not entry.named and values > _FACTOR * size + _ALWAYS:
+    if not entry.named and values > _VALUES_PER_BYTE * size + _MORE_VALUES:
         raise DataError(
             f"{entry.name} has {size:,} bytes, and says that they are {values:,} samples; "
             "most of them would be a gap: cut the recording there."
         )
     _check_disk(folder, _RESULT_BYTES * values)
-    _say(progress=0.2)
+    _report(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
     events = find_events(analysis)
-    _say(progress=0.6)
+    _report(progress=0.6)
     _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
     save_result(unfinished, recording, analysis, events)
-    _say(progress=0.75)
+    _report(progress=0.75)
     _check_disk(folder, 0)
     recording_report(unfinished / "report.html", recording, analysis, events)
     unfinished.rename(folder / RESULT)
-    _say(progress=1.0)
+    _report(progress=1.0)
 
 
 def _check_disk(folder: Path, needed_bytes: int) -> None:
-    """Check that there is room for what will be written, and for others after it.
-
-    Raises
-    ------
-    StorageError
-        If there is not.
-    """
+    """Check that there is room for the next bytes, and a reserve after them; a `StorageError` if not."""
     if shutil.disk_usage(folder).free < SPARE_BYTES + needed_bytes:
         raise StorageError("the disk is nearly full; make room, and upload the recording again.")
 
@@ -115,19 +109,19 @@ def _read(folder: Path, entry: StoredRecording) -> Recording:
     return read(folder / FILES / entry.main, sampling_rate_hz=entry.sampling_rate_hz, unit=entry.unit)
 
 
-def _say(**words: object) -> None:
-    print(json.dumps(words), flush=True)
+def _report(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
 
 
 def _restrain() -> None:
-    """Leave the machine to others; where memory runs out all the same, this process is the one that ends."""
+    """Lower the priority and the limits of this process, and make it the first to end when memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     if hasattr(os, "nice"):
         os.nice(_NICE)
     try:
         import resource
-    except ImportError:  # where there are no such limits
+    except ImportError:  # systems without such limits
         return
     memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _SHARE_OF_MEMORY)
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, _LARGEST_FILE)):

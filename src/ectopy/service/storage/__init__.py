@@ -1,4 +1,4 @@
-"""Storage: what the service keeps in SQLite or PostgreSQL, one module for each subject."""
+"""Storage in SQLite or PostgreSQL, one module for each subject."""
 
 from ectopy.service.storage.database import MOST_ROWS
 from ectopy.service.storage.retention import Deleted

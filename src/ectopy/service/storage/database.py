@@ -1,4 +1,4 @@
-"""A database by URL: opened, brought to the present tables, and asked in transactions that fail with one error."""
+"""A database by URL: it is opened and migrated, and its transactions fail with one error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ectopy.service.storage.tables import leases, sizes
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 MOST_ROWS = 1000
-"""How many rows are read at most, where nothing else is said."""
+"""Default limit of a query."""
 
 Row = dict[str, Any]
 ResultRow = sa.Row[*tuple[Any, ...]]
@@ -35,19 +35,19 @@ _ADVICE = "give sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BEGIN = "sqlite_begin"
 _TRIAL = "tried to write"
-_Patient = Callable[[sa.Connection, float | None], AbstractContextManager[None]]
+_TimeLimit = Callable[[sa.Connection, float | None], AbstractContextManager[None]]
 
-# Of PostgreSQL's advisory locks, the one whose holder writes; any number that is always the same.
+# Number of the PostgreSQL advisory lock of the only writer; any constant.
 _WRITER = 0xEC70
 
-# A server that is gone shall be an error within seconds, not hang the monitor.
+# A server that has ended is an error within seconds; it must not hang the monitor.
 _CONNECT = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
 _POOL_S = 5.0
 
-# What is not stored for want of an answer has to be stored again.
+# Longer than for reading: after a timeout the same rows have to be written again.
 _WRITING_S = 30.0
 
-# Fewer than there are connections, so that who writes always gets one.
+# Fewer than there are connections, so that one is left for the writer.
 _MOST_READERS = 10
 
 # FULL makes each commit wait for the disk, so that a power cut loses nothing acknowledged either; to outlive the
@@ -72,22 +72,22 @@ class Database:
     Raises
     ------
     SettingError
-        If the URL is of neither kind.
+        If the URL is of another kind.
     MissingExtraError
-        If it is PostgreSQL's and its driver is not installed.
+        If the driver of PostgreSQL is not installed.
     StorageError
-        If it cannot be opened, or a newer version of Ectopy has made it.
+        If the database cannot be opened, or was made by a newer version of Ectopy.
     """
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
         self._token: str | None = None
         self._readers = threading.BoundedSemaphore(_MOST_READERS)
-        # Why the server is known not to answer; then one at a time tries it again, and nobody else waits for it.
-        self._silent = ""
+        # Error of a server that does not answer; then one caller at a time tries it, and all others fail at once.
+        self._outage = ""
         self._trial = threading.Lock()
         self._is_silence: Callable[[BaseException | None], bool] = lambda error: False
-        self._patient: _Patient = lambda connection, limit_s: nullcontext()
+        self._time_limit: _TimeLimit = lambda connection, limit_s: nullcontext()
         if self._url.get_backend_name() == SQLITE:
             _make_private(self._url)
             self._engine = sa.create_engine(self._url, paramstyle="named")
@@ -109,19 +109,18 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that sees the database at one moment, and holds nobody up.
+        """Open a transaction that reads a snapshot and blocks no other; during an outage it fails at once.
 
         Raises
         ------
         StorageError
-            If the database fails, or does not answer; while it is known not to, at once.
+            If the database fails or does not answer.
         """
-        with self._telling(), self._place(), self._reader.begin() as connection:
+        with self._as_storage_error(), self._reader_slot(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        """A place among those who read."""
+    def _reader_slot(self) -> Iterator[None]:
         if not self._readers.acquire(timeout=_POOL_S):
             raise DatabaseError(f"too many read {self.name} at once; try again.")
         try:
@@ -130,47 +129,41 @@ class Database:
             self._readers.release()
 
     def fence(self, token: str) -> None:
-        """Write from now on only while the lease of this token holds."""
+        """Write from now on only while the lease has this token."""
         self._token = token
 
     @contextmanager
     def writing(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
-        """A transaction that is the only one to write; it is committed at the end of the block, or undone as a whole.
+        """Open the only writing transaction; it is committed at the end of the block, or rolled back as a whole.
 
         Parameters
         ----------
         fenced : bool
-            Whether to write only while the lease holds, where there is one; see `fence`.
+            Check the lease; see `fence`.
 
         Raises
         ------
         StorageError
-            If the database fails or does not answer, or the lease is another's. Where it fails during the commit
-            itself, that may yet have happened.
+            If the database fails or does not answer, or another process has the lease. After an error of the commit
+            itself the rows may be stored all the same.
         """
         with (
-            self._telling(),
+            self._as_storage_error(),
             self._engine.connect() as connection,
-            self._patient(connection, _WRITING_S),
+            self._time_limit(connection, _WRITING_S),
             connection.begin(),
         ):
-            # One after the other: ids become visible in ascending order, so nobody who reads on from one misses any.
+            # One writer: ids become visible in ascending order, so that a reader who continues after one misses none.
             if connection.dialect.name == POSTGRESQL:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
             if fenced and self._token is not None:
-                held = sa.select(leases.c.token).where(leases.c.token == self._token)
-                if connection.execute(held).first() is None:
+                own = sa.select(leases.c.token).where(leases.c.token == self._token)
+                if connection.execute(own).first() is None:
                     raise DatabaseError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
 
     def check_writable(self, now: float) -> None:
-        """Write a few bytes, which a database that is full or read-only does not take.
-
-        Raises
-        ------
-        StorageError
-            If they cannot be written.
-        """
+        """Write a few bytes; a `StorageError` if the database is full or read-only."""
         with self.writing() as connection:
             statement = upsert(connection, sizes).values(name=_TRIAL, bytes=round(now))
             changed = {"bytes": statement.excluded.bytes}
@@ -179,7 +172,7 @@ class Database:
     def _upgrade(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        with self.writing() as connection, self._patient(connection, None):
+        with self.writing() as connection, self._time_limit(connection, None):
             present = MigrationContext.configure(connection).get_current_revision()
             if present == ScriptDirectory.from_config(config).get_current_head():
                 return
@@ -199,12 +192,12 @@ class Database:
             raise MissingExtraError.of("postgres", "a PostgreSQL database") from error
         engine = sa.create_engine(self._url, pool_pre_ping=True, pool_timeout=_POOL_S, connect_args=_CONNECT)
         postgresql.connect_with(engine)
-        self._is_silence, self._patient = postgresql.is_silence, postgresql.patient
+        self._is_silence, self._time_limit = postgresql.is_silence, postgresql.time_limit
         return engine
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        with self._trying():
+    def _as_storage_error(self) -> Iterator[None]:
+        with self._one_trial():
             try:
                 yield
             except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
@@ -212,21 +205,21 @@ class Database:
                 reason = str(cause).strip().partition("\n")[0].rstrip(".")
                 text = f"the database {self.name} fails: {reason}; nothing was half written, try again when it is back."
                 if self._is_silence(cause):
-                    self._silent = text
+                    self._outage = text
                 raise DatabaseError(text) from error
 
     @contextmanager
-    def _trying(self) -> Iterator[None]:
-        """Let one at a time ask a server that did not answer, until it does."""
-        before = self._silent
-        if not before:
+    def _one_trial(self) -> Iterator[None]:
+        """During an outage, let one caller at a time try the server, until it answers."""
+        outage = self._outage
+        if not outage:
             yield
             return
         if not self._trial.acquire(blocking=False):
-            raise DatabaseError(before)
+            raise DatabaseError(outage)
         try:
             yield
-            self._silent = ""
+            self._outage = ""
         finally:
             self._trial.release()
 
@@ -237,7 +230,7 @@ class Database:
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> postgresql_dialect.Insert | sqlite_dialect.Insert:
-    """Return an INSERT that can say what to do where the row is there already."""
+    """Return an INSERT that can update an existing row instead."""
     postgres = connection.dialect.name == POSTGRESQL
     return postgresql_dialect.insert(table) if postgres else sqlite_dialect.insert(table)
 
@@ -259,7 +252,7 @@ def _parsed(text: str) -> URL:
 
 def _make_private(url: URL) -> None:
     """Make the file of a new database for this user alone; SQLite gives the files beside it the same permissions."""
-    with suppress(OSError):  # SQLite says what is wrong
+    with suppress(OSError):  # SQLite reports the error
         os.close(os.open(url.database or "", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 

@@ -1,10 +1,10 @@
 """A lease on a database: one service at a time writes to it.
 
-The holder adds to a counter every few seconds. Whoever wants the lease watches that counter by a clock of its own, so
-that no clock which is set, or differs between machines, gives a lease away: where the counter stands still for as long
-as a lease lasts, the holder has ended, and the lease is taken over. A holder that could not renew it meanwhile - its
-database was out of reach - finds another token there when it comes back; nothing it writes is stored any more. Where
-the holder was a process of this machine, and that is there no more, nobody has to wait.
+The holder increments a counter every few seconds. A process that waits for the lease watches the counter by its own
+monotonic clock, so that neither setting a clock nor different clocks of machines give the lease away: if the counter
+stands still for the length of a lease, the holder has ended, and the lease is taken over. A holder that could not renew
+the lease, because the database was out of reach, finds another token when it comes back and stores nothing more. If the
+holder was a process of this machine that has ended, the lease is free at once.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ectopy.service.storage.database import Database
 from ectopy.service.storage.tables import leases
 
 LEASE_S = 10.0
-"""How long a lease lasts that is not renewed."""
+"""How long a lease lasts without renewal."""
 
-_RENEW_S = 2.5
-_LOOK_S = 0.5
+_RENEWALS = 4  # in the time of a lease
+_LOOKS = 20
 _NAME = "service"
 _PROCESSES = Path("/proc")
 
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """Who has the lease."""
+    """A row of `leases`."""
 
     token: str
     renewals: int
@@ -54,6 +54,8 @@ class Lease:
     Parameters
     ----------
     database : Database
+    lease_s : float
+        How long the lease lasts without renewal.
 
     Raises
     ------
@@ -61,9 +63,9 @@ class Lease:
         If another process has the lease, or the database fails.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._token = database, _new_token()
-        self._lost = ""
+    def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
+        self._database, self._token, self._lease_s = database, _new_token(), lease_s
+        self._takeover = ""
         self._end = threading.Event()
         self._acquire()
         database.fence(self._token)
@@ -71,9 +73,9 @@ class Lease:
         self._thread.start()
 
     @property
-    def lost(self) -> str:
-        """Who has taken the lease over, in one sentence; empty while this process has it."""
-        return self._lost
+    def takeover(self) -> str:
+        """One sentence about the new holder of the lease; empty while this process has it."""
+        return self._takeover
 
     def close(self) -> None:
         """Give the lease back."""
@@ -83,50 +85,51 @@ class Lease:
             with self._database.writing() as connection:
                 connection.execute(sa.delete(leases).where(_COLUMN.token == self._token))
         except StorageError as error:
-            _log.warning("The lease was not given back, and lasts for %g s more: %s", LEASE_S, error)
+            _log.warning("The lease was not given back, and lasts for %g s more: %s", self._lease_s, error)
 
     def _acquire(self) -> None:
-        seen, since = self._take(None), time.monotonic()
-        if seen is not None and _has_ended(seen.token):
-            seen = self._take(seen)
-        if seen is not None:
-            _log.warning("Waiting for at most %g s: %s has not given the lease back.", LEASE_S, seen.holder)
-        while seen is not None:
-            if time.monotonic() - since > LEASE_S:
-                now = self._take(seen)
-                if now is None:
+        holder, since = self._take(None), time.monotonic()
+        if holder is not None and _has_ended(holder.token):
+            holder = self._take(holder)
+        if holder is not None:
+            _log.warning("Waiting for at most %g s: %s has not given the lease back.", self._lease_s, holder.holder)
+        while holder is not None:
+            if time.monotonic() - since > self._lease_s:
+                latest = self._take(holder)
+                if latest is None:
                     return
             else:
-                time.sleep(_LOOK_S)
+                time.sleep(self._lease_s / _LOOKS)
                 with self._database.reading() as connection:
-                    now = _holder(connection)
-            if now is not None and (now.token, now.renewals) != (seen.token, seen.renewals):
+                    latest = _holder(connection)
+            if latest is not None and (latest.token, latest.renewals) != (holder.token, holder.renewals):
+                until = _clock(latest.renewed + self._lease_s)
                 raise StorageError(
-                    f"{self._database.name} is in use by another service: {now.holder}, since {_clock(now.since)}, "
-                    f"until {_clock(now.renewed + LEASE_S)} unless it renews its lease; stop that service, or use "
+                    f"{self._database.name} is in use by another service: {latest.holder}, since "
+                    f"{_clock(latest.since)}, until {until} unless it renews its lease; stop that service, or use "
                     "another database."
                 )
-            if now is None:
-                seen, since = self._take(None), time.monotonic()
+            if latest is None:
+                holder, since = self._take(None), time.monotonic()
 
     def _take(self, expired: _Holder | None) -> _Holder | None:
-        """Take the lease where nobody has it, or this holder only; who has it instead."""
+        """Take a free lease, or that of the `expired` holder; return the holder if it is another."""
         now = time.time()
-        mine = {"token": self._token, "renewals": 0, "holder": _name(), "since": now, "renewed": now}
+        row = {"token": self._token, "renewals": 0, "holder": _name(), "since": now, "renewed": now}
         with self._database.writing() as connection:
             holder = _holder(connection)
             if holder is not None and holder != expired:
                 return holder
             connection.execute(sa.delete(leases).where(_COLUMN.name == _NAME))
-            connection.execute(sa.insert(leases).values(name=_NAME, **mine))
+            connection.execute(sa.insert(leases).values(name=_NAME, **row))
         return None
 
     def _renew_until_closed(self) -> None:
-        while not self._lost and not self._end.wait(_RENEW_S):
+        while not self._takeover and not self._end.wait(self._lease_s / _RENEWALS):
             try:
                 self._renew()
             except StorageError as error:
-                # The hub tells of a database that is away; whether another has taken over is seen once it is back.
+                # The engine reports the outage; a takeover is noticed when the database answers again.
                 _log.warning("The lease could not be renewed: %s", error)
 
     def _renew(self) -> None:
@@ -136,9 +139,9 @@ class Lease:
             if connection.execute(renewed.values(changes)).rowcount:
                 return
             other = _holder(connection)
-        whom = "somebody has deleted its lease" if other is None else f"{other.holder} has it"
-        self._lost = f"{self._database.name} is no longer this service's: {whom}; nothing more is stored here."
-        _log.error("The lease is lost: %s", self._lost)
+        reason = "somebody has deleted its lease" if other is None else f"{other.holder} has it"
+        self._takeover = f"{self._database.name} is no longer this service's: {reason}; nothing more is stored here."
+        _log.error("The lease is lost: %s", self._takeover)
 
 
 def _holder(connection: sa.Connection) -> _Holder | None:
@@ -148,16 +151,16 @@ def _holder(connection: sa.Connection) -> _Holder | None:
 
 
 def _new_token() -> str:
-    """A token that nobody else has, with the process that holds it where processes can be told apart."""
-    place, began = _place_of_processes(), _began(os.getpid())
-    return "|".join(filter(None, (secrets.token_hex(16), place and began and f"{place}|{os.getpid()}|{began}")))
+    """Return a random token, with the identity of this process where the system has one."""
+    namespace, start = process_namespace(), start_of(os.getpid())
+    return "|".join(filter(None, (secrets.token_hex(16), namespace and start and f"{namespace}|{os.getpid()}|{start}")))
 
 
 def _has_ended(token: str) -> bool:
-    """Whether it is certain that the process which holds a token is there no more."""
+    """Check that the process of a token has certainly ended."""
     _, _, holder = token.partition("|")
-    place, _, process = holder.rpartition("|")[0].rpartition("|")
-    if not process or place != _place_of_processes():
+    namespace, _, process = holder.rpartition("|")[0].rpartition("|")
+    if not process or namespace != process_namespace():
         return False
     try:
         os.kill(int(process), 0)
@@ -165,11 +168,11 @@ def _has_ended(token: str) -> bool:
         return True
     except OSError:
         return False
-    return _began(int(process)) not in ("", holder.rpartition("|")[2])
+    return start_of(int(process)) not in ("", holder.rpartition("|")[2])
 
 
-def _place_of_processes() -> str:
-    """The machine since it was started, and the numbers of processes in it; empty where that is not known."""
+def process_namespace() -> str:
+    """Return the boot of this machine and its namespace of process ids; empty if the system does not say."""
     try:
         machine = (_PROCESSES / "sys/kernel/random/boot_id").read_text().strip()
         return f"{machine} {(_PROCESSES / 'self/ns/pid').readlink()}"
@@ -177,14 +180,14 @@ def _place_of_processes() -> str:
         return ""
 
 
-def _began(process: int) -> str:
-    """When a process began, or that it has ended and only its number is left; empty where that is not known."""
+def start_of(process: int) -> str:
+    """Return when a process started, or "ended" for a zombie; empty if the system does not say."""
     try:
-        # Behind the name of the program, which is in brackets and may hold anything.
-        facts = (_PROCESSES / f"{process}/stat").read_text().rpartition(")")[2].split()
+        # The name of the program, in brackets, may contain anything; the fields follow it.
+        fields = (_PROCESSES / f"{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return "ended" if facts[0] in "ZX" else facts[19]
+    return "ended" if fields[0] in "ZX" else fields[19]
 
 
 def _name() -> str:

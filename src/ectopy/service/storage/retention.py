@@ -1,4 +1,4 @@
-"""Deletion of what is too old, in small transactions, so that writers never wait long."""
+"""Deletion of old rows, in small transactions, so that writers never wait long."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ _SAMPLES = "waveforms"
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What was deleted; `bytes` counts those of samples and evidence."""
+    """Deleted rows; `bytes` counts those of samples and evidence."""
 
-    chunks: int
-    beats: int
-    bytes: int
+    chunks: int = 0
+    beats: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Deleted) -> Deleted:
+        return Deleted(self.chunks + other.chunks, self.beats + other.beats, self.bytes + other.bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What the newest snapshot of a patient covers: up to this input and this event."""
+    """Last input and last event in the newest snapshot of a patient."""
 
     patient_id: int
     number: int
@@ -48,30 +51,29 @@ class Retention:
     def apply(self, older_than: float | None = None, larger_than_bytes: int | None = None) -> Deleted:
         """Delete the oldest samples and other inputs, beats and other events, and messages that have ended.
 
-        Nothing since a patient's newest snapshot goes, except the evidence of alarms. The space is used again by what
-        is stored later. Alarms, their log, commands of operators and the audit stay; so does the newest event of all,
-        after which readers go on.
+        Except for the evidence of alarms, nothing after a patient's newest snapshot is deleted. Alarms, their log,
+        commands of operators and the audit stay; so does the newest event of all, after which readers continue. The
+        database reuses the space.
 
         Parameters
         ----------
         older_than : float or None
             Seconds since 1970.
         larger_than_bytes : int or None
-            Of all stored samples and evidence together; whatever of a patient is older than the samples that go goes
-            with them.
+            Limit of all stored samples and evidence; with the oldest samples of a patient goes everything older.
         """
         columns = tables.snapshots.c
         with self._database.reading() as connection:
             rows = connection.execute(sa.select(columns.patient_id, columns.number, columns.event))
             pasts = [_Past(*row) for row in rows]
-        done: list[Deleted] = []
+        deleted = Deleted()
         if older_than is not None:
             for past in pasts:
-                done += _delete_old(self._database, past, older_than)
+                deleted += _delete_old(self._database, past, older_than)
             _delete_messages(self._database, older_than)
         if larger_than_bytes is not None:
-            done += _delete_excess(self._database, pasts, larger_than_bytes)
-        return Deleted(sum(one.chunks for one in done), sum(one.beats for one in done), sum(one.bytes for one in done))
+            deleted += _delete_excess(self._database, pasts, larger_than_bytes)
+        return deleted
 
 
 def stored_bytes(connection: sa.Connection) -> int:
@@ -81,36 +83,35 @@ def stored_bytes(connection: sa.Connection) -> int:
 
 
 def add_bytes(connection: sa.Connection, change: int) -> None:
-    """Keep `stored_bytes` true."""
+    """Add to `stored_bytes`."""
     statement = upsert(connection, tables.sizes).values(name=_SAMPLES, bytes=change)
     total = tables.sizes.c.bytes + statement.excluded.bytes
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"bytes": total}))
 
 
-def _delete_old(database: Database, past: _Past, older_than: float) -> list[Deleted]:
-    done: list[Deleted] = []
+def _delete_old(database: Database, past: _Past, older_than: float) -> Deleted:
+    deleted = Deleted()
     more = True
     while more:
         with database.writing() as connection:
             chunks = list(takewhile(lambda row: row.received < older_than, _oldest_chunks(connection, past)))
             size = _delete_chunks(connection, past, chunks)
-            others = _delete_others(connection, past, older_than)
+            entries = _delete_old_entries(connection, past, older_than)
             beats = _delete_events(connection, past, older_than, tables.beats)
             events = _delete_events(connection, past, older_than, tables.events, *_dispensable_events())
             evidence, freed = _delete_evidence(connection, past, older_than)
             _delete_origins(connection, past, older_than)
-        size += freed
-        done.append(Deleted(len(chunks), beats, size))
-        more = _AT_A_TIME in (len(chunks), others, beats, events, evidence)
-    return done
+        deleted += Deleted(len(chunks), beats, size + freed)
+        more = _AT_A_TIME in (len(chunks), entries, beats, events, evidence)
+    return deleted
 
 
-def _delete_excess(database: Database, pasts: Iterable[_Past], larger_than_bytes: int) -> list[Deleted]:
+def _delete_excess(database: Database, pasts: Iterable[_Past], larger_than_bytes: int) -> Deleted:
     queue: list[tuple[float, int, _Past]] = []
     with database.reading() as connection:
         for past in pasts:
             _enqueue(queue, connection, past)
-    done: list[Deleted] = []
+    deleted = Deleted()
     while queue:
         _, _, past = heapq.heappop(queue)
         with database.writing() as connection:
@@ -120,15 +121,15 @@ def _delete_excess(database: Database, pasts: Iterable[_Past], larger_than_bytes
             oldest = _oldest_chunks(connection, past)
             freed_before = accumulate((row.bytes for row in oldest), initial=0)
             chunks = [row for row, freed in zip(oldest, freed_before, strict=False) if freed < excess]
-            done.append(Deleted(len(chunks), 0, _delete_chunks(connection, past, chunks)))
+            deleted += Deleted(len(chunks), 0, _delete_chunks(connection, past, chunks))
             _enqueue(queue, connection, past)
         for row in chunks[-1:]:
-            done += _delete_old(database, past, row.received)
-    return done
+            deleted += _delete_old(database, past, row.received)
+    return deleted
 
 
 def _enqueue(queue: list[tuple[float, int, _Past]], connection: sa.Connection, past: _Past) -> None:
-    """Queue a patient by the time of the oldest chunk that may go."""
+    """Queue a patient by the time of the oldest chunk that may be deleted."""
     for row in _oldest_chunks(connection, past, 1):
         heapq.heappush(queue, (row.received, past.patient_id, past))
 
@@ -159,7 +160,7 @@ def _delete_chunks(connection: sa.Connection, past: _Past, chunks: Sequence[Resu
 
 
 def _delete_streams(connection: sa.Connection, past: _Past, last: int) -> None:
-    """Delete streams without chunks, except the `last` that had some: the writer and the monitor go on with it."""
+    """Delete streams without chunks, except the `last` that had some, with which the monitor continues."""
     stream = tables.streams.c
     empty = (
         sa.select(stream.id)
@@ -170,7 +171,7 @@ def _delete_streams(connection: sa.Connection, past: _Past, last: int) -> None:
     connection.execute(sa.delete(tables.streams).where(stream.id.in_(empty)))
 
 
-def _delete_others(connection: sa.Connection, past: _Past, before: float) -> int:
+def _delete_old_entries(connection: sa.Connection, past: _Past, before: float) -> int:
     """Delete the oldest inputs that are not samples."""
     entry = tables.journal.c
     oldest = connection.execute(
@@ -185,29 +186,29 @@ def _delete_others(connection: sa.Connection, past: _Past, before: float) -> int
 
 def _delete_entries(connection: sa.Connection, past: _Past, number: int) -> int:
     """Delete inputs that are not samples, up to this one."""
-    # Commands of operators stay: without them, what is left would be replayed with other limits.
+    # Commands of operators stay: without them the remaining inputs would be replayed with other limits.
     entry = tables.journal.c
     oldest = sa.and_(entry.patient_id == past.patient_id, entry.number <= number, entry.kind != _COMMAND)
     return connection.execute(sa.delete(tables.journal).where(oldest)).rowcount
 
 
 def _received(kind: str, body: bytes) -> float:
-    """When an input came; NaN where it is damaged, so that it goes with the next one."""
+    """Return when an input came; NaN if it is damaged, so that it is deleted with the next one."""
     try:
-        given: Input = codec.decode(codec.INPUTS[kind], body)
+        input_: Input = codec.decode(codec.INPUTS[kind], body)
     except DataError:
         return math.nan
-    return given.received if isinstance(given, Chunk) else given.now
+    return input_.received if isinstance(input_, Chunk) else input_.now
 
 
 def _delete_events(
-    connection: sa.Connection, past: _Past, before: float, table: sa.Table, *which: sa.ColumnElement[bool]
+    connection: sa.Connection, past: _Past, before: float, table: sa.Table, *conditions: sa.ColumnElement[bool]
 ) -> int:
     """Delete the oldest rows of `beats` or `events`."""
     event = table.c
     oldest = (
         sa.select(event.number)
-        .where(event.patient_id == past.patient_id, event.time < before, event.number <= past.event, *which)
+        .where(event.patient_id == past.patient_id, event.time < before, event.number <= past.event, *conditions)
         .order_by(event.time)
         .limit(_AT_A_TIME)
     )
@@ -231,7 +232,7 @@ def _delete_evidence(connection: sa.Connection, past: _Past, before: float) -> t
 
 
 def _delete_origins(connection: sa.Connection, past: _Past, before: float) -> None:
-    """Delete former origins of the clock, except the newest one before that time, which still holds."""
+    """Delete former origins of the clock, except the newest one before that time, which is still valid."""
     column = tables.origins.c
     mine = column.patient_id == past.patient_id
     newest = sa.select(sa.func.max(column.number)).where(mine, column.time < before).scalar_subquery()
@@ -239,7 +240,7 @@ def _delete_origins(connection: sa.Connection, past: _Past, before: float) -> No
 
 
 def _dispensable_events() -> tuple[sa.ColumnElement[bool], ...]:
-    # SQLite would assign the id of the newest event again, and whoever reads on after it would miss one.
+    # SQLite would assign the id of the newest event again, and readers that continue after it would miss an event.
     event = tables.events.c
     newest = sa.select(sa.func.max(event.id)).scalar_subquery()
     return event.kind != _ALARM, event.id < newest
@@ -252,5 +253,5 @@ def _delete_messages(database: Database, ended_before: float) -> None:
     more = True
     while more:
         with database.writing() as connection:
-            gone = connection.execute(sa.delete(tables.deliveries).where(message.key.in_(oldest)))
-            more = gone.rowcount == _AT_A_TIME
+            result = connection.execute(sa.delete(tables.deliveries).where(message.key.in_(oldest)))
+            more = result.rowcount == _AT_A_TIME

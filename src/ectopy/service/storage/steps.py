@@ -1,4 +1,4 @@
-"""Rows of what monitors received and what came of it, for one transaction over many patients."""
+"""Rows of the steps of monitors, for one transaction over many patients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
 from ectopy.errors import DataError, EctopyError
 from ectopy.monitor import codec
@@ -27,25 +26,22 @@ from ectopy.service.storage.stored_waveforms import Origins, StreamIds, waveform
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What the monitor of one patient received, and what came of it.
+    """Inputs of the monitor of one patient, with the events that they caused.
 
     Attributes
     ----------
-    patient : str
     first : int
         Number of the first input; the inputs of a patient count from 1, and continue at `ResumePoint.next_input`.
-    inputs : tuple of Input
-        In the order in which they were applied.
-    events : tuple of Event
-        In the order of their numbers.
+    inputs, events : tuple
+        In the order in which they were applied, and in that of their numbers.
     origin : float
         Time of stream second 0, seconds since 1970.
     snapshot : bytes or None
         The state after these inputs and events.
     deliveries : tuple of Delivery
-        Messages to be sent because of these events.
+        Messages about these events.
     commands : tuple of int
-        Ids of the `PendingCommand` s among these inputs; they wait no longer.
+        Ids of the `PendingCommand` s among these inputs, which are removed.
     """
 
     patient: str
@@ -60,7 +56,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """Up to where the inputs and events of a patient are stored."""
+    """Numbers of the last stored input and event of a patient."""
 
     patient_id: int
     number: int
@@ -69,14 +65,14 @@ class _Tail:
 
 @dataclass(slots=True)
 class StoredSoFar:
-    """What the writer remembers between transactions, so that it need not ask."""
+    """Cache of the writer, which saves queries between transactions."""
 
     tails: dict[str, _Tail] = field(default_factory=dict)
     streams: StreamIds = field(default_factory=StreamIds)
     origins: Origins = field(default_factory=Origins)
 
     def clear(self) -> None:
-        """Forget everything: whether a commit that failed has happened is seen only by looking."""
+        """Drop the cache: after a failed commit only a query can say what is stored."""
         self.tails.clear()
         self.streams.clear()
         self.origins.clear()
@@ -93,7 +89,7 @@ class StepBatch:
         self._commands: list[int] = []
 
     def add(self, step: StepRecord) -> None:
-        """Add what is not stored yet."""
+        """Add the rows of a step that are not stored yet."""
         tail = self._stored.tails.get(step.patient) or _find_tail(self._connection, step.patient)
         last = step.first + len(step.inputs) - 1
         if not 1 <= step.first <= tail.number + 1:
@@ -104,9 +100,9 @@ class StepBatch:
         if step.inputs and step.first <= tail.number:
             self._check_repeated(step, tail)
         try:
-            for number, given in enumerate(step.inputs, step.first):
+            for number, input_ in enumerate(step.inputs, step.first):
                 if number > tail.number:
-                    self._add_input(tail.patient_id, number, given)
+                    self._add_input(tail.patient_id, number, input_)
             for event in step.events:
                 if event.number > tail.event:
                     self._add_event(tail.patient_id, step.origin, event)
@@ -128,13 +124,14 @@ class StepBatch:
         self._stored.tails[step.patient] = _Tail(tail.patient_id, max(last, tail.number), event_number)
 
     def insert(self) -> None:
-        """Send the rows."""
+        """Insert the rows."""
         self._replace(tables.snapshots, list(self._snapshots.values()))
         self._replace(tables.alarms, list(self._alarms.values()))
         for table in (tables.waveforms, tables.beats):
             if rows := self._rows[table]:
-                # Most rows are of these two, and the driver alone takes them twice as fast.
-                self._connection.exec_driver_sql(_insert(table, self._connection.dialect), rows)
+                # Most rows are of these two tables; without SQLAlchemy's parameter handling they take half the time.
+                statement = sa.insert(table).compile(dialect=self._connection.dialect)
+                self._connection.exec_driver_sql(str(statement), rows)
         for table in (tables.journal, tables.events, tables.evidence, tables.alarm_log, tables.origins):
             if rows := self._rows[table]:
                 self._connection.execute(sa.insert(table), rows)
@@ -151,8 +148,8 @@ class StepBatch:
         if rows:
             statement = upsert(self._connection, table)
             keys = [column.name for column in table.primary_key]
-            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-            self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+            values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+            self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
     def _check_repeated(self, step: StepRecord, tail: _Tail) -> None:
         for number, stored in numbered_inputs(self._connection, tail.patient_id, after=step.first - 1):
@@ -160,12 +157,12 @@ class StepBatch:
             if place < len(step.inputs) and _canonical(stored) != _canonical(step.inputs[place]):
                 raise two_writers()
 
-    def _add_input(self, patient: int, number: int, given: Input) -> None:
-        stream = self._stored.streams.id_for(self._connection, patient, given) if isinstance(given, Chunk) else None
-        if isinstance(given, Chunk) and stream is not None:
-            self._rows[tables.waveforms].append(waveform_row(patient, number, stream, given))
+    def _add_input(self, patient: int, number: int, input_: Input) -> None:
+        stream = self._stored.streams.id_for(self._connection, patient, input_) if isinstance(input_, Chunk) else None
+        if isinstance(input_, Chunk) and stream is not None:
+            self._rows[tables.waveforms].append(waveform_row(patient, number, stream, input_))
         else:
-            self._rows[tables.journal].append(journal_row(patient, number, given))
+            self._rows[tables.journal].append(journal_row(patient, number, input_))
 
     def _add_event(self, patient: int, origin: float, event: Event) -> None:
         if isinstance(event, BeatJudged):
@@ -182,7 +179,7 @@ class StepBatch:
 
 
 def two_writers() -> DataError:
-    """Return the error that another process has written for the same patient."""
+    """Return the error for a second process that writes for the same patient."""
     return DataError(
         "other inputs or events with the same numbers are stored already: two processes watch the same patient; "
         "stop one of them and resume the patient in the other."
@@ -207,10 +204,6 @@ def _find_tail(connection: sa.Connection, patient: str) -> _Tail:
     owner = patient_id(connection, patient)
     numbers = [number or 0 for number in connection.execute(_TAIL, {"patient": owner}).one()]
     return _Tail(owner, max(numbers[:3]), max(numbers[3:]))
-
-
-def _insert(table: sa.Table, dialect: Dialect) -> str:
-    return str(sa.insert(table).compile(dialect=dialect))
 
 
 def _canonical(value: Input) -> bytes:

@@ -1,4 +1,4 @@
-"""The store: one database, by subject, and the transaction that writes what monitors received and found."""
+"""The store: one database, by subject, and the transaction that writes the steps of monitors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy.exc import IntegrityError
 
 from ectopy.service.storage.database import Database
-from ectopy.service.storage.lease import Lease
+from ectopy.service.storage.lease import LEASE_S, Lease
 from ectopy.service.storage.retention import Retention
 from ectopy.service.storage.steps import StepBatch, StepRecord, StoredSoFar, two_writers
 from ectopy.service.storage.stored_alarms import AlarmStore
@@ -25,24 +25,12 @@ from ectopy.service.storage.stored_waveforms import WaveformStore
 
 
 class Store:
-    """A database of patients, what they sent, and what the monitor made of it.
+    """A database of patients, their inputs, and what the monitors made of them.
 
-    Every method of it and of its parts is one transaction (except `Retention.apply`, which is many small ones), may be
-    called from any thread, and raises `StorageError` if the database fails. Then nothing of it was stored; where the
-    commit itself failed, perhaps all was. The store goes on with the next call once the database is back.
-
-    Attributes
-    ----------
-    patients : PatientStore
-    inputs : InputStore
-    waveforms : WaveformStore
-    beats : BeatStore
-    events : EventStore
-    alarms : AlarmStore
-    audit : AuditStore
-    keys : KeyStore
-    outbox : StoredOutbox
-    retention : Retention
+    Every method of the store and of its parts is one transaction (except `Retention.apply`, which is many small ones),
+    may be called from any thread, and raises `StorageError` if the database fails: then nothing of it was stored, or,
+    if the commit itself failed, perhaps all. The next call works again once the database does. Methods that name a
+    patient raise `DataError` if the patient is not enrolled.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,17 +53,12 @@ class Store:
         """Open a database by URL, as `Database` does."""
         return cls(Database(url))
 
-    def lease(self) -> Lease:
-        """Be the only service that writes here, until the lease is closed; tools that read or enqueue need none.
+    def lease(self, lease_s: float = LEASE_S) -> Lease:
+        """Become the only service that writes, until the lease is closed; a `StorageError` if there is another.
 
-        A lease that was not given back is waited for, ten seconds at most.
-
-        Raises
-        ------
-        StorageError
-            If another service has it.
+        Waits at most `lease_s` seconds for a lease that was not given back. Tools that read or enqueue need no lease.
         """
-        return Lease(self.database)
+        return Lease(self.database, lease_s)
 
     def close(self) -> None:
         """Close all connections."""
@@ -90,17 +73,16 @@ class Store:
         self.close()
 
     def write(self, steps: Sequence[StepRecord]) -> None:
-        """Store all of `steps`, or nothing of them.
+        """Store all of `steps`, or none.
 
-        When it returns they outlive the kill of the process, and a power cut if the disk keeps its promises. What is
-        stored already is left out - inputs and events of the same patient and number, deliveries of the same key - so
-        the same steps may be written again after an error, and by a monitor that applies its inputs once more.
+        Stored steps survive the kill of the process, and a power cut if the disk keeps its promises. Inputs and events
+        of a patient and number, and deliveries of a key, that are stored already are left out: the same steps may be
+        written again after an error, and by a monitor that applies its inputs once more.
 
         Raises
         ------
         DataError
-            If a patient is not enrolled, inputs are left out, something cannot be encoded, or another process has
-            written for one of the patients meanwhile.
+            If inputs are missing, something cannot be encoded, or another process has written for one of the patients.
         """
         with self._writing:
             try:

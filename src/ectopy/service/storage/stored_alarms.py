@@ -1,4 +1,4 @@
-"""Alarms with their present state, and the log of everything that happened to them."""
+"""Alarms in their present state, and the log of their changes."""
 
 from __future__ import annotations
 
@@ -26,19 +26,17 @@ _LOGGED = sa.and_(_EVENT.patient_id == _LOG.patient_id, _EVENT.number == _LOG.ev
 
 @dataclass(frozen=True, slots=True)
 class StoredAlarm:
-    """An alarm in its present state; times are seconds since 1970.
+    """An alarm in its present state.
 
     Attributes
     ----------
-    patient : str
     origin : float
-        Time of stream second 0 when the alarm changed last.
-    alarm : Alarm
+        Time of stream second 0 when the alarm changed last, seconds since 1970.
     origins : tuple of (float, float) or None
-        The same when it was raised, and when its condition was there last: the clock may have been set since then. None
-        where it is not known.
+        The same when it was raised, and when its condition was last present: the clock may have been set in between.
+        None if unknown.
     id : int
-        Greater for alarms that changed later; 0 where it is not stored yet.
+        Greater for alarms that changed later; 0 if the alarm is not stored yet.
     """
 
     patient: str
@@ -54,15 +52,7 @@ class StoredAlarm:
 
 
 class AlarmStore:
-    """Alarms and their log.
-
-    Raises
-    ------
-    DataError
-        From every method, if the patient is not enrolled.
-    StorageError
-        If the database fails.
-    """
+    """Alarms and their log."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,19 +64,14 @@ class AlarmStore:
         limit: int = MOST_ROWS,
         before: int | None = None,
     ) -> list[StoredAlarm]:
-        """Return the newest alarms, those that changed last at the end.
+        """Return the newest alarms, of one patient or of all; the one that changed last is at the end.
 
         Parameters
         ----------
-        patient : str or None
-            None = all patients.
-        active_only : bool
-            Leave out those that have ended.
-        limit : int
         before : int or None
-            Only alarms in front of the one with this `StoredAlarm.id`; of one patient, with this number.
+            Only alarms before the one with this `StoredAlarm.id`; for one patient, before the one with this number.
         """
-        # Of one patient by number, which the key of the table gives; of all by the event at which each changed last.
+        # One patient's by number, the key of the table; those of all by the event at which each changed last.
         order = _ALARM.number if patient is not None else _EVENT.id
         query = _select_alarms().order_by(order.desc()).limit(limit)
         if before is not None:
@@ -106,13 +91,7 @@ class AlarmStore:
             return connection.execute(query.where(mine)).scalar_one()
 
     def get(self, patient: str, number: int) -> StoredAlarm:
-        """Return one alarm.
-
-        Raises
-        ------
-        DataError
-            If there is none of this number.
-        """
+        """Return one alarm; a `DataError` if the patient has no alarm of this number."""
         with self._database.reading() as connection:
             mine = _ALARM.patient_id == patient_id(connection, patient)
             row = connection.execute(_select_alarms().where(mine, _ALARM.number == number)).one_or_none()
@@ -121,7 +100,7 @@ class AlarmStore:
             return _alarm(row)
 
     def changes(self, patient: str, number: int) -> list[StoredEvent]:
-        """Return everything that happened to one alarm, in order, with the evidence that is still stored."""
+        """Return all changes of one alarm, in order, with the evidence that is still stored."""
         with self._database.reading() as connection:
             return _changes(connection, patient, number)
 
@@ -133,22 +112,21 @@ class AlarmStore:
     def is_log_intact(self, patient: str, number: int) -> bool:
         """Check that the entries of one alarm, and all since the last check, are as they were written.
 
-        The log is verified from a checkpoint on, and a new checkpoint is stored; `ectopy.monitor.alarm_log.verify` does
-        the whole of it.
+        The log is verified from a checkpoint on; `ectopy.monitor.alarm_log.verify` checks the whole log.
         """
         with self._database.reading() as connection:
-            patient_number = patient_id(connection, patient)
-            start, digest = _checkpoint(connection, patient_number)
-            intact = verify(_entries(connection, patient_number, start), start, digest) is None
-            last = _last_entry(connection, patient_number)
-            changes = [one.event for one in _changes(connection, patient, number)]
+            owner = patient_id(connection, patient)
+            start, digest = _checkpoint(connection, owner)
+            intact = verify(_entries(connection, owner, start), start, digest) is None
+            last = _last_entry(connection, owner)
+            changes = [stored.event for stored in _changes(connection, patient, number)]
             own = [event for event in changes if isinstance(event, AlarmChanged)]
             numbers = {event.transition.number for event in own}
-            digests = _digests(connection, patient_number, [start, *numbers, *(number - 1 for number in numbers)])
+            digests = _digests(connection, owner, [start, *numbers, *(number - 1 for number in numbers)])
         digests[0] = GENESIS
         intact = intact and digests.get(start) == digest and all(_is_intact(event, digests) for event in own)
         if intact and last[0] - start >= _CHECKPOINT_EVERY:
-            self._save_checkpoint(patient_number, *last)
+            self._save_checkpoint(owner, *last)
         return intact
 
     def _save_checkpoint(self, patient: int, number: int, digest: str) -> None:
@@ -250,13 +228,13 @@ def _last_entry(connection: sa.Connection, patient: int) -> tuple[int, str]:
 
 
 def _digests(connection: sa.Connection, patient: int, numbers: Sequence[int]) -> dict[int, str]:
-    """Return the digests of entries of a log, as noted beside it."""
+    """Return the digests of entries of a log, as stored beside it."""
     query = sa.select(_LOG.number, _LOG.digest).where(_LOG.patient_id == patient, _LOG.number.in_(numbers))
     return {row.number: row.digest for row in connection.execute(query)}
 
 
 def _is_intact(event: AlarmChanged, digests: Mapping[int, str]) -> bool:
-    """Check that an entry is as it was written, fits the one before it, and has the evidence it had."""
+    """Check that an entry is as it was written, fits the one before it, and has its original evidence."""
     entry, evidence = event.transition, event.evidence
     number, previous = entry.number, digests.get(entry.number - 1, "")
     fits = verify([entry], number - 1, previous) is None and digests.get(number) == entry.digest

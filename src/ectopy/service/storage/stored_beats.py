@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -31,16 +32,9 @@ class StoredBeat:
 
 @dataclass(frozen=True, slots=True)
 class TrendStep:
-    """The beats of one time step.
+    """Numbers of beats in a step that begins at `time`, seconds since 1970.
 
-    Attributes
-    ----------
-    time : float
-        When it begins, seconds since 1970.
-    beats, abnormal, ectopic, unreadable : int
-        How many there are, and are judged so; ectopic = ventricular- or supraventricular-like.
-    interval_s : float or None
-        Mean RR interval of those that have one.
+    `ectopic` are ventricular- and supraventricular-like beats; `interval_s` is the mean RR interval, None without one.
     """
 
     time: float
@@ -52,34 +46,26 @@ class TrendStep:
 
 
 class BeatStore:
-    """Judged beats from a time to before another, seconds since 1970.
-
-    Raises
-    ------
-    DataError
-        From every method, if the patient is not enrolled.
-    StorageError
-        If the database fails.
-    """
+    """Judged beats in a half-open interval of time, seconds since 1970."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def first(self, patient: str, start: float, stop: float, limit: int = MOST_BEATS) -> list[StoredBeat]:
         """Return the first beats, in order."""
-        with self._database.reading() as connection:
-            query = sa.select(tables.beats).where(*_between(connection, patient, start, stop))
-            rows = connection.execute(query.order_by(_BEAT.time, _BEAT.number).limit(limit))
-            return [StoredBeat(row.time, _beat(row)) for row in rows]
+        query = sa.select(tables.beats).order_by(_BEAT.time, _BEAT.number).limit(limit)
+        return self._read(patient, start, stop, query)
 
     def most_abnormal(self, patient: str, start: float, stop: float, limit: int) -> list[StoredBeat]:
         """Return the abnormal beats farthest above their thresholds, the farthest first."""
-        # A beat from before the patient's normal was known is judged on another scale.
+        # Scores from before the template was learned are on another scale; so are their thresholds.
         above = sa.func.coalesce(_BEAT.score - _BEAT.threshold, 0.0)
+        query = sa.select(tables.beats).where(_BEAT.verdict == Verdict.ABNORMAL.value)
+        return self._read(patient, start, stop, query.order_by(above.desc(), _BEAT.number).limit(limit))
+
+    def _read(self, patient: str, start: float, stop: float, query: sa.Select[Any]) -> list[StoredBeat]:
         with self._database.reading() as connection:
-            query = sa.select(tables.beats).where(*_between(connection, patient, start, stop))
-            query = query.where(_BEAT.verdict == Verdict.ABNORMAL.value)
-            rows = connection.execute(query.order_by(above.desc(), _BEAT.number).limit(limit))
+            rows = connection.execute(query.where(*_between(connection, patient, start, stop)))
             return [StoredBeat(row.time, _beat(row)) for row in rows]
 
     def trend(self, patient: str, start: float, stop: float, step_s: float) -> list[TrendStep]:

@@ -16,17 +16,7 @@ from ectopy.service.storage.stored_patients import patient_id
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event, and its place among those of all patients.
-
-    Attributes
-    ----------
-    id : int
-        Ascending in the order of storage.
-    patient : str
-    time : float
-        Seconds since 1970.
-    event : Event
-    """
+    """An event and its time, seconds since 1970; `id` ascends in the order of storage, over all patients."""
 
     id: int
     patient: str
@@ -35,7 +25,7 @@ class StoredEvent:
 
 
 class EventStore:
-    """Events other than beats, in the order in which they were stored; methods raise `StorageError`."""
+    """Events other than beats, in the order in which they were stored."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,23 +33,10 @@ class EventStore:
     def after(
         self, after: int = 0, patient: str | None = None, kinds: Sequence[str] = (), limit: int = MOST_ROWS
     ) -> list[StoredEvent]:
-        """Return the first events whose id is larger than `after`.
+        """Return the first events with an id larger than `after`, of one patient or of all.
 
-        Alarms come without their evidence, which `AlarmStore.changes` has.
-
-        Parameters
-        ----------
-        after : int
-        patient : str or None
-            None = all patients.
-        kinds : sequence of str
-            Of `ectopy.monitor.codec.EVENTS`; empty = all.
-        limit : int
-
-        Raises
-        ------
-        DataError
-            If the patient is not enrolled.
+        Alarms come without their evidence, which `AlarmStore.changes` returns. `kinds` are keys of
+        `ectopy.monitor.codec.EVENTS`; empty = all.
         """
         event = tables.events.c
         query = (
@@ -80,18 +57,17 @@ class EventStore:
             ]
 
     def newest_id(self) -> int:
-        """Return the id of the event that was stored last, or 0."""
+        """Return the id of the newest event, or 0."""
         with self._database.reading() as connection:
             return connection.execute(sa.select(sa.func.max(tables.events.c.id))).scalar_one() or 0
 
 
 def event_row(patient: int, time: float, event: Event) -> Row:
     """Return the row of an event."""
-    body = codec.encode(event)
     return {
         "patient_id": patient,
         "number": int(event.number),
         "kind": codec.kind_of(event),
         "time": time,
-        "body": body,
+        "body": codec.encode(event),
     }

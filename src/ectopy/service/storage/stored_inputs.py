@@ -20,17 +20,7 @@ from ectopy.service.storage.stored_waveforms import chunk_of
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """The snapshot and the later inputs from which a monitor resumes.
-
-    Attributes
-    ----------
-    snapshot : bytes or None
-        The newest state; None = there is none, begin with an empty one.
-    inputs : tuple of Input
-        Everything since then, to be applied again.
-    next_input : int
-        Number of the next input.
-    """
+    """The newest state and the later inputs, to be applied again; without a snapshot the state is empty."""
 
     snapshot: bytes | None
     inputs: tuple[Input, ...]
@@ -47,27 +37,13 @@ class PendingCommand:
 
 
 class InputStore:
-    """Inputs of monitors, numbered from 1 for each patient.
-
-    Raises
-    ------
-    DataError
-        From every method that names a patient, if the patient is not enrolled.
-    StorageError
-        If the database fails.
-    """
+    """Inputs of monitors, numbered from 1 for each patient."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def resume_point(self, patient: str) -> ResumePoint:
-        """Return the newest snapshot of a patient, and the inputs after it.
-
-        Raises
-        ------
-        DataError
-            If an input is missing.
-        """
+        """Return the newest snapshot of a patient and the inputs after it; a `DataError` if an input is missing."""
         column = tables.snapshots.c
         with self._database.reading() as connection:
             owner = patient_id(connection, patient)
@@ -75,35 +51,29 @@ class InputStore:
             row = connection.execute(snapshot).one_or_none()
             last, state = (0, None) if row is None else (row.number, bytes(row.state))
             inputs = []
-            for expected, (number, given) in enumerate(numbered_inputs(connection, owner, after=last), last + 1):
-                if number != expected:
+            for number, (stored_number, input_) in enumerate(numbered_inputs(connection, owner, last), last + 1):
+                if number != stored_number:
                     raise DataError(
-                        f"input {expected} of patient {patient!r} is missing; restore a copy of the database."
+                        f"input {number} of patient {patient!r} is missing; restore a copy of the database."
                     )
-                inputs.append(given)
+                inputs.append(input_)
         return ResumePoint(state, tuple(inputs), last + len(inputs) + 1)
 
     def state(self, patient: str) -> MonitorState:
-        """Return the newest stored state of a patient; an empty one if there is none."""
+        """Return the newest stored state of a patient, or an empty one."""
         snapshot = self.resume_point(patient).snapshot
         return MonitorState() if snapshot is None else codec.decode(MonitorState, snapshot)
 
     def all(self, patient: str) -> Iterator[Input]:
         """Yield every input of a patient that is still stored, in order."""
         with self._database.reading() as connection:
-            for _, given in numbered_inputs(connection, patient_id(connection, patient), after=0):
-                yield given
+            for _, input_ in numbered_inputs(connection, patient_id(connection, patient), after=0):
+                yield input_
 
-    def enqueue_command(self, patient: str, action: Command) -> None:
-        """Leave a command for the process that watches the patient.
-
-        Raises
-        ------
-        DataError
-            If the command cannot be encoded.
-        """
+    def enqueue_command(self, patient: str, command: Command) -> None:
+        """Leave a command for the process that watches the patient; a `DataError` if it cannot be encoded."""
         with self._database.writing() as connection:
-            row = {"patient_id": patient_id(connection, patient), "body": codec.encode(action)}
+            row = {"patient_id": patient_id(connection, patient), "body": codec.encode(command)}
             connection.execute(sa.insert(tables.commands).values(row))
 
     def pending_commands(self) -> list[PendingCommand]:
@@ -142,14 +112,8 @@ def numbered_inputs(connection: sa.Connection, patient: int, after: int) -> Iter
     )
 
 
-def journal_row(patient: int, number: int, given: Input) -> Row:
-    """Return the row of an input.
-
-    Raises
-    ------
-    DataError
-        If the input cannot be read back, which would keep the patient from being resumed.
-    """
-    body = codec.encode(given)
-    codec.decode(type(given), body)
-    return {"patient_id": patient, "number": number, "kind": codec.kind_of(given), "body": body}
+def journal_row(patient: int, number: int, input_: Input) -> Row:
+    """Return the row of an input; a `DataError` if it could not be read back, and the patient not be resumed."""
+    body = codec.encode(input_)
+    codec.decode(type(input_), body)
+    return {"patient_id": patient, "number": number, "kind": codec.kind_of(input_), "body": body}

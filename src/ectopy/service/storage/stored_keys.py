@@ -14,21 +14,16 @@ from ectopy.service.storage.database import Database, ResultRow
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key, without its secret.
+    """A key, without its secret; times are seconds since 1970.
 
     Attributes
     ----------
-    id : int
-    name : str
-    scopes : tuple of str
-    created : float
-        Seconds since 1970.
     patients : tuple of str or None
         For whom it may send; None = any patient.
     devices : tuple of str
         As which devices it may send, for the patients to whom they are attached.
     expires : float or None
-        Seconds since 1970; None = never.
+        None = never.
     """
 
     id: int
@@ -44,7 +39,7 @@ _KEY = tuple(tables.keys.c[name] for name in ("id", "name", "scopes", "created",
 
 
 class KeyStore:
-    """Who may do what. Every method is one transaction and raises `StorageError` if the database fails."""
+    """Keys and sessions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -91,13 +86,7 @@ class KeyStore:
         return None if row is None else _key(row)
 
     def remove(self, number: int) -> StoredKey:
-        """Remove a key, and the sessions that were opened with it.
-
-        Raises
-        ------
-        DataError
-            If there is none of this id.
-        """
+        """Remove a key and its sessions; a `DataError` if there is no key of this id."""
         with self._database.writing() as connection:
             row = connection.execute(sa.select(*_KEY).where(tables.keys.c.id == number)).one_or_none()
             if row is None:
@@ -107,7 +96,7 @@ class KeyStore:
         return _key(row)
 
     def session_digests(self) -> set[str]:
-        """Return the digests of all sessions that were opened and not closed."""
+        """Return the digests of all sessions."""
         with self._database.reading() as connection:
             return set(connection.scalars(sa.select(tables.sessions.c.digest)))
 

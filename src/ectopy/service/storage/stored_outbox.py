@@ -1,4 +1,4 @@
-"""The outbox as a table of the store; `ectopy.service.notify.outbox.Outbox` says what it does."""
+"""The outbox as a table of the store; see `ectopy.service.notify.outbox.Outbox`."""
 
 from __future__ import annotations
 
@@ -16,29 +16,26 @@ LEASE_S = 60.0
 _COLUMN = deliveries.c
 _DELIVERY = [_COLUMN[field.name] for field in fields(Delivery)]
 _WAITING, _DEAD = DeliveryState.WAITING.value, DeliveryState.DEAD.value
-_NOT_TAKEN = _COLUMN.state.in_([_WAITING, _DEAD])
+_UNDELIVERED = _COLUMN.state.in_([_WAITING, _DEAD])
 
 
 class StoredOutbox:
-    """Messages that wait in a database, where several workers may claim them.
-
-    Every method raises `StorageError` if the database fails.
-    """
+    """Messages that wait in a database, where several workers may claim them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._setback = Setback()
-        self._owed_s = 0.0
+        self._setback_s = 0.0
 
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Claim the messages for a target that are due, all of high priority or all others, the oldest first.
+        """Claim the due messages for a target, of high priority or the others, the oldest first.
 
-        No other worker gets them for a minute; a message whose outcome is not reported by then is due again.
+        No other worker gets them for a minute; without a reported outcome they are then due again.
         """
         self._follow(now)
         due = (_COLUMN.state == _WAITING, _COLUMN.target == target, _COLUMN.high == high, _COLUMN.due <= now)
-        # Nearly always nothing is due, and finding that out need not wait for the writer.
+        # Mostly no message is due, and a read does not wait for the writer.
         with self._database.reading() as connection:
             if connection.execute(sa.select(_COLUMN.key).where(*due).limit(1)).first() is None:
                 return []
@@ -55,17 +52,14 @@ class StoredOutbox:
         self._attempted(key, {"state": DeliveryState.DELIVERED.value, "error": "", "receipt": receipt, "ended": now})
 
     def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """Note a failed attempt, and try again at `due`; None = give up. A message delivered meanwhile stays so."""
+        """Note a failed attempt, with the time of the next; None = give up. A delivered message stays delivered."""
         if due is None:
             self._attempted(key, {"state": _DEAD, "error": error, "ended": now})
         else:
             self._attempted(key, {"error": error, "due": due})
 
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Return messages of high priority of that age that no target has taken, nor any later one about the patient.
-
-        That is: since `created`, no target has taken a message of high priority about the patient.
-        """
+        """Return old messages of high priority since which no target has taken any about the patient."""
         other = deliveries.alias()
         reached = sa.exists().where(
             other.c.patient == _COLUMN.patient,
@@ -73,24 +67,26 @@ class StoredOutbox:
             other.c.state == DeliveryState.DELIVERED.value,
             other.c.high,
         )
-        return self._read(_NOT_TAKEN, _COLUMN.high, _COLUMN.created <= now - longer_than_s, ~reached)
+        return self._read(_UNDELIVERED, _COLUMN.high, _COLUMN.created <= now - longer_than_s, ~reached)
 
     def dead(self) -> list[Delivery]:
-        """Return the messages that were given up, the oldest first."""
+        """Return the abandoned messages, the oldest first."""
         return self._read(_COLUMN.state == _DEAD)
 
     def _follow(self, now: float) -> None:
         """Bring the times of waiting messages forward when the clock was set back."""
         with self._lock:
-            self._owed_s += self._setback.measure(now)
-            if self._owed_s:
-                earlier = sa.update(deliveries).where(_COLUMN.state == _WAITING).values(due=_COLUMN.due - self._owed_s)
+            self._setback_s += self._setback.measure(now)
+            if self._setback_s:
+                earlier = (
+                    sa.update(deliveries).where(_COLUMN.state == _WAITING).values(due=_COLUMN.due - self._setback_s)
+                )
                 with self._database.writing() as connection:
                     connection.execute(earlier)
-                self._owed_s = 0.0
+                self._setback_s = 0.0
 
     def _attempted(self, key: str, outcome: Row) -> None:
-        attempt = sa.update(deliveries).where(_COLUMN.key == key, _NOT_TAKEN)
+        attempt = sa.update(deliveries).where(_COLUMN.key == key, _UNDELIVERED)
         with self._database.writing() as connection:
             connection.execute(attempt.values(outcome | {"attempts": _COLUMN.attempts + 1}))
 

@@ -15,17 +15,7 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A watched patient.
-
-    Attributes
-    ----------
-    patient : str
-        The id used everywhere in the service.
-    name : str
-        For people; may be empty.
-    enrolled : float
-        Seconds since 1970.
-    """
+    """A watched patient: the id, the name for people, which may be empty, and the time of enrolment."""
 
     patient: str
     name: str
@@ -42,25 +32,13 @@ class Device:
 
 
 class PatientStore:
-    """Patients and devices.
-
-    Raises
-    ------
-    StorageError
-        From every method, if the database fails.
-    """
+    """Patients and devices; a `SettingError` for an id that is not 1 to 200 printable characters."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def upsert(self, patient: str, now: float, name: str = "") -> None:
-        """Add a patient, or rename one.
-
-        Raises
-        ------
-        SettingError
-            If `patient` is not 1 to 200 printable characters.
-        """
+        """Add a patient, or rename one."""
         check_name(patient)
         with self._database.writing() as connection:
             statement = upsert(connection, tables.patients).values(patient=patient, name=name, enrolled=now)
@@ -76,15 +54,7 @@ class PatientStore:
             return [Patient(*row) for row in connection.execute(query)]
 
     def attach(self, device: str, patient: str | None, now: float) -> None:
-        """Attach a device to a patient, or with None detach it.
-
-        Raises
-        ------
-        DataError
-            If the patient is not enrolled.
-        SettingError
-            If `device` is not 1 to 200 printable characters.
-        """
+        """Attach a device to a patient, or with None detach it."""
         check_name(device)
         with self._database.writing() as connection:
             changed = {"patient_id": None if patient is None else patient_id(connection, patient), "since": now}
@@ -103,13 +73,7 @@ class PatientStore:
 
 
 def patient_id(connection: sa.Connection, patient: str) -> int:
-    """Return the number of a patient in the tables.
-
-    Raises
-    ------
-    DataError
-        If the patient is not enrolled.
-    """
+    """Return the number of a patient in the tables; a `DataError` if the patient is not enrolled."""
     query = sa.select(tables.patients.c.id).where(tables.patients.c.patient == patient)
     number: int | None = connection.execute(query).scalar_one_or_none()
     if number is None:
@@ -118,12 +82,6 @@ def patient_id(connection: sa.Connection, patient: str) -> int:
 
 
 def check_name(name: str) -> None:
-    """Check the id of a patient or a device.
-
-    Raises
-    ------
-    SettingError
-        If it is not 1 to 200 printable characters.
-    """
+    """Check the id of a patient or a device; a `SettingError` if it is not 1 to 200 printable characters."""
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
         raise SettingError(f"{name[:_LONGEST_NAME]!r} is not a name; give 1 to {_LONGEST_NAME} printable characters.")

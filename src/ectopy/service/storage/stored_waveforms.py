@@ -1,4 +1,4 @@
-"""Samples in the chunks in which they came, the streams they belong to, and the clock of stream second 0."""
+"""Chunks of samples as they arrived, their streams, and the time of stream second 0."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ class Waveform:
     position : int
         Of its first sample.
     signal : ndarray of float32, shape (samples, leads)
-        Millivolt; NaN where there is none.
-    sampling_rate_hz : float
-    leads : tuple of str
+        Millivolt; NaN in gaps.
     pulses : tuple of PulseChunk
         Pulse waves of the same time.
     """
@@ -54,18 +52,7 @@ class Waveform:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Where a chunk lies in its stream, and when it came.
-
-    Attributes
-    ----------
-    stream : str
-    sampling_rate_hz : float
-    position : int
-        Of its first sample.
-    samples : int
-    received : float
-        Seconds since 1970.
-    """
+    """A chunk without its samples: the position of the first one, their number, and when they were received."""
 
     stream: str
     sampling_rate_hz: float
@@ -75,15 +62,7 @@ class Arrival:
 
 
 class WaveformStore:
-    """Samples and when they came.
-
-    Raises
-    ------
-    DataError
-        From every method, if the patient is not enrolled.
-    StorageError
-        If the database fails.
-    """
+    """Samples and when they were received."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -91,8 +70,8 @@ class WaveformStore:
     def read(self, patient: str, stream: str, start: int, stop: int) -> Waveform:
         """Return the samples of a stream from position `start` to before `stop`.
 
-        Of a sample that was sent twice the first counts. If the sampling rate changed meanwhile, it is that of the
-        first chunk, and the others are left out.
+        If a sample was sent twice, the first counts. If the sampling rate changed, chunks with another rate than the
+        first are left out.
 
         Raises
         ------
@@ -125,7 +104,7 @@ class WaveformStore:
         return Waveform(start, signal, rate, leads, _pulse_waves(newest_first, rate, start, stop))
 
     def arrivals(self, patient: str, start: float, stop: float, limit: int = MOST_ROWS) -> list[Arrival]:
-        """Return the first chunks that came from a time to before another, seconds since 1970, in order."""
+        """Return the first chunks received from a time to before another, seconds since 1970, in order."""
         with self._database.reading() as connection:
             owner = patient_id(connection, patient)
             rows = connection.execute(
@@ -138,10 +117,7 @@ class WaveformStore:
             return [Arrival(*row) for row in takewhile(lambda row: row.received < stop, rows)]
 
     def origin(self, patient: str, time: float) -> float | None:
-        """Return the time of stream second 0 by the clock at a time, seconds since 1970; None where it is not known.
-
-        The clock may have been set since then, or the device may run slow or fast.
-        """
+        """Return the time of stream second 0 by the clock at a time, seconds since 1970; None if unknown."""
         with self._database.reading() as connection:
             mine = _ORIGIN.patient_id == patient_id(connection, patient)
             query = sa.select(_ORIGIN.origin).where(mine, _ORIGIN.time <= time)
@@ -158,17 +134,17 @@ class _Stream:
 
 
 class StreamIds:
-    """Rows of `streams`; the newest one of each patient is remembered."""
+    """Rows of `streams`, with a cache of the newest of each patient."""
 
     def __init__(self) -> None:
         self._newest: dict[int, _Stream] = {}
 
     def clear(self) -> None:
-        """Forget everything: a transaction was undone."""
+        """Drop the cache after a rollback."""
         self._newest.clear()
 
     def id_for(self, connection: sa.Connection, patient: int, chunk: Chunk) -> int | None:
-        """Return the stream of a chunk; None where the columns of the tables cannot hold the chunk exactly."""
+        """Return the stream of a chunk; None if the columns of the tables cannot hold the chunk exactly."""
         if not _fits_waveforms(chunk):
             return None
         layout = (chunk.stream, chunk.sampling_rate_hz, chunk.leads, chunk.unit)
@@ -181,17 +157,17 @@ class StreamIds:
 
 
 class Origins:
-    """Times of stream second 0; the newest one of each patient is remembered."""
+    """Times of stream second 0, with a cache of the newest of each patient."""
 
     def __init__(self) -> None:
         self._newest: dict[int, float] = {}
 
     def clear(self) -> None:
-        """Forget everything: a transaction was undone."""
+        """Drop the cache after a rollback."""
         self._newest.clear()
 
-    def row(self, connection: sa.Connection, patient: int, number: int, given: Input, origin: float) -> Row | None:
-        """Return the row for the time of stream second 0 from an input on; None where it has not changed."""
+    def row(self, connection: sa.Connection, patient: int, number: int, input_: Input, origin: float) -> Row | None:
+        """Return the row for the time of stream second 0 from an input on; None if it has not changed."""
         newest = self._newest.get(patient)
         if newest is None:
             query = sa.select(_ORIGIN.origin).where(_ORIGIN.patient_id == patient)
@@ -199,9 +175,9 @@ class Origins:
         if newest is not None and abs(origin - newest) < _LEAST_SHIFT_S:
             self._newest[patient] = newest
             return None
-        time = float(given.received if isinstance(given, Chunk) else given.now)
+        time = float(input_.received if isinstance(input_, Chunk) else input_.now)
         if not math.isfinite(time):
-            return None  # the next input with a time counts
+            return None  # the next input with a finite time is stored
         self._newest[patient] = origin
         return {"patient_id": patient, "number": number, "time": time, "origin": float(origin)}
 
@@ -276,7 +252,7 @@ def _pulse_waves(newest_first: Sequence[ResultRow], rate_hz: float, start: int, 
 
 
 def _first_since(connection: sa.Connection, patient: int, time: float) -> int:
-    """Return the number of the first chunk that came at a time or later, by bisection: they come in order."""
+    """Return the number of the first chunk received at a time or later, by bisection: numbers are in that order."""
     ends = sa.select(sa.func.min(_CHUNK.number), sa.func.max(_CHUNK.number)).where(_CHUNK.patient_id == patient)
     first, last = connection.execute(ends).one()
     low, high = first or 0, (last or 0) + 1
@@ -325,7 +301,7 @@ def _store_stream(connection: sa.Connection, patient: int, chunk: Chunk) -> _Str
 
 
 def _fits_waveforms(chunk: Chunk) -> bool:
-    """Whether the columns of `waveforms` hold the samples exactly; a chunk the monitor rejects may be anything."""
+    """Check that the columns of `waveforms` hold the samples exactly; a rejected chunk may have any content."""
     signal = chunk.signal
     return (
         signal.dtype == np.float32
@@ -339,7 +315,7 @@ def _fits_waveforms(chunk: Chunk) -> bool:
 
 
 def _fits_streams(chunk: Chunk) -> bool:
-    """Whether the columns of `streams` hold the layout of the chunk exactly."""
+    """Check that the columns of `streams` hold the layout of the chunk exactly."""
     text = chunk.stream + "".join(chunk.leads)
     return (
         math.isfinite(chunk.sampling_rate_hz)

@@ -1,7 +1,7 @@
-"""Where a stream second lies in a stream of samples, and when it was.
+"""Conversion between stream seconds, positions of samples, and the clock.
 
-Stream seconds are the measure, for the clock that belongs to them moves: it may be set, and devices run slow or fast.
-What it was is stored, so that a time in the past is found where it was then.
+Stream seconds are the reference, because the clock that belongs to them moves: it may be set, and devices run slow or
+fast. Its former values are stored, so that a time in the past is converted with the clock of that time.
 """
 
 from __future__ import annotations
@@ -15,17 +15,7 @@ from ectopy.service.storage import Arrival, Store
 
 @dataclass(frozen=True, slots=True)
 class StreamClock:
-    """The stream seconds of the samples of a stream.
-
-    Attributes
-    ----------
-    stream : str
-    rate_hz : float
-    zero_s : float
-        Of the sample at position 0.
-    first, last : int
-        Positions from the first known sample to after the last one.
-    """
+    """Stream seconds of samples: `zero_s` is that of position 0; `first` to before `last` are known positions."""
 
     stream: str
     rate_hz: float
@@ -38,25 +28,19 @@ class StreamClock:
         return self.zero_s + position / self.rate_hz
 
     def within(self, begin_s: float, end_s: float) -> range:
-        """Return the positions of the known samples from a stream second to before another."""
+        """Return the known positions from a stream second to before another."""
         first, last = (round((second - self.zero_s) * self.rate_hz) for second in (begin_s, end_s))
         return range(max(first, self.first), min(last, self.last))
 
 
 def origin_at(store: Store, patient: str, state: MonitorState, time: float) -> float:
-    """Return the time of stream second 0 by the clock at a time, seconds since 1970.
-
-    Raises
-    ------
-    StorageError
-        If the store fails.
-    """
+    """Return the time of stream second 0 by the clock at a time, seconds since 1970."""
     origin = store.waveforms.origin(patient, time)
     return status.origin(state) if origin is None else origin
 
 
 def present_clock(state: MonitorState) -> StreamClock | None:
-    """Return the clock of the stream that comes now."""
+    """Return the clock of the present stream."""
     segment = status.stream(state)
     if segment is None:
         return None
@@ -64,20 +48,16 @@ def present_clock(state: MonitorState) -> StreamClock | None:
 
 
 def former_clocks(arrivals: Iterable[Arrival], origin: float) -> list[StreamClock]:
-    """Return clocks of streams by when their chunks came: the chunk that was least late says when the samples were.
+    """Estimate the clocks of former streams from their chunks, of which the one with the least delay counts.
 
-    Parameters
-    ----------
-    arrivals : iterable of Arrival
-    origin : float
-        Time of stream second 0, seconds since 1970.
+    `origin` is the time of stream second 0, seconds since 1970.
     """
     clocks: dict[tuple[str, float], StreamClock] = {}
     for chunk in arrivals:
         key, end = (chunk.stream, chunk.sampling_rate_hz), chunk.position + chunk.samples
         new = StreamClock(*key, chunk.received - origin - end / chunk.sampling_rate_hz, chunk.position, end)
-        known = clocks.get(key, new)
+        clock = clocks.get(key, new)
         clocks[key] = StreamClock(
-            *key, min(new.zero_s, known.zero_s), min(new.first, known.first), max(new.last, known.last)
+            *key, min(new.zero_s, clock.zero_s), min(new.first, clock.first), max(new.last, clock.last)
         )
     return list(clocks.values())

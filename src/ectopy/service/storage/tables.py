@@ -1,4 +1,4 @@
-"""The tables. Patients have a short number of their own here, so that millions of rows need not repeat their name.
+"""The tables. Patients have a short number here, so that millions of rows need not repeat their id.
 
 Times are seconds since 1970 (UTC) unless a name says otherwise; ``at_s`` and ``beat_s`` are stream seconds.
 """
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 
 
 class SafeText(sa.types.TypeDecorator[str]):
-    """Text from outside; what a database cannot hold in text is replaced."""
+    """Text from outside, without the characters that a database cannot store."""
 
     impl = sa.Text
     cache_ok = True
@@ -20,7 +20,7 @@ class SafeText(sa.types.TypeDecorator[str]):
         return value if value is None else value.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
-# SQLite counts by itself only in a column of exactly this type.
+# SQLite assigns ids only in a column of exactly this type.
 BigIntId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 metadata = sa.MetaData(
@@ -145,7 +145,7 @@ events = sa.Table(
     sa.Index(None, "patient_id", "time"),
 )
 
-# Who did what to which alarm; the entries themselves, chained by their digests, are the events of these numbers.
+# Index of the alarm log; the entries themselves, chained by their digests, are the events of these numbers.
 alarm_log = sa.Table(
     "alarm_log",
     metadata,
@@ -161,7 +161,7 @@ alarm_log = sa.Table(
     sa.UniqueConstraint("patient_id", "event"),
 )
 
-# What alarms rest on, by the number of their event: large, and gone after a time, while their log stays.
+# Evidence of alarms by the number of their event: large, and deleted after a time, while the log stays.
 evidence = sa.Table(
     "evidence",
     metadata,
@@ -172,7 +172,7 @@ evidence = sa.Table(
     sa.Index(None, "patient_id", "time"),
 )
 
-# Up to which entry the log of a patient was verified, and the digest of that entry.
+# The last entry of each patient's log that was verified, and its digest.
 checkpoints = sa.Table(
     "checkpoints",
     metadata,
@@ -191,7 +191,7 @@ origins = sa.Table(
     sa.Column("origin", sa.Double, nullable=False),
 )
 
-# Which service writes to this database; `ectopy.service.storage.lease` says how it is renewed.
+# The service that writes to this database; see `ectopy.service.storage.lease`.
 leases = sa.Table(
     "leases",
     metadata,
@@ -203,7 +203,7 @@ leases = sa.Table(
     sa.Column("renewed", sa.Double, nullable=False),
 )
 
-# Alarms as they stand since the event of that number.
+# Present state of alarms, since the event of that number.
 alarms = sa.Table(
     "alarms",
     metadata,
@@ -218,7 +218,7 @@ alarms = sa.Table(
     sa.Index(None, "patient_id", "event"),
 )
 
-# Commands of operators, enqueued by another process, that the monitor has not carried out yet.
+# Commands of operators, enqueued by another process, that the monitor has not applied yet.
 commands = sa.Table(
     "commands",
     metadata,
@@ -238,7 +238,7 @@ audit = sa.Table(
     sa.Column("detail", SafeText, nullable=False),
 )
 
-# A key is a random secret of 256 bits, and only its SHA-256 is kept; so is that of a session's cookie.
+# Only the SHA-256 of a key, a random secret of 256 bits, is stored; the same goes for cookies of sessions.
 keys = sa.Table(
     "keys",
     metadata,
@@ -280,7 +280,7 @@ deliveries = sa.Table(
     sa.Index(None, "patient", "ended"),
 )
 
-# Kept up to date with every write, because to sum up millions of chunks takes minutes.
+# Updated with every write, because to sum up millions of chunks takes minutes.
 sizes = sa.Table(
     "sizes",
     metadata,

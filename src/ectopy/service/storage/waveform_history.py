@@ -1,4 +1,4 @@
-"""What is stored of a patient's signal, by the clock; and beats beside what was expected of them."""
+"""Stored signal by time, and beats beside their reconstruction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ectopy.signal.beat_segments import cut_beats
 from ectopy.signal.similar_beats import similar_groups
 
 LONGEST_S = 300.0
-"""The longest segment that is answered at once."""
+"""The longest segment of one answer."""
 
 _LATE_S = 60.0
 _MOST_ARRIVALS = 20_000
@@ -28,7 +28,7 @@ _BEFORE_S, _AFTER_S = 6.0, 3.0
 
 @dataclass(frozen=True, slots=True)
 class WaveformSegment:
-    """A segment of signal, and when it began in seconds since 1970."""
+    """A segment of signal; `start_time` is in seconds since 1970."""
 
     stream: str
     start_time: float
@@ -37,16 +37,14 @@ class WaveformSegment:
 
 @dataclass(frozen=True, slots=True)
 class BeatComparison:
-    """A beat, and what a normal one would have been.
+    """A beat, and the normal beat that the template or the autoencoder expected.
 
     Attributes
     ----------
-    beat : StoredBeat
-    leads : tuple of str
     samples, reconstruction : ndarray of float64, shape (leads, 140)
         Millivolt at 180 Hz.
     alike : int
-        How many beats it stands for, itself included.
+        Number of beats that it represents, itself included.
     """
 
     beat: StoredBeat
@@ -57,46 +55,28 @@ class BeatComparison:
 
 
 def one_of_each_shape(comparisons: Sequence[BeatComparison], most: int) -> list[BeatComparison]:
-    """Return the first beat of each group of similar ones, with their number; so many groups at most."""
-    chosen: list[BeatComparison] = []
-    for leads in dict.fromkeys(one.leads for one in comparisons):
-        same = [one for one in comparisons if one.leads == leads]
-        groups, _ = similar_groups(np.stack([one.samples for one in same]), most)
-        chosen += [replace(same[group[0]], alike=len(group)) for group in groups]
-    order = {id(one.beat): place for place, one in enumerate(comparisons)}
-    return sorted(chosen, key=lambda one: order[id(one.beat)])[:most]
+    """Return the first beat of each group of similar ones, with the size of the group; at most `most` groups."""
+    first_beats: list[BeatComparison] = []
+    for leads in dict.fromkeys(comparison.leads for comparison in comparisons):
+        same = [comparison for comparison in comparisons if comparison.leads == leads]
+        groups, _ = similar_groups(np.stack([comparison.samples for comparison in same]), most)
+        first_beats += [replace(same[group[0]], alike=len(group)) for group in groups]
+    order = {id(comparison.beat): place for place, comparison in enumerate(comparisons)}
+    return sorted(first_beats, key=lambda comparison: order[id(comparison.beat)])[:most]
 
 
 def read_segment(
     store: Store, patient: str, state: MonitorState, origin: float, begin_s: float, end_s: float
 ) -> WaveformSegment | None:
-    """Return what was sent from a stream second to before another; of several streams, the one with the most samples.
+    """Return the signal from a stream second to before another, of the stream with the most samples there, if any.
 
-    Parameters
-    ----------
-    store : Store
-    patient : str
-    state : MonitorState
-        As it is now.
-    origin : float
-        Time of stream second 0 when it was sent, seconds since 1970.
-    begin_s, end_s : float
-
-    Returns
-    -------
-    WaveformSegment or None
-        None where nothing is known of that time.
-
-    Raises
-    ------
-    StorageError
-        If the store fails.
+    `state` is the present one; `origin` the time of stream second 0 when the signal was sent, seconds since 1970.
     """
     clocks = [clock for clock in [present_clock(state)] if clock is not None]
     if not clocks or begin_s < clocks[0].second(clocks[0].first):
-        known = {(clock.stream, clock.rate_hz) for clock in clocks}
+        present = {(clock.stream, clock.rate_hz) for clock in clocks}
         arrivals = store.waveforms.arrivals(patient, origin + begin_s, origin + end_s + _LATE_S, _MOST_ARRIVALS)
-        clocks += [clock for clock in former_clocks(arrivals, origin) if (clock.stream, clock.rate_hz) not in known]
+        clocks += [clock for clock in former_clocks(arrivals, origin) if (clock.stream, clock.rate_hz) not in present]
     clock = max(clocks, key=lambda clock: len(clock.within(begin_s, end_s)), default=None)
     places = range(0) if clock is None else clock.within(begin_s, end_s)
     if clock is None or not places:
@@ -108,18 +88,12 @@ def read_segment(
 def compare_beat(
     store: Store, patient: str, state: MonitorState, beat: StoredBeat, detector: Detector
 ) -> BeatComparison | None:
-    """Compare a beat with the patient's normal, or the autoencoder's; None where its signal is not stored any more.
-
-    Raises
-    ------
-    StorageError
-        If the store fails.
-    """
+    """Compare a beat with the template, or with the autoencoder; None if its signal is not stored any more."""
     at_s = beat.beat.beat_s
-    found = read_segment(store, patient, state, beat.time - at_s, at_s - _BEFORE_S, at_s + _AFTER_S)
-    if found is None:
+    segment = read_segment(store, patient, state, beat.time - at_s, at_s - _BEFORE_S, at_s + _AFTER_S)
+    if segment is None:
         return None
-    waveform = found.waveform
+    waveform = segment.waveform
     place_s = (beat.beat.position - waveform.position) / waveform.sampling_rate_hz
     if not 0.0 < place_s < len(waveform.signal) / waveform.sampling_rate_hz:
         return None
@@ -136,7 +110,7 @@ def compare_beat(
 
 
 def _for_leads(baseline: Baseline, leads: tuple[str, ...]) -> Baseline | None:
-    """The baseline, if it is one of these leads."""
+    """Return the baseline if it belongs to these leads."""
     if baseline.normal is not None and baseline.normal.leads != leads:
         return None
     return baseline if len(baseline.height_mv) == len(leads) else None

@@ -1,1 +1,1 @@
-"""What every request passes: access, log, headers."""
+"""Middleware of every request: access, log, headers."""

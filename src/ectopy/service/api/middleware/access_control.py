@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class RateLimit:
-    """So many requests a minute of one name, and the 429 for whoever makes more."""
+    """Limit the requests of one name in a minute, and answer more with 429."""
 
     def __init__(self, per_minute: float, burst: float | None = None) -> None:
         self._limiter = RateLimiter(per_minute, per_minute if burst is None else burst)
@@ -53,12 +53,12 @@ class RateLimit:
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """From where somebody asks; empty where that is not known."""
+    """Return the address of the client; empty where it is unknown."""
     return connection.client.host if connection.client else ""
 
 
 class AuthenticationMiddleware:
-    """Lets nobody through to ``/api`` and ``/metrics`` who is not known; as ASGI middleware.
+    """Let known callers through to ``/api`` and ``/metrics``; as ASGI middleware.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class AuthenticationMiddleware:
         except DeniedError as error:
             response = error.response()
         except StorageError as error:
-            # It says where the store is, and who asks is not known yet.
+            # The error names the address of the store, and the caller is not known yet.
             _log.error("a caller cannot be looked up: %s", error)
             response = problem(503, "the service cannot look up keys now; try again.", {"Retry-After": "1"})
         else:
@@ -120,7 +120,7 @@ class AuthenticationMiddleware:
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            # Who guesses, or was let in before, costs neither a thread nor a query.
+            # A guessed key, or a recently used one, costs neither a thread nor a query.
             secret = secret.strip()
             if not self._authenticator.might_be_key(secret):
                 return None
@@ -134,7 +134,7 @@ class AuthenticationMiddleware:
 
 
 def _unknown(connection: HTTPConnection) -> DeniedError:
-    """Why somebody is not let in: without a key, or with one that is not known."""
+    """Return the refusal of a caller without a key, or with an unknown one."""
     if "authorization" in connection.headers:
         why = "this key is not known: it is wrong, or was revoked; it goes as 'Authorization: Bearer KEY'."
     else:
@@ -175,7 +175,7 @@ async def current_caller(
     _key: Annotated[object, Depends(_BEARER)],
     _cookie: Annotated[object, Depends(_SESSION)],
 ) -> Caller:
-    """Who is asking, if the key allows what the route needs.
+    """Return the caller, if the key allows what the route needs.
 
     Raises
     ------

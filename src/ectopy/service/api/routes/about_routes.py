@@ -1,4 +1,4 @@
-"""What Ectopy is, and is not."""
+"""Version, detector, conditions and limits of Ectopy, and what it is not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/about", tags=["about"])
 
 @router.get("")
 async def about(ward: WardDep, caller: AnyCaller) -> schemas.AboutShape:
-    """What Ectopy is, and is not."""
+    """Version, detector, conditions and limits of Ectopy, and what it is not."""
     detector = ward.detector
     return schemas.AboutShape(
         version=__version__,

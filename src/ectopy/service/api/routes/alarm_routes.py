@@ -197,7 +197,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
 
 
 def _commented(number: int) -> str:
-    """What the audit calls a comment on an alarm."""
+    """Return the words of the audit for a comment on an alarm."""
     return f"commented on alarm {number}"
 
 
@@ -207,7 +207,7 @@ def find_alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
     Raises
     ------
     NotFoundError
-        If there is none of this number.
+        If no alarm has this number.
     StorageError
         If the store fails.
     """

@@ -1,4 +1,4 @@
-"""Who saw or did what."""
+"""The audit: who saw or did what."""
 
 from __future__ import annotations
 

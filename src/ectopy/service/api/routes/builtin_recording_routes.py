@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/recordings/named", tags=["recordings"])
 
 @router.get("", dependencies=[Audited("listed named recordings")])
 def list_names() -> list[str]:
-    """What can be analysed and replayed by its name: `simulated`, and the records of data sets on this machine."""
+    """List names of recordings to analyse or replay: `simulated`, and the records of data sets on this machine."""
     return list(builtin_names())
 
 

@@ -1,4 +1,4 @@
-"""Alarms and other events as they are stored, as server-sent events; who comes back misses none."""
+"""Alarms and other events as they are stored, as server-sent events; a client that comes back misses none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def events(
     last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST, description="Go on after this one.")] = None,
     last_event_header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> EventSourceResponse:
-    """Events from now on, or after the last one that was seen; a comment where there is none for 15 s."""
+    """Events from now on, or after the last one that was seen; a comment after 15 s without any."""
     after = last_event_id if last_event_header is None else _number(last_event_header)
     if after is None:
         after = await asyncio.to_thread(ward.newest_event)

@@ -1,4 +1,4 @@
-"""What other systems read: FHIR R4, and alarms as HL7 v2."""
+"""Interfaces to other systems: FHIR R4, and alarms as HL7 v2."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Dates = Annotated[
 
 @router.get("/api/fhir/metadata", **_FHIR)
 def capabilities(request: Request, ward: WardDep, caller: AnyCaller) -> Response:
-    """What can be asked for."""
+    """Describe the searches that are possible."""
     return _answer(fhir.capabilities(str(request.url_for("capabilities")).removesuffix("/metadata"), ward.clock()))
 
 

@@ -1,4 +1,4 @@
-"""Whether the service is well, and its figures."""
+"""Health, readiness and metrics of the service."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health")
 async def health() -> schemas.HealthShape:
-    """Whether the service answers; open to all."""
+    """Answer whenever the service runs; open to all."""
     return schemas.HealthShape(status="ok", version=__version__)
 
 
 @router.get("/health/ready", responses={503: {"model": schemas.ReadinessShape}})
 async def ready(readiness: ReadinessDep, response: Response) -> schemas.ReadinessShape:
-    """Whether patients are watched and what is found can be stored; open to all."""
+    """Say whether patients are watched and results can be stored; open to all."""
     checks = await readiness.look()
     if not all(checks.values()):
         response.status_code = 503

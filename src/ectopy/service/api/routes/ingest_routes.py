@@ -1,7 +1,7 @@
 """Samples from devices, by HTTP and over a WebSocket.
 
 An answer says whether the samples are stored. While the database is away they are acknowledged only: they are watched,
-and the device keeps them until it is told that they are stored.
+and the device keeps them until an answer says that they are stored.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _SCHEMA: dict[str, Any] = {
             "items": {"type": "array", "items": {"type": ["number", "null"]}},
         },
         "unit": {"type": "string", "enum": ["mV", "uV", "V"], "default": "mV"},
-        "stream": {"type": "string", "default": "", "description": "another one whenever the count begins anew"},
+        "stream": {"type": "string", "default": "", "description": "another one whenever the count restarts"},
         "sent": {"type": ["number", "null"], "description": "time of the first sample by the device's own clock"},
         "sequence": {"type": ["integer", "null"], "minimum": 0, "description": "repeated in the answer"},
     },
@@ -148,7 +148,7 @@ async def stream(
 
 
 class _Line:
-    """To a device that streams: messages in, answers out, at most so many on their way."""
+    """The connection of a device that streams: messages in, answers out, with a limit of unanswered messages."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class _Line:
         self._open = True
 
     async def serve(self) -> None:
-        """Until the device goes, or sends too much."""
+        """Serve the device until it goes, or sends too much."""
         await self._say({**self._place(), **self._missing()})
         answering = asyncio.create_task(self._answer())
         try:
@@ -218,7 +218,7 @@ class _Line:
                 future.add_done_callback(partial(self._in_loop, self._answered, message.sequence))
 
     def _in_loop(self, work: Callable[..., None], *arguments: Any) -> None:
-        """By the threads that watch and store."""
+        """Call a function in the event loop, from the threads that watch and store."""
         if self._open and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(work, *arguments)
 
@@ -237,20 +237,20 @@ class _Line:
                 receipt.unstored.then(partial(self._in_loop, self._settled, sequence, receipt.next_position))
 
     def _settled(self, sequence: int | None, next_position: int | None, error: EctopyError | None) -> None:
-        """What was acknowledged is stored now, or has to be sent again."""
+        """Tell the device that samples are stored now, or have to be sent again."""
         if error is None:
             self._tell(sequence, next_position, True)
         else:
             self._reject(sequence, error, first=False)
 
     def _tell(self, sequence: int | None, next_position: int | None, stored: bool, late: int | None = None) -> None:
-        """Answer; `late` is told the first time."""
+        """Answer a message; `late` is part of its first answer."""
         first = {} if late is None else {"late": late}
         answer = {"sequence": sequence, "next_position": next_position, "stored": stored, **first, **self._missing()}
         self._answers.put_nowait((answer, late is not None))
 
     def _reject(self, sequence: int | None, error: EctopyError, first: bool = True) -> None:
-        """Say why; what failed for the store's sake, or for another sender's, is to be sent again."""
+        """Say why; after a failure of the store, or while another key sends, the samples are to be sent again."""
         self._metrics.chunks.labels("rejected").inc()
         reason = sentence(error) if isinstance(error, StorageError) else str(error)
         answer = {"sequence": sequence, "rejected": reason, "retry": isinstance(error, StorageError | OccupiedError)}
@@ -264,21 +264,21 @@ class _Line:
 
 
 async def _read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:
-    """What was sent; what is large is read by a thread, so that nobody else waits."""
+    """Return the chunks of a message; a large one is read by a thread, so that other devices do not wait."""
     if len(content) <= _SMALL_BYTES:
         return read(content, form, received)
     return await asyncio.get_running_loop().run_in_executor(_LARGE, read, content, form, received)
 
 
 class _NextPosition(TypedDict):
-    """The sample that comes next, and of which stream."""
+    """Position of the next sample, and its stream."""
 
     next_position: int | None
     stream: str
 
 
 def _check_sender(ward: Ward, caller: Caller, patient: str, device: str | None) -> None:
-    """Check that somebody may send for a patient, and attach the device.
+    """Check that the caller may send for a patient, and attach the device.
 
     Raises
     ------
@@ -298,13 +298,13 @@ def _check_sender(ward: Ward, caller: Caller, patient: str, device: str | None) 
 
 
 def _may_attach(ward: Ward, device: str, patient: str) -> bool:
-    """Whether a key that is bound to a patient may attach a device: none of another patient, and not too many."""
+    """Return whether a key bound to a patient may attach a device: not one of another patient, and not too many."""
     wearer = ward.devices.patient_of(device)
     return wearer == patient or (wearer is None and len(ward.devices.of(patient)) < MOST_DEVICES_OF_PATIENT)
 
 
 def _next_position(ward: Ward, patient: str, caller: Caller) -> _NextPosition:
-    """Which sample comes next; only who has sent the stream, or may view, is told of it."""
+    """Return the position of the next sample, for callers that have sent the stream or may view."""
     segment = stream_of(ward.state(patient))
     if segment is None or not _may_see(ward, patient, caller):
         return _NextPosition(next_position=None, stream="")
@@ -312,7 +312,7 @@ def _next_position(ward: Ward, patient: str, caller: Caller) -> _NextPosition:
 
 
 def _may_see(ward: Ward, patient: str, caller: Caller) -> bool:
-    """Whether somebody may know of the patient's stream: who has sent it, or may view."""
+    """Return whether a caller may know about the patient's stream: having sent it, or with the right to view."""
     segment = stream_of(ward.state(patient))
     is_own = segment is not None and ward.senders.owns(patient, caller.sender, segment.stream)
     return caller.may(Scope.VIEW) or is_own
@@ -323,7 +323,7 @@ class _Missing(TypedDict):
 
 
 def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
-    """Which samples should be sent again, if any; only who has sent the stream, or may view, is told of them."""
+    """Return the samples that should be sent again, for callers that have sent the stream or may view."""
     missing = ward.missing(patient) if _may_see(ward, patient, caller) else []
     return _Missing(missing=missing) if missing else _Missing()
 
@@ -336,7 +336,7 @@ async def _send(
     Raises
     ------
     OccupiedError
-        If somebody else sends for the patient.
+        If another key sends for the patient.
     """
     waiting = []
     rejected = []

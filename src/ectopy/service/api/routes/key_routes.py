@@ -75,7 +75,7 @@ def remove_key(
     audit: AuditDep,
     number: Annotated[int, Path(ge=1, le=2**62, description="Id of the key.")],
 ) -> None:
-    """Make a key worthless, and end the sessions that were opened with it; nobody removes the key they came with."""
+    """Make a key worthless, and end the sessions that were opened with it; the key in use cannot be removed."""
     if number == caller.key:
         raise RefusedError("this is the key that you use; remove it with another one.")
     try:

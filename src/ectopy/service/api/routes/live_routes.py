@@ -43,7 +43,7 @@ async def live(
 
 
 async def _until_closed(socket: WebSocket, viewer: Viewer) -> None:
-    """What a viewer says is not listened to."""
+    """Ignore messages of a viewer until it goes."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass
     viewer.close()

@@ -1,4 +1,4 @@
-"""Patients: how they are, and how they are watched."""
+"""Patients: status, admission, limits, baseline and discharge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PATH_CHARACTERS = set("/\\?#%")
 
 @router.get("", dependencies=[Audited("listed patients")])
 async def list_patients(ward: WardDep) -> list[schemas.SummaryShape]:
-    """Everybody who is watched, and how they are."""
+    """List the patients who are watched, with their status."""
     return [ward.summary(patient) for patient in ward.patients()]
 
 
@@ -32,7 +32,7 @@ def admit(
 ) -> schemas.PatientOrderShape | schemas.AdmittedShape:
     """Begin to watch a patient.
 
-    Who may administer also begins anew with one who was discharged, and gives one who is watched another name. A key
+    A key that may administer also admits a discharged patient again, and gives a watched one another name. A key
     that may only send admits the patients for whom it sends, as a device does at its start.
     """
     if _PATH_CHARACTERS & set(body.patient) or body.patient in (".", ".."):
@@ -58,7 +58,7 @@ def admit(
 
 @router.get("/{patient}", dependencies=[Audited("viewed patient")])
 async def show(ward: WardDep, patient: WatchedPatient) -> schemas.DetailShape:
-    """How a patient is, and how they are watched."""
+    """Return the status of a patient, and the limits and baseline of the monitor."""
     return _detail(ward, patient)
 
 
@@ -67,7 +67,7 @@ async def discharge(
     commands: AdministerCommands,
     comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
 ) -> schemas.PatientOrderShape:
-    """End the watching of a patient and all their alarms; what is stored stays, and admission begins it anew."""
+    """End the watching of a patient and all their alarms; what is stored stays, and admission starts again."""
     stored = await commands.carry_out(CommandKind.DISCHARGE, "discharged patient", comment)
     return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 

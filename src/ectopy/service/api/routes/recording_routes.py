@@ -74,7 +74,7 @@ def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: Recording
 
 
 ViewedRecording = Annotated[StoredRecording, Depends(_viewed)]
-"""The recording of an address, with the audit of whoever views it; the answer is 404 where there is none."""
+"""The recording of an address, with the audit of whoever views it; an unknown one is a 404."""
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
@@ -109,7 +109,7 @@ def list_recordings(
 
 @router.get("/{id}")
 def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
-    """How far the analysis of a recording is, and what was found."""
+    """Return the progress of the analysis of a recording, and its summary."""
     return shape(entry, library.result(entry.id).summary if entry.is_analysed else None)
 
 
@@ -166,7 +166,7 @@ def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: Reco
 
 
 def shape(entry: StoredRecording, summary: dict[str, Any] | None = None) -> schemas.RecordingShape:
-    """How a recording stands, and what was found where that is given."""
+    """Return a recording with its status, and its summary where it has one."""
     return schemas.RecordingShape(
         id=entry.id,
         name=entry.name,

@@ -30,7 +30,7 @@ def _named(replays: ReplaysDep, id: ReplayId, caller: AnyCaller) -> Replay:
 
 
 NamedReplay = Annotated[Replay, Depends(_named)]
-"""The replay of an address; the answer is 404 where there is none."""
+"""The replay of an address; an unknown one is a 404."""
 
 
 @router.post("", status_code=201)
@@ -60,7 +60,7 @@ def list_replays(replays: ReplaysDep) -> list[schemas.ReplayShape]:
 
 @router.get("/{id}")
 def show(caller: Viewing, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
-    """How far a replay is."""
+    """Return the progress of a replay."""
     audit.saw(caller.name, "viewed replay", replay.patient)
     return _shape(replay)
 

@@ -26,7 +26,7 @@ async def sign_in(
     settings: SettingsDep,
 ) -> schemas.SessionShape:
     """Sign in with a key; the answer sets the cookie of a session, good until unused for twelve hours."""
-    # Who guesses costs neither a thread nor a query.
+    # A guessed key costs neither a thread nor a query.
     signed_in = (
         await asyncio.to_thread(authenticator.sign_in, body.key) if authenticator.might_be_key(body.key) else None
     )
@@ -42,7 +42,7 @@ async def sign_in(
 
 @router.get("")
 def show_session(caller: AnyCaller) -> schemas.SessionShape:
-    """Who is asking."""
+    """Return the name and scopes of the caller."""
     return _session(caller)
 
 

@@ -1,17 +1,17 @@
-// Who may get in, and who did and saw what: keys are made and revoked, the audit is read.
+// Access: keys are made and revoked, and the audit shows who did and saw what.
 
 import { get, post, remove } from "./api.js";
-import { element, find, say } from "./dom.js";
-import { announce, attempt, may, refresh, reply, start } from "./shell.js";
-import { moment } from "./words.js";
+import { element, onSubmit, query, setText } from "./dom.js";
+import { announce, attempt, may, refresh, reply, setUpCopy, start } from "./page.js";
+import { moment } from "./format.js";
 
 const ENTRIES = 50;
 const DAY_S = 86400;
 
 const visitor = await start();
-let asked = null; // the key that the dialog is about
+let keyToRevoke = null; // the key that the dialog is about
 let patient = "";
-let begins = [null]; // before which entry the pages begin that were turned, the present one last
+let pageStarts = [null]; // the entries before which the pages so far began, the present one last
 
 // Keys
 
@@ -36,114 +36,114 @@ function sendsFor({ scopes, patients, devices }) {
 }
 
 async function listKeys() {
-  find("#keys").replaceChildren(...(await get("/api/keys")).map(keyRow));
+  query("#keys").replaceChildren(...(await get("/api/keys")).map(keyRow));
 }
 
 /** For whom a key can be made to send. */
 async function listSenders() {
   const [patients, devices] = await Promise.all([get("/api/patients"), get("/api/devices")]);
-  find("#patients").replaceChildren(
+  query("#patients").replaceChildren(
     ...patients.map(({ patient, name }) => element("option", { value: patient }, name ? `${patient} (${name})` : patient)),
   );
-  find("#devices").replaceChildren(...devices.map(({ device }) => element("option", { value: device }, device)));
+  query("#devices").replaceChildren(...devices.map(({ device }) => element("option", { value: device }, device)));
 }
 
 /** Whom a new key sends for matters where it may send, and not where it may do everything. */
 function showSenders() {
-  const scopes = new FormData(find("#make")).getAll("scopes");
-  find("#sends").hidden = !scopes.includes("send") || scopes.includes("administer");
+  const scopes = new FormData(query("#make")).getAll("scopes");
+  query("#sends").hidden = !scopes.includes("send") || scopes.includes("administer");
 }
 
 /** For whom the key that is asked for sends; null where that is not said. */
-function binding(given) {
-  if (find("#sends").hidden) return {};
-  if (find("#any").checked) return { any_patient: true };
-  const coming = find("#coming").value.trim();
-  const patients = [...given.getAll("patients"), ...(coming ? [coming] : [])];
-  const devices = given.getAll("devices");
+function binding(formData) {
+  if (query("#sends").hidden) return {};
+  if (query("#any").checked) return { any_patient: true };
+  const coming = query("#coming").value.trim();
+  const patients = [...formData.getAll("patients"), ...(coming ? [coming] : [])];
+  const devices = formData.getAll("devices");
   return patients.length || devices.length ? { patients, devices } : null;
 }
 
 async function make() {
-  const given = new FormData(find("#make"));
-  const scopes = given.getAll("scopes");
+  const formData = new FormData(query("#make"));
+  const scopes = formData.getAll("scopes");
   if (!scopes.length) {
-    reply(find("#make .scopes"), "Choose what the key may do.", true);
+    reply(query("#make .scopes"), "Choose what the key may do.", true);
     return;
   }
-  reply(find("#make .scopes"), "");
-  const sends = binding(given);
-  reply(find("#sends"), sends ? "" : "Choose the patients or devices for whom the key sends.", !sends);
+  reply(query("#make .scopes"), "");
+  const sends = binding(formData);
+  reply(query("#sends"), sends ? "" : "Choose the patients or devices for whom the key sends.", !sends);
   if (!sends) return;
-  const days = Number(find("#days").value);
+  const days = Number(query("#days").value);
   const expires_time = days ? Date.now() / 1000 + days * DAY_S : null;
-  const body = { name: given.get("name"), scopes, ...sends, expires_time };
-  const made = await attempt(() => post("/api/keys", body), find("#make button"));
-  if (!made) return;
-  find("#make").reset();
+  const body = { name: formData.get("name"), scopes, ...sends, expires_time };
+  const newKey = await attempt(() => post("/api/keys", body), query("#make button"));
+  if (!newKey) return;
+  query("#make").reset();
   showSenders();
-  say(find("#made-title"), `The key of ${made.name}, shown this once`);
-  say(find("#secret"), made.key);
-  find("#made").hidden = false;
-  find("#made").focus();
+  setText(query("#made-title"), `The key of ${newKey.name}, shown this once`);
+  setText(query("#secret"), newKey.key);
+  query("#made").hidden = false;
+  query("#made").focus();
   await refresh(listKeys);
 }
 
-function forget() {
-  say(find("#secret"), "");
-  find("#made").hidden = true;
+function hideSecret() {
+  setText(query("#secret"), "");
+  query("#made").hidden = true;
 }
 
 function ask(key) {
-  asked = key;
-  say(find("#sure-title"), `Revoke ${key.name}?`);
-  find("#sure").returnValue = "";
-  find("#sure").showModal();
+  keyToRevoke = key;
+  setText(query("#sure-title"), `Revoke ${key.name}?`);
+  query("#sure").returnValue = "";
+  query("#sure").showModal();
 }
 
 async function revoke({ id, name }) {
-  if ((await attempt(() => remove(`/api/keys/${id}`), find("#keys").closest("table"))) === undefined) return;
+  if ((await attempt(() => remove(`/api/keys/${id}`), query("#keys").closest("table"))) === undefined) return;
   announce(`${name} is revoked.`);
   await refresh(listKeys);
-  find("#keys-title").focus();
+  query("#keys-title").focus();
 }
 
 // The audit
 
-function entryRow({ id, time, who, what, patient: whom, detail }) {
+function entryRow({ id, time, who, what, patient: subject, detail }) {
   return element(
     "tr",
     { "data-id": id },
     element("td", {}, moment(time)),
     element("td", {}, who),
     element("td", {}, what, detail ? element("span", { class: "detail" }, detail) : null),
-    element("td", {}, whom),
+    element("td", {}, subject),
   );
 }
 
 /** Show the last of some pages; the others are the newer ones. */
-async function turn(pages) {
-  const query = new URLSearchParams({ limit: ENTRIES + 1 });
-  if (patient) query.set("patient", patient);
-  if (pages.at(-1) !== null) query.set("before", pages.at(-1));
-  const found = (await get(`/api/audit?${query}`)).reverse();
-  begins = pages;
-  const shown = found.slice(0, ENTRIES);
+async function showPages(pages) {
+  const search = new URLSearchParams({ limit: ENTRIES + 1 });
+  if (patient) search.set("patient", patient);
+  if (pages.at(-1) !== null) search.set("before", pages.at(-1));
+  const entries = (await get(`/api/audit?${search}`)).reverse();
+  pageStarts = pages;
+  const pageEntries = entries.slice(0, ENTRIES);
   const first = ENTRIES * (pages.length - 1) + 1;
-  const range = shown.length ? `Entries ${first} to ${first + shown.length - 1}, the newest first` : "No entries";
-  say(find("#range"), `${range}${patient ? `, about ${patient}` : ""}.`);
-  find("#entries").replaceChildren(...shown.map(entryRow));
-  allow(pages.length > 1, found.length > ENTRIES);
+  const range = pageEntries.length ? `Entries ${first} to ${first + pageEntries.length - 1}, the newest first` : "No entries";
+  setText(query("#range"), `${range}${patient ? `, about ${patient}` : ""}.`);
+  query("#entries").replaceChildren(...pageEntries.map(entryRow));
+  enablePaging(pages.length > 1, entries.length > ENTRIES);
 }
 
 async function filter() {
-  patient = find("#about").value.trim();
-  await attempt(() => turn([null]), find("#filter"));
+  patient = query("#about").value.trim();
+  await attempt(() => showPages([null]), query("#filter"));
 }
 
 /** A button that is disabled gives its focus to the other one. */
-function allow(isNewer, isOlder) {
-  const [newer, older] = [find("#newer"), find("#older")];
+function enablePaging(isNewer, isOlder) {
+  const [newer, older] = [query("#newer"), query("#older")];
   const focused = document.activeElement;
   newer.disabled = !isNewer;
   older.disabled = !isOlder;
@@ -151,34 +151,23 @@ function allow(isNewer, isOlder) {
   if (focused === older && !isOlder) newer.focus();
 }
 
-const lastShown = () => Number(find("#entries").lastChild.dataset.id);
+const lastShown = () => Number(query("#entries").lastChild.dataset.id);
 
 if (may(visitor, "administer")) {
-  find("#open").hidden = false;
-  find("#copy").hidden = !navigator.clipboard; // there is none without TLS
-  find("#copy").addEventListener("click", async () => {
-    await navigator.clipboard.writeText(find("#secret").textContent);
-    announce("Copied.");
+  query("#open").hidden = false;
+  setUpCopy("#secret");
+  query("#forget").addEventListener("click", () => {
+    hideSecret();
+    query("#name").focus();
   });
-  find("#forget").addEventListener("click", () => {
-    forget();
-    find("#name").focus();
-  });
-  addEventListener("pagehide", forget); // a browser may show the page again as it was
-  find("#sure").addEventListener("close", () => find("#sure").returnValue && revoke(asked));
-  find("#make").addEventListener("change", showSenders);
-  find("#newer").addEventListener("click", () => attempt(() => turn(begins.slice(0, -1)), find("#newer")));
-  find("#older").addEventListener("click", () => attempt(() => turn([...begins, lastShown()]), find("#older")));
-  for (const [form, work] of [
-    ["#make", make],
-    ["#filter", filter],
-  ]) {
-    find(form).addEventListener("submit", (event) => {
-      event.preventDefault();
-      work();
-    });
-  }
-  await refresh(() => Promise.all([listKeys(), listSenders(), turn(begins)]));
+  addEventListener("pagehide", hideSecret); // a browser may show the page again as it was
+  query("#sure").addEventListener("close", () => query("#sure").returnValue && revoke(keyToRevoke));
+  query("#make").addEventListener("change", showSenders);
+  query("#newer").addEventListener("click", () => attempt(() => showPages(pageStarts.slice(0, -1)), query("#newer")));
+  query("#older").addEventListener("click", () => attempt(() => showPages([...pageStarts, lastShown()]), query("#older")));
+  onSubmit("#make", make);
+  onSubmit("#filter", filter);
+  await refresh(() => Promise.all([listKeys(), listSenders(), showPages(pageStarts)]));
 } else {
-  find("#closed").hidden = false;
+  query("#closed").hidden = false;
 }

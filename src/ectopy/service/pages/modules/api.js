@@ -1,13 +1,15 @@
 // The server's API: sign-in, the token against cross-site requests, and errors in words.
 
+import { capitalise } from "./format.js";
+
 const KEY = "#key=";
 
 const DATE_MS = 500; // a date in a header has whole seconds
 const SAME_S = 1.5;
 
 let csrf = "";
-let ahead = 0; // how far the server's clock is ahead of this computer's, seconds
-let leaving = false; // what else is refused while signing out leads nowhere
+let clockAhead_s = 0; // how far the server's clock is ahead of this computer's, seconds
+let isLeaving = false; // what else is refused while signing out leads nowhere
 
 export class ApiError extends Error {
   constructor(status, message) {
@@ -22,10 +24,15 @@ export const put = (path, body) => request("PUT", path, body);
 export const remove = (path) => request("DELETE", path);
 
 /** Seconds since 1970 by the server's clock. */
-export const serverNow = () => Date.now() / 1000 + ahead;
+export const serverNow = () => Date.now() / 1000 + clockAhead_s;
 
 /** Address of a patient's data. */
 export const patientPath = (patient, rest = "") => `/api/patients/${encodeURIComponent(patient)}${rest}`;
+
+/** Address of the page about an alarm. */
+export const alarmAddress = ({ patient, number }) => `/alarm?patient=${encodeURIComponent(patient)}&number=${number}`;
+
+export const acknowledge = ({ patient, number }) => post(patientPath(patient, `/alarms/${number}/acknowledge`));
 
 /** The key after # in the address, from where it is taken away at once: no history keeps it. */
 export function keyInAddress() {
@@ -39,51 +46,51 @@ export function keyInAddress() {
 export async function session() {
   const key = keyInAddress();
   if (key) await signIn(key).catch(() => null);
-  const found = await get("/api/session");
-  csrf = found.csrf;
-  return found;
+  const answer = await get("/api/session");
+  csrf = answer.csrf;
+  return answer;
 }
 
 export async function signIn(key) {
-  const found = await request("POST", "/api/session", { key }, { redirect: false });
-  csrf = found.csrf;
-  return found;
+  const answer = await request("POST", "/api/session", { key }, { redirect: false });
+  csrf = answer.csrf;
+  return answer;
 }
 
 export async function signOut() {
-  leaving = true;
+  isLeaving = true;
   await request("DELETE", "/api/session", undefined, { redirect: false }).catch((error) => {
-    leaving = error.status === 401; // is signed out already
-    if (!leaving) throw error;
+    isLeaving = error.status === 401; // is signed out already
+    if (!isLeaving) throw error;
   });
   location.assign("/signin");
 }
 
 /** Sign in and come back here. */
 export function toSignIn() {
-  if (!leaving) location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (!isLeaving) location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
   return new Promise(() => {});
 }
 
-/** Send files and fields; `progress` hears of the share that is sent, 0 to 1. */
+/** Send files and fields; `progress` is called with the share that is sent, 0 to 1. */
 export function upload(path, files, fields, progress) {
   return new Promise((resolve, reject) => {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.append(name, value);
     for (const file of files) form.append("files", file, file.name);
-    const sending = new XMLHttpRequest();
-    sending.open("POST", path);
-    sending.setRequestHeader("X-CSRF-Token", csrf);
-    sending.upload.addEventListener("progress", (event) => {
+    const transfer = new XMLHttpRequest();
+    transfer.open("POST", path);
+    transfer.setRequestHeader("X-CSRF-Token", csrf);
+    transfer.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) progress(event.loaded / event.total);
     });
-    sending.addEventListener("error", () => reject(unreachable()));
-    sending.addEventListener("load", () => {
-      if (sending.status === 401) toSignIn();
-      else if (sending.status < 300) resolve(JSON.parse(sending.responseText));
-      else reject(new ApiError(sending.status, sentence(sending.status, parsed(sending.responseText))));
+    transfer.addEventListener("error", () => reject(unreachable()));
+    transfer.addEventListener("load", () => {
+      if (transfer.status === 401) toSignIn();
+      else if (transfer.status < 300) resolve(JSON.parse(transfer.responseText));
+      else reject(new ApiError(transfer.status, sentence(transfer.status, parseJson(transfer.responseText))));
     });
-    sending.send(form);
+    transfer.send(form);
   });
 }
 
@@ -108,21 +115,21 @@ async function request(method, path, body, { redirect = true } = {}) {
   const text = await response.text();
   if (!response.ok) {
     const wait = response.headers.get("Retry-After");
-    throw new ApiError(response.status, sentence(response.status, parsed(text), wait));
+    throw new ApiError(response.status, sentence(response.status, parseJson(text), wait));
   }
   return text ? JSON.parse(text) : null;
 }
 
 function compareClocks(date) {
   const difference = (Date.parse(date) + DATE_MS - Date.now()) / 1000;
-  if (Number.isFinite(difference)) ahead = Math.abs(difference) < SAME_S ? 0 : difference;
+  if (Number.isFinite(difference)) clockAhead_s = Math.abs(difference) < SAME_S ? 0 : difference;
 }
 
 function unreachable() {
   return new ApiError(0, "The server cannot be reached. Check the network, then try again.");
 }
 
-function parsed(text) {
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -132,11 +139,7 @@ function parsed(text) {
 
 function sentence(status, body, wait = null) {
   if (status === 429 && wait) return `Too many requests. Try again in ${wait} s.`;
-  if (typeof body.detail === "string") return capital(body.detail);
-  if (Array.isArray(body.detail)) return capital(body.detail.map((one) => one.msg).join("; "));
+  if (typeof body.detail === "string") return capitalise(body.detail);
+  if (Array.isArray(body.detail)) return capitalise(body.detail.map(({ msg }) => msg).join("; "));
   return `The server answered with an error, ${status}. Try again.`;
-}
-
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,6 +1,6 @@
 // A canvas as sharp as its screen: the drawing counts in CSS pixels.
 
-import { onTheme } from "./theme.js";
+import { colour, onTheme } from "./theme.js";
 
 /** Draw now, and whenever the size, the pixels of the screen or the theme change. */
 export function fitted(canvas, draw) {
@@ -29,4 +29,27 @@ export function fitted(canvas, draw) {
   };
   follow();
   return fit;
+}
+
+/** Draw the path as a line in a colour of the theme. */
+export function stroke(context, name, thickness) {
+  context.strokeStyle = colour(name);
+  context.lineWidth = thickness;
+  context.stroke();
+}
+
+/** Add samples to the path; a missing one is a gap, and so is the step back to the left edge. */
+export function addSamples(context, from, to, sample, place, height) {
+  let previousX = null;
+  for (let at = from; at < to; at += 1) {
+    const value = sample(at);
+    const x = place(at);
+    if (value === null || Number.isNaN(value)) {
+      previousX = null;
+    } else {
+      if (previousX === null || x < previousX) context.moveTo(x, height(value));
+      else context.lineTo(x, height(value));
+      previousX = x;
+    }
+  }
 }

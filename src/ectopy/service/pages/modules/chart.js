@@ -1,8 +1,8 @@
 // Figures over time on a canvas: lines, dots, a threshold, and marks above.
 
-import { fitted } from "./canvas.js";
+import { fitted, stroke } from "./canvas.js";
 import { colour } from "./theme.js";
-import { clock } from "./words.js";
+import { clock } from "./format.js";
 
 const LEFT = 40;
 const RIGHT = 10;
@@ -16,8 +16,8 @@ export class Chart {
   constructor(canvas, { time = (seconds, step) => clock(seconds, step < 60) } = {}) {
     this.canvas = canvas;
     this.write = time;
-    this.shown = null;
-    this.redraw = fitted(canvas, (context, width, height) => this.shown && this.#draw(context, width, height));
+    this.content = null;
+    this.redraw = fitted(canvas, (context, width, height) => this.content && this.#draw(context, width, height));
   }
 
   /**
@@ -26,20 +26,20 @@ export class Chart {
    * A line is {times, values, colour, gap_s}; a dot {time, value, colour, form}; a mark {time, priority}; the window is
    * a stretch that is framed.
    */
-  show(shown) {
-    this.shown = shown;
+  show(content) {
+    this.content = content;
     this.redraw();
   }
 
   /** The moment at a place from the left, CSS pixels. */
   timeAt(x) {
-    const { start, stop } = this.shown;
+    const { start, stop } = this.content;
     const share = (x - LEFT) / (this.canvas.clientWidth - LEFT - RIGHT);
     return start + Math.min(Math.max(share, 0), 1) * (stop - start);
   }
 
   #draw(context, width, height) {
-    const { start, stop, low, high, lines = [], dots = [], marks = [], threshold = null, window = null } = this.shown;
+    const { start, stop, low, high, lines = [], dots = [], marks = [], threshold = null, window = null } = this.content;
     const right = width - RIGHT;
     const bottom = height - BOTTOM;
     const x = (time) => LEFT + ((time - start) / (stop - start)) * (right - LEFT);
@@ -49,25 +49,25 @@ export class Chart {
     for (const line of lines) this.#line(context, line, x, y);
     if (threshold !== null) {
       context.setLineDash([6, 4]);
-      rule(context, LEFT, y(threshold), right, y(threshold), colour("abnormal"), 1.25);
+      rule(context, LEFT, y(threshold), right, y(threshold), "abnormal", 1.25);
       context.setLineDash([]);
     }
     for (const dot of dots) if (dot.time >= start) spot(context, x(dot.time), y(dot.value), dot);
     for (const mark of marks) {
       if (mark.time < start || mark.time > stop) continue;
-      rule(context, x(mark.time), TOP - 4, x(mark.time), bottom, colour("muted"), 0.75);
+      rule(context, x(mark.time), TOP - 4, x(mark.time), bottom, "muted", 0.75);
       flag(context, x(mark.time), TOP - 9, mark.priority);
     }
     if (window) {
       const from = x(Math.max(window[0], start));
-      const wide = Math.max(x(Math.min(window[1], stop)) - from, 2);
+      const boxWidth = Math.max(x(Math.min(window[1], stop)) - from, 2);
       context.globalAlpha = 0.18;
       context.fillStyle = colour("normal");
-      context.fillRect(from, TOP, wide, bottom - TOP);
+      context.fillRect(from, TOP, boxWidth, bottom - TOP);
       context.globalAlpha = 1;
       context.strokeStyle = colour("normal");
       context.lineWidth = 1.5;
-      context.strokeRect(from, TOP, wide, bottom - TOP);
+      context.strokeRect(from, TOP, boxWidth, bottom - TOP);
     }
   }
 
@@ -77,38 +77,36 @@ export class Chart {
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (let value = Math.ceil(low / step) * step; value <= high + step / 100; value += step) {
-      rule(context, LEFT, y(value), right, y(value), colour("line"), 1);
+      rule(context, LEFT, y(value), right, y(value), "line", 1);
       context.fillText(String(Number(value.toFixed(2))).replace("-", "−"), LEFT - 6, y(value));
     }
     const most = Math.max(Math.floor((right - LEFT) / 85), 1);
-    const every = STEPS_S.find((one) => (stop - start) / one <= most) ?? 86400;
+    const every = STEPS_S.find((candidate) => (stop - start) / candidate <= most) ?? 86400;
     const shift = new Date(start * 1000).getTimezoneOffset() * 60;
     context.textAlign = "center";
     context.textBaseline = "top";
     for (let time = Math.ceil((start - shift) / every) * every + shift; time <= stop; time += every) {
-      rule(context, x(time), bottom, x(time), bottom + 4, colour("muted"), 1);
+      rule(context, x(time), bottom, x(time), bottom + 4, "muted", 1);
       if (x(time) > LEFT + 12 && x(time) < right - 12) context.fillText(this.write(time, every), x(time), bottom + 7);
     }
   }
 
   #line(context, { times, values, colour: name, gap_s: gap }, x, y) {
     context.beginPath();
-    let before = null;
+    let previous = null;
     for (let at = 0; at < times.length; at += 1) {
       if (values[at] === null) {
-        before = null;
+        previous = null;
         continue;
       }
-      if (before === null || times[at] - before > gap) {
+      if (previous === null || times[at] - previous > gap) {
         context.moveTo(x(times[at]) - 0.75, y(values[at]));
       }
       context.lineTo(x(times[at]), y(values[at]));
-      before = times[at];
+      previous = times[at];
     }
-    context.strokeStyle = colour(name);
-    context.lineWidth = 1.75;
     context.lineJoin = "round";
-    context.stroke();
+    stroke(context, name, 1.75);
   }
 }
 
@@ -127,16 +125,14 @@ export function range(values, least, most) {
 
 function nice(step) {
   const power = 10 ** Math.floor(Math.log10(step));
-  return [1, 2, 5, 10].find((one) => one * power >= step) * power;
+  return [1, 2, 5, 10].find((candidate) => candidate * power >= step) * power;
 }
 
-function rule(context, fromX, fromY, toX, toY, style, thickness) {
+function rule(context, fromX, fromY, toX, toY, name, thickness) {
   context.beginPath();
   context.moveTo(fromX, fromY);
   context.lineTo(toX, toY);
-  context.strokeStyle = style;
-  context.lineWidth = thickness;
-  context.stroke();
+  stroke(context, name, thickness);
 }
 
 /** A round dot, or a triangle for what is abnormal: not by colour alone. */
@@ -169,7 +165,5 @@ function flag(context, x, y, priority) {
   }
   context.fillStyle = colour(priority);
   context.fill();
-  context.strokeStyle = colour("ink");
-  context.lineWidth = 0.75;
-  context.stroke();
+  stroke(context, "ink", 0.75);
 }

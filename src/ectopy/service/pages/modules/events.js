@@ -5,7 +5,7 @@ import { get } from "./api.js";
 const AGAIN_MS = 2000;
 
 /** Hear the alarms of a patient: `on.alarm(event)` for each change, and `on.connection("open" | "lost")`. */
-export function hear(patient, on) {
+export function followAlarms(patient, on) {
   const address = `/api/events?kind=alarm&patient=${encodeURIComponent(patient)}`;
   let source = null;
   const open = () => {

@@ -1,7 +1,7 @@
 // Single beats beside what was expected of them, with the difference shaded: 50 mm/s and 20 mm/mV.
 
 import { drawing, element } from "./dom.js";
-import { beatKind, counted, moment, rarity } from "./words.js";
+import { beatKind, countText, moment, rarity } from "./format.js";
 
 const SPEED_MM_S = 50;
 const GAIN_MM_MV = 20;
@@ -26,7 +26,7 @@ export function beatCard({ beat, alike, leads, rate_hz, samples, reconstruction,
     beat.reason,
     ...(beat.confidence ? [` Named with less confidence: ${beat.confidence}.`] : []),
     element("span", { class: "muted" }, ` ${rarity(beat.p_value)}`),
-    ...(alike > 1 ? [element("span", { class: "muted" }, ` ${counted(alike - 1, "other beat")} of the most abnormal look like it.`)] : []),
+    ...(alike > 1 ? [element("span", { class: "muted" }, ` ${countText(alike - 1, "other beat")} of the most abnormal look like it.`)] : []),
   ];
   const picture = { leads: [leads[lead]], rate_hz, samples: [samples[lead]], reconstruction: [reconstruction[lead]] };
   return card(picture, words, `${kind.text} beat at ${moment(beat.time)} and what was expected`);
@@ -35,7 +35,7 @@ export function beatCard({ beat, alike, leads, rate_hz, samples, reconstruction,
 /** A patient's usual beat. */
 export function usualCard({ leads, template, beats }, rateHz) {
   const lanes = leads.map((lead, at) => lane(null, template[at], lead, rateHz, `Usual beat, ${lead}`));
-  const words = `The usual beat, from ${counted(beats, "beat")}. 50 mm/s, 20 mm/mV.`;
+  const words = `The usual beat, from ${countText(beats, "beat")}. 50 mm/s, 20 mm/mV.`;
   return element("figure", { class: "beat" }, element("div", { class: "leads" }, ...lanes), element("figcaption", {}, words));
 }
 

@@ -1,22 +1,22 @@
 // The form of a patient's alarm limits.
 
-import { element, find } from "./dom.js";
-import { confirmed, reply } from "./shell.js";
-import { capital } from "./words.js";
+import { element, query } from "./dom.js";
+import { askToConfirm, reply } from "./page.js";
+import { capitalise } from "./format.js";
 
-let declared = []; // the limits that have a field
+let declarations = []; // the limits that have a field
 
 /**
  * Build the form from the limits and profiles of `about`; `save({profile, limits}, at)` is called
  * when it is sent, with the button or field that asked for it. Without the right to change limits it is read only, and
  * nothing can be changed before `fillLimits` has shown what the limits are.
  */
-export function limitsForm(form, { limits, profiles }, allowed, save) {
-  declared = limits.filter(({ group }) => group);
+export function limitsForm(form, { limits, profiles }, mayChange, save) {
+  declarations = limits.filter(({ group }) => group);
   const profile = element("select", { id: "profile", name: "profile" });
-  for (const value of profiles) profile.append(element("option", { value }, capital(value)));
-  const groups = [...new Set(declared.map(({ group }) => group))].map((legend) => {
-    const fields = declared.filter(({ group }) => group === legend).map(field);
+  for (const value of profiles) profile.append(element("option", { value }, capitalise(value)));
+  const groups = [...new Set(declarations.map(({ group }) => group))].map((legend) => {
+    const fields = declarations.filter(({ group }) => group === legend).map(field);
     return element("fieldset", { class: "limits", disabled: true }, element("legend", {}, legend), ...fields);
   });
   const choice = element("div", { class: "field" }, element("label", { for: "profile" }, "Profile"), profile);
@@ -24,42 +24,42 @@ export function limitsForm(form, { limits, profiles }, allowed, save) {
   form.noValidate = true; // what is wrong is said below, in words that stay
   form.replaceChildren(...groups);
   const button = element("button", { class: "first", disabled: true }, "Set limits");
-  form.allowed = allowed;
-  if (allowed) form.append(element("p", { class: "row" }, button));
+  form.mayChange = mayChange;
+  if (mayChange) form.append(element("p", { class: "row" }, button));
   else form.append(element("p", { class: "small muted" }, "Only a key that may administer can change them."));
   form.addEventListener("input", () => (form.dataset.changed = "yes"));
   profile.addEventListener("change", async () => {
-    const sure = await confirmed({
+    const sure = await askToConfirm({
       title: `Use the limits of the profile ${profile.selectedOptions[0].text}?`,
       text: "They replace the limits that were set for this patient, but for age and heart rate at rest.",
       yes: "Use them",
     });
     if (sure) save({ profile: profile.value, limits: person(form) }, profile);
-    else profile.value = form.given.profile;
+    else profile.value = form.shownLimits.profile;
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     for (const input of form.querySelectorAll("input")) reply(input, "");
     reply(button, "");
-    const wrong = [...form.querySelectorAll("input")].find((input) => !input.validity.valid);
-    if (wrong) reply(wrong, fault(wrong), true);
-    else save({ profile: profile.value, limits: { ...form.given.limits, ...entered(form) } }, button);
+    const invalidInput = [...form.querySelectorAll("input")].find((input) => !input.validity.valid);
+    if (invalidInput) reply(invalidInput, fault(invalidInput), true);
+    else save({ profile: profile.value, limits: { ...form.shownLimits.limits, ...readInputs(form) } }, button);
   });
 }
 
 /** Show limits as they are, unless somebody is changing them; `saved`: what was changed is what they are now. */
-export function fillLimits(form, { profile, limits }, saved = false) {
-  if (saved) delete form.dataset.changed;
+export function fillLimits(form, { profile, limits }, isSaved = false) {
+  if (isSaved) delete form.dataset.changed;
   if (form.dataset.changed) return;
-  form.given = { profile, limits };
-  if (form.allowed) for (const part of form.querySelectorAll("fieldset, button")) part.disabled = false;
-  find("#profile", form).value = profile;
+  form.shownLimits = { profile, limits };
+  if (form.mayChange) for (const part of form.querySelectorAll("fieldset, button")) part.disabled = false;
+  query("#profile", form).value = profile;
   for (const input of form.querySelectorAll("input")) input.value = limits[input.name] ?? "";
 }
 
 /** A sentence of the server about limits, with the names that the form has for them. */
 export function inWordsOfTheForm(text) {
-  return declared.reduce((words, { name, label }) => words.replace(new RegExp(`\\b${name}\\b`, "gi"), `“${label}”`), text);
+  return declarations.reduce((words, { name, label }) => words.replace(new RegExp(`\\b${name}\\b`, "gi"), `“${label}”`), text);
 }
 
 function field({ name, label, unit, least, most, whole }) {
@@ -70,19 +70,19 @@ function field({ name, label, unit, least, most, whole }) {
 }
 
 function fault({ name, value, validity, min, max }) {
-  const { label } = declared.find((limit) => limit.name === name);
+  const { label } = declarations.find((limit) => limit.name === name);
   if (validity.badInput) return `“${label}” must be a number.`;
   if (validity.stepMismatch) return `“${label}” must be a whole number, not ${value}.`;
   return `“${label}” must be ${min} to ${max}, not ${value}.`;
 }
 
-function entered(form) {
+function readInputs(form) {
   const inputs = [...form.querySelectorAll("input")];
   return Object.fromEntries(inputs.map(({ name, value }) => [name, value === "" ? null : Number(value)]));
 }
 
 /** Who it is stays when the profile changes, and with it all else. */
 function person(form) {
-  const { age, resting_bpm } = entered(form);
+  const { age, resting_bpm } = readInputs(form);
   return { age, resting_bpm };
 }

@@ -15,62 +15,62 @@ const MISSING = -32768;
 export function watch(patients, on) {
   let socket = null;
   let attempt = 0;
-  let heard = 0;
-  let ended = false;
-  const query = patients.map((patient) => `patient=${encodeURIComponent(patient)}`).join("&");
-  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live${query && `?${query}`}`;
+  let receivedAt = 0;
+  let isClosed = false;
+  const search = patients.map((patient) => `patient=${encodeURIComponent(patient)}`).join("&");
+  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live${search && `?${search}`}`;
 
   const open = () => {
-    const opened = new WebSocket(address);
-    socket = opened;
-    heard = Date.now();
-    opened.binaryType = "arraybuffer";
-    opened.onopen = () => {
-      heard = Date.now();
+    const opening = new WebSocket(address);
+    socket = opening;
+    receivedAt = Date.now();
+    opening.binaryType = "arraybuffer";
+    opening.onopen = () => {
+      receivedAt = Date.now();
       attempt = 0;
       on.connection("open");
     };
-    opened.onmessage = ({ data }) => {
-      heard = Date.now();
+    opening.onmessage = ({ data }) => {
+      receivedAt = Date.now();
       if (data instanceof ArrayBuffer) for (const frame of decode(data)) on.samples(frame);
       else for (const message of JSON.parse(data)) on[message.type]?.(message);
     };
-    opened.onclose = () => {
-      if (!ended && socket === opened) lost();
+    opening.onclose = () => {
+      if (!isClosed && socket === opening) reconnect();
     };
   };
 
-  const lost = async () => {
+  const reconnect = async () => {
     socket = null;
     on.connection("lost");
     const wait = WAITS_S[Math.min(attempt, WAITS_S.length - 1)];
     attempt += 1;
     await new Promise((resolve) => setTimeout(resolve, wait * 1000 * (0.8 + 0.4 * Math.random())));
-    if (ended) return;
+    if (isClosed) return;
     // Without a session this leads to the sign-in; without a server the socket says so again.
     await get("/api/session").catch(() => null);
-    if (!ended) open();
+    if (!isClosed) open();
   };
 
   // A network that is gone closes nothing. Where nobody sends there is nothing to hear, and the server answers.
   const silence = setInterval(async () => {
-    if (!socket || Date.now() - heard < SILENCE_S * 1000) return;
+    if (!socket || Date.now() - receivedAt < SILENCE_S * 1000) return;
     const silent = socket;
     socket = null;
     silent.close();
-    if (await answers()) open();
-    else lost();
+    if (await isServerUp()) open();
+    else reconnect();
   }, 1000);
 
   open();
   return () => {
-    ended = true;
+    isClosed = true;
     clearInterval(silence);
     socket?.close();
   };
 }
 
-async function answers() {
+async function isServerUp() {
   try {
     return (await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(3000) })).ok;
   } catch {

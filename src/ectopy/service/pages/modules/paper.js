@@ -1,8 +1,8 @@
 // ECG on its paper: one millimetre is 40 ms and 0.1 mV at 25 mm/s and 10 mm/mV, and every fifth line is heavy.
 
-import { fitted } from "./canvas.js";
+import { addSamples, fitted, stroke } from "./canvas.js";
 import { colour } from "./theme.js";
-import { beatKind, clock, figure } from "./words.js";
+import { beatKind, clock, figure } from "./format.js";
 
 export const MM = 96 / 25.4; // CSS pixels
 export const SPEED_MM_S = 25;
@@ -17,7 +17,7 @@ const BOTTOM_MM = 5;
 const LANE_MM = [20, 45];
 const ROOM_MM = 3;
 const PULSE_MM = 20;
-const PULSE_SHARE = 0.8;
+const PULSE_SHARE = 0.8; // of a lane, for a pulse wave from its lowest to its highest value
 
 /** Fill a rectangle with ECG paper, `mm` wide and `tall` high; lines that would run together are left out. */
 export function drawPaper(context, left, top, width, height, mm = MM, tall = mm) {
@@ -25,7 +25,7 @@ export function drawPaper(context, left, top, width, height, mm = MM, tall = mm)
   context.fillRect(left, top, width, height);
   const right = left + width;
   const bottom = top + height;
-  const lines = (every, style, thickness, skip) => {
+  const lines = (every, name, thickness, skip) => {
     context.beginPath();
     for (let count = 0; count * every * mm <= width + 0.1; count += 1) {
       const x = left + count * every * mm;
@@ -35,12 +35,10 @@ export function drawPaper(context, left, top, width, height, mm = MM, tall = mm)
       const y = top + count * every * tall;
       if (!skip(count)) context.moveTo(left, y), context.lineTo(right, y);
     }
-    context.strokeStyle = style;
-    context.lineWidth = thickness;
-    context.stroke();
+    stroke(context, name, thickness);
   };
-  if (Math.min(mm, tall) >= FINE_PX) lines(1, colour("fine"), 0.7, (count) => count % HEAVY_MM === 0);
-  lines(HEAVY_MM, colour("heavy"), 0.9, () => false);
+  if (Math.min(mm, tall) >= FINE_PX) lines(1, "fine", 0.7, (count) => count % HEAVY_MM === 0);
+  lines(HEAVY_MM, "heavy", 0.9, () => false);
 }
 
 /** The calibration pulse: 1 mV high, 200 ms wide. */
@@ -59,31 +57,21 @@ export function drawPulse(context, left, baseline, speed, gain, mm = MM) {
   ]) {
     context.lineTo(left + x, baseline + y);
   }
-  context.strokeStyle = colour("ink");
-  context.lineWidth = 1.2;
-  context.stroke();
+  stroke(context, "ink", 1.2);
 }
 
 /** One lead as a line; a missing sample is a gap. */
-export function drawTrace(context, samples, place, height, style = colour("ink"), thickness = 1.25) {
+export function drawTrace(context, samples, place, height, name = "ink", thickness = 1.25) {
   context.beginPath();
-  let down = false;
-  for (let at = 0; at < samples.length; at += 1) {
-    const value = samples[at];
-    if (value === null || Number.isNaN(value)) {
-      down = false;
-    } else {
-      const x = place(at);
-      const y = height(value);
-      if (down) context.lineTo(x, y);
-      else context.moveTo(x, y);
-      down = true;
-    }
-  }
-  context.strokeStyle = style;
-  context.lineWidth = thickness;
+  addSamples(context, 0, samples.length, (at) => samples[at], place, height);
   context.lineJoin = "round";
-  context.stroke();
+  stroke(context, name, thickness);
+}
+
+/** Vertical place of a value of a pulse wave in its lane, from its lowest to its highest value. */
+export function waveHeight({ low, high }, upper, lane) {
+  const span = high - low || 1;
+  return (value) => upper + lane * (0.5 + PULSE_SHARE * (0.5 - Math.min(Math.max((value - low) / span, 0), 1)));
 }
 
 export function label(context, text, x, y, style, font = "600 12px system-ui, sans-serif", align = "center", most = undefined) {
@@ -98,21 +86,21 @@ export function label(context, text, x, y, style, font = "600 12px system-ui, sa
 }
 
 /** Name and unit of a pulse wave in its lane, and for a pressure the values at its highest and its lowest point. */
-export function labelWave(context, { name, unit, low, high }, x, upper, lane, share, most = undefined) {
+export function labelWave(context, { name, unit, low, high }, x, upper, lane, most = undefined) {
   const write = (text, y, weight) => label(context, text, x, y, colour("pulse"), `${weight}px system-ui, sans-serif`, "left", most);
   write(name, upper + lane / 2 + 2, "650 12");
   if (unit !== "mmHg") return;
   write(unit, upper + lane / 2 + 13, 11);
   if (!(high > low)) return;
-  write(figure(high, 0), upper + lane * (0.5 - share / 2) + 8, 11);
-  write(figure(low, 0), upper + lane * (0.5 + share / 2), 11);
+  write(figure(high, 0), upper + lane * (0.5 - PULSE_SHARE / 2) + 8, 11);
+  write(figure(low, 0), upper + lane * (0.5 + PULSE_SHARE / 2), 11);
 }
 
 /** Lowest and highest value of a pulse wave; both 0 where there is none. */
-export function reach(samples) {
+export function valueRange(samples) {
   const values = samples.filter((value) => value !== null);
   return values.length
-    ? { low: values.reduce((one, other) => Math.min(one, other)), high: values.reduce((one, other) => Math.max(one, other)) }
+    ? { low: values.reduce((least, most) => Math.min(least, most)), high: values.reduce((least, most) => Math.max(least, most)) }
     : { low: 0, high: 0 };
 }
 
@@ -133,7 +121,7 @@ export function showStrip(canvas, strip, { beats = [], threshold = null, highlig
   const duration = count / strip.rate_hz;
   const lanes = strip.samples.map((samples) => extent(samples, gain));
   const paper = Math.max(Math.ceil((duration * speed) / HEAVY_MM) * HEAVY_MM, HEAVY_MM) + LEFT_MM;
-  const waves = (strip.pulses ?? []).map((wave) => ({ ...wave, ...reach(wave.samples) }));
+  const waves = (strip.pulses ?? []).map((wave) => ({ ...wave, ...valueRange(wave.samples) }));
   const lanesMm = lanes.reduce((sum, lane) => sum + lane.up + lane.down, 0) + PULSE_MM * waves.length;
   const tall = Math.ceil(lanesMm / HEAVY_MM) * HEAVY_MM;
   canvas.style.width = `${paper * MM}px`;
@@ -164,15 +152,14 @@ export function showStrip(canvas, strip, { beats = [], threshold = null, highlig
     }
     for (const wave of waves) {
       const [upper, lane] = [top * MM, PULSE_MM * MM];
-      const span = wave.high - wave.low || 1;
       drawTrace(
         context,
         wave.samples,
         (sample) => place(wave.start_time - strip.start_time + sample / wave.rate_hz),
-        (value) => upper + lane * (0.5 + PULSE_SHARE * (0.5 - (value - wave.low) / span)),
-        colour("pulse"),
+        waveHeight(wave, upper, lane),
+        "pulse",
       );
-      labelWave(context, wave, 1 * MM, upper, lane, PULSE_SHARE, (LEFT_MM - 1.5) * MM);
+      labelWave(context, wave, 1 * MM, upper, lane, (LEFT_MM - 1.5) * MM);
       top += PULSE_MM;
     }
     for (const beat of beats) {

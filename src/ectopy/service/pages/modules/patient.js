@@ -1,30 +1,44 @@
 // One patient: live leads on paper, scores, trend, the most abnormal beats, limits, and what is normal for them.
 
-import { get, patientPath, post, put, remove, serverNow } from "./api.js";
+import { acknowledge, alarmAddress, get, patientPath, post, put, remove, serverNow } from "./api.js";
 import { Chart, range } from "./chart.js";
-import { element, find, say } from "./dom.js";
+import { element, onSubmit, query, setText } from "./dom.js";
 import { beatCard, usualCard } from "./gallery.js";
 import { fillLimits, inWordsOfTheForm, limitsForm } from "./limits.js";
 import { watch } from "./live.js";
-import { announce, attempt, confirmed, connection, exists, may, outcome, parameter, refresh, reply, sign, start } from "./shell.js";
+import {
+  announce,
+  announceAlarm,
+  askToConfirm,
+  attempt,
+  exists,
+  may,
+  outcome,
+  parameter,
+  prioritySign,
+  refresh,
+  reloadWhenOpen,
+  reply,
+  start,
+} from "./page.js";
 import { sound } from "./sound.js";
 import { BAND, Sweep } from "./sweep.js";
 import {
-  acknowledged,
   alarmAge,
   alarmLasted,
   beatKind,
   bpm,
-  capital,
+  capitalise,
   clock,
-  counted,
-  duration,
+  comparisonText,
+  countText,
+  isAcknowledged,
+  isPresent,
   moment,
   score,
   SILENT_S,
   state,
-  unwatched,
-} from "./words.js";
+} from "./format.js";
 
 const BEAT_HZ = 180; // as beats are judged
 const SCORES_S = 600;
@@ -39,39 +53,39 @@ const SPANS = [
 
 const patient = parameter("patient");
 const path = (rest) => patientPath(patient, rest);
-const visitor = await start({ heard: true });
-const sweep = new Sweep(find("#trace"), { paper: find("#paper"), beats: true, most: 12, pulses: true });
-const scores = new Chart(find("#scores"));
-const trend = new Chart(find("#trend"));
+const visitor = await start({ sounds: true });
+const sweep = new Sweep(query("#trace"), { paper: query("#paper"), beats: true, most: 12, pulses: true });
+const scores = new Chart(query("#scores"));
+const trend = new Chart(query("#trend"));
 let beats = [];
 let alarms = [];
 let summary = null;
-let about = null; // which limits and profiles there are
+let declarations = null; // which limits and profiles there are
 let threshold = null; // of beats that are compared with the patient's own normal
-let called = null; // the alarm in the bar
-let waiting = null;
+let callingAlarm = null; // the alarm in the bar
+let pendingFrames = null;
 let span = Number(SPANS[0][0]);
 
 const now = () => summary?.last_sample_time ?? Date.now() / 1000;
 
 // Who and how
 
-function showSummary(given) {
-  const before = summary;
-  summary = given;
-  const name = given.name || given.patient;
+function showSummary(next) {
+  const previous = summary;
+  summary = next;
+  const name = next.name || next.patient;
   document.title = `${name} – Ectopy`;
-  say(find("#name"), name);
-  say(find("#id"), given.name ? given.patient : "");
-  if (given.received_time !== null) sweep.received(serverNow() - given.received_time);
+  setText(query("#name"), name);
+  setText(query("#id"), next.name ? next.patient : "");
+  if (next.received_time !== null) sweep.received(serverNow() - next.received_time);
   // To give a discharged patient another name would be to admit them again.
-  find("#leaving").hidden = find("#naming").hidden = given.state === "discharged" || !may(visitor, "administer");
-  const { unacknowledged: alarm } = given;
+  query("#leaving").hidden = query("#naming").hidden = next.state === "discharged" || !may(visitor, "administer");
+  const { unacknowledged: alarm } = next;
   showCall(alarm);
   tick();
-  if (before && alarmKey(before) !== alarmKey(given)) refresh(loadAlarms);
-  if (before && alarm?.inactivation === "enabled" && before.unacknowledged?.number !== alarm.number) {
-    announce(`${alarm.priority} priority alarm: ${alarm.title}. ${alarm.advice}`, alarm.priority === "high");
+  if (previous && alarmKey(previous) !== alarmKey(next)) refresh(loadAlarms);
+  if (previous && alarm?.inactivation === "enabled" && previous.unacknowledged?.number !== alarm.number) {
+    announceAlarm(alarm);
   }
   sound(alarm?.inactivation === "enabled" ? alarm.priority : null);
 }
@@ -81,34 +95,34 @@ function tick() {
   if (!summary) return;
   const silent = sweep.silent_s > SILENT_S;
   const { text, colour } = state(summary, sweep.silent_s);
-  say(find("#state"), text);
-  find("#state").className = colour;
-  say(find("#rate"), bpm(silent ? null : summary.heart_rate_bpm));
+  setText(query("#state"), text);
+  query("#state").className = colour;
+  setText(query("#rate"), bpm(silent ? null : summary.heart_rate_bpm));
   const words = silent ? [] : Object.entries(summary.quality).map(([lead, word]) => `${lead} ${word}`);
-  say(find("#quality"), words.length ? `Signal: ${words.join(", ")}` : "");
-  const note = summary.state === "discharged" ? "" : unwatched(summary);
-  say(find("#unwatched"), note === text ? "" : note);
-  find("#unwatched").hidden = find("#unwatched").textContent === "";
-  find("#live").classList.toggle("stale", silent);
-  find("#silence").hidden = !silent;
+  setText(query("#quality"), words.length ? `Signal: ${words.join(", ")}` : "");
+  const note = summary.state === "discharged" ? "" : comparisonText(summary);
+  setText(query("#unwatched"), note === text ? "" : note);
+  query("#unwatched").hidden = query("#unwatched").textContent === "";
+  query("#live").classList.toggle("stale", silent);
+  query("#silence").hidden = !silent;
   const since = summary.last_sample_time;
-  say(find("#silence"), silent ? `${text}${since ? `: what is drawn ended at ${moment(since)}` : ""}` : "");
-  say(find("#live-title"), silent ? "Not live" : "Live");
-  const drawn = ["ECG", ...sweep.waves.map(({ name }) => name)].join(", ");
-  find("#trace").setAttribute("aria-label", silent ? `The last ${drawn}, not live` : `Live ${drawn}`);
-  if (called) say(find("#call small"), alarmAge(called, serverNow()));
+  setText(query("#silence"), silent ? `${text}${since ? `: what is drawn ended at ${moment(since)}` : ""}` : "");
+  setText(query("#live-title"), silent ? "Not live" : "Live");
+  const waveNames = ["ECG", ...sweep.waves.map(({ name }) => name)].join(", ");
+  query("#trace").setAttribute("aria-label", silent ? `The last ${waveNames}, not live` : `Live ${waveNames}`);
+  if (callingAlarm) setText(query("#call small"), alarmAge(callingAlarm, serverNow()));
 }
 
 /** The alarm that nobody has acknowledged stays in sight with its button, wherever the page is scrolled to. */
 function showCall(alarm) {
-  const bar = find("#call");
+  const bar = query("#call");
   const key = alarm && JSON.stringify([alarm.number, alarm.priority, alarm.title, alarm.advice]);
   if (bar.dataset.shown === (key ?? "")) {
-    called = alarm;
+    callingAlarm = alarm;
     return;
   }
   bar.dataset.shown = key ?? "";
-  called = alarm;
+  callingAlarm = alarm;
   bar.hidden = !alarm;
   if (!alarm) {
     bar.replaceChildren();
@@ -116,60 +130,58 @@ function showCall(alarm) {
   }
   bar.className = `band call ${alarm.priority}`;
   bar.replaceChildren(
-    sign(alarm.priority),
+    prioritySign(alarm.priority),
     element(
       "div",
       {},
-      element("p", {}, element("strong", {}, element("a", { href: address(alarm) }, alarm.title)), " ", element("small", {})),
+      element("p", {}, element("strong", {}, element("a", { href: alarmAddress(alarm) }, alarm.title)), " ", element("small", {})),
       element("p", { class: "advice" }, alarm.advice),
     ),
   );
-  if (may(visitor, "acknowledge")) bar.append(element("button", { type: "button", class: "answer", click: acknowledge }, "Acknowledge"));
+  if (may(visitor, "acknowledge")) bar.append(element("button", { type: "button", class: "answer", click: acknowledgeCall }, "Acknowledge"));
 }
 
-async function acknowledge() {
-  const { number } = called;
-  const given = await attempt(() => post(path(`/alarms/${number}/acknowledge`), { comment: "" }), find("#call"));
-  if (!given) return;
-  find("#patient").focus({ preventScroll: true }); // the button that had it is gone
-  announce(outcome(`Acknowledged: ${given.title}. A comment can be made on the page of the alarm.`, given));
+async function acknowledgeCall() {
+  const answer = await attempt(() => acknowledge(callingAlarm), query("#call"));
+  if (!answer) return;
+  query("#patient").focus({ preventScroll: true }); // the button that had it is gone
+  announce(outcome(`Acknowledged: ${answer.title}. A comment can be made on the page of the alarm.`, answer));
 }
 
 const alarmKey = ({ alarm, unacknowledged, alarms: count }) =>
-  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, unacknowledged?.number, unacknowledged?.inactivation]);
+  JSON.stringify([count, alarm?.number, alarm?.inactivation, alarm?.state, alarm?.cleared_time, unacknowledged?.number, unacknowledged?.inactivation]);
 
 // Alarms
 
 async function loadAlarms() {
   // The active ones, the most urgent one first, come from memory: they are there while the database is away.
   const active = await get(path("/alarms?active=true"));
-  find("#alarms").replaceChildren(...active.filter(({ number }) => number !== called?.number).map(band));
-  alarms = (await get(path("/alarms"))).toReversed();
+  query("#alarms").replaceChildren(...active.filter(({ number }) => number !== callingAlarm?.number).map(band));
+  const byNumber = new Map(active.map((alarm) => [alarm.number, alarm]));
+  alarms = (await get(path("/alarms"))).map((alarm) => byNumber.get(alarm.number) ?? alarm).toReversed();
   const past = alarms.slice(0, 12).map((alarm) =>
     element(
       "li",
       {},
       element("span", { class: "muted" }, moment(alarm.onset_time)),
-      element("span", {}, element("a", { href: address(alarm) }, alarm.title), ` – ${alarm.priority}, ${length(alarm)}`),
+      element("span", {}, element("a", { href: alarmAddress(alarm) }, alarm.title), ` – ${alarm.priority}, ${length(alarm)}`),
     ),
   );
-  find("#past").replaceChildren(...(past.length ? past : [element("li", { class: "muted" }, "None.")]));
+  query("#past").replaceChildren(...(past.length ? past : [element("li", { class: "muted" }, "None.")]));
 }
 
 function length(alarm) {
-  if (alarm.state === "active") return `goes on ${alarmAge(alarm, serverNow())}`;
+  if (isPresent(alarm)) return `goes on ${alarmAge(alarm, serverNow())}`;
   return `lasted ${alarmLasted(alarm)}${alarm.state === "latched" ? ", to be acknowledged" : ""}`;
 }
 
-const address = ({ number }) => `/alarm?patient=${encodeURIComponent(patient)}&number=${number}`;
-
 function band(alarm) {
-  const done = acknowledged(alarm);
-  const advice = done ? `Acknowledged by ${alarm.acknowledged_by}.` : alarm.advice;
+  const isAnswered = isAcknowledged(alarm);
+  const advice = isAnswered ? `Acknowledged by ${alarm.acknowledged_by}.` : alarm.advice;
   return element(
     "li",
-    { class: `band ${alarm.priority}${done ? " answered" : ""}` },
-    sign(alarm.priority),
+    { class: `band ${alarm.priority}${isAnswered ? " answered" : ""}` },
+    prioritySign(alarm.priority),
     element(
       "div",
       {},
@@ -177,30 +189,30 @@ function band(alarm) {
       element("p", {}, alarm.text),
       element("p", {}, advice),
     ),
-    element("a", { class: "answer", href: address(alarm), "aria-label": `${alarm.title}: the alarm` }, "See it"),
+    element("a", { class: "answer", href: alarmAddress(alarm), "aria-label": `${alarm.title}: the alarm` }, "See it"),
   );
 }
 
 // Live
 
-function choices(place, name, unit, values, chosen, change) {
+function choices(place, name, unit, values, selected, change) {
   const labels = values.map(([value, text]) => {
     const input = element("input", { type: "radio", name, value, "aria-label": `${text}${unit}` });
-    input.checked = value === chosen;
+    input.checked = value === selected;
     input.addEventListener("change", () => change(value));
     return element("label", {}, input, element("span", { "aria-hidden": true }, text));
   });
-  find(place).replaceChildren(...labels);
+  query(place).replaceChildren(...labels);
 }
 
-function remembered(name, usual) {
+function setting(name, usual) {
   return localStorage.getItem(`ectopy-${name}`) ?? usual;
 }
 
 function rescale() {
-  const scale = { speed: Number(remembered("speed", "25")), gain: Number(remembered("gain", "10")) };
+  const scale = { speed: Number(setting("speed", "25")), gain: Number(setting("gain", "10")) };
   sweep.scale(scale);
-  say(find("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the calibration is 1 mV and 0.2 s`);
+  setText(query("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the calibration is 1 mV and 0.2 s`);
 }
 
 function scaleChoices() {
@@ -208,11 +220,11 @@ function scaleChoices() {
     ["speed", " mm/s", ["12.5", "25", "50"], "25"],
     ["gain", " mm/mV", ["5", "10", "20"], "10"],
   ]) {
-    choices(`#${name}`, name, unit, values.map((value) => [value, value]), remembered(name, usual), (value) => {
+    choices(`#${name}`, name, unit, values.map((value) => [value, value]), setting(name, usual), (value) => {
       localStorage.setItem(`ectopy-${name}`, value);
       rescale();
     });
-    find(`#${name}`).append(element("span", { class: "of", "aria-hidden": true }, unit));
+    query(`#${name}`).append(element("span", { class: "of", "aria-hidden": true }, unit));
   }
   rescale();
 }
@@ -222,47 +234,47 @@ function scaleChoices() {
 function showScores() {
   const stop = now();
   beats = beats.filter(({ time }) => time > stop - SCORES_S);
-  const judged = beats.filter(({ score: value }) => value !== null);
+  const scoredBeats = beats.filter(({ score: value }) => value !== null);
   const limit = beats.at(-1)?.threshold ?? null;
-  const dots = judged.map((beat) => {
+  const dots = scoredBeats.map((beat) => {
     const { colour } = beatKind(beat, threshold);
     return { time: beat.time, value: beat.score, colour, form: colour === "abnormal" ? "triangle" : "dot" };
   });
-  dots.sort((one, other) => (one.form > other.form) - (one.form < other.form));
+  dots.sort((first, second) => (first.form > second.form) - (first.form < second.form));
   const ends = limit === null ? [0, 4] : [0, 1.5 * limit];
   scores.show({ start: stop - SCORES_S, stop, ...range(dots.map(({ value }) => value), ...ends), dots, threshold: limit });
   const abnormal = beats.filter(({ verdict }) => verdict === "ABNORMAL").length;
-  const words = `${counted(beats.length, "beat")}, ${abnormal} abnormal; dashed: the threshold, ${score(limit)}.`;
-  say(find("#score-words"), beats.length ? capital(words) : "No beat has been judged yet.");
-  find("#scores").setAttribute("aria-label", `Scores of the last ten minutes: ${words}`);
+  const words = `${countText(beats.length, "beat")}, ${abnormal} abnormal; dashed: the threshold, ${score(limit)}.`;
+  setText(query("#score-words"), beats.length ? capitalise(words) : "No beat has been judged yet.");
+  query("#scores").setAttribute("aria-label", `Scores of the last ten minutes: ${words}`);
 }
 
 async function loadTrend() {
   const stop = now();
   const step_s = span / 240;
-  const query = `?start=${stop - span}&stop=${stop}&step_s=${step_s}`;
-  const [found] = await Promise.all([get(path(`/trend${query}`)), loadAlarms()]);
-  const rates = found.heart_rate_bpm;
-  const known = rates.filter((value) => value !== null);
+  const search = `?start=${stop - span}&stop=${stop}&step_s=${step_s}`;
+  const [counts] = await Promise.all([get(path(`/trend${search}`)), loadAlarms()]);
+  const rates = counts.heart_rate_bpm;
+  const measured = rates.filter((value) => value !== null);
   trend.show({
     start: stop - span,
     stop,
-    ...range(known, 50, 110),
-    lines: [{ times: found.time, values: rates, colour: "normal", gap_s: 3 * step_s }],
+    ...range(measured, 50, 110),
+    lines: [{ times: counts.time, values: rates, colour: "normal", gap_s: 3 * step_s }],
     marks: alarms.map(({ onset_time: time, priority }) => ({ time, priority })),
   });
-  const marked = alarms.filter(({ onset_time: time }) => time > stop - span).length;
-  const words = known.length
-    ? `${bpm(Math.min(...known))} to ${bpm(Math.max(...known))} per minute; ${counted(marked, "alarm")} marked above.`
+  const alarmCount = alarms.filter(({ onset_time: time }) => time > stop - span).length;
+  const words = measured.length
+    ? `${bpm(Math.min(...measured))} to ${bpm(Math.max(...measured))} per minute; ${countText(alarmCount, "alarm")} marked above.`
     : "No heart rate yet.";
-  say(find("#trend-words"), words);
-  find("#trend").setAttribute("aria-label", `Heart rate: ${words}`);
+  setText(query("#trend-words"), words);
+  query("#trend").setAttribute("aria-label", `Heart rate: ${words}`);
 }
 
 async function loadGallery() {
-  const found = await get(path(`/gallery?start=${now() - 86400}&stop=${now()}&limit=12`));
-  find("#gallery").replaceChildren(...found.map(beatCard));
-  find("#no-gallery").hidden = found.length > 0;
+  const comparisons = await get(path(`/gallery?start=${now() - 86400}&stop=${now()}&limit=12`));
+  query("#gallery").replaceChildren(...comparisons.map(beatCard));
+  query("#no-gallery").hidden = comparisons.length > 0;
 }
 
 // Limits and baseline
@@ -271,14 +283,14 @@ async function loadDetail() {
   const detail = await get(path(""));
   threshold = sweep.threshold = detail.baseline.threshold;
   showSummary(detail);
-  if (document.activeElement !== find("#called")) find("#called").value = detail.name;
-  about ??= await get("/api/about");
-  const form = find("#limits");
-  if (!form.hasChildNodes()) limitsForm(form, about, may(visitor, "administer"), saveLimits);
+  if (document.activeElement !== query("#called")) query("#called").value = detail.name;
+  declarations ??= await get("/api/about");
+  const form = query("#limits");
+  if (!form.hasChildNodes()) limitsForm(form, declarations, may(visitor, "administer"), saveLimits);
   fillLimits(form, detail);
   showBaseline(detail.baseline);
-  say(find("#devices"), detail.devices.length ? `Sent by ${detail.devices.join(", ")}` : "");
-  say(find("#clock"), detail.clock_drift === null ? "" : `Device clock: ${driftWords(detail.clock_drift)}`);
+  setText(query("#devices"), detail.devices.length ? `Sent by ${detail.devices.join(", ")}` : "");
+  setText(query("#clock"), detail.clock_drift === null ? "" : `Device clock: ${driftWords(detail.clock_drift)}`);
 }
 
 function driftWords(drift) {
@@ -293,23 +305,23 @@ function showBaseline(baseline) {
   const parts = [text];
   if (learning) parts.push(known ? "It is being learned from more beats." : "It is being learned; until ten beats can be read they are compared with those of other people.");
   if (doubtful) parts.push("Somebody should look at it before relying on what is called normal.");
-  say(find("#baseline"), parts.filter(Boolean).join(" ") || "Nothing has been learned yet.");
-  find("#usual").replaceChildren(...(known ? [usualCard(baseline, BEAT_HZ)] : []));
+  setText(query("#baseline"), parts.filter(Boolean).join(" ") || "Nothing has been learned yet.");
+  query("#usual").replaceChildren(...(known ? [usualCard(baseline, BEAT_HZ)] : []));
 }
 
 /** Set limits; `at` is the button or field that asked for it. */
 async function saveLimits(limits, at) {
   const detail = await attempt(() => put(path("/limits"), limits), at, inWordsOfTheForm);
   if (!detail) return;
-  fillLimits(find("#limits"), detail, true);
+  fillLimits(query("#limits"), detail, true);
   reply(at, outcome("Limits set.", detail));
 }
 
-function relearning() {
-  const button = find("#relearn");
+function setUpRelearning() {
+  const button = query("#relearn");
   button.hidden = !may(visitor, "administer");
   button.addEventListener("click", async () => {
-    const sure = await confirmed({
+    const sure = await askToConfirm({
       title: "Learn this patient's normal again?",
       text: "The next minutes become what beats are compared with. Do this only while the rhythm is usual for the patient. Until it is learned, the present normal serves; a signal that begins anew meanwhile is compared with other people's.",
       yes: "Learn again",
@@ -321,32 +333,31 @@ function relearning() {
   });
 }
 
-function discharging() {
-  const button = find("#discharge");
+function setUpDischarge() {
+  const button = query("#discharge");
   button.addEventListener("click", async () => {
-    const sure = await confirmed({
+    const sure = await askToConfirm({
       title: "Discharge this patient?",
       text: "All alarms of the patient end, and none is raised any more, until the patient is admitted again. Do this only when no patient is connected.",
       yes: "Discharge now",
       no: "Go on watching",
     });
     if (!sure) return;
-    const left = await attempt(() => remove(path("")), button);
-    if (!left) return;
-    showSummary(left);
-    find("#patient").focus(); // the button that had it is gone
-    announce(outcome("The patient is discharged.", left));
+    const answer = await attempt(() => remove(path("")), button);
+    if (!answer) return;
+    showSummary(answer);
+    query("#patient").focus(); // the button that had it is gone
+    announce(outcome("The patient is discharged.", answer));
   });
 }
 
-function naming() {
-  find("#rename").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const input = find("#called");
-    const named = await attempt(() => post("/api/patients", { patient, name: input.value.trim() }), input);
-    if (!named) return;
-    showSummary(named);
-    reply(input, outcome("The name is changed.", named));
+function setUpName() {
+  onSubmit("#rename", async () => {
+    const input = query("#called");
+    const answer = await attempt(() => post("/api/patients", { patient, name: input.value.trim() }), input);
+    if (!answer) return;
+    showSummary(answer);
+    reply(input, outcome("The name is changed.", answer));
   });
 }
 
@@ -361,29 +372,29 @@ async function loadStrip() {
 
 async function loadBeats() {
   const stored = await get(path(`/beats?start=${now() - SCORES_S}&stop=${now() + SHOWN_S}`));
-  const known = new Set(stored.map(({ time }) => time));
-  beats = [...stored, ...beats.filter(({ time }) => !known.has(time))];
+  const storedTimes = new Set(stored.map(({ time }) => time));
+  beats = [...stored, ...beats.filter(({ time }) => !storedTimes.has(time))];
   for (const beat of beats) sweep.beat(beat);
   showScores();
 }
 
 /** With a connection that is open: what comes meanwhile waits, so that nothing is missing between then and now. */
 async function load() {
-  waiting = [];
+  pendingFrames = [];
   await loadDetail();
   try {
     await loadStrip();
   } finally {
-    for (const frame of waiting) sweep.push(frame);
-    waiting = null;
+    for (const frame of pendingFrames) sweep.push(frame);
+    pendingFrames = null;
   }
   await loadBeats();
   await Promise.all([loadTrend(), loadGallery()]);
 }
 
-relearning();
-discharging();
-naming();
+setUpRelearning();
+setUpDischarge();
+setUpName();
 scaleChoices();
 choices("#span", "span", "", SPANS, String(span), (value) => {
   span = Number(value);
@@ -395,15 +406,12 @@ setInterval(tick, AGE_MS);
 
 if (await exists(path(""))) {
   watch([patient], {
-    samples: (frame) => (waiting ? waiting.push(frame) : sweep.push(frame)),
+    samples: (frame) => (pendingFrames ? pendingFrames.push(frame) : sweep.push(frame)),
     beat: (beat) => {
       sweep.beat(beat);
       beats.push(beat);
     },
     summary: showSummary,
-    connection: (how) => {
-      connection(how);
-      if (how === "open") refresh(load);
-    },
+    connection: reloadWhenOpen(load),
   });
 }

@@ -1,8 +1,8 @@
 // One recording: how far its analysis is, then all of it, and its report.
 
 import { get } from "./api.js";
-import { find, say } from "./dom.js";
-import { announce, follow, parameter, refresh, start } from "./shell.js";
+import { query, setText } from "./dom.js";
+import { announce, follow, parameter, refresh, start } from "./page.js";
 import { Viewer } from "./viewer.js";
 
 const STEPS = [
@@ -19,10 +19,10 @@ let entry = null;
 async function look() {
   entry = await get(path);
   document.title = `${entry.name} – Ectopy`;
-  say(find("#name"), entry.name);
-  find("#progress").hidden = entry.status !== "analysing"; // without a value: how long a step takes is not known
-  find("#again").hidden = entry.status !== "failed";
-  say(find("#status"), words(entry));
+  setText(query("#name"), entry.name);
+  query("#progress").hidden = entry.status !== "analysing"; // without a value: how long a step takes is not known
+  query("#again").hidden = entry.status !== "failed";
+  setText(query("#status"), words(entry));
   return entry.status === "waiting" || entry.status === "analysing";
 }
 
@@ -34,17 +34,17 @@ function words({ status, progress, error }) {
 
 /** The report as high as it is, so that there is one scroll bar. */
 function fit() {
-  const page = find("#page");
+  const page = query("#page");
   const { documentElement: root } = page.contentDocument;
   const measure = () => (page.style.height = `${root.scrollHeight + page.offsetHeight - page.clientHeight}px`);
   new ResizeObserver(measure).observe(root.querySelector("body"));
 }
 
 async function open() {
-  find("#progress-panel").hidden = true;
-  find("#viewer").hidden = find("#report").hidden = find("#report-link").hidden = false;
-  find("#page").addEventListener("load", fit);
-  find("#report-link").href = find("#page").src = `${path}/report`;
+  query("#progress-panel").hidden = true;
+  query("#viewer").hidden = query("#report").hidden = query("#report-link").hidden = false;
+  query("#page").addEventListener("load", fit);
+  query("#report-link").href = query("#page").src = `${path}/report`;
   announce("The analysis is done.");
   await new Viewer(path, entry.summary.duration_s).open();
 }

@@ -1,9 +1,9 @@
 // Recordings: send or choose one, see how far its analysis is, open it, or play one to the ward.
 
 import { get, post, remove, upload } from "./api.js";
-import { arrange, element, find, say } from "./dom.js";
-import { announce, attempt, confirmed, follow, may, refresh, start } from "./shell.js";
-import { moment } from "./words.js";
+import { element, onSubmit, query, reorder, setText } from "./dom.js";
+import { announce, askToConfirm, attempt, follow, may, refresh, start } from "./page.js";
+import { moment } from "./format.js";
 
 const STATUS = { waiting: "Waiting", analysing: "Being analysed", done: "Analysed", failed: "Failed" };
 
@@ -12,24 +12,24 @@ const rows = new Map();
 
 async function send(files) {
   if (!files.length) return;
-  const sent = find("#sent");
-  sent.hidden = false;
-  const form = Object.fromEntries([...new FormData(find("#stated"))].filter(([, value]) => value !== ""));
-  const entry = await attempt(() => upload("/api/recordings", files, form, (share) => (sent.value = share)), find("#files"));
-  sent.hidden = true;
-  find("#files").value = "";
+  const progressBar = query("#sent");
+  progressBar.hidden = false;
+  const form = Object.fromEntries([...new FormData(query("#stated"))].filter(([, value]) => value !== ""));
+  const entry = await attempt(() => upload("/api/recordings", files, form, (share) => (progressBar.value = share)), query("#files"));
+  progressBar.hidden = true;
+  query("#files").value = "";
   if (entry) location.assign(address(entry));
 }
 
 async function choose() {
-  const entry = await attempt(() => post("/api/recordings/named", { recording: find("#chosen").value }), find("#choose button"));
+  const entry = await attempt(() => post("/api/recordings/named", { recording: query("#chosen").value }), query("#choose button"));
   if (entry) location.assign(address(entry));
 }
 
 async function listNames() {
   const names = await get("/api/recordings/named");
-  find("#chosen").replaceChildren(...names.map((name) => element("option", {}, name)));
-  find("#known").replaceChildren(...names.map((name) => element("option", { value: name })));
+  query("#chosen").replaceChildren(...names.map((name) => element("option", {}, name)));
+  query("#known").replaceChildren(...names.map((name) => element("option", { value: name })));
 }
 
 const address = ({ id }) => `/recording?id=${encodeURIComponent(id)}`;
@@ -39,8 +39,8 @@ class Row {
     this.name = element("a", { href: address(entry) }, entry.name);
     this.status = element("span", {});
     this.progress = element("progress", { "aria-label": `Analysis of ${entry.name}` });
-    const wipe = element("button", { type: "button", class: "quiet", click: () => this.#remove(entry, wipe) }, "Delete");
-    wipe.setAttribute("aria-label", `Delete ${entry.name}`);
+    const deleteButton = element("button", { type: "button", class: "quiet", click: () => this.#remove(entry, deleteButton) }, "Delete");
+    deleteButton.setAttribute("aria-label", `Delete ${entry.name}`);
     this.node = element(
       "li",
       {},
@@ -48,19 +48,19 @@ class Row {
         "div",
         { class: "row between" },
         element("strong", {}, this.name),
-        element("span", { class: "row" }, this.status, may(visitor, "administer") ? wipe : null),
+        element("span", { class: "row" }, this.status, may(visitor, "administer") ? deleteButton : null),
       ),
       this.progress,
     );
   }
 
   update(entry) {
-    say(this.status, `${moment(entry.added_time)} · ${STATUS[entry.status]}${entry.error ? `: ${entry.error}` : ""}`);
+    setText(this.status, `${moment(entry.added_time)} · ${STATUS[entry.status]}${entry.error ? `: ${entry.error}` : ""}`);
     this.progress.hidden = entry.status !== "analysing"; // without a value: how long it takes is not known
   }
 
   async #remove(entry, button) {
-    const sure = await confirmed({
+    const sure = await askToConfirm({
       title: `Delete ${entry.name}?`,
       text: "Its files, its analysis and its report are deleted. This cannot be undone.",
       yes: "Delete it",
@@ -69,7 +69,7 @@ class Row {
     if (!sure || (await attempt(() => remove(`/api/recordings/${entry.id}`), button)) === undefined) return;
     announce(`${entry.name} is deleted.`);
     await refresh(list);
-    find("#list-title").focus(); // the button that had it is gone
+    query("#list-title").focus(); // the button that had it is gone
   }
 }
 
@@ -79,52 +79,45 @@ async function list() {
     if (!rows.has(entry.id)) rows.set(entry.id, new Row(entry));
     rows.get(entry.id).update(entry);
   }
-  arrange(find("#list"), entries.map(({ id }) => rows.get(id).node));
-  find("#none").hidden = entries.length > 0;
+  reorder(query("#list"), entries.map(({ id }) => rows.get(id).node));
+  query("#none").hidden = entries.length > 0;
   return entries.some(({ status }) => status === "waiting" || status === "analysing");
 }
 
 async function play() {
-  const given = Object.fromEntries(new FormData(find("#play")));
-  const { patient } = given;
+  const fields = Object.fromEntries(new FormData(query("#play")));
+  const { patient } = fields;
   const replay = await attempt(async () => {
-    const watched = (await get("/api/patients")).find((one) => one.patient === patient);
-    if (watched && !(await confirmed(mixing(watched)))) return null;
-    if (!watched) await post("/api/patients", { patient });
-    return post("/api/replays", { ...given, speed: Number(given.speed) });
-  }, find("#play button"));
+    const existing = (await get("/api/patients")).find((summary) => summary.patient === patient);
+    if (existing && !(await askToConfirm(mixingQuestion(existing)))) return null;
+    if (!existing) await post("/api/patients", { patient });
+    return post("/api/replays", { ...fields, speed: Number(fields.speed) });
+  }, query("#play button"));
   if (replay) location.assign(`/patient?patient=${encodeURIComponent(patient)}`);
 }
 
-const mixing = ({ patient, name }) => ({
+const mixingQuestion = ({ patient, name }) => ({
   title: `Play into ${name || patient}, who is watched?`,
   text: "The recording is then stored as this patient's signal, raises this patient's alarms, and cannot be taken out.",
   yes: "Play it",
 });
 
-find("#send").hidden = !may(visitor, "upload");
-find("#play-panel").hidden = !may(visitor, "administer");
-const drop = find("#drop");
+query("#send").hidden = !may(visitor, "upload");
+query("#play-panel").hidden = !may(visitor, "administer");
+const dropArea = query("#drop");
 for (const name of ["dragenter", "dragover"]) {
-  drop.addEventListener(name, (event) => {
+  dropArea.addEventListener(name, (event) => {
     event.preventDefault();
-    drop.classList.add("over");
+    dropArea.classList.add("over");
   });
 }
-for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => {
+for (const name of ["dragleave", "drop"]) dropArea.addEventListener(name, () => dropArea.classList.remove("over"));
+dropArea.addEventListener("drop", (event) => {
   event.preventDefault();
   send(event.dataTransfer.files);
 });
-find("#files").addEventListener("change", ({ target }) => send(target.files));
-for (const [form, work] of [
-  ["#choose", choose],
-  ["#play", play],
-]) {
-  find(form).addEventListener("submit", (event) => {
-    event.preventDefault();
-    work();
-  });
-}
+query("#files").addEventListener("change", ({ target }) => send(target.files));
+onSubmit("#choose", choose);
+onSubmit("#play", play);
 await refresh(listNames);
 await follow(list);

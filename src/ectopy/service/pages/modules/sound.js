@@ -1,6 +1,6 @@
 // Alarm tones by priority. A browser plays nothing before the first click or key on the page: the button says so.
 
-import { PRIORITIES } from "./words.js";
+import { PRIORITIES } from "./format.js";
 
 const PAUSE_S = 120;
 const VOLUME = 0.4;
@@ -16,9 +16,9 @@ const PATTERNS = {
 let context = null;
 let volume = null;
 let alarm = null;
-let lost = false;
-let wanted = null;
-let playing = null;
+let isConnectionLost = false;
+let neededPriority = null;
+let playingPriority = null;
 let timer = 0;
 let pausedUntil = 0;
 const listeners = new Set();
@@ -31,13 +31,13 @@ export function status() {
 }
 
 /** Call now, and whenever that changes. */
-export function onSound(heard) {
-  listeners.add(heard);
-  heard();
+export function onSound(listener) {
+  listeners.add(listener);
+  listener();
 }
 
 /** Turn on, pause for two minutes, or end the pause; called by a click or a key. */
-export async function press() {
+export async function toggleSound() {
   const { state } = status();
   if (state === "off") {
     context ??= new AudioContext();
@@ -48,43 +48,43 @@ export async function press() {
     volume?.disconnect();
     volume = null;
   }
-  playing = null;
-  turn();
+  playingPriority = null;
+  update();
 }
 
 /** Sound the pattern of this priority again and again; null = no alarm. */
 export function sound(priority) {
   alarm = priority;
-  choose();
+  selectPriority();
 }
 
 /** A screen that hears nothing of its patients is an alarm too. */
 export function soundLost(isLost) {
-  lost = isLost;
-  choose();
+  isConnectionLost = isLost;
+  selectPriority();
 }
 
 /** Whether an alarm wants to be heard that this screen cannot play. */
-export const unheard = () => wanted !== null && status().state === "off";
+export const isInaudible = () => neededPriority !== null && status().state === "off";
 
-function choose() {
-  const urgency = Math.max(PRIORITIES.indexOf(alarm), lost ? PRIORITIES.indexOf(LOST) : -1);
-  wanted = PRIORITIES[urgency] ?? null;
-  if (wanted !== playing) turn();
+function selectPriority() {
+  const urgency = Math.max(PRIORITIES.indexOf(alarm), isConnectionLost ? PRIORITIES.indexOf(LOST) : -1);
+  neededPriority = PRIORITIES[urgency] ?? null;
+  if (neededPriority !== playingPriority) update();
 }
 
-function turn() {
+function update() {
   clearTimeout(timer);
   const { state } = status();
-  playing = state === "on" ? wanted : null;
-  if (playing !== null) {
-    const pattern = PATTERNS[playing];
+  playingPriority = state === "on" ? neededPriority : null;
+  if (playingPriority !== null) {
+    const pattern = PATTERNS[playingPriority];
     pulses(pattern.at.map((at) => [at, pattern.hz]), pattern.pulse);
-    timer = setTimeout(turn, pattern.every * 1000);
+    timer = setTimeout(update, pattern.every * 1000);
   } else if (state === "paused") {
-    timer = setTimeout(turn, 1000);
+    timer = setTimeout(update, 1000);
   }
-  for (const heard of listeners) heard();
+  for (const listener of listeners) listener();
 }
 
 function play(tones, length) {

@@ -3,9 +3,9 @@
 // Samples come in bursts. The pen runs a little behind the newest one, faster the further it is behind, so that it
 // moves evenly and is never far from now.
 
-import { drawBeat, drawPaper, drawPulse, label, labelWave, MM } from "./paper.js";
-import { fitted } from "./canvas.js";
-import { animate } from "./loop.js";
+import { drawBeat, drawPaper, drawPulse, label, labelWave, MM, waveHeight } from "./paper.js";
+import { addSamples, fitted, stroke } from "./canvas.js";
+import { animate } from "./animation.js";
 import { colour } from "./theme.js";
 
 const KEPT_S = 90;
@@ -17,7 +17,6 @@ const HIGH_PASS_HZ = 0.5;
 const MOST_BEATS = 400;
 const MIDDLE = 0.58; // of a lane, from its top
 const WHOLE_MV = 2; // so high a QRS complex is whole where no scale is stated
-const PULSE_SHARE = 0.8; // of a lane, for a pulse wave from its lowest to its highest value
 const SCALED_S = 10; // of a pulse wave, by which it is scaled
 const SHRUNK = 0.4; // of its scale: a pulse wave that is lower is scaled anew
 
@@ -79,7 +78,7 @@ export class Ring {
 /** A pulse wave at its own rate and scale, and the position up to which it is on the screen. */
 class Wave {
   constructor({ name, unit, rate_hz: rateHz, position }) {
-    Object.assign(this, { name, unit, low: 0, high: 0, drawn: position });
+    Object.assign(this, { name, unit, low: 0, high: 0, drawnTo: position });
     this.ring = new Ring([name], rateHz, { filtered: false });
   }
 
@@ -99,12 +98,6 @@ class Wave {
     Object.assign(this, { low, high });
     return !same;
   }
-
-  /** How high in its lane a value is, from 0 to 1. */
-  height(value) {
-    const share = this.high > this.low ? (value - this.low) / (this.high - this.low) : 0.5;
-    return Math.min(Math.max(share, 0), 1);
-  }
 }
 
 export class Sweep {
@@ -113,16 +106,16 @@ export class Sweep {
    * leads are shown, and below them the pulse waves if `pulses` says so.
    */
   constructor(canvas, { paper = null, most = 12, speed = 25, gain = 10, mm = MM, beats = false, pulses = false } = {}) {
-    Object.assign(this, { canvas, most, speed, gain, mm, beatsShown: beats, pulsesShown: pulses, scaled: paper !== null });
+    Object.assign(this, { canvas, most, speed, gain, mm, hasBeats: beats, hasPulses: pulses, scaled: paper !== null });
     this.waves = [];
     this.ring = null;
     this.stream = null;
     this.pen = 0; // position in the stream, between samples
-    this.drawn = 0; // position up to which the trace is on the screen
+    this.drawnTo = 0; // position up to which the trace is on the screen
     this.last = null;
     this.beats = new Map(); // by position
     this.threshold = null; // of beats that are compared with the patient's own normal
-    this.heard = -Infinity; // when the newest samples came, by the clock of the page
+    this.receivedMs = -Infinity; // when the newest samples came, by the clock of the page
     this.redraw = fitted(canvas, (context, width, height) => this.#all(context, width, height));
     this.repaper = paper && fitted(paper, (context, width, height) => this.#paper(context, width, height));
     this.stop = animate((now) => this.#frame(now));
@@ -131,25 +124,25 @@ export class Sweep {
   /** Samples as `live.js` decodes them, which have come just now; or `stored` ones, which are older. */
   push(frame, { stored = false } = {}) {
     const leads = frame.leads.slice(0, this.most);
-    const other =
+    const isNew =
       !this.ring ||
       frame.stream !== this.stream ||
       frame.rate_hz !== this.ring.rateHz ||
       frame.leads.join() !== this.ring.leads.join();
-    if (other) {
+    if (isNew) {
       this.ring = new Ring(frame.leads, frame.rate_hz);
       this.stream = frame.stream;
-      this.shown = leads;
+      this.shownLeads = leads;
       this.beats.clear();
       this.waves = [];
-      this.pen = this.drawn = frame.position;
+      this.pen = this.drawnTo = frame.position;
       this.repaper?.();
     }
     this.ring.push(frame.position, frame.counts, frame.microvolt_per_count / 1000, frame.missing);
-    if (this.pen < this.ring.oldest || this.pen > this.ring.end) this.pen = this.drawn = this.ring.oldest;
-    if (this.pulsesShown) this.#pulses(frame.pulses ?? []);
+    if (this.pen < this.ring.oldest || this.pen > this.ring.end) this.pen = this.drawnTo = this.ring.oldest;
+    if (this.hasPulses) this.#pulses(frame.pulses ?? []);
     if (!stored) this.received(0);
-    if (other) this.redraw();
+    if (isNew) this.redraw();
   }
 
   #pulses(pulses) {
@@ -170,18 +163,18 @@ export class Sweep {
 
   /** The server has got samples so many seconds ago. */
   received(ago_s) {
-    this.heard = Math.max(this.heard, performance.now() - 1000 * Math.max(ago_s, 0));
+    this.receivedMs = Math.max(this.receivedMs, performance.now() - 1000 * Math.max(ago_s, 0));
   }
 
   /** Seconds since the newest samples came; infinite where none have. */
   get silent_s() {
-    return (performance.now() - this.heard) / 1000;
+    return (performance.now() - this.receivedMs) / 1000;
   }
 
   /** A beat with its verdict, to be written above its place. */
   beat(beat) {
     if (!this.ring || this.beats.has(beat.position)) return;
-    this.beats.set(beat.position, { ...beat, drawn: false });
+    this.beats.set(beat.position, { ...beat, isDrawn: false });
     if (this.beats.size > MOST_BEATS) this.beats.delete(this.beats.keys().next().value);
   }
 
@@ -193,25 +186,25 @@ export class Sweep {
 
   #frame(now) {
     const ring = this.ring;
-    const passed = this.last === null ? 0 : (now - this.last) / 1000;
+    const elapsed_s = this.last === null ? 0 : (now - this.last) / 1000;
     this.last = now;
     if (!ring || !this.canvas.width) return;
     const behind = (ring.end - this.pen) / ring.rateHz;
     const pace = Math.max(1 + CATCH_UP * (behind - BEHIND_S), 0);
-    this.pen = Math.min(this.pen + pace * passed * ring.rateHz, ring.end);
-    const from = this.drawn;
-    this.drawn = Math.floor(this.pen);
-    if (this.drawn > from) this.#draw(this.canvas.getContext("2d"), from, this.drawn);
+    this.pen = Math.min(this.pen + pace * elapsed_s * ring.rateHz, ring.end);
+    const from = this.drawnTo;
+    this.drawnTo = Math.floor(this.pen);
+    if (this.drawnTo > from) this.#draw(this.canvas.getContext("2d"), from, this.drawnTo);
   }
 
   #all(context, width, height) {
     this.width = width;
     this.height = height;
     if (!this.ring || this.ring.end === null) return;
-    const shown = Math.floor(((width - BAR_PX) / (this.speed * this.mm)) * this.ring.rateHz);
-    for (const beat of this.beats.values()) beat.drawn = false;
-    for (const wave of this.waves) wave.drawn = wave.ring.start;
-    this.#draw(context, Math.max(this.ring.oldest, this.drawn - shown), this.drawn);
+    const visible = Math.floor(((width - BAR_PX) / (this.speed * this.mm)) * this.ring.rateHz);
+    for (const beat of this.beats.values()) beat.isDrawn = false;
+    for (const wave of this.waves) wave.drawnTo = wave.ring.start;
+    this.#draw(context, Math.max(this.ring.oldest, this.drawnTo - visible), this.drawnTo);
   }
 
   #x(position) {
@@ -221,37 +214,25 @@ export class Sweep {
   #draw(context, from, to) {
     const window = (this.width / (this.speed * this.mm)) * this.ring.rateHz;
     from = Math.max(from, Math.ceil(to - window), this.ring.oldest);
-    const wide = ((to - from) / this.ring.rateHz) * this.speed * this.mm;
-    this.#wipe(context, this.#x(from), Math.min(wide, this.width));
-    const top = this.beatsShown ? 18 : 0;
-    const lane = (this.height - top) / (this.shown.length + this.waves.length);
+    const wipeWidth = ((to - from) / this.ring.rateHz) * this.speed * this.mm;
+    this.#wipe(context, this.#x(from), Math.min(wipeWidth, this.width));
+    const top = this.hasBeats ? 18 : 0;
+    const lane = (this.height - top) / (this.shownLeads.length + this.waves.length);
     const gain = Math.min(this.gain * this.mm, this.scaled ? Infinity : (lane * MIDDLE) / WHOLE_MV);
     context.beginPath();
-    for (let lead = 0; lead < this.shown.length; lead += 1) {
+    const place = (position) => this.#x(position);
+    for (let lead = 0; lead < this.shownLeads.length; lead += 1) {
       const middle = top + lane * (lead + MIDDLE);
       const upper = top + lane * lead;
-      let before = null;
-      for (let position = Math.max(from - 1, this.ring.oldest); position < to; position += 1) {
-        const value = this.ring.at(lead, position);
-        const x = this.#x(position);
-        if (Number.isNaN(value)) {
-          before = null;
-          continue;
-        }
-        const y = Math.min(Math.max(middle - value * gain, upper + 1), upper + lane - 1);
-        if (before === null || x < before) context.moveTo(x, y);
-        else context.lineTo(x, y);
-        before = x;
-      }
+      const height = (value) => Math.min(Math.max(middle - value * gain, upper + 1), upper + lane - 1);
+      addSamples(context, Math.max(from - 1, this.ring.oldest), to, (position) => this.ring.at(lead, position), place, height);
     }
-    context.strokeStyle = colour("trace");
-    context.lineWidth = (1.6 * this.mm) / MM;
     context.lineJoin = "round";
-    context.stroke();
+    stroke(context, "trace", (1.6 * this.mm) / MM);
     for (const [at, wave] of this.waves.entries()) {
-      this.#drawWave(context, wave, top + lane * (this.shown.length + at), lane, to / this.ring.rateHz);
+      this.#drawWave(context, wave, top + lane * (this.shownLeads.length + at), lane, to / this.ring.rateHz);
     }
-    if (this.beatsShown) this.#label(context, to, window);
+    if (this.hasBeats) this.#label(context, to, window);
   }
 
   /** A pulse wave up to a second of the stream; what comes later than its ECG is drawn when it is there. */
@@ -259,27 +240,16 @@ export class Sweep {
     const { ring } = wave;
     const shown_s = (this.width - BAR_PX) / (this.speed * this.mm);
     const to = Math.min(Math.floor(to_s * ring.rateHz), ring.end);
-    const from = Math.max(wave.drawn - 1, ring.oldest, Math.ceil((to_s - shown_s) * ring.rateHz));
-    let before = null;
+    const from = Math.max(wave.drawnTo - 1, ring.oldest, Math.ceil((to_s - shown_s) * ring.rateHz));
+    const place = (position) => ((position / ring.rateHz) * this.speed * this.mm) % this.width;
     context.beginPath();
-    for (let position = from; position < to; position += 1) {
-      const value = ring.at(0, position);
-      const x = ((position / ring.rateHz) * this.speed * this.mm) % this.width;
-      const y = upper + lane * (0.5 + PULSE_SHARE * (0.5 - wave.height(value)));
-      if (Number.isNaN(value)) before = null;
-      else {
-        if (before === null || x < before) context.moveTo(x, y);
-        else context.lineTo(x, y);
-        before = x;
-      }
-    }
-    context.strokeStyle = colour("pulse");
-    context.stroke();
-    wave.drawn = Math.max(wave.drawn, to);
+    addSamples(context, from, to, (position) => ring.at(0, position), place, waveHeight(wave, upper, lane));
+    stroke(context, "pulse", context.lineWidth);
+    wave.drawnTo = Math.max(wave.drawnTo, to);
   }
 
-  #wipe(context, left, wide) {
-    const right = left + wide + BAR_PX;
+  #wipe(context, left, wipeWidth) {
+    const right = left + wipeWidth + BAR_PX;
     context.clearRect(left + 2, 0, Math.min(right, this.width) - left - 2, this.height);
     if (right > this.width) context.clearRect(0, 0, Math.min(right - this.width, left), this.height);
   }
@@ -288,16 +258,16 @@ export class Sweep {
     const room = (12 / (this.speed * this.mm)) * this.ring.rateHz;
     const wiped = to - window + ((BAR_PX + 12) / (this.speed * this.mm)) * this.ring.rateHz;
     for (const beat of this.beats.values()) {
-      if (beat.drawn || beat.position > to - room) continue;
-      beat.drawn = true;
+      if (beat.isDrawn || beat.position > to - room) continue;
+      beat.isDrawn = true;
       if (beat.position > wiped) drawBeat(context, beat, this.#x(beat.position), 14, this.threshold);
     }
   }
 
   #paper(context, width, height) {
-    const top = this.beatsShown ? 18 : 0;
+    const top = this.hasBeats ? 18 : 0;
     drawPaper(context, 0, top, width, height - top, this.mm);
-    const leads = this.shown ?? [];
+    const leads = this.shownLeads ?? [];
     const lane = (height - top) / (leads.length + this.waves.length);
     for (const [at, lead] of leads.entries()) {
       const middle = top + lane * (at + MIDDLE);
@@ -306,7 +276,7 @@ export class Sweep {
     }
     for (const [at, wave] of this.waves.entries()) {
       const upper = top + lane * (leads.length + at);
-      labelWave(context, wave, 6, upper, lane, PULSE_SHARE, GUTTER_PX - 8);
+      labelWave(context, wave, 6, upper, lane, GUTTER_PX - 8);
     }
   }
 }

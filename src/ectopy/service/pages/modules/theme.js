@@ -1,18 +1,18 @@
 // Colours of drawings, from the style sheet; drawings are told when the screen turns light or dark.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const known = new Map();
+const cache = new Map();
 
 export function colour(name) {
-  if (!known.has(name)) {
-    known.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  if (!cache.has(name)) {
+    cache.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
   }
-  return known.get(name);
+  return cache.get(name);
 }
 
 export function onTheme(redraw) {
   dark.addEventListener("change", () => {
-    known.clear();
+    cache.clear();
     redraw();
   });
 }

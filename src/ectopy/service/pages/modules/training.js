@@ -1,11 +1,11 @@
 // One person at training: heart rate, zone, effort, extra beats, and advice in plain words.
 
 import { get, patientPath, serverNow } from "./api.js";
-import { element, find, say } from "./dom.js";
+import { element, query, setText } from "./dom.js";
 import { watch } from "./live.js";
-import { connection, exists, parameter, refresh, start } from "./shell.js";
+import { exists, parameter, refresh, reloadWhenOpen, start } from "./page.js";
 import { Sweep } from "./sweep.js";
-import { bpm, duration, NOTHING, SILENT_S, whole } from "./words.js";
+import { bpm, duration, NOTHING, SILENT_S, whole } from "./format.js";
 
 // From which share of the heart rate reserve; after the position stand of the ACSM, doi:10.1249/MSS.0b013e318213fefb.
 const ZONES = [
@@ -33,10 +33,10 @@ let sweep = null;
 
 async function choose() {
   const people = await get("/api/patients");
-  const select = find("#person");
+  const select = query("#person");
   select.name = "patient";
   select.append(...people.map(({ patient: id, name }) => element("option", { value: id }, name || id)));
-  find("#who").hidden = false;
+  query("#who").hidden = false;
 }
 
 async function load() {
@@ -47,19 +47,19 @@ async function load() {
   const beats = await get(patientPath(patient, `/beats?start=${stop - HOUR_S}&stop=${stop + MINUTE_S}`));
   extra = beats.filter(ectopic).map(({ time }) => time);
   const { resting_bpm: rest, maximum_bpm: most } = reserve;
-  const supposed = limits.age === null || limits.resting_bpm === null ? " Age or resting rate are not known; set them among the limits." : "";
-  say(find("#basis"), `Effort is the share of the way from ${bpm(rest)} at rest to ${bpm(most)} at most, from the age.${supposed} This is not medical advice.`);
+  const assumption = limits.age === null || limits.resting_bpm === null ? " Age or resting rate are not known; set them among the limits." : "";
+  setText(query("#basis"), `Effort is the share of the way from ${bpm(rest)} at rest to ${bpm(most)} at most, from the age.${assumption} This is not medical advice.`);
   show(detail);
 }
 
 const ectopic = ({ hint }) => hint === "ventricular-like" || hint === "supraventricular-like";
 
-function show(given) {
-  summary = given;
-  const name = given.name || given.patient;
-  say(find("#name"), name);
+function show(next) {
+  summary = next;
+  const name = next.name || next.patient;
+  setText(query("#name"), name);
   document.title = `${name} trains – Ectopy`;
-  if (given.received_time !== null) sweep.received(serverNow() - given.received_time);
+  if (next.received_time !== null) sweep.received(serverNow() - next.received_time);
   tick();
 }
 
@@ -70,12 +70,12 @@ function tick() {
   const silent = sweep.silent_s > SILENT_S;
   const rate = silent ? null : measured;
   const effort = rate === null ? null : share(rate);
-  find("#session .strip").classList.toggle("stale", silent);
-  say(find("#rate"), bpm(rate));
-  say(find("#effort"), effort === null ? NOTHING : `${Math.round(100 * Math.max(effort, 0))} %`);
+  query("#session .strip").classList.toggle("stale", silent);
+  setText(query("#rate"), bpm(rate));
+  setText(query("#effort"), effort === null ? NOTHING : `${Math.round(100 * Math.max(effort, 0))} %`);
   const zone = effort === null ? -1 : ZONES.findLastIndex(([from]) => effort >= from || from === 0);
-  say(find("#zone"), zone < 0 ? "No heart rate" : ZONES[zone][1]);
-  for (const [at, item] of [...find("#zones").children].entries()) {
+  setText(query("#zone"), zone < 0 ? "No heart rate" : ZONES[zone][1]);
+  for (const [at, item] of [...query("#zones").children].entries()) {
     item.classList.toggle("here", at === zone);
     if (at === zone) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
@@ -83,10 +83,10 @@ function tick() {
   const now = last ?? 0;
   extra = extra.filter((time) => time > now - HOUR_S);
   const recent = extra.filter((time) => time > now - MINUTE_S).length;
-  say(find("#extra"), whole(extra.length));
-  say(find("#recent"), silent ? NOTHING : whole(recent));
-  say(find("#advice"), advice(summary, zone, silent ? 0 : recent, silent));
-  say(find("#since"), silent && Number.isFinite(sweep.silent_s) ? `No signal for ${duration(sweep.silent_s)}.` : "");
+  setText(query("#extra"), whole(extra.length));
+  setText(query("#recent"), silent ? NOTHING : whole(recent));
+  setText(query("#advice"), advice(summary, zone, silent ? 0 : recent, silent));
+  setText(query("#since"), silent && Number.isFinite(sweep.silent_s) ? `No signal for ${duration(sweep.silent_s)}.` : "");
 }
 
 function share(rate) {
@@ -102,21 +102,18 @@ function advice({ alarm, state }, zone, recent, silent) {
   return zone < 0 ? "Waiting for the heart rate." : ZONES[zone][2];
 }
 
-find("#zones").append(...ZONES.map(([, name]) => element("li", {}, name)));
+query("#zones").append(...ZONES.map(([, name]) => element("li", {}, name)));
 if (!patient) {
   await refresh(choose);
 } else if (await exists(patientPath(patient))) {
-  find("#session").hidden = false;
-  sweep = new Sweep(find("#trace"), { most: 1 });
+  query("#session").hidden = false;
+  sweep = new Sweep(query("#trace"), { most: 1 });
   await refresh(load);
   setInterval(() => reserve && tick(), AGE_MS);
   watch([patient], {
     samples: (frame) => sweep.push(frame),
     beat: (beat) => ectopic(beat) && extra.push(beat.time),
-    summary: (given) => reserve && show(given),
-    connection: (how) => {
-      connection(how);
-      if (how === "open" && !summary) refresh(load);
-    },
+    summary: (next) => reserve && show(next),
+    connection: reloadWhenOpen(async () => summary || load()),
   });
 }

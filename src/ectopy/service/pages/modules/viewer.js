@@ -1,13 +1,13 @@
 // A whole recording on one screen, down to a beat: an overview, and a stretch of signal that moves and zooms.
 
 import { get } from "./api.js";
-import { fitted } from "./canvas.js";
+import { fitted, stroke } from "./canvas.js";
 import { Chart, range } from "./chart.js";
-import { find, say } from "./dom.js";
-import { drawBeat, drawPaper, drawTrace, extent, GAIN_MM_MV, label, labelWave, MM, reach, SPEED_MM_S } from "./paper.js";
+import { query, setText } from "./dom.js";
+import { drawBeat, drawPaper, drawTrace, extent, GAIN_MM_MV, label, labelWave, MM, SPEED_MM_S, valueRange, waveHeight } from "./paper.js";
 import { colour } from "./theme.js";
-import { attempt, refresh } from "./shell.js";
-import { beatKind, counted, elapsed, score } from "./words.js";
+import { attempt, refresh } from "./page.js";
+import { beatKind, countText, elapsedTime, score } from "./format.js";
 
 const SHORTEST_S = 2;
 const BEAT_S = 8;
@@ -18,15 +18,14 @@ const BOTTOM = 20;
 const LEAST_PX = 1.5;
 const LEFT = 52; // for the names of the leads
 const MOST_LETTERS = 120;
-const PULSE_SHARE = 0.8; // of a lane, for a pulse wave from its lowest to its highest value
 const KEYS = { ArrowLeft: "back", ArrowRight: "forth", "+": "in", "=": "in", "-": "out", Home: "all", n: "beat", N: "beat" };
 
 export class Viewer {
   constructor(path, duration) {
-    Object.assign(this, { path, duration, start: 0, span: duration, signal: null, waves: [], asked: 0, wait: 0 });
-    this.overview = new Chart(find("#overview"), { time: (seconds) => elapsed(seconds) });
-    this.view = find("#view");
-    this.redraw = fitted(find("#signal"), (context, width, height) => this.#draw(context, width, height));
+    Object.assign(this, { path, duration, start: 0, span: duration, signal: null, waves: [], requestNumber: 0, wait: 0 });
+    this.overview = new Chart(query("#overview"), { time: (seconds) => elapsedTime(seconds) });
+    this.view = query("#view");
+    this.redraw = fitted(query("#signal"), (context, width, height) => this.#draw(context, width, height));
     this.#listen();
   }
 
@@ -54,45 +53,45 @@ export class Viewer {
   async nextBeat() {
     const middle = this.start + this.span / 2;
     const from = this.span > 2 * BEAT_S ? this.start : middle + 0.05;
-    const found = await get(`${this.path}/beats?start_s=${from}&verdict=ABNORMAL&limit=1`);
-    if (found.length) this.go(found[0].time_s - BEAT_S / 2, BEAT_S);
-    else say(find("#where"), "No abnormal beat after this.");
+    const beats = await get(`${this.path}/beats?start_s=${from}&verdict=ABNORMAL&limit=1`);
+    if (beats.length) this.go(beats[0].time_s - BEAT_S / 2, BEAT_S);
+    else setText(query("#where"), "No abnormal beat after this.");
   }
 
-  do(what) {
-    const done = {
+  do(action) {
+    const actions = {
       back: () => this.go(this.start - STEP * this.span, this.span),
       forth: () => this.go(this.start + STEP * this.span, this.span),
       in: () => this.zoom(ZOOM),
       out: () => this.zoom(1 / ZOOM),
       all: () => this.go(0, this.duration),
-      beat: () => attempt(() => this.nextBeat(), find("[data-do=beat]")),
+      beat: () => attempt(() => this.nextBeat(), query("[data-do=beat]")),
     };
-    done[what]();
+    actions[action]();
   }
 
   async #show() {
-    const asked = (this.asked += 1);
+    const requestNumber = (this.requestNumber += 1);
     const pixels = Math.round(Math.max(this.view.clientWidth, 200) * Math.min(devicePixelRatio || 1, 2));
-    const query = `start_s=${this.start}&stop_s=${this.start + this.span}&pixels=${pixels}`;
-    const found = await get(`${this.path}/signal?${query}`);
-    if (asked !== this.asked) return; // the stretch has moved on meanwhile
-    this.signal = found;
-    const { samples, low, high } = found;
-    this.rooms = found.leads.map((_, lead) => extent(samples ? samples[lead] : [...low[lead], ...high[lead]], GAIN_MM_MV));
-    this.waves = (found.pulses ?? []).map(({ low: lows, high: highs, ...wave }) => {
-      return { ...wave, lows, highs, ...reach(wave.samples ?? [...lows, ...highs]) };
+    const search = `start_s=${this.start}&stop_s=${this.start + this.span}&pixels=${pixels}`;
+    const signal = await get(`${this.path}/signal?${search}`);
+    if (requestNumber !== this.requestNumber) return; // the stretch has moved on meanwhile
+    this.signal = signal;
+    const { samples, low, high } = signal;
+    this.rooms = signal.leads.map((_, lead) => extent(samples ? samples[lead] : [...low[lead], ...high[lead]], GAIN_MM_MV));
+    this.waves = (signal.pulses ?? []).map(({ low: lows, high: highs, ...wave }) => {
+      return { ...wave, lows, highs, ...valueRange(wave.samples ?? [...lows, ...highs]) };
     });
     this.#mark();
     this.redraw();
-    const { beats, beats_there: there } = found;
+    const { beats, beats_there: beatCount } = signal;
     const abnormal = beats.filter(({ verdict }) => verdict === "ABNORMAL").length;
-    const kinds = there === beats.length ? `, ${abnormal} abnormal` : "";
+    const kinds = beatCount === beats.length ? `, ${abnormal} abnormal` : "";
     const highest = Math.max(...beats.map(({ score: value }) => value ?? -Infinity));
     const most = Number.isFinite(highest) ? `, highest score ${score(highest)}` : "";
     const paper = this.#paper() >= LEAST_PX ? " · a small square is 40 ms and 0.1 mV" : "";
-    const place = `${elapsed(this.start, 1)} to ${elapsed(this.start + this.span, 1)} of ${elapsed(this.duration)}`;
-    say(find("#where"), `${place} · ${counted(there, "beat")}${kinds}${most}${paper}`);
+    const place = `${elapsedTime(this.start, 1)} to ${elapsedTime(this.start + this.span, 1)} of ${elapsedTime(this.duration)}`;
+    setText(query("#where"), `${place} · ${countText(beatCount, "beat")}${kinds}${most}${paper}`);
   }
 
   /** Pixels for the signal. */
@@ -125,11 +124,11 @@ export class Viewer {
     const { start, span, signal, rooms } = this;
     const perSecond = (width - LEFT) / span;
     const x = (seconds) => LEFT + (seconds - start) * perSecond;
-    const tall = height - TOP - BOTTOM;
-    const lane = tall / (signal.leads.length + this.waves.length);
+    const plotHeight = height - TOP - BOTTOM;
+    const lane = plotHeight / (signal.leads.length + this.waves.length);
     const mm = this.#paper();
     const high = Math.min(Math.max(mm, MM), ...rooms.map(({ up, down }) => lane / (up + down)));
-    this.#ground(context, width, tall, mm, high);
+    this.#ground(context, width, plotHeight, mm, high);
     for (const [lead, name] of signal.leads.entries()) {
       const top = TOP + lane * lead;
       const { middle: usual, up, down } = rooms[lead];
@@ -144,32 +143,31 @@ export class Viewer {
       label(context, name, 6, middle + 5, colour("ink"), "650 13px system-ui, sans-serif", "left", LEFT - 12);
     }
     for (const [at, wave] of this.waves.entries()) this.#wave(context, wave, TOP + lane * (signal.leads.length + at), lane, x);
-    const shown = signal.beats.filter(({ time_s: time }) => time >= start && time <= start + span);
-    if (shown.length <= MOST_LETTERS) for (const beat of shown) drawBeat(context, beat, x(beat.time_s), TOP - 7);
-    else for (const beat of shown) this.#tick(context, beat, x(beat.time_s));
+    const visibleBeats = signal.beats.filter(({ time_s: time }) => time >= start && time <= start + span);
+    if (visibleBeats.length <= MOST_LETTERS) for (const beat of visibleBeats) drawBeat(context, beat, x(beat.time_s), TOP - 7);
+    else for (const beat of visibleBeats) this.#tick(context, beat, x(beat.time_s));
     this.#seconds(context, x, height);
   }
 
   /** A square stays 40 ms and 0.1 mV, whatever its form; of a long stretch there are none. */
-  #ground(context, width, tall, mm, high) {
+  #ground(context, width, plotHeight, mm, high) {
     if (mm >= LEAST_PX) {
-      drawPaper(context, LEFT, TOP, width - LEFT, tall, mm, high);
+      drawPaper(context, LEFT, TOP, width - LEFT, plotHeight, mm, high);
     } else {
       context.fillStyle = colour("paper");
-      context.fillRect(LEFT, TOP, width - LEFT, tall);
+      context.fillRect(LEFT, TOP, width - LEFT, plotHeight);
     }
   }
 
   /** A pulse wave in a lane of its own, from its lowest to its highest value. */
   #wave(context, wave, top, lane, x) {
-    const span = wave.high - wave.low || 1;
-    const y = (value) => top + lane * (0.5 + PULSE_SHARE * (0.5 - (value - wave.low) / span));
-    if (wave.samples) drawTrace(context, wave.samples, (at) => x(wave.start_s + at * wave.step_s), y, colour("pulse"));
+    const y = waveHeight(wave, top, lane);
+    if (wave.samples) drawTrace(context, wave.samples, (at) => x(wave.start_s + at * wave.step_s), y, "pulse");
     else this.#envelope(context, wave, wave.lows, wave.highs, x, y, "pulse");
-    labelWave(context, wave, 6, top, lane, PULSE_SHARE, LEFT - 12);
+    labelWave(context, wave, 6, top, lane, LEFT - 12);
   }
 
-  #envelope(context, { start_s: from, step_s: step }, low, high, x, y, style = "ink") {
+  #envelope(context, { start_s: from, step_s: step }, low, high, x, y, name = "ink") {
     context.beginPath();
     for (let at = 0; at < low.length; at += 1) {
       if (low[at] === null) continue;
@@ -178,10 +176,8 @@ export class Viewer {
       else context.lineTo(place, y(high[at]) - 0.4);
       context.lineTo(place, y(low[at]) + 0.4);
     }
-    context.strokeStyle = colour(style);
-    context.lineWidth = 0.9;
     context.lineJoin = "bevel";
-    context.stroke();
+    stroke(context, name, 0.9);
   }
 
   #tick(context, beat, x) {
@@ -198,7 +194,7 @@ export class Viewer {
       context.fillStyle = colour("muted");
       context.fillRect(x(time), height - BOTTOM, 1, 4);
       const place = Math.min(Math.max(x(time), LEFT + 24), x(this.start + this.span) - 24);
-      label(context, elapsed(time, every < 1 ? 1 : 0), place, height - 4, colour("muted"), "11px system-ui, sans-serif");
+      label(context, elapsedTime(time, every < 1 ? 1 : 0), place, height - 4, colour("muted"), "11px system-ui, sans-serif");
     }
   }
 
@@ -218,10 +214,10 @@ export class Viewer {
       { passive: false },
     );
     view.addEventListener("keydown", (event) => {
-      const what = KEYS[event.key];
-      if (!what || event.ctrlKey || event.metaKey || event.altKey) return;
+      const action = KEYS[event.key];
+      if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
-      this.do(what);
+      this.do(action);
     });
     view.addEventListener("pointerdown", (event) => {
       view.setPointerCapture(event.pointerId);
@@ -232,7 +228,7 @@ export class Viewer {
       if (view.hasPointerCapture(event.pointerId)) this.go(this.start + this.grip - at(event), this.span);
     });
     view.addEventListener("pointerup", () => view.classList.remove("dragged"));
-    find("#overview").addEventListener("click", (event) => {
+    query("#overview").addEventListener("click", (event) => {
       const time = this.overview.timeAt(event.offsetX);
       const span = this.span === this.duration ? this.duration / 20 : this.span;
       this.go(time - span / 2, span);

@@ -1,13 +1,13 @@
-// The ward: one tile per patient, the most urgent first; alarms are seen, heard, and say what to do.
+// The ward: one tile per patient, the most urgent first; alarms show, sound, and say what to do.
 
-import { get, patientPath, post, serverNow } from "./api.js";
-import { arrange, element, find, say } from "./dom.js";
+import { acknowledge, alarmAddress, get, post, serverNow } from "./api.js";
+import { element, onSubmit, query, reorder, setText } from "./dom.js";
 import { watch } from "./live.js";
 import { MM } from "./paper.js";
-import { announce, attempt, connection, may, outcome, refresh, reply, sign, start } from "./shell.js";
-import { onSound, sound, unheard } from "./sound.js";
+import { announce, announceAlarm, attempt, may, outcome, prioritySign, refresh, reloadWhenOpen, reply, start } from "./page.js";
+import { isInaudible, onSound, sound } from "./sound.js";
 import { Sweep } from "./sweep.js";
-import { acknowledged, alarmAge, bpm, clock, counted, PRIORITIES, SILENT_S, state, unwatched } from "./words.js";
+import { alarmAge, bpm, clock, comparisonText, countText, isAcknowledged, PRIORITIES, SILENT_S, state } from "./format.js";
 
 const STATION = "station";
 const OWN_MS = 10_000;
@@ -15,10 +15,10 @@ const AGE_MS = 500;
 const NO_DATA = "no data";
 const MANY_SILENT = 3; // so many patients without data are one fault, such as a gateway's
 
-const visitor = await start({ heard: true });
+const visitor = await start({ sounds: true });
 const tiles = new Map();
-let own = [];
-let settled = false;
+let serviceAlarms = [];
+let isLoaded = false;
 
 class Tile {
   constructor(summary) {
@@ -41,7 +41,7 @@ class Tile {
       this.news,
     );
     this.sweep = new Sweep(canvas, { most: 1, mm: enlarged() });
-    this.shown = null;
+    this.shownKey = null;
   }
 
   samples(frame) {
@@ -52,13 +52,13 @@ class Tile {
     this.summary = summary;
     if (summary.received_time !== null) this.sweep.received(serverNow() - summary.received_time);
     const { alarm, unacknowledged } = summary;
-    say(this.link, summary.name || summary.patient);
-    say(this.id, summary.name ? summary.patient : "");
-    const shown = JSON.stringify(
-      [unacknowledged ?? alarm, alarm].map((one) => one && [one.number, one.title, one.priority, one.state, acknowledged(one), summary.alarms]),
+    setText(this.link, summary.name || summary.patient);
+    setText(this.id, summary.name ? summary.patient : "");
+    const shownKey = JSON.stringify(
+      [unacknowledged ?? alarm, alarm].map((item) => item && [item.number, item.title, item.priority, item.cleared_time, isAcknowledged(item), summary.alarms]),
     );
-    if (shown !== this.shown) this.#tell(summary);
-    this.shown = shown;
+    if (shownKey !== this.shownKey) this.#showAlarm(summary);
+    this.shownKey = shownKey;
     this.tick();
   }
 
@@ -68,23 +68,23 @@ class Tile {
     const silent = sweep.silent_s > SILENT_S;
     const { text, colour } = state(summary, sweep.silent_s);
     const alarm = this.band;
-    say(this.rate, bpm(silent ? null : summary.heart_rate_bpm));
-    say(this.lead, sweep.shown?.[0] ?? "");
+    setText(this.rate, bpm(silent ? null : summary.heart_rate_bpm));
+    setText(this.lead, sweep.shownLeads?.[0] ?? "");
     const priority = alarm?.priority ?? "";
-    this.node.className = ["tile", priority, alarm && acknowledged(alarm) && "answered", silent && "stale"].filter(Boolean).join(" ");
+    this.node.className = ["tile", priority, alarm && isAcknowledged(alarm) && "answered", silent && "stale"].filter(Boolean).join(" ");
     if (alarm) {
-      say(this.age, alarmAge(alarm, serverNow()));
-      say(this.note, silent ? text : unwatched(summary));
+      setText(this.age, alarmAge(alarm, serverNow()));
+      setText(this.note, silent ? text : comparisonText(summary));
     } else {
-      say(this.note, summary.state === "learning" ? "" : unwatched(summary));
-      say(this.state, text);
+      setText(this.note, summary.state === "learning" ? "" : comparisonText(summary));
+      setText(this.state, text);
       this.state.className = `state ${colour}`;
     }
     this.note.hidden = !this.note.textContent;
   }
 
   /** The alarm that calls, or else the most urgent one; one that is acknowledged is named above all the same. */
-  #tell({ patient, name, alarm, unacknowledged, alarms }) {
+  #showAlarm({ patient, name, alarm, unacknowledged, alarms }) {
     this.band = unacknowledged ?? alarm;
     this.more.replaceChildren();
     if (!this.band) {
@@ -95,23 +95,23 @@ class Tile {
     const focused = this.news.contains(document.activeElement);
     this.age = element("small", {});
     this.news.replaceChildren(band(this.band, name || patient, this.age));
-    if (focused) find("a, button", this.news).focus();
+    if (focused) query("a, button", this.news).focus();
     if (unacknowledged && unacknowledged.number !== alarm.number) {
       const label = `Acknowledged: ${alarm.title}, ${name || patient}`;
-      this.more.append(element("a", { href: alarmPath(alarm), "aria-label": label }, `✓ ${alarm.title}`));
+      this.more.append(element("a", { href: alarmAddress(alarm), "aria-label": label }, `✓ ${alarm.title}`));
     } else if (alarms > 1) {
-      this.more.append(counted(alarms, "alarm"));
+      this.more.append(countText(alarms, "alarm"));
     }
   }
 }
 
-function band(alarm, whom, age) {
+function band(alarm, name, age) {
   const { priority, title } = alarm;
-  const done = acknowledged(alarm);
+  const isAnswered = isAcknowledged(alarm);
   const node = element(
     "div",
-    { class: `band ${priority}${done ? " answered" : ""}` },
-    sign(priority),
+    { class: `band ${priority}${isAnswered ? " answered" : ""}` },
+    prioritySign(priority),
     element(
       "div",
       { class: "words" },
@@ -119,41 +119,37 @@ function band(alarm, whom, age) {
         "p",
         { class: "line" },
         element("span", { class: "visually-hidden" }, `${priority} priority: `),
-        element("a", { class: "what", href: alarmPath(alarm), title, "aria-label": `${title}, ${whom}` }, title),
+        element("a", { class: "what", href: alarmAddress(alarm), title, "aria-label": `${title}, ${name}` }, title),
         age,
       ),
-      element("p", { class: "advice" }, done ? `Acknowledged by ${alarm.acknowledged_by}` : alarm.advice),
+      element("p", { class: "advice" }, isAnswered ? `Acknowledged by ${alarm.acknowledged_by}` : alarm.advice),
     ),
-    done ? element("span", { class: "done" }, "Acknowledged") : null,
+    isAnswered ? element("span", { class: "done" }, "Acknowledged") : null,
   );
-  if (!done && may(visitor, "acknowledge")) node.append(acknowledgeButton(alarm, whom));
+  if (!isAnswered && may(visitor, "acknowledge")) node.append(acknowledgeButton(alarm, name));
   return node;
 }
 
-function acknowledgeButton(alarm, whom) {
+function acknowledgeButton(alarm, name) {
   const button = element("button", { type: "button", class: "answer" }, "Acknowledge");
-  button.setAttribute("aria-label", `Acknowledge: ${alarm.title}, ${whom}`);
+  button.setAttribute("aria-label", `Acknowledge: ${alarm.title}, ${name}`);
   button.addEventListener("click", async () => {
-    const given = await attempt(() => acknowledge(alarm), button.closest(".band"));
-    if (given) announce(outcome(`Acknowledged: ${alarm.title}, ${whom}.`, given));
+    const answer = await attempt(() => acknowledge(alarm), button.closest(".band"));
+    if (answer) announce(outcome(`Acknowledged: ${alarm.title}, ${name}.`, answer));
   });
   return button;
 }
 
-const acknowledge = ({ patient, number }) => post(patientPath(patient, `/alarms/${number}/acknowledge`), { comment: "" });
-
 /** A millimetre of the paper; larger on a wall screen, as the letters are. */
 const enlarged = () => (MM * parseFloat(getComputedStyle(document.documentElement).fontSize)) / 16;
-
-const alarmPath = ({ patient, number }) => `/alarm?patient=${encodeURIComponent(patient)}&number=${number}`;
 
 const audible = (alarm) => alarm && alarm.inactivation === "enabled";
 
 /** Larger = more urgent. */
-function urgency({ alarm, unacknowledged, state: word }) {
+function urgency({ alarm, unacknowledged, state: stateName }) {
   const weight = ({ priority }) => 10 * (PRIORITIES.indexOf(priority) + 1);
   if (alarm) return weight(alarm) + (unacknowledged ? weight(unacknowledged) / 10 : 0);
-  return ["normal", "learning", "abnormal", "unreadable", NO_DATA].indexOf(word);
+  return ["normal", "learning", "abnormal", "unreadable", NO_DATA].indexOf(stateName);
 }
 
 function show(summary) {
@@ -166,12 +162,11 @@ function show(summary) {
     tile = new Tile(summary);
     tiles.set(summary.patient, tile);
   }
-  const before = tile.summary?.unacknowledged;
+  const previous = tile.summary?.unacknowledged;
   tile.update(summary);
   const alarm = summary.unacknowledged;
-  if (settled && audible(alarm) && (before?.number !== alarm.number || before.priority !== alarm.priority)) {
-    const whom = summary.name || summary.patient;
-    announce(`${alarm.priority} priority alarm: ${alarm.title}, ${whom}. ${alarm.advice}`, alarm.priority === "high");
+  if (isLoaded && audible(alarm) && (previous?.number !== alarm.number || previous.priority !== alarm.priority)) {
+    announceAlarm(alarm, summary.name || summary.patient);
   }
 }
 
@@ -182,91 +177,90 @@ function drop(patient) {
 
 /** Alarms of the service itself: nobody can be reached, nothing can be stored. */
 async function ownAlarms() {
-  own = (await get("/api/alarms")).filter(({ patient }) => patient === STATION);
-  find("#own").replaceChildren(
-    ...own.map((alarm) => element("li", {}, band({ ...alarm, advice: alarm.text }, "the service", element("small", {}, alarmAge(alarm, serverNow()))))),
+  serviceAlarms = (await get("/api/alarms")).filter(({ patient }) => patient === STATION);
+  query("#own").replaceChildren(
+    ...serviceAlarms.map((alarm) => element("li", {}, band({ ...alarm, advice: alarm.text }, "the service", element("small", {}, alarmAge(alarm, serverNow()))))),
   );
-  settle();
+  arrangeTiles();
 }
 
-/** Many patients without data at once are told together, and acknowledged together. */
-function tellSilent(summaries) {
+/** Many patients without data at once are shown together, and acknowledged together. */
+function showSilent(summaries) {
   const silent = summaries.map(({ unacknowledged }) => unacknowledged).filter((alarm) => alarm?.condition === NO_DATA);
-  const place = find("#silent");
+  const place = query("#silent");
   place.hidden = silent.length < MANY_SILENT;
   if (place.hidden) return;
   const since = Math.min(...silent.map(({ since_time: time }) => time));
-  say(find("#silent-words"), `${counted(silent.length, "device")} silent since ${clock(since, false)}: check what they have in common, such as a gateway or a network.`);
-  find("#silent-all").hidden = !may(visitor, "acknowledge");
+  setText(query("#silent-words"), `${countText(silent.length, "device")} silent since ${clock(since, false)}: check what they have in common, such as a gateway or a network.`);
+  query("#silent-all").hidden = !may(visitor, "acknowledge");
   place.alarms = silent;
 }
 
 async function acknowledgeSilent() {
-  const place = find("#silent");
+  const place = query("#silent");
   const { alarms } = place;
-  const given = await attempt(() => Promise.all(alarms.map(acknowledge)), place);
-  if (given) announce(outcome(`${counted(given.length, "alarm")} acknowledged.`, given));
+  const answer = await attempt(() => Promise.all(alarms.map(acknowledge)), place);
+  if (answer) announce(outcome(`${countText(answer.length, "alarm")} acknowledged.`, answer));
 }
 
-function settle() {
+function arrangeTiles() {
   const summaries = [...tiles.values()].map((tile) => tile.summary);
-  const order = summaries.toSorted(
-    (one, other) => urgency(other) - urgency(one) || (one.name || one.patient).localeCompare(other.name || other.patient, "en", { numeric: true }),
+  const ordered = summaries.toSorted(
+    (first, second) => urgency(second) - urgency(first) || (first.name || first.patient).localeCompare(second.name || second.patient, "en", { numeric: true }),
   );
-  arrange(find("#tiles"), order.map(({ patient }) => tiles.get(patient).node));
-  const alarms = [...own, ...summaries.map(({ unacknowledged }) => unacknowledged).filter(Boolean)];
-  const waiting = alarms.filter((alarm) => !acknowledged(alarm));
+  reorder(query("#tiles"), ordered.map(({ patient }) => tiles.get(patient).node));
+  const alarms = [...serviceAlarms, ...summaries.map(({ unacknowledged }) => unacknowledged).filter(Boolean)];
+  const waiting = alarms.filter((alarm) => !isAcknowledged(alarm));
   const high = waiting.filter(({ priority }) => priority === "high").length;
-  const calls = waiting.length ? `, ${counted(waiting.length, "alarm")} to acknowledge${high ? ` (${high} high)` : ""}` : "";
-  say(find("#count"), counted(summaries.length, "patient") + calls);
+  const callText = waiting.length ? `, ${countText(waiting.length, "alarm")} to acknowledge${high ? ` (${high} high)` : ""}` : "";
+  setText(query("#count"), countText(summaries.length, "patient") + callText);
   document.title = `${waiting.length ? `(${waiting.length}) ` : ""}Ward – Ectopy`;
-  find("#nobody").hidden = summaries.length > 0;
-  tellSilent(summaries);
-  const heard = alarms.filter(audible).map(({ priority }) => PRIORITIES.indexOf(priority));
-  sound(PRIORITIES[Math.max(-1, ...heard)] ?? null);
-  find("#ask").hidden = !unheard();
+  query("#nobody").hidden = summaries.length > 0;
+  showSilent(summaries);
+  const audiblePriorities = alarms.filter(audible).map(({ priority }) => PRIORITIES.indexOf(priority));
+  sound(PRIORITIES[Math.max(-1, ...audiblePriorities)] ?? null);
+  query("#ask").hidden = !isInaudible();
 }
 
 async function load() {
-  const before = [...tiles.keys()];
+  const previous = [...tiles.keys()];
   const summaries = await get("/api/patients");
-  const watched = new Set(summaries.map(({ patient }) => patient));
-  for (const patient of before) if (!watched.has(patient)) drop(patient);
+  const watchedPatients = new Set(summaries.map(({ patient }) => patient));
+  for (const patient of previous) if (!watchedPatients.has(patient)) drop(patient);
   for (const summary of summaries) show(summary);
   await ownAlarms();
-  settled = true;
+  isLoaded = true;
 }
 
 // Admission
 
-function admitting() {
-  const [dialog, form] = [find("#admission"), find("#admit")];
-  find("#admit-open").hidden = !may(visitor, "send");
-  find("#admit-open").addEventListener("click", () => {
+function setUpAdmission() {
+  const [dialog, form] = [query("#admission"), query("#admit")];
+  query("#admit-open").hidden = !may(visitor, "send");
+  query("#admit-open").addEventListener("click", () => {
     form.reset();
-    reply(find("#bed"), "");
+    reply(query("#bed"), "");
     dialog.showModal();
   });
-  find("#admit-cancel").addEventListener("click", () => dialog.close());
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const [patient, name] = [find("#bed").value.trim(), find("#called").value.trim()];
+  query("#admit-cancel").addEventListener("click", () => dialog.close());
+  onSubmit("#admit", async () => {
+    const [patient, name] = [query("#bed").value.trim(), query("#called").value.trim()];
     if (tiles.has(patient)) {
-      reply(find("#bed"), `${patient} is watched already. A name is changed on the patient's page.`, true);
+      reply(query("#bed"), `${patient} is watched already. A name is changed on the patient's page.`, true);
       return;
     }
-    const admitted = await attempt(() => post("/api/patients", name ? { patient, name } : { patient }), find("#bed"));
+    const admitted = await attempt(() => post("/api/patients", name ? { patient, name } : { patient }), query("#bed"));
     if (!admitted) return;
     dialog.close();
     announce(outcome(`${admitted.name || admitted.patient} is admitted.`, admitted));
     show(admitted);
-    settle();
+    arrangeTiles();
   });
 }
 
-onSound(() => (find("#ask").hidden = !unheard()));
-admitting();
-find("#silent-all").addEventListener("click", acknowledgeSilent);
+onSound(() => (query("#ask").hidden = !isInaudible()));
+setUpAdmission();
+query("#silent-all").addEventListener("click", acknowledgeSilent);
 await refresh(load);
 setInterval(() => ownAlarms().catch(() => null), OWN_MS);
 setInterval(() => [...tiles.values()].forEach((tile) => tile.tick()), AGE_MS);
@@ -274,10 +268,7 @@ watch([], {
   samples: (frame) => tiles.get(frame.patient)?.samples(frame),
   summary: (summary) => {
     show(summary);
-    settle();
+    arrangeTiles();
   },
-  connection: (how) => {
-    connection(how);
-    if (how === "open") refresh(load);
-  },
+  connection: reloadWhenOpen(load),
 });

@@ -33,29 +33,29 @@ export const PRIORITIES = ["low", "medium", "high"];
  * `threshold` is the one of beats that are compared with the patient's own normal: another one was compared with other
  * people's only, and is not called usual. Null = all were.
  */
-export function beatKind({ hint, verdict, threshold: its }, threshold = null) {
-  const like = threshold !== null && its !== threshold && verdict === "NORMAL";
-  const [letter, colour, text] = like ? NOT_JUDGED : KINDS[hint] ?? KINDS[verdict] ?? KINDS.other;
+export function beatKind({ hint, verdict, threshold: beatThreshold }, threshold = null) {
+  const isUncompared = threshold !== null && beatThreshold !== threshold && verdict === "NORMAL";
+  const [letter, colour, text] = isUncompared ? NOT_JUDGED : KINDS[hint] ?? KINDS[verdict] ?? KINDS.other;
   return { letter, colour, text };
 }
 
 /** Words and colour of a patient's state, where the newest samples came so many seconds ago. */
 export function state(summary, silent_s) {
-  const { state: word, compared_with: comparison } = summary;
-  if (word === "discharged") return worded(STATES.discharged);
-  if (silent_s === Infinity) return worded(["No signal yet", "unreadable"]);
-  if (silent_s > SILENT_S) return worded([`No signal for ${duration(silent_s)}`, "unreadable"]);
-  if (word === "no data") return worded(["The signal has come back", "muted"]);
-  if (word === "learning") return worded([unwatched(summary), "muted"]);
-  if (word === "normal" && comparison === OTHERS) return worded(["Beats like other people's", "muted"]);
-  return worded(STATES[word] ?? [word, "muted"]);
+  const { state: stateName, compared_with: comparison } = summary;
+  if (stateName === "discharged") return labelled(STATES.discharged);
+  if (silent_s === Infinity) return labelled(["No signal yet", "unreadable"]);
+  if (silent_s > SILENT_S) return labelled([`No signal for ${duration(silent_s)}`, "unreadable"]);
+  if (stateName === "no data") return labelled(["The signal has come back", "muted"]);
+  if (stateName === "learning") return labelled([comparisonText(summary), "muted"]);
+  if (stateName === "normal" && comparison === OTHERS) return labelled(["Beats like other people's", "muted"]);
+  return labelled(STATES[stateName] ?? [stateName, "muted"]);
 }
 
-const worded = ([text, colour]) => ({ text, colour });
+const labelled = ([text, colour]) => ({ text, colour });
 
 /** With what confidence beats are named now, and for how long; empty where the patient's normal is known. */
-export function unwatched({ compared_with: comparison, learning_left_s: left }) {
-  const learning = left === null ? "" : `Learning the normal${comparison === OWN ? " again" : ""}: ${elapsed(left)} left`;
+export function comparisonText({ compared_with: comparison, learning_left_s: remaining_s }) {
+  const learning = remaining_s === null ? "" : `Learning the normal${comparison === OWN ? " again" : ""}: ${elapsedTime(remaining_s)} left`;
   if (comparison === PROVISIONAL && !learning) return "A provisional normal, as after a change of electrodes";
   if (comparison !== OTHERS) return learning;
   return `${learning || "The normal is not known"}; compared with other people's`;
@@ -79,7 +79,7 @@ export function rarity(share) {
 
 export const whole = (value) => value.toLocaleString("en-GB");
 
-export const counted = (count, one, many = `${one}s`) => `${whole(count)} ${count === 1 ? one : many}`;
+export const countText = (count, singular, plural = `${singular}s`) => `${whole(count)} ${count === 1 ? singular : plural}`;
 
 /** Time of day on this computer. */
 export function clock(time, seconds = true) {
@@ -110,9 +110,13 @@ export function age(seconds) {
   return whole < 7200 ? `${Math.floor(whole / 60)} min` : `${Math.floor(whole / 3600)} h`;
 }
 
-/** Since when an alarm's condition is there, or for how long it has been away. */
-export function alarmAge({ state: word, since_time: since, cleared_time: cleared }, now) {
-  if (word === "active") return `for ${age(now - since)}`;
+/** Whether an alarm's condition is present; an alarm can stay active for a time only because that may return. */
+export const isPresent = ({ state: stateName, cleared_time: cleared }) => stateName === "active" && cleared === null;
+
+/** Since when an alarm's condition is present, or for how long it has been away. */
+export function alarmAge(alarm, now) {
+  const { since_time: since, cleared_time: cleared } = alarm;
+  if (isPresent(alarm)) return `for ${age(now - since)}`;
   return cleared === null ? "over" : `ended ${age(now - cleared)} ago`;
 }
 
@@ -121,10 +125,10 @@ export function alarmLasted({ onset_time: onset, since_time: since, cleared_time
   return duration((cleared ?? ended) - Math.min(onset, since));
 }
 
-export const acknowledged = (alarm) => alarm?.inactivation === "alert-acknowledged";
+export const isAcknowledged = (alarm) => alarm?.inactivation === "alert-acknowledged";
 
 /** From the start of a recording: 12:34, or 5:12:34. */
-export function elapsed(seconds, decimals = 0) {
+export function elapsedTime(seconds, decimals = 0) {
   const total = Number(Math.max(seconds, 0).toFixed(decimals));
   const rest = (total % 60).toFixed(decimals).padStart(decimals ? 3 + decimals : 2, "0");
   const minutes = Math.floor(total / 60) % 60;
@@ -132,4 +136,4 @@ export function elapsed(seconds, decimals = 0) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const capitalise = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,8 +1,8 @@
 // What every page has: the way to the others, who is signed in, the sound, and whether the connection is there.
 
 import { get, session, signOut } from "./api.js";
-import { drawing, element, find, say } from "./dom.js";
-import { onSound, press, soundLost, status, unheard } from "./sound.js";
+import { drawing, element, query, setText } from "./dom.js";
+import { isInaudible, onSound, soundLost, status, toggleSound } from "./sound.js";
 
 const PLACES = [
   ["/", "Ward"],
@@ -22,15 +22,15 @@ const AGAIN_MS = 5000; // after a failure
 
 const replies = new WeakMap(); // what was said beside an element
 
-/** Fill the head of the page; gives who is signed in. `heard`: whether alarms sound on this page. */
-export async function start({ heard = false } = {}) {
-  const top = find("#top");
+/** Fill the head of the page; gives who is signed in. `sounds`: whether alarms sound on this page. */
+export async function start({ sounds = false } = {}) {
+  const top = query("#top");
   const links = element("ul", {}, ...PLACES.map(link));
   top.append(brand(), element("nav", { "aria-label": "Pages" }, links));
   const visitor = await session();
   if (may(visitor, "administer")) links.append(link(OF_ADMINISTRATORS));
   const tools = element("div", { class: "tools" });
-  if (heard) tools.append(soundButton());
+  if (sounds) tools.append(soundButton());
   tools.append(
     element("span", { class: "visitor" }, visitor.name),
     element("button", { type: "button", class: "quiet", click: ({ currentTarget: button }) => attempt(signOut, button) }, "Sign out"),
@@ -41,30 +41,49 @@ export async function start({ heard = false } = {}) {
 
 /** The head of a page that needs no key. */
 export function startOpen() {
-  find("#top").append(brand());
+  query("#top").append(brand());
 }
 
 export const may = (visitor, scope) => visitor.scopes.includes(scope) || visitor.scopes.includes("administer");
 
-/** Say, and where alarms sound let it be heard, that what is on the screen is old; `open` takes it back. */
+/** Say, and where alarms sound let a tone say, that what is on the screen is old; `open` takes it back. */
 export function connection(state) {
-  const lost = state === "lost";
-  document.documentElement.classList.toggle("lost", lost);
-  soundLost(lost);
-  say(find("#connection"), lost ? "Connection lost – what you see is old. Trying again …" : "");
+  const isLost = state === "lost";
+  document.documentElement.classList.toggle("lost", isLost);
+  soundLost(isLost);
+  setText(query("#connection"), isLost ? "Connection lost – what you see is old. Trying again …" : "");
 }
 
-/** Tell a screen reader; urgent = at once. */
+/** Show each change of the connection, and load the page's data whenever it is open. */
+export const reloadWhenOpen = (load) => (state) => {
+  connection(state);
+  if (state === "open") refresh(load);
+};
+
+/** Let a screen reader say it; urgent = at once. */
 export function announce(text, urgent = false) {
-  const region = find(urgent ? "#urgent" : "#polite");
+  const region = query(urgent ? "#urgent" : "#polite");
   region.replaceChildren(element("p", {}, text));
+}
+
+export function announceAlarm({ priority, title, advice }, name = "") {
+  announce(`${priority} priority alarm: ${title}${name && `, ${name}`}. ${advice}`, priority === "high");
+}
+
+/** Let the button #copy copy the text of an element. */
+export function setUpCopy(selector) {
+  query("#copy").hidden = !navigator.clipboard; // there is none without TLS
+  query("#copy").addEventListener("click", async () => {
+    await navigator.clipboard.writeText(query(selector).textContent);
+    announce("Copied.");
+  });
 }
 
 /** What is wrong with the page itself, above all of it. */
 function trouble(text) {
-  const place = find("#trouble");
+  const place = query("#trouble");
   place.hidden = !text;
-  say(place, text);
+  setText(place, text);
 }
 
 /**
@@ -82,7 +101,7 @@ export function reply(at, text, failed = false) {
   place.hidden = !text;
   if (failed) place.setAttribute("role", "alert");
   else place.removeAttribute("role");
-  say(place, text);
+  setText(place, text);
   if (at.matches("input, select, textarea")) {
     for (const [name, value] of [
       ["aria-invalid", "true"],
@@ -99,20 +118,20 @@ export function reply(at, text, failed = false) {
 
 const UNSTORED = "Done, and not stored yet: the database does not answer.";
 
-const isUnstored = (given) => [given].flat().some((one) => one?.stored === false);
+const isUnstored = (answer) => [answer].flat().some((result) => result?.stored === false);
 
-/** What is said of a command that was carried out, whose answer is `given`. */
-export const outcome = (text, given) => (isUnstored(given) ? `${text} ${UNSTORED}` : text);
+/** The sentence about a command that was carried out, with its `answer`. */
+export const outcome = (text, answer) => (isUnstored(answer) ? `${text} ${UNSTORED}` : text);
 
-/** Do what a person asked for; if it fails, or is not stored yet, say so beside the button or field `at`, `translated` to its words. */
-export async function attempt(work, at, translated = (text) => text) {
+/** Do what a person asked for; if it fails, or is not stored yet, say so beside the button or field `at`, in the words of `translate`. */
+export async function attempt(work, at, translate = (text) => text) {
   reply(at, "");
   try {
-    const given = await work();
-    if (isUnstored(given)) reply(at, UNSTORED);
-    return given;
+    const answer = await work();
+    if (isUnstored(answer)) reply(at, UNSTORED);
+    return answer;
   } catch (error) {
-    reply(at, translated(words(error)), true);
+    reply(at, translate(messageOf(error)), true);
     return undefined;
   }
 }
@@ -124,13 +143,13 @@ export async function refresh(work) {
     trouble("");
     return result;
   } catch (error) {
-    trouble(words(error));
+    trouble(messageOf(error));
     return undefined;
   }
 }
 
 /** Ask before what cannot be undone; whether it is to be done. */
-export function confirmed({ title, text, yes, no = "Cancel" }) {
+export function askToConfirm({ title, text, yes, no = "Cancel" }) {
   const dialog = element(
     "dialog",
     { "aria-labelledby": "question" },
@@ -143,7 +162,7 @@ export function confirmed({ title, text, yes, no = "Cancel" }) {
       element("button", { value: "" }, no),
     ),
   );
-  find("main").append(dialog);
+  query("main").append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
@@ -158,7 +177,7 @@ export async function follow(work) {
   for (;;) {
     const more = await refresh(work);
     if (more === false) return;
-    await new Promise((done) => setTimeout(done, more ? FOLLOW_MS : AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, more ? FOLLOW_MS : AGAIN_MS));
   }
 }
 
@@ -173,7 +192,7 @@ export async function exists(path) {
   return true;
 }
 
-function words(error) {
+function messageOf(error) {
   if (error.status === undefined) throw error;
   return error.message;
 }
@@ -181,7 +200,7 @@ function words(error) {
 export const parameter = (name) => new URLSearchParams(location.search).get(name) ?? "";
 
 /** The sign of a priority: its form says as much as its colour. */
-export function sign(priority) {
+export function prioritySign(priority) {
   const shapes = {
     high: "M8 1h8l7 7v8l-7 7H8l-7-7V8z",
     medium: "M12 2l11 20H1z",
@@ -209,26 +228,26 @@ function brand() {
 }
 
 function link([path, name]) {
-  const here = location.pathname === path || (path === "/recordings" && location.pathname === "/recording");
-  return element("li", {}, element("a", { href: path, "aria-current": here ? "page" : null }, name));
+  const isCurrent = location.pathname === path || (path === "/recordings" && location.pathname === "/recording");
+  return element("li", {}, element("a", { href: path, "aria-current": isCurrent ? "page" : null }, name));
 }
 
 function soundButton() {
   const text = element("span", {});
-  const button = element("button", { type: "button", class: "sound", click: press }, bell(), text);
+  const button = element("button", { type: "button", class: "sound", click: toggleSound }, soundIcon(), text);
   onSound(() => {
     const { state, left } = status();
-    const [name, does] = SOUND[state];
-    say(text, state === "paused" ? `${name} ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : name);
+    const [name, effect] = SOUND[state];
+    setText(text, state === "paused" ? `${name} ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : name);
     button.dataset.state = state;
-    button.title = does;
-    button.setAttribute("aria-label", `${name}. ${does}.`);
-    button.classList.toggle("wanted", unheard());
+    button.title = effect;
+    button.setAttribute("aria-label", `${name}. ${effect}.`);
+    button.classList.toggle("wanted", isInaudible());
   });
   return button;
 }
 
-function bell() {
+function soundIcon() {
   return drawing(
     "svg",
     { viewBox: "0 0 24 24", "aria-hidden": "true" },

@@ -5,23 +5,23 @@ const EARLY_MS = 4; // a screen's frames are never quite even
 
 const drawings = new Set();
 let last = -Infinity;
-let drawn = 0;
+let count = 0;
 
 /** Call `draw(milliseconds)` in each frame; returns what stops it. */
 export function animate(draw) {
   drawings.add(draw);
-  if (drawings.size === 1) requestAnimationFrame(turn);
+  if (drawings.size === 1) requestAnimationFrame(drawFrame);
   return () => drawings.delete(draw);
 }
 
 /** Frames drawn since the page was opened. */
-export const frames = () => drawn;
+export const frameCount = () => count;
 
-function turn(now) {
+function drawFrame(now) {
   if (!drawings.size) return;
-  requestAnimationFrame(turn);
+  requestAnimationFrame(drawFrame);
   if (now - last < FRAME_MS - EARLY_MS) return;
   last = now;
-  drawn += 1;
+  count += 1;
   for (const draw of drawings) draw(now);
 }

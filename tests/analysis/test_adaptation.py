@@ -39,8 +39,8 @@ def analysed(signal: Signal) -> Analysis:
 
 def quiet(seconds: float) -> tuple[Signal, NDArray[np.float64]]:
     """Normal rhythm, and the second of each sample."""
-    made = simulate_recording(seconds, sampling_rate_hz=RATE_HZ, noise_mv=0.03, random_state=3)
-    return made.signal.astype(float), np.arange(len(made.signal)) / RATE_HZ
+    recording = simulate_recording(seconds, sampling_rate_hz=RATE_HZ, noise_mv=0.03, random_state=3)
+    return recording.signal.astype(float), np.arange(len(recording.signal)) / RATE_HZ
 
 
 def turned(signal: Signal, angle: NDArray[np.float64]) -> Signal:
@@ -126,10 +126,10 @@ def test_p_waves_at_the_rate_before_never_become_normal():
 @cache
 def changing() -> Signal:
     """Electrodes that are changed and change slowly, with ectopic beats."""
-    made = simulate_recording(
+    recording = simulate_recording(
         420, sampling_rate_hz=RATE_HZ, noise_mv=0.03, ectopic={"V": 0.05, "A": 0.03}, random_state=8
     )
-    signal, times_s = made.signal.astype(float), np.arange(len(made.signal)) / RATE_HZ
+    signal, times_s = recording.signal.astype(float), np.arange(len(recording.signal)) / RATE_HZ
     signal = turned(signal, np.clip((times_s - 60) / 600, 0, 1))
     return np.where(((times_s >= 200) & (times_s < 300))[:, None], -signal, signal)
 

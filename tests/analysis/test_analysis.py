@@ -82,10 +82,10 @@ def test_a_minority_of_ectopic_beats_does_not_spoil_the_baseline(ambulatory: Det
 def test_a_start_in_ventricular_tachycardia_does_not_turn_the_detector_upside_down(ambulatory: Detector):
     tachycardia = Episode("ventricular_tachycardia", 20, 200, 150)
     recording = simulate_recording(700, episodes=(tachycardia,), random_state=2)
-    found = analyse(recording, ambulatory)
-    assert "abnormal rhythm" in found.baseline
-    assert found.abnormal[reference(recording, found, "V")].mean() > 0.95
-    assert found.abnormal[reference(recording, found, "N")].mean() < 0.1
+    result = analyse(recording, ambulatory)
+    assert "abnormal rhythm" in result.baseline
+    assert result.abnormal[reference(recording, result, "V")].mean() > 0.95
+    assert result.abnormal[reference(recording, result, "N")].mean() < 0.1
 
 
 def test_a_patient_whose_usual_beat_is_strange_is_told_of(ambulatory: Detector):
@@ -104,9 +104,9 @@ def test_a_baseline_that_was_saved_gives_the_same_verdicts(
     recording: Recording, analysis: Analysis, ambulatory: Detector, tmp_path: Path
 ):
     analysis.normal.save(tmp_path / "patient.npz")
-    again = analyse(recording, ambulatory, PatientTemplate.load(tmp_path / "patient.npz"))
-    assert np.mean(again.verdict == analysis.verdict) > 0.99
-    assert "given" in again.baseline
+    second = analyse(recording, ambulatory, PatientTemplate.load(tmp_path / "patient.npz"))
+    assert np.mean(second.verdict == analysis.verdict) > 0.99
+    assert "given" in second.baseline
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"something else"])
@@ -146,12 +146,12 @@ def test_beats_of_a_gap_are_not_invented(recording: Recording, ambulatory: Detec
     signal = recording.signal.copy()
     rate = recording.sampling_rate_hz
     signal[int(400 * rate) : int(430 * rate)] = np.nan
-    found = analyse(replace(recording, signal=signal), ambulatory)
-    seconds = found.positions / rate
+    detected = analyse(replace(recording, signal=signal), ambulatory)
+    seconds = detected.positions / rate
     assert not ((seconds > 400.3) & (seconds < 429.7)).any()
     after = np.flatnonzero(seconds >= 429.7)[0]
-    assert np.isnan(found.beats.rr_s[after])
-    assert found.beats.prematurity[after] == 0
+    assert np.isnan(detected.beats.rr_s[after])
+    assert detected.beats.prematurity[after] == 0
 
 
 def test_cut_beats_are_centred_on_the_fiducial_point(recording: Recording):
@@ -183,8 +183,8 @@ def test_a_detector_for_recordings_is_trained_on_recordings_with_annotations(rec
     detector = train_ambulatory(lessons, "simulated", settings, ThresholdRule(target_fpr=0.05), random_state=0)
     assert len(detector.recordings.without_baseline) == sum(len(lesson.timing) for lesson in lessons)
     assert len(detector.recordings.with_baseline) == sum(len(lesson.scores) for lesson in lessons)
-    found = analyse(recording, detector)
-    assert found.abnormal[reference(recording, found, "V")].mean() > 0.9
+    actual = analyse(recording, detector)
+    assert actual.abnormal[reference(recording, actual, "V")].mean() > 0.9
     with pytest.raises(NotEnoughNormalsError, match="no normal beats"):
         train_ambulatory([], "an empty folder")
     assert training_beats_of(replace(recording, annotations=None)) is None
@@ -194,7 +194,7 @@ def test_the_shipped_detector_is_for_recordings(ambulatory: Detector, tmp_path: 
     assert ambulatory.recordings is not None
     assert "MIT-BIH" in ambulatory.card.source
     ambulatory.save(tmp_path / "again.ectopy")
-    again = Detector.load(tmp_path / "again.ectopy")
-    np.testing.assert_array_equal(again.recordings.with_baseline, ambulatory.recordings.with_baseline)
+    repeated = Detector.load(tmp_path / "again.ectopy")
+    np.testing.assert_array_equal(repeated.recordings.with_baseline, ambulatory.recordings.with_baseline)
     with pytest.raises(LayoutError):
         ambulatory.score(load_simulated("test"))

@@ -77,22 +77,22 @@ def ventricular(recording: Recording, found: Analysis) -> NDArray[np.bool_]:
 def test_no_beat_of_what_is_no_ecg_is_normal(ambulatory: Detector, kind, rate_hz, duration_s, amplitude, leads, seed):
     rng = np.random.default_rng(seed)
     signal = amplitude * np.stack([kind(rng, round(duration_s * rate_hz)) for _ in range(leads)], axis=1)
-    found = analyse(Recording(signal.astype(np.float32), rate_hz, tuple("abc"[:leads])), ambulatory)
-    assert not (found.verdict == Verdict.NORMAL).any()
-    assert found.normal is None
-    assert "could not be learned" in found.baseline
+    result = analyse(Recording(signal.astype(np.float32), rate_hz, tuple("abc"[:leads])), ambulatory)
+    assert not (result.verdict == Verdict.NORMAL).any()
+    assert result.normal is None
+    assert "could not be learned" in result.baseline
     if kind in (flat, missing):
-        assert len(found) == 0
+        assert len(result) == 0
 
 
 @given(RATES)
 @few
 def test_beats_are_told_apart_at_any_sampling_rate(ambulatory: Detector, rate_hz: float):
     recording = simulate_recording(360, sampling_rate_hz=rate_hz, ectopic={"V": 0.08}, random_state=4)
-    found = analyse(recording, ambulatory)
-    ectopic = ventricular(recording, found)
-    assert found.abnormal[ectopic].mean() > 0.95
-    assert found.abnormal[~ectopic].mean() < 0.05
+    detected = analyse(recording, ambulatory)
+    ectopic = ventricular(recording, detected)
+    assert detected.abnormal[ectopic].mean() > 0.95
+    assert detected.abnormal[~ectopic].mean() < 0.05
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 2.5), st.booleans()), min_size=2, max_size=2))
@@ -101,10 +101,10 @@ def test_gain_and_polarity_of_each_lead_hardly_change_a_score(
     recording: Recording, analysis: Analysis, ambulatory: Detector, wired: list[tuple[float, bool]]
 ):
     gains = np.array([-gain if inverted else gain for gain, inverted in wired], np.float32)
-    found = analyse(replace(recording, signal=gains * recording.signal), ambulatory)
-    assert len(found) == len(analysis)
-    assert np.mean(np.abs(found.score - analysis.score) < 0.1) > 0.98
-    assert np.mean(found.abnormal == analysis.abnormal) > 0.98
+    actual = analyse(replace(recording, signal=gains * recording.signal), ambulatory)
+    assert len(actual) == len(analysis)
+    assert np.mean(np.abs(actual.score - analysis.score) < 0.1) > 0.98
+    assert np.mean(actual.abnormal == analysis.abnormal) > 0.98
 
 
 @pytest.mark.parametrize("amplitude", [1e-4, 1e4])
@@ -121,14 +121,14 @@ def test_no_beat_lies_in_a_gap_and_a_lead_alone_carries_on(
     signal = recording.signal.copy()
     rate_hz = recording.sampling_rate_hz
     signal[round(start_s * rate_hz) : round((start_s + length_s) * rate_hz), sorted(gone)] = np.nan
-    found = analyse(replace(recording, signal=signal), ambulatory)
-    inside = (found.beats.times_s > start_s + 0.3) & (found.beats.times_s < start_s + length_s - 0.3)
+    result = analyse(replace(recording, signal=signal), ambulatory)
+    inside = (result.beats.times_s > start_s + 0.3) & (result.beats.times_s < start_s + length_s - 0.3)
     if len(gone) == 2:
         assert not inside.any()
-        assert not (found.intervals_s > 2).any()
+        assert not (result.intervals_s > 2).any()
     else:
-        assert not (found.verdict == Verdict.UNREADABLE)[inside].any()
-        assert not found.beats.readable[inside][:, sorted(gone)].any()
+        assert not (result.verdict == Verdict.UNREADABLE)[inside].any()
+        assert not result.beats.readable[inside][:, sorted(gone)].any()
 
 
 @given(st.floats(0.3, 0.7), st.sampled_from([np.nan, 0.0, 5.0]), st.integers(0, 1))
@@ -138,21 +138,21 @@ def test_beats_are_told_apart_when_a_lead_dies_half_way(
 ):
     signal = recording.signal.copy()
     signal[round(share * len(signal)) :, lead] = dead
-    found = analyse(replace(recording, signal=signal), ambulatory)
-    away = np.abs(found.beats.times_s - share * recording.duration_s) > 2
-    ectopic = ventricular(recording, found)
-    assert found.abnormal[ectopic & away].mean() > 0.9
-    assert found.abnormal[~ectopic & away].mean() < 0.1
-    assert not (found.verdict == Verdict.UNREADABLE)[away & (found.beats.times_s < 399)].any()
+    result = analyse(replace(recording, signal=signal), ambulatory)
+    away = np.abs(result.beats.times_s - share * recording.duration_s) > 2
+    ectopic = ventricular(recording, result)
+    assert result.abnormal[ectopic & away].mean() > 0.9
+    assert result.abnormal[~ectopic & away].mean() < 0.1
+    assert not (result.verdict == Verdict.UNREADABLE)[away & (result.beats.times_s < 399)].any()
 
 
 @given(st.floats(0.1, 20), SEEDS)
 @few
 def test_seconds_of_an_ecg_are_judged_by_other_people(ambulatory: Detector, duration_s: float, seed: int):
-    found = analyse(simulate_recording(duration_s, random_state=seed % 100), ambulatory)
-    assert found.normal is None
-    assert "could not be learned" in found.baseline
-    assert np.isnan(found.score[found.verdict == Verdict.UNREADABLE]).all()
+    result = analyse(simulate_recording(duration_s, random_state=seed % 100), ambulatory)
+    assert result.normal is None
+    assert "could not be learned" in result.baseline
+    assert np.isnan(result.score[result.verdict == Verdict.UNREADABLE]).all()
 
 
 @given(st.lists(st.floats(0, 1), max_size=6))
@@ -203,11 +203,11 @@ def test_a_data_file_that_is_missing_or_cut_short_is_one_sentence(ectopy, record
     data = record.with_suffix(".dat")
     data.write_bytes(data.read_bytes()[:-3000])
     for command in (("detect", "ambulatory", record), ("inspect", record)):
-        done = ectopy(*command)
-        assert (done.status, done.err.count("\n")) == (2, 1)
-        assert "promises" in done.err
+        process = ectopy(*command)
+        assert (process.status, process.err.count("\n")) == (2, 1)
+        assert "promises" in process.err
     data.unlink()
     for command in (("detect", "ambulatory", record), ("inspect", record)):
-        done = ectopy(*command)
-        assert (done.status, done.err.count("\n")) == (2, 1)
-        assert "rec.dat" in done.err
+        process = ectopy(*command)
+        assert (process.status, process.err.count("\n")) == (2, 1)
+        assert "rec.dat" in process.err

@@ -66,7 +66,7 @@ def test_who_arrives_in_ventricular_tachycardia_is_announced_and_it_is_not_learn
     assert calls(events, "ventricular tachycardia")[0].at_s < 15 * 60 / bpm + 5
     assert state.normal is None
     assert state.signal.detection.baseline.normal is None
-    assert state.signal.detection.lessons is not None
+    assert state.signal.detection.learning is not None
 
 
 def test_a_tachycardia_is_announced_soon_after_admission_with_the_confidence(monitor):
@@ -78,9 +78,9 @@ def test_a_tachycardia_is_announced_soon_after_admission_with_the_confidence(mon
 
 
 def test_ectopic_beats_are_named_from_the_tenth_beat_on(monitor):
-    made = simulate_recording(60, sampling_rate_hz=RATE_HZ, leads=2, ectopic={"V": 0.15}, random_state=5)
-    _, events = watch(monitor, made.signal)
-    ectopic_s = made.annotations.positions[made.annotations.symbols == "V"] / RATE_HZ
+    recording = simulate_recording(60, sampling_rate_hz=RATE_HZ, leads=2, ectopic={"V": 0.15}, random_state=5)
+    _, events = watch(monitor, recording.signal)
+    ectopic_s = recording.annotations.positions[recording.annotations.symbols == "V"] / RATE_HZ
     beats = [event for event in events if isinstance(event, BeatJudged)]
     named_s = np.array([event.beat_s for event in beats if event.hint == Hint.VENTRICULAR])
     later_s = ectopic_s[(ectopic_s > 12) & (ectopic_s < 57)]
@@ -118,8 +118,8 @@ def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:
 
 
 def names(beats: BeatSegments, difference: BeatDifference, before: PreviousBeat) -> tuple[PreviousBeat, list[str]]:
-    none = np.zeros(len(beats), bool)
-    before, hints = _assign_hints(beats, ~none, none, difference, before)
+    empty = np.zeros(len(beats), bool)
+    before, hints = _assign_hints(beats, ~empty, empty, difference, before)
     return before, hints.tolist()
 
 
@@ -152,9 +152,9 @@ def test_the_first_beat_of_a_row_may_be_unlike_the_others_and_no_later_one(odd: 
 def test_a_row_is_judged_the_same_in_any_stretches(seed: int, cut: int, noise: float):
     beats, difference = row_of(shapes(seed, 20, noise))
     _, whole_row = names(beats, difference, PreviousBeat())
-    before, begun = names(beats[:cut], difference[:cut], PreviousBeat())
+    before, first_part = names(beats[:cut], difference[:cut], PreviousBeat())
     _, rest = names(beats[cut:], difference[cut:], before)
-    assert begun + rest == whole_row
+    assert first_part + rest == whole_row
 
 
 def test_a_clear_lead_that_shows_the_usual_beat_contradicts_the_other():

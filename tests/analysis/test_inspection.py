@@ -31,9 +31,9 @@ def inspected(ectopy):
 def recording() -> Recording:
     """Two minutes at 70 beats per minute with a stretch at 150, another of noise, and a lead that dies."""
     episodes = [Episode("tachycardia", 40, 20), Episode("noise", 80, 12)]
-    made = simulate_recording(120, episodes=episodes, sampling_rate_hz=HZ)
-    made.signal[: round(10 * HZ), 1] = np.nan
-    return made
+    recording = simulate_recording(120, episodes=episodes, sampling_rate_hz=HZ)
+    recording.signal[: round(10 * HZ), 1] = np.nan
+    return recording
 
 
 @pytest.fixture
@@ -88,19 +88,19 @@ def test_a_pause_lowers_the_rate_and_no_beats_give_none():
 def test_inspect_detect_and_watch_report_the_same_beats(seed: int, duration_s: float):
     """A recording with ectopic beats, noise and a loose electrode, up to its last sample."""
     episodes = [Episode("noise", 5, 3), Episode("lead_off", duration_s - 8, 4)]
-    made = simulate_recording(duration_s, ectopic={"V": 0.1, "A": 0.1}, episodes=episodes, random_state=seed)
-    inspection, detector = inspect(made), load_ambulatory()
-    analysis = analyse(made, detector)
-    watched = [event for event in replay(Monitor.of(detector), made) if isinstance(event, BeatJudged)]
+    recording = simulate_recording(duration_s, ectopic={"V": 0.1, "A": 0.1}, episodes=episodes, random_state=seed)
+    inspection, detector = inspect(recording), load_ambulatory()
+    analysis = analyse(recording, detector)
+    watched = [event for event in replay(Monitor.of(detector), recording) if isinstance(event, BeatJudged)]
     np.testing.assert_array_equal(inspection.heartbeats_s, analysis.beats.times_s)
     assert [beat.position for beat in watched] == analysis.positions.tolist()
     unreadable = [beat.verdict == "UNREADABLE" for beat in watched]
     assert unreadable == (analysis.verdict == "UNREADABLE").tolist() == (~inspection.readable).tolist()
-    figures, found = inspection.summary(), summary(made, analysis, [])
-    assert figures["beats"] == found["beats"] == len(watched)
-    assert figures["beats_unreadable"] == found["unreadable"] == sum(unreadable)
-    assert figures["heart_rate_bpm"]["median"] == found["median_rate_bpm"]
-    assert round(heart_rate(analysis, duration_s).median_bpm, 6) == found["median_rate_bpm"]
+    figures, result = inspection.summary(), summary(recording, analysis, [])
+    assert figures["beats"] == result["beats"] == len(watched)
+    assert figures["beats_unreadable"] == result["unreadable"] == sum(unreadable)
+    assert figures["heart_rate_bpm"]["median"] == result["median_rate_bpm"]
+    assert round(heart_rate(analysis, duration_s).median_bpm, 6) == result["median_rate_bpm"]
 
 
 def test_a_rate_that_cannot_be_filtered_is_refused():
@@ -109,18 +109,18 @@ def test_a_rate_that_cannot_be_filtered_is_refused():
 
 
 def test_the_command_prints_tables_and_json(inspected, csv: Path, recording: Recording, tmp_path: Path):
-    done = inspected(csv, "--rate", HZ, "--unit", "uV", "--json", "-")
-    assert done.status == 0, done.err
-    figures = json.loads(done.out)
+    process = inspected(csv, "--rate", HZ, "--unit", "uV", "--json", "-")
+    assert process.status == 0, process.err
+    figures = json.loads(process.out)
     expected = inspect(recording).summary()
     assert figures["beats"] == expected["beats"]
     assert len(figures["unreadable"]) == len(expected["unreadable"])
     assert figures["heart_rate_bpm"]["median"] == pytest.approx(expected["heart_rate_bpm"]["median"], abs=0.1)
     for word in ("MLII, V1", "0:02:00", "not stated", "250 Hz", "per minute", "noisy", "missing", "Not readable: "):
-        assert word in done.err
+        assert word in process.err
     file = tmp_path / "figures.json"
-    done = inspected(csv, "--rate", HZ, "--unit", "uV", "--notch", 50, "--json", file)
-    assert "MLII, V1" in done.out
+    process = inspected(csv, "--rate", HZ, "--unit", "uV", "--notch", 50, "--json", file)
+    assert "MLII, V1" in process.out
     assert json.loads(file.read_text())["beats"] == pytest.approx(expected["beats"], abs=1)
 
 
@@ -129,14 +129,14 @@ def test_all_good_and_all_bad_are_shown(inspected, tmp_path: Path):
     np.save(good, simulate_recording(20, sampling_rate_hz=HZ, leads=1).signal)
     np.save(bad, np.full((5000, 1), np.nan, np.float32))
     stated = ("--rate", HZ, "--unit", "mV")
-    done = inspected(good, *stated)
-    assert done.status == 0
-    assert "100.0" in done.out
-    assert "Not readable" not in done.out
-    done = inspected(bad, *stated)
-    assert done.status == 0
-    assert "not known" in done.out
-    assert "missing" in done.out
+    completed = inspected(good, *stated)
+    assert completed.status == 0
+    assert "100.0" in completed.out
+    assert "Not readable" not in completed.out
+    completed = inspected(bad, *stated)
+    assert completed.status == 0
+    assert "not known" in completed.out
+    assert "missing" in completed.out
 
 
 def test_at_most_twenty_stretches_are_shown_the_longest(inspected, tmp_path: Path):
@@ -144,16 +144,16 @@ def test_at_most_twenty_stretches_are_shown_the_longest(inspected, tmp_path: Pat
     for start in range(5, 300, 10):
         signal[round(start * HZ) : round((start + 3 + start / 100) * HZ)] = np.nan
     np.save(tmp_path / "torn.npy", signal)
-    done = inspected(tmp_path / "torn.npy", "--rate", HZ, "--unit", "mV", "--json", tmp_path / "torn.json")
+    process = inspected(tmp_path / "torn.npy", "--rate", HZ, "--unit", "mV", "--json", tmp_path / "torn.json")
     assert len(json.loads((tmp_path / "torn.json").read_text())["unreadable"]) == 30
-    assert "the 20 longest of 30" in done.out
-    assert done.out.count("missing") == 1 + 20
+    assert "the 20 longest of 30" in process.out
+    assert process.out.count("missing") == 1 + 20
 
 
 def test_the_start_is_told(recording: Recording):
     at = datetime(2024, 5, 1, 22, 30)
-    begun = Recording(recording.signal, HZ, recording.leads, start=at)
-    assert inspect(begun).summary()["start"] == "2024-05-01T22:30:00"
+    dated = Recording(recording.signal, HZ, recording.leads, start=at)
+    assert inspect(dated).summary()["start"] == "2024-05-01T22:30:00"
 
 
 def test_bad_input_gives_one_sentence(inspected, csv: Path, tmp_path: Path):

@@ -30,9 +30,9 @@ def evidence_of(beats: BeatSegments, shape: dict[int, float], qrs: dict[int, flo
     """Like the normal beat but for some, which are as different as is said."""
 
     def values(different: dict[int, float]) -> np.ndarray:
-        found = np.full(len(beats), LIKE_NORMAL)
-        found[list(different)] = list(different.values())
-        return found
+        result = np.full(len(beats), LIKE_NORMAL)
+        result[list(different)] = list(different.values())
+        return result
 
     width = np.where(values(qrs) > LIKE_NORMAL, 0.5, 0.0)
     return BeatDifference(values(shape), values(qrs), width, beats.prematurity / 0.05, beats.delay / 0.05, values(qrs))
@@ -55,18 +55,18 @@ def regular(n: int, interval_s: float = 0.8) -> list[float]:
 
 @pytest.mark.parametrize("follows_s", [0.8, 1.0])
 def test_a_beat_that_comes_suddenly_early_is_supraventricular(follows_s: float):
-    found = hints([*regular(60), 0.6, follows_s, *regular(10)])
-    assert found[61] == S
-    assert set(found[:61] + found[62:]) == {N}
+    detected = hints([*regular(60), 0.6, follows_s, *regular(10)])
+    assert detected[61] == S
+    assert set(detected[:61] + detected[62:]) == {N}
 
 
 @given(st.floats(0.15, 0.3), SEEDS)
 def test_in_an_irregular_rhythm_early_beats_are_usual(spread: float, seed: int):
     fibrillation = 0.7 * np.exp(np.random.default_rng(seed).normal(0, spread, 600))
-    found = hints(fibrillation.tolist())
+    actual = hints(fibrillation.tolist())
     quarter_early = beats_at(fibrillation.tolist()).prematurity > 0.25
-    assert found.count(S) < 0.08 * len(found)
-    assert found.count(S) < quarter_early.sum()
+    assert actual.count(S) < 0.08 * len(actual)
+    assert actual.count(S) < quarter_early.sum()
 
 
 @given(st.floats(0.02, 0.12), st.integers(6, 20))
@@ -79,8 +79,8 @@ def test_sinus_arrhythmia_is_not_supraventricular(depth: float, period: int):
 def test_frequent_ectopic_beats_are_found_if_their_shape_or_timing_is_abnormal(cycle_s: list[float]):
     intervals_s = [*regular(60), *cycle_s * 40]
     early = {beat + 1 for beat, interval_s in enumerate(intervals_s) if interval_s == 0.55}
-    found = hints(intervals_s, shape=dict.fromkeys(early, 0.5))
-    assert {beat for beat, hint in enumerate(found) if hint == S} == early
+    result = hints(intervals_s, shape=dict.fromkeys(early, 0.5))
+    assert {beat for beat, hint in enumerate(result) if hint == S} == early
 
 
 def test_exercise_is_not_supraventricular():
@@ -92,21 +92,21 @@ def test_exercise_is_not_supraventricular():
 def test_a_run_is_named_from_its_first_beat_to_its_last_however_long(length: int, interval_s: float, seed: int):
     unsteady = np.random.default_rng(seed).uniform(0.95, 1.05, length)
     run = range(61, 61 + length)
-    found = hints([*regular(60), *(interval_s * unsteady), *regular(20)], shape=dict.fromkeys(run, CHANGED))
-    assert [beat for beat, hint in enumerate(found) if hint == S] == list(run)
+    result = hints([*regular(60), *(interval_s * unsteady), *regular(20)], shape=dict.fromkeys(run, CHANGED))
+    assert [beat for beat, hint in enumerate(result) if hint == S] == list(run)
 
 
 def test_a_fast_rhythm_of_the_usual_shape_is_no_run():
-    found = hints([*regular(60), *[0.5] * 40, *regular(20)])
-    assert found[61] == S
-    assert S not in found[62:]
+    result = hints([*regular(60), *[0.5] * 40, *regular(20)])
+    assert result[61] == S
+    assert S not in result[62:]
 
 
 def test_unreadable_beats_have_no_hint_and_do_not_end_a_run():
     shape = dict.fromkeys(range(61, 101), CHANGED) | dict.fromkeys((90, 91), np.nan)
-    found = hints([*regular(60), *[0.4] * 40, *regular(10)], shape=shape)
-    assert found[90:92] == [N, N]
-    assert set(found[61:90] + found[92:101]) == {S}
+    result = hints([*regular(60), *[0.4] * 40, *regular(10)], shape=shape)
+    assert result[90:92] == [N, N]
+    assert set(result[61:90] + result[92:101]) == {S}
 
 
 def test_an_abnormal_beat_with_the_usual_qrs_complex_need_be_only_somewhat_early():
@@ -136,9 +136,9 @@ def test_no_hint_waits_for_more_than_the_next_beat(seed: int, until: int):
     verdict = random.integers(3, size=len(beats))
     abnormal, unreadable = verdict == 1, verdict == 2
     difference = evidence_of(beats, shape, qrs)
-    known = BeatSegments(**{field.name: getattr(beats, field.name)[:until] for field in fields(BeatSegments)})
+    reference = BeatSegments(**{field.name: getattr(beats, field.name)[:until] for field in fields(BeatSegments)})
     so_far = BeatDifference(**{field.name: getattr(difference, field.name)[:until] for field in fields(BeatDifference)})
-    _, hints = _assign_hints(known, abnormal[:until], unreadable[:until], so_far, PreviousBeat())
+    _, hints = _assign_hints(reference, abnormal[:until], unreadable[:until], so_far, PreviousBeat())
     np.testing.assert_array_equal(
         hints, _assign_hints(beats, abnormal, unreadable, difference, PreviousBeat())[1][:until]
     )
@@ -147,8 +147,8 @@ def test_no_hint_waits_for_more_than_the_next_beat(seed: int, until: int):
 @given(st.floats(0.3, 2.0), SEEDS)
 def test_irregularity_is_the_spread_of_the_intervals_before_whatever_the_rate(interval_s: float, seed: int):
     spread = np.random.default_rng(seed).normal(0, 0.1, 300)
-    found = beats_at((interval_s * np.exp(spread)).tolist()).irregularity
-    assert 0.07 < np.median(found[51:]) < 0.13
+    result = beats_at((interval_s * np.exp(spread)).tolist()).irregularity
+    assert 0.07 < np.median(result[51:]) < 0.13
     np.testing.assert_allclose(beats_at([interval_s] * 60).irregularity, 0, atol=1e-9)
 
 

@@ -49,9 +49,9 @@ def test_a_loaded_detector_is_the_saved_one(detector: Detector, bundle: Path, si
 
 
 def test_saving_a_loaded_detector_gives_the_same_bundle(bundle: Path, tmp_path: Path):
-    again = tmp_path / "again.ectopy"
-    Detector.load(bundle).save(again)
-    assert bundle_digest(again) == bundle_digest(bundle)
+    second = tmp_path / "again.ectopy"
+    Detector.load(bundle).save(second)
+    assert bundle_digest(second) == bundle_digest(bundle)
 
 
 def test_detection_needs_neither_tensorflow_nor_scikit_learn(bundle: Path):
@@ -59,9 +59,9 @@ def test_detection_needs_neither_tensorflow_nor_scikit_learn(bundle: Path):
         "import sys; sys.modules.update(tensorflow=None, keras=None, sklearn=None);"
         "import ectopy; d = ectopy.Detector.load(sys.argv[1]); print(len(d.detect(d.golden)))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 0
-    assert done.stderr == ""
+    completed = subprocess.run([sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, check=True)
+    assert int(completed.stdout) > 0
+    assert completed.stderr == ""
 
 
 @settings(max_examples=25)
@@ -142,8 +142,8 @@ def test_a_scale_for_other_members_is_refused(bundle: Path, tmp_path: Path):
 
 
 def test_the_first_format_is_read_with_the_weight_that_it_had(tmp_path: Path, detector: Detector):
-    made = replace(detector, scoring=replace(detector.scoring, distance_weight=0.75))
-    made.save(tmp_path / "made.ectopy")
+    weighted = replace(detector, scoring=replace(detector.scoring, distance_weight=0.75))
+    weighted.save(tmp_path / "made.ectopy")
     with zipfile.ZipFile(tmp_path / "made.ectopy") as archive:
         manifest = json.loads(archive.read("manifest.json"))
     manifest["format_version"] = 1
@@ -151,7 +151,7 @@ def test_the_first_format_is_read_with_the_weight_that_it_had(tmp_path: Path, de
     first = rewrite(
         tmp_path / "made.ectopy", tmp_path / "first.ectopy", {"manifest.json": json.dumps(manifest).encode()}
     )
-    np.testing.assert_array_equal(Detector.load(first).score(made.golden), made.score(made.golden))
+    np.testing.assert_array_equal(Detector.load(first).score(weighted.golden), weighted.score(weighted.golden))
 
 
 def test_a_newer_format_says_so(bundle: Path, tmp_path: Path):
@@ -210,9 +210,9 @@ def bombs(bundle: Path, folder: Path) -> dict[str, Path]:
         "items without size": {"expected.npy": claims("(4000000000,)", "|V0")},
         "manifest": {"manifest.json": b'{"members": {}, "x": [' + b"[]," * (10 * 2**20) + b"[]]}"},
     }
-    made = {}
+    paths = {}
     for name, changed in members.items():
-        made[name] = folder / f"{name}.ectopy"
+        paths[name] = folder / f"{name}.ectopy"
         with zipfile.ZipFile(bundle) as archive:
             content = {member: archive.read(member) for member in archive.namelist()} | changed
         manifest = json.loads(content["manifest.json"])
@@ -222,12 +222,12 @@ def bombs(bundle: Path, folder: Path) -> dict[str, Path]:
             }
             content["manifest.json"] = json.dumps(manifest).encode()
         content["manifest.sha256"] = sha256(content["manifest.json"]).hexdigest().encode()
-        made[name].write_bytes(zip_of(content))
-    made["directory"] = folder / "directory.ectopy"
-    with zipfile.ZipFile(made["directory"], "w") as archive:
+        paths[name].write_bytes(zip_of(content))
+    paths["directory"] = folder / "directory.ectopy"
+    with zipfile.ZipFile(paths["directory"], "w") as archive:
         for number in range(300_000):
             archive.writestr(zipfile.ZipInfo(f"{number}"), b"")
-    return made
+    return paths
 
 
 _PEAK = """
@@ -258,10 +258,10 @@ def test_no_level_of_compression_takes_memory(bundle: Path, tmp_path: Path):
     files["baseline"] = tmp_path / "baseline.npz"
     files["baseline"].write_bytes(zip_of({"template.npy": npy_of_zeros(25 * 2**20)}))
     command = [sys.executable, "-c", _PEAK, str(bundle), *map(str, files.values())]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    for (name, path), peak, said in zip(files.items(), told[::2], told[1::2], strict=True):
+    outputs = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    for (name, path), peak, message in zip(files.items(), outputs[::2], outputs[1::2], strict=True):
         assert path.stat().st_size < 30 * 2**20, name
-        assert said.startswith(str(path)), (name, said)
+        assert message.startswith(str(path)), (name, message)
         assert int(peak) < 150 * 2**10, (name, peak)
 
 

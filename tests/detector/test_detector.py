@@ -62,8 +62,8 @@ def test_a_beat_with_one_bad_sample_is_unreadable_and_spoils_no_other(
     np.testing.assert_array_equal(np.flatnonzero(detection.unreadable), [3, 5])
     assert np.isnan(detection.score[[3, 5]]).all()
     assert np.isnan(detection.p_value[[3, 5]]).all()
-    others = np.setdiff1d(np.arange(20), [3, 5])
-    np.testing.assert_allclose(detection.score[others], detector.score(simulated.samples[others]), atol=1e-5)
+    rest = np.setdiff1d(np.arange(20), [3, 5])
+    np.testing.assert_allclose(detection.score[rest], detector.score(simulated.samples[rest]), atol=1e-5)
 
 
 @settings(max_examples=60)
@@ -89,14 +89,14 @@ def test_progress_is_told_to_the_last_readable_beat(detector: Detector, simulate
 
 
 def test_explanation_adds_up(detector: Detector, simulated: Beats):
-    some = simulated.select(np.arange(40))
-    explanation = detector.explain(some)
-    for rows, output, picture in detector.graph.run_explained(some.samples):
+    sample = simulated.select(np.arange(40))
+    explanation = detector.explain(sample)
+    for rows, output, picture in detector.graph.run_explained(sample.samples):
         np.testing.assert_allclose(explanation.reconstruction[rows], picture.reconstruction.mean(axis=1), atol=1e-6)
         np.testing.assert_allclose(explanation.error[rows], np.abs(picture.error).mean(axis=1), atol=1e-6)
         np.testing.assert_allclose(output.mean_square_error, np.cbrt((picture.error**6).mean(axis=2)), rtol=1e-4)
-    np.testing.assert_array_equal(explanation.detection.score, detector.score(some))
-    assert len(explanation.reason) == len(some)
+    np.testing.assert_array_equal(explanation.detection.score, detector.score(sample))
+    assert len(explanation.reason) == len(sample)
     assert f"{explanation.detection.score[7]:.1f}" in explanation.reason[7]
 
 

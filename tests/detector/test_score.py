@@ -13,18 +13,18 @@ from ectopy.detector.score import KnownNormals, LogScale, combine
 def test_latent_distance_is_scikit_learns_nearest_neighbour(n, members, references, seed):
     rng = np.random.default_rng(seed)
     latent = rng.normal(size=(n, members, 3)).astype(np.float32)
-    known = rng.normal(size=(members, references, 3)).astype(np.float32)
-    distance = KnownNormals(known).distance(latent)
+    reference = rng.normal(size=(members, references, 3)).astype(np.float32)
+    distance = KnownNormals(reference).distance(latent)
     assert distance.shape == (n, members)
     for member in range(members):
-        expected = NearestNeighbors(n_neighbors=1).fit(known[member]).kneighbors(latent[:, member])[0][:, 0]
+        expected = NearestNeighbors(n_neighbors=1).fit(reference[member]).kneighbors(latent[:, member])[0][:, 0]
         np.testing.assert_allclose(distance[:, member], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_distance_of_a_known_normal_is_zero():
-    known = np.random.default_rng(0).normal(size=(2, 20, 4)).astype(np.float32)
-    latent = np.swapaxes(known, 0, 1)
-    np.testing.assert_allclose(KnownNormals(known).distance(latent), 0, atol=1e-6)
+    reference = np.random.default_rng(0).normal(size=(2, 20, 4)).astype(np.float32)
+    latent = np.swapaxes(reference, 0, 1)
+    np.testing.assert_allclose(KnownNormals(reference).distance(latent), 0, atol=1e-6)
 
 
 @given(st.floats(1e-3, 1e3))

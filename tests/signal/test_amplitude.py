@@ -29,8 +29,8 @@ USES: dict[str, Callable[[Recording], object]] = {
 
 
 def ecg(factor: float, offset: float = 0.0, **other: object) -> Recording:
-    made = simulate_recording(60, sampling_rate_hz=HZ, **other)
-    return replace(made, signal=(made.signal * factor + offset).astype(np.float32), source="counts.npy")
+    recording = simulate_recording(60, sampling_rate_hz=HZ, **other)
+    return replace(recording, signal=(recording.signal * factor + offset).astype(np.float32), source="counts.npy")
 
 
 @pytest.mark.parametrize("use", USES)
@@ -56,10 +56,10 @@ def test_low_and_high_voltage_is_accepted(use: str, factor: float):
 
 
 def test_one_lead_that_can_be_read_is_enough():
-    made = ecg(1.0)
-    signal = made.signal.copy()
+    recording = ecg(1.0)
+    signal = recording.signal.copy()
     signal[:, 1] *= 1000
-    assert inspect(replace(made, signal=signal)).readable.mean() > 0.9
+    assert inspect(replace(recording, signal=signal)).readable.mean() > 0.9
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_every_command_asks(ectopy, tmp_path: Path, arguments: tuple[str, ...]):
     file, report = tmp_path / "adc.npy", tmp_path / "adc.html"
     np.save(file, ecg(2000.0, 5.0).signal)
     command, *rest = arguments
-    wanted = () if command == "inspect" else ("--report", report)
-    done = ectopy(command, *rest, file, "--rate", HZ, "--unit", "mV", *wanted)
-    assert done.status == 2
-    assert "is the unit really mV?" in done.err
+    options = () if command == "inspect" else ("--report", report)
+    process = ectopy(command, *rest, file, "--rate", HZ, "--unit", "mV", *options)
+    assert process.status == 2
+    assert "is the unit really mV?" in process.err
     assert not report.exists()

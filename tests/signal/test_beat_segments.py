@@ -34,8 +34,8 @@ def test_beats_of_a_stream_are_those_of_the_whole_whatever_the_chunking(seed: in
         parts.append(beats)
         start += len(chunk)
     early, filtered = filter_end(plan, filters)
-    told = np.concatenate([hearts.step(early), hearts.end()])
-    streamed = BeatSegments.joined([*parts, cut_end(state, early, filtered, told / (filtered.rate_hz / 2))])
+    outputs = np.concatenate([hearts.step(early), hearts.end()])
+    streamed = BeatSegments.joined([*parts, cut_end(state, early, filtered, outputs / (filtered.rate_hz / 2))])
 
     early, filtered = filter_twice(signal, rate_hz)
     whole = cut_beats(filtered, find_heartbeats(early))

@@ -67,8 +67,8 @@ def test_a_fast_rhythm_is_announced_from_the_first_second_of_a_patient(kind: str
 @pytest.mark.parametrize("bpm", [220, 320])
 def test_a_fast_rhythm_that_begins_later_is_counted_at_its_own_rate_after_three_seconds(bpm: int):
     signal = np.concatenate([rhythm("narrow", 75), rhythm("narrow", bpm)])
-    found = find_heartbeats(filter_twice(signal, RATE_HZ)[0])
-    assert np.count_nonzero((found >= 33.5) & (found < 58.5)) == pytest.approx(25 * bpm / 60, rel=0.02)
+    result = find_heartbeats(filter_twice(signal, RATE_HZ)[0])
+    assert np.count_nonzero((result >= 33.5) & (result < 58.5)) == pytest.approx(25 * bpm / 60, rel=0.02)
 
 
 def test_beats_closer_than_a_quarter_of_a_second_are_cut_and_judged():
@@ -119,11 +119,11 @@ def test_p_waves_of_a_complete_block_are_not_beats(p_mv: float, width_s: float, 
     lead = drawn(beats_at(90, 90.0, 3, 0.02), [(0.0, 0.022, p_mv)], 90.0)
     lead += drawn(escapes_s, [(0.0, width_s, mv), (0.38, 0.07, 0.25 * mv)], 90.0)
     lead += 0.01 * np.random.default_rng(6).standard_normal(len(lead))
-    found = find_heartbeats(filter_twice(lead[:, None], RATE_HZ)[0])
-    apart_s = np.abs(found[:, None] - escapes_s).min(axis=1)
+    detected = find_heartbeats(filter_twice(lead[:, None], RATE_HZ)[0])
+    apart_s = np.abs(detected[:, None] - escapes_s).min(axis=1)
     # Until the first escape beat shows how high a QRS complex is, P waves are all that there is.
-    assert np.count_nonzero(apart_s[found > 10.0] > 0.1) == 0
-    assert np.all(np.abs(found[:, None] - escapes_s[1:-1]).min(axis=0) < 0.1)
+    assert np.count_nonzero(apart_s[detected > 10.0] > 0.1) == 0
+    assert np.all(np.abs(detected[:, None] - escapes_s[1:-1]).min(axis=0) < 0.1)
 
 
 @pytest.mark.parametrize("bpm", [280, 292])

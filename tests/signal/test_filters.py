@@ -96,9 +96,9 @@ def test_a_filter_gives_the_same_for_any_chunks_and_what_convolution_gives(up, d
 
     assert whole.shape[1] == -(-length * fir.up // fir.down)
     if length:
-        held = np.concatenate([signal, np.repeat(signal[:, -1:], fir.reach + fir.down, axis=1)], axis=1)
-        dense = np.zeros((2, held.shape[1] * fir.up))
-        dense[:, :: fir.up] = held
+        extended = np.concatenate([signal, np.repeat(signal[:, -1:], fir.reach + fir.down, axis=1)], axis=1)
+        dense = np.zeros((2, extended.shape[1] * fir.up))
+        dense[:, :: fir.up] = extended
         expected = np.stack([np.convolve(row, fir.taps)[half:] for row in dense])[:, :: fir.down]
         np.testing.assert_allclose(whole, expected[:, : whole.shape[1]], atol=1e-10)
 
@@ -121,36 +121,36 @@ def test_a_stream_is_filtered_and_searched_as_the_whole_signal_is(rate_hz, cuts,
     plan = Filter.of(rate_hz)
     both = filter_twice(signal, rate_hz)
     whole = both[0]
-    found = find_heartbeats(whole)
+    detected = find_heartbeats(whole)
 
     state, parts = plan.fresh(2), []
-    hearts, told = HeartbeatStream(2), []
+    hearts, outputs = HeartbeatStream(2), []
     for piece in pieces(len(signal), cuts):
         state, *part = filter_step(plan, state, signal[piece].T)
         parts.append(part)
-        told.append(hearts.step(part[0]))
+        outputs.append(hearts.step(part[0]))
     parts.append([*filter_end(plan, state)])
-    told += [hearts.step(parts[-1][0]), hearts.end()]
+    outputs += [hearts.step(parts[-1][0]), hearts.end()]
     for streamed, expected in zip(zip(*parts, strict=True), both, strict=True):
         for name in ("signal", "missing"):
             together = np.concatenate([getattr(part, name) for part in streamed], axis=1)
             np.testing.assert_array_equal(together, getattr(expected, name))
-    np.testing.assert_array_equal(np.concatenate(told) / (whole.rate_hz / 2), found)
+    np.testing.assert_array_equal(np.concatenate(outputs) / (whole.rate_hz / 2), detected)
 
-    hearts, told = HeartbeatStream(2), []
+    hearts, outputs = HeartbeatStream(2), []
     for piece in pieces(whole.signal.shape[1], other_cuts):
-        told.append(hearts.step(whole[piece]))
-    np.testing.assert_array_equal(np.concatenate([*told, hearts.end()]) / (whole.rate_hz / 2), found)
+        outputs.append(hearts.step(whole[piece]))
+    np.testing.assert_array_equal(np.concatenate([*outputs, hearts.end()]) / (whole.rate_hz / 2), detected)
 
 
 def test_a_long_recording_is_filtered_over_its_blocks_without_a_seam():
     signal = ecg(1300, 100.0).signal
     plan = Filter.of(100.0)
-    state, _, begun = filter_step(plan, plan.fresh(2), signal.T)
+    state, _, first_part = filter_step(plan, plan.fresh(2), signal.T)
     _, rest = filter_end(plan, state)
     whole = filter_signal(signal, 100.0)
-    np.testing.assert_array_equal(whole.signal, np.concatenate([begun.signal, rest.signal], axis=1))
-    assert begun.signal.shape[1] == pytest.approx(1299 * 180, abs=90)
+    np.testing.assert_array_equal(whole.signal, np.concatenate([first_part.signal, rest.signal], axis=1))
+    assert first_part.signal.shape[1] == pytest.approx(1299 * 180, abs=90)
 
 
 @pytest.mark.parametrize("cut", range(20, 80))
@@ -161,9 +161,9 @@ def test_a_higher_peak_at_the_edge_of_the_refractory_period_counts_in_a_stream_t
     height[0, 51:54] = 1.4999, 1.5, 0.5
     evidence = QrsStrength(height, np.ones_like(height), np.zeros_like(height))
     _, whole = _decide(PeaksState.fresh(), evidence, last=True)
-    state, begun = _decide(PeaksState.fresh(), evidence[:cut], last=False)
+    state, first_beats = _decide(PeaksState.fresh(), evidence[:cut], last=False)
     _, rest = _decide(state, evidence[cut:], last=True)
-    np.testing.assert_array_equal(np.concatenate([begun, rest]), whole)
+    np.testing.assert_array_equal(np.concatenate([first_beats, rest]), whole)
     assert len(whole) == 1
 
 
@@ -214,11 +214,11 @@ def test_a_gap_stays_a_gap_and_reaches_one_sample_further_at_most(rate_hz, seed)
     result = filter_signal(signal, rate_hz)
     assert np.isfinite(result.signal).all()
     assert np.array_equal(np.isnan(result.with_gaps()), result.missing)
-    gone = np.flatnonzero(np.isnan(signal[:, 0])) / rate_hz
-    if not len(gone):
+    absent = np.flatnonzero(np.isnan(signal[:, 0])) / rate_hz
+    if not len(absent):
         assert not result.missing.any()
         return
-    distance = np.abs(in_time(result)[:, None] - gone).min(axis=1)
+    distance = np.abs(in_time(result)[:, None] - absent).min(axis=1)
     reach = max(1 / rate_hz, 1 / result.rate_hz)
     np.testing.assert_array_equal(result.missing[0, distance < reach - 1e-9], True)
     np.testing.assert_array_equal(result.missing[0, distance > reach + 1e-9], False)
@@ -231,8 +231,8 @@ def test_a_step_across_a_gap_leaves_no_trace(rate_hz, step_mv):
     signal[round(8 * rate_hz) : round(9 * rate_hz)] = np.nan
     moved = signal.copy()
     moved[round(8.5 * rate_hz) :] += step_mv
-    one, other = filter_signal(signal, rate_hz), filter_signal(moved, rate_hz)
-    np.testing.assert_allclose(one.signal, other.signal, atol=1e-9)
+    original, moved_result = filter_signal(signal, rate_hz), filter_signal(moved, rate_hz)
+    np.testing.assert_allclose(original.signal, moved_result.signal, atol=1e-9)
 
 
 @pytest.mark.parametrize("rate_hz", [250.0, 257.3, 901.14])
@@ -244,8 +244,8 @@ def test_times_hold_for_hours_at_any_rate(rate_hz: float):
     assert np.argmax(result.signal[0]) / result.rate_hz == pytest.approx(middle / rate_hz, abs=0.004)
     assert result.signal.shape[1] / result.rate_hz == pytest.approx(len(late) / rate_hz, abs=0.01)
     assert result.rate_hz == pytest.approx(180, rel=0.0013)
-    (found,) = find_heartbeats(result)
-    assert found == pytest.approx(middle / rate_hz, abs=0.02)
+    (actual,) = find_heartbeats(result)
+    assert actual == pytest.approx(middle / rate_hz, abs=0.02)
 
 
 @pytest.mark.parametrize("wrong", [{"low_hz": 0.05}, {"low_hz": 6}, {"high_hz": 10}, {"high_hz": 70}, {"notch_hz": 5}])
@@ -273,11 +273,11 @@ def test_every_beat_of_a_simulated_recording_is_found_within_50_ms(rate_hz: floa
     recording = ecg(
         120, rate_hz, 4, ectopic={"V": 0.08, "A": 0.05}, pauses_per_hour=60, noise_mv=0.01, episodes=episodes
     )
-    found, true = beats(recording.signal, rate_hz), true_beats(recording)
+    result, true = beats(recording.signal, rate_hz), true_beats(recording)
     if episodes:  # at both edges of a loose electrode the signal jumps
-        found, true = (t[(t < 39.9) | (t > 55.1)] for t in (found, true))
-    assert far_from(true, found).size == 0
-    assert far_from(found, true).size == 0
+        result, true = (t[(t < 39.9) | (t > 55.1)] for t in (result, true))
+    assert far_from(true, result).size == 0
+    assert far_from(result, true).size == 0
 
 
 @given(st.floats(0.5, 20.0), st.booleans(), seeds)
@@ -291,9 +291,9 @@ def test_amplitude_and_polarity_do_not_move_a_beat(factor, inverted, seed):
 @pytest.mark.parametrize(("factor", "share"), [(0.2, 1.0), (0.05, 1.0), (1e-2, 0.0), (1e-4, 0.0)])
 def test_low_amplitudes_are_found_down_to_the_floor(factor: float, share: float):
     recording = ecg(60, 250.0, 1, ectopic={"V": 0.1}, noise_mv=0.01)
-    found, true = beats(recording.signal.astype(np.float64) * factor), true_beats(recording)
-    assert len(found) == share * len(true)
-    assert far_from(found, true, 0.06).size == 0
+    result, true = beats(recording.signal.astype(np.float64) * factor), true_beats(recording)
+    assert len(result) == share * len(true)
+    assert far_from(result, true, 0.06).size == 0
 
 
 @pytest.mark.parametrize("rate_hz", [100.0, 257.3, 1000.0])
@@ -309,9 +309,9 @@ def test_short_flat_and_missing_signals_have_no_beats(rate_hz: float, samples: i
 def test_three_seconds_and_pure_noise_are_taken():
     assert len(beats(ecg(3, 250.0).signal)) >= 2
     noise = np.random.default_rng(0).standard_normal((15000, 2))
-    found = beats(noise)
-    assert np.all(np.diff(found) >= 0.24)
-    assert np.all((found >= 0) & (found <= 60))
+    result = beats(noise)
+    assert np.all(np.diff(result) >= 0.24)
+    assert np.all((result >= 0) & (result <= 60))
 
 
 @given(st.floats(0, 15), st.floats(0, 15), rates)
@@ -321,10 +321,10 @@ def test_beats_between_leading_and_trailing_gaps_are_found(before_s, after_s, ra
     signal = recording.signal.copy()
     signal[: round(before_s * rate_hz)] = np.nan
     signal[round((40 - after_s) * rate_hz) :] = np.nan
-    found, true = beats(signal, rate_hz), true_beats(recording)
+    result, true = beats(signal, rate_hz), true_beats(recording)
     # In a second of which less than a half is there, a P wave may be taken for the beat.
-    assert far_from(true[(true > before_s + 0.8) & (true < 39.7 - after_s)], found).size == 0
-    assert np.all((found > before_s - 0.1) & (found < 40.1 - after_s))
+    assert far_from(true[(true > before_s + 0.8) & (true < 39.7 - after_s)], result).size == 0
+    assert np.all((result > before_s - 0.1) & (result < 40.1 - after_s))
 
 
 @pytest.mark.parametrize("dead", [np.nan, 0.0, 3.0])
@@ -333,17 +333,17 @@ def test_beats_are_found_in_the_other_lead_where_one_dies(dead: float, lead: int
     recording = ecg(80, 250.0, 5)
     signal = recording.signal.copy()
     signal[10_000:, lead] = dead
-    found, true = beats(signal), true_beats(recording)
-    assert far_from(true[np.abs(true - 40) > 1.0], found).size == 0  # the jump itself hides a beat or two
-    assert far_from(found[np.abs(found - 40) > 1.0], true).size == 0
+    result, true = beats(signal), true_beats(recording)
+    assert far_from(true[np.abs(true - 40) > 1.0], result).size == 0  # the jump itself hides a beat or two
+    assert far_from(result[np.abs(result - 40) > 1.0], true).size == 0
 
 
 @pytest.mark.parametrize("noise_mv", [0.005, 0.02, 0.05])
 def test_noise_is_not_taken_for_beats_while_the_heart_stands_still(noise_mv: float):
     recording = simulate_recording(180, noise_mv=noise_mv, episodes=[Episode("asystole", 60, 90)])
-    found, true = beats(recording.signal), true_beats(recording)
-    assert not np.any((found > 60.5) & (found < 149.5))
-    assert far_from(true, found).size == 0
+    result, true = beats(recording.signal), true_beats(recording)
+    assert not np.any((result > 60.5) & (result < 149.5))
+    assert far_from(true, result).size == 0
 
 
 def test_the_first_beats_after_a_long_gap_are_found():

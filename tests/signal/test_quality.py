@@ -145,9 +145,9 @@ def test_index_word_and_stretches_agree_whatever_comes(seed: int, rate_hz: float
         stretches = [stretch for stretch in quality.intervals() if stretch.lead == lead]
         assert stretches[0].start_s == 0
         assert stretches[-1].end_s == pytest.approx(len(signal) / rate_hz)
-        for one, other in pairwise(stretches):
-            assert one.end_s == other.start_s
-            assert one.word != other.word
+        for current, other in pairwise(stretches):
+            assert current.end_s == other.start_s
+            assert current.word != other.word
         lengths = np.diff([*(stretch.start_s for stretch in stretches), quality.index.shape[1]])
         means = [stretch.index for stretch in stretches]
         assert np.average(means, weights=lengths) == pytest.approx(quality.index[lead].mean())

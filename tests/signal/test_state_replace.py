@@ -25,9 +25,9 @@ def test_a_state_is_copied_with_its_changed_fields():
 
 
 def test_a_state_of_one_field_is_copied_whole():
-    one = OneField((1.0, 2.0))
-    assert replace(one).times_s is one.times_s
-    assert replace(one, times_s=()).times_s == ()
+    current = OneField((1.0, 2.0))
+    assert replace(current).times_s is current.times_s
+    assert replace(current, times_s=()).times_s == ()
 
 
 def test_a_field_that_is_not_there_cannot_be_changed():

@@ -1,4 +1,4 @@
-"""Writes verdicts to a file."""
+"""Write verdicts to a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_suffix(path: Path) -> None:
 
 
 def result_rows(beats: Beats, explanation: Explanation) -> list[dict[str, Any]]:
-    """One record per beat, with None for what is not known."""
+    """Return one record per beat; None = not known."""
     detection = explanation.detection
     labels = [None] * len(beats) if beats.labels is None else beats.labels.tolist()
     return [
@@ -58,14 +58,12 @@ def result_rows(beats: Beats, explanation: Explanation) -> list[dict[str, Any]]:
 def write_results(path: Path, beats: Beats, explanation: Explanation, detector_digest: str | None = None) -> None:
     """Write verdicts as CSV or JSON, by the suffix of `path`, atomically.
 
-    Both say where the beats come from, their sampling rate, what judged them and what wrote the file: JSON once, CSV in
-    every row, so that tables of many files can be put together as they are.
+    Both state the source of the beats, their sampling rate, the detector and the program: JSON once, CSV in every row,
+    so that tables of many files can be concatenated.
 
     Parameters
     ----------
-    path : Path
-    beats : Beats
-    explanation : Explanation
+    path, beats, explanation
     detector_digest : str, optional
         SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
 
@@ -91,13 +89,13 @@ def write_results(path: Path, beats: Beats, explanation: Explanation, detector_d
 
 
 def versions() -> dict[str, str]:
-    """Version of Python, Ectopy and the packages that the figures depend on."""
+    """Return the versions of Python, Ectopy and the packages that the figures depend on."""
     packages = ("ectopy", "numpy", "scipy", "ai-edge-litert")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
-    """Rows as CSV text, with a heading."""
+    """Return rows as CSV text with a header."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, rows[0] if rows else ["beat", "verdict"], lineterminator="\n")
     writer.writeheader()

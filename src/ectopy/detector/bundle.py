@@ -1,4 +1,4 @@
-"""One file that holds a detector: a zip without pickle, checked when it is read.
+"""Save and load a detector as one file: a zip without pickle, checked when it is read.
 
 =====================  ==================================================================================
 ``manifest.json``      layout, scoring, threshold rule, card, and the SHA-256 of every other member
@@ -12,9 +12,9 @@
 ``recordings.npz``     only of a detector for recordings: scores of normal beats with and without a patient's baseline
 =====================  ==================================================================================
 
-Format 1 did not keep how much the distance counts; it is read with the weight that held for all.
+Format 1 did not store the weight of the distance; it is read with the weight of its time.
 
-The digests find damage; they are not a signature, and do not prove who made the bundle.
+The digests detect damage; they are not a signature, and do not prove the origin of the bundle.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 FORMAT_VERSION = 2
 GOLDEN_TOLERANCE = 1e-4
 MAX_BUNDLE_BYTES = 32 * 2**20
-"""Of all members together, unpacked; the arrays within a member are counted again."""
+"""Total of all members, unpacked; arrays within a member are limited separately."""
 MAX_MANIFEST_BYTES = 2**20
 """Small JSON takes forty times its size in memory."""
 
@@ -95,7 +95,7 @@ def save(detector: Detector, path: Path) -> None:
 
 
 def load(path: Path) -> Detector:
-    """Read and prove a detector; see `Detector.load`."""
+    """Read and verify a detector; see `Detector.load`."""
     members = _read(path)
     try:
         manifest = _manifest(members, path)
@@ -119,7 +119,7 @@ def load(path: Path) -> Detector:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a file begins as a bundle does; whether it is whole, `load` says."""
+    """Return whether a file begins like a bundle, without checking the rest."""
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -129,7 +129,7 @@ def is_bundle(path: Path) -> bool:
 
 
 def bundle_digest(path: Path) -> str:
-    """The SHA-256 that names a bundle: of its manifest, which holds the digests of all else."""
+    """Return the SHA-256 that names a bundle: of its manifest, which holds the digests of all other members."""
     return sha256(_read(path)[_MANIFEST]).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What a detector knows of its own making: the model card's facts."""
+"""Facts about the training of a detector, for its model card."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ class LearningCurve:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Facts about the training, kept in the bundle.
+    """Facts about the training, stored in the bundle.
 
     Attributes
     ----------
     architecture : str
         Name in `ectopy.training.ARCHITECTURES`.
     members : int
-        How many autoencoders share the graph, each trained without one part of the normals.
+        Number of autoencoders in the graph, each trained without one part of the normals.
     random_state : int
         The seed.
     normals : int
-        How many normal beats were learned from.
+        Number of normal beats in the training.
     source : str
-        Where they come from.
+        Their origin.
     digest : str
         `ectopy.beats.beats_digest` of them.
     versions : dict of str to str
-        Software that made the bundle.
+        Versions of the software.
     curve : LearningCurve
     metrics : dict of str to float
-        What was measured when the bundle was made; names say on what.
+        Figures measured at training; their names state the data.
     """
 
     __repr__ = short_repr

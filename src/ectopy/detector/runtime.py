@@ -1,4 +1,4 @@
-"""Runs the deployed graph with LiteRT: beats in, reconstruction, error and latent code out."""
+"""Run the deployed graph with LiteRT: beats in, reconstruction, error and latent code out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK_FROM = 16
 
 
 class Output(NamedTuple):
-    """What a score needs of n beats.
+    """Output for the scores of n beats.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Output(NamedTuple):
 
 
 class ExplanationOutput(NamedTuple):
-    """What an explanation shows of n beats, in the beats' unit.
+    """Output for the explanation of n beats, in the beats' unit.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class Graph:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self._local = threading.local()
-        plan = self._plan(_SINGLE)
-        self.samples = plan.samples
-        self.members = plan.members
+        interpreter = self._interpreter_for(_SINGLE)
+        self.samples = interpreter.samples
+        self.members = interpreter.members
 
     def __reduce__(self) -> tuple[type[Graph], tuple[bytes]]:
         return Graph, (self.content,)
@@ -97,26 +97,26 @@ class Graph:
             Which rows of `samples` the output belongs to.
         output : Output
         """
-        for rows, plan in self._steps(samples):
-            yield rows, Output(*plan.run(samples[rows], Output._fields))
+        for rows, interpreter in self._steps(samples):
+            yield rows, Output(*interpreter.run(samples[rows], Output._fields))
 
     def run_explained(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, Output, ExplanationOutput]]:
-        """As `blocks`, with what an explanation shows, which is slower."""
-        for rows, plan in self._steps(samples):
-            score, latent, *picture = plan.run(samples[rows], Output._fields + ExplanationOutput._fields)
-            yield rows, Output(score, latent), ExplanationOutput(*picture)
+        """Run as `blocks`, with the output for explanations, which is slower."""
+        for rows, interpreter in self._steps(samples):
+            score, latent, *explained = interpreter.run(samples[rows], Output._fields + ExplanationOutput._fields)
+            yield rows, Output(score, latent), ExplanationOutput(*explained)
 
     def _steps(self, samples: NDArray[np.float32]) -> Iterator[tuple[slice, _Interpreter]]:
         size = _BLOCK if len(samples) >= _BLOCK_FROM else _SINGLE
-        plan = self._plan(size)
+        interpreter = self._interpreter_for(size)
         for start in range(0, len(samples), size):
-            yield slice(start, min(start + size, len(samples))), plan
+            yield slice(start, min(start + size, len(samples))), interpreter
 
-    def _plan(self, batch: int) -> _Interpreter:
-        plans: dict[int, _Interpreter] = self._local.__dict__.setdefault("plans", {})
-        if batch not in plans:
-            plans[batch] = _Interpreter(self.content, batch)
-        return plans[batch]
+    def _interpreter_for(self, batch: int) -> _Interpreter:
+        interpreters: dict[int, _Interpreter] = self._local.__dict__.setdefault("interpreters", {})
+        if batch not in interpreters:
+            interpreters[batch] = _Interpreter(self.content, batch)
+        return interpreters[batch]
 
 
 class _Interpreter:

@@ -1,7 +1,7 @@
-"""From what the autoencoder makes of a beat to one number.
+"""Score a beat from the output of the autoencoder.
 
-A beat is compared with its reconstruction (reconstruction error) and with the normal beats the autoencoder has seen
-(distance in the latent space). Both are put on one scale, standard deviations above the mean log of held-out normals,
+A beat is compared with its reconstruction (reconstruction error) and with normal beats of the training (distance in the
+latent space). Both are put on one scale, standard deviations above the mean log of held-out normals,
 and combined. Every function is pure; larger means more abnormal throughout.
 """
 
@@ -47,9 +47,9 @@ class LogScale:
 
     @classmethod
     def of_each(cls, normals: NDArray[np.floating], held_out_by: NDArray[np.int_], members: int) -> LogScale:
-        """Learn a scale for each member, so that one that has learned badly does not lift the threshold for all.
+        """Learn a scale for each member, so that one poorly trained member does not raise the threshold for all.
 
-        The scale of all counts for as much as ten normals in each, for a member's own normals may be few. That number
+        The common scale counts as much as ten normals in each, as a member's own normals may be few. That number
         was chosen by cross-validation on the official 500 training beats of ECG5000.
 
         Parameters
@@ -139,14 +139,14 @@ def combine(error: NDArray[np.float64], distance: NDArray[np.float64], distance_
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """Everything a score needs beside the graph's output.
+    """Parameters of the score beside the graph's output.
 
     Attributes
     ----------
     normals : KnownNormals
     error_scale, distance_scale : LogScale
     distance_weight : float
-        How much the distance counts, where the error counts 1.
+        Weight of the distance; that of the error is 1.
     """
 
     __repr__ = short_repr

@@ -1,4 +1,4 @@
-"""Turns a trained graph into a detector, from normal beats alone."""
+"""Turn a trained graph into a detector, from normal beats alone."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def calibrate(
     normals : ndarray of float32, shape (n, samples)
         The beats the graph was trained on.
     held_out_by : ndarray of int, shape (n,)
-        The member that never saw each beat.
+        The member that was trained without each beat.
     grouped : bool
-        Whether the normals are of several people, each held out as a whole. Then what sets the members' normals apart
-        is the people, all members share one scale, and the distance counts for more.
+        Whether the normals are of several people, each held out as a whole. Then the members' normals differ by person,
+        all members share one scale, and the distance has a larger weight.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def calibrate(
 
 
 def _known_normals(latent: NDArray[np.float32], held_out_by: NDArray[np.int_]) -> KnownNormals:
-    """Codes of each member's training normals, as many for each, evenly spread over the given order."""
+    """Select codes of each member's training normals, evenly over their order, equally many for each."""
     members = latent.shape[1]
     candidates = [np.flatnonzero(held_out_by != member) for member in range(members)]
     size = min(MAX_KNOWN_NORMALS, *map(len, candidates))
@@ -85,7 +85,7 @@ def _known_normals(latent: NDArray[np.float32], held_out_by: NDArray[np.int_]) -
 
 
 def _golden(normals: NDArray[np.float32], calibration: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Beats from the whole range of scores, and the same beats upside down, which no model finds normal."""
+    """Select beats over the whole range of scores, and their inverted copies, which are abnormal to every model."""
     ordered = np.argsort(calibration)
     spread = ordered[np.linspace(0, len(ordered) - 1, min(_GOLDEN_BEATS // 2, len(ordered))).astype(int)]
     return np.concatenate([normals[spread], -normals[spread]])

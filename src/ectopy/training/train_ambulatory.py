@@ -1,4 +1,4 @@
-"""Makes the detector for recordings: a population model, and thresholds from the normal beats of many patients."""
+"""Train the detector for recordings: a population model, and thresholds from the normal beats of many patients."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from ectopy.training import TrainingSettings
 from ectopy.training.training import train
 
 NORMAL_SYMBOLS = tuple("NLRej")
-"""What counts as normal when the population is learned: de Chazal's class N (doi:10.1109/TBME.2004.827359)."""
+"""Symbols of normal beats of the population: de Chazal's class N (doi:10.1109/TBME.2004.827359)."""
 
-
-_TAUGHT_PER_RECORD = 150
+_TRAINING_PER_RECORD = 150
 _CALIBRATING_PER_RECORD = 250
 _MATCH_S = 0.15
 _LEAST_SHARED = 0.8
@@ -34,16 +33,16 @@ _LEAST_SHARED = 0.8
 
 @dataclass(frozen=True, slots=True)
 class TrainingBeats:
-    """What one annotated recording teaches.
+    """Training data from one annotated recording.
 
     Attributes
     ----------
     rows : ndarray of float32, shape (k * leads, 140)
         Normal beats in the layout of the population model, all leads of a beat together.
     timing : ndarray of float64, shape (k,)
-        What the timing of each of these beats adds to its population score.
+        Contribution of the timing of each of these beats to its population score.
     scores : ndarray of float64, shape (m,)
-        Of normal beats after the first five minutes, against the patient's own normal.
+        Of normal beats after the first five minutes, against the patient's own template.
     """
 
     __repr__ = short_repr
@@ -54,7 +53,7 @@ class TrainingBeats:
 
 
 def normal_beats(beats: BeatSegments, reference: Annotations, sampling_rate_hz: float) -> NDArray[np.bool_]:
-    """Which beats lie within 150 ms of a reference beat that is normal, shape (n,)."""
+    """Return which beats lie within 150 ms of a normal reference beat, shape (n,)."""
     if len(reference) == 0:
         return np.zeros(len(beats), np.bool_)
     times_s = reference.positions / sampling_rate_hz
@@ -65,7 +64,7 @@ def normal_beats(beats: BeatSegments, reference: Annotations, sampling_rate_hz: 
 
 
 def _nearest(times_s: NDArray[np.float64], others_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Which of some other times, of which there is one at least, lies nearest to each."""
+    """Return the index of the nearest of one or more other times to each time."""
     right = np.minimum(np.searchsorted(others_s, times_s), len(others_s) - 1)
     left = np.maximum(right - 1, 0)
     nearest: NDArray[np.intp] = np.where(
@@ -75,7 +74,7 @@ def _nearest(times_s: NDArray[np.float64], others_s: NDArray[np.float64]) -> NDA
 
 
 def _require_own_annotations(recording: Recording, reference: Annotations, beats: BeatSegments) -> None:
-    """Refuse annotations whose normal beats are not where the heartbeats are."""
+    """Refuse annotations whose normal beats do not coincide with the heartbeats."""
     marks = reference.positions[np.isin(reference.symbols, NORMAL_SYMBOLS)] / recording.sampling_rate_hz
     if len(marks) == 0 or len(beats) == 0:
         return
@@ -87,14 +86,14 @@ def _require_own_annotations(recording: Recording, reference: Annotations, beats
         )
 
 
-def spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """At most so many of the rows, evenly spread over their order."""
+def evenly_spaced(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Return at most `most` rows, evenly spaced in their order."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 @checked
 def training_beats_of(recording: Recording) -> TrainingBeats | None:
-    """What a recording with reference annotations teaches; None where it has no normal beats.
+    """Collect the training beats of a recording with reference annotations; None without normal beats.
 
     Raises
     ------
@@ -107,18 +106,20 @@ def training_beats_of(recording: Recording) -> TrainingBeats | None:
     beats = cut_beats(filtered, find_heartbeats(early))
     _require_own_annotations(recording, recording.annotations, beats)
     normal = normal_beats(beats, recording.annotations, recording.sampling_rate_hz) & beats.readable.all(axis=1)
-    taught = spread(np.flatnonzero(normal), _TAUGHT_PER_RECORD)
-    if not len(taught):
+    selected = evenly_spaced(np.flatnonzero(normal), _TRAINING_PER_RECORD)
+    if not len(selected):
         return None
-    rows = population_beats(beats, usual_height_mv(beats)).samples.reshape(len(beats), len(recording.leads), -1)[taught]
-    later = spread(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
+    rows = population_beats(beats, usual_height_mv(beats)).samples.reshape(len(beats), len(recording.leads), -1)[
+        selected
+    ]
+    later = evenly_spaced(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
     baseline = learn_normal(beats, recording.leads)
     scores = np.empty(0) if baseline is None else compare(beats, baseline).score[later]
-    return TrainingBeats(rows.reshape(-1, rows.shape[2]), timing(beats)[taught], scores)
+    return TrainingBeats(rows.reshape(-1, rows.shape[2]), timing(beats)[selected], scores)
 
 
 def train_ambulatory(
-    lessons: Iterable[TrainingBeats],
+    training_beats: Iterable[TrainingBeats],
     source: str,
     settings: TrainingSettings | None = None,
     rule: ThresholdRule | None = None,
@@ -126,16 +127,16 @@ def train_ambulatory(
     random_state: int | None = None,
     progress: StepProgress | None = None,
 ) -> Detector:
-    """Train a detector for recordings on the normal beats of many patients, one set of lessons for each.
+    """Train a detector for recordings on the normal beats of many patients, one set of training beats for each.
 
-    Patients are held out as a whole, so that the population is calibrated on people it never saw.
+    Patients are held out as a whole, so that the population is calibrated on people outside its training.
 
     Raises
     ------
     NotEnoughNormalsError
         If there are fewer patients than members, or too few normals for the rule.
     """
-    patients = list(lessons)
+    patients = list(training_beats)
     if not patients:
         raise NotEnoughNormalsError(f"{source} holds no normal beats; give recordings with reference annotations.")
     beats = Beats(np.concatenate([patient.rows for patient in patients]), AMBULATORY_LAYOUT, source=source)

@@ -138,10 +138,10 @@ def test_other_limits_gain_and_lose_alarms(monitor: Monitor):
     strict = raised(monitor, MonitorState(limits=Limits(**{**as_dict(low), "high_bpm": 110.0})), inputs)
     result = compare(present, strict)
     assert [alarm.condition for alarm in result.gained] == ["high rate"]
-    assert result.lost == ()
+    assert result.missing == ()
     back = compare(strict, present)
-    assert [alarm.condition for alarm in back.lost] == ["high rate"]
-    assert [alarm.condition for alarm in back.kept] == [alarm.condition for alarm in result.kept]
+    assert [alarm.condition for alarm in back.missing] == ["high rate"]
+    assert [alarm.condition for alarm in back.common] == [alarm.condition for alarm in result.common]
 
 
 def test_what_if_on_a_recording_and_on_what_is_stored(stored: Path, tmp_path: Path, ectopy):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter as EventCounts
+import collections
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -38,13 +38,13 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Yield the figures of the ward now."""
         ward = self._ward
-        words = EventCounts(ward.status(patient).state for patient in ward.patients())
+        words = collections.Counter(ward.status(patient).state for patient in ward.patients())
         patients = GaugeMetricFamily("ectopy_patients", "Patients by state.", labels=["state"])
         for word in PatientState:
             if word is not PatientState.DISCHARGED:
                 patients.add_metric([word.value], words[word])
         yield patients
-        active = EventCounts(stored.alarm.priority for stored in ward.active_alarms())
+        active = collections.Counter(stored.alarm.priority for stored in ward.active_alarms())
         alarms = GaugeMetricFamily("ectopy_active_alarms", "Alarms active or latched.", labels=["priority"])
         for priority in Priority:
             alarms.add_metric([priority.name.lower()], active[priority])

@@ -14,7 +14,7 @@ from ectopy.recording import Recording
 from ectopy.signal import assess, filter_signal, filter_twice, find_heartbeats
 from ectopy.signal.filters import Filtered
 from ectopy.signal.recording_signal import read_recording
-from support.drawn_beats import RATE_HZ, Signal, Wave, drawn, narrow, wide
+from support.drawn_beats import RATE_HZ, Signal, Wave, draw_beats, narrow, wide
 from support.heartbeat_stream import HeartbeatStream
 
 RATES_BPM = (110, 150, 180, 220, 260, 300, 320)
@@ -39,7 +39,7 @@ def beats_at(bpm: float, seconds: float, seed: int, jitter: float = 0.01) -> NDA
 
 def rhythm(kind: str, bpm: float, seconds: float = 30.0, seed: int = 1, noise_mv: float = 0.01) -> Signal:
     """One lead of a patient with so many beats a minute from the first sample, shape (samples, 1)."""
-    lead = drawn(beats_at(bpm, seconds, seed), SHAPES[kind](60 / bpm), seconds)
+    lead = draw_beats(beats_at(bpm, seconds, seed), SHAPES[kind](60 / bpm), seconds)
     return (lead + noise_mv * np.random.default_rng(seed).standard_normal(len(lead)))[:, None]
 
 
@@ -108,7 +108,7 @@ def test_a_fast_rhythm_in_noise_is_noisy():
 @pytest.mark.parametrize("bpm", [60, 72, 90])
 def test_a_t_wave_higher_than_the_qrs_complex_is_not_a_beat(bpm: int):
     truth = beats_at(bpm, 60.0, 2)
-    lead = drawn(truth, [(0.0, 0.011, 1.0), (0.028, 0.010, -0.25), (0.28, 0.027, 1.2)], 60.0)
+    lead = draw_beats(truth, [(0.0, 0.011, 1.0), (0.028, 0.010, -0.25), (0.28, 0.027, 1.2)], 60.0)
     assert len(find_heartbeats(filter_twice(lead[:, None], RATE_HZ)[0])) == pytest.approx(len(truth), abs=1)
 
 
@@ -116,8 +116,8 @@ def test_a_t_wave_higher_than_the_qrs_complex_is_not_a_beat(bpm: int):
 @pytest.mark.parametrize(("width_s", "mv"), [(0.011, 1.0), (0.011, 1.5), (0.030, 1.0), (0.030, 1.5)])
 def test_p_waves_of_a_complete_block_are_not_beats(p_mv: float, width_s: float, mv: float):
     escapes_s = beats_at(30, 90.0, 4)
-    lead = drawn(beats_at(90, 90.0, 3, 0.02), [(0.0, 0.022, p_mv)], 90.0)
-    lead += drawn(escapes_s, [(0.0, width_s, mv), (0.38, 0.07, 0.25 * mv)], 90.0)
+    lead = draw_beats(beats_at(90, 90.0, 3, 0.02), [(0.0, 0.022, p_mv)], 90.0)
+    lead += draw_beats(escapes_s, [(0.0, width_s, mv), (0.38, 0.07, 0.25 * mv)], 90.0)
     lead += 0.01 * np.random.default_rng(6).standard_normal(len(lead))
     detected = find_heartbeats(filter_twice(lead[:, None], RATE_HZ)[0])
     apart_s = np.abs(detected[:, None] - escapes_s).min(axis=1)

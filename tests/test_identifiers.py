@@ -1,4 +1,4 @@
-"""Names say what a thing is: participles and pronouns that stand alone are few, and become fewer."""
+"""Names say what a thing is: participles and pronouns do not stand alone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ WORDS = """
     whom whose
 """
 BANNED = frozenset(WORDS.split())
-BOUND = 698
-"""Banned names there may be at most; lower it with every name that is replaced."""
+BOUND = 15
+"""Banned names there may be at most: keys on the wire and of stored states. Lower it with every one that goes."""
 
 
 def identifiers(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -33,7 +33,7 @@ def banned(identifier: str) -> bool:
     return identifier.strip("_").lower() in BANNED
 
 
-def test_banned_names_are_no_more_than_before():
+def test_names_are_not_bare_participles_or_pronouns():
     counts = Counter(
         banned(identifier)
         for path in SRC.rglob("*.py")

@@ -125,9 +125,9 @@ def test_columns_cover_every_sample(samples, columns, start_s, length_s, seed):
     stop_needed = min(int((start_s + length_s) * RATE_HZ) + 1, samples)
     assert first <= first_needed
     assert stop >= stop_needed
-    part = signal[first:stop]
-    assert np.array_equal(np.fmin.reduce(part), np.fmin.reduce(part.low), equal_nan=True)
-    assert np.array_equal(np.fmax.reduce(part), np.fmax.reduce(part.high), equal_nan=True)
+    samples_of_part = signal[first:stop]
+    assert np.array_equal(np.fmin.reduce(samples_of_part), np.fmin.reduce(part.low), equal_nan=True)
+    assert np.array_equal(np.fmax.reduce(samples_of_part), np.fmax.reduce(part.high), equal_nan=True)
 
 
 def test_a_short_part_is_drawn_sample_by_sample():

@@ -241,7 +241,7 @@ def peak_kb():
     # Unlike that of getrusage, not that of the process which started this one.
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 for path in sys.argv[2:]:
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # restart the peak
     before = peak_kb()
     try:
         (PatientTemplate if path.endswith(".npz") else Detector).load(path)

@@ -114,8 +114,8 @@ class HttpDevice:
 
 
 def test_what_was_acknowledged_without_the_database_is_sent_again_after_a_kill(tmp_path: Path):
-    recording, port, path = simulate_recording(40), free_port(), tmp_path / "ectopy.db"
-    halves = np.split(recording.signal, 80)
+    recording, port, path = simulate_recording(15), free_port(), tmp_path / "ectopy.db"
+    halves = np.split(recording.signal, 30)
     with served(tmp_path, port) as (process, said), Client(f"http://127.0.0.1:{port}", key_of(said)) as client:
         client.admit("socket")
         client.admit("http")
@@ -134,14 +134,14 @@ def test_what_was_acknowledged_without_the_database_is_sent_again_after_a_kill(t
         stream.flush()
         assert device.kept == []
         with locked(path):
-            send(10, 60)
-            until(lambda: stream.acknowledged == stream.position == 60 * 125)
+            send(10, 22)
+            until(lambda: stream.acknowledged == stream.position == 22 * 125)
             assert stream.stored == 10 * 125
-            assert len(device.kept) == 50
+            assert len(device.kept) == 12
             process.kill()
             process.wait()
         with served(tmp_path, port):
-            send(60, 80)
+            send(22, 30)
             stream.close()
             assert stream.stored == len(recording.signal)
             until(lambda: device.send(device.kept[-1]) or not device.kept if device.kept else True)

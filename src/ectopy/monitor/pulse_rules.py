@@ -247,7 +247,7 @@ def _wave_step(wave: Wave | None, piece: PulsePiece) -> Wave:
     if wave is None or wave.unit != piece.unit:
         wave = _fresh_wave(piece)
     detector, findings = pulse_step(wave.detector, piece.samples, piece.rate_hz, piece.start_s)
-    if detector.start_s != wave.detector.start_s:  # it began anew, and its clock may be another one
+    if detector.start_s != wave.detector.start_s:  # it started again, and its clock may be another one
         wave = _fresh_wave(piece)
     pulses, pulse_s = wave.pulses, wave.pulse_s
     if len(findings.pulses):

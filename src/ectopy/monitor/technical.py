@@ -85,7 +85,7 @@ def restarts(lasted_s: float) -> ConditionReading:
     """
     if lasted_s >= LEAST_PART_S:
         return ConditionReading("restarts", False)
-    text = f"The signal has begun anew after {lasted_s:.1f} s, and keeps doing so; do several devices send at once?"
+    text = f"The signal has started again after {lasted_s:.1f} s, and keeps doing so; do several devices send at once?"
     return ConditionReading("restarts", True, text, lasted_s, LEAST_PART_S)
 
 

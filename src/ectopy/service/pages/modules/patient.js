@@ -323,7 +323,7 @@ function setUpRelearning() {
   button.addEventListener("click", async () => {
     const sure = await askToConfirm({
       title: "Learn this patient's normal again?",
-      text: "The next minutes become what beats are compared with. Do this only while the rhythm is usual for the patient. Until it is learned, the present normal serves; a signal that begins anew meanwhile is compared with other people's.",
+      text: "The next minutes become what beats are compared with. Do this only while the rhythm is usual for the patient. Until it is learned, the present normal serves; a signal that starts again meanwhile is compared with other people's.",
       yes: "Learn again",
       no: "Leave it",
     });

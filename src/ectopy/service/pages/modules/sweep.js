@@ -18,7 +18,7 @@ const MOST_BEATS = 400;
 const MIDDLE = 0.58; // of a lane, from its top
 const WHOLE_MV = 2; // so high a QRS complex is whole where no scale is stated
 const SCALED_S = 10; // of a pulse wave, by which it is scaled
-const SHRUNK = 0.4; // of its scale: a pulse wave that is lower is scaled anew
+const SHRUNK = 0.4; // of its scale: a pulse wave that is lower is scaled again
 
 /** What the screen's own filter does, for people. */
 export const BAND = `from ${HIGH_PASS_HZ} Hz`;

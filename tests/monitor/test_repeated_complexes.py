@@ -35,9 +35,9 @@ def segments(*leads: np.ndarray, readable: np.ndarray | None = None) -> BeatSegm
     return BeatSegments(times_s, samples, readable, unknown, unknown, unknown, np.full(BEATS, 0.4))
 
 
-def present_after(condition: str, beats: BeatSegments) -> bool | None:
+def present_after(condition: str, beats: BeatSegments, profile: str = "ward") -> bool | None:
     given = ConditionReading(condition, True, "text", 150.0, 140.0, tuple((beats.times_s + ORIGIN_S).tolist()))
-    (reading,) = unless_unlike([given], beats, ORIGIN_S)
+    (reading,) = unless_unlike([given], beats, ORIGIN_S, profile)
     assert reading is given or reading == ConditionReading(condition, None)
     return reading.present
 
@@ -51,6 +51,11 @@ def test_a_fast_rhythm_whose_beats_repeat_one_complex_is_announced(condition: st
 @pytest.mark.parametrize("condition", FAST)
 def test_a_fast_rhythm_whose_beats_all_have_another_shape_is_left_open(condition: str):
     assert present_after(condition, segments(wander(), wander())) is None
+
+
+@pytest.mark.parametrize("condition", FAST)
+def test_a_fast_rhythm_of_an_infant_is_announced_with_any_beats(condition: str):
+    assert present_after(condition, segments(wander()), "infant") is True
 
 
 @pytest.mark.parametrize("condition", FAST)
@@ -73,7 +78,7 @@ def test_slow_rhythms_and_runs_of_medium_priority_stay():
 
 def test_a_rhythm_that_is_away_stays_away():
     readings = [ConditionReading(condition, False) for condition in FAST]
-    assert unless_unlike(readings, segments(wander()), ORIGIN_S) == tuple(readings)
+    assert unless_unlike(readings, segments(wander()), ORIGIN_S, "ward") == tuple(readings)
 
 
 def test_noise_lowers_the_likeness_of_complexes_that_repeat():

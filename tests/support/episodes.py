@@ -26,7 +26,7 @@ RATE_HZ = 250
 LEADS = ("MLII", "V1")
 EARLIEST_S, LATEST_S = 15.0, 1200.0
 _VF_S = 4.0
-_LEAD_IN_S, _AFTER_S, _LONGEST_S = 3.0, 10.0, 20.0
+_LEAD_IN_S, _AFTER_S, _LONGEST_S = 5.0, 10.0, 20.0
 _TOGETHER = 32
 
 Signal = NDArray[np.float32]

@@ -21,6 +21,7 @@ from ectopy.service.monitoring.replays import Replays
 from ectopy.service.monitoring.ward import Ward
 from ectopy.service.recordings import Library
 from ectopy.service.settings import Settings
+from ectopy.service.storage import Store
 
 
 def _part(name: str) -> Any:
@@ -33,6 +34,13 @@ def _part(name: str) -> Any:
 
 
 WardDep = Annotated[Ward, _part("ward")]
+
+
+async def _store(ward: WardDep) -> Store:
+    return ward.store
+
+
+StoreDep = Annotated[Store, Depends(_store)]
 AuditDep = Annotated[Audit, _part("audit")]
 AuthenticatorDep = Annotated[Authenticator, _part("authenticator")]
 SettingsDep = Annotated[Settings, _part("settings")]

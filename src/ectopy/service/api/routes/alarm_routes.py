@@ -20,6 +20,7 @@ from ectopy.service.api.dependencies import (
     Audited,
     CommentBody,
     PatientCommands,
+    StoreDep,
     WardDep,
     WatchedPatient,
     json_response,
@@ -42,6 +43,7 @@ async def list_alarms(
     request: Request,
     response: Response,
     ward: WardDep,
+    store: StoreDep,
     active: Annotated[bool, Query(description="Leave out those that have ended.")] = True,
     limit: Limit = MOST_ROWS,
     before: Before = None,
@@ -53,7 +55,7 @@ async def list_alarms(
     """
     if active:
         return [responses.alarm(alarm) for alarm in ward.active_alarms()]
-    page = await asyncio.to_thread(ward.store.alarms.newest, limit=limit, before=before)
+    page = await asyncio.to_thread(store.alarms.newest, limit=limit, before=before)
     if len(page) == limit:
         _link(request, response, page[0].id)
     return [responses.alarm(alarm) for alarm in page]
@@ -64,6 +66,7 @@ async def list_alarms_of(
     request: Request,
     response: Response,
     ward: WardDep,
+    store: StoreDep,
     patient: WatchedPatient,
     active: bool = False,
     limit: Limit = MOST_ROWS,
@@ -75,7 +78,7 @@ async def list_alarms_of(
     """
     if active:
         return [responses.alarm(alarm) for alarm in ward.active_alarms_of(patient)]
-    page = await asyncio.to_thread(ward.store.alarms.newest, patient, limit=limit, before=before)
+    page = await asyncio.to_thread(store.alarms.newest, patient, limit=limit, before=before)
     if len(page) == limit:
         _link(request, response, page[0].alarm.number)
     return [responses.alarm(alarm) for alarm in page]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from ectopy.service import responses, schemas
-from ectopy.service.api.dependencies import AuditDep, WardDep
+from ectopy.service.api.dependencies import AuditDep, StoreDep
 from ectopy.service.api.middleware.access_control import Administering
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/audit", tags=["audit"])
 
 @router.get("")
 def list_audit(
-    ward: WardDep,
+    store: StoreDep,
     caller: Administering,
     audit: AuditDep,
     patient: Annotated[str | None, Query(max_length=200, description="About this one only.")] = None,
@@ -24,6 +24,6 @@ def list_audit(
 ) -> list[schemas.AuditShape]:
     """The newest entries of the audit, the oldest of them first; the same look is written once a minute."""
     audit.flush()
-    entries = ward.store.audit.newest(patient, limit, before)
+    entries = store.audit.newest(patient, limit, before)
     audit.saw(caller.name, "viewed audit", patient or "")
     return [responses.audit(entry) for entry in entries]

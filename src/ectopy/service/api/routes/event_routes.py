@@ -15,9 +15,9 @@ from starlette.responses import StreamingResponse
 from ectopy.errors import SettingError, StorageError
 from ectopy.service import responses
 from ectopy.service.access import Caller
-from ectopy.service.api.dependencies import Audited, AuthenticatorDep, WardDep
+from ectopy.service.api.dependencies import Audited, AuthenticatorDep, StoreDep, WardDep
 from ectopy.service.monitoring.ward import Ward
-from ectopy.service.storage import StoredEvent
+from ectopy.service.storage import Store, StoredEvent
 
 router = APIRouter(tags=["live"])
 
@@ -42,6 +42,7 @@ Kind = Literal["alarm", "quality", "noticed", "rejected"]
 )
 async def events(
     ward: WardDep,
+    store: StoreDep,
     caller: Annotated[Caller, Audited("watched events", by_query=True)],
     authenticator: AuthenticatorDep,
     patient: Annotated[str | None, Query(description="Of this one only.")] = None,
@@ -58,18 +59,23 @@ async def events(
     # A proxy that collects what it passes on would hold up alarms.
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return EventSourceResponse(
-        _events(ward, after, patient, kind, lambda: authenticator.is_still_valid(caller)), headers=headers
+        _events(ward, store, after, patient, kind, lambda: authenticator.is_still_valid(caller)), headers=headers
     )
 
 
 async def _events(
-    ward: Ward, after: int, patient: str | None, kinds: Sequence[str], is_still_valid: Callable[[], bool]
+    ward: Ward,
+    store: Store,
+    after: int,
+    patient: str | None,
+    kinds: Sequence[str],
+    is_still_valid: Callable[[], bool],
 ) -> AsyncIterator[bytes]:
     yield KEEPALIVE_COMMENT
     while ward.feed.open:
         more = ward.feed.next_events()
         try:
-            stored = await asyncio.to_thread(ward.store.events.after, after, patient, kinds, _AT_ONCE)
+            stored = await asyncio.to_thread(store.events.after, after, patient, kinds, _AT_ONCE)
         except StorageError:
             stored = []
         if not is_still_valid():

@@ -11,7 +11,7 @@ from ectopy.errors import SettingError
 from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import strip_s
 from ectopy.service import responses
-from ectopy.service.api.dependencies import AlarmNumber, Audited, WardDep, WatchedPatient, json_response
+from ectopy.service.api.dependencies import AlarmNumber, Audited, StoreDep, WardDep, WatchedPatient, json_response
 from ectopy.service.api.middleware.access_control import AnyCaller
 from ectopy.service.api.routes.alarm_routes import find_alarm
 from ectopy.service.interop import fhir, hl7
@@ -75,17 +75,18 @@ def observations(
 def detected_issues(
     request: Request,
     ward: WardDep,
+    store: StoreDep,
     patient: PatientQuery,
     count: Annotated[int, Query(alias="_count", ge=1, le=_MOST_ISSUES, description="So many on a page.")] = _ISSUES,
     before: Annotated[int | None, Query(ge=1, le=2**53, description="Only alarms with lower numbers.")] = None,
 ) -> Response:
     """Alarms of a patient, the newest first, each with the signal that shows it."""
     state = ward.state(patient)
-    newest = ward.store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
+    newest = store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
     issues = [fhir.detected_issue(responses.alarm(alarm), _strips(ward, alarm, state)) for alarm in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
-    return _answer(fhir.searchset(issues, str(request.url), ward.store.alarms.count(patient), following))
+    return _answer(fhir.searchset(issues, str(request.url), store.alarms.count(patient), following))
 
 
 @router.get(

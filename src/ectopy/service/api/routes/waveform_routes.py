@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import SettingError
 from ectopy.service import responses, schemas
-from ectopy.service.api.dependencies import Audited, WardDep, WatchedPatient, json_response
+from ectopy.service.api.dependencies import Audited, StoreDep, WardDep, WatchedPatient, json_response
 from ectopy.service.monitoring.ward import NotFoundError
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.storage.stream_clock import origin_at
@@ -39,7 +39,7 @@ def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -
 
 @router.get("/beats", response_model=list[schemas.BeatShape], dependencies=[Audited("viewed beats")])
 def beats(
-    ward: WardDep,
+    store: StoreDep,
     patient: WatchedPatient,
     start: Start,
     stop: Stop,
@@ -47,13 +47,13 @@ def beats(
 ) -> Response:
     """The first judged beats of at most a day, in order."""
     _check(start, stop, 86_400.0)
-    stored = ward.store.beats.first(patient, start, stop, limit)
+    stored = store.beats.first(patient, start, stop, limit)
     return json_response([responses.beat(beat.time, beat.beat) for beat in stored])
 
 
 @router.get("/trend", response_model=schemas.TrendShape, dependencies=[Audited("viewed trend")])
 def trend(
-    ward: WardDep,
+    store: StoreDep,
     patient: WatchedPatient,
     start: Start,
     stop: Stop,
@@ -61,12 +61,13 @@ def trend(
 ) -> Response:
     """Beats counted in steps, of at most a month and 5000 steps."""
     _check(start, stop, min(_DAYS_S, _MOST_STEPS * step_s))
-    return json_response(responses.trend(ward.store.beats.trend(patient, start, stop, step_s)))
+    return json_response(responses.trend(store.beats.trend(patient, start, stop, step_s)))
 
 
 @router.get("/gallery", response_model=list[schemas.BeatComparisonShape], dependencies=[Audited("viewed beats")])
 def gallery(
     ward: WardDep,
+    store: StoreDep,
     patient: WatchedPatient,
     start: Start,
     stop: Stop,
@@ -75,8 +76,8 @@ def gallery(
     """One of each shape among the most abnormal beats, beside what a normal one would have been."""
     _check(start, stop, _DAYS_S)
     state = ward.state(patient)
-    worst = ward.store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
-    comparisons = [compare_beat(ward.store, patient, state, beat, ward.detector) for beat in worst]
+    worst = store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
+    comparisons = [compare_beat(store, patient, state, beat, ward.detector) for beat in worst]
     examples = one_of_each_shape([comparison for comparison in comparisons if comparison is not None], limit)
     return json_response([responses.beat_comparison(comparison) for comparison in examples])
 

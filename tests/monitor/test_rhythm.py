@@ -396,7 +396,9 @@ def test_without_a_signal_that_can_be_read_nothing_is_told(beats: list[tuple[flo
 @given(st.floats(0.05, 0.95), st.sampled_from(PROFILES))
 def test_clean_sinus_rhythm_raises_nothing_in_any_profile(share: float, profile: str):
     limits = Limits.of(profile)
-    low_bpm, high_bpm = limits.low_bpm + limits.clear_bpm, limits.high_bpm - limits.clear_bpm
+    # Nothing is said of an extreme rate within a tenth of its limit.
+    low_bpm = max(limits.low_bpm + limits.clear_bpm, 1.1 * limits.extreme_low_bpm)
+    high_bpm = min(limits.high_bpm - limits.clear_bpm, 0.9 * limits.extreme_high_bpm)
     findings = findings_of(at_rates((100, low_bpm + share * (high_bpm - low_bpm))))
     readings = readings_of(findings, limits)
     assert present(readings) == set()

@@ -112,7 +112,7 @@ def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: py
         return analyse(recording, detector)
 
     monkeypatch.setattr(mitdb_benchmark, "analyse", spy)
-    lessons = {name: mitdb_benchmark._lessons(folder, name).scores for name in ("101", "106", "112")}
+    lessons = {name: mitdb_benchmark._training_beats(folder, name).scores for name in ("101", "106", "112")}
     benchmark_mitdb(folder, "ds1", ())
     for (source, scores), name in zip(used.items(), lessons, strict=True):
         assert name in source

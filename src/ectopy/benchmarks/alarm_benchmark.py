@@ -32,7 +32,8 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.reference_conditions import ReferenceConditions, Stretches
 from ectopy.benchmarks.replayed_alarms import measure_records
-from ectopy.datasets.mitdb_records import SPLITS, read_annotated, records_in
+from ectopy.datasets.mitdb import SPLITS
+from ectopy.datasets.mitdb_records import read_annotated, records_in
 from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority

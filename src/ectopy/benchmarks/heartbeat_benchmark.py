@@ -17,7 +17,7 @@ import numpy as np
 
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
-from ectopy.datasets.mitdb import DS1, DS2, PACED
+from ectopy.datasets import mitdb
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
 from ectopy.formats import read
@@ -25,7 +25,7 @@ from ectopy.recording import Annotations, Recording
 from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
-SPLITS: dict[str, tuple[str, ...] | None] = {"ds1": DS1, "ds2": DS2, "all": None}
+SPLITS: dict[str, tuple[str, ...] | None] = {**mitdb.SPLITS, "all": None}
 """Records of each split; None = all in the folder except the paced records, which EC57 leaves out."""
 
 _SUFFIXES = (".hea", ".dat", ".atr")
@@ -142,7 +142,7 @@ def _records(folder: Path, split: str) -> tuple[str, ...]:
     here = {path.stem for path in folder.glob("*.hea") if all(path.with_suffix(end).is_file() for end in _SUFFIXES)}
     records = SPLITS[split]
     if records is None:
-        records = tuple(sorted(here - set(PACED)))
+        records = tuple(sorted(here - set(mitdb.PACED)))
         if not records:
             raise DataError(f"the folder {folder} holds no record with its .hea, .dat and .atr; name another folder.")
     missing = [record for record in records if record not in here]

@@ -28,7 +28,8 @@ from ectopy.analysis.population import population_score, usual_height_mv
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
-from ectopy.datasets.mitdb_records import SPLITS, read_annotated, records_in
+from ectopy.datasets.mitdb import SPLITS
+from ectopy.datasets.mitdb_records import read_annotated, records_in
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
@@ -177,17 +178,17 @@ def benchmark_mitdb(
     populations: Mapping[str, Detector] = dict.fromkeys(records, shipped)
     detectors = populations
     if split == "ds1":
-        lessons = {}
+        training_beats = {}
         for record in records:
             progress(next(steps), total, f"{record}: learning")
-            lessons[record] = _lessons(folder, record)
+            training_beats[record] = _training_beats(folder, record)
         if "population" in peers:
             progress(len(records), total, "learning populations")
             try:
-                populations = _half_detectors(lessons)
+                populations = _half_detectors(training_beats)
             except (MissingExtraError, DataError) as error:
                 left_out["population"] = str(error)
-        detectors = {record: _leave_one_out(record, populations[record], lessons) for record in records}
+        detectors = {record: _leave_one_out(record, populations[record], training_beats) for record in records}
     names = [name for name in peers if name not in left_out]
     results = {}
     for record in records:
@@ -207,31 +208,31 @@ def _read(folder: Path, record: str) -> Recording:
     return recording
 
 
-def _lessons(folder: Path, record: str) -> TrainingBeats:
-    lessons = training_beats_of(_read(folder, record))
-    if lessons is None:
+def _training_beats(folder: Path, record: str) -> TrainingBeats:
+    training_beats = training_beats_of(_read(folder, record))
+    if training_beats is None:
         raise DataError(f"record {record} has no normal beats to learn from; take it out of the folder.")
-    return lessons
+    return training_beats
 
 
-def _half_detectors(lessons: Mapping[str, TrainingBeats]) -> dict[str, Detector]:
+def _half_detectors(training_beats: Mapping[str, TrainingBeats]) -> dict[str, Detector]:
     """Train for each record a detector on the half of the records without it."""
-    names = list(lessons)
+    names = list(training_beats)
     halves = names[0::2], names[1::2]
     if len(halves[1]) < _FEWEST_TO_TRAIN:
         raise DataError(f"a population needs {2 * _FEWEST_TO_TRAIN} records, and there are {len(names)}.")
     detectors: dict[str, Detector] = {}
     for half, rest in (halves, halves[::-1]):
-        taught = [lessons[name] for name in half]
-        detector = train_ambulatory(taught, f"MIT-BIH records {', '.join(half)}", random_state=_SEED)
+        beats_of_half = [training_beats[name] for name in half]
+        detector = train_ambulatory(beats_of_half, f"MIT-BIH records {', '.join(half)}", random_state=_SEED)
         detectors |= dict.fromkeys(rest, detector)
     return detectors
 
 
-def _leave_one_out(record: str, detector: Detector, lessons: Mapping[str, TrainingBeats]) -> Detector:
+def _leave_one_out(record: str, detector: Detector, training_beats: Mapping[str, TrainingBeats]) -> Detector:
     """Take the threshold of a detector from all records but one."""
     assert detector.recordings is not None
-    scores = np.concatenate([lesson.scores for name, lesson in lessons.items() if name != record])
+    scores = np.concatenate([beats.scores for name, beats in training_beats.items() if name != record])
     return replace(detector, recordings=RecordingCalibration(scores, detector.recordings.without_baseline))
 
 

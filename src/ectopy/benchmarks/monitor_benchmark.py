@@ -50,7 +50,7 @@ SHORTEST_S, LONGEST_S = 5.0, 3600.0
 _RECORDINGS = 5
 _SHIFT_S, _MOST_SHIFTED_S = 1.7, 60.0
 LEARNING_S = 60.0
-_LESSON_S = 90.0
+_LEARNING_SIGNAL_S = 90.0
 _DRAIN_S = 30.0
 _GRAIN_S = 0.02
 
@@ -145,7 +145,7 @@ def benchmark_monitor(
     costs = []
     with TemporaryDirectory() as folder:
         signals = Path(folder) / "signals.npy"
-        np.save(signals, np.stack(list(_signals(max(seconds, _LESSON_S) + _MOST_SHIFTED_S))))
+        np.save(signals, np.stack(list(_signals(max(seconds, _LEARNING_SIGNAL_S) + _MOST_SHIFTED_S))))
         for run, count in enumerate(patients):
             progress(run, len(patients), f"{count} patients")
             url = store or f"sqlite:///{folder}/{count}.db"
@@ -301,8 +301,8 @@ def _senders(job: _Job) -> list[_Sender]:
 def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientTemplate | None:
     """A patient's normal from the first minute and a half of a signal at 250 Hz."""
     state = MonitorState()
-    lesson = Recording(np.array(signal[: round(_LESSON_S * RATE_HZ)]), RATE_HZ, LEADS)
-    for chunk in chunks(lesson, CHUNK_S):
+    learning_signal = Recording(np.array(signal[: round(_LEARNING_SIGNAL_S * RATE_HZ)]), RATE_HZ, LEADS)
+    for chunk in chunks(learning_signal, CHUNK_S):
         state, _ = monitor.step(state, chunk)
     return state.normal
 

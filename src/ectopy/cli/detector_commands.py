@@ -315,12 +315,12 @@ def _train_ambulatory(
     records = mitdb.SPLITS[split]
     source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
     with terminal.progress("reading") as progress:
-        lessons = []
+        training_beats = []
         for number, record in enumerate(records):
             progress(number, len(records), f"record {record}")
-            lessons.append(training_beats_of(mitdb.load_mitdb(record)))
+            training_beats.append(training_beats_of(mitdb.load_mitdb(record)))
     screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
-    usable = [lesson for lesson in lessons if lesson is not None]
+    usable = [beats for beats in training_beats if beats is not None]
     with terminal.step_progress("starting TensorFlow", "training") as progress:
         detector = train_ambulatory(usable, source, settings, rule, random_state=seed, progress=progress)
     detector.save(output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ectopy.datasets.mitdb import SPLITS as SPLITS
+from ectopy.datasets.mitdb import SPLITS
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
 from ectopy.recording import Recording
@@ -13,7 +13,7 @@ _SUFFIXES = (".hea", ".dat", ".atr")
 
 
 def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
-    """Records of a split that are in a folder with their reference annotations.
+    """Return the records of a split that are in a folder with their reference annotations.
 
     Raises
     ------

@@ -50,8 +50,8 @@ def summarise_sources(recordings: Iterable[LabelledRecording]) -> tuple[SourceSu
     for recording in recordings:
         by_database.setdefault(recording.database, []).append(_count(recording))
     rows = [_add_up(name, counts) for name, counts in by_database.items()]
-    everything = [counts for of_database in by_database.values() for counts in of_database]
-    return (*rows, _add_up(ALL, everything)) if rows else ()
+    all_counts = [counts for of_database in by_database.values() for counts in of_database]
+    return (*rows, _add_up(ALL, all_counts)) if rows else ()
 
 
 @dataclass(frozen=True, slots=True)

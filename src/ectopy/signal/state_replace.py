@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, make_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
-
-T = TypeVar("T")
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataclasses import replace
@@ -35,14 +33,9 @@ else:
         return _copier(type(state))(state, **changes)
 
 
-def builder(kind: type[T]) -> Callable[..., T]:
-    """Return a function that builds a state from the values of all its fields, in their order."""
-    build: Callable[..., T] = _builder(kind)
-    return build
-
-
 @cache
-def _builder(kind: Any) -> Callable[..., Any]:
+def builder(kind: Any) -> Callable[..., Any]:
+    """Return a function that builds a state of this class from the values of all its fields, in their order."""
     unfrozen = _unfrozen(kind)
 
     def build(*values: object) -> Any:
@@ -59,7 +52,7 @@ def _copier(kind: Any) -> Callable[..., Any]:
     names = [field.name for field in fields(kind)]
     parameters = ", ".join(f"{name}=_same" for name in names)
     values = ", ".join(f"_state.{name} if {name} is _same else {name}" for name in names)
-    namespace: dict[str, Any] = {"_same": object(), "_build": _builder(kind)}
+    namespace: dict[str, Any] = {"_same": object(), "_build": builder(kind)}
     exec(f"def copy(_state, /, *, {parameters}): return _build({values})", namespace)
     copier: Callable[..., Any] = namespace["copy"]
     return copier

@@ -20,6 +20,7 @@ from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.reprs import short_repr
 from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
+from ectopy.signal.filters import ANALYSIS_RATE_HZ
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
@@ -39,6 +40,8 @@ _CLEAR = 2.0
 _FIRST_OF_A_RUN, _ANOTHER_QRS = 0.75, 0.9
 _MOST_IRREGULARITIES = 6.0
 _AT_ONCE = 512  # beats
+_TIMES_S = (np.arange(BEFORE + AFTER) - BEFORE) / ANALYSIS_RATE_HZ
+_BEFORE_NEXT_S, _OWN_QRS_S = 0.12, 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,10 @@ class BeatDifference:
     Attributes
     ----------
     shape : ndarray of float64
-        Square root of the energy of the difference over that of the template: 0 = equal, 1 = as large as the beat.
+        Square root of the energy of the difference over that of the template, in the samples that belong to the beat
+        and not to the next one: 0 = equal, 1 = as large as the beat.
+    window : ndarray of float64
+        The same in all samples, whatever of the next beat lies among them.
     qrs : ndarray of float64
         The same within the QRS complex, 0.12 s before to 0.16 s after the fiducial point.
     width : ndarray of float64
@@ -145,6 +151,7 @@ class BeatDifference:
     __repr__ = short_repr
 
     shape: NDArray[np.float64]
+    window: NDArray[np.float64]
     qrs: NDArray[np.float64]
     width: NDArray[np.float64]
     prematurity: NDArray[np.float64]
@@ -158,16 +165,6 @@ class BeatDifference:
     def joined(cls, parts: Sequence[BeatDifference]) -> BeatDifference:
         """Join one or more parts in their order."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
-
-    @property
-    def score(self) -> NDArray[np.float64]:
-        """Combine shape and timing to one number, larger = more abnormal; comparable between patients.
-
-        Weights were chosen on the records DS1 of the MIT-BIH Arrhythmia Database.
-        """
-        timing = 0.3 * np.maximum(self.prematurity, 0.0) + 0.1 * _between(self.delay, 0.0, _MOST_IRREGULARITIES)
-        score: NDArray[np.float64] = np.log(0.1 + self.shape) + timing
-        return score
 
     @property
     def ventricular(self) -> NDArray[np.float64]:
@@ -347,18 +344,28 @@ def _compare(
     for start in range(0, len(beats), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         each = rows if template.ndim == 3 else slice(None)
-        measured.append(_measure(beats.samples[rows], beats.readable[rows], template[each], clearness[each]))
-    shape, qrs, width, best = map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((4, 0))
-    return BeatDifference(shape, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best)
+        own = _own_samples(beats.next_s[rows])
+        measured.append(_measure(beats.samples[rows], beats.readable[rows], own, template[each], clearness[each]))
+    shape, window, qrs, width, best = map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((5, 0))
+    return BeatDifference(
+        shape, window, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best
+    )
+
+
+def _own_samples(next_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of the 140 samples belong to each beat: those up to 0.12 s before the next one, and its own QRS."""
+    own: NDArray[np.bool_] = ~(_TIMES_S > next_s[:, None] - _BEFORE_NEXT_S) | (np.abs(_TIMES_S) < _OWN_QRS_S)
+    return own
 
 
 def _measure(
     samples: NDArray[np.float32],
     readable: NDArray[np.bool_],
+    own: NDArray[np.bool_],
     template: NDArray[np.float64],
     clearness: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Measure shape, QRS difference, width, and the QRS difference in the best lead."""
+) -> tuple[NDArray[np.float64], ...]:
+    """Measure shape, difference in the window, QRS difference, width, and the QRS difference in the best lead."""
     # Leads are weighted by their clearness; without a readable lead the results are NaN.
     weights = np.where(readable, clearness, 0.0)
     total = weights.sum(axis=1, keepdims=True)
@@ -367,15 +374,36 @@ def _measure(
     # The energy of the difference relative to that of the template, over the whole beat and its QRS complex.
     different = aligned - template
     energy = np.maximum(np.square(template).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
+    window = np.sqrt(np.square(different).sum(axis=2) / energy)
+    shape = _own_difference(window, different, template, own)
     qrs_energy = np.maximum(np.square(template[..., _QRS]).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
-    shape = np.sqrt(np.square(different).sum(axis=2) / energy)
     qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
     width = np.log(_width(aligned) / _width(template))
     # The clear lead that resembles the template most, if it does so more than the mean.
     clear = readable & (clearness > _CLEAR)
     mean_qrs = (qrs * weights).sum(axis=1)
     best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
-    return (shape * weights).sum(axis=1), mean_qrs, (width * weights).sum(axis=1), best_qrs
+    means = (shape * weights).sum(axis=1), (window * weights).sum(axis=1)
+    return *means, mean_qrs, (width * weights).sum(axis=1), best_qrs
+
+
+def _own_difference(
+    window: NDArray[np.float64],
+    different: NDArray[np.float64],
+    template: NDArray[np.float64],
+    own: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return the difference in own samples alone, shape (n, leads); from its median where samples are left out."""
+    cut = np.flatnonzero(~own.all(axis=1))
+    if not len(cut):
+        return window
+    inside = np.broadcast_to(own[cut, None], different[cut].shape)
+    left = np.where(inside, different[cut], np.nan)
+    left -= np.nanmedian(left, axis=2, keepdims=True)
+    energy = np.where(inside, np.square(template[cut] if template.ndim == 3 else template), 0.0).sum(axis=-1)
+    shape = window.copy()
+    shape[cut] = np.sqrt(np.nansum(np.square(left), axis=2) / np.maximum(energy, _LEAST_AMPLITUDE_MV**2))
+    return shape
 
 
 def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:

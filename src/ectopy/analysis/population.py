@@ -14,7 +14,6 @@ from ectopy.signal.filters import ANALYSIS_RATE_HZ
 AMBULATORY_LAYOUT = BeatLayout("ambulatory", BEAT_SAMPLES, float(ANALYSIS_RATE_HZ), "share of the usual height")
 
 _LEAST_HEIGHT_MV = 0.1
-_USUAL_IRREGULARITY = 0.08
 _COMPLEX = slice(BEFORE - 30, BEFORE + 40)
 _SLOPE_TAILS = 0.05, 0.95
 _LEAST_SLOPE = 1e-6
@@ -66,8 +65,10 @@ def population_beats(
     )
 
 
-def population_score(detector: Detector, beats: BeatSegments, height_mv: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Score the difference of each beat from other people's normal beats, mean over the readable leads, and its timing.
+def population_difference(
+    detector: Detector, beats: BeatSegments, height_mv: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Measure the difference of each beat from other people's normal beats, mean over the readable leads.
 
     Parameters
     ----------
@@ -79,24 +80,15 @@ def population_score(detector: Detector, beats: BeatSegments, height_mv: NDArray
     Returns
     -------
     ndarray of float64, shape (n,)
-        Larger = more abnormal; NaN = not readable.
+        Standard deviations; larger = more abnormal; NaN = not readable.
     """
     scores = detector.score(population_beats(beats, height_mv)).reshape(beats.readable.shape)
     is_readable = np.isfinite(scores)
     count = is_readable.sum(axis=1)
-    mean = np.divide(
+    mean: NDArray[np.float64] = np.divide(
         np.where(is_readable, scores, 0.0).sum(axis=1), count, out=np.full(len(scores), np.nan), where=count > 0
     )
-    score: NDArray[np.float64] = mean + timing(beats)
-    return score
-
-
-def timing(beats: BeatSegments) -> NDArray[np.float64]:
-    """Return what the timing of beats adds to their population score, shape (n,)."""
-    early = np.maximum(beats.prematurity, 0.0) / _USUAL_IRREGULARITY
-    pause = np.clip(beats.delay / _USUAL_IRREGULARITY, 0.0, 6.0)
-    added: NDArray[np.float64] = 0.6 * early + 0.2 * pause
-    return added
+    return mean
 
 
 def ventricular_shape(samples: NDArray[np.floating], readable: NDArray[np.bool_]) -> NDArray[np.float64]:

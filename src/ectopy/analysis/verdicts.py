@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline
+from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, time_beats
+from ectopy.analysis.normal_scale import NormalScale
 from ectopy.analysis.patient_template import BeatDifference, compare
-from ectopy.analysis.population import AMBULATORY_LAYOUT, population_score, ventricular_shape
+from ectopy.analysis.population import AMBULATORY_LAYOUT, population_difference, ventricular_shape
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
@@ -30,6 +32,7 @@ _CHANGED_SHAPE = 0.6
 _WIDE = 1.5
 _FAST_S = 0.6
 _ALIKE = 0.4
+_BY_PAUSE, _MOST_PAUSE = 0.3, 3.0
 _COMPARISONS = 3
 _ROW_ENDS_S = 3.0
 _COMPLEX = np.arange(MARGIN + 30, MARGIN + 80)
@@ -64,6 +67,10 @@ class Judgement:
         A `Hint` per beat.
     score, p_value : ndarray of float64, shape (n,)
         Larger and smaller = more abnormal; NaN = unreadable.
+    shape : ndarray of float64, shape (n,)
+        Part of the shape in the score, standard normal deviates; NaN = unreadable.
+    timing : Timing
+        Part of the timing.
     threshold : float
         The score above which a beat is abnormal.
     difference : BeatDifference or None
@@ -76,13 +83,21 @@ class Judgement:
     hint: NDArray[np.str_]
     score: NDArray[np.float64]
     p_value: NDArray[np.float64]
+    shape: NDArray[np.float64]
+    timing: Timing
     threshold: float
     difference: BeatDifference | None
 
     def __getitem__(self, rows: slice) -> Judgement:
-        difference = None if self.difference is None else self.difference[rows]
         return Judgement(
-            self.verdict[rows], self.hint[rows], self.score[rows], self.p_value[rows], self.threshold, difference
+            self.verdict[rows],
+            self.hint[rows],
+            self.score[rows],
+            self.p_value[rows],
+            self.shape[rows],
+            self.timing[rows],
+            self.threshold,
+            None if self.difference is None else self.difference[rows],
         )
 
     @classmethod
@@ -90,8 +105,9 @@ class Judgement:
         """Join one or more judgements by the same rules."""
         if len(parts) == 1:
             return parts[0]
-        verdict, hint, score, p_value = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("verdict", "hint", "score", "p_value")
+        verdict, hint, score, p_value, shape = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("verdict", "hint", "score", "p_value", "shape")
         )
         difference = [part.difference for part in parts if part.difference is not None]
         return cls(
@@ -99,6 +115,8 @@ class Judgement:
             hint,
             score,
             p_value,
+            shape,
+            Timing.joined([part.timing for part in parts]),
             parts[0].threshold,
             BeatDifference.joined(difference) if difference else None,
         )
@@ -110,8 +128,9 @@ def no_judgement(baseline: Baseline, rules: JudgingRules) -> Judgement:
     if baseline.normal is None:
         difference, threshold = None, rules.without_baseline
     else:
-        difference, threshold = BeatDifference(empty, empty, empty, empty, empty, empty), rules.with_baseline
-    return Judgement(np.empty(0, "U10"), np.empty(0, "U21"), empty, empty, threshold, difference)
+        difference, threshold = BeatDifference(*[empty] * len(fields(BeatDifference))), rules.with_baseline
+    no_words = np.empty(0, "U10"), np.empty(0, "U21")
+    return Judgement(*no_words, empty, empty, empty, Timing(empty, empty), threshold, difference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +144,9 @@ class JudgingRules:
         Scores above which a beat is abnormal, with and without the patient's own template.
     calibration : RecordingCalibration
         Scores of normal beats of other people, in ascending order.
+    shape, population : NormalScale
+        Differences of normal beats from their own template, and from other people's beats.
+    intervals : IntervalModel
     """
 
     __repr__ = short_repr
@@ -133,6 +155,9 @@ class JudgingRules:
     with_baseline: float
     without_baseline: float
     calibration: RecordingCalibration
+    shape: NormalScale
+    population: NormalScale
+    intervals: IntervalModel
 
     @classmethod
     def of(cls, detector: Detector) -> JudgingRules:
@@ -150,8 +175,20 @@ class JudgingRules:
                 "use the shipped 'ambulatory', or train one with: ectopy train mitdb -o FILE."
             )
         threshold = detector.rule.threshold
-        ordered = RecordingCalibration(np.sort(calibration.with_baseline), np.sort(calibration.without_baseline))
-        return cls(detector, threshold(calibration.with_baseline), threshold(calibration.without_baseline), ordered)
+        ordered = replace(
+            calibration,
+            with_baseline=np.sort(calibration.with_baseline),
+            without_baseline=np.sort(calibration.without_baseline),
+        )
+        return cls(
+            detector,
+            threshold(calibration.with_baseline),
+            threshold(calibration.without_baseline),
+            ordered,
+            NormalScale(calibration.shape_quantiles),
+            NormalScale(calibration.population_quantiles),
+            IntervalModel(calibration.interval_weights),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +228,7 @@ class PreviousBeat:
     rr_s: float = float("nan")
     limit_s: float = 0.0
     row: Row = field(default_factory=Row)
+    intervals: IntervalHistory = field(default_factory=IntervalHistory)
 
 
 def judge(
@@ -225,15 +263,32 @@ def judge(
     """
     calibration = rules.calibration
     if baseline.normal is None:
-        difference, score = None, population_score(rules.detector, beats, baseline.height_mv)
-        threshold, scores = rules.without_baseline, calibration.without_baseline
+        difference = None
+        shape = rules.population.deviates(population_difference(rules.detector, beats, baseline.height_mv))
+        threshold, scores, usual_shape = rules.without_baseline, calibration.without_baseline, shape < 0
     else:
         difference = compare(beats, baseline.normal) if difference is None else difference
-        score, threshold, scores = difference.score, rules.with_baseline, calibration.with_baseline
+        shape, usual_shape = rules.shape.deviates(difference.shape), difference.window < _CHANGED_SHAPE
+        threshold, scores = rules.with_baseline, calibration.with_baseline
+    history, timing = time_beats(rules.intervals, before.intervals, beats.rr_s, beats.next_s, usual_shape)
+    score = combined_score(shape, timing)
     unreadable = np.isnan(score)
-    before, hint = _assign_hints(beats, score > threshold, unreadable, difference, before)
+    before, hint = _assign_hints(beats, score > threshold, unreadable, difference, timing, before)
     verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.EMPTY.value))]
-    return before, Judgement(verdict, hint, score, p_values_among(score, scores), threshold, difference)
+    judgement = Judgement(
+        verdict, hint, score, p_values_among(score, scores), shape, timing, threshold, difference
+    )
+    return replace(before, intervals=history), judgement
+
+
+def combined_score(shape: NDArray[np.float64], timing: Timing) -> NDArray[np.float64]:
+    """Combine the deviates of shape and timing to one score, shape (n,); larger = more abnormal.
+
+    Early and differently shaped are two ways to be abnormal, and both at once are more so: the length of their vector.
+    A pause after the beat adds a little.
+    """
+    score: NDArray[np.float64] = np.hypot(np.maximum(shape, 0.0), np.maximum(timing.early, 0.0))
+    return score + _BY_PAUSE * np.clip(timing.pause, 0.0, _MOST_PAUSE)
 
 
 def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
@@ -257,6 +312,7 @@ def _assign_hints(
     abnormal: NDArray[np.bool_],
     unreadable: NDArray[np.bool_],
     difference: BeatDifference | None,
+    timing: Timing,
     before: PreviousBeat,
 ) -> tuple[PreviousBeat, NDArray[np.str_]]:
     """Assign hints by width, shape and timing; a beat with a hint is abnormal whatever its score.
@@ -288,12 +344,13 @@ def _assign_hints(
         ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
-        usual_shape = difference.shape < _CHANGED_SHAPE
+        usual_shape = difference.window < _CHANGED_SHAPE
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)
     kind = np.where(noise, 3, np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))))
-    return (PreviousBeat(float(beats.rr_s[-1]), limit_s, row) if len(beats) else before), _HINTS[kind * ~unreadable]
+    after = replace(before, rr_s=float(beats.rr_s[-1]), limit_s=limit_s, row=row) if len(beats) else before
+    return after, _HINTS[kind * ~unreadable]
 
 
 def _unlike_in_a_row(

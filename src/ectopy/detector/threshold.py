@@ -135,17 +135,24 @@ def p_values_among(scores: NDArray[np.float64], ordered: NDArray[np.float64]) ->
 
 @dataclass(frozen=True, slots=True)
 class RecordingCalibration:
-    """Scores of normal beats of many patients, on which thresholds for recordings rest.
+    """What a detector for recordings needs beside the autoencoder, learned from normal beats of many patients.
 
     Attributes
     ----------
     with_baseline : ndarray of float64, shape (m,)
-        Scores against each patient's own normal.
-    without_baseline : ndarray of float64, shape (m,)
-        Scores against the population alone, from autoencoders that never saw the patient.
+        Scores of beats with each patient's own template.
+    without_baseline : ndarray of float64, shape (k,)
+        Scores of beats without it, from autoencoders that never saw the patient.
+    shape_quantiles, population_quantiles : ndarray of float64, shape (1000,)
+        Distribution of the difference from the own template, and of the difference from other people's beats.
+    interval_weights : tuple of ndarray of float32
+        Of the network that predicts RR intervals.
     """
 
     __repr__ = short_repr
 
     with_baseline: NDArray[np.float64]
     without_baseline: NDArray[np.float64]
+    shape_quantiles: NDArray[np.float64]
+    population_quantiles: NDArray[np.float64]
+    interval_weights: tuple[NDArray[np.float32], ...]

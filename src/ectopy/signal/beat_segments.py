@@ -64,6 +64,12 @@ class BeatSegments:
     def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> BeatSegments:
         return BeatSegments(*(column[rows] for column in self._columns))
 
+    @property
+    def next_s(self) -> NDArray[np.float64]:
+        """Return the RR interval after each beat, shape (n,); where it is not known, the usual one or NaN."""
+        next_s: NDArray[np.float64] = self.rr_s * np.exp(self.prematurity + self.delay)
+        return next_s
+
     @classmethod
     def joined(cls, parts: Sequence[BeatSegments]) -> BeatSegments:
         """Join one or more parts in their order."""

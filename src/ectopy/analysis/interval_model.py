@@ -1,0 +1,293 @@
+"""Predict when the next normal beat comes, and measure how early or late a beat is against that.
+
+A small network, learned from normal beats of many people in sinus rhythm and in atrial fibrillation, takes the last RR
+intervals of a patient and gives the distribution of the next one, a mixture of logistic distributions of its log. What
+an interval says is its rank in that distribution, as a standard normal deviate: 3 is as rare for everybody, whatever
+the rhythm. The history holds no intervals that came surprisingly early, so that a run, or every second beat, does not
+become what is expected; a faster rhythm that lasts becomes it after a while.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, ndtri
+
+from ectopy.errors import DataError
+from ectopy.reprs import short_repr
+from ectopy.signal.heartbeats import lower_median
+
+HISTORY = 50
+"""Number of intervals that a prediction rests on."""
+LEAST_INTERVALS = 4
+"""Fewer say nothing of the next."""
+COMPONENTS = 3
+"""Number of logistic distributions of a prediction."""
+LAYERS = 3
+
+_LATEST = 32
+_USUAL_S = 0.8
+_FURTHEST = 1.5
+_LEAST_SPREAD = 0.01
+_LOG_SCALES = -5.3, 0.0
+_ROWS = 64
+_RAREST = 1e-15
+_SURPRISING = 2.0
+_EARLY_RATIO = math.log(0.75)
+_FAST_S = 0.6
+_MOST_DOUBTFUL, _MOST_EARLY = 16, 200
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalModel:
+    """Weights of the network.
+
+    Attributes
+    ----------
+    weights : tuple of ndarray of float32
+        Matrix and offset of each of three layers: 67 features, two hidden layers, and the weight, location and log
+        scale of each of three components.
+    """
+
+    __repr__ = short_repr
+
+    weights: tuple[NDArray[np.float32], ...]
+    _layers: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        matrices, offsets = self.weights[::2], self.weights[1::2]
+        sizes = [2 * _LATEST + 3, *(len(offset) for offset in offsets)]
+        shapes = list(zip(sizes[:-1], sizes[1:], strict=True))
+        if [matrix.shape for matrix in matrices] != shapes or len(shapes) != LAYERS or sizes[-1] != 3 * COMPONENTS:
+            raise DataError("the weights are not those of a network of RR intervals")
+        layers = tuple(zip(*([each.astype(np.float64) for each in part] for part in (matrices, offsets)), strict=True))
+        object.__setattr__(self, "_layers", layers)
+
+    def predict(self, windows: NDArray[np.float64]) -> Prediction:
+        """Predict the next interval after each history.
+
+        Parameters
+        ----------
+        windows : ndarray of float64, shape (n, 50)
+            Log of intervals in seconds, the newest last; NaN where there are fewer.
+        """
+        inputs, usual = features(windows)
+        # Blocks of one size, so that a row gives the same bits whatever the rows beside it.
+        blocks = -(-len(inputs) // _ROWS)
+        rows = np.zeros((blocks * _ROWS, inputs.shape[1]))
+        rows[: len(inputs)] = inputs
+        values = rows.reshape(blocks, _ROWS, -1)
+        for matrix, offset in self._layers[:-1]:
+            values = values @ matrix + offset
+            values = values * expit(values)
+        matrix, offset = self._layers[-1]
+        outputs = (values @ matrix + offset).reshape(blocks * _ROWS, 3, COMPONENTS)[: len(inputs)]
+        # Weights add up to 1; locations are relative to the usual interval.
+        weights = np.exp(outputs[:, 0] - outputs[:, 0].max(axis=1, keepdims=True))
+        weights /= weights.sum(axis=1, keepdims=True)
+        scales = np.exp(np.clip(outputs[:, 2], *_LOG_SCALES))
+        enough = np.isfinite(windows).sum(axis=1) >= LEAST_INTERVALS
+        return Prediction(weights, outputs[:, 1] + usual[:, None], scales, usual, enough)
+
+
+def features(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the inputs of the network, shape (n, 67), and the log of the usual interval, shape (n,).
+
+    The inputs are the last 32 intervals relative to the median of all, newest first, and which of them are known; then
+    the median, the spread and the number of the intervals.
+    """
+    usual = np.nan_to_num(lower_median(windows))
+    relative = np.clip(windows - usual[:, None], -_FURTHEST, _FURTHEST)
+    spread = 1.4826 * np.nan_to_num(lower_median(np.abs(relative)))
+    latest = relative[:, : -_LATEST - 1 : -1]
+    is_known = np.isfinite(latest)
+    overall = np.stack(
+        [
+            usual - math.log(_USUAL_S),
+            np.log(spread + _LEAST_SPREAD) + 3.0,
+            np.isfinite(windows).sum(axis=1) / HISTORY,
+        ],
+        axis=1,
+    )
+    return np.concatenate([np.where(is_known, latest, 0.0), is_known, overall], axis=1), usual
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Distribution of the log of the next interval after each of n histories.
+
+    Attributes
+    ----------
+    weights, locations, scales : ndarray of float64, shape (n, 3)
+        Of the logistic distributions.
+    usual : ndarray of float64, shape (n,)
+        Log of the usual interval.
+    enough : ndarray of bool, shape (n,)
+        Whether there are enough intervals for a prediction.
+    """
+
+    weights: NDArray[np.float64]
+    locations: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    usual: NDArray[np.float64]
+    enough: NDArray[np.bool_]
+
+    def __getitem__(self, rows: slice) -> Prediction:
+        return Prediction(
+            self.weights[rows], self.locations[rows], self.scales[rows], self.usual[rows], self.enough[rows]
+        )
+
+    def early(self, log_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how early intervals are: standard normal deviates, shape (n,); 0 where nothing is known."""
+        return self._deviates(log_s, 1.0)
+
+    def late(self, log_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how late intervals are; as `early`."""
+        return self._deviates(log_s, -1.0)
+
+    def _deviates(self, log_s: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
+        standard = sign * (log_s[:, None] - self.locations) / self.scales
+        share = (self.weights * expit(standard)).sum(axis=1)
+        is_known = self.enough & np.isfinite(log_s)
+        deviates: NDArray[np.float64] = np.where(is_known, -ndtri(np.clip(share, _RAREST, 1.0)), 0.0)
+        return np.clip(deviates, -8.0, 8.0)
+
+
+def _empty_history() -> NDArray[np.float64]:
+    return np.full(HISTORY, np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalHistory:
+    """Intervals of a patient so far.
+
+    Attributes
+    ----------
+    expected : ndarray of float64, shape (50,)
+        Log of the last intervals that did not come surprisingly early, the newest last; NaN where there are fewer.
+    latest : ndarray of float64, shape (50,)
+        The same of all intervals.
+    early : int
+        Number of surprisingly early ones in a row.
+    doubtful : int
+        Number of these that are rather a new rhythm: hardly early, slower than a tachycardia, or with the usual shape.
+    """
+
+    __repr__ = short_repr
+
+    expected: NDArray[np.float64] = field(default_factory=_empty_history)
+    latest: NDArray[np.float64] = field(default_factory=_empty_history)
+    early: int = 0
+    doubtful: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What the intervals around beats say; standard normal deviates, shape (n,), 0 where nothing is known.
+
+    Attributes
+    ----------
+    early : ndarray of float64
+        How early each beat comes.
+    pause : ndarray of float64
+        How late the next one comes.
+    """
+
+    __repr__ = short_repr
+
+    early: NDArray[np.float64]
+    pause: NDArray[np.float64]
+
+    def __getitem__(self, rows: slice) -> Timing:
+        return Timing(self.early[rows], self.pause[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Timing]) -> Timing:
+        """Join one or more parts in their order."""
+        return cls(np.concatenate([part.early for part in parts]), np.concatenate([part.pause for part in parts]))
+
+
+def time_beats(
+    model: IntervalModel,
+    history: IntervalHistory,
+    rr_s: NDArray[np.float64],
+    next_s: NDArray[np.float64],
+    usual_shape: NDArray[np.bool_],
+) -> tuple[IntervalHistory, Timing]:
+    """Measure how early the next beats come, and how late the beats after them.
+
+    Parameters
+    ----------
+    model : IntervalModel
+    history : IntervalHistory
+        Before these beats.
+    rr_s, next_s : ndarray of float64, shape (n,)
+        RR interval before and after each beat, seconds; NaN where not known.
+    usual_shape : ndarray of bool, shape (n,)
+        Whether each beat has the patient's usual shape.
+
+    Returns
+    -------
+    history : IntervalHistory
+    timing : Timing
+    """
+    log_s, next_log_s = np.log(rr_s), np.log(next_s)
+    early, pause = np.zeros((2, len(log_s)))
+    start = 0
+    while start < len(log_s):
+        # Predict a block as if no interval in it were surprising, and use it up to the first that is.
+        block = log_s[start : start + _ROWS - 1]
+        is_known = np.isfinite(block)
+        prediction = model.predict(_windows(history.expected, block, is_known))
+        of_block = prediction[:-1].early(block)
+        surprising = np.flatnonzero(of_block > _SURPRISING)
+        count = int(surprising[0]) + 1 if len(surprising) else len(block)
+        stop = start + count
+        early[start:stop] = of_block[:count]
+        history = _after(
+            history, block[:count], is_known[:count], bool(len(surprising)), prediction.usual, usual_shape[start:stop]
+        )
+        # The pause after a beat is judged by the history with its own interval, if that was not surprising.
+        after = prediction[1 : count + 1]
+        pause[start:stop] = after.late(next_log_s[start:stop])
+        if len(surprising):
+            last = slice(stop - 1, stop)
+            pause[last] = model.predict(history.expected[None]).late(next_log_s[last])
+        start = stop
+    return history, Timing(early, pause)
+
+
+def _windows(
+    expected: NDArray[np.float64], block: NDArray[np.float64], is_known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the history before each interval of a block and after the last, shape (n + 1, 50)."""
+    line = np.concatenate([expected, block[is_known]])
+    places = np.concatenate([[0], np.cumsum(is_known)])
+    return line[places[:, None] + np.arange(HISTORY)]
+
+
+def _after(
+    history: IntervalHistory,
+    block: NDArray[np.float64],
+    is_known: NDArray[np.bool_],
+    surprised: bool,
+    usual: NDArray[np.float64],
+    usual_shape: NDArray[np.bool_],
+) -> IntervalHistory:
+    """Return the history after intervals, of which the last is surprisingly early if `surprised`."""
+    latest = np.concatenate([history.latest, block[is_known]])[-HISTORY:]
+    if not surprised:
+        in_a_row = (0, 0) if is_known.any() else (history.early, history.doubtful)
+        return IntervalHistory(np.concatenate([history.expected, block[is_known]])[-HISTORY:], latest, *in_a_row)
+    expected = np.concatenate([history.expected, block[:-1][is_known[:-1]]])[-HISTORY:]
+    early, doubtful = (0, 0) if is_known[:-1].any() else (history.early, history.doubtful)
+    hardly_early = block[-1] - usual[len(block) - 1] > _EARLY_RATIO
+    early += 1
+    doubtful += int(hardly_early or block[-1] >= math.log(_FAST_S) or usual_shape[-1])
+    if doubtful >= _MOST_DOUBTFUL or early >= _MOST_EARLY:
+        return IntervalHistory(latest, latest)
+    return IntervalHistory(expected, latest, early, doubtful)

@@ -1,0 +1,56 @@
+"""Express a measure in one unit for everybody: how rare it is among normal beats of other people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from ectopy.errors import DataError
+from ectopy.reprs import short_repr
+
+QUANTILES = 1000
+"""Number of values that a scale keeps of those of all normal beats."""
+
+_TAIL = 990
+_SHARES = (np.arange(QUANTILES) + 0.5) / QUANTILES
+_RAREST, _COMMONEST = 1e-12, 1.0 - 1e-6
+_LEAST_EXCESS = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class NormalScale:
+    """Distribution of a measure among normal beats.
+
+    Attributes
+    ----------
+    quantiles : ndarray of float64, shape (1000,)
+        In ascending order, of the shares 0.0005, 0.0015 ... 0.9995.
+    """
+
+    __repr__ = short_repr
+
+    quantiles: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.quantiles.shape != (QUANTILES,) or not (np.diff(self.quantiles) >= 0).all():
+            raise DataError(f"a scale needs {QUANTILES} ascending quantiles")
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> NormalScale:
+        """Return the scale of one or more values of normal beats."""
+        return cls(np.quantile(values, _SHARES))
+
+    def deviates(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return standard normal deviates that are as rare as the values: 2.3 is exceeded by 1 % of normal beats.
+
+        Beyond the last hundredth of the normal beats, where there are few, the tail is taken as exponential. NaN stays.
+        """
+        above = 1.0 - np.interp(values, self.quantiles, _SHARES)
+        tail = self.quantiles[_TAIL:] - self.quantiles[_TAIL]
+        excess = np.maximum(values - self.quantiles[_TAIL], 0.0) / max(float(tail.mean()), _LEAST_EXCESS)
+        above = np.where(excess > 0, (1.0 - _SHARES[_TAIL]) * np.exp(-excess), above)
+        deviates: NDArray[np.float64] = -ndtri(np.clip(above, _RAREST, _COMMONEST))
+        return np.where(np.isnan(values), np.nan, deviates)

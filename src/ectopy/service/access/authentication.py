@@ -131,13 +131,7 @@ class Authenticator:
         return self._stored.all()
 
     def remove_key(self, number: int) -> StoredKey:
-        """Remove a key and end its sessions.
-
-        Raises
-        ------
-        DataError
-            If there is no key with this id.
-        """
+        """Remove a key, as `KeyStore.remove` does, and end its sessions."""
         removed = self._stored.remove(number)
         self._removed.add((removed.id, removed.created))
         with self._lock:

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ectopy.errors import EctopyError, SettingError, StorageError
+from ectopy.errors import EctopyError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import Chunk
 from ectopy.monitor.chunk_assembly import LONGEST_CHUNK_S
 from ectopy.monitor.replay import cut, paced
@@ -121,16 +121,10 @@ class Replays:
             return list(self._replays.values())[::-1]
 
     def get(self, id: str) -> Replay:
-        """Return a replay.
-
-        Raises
-        ------
-        SettingError
-            If there is no replay of that id.
-        """
+        """Return a replay; a `NotFoundError` if there is none of that id."""
         with self._lock:
             if id not in self._replays:
-                raise SettingError(f"there is no replay {id[:80]!r}; list the replays to see which there are.")
+                raise NotFoundError(f"there is no replay {id[:80]!r}; list the replays to see which there are.")
             return self._replays[id]
 
     def stop(self, id: str) -> Replay:

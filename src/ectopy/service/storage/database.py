@@ -21,7 +21,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL
 
 from ectopy.errors import DatabaseError, MissingExtraError, SettingError
-from ectopy.service.storage.tables import leases, sizes
+from ectopy.service.storage.tables import leases, metadata, sizes
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -177,6 +177,10 @@ class Database:
             if present == ScriptDirectory.from_config(config).get_current_head():
                 return
             config.attributes["connection"] = connection
+            if present is None:
+                metadata.create_all(connection, checkfirst=False)
+                command.stamp(config, "head")
+                return
             try:
                 command.upgrade(config, "head")
             except CommandError as error:

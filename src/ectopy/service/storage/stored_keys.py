@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ectopy.errors import DataError
+from ectopy.errors import NotFoundError
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, ResultRow
 
@@ -86,11 +86,11 @@ class KeyStore:
         return None if row is None else _key(row)
 
     def remove(self, number: int) -> StoredKey:
-        """Remove a key and its sessions; a `DataError` if there is no key of this id."""
+        """Remove a key and its sessions; a `NotFoundError` if there is no key of this id."""
         with self._database.writing() as connection:
             row = connection.execute(sa.select(*_KEY).where(tables.keys.c.id == number)).one_or_none()
             if row is None:
-                raise DataError(f"there is no key {number}; list the keys to see which there are.")
+                raise NotFoundError(f"there is no key {number}; list the keys to see which there are.")
             connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.key_id == number))
             connection.execute(sa.delete(tables.keys).where(tables.keys.c.id == number))
         return _key(row)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 
-from ectopy.errors import DataError, SettingError
+from ectopy.errors import SettingError
 from ectopy.service import responses, schemas
 from ectopy.service.access import Scope
 from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering
-from ectopy.service.monitoring.ward import NotFoundError, RefusedError
+from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.storage import StoredKey
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
@@ -78,8 +78,5 @@ def remove_key(
     """Make a key worthless, and end the sessions that were opened with it; the key in use cannot be removed."""
     if number == caller.key:
         raise RefusedError("this is the key that you use; remove it with another one.")
-    try:
-        key = authenticator.remove_key(number)
-    except DataError as error:
-        raise NotFoundError(str(error)) from error
+    key = authenticator.remove_key(number)
     audit.did(caller.name, "removed key", detail=f"{key.id} {key.name}")

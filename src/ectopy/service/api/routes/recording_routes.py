@@ -11,12 +11,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
 
 from ectopy.detector import Verdict
-from ectopy.errors import DataError, SettingError
+from ectopy.errors import DataError
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, json_response
 from ectopy.service.api.middleware.access_control import Administering, Uploading, Viewing
-from ectopy.service.monitoring.ward import NotFoundError
-from ectopy.service.recordings import Library, StoredRecording, Upload
+from ectopy.service.recordings import StoredRecording, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
@@ -60,15 +59,8 @@ RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As t
 Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
 
 
-def _entry(library: Library, id: str) -> StoredRecording:
-    try:
-        return library.entry(id)
-    except SettingError as error:
-        raise NotFoundError(str(error)) from error
-
-
 def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> StoredRecording:
-    entry = _entry(library, id)
+    entry = library.entry(id)
     audit.saw(caller.name, f"viewed recording {entry.id}")
     return entry
 
@@ -160,7 +152,7 @@ def trend(
 @router.delete("/{id}", status_code=204)
 def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: RecordingId) -> None:
     """Delete a recording and what was found in it."""
-    entry = _entry(library, id)
+    entry = library.entry(id)
     library.delete(id)
     audit.did(caller.name, "deleted recording", detail=entry.id)
 

@@ -8,13 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Path
 
 from ectopy.datasets.builtin_recordings import load_builtin
-from ectopy.errors import SettingError
 from ectopy.recording import Recording
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, ReplaysDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering, AnyCaller, Viewing
 from ectopy.service.monitoring.replays import Replay
-from ectopy.service.monitoring.ward import NotFoundError
 from ectopy.service.recordings import Library
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
@@ -23,10 +21,7 @@ ReplayId = Annotated[str, Path(min_length=1, max_length=32, description="As the 
 
 
 def _named(replays: ReplaysDep, id: ReplayId, caller: AnyCaller) -> Replay:
-    try:
-        return replays.get(id)
-    except SettingError as error:
-        raise NotFoundError(str(error)) from error
+    return replays.get(id)
 
 
 NamedReplay = Annotated[Replay, Depends(_named)]

@@ -106,6 +106,6 @@ def test_a_noisy_beat_is_not_judged() -> None:
 def test_only_readable_and_clear_leads_count() -> None:
     mixed = np.stack([beat(0.0)[0], beat(1.0)[1]])[None]
     readable = np.array([[False, True]])
-    assert compare_p_waves(mixed, readable, TEMPLATE * [[1.0], [3.0]], CLEARNESS).share == pytest.approx(1 / 3, abs=1e-6)
+    assert compare_p_waves(mixed, readable, TEMPLATE * [[1], [3]], CLEARNESS).share == pytest.approx(1 / 3, abs=1e-6)
     assert compared(mixed, TEMPLATE, np.array([50.0, 0.0])).share == pytest.approx(0.0, abs=1e-6)
     assert np.isnan(compare_p_waves(mixed, np.zeros((1, 2), np.bool_), TEMPLATE, CLEARNESS).share).all()

@@ -113,8 +113,8 @@ def find_p_wave(template: NDArray[np.float64], clear: NDArray[np.bool_]) -> NDAr
         First sample of a window of 0.14 s; -1 where the QRS complex begins too early for one.
     """
     # The QRS complex begins after the last sample before its steepest one that is not steep: 1 % of its energy.
-    slope = template[..., 4:] - template[..., :-4]
-    slope = np.pad(slope, ((0, 0), (0, 0), (2, 2))) / np.maximum(np.ptp(template, axis=2), _LEAST_AMPLITUDE_MV)[..., None]
+    relative = template / np.maximum(np.ptp(template, axis=2, keepdims=True), _LEAST_AMPLITUDE_MV)
+    slope = np.pad(relative[..., 4:] - relative[..., :-4], ((0, 0), (0, 0), (2, 2)))
     steepness = (np.square(slope) * clear[..., None]).sum(axis=1)
     upstroke = steepness[:, _UPSTROKE]
     level = steepness <= _LEAST_SLOPE * upstroke.max(axis=1, keepdims=True)

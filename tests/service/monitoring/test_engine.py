@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.errors import DataError, EctopyError, SettingError, StorageError
+from ectopy.errors import DataError, EctopyError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import (
     AlarmChanged,
     BeatJudged,
@@ -246,7 +246,7 @@ def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording)
 
 @ON_SQLITE
 def test_only_who_is_admitted_is_watched(hub: Hub, store: Store, steady: Recording):
-    with pytest.raises(SettingError, match="'bob' is watched; admit"):
+    with pytest.raises(NotFoundError, match="'bob' is watched; admit"):
         hub.submit("bob", cut(steady, 0, 1))
     with pytest.raises(SettingError, match="hub itself"):
         hub.admit(SYSTEM_PATIENT)
@@ -397,7 +397,7 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
     play(restarted, clock, {"bob": steady}, 20, 22, restarted.run_once)
     assert alarms(store, SYSTEM_PATIENT) == [("raised", "detector failed")]
     assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
-    with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
+    with pytest.raises(NotFoundError, match="'anna' is watched; these bytes"):
         restarted.submit("anna", cut(steady, 20, 21))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
-from ectopy.errors import SettingError, StorageError
+from ectopy.errors import NotFoundError, SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor
 from ectopy.service.monitoring.engine import Hub
 from ectopy.service.monitoring.replays import Replay, Replays, ReplayStatus
@@ -116,7 +116,7 @@ def test_impossible_replays_are_refused(hub: Hub):
     for speed in (0, -1, 1001, float("nan")):
         with pytest.raises(SettingError, match="times its speed"):
             replays.start(RECORDING, "simulated", "anna", speed)
-    with pytest.raises(SettingError, match="no replay"):
+    with pytest.raises(NotFoundError, match="no replay"):
         replays.get("../..")
     for _ in range(32):
         replays.start(RECORDING, "simulated", "anna", 0.1)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import (
     AlarmChanged,
     Chunk,
@@ -252,13 +252,7 @@ class Hub:
         return self._buffer.missing(patient, stream)
 
     def state(self, patient: str) -> MonitorState:
-        """Return the present state of a patient.
-
-        Raises
-        ------
-        SettingError
-            If no patient of that name is watched.
-        """
+        """Return the present state of a patient; a `NotFoundError` if the patient is not watched."""
         return self._watched(patient).state
 
     def _resume_all(self, patients: Iterable[str] | None) -> None:
@@ -296,7 +290,7 @@ class Hub:
         watched = self._patients.get(patient)
         if watched is None:
             reason = self._faults.get(patient, "admit the patient first.")
-            raise SettingError(f"no patient {patient!r} is watched; {reason}")
+            raise NotFoundError(f"no patient {patient!r} is watched; {reason}")
         return watched
 
     # Inputs
@@ -308,8 +302,10 @@ class Hub:
 
         Raises
         ------
+        NotFoundError
+            If the patient is not watched.
         SettingError
-            If the patient is not watched, or samples or a discharge are for the system patient.
+            If samples or a discharge are for the system patient.
         DataError
             If the input cannot be stored, is larger than 8 MiB, its time is not today, or the patient is discharged.
         StorageError

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from ectopy.errors import DataError, EctopyError, SettingError, StorageError
+from ectopy.errors import DataError, EctopyError, NotFoundError, StorageError
 from ectopy.monitor import (
     AlarmChanged,
     BeatJudged,
@@ -49,10 +49,6 @@ ITSELF = "the service itself"
 """The sender of samples that do not come from a device."""
 
 _log = logging.getLogger(__name__)
-
-
-class NotFoundError(DataError):
-    """There is no such patient, alarm or other thing."""
 
 
 class RefusedError(EctopyError):
@@ -151,17 +147,8 @@ class Ward:
         return patient in self._names and patient != SYSTEM_PATIENT
 
     def state(self, patient: str) -> MonitorState:
-        """Return the present state of a patient, or of the system patient.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched; so do all methods below that take a patient.
-        """
-        try:
-            return self._hub.state(patient)
-        except SettingError as error:
-            raise NotFoundError(str(error)) from error
+        """Return the present state of a patient, or of the system patient, as `Hub.state` does."""
+        return self._hub.state(patient)
 
     def missing(self, patient: str) -> list[tuple[int, int]]:
         """Return samples of the patient's stream, as start and end positions, that a sender should send again.

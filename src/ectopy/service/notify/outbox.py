@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any
 
 
 class DeliveryState(StrEnum):
@@ -63,6 +64,37 @@ class Delivery:
     ended: float | None = None
 
 
+class Outbox(ABC):
+    """Messages that wait. Called from several threads at once."""
+
+    @abstractmethod
+    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
+        """Return due messages for a target, all of high priority or all others, oldest first.
+
+        They are due again after a minute, whether or not the clock is set back meanwhile. An attempt counts when it
+        has succeeded or failed.
+        """
+
+    @abstractmethod
+    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
+        """Return old messages of high priority about patients for whom no target has taken one since `created`."""
+
+    @abstractmethod
+    def _end_attempt(self, key: str, **changes: Any) -> None:
+        """Count an attempt with a message, and change the message."""
+
+    def succeeded(self, key: str, now: float, receipt: str) -> None:
+        """Note that a message has been delivered."""
+        self._end_attempt(key, state=DeliveryState.DELIVERED, error="", receipt=receipt, ended=now)
+
+    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
+        """Note a failed attempt; the next one is at `due`, None = there is no further one."""
+        if due is None:
+            self._end_attempt(key, state=DeliveryState.DEAD, error=error, ended=now)
+        else:
+            self._end_attempt(key, error=error, due=due)
+
+
 class Setback:
     """Notices that a clock has been set back: messages that are due later by it are then due as much earlier."""
 
@@ -79,23 +111,3 @@ class Setback:
             return 0.0
         self._newest = now
         return setback_s
-
-
-class Outbox(Protocol):
-    """Messages that wait. Called from several threads at once."""
-
-    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Return due messages for a target, all of high priority or all others, oldest first.
-
-        They are due again after a minute, whether or not the clock is set back meanwhile. An attempt counts when it
-        has succeeded or failed.
-        """
-
-    def succeeded(self, key: str, now: float, receipt: str) -> None:
-        """Note that a message has been delivered."""
-
-    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """Note a failed attempt; the next one is at `due`, None = there is no further one."""
-
-    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Return old messages of high priority about patients for whom no target has taken one since `created`."""

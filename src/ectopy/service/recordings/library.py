@@ -24,7 +24,7 @@ from typing import BinaryIO
 import msgspec
 
 from ectopy.datasets.builtin_recordings import builtin_names
-from ectopy.errors import DataError, OutputError, SettingError, StorageError
+from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
 from ectopy.service.recordings.result import Result, load_result
@@ -185,22 +185,14 @@ class Library:
             return sorted(self._entries.values(), key=lambda entry: (-entry.added, entry.id))
 
     def entry(self, id: str) -> StoredRecording:
-        """Return one recording; a `SettingError` if there is none with this id."""
+        """Return one recording; a `NotFoundError` if there is none with this id."""
         with self._changed:
             if id not in self._entries:
-                raise SettingError(f"there is no recording {id[:80]!r}; list the recordings to see which there are.")
+                raise NotFoundError(f"there is no recording {id[:80]!r}; list the recordings to see which there are.")
             return self._entries[id]
 
     def result(self, id: str) -> Result:
-        """Return the result of a recording.
-
-        Raises
-        ------
-        SettingError
-            If there is no recording with this id.
-        DataError
-            If it is not analysed.
-        """
+        """Return the result of a recording; a `DataError` if there is no recording with this id, or no result."""
         return load_result(self._analysed_folder(id) / RESULT)
 
     def report(self, id: str) -> Path:
@@ -292,7 +284,7 @@ class Library:
         return entry
 
     def delete(self, id: str) -> None:
-        """Delete a recording and its result; a `SettingError` if there is none with this id."""
+        """Delete a recording and its result; a `NotFoundError` if there is none with this id."""
         entry = self.entry(id)
         with self._changed:
             self._entries.pop(id, None)
@@ -320,7 +312,7 @@ class Library:
                     outdated.add(entry.id)
                     excess -= size_of(self._folder / entry.id)
         for id in outdated:
-            with suppress(SettingError):  # another thread may have deleted it
+            with suppress(NotFoundError):  # another thread may have deleted it
                 self.delete(id)
         return len(outdated)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ectopy.errors import DataError
+from ectopy.errors import NotFoundError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Phase, Transition
 from ectopy.monitor.alarm_log import GENESIS, digest_of, verify
@@ -91,12 +91,14 @@ class AlarmStore:
             return connection.execute(query.where(mine)).scalar_one()
 
     def get(self, patient: str, number: int) -> StoredAlarm:
-        """Return one alarm; a `DataError` if the patient has no alarm of this number."""
+        """Return one alarm; a `NotFoundError` if the patient has no alarm of this number."""
         with self._database.reading() as connection:
             mine = _ALARM.patient_id == patient_id(connection, patient)
             row = connection.execute(_select_alarms().where(mine, _ALARM.number == number)).one_or_none()
             if row is None:
-                raise DataError(f"patient {patient!r} has no alarm {number}; list the alarms to see which there are.")
+                raise NotFoundError(
+                    f"patient {patient!r} has no alarm {number}; list the alarms to see which there are."
+                )
             return _alarm(row)
 
     def changes(self, patient: str, number: int) -> list[StoredEvent]:

@@ -25,7 +25,7 @@ from ectopy.service.api.dependencies import (
     WatchedPatient,
     json_response,
 )
-from ectopy.service.monitoring.ward import NotFoundError, Ward
+from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.storage.waveform_history import LONGEST_S, read_segment
 
@@ -205,19 +205,8 @@ def _commented(number: int) -> str:
 
 
 def find_alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
-    """Return an alarm; the store is asked only for one that has ended and is stored.
-
-    Raises
-    ------
-    NotFoundError
-        If no alarm has this number.
-    StorageError
-        If the store fails.
-    """
-    try:
-        return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
-    except DataError as error:
-        raise NotFoundError(str(error)) from error
+    """Return an alarm, as `AlarmStore.get` does; the store is asked only for one that has ended and is stored."""
+    return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
 
 
 async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:

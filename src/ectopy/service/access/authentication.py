@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from ectopy.errors import StorageError
 from ectopy.service.access.keys import Scope, derive, digest, is_key, new_secret
@@ -21,36 +21,10 @@ _PROLONG_EVERY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """The holder of a key.
+class Caller(StoredKey):
+    """The holder of a key; `csrf` is the token that a browser sends before it changes something."""
 
-    Attributes
-    ----------
-    key : int
-        Id of the key.
-    created : float
-        Time of the key, seconds since 1970; the id of a removed key may be used again.
-    name : str
-        Of the key.
-    scopes : frozenset of Scope
-    csrf : str or None
-        Token that a browser sends before it changes something; None for a caller with a key.
-    patients : frozenset of str or None
-        For whom the key may send; None = any patient.
-    devices : frozenset of str
-        As which devices the key may send, for the patients to whom they are attached.
-    expires : float or None
-        When the key ends, seconds since 1970; None = never.
-    """
-
-    key: int
-    created: float
-    name: str
-    scopes: frozenset[Scope]
     csrf: str | None = None
-    patients: frozenset[str] | None = None
-    devices: frozenset[str] = frozenset()
-    expires: float | None = None
 
     def may(self, scope: Scope) -> bool:
         """Check that the key has a scope, or every scope."""
@@ -63,7 +37,7 @@ class Caller:
     @property
     def sender(self) -> str:
         """The key as a sender, for people: its name and its number."""
-        return f"{self.name} (key {self.key})"
+        return f"{self.name} (key {self.id})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +77,15 @@ class Authenticator:
         scopes: frozenset[Scope],
         patients: frozenset[str] | None = None,
         devices: frozenset[str] = frozenset(),
-        expires: float | None = None,
+        expires_time: float | None = None,
     ) -> tuple[StoredKey, str]:
-        """Store a new key, and return it with its secret, of which only the digest is stored; see `Caller`."""
+        """Store a new key, and return it with its secret, of which only the digest is stored; see `StoredKey`."""
         secret = new_secret()
-        key = self._stored.add(
-            name,
-            digest(secret),
-            tuple(sorted(str(scope) for scope in scopes)),
-            self._clock(),
-            patients=None if patients is None else tuple(sorted(patients)),
-            devices=tuple(sorted(devices)),
-            expires=expires,
+        for_patients = None if patients is None else tuple(sorted(patients))
+        key = StoredKey(
+            0, name, tuple(sorted(scopes)), self._clock(), for_patients, tuple(sorted(devices)), expires_time
         )
+        key = self._stored.add(key, digest(secret))
         self._key_digests.add(digest(secret))
         return key, secret
 
@@ -133,7 +103,7 @@ class Authenticator:
     def remove_key(self, number: int) -> StoredKey:
         """Remove a key, as `KeyStore.remove` does, and end its sessions."""
         removed = self._stored.remove(number)
-        self._removed.add((removed.id, removed.created))
+        self._removed.add((removed.id, removed.created_time))
         with self._lock:
             self._callers = {secret: caller for secret, caller in self._callers.items() if self.is_still_valid(caller)}
             self._sessions = {
@@ -143,8 +113,9 @@ class Authenticator:
 
     def is_still_valid(self, caller: Caller) -> bool:
         """Check that the key of a caller has neither expired nor been removed; long connections ask repeatedly."""
-        expired = caller.expires is not None and caller.expires <= self._clock()
-        return not expired and (caller.key, caller.created) not in self._removed
+        expired = caller.expires_time is not None and caller.expires_time <= self._clock()
+        # The id of a removed key may be used again.
+        return not expired and (caller.id, caller.created_time) not in self._removed
 
     def might_be_key(self, secret: str) -> bool:
         """Check without a query that a key was made with this secret."""
@@ -175,7 +146,7 @@ class Authenticator:
         key = self._stored.get(digest(secret))
         if key is None:
             return None
-        caller = _caller(key)
+        caller = Caller(**asdict(key))
         if not self.is_still_valid(caller):
             return None
         with self._lock:
@@ -202,7 +173,7 @@ class Authenticator:
         if session is None and cookie_digest not in self._ended:
             stored = self._stored.session(cookie_digest, now)
             if stored is not None:
-                session = _Session(_caller(stored[0], derive(cookie, _CSRF)), stored[1])
+                session = _Session(Caller(**asdict(stored[0]), csrf=derive(cookie, _CSRF)), stored[1])
         if session is None or session.expires <= now or not self.is_still_valid(session.caller):
             self._drop_session(cookie_digest)
             return None
@@ -259,7 +230,7 @@ class Authenticator:
 
     def _store_session(self, cookie_digest: str, session: _Session, now: float) -> _Session:
         with suppress(StorageError):
-            self._stored.open_session(cookie_digest, session.caller.key, now, session.expires)
+            self._stored.open_session(cookie_digest, session.caller.id, now, session.expires)
             return replace(session, stored=True)
         return session
 
@@ -270,9 +241,3 @@ class Authenticator:
 
 def _must_be_prolonged(session: _Session, now: float) -> bool:
     return session.expires < now + SESSION_S - _PROLONG_EVERY_S
-
-
-def _caller(key: StoredKey, csrf: str | None = None) -> Caller:
-    patients = None if key.patients is None else frozenset(key.patients)
-    scopes, devices = frozenset(map(Scope, key.scopes)), frozenset(key.devices)
-    return Caller(key.id, key.created, key.name, scopes, csrf, patients, devices, key.expires)

@@ -62,7 +62,7 @@ class Devices:
         with self._lock:
             unsaved = tuple(self._unsaved.values())
         for device in unsaved:
-            self._store.patients.attach(device.device, device.patient, device.since)
+            self._store.patients.attach(device.device, device.patient, device.since_time)
             with self._lock:
                 if self._unsaved[device.device] is device:
                     del self._unsaved[device.device]

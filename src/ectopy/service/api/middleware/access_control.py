@@ -112,7 +112,7 @@ class AuthenticationMiddleware:
         if caller is None:
             self._failures.count(address)
             raise _unknown(connection)
-        self._requests.count(f"{caller.key} {address}")
+        self._requests.count(f"{caller.id} {address}")
         if caller.csrf is not None:
             _check_same_site(connection, caller.csrf)
         connection.scope[CALLER] = caller

@@ -183,15 +183,7 @@ class Hub:
     ) -> Future[Receipt] | None:
         """Begin to watch a patient, or resume a patient who is known or was discharged.
 
-        Parameters
-        ----------
-        patient : str
-        name : str
-            For people.
-        limits : Limits or None
-            Of a new patient; None = those of a ward.
-        account : str
-            That asks for it.
+        `name` is for people, `limits` are those of a new patient, None = of a ward, and `account` asks for it.
 
         Returns
         -------
@@ -350,10 +342,7 @@ class Hub:
     def _check_continued(watched: _WatchedPatient, chunk: Chunk) -> None:
         """Ask for samples that were acknowledged before the start and not stored, before they become a gap.
 
-        Raises
-        ------
-        GapError
-            If samples are missing in front of these, and their sender has not had the time to send them again.
+        A `GapError` if samples are missing in front of these, and their sender has not had the time to send them again.
         """
         next_position = status.next_position(watched.state)
         if next_position is not None and status.continues(watched.state, chunk) and chunk.position > next_position:

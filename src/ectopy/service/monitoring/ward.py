@@ -119,17 +119,9 @@ class Ward:
     def admit(
         self, patient: str, name: str | None = None, limits: Limits | None = None, account: str = SYSTEM_PATIENT
     ) -> bool:
-        """Begin or resume to watch a patient, or change the name; None = it stays as it is. Errors as `Hub.admit`.
+        """Begin or resume to watch a patient, or change the name; return whether that is stored, or will be.
 
-        Returns
-        -------
-        bool
-            Whether it is stored; False = it is done, and will be.
-
-        Raises
-        ------
-        TimeoutError
-            If the hub does not answer.
+        A name of None stays as it is. Errors are those of `Hub.admit`, and a `TimeoutError` if the hub does not answer.
         """
         name = self._names.get(patient, "") if name is None else name
         receipt = self._hub.admit(patient, name, limits, account)
@@ -208,28 +200,14 @@ class Ward:
         return self._newest_event
 
     def attach(self, device: str, patient: str) -> None:
-        """Attach a device to the patient for whom it sends; nothing changes where that patient is not watched.
-
-        Raises
-        ------
-        SettingError
-            If `device` is not 1 to 200 printable characters.
-        """
+        """Attach a device, as `Devices.attach` does; nothing changes where the patient is not watched."""
         if self.knows(patient) and not self.state(patient).discharged:
             self.devices.attach(device, patient)
 
     # Inputs
 
     def submit(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Future[Receipt]:
-        """Hand in samples; further errors are those of `Hub.submit`.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched.
-        OccupiedError
-            If another sender sends for the patient.
-        """
+        """Hand in samples; errors are those of `Hub.submit`, and an `OccupiedError` if another sender sends."""
         if not self.knows(patient):
             raise NotFoundError(f"no patient {patient!r} is watched; admit the patient first.")
         if not self.state(patient).discharged:
@@ -241,12 +219,7 @@ class Ward:
         return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
     async def order(self, patient: str, action: Command) -> bool:
-        """Give a command, and wait until it is carried out; its time is now.
-
-        Returns
-        -------
-        bool
-            Whether it is stored; False = it is done, and will be.
+        """Carry out a command, whose time is now; return whether that is stored, or will be.
 
         Raises
         ------

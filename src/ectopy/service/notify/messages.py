@@ -122,13 +122,7 @@ def deliveries_of(
 
 
 def read_message(payload: str) -> Message:
-    """Read the message in the payload of a delivery.
-
-    Raises
-    ------
-    DataError
-        If it is invalid.
-    """
+    """Read the message in the payload of a delivery; a `DataError` if it is invalid."""
     try:
         return msgspec.json.decode(payload, type=Message)
     except msgspec.DecodeError as error:

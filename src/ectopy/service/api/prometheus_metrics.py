@@ -50,7 +50,7 @@ class Metrics:
             alarms.add_metric([priority.word], active[priority])
         yield alarms
         yield GaugeMetricFamily("ectopy_viewers", "Live viewers.", value=ward.feed.viewers)
-        yield GaugeMetricFamily("ectopy_watching", "Whether the hub runs.", value=float(ward.watching))
+        yield GaugeMetricFamily("ectopy_watching", "Whether patients are watched.", value=float(ward.watching))
 
     def describe(self) -> list[Metric]:
         """Return no metrics: they are known only once they are collected."""

@@ -1,4 +1,4 @@
-"""Readiness: hub, store and disk space."""
+"""Readiness: engine, store and disk space."""
 
 from __future__ import annotations
 

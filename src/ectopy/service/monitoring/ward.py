@@ -68,7 +68,7 @@ class Ward:
         steady: Callable[[], float] | None = None,
     ) -> None:
         self.store, self.monitor, self.bundle, self.clock = store, monitor, bundle, clock
-        self.detector = monitor.criterion.detector
+        self.detector = monitor.detector
         self.feed = Feed()
         self.devices = Devices(store, clock)
         self.senders = Senders(clock)
@@ -155,6 +155,11 @@ class Ward:
         state = self.state(patient)
         return responses.summary(patient, self._names.get(patient, ""), state, self._status(state))
 
+    def detail(self, patient: str) -> schemas.DetailShape:
+        """Return the present status of a patient, with limits, baseline, stream and devices."""
+        devices = self.devices.of(patient)
+        return responses.detail(self.summary(patient), self.state(patient), devices, self.monitor.baseline_threshold)
+
     def status(self, patient: str) -> PatientStatus:
         """Return the present status of a patient."""
         return self._status(self.state(patient))
@@ -186,7 +191,7 @@ class Ward:
         if not changes:
             return None
         origin, changed = changes[-1]
-        return StoredAlarm(patient, origin, changed.transition.alarm, changed.origins)
+        return StoredAlarm(patient, origin, changed.alarm, changed.origins)
 
     def unstored_changes(self, patient: str, number: int) -> list[tuple[float, AlarmChanged]]:
         """Return changes of an alarm that are not stored yet, each with the time of stream second 0."""
@@ -260,7 +265,7 @@ class Ward:
         """Publish beats and keep changes of alarms, called by the thread that watches."""
         with self._lock:
             for step, change in _changes(steps):
-                key = step.patient, change.transition.alarm.number
+                key = step.patient, change.alarm.number
                 self._unstored.setdefault(key, []).append((step.origin, change))
         beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
 
@@ -275,7 +280,7 @@ class Ward:
         """Drop changes of alarms that are stored, and announce events, called by the thread that stores."""
         with self._lock:
             for step, change in _changes(steps):
-                key = step.patient, change.transition.alarm.number
+                key = step.patient, change.alarm.number
                 later = [entry for entry in self._unstored.get(key, ()) if entry[1].number > change.number]
                 if later:
                     self._unstored[key] = later

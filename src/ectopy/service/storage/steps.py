@@ -160,7 +160,7 @@ class StepBatch:
             return
         time = float(origin + event.at_s)
         if isinstance(event, AlarmChanged):
-            self._alarms[patient, event.transition.alarm.number] = alarm_row(patient, origin, event)
+            self._alarms[patient, event.alarm.number] = alarm_row(patient, origin, event)
             self._rows[tables.alarm_log].append(log_row(patient, time, event))
             if event.evidence is not None:
                 self._rows[tables.evidence].append(evidence_row(patient, time, event))

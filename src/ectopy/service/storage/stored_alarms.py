@@ -131,7 +131,7 @@ class AlarmStore:
 
 def alarm_row(patient: int, origin: float, event: AlarmChanged) -> Row:
     """Return the row of an alarm as an event leaves it; `origin` is the time of stream second 0."""
-    alarm = event.transition.alarm
+    alarm = event.alarm
     return {
         "patient_id": patient,
         "number": alarm.number,
@@ -173,7 +173,7 @@ def _select_alarms() -> sa.Select[tuple[Any, ...]]:
 
 def _alarm(row: ResultRow) -> StoredAlarm:
     changed = codec.decode(AlarmChanged, row.body)
-    return StoredAlarm(row.patient, row.origin, changed.transition.alarm, changed.origins, row.id)
+    return StoredAlarm(row.patient, row.origin, changed.alarm, changed.origins, row.id)
 
 
 def _changes(connection: sa.Connection, patient: str, number: int) -> list[StoredEvent]:

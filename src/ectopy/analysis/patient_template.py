@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.p_wave import compare_p_waves
 from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
@@ -140,6 +141,8 @@ class BeatDifference:
         The same in all samples, whatever of the next beat lies among them.
     qrs : ndarray of float64
         The same within the QRS complex, 0.12 s before to 0.16 s after the fiducial point.
+    p_wave, p_share : ndarray of float64
+        How little of the usual P wave a beat has, and the share of it that it has, as in `PWaveDifference`.
     width : ndarray of float64
         Log of the area of the QRS complex over its height, against the template's: positive = wider.
     prematurity, delay : ndarray of float64
@@ -153,6 +156,8 @@ class BeatDifference:
     shape: NDArray[np.float64]
     window: NDArray[np.float64]
     qrs: NDArray[np.float64]
+    p_wave: NDArray[np.float64]
+    p_share: NDArray[np.float64]
     width: NDArray[np.float64]
     prematurity: NDArray[np.float64]
     delay: NDArray[np.float64]
@@ -346,10 +351,8 @@ def _compare(
         each = rows if template.ndim == 3 else slice(None)
         own = _own_samples(beats.next_s[rows])
         measured.append(_measure(beats.samples[rows], beats.readable[rows], own, template[each], clearness[each]))
-    shape, window, qrs, width, best = map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((5, 0))
-    return BeatDifference(
-        shape, window, qrs, width, beats.prematurity / irregularity, beats.delay / irregularity, best
-    )
+    *parts, best = map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((7, 0))
+    return BeatDifference(*parts, beats.prematurity / irregularity, beats.delay / irregularity, best)
 
 
 def _own_samples(next_s: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -365,7 +368,7 @@ def _measure(
     template: NDArray[np.float64],
     clearness: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], ...]:
-    """Measure shape, difference in the window, QRS difference, width, and the QRS difference in the best lead."""
+    """Measure the differences of `BeatDifference`, without timing."""
     # Leads are weighted by their clearness; without a readable lead the results are NaN.
     weights = np.where(readable, clearness, 0.0)
     total = weights.sum(axis=1, keepdims=True)
@@ -384,7 +387,8 @@ def _measure(
     mean_qrs = (qrs * weights).sum(axis=1)
     best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
     means = (shape * weights).sum(axis=1), (window * weights).sum(axis=1)
-    return *means, mean_qrs, (width * weights).sum(axis=1), best_qrs
+    p_waves = compare_p_waves(aligned, readable, template, clearness)
+    return *means, mean_qrs, p_waves.score, p_waves.share, (width * weights).sum(axis=1), best_qrs
 
 
 def _own_difference(

@@ -33,6 +33,7 @@ _WIDE = 1.5
 _FAST_S = 0.6
 _ALIKE = 0.4
 _BY_PAUSE, _MOST_PAUSE = 0.3, 3.0
+_MOST_BY_P_WAVE = 6.0
 _COMPARISONS = 3
 _ROW_ENDS_S = 3.0
 _COMPLEX = np.arange(MARGIN + 30, MARGIN + 80)
@@ -67,8 +68,8 @@ class Judgement:
         A `Hint` per beat.
     score, p_value : ndarray of float64, shape (n,)
         Larger and smaller = more abnormal; NaN = unreadable.
-    shape : ndarray of float64, shape (n,)
-        Part of the shape in the score, standard normal deviates; NaN = unreadable.
+    shape, p_wave : ndarray of float64, shape (n,)
+        Parts of the shape and of the P wave in the score, standard normal deviates; NaN = unreadable, or not known.
     timing : Timing
         Part of the timing.
     threshold : float
@@ -84,6 +85,7 @@ class Judgement:
     score: NDArray[np.float64]
     p_value: NDArray[np.float64]
     shape: NDArray[np.float64]
+    p_wave: NDArray[np.float64]
     timing: Timing
     threshold: float
     difference: BeatDifference | None
@@ -95,6 +97,7 @@ class Judgement:
             self.score[rows],
             self.p_value[rows],
             self.shape[rows],
+            self.p_wave[rows],
             self.timing[rows],
             self.threshold,
             None if self.difference is None else self.difference[rows],
@@ -105,9 +108,9 @@ class Judgement:
         """Join one or more judgements by the same rules."""
         if len(parts) == 1:
             return parts[0]
-        verdict, hint, score, p_value, shape = (
+        verdict, hint, score, p_value, shape, p_wave = (
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("verdict", "hint", "score", "p_value", "shape")
+            for name in ("verdict", "hint", "score", "p_value", "shape", "p_wave")
         )
         difference = [part.difference for part in parts if part.difference is not None]
         return cls(
@@ -116,6 +119,7 @@ class Judgement:
             score,
             p_value,
             shape,
+            p_wave,
             Timing.joined([part.timing for part in parts]),
             parts[0].threshold,
             BeatDifference.joined(difference) if difference else None,
@@ -130,7 +134,7 @@ def no_judgement(baseline: Baseline, rules: JudgingRules) -> Judgement:
     else:
         difference, threshold = BeatDifference(*[empty] * len(fields(BeatDifference))), rules.with_baseline
     no_words = np.empty(0, "U10"), np.empty(0, "U21")
-    return Judgement(*no_words, empty, empty, empty, Timing(empty, empty), threshold, difference)
+    return Judgement(*no_words, *[empty] * 4, Timing(empty, empty), threshold, difference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +148,8 @@ class JudgingRules:
         Scores above which a beat is abnormal, with and without the patient's own template.
     calibration : RecordingCalibration
         Scores of normal beats of other people, in ascending order.
-    shape, population : NormalScale
-        Differences of normal beats from their own template, and from other people's beats.
+    shape, p_wave, population : NormalScale
+        Differences of normal beats from their own template and its P wave, and from other people's beats.
     intervals : IntervalModel
     """
 
@@ -156,6 +160,7 @@ class JudgingRules:
     without_baseline: float
     calibration: RecordingCalibration
     shape: NormalScale
+    p_wave: NormalScale
     population: NormalScale
     intervals: IntervalModel
 
@@ -186,6 +191,7 @@ class JudgingRules:
             threshold(calibration.without_baseline),
             ordered,
             NormalScale(calibration.shape_quantiles),
+            NormalScale(calibration.p_wave_quantiles),
             NormalScale(calibration.population_quantiles),
             IntervalModel(calibration.interval_weights),
         )
@@ -263,32 +269,38 @@ def judge(
     """
     calibration = rules.calibration
     if baseline.normal is None:
-        difference = None
+        difference, p_wave = None, np.full(len(beats), np.nan)
         shape = rules.population.deviates(population_difference(rules.detector, beats, baseline.height_mv))
         threshold, scores, usual_shape = rules.without_baseline, calibration.without_baseline, shape < 0
     else:
         difference = compare(beats, baseline.normal) if difference is None else difference
         shape, usual_shape = rules.shape.deviates(difference.shape), difference.window < _CHANGED_SHAPE
+        p_wave = rules.p_wave.deviates(difference.p_wave)
         threshold, scores = rules.with_baseline, calibration.with_baseline
     history, timing = time_beats(rules.intervals, before.intervals, beats.rr_s, beats.next_s, usual_shape)
-    score = combined_score(shape, timing)
+    score = combined_score(shape, p_wave, timing)
     unreadable = np.isnan(score)
     before, hint = _assign_hints(beats, score > threshold, unreadable, difference, timing, before)
     verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.EMPTY.value))]
     judgement = Judgement(
-        verdict, hint, score, p_values_among(score, scores), shape, timing, threshold, difference
+        verdict, hint, score, p_values_among(score, scores), shape, p_wave, timing, threshold, difference
     )
     return replace(before, intervals=history), judgement
 
 
-def combined_score(shape: NDArray[np.float64], timing: Timing) -> NDArray[np.float64]:
-    """Combine the deviates of shape and timing to one score, shape (n,); larger = more abnormal.
+def combined_score(
+    shape: NDArray[np.float64], p_wave: NDArray[np.float64], timing: Timing
+) -> NDArray[np.float64]:
+    """Combine the deviates of shape, P wave and timing to one score, shape (n,); larger = more abnormal.
 
     Early and differently shaped are two ways to be abnormal, and both at once are more so: the length of their vector.
-    A pause after the beat adds a little.
+    An unusual P wave makes that more certain, but is not enough alone, as the P waves of a wandering pacemaker differ;
+    one that is not known changes nothing. A pause after the beat adds a little.
     """
-    score: NDArray[np.float64] = np.hypot(np.maximum(shape, 0.0), np.maximum(timing.early, 0.0))
-    return score + _BY_PAUSE * np.clip(timing.pause, 0.0, _MOST_PAUSE)
+    size = np.hypot(np.maximum(shape, 0.0), np.maximum(timing.early, 0.0))
+    unusual = np.clip(np.nan_to_num(p_wave), 0.0, _MOST_BY_P_WAVE)
+    score: NDArray[np.float64] = np.sqrt(size * (size + unusual)) + _BY_PAUSE * np.clip(timing.pause, 0.0, _MOST_PAUSE)
+    return score
 
 
 def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:

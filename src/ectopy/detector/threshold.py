@@ -143,8 +143,8 @@ class RecordingCalibration:
         Scores of beats with each patient's own template.
     without_baseline : ndarray of float64, shape (k,)
         Scores of beats without it, from autoencoders that never saw the patient.
-    shape_quantiles, population_quantiles : ndarray of float64, shape (1000,)
-        Distribution of the difference from the own template, and of the difference from other people's beats.
+    shape_quantiles, p_wave_quantiles, population_quantiles : ndarray of float64, shape (1000,)
+        Distributions of the difference from the own template, from its P wave, and from other people's beats.
     interval_weights : tuple of ndarray of float32
         Of the network that predicts RR intervals.
     """
@@ -154,5 +154,6 @@ class RecordingCalibration:
     with_baseline: NDArray[np.float64]
     without_baseline: NDArray[np.float64]
     shape_quantiles: NDArray[np.float64]
+    p_wave_quantiles: NDArray[np.float64]
     population_quantiles: NDArray[np.float64]
     interval_weights: tuple[NDArray[np.float32], ...]

@@ -27,6 +27,8 @@ _USUAL_QRS_OF_ONE_LEAD = 0.3
 _LEAST_IRREGULARITY = 0.05
 _EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
 _SUDDEN = 0.08
+_SURPRISING, _HARDLY_SURPRISING = 2.3, 1.0
+_UNUSUAL_P_WAVE = 2.0
 _SHORT = 0.75
 _CHANGED_SHAPE = 0.6
 _WIDE = 1.5
@@ -280,7 +282,7 @@ def judge(
     history, timing = time_beats(rules.intervals, before.intervals, beats.rr_s, beats.next_s, usual_shape)
     score = combined_score(shape, p_wave, timing)
     unreadable = np.isnan(score)
-    before, hint = _assign_hints(beats, score > threshold, unreadable, difference, timing, before)
+    before, hint = _assign_hints(beats, score > threshold, unreadable, difference, p_wave, timing, before)
     verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.EMPTY.value))]
     judgement = Judgement(
         verdict, hint, score, p_values_among(score, scores), shape, p_wave, timing, threshold, difference
@@ -324,6 +326,7 @@ def _assign_hints(
     abnormal: NDArray[np.bool_],
     unreadable: NDArray[np.bool_],
     difference: BeatDifference | None,
+    p_wave: NDArray[np.float64],
     timing: Timing,
     before: PreviousBeat,
 ) -> tuple[PreviousBeat, NDArray[np.str_]]:
@@ -344,7 +347,7 @@ def _assign_hints(
     """
     # Early: beyond twice the irregularity, and suddenly, by 8 % from one interval to the next.
     irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
-    early = beats.prematurity > _EARLY * irregularity
+    early = (timing.early > _SURPRISING) & (beats.prematurity > _EARLY * irregularity)
     rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
     early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
     ventricular = usual_shape = np.zeros(len(beats), np.bool_)
@@ -355,7 +358,8 @@ def _assign_hints(
         usual_qrs = difference.qrs < _USUAL_QRS
         ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
-        early |= abnormal & usual_qrs & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
+        somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
+        early |= abnormal & usual_qrs & (p_wave > _UNUSUAL_P_WAVE) & somewhat_early
         usual_shape = difference.window < _CHANGED_SHAPE
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)

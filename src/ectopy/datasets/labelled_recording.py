@@ -51,7 +51,7 @@ class LabelledBeats:
 
     @property
     def is_normal(self) -> NDArray[np.bool_]:
-        """Whether each beat is of class N, shape (n,)."""
+        """Return whether each beat is of class N, shape (n,)."""
         return np.asarray(self.classes == "N")
 
 

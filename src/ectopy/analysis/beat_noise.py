@@ -58,5 +58,4 @@ def noise_energy(noise_mv: NDArray[np.float64], count: int | NDArray[np.integer]
     ndarray of float64, shape (...)
         Square millivolt times samples.
     """
-    energy: NDArray[np.float64] = _ALL_FREQUENCIES * count * np.square(noise_mv)
-    return energy
+    return np.asarray(_ALL_FREQUENCIES * count * np.square(noise_mv), np.float64)

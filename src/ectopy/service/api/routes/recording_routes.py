@@ -72,10 +72,10 @@ ViewedRecording = Annotated[StoredRecording, Depends(_viewed)]
 @router.post("", status_code=202, openapi_extra=_BODY)
 async def upload(request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep) -> schemas.RecordingShape:
     """Upload the files of one recording; it is analysed when those before it are."""
-    await asyncio.to_thread(library.check_room, caller.key)
+    await asyncio.to_thread(library.check_room, caller.id)
 
     async def receive() -> Message:
-        library.check_room(caller.key)
+        library.check_room(caller.id)
         return await request.receive()
 
     # Files lie on the disk, the other fields in memory.
@@ -85,7 +85,7 @@ async def upload(request: Request, library: LibraryDep, caller: Uploading, audit
         files = [
             Upload(part.filename or "", part.file) for part in form.getlist("files") if isinstance(part, UploadFile)
         ]
-        entry = await asyncio.to_thread(library.add, files, rate_hz, unit, caller.key)
+        entry = await asyncio.to_thread(library.add, files, rate_hz, unit, caller.id)
     await audit.did_async(caller.name, "uploaded recording", detail=entry.id)
     return shape(entry)
 

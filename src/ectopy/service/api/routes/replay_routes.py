@@ -36,7 +36,7 @@ def start(
     caller: Administering,
     audit: AuditDep,
     body: Annotated[schemas.NewReplay, Body()],
-) -> schemas.ReplayShape:
+) -> Replay:
     """Play a recording into a patient who is watched, and for whom no other key sends now."""
     ward.state(body.patient)
     recording = _recording(library, body.recording)
@@ -44,28 +44,28 @@ def start(
     submit = partial(ward.submit, sender=caller.sender)
     replay = replays.start(recording, body.recording, body.patient, body.speed, submit)
     audit.did(caller.name, "started replay", body.patient, body.recording)
-    return _shape(replay)
+    return replay
 
 
 @router.get("", dependencies=[Audited("listed replays")])
-def list_replays(replays: ReplaysDep) -> list[schemas.ReplayShape]:
+def list_replays(replays: ReplaysDep) -> list[Replay]:
     """Replays, the newest first."""
-    return [_shape(replay) for replay in replays.all()]
+    return replays.all()
 
 
 @router.get("/{id}")
-def show(caller: Viewing, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
+def show(caller: Viewing, audit: AuditDep, replay: NamedReplay) -> Replay:
     """Return the progress of a replay."""
     audit.saw(caller.name, "viewed replay", replay.patient)
-    return _shape(replay)
+    return replay
 
 
 @router.delete("/{id}")
-def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
+def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, replay: NamedReplay) -> Replay:
     """End a replay; what was sent stays."""
     replay = replays.stop(replay.id)
     audit.did(caller.name, "stopped replay", replay.patient, replay.recording)
-    return _shape(replay)
+    return replay
 
 
 def _recording(library: Library, name: str) -> Recording:
@@ -73,17 +73,3 @@ def _recording(library: Library, name: str) -> Recording:
     if any(entry.id == name for entry in library.entries()):
         return library.result(name).recording
     return load_builtin(name)
-
-
-def _shape(replay: Replay) -> schemas.ReplayShape:
-    return schemas.ReplayShape(
-        id=replay.id,
-        recording=replay.recording,
-        patient=replay.patient,
-        speed=replay.speed,
-        started_time=replay.started,
-        duration_s=replay.duration_s,
-        position_s=replay.position_s,
-        status=replay.status.value,
-        error=replay.error,
-    )

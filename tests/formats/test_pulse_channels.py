@@ -113,20 +113,15 @@ def test_a_recording_that_is_cut_short_cuts_its_pulses_too(tmp_path: Path):
     assert len(recording.pulses[0].samples) == FRAMES // 2
 
 
-def edf(path: Path, marks: bool = False) -> Path:
-    import edfio
-
+def test_edf_files_have_pulse_waves_at_their_own_rate(tmp_path: Path):
+    edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
     signals = [
         edfio.EdfSignal(ECG / 1000, 125, label="ECG II", physical_dimension="mV", physical_range=(-2, 2)),
         edfio.EdfSignal(PULSE[::2], 62.5, label="Pleth", physical_dimension="", physical_range=(0, 200)),
         edfio.EdfSignal(PULSE[::100], 1.25, label="ABP", physical_dimension="mmHg", physical_range=(0, 200)),
     ]
-    edfio.Edf(signals, data_record_duration=4.0).write(path)
-    return path
-
-
-def test_edf_files_have_pulse_waves_at_their_own_rate(tmp_path: Path):
-    recording = ectopy.read(edf(tmp_path / "rec.edf"))
+    edfio.Edf(signals, data_record_duration=4.0).write(tmp_path / "rec.edf")
+    recording = ectopy.read(tmp_path / "rec.edf")
     (wave,) = recording.pulses
     assert (wave.name, wave.unit, wave.sampling_rate_hz) == ("Pleth", "NU", 62.5)
     np.testing.assert_allclose(wave.samples, PULSE[::2], atol=0.01)

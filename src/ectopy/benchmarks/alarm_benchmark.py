@@ -42,7 +42,7 @@ from ectopy.reprs import short_repr
 
 TOLERANCE_S = 10.0
 NORMAL_SHARE = 0.98
-PRIORITIES = {priority: priority.name.lower() for priority in sorted(Priority, reverse=True)}
+PRIORITIES = {priority: priority.word for priority in sorted(Priority, reverse=True)}
 
 _RUNS = ("ventricular run", "ventricular tachycardia", "ventricular fibrillation")
 _NOT_NORMAL = "not this patient's normal"
@@ -198,7 +198,7 @@ def alarm_episodes(events: Iterator[Event]) -> list[AlarmEpisode]:
     for event in events:
         if not isinstance(event, AlarmChanged):
             continue
-        alarm, change = event.transition.alarm, event.transition.change
+        alarm, change = event.alarm, event.change
         if change in ("raised", "returned"):
             open_rows[alarm.number] = len(calls)
             calls.append(AlarmEpisode(alarm.condition, event.transition.at_s))

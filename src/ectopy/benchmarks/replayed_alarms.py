@@ -109,7 +109,7 @@ class Spell:
         """For JSON."""
         figures = {
             "condition": self.condition,
-            "priority": self.priority.name.lower(),
+            "priority": self.priority.word,
             "start": self.start_s,
             "end": self.end_s,
             "text": self.text,
@@ -179,7 +179,7 @@ class _Watched:
         self.state = state
         for event in events:
             if isinstance(event, AlarmChanged):
-                alarm = event.transition.alarm
+                alarm = event.alarm
                 is_active = alarm.state is AlarmState.ACTIVE
                 spell = Spell(alarm.condition, alarm.priority, event.transition.at_s, text=alarm.latest.text)
                 self._follow(alarm.number, spell, is_active)

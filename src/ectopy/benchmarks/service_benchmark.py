@@ -30,7 +30,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Chunk, Command, CommandKind, Monitor
 from ectopy.service.access import Authenticator, Scope
-from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.storage import Store
 
 MOST_DEVICES, MOST_VIEWERS = 1000, 100
@@ -163,12 +163,12 @@ def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     normals = [learned(monitor, signal) for signal in signals]
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
-        hub = Hub(store, monitor)
+        engine = MonitoringEngine(store, monitor)
         for number, name in enumerate(patients(devices)):
-            hub.admit(name)
+            engine.admit(name)
             normal = normals[number % len(normals)]
-            hub.submit(name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
-        hub.run_once()
+            engine.submit(name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
+        engine.run_once()
         _, secret = Authenticator(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret
 

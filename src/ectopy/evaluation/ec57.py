@@ -15,19 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError, SettingError
+from ectopy.formats.annotation_codes import LABEL_MAPS
 from ectopy.recording import Annotations
 from ectopy.reprs import short_repr
 
 CLASSES = "NSVFQOX"
 """Rows (reference) and columns (test) of the counts: normal, supraventricular ectopic, ventricular ectopic, fusion and
 unclassifiable beats; O, no beat there; X, no beat there because the annotator said that the signal is unreadable."""
-
-LABEL_MAPS: Mapping[str, Mapping[str, str]] = {
-    "aami": {"N": "NLRB", "S": "AaJSejn", "V": "VrE", "F": "F", "Q": "/fQ?"},
-    # De Chazal's records have no B n r ?; elsewhere they are beats nonetheless.
-    "de_chazal": {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQBnr?"},
-}
-"""Which PhysioNet symbols make up a class; `aami` is that of ``bxb``."""
 
 RATES = ("qrs_se", "qrs_ppv", "veb_se", "veb_ppv", "sveb_se", "sveb_ppv", "rr_error_ms")
 """The figures of a summary that are rates, and can be averaged."""

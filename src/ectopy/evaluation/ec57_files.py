@@ -46,7 +46,7 @@ def compare_files(
     reference_ext, test_ext : str
         Annotator names, which are the endings of the files in a folder; an annotation file has its own.
     label_map : str
-        A name in `ec57.LABEL_MAPS`.
+        A name in `LABEL_MAPS` of `ectopy.formats.annotation_codes`.
 
     Raises
     ------

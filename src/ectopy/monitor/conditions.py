@@ -21,6 +21,11 @@ class Priority(IntEnum):
     MEDIUM = 2
     HIGH = 3
 
+    @property
+    def word(self) -> str:
+        """The priority as JSON, tables and messages write it."""
+        return self.name.lower()
+
 
 class AlarmType(StrEnum):
     """Subject of an alarm: the patient, the equipment, or advice."""

@@ -222,6 +222,16 @@ class Monitor:
         """
         return cls(JudgingRules.of(detector), learning_s=learning_s)
 
+    @property
+    def detector(self) -> Detector:
+        """The detector that judges beats."""
+        return self.criterion.detector
+
+    @property
+    def baseline_threshold(self) -> float:
+        """Threshold of beats that are compared with the patient's baseline."""
+        return self.criterion.with_baseline
+
     def step(self, state: MonitorState, item: Input) -> Outcome:
         """Take one input.
 

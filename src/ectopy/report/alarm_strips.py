@@ -100,10 +100,10 @@ class AlarmStrips:
         self._complete(list(self._waiting))
 
     def _record(self, event: AlarmChanged) -> None:
-        alarm = event.transition.alarm
+        alarm = event.alarm
         if alarm.number in self.alarms or len(self.alarms) < MOST_LISTED:
             self.alarms[alarm.number] = alarm
-        if event.transition.change in ("raised", "returned"):
+        if event.change in ("raised", "returned"):
             self._waiting.append(event)
 
     def _drop_before(self, before_s: float) -> None:
@@ -180,4 +180,4 @@ def _changes_from(changes: list[QualityChanged], second: float) -> list[QualityC
 
 
 def _urgency(strip: AlarmStrip) -> tuple[int, int]:
-    return -strip.event.transition.alarm.priority, strip.event.number
+    return -strip.event.alarm.priority, strip.event.number

@@ -67,7 +67,7 @@ def _conditions_table(figures: Mapping[str, Any]) -> Table:
     records = {name: row["by_condition"] for name, row in figures["records"].items()}
     for code, count in figures["per_bed_day_by_condition"].items():
         where = ", ".join(f"{name}: {counts[code]}" for name, counts in records.items() if code in counts)
-        table.add_row(code, CONDITIONS[code].priority.name.lower(), f"{count:.1f}", where)
+        table.add_row(code, CONDITIONS[code].priority.word, f"{count:.1f}", where)
     table.add_section()
     for name, count in figures["per_bed_day_by_priority"].items():
         table.add_row("all", name, f"{count:.1f}", "")

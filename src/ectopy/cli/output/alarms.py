@@ -49,7 +49,7 @@ def what_if_table(result: LimitComparison) -> Table:
         table.add_row(
             Text(outcome, "green" if outcome == "lost" else "red"),
             elapsed(alarm.raised_s, places=1),
-            alarm.priority.name.lower(),
+            alarm.priority.word,
             CONDITIONS[alarm.condition].title,
             alarm.reading.text,
         )

@@ -40,15 +40,10 @@ class UploadLayout:
 
 
 def layout_of(file_names: Sequence[str]) -> UploadLayout:
-    """Return the layout of files with these names.
+    """Return the layout of files with these names; a `DataError` if these are not the files of one recording.
 
     A WFDB header refers to its files by name, so these keep their names, which must be plain; any other recording keeps
     only its suffix.
-
-    Raises
-    ------
-    DataError
-        If these are not the files of one recording.
     """
     if not 1 <= len(file_names) <= MOST_FILES:
         raise DataError(f"{len(file_names)} files are not one recording; {_EXPECTED}.")

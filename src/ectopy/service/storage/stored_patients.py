@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ectopy.errors import DataError, SettingError
+from ectopy.service.openapi_examples import with_example
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, upsert
 
@@ -22,13 +23,14 @@ class Patient:
     enrolled: float
 
 
+@with_example(device="strap-7", patient="bed 3", since_time=1767225600.0)
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device; the patient it has been attached to since a time, seconds since 1970, or None."""
 
     device: str
     patient: str | None
-    since: float
+    since_time: float
 
 
 class PatientStore:

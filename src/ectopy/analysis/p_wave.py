@@ -19,7 +19,7 @@ from ectopy.signal.beat_segments import BEFORE
 
 _LENGTH = 25  # samples: 0.14 s
 _END = BEFORE - 11  # at the latest, 0.06 s before the fiducial point
-_STARTS = _END - _LENGTH + 1
+_STARTS, _LEAST_START = _END - _LENGTH + 1, 3
 _UPSTROKE = slice(BEFORE - 12, BEFORE + 1)
 _LEAST_SLOPE, _BEFORE_ONSET = 0.01, 2
 _LEAST_AMPLITUDE_MV = 0.1
@@ -110,7 +110,8 @@ def find_p_wave(template: NDArray[np.float64], clear: NDArray[np.bool_]) -> NDAr
     Returns
     -------
     ndarray of int, shape (m,)
-        First sample of a window of 0.14 s; -1 where the QRS complex begins too early for one.
+        First sample of a window of 0.14 s; -1 where it is not known: the QRS complex begins too early for one, or the P
+        wave before the segment does, where the PR interval is long.
     """
     # The QRS complex begins after the last sample before its steepest one that is not steep: 1 % of its energy.
     relative = template / np.maximum(np.ptp(template, axis=2, keepdims=True), _LEAST_AMPLITUDE_MV)
@@ -125,4 +126,5 @@ def find_p_wave(template: NDArray[np.float64], clear: NDArray[np.bool_]) -> NDAr
     height = (sliding_window_view(template[..., :_END], _LENGTH, axis=2) * _WAVE).sum(axis=-1)
     size = (np.square(height) * clear[..., None]).sum(axis=1)
     size[np.arange(_STARTS) + _LENGTH > end[:, None]] = -1.0
-    return np.where(size.max(axis=1) < 0, -1, size.argmax(axis=1))
+    start = size.argmax(axis=1)
+    return np.where((size.max(axis=1) < 0) | (start < _LEAST_START), -1, start)

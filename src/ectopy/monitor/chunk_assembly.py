@@ -154,10 +154,10 @@ def validated_samples(chunk: Chunk) -> NDArray[np.float32]:
         raise DataError(f"samples must be numbers, not {signal.dtype}.")
     with np.errstate(invalid="ignore"):  # of a NaN that signals
         samples = (signal * _UNITS[chunk.unit]).astype(np.float32)
-    finite = np.isfinite(samples)
-    if not finite.all():
-        samples[~finite] = np.nan
-    highest = float(np.fmax.reduce(np.abs(samples), axis=None))
+    highest = float(np.maximum.reduce(np.abs(samples), axis=None))
+    if not math.isfinite(highest):
+        samples[~np.isfinite(samples)] = np.nan
+        highest = float(np.fmax.reduce(np.abs(samples), axis=None))
     if highest > _MOST_MV:
         raise DataError(f"a sample of {highest:g} mV is not an ECG; is the unit really {chunk.unit}?")
     return samples

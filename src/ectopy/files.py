@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, OutputError
 
 GENERATOR = f"Ectopy {version('ectopy')}"
-"""What a file of results says of who wrote it."""
+"""The name by which a file of results says who wrote it."""
 
 _WRITTEN_BY = re.compile(rb"Ectopy[ _]\d+\.\d+")
 _SEARCHED_BYTES = 4096
@@ -53,7 +53,7 @@ def check_writable(path: Path) -> None:
 
 
 def written_by_ectopy(path: Path) -> bool:
-    """Whether a file says that Ectopy wrote it: "Ectopy", a blank or ``_`` and a version in its first or last 4 KiB.
+    """Check that a file says that Ectopy wrote it: "Ectopy", a blank or ``_`` and a version in its first or last 4 KiB.
 
     Pages, JSON, CSV, EDF, plots, bundles and saved baselines do; a WFDB annotation file has no place for it.
     """

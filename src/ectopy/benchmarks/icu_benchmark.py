@@ -99,7 +99,7 @@ class Answer:
 
     @property
     def answer(self) -> bool:
-        """Whether an alarm of high priority says the same as the bedside monitor."""
+        """Return whether an alarm of high priority says the same as the bedside monitor."""
         return bool(self.counting)
 
     def summary(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
 
 RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")
-"""Of files that hold nothing else; a .csv may hold a recording, or beats."""
+"""Suffixes of files that hold nothing but recordings; a .csv may hold a recording, or beats."""
 _FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 

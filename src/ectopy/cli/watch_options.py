@@ -44,7 +44,7 @@ class WatchOptions:
 
     @property
     def live(self) -> bool:
-        """Whether samples come from standard input."""
+        """Return whether samples come from standard input."""
         return self.source == _STANDARD_INPUT
 
     @property

@@ -46,12 +46,12 @@ WINDOW = 16
 """Messages that a stream sends ahead of the answers."""
 
 MOST_PENDING_BYTES = 64 * 2**20
-"""How much a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
+"""Limit of what a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
 
 _TIMEOUT_S = 30.0
 _ASK_AGAIN_S = 15.0
 _OVERHEAD_BYTES = 256
-"""What a message takes in memory beside its content."""
+"""Memory that a message takes beside its content."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 _TOO_OFTEN = 429
 
@@ -179,7 +179,7 @@ class Client:
         return str(answer["id"])
 
     def recording(self, id: str) -> dict[str, Any]:
-        """How far the analysis of a recording is, and what was found."""
+        """Return how far the analysis of a recording is, and what was found."""
         return self._call_for_object("GET", f"/api/recordings/{quote(id, safe='')}")
 
     def _call_for_object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -258,13 +258,13 @@ class Stream:
 
     @property
     def acknowledged(self) -> int:
-        """How many samples the service has seen, counted from the start of the stream."""
+        """Number of samples that the service has seen, counted from the start of the stream."""
         with self._changed:
             return self._acknowledged
 
     @property
     def late(self) -> int:
-        """How many samples the service left out, for it had them already or their time was over.
+        """Number of samples that the service left out, for it had them already or their time was over.
 
         Those that are sent again, after the line was lost or to ask whether they are stored, are among them. Where it
         grows otherwise, another device sends the same stream.
@@ -274,7 +274,7 @@ class Stream:
 
     @property
     def stored(self) -> int:
-        """How many samples are stored, counted from the start of the stream: all in front of this position are safe."""
+        """Number of stored samples, counted from the start of the stream: all in front of this position are safe."""
         with self._changed:
             return self._stored
 

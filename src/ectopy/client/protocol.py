@@ -35,7 +35,7 @@ from ectopy.monitor.inputs import Chunk, PulseChunk
 Form = Literal["json", "msgpack"]
 
 NO_SAMPLE = -32768
-"""Of int16: there is no sample."""
+"""Value of int16 where there is no sample."""
 
 MOST_AT_ONCE = 1000
 """Messages in one list."""
@@ -43,7 +43,7 @@ MOST_AT_ONCE = 1000
 MOST_LEADS = 16
 
 MOST_ROWS = 60_000
-"""Of `samples` in one message: a minute at 1000 Hz."""
+"""Limit of rows of `samples` in one message: a minute at 1000 Hz."""
 
 MOST_ROWS_AT_ONCE, MOST_NUMBERS_AT_ONCE = 2**18, 2**20
 """In all messages of a list, where samples are not bytes: each becomes an object many times its size."""
@@ -86,7 +86,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class ChunkMessage:
-    """What a message holds.
+    """Content of a message.
 
     Attributes
     ----------

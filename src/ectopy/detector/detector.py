@@ -20,7 +20,7 @@ from ectopy.reprs import short_repr
 
 
 class Verdict(StrEnum):
-    """What is said of a beat. An unreadable beat is neither normal nor abnormal."""
+    """The verdict on a beat. An unreadable beat is neither normal nor abnormal."""
 
     NORMAL = "NORMAL"
     ABNORMAL = "ABNORMAL"
@@ -59,12 +59,12 @@ class Detection:
 
     @property
     def abnormal(self) -> NDArray[np.bool_]:
-        """Which beats are judged abnormal."""
+        """Return which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
 
     @property
     def unreadable(self) -> NDArray[np.bool_]:
-        """Which beats could not be judged."""
+        """Return which beats could not be judged."""
         return np.equal(self.verdict, Verdict.UNREADABLE)
 
 
@@ -271,7 +271,7 @@ class Detector:
 
 
 def _readable(samples: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Which beats can be judged, and their samples."""
+    """Return which beats can be judged, and their samples."""
     rows = np.flatnonzero(readable(samples))
     return rows, samples if len(rows) == len(samples) else samples[rows]
 

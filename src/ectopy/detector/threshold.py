@@ -16,7 +16,7 @@ from ectopy.reprs import short_repr
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRule:
-    """How the threshold is taken from the scores of held-out normals.
+    """Rule by which the threshold is taken from the scores of held-out normals.
 
     Attributes
     ----------

@@ -359,7 +359,7 @@ def _pairs(ours: NDArray[np.int64], theirs: NDArray[np.int64], start: int, end: 
 
 
 def _within(times: NDArray[np.int64], periods: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each time lies in one of the periods."""
+    """Return whether each time lies in one of the periods."""
     order = np.argsort(periods[:, 0])
     latest_end = np.maximum.accumulate(np.append(-1, periods[order, 1]))
     return times <= latest_end[np.searchsorted(periods[order, 0], times, side="right")]

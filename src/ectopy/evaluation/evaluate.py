@@ -73,7 +73,7 @@ class Evaluation:
 
 @checked
 def class_name(number: int) -> str:
-    """What a class number is called in results: the number, for the names are not in the official files."""
+    """Return what a class number is called in results: the number, for the names are not in the official files."""
     return "abnormal, class unknown" if number == UNSPECIFIED_ABNORMAL_LABEL else f"class {number}"
 
 

@@ -183,7 +183,7 @@ class _Line(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """What the header says.
+    """Statements of the header.
 
     Attributes
     ----------
@@ -282,7 +282,7 @@ def _lines(path: Path, fields: str, signals: int, sample_bytes: int) -> tuple[tu
 
 
 def _count_records(path: Path, layout: _Layout, partial: bool) -> tuple[int, list[str]]:
-    """How many whole data records are read, and what is to be said of the others."""
+    """Return how many whole data records are read, and what is to be said of the others."""
     whole_records, rest = divmod(max(path.stat().st_size - layout.header_bytes, 0), layout.record_bytes)
     if whole_records < 1:
         raise DataError(f"{path} ends before its first data record is whole: it holds no samples.")
@@ -321,7 +321,7 @@ def _rate(path: Path, layout: _Layout, line: _Line) -> float:
 
 
 class _Scale(NamedTuple):
-    """How samples are stored: (stored + `offset`) * `step` * `to_unit`, which is millivolt or that of a pulse wave."""
+    """Storage of samples: (stored + `offset`) * `step` * `to_unit`, which is millivolt or that of a pulse wave."""
 
     offset: float
     step: float
@@ -372,7 +372,7 @@ _CONTINUOUS_TOLERANCE = 0.1
 def _starts(
     path: Path, layout: _Layout, content: NDArray[np.uint8], record_samples: int, rate: float
 ) -> tuple[float, NDArray[np.int64], list[str]]:
-    """When the recording begins, in seconds after the start in the header; its data records, in samples after; a note.
+    """Return when the recording begins, seconds after the start in the header; its data records, samples after; a note.
 
     Files that say that they are continuous are not believed where a data record begins late.
     """
@@ -422,7 +422,7 @@ def _starts(
 
 
 def _onset(annotation: bytes) -> float:
-    """When an annotation begins, in seconds; NaN where it does not say."""
+    """Return when an annotation begins, in seconds; NaN where it does not say."""
     try:
         return float(annotation.partition(_AFTER_TEXT)[0].partition(_BEFORE_DURATION)[0])
     except ValueError:

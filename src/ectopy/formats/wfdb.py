@@ -188,7 +188,7 @@ def _pattern(header: Header, segments: Sequence[_Segment]) -> Header:
 
 
 def _columns(header: Header, segment: _Segment, names: Sequence[str], columns: Sequence[int]) -> Sequence[int | None]:
-    """Where a segment has the signals of these names, which the whole record has in these columns."""
+    """Return where a segment has the signals of these names, which the whole record has in these columns."""
     return _columns_by_name(segment.header, names) if header.variable and segment.header else columns
 
 
@@ -198,7 +198,7 @@ def _columns_by_name(header: Header, names: Sequence[str]) -> list[int | None]:
 
 
 def _frames(header: Header) -> int:
-    """How long a record without segments is; where its header does not say, its data files do."""
+    """Return how long a record without segments is; where its header does not say, its data files do."""
     if header.frames is not None:
         return header.frames
     files = [_data_file(header, line) for line in header.lines if line.storage != NULL]

@@ -71,7 +71,7 @@ class Line(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What the header of a record says; None where it says nothing.
+    """Statements of the header of a record; None where it says nothing.
 
     Attributes
     ----------

@@ -117,7 +117,7 @@ class DataFile(NamedTuple):
         return sum(self.per_frame)
 
     def frames(self) -> int:
-        """How many whole frames it holds.
+        """Return how many whole frames it holds.
 
         Raises
         ------

@@ -22,7 +22,7 @@ class Phase(StrEnum):
 
 
 class AlarmState(StrEnum):
-    """Whether the condition is present; latched = gone, but not acknowledged."""
+    """Presence of the condition; latched = gone, but not acknowledged."""
 
     OFF = "off"
     INACTIVE = "inactive"

@@ -52,7 +52,7 @@ class ConditionTimer:
 
     @property
     def is_active(self) -> bool:
-        """Whether it has an alarm whose condition is there."""
+        """Return whether it has an alarm whose condition is there."""
         return self.alarm is not None and self.alarm.state is AlarmState.ACTIVE
 
 

@@ -400,13 +400,13 @@ def judge_step(
 
 
 def _is_motionless(early: Filtered) -> bool:
-    """Whether no lead moves, but for the hum of the mains; missing samples do not."""
+    """Return whether no lead moves, but for the hum of the mains; missing samples do not."""
     signal = early.with_gaps()
     return signal.shape[1] > 0 and not (np.ptp(signal, axis=1) >= LEAST_MOVEMENT_MV).any()
 
 
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
-    """Whether learning has ended, with or without success, or the electrodes were changed."""
+    """Return whether learning has ended, with or without success, or the electrodes were changed."""
     if before.learning is None:
         return after.adaptation.earlier is not before.adaptation.earlier
     return after.baseline is not before.baseline and not after.baseline.provisional

@@ -1,4 +1,4 @@
-"""When a rule speaks: limits by profile and patient.
+"""Limits at which a rule speaks, by profile and patient.
 
 Those of rhythm are declared in `ectopy.analysis.rhythm_rules`, where those of recordings stand beside them.
 

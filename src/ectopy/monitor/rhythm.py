@@ -617,7 +617,7 @@ def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> ConditionRea
 
 
 def _keeps_the_rate(state: RhythmState, run: ConditionReading) -> bool:
-    """Whether a run has the rate of the beats before it, as beats do that an artefact has given another shape."""
+    """Check that a run has the rate of the beats before it, as beats do that an artefact has given another shape."""
     usual_s = [interval_s for interval_s in state.usual_rr_s[-_SAME_RATE_OVER:] if isfinite(interval_s)]
     if run.value is None or 2 * len(usual_s) < _SAME_RATE_OVER:
         return False

@@ -87,7 +87,7 @@ class DetectorOutput:
 
     @property
     def readable(self) -> bool:
-        """Whether at least one lead can be read."""
+        """Return whether at least one lead can be read."""
         return "good" in self.words
 
 

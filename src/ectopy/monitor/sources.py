@@ -1,4 +1,4 @@
-"""Where the inputs of the monitor come from: a recording, or lines on standard input. Clocks are handed in."""
+"""Sources of the inputs of the monitor: a recording, or lines on standard input. Clocks are handed in."""
 
 from __future__ import annotations
 

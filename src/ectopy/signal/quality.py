@@ -124,7 +124,7 @@ class Quality:
 
     @property
     def readable(self) -> NDArray[np.bool_]:
-        """Where the index is at least one half, shape (leads, windows)."""
+        """Return where the index is at least one half, shape (leads, windows)."""
         return np.asarray(self.index >= READABLE)
 
     def readable_at(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -30,7 +30,7 @@ _VALIDATION_BATCH = 4096
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How to train.
+    """Settings of a training.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How analysed recordings look in the terminal."""
+"""Tables of analysed recordings for the terminal."""
 
 from __future__ import annotations
 

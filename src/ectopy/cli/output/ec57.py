@@ -1,4 +1,4 @@
-"""How an EC57 comparison looks in the terminal."""
+"""Tables of an EC57 comparison for the terminal."""
 
 from __future__ import annotations
 

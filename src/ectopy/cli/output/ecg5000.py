@@ -1,4 +1,4 @@
-"""How a comparison of methods on ECG5000 looks in the terminal."""
+"""Tables of a comparison of methods on ECG5000 for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the fit of what tells fibrillation looks in the terminal."""
+"""Tables of the fit of what tells fibrillation for the terminal."""
 
 from __future__ import annotations
 

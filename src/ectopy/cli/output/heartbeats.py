@@ -1,4 +1,4 @@
-"""How a comparison of methods that find heartbeats looks in the terminal."""
+"""Tables of a comparison of methods that find heartbeats for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How time and memory of a long recording look in the terminal."""
+"""Tables of time and memory of a long recording for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the answers to bedside alarms look in the terminal."""
+"""Tables of the answers to bedside alarms for the terminal."""
 
 from __future__ import annotations
 

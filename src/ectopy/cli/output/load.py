@@ -1,4 +1,4 @@
-"""How the load that a service bore looks in the terminal."""
+"""Tables of the load that a service bore for the terminal."""
 
 from __future__ import annotations
 

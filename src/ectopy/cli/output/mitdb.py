@@ -1,4 +1,4 @@
-"""How verdicts on the MIT-BIH Arrhythmia Database look in the terminal."""
+"""Tables of verdicts on the MIT-BIH Arrhythmia Database for the terminal."""
 
 from __future__ import annotations
 

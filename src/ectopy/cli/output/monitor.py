@@ -1,4 +1,4 @@
-"""How the cost of watching many patients looks in the terminal."""
+"""Tables of the cost of watching many patients for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the sources of training look in the terminal."""
+"""Tables of the sources of training for the terminal."""
 
 from __future__ import annotations
 

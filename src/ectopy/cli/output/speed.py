@@ -1,4 +1,4 @@
-"""How the speed of detection looks in the terminal."""
+"""Tables of the speed of detection for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the outcome of ventricular episodes looks in the terminal."""
+"""Tables of the outcome of ventricular episodes for the terminal."""
 
 from __future__ import annotations
 

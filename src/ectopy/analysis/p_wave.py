@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.beat_noise import beat_noise
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BEFORE
 
 _LENGTH = 25  # samples: 0.14 s

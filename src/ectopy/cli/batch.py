@@ -18,8 +18,8 @@ from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
 from ectopy.formats.leads import unique_names
 from ectopy.formats.wfdb_header import segment_names
+from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
-from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
 
 RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")

@@ -16,7 +16,7 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import RecordingCalibration, ThresholdRule, p_values
 from ectopy.errors import LayoutError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 class Verdict(StrEnum):

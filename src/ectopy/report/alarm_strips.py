@@ -13,7 +13,7 @@ from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, MOS
 from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.chunk_assembly import Segment
-from ectopy.monitor.sources import Step
+from ectopy.monitor.input_sources import Step
 from ectopy.recording import PulseWave, Recording
 
 MOST_STRIPS = 24

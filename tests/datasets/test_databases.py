@@ -189,6 +189,13 @@ def test_one_record_at_a_time(data: Path):
         next(labelled)
 
 
+@pytest.mark.parametrize(("name", "record"), [("mitdb", DS1[0]), ("qtdb", "sel116")])
+def test_a_record_without_a_single_annotation(data: Path, name: str, record: str):
+    write_annotations(data / name / f"{record}.atr", Annotations(np.array([], int), np.array([], str)), 250.0)
+    with pytest.raises(DataError, match=f"record {record} has no reference annotations"):
+        list(read_database(name))
+
+
 @pytest.mark.parametrize("name", DATABASES)
 def test_a_database_that_is_not_here(name: str, empty_machine: Path, tmp_path: Path):
     assert find_database(name) is None

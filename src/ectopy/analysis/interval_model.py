@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.heartbeats import lower_median
 
 HISTORY = 50

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 QUANTILES = 1000
 """Number of values that a scale keeps of those of all normal beats."""

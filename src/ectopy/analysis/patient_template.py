@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.p_wave import compare_p_waves
 from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
+from ectopy.signal.state_replace import builder
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
@@ -135,8 +137,8 @@ class BeatDifference:
     Attributes
     ----------
     shape : ndarray of float64
-        Square root of the energy of the difference over that of the template, in the samples that belong to the beat
-        and not to the next one: 0 = equal, 1 = as large as the beat.
+        Square root of the energy of the difference over that of the template and of the beat's noise, in the samples
+        that belong to the beat and not to the next one: 0 = equal, 1 = as large as the beat.
     window : ndarray of float64
         The same in all samples, whatever of the next beat lies among them.
     qrs : ndarray of float64
@@ -164,12 +166,27 @@ class BeatDifference:
     best_qrs: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> BeatDifference:
-        return BeatDifference(*(getattr(self, field.name)[rows] for field in fields(self)))
+        part: BeatDifference = builder(BeatDifference)(*[column[rows] for column in self._columns])
+        return part
 
     @classmethod
     def joined(cls, parts: Sequence[BeatDifference]) -> BeatDifference:
         """Join one or more parts in their order."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return cls(*map(np.concatenate, zip(*(part._columns for part in parts), strict=True)))
+
+    @property
+    def _columns(self) -> tuple[NDArray[np.float64], ...]:
+        return (
+            self.shape,
+            self.window,
+            self.qrs,
+            self.p_wave,
+            self.p_share,
+            self.width,
+            self.prematurity,
+            self.delay,
+            self.best_qrs,
+        )
 
     @property
     def ventricular(self) -> NDArray[np.float64]:
@@ -376,9 +393,11 @@ def _measure(
     aligned = _aligned(samples, template)
     # The energy of the difference relative to that of the template, over the whole beat and its QRS complex.
     different = aligned - template
+    noise_mv = beat_noise(aligned)
     energy = np.maximum(np.square(template).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
+    energy = energy + noise_energy(noise_mv, template.shape[-1])
     window = np.sqrt(np.square(different).sum(axis=2) / energy)
-    shape = _own_difference(window, different, template, own)
+    shape = _own_difference(window, different, template, own, noise_mv)
     qrs_energy = np.maximum(np.square(template[..., _QRS]).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
     qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
     width = np.log(_width(aligned) / _width(template))
@@ -387,7 +406,7 @@ def _measure(
     mean_qrs = (qrs * weights).sum(axis=1)
     best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
     means = (shape * weights).sum(axis=1), (window * weights).sum(axis=1)
-    p_waves = compare_p_waves(aligned, readable, template, clearness)
+    p_waves = compare_p_waves(aligned, readable, template, clearness, noise_mv)
     return *means, mean_qrs, p_waves.score, p_waves.share, (width * weights).sum(axis=1), best_qrs
 
 
@@ -396,6 +415,7 @@ def _own_difference(
     different: NDArray[np.float64],
     template: NDArray[np.float64],
     own: NDArray[np.bool_],
+    noise_mv: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the difference in own samples alone, shape (n, leads); from its median where samples are left out."""
     cut = np.flatnonzero(~own.all(axis=1))
@@ -405,8 +425,9 @@ def _own_difference(
     left = np.where(inside, different[cut], np.nan)
     left -= np.nanmedian(left, axis=2, keepdims=True)
     energy = np.where(inside, np.square(template[cut] if template.ndim == 3 else template), 0.0).sum(axis=-1)
+    energy = np.maximum(energy, _LEAST_AMPLITUDE_MV**2) + noise_energy(noise_mv[cut], own[cut].sum(axis=1)[:, None])
     shape = window.copy()
-    shape[cut] = np.sqrt(np.nansum(np.square(left), axis=2) / np.maximum(energy, _LEAST_AMPLITUDE_MV**2))
+    shape[cut] = np.sqrt(np.nansum(np.square(left), axis=2) / energy)
     return shape
 
 

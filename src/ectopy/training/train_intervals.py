@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.interval_model import COMPONENTS, HISTORY, LEAST_INTERVALS, IntervalModel, features
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRhythms
 from ectopy.errors import NotEnoughNormalsError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.heartbeats import lower_median
 
 RHYTHMS = ("N", "AFIB", "SBR", "AB", "B", "T")

@@ -14,7 +14,7 @@ from ectopy.service.access.keys import Scope, derive, digest, is_key, new_secret
 from ectopy.service.storage import KeyStore, StoredKey
 
 SESSION_S = 12 * 3600.0
-"""How long a session lasts after its last use: a screen on a wall never has to sign in again."""
+"""Time that a session lasts after its last use: a screen on a wall never has to sign in again."""
 
 _CSRF = "csrf"
 _PROLONG_EVERY_S = 600.0

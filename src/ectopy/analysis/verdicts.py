@@ -29,6 +29,7 @@ _EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
 _SUDDEN = 0.08
 _SURPRISING, _HARDLY_SURPRISING = 2.3, 1.0
 _UNUSUAL_P_WAVE = 2.0
+_VERY = 3.0
 _SHORT = 0.75
 _CHANGED_SHAPE = 0.6
 _WIDE = 1.5
@@ -359,8 +360,9 @@ def _assign_hints(
         ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
-        early |= abnormal & usual_qrs & (p_wave > _UNUSUAL_P_WAVE) & somewhat_early
+        early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY))
         usual_shape = difference.window < _CHANGED_SHAPE
+    early &= abnormal
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import as_samples, check_fields
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 BEAT_SAMPLES = 140
 NORMAL_LABEL = 1

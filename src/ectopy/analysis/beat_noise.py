@@ -34,8 +34,9 @@ def beat_noise(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     squares = np.square(samples[..., _SMOOTH // 2 : -(_SMOOTH // 2)] - smooth)
     # The median RMS of pieces of equal length; samples that do not fill a piece are left out.
     pieces = squares.shape[-1] // _PIECE
-    power = squares[..., : pieces * _PIECE].reshape(*squares.shape[:-1], pieces, _PIECE).mean(axis=-1)
-    noise: NDArray[np.float64] = np.sqrt(np.median(power, axis=-1))
+    power = squares[..., : pieces * _PIECE].reshape(*squares.shape[:-1], pieces, _PIECE).sum(axis=-1) / _PIECE
+    power.partition(pieces // 2, axis=-1)
+    noise: NDArray[np.float64] = np.sqrt(power[..., pieces // 2])
     return noise
 
 

@@ -20,7 +20,7 @@ from scipy.special import ndtri
 from ectopy.analysis.patient_template import PatientTemplate, align
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BEFORE, BeatSegments
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 

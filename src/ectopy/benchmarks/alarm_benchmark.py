@@ -37,8 +37,8 @@ from ectopy.datasets.mitdb_records import read_annotated, records_in
 from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
+from ectopy.presentation import short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 
 TOLERANCE_S = 10.0
 NORMAL_SHARE = 0.98

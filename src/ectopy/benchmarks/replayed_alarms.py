@@ -21,9 +21,9 @@ from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.inputs import Chunk, End
 from ectopy.monitor.replay import cut, pulse_chunk
+from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
 _Record = TypeVar("_Record")

@@ -40,8 +40,8 @@ from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, measure_records, r
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import Limits, Monitor
+from ectopy.presentation import short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 
 FOLDER = "vfdb"
 KIND_OF_MARK: Mapping[str, str] = {"(VF": "VF", "(VFIB": "VF", "(VFL": "VFL", "(VT": "VT", "(ASYS": "ASYS"}

@@ -218,14 +218,7 @@ class Stream:
     stored is kept in memory, at most 64 MiB, and what the service does not have is sent again, after a lost connection
     and after a restart of the service.
 
-    Parameters
-    ----------
-    url : str
-    headers : dict of str to str
-    template : Chunk
-        Everything of a chunk but its samples.
-    name : str
-        Of the stream.
+    A stream is begun by `Client.stream`; `template` is everything of a chunk but its samples.
     """
 
     def __init__(self, url: str, headers: dict[str, str], template: Chunk, name: str) -> None:
@@ -352,10 +345,7 @@ class Stream:
     def flush(self, wait_s: float = _TIMEOUT_S) -> None:
         """Wait until everything is stored.
 
-        Raises
-        ------
-        ServiceError
-            If it is not in so many seconds, or the service has refused something.
+        A `ServiceError` if it is not in so many seconds, or the service has refused something.
         """
         with self._changed:
             is_stored = self._changed.wait_for(lambda: not self._pending or self._failure, wait_s)
@@ -366,10 +356,7 @@ class Stream:
     def close(self, wait_s: float = _TIMEOUT_S) -> None:
         """Wait until everything is stored, at most so long, and end.
 
-        Raises
-        ------
-        ServiceError
-            If not everything is stored by then, and `wait_s` is above 0.
+        A `ServiceError` if not everything is stored by then, and `wait_s` is above 0.
         """
         try:
             if wait_s > 0:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ectopy.datasets.patients import patient_of
 from ectopy.errors import DataError
 from ectopy.formats.annotation_codes import LABEL_MAPS
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
-from ectopy.reprs import short_repr
 
 CLASS_OF = {symbol: name for name, symbols in LABEL_MAPS["de_chazal"].items() for symbol in symbols}
 """Class of the AAMI, one of N S V F Q, of each symbol of a beat: de Chazal's map for all databases."""

@@ -16,7 +16,7 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import RecordingCalibration, ThresholdRule, p_values
 from ectopy.errors import LayoutError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 class Verdict(StrEnum):
@@ -146,10 +146,7 @@ class Detector:
     def with_rule(self, rule: ThresholdRule) -> Detector:
         """The same detector with another threshold, taken from the same held-out normals.
 
-        Raises
-        ------
-        NotEnoughNormalsError
-            If the calibration normals cannot support it.
+        A `NotEnoughNormalsError` if these cannot support it.
         """
         return replace(self, rule=rule)
 
@@ -202,13 +199,7 @@ class Detector:
 
     @checked
     def save(self, path: str | Path) -> None:
-        """Write the detector as one bundle file, atomically.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
-        """
+        """Write the detector as one bundle file, atomically; an `OutputError` if it cannot be written."""
         from ectopy.detector.bundle import save
 
         save(self, Path(path))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)

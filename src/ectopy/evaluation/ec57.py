@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.annotation_codes import LABEL_MAPS
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations
-from ectopy.reprs import short_repr
 
 CLASSES = "NSVFQOX"
 """Rows (reference) and columns (test) of the counts: normal, supraventricular ectopic, ventricular ectopic, fusion and

@@ -111,18 +111,13 @@ def write_annotations(
     start: datetime | None = None,
     source: str = "",
 ) -> None:
-    """Write an EDF+ file of annotations only, atomically.
+    """Write an EDF+ file of annotations only, atomically; an `OutputError` if it cannot be written.
 
     Its header says when the recording began, unless that was before 1985 or after 2084, names Ectopy with its version
     as the equipment, and gives the sampling rate and the source.
 
-    The text of each is its code, ``V``; its comment, where it is a comment; or its code, subtype and note, as in
-    ``~ subtype -1`` and ``+ subtype 0 (AFIB``. `read_text` takes it apart again.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
+    The text of each is its code, ``V``; its comment, where it is a comment; or its code, subtype and note, as in ``~
+    subtype -1`` and ``+ subtype 0 (AFIB``. `read_text` takes it apart again.
     """
     import edfio
 
@@ -185,25 +180,10 @@ class _Line(NamedTuple):
 class _Layout(NamedTuple):
     """Statements of the header.
 
-    Attributes
-    ----------
-    sample_bytes : int
-        2 in EDF, 3 in BDF.
-    lines : tuple of _Line
-        The signals, but for those of annotations.
-    marks_at : tuple of slice
-        Bytes of a data record that hold annotations.
-    header_bytes, record_bytes : int
-    records : int
-        How many data records the file holds; below 1 where its recorder did not say.
-    duration_s : float
-        Of a data record.
-    discontinuous : bool
-        Whether data records may be apart.
-    date, clock : str
-        When the recording began.
-    anonymous : bool
-        Whether the file says that its date is not one.
+    `sample_bytes` is 2 in EDF and 3 in BDF; `lines` are the signals, but for those of annotations, which are in the
+    bytes `marks_at` of each data record. Of `records`, which last `duration_s` each, there are below 1 where the
+    recorder did not say. They are `discontinuous` where they may be apart. `date` and `clock` say when the recording
+    began, and the file is `anonymous` where it says that its date is not one.
     """
 
     sample_bytes: int

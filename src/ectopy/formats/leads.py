@@ -140,12 +140,9 @@ def factors(signals: Sequence[Signal], leads: Sequence[int], unit: str | None) -
 
 
 def sampling_rate(path: Path, in_file_hz: float | None, stated_hz: float | None) -> float:
-    """The rate that the file states or, where it states none, the caller.
+    """Return the rate that the file states or, where it states none, the caller.
 
-    Raises
-    ------
-    DataError
-        If neither does, they contradict each other, or the rate is out of range.
+    A `DataError` if neither does, they contradict each other, or the rate is out of range.
     """
     rate = stated_hz if in_file_hz is None else in_file_hz
     if rate is None:

@@ -105,15 +105,11 @@ def place_rows(
 
     Parameters
     ----------
-    path : Path
-    columns : Columns
     samples : ndarray of float32, shape (rows, leads and pulse waves)
     values : sequence of ndarray or of list of str
         The first values of each column; text in a column of clock times.
     order : ndarray of float64, shape (rows,), or None
         All values of the `order_column`; of clock times, their seconds.
-    rates : StatedRates
-    start : datetime or None
 
     Raises
     ------

@@ -201,13 +201,10 @@ def choose_columns(
 
     Parameters
     ----------
-    path : Path
-        For messages.
     headers : sequence of Header or None
         None for a column that the file does not name; with an empty name, a column is passed over, such as an index.
     values : sequence of ndarray of float64 or of list of str
         The first values of each column, or none.
-    stated : Stated
     unit_in_file : str
         Of all leads that have no unit of their own.
 
@@ -266,11 +263,7 @@ def choose_columns(
 def without_levels(columns: Columns, samples: NDArray[np.float32]) -> tuple[Columns, NDArray[np.float32]]:
     """Leave out what only the values show not to be ECG: a few whole numbers, as of labels.
 
-    Parameters
-    ----------
-    columns : Columns
-    samples : ndarray of float32, shape (rows, leads)
-        All rows, in mV.
+    `samples` are all rows, in mV, shape (rows, leads).
     """
     if len(samples) < _FEWEST_ROWS or not columns.doubtful or len(columns.leads) == 1:
         return columns, samples

@@ -81,16 +81,8 @@ class Preamble(NamedTuple):
 class Layout(NamedTuple):
     """Layout by which the lines of a text table are to be read.
 
-    Attributes
-    ----------
-    separator : str
-        Between the columns; a blank stands for any white space, and nothing for a single column.
-    decimal_comma : bool
-    headers : tuple of Header or None
-        One for each column; None where the file does not name it.
-    first : int
-        Which of the lines is the first row of samples.
-    preamble : Preamble
+    The `separator` of columns is a blank for any white space, and nothing for a single column. There is a header for
+    each column, None where the file does not name it. The first row of samples is the line `first`.
     """
 
     separator: str
@@ -131,20 +123,10 @@ def is_comment(text: str) -> bool:
 
 
 def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
-    """Find out how a text table is to be read.
+    """Find the layout of a text table from its first lines that are not blank, up to `HEAD_LINES`.
 
-    Parameters
-    ----------
-    path : Path
-        For messages.
-    lines : sequence of Line
-        The first lines that are not blank, up to `HEAD_LINES`.
-
-    Raises
-    ------
-    DataError
-        If commas separate both decimals and columns, numbers have points and commas, or the header has another number
-        of columns than the rows.
+    A `DataError` if commas separate both decimals and columns, numbers have points and commas, or the header has
+    another number of columns than the rows.
     """
     # The last lines are rows of samples if any are; the first may be preamble and header.
     rows = [line.text for line in lines if not is_comment(line.text)]
@@ -202,12 +184,8 @@ def _has_blanks_between_numbers(text: str) -> bool:
 def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
     """Return whether the comma, the only separator, is the decimal sign of a single column.
 
-    Integers are not written with a leading zero, so that ``0,002`` and ``-0,5`` are single numbers.
-
-    Raises
-    ------
-    DataError
-        If commas seem to stand both in numbers and between columns.
+    Integers are not written with a leading zero, so that ``0,002`` and ``-0,5`` are single numbers. A `DataError` if
+    commas seem to stand both in numbers and between columns.
     """
     table = [split(text, ",") for text in rows]
     width = _usual_width(table[-_SAMPLE_LINES:])

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 class Phase(StrEnum):

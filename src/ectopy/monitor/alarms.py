@@ -50,7 +50,7 @@ from ectopy.monitor.condition_timing import ConditionTimer, update_timer
 from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
 from ectopy.monitor.inputs import Command, CommandKind
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 

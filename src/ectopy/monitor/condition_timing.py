@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ectopy.monitor.alarm import Alarm, AlarmState
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 

@@ -37,7 +37,7 @@ from ectopy.formats.pulse_channels import PRESSURE_UNIT, is_pressure_name
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 from ectopy.signal.state_replace import replace
 

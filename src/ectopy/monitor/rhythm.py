@@ -60,7 +60,7 @@ from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)

@@ -42,16 +42,9 @@ _LIMITS = (
 class Watched:
     """The signal and the settings that were watched.
 
-    Attributes
-    ----------
-    from_s, to_s : float
-        Stream seconds.
-    baseline : str
-        One sentence on the patient's normal.
-    bundle, digest : str
-        The detector, and the SHA-256 of its bundle.
-    replay : callable
-        Makes the command that shows a change of an alarm again; None for standard input.
+    `from_s` and `to_s` are stream seconds, `baseline` is one sentence on the patient's normal, and `digest` is the
+    SHA-256 of the detector's bundle. `replay` makes the command that shows a change of an alarm again; None for
+    standard input.
     """
 
     source: str

@@ -44,7 +44,7 @@ from scipy.ndimage import correlate1d
 from scipy.signal import firwin
 
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import lower_median

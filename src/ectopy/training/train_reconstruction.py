@@ -26,7 +26,7 @@ from ectopy.analysis.reconstruction import (
 from ectopy.arguments import StepProgress
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import NotEnoughNormalsError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.training.load_tensorflow import load_tensorflow
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
-from ectopy.cli.output.tables import list_table
+from ectopy.cli.output.rich_tables import list_table
 from ectopy.cli.output.watch import STYLES
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority

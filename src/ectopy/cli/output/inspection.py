@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from ectopy.analysis.inspection import Inspection
-from ectopy.cli.output.tables import numbers_table, pairs_table
+from ectopy.cli.output.rich_tables import numbers_table, pairs_table
 from ectopy.presentation import elapsed
 from ectopy.signal.quality import QUALITY_WORDS
 

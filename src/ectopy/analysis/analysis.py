@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline, given_baseline
+from ectopy.analysis.interval_model import Timing
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
 from ectopy.analysis.verdicts import SYMBOLS, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
@@ -39,6 +40,10 @@ class Analysis:
         A `Hint` per beat.
     score, p_value : ndarray of float64, shape (n,)
         Larger and smaller = more abnormal; NaN = unreadable.
+    shape, p_wave : ndarray of float64, shape (n,)
+        Parts of the score, standard normal deviates; NaN = unreadable, or not known.
+    timing : Timing
+        Part of the timing in it.
     threshold : float
         The score above which a beat is abnormal.
     difference : BeatDifference or None
@@ -62,6 +67,9 @@ class Analysis:
     hint: NDArray[np.str_]
     score: NDArray[np.float64]
     p_value: NDArray[np.float64]
+    shape: NDArray[np.float64]
+    p_wave: NDArray[np.float64]
+    timing: Timing
     threshold: float
     difference: BeatDifference | None
     normal: PatientTemplate | None
@@ -88,7 +96,17 @@ class Analysis:
     @property
     def judgement(self) -> Judgement:
         """Return verdicts, hints and scores alone."""
-        return Judgement(self.verdict, self.hint, self.score, self.p_value, self.threshold, self.difference)
+        return Judgement(
+            self.verdict,
+            self.hint,
+            self.score,
+            self.p_value,
+            self.shape,
+            self.p_wave,
+            self.timing,
+            self.threshold,
+            self.difference,
+        )
 
     def reason(self, beat: int) -> str:
         """Explain the verdict on a beat in one sentence: its shape and timing, with the figures."""
@@ -150,6 +168,9 @@ def analyse(
         hint=judgement.hint,
         score=judgement.score,
         p_value=judgement.p_value,
+        shape=judgement.shape,
+        p_wave=judgement.p_wave,
+        timing=judgement.timing,
         threshold=judgement.threshold,
         difference=judgement.difference,
         normal=baseline.normal,

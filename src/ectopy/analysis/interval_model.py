@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class IntervalModel:
     def __post_init__(self) -> None:
         matrices, offsets = self.weights[::2], self.weights[1::2]
         sizes = [2 * _LATEST + 3, *(len(offset) for offset in offsets)]
-        shapes = list(zip(sizes[:-1], sizes[1:], strict=True))
+        shapes = list(pairwise(sizes))
         if [matrix.shape for matrix in matrices] != shapes or len(shapes) != LAYERS or sizes[-1] != 3 * COMPONENTS:
             raise DataError("the weights are not those of a network of RR intervals")
         layers = tuple(zip(*([each.astype(np.float64) for each in part] for part in (matrices, offsets)), strict=True))
@@ -202,7 +203,7 @@ class Timing:
     early: NDArray[np.float64]
     pause: NDArray[np.float64]
 
-    def __getitem__(self, rows: slice) -> Timing:
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Timing:
         return Timing(self.early[rows], self.pause[rows])
 
     @classmethod

@@ -368,13 +368,25 @@ def _compare(
         each = rows if template.ndim == 3 else slice(None)
         own = _own_samples(beats.next_s[rows])
         measured.append(_measure(beats.samples[rows], beats.readable[rows], own, template[each], clearness[each]))
-    *parts, best = map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((7, 0))
-    return BeatDifference(*parts, beats.prematurity / irregularity, beats.delay / irregularity, best)
+    shape, window, qrs, p_wave, p_share, width, best_qrs = (
+        map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((7, 0))
+    )
+    return BeatDifference(
+        shape=shape,
+        window=window,
+        qrs=qrs,
+        p_wave=p_wave,
+        p_share=p_share,
+        width=width,
+        prematurity=beats.prematurity / irregularity,
+        delay=beats.delay / irregularity,
+        best_qrs=best_qrs,
+    )
 
 
 def _own_samples(next_s: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which of the 140 samples belong to each beat: those up to 0.12 s before the next one, and its own QRS."""
-    own: NDArray[np.bool_] = ~(_TIMES_S > next_s[:, None] - _BEFORE_NEXT_S) | (np.abs(_TIMES_S) < _OWN_QRS_S)
+    own: NDArray[np.bool_] = ~(next_s[:, None] - _BEFORE_NEXT_S < _TIMES_S) | (np.abs(_TIMES_S) < _OWN_QRS_S)
     return own
 
 

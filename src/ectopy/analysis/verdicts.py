@@ -21,6 +21,9 @@ from ectopy.errors import LayoutError
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
 
+CHANGED_SHAPE = 0.6
+"""Difference from the template above which a beat has another shape than usual."""
+
 _VENTRICULAR = 0.57
 _USUAL_QRS = 0.5
 _USUAL_QRS_OF_ONE_LEAD = 0.3
@@ -31,7 +34,6 @@ _SURPRISING, _HARDLY_SURPRISING = 2.3, 1.0
 _UNUSUAL_P_WAVE = 2.0
 _VERY = 3.0
 _SHORT = 0.75
-_CHANGED_SHAPE = 0.6
 _WIDE = 1.5
 _FAST_S = 0.6
 _ALIKE = 0.4
@@ -136,8 +138,17 @@ def no_judgement(baseline: Baseline, rules: JudgingRules) -> Judgement:
         difference, threshold = None, rules.without_baseline
     else:
         difference, threshold = BeatDifference(*[empty] * len(fields(BeatDifference))), rules.with_baseline
-    no_words = np.empty(0, "U10"), np.empty(0, "U21")
-    return Judgement(*no_words, *[empty] * 4, Timing(empty, empty), threshold, difference)
+    return Judgement(
+        verdict=np.empty(0, "U10"),
+        hint=np.empty(0, "U21"),
+        score=empty,
+        p_value=empty,
+        shape=empty,
+        p_wave=empty,
+        timing=Timing(empty, empty),
+        threshold=threshold,
+        difference=difference,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +191,7 @@ class JudgingRules:
         if calibration is None or detector.layout != AMBULATORY_LAYOUT:
             raise LayoutError(
                 f"the detector takes beats laid out as {detector.layout}, and a recording needs one for recordings; "
-                "use the shipped 'ambulatory', or train one with: ectopy train mitdb -o FILE."
+                "use the shipped 'ambulatory', or train one with: ectopy train ambulatory -o FILE."
             )
         threshold = detector.rule.threshold
         ordered = replace(
@@ -277,7 +288,7 @@ def judge(
         threshold, scores, usual_shape = rules.without_baseline, calibration.without_baseline, shape < 0
     else:
         difference = compare(beats, baseline.normal) if difference is None else difference
-        shape, usual_shape = rules.shape.deviates(difference.shape), difference.window < _CHANGED_SHAPE
+        shape, usual_shape = rules.shape.deviates(difference.shape), difference.window < CHANGED_SHAPE
         p_wave = rules.p_wave.deviates(difference.p_wave)
         threshold, scores = rules.with_baseline, calibration.with_baseline
     history, timing = time_beats(rules.intervals, before.intervals, beats.rr_s, beats.next_s, usual_shape)
@@ -291,9 +302,7 @@ def judge(
     return replace(before, intervals=history), judgement
 
 
-def combined_score(
-    shape: NDArray[np.float64], p_wave: NDArray[np.float64], timing: Timing
-) -> NDArray[np.float64]:
+def combined_score(shape: NDArray[np.float64], p_wave: NDArray[np.float64], timing: Timing) -> NDArray[np.float64]:
     """Combine the deviates of shape, P wave and timing to one score, shape (n,); larger = more abnormal.
 
     Early and differently shaped are two ways to be abnormal, and both at once are more so: the length of their vector.
@@ -312,7 +321,7 @@ def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
         return "Not readable: no lead is clear enough around this beat."
     parts = []
     difference = judgement.difference
-    if difference is not None and difference.shape[beat] > _CHANGED_SHAPE:
+    if difference is not None and difference.shape[beat] > CHANGED_SHAPE:
         parts.append(f"its shape differs from the patient's usual beat by {difference.shape[beat]:.0%} of that beat")
     if beats.prematurity[beat] > 0.1:
         parts.append(f"it comes early, after {np.exp(-beats.prematurity[beat]):.0%} of the usual interval")
@@ -361,7 +370,7 @@ def _assign_hints(
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY))
-        usual_shape = difference.window < _CHANGED_SHAPE
+        usual_shape = difference.window < CHANGED_SHAPE
     early &= abnormal
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)

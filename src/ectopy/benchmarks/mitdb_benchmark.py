@@ -6,9 +6,10 @@ does it, one to one and at most 150 ms apart, and take its class by the label ma
 take N as normal and S, V and F as abnormal, without beats of the class Q, beats without a match and unreadable ones,
 which are counted instead.
 
-On `ds1` no model has learned from the record that it judges: the threshold comes from the normal beats of all other
-records, and the population model, which judges where the patient's template could not be learned and is a peer
-otherwise, from the half of the records without this one. On `ds2` the detector is the shipped one.
+On `ds1` no model has learned from the record that it judges: scales and thresholds come from the normal beats of all
+other records, the network of RR intervals from other databases, as in the shipped detector, and the population model,
+which judges where the patient's template could not be learned and is a peer otherwise, from the half of the records
+without this one. On `ds2` the detector is the shipped one.
 """
 
 from __future__ import annotations
@@ -23,21 +24,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.interval_model import IntervalModel
 from ectopy.analysis.patient_template import LEARNING_S
-from ectopy.analysis.population import population_score, usual_height_mv
+from ectopy.analysis.population import population_difference, usual_height_mv
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.verdicts import JudgingRules, combined_score
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
+from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.datasets.mitdb import SPLITS
 from ectopy.datasets.mitdb_records import read_annotated, records_in
 from ectopy.detector import Detector, Verdict
-from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
 from ectopy.evaluation.metrics import ranking_curves
 from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
-from ectopy.training.train_ambulatory import TrainingBeats, train_ambulatory, training_beats_of
+from ectopy.training.recording_examples import RecordingExamples, examples_of
+from ectopy.training.train_ambulatory import calibrate_recordings, train_ambulatory
 
 Scores = NDArray[np.float64]
 
@@ -178,17 +182,17 @@ def benchmark_mitdb(
     populations: Mapping[str, Detector] = dict.fromkeys(records, shipped)
     detectors = populations
     if split == "ds1":
-        training_beats = {}
+        examples = {}
         for record in records:
             progress(next(steps), total, f"{record}: learning")
-            training_beats[record] = _training_beats(folder, record)
+            examples[record] = _examples(folder, record)
         if "population" in peers:
             progress(len(records), total, "learning populations")
             try:
-                populations = _half_detectors(training_beats)
+                populations = _half_detectors(examples, _intervals(shipped))
             except (MissingExtraError, DataError) as error:
                 left_out["population"] = str(error)
-        detectors = {record: _leave_one_out(record, populations[record], training_beats) for record in records}
+        detectors = {record: _leave_one_out(record, populations[record], examples) for record in records}
     names = [name for name in peers if name not in left_out]
     results = {}
     for record in records:
@@ -208,32 +212,43 @@ def _read(folder: Path, record: str) -> Recording:
     return recording
 
 
-def _training_beats(folder: Path, record: str) -> TrainingBeats:
-    training_beats = training_beats_of(_read(folder, record))
-    if training_beats is None:
+def _examples(folder: Path, record: str) -> RecordingExamples:
+    examples = examples_of(LabelledRecording.of("mitdb", record, _read(folder, record)))
+    if examples.beats is None:
         raise DataError(f"record {record} has no normal beats to learn from; take it out of the folder.")
-    return training_beats
+    return examples
 
 
-def _half_detectors(training_beats: Mapping[str, TrainingBeats]) -> dict[str, Detector]:
+def _half_detectors(examples: Mapping[str, RecordingExamples], intervals: IntervalModel) -> dict[str, Detector]:
     """Train for each record a detector on the half of the records without it."""
-    names = list(training_beats)
+    names = list(examples)
     halves = names[0::2], names[1::2]
     if len(halves[1]) < _FEWEST_TO_TRAIN:
         raise DataError(f"a population needs {2 * _FEWEST_TO_TRAIN} records, and there are {len(names)}.")
     detectors: dict[str, Detector] = {}
     for half, rest in (halves, halves[::-1]):
-        beats_of_half = [training_beats[name] for name in half]
-        detector = train_ambulatory(beats_of_half, f"MIT-BIH records {', '.join(half)}", random_state=_SEED)
-        detectors |= dict.fromkeys(rest, detector)
+        of_half = [examples[name] for name in half]
+        detectors |= dict.fromkeys(rest, train_ambulatory(of_half, random_state=_SEED, intervals=intervals))
     return detectors
 
 
-def _leave_one_out(record: str, detector: Detector, training_beats: Mapping[str, TrainingBeats]) -> Detector:
-    """Take the threshold of a detector from all records but one."""
+def _leave_one_out(record: str, detector: Detector, examples: Mapping[str, RecordingExamples]) -> Detector:
+    """Take the scales and thresholds of a detector from all records but one."""
     assert detector.recordings is not None
-    scores = np.concatenate([beats.scores for name, beats in training_beats.items() if name != record])
-    return replace(detector, recordings=RecordingCalibration(scores, detector.recordings.without_baseline))
+    others = [each.beats for name, each in examples.items() if name != record and each.beats is not None]
+    calibration = calibrate_recordings(others, [np.empty(0)] * len(others), _intervals(detector))
+    own = replace(
+        detector.recordings,
+        with_baseline=calibration.with_baseline,
+        shape_quantiles=calibration.shape_quantiles,
+        p_wave_quantiles=calibration.p_wave_quantiles,
+    )
+    return replace(detector, recordings=own)
+
+
+def _intervals(detector: Detector) -> IntervalModel:
+    assert detector.recordings is not None
+    return IntervalModel(detector.recordings.interval_weights)
 
 
 def _result(recording: Recording, record: str, detector: Detector, peers: Iterable[str]) -> RecordResult:
@@ -270,4 +285,7 @@ def _peer_score(name: str, analysis: Analysis, detector: Detector) -> Scores:
         return knn_score(analysis.beats)
     if name == "pca":
         return pca_score(analysis.beats)
-    return population_score(detector, analysis.beats, usual_height_mv(analysis.beats))
+    # The shape by other people's beats instead of the patient's own, with the same timing.
+    rules = JudgingRules.of(detector)
+    difference = population_difference(detector, analysis.beats, usual_height_mv(analysis.beats))
+    return combined_score(rules.population.deviates(difference), np.full(len(difference), np.nan), analysis.timing)

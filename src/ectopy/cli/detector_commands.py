@@ -41,6 +41,15 @@ def train(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy).")],
     split: Split = None,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="For 'ambulatory': a folder that holds databases, mitdb, qtdb ...; by default where data are kept.",
+            show_default=False,
+        ),
+    ] = None,
     architecture: Annotated[str, typer.Option(help="default, tutorial, dense, conv, lstm or vae.")] = "default",
     threshold: Annotated[str, typer.Option(help="conformal, mean+kstd, quantile or max.")] = "conformal",
     target_fpr: Annotated[float, typer.Option(help="Share of normal beats that may be flagged.")] = 0.01,
@@ -60,8 +69,8 @@ def train(
     screen = terminal.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
-    if data == "mitdb":
-        detector = _train_ambulatory(split or "ds1", output, screen, settings, rule, seed)
+    if data == "ambulatory":
+        detector = _train_ambulatory(sources or [], output, screen, settings, rule, seed)
     else:
         detector = train_and_save(_load(data, split, "train"), output, screen, settings, rule, seed)
     terminal.emit(json, terminal.facts(detector))
@@ -301,25 +310,19 @@ def train_and_save(
 
 
 def _train_ambulatory(
-    split: str, output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
+    folders: list[Path], output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
 ) -> Detector:
     from ectopy.cli.output import terminal
-    from ectopy.datasets import mitdb
-    from ectopy.training.train_ambulatory import train_ambulatory, training_beats_of
+    from ectopy.cli.output.sources import sources_table
+    from ectopy.training.recording_examples import collect_examples, find_sources, summarise_examples
+    from ectopy.training.train_ambulatory import train_ambulatory
 
-    if split not in mitdb.SPLITS:
-        raise SettingError(f"the MIT-BIH database has the splits {' and '.join(mitdb.SPLITS)}, not '{split}'.")
-    records = mitdb.SPLITS[split]
-    source = f"MIT-BIH Arrhythmia Database 1.0.0, {split.upper()} (ODC-BY 1.0)"
+    places = find_sources(folders)
     with terminal.progress("reading") as progress:
-        training_beats = []
-        for number, record in enumerate(records):
-            progress(number, len(records), f"record {record}")
-            training_beats.append(training_beats_of(mitdb.load_mitdb(record)))
-    screen.print(f"Learning from {source}: the normal beats of {len(records)} records, two leads each.")
-    usable = [beats for beats in training_beats if beats is not None]
-    with terminal.step_progress("starting TensorFlow", "training") as progress:
-        detector = train_ambulatory(usable, source, settings, rule, random_state=seed, progress=progress)
+        examples = collect_examples(places, seed, progress)
+    screen.print(sources_table(summarise_examples(examples)))
+    with terminal.step_progress("learning intervals", "training") as progress:
+        detector = train_ambulatory(examples, settings, rule, random_state=seed, progress=progress)
     detector.save(output)
     return detector
 

@@ -9,7 +9,10 @@ import typer
 
 Data = Annotated[
     str,
-    typer.Argument(help="'ecg5000', 'simulated', or a file of beats: .txt .ts .arff .tsv .csv .npy .parquet"),
+    typer.Argument(
+        help="'ecg5000', 'simulated', to train also 'ambulatory', "
+        "or a file of beats: .txt .ts .arff .tsv .csv .npy .parquet"
+    ),
 ]
 Bundle = Annotated[
     str, typer.Argument(help="A detector: a file made by 'ectopy train'; 'ambulatory' = the shipped one.")

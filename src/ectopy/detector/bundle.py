@@ -9,10 +9,11 @@
 ``calibration.npy``    scores of held-out normals, (n,)
 ``golden.npy``         beats whose scores must be reproduced, (g, samples)
 ``expected.npy``       those scores, (g,)
-``recordings.npz``     only of a detector for recordings: scores of normal beats with and without a patient's baseline
+``recordings.npz``     only of a detector for recordings: what normal beats measure and score, the network of intervals
 =====================  ==================================================================================
 
-Format 1 did not store the weight of the distance; it is read with the weight of its time.
+Format 1 did not store the weight of the distance; it is read with the weight of its time. Formats 1 and 2 of detectors
+for recordings had no network of intervals, and are rejected.
 
 The digests detect damage; they are not a signature, and do not prove the origin of the bundle.
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,14 @@ from ectopy.detector.threshold import RecordingCalibration, ThresholdRule
 from ectopy.errors import BundleError, DataError, EctopyError, short_text
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 GOLDEN_TOLERANCE = 1e-4
 MAX_BUNDLE_BYTES = 32 * 2**20
 """Total of all members, unpacked; arrays within a member are limited separately."""
 MAX_MANIFEST_BYTES = 2**20
 """Small JSON takes forty times its size in memory."""
 
-_READ_VERSIONS = (1, FORMAT_VERSION)
+_READ_VERSIONS = (1, 2, FORMAT_VERSION)
 _DISTANCE_WEIGHT_OF_VERSION_1 = 0.75
 
 _MANIFEST, _MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
@@ -57,6 +58,8 @@ _MEMBERS = (
     "expected.npy",
 )
 _RECORDINGS = "recordings.npz"
+_RECORDING_ARRAYS = tuple(each.name for each in fields(RecordingCalibration) if each.name != "interval_weights")
+_INTERVALS = "intervals_"
 
 
 def save(detector: Detector, path: Path) -> None:
@@ -171,7 +174,12 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
     if manifest["format_version"] not in _READ_VERSIONS:
         raise BundleError(
             f"{path} has bundle format {short_text(manifest['format_version'])}, this version of Ectopy reads "
-            f"{' and '.join(map(str, _READ_VERSIONS))}; use the version that made it, or train it again."
+            f"{', '.join(map(str, _READ_VERSIONS))}; use the version that made it, or train it again."
+        )
+    if manifest["format_version"] < FORMAT_VERSION and _RECORDINGS in members:
+        raise BundleError(
+            f"{path} is a detector for recordings of an earlier version, without a network of intervals; leave it out "
+            "to use the shipped one, or train it again."
         )
     if manifest["format_version"] == 1:
         manifest["scoring"]["distance_weight"] = _DISTANCE_WEIGHT_OF_VERSION_1
@@ -220,13 +228,17 @@ def _to_scale(stored: dict[str, Any], members: int) -> LogScale:
 
 
 def _from_recordings(calibration: RecordingCalibration) -> bytes:
-    arrays = {"with_baseline": calibration.with_baseline, "without_baseline": calibration.without_baseline}
+    arrays = {name: getattr(calibration, name) for name in _RECORDING_ARRAYS}
+    arrays |= {f"{_INTERVALS}{layer}": weight for layer, weight in enumerate(calibration.interval_weights)}
     return packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
 
 
 def _to_recordings(content: bytes) -> RecordingCalibration:
-    arrays = unpacked(content, MAX_BUNDLE_BYTES)
-    return RecordingCalibration(*(read_array(arrays[f"{name}.npy"]) for name in ("with_baseline", "without_baseline")))
+    members = unpacked(content, MAX_BUNDLE_BYTES)
+    arrays = {name.removesuffix(".npy"): read_array(member) for name, member in members.items()}
+    layers = sum(name.startswith(_INTERVALS) for name in arrays)
+    weights = tuple(arrays[f"{_INTERVALS}{layer}"] for layer in range(layers))
+    return RecordingCalibration(**{name: arrays[name] for name in _RECORDING_ARRAYS}, interval_weights=weights)
 
 
 def _first_line(error: BaseException) -> str:

@@ -130,7 +130,7 @@ def _interval_examples(
     if beats is None or labelled.label not in (_SINUS_RHYTHM, _FIBRILLATION):
         return None
     # An interval between noise is not known.
-    readable: NDArray[np.bool_] = beats.readable.any(axis=1)
+    readable = np.asarray(beats.readable.any(axis=1))
     rr_s = np.where(readable & np.concatenate([[False], readable[:-1]]), beats.rr_s, np.nan)
     return unlabelled_examples(rr_s, labelled.label == _FIBRILLATION, generator)
 

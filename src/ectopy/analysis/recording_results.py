@@ -83,6 +83,9 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "hint": str(analysis.hint[beat]),
             "score": finite_or_none(float(analysis.score[beat]), 6),
             "p_value": finite_or_none(float(analysis.p_value[beat]), 6),
+            "shape": finite_or_none(float(analysis.shape[beat]), 6),
+            "timing": finite_or_none(float(analysis.timing.early[beat]), 6),
+            "p_wave": finite_or_none(float(analysis.p_wave[beat]), 6),
             "reason": analysis.reason(beat),
         }
         for beat in range(len(analysis))

@@ -30,9 +30,8 @@ _USUAL_QRS_OF_ONE_LEAD = 0.3
 _LEAST_IRREGULARITY = 0.05
 _EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
 _SUDDEN = 0.08
-_SURPRISING, _HARDLY_SURPRISING = 2.3, 1.0
+_VERY_SURPRISING, _SURPRISING, _HARDLY_SURPRISING = 3.0, 2.3, 1.0
 _UNUSUAL_P_WAVE = 2.0
-_VERY = 3.0
 _SHORT = 0.75
 _WIDE = 1.5
 _FAST_S = 0.6
@@ -316,19 +315,28 @@ def combined_score(shape: NDArray[np.float64], p_wave: NDArray[np.float64], timi
 
 
 def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
-    """Explain the verdict on a beat in one sentence: its shape and timing, with the figures."""
+    """Explain the verdict on a beat in one sentence: the parts of its score, its shape and timing, with the figures."""
     if judgement.verdict[beat] == Verdict.UNREADABLE:
         return "Not readable: no lead is clear enough around this beat."
-    parts = []
+    parts = f"shape {judgement.shape[beat]:.1f}, timing {judgement.timing.early[beat]:.1f}"
+    if np.isfinite(judgement.p_wave[beat]):
+        parts += f", P wave {judgement.p_wave[beat]:.1f}"
+    words = []
     difference = judgement.difference
-    if difference is not None and difference.shape[beat] > CHANGED_SHAPE:
-        parts.append(f"its shape differs from the patient's usual beat by {difference.shape[beat]:.0%} of that beat")
+    if difference is not None:
+        if difference.shape[beat] > CHANGED_SHAPE:
+            words.append(
+                f"its shape differs from the patient's usual beat by {difference.shape[beat]:.0%} of that beat"
+            )
+        if judgement.p_wave[beat] > _UNUSUAL_P_WAVE:
+            words.append(f"it has {max(difference.p_share[beat], 0.0):.0%} of the usual P wave")
     if beats.prematurity[beat] > 0.1:
-        parts.append(f"it comes early, after {np.exp(-beats.prematurity[beat]):.0%} of the usual interval")
+        words.append(f"it comes early, after {np.exp(-beats.prematurity[beat]):.0%} of the usual interval")
     if beats.delay[beat] > 0.2:
-        parts.append(f"a pause of {np.exp(beats.delay[beat]):.1f} times the usual interval follows")
-    explanation = "; ".join(parts) or "nothing stands out"
-    return f"Score {judgement.score[beat]:.2f} against a threshold of {judgement.threshold:.2f}: {explanation}."
+        words.append(f"a pause of {np.exp(beats.delay[beat]):.1f} times the usual interval follows")
+    explanation = "; ".join(words) or "nothing stands out"
+    threshold = judgement.threshold
+    return f"Score {judgement.score[beat]:.2f} against a threshold of {threshold:.2f} ({parts}): {explanation}."
 
 
 def _assign_hints(
@@ -340,17 +348,17 @@ def _assign_hints(
     timing: Timing,
     before: PreviousBeat,
 ) -> tuple[PreviousBeat, NDArray[np.str_]]:
-    """Assign hints by width, shape and timing; a beat with a hint is abnormal whatever its score.
+    """Assign hints by width, shape, P wave and timing; a beat with a hint is abnormal.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
     (`BeatDifference.ventricular`); not with nearly the usual QRS complex, in all leads together or in one clear lead,
     nor from the fourth beat of a row whose beats differ from each other. Without the patient's template: a beat as wide
     as ventricular beats of other people (`ventricular_shape`), less than 0.6 s after the beat before, as in a
     tachycardia above 100 per minute.
-    Supraventricular-like: a beat that comes suddenly, and earlier than the irregularity of the fifty intervals before
-    explains; an abnormal beat with nearly the usual QRS complex that is somewhat early; and the rest of a run that such
-    a beat begins (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to
-    count.
+    Supraventricular-like, of the beats with an abnormal score: one that comes suddenly, and earlier than predicted and
+    than the irregularity of the fifty intervals before explains; one with nearly the usual QRS complex that is very
+    early, or somewhat early without the usual P wave; and the rest of a run that such a beat begins
+    (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
 
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
@@ -369,7 +377,7 @@ def _assign_hints(
         ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
-        early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY))
+        early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY_SURPRISING))
         usual_shape = difference.window < CHANGED_SHAPE
     early &= abnormal
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.

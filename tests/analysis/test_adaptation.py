@@ -151,9 +151,11 @@ def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beat
         before, baseline, adaptation, judgement = judge_adapting(part, baseline, adaptation, rules, before)
         adaptation = decode(Adaptation, encode(adaptation))
         parts.append(judgement)
-    for field in fields(Judgement)[:4]:
-        joined = getattr(Judgement.joined(parts), field.name)
-        np.testing.assert_array_equal(joined, getattr(expected.judgement, field.name))
+    joined = Judgement.joined(parts)
+    for field in fields(Judgement)[:6]:
+        np.testing.assert_array_equal(getattr(joined, field.name), getattr(expected.judgement, field.name))
+    np.testing.assert_array_equal(joined.timing.early, expected.judgement.timing.early)
+    np.testing.assert_array_equal(joined.timing.pause, expected.judgement.timing.pause)
     assert encode(baseline) == encode(expected.baseline)
     assert len(adaptation.kept) <= 16
     assert len(adaptation.changed) < 30

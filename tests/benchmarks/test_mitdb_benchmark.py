@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.normal_scale import NormalScale
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint
 from ectopy.benchmarks import holter_benchmark, mitdb_benchmark
@@ -104,26 +105,27 @@ def test_the_shipped_detector_judges_the_other_split(folder: Path):
     assert told[-1] == (2, 2)
 
 
-def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_record_has_no_part_in_its_own_scale_and_threshold(folder: Path, monkeypatch: pytest.MonkeyPatch):
     used = {}
 
     def spy(recording, detector):
-        used[recording.source] = detector.recordings.with_baseline
+        used[recording.source] = detector.recordings
         return analyse(recording, detector)
 
     monkeypatch.setattr(mitdb_benchmark, "analyse", spy)
-    lessons = {name: mitdb_benchmark._training_beats(folder, name).scores for name in ("101", "106", "112")}
+    examples = {name: mitdb_benchmark._examples(folder, name).beats for name in ("101", "106", "112")}
     benchmark_mitdb(folder, "ds1", ())
-    for (source, scores), name in zip(used.items(), lessons, strict=True):
+    for (source, calibration), name in zip(used.items(), examples, strict=True):
         assert name in source
-        others = np.concatenate([of for other, of in lessons.items() if other != name])
-        np.testing.assert_array_equal(scores, others)
+        others = [beats for other, beats in examples.items() if other != name]
+        assert len(calibration.with_baseline) == sum(len(beats.later) for beats in others)
+        shape = np.concatenate([beats.shape for beats in others])
+        np.testing.assert_array_equal(calibration.shape_quantiles, NormalScale.of(shape).quantiles)
 
 
 def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", lambda taught, source, random_state: taught)
-    lessons = {name: name for name in DS1}
-    detectors = mitdb_benchmark._half_detectors(lessons)
+    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", lambda taught, random_state, intervals: taught)
+    detectors = mitdb_benchmark._half_detectors({name: name for name in DS1}, None)
     assert detectors.keys() == set(DS1)
     assert all(name not in taught for name, taught in detectors.items())
     assert {len(taught) for taught in detectors.values()} == {11}

@@ -15,7 +15,7 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Limits, Monitor, MonitorState, chunks
 from ectopy.monitor.limit_comparison import compare, raised
 from ectopy.service.access.audit import account
-from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.storage import Store
 
 NOW = 1_700_000_000.0
@@ -45,13 +45,13 @@ def stored(tmp_path: Path, monitor: Monitor, clock: Clock) -> Path:
     path = tmp_path / "ward.db"
     recording = simulate_recording(70, episodes=[Episode("asystole", 45, 7)])
     with Store.open(f"sqlite:///{path}") as store:
-        hub = Hub(store, monitor, clock=clock)
-        hub.admit("bed-7")
+        engine = MonitoringEngine(store, monitor, clock=clock)
+        engine.admit("bed-7")
         for chunk in chunks(recording, 1):
             clock.now = NOW + chunk.received
             moved = Chunk(chunk.position, chunk.signal, 250.0, chunk.leads, clock.now)
-            hub.submit("bed-7", moved)
-            hub.run_once()
+            engine.submit("bed-7", moved)
+            engine.run_once()
     return path
 
 
@@ -81,10 +81,10 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
     done = ectopy("alarms", "acknowledge", "bed-7", number, "--who", "Ada", "--why", "seen", "--store", stored)
     assert f"Ada ({account()}) acknowledges" in done.out
     with Store.open(f"sqlite:///{stored}") as store:
-        hub = Hub(store, monitor, clock=clock)
+        engine = MonitoringEngine(store, monitor, clock=clock)
         clock.now += 2
-        hub.run_once()  # finds the order
-        hub.run_once()
+        engine.run_once()  # finds the order
+        engine.run_once()
         assert store.inputs.pending_commands() == []
         assert store.alarms.newest("bed-7", active_only=True) == []
         last = store.alarms.log("bed-7")[-1]

@@ -97,6 +97,10 @@ BASE = {
     "fetch mitdb": ([["fetch", "mitdb"], None],),
     "fetch cinc2015": ([["fetch", "cinc2015"], None],),
     "fetch vfdb": ([["fetch", "vfdb"], None],),
+    "fetch qtdb": ([["fetch", "qtdb"], None],),
+    "fetch ludb": ([["fetch", "ludb"], None],),
+    "fetch cinc2017": ([["fetch", "cinc2017"], None],),
+    "fetch ltafdb": ([["fetch", "ltafdb"], None],),
     "train": (
         [["train", "simulated", "-o", "x.ectopy"], "train"],
         [["train", "beats.parquet", "-o", "x.ectopy"], "formats"],

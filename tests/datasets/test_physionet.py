@@ -5,14 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ectopy.datasets import fetch_challenge_2015, fetch_vfdb, physionet
+from ectopy.datasets import (
+    fetch_challenge_2015,
+    fetch_challenge_2017,
+    fetch_ltafdb,
+    fetch_ludb,
+    fetch_qtdb,
+    fetch_vfdb,
+    physionet,
+)
 from ectopy.datasets.data_folders import DATA_VARIABLE
+from ectopy.datasets.ludb import LEADS
 from ectopy.errors import DataError, DatasetUnavailableError
-from support.downloads import Server, archive
+from support.downloads import Server, archive, send
 
 TOP = "a-database-1.0.0"
 FILES = {
@@ -34,9 +46,8 @@ def members(files: dict[str, bytes], listed: bytes | None = None) -> dict[str, b
 
 @pytest.fixture(autouse=True)
 def two_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_CHALLENGE_2015", "_VFDB"):
-        whole = getattr(physionet, name)
-        monkeypatch.setattr(physionet, name, type(whole)(whole.folder, whole.suffixes, 2, whole.other))
+    for name in ("_CHALLENGE_2015", "_VFDB", "_QTDB", "_LUDB", "_CHALLENGE_2017", "_LTAFDB"):
+        monkeypatch.setattr(physionet, name, replace(getattr(physionet, name), records=2))
 
 
 @pytest.fixture
@@ -60,6 +71,102 @@ def test_files_of_the_uppermost_folder(server: Server, tmp_path: Path, empty_mac
     folder = fetch_vfdb(url=server.serve(archive(tmp_path / "a.zip", members(files))), progress=False)
     assert folder == empty_machine / "vfdb"
     assert len(list(folder.iterdir())) == 2 * 3 + 1
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_files_that_only_some_records_have(server: Server, tmp_path: Path, empty_machine: Path):
+    files = {f"{record}{suffix}": b"x" for record in ("sel30", "sel100") for suffix in (".hea", ".dat", ".q1c", ".pu")}
+    files["sel100.atr"] = b"beats"
+    folder = fetch_qtdb(url=server.serve(archive(tmp_path / "a.zip", members(files))), progress=False)
+    assert folder == empty_machine / "qtdb"
+    assert names(folder) == sorted({"SHA256SUMS.txt", *files} - {"sel30.pu", "sel100.pu"})
+    assert (folder / "sel100.atr").read_bytes() == b"beats"
+    (folder / "sel100.atr").unlink()
+    assert fetch_qtdb(url=f"{server.url}/0.zip", progress=False) == folder
+    assert (folder / "sel100.atr").is_file()
+
+
+def test_an_annotation_file_for_each_lead(server: Server, tmp_path: Path, empty_machine: Path):
+    suffixes = ("hea", "dat", *LEADS)
+    files = {f"data/{record}.{suffix}": b"x" for record in (1, 2) for suffix in suffixes} | {"ludb.csv": b"1"}
+    folder = fetch_ludb(url=server.serve(archive(tmp_path / "a.zip", members(files))), progress=False)
+    assert folder == empty_machine / "ludb"
+    assert len(names(folder)) == 2 * len(suffixes) + 1
+
+
+def serve_files(server: Server, files: dict[str, bytes], listed: bytes | None = None) -> str:
+    """Address of a folder with files and their sums, as PhysioNet shows them one by one."""
+    for name, content in (files | {"SHA256SUMS.txt": sums(files) if listed is None else listed}).items():
+        server.answers[f"/files/a/1.0.0/{name}"] = partial(send, content=content, declared=len(content))
+    return f"{server.url}/files/a/1.0.0/"
+
+
+LONG = {f"{record}{suffix}": f"{record}{suffix}".encode() for record in ("00", "100") for suffix in (".hea", ".atr")}
+SIGNALS = {"00.dat": b"a day", "100.dat": b"a day"}
+
+
+def test_headers_and_annotations_without_the_signals(server: Server, empty_machine: Path):
+    url = serve_files(server, LONG | SIGNALS)
+    folder = fetch_ltafdb(url=url)
+    assert folder == empty_machine / "ltafdb"
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == LONG | {
+        "SHA256SUMS.txt": sums(LONG | SIGNALS)
+    }
+    assert server.requests == len(LONG) + 1
+    assert fetch_ltafdb(url=url) == folder
+    assert server.requests == len(LONG) + 1
+
+
+def archive_2017(tmp_path: Path, *left_out: str) -> bytes:
+    files = {f"A0000{number}{suffix}": b"x" for number in (1, 2) for suffix in (".hea", ".mat")}
+    files |= {"REFERENCE.csv": b"A00001,N\nA00002,A\n", "RECORDS": b"A00001\n", "REFERENCE-original.csv": b"old"}
+    wanted = {f"training2017/{name}": content for name, content in files.items() if name not in left_out}
+    return archive(tmp_path / "training2017.zip", wanted)
+
+
+def test_an_archive_that_has_a_checksum(server: Server, tmp_path: Path, empty_machine: Path):
+    url = serve_files(server, {"training2017.zip": archive_2017(tmp_path), "sources/a.zip": b"x"})
+    folder = fetch_challenge_2017(url=url, progress=False)
+    assert folder == empty_machine / "cinc2017"
+    assert names(folder) == ["A00001.hea", "A00001.mat", "A00002.hea", "A00002.mat", "REFERENCE.csv", "SHA256SUMS.txt"]
+    assert fetch_challenge_2017(url=url) == folder
+    assert server.requests == 2
+    (folder / "A00002.mat").write_bytes(b"changed")
+    assert fetch_challenge_2017(url=url) == folder
+    assert (folder / "A00002.mat").read_bytes() == b"x"
+
+
+def refused(fetch: Callable[..., Path], url: str, cache: Path) -> str:
+    with pytest.raises(DatasetUnavailableError) as caught:
+        fetch(url=url, progress=False)
+    assert list(cache.iterdir()) == []
+    return str(caught.value)
+
+
+def test_single_files_that_are_not_it(server: Server, empty_machine: Path):
+    url = serve_files(server, LONG | {"00.atr": b"changed"}, sums(LONG))
+    assert "its 00.atr has another checksum than SHA256SUMS.txt says" in refused(fetch_ltafdb, url, empty_machine)
+    del server.answers["/files/a/1.0.0/00.atr"]
+    assert "answered with status 404" in refused(fetch_ltafdb, url, empty_machine)
+    url = serve_files(server, {name: content for name, content in LONG.items() if name.startswith("00")})
+    assert "names 1 records; expected 2" in refused(fetch_ltafdb, url, empty_machine)
+    url = serve_files(server, LONG | {"00.atr": bytes(4 * 2**20 + 1)})
+    assert "larger than 4 MiB" in refused(fetch_ltafdb, url, empty_machine)
+
+
+def test_archives_of_2017_that_are_not_it(server: Server, tmp_path: Path, empty_machine: Path):
+    whole = archive_2017(tmp_path)
+    url = serve_files(server, {"training2017.zip": whole[:-1]}, sums({"training2017.zip": whole}))
+    assert "its training2017.zip has another checksum" in refused(fetch_challenge_2017, url, empty_machine)
+    url = serve_files(server, {"training2017.zip": whole}, sums({"validation.zip": whole}))
+    assert "does not name training2017.zip" in refused(fetch_challenge_2017, url, empty_machine)
+    url = serve_files(server, {"training2017.zip": archive_2017(tmp_path, "A00002.mat")})
+    assert "names 1 records; expected 2 and REFERENCE.csv" in refused(fetch_challenge_2017, url, empty_machine)
+    url = serve_files(server, {"training2017.zip": b"no archive"})
+    assert "not a whole zip archive" in refused(fetch_challenge_2017, url, empty_machine)
 
 
 def test_the_command(ectopy, url: str):

@@ -307,7 +307,7 @@ def test_a_stream_names_its_device_even_while_the_store_takes_nothing(tmp_path: 
             service.socket("/api/patients/anna/stream?device=%0A")
         store = service.app.state.ward.store
         until(store.patients.devices)
-        assert [(one.device, one.patient, one.since) for one in store.patients.devices()] == [
+        assert [(one.device, one.patient, one.since_time) for one in store.patients.devices()] == [
             ("strap 7", "anna", known["since_time"])
         ]
         client.post("/api/patients", json={"patient": "bob"})

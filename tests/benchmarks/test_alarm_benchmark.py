@@ -29,7 +29,7 @@ from ectopy.errors import DataError
 from ectopy.monitor import Limits, Monitor, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Annotations, Recording
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
 from support.wfdb_records import copy_records, write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -257,8 +257,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_command_prints_tables_and_writes_figures(ectopy, folder: Path, tmp_path: Path):
-    outcome = ectopy("benchmark", "alarms", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(
+        ectopy("benchmark", "alarms", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
+    )
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures.keys() >= ASKED
     assert figures["records"].keys() == {"101"}

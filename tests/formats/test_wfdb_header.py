@@ -18,6 +18,7 @@ from ectopy.datasets.data_folders import find_dataset
 from ectopy.errors import DataError
 from ectopy.formats.leads import unique_names
 from ectopy.formats.spelling import parse_number, spell_unit
+from support.command_line import assert_success
 from support.refusals import refusal
 from support.wfdb_records import write_counts
 
@@ -301,8 +302,7 @@ def test_a_record_with_leads_of_one_name_can_be_watched(ectopy, tmp_path: Path):
     lines = "rec.dat 16 1000 16 0 0 0 0 ECG\n" * signal.shape[1]
     path = write(tmp_path, f"rec {signal.shape[1]} 250 {len(signal)}\n{lines}", signal)
     for command in (["inspect"], ["watch", "--fast"], ["detect", "ambulatory"]):
-        result = ectopy(*command, path)
-        assert result.status == 0, result
+        assert_success(ectopy(*command, path))
 
 
 # Checksums
@@ -360,8 +360,7 @@ def test_damage_to_a_segment_is_noted_with_its_name(tmp_path: Path):
 def test_commands_tell_of_damage(ectopy, tmp_path: Path, command: list[str]):
     counts = np.rint(simulate_recording(30, sampling_rate_hz=250.0).signal[:, 0] * 1000)
     header = f"rec 1 250 {len(counts)}\nrec.dat 16 1000 16 0 0 {checksum(counts) + 1} 0 II\n"
-    result = ectopy(*command, write(tmp_path, header, counts))
-    assert result.status == 0, result
+    result = assert_success(ectopy(*command, write(tmp_path, header, counts)))
     assert "checksum" in " ".join((result.out + result.err).split())
     assert "'II'" in result.out + result.err
 
